@@ -1,7 +1,7 @@
-"""What an adapter's settings are made of: a table of eph.toml, its value types, and the error for a wrong value.
+"""Building blocks of an adapter's settings: a table of eph.toml, its value types, and the error for a wrong value.
 
-It lies this deep because targets and Git hosts declare their tables with it, and the server's settings are assembled
-from what they declare.
+This is in ``programs`` because targets and Git hosts declare their tables with it, and the server's settings are
+assembled from those.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_KEY = 20
 
 
 class InvalidValue(ValueError):
-    """A value that breaks a rule: what is wrong with it, and what to write instead. ``path`` leads deeper into it."""
+    """An invalid value: what is wrong with it, and what to write instead. ``path`` points to a value inside it."""
 
     def __init__(self, message: str, expected: str = "", path: tuple[str | int, ...] = ()) -> None:
         super().__init__(f"{message}; {expected}" if expected else message)
@@ -32,13 +32,13 @@ class SettingsTable(BaseModel):
 
 
 def escape(text: str, limit: int) -> str:
-    """Text on one line, without anything that does not print, cut to ``limit`` characters of the original."""
+    """Text on one line without unprintable characters, cut to ``limit`` characters of the original."""
     shown = "".join(_escape_character(letter) for letter in text[:limit])
     return f"{shown}…" if len(text) > limit else shown
 
 
 def quote(value: object) -> str:
-    """What somebody wrote, between quotes, short and harmless."""
+    """User input in quotes, shortened and escaped."""
     return f"'{escape(str(value), MAX_QUOTED)}'"
 
 
@@ -51,5 +51,5 @@ def _split_commas(value: Any) -> Any:
 
 
 CommaSeparated = (NoDecode, BeforeValidator(_split_commas))
-"""Lets a variable hold a list: ``EPH_FORGE__REPOSITORIES=acme/shop,acme/pay``."""
+"""Lets an environment variable contain a list: ``EPH_FORGE__REPOSITORIES=acme/shop,acme/pay``."""
 StringList = Annotated[tuple[str, ...], *CommaSeparated]

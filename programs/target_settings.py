@@ -1,8 +1,8 @@
-"""What a target declares of the server's configuration: its table of eph.toml, and what follows from it.
+"""A target's part of the server's configuration: its table of eph.toml, and what follows from it.
 
 The server's settings are assembled from these tables, so ``[NAME]`` and ``EPH_NAME__SETTING`` work for every installed
 target, and the reference page lists them. A target's methods receive plain strings (``to_mapping``), because an
-operation runs in a process of its own.
+operation runs in its own process.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pydantic import AfterValidator, SecretStr
 from programs.settings import CommaSeparated, InvalidValue, SettingsTable, quote
 
 TEMPLATES_DESCRIPTION = (
-    "Prepared databases on that PostgreSQL server that any repository may clone, each as name=database."
+    "Prepared databases on that PostgreSQL server that any repository can clone, each as name=database."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MachineTools:
-    """What commands of a repository may use of this machine: more folders to read, and their PATH."""
+    """What a repository's commands can use on this machine: additional readable folders, and their PATH."""
 
     toolbox: tuple[str, ...] = ()
     path: str = ""
@@ -34,7 +34,7 @@ class MachineTools:
 class ServerContext:
     """What a target's settings may refer to. ``server_id`` distinguishes servers of the same name.
 
-    ``private_folder`` is the target's own in this replica's home, ``shared_folder`` in what all replicas share.
+    ``private_folder`` is the target's folder in this replica's home, ``shared_folder`` the one that all replicas share.
     ``routes`` is the folder of the gateway's routes. ``tools`` are those that the default target grants.
     """
 
@@ -50,7 +50,7 @@ class TargetSettings(SettingsTable):
     """A target's table of eph.toml. This one is for a target without settings."""
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:
-        """What the target's methods receive. May hold secrets."""
+        """The settings that the target's methods receive. May contain secrets."""
         fields = {name: as_text(value) for name, value in self}
         return {
             "root": str(server.private_folder),
@@ -61,23 +61,23 @@ class TargetSettings(SettingsTable):
         }
 
     def may_have_environments(self, server: ServerContext) -> bool:  # noqa: ARG002 - for those that look
-        """Whether something may exist there although the target is not allowed any more: it must still be destroyed."""
+        """Whether environments may exist on a target that is no longer allowed. They must still be destroyed."""
         return self != type(self)()
 
     def template_names(self) -> frozenset[str]:
-        """The prepared databases that an eph.yaml may name."""
+        """The prepared databases that an eph.yaml can name."""
         return frozenset()
 
     def image_registries(self) -> tuple[str, ...]:
-        """Where images may come from, as prefixes; anywhere when empty."""
+        """The allowed prefixes of images; empty allows all."""
         return ()
 
     def probe_url(self) -> str:
-        """Where ephd checks that previews respond, when that isn't the gateway's own address."""
+        """The address at which ephd checks that previews respond, if that isn't the gateway's own."""
         return ""
 
     def machine_folder(self, server: ServerContext) -> Path | None:  # noqa: ARG002 - for those that have one
-        """A folder whose processes run on one machine: replicas elsewhere must not use it."""
+        """A folder whose processes run on one machine. Replicas on other machines must not use it."""
         return None
 
     def machine_tools(self) -> MachineTools:
@@ -99,7 +99,7 @@ def as_text(value: object) -> str:
 def _template_database(value: str) -> str:
     name, _, database = value.partition("=")
     if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
-        raise InvalidValue(f"{quote(value)} is not name=database", "use for example shop=shop_prepared")
+        raise InvalidValue(f"{quote(value)} is not name=database", "for example shop=shop_prepared")
     return value
 
 

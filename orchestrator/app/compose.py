@@ -12,8 +12,6 @@ from functools import partial
 from orchestrator.app.ports import Options, Ports
 from orchestrator.app.system import System
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import PlanExecutor, PlanExecutorDependencies
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop import Loop, LoopDependencies
 from orchestrator.runtime.loop_state import LoopState
@@ -22,7 +20,9 @@ from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.observation.image_finder import ImageFinder
 from orchestrator.runtime.observation.observer import Observer, ObserverSources
 from orchestrator.runtime.observation.recipe_reader import RecipeReader
-from orchestrator.runtime.remote_operations import RemoteOperations
+from orchestrator.runtime.operations.executor import PlanExecutor, PlanExecutorDependencies
+from orchestrator.runtime.operations.journal import Journal
+from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.runtime.terms import TermDependencies, TermListener, Terms

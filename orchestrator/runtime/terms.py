@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.ledger.event_kinds import EventKind
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.ports import ManagedGateway
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from stacks.executors.port import Executor

@@ -17,10 +17,10 @@ from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import PlanExecutor
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.operations.executor import PlanExecutor
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.auditor import Auditor

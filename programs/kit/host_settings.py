@@ -1,7 +1,7 @@
-"""What the server says about this machine: one frozen value, its defaults in one place.
+"""The server's settings for this machine: one frozen value, its defaults in one place.
 
-The settings of the last ``ensure`` lie in the root, so that a destroy, which has nothing but Pulumi's state, finds
-them by the root alone and no resource has to carry them.
+The settings of the last ``ensure`` are saved in the root. A destroy, which has only Pulumi's state, finds them there,
+and no resource has to carry them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def _default_root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """``toolbox``: folders shown read-only to previews. ``postgres``: an administrator's URL, empty for our own
-    server. ``templates``: prepared databases of it, name=database, that previews may be cloned from. ``drain``: seconds
-    between moving a route and ending what it pointed to."""
+    """``toolbox``: folders that previews can read. ``postgres``: an administrator's URL, empty for the embedded server.
+    ``templates``: prepared databases that previews can be cloned from, as name=database. ``drain``: seconds between
+    switching a route and stopping its old upstream."""
 
     root: Path
     routes: Path
@@ -63,7 +63,7 @@ class HostSettings:
 
     @property
     def template_databases(self) -> dict[str, str]:
-        """What eph.yaml may call a prepared database, and what the server calls it."""
+        """Maps the names that eph.yaml uses for prepared databases to the server's names."""
         return {name: database for name, _, database in (item.partition("=") for item in self.templates)}
 
     def env(self, name: str) -> Path:
@@ -71,7 +71,7 @@ class HostSettings:
 
 
 def from_mapping(data: Mapping[str, str]) -> HostSettings:
-    """Reads the server's strings; a missing one takes its default."""
+    """Reads the server's strings; a missing one has its default."""
     root = Path(data.get("root") or _default_root()).absolute()
     defaults = HostSettings(root, root / "routes")
     settings = HostSettings(
@@ -108,7 +108,7 @@ def save(settings: HostSettings) -> None:
 
 
 def load(root: str) -> HostSettings:
-    """The settings of the last ``ensure`` of that root; the defaults where there was none."""
+    """The settings of the last ``ensure`` of that root, or the defaults."""
     try:
         data = json.loads((Path(root) / "settings.json").read_text())
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def load(root: str) -> HostSettings:
 
 def _check(settings: HostSettings) -> None:
     if settings.sandbox not in SANDBOX_MODES:
-        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; it may be one of: {', '.join(SANDBOX_MODES)}")
+        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; use one of: {', '.join(SANDBOX_MODES)}")
     if "{host}" not in settings.url:
         raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
     check_toolbox(settings.toolbox, settings.root, settings.routes)

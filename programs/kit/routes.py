@@ -1,4 +1,4 @@
-"""Which upstream answers for which host: one small file each, that the gateway reads. Whole or absent, never half."""
+"""Maps hosts to upstreams: one small file per host, which the gateway reads. Written atomically."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class RouteRecord:
     commit: str
     sign_in: bool = False
     asleep: bool = False
-    """What it leads to was stopped: the gateway holds who comes until it is started again."""
+    """The upstream is stopped: the gateway holds requests until it has been started again."""
     health: str = ""
-    """The path of its health check, which is no visit."""
+    """The path of the health check, which doesn't count as a visit."""
     target: str = DEFAULT_TARGET
-    """Whose it is: the gateway has one folder for the environments of all targets."""
+    """The target that owns the route: all targets share the gateway's folder."""
     sole: bool = True
-    """There is no other way to it than by the gateway, so who does not come by here does not come at all."""
+    """The upstream can be reached only through the gateway, so the gateway sees every visit."""
 
 
 def write(settings: HostSettings, route: RouteRecord) -> None:
@@ -35,7 +35,7 @@ def write(settings: HostSettings, route: RouteRecord) -> None:
 
 
 def delete(settings: HostSettings, host: str, environment: str, service: str) -> None:
-    """Removes the host's route, unless the host is another's by now."""
+    """Removes the host's route, unless it belongs to another service by now."""
     found = _read(_path(settings, host))
     if found and (found.environment, found.service) == (environment, service):
         _path(settings, host).unlink(missing_ok=True)

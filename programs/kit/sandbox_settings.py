@@ -1,6 +1,6 @@
-"""What the kit needs to know to check out commits and run their commands on this machine.
+"""What the kit needs to check out commits and run their commands on this machine.
 
-It is less than a target that keeps environments here has to know (``host_settings``).
+A target that keeps environments on this machine needs more (``host_settings``).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class CommandHost(Protocol):
-    """``toolbox``: more folders that commands may read. ``path``: their PATH. ``checkout_bytes``: the most that a
-    commit may hold."""
+    """``toolbox``: additional folders that commands can read. ``path``: their PATH. ``checkout_bytes``: the maximum
+    size of a commit."""
 
     @property
     def root(self) -> Path: ...
@@ -41,7 +41,7 @@ class CommandHost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """A ``CommandHost`` for a target whose environments are elsewhere."""
+    """A ``CommandHost`` for a target whose environments run elsewhere."""
 
     root: Path
     toolbox: tuple[str, ...] = ()
@@ -58,9 +58,11 @@ class SandboxSettings:
 
 
 def check_toolbox(toolbox: Iterable[str], *private: Path) -> None:
-    """Raises if a folder of the toolbox would show one of these to previews."""
+    """Raises if a folder of the toolbox would expose one of these to previews."""
     for item in toolbox:
         shown = Path(item).absolute()
         for kept in private:
             if kept.is_relative_to(shown) or shown.is_relative_to(kept):
-                raise TargetError(f"setting 'toolbox' would show {kept} to previews by {item}; name a narrower folder")
+                raise TargetError(
+                    f"Setting 'toolbox' would expose {kept} to previews through {item}. Use a narrower folder."
+                )

@@ -26,7 +26,7 @@ from programs.targets.local.target import TARGET
 from stacks import names
 from stacks.backends.file.file_backend import FileBackend
 from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
-from stacks.worker_settings import WorkerSettings
+from stacks.operations.worker_settings import WorkerSettings
 from tests.bench import held
 from tests.bench.systems import tools
 from tests.stack_folders import allow_removal, file_backend, process_executor

@@ -70,7 +70,7 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
     inside = TARGET.inspect(first_spec.name, eph.settings)
     states = {item.service: (item.state, item.restarts) for item in inside.processes}
     assert {states[name] for name in ("web", "api", "worker")} == {("running", 0)}
-    assert any(item.message == "has its image" for item in inside.events)
+    assert any(item.message == "image pulled" for item in inside.events)
     built = eph.record(1).built
     assert built is not None
     assert (built.commit, built.target, built.url) == (
@@ -127,7 +127,7 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(
         ({"command": "echo about to fail; exit 3"}, ("service web", "exit status 3"), 30),
         (
             {"env": {"BROKEN": "yes"}, "health": HealthCheck(deadline=8)},
-            ("service web", "health check says no", "500"),
+            ("service web", "health check fails", "500"),
             40,
         ),
     ],

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from yarl import URL
 
+from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.gateway_server import GatewaySettings
-from orchestrator.gateway.guess_limiter import GuessLimiter
 from orchestrator.gateway.serve import Address, running_gateway
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

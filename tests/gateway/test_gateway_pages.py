@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import hostnames
-from orchestrator.gateway.guess_limiter import GuessLimiter
-from orchestrator.gateway.traffic_log import PROBE_HEADER, TrafficLog
+from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.wake.traffic_log import PROBE_HEADER, TrafficLog
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"

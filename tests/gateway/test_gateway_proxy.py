@@ -10,7 +10,7 @@ import socket
 import pytest
 from aiohttp import ClientPayloadError, ClientResponse, web
 
-from orchestrator.gateway.headers import in_networks
+from orchestrator.gateway.proxy.headers import in_networks
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"

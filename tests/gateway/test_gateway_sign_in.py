@@ -12,8 +12,8 @@ import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
 from orchestrator.auth.preview_tokens import sign_cookie
+from orchestrator.gateway.access.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, safe_path
 from orchestrator.gateway.health_probe import GatewayProbe
-from orchestrator.gateway.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, safe_path
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"

@@ -12,9 +12,9 @@ from aiohttp import ClientError, ClientPayloadError, ServerDisconnectedError
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
-from orchestrator.gateway import dns_cache, upstream_pool
-from orchestrator.gateway.dns_cache import DnsCache
-from orchestrator.gateway.upstream_pool import ConnectionRefused, Endpoint, UpstreamPool
+from orchestrator.gateway.proxy import dns_cache, upstream_pool
+from orchestrator.gateway.proxy.dns_cache import DnsCache
+from orchestrator.gateway.proxy.upstream_pool import ConnectionRefused, Endpoint, UpstreamPool
 
 HOST = "shop-gentle-stream-42.eph.test"
 HEADERS = CIMultiDict({"Host": HOST})

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.gateway.headers import in_networks
+from orchestrator.gateway.proxy.headers import in_networks
 from programs.targets.kubernetes import settings as kubernetes
 from programs.targets.kubernetes.api import namespace_access, object_names
 from programs.targets.kubernetes.manifests.allowlist import ALLOWED_KINDS

@@ -22,9 +22,9 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.observation.forge_reader import ForgeSnapshot
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites import suite_process
 from orchestrator.runtime.suites.suite_process import SuiteCommand
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies

@@ -21,8 +21,9 @@ from programs.spec import (
     Secret,
     ServiceSpec,
 )
-from stacks import serialization, tags
+from stacks import tags
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
+from stacks.operations import serialization
 
 SECONDS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 TIMES = st.floats(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stacks.model import Operation, OperationVerb, StackRef, StackTag
-from stacks.sleep import CannotSleep, SleepOperation, wake_without_waiting
+from stacks.operations.sleep import CannotSleep, SleepOperation, wake_without_waiting
 
 SINCE = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 AWAKE = StackTag(1, "acme/shop", 42, "shop-x-42", "inc", "a" * 40, SINCE)

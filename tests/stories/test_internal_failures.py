@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.runtime.executor import MAX_CONCURRENT_PURGES
 from orchestrator.runtime.observation import observer
+from orchestrator.runtime.operations.executor import MAX_CONCURRENT_PURGES
 from tests.worlds.world import World
 
 

@@ -24,8 +24,8 @@ from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, Su
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites import suite_events, suite_process
 from orchestrator.runtime.suites.suite_process import SuiteCommand, SuiteExit
 from programs import registry

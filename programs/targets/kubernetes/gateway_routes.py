@@ -1,8 +1,8 @@
-"""The environment's host names at the gateway: the same files as the local target writes.
+"""The environment's host names at the gateway, in the same route files as the local target's.
 
-They point to the ingress controller, which serves every environment by its name: the gateway passes ``Host`` on as it
-was asked for. Or, where the gateway is a pod of the cluster and stands in front, straight to the service: by its name
-as pods know it, without the cluster's domain, which their resolver adds.
+A route points to the ingress controller, which serves every environment by name: the gateway passes ``Host`` on
+unchanged. If the gateway is a pod of the cluster and the front, a route points directly to the service, by its name
+without the cluster's domain, which the pods' resolver adds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def write(folder: HostSettings, route: RouteRecord) -> None:
 
 
 def upstream(settings: Target, namespace: str, service: str, port: int) -> str:
-    """Nothing: the gateway has no way to it."""
+    """Empty if the gateway can't reach it."""
     return f"http://{service}.{namespace}.svc:{port}" if settings.front == "eph" else settings.ingress_url
 
 

@@ -1,8 +1,8 @@
-"""The repository's own tests, asked of an environment on the cluster and run beside ephd: in the sandbox of the
-kit, in a checkout of that very commit.
+"""Runs the repository's tests against an environment on the cluster, next to ephd: in the kit's sandbox, in a checkout
+of that exact commit.
 
-Only where bubblewrap works: a server that reaches a cluster holds a key to it, and without a sandbox a pull request's
-tests could read that. Nothing was built in the checkout; a suite installs what it needs.
+Requires bubblewrap: a server that reaches a cluster holds its credentials, and without a sandbox a pull request's tests
+could read them. Nothing has been built in the checkout; a suite installs what it needs.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def command_line(
     host = _sandbox_settings(settings)
     if sandbox.kind(host) != "bubblewrap":
         raise KubernetesError(
-            "this server has no sandbox for tests: bubblewrap does not work here (in a pod it needs user namespaces); "
-            "run them in CI against the preview's URL"
+            "This server has no sandbox for tests: bubblewrap doesn't work here (in a pod it needs user namespaces). "
+            "Run the tests in CI against the preview's URL."
         )
     folder = host.env(object_names.namespace(spec.name))
     commit = identifiers.check_commit(spec.source.commit)
@@ -48,7 +48,7 @@ def read_report(settings: KubernetesSettings, spec: EnvironmentSpec, suite: Suit
 
 
 def list_folders(settings: KubernetesSettings) -> Iterator[Path]:
-    """By environment, what its tests have on this machine."""
+    """The folders of test runs on this machine, by environment."""
     envs = _sandbox_settings(settings).envs
     if envs.is_dir():
         yield from sorted(path for path in envs.iterdir() if identifiers.LABEL.fullmatch(path.name))

@@ -1,4 +1,4 @@
-"""Everything on this machine that belongs to an environment, found by its name and not by anybody's records."""
+"""Everything on this machine that belongs to an environment, found by its name, not by any records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from programs.kit.processes import ports, process_table, supervisor
 
 
 def list_environments(settings: HostSettings) -> frozenset[str]:
-    """The environments of which anything exists. Raises when it cannot be told."""
+    """The environments of which anything exists. Raises if that can't be determined."""
     found = {path.name for path in _folders(settings)}
     found |= {item.environment for item in list_programs(settings)}
     found |= {route.environment for route in routes.list_routes(settings)}
@@ -34,8 +34,8 @@ def _folders(settings: HostSettings) -> list[Path]:
 
 
 def purge(settings: HostSettings, name: str) -> None:
-    """Removes every trace of an environment. What is not there is already removed; the folder goes last, so that
-    an interrupted purge is found again."""
+    """Removes every trace of an environment. Missing parts count as removed. The folder is removed last, so an
+    interrupted purge is found again."""
     identifiers.check_label(name, "environment")
     for route in list(routes.list_routes(settings)):
         if route.environment == name:
@@ -49,12 +49,12 @@ def purge(settings: HostSettings, name: str) -> None:
 
 
 def has_other_generations(settings: HostSettings, name: str, keep: str) -> bool:
-    """Whether anything runs of another generation than ``keep``."""
+    """Whether anything of a generation other than ``keep`` is running."""
     return any(item.environment == name and item.generation != keep for item in list_programs(settings))
 
 
 def remove_other_generations(settings: HostSettings, name: str, keep: str) -> None:
-    """Ends what runs of other generations than ``keep``, gives their ports back and removes their checkouts."""
+    """Stops what runs of generations other than ``keep``, releases their ports and removes their checkouts."""
     old = [item for item in list_programs(settings) if item.environment == name and item.generation != keep]
     if old:
         supervisor.remove(settings, [str(item) for item in old])
@@ -70,7 +70,8 @@ def _port_owners(settings: HostSettings, name: str) -> list[str]:
 
 
 def list_remaining(settings: HostSettings, *, including_server: bool = False) -> list[str]:
-    """What exists of environments on this machine, a line each; ``including_server``: the server's own too."""
+    """Everything that exists of environments on this machine, one line each. ``including_server``: the server's own
+    resources, too."""
     found = [f"folder {path}" for path in _folders(settings)]
     found += [f"checkout {path}" for path in settings.envs.glob("*/src/*")]
     found += [f"route {route.host} of {route.environment}" for route in routes.list_routes(settings)]
@@ -90,7 +91,7 @@ def list_remaining(settings: HostSettings, *, including_server: bool = False) ->
 def _processes(settings: HostSettings, including_server: bool) -> list[str]:
     marks = [settings.root] if including_server else [settings.envs, settings.launches]
     pids = {pid for mark in marks for pid in process_table.mentioning(f"{mark}/")}
-    # The server is started from a launch file too, and carries its name until it has become PostgreSQL.
+    # The server is started from a launch file, too, and mentions it until it has become PostgreSQL.
     own = f"{settings.root / 'launch' / postgres.PROGRAM}.json"
     lines = {pid: process_table.command_line(pid) for pid in pids}
     return [
@@ -99,7 +100,7 @@ def _processes(settings: HostSettings, including_server: bool) -> list[str]:
 
 
 def _databases(settings: HostSettings) -> list[str]:
-    """Of the embedded server all but its own; of an operator's only those that are marked as ours."""
+    """All objects on the embedded server except its own; on an operator's server only those marked as ours."""
     if settings.postgres or not postgres.exists(settings):
         return [f"{item.kind.lower()} {item.name}" for item in environment_databases.list_owned(settings)]
     with postgres.connect(settings) as session:

@@ -1,9 +1,9 @@
-"""Each thing on this machine that carries an environment's mark, found by looking, and the removal of a single one.
+"""Lists the resources on this machine that are marked with an environment, and removes single ones.
 
-A mark is: a folder of an environment's name in our own root; a comment in PostgreSQL with this root's digest; a route
-or a reservation that names an environment; the home folder in a process's environment. What has none is somebody
-else's, is not named, and is never touched. A process counts as supported while it comes from our supervisord or from
-this very process; one that lost both would live on for ever.
+Marks are: a folder with an environment's name in our root; a comment in PostgreSQL with this root's digest; a route or
+a port reservation that names an environment; the home folder in a process's environment. Anything else belongs to
+others and is never listed or touched. A process is supervised if it descends from our supervisord or from this process;
+any other would run forever.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from programs.kit.processes import ports, process_table, supervisor
 
 
 def list_resources(settings: HostSettings) -> list[HeldResource]:
-    """Raises when any of it cannot be looked at."""
+    """Raises if any part can't be listed."""
     return sorted([
         *_folders(settings),
         *_programs(settings),
@@ -35,11 +35,12 @@ def list_resources(settings: HostSettings) -> list[HeldResource]:
 
 
 def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
-    """What was seen must still be so: a number may be another's by now. A home goes with its environment alone."""
+    """Checks first that the resource is still the one that was listed: a process ID may have been reused. A home is
+    removed only with its environment."""
     if resource not in list_resources(settings):
         return True
     match resource.kind:
-        case "checkout" | "half-made checkout":
+        case "checkout" | "incomplete checkout":
             files.remove(settings.env(resource.environment) / "src" / resource.name.rpartition("/")[2])
         case "service" | "launch file" | "log":
             supervisor.remove(settings, [resource.name])
@@ -64,16 +65,16 @@ def _folders(settings: HostSettings) -> Iterator[HeldResource]:
             continue
         yield HeldResource("folder", str(folder), name, f"Home:{name}", _rm_command(folder, tree=True))
         for path in _entries(folder / "src"):
-            if path.name.startswith("."):  # what a checkout is written to until it is whole
+            if path.name.startswith("."):  # a checkout is written here until it is complete
                 command = _rm_command(path, tree=True)
-                yield HeldResource("half-made checkout", f"{name}/{path.name}", name, "", command, is_supervised=False)
+                yield HeldResource("incomplete checkout", f"{name}/{path.name}", name, "", command, is_supervised=False)
             else:
                 part = f"Checkout:{name}/{path.name}"
                 yield HeldResource("checkout", f"{name}/{path.name}", name, part, _rm_command(path, tree=True))
 
 
 def _entries(folder: Path) -> list[Path]:
-    """None when it went while it was looked at."""
+    """None if it was removed meanwhile."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -139,7 +140,7 @@ def _is_supervisor(settings: HostSettings, pid: int) -> bool:
 
 
 def _environment_of(settings: HostSettings, pid: int) -> str:
-    """The environment whose home a process was given, or that it is about to be started for."""
+    """The environment whose home a process has, or will have once it is started."""
     home = process_table.environment_variable(pid, "HOME")
     if home.startswith(f"{settings.envs}/") and home.endswith("/home"):
         return Path(home).parent.name
@@ -160,7 +161,7 @@ def _databases(settings: HostSettings) -> Iterator[HeldResource]:
         name = item.name
         part = f"Database:{item.environment}/{name}"
         statement = f'DROP {item.kind} IF EXISTS "{name}"{" WITH (FORCE)" if item.kind == "DATABASE" else ""}'
-        # A role can only go after its database.
+        # A role can be dropped only after its database.
         kind = "role" if item.kind == "ROLE" else "database"
         before = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' if kind == "role" and name in base else ""
         command = _psql_command(settings, [word for word in (before, statement) if word])
@@ -168,7 +169,7 @@ def _databases(settings: HostSettings) -> Iterator[HeldResource]:
 
 
 def _psql_command(settings: HostSettings, statements: list[str]) -> str:
-    """The administrator's password is named by its file, never shown."""
+    """Names the file with the administrator's password, never the password."""
     host, port = postgres.address(settings)
     words = [word for statement in statements for word in ("-c", statement)]
     if settings.postgres:

@@ -1,7 +1,7 @@
-"""What an environment's services print, and how its processes are, as supervisord knows them.
+"""The output of an environment's services and the state of its processes, as supervisord reports them.
 
-A service's log goes on over its restarts, so there is no log of the process before. Marks are how far each log was
-read, in bytes; one that is shorter than its mark was begun anew.
+A service's log continues across restarts, so there is no log of the previous process. A position is the number of bytes
+read from a log; a log shorter than its position has been rotated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLine
     known = {item.service for item in found}
     runtime_info.require_service(request.service, known, name)
     if request.previous:
-        raise NoSuchLog("on this target a service's log goes on over its restarts; leave --previous out")
+        raise NoSuchLog("On this target a service's log continues across restarts. Omit --previous.")
     lines, marks = [], {}
     for item in found:
         if request.service in (None, item.service):
@@ -47,7 +47,7 @@ def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLine
 
 
 def _read_since(path: Path, request: LogRequest, key: str) -> tuple[list[str], str]:
-    """Whole lines only: the rest of one comes with its end."""
+    """Whole lines only; an incomplete line is returned once it ends."""
     size = _size(path)
     if request.since is None:
         return files.tail(path, request.lines), str(size)
@@ -72,7 +72,7 @@ def _size(path: Path) -> int:
 
 
 def list_processes(settings: HostSettings, name: str) -> Iterator[ProcessInfo]:
-    """Raises OSError when supervisord does not answer."""
+    """Raises OSError if supervisord doesn't respond."""
     for item in cleanup.list_programs(settings):
         if item.environment == name and (info := supervisor.running_info(settings, str(item))):
             yield _process_info(item.service, info)

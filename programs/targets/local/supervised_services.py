@@ -1,7 +1,7 @@
-"""A service of one generation: started under supervisord, and believed only when it answers over HTTP.
+"""A service of one generation: started under supervisord, and ready once it responds over HTTP.
 
-It is given up when it ended again and again or its deadline passed; then its process goes and its last lines are in
-the error. Whatever runs of the last generation is not looked at here.
+It fails after repeated exits or when its deadline has passed. Its process is then stopped, and its last lines are in
+the error. The previous generation isn't looked at here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHECK_INTERVAL = 0.2
 PROBE_TIMEOUT = 5.0
 CONNECT_INTERVAL = 0.01
 """Seconds between tries while nothing listens yet: they are cheap, and whoever woke the service waits for it."""
-_REFUSED = "nothing listens there"
+_REFUSED = "connection refused"
 TAIL_LINES = 40
 PROBE_ATTEMPTS = 2
 
@@ -43,7 +43,7 @@ class ServiceProcess:
 
 @dataclass(slots=True)
 class _ExitCounter:
-    """How often a program ended, as far as looking now and then can tell."""
+    """Counts how often a program has exited, from repeated observations."""
 
     seen: set[tuple[int, int]] = field(default_factory=set)
 
@@ -54,7 +54,7 @@ class _ExitCounter:
 
 
 def start(settings: HostSettings, workspace: Workspace, service: ServiceProcess) -> None:
-    """Returns when the service answers."""
+    """Returns when the service responds."""
     name = str(service.program)
     launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
@@ -66,17 +66,17 @@ def start(settings: HostSettings, workspace: Workspace, service: ServiceProcess)
 
 
 def _probe_note(service: ServiceProcess) -> str:
-    """What whoever starts it again needs to know to tell that it answers."""
+    """What a restart needs to know to check that the service responds."""
     return json.dumps({"port": service.port, "path": service.path, "deadline": service.deadline})
 
 
 def wait_after_restart(settings: HostSettings, program: ProgramName) -> None:
-    """Of one that was just started again: returns when it answers, as ``start`` does."""
+    """After a restart, returns when the service responds, as ``start`` does."""
     try:
         told = json.loads(supervisor.note(settings, str(program)))
         port, path, deadline = int(told["port"]), str(told["path"]), int(told["deadline"])
     except (OSError, ValueError, KeyError, TypeError):
-        return  # an earlier version made it and noted nothing: ephd's own questions tell
+        return  # created by an earlier version without a note; ephd's own health checks will tell
     _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}))
 
 
@@ -85,7 +85,7 @@ def stop(settings: HostSettings, programs: list[ProgramName]) -> None:
 
 
 def is_answering(port: int, path: str) -> bool:
-    """Asked more than once: one slow answer must not cost a running service its life."""
+    """Tries more than once: a running service must not be killed for one slow response."""
     return any(probe(port, path)[0] for _ in range(PROBE_ATTEMPTS))
 
 
@@ -99,13 +99,13 @@ def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
         if ok or now - looked > CHECK_INTERVAL:
             looked = now
             ended = exits.count(supervisor.info(settings, name))
-            # A port that answers while our process ended is somebody else's.
+            # If the port responds although our process ended, another process uses it.
             if ok and not ended:
                 return
             if ended >= MAX_EXITS:
-                raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without answering")
+                raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without responding")
         pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
-    raise _failed(settings, service, f"did not answer {service.path} within {service.deadline} s: {answer}")
+    raise _failed(settings, service, f"didn't respond on {service.path} within {service.deadline} s: {answer}")
 
 
 def _failed(settings: HostSettings, service: ServiceProcess, reason: str) -> TargetError:
@@ -114,7 +114,7 @@ def _failed(settings: HostSettings, service: ServiceProcess, reason: str) -> Tar
 
 
 def probe(port: int, path: str) -> tuple[bool, str]:
-    """Whether any 2xx or 3xx answer came, and what came instead."""
+    """Whether it returned a 2xx or 3xx response, and otherwise what happened."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT)
     try:
         connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})

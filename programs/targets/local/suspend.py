@@ -1,8 +1,8 @@
-"""An environment put to sleep and woken: its processes end and start, everything else stays as it is.
+"""Puts an environment to sleep and wakes it: its processes stop and start, everything else stays.
 
-Routes say so first, and stop saying so last: whoever comes in between is held by the gateway, and never sees a service
-that is going or not there yet. That it sleeps lies in supervisord's own files, so a supervisor that was killed, or a
-machine that was started anew, brings nothing up that should sleep. Databases stay: the server is everybody's.
+Routes are marked first and unmarked last, so the gateway holds any request in between, and nobody sees a service that
+is stopping or starting. The state is in supervisord's own files, so a restarted supervisor or machine doesn't start
+environments that are asleep. Databases keep running, because environments share the server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def sleep(settings: HostSettings, name: str) -> None:
 
 
 def wake(settings: HostSettings, name: str, wait: bool) -> None:
-    """All at once, as they were started; the first that does not answer is the reason that is given."""
+    """Starts all processes at once. If some don't respond, the error is about the first of them."""
     found = _programs(settings, name)
     supervisor.resume(settings, [str(item) for item in found])
     if wait and found:

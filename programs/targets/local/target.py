@@ -1,4 +1,4 @@
-"""The door of the local target. Cheap to import: Pulumi comes in only with ``program``."""
+"""The local target's entry point. Cheap to import: Pulumi is imported only by ``program``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ class LocalTarget:
         return RuntimeInfo(tuple(process_info.list_processes(host_settings.from_mapping(settings_), name)))
 
     def list_remaining(self, settings_: Mapping[str, str], *, including_server: bool = False) -> list[str]:
-        """Whatever exists of environments here, a line each; ``including_server``: of the server's own too."""
+        """Everything that exists of environments on this machine, one line each. ``including_server``: the server's own
+        resources, too."""
         return cleanup.list_remaining(host_settings.from_mapping(settings_), including_server=including_server)
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
@@ -96,7 +97,7 @@ class LocalTarget:
         suspend.wake(host_settings.from_mapping(settings_), name, wait)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
-        """Ends everything that runs here; ``ensure`` brings it back from what is on disk."""
+        """Stops everything that runs here. ``ensure`` restarts it from the files on disk."""
         on = host_settings.from_mapping(settings_)
         postgres.shutdown(on)
         supervisor.stop(on)
@@ -105,11 +106,11 @@ class LocalTarget:
 def _check(spec: EnvironmentSpec, settings: HostSettings) -> None:
     identifiers.check_commit(spec.source.commit)
     if not spec.services:
-        raise TargetError("the environment has no service; name at least one under 'services'")
+        raise TargetError("The environment has no services. Add at least one under 'services'.")
     for kind, names in _names_by_kind(spec).items():
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise TargetError(f"{kind} {sorted(twice)[0]!r} is named twice; each needs a name of its own")
+            raise TargetError(f"{kind} {sorted(twice)[0]!r} is defined twice. Names must be unique.")
         for name in names:
             (identifiers.check_variable if kind == "variable" else identifiers.check_label)(name, kind)
     for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
@@ -117,12 +118,10 @@ def _check(spec: EnvironmentSpec, settings: HostSettings) -> None:
     for item in spec.databases:
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
-            raise TargetError(
-                f"database {item.name!r}: the local target has no strategy {item.strategy!r}, only {known}"
-            )
+            raise TargetError(f"Database {item.name!r}: unknown strategy {item.strategy!r}. Use one of: {known}.")
         if item.strategy == "template" and item.source not in settings.template_databases:
-            known = ", ".join(sorted(settings.template_databases)) or "there is none"
-            raise TargetError(f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}")
+            known = ", ".join(sorted(settings.template_databases)) or "none"
+            raise TargetError(f"Database {item.name!r}: unknown prepared database {item.source!r}. Known: {known}.")
 
 
 def _names_by_kind(spec: EnvironmentSpec) -> dict[str, list[str]]:

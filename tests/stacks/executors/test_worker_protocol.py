@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from stacks import serialization
 from stacks.executors.port import LeaseUntil, OnDestroyed
 from stacks.executors.process import warm_workers, worker_protocol
 from stacks.executors.process.warm_workers import MAX_LINE_BYTES, WarmWorker
 from stacks.executors.process.worker_protocol import WorkerExit, WorkerSession
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome
+from stacks.operations import serialization
 from tests.stack_folders import worker_settings
 from tests.stacks.stack_bench import OperationFactory, ref
 

@@ -228,14 +228,14 @@ def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(
     address = api.put("v1/namespaces:shop-a-1", deletionTimestamp="2026-01-01T00:00:00Z")
     why = "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances"
     api.objects[address]["status"] = {"conditions": [{"status": "True", "message": why}]}
-    with pytest.raises(KubernetesError, match=r"shop-a-1 is still being removed after 0 s: .*example.com/gone"):
+    with pytest.raises(KubernetesError, match=r"shop-a-1 is still being deleted after 0 s: .*example.com/gone"):
         update_preparation.wait_until_namespace_deleted(
             cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
         )
     pod = api.put("v1/pods:shop-a-1/web-1")
     said = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
     api.objects[pod] |= {"spec": {"nodeName": "node-3"}, "status": {"conditions": said}}
-    with pytest.raises(KubernetesError, match=r"0 s: node node-3 does not answer.*kubectl delete node node-3$"):
+    with pytest.raises(KubernetesError, match=r"0 s: node node-3 doesn't respond.*kubectl delete node node-3$"):
         update_preparation.wait_until_namespace_deleted(
             cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
         )

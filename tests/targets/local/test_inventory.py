@@ -125,7 +125,7 @@ def test_a_single_thing_goes_and_the_environment_lives_on(machine: LocalMachine)
         before = TARGET.list_resources(machine.raw_settings)
         strays = [thing for thing in before if is_stray(thing, pid)]
         assert {thing.kind for thing in strays} >= {
-            "database", "role", "half-made checkout", "checkout", "route", "port", "process",
+            "database", "role", "incomplete checkout", "checkout", "route", "port", "process",
         }  # fmt: skip
         for thing in strays:
             assert TARGET.delete_resource(thing, machine.raw_settings)

@@ -85,10 +85,13 @@ def test_what_may_not_name_anything(text: str) -> None:
     ("changes", "said"),
     [
         ({"services": ()}, "no service"),
-        ({"services": (ServiceSpec("web", "x"), ServiceSpec("web", "y"))}, "'web' is named twice"),
+        ({"services": (ServiceSpec("web", "x"), ServiceSpec("web", "y"))}, "'web' is defined twice"),
         ({"services": (ServiceSpec("../x", "x"),)}, "service '../x'"),
-        ({"databases": (DatabaseSpec("db", strategy="snapshot"),)}, "no strategy 'snapshot', only empty, seed"),
-        ({"databases": (DatabaseSpec("a"), DatabaseSpec("b"))}, "'DATABASE_URL' is named twice"),
+        (
+            {"databases": (DatabaseSpec("db", strategy="snapshot"),)},
+            "unknown strategy 'snapshot'. Use one of: empty, seed",
+        ),
+        ({"databases": (DatabaseSpec("a"), DatabaseSpec("b"))}, "'DATABASE_URL' is defined twice"),
         ({"env": {"A=B": "x"}}, "variable 'A=B'"),
         ({"source": GitSource("/x", "HEAD", "main")}, "commit 'HEAD'"),
     ],

@@ -1,7 +1,7 @@
 """The machine: what is there (``store``), and operations as processes that take steps.
 
-An operation takes the steps of ``stacks.lifecycle`` one at a time, and can be killed between any two; what it did so
-far then stays.
+An operation takes the steps of ``stacks.operations.lifecycle`` one at a time, and can be killed between any two steps.
+What it has done by then stays.
 """
 
 from __future__ import annotations

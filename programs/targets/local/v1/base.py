@@ -1,4 +1,4 @@
-"""What all providers of this target share: a difference by named properties, and reading by looking."""
+"""What all providers of this target share: diffing by named properties, and reading the actual state."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ Props = dict[str, Any]
 
 
 class Provider(ResourceProvider):
-    """``replaced_by``: properties whose change makes a new one, beside the old; ``updated_by``: in place. All others
-    may change freely: they are what the making needed, as a password of the Git host that is new every hour."""
+    """A change of a property in ``replaced_by`` creates a replacement next to the old resource, one in ``updated_by``
+    updates it in place. All other properties can change freely: they are needed only to create the resource, such as a
+    Git host's password that is new every hour."""
 
     serialize_as_secret_always = False
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment")
@@ -46,7 +47,7 @@ class Provider(ResourceProvider):
         return ReadResult("", {})
 
     def record(self, props: Props) -> Props:
-        """What the state says of it, and so all that a delete gets: never the environment variables."""
+        """What the state records, and so all that a delete receives. Never contains environment variables."""
         named = {name: props[name] for name in (*self.replaced_by, *self.updated_by)}
         return {**named, **{name: props[name] for name in self.kept if name in props}}
 
@@ -54,14 +55,14 @@ class Provider(ResourceProvider):
         raise NotImplementedError
 
     def unmake(self, on: HostSettings, props: Props) -> None:
-        """Removes it; one that is gone is already what was asked for."""
+        """Removes it. A missing resource counts as removed."""
 
     def exists(self, on: HostSettings, props: Props) -> bool:
         return on.env(props["environment"]).exists()
 
 
 def hidden(props: Props) -> tuple[str, ...]:
-    """The values that no log may show."""
+    """The values to redact from logs."""
     return tuple(props["env"][name] for name in props.get("secrets", ()))
 
 

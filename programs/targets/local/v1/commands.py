@@ -1,4 +1,4 @@
-"""Commands of the repository: the build and the migrations of a generation, and the hooks around a life."""
+"""Commands of the repository: build and migrations of a generation, and lifecycle hooks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LAST_WORDS_SECONDS = 60
 
 
 class CommandProvider(Provider):
-    """Once for each generation, and once more for a database (``data``) that was made again. There is nothing to
-    delete: what it changed goes with the environment."""
+    """Runs once per generation, and again after a database (``data``) was recreated. Deleting it does nothing: its
+    effects are removed with the environment."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
@@ -26,15 +26,15 @@ class CommandProvider(Provider):
 
 
 class OnceProvider(CommandProvider):
-    """Once in an environment's life, however many commits follow."""
+    """Runs once per environment, no matter how many commits follow."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title", "run")
     updated_by: ClassVar[tuple[str, ...]] = ()
 
 
 class LastWordsProvider(Provider):
-    """Runs when it is deleted, before anything else goes: best effort, and not for long. Every update tells it the
-    newest generation; ``env`` is a secret, so the state holds it encrypted."""
+    """Runs when it is deleted, before anything else is removed: best effort, with a short timeout. Every update records
+    the newest generation. ``env`` is a secret, so the state holds it encrypted."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
@@ -48,7 +48,8 @@ class LastWordsProvider(Provider):
             try:
                 _run(on, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
             except TargetError:
-                # Its output is in the environment's log folder until that goes too; a destroy never waits for it.
+                # Its output stays in the environment's log folder until that is removed, too; a destroy never waits for
+                # it.
                 return
 
 

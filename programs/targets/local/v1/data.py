@@ -1,4 +1,4 @@
-"""Databases and what fills them."""
+"""Databases and their seeds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from programs.targets.local.v1.base import Props, Provider, hidden, place
 
 
 class DatabaseProvider(Provider):
-    """``database`` is the name in the server; it changes with what the database is seeded from. ``made`` is another
-    word each time it is made: what was given its password must be given the new one."""
+    """``database`` is the name on the server; it depends on the seed. ``made`` changes each time the database is
+    created, so that everything that received its password is given the new one."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
@@ -32,7 +32,7 @@ class DatabaseProvider(Provider):
 
 
 class SeedProvider(Provider):
-    """Once for each database, from the commit that was the newest then."""
+    """Runs once per database, from the commit that was newest then."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 

@@ -15,7 +15,7 @@ from programs.targets.local.v1.base import Props, Provider, folder, place
 
 
 class HomeProvider(Provider):
-    """Made first and removed last. Nothing of the name can be in use before it, so what there is goes."""
+    """Created first and removed last. No earlier resource can use the name, so existing leftovers are removed."""
 
     def make(self, on: HostSettings, props: Props) -> Props:
         cleanup.purge(on, props["environment"])
@@ -45,7 +45,7 @@ class CheckoutProvider(Provider):
 
 
 class PortsProvider(Provider):
-    """All ports of a generation at once, before any of its services starts: so they can know of each other."""
+    """Reserves all ports of a generation before its services start, so that services know each other's ports."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation")
     kept: ClassVar[tuple[str, ...]] = ("services",)

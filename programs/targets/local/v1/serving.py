@@ -1,4 +1,4 @@
-"""Services, their routes, and the word that a generation is the current one."""
+"""Services, their routes, and the record of the current generation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from programs.targets.local.v1.base import Props, Provider, place
 
 
 class ServiceProvider(Provider):
-    """Made beside the one of the last generation, which goes only after this one answered and was routed to. Started
-    again in its place when a database was made again, because its password is a new one (``data``)."""
+    """Created next to the service of the previous generation, which is removed only after this one responds and is
+    routed to. Restarted in place after a database was recreated, because its password is new (``data``)."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "service", "generation")
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
@@ -40,9 +40,9 @@ class ServiceProvider(Provider):
         supervised_services.stop(on, [_program(props)])
 
     def exists(self, on: HostSettings, props: Props) -> bool:
-        """It stands when it runs and answers: a repair starts one anew that only seems to."""
+        """Checks that it runs and responds, so that a repair restarts a service that only seems to run."""
         running = supervisor.info(on, str(_program(props))).get("statename") in ("RUNNING", "STARTING")
-        path = props.get("path")  # what an earlier version made does not say it
+        path = props.get("path")  # resources of an earlier version don't record it
         return running and (path is None or supervised_services.is_answering(int(props["port"]), path))
 
 
@@ -61,12 +61,12 @@ class RouteProvider(Provider):
         routes.delete(on, props["host"], props["environment"], props["service"])
 
     def exists(self, on: HostSettings, props: Props) -> bool:
-        """One that says that it sleeps, when a refresh asks, was left behind: what an update makes is awake."""
+        """A route that a refresh finds asleep is a leftover: an update always creates routes that are awake."""
         return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(on))
 
 
 class CurrentProvider(Provider):
-    """After the routes moved: whatever is there of another generation goes, recorded or not, running or not."""
+    """Runs after the routes have switched: removes everything of other generations, recorded or not, running or not."""
 
     updated_by: ClassVar[tuple[str, ...]] = ("generation",)
 

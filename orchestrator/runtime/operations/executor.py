@@ -33,8 +33,8 @@ from orchestrator.forges.port import (
 )
 from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.operations.journal import Journal
 from programs import registry
 from programs.registry import Target
 from stacks import names
