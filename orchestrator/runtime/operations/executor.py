@@ -153,6 +153,8 @@ class PlanExecutor:
         match action:
             case plan_actions.Create() | plan_actions.Update() | plan_actions.Retag() | plan_actions.Destroy():
                 self._start_operation(action)
+            case plan_actions.Sleep(ref=ref) if self._state.suite_runs().is_running(ref):
+                return  # the plan stops its tests first, whose requests would wake it again; their end wakes the loop
             case plan_actions.Sleep() | plan_actions.Wake():
                 self._start_operation(action)
             case plan_actions.Interrupt():
