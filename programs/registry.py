@@ -20,9 +20,8 @@ from programs import targets
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
-from programs.settings import quote
+from programs.settings import TargetSettings, quote
 from programs.spec import EnvironmentSpec, SuiteSpec
-from programs.target_settings import TargetSettings
 
 ENTRY_POINT_GROUP = "eph.targets"
 _NAME = re.compile(r"[a-z][a-z0-9]{0,29}")

@@ -20,5 +20,9 @@ class TargetError(Exception):
         super().__init__("\n".join([self.sentence, *(f"| {line}" for line in self.tail)]))
 
 
+class CheckoutTooLarge(TargetError):
+    """The repository or the commit is larger than ``HostSettings.checkout_bytes`` allows."""
+
+
 class Cancelled(TargetError):
     """The operation was cancelled; nothing is wrong with the commit."""

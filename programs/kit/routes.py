@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from programs.kit import files, identifiers
-from programs.kit.host_settings import HostSettings
 from programs.spec import DEFAULT_TARGET
 
 
@@ -30,31 +29,31 @@ class RouteRecord:
     """The upstream can be reached only through the gateway, so the gateway sees every visit."""
 
 
-def write(settings: HostSettings, route: RouteRecord) -> None:
-    files.write(_path(settings, route.host), json.dumps(asdict(route)), mode=0o644)
+def write(folder: Path, route: RouteRecord) -> None:
+    files.write(_path(folder, route.host), json.dumps(asdict(route)), mode=0o644)
 
 
-def delete(settings: HostSettings, host: str, environment: str, service: str) -> None:
+def delete(folder: Path, host: str, environment: str, service: str) -> None:
     """Removes the host's route, unless it belongs to another service by now."""
-    found = _read(_path(settings, host))
+    found = _read(_path(folder, host))
     if found and (found.environment, found.service) == (environment, service):
-        _path(settings, host).unlink(missing_ok=True)
+        _path(folder, host).unlink(missing_ok=True)
 
 
-def exists(settings: HostSettings, host: str) -> bool:
-    return _path(settings, host).exists()
+def exists(folder: Path, host: str) -> bool:
+    return _path(folder, host).exists()
 
 
-def list_routes(settings: HostSettings, target: str = DEFAULT_TARGET) -> Iterator[RouteRecord]:
-    if settings.routes.is_dir():
-        for path in sorted(settings.routes.glob("*.json")):
+def list_routes(folder: Path, target: str = DEFAULT_TARGET) -> Iterator[RouteRecord]:
+    if folder.is_dir():
+        for path in sorted(folder.glob("*.json")):
             route = _read(path)
             if route and route.target == target:
                 yield route
 
 
-def _path(settings: HostSettings, host: str) -> Path:
-    return settings.routes / f"{identifiers.check_host(host)}.json"
+def _path(folder: Path, host: str) -> Path:
+    return folder / f"{identifiers.check_host(host)}.json"
 
 
 def _read(path: Path) -> RouteRecord | None:

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from programs.kit import files, identifiers
 from programs.kit.errors import TargetError
+from programs.kit.host_settings import HostSettings
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
-from programs.kit.sandbox_settings import CommandHost
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 LOOPBACK_SUFFIX = ".localhost"
 
 
-def command_line(settings: CommandHost, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+def command_line(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     name = identifiers.check_label(suite.name, "suite")
     place = Workspace(_checkout(folder, spec), folder / "home", _hosts(folder, spec))
@@ -30,7 +30,7 @@ def command_line(settings: CommandHost, spec: EnvironmentSpec, suite: SuiteSpec,
     return sandbox.write_launch_file(folder / "run" / f"tests-{name}.json", launch)
 
 
-def read_report(settings: CommandHost, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+def read_report(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     try:
         with _open_regular_file(_checkout(folder, spec), suite.junit) as file:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
@@ -44,6 +45,8 @@ class Template:
 
 
 def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettings:
+    local = {"toolbox": tuple(demo_world.python_prefixes()), "path": demo_world.search_path()}
+    tables: dict[str, Any] = {"local": local}
     return ServerSettings(
         home=home / "eph",
         interval=timedelta(seconds=5),
@@ -51,7 +54,7 @@ def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettin
         gateway_listen=f"127.0.0.1:{addresses[1]}",
         limits={"environments": 2 * count, "per_repository": 2 * count},
         forge={"repositories": [demo_world.REPOSITORY]},
-        local={"toolbox": tuple(demo_world.python_prefixes()), "path": demo_world.search_path()},
+        **tables,
     )
 
 

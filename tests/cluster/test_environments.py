@@ -10,6 +10,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -134,7 +135,7 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(
     ids=["ends at once", "unhealthy"],
 )
 def test_a_broken_commit_is_told_why_and_the_old_one_answers(
-    eph: OperationRunner, first_spec: EnvironmentSpec, change: dict[str, object], words: tuple[str, ...], most: int
+    eph: OperationRunner, first_spec: EnvironmentSpec, change: dict[str, Any], words: tuple[str, ...], most: int
 ) -> None:
     """P3: recognised within seconds, in one sentence, with the last lines of the log."""
     before = Page(eph.site, first_spec.host).wait_for_text()

@@ -113,8 +113,8 @@ def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(e
     """L7: the record stays, every try says what keeps it, and the next one after that ends it."""
     spec = eph.spec(71, eph.repository.push({"a": "1"}))
     eph.assert_succeeded(eph.up(spec))
-    kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "namespace": spec.name}}
-    eph.site.apply({**kept, "metadata": {**kept["metadata"], "finalizers": ["example.com/nobody"]}})
+    kept = {"name": "kept", "namespace": spec.name, "finalizers": ["example.com/nobody"]}
+    eph.site.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept})
     eph.assert_failed(
         eph.down(71), "still being removed", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml"
     )

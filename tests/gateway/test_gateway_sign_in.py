@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -165,7 +165,7 @@ async def test_a_large_or_strange_body_is_only_a_wrong_try(protected_world: Gate
     assert chunks.status == 401
 
 
-async def _chunks():
+async def _chunks() -> AsyncIterator[bytes]:
     for _ in range(100):
         yield b"token=" * 100
 

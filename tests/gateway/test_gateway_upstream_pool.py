@@ -181,8 +181,10 @@ class CountingResolver(AbstractResolver):
         await asyncio.sleep(0)
         if host not in self.known:
             raise OSError(f"nobody is called {host}")
-        kind = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
-        return [ResolveResult(host=address, **kind) for address in self.known[host]]
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.known[host]
+        ]
 
     async def close(self) -> None:
         return

@@ -10,7 +10,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
@@ -122,7 +122,7 @@ def test_megabytes_become_sentences() -> None:
 def test_events_of_an_unknown_shape_are_passed_over() -> None:
     """Never raises: the SDK calls it from a thread of its own."""
     progress = ProgressCollector(str)
-    progress.on_event(None)
+    progress.on_event(cast("EngineEvent", None))
     event = EngineEvent.from_json(
         {
             "sequence": 1,

@@ -105,7 +105,9 @@ def test_a_tag_of_somebody_else_is_none(value: str) -> None:
 
 
 FIELDS = st.sampled_from(("pr", "repo", "env", "inc", "sha", "seen", "until"))
-ODD = st.none() | st.booleans() | st.integers() | st.floats() | ANY | st.just("a/b#1") | st.just([])
+ODD: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY | st.just("a/b#1") | st.just([])
+)
 JSON = ODD | st.dictionaries(FIELDS, ODD)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from orchestrator.core.model.policy import Policy
 from orchestrator.core.suites.suite_results import SuiteRun
 from orchestrator.core.views.phases import Phase
 from tests.worlds.world import World
@@ -13,7 +14,7 @@ from tests.worlds.world import World
 
 @pytest.fixture
 async def sleepy_world() -> AsyncIterator[World]:
-    world = World(sleep_capable_targets=frozenset({"local"}))
+    world = World(Policy(sleep_capable_targets=frozenset({"local"})))
     yield world
     await world.close()
 
@@ -24,12 +25,12 @@ async def test_sleep_begins_after_the_environments_tests_have_stopped(sleepy_wor
     number = world.open()
     await world.run_for(minutes=1)
     tests = SuiteRun(world.ref(number), world.head(number), "browser")
-    world.memory.running_suites[tests] = world.now
+    world.facts.suites.running[tests] = world.now
     world.request_action("sleep", number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.ASLEEP
     assert not _sleeps(world, number)
-    del world.memory.running_suites[tests]
+    del world.facts.suites.running[tests]
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.ASLEEP
     assert _sleeps(world, number)

@@ -197,7 +197,7 @@ def _collect_one(
         drift=drift_detection.detect(record, world.live_parts.get(record.target, {})) if record else (),
         last_repair=world.completed_repairs.get(ref),
         usage=_usage(record, world.traffic),
-        is_testing=world.suite_runs.is_running(ref),
+        is_testing=any(run.ref == ref for run in world.suite_runs.running),
         image_lookup=world.image_lookups.get(key),
     )
 

@@ -57,9 +57,6 @@ class SuiteRuns:
     results: Mapping[StackRef, Mapping[str, SuiteResult]] = field(default_factory=dict)
     running: Mapping[SuiteRun, datetime] = field(default_factory=dict)
 
-    def is_running(self, ref: StackRef) -> bool:
-        return any(run.ref == ref for run in self.running)
-
     def result(self, run: SuiteRun) -> SuiteResult | None:
         found = self.results.get(run.ref, {}).get(run.suite)
         return found if found is not None and found.commit == run.commit else None

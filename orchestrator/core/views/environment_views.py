@@ -108,6 +108,16 @@ class EnvironmentView:
     used_at: datetime | None = None
     """The last visit that the gateway recorded."""
 
+    @property
+    def ref_type(self) -> str:
+        """``pr``, ``branch`` or ``tag``."""
+        return str(self.key.kind) if self.key else ""
+
+    @property
+    def number(self) -> int | None:
+        """The pull request's number; None for a branch or a tag."""
+        return self.key.number if self.key and self.key.kind is RefKind.PULL else None
+
 
 def display_name(view: EnvironmentView) -> str:
     """``acme/shop#42`` or ``acme/shop@main``."""

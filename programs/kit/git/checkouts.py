@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.kit import files, identifiers
-from programs.kit.errors import TargetError
+from programs.kit.errors import CheckoutTooLarge, TargetError
 from programs.kit.git import mirrors
+from programs.kit.host_settings import MEGABYTE, HostSettings
 from programs.kit.processes import sandbox
-from programs.kit.sandbox_settings import MEGABYTE, CommandHost
 
 MAX_FILES = 200_000
 LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
@@ -33,7 +33,7 @@ class _TreeEntry:
     size: int | None
 
 
-def create(settings: CommandHost, source: tuple[str, str], target: Path) -> tuple[str, ...]:
+def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tuple[str, ...]:
     """Creates the checkout and returns notices about its files. ``source`` is the clone URL and the commit. An
     incomplete checkout is replaced."""
     clone_url, commit = source
@@ -74,9 +74,9 @@ def _list_tree(mirror: Path, commit: str) -> list[_TreeEntry]:
 def _check_size(tree_entries: list[_TreeEntry], commit: str, max_bytes: int) -> None:
     total = sum(entry.size or 0 for entry in tree_entries)
     if total > max_bytes:
-        raise TargetError(
+        raise CheckoutTooLarge(
             f"Commit {commit[:12]} contains {total / MEGABYTE:.0f} MB of files. The server's limit is "
-            f"{max_bytes / MEGABYTE:.0f} MB (setting checkout_bytes)."
+            f"{max_bytes / MEGABYTE:.0f} MB"
         )
     if len(tree_entries) > MAX_FILES:
         raise TargetError(f"Commit {commit[:12]} contains {len(tree_entries)} files. The limit is {MAX_FILES}.")

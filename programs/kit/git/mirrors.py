@@ -19,8 +19,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from programs.kit import files, identifiers
-from programs.kit.errors import TargetError
-from programs.kit.sandbox_settings import MEGABYTE, CommandHost
+from programs.kit.errors import CheckoutTooLarge, TargetError
+from programs.kit.host_settings import MEGABYTE, HostSettings
 
 FETCH_SECONDS = 600
 EXTRA_BYTES = 16 * MEGABYTE
@@ -78,10 +78,6 @@ class GitLimits:
 DEFAULT_LIMITS = GitLimits()
 
 
-class RepositoryTooLarge(TargetError):
-    """The fetch was stopped because the repository exceeded its size limit."""
-
-
 _FILE_TOO_LARGE = "File too large"
 # The kernel's limit makes write() fail instead of raising a signal, so that git reports the error and cleans up.
 _ULIMIT_COMMAND = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; exec "$@"')
@@ -126,7 +122,7 @@ def _env(limits: GitLimits) -> dict[str, str]:
     return env | {key: value for key, value in os.environ.items() if key in ("SSH_AUTH_SOCK", "SSL_CERT_FILE")}
 
 
-def fetch(settings: CommandHost, clone_url: str, commit: str) -> Path:
+def fetch(settings: HostSettings, clone_url: str, commit: str) -> Path:
     """Returns the repository's mirror after making sure that it contains the commit."""
     source = parse_remote(clone_url)
     identifiers.check_commit(commit)
@@ -165,14 +161,14 @@ def _fetch_commit(mirror: Path, source: Remote, commit: str, max_file_bytes: int
     try:
         _fetch(mirror, source, ["--depth=1", source.url, f"+{commit}:{own}"], max_file_bytes)
         return
-    except RepositoryTooLarge:
+    except CheckoutTooLarge:
         raise
     except TargetError:
         # Some hosts serve a commit only if a ref points at it: fetch the refs, then look again.
         pass
     try:
         _fetch(mirror, source, ["--update-shallow", source.url, *ALL_REFS], max_file_bytes * HISTORY_FACTOR)
-    except RepositoryTooLarge:
+    except CheckoutTooLarge:
         raise
     except TargetError as error:
         raise TargetError(f"Couldn't fetch the repository {source.url}: {error.sentence}", error.tail) from None
@@ -199,7 +195,6 @@ def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: i
             raise
         for half in (mirror / "objects" / "pack").glob("tmp_*"):
             half.unlink(missing_ok=True)
-        raise RepositoryTooLarge(
-            f"{source.url} is larger than {max_file_bytes / MEGABYTE:.0f} MB, "
-            "the server's limit for a fetch (setting checkout_bytes)."
+        raise CheckoutTooLarge(
+            f"{source.url} is larger than {max_file_bytes / MEGABYTE:.0f} MB, this server's limit for a fetch"
         ) from None

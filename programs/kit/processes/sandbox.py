@@ -24,7 +24,7 @@ from pathlib import Path
 from programs.kit import files
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
-from programs.kit.sandbox_settings import CommandHost
+from programs.kit.host_settings import HostSettings
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -74,7 +74,7 @@ class LaunchSpec:
     bounded: bool = True
 
 
-def kind(settings: CommandHost) -> str:
+def kind(settings: HostSettings) -> str:
     """``bubblewrap``, ``user`` (root becomes nobody) or ``none``."""
     if settings.sandbox == "none":
         return "none"
@@ -106,7 +106,7 @@ def nobody_ids() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def grant_access(settings: CommandHost, folder_tree: Path) -> None:
+def grant_access(settings: HostSettings, folder_tree: Path) -> None:
     """Gives a tree to the user that commands run as, if that is a different one, and lets it enter the parent
     folders."""
     if kind(settings) != "user":
@@ -120,7 +120,7 @@ def grant_access(settings: CommandHost, folder_tree: Path) -> None:
             above.chmod(0o711)
 
 
-def sandboxed(settings: CommandHost, workspace: Workspace, command: str, env: Mapping[str, str]) -> LaunchSpec:
+def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: Mapping[str, str]) -> LaunchSpec:
     """The repository's shell command, ready to launch in the best sandbox that this machine supports."""
     how = kind(settings)
     shell = ("/bin/sh", "-c", command)
@@ -131,7 +131,7 @@ def sandboxed(settings: CommandHost, workspace: Workspace, command: str, env: Ma
     return LaunchSpec(shell, clean, str(workspace.checkout), identity)
 
 
-def base_env(settings: CommandHost, workspace: Workspace, sandbox_kind: str) -> dict[str, str]:
+def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) -> dict[str, str]:
     """The complete environment of a command. It inherits nothing from this machine's own."""
     private = "/tmp" if sandbox_kind == "bubblewrap" else str(workspace.home / "tmp")  # noqa: S108 - a private mount
     return {
@@ -145,7 +145,7 @@ def base_env(settings: CommandHost, workspace: Workspace, sandbox_kind: str) -> 
     }
 
 
-def _bubblewrap(settings: CommandHost, workspace: Workspace) -> list[str]:
+def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     bwrap = shutil.which("bwrap") or "bwrap"
     arguments = [bwrap, *NAMESPACES, "--uid", "1000", "--gid", "1000", "--hostname", "preview"]
     arguments += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a private mount
@@ -158,7 +158,7 @@ def _bubblewrap(settings: CommandHost, workspace: Workspace) -> list[str]:
     return [*arguments, "--chdir", str(workspace.checkout)]
 
 
-def visible_folders(settings: CommandHost) -> list[str]:
+def visible_folders(settings: HostSettings) -> list[str]:
     """Extra folders that previews can read: the toolbox, and PostgreSQL's programs."""
     folder = binaries.binaries_folder()
     return [*settings.toolbox, *([str(folder.parent)] if folder and not folder.is_relative_to("/usr") else [])]

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from programs.kit.errors import TargetError
 from programs.kit.git import mirrors
-from programs.kit.sandbox_settings import SandboxSettings
+from programs.kit.host_settings import HostSettings
 from programs.spec import GitSource
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -114,7 +114,7 @@ def repository_path(path: str) -> str:
 def load_tree(settings: KubernetesSettings, source: GitSource) -> CommitTree:
     """Fetches the commit unless the mirror has it."""
     try:
-        mirror = mirrors.fetch(SandboxSettings(settings.root), source.clone_url, source.commit)
+        mirror = mirrors.fetch(HostSettings(settings.root), source.clone_url, source.commit)
         listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", source.commit])
     except TargetError as error:
         raise KubernetesError(error.sentence, error.tail) from error

@@ -11,16 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from programs.kit import routes
-from programs.kit.host_settings import HostSettings
 from programs.kit.routes import RouteRecord
 from programs.targets.kubernetes.settings import KubernetesSettings as Target
 
 TARGET = "kubernetes"
 remove = routes.delete
-__all__ = ["RouteRecord", "list_routes", "remove", "routes_folder", "routes_of", "upstream", "write"]
+__all__ = ["RouteRecord", "list_routes", "remove", "routes_of", "upstream", "write"]
 
 
-def write(folder: HostSettings, route: RouteRecord) -> None:
+def write(folder: Path, route: RouteRecord) -> None:
     routes.write(folder, replace(route, target=TARGET))
 
 
@@ -29,13 +28,9 @@ def upstream(settings: Target, namespace: str, service: str, port: int) -> str:
     return f"http://{service}.{namespace}.svc:{port}" if settings.front == "eph" else settings.ingress_url
 
 
-def routes_folder(path: str) -> HostSettings:
-    """The folder that the gateway reads."""
-    return HostSettings(root=Path(path), routes=Path(path))
-
-
 def list_routes(path: str) -> list[RouteRecord]:
-    return list(routes.list_routes(routes_folder(path), TARGET)) if path else []
+    """Those in the folder that the gateway reads."""
+    return list(routes.list_routes(Path(path), TARGET)) if path else []
 
 
 def routes_of(path: str, environment: str) -> list[RouteRecord]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -167,7 +168,7 @@ def _routes(settings: KubernetesSettings, environment: str) -> list[RouteRecord]
 def _mark_routes(settings: KubernetesSettings, environment: str, asleep: bool) -> None:
     for route in _routes(settings, environment):
         if route.asleep != asleep:
-            gateway_routes.write(gateway_routes.routes_folder(settings.routes), replace(route, asleep=asleep))
+            gateway_routes.write(Path(settings.routes), replace(route, asleep=asleep))
 
 
 def _wait_for_front(route: RouteRecord) -> None:

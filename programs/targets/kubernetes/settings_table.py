@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from programs.settings import StringList
-from programs.target_settings import (
+from programs.settings import (
     TEMPLATES_DESCRIPTION,
     ServerContext,
+    StringList,
     TargetSettings,
     TemplateDatabases,
     template_names,

@@ -20,7 +20,7 @@ from pathlib import Path
 from programs.kit import files
 from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings as LocalSettings
+from programs.kit.host_settings import HostSettings
 from programs.spec import DatabaseSpec
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.rendering.namespace_objects import Data
@@ -44,7 +44,7 @@ def save_admin_url(settings: KubernetesSettings) -> None:
             files.write(path, settings.postgres)
 
 
-def server_settings(root: str) -> LocalSettings:
+def server_settings(root: str) -> HostSettings:
     """In the form that the kit's database modules expect."""
     try:
         url = (Path(root) / ADMIN_URL_FILE).read_text()
@@ -52,7 +52,7 @@ def server_settings(root: str) -> LocalSettings:
         url = ""
     if not url:
         raise KubernetesError("The shared PostgreSQL server isn't configured. Set kubernetes.postgres.")
-    return LocalSettings(root=Path(root), routes=Path(root), postgres=url)
+    return HostSettings(root=Path(root), postgres=url)
 
 
 def environment_digest(environment: str) -> str:
@@ -111,7 +111,7 @@ def list_owned(settings: KubernetesSettings) -> list[environment_databases.Owned
 
 def address(settings: KubernetesSettings) -> tuple[str, int]:
     """The address at which pods reach the server."""
-    host, port = postgres.address(LocalSettings(root=settings.root, routes=settings.root, postgres=settings.postgres))
+    host, port = postgres.address(HostSettings(root=settings.root, postgres=settings.postgres))
     given, _, other = settings.postgres_address.partition(":")
     return given or host, int(other) if other else port
 

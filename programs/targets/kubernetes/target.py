@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from programs import image_references, start_order
@@ -256,7 +257,7 @@ def _is_ours(client: ClusterClient, path: str, settings: KubernetesSettings) -> 
 def _remove_routes(settings: KubernetesSettings, name: str) -> None:
     if settings.routes:
         for route in gateway_routes.routes_of(settings.routes, name):
-            gateway_routes.remove(gateway_routes.routes_folder(settings.routes), route.host, name, route.service)
+            gateway_routes.remove(Path(settings.routes), route.host, name, route.service)
 
 
 def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:

@@ -13,21 +13,21 @@ from collections.abc import Iterator, Mapping
 from programs.inventory import PROCESS_KINDS
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import supervisor
 from programs.kit.processes.supervisor import ProgramState
+from programs.targets.local.settings import LocalSettings
 
 LIVE_STATES = frozenset({"RUNNING", "STARTING", "STOPPING"})
 RESTART_GRACE = 5
 """In seconds. supervisord waits one second longer before each start, so this is a crash loop of five restarts."""
 
 
-def live_resources(settings: HostSettings) -> Mapping[str, frozenset[str]]:
+def live_resources(settings: LocalSettings) -> Mapping[str, frozenset[str]]:
     """Raises if any part can't be checked."""
     owned = [item for item in environment_databases.list_owned(settings) if item.kind == "DATABASE"]
     found = {
         "Database": (f"{item.environment}/{item.name}" for item in owned),
-        "Route": (f"{route.environment}/{route.host}" for route in routes.list_routes(settings)),
+        "Route": (f"{route.environment}/{route.host}" for route in routes.list_routes(settings.routes)),
         "Service": _services(settings),
         "Checkout": (
             f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
@@ -36,7 +36,7 @@ def live_resources(settings: HostSettings) -> Mapping[str, frozenset[str]]:
     return {**{kind: frozenset(ids) for kind, ids in found.items()}, PROCESS_KINDS: frozenset({"Service"})}
 
 
-def _services(settings: HostSettings) -> Iterator[str]:
+def _services(settings: LocalSettings) -> Iterator[str]:
     now = time.time()
     for name, found in supervisor.states(settings).items():
         program = identifiers.parse_program(name)

@@ -17,12 +17,12 @@ from pathlib import Path
 from programs.inventory import HeldResource
 from programs.kit import files, identifiers, routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import ports, process_table, supervisor
+from programs.targets.local.settings import LocalSettings
 
 
-def list_resources(settings: HostSettings) -> list[HeldResource]:
+def list_resources(settings: LocalSettings) -> list[HeldResource]:
     """Raises if any part can't be listed."""
     return sorted([
         *_folders(settings),
@@ -34,7 +34,7 @@ def list_resources(settings: HostSettings) -> list[HeldResource]:
     ])  # fmt: skip
 
 
-def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
+def delete_resource(settings: LocalSettings, resource: HeldResource) -> bool:
     """Checks first that the resource is still the one that was listed: a process ID may have been reused. A home is
     removed only with its environment."""
     if resource not in list_resources(settings):
@@ -47,8 +47,8 @@ def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
         case "port":
             ports.release_port(settings, int(resource.name))
         case "route":
-            route = next(route for route in routes.list_routes(settings) if route.host == resource.name)
-            routes.delete(settings, route.host, route.environment, route.service)
+            route = next(route for route in routes.list_routes(settings.routes) if route.host == resource.name)
+            routes.delete(settings.routes, route.host, route.environment, route.service)
         case "process" | "sandbox":
             process_table.kill([int(resource.name.partition(" ")[0])])
         case "database" | "role":
@@ -58,7 +58,7 @@ def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
     return True
 
 
-def _folders(settings: HostSettings) -> Iterator[HeldResource]:
+def _folders(settings: LocalSettings) -> Iterator[HeldResource]:
     for folder in _entries(settings.envs):
         name = folder.name
         if not identifiers.LABEL.fullmatch(name):
@@ -81,7 +81,7 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _programs(settings: HostSettings) -> Iterator[HeldResource]:
+def _programs(settings: LocalSettings) -> Iterator[HeldResource]:
     places = (
         ("service", settings.programs, ".conf"),
         ("launch file", settings.launches, ".json"),
@@ -100,13 +100,13 @@ def _service_id(found: ProgramName) -> str:
     return f"Service:{found.environment}/{found.service}/{found.generation}"
 
 
-def _stop_command(settings: HostSettings, name: str, path: Path) -> str:
+def _stop_command(settings: LocalSettings, name: str, path: Path) -> str:
     socket = supervisor.socket_path(settings)
     words = [sys.executable, "-m", "supervisor.supervisorctl", "-s", f"unix://{socket}", "stop", name]
     return f"{shlex.join(words)}; {_rm_command(path)}"
 
 
-def _ports(settings: HostSettings) -> Iterator[HeldResource]:
+def _ports(settings: LocalSettings) -> Iterator[HeldResource]:
     for port, owner in ports.list_reserved(settings):
         found = identifiers.parse_program(owner)
         if found:
@@ -116,15 +116,15 @@ def _ports(settings: HostSettings) -> Iterator[HeldResource]:
             )
 
 
-def _routes(settings: HostSettings) -> Iterator[HeldResource]:
-    for route in routes.list_routes(settings):
+def _routes(settings: LocalSettings) -> Iterator[HeldResource]:
+    for route in routes.list_routes(settings.routes):
         part = f"Route:{route.environment}/{route.host}"
         yield HeldResource(
             "route", route.host, route.environment, part, _rm_command(settings.routes / f"{route.host}.json")
         )
 
 
-def _processes(settings: HostSettings) -> Iterator[HeldResource]:
+def _processes(settings: LocalSettings) -> Iterator[HeldResource]:
     keepers = {os.getpid(), *(pid for pid in process_table.pids() if _is_supervisor(settings, pid))}
     for pid in process_table.pids():
         environment = _environment_of(settings, pid)
@@ -135,11 +135,11 @@ def _processes(settings: HostSettings) -> Iterator[HeldResource]:
             yield HeldResource(kind, name, environment, "", f"kill -9 {pid}", is_supervised=kept)
 
 
-def _is_supervisor(settings: HostSettings, pid: int) -> bool:
+def _is_supervisor(settings: LocalSettings, pid: int) -> bool:
     return f"supervisor.supervisord -c {supervisor.config(settings)}" in process_table.command_line(pid)
 
 
-def _environment_of(settings: HostSettings, pid: int) -> str:
+def _environment_of(settings: LocalSettings, pid: int) -> str:
     """The environment whose home a process has, or will have once it is started."""
     home = process_table.environment_variable(pid, "HOME")
     if home.startswith(f"{settings.envs}/") and home.endswith("/home"):
@@ -154,7 +154,7 @@ def _environment_of(settings: HostSettings, pid: int) -> str:
     return found.environment if found else ""
 
 
-def _databases(settings: HostSettings) -> Iterator[HeldResource]:
+def _databases(settings: LocalSettings) -> Iterator[HeldResource]:
     owned = environment_databases.list_owned(settings)
     base = {item.name for item in owned if item.kind == "DATABASE"}
     for item in owned:
@@ -168,7 +168,7 @@ def _databases(settings: HostSettings) -> Iterator[HeldResource]:
         yield HeldResource(kind, name, item.environment, part, command)
 
 
-def _psql_command(settings: HostSettings, statements: list[str]) -> str:
+def _psql_command(settings: LocalSettings, statements: list[str]) -> str:
     """Names the file with the administrator's password, never the password."""
     host, port = postgres.address(settings)
     words = [word for statement in statements for word in ("-c", statement)]

@@ -14,16 +14,16 @@ from pulumi import Output, Resource, ResourceOptions
 
 from programs import start_order
 from programs.kit import identifiers
-from programs.kit.host_settings import HostSettings
 from programs.outputs import OutputExporter
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, ServiceSpec
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1 import resources
 
 
 class LocalProgram:
     """Declares the resources of one spec. Each run of the program creates a new instance."""
 
-    def __init__(self, spec: EnvironmentSpec, settings: HostSettings, version: str) -> None:
+    def __init__(self, spec: EnvironmentSpec, settings: LocalSettings, version: str) -> None:
         self.spec = spec
         self.settings = settings
         self.version = version

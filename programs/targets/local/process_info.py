@@ -13,11 +13,11 @@ from typing import Any
 
 from programs import runtime_info
 from programs.kit import files
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import supervisor
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
 from programs.targets.local import cleanup
+from programs.targets.local.settings import LocalSettings
 
 MAX_BYTES = 256 * 1024
 _STATES = {
@@ -31,7 +31,7 @@ _STATES = {
 }
 
 
-def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLines:
+def read_logs(settings: LocalSettings, name: str, request: LogRequest) -> LogLines:
     found = [item for item in cleanup.list_programs(settings) if item.environment == name]
     known = {item.service for item in found}
     runtime_info.require_service(request.service, known, name)
@@ -71,7 +71,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def list_processes(settings: HostSettings, name: str) -> Iterator[ProcessInfo]:
+def list_processes(settings: LocalSettings, name: str) -> Iterator[ProcessInfo]:
     """Raises OSError if supervisord doesn't respond."""
     for item in cleanup.list_programs(settings):
         if item.environment == name and (info := supervisor.running_info(settings, str(item))):

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from programs.kit.database import binaries, environment_databases
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
+from programs.targets.local.settings import LocalSettings
 
 SCRIPT_TIMEOUT = 600
 
@@ -35,7 +35,7 @@ class SeedRun:
     secret_values: tuple[str, ...] = ()
 
 
-def run(settings: HostSettings, workspace: Workspace, seed: SeedRun) -> None:
+def run(settings: LocalSettings, workspace: Workspace, seed: SeedRun) -> None:
     reached = environment_databases.seed_state(settings, seed.name)
     if reached == environment_databases.SEEDED:
         return

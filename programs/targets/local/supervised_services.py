@@ -15,11 +15,11 @@ from typing import Any
 
 from programs.kit import files
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
+from programs.targets.local.settings import LocalSettings
 
 MAX_EXITS = 3
 CHECK_INTERVAL = 0.2
@@ -53,7 +53,7 @@ class _ExitCounter:
         return len(self.seen)
 
 
-def start(settings: HostSettings, workspace: Workspace, service: ServiceProcess) -> None:
+def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
     """Returns when the service responds."""
     name = str(service.program)
     launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
@@ -70,7 +70,7 @@ def _probe_note(service: ServiceProcess) -> str:
     return json.dumps({"port": service.port, "path": service.path, "deadline": service.deadline})
 
 
-def wait_after_restart(settings: HostSettings, program: ProgramName) -> None:
+def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
     """After a restart, returns when the service responds, as ``start`` does."""
     try:
         told = json.loads(supervisor.note(settings, str(program)))
@@ -80,7 +80,7 @@ def wait_after_restart(settings: HostSettings, program: ProgramName) -> None:
     _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}))
 
 
-def stop(settings: HostSettings, programs: list[ProgramName]) -> None:
+def stop(settings: LocalSettings, programs: list[ProgramName]) -> None:
     supervisor.remove(settings, [str(item) for item in programs])
 
 
@@ -89,7 +89,7 @@ def is_answering(port: int, path: str) -> bool:
     return any(probe(port, path)[0] for _ in range(PROBE_ATTEMPTS))
 
 
-def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
+def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
     looked, exits, answer = began, _ExitCounter(), _REFUSED
@@ -108,7 +108,7 @@ def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
     raise _failed(settings, service, f"didn't respond on {service.path} within {service.deadline} s: {answer}")
 
 
-def _failed(settings: HostSettings, service: ServiceProcess, reason: str) -> TargetError:
+def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> TargetError:
     tail = files.tail(supervisor.log(settings, str(service.program)), TAIL_LINES)
     return TargetError(f"service {service.program.service} {reason}", tail)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from stacks.executors.port import LeaseUntil, OnDestroyed
+from stacks.executors.port import LeaseUntil, OnDestroyed, OnProgress
 from stacks.executors.process import warm_workers, worker_protocol
 from stacks.executors.process.warm_workers import MAX_LINE_BYTES, WarmWorker
 from stacks.executors.process.worker_protocol import WorkerExit, WorkerSession
@@ -31,7 +30,7 @@ async def run_worker(
     folder: Path,
     program: str,
     operation: Operation | None = None,
-    progress: Callable[[str], None] = str,
+    progress: OnProgress = lambda _: None,
     emptied: OnDestroyed | None = None,
     lease: LeaseUntil | None = None,
 ) -> WorkerExit:

@@ -14,11 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
-import pulumi
 import pytest
 from pulumi.runtime import set_mocks
 
-from programs.kit import host_settings as local_settings
 from programs.kit import identifiers
 from programs.kit.database import cloning, environment_databases, postgres
 from programs.kit.errors import TargetError
@@ -28,9 +26,10 @@ from programs.targets.kubernetes import settings as kubernetes_settings
 from programs.targets.kubernetes import shared_postgres
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
+from programs.targets.local import settings as local_settings
 from programs.targets.local.local_program import LocalProgram
 from programs.targets.local.target import TARGET
-from tests.targets.kubernetes.recorded_program import RecordedProgram, event_loop
+from tests.targets.kubernetes.recorded_program import RecordedProgram, event_loop, run_program
 from tests.targets.local_machine import LocalMachine
 
 PREPARED = """
@@ -139,7 +138,7 @@ def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machin
     )
     with event_loop():
         set_mocks(found := RecordedProgram(), project="eph-shop-1", stack="pr-42", preview=False)
-        pulumi.runtime.test(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)()
+        run_program(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)
     assert found.resources["database-main"]["source"] == "prepared"
     other = replace(spec, databases=(DatabaseSpec("main", strategy="template", source="tiny"),))
     assert identifiers.database_name(spec.name, spec.databases[0]) != identifiers.database_name(

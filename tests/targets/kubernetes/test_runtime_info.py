@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from programs.runtime_info import LogRequest, NoSuchLog
+from programs.targets.kubernetes.api.cluster import Data
 from programs.targets.kubernetes.observation import pod_info
 
 PASSWORD = "a-password-of-nobody"
@@ -70,7 +71,7 @@ def test_one_service_the_process_before_and_what_is_not_there() -> None:
     assert pod_info.read_logs(cluster, "shop-1", LogRequest("web")).lines == (), "it is not there yet"
 
 
-READY = {"containerStatuses": [{"name": "app", "ready": True, "restartCount": 2}]}
+READY: Data = {"containerStatuses": [{"name": "app", "ready": True, "restartCount": 2}]}
 DIED = {
     "name": "app",
     "restartCount": 4,

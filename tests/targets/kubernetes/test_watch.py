@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from programs.targets.kubernetes.target import TARGET
 from tests.targets.kubernetes.fake_api_server import NAMESPACES_PATH, FakeApiServer
 
 DEPLOYMENTS, WEB = "/apis/apps/v1/deployments", "apps/v1/deployments:shop-a-1/web"
-BY_HAND = {"f:spec": {"f:ports": {}}}
+BY_HAND: dict[str, Any] = {"f:spec": {"f:ports": {}}}
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_everything_in_a_namespace_of_ours_is_held_and_one_thing_can_go(
     api.put("v1/persistentvolumeclaims:shop-a-1/data-eph-db-main-1-0")
     api.put("v1/services:elsewhere/extra")
     gateway_routes.write(
-        gateway_routes.routes_folder(target_settings.routes),
+        Path(target_settings.routes),
         gateway_routes.RouteRecord("shop-a-1.test", "http://x", "shop-a-1", "web", "c"),
     )
     found = cluster_inventory.list_resources(cluster.connect(target_settings), target_settings)

@@ -12,6 +12,7 @@ from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts, mirrors
 from programs.redaction import redact
+from programs.targets.local.v1.places import CheckoutProvider
 from tests.targets.local_machine import Repository, local_settings
 
 
@@ -64,13 +65,20 @@ def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: R
     assert "must be a full hexadecimal ID" in refusal_message(tmp_path, repository, "--upload-pack=touch")
 
 
+def test_the_error_names_the_setting_of_the_target(tmp_path: Path, repository: Repository) -> None:
+    commit = repository.push({"large.bin": "x" * 3_000_000})
+    props = {"clone_url": str(repository.bare), "commit": commit, "environment": "shop", "generation": "1"}
+    with pytest.raises(TargetError, match=r"limit is 2 MB \(setting local\.checkout_bytes\)"):
+        CheckoutProvider().make(local_settings(tmp_path, checkout_bytes="2000000"), props)
+
+
 def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repository: Repository) -> None:
     """S3: what is fetched is bounded before anybody can know how large the files are, and half a pack goes."""
     (repository.work / "noise.bin").write_bytes(os.urandom(17_000_000))
     commit = repository.push({})
     said = refusal_message(tmp_path, repository, commit, checkout_bytes="8")
     assert "is larger than 16 MB" in said
-    assert "checkout_bytes" in said
+    assert "this server's limit" in said
     left = sum(path.stat().st_size for path in (tmp_path / "root" / "mirrors").rglob("*") if path.is_file())
     assert left < 1_000_000
 

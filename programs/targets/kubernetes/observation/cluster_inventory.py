@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from programs.inventory import HeldResource
 from programs.targets.kubernetes import gateway_routes
@@ -66,7 +67,7 @@ def _resource(settings: KubernetesSettings, kind: str, item: Data) -> HeldResour
 
 def _gateway_routes(settings: KubernetesSettings) -> Iterator[HeldResource]:
     for route in gateway_routes.list_routes(settings.routes):
-        path = gateway_routes.routes_folder(settings.routes).routes / f"{route.host}.json"
+        path = Path(settings.routes) / f"{route.host}.json"
         part = f"Door:{route.environment}/{route.host}"
         yield HeldResource("door", route.host, route.environment, part, shlex.join(["rm", "-f", str(path)]))
 
@@ -87,9 +88,7 @@ def delete_resource(client: ClusterClient, settings: KubernetesSettings, resourc
         return True
     if resource.kind == "door":
         route = next(route for route in gateway_routes.list_routes(settings.routes) if route.host == resource.name)
-        gateway_routes.remove(
-            gateway_routes.routes_folder(settings.routes), route.host, route.environment, route.service
-        )
+        gateway_routes.remove(Path(settings.routes), route.host, route.environment, route.service)
         return True
     kind, _, id_ = resource.resource_id.partition(":")
     space, _, name = id_.partition("/")

@@ -12,13 +12,13 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from programs import runtime_info
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, ProcessInfo, RuntimeEvent, RuntimeInfo
 from programs.targets.kubernetes.api import object_names
-from programs.targets.kubernetes.api.cluster import ClusterClient, Data
+from programs.targets.kubernetes.api.cluster import Data
 from programs.targets.kubernetes.observation import rollout
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
@@ -28,6 +28,16 @@ MAX_EVENTS = 15
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
+class PodSource(Protocol):
+    """Where pods, their events and their logs are read: a cluster."""
+
+    def list_namespaced(self, namespace: str, kind: str, /) -> list[Data]: ...
+
+    def read_log(
+        self, namespace: str, pod: str, container: str, /, *, previous: bool, lines: int, since: str
+    ) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     at: str
@@ -35,7 +45,7 @@ class _Line:
     text: str
 
 
-def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> LogLines:
+def read_logs(cluster: PodSource, namespace: str, request: LogRequest) -> LogLines:
     pods = sorted(cluster.list_namespaced(namespace, "v1/pods"), key=lambda pod: str(pod["metadata"]["name"]))
     told = [(service_name(pod), pod) for pod in pods]
     runtime_info.require_service(request.service, {service for service, _ in told}, namespace)
@@ -59,7 +69,7 @@ def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> Lo
 
 
 def _lines(
-    cluster: ClusterClient, pod: Data, container: str, request: LogRequest, position: str
+    cluster: PodSource, pod: Data, container: str, request: LogRequest, position: str
 ) -> Iterable[tuple[str, str]]:
     about = pod["metadata"]
     found = cluster.read_log(
@@ -99,7 +109,7 @@ def mask_secrets(text: str, values: Iterable[str]) -> str:
 # --- pods and events
 
 
-def inspect(cluster: ClusterClient, namespace: str) -> RuntimeInfo:
+def inspect(cluster: PodSource, namespace: str) -> RuntimeInfo:
     pods = cluster.list_namespaced(namespace, "v1/pods")
     events = cluster.list_namespaced(namespace, "v1/events")
     processes = sorted((process_info(pod, events) for pod in pods), key=lambda item: (item.service, item.name))

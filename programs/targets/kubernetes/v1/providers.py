@@ -6,6 +6,7 @@ import json
 import secrets
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
@@ -98,7 +99,7 @@ class DoorProvider(_Provider):
 
     def make(self, props: Props) -> Props:
         gateway_routes.write(
-            gateway_routes.routes_folder(props["folder"]),
+            Path(props["folder"]),
             gateway_routes.RouteRecord(
                 host=props["host"],
                 upstream=props["upstream"],
@@ -113,9 +114,7 @@ class DoorProvider(_Provider):
         return {}
 
     def delete(self, _id: str, props: Props) -> None:
-        gateway_routes.remove(
-            gateway_routes.routes_folder(props["folder"]), props["host"], props["environment"], props["service"]
-        )
+        gateway_routes.remove(Path(props["folder"]), props["host"], props["environment"], props["service"])
 
 
 class SharedDatabaseProvider(_Provider):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1.base import Props, Provider, hidden, place
 
 LAST_WORDS_SECONDS = 60
@@ -20,7 +20,7 @@ class CommandProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         _run(on, props, int(props["timeout"]))
         return {}
 
@@ -40,10 +40,10 @@ class LastWordsProvider(Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
     kept: ClassVar[tuple[str, ...]] = ("env", "secrets")
 
-    def make(self, _on: HostSettings, _props: Props) -> Props:
+    def make(self, _on: LocalSettings, _props: Props) -> Props:
         return {}
 
-    def unmake(self, on: HostSettings, props: Props) -> None:
+    def unmake(self, on: LocalSettings, props: Props) -> None:
         if place(on, props).checkout.exists():
             try:
                 _run(on, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
@@ -53,7 +53,7 @@ class LastWordsProvider(Provider):
                 return
 
 
-def _run(on: HostSettings, props: Props, timeout: int) -> None:
+def _run(on: LocalSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
     job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
     command_runner.run(on, props["environment"], place(on, props), job)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from programs.kit import routes
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.kit.waiting import pause
 from programs.targets.local import cleanup, supervised_services
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.v1.base import Props, Provider, place
 
@@ -24,7 +24,7 @@ class ServiceProvider(Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
     kept: ClassVar[tuple[str, ...]] = ("port", "path")
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         service = ServiceProcess(
             program=_program(props),
             command=props["command"],
@@ -36,10 +36,10 @@ class ServiceProvider(Provider):
         supervised_services.start(on, place(on, props), service)
         return {}
 
-    def unmake(self, on: HostSettings, props: Props) -> None:
+    def unmake(self, on: LocalSettings, props: Props) -> None:
         supervised_services.stop(on, [_program(props)])
 
-    def exists(self, on: HostSettings, props: Props) -> bool:
+    def exists(self, on: LocalSettings, props: Props) -> bool:
         """Checks that it runs and responds, so that a repair restarts a service that only seems to run."""
         running = supervisor.info(on, str(_program(props))).get("statename") in ("RUNNING", "STARTING")
         path = props.get("path")  # resources of an earlier version don't record it
@@ -50,19 +50,20 @@ class RouteProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
     updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health")
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         upstream = f"http://127.0.0.1:{int(props['port'])}"
         whose = (props["environment"], props["service"], props["commit"])
         health = str(props.get("health") or "")
-        routes.write(on, RouteRecord(props["host"], upstream, *whose, sign_in=bool(props["sign_in"]), health=health))
+        route = RouteRecord(props["host"], upstream, *whose, sign_in=bool(props["sign_in"]), health=health)
+        routes.write(on.routes, route)
         return {}
 
-    def unmake(self, on: HostSettings, props: Props) -> None:
-        routes.delete(on, props["host"], props["environment"], props["service"])
+    def unmake(self, on: LocalSettings, props: Props) -> None:
+        routes.delete(on.routes, props["host"], props["environment"], props["service"])
 
-    def exists(self, on: HostSettings, props: Props) -> bool:
+    def exists(self, on: LocalSettings, props: Props) -> bool:
         """A route that a refresh finds asleep is a leftover: an update always creates routes that are awake."""
-        return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(on))
+        return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(on.routes))
 
 
 class CurrentProvider(Provider):
@@ -70,7 +71,7 @@ class CurrentProvider(Provider):
 
     updated_by: ClassVar[tuple[str, ...]] = ("generation",)
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         if cleanup.has_other_generations(on, props["environment"], props["generation"]):
             pause(on.drain)
         cleanup.remove_other_generations(on, props["environment"], props["generation"])
