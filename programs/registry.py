@@ -47,8 +47,8 @@ class TargetDescription:
     ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
-    commits by people with write access. ``plugins`` are the Pulumi plugins it needs. ``preload`` lists modules worth
-    importing before the first operation.
+    commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
+    it runs if they are installed. ``preload`` lists modules worth importing before the first operation.
     """
 
     title: str
@@ -60,6 +60,7 @@ class TargetDescription:
     runs_images: bool = False
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
 
 

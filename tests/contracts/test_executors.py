@@ -189,7 +189,7 @@ async def test_operations_on_a_missing_stack(bench: StackBench) -> None:
     for operation in (bench.factory.retag(7, "aaaa"), bench.factory.refresh(7)):
         result = await run_operation(bench, operation)
         assert result.outcome is Outcome.FAILED
-        assert "not in the backend" in result.error
+        assert "no longer exists in the backend" in result.error
     assert bench.snapshot().stacks == {}
 
 
@@ -201,7 +201,7 @@ async def test_after_close_nothing_is_begun(bench: StackBench) -> None:
     await bench.operations.close()
     assert (await lane.wait()).outcome is Outcome.CANCELLED
     late = await run_operation(bench, bench.factory.up(2, "aaaa"))
-    assert (late.outcome, late.error) == (Outcome.CANCELLED, "interrupted before it began")
+    assert (late.outcome, late.error) == (Outcome.CANCELLED, "interrupted before it started")
     assert set(bench.snapshot().stacks) == {ref(1)}
 
 

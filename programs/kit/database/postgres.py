@@ -96,8 +96,8 @@ def _initialize(settings: HostSettings) -> None:
     result = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
     if result.returncode != 0:
         files.remove(fresh)
-        said = (result.stdout + result.stderr).decode(errors="replace").splitlines()
-        raise TargetError("initdb couldn't create PostgreSQL's data folder", said[-10:])
+        output = (result.stdout + result.stderr).decode(errors="replace").splitlines()
+        raise TargetError("initdb couldn't create PostgreSQL's data folder", output[-10:])
     fresh.replace(_folder(settings) / "data")
 
 

@@ -156,8 +156,8 @@ def _start(settings: HostSettings) -> None:
         if is_answering(settings):
             return
         time.sleep(0.02)
-    said = result.stderr.decode(errors="replace").splitlines() or files.tail(home(settings) / "supervisord.log", 10)
-    raise TargetError(f"supervisord didn't start in {home(settings)}", said[-10:])
+    output = result.stderr.decode(errors="replace").splitlines() or files.tail(home(settings) / "supervisord.log", 10)
+    raise TargetError(f"supervisord didn't start in {home(settings)}", output[-10:])
 
 
 def _remove_stale(settings: HostSettings) -> None:

@@ -70,8 +70,8 @@ def _probe_note(service: ServiceProcess) -> str:
 def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
     """After a restart, returns when the service responds, as ``start`` does."""
     try:
-        told = json.loads(supervisor.note(settings, str(program)))
-        port, path, deadline = int(told["port"]), str(told["path"]), int(told["deadline"])
+        note = json.loads(supervisor.note(settings, str(program)))
+        port, path, deadline = int(note["port"]), str(note["path"]), int(note["deadline"])
     except (OSError, ValueError, KeyError, TypeError):
         return  # created by an earlier version without a note; ephd's own health checks will tell
     _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}))
