@@ -25,6 +25,7 @@ DESCRIPTION = TargetDescription(
     notices=eph_yaml_checks.notices,
     database_strategies=STRATEGIES,
     preload=("programs.targets.local.local_program", "psycopg"),
+    warm_up=sandbox.works,
 )
 
 
