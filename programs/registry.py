@@ -41,6 +41,10 @@ def _no_findings(_: EphYamlData) -> Iterable[Finding]:
     return ()
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class TargetDescription:
     """What Eph knows about a target before it runs anything there. Nothing else in Eph refers to a target by name.
@@ -50,7 +54,7 @@ class TargetDescription:
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
     it runs if they are installed. ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
-    modules worth importing before the first operation.
+    modules worth importing before the first operation; ``warm_up`` is called then too, and caches what operations need.
     """
 
     title: str
@@ -65,6 +69,7 @@ class TargetDescription:
     tools: tuple[str, ...] = ()
     drift_wording: DriftWording = field(default_factory=DriftWording)
     preload: tuple[str, ...] = ()
+    warm_up: Callable[[], object] = _nothing
 
 
 class UnknownTarget(LookupError):
