@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, PullState
+from orchestrator.core.model.world import CheckState, PullRequest, PullState
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     ApiUsage,
@@ -34,6 +34,7 @@ from orchestrator.forges.port import (
     mentions,
 )
 from orchestrator.forges.wording import ForgeWords
+from stacks import keys
 from stacks.model import RefKind
 
 BOT_LOGIN = "eph-bot"
@@ -102,7 +103,7 @@ class FakeForge:
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         with self._call("pull"):
-            key = Key(repository.id, number)
+            key = keys.pull_request(repository.id, number)
             gone = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
             return self._repository(repository).pulls.get(number, gone)
 
@@ -257,7 +258,7 @@ class FakeForge:
             number = home.last_number
             url = f"https://git.example/{home.repository.full_name}/pull/{number}"
             home.pulls[number] = PullRequest(
-                Key(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,
+                keys.pull_request(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,
                 home.branches[branch], branch, "main", url, from_fork,
             )  # fmt: skip
             return number
@@ -358,6 +359,9 @@ class FakeForge:
 
     def comments(self, repository: Repository, number: int) -> list[str]:
         return list(self._repositories[repository.id].comments.get(number, {}).values())
+
+    def comments_by_number(self, repository: Repository) -> Mapping[int, list[str]]:
+        return {number: list(found.values()) for number, found in self._repositories[repository.id].comments.items()}
 
     def reports(self, repository: Repository, sha: str) -> Mapping[str, CheckReport]:
         return {name: report for (at, name), report in self._repositories[repository.id].reports.items() if at == sha}

@@ -37,7 +37,7 @@ from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop_state import LoopState
 from programs import registry
 from programs.registry import Target
-from stacks import names
+from stacks import keys
 from stacks.executors.port import Executor, Lane
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef
 
@@ -311,7 +311,7 @@ class PlanExecutor:
         try:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
-            where = self._dependencies.forge.words.reference(repository.full_name, action.key.number)
+            where = self._dependencies.forge.words.reference(repository.full_name, action.key, action.ref_name)
             self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
             return False
         self._state.confirm(pull, self._dependencies.clock())
@@ -334,7 +334,7 @@ class PlanExecutor:
         if key.kind is RefKind.PULL:
             return self._dependencies.forge.pull(repository, key.number)
         refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
-        found = next((name for name in refs.commits if names.ref_number(key.kind, name) == key.number), "")
+        found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
         if not found and not refs.complete:
             raise ForgeUnavailable(
                 f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"

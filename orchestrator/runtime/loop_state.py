@@ -17,7 +17,6 @@ from orchestrator.core.model.world import (
     CompletedRepair,
     Intent,
     IntentKind,
-    Key,
     PullRequest,
     Recipe,
     RepositoryFacts,
@@ -27,7 +26,7 @@ from orchestrator.core.planning.plan_actions import Find
 from orchestrator.core.suites.suite_results import SuiteResult, SuiteRun, SuiteRuns
 from orchestrator.core.util.time_windows import is_within
 from stacks import names
-from stacks.model import OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackSnapshot
+from stacks.model import Key, OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackSnapshot
 
 CONFIRMED_TTL = timedelta(minutes=2)
 INTENTS_TTL = timedelta(hours=1)
@@ -66,8 +65,8 @@ class LoopState:
         """Takes note of commits seen for the first time, and forgets what a whole reading no longer shows."""
         built = {parsed: record for ref, record in stacks.stacks.items() if (parsed := names.parse(ref))}
         for facts in repositories.values():
-            for number, candidate in facts.requests.items():
-                self._record_request(candidate, built.get((facts.id, number)), now)
+            for key, candidate in facts.requests.items():
+                self._record_request(candidate, built.get(key), now)
         self._forget_pulls(repositories)
         self._forget_expired(now)
         if stacks.complete:
@@ -144,7 +143,7 @@ class LoopState:
         for ref, (commit, moment) in since.items():
             key = names.parse(ref)
             if key is not None:
-                self.image_lookups[Key(*key)] = ImageLookup(commit, (), moment, moment)
+                self.image_lookups[key] = ImageLookup(commit, (), moment, moment)
 
     def confirm(self, pull: PullRequest, now: datetime) -> None:
         self.confirmed[pull.key] = (pull, now)
@@ -222,23 +221,19 @@ class LoopState:
 
 def _is_forgotten(key: Key, repositories: Mapping[int, RepositoryFacts]) -> bool:
     facts = repositories.get(key.repository)
-    return facts is None or (facts.is_complete_for(key.number) and key.number not in facts.requests)
+    return facts is None or (facts.is_complete_for(key) and key not in facts.requests)
 
 
 def _is_open(key: Key, repositories: Mapping[int, RepositoryFacts]) -> bool:
     facts = repositories.get(key.repository)
-    return facts is not None and facts.is_complete_for(key.number) and key.number in facts.open
+    return facts is not None and facts.is_complete_for(key) and key in facts.open
 
 
 def _is_wanted(ref: StackRef, repositories: Mapping[int, RepositoryFacts]) -> bool:
     """A pull request that may still ask for it; one that could not be read may."""
-    parsed = names.parse(ref)
-    facts = repositories.get(parsed[0]) if parsed else None
-    return (
-        parsed is not None
-        and facts is not None
-        and (not facts.is_complete_for(parsed[1]) or parsed[1] in facts.requests)
-    )
+    key = names.parse(ref)
+    facts = repositories.get(key.repository) if key else None
+    return key is not None and facts is not None and (not facts.is_complete_for(key) or key in facts.requests)
 
 
 def _newer_than(moments: Mapping[T, datetime], now: datetime, age: timedelta) -> dict[T, datetime]:

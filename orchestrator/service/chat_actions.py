@@ -9,7 +9,7 @@ from typing import assert_never
 
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
-from orchestrator.core.model.world import TAG_INTENTS, Key, PullRequest
+from orchestrator.core.model.world import TAG_INTENTS, PullRequest
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -20,6 +20,7 @@ from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
 from programs.runtime_info import LogRequest
 from stacks import names
+from stacks.model import Key
 
 LOG_LINES = 20
 
@@ -47,7 +48,7 @@ class ChatActions:
 
     def is_applied(self, key: Key, until: datetime) -> bool:
         intents = self._loop_state.intents.values()
-        mine = [each for each in intents if names.parse(each.ref) == (key.repository, key.number)]
+        mine = [each for each in intents if names.parse(each.ref) == key]
         return not any(each.kind in TAG_INTENTS and each.at <= until for each in mine)
 
     async def _execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:

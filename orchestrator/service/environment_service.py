@@ -221,7 +221,7 @@ class LocalControlPlane:
     async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
         forge = self._deps.cycles.latest.forge
         facts = forge.facts.get(view.key.repository) if view.key else None
-        candidate = facts.requests.get(view.key.number) if facts and view.key else None
+        candidate = facts.requests.get(view.key) if facts and view.key else None
         repository = forge.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None:
             return
@@ -301,7 +301,7 @@ class LocalControlPlane:
         view = self.environment(name)
         facts = self._deps.cycles.latest.forge
         home = facts.facts.get(view.key.repository) if view.key else None
-        candidate = home.requests.get(view.key.number) if home and view.key else None
+        candidate = home.requests.get(view.key) if home and view.key else None
         repository = facts.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None or not candidate.pull.from_fork:
             raise RequestRefused(f"{name} is not an open pull request from a fork, so there is nothing to approve")

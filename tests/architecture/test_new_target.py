@@ -58,7 +58,7 @@ assert "empty" in policy.trusted_authors_only, "trust is opt-out"
 assert "EPH_EMPTY__DEPTH" in generate.settings()
 assert "page" in json_schema.schema()["$defs"]["EmptySection"]["properties"]
 
-context = RecipeContext(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
+context = RecipeContext(keys.pull_request(1, 42), "acme/shop", "a" * 40, "feature", "/origin.git", "gentle-stream")
 head = 'version: "1.0"\\nname: shop\\nempty: {page: hello}\\n'
 spec = build_recipe(parse(head.encode()), context, settings.admission_policy()).spec
 assert (spec.target, spec.options) == ("empty", {"page": "hello"})

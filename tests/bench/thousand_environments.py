@@ -23,7 +23,7 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader
 from orchestrator.runtime.observation.recipe_reader import RecipeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
-from stacks import names
+from stacks import keys, names
 from stacks.backends.file.file_backend import FileBackend
 from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
 from stacks.worker_settings import WorkerSettings
@@ -89,7 +89,7 @@ async def _create_template(worker: WorkerSettings, candidates: Mapping[int, Requ
     commit = await asyncio.to_thread(_repository, worker.work.parent / "bench-repository")
     source = GitSource(str(worker.work.parent / "bench-repository"), commit, "main")
     model = replace(spec, name=TEMPLATE_NAME, host=f"{TEMPLATE_NAME}.localhost", source=source)
-    ref = names.stack_ref(1000, demo_world.REPOSITORY, TEMPLATE_PULL)
+    ref = names.stack_ref(keys.pull_request(1000, TEMPLATE_PULL), demo_world.REPOSITORY)
     pool = process_executor(worker, tools().version)
     await pool.open()
     try:
@@ -139,7 +139,14 @@ def _copy_stack(worker: WorkerSettings, template: Template, texts: Mapping[Path,
     for path, text in texts.items():
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
-    tag = StackTag(pull.key.repository, demo_world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
+    tag = StackTag(
+        pull.key,
+        demo_world.REPOSITORY,
+        spec.name,
+        "bench",
+        pull.head_sha,
+        seen,
+    )
     file_backend(worker).write_tag(ref, tag)
 
 

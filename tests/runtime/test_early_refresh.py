@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.port import ForgeUnavailable, PullList, Repository
+from stacks import keys
 from tests.worlds.world import INTERVAL, World, eph_yaml
 
 
@@ -35,7 +35,7 @@ async def test_only_what_changed_is_read_early(world: World, monkeypatch: pytest
     await world.cycle()
     assert asked.take() == ["acme/pay", "acme/shop"]
     number = world.open()
-    await world.loop.cycle(True, frozenset({Key(world.shop.id, number)}))
+    await world.loop.cycle(True, frozenset({keys.pull_request(world.shop.id, number)}))
     assert asked.take() == ["acme/shop"]
     assert world.view(number) is not None
     await world.loop.cycle(True, frozenset({pay.id, 4711}))

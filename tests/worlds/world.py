@@ -17,7 +17,7 @@ from orchestrator.app.compose import compose
 from orchestrator.app.ports import Options, Ports
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Intent, Key
+from orchestrator.core.model.world import Intent
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.fake import FakeForge
@@ -34,10 +34,10 @@ from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
 from programs.inventory import PROCESS_KINDS
 from programs.runtime_info import LogLines, LogRequest
-from stacks import names
+from stacks import keys, names
 from stacks.backends.inventory import StackInventory
 from stacks.executors.fake import FakeExecutor
-from stacks.model import StackRecord, StackRef
+from stacks.model import Key, StackRecord, StackRef
 from tests.stack_folders import process_executor, worker_settings
 
 NO_FOLDER = Path("no-such-folder")
@@ -360,24 +360,25 @@ class World:
 
     # --- what can be seen
 
-    def ref(self, number: int, repository: Repository | None = None) -> StackRef:
+    def ref(self, number: int | Key, repository: Repository | None = None) -> StackRef:
         home = repository or self.shop
+        key = number if isinstance(number, Key) else keys.pull_request(home.id, number)
         for ref in (*self.stacks.records, *self.executor.running):
-            if names.parse(ref) == (home.id, number):
+            if names.parse(ref) == key:
                 return ref
-        return names.stack_ref(home.id, home.full_name, number)
+        return names.stack_ref(key, home.full_name)
 
     def head(self, number: int) -> str:
         return self.forge.pull(self.shop, number).head_sha
 
-    def stack(self, number: int, repository: Repository | None = None) -> StackRecord | None:
+    def stack(self, number: int | Key, repository: Repository | None = None) -> StackRecord | None:
         return self.stacks.records.get(self.ref(number, repository))
 
-    def view(self, number: int, repository: Repository | None = None) -> EnvironmentView | None:
+    def view(self, number: int | Key, repository: Repository | None = None) -> EnvironmentView | None:
         ref = self.ref(number, repository)
         return next((view for view in self.last_cycle.views if view.ref == ref), None)
 
-    def phase(self, number: int, repository: Repository | None = None) -> Phase | None:
+    def phase(self, number: int | Key, repository: Repository | None = None) -> Phase | None:
         view = self.view(number, repository)
         return view.phase if view else None
 

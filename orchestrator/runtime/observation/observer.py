@@ -16,7 +16,7 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnap
 from orchestrator.runtime.wakeups import Refresh
 from stacks import names
 from stacks.backends.port import Inventory
-from stacks.model import StackRef, StackSnapshot
+from stacks.model import Key, StackRef, StackSnapshot
 
 log = logging.getLogger("eph.observe")
 
@@ -101,8 +101,8 @@ class Observer:
             traffic=self._sources.traffic(),
         )
 
-    def _confirmed(self, repository: int) -> dict[int, PullRequest]:
-        return {key.number: pull for key, (pull, _) in self._state.confirmed.items() if key.repository == repository}
+    def _confirmed(self, repository: int) -> dict[Key, PullRequest]:
+        return {key: pull for key, (pull, _) in self._state.confirmed.items() if key.repository == repository}
 
     async def _target_environments(self) -> dict[str, frozenset[str]]:
         """A target that could not be read is left out: nothing of it is known, so nothing of it is purged. One that
@@ -157,7 +157,7 @@ class Observer:
             log.warning("%s", sentence)
 
 
-def _environment_names(stacks: StackSnapshot) -> dict[tuple[int, int], str]:
+def _environment_names(stacks: StackSnapshot) -> dict[Key, str]:
     """Environments that exist keep their names, whatever the repository or its file is called now."""
     found = {}
     for ref, record in stacks.stacks.items():
