@@ -1,6 +1,6 @@
 """What gets built: inline Pulumi programs and the contract they share.
 
-A program gets an :class:`programs.spec.EnvironmentSpec` and nothing else. This package knows nothing of pull
+A program receives an :class:`programs.spec.EnvironmentSpec` and nothing else. This package knows nothing about pull
 requests, Git hosts or stacks, and imports nothing from the rest of Eph.
 """
 

@@ -1,5 +1,7 @@
-"""What an image is called: registry, repository, tag and digest. Who looks for one, and where, is no program's
-business: a program gets references that are pinned, and runs exactly those."""
+"""Names of images: registry, repository, tag and digest.
+
+Programs don't look images up. They receive references pinned to a digest and run exactly those.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class InvalidReference(ValueError):
-    """It does not read as an image's name; the message says so."""
+    """The text isn't a valid image name; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
-    """An image by name: ``host`` empty for Docker's own registry, as everywhere."""
+    """An image by name. An empty ``host`` means Docker Hub, as everywhere."""
 
     host: str
     repository: str
@@ -57,6 +59,6 @@ def is_digest(text: str) -> bool:
 
 
 def is_allowed(prefixes: Iterable[str], reference: ImageReference) -> bool:
-    """Whether it comes from one of these: a registry, or what a name begins with. None at all allow any."""
+    """Whether the image matches one of these prefixes. An empty list allows every image."""
     chosen = [f"{item.rstrip('/')}/" for item in prefixes]
     return not chosen or f"{reference.name}/".startswith(tuple(chosen))

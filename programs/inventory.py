@@ -1,8 +1,7 @@
-"""What a target holds, looked at on the target itself: one value for each thing, whose it says it is, and how to remove
-it by hand.
+"""What a target holds, read from the target itself: each resource, its environment, and the command that removes it.
 
-``part`` is the resource in Pulumi's state that stands for the thing (``Database:shop-gentle-stream-42/eph_shop_1``),
-where there is one: so a thing that no state knows, and a resource whose thing is gone, are found by comparing two sets.
+``part`` is the matching resource in Pulumi's state (``Database:shop-gentle-stream-42/eph_shop_1``), if there is one.
+Comparing the two sets finds resources that no state knows, and resources in the state that no longer exist.
 """
 
 from __future__ import annotations
@@ -10,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DRIFTED = "changed"
-"""Among the kinds that stand (``registry.Stands``): whole parts that are there, and not as they were made."""
+"""A key of ``registry.DetectsDrift.live_resources``: parts that exist but have been changed."""
 
 PROCESS_KINDS = "processes"
-"""Among the kinds that stand: the kinds whose parts are processes."""
+"""A key of ``registry.DetectsDrift.live_resources``: the kinds whose parts are processes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class HeldResource:
-    """``kind`` and ``name`` for people, ``environment`` whose mark it carries, ``removal_command`` what removes it by
-    hand.
+    """``kind`` and ``name`` are for people, ``environment`` is the environment the resource is marked with, and
+    ``removal_command`` removes it by hand.
 
-    ``is_supervised`` False: nothing that should be alive looks after it, so it is a leftover whatever the state says.
+    ``is_supervised`` False: nothing manages the process any more, so it is a leftover whatever the state says.
     """
 
     kind: str

@@ -1,8 +1,8 @@
 """Lets Pulumi's state refer to targets by the module names of earlier versions.
 
 A state keeps each dynamic provider as a pickled reference to its class, such as ``programs.local.v1.data``. Targets
-have since moved to ``programs.targets``, so an import of the old name gives the module of today. The finder is
-installed when ``programs`` is imported, which comes before any import below it, whichever process reads the state.
+have since moved to ``programs.targets``, so importing an old name returns the current module. The finder is installed
+when ``programs`` is imported, so it is there before any import below it, whichever process reads the state.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ class _Alias(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has run under its own name, and keeps it: the import machinery has just set the alias's spec."""
+        """Nothing to execute: the module already ran under its own name. Restores the spec that the import machinery
+        overwrote."""
         module.__spec__ = self._spec
 
 
 class MovedTargets(MetaPathFinder):
-    """Finds ``programs.TARGET`` and all below it in ``programs.targets``."""
+    """Finds ``programs.TARGET`` and its submodules in ``programs.targets``."""
 
     def find_spec(
         self,

@@ -14,7 +14,7 @@ from programs.spec import EnvironmentSpec
 
 @dataclass(frozen=True, slots=True)
 class OutputExporter:
-    """``urls`` by service, the first being the environment's own; ``database_urls`` by database, kept secret."""
+    """``urls`` by service, the first being the environment's own. ``database_urls`` by database, kept secret."""
 
     urls: Mapping[str, str]
     database_urls: Mapping[str, Any]
@@ -22,8 +22,8 @@ class OutputExporter:
     inspect: Sequence[str]
 
     def export(self, spec: EnvironmentSpec, version: str, completed_at: Output[str]) -> None:
-        """``completed_at`` is known only when everything was, and with it ``built``: a failed update leaves the last
-        one's."""
+        """Exports the outputs. ``completed_at`` resolves only after everything is built, and so does ``built``: a
+        failed update leaves the previous value."""
         url, urls = next(iter(self.urls.values()), ""), dict(self.urls)
         built = {
             "commit": spec.source.commit,

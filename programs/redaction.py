@@ -1,8 +1,8 @@
-"""Values that nobody is to see, taken out of whatever is told: progress, errors, logs, answers.
+"""Redacts secret values from progress, errors, logs and responses.
 
-What a program prints of a value is seldom the value itself alone: it stands in a URL, in JSON, in base64, or as a few
-of its lines. Each of these ways is looked for. A value that a program changes in any other way is not found, so this is
-the last of several walls and never the only one.
+Programs rarely print a value by itself: it is part of a URL or of JSON, encoded in base64, or split into lines. Each of
+these forms is searched for. A value that a program transforms in another way isn't found, so redaction is the last of
+several defences, never the only one.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 MIN_LENGTH = 6
-"""Characters. What is shorter stands in too many texts by chance, and so can be kept out of none."""
+"""In characters. Shorter values occur in too many texts by chance to be redacted."""
 MIN_LINE_LENGTH = 12
-"""Of a line of a value with several; the shorter ones tell little."""
+"""For a line of a multi-line value; shorter lines reveal little."""
 MASK = "***"
-# Bounded on all sides: a line is a stranger's, and must not cost more than its length.
+# Bounded on all sides: the line is untrusted input, and the search must stay linear in its length.
 _PASSWORD = re.compile(r"(://[^:/@\s]{0,200}:)[^@\s]{1,500}@")
 
 
 def redact(text: str) -> str:
-    """The text with the passwords of its URLs taken out."""
+    """The text without the passwords of its URLs."""
     return _PASSWORD.sub(rf"\1{MASK}@", text)
 
 
 class Redactor:
-    """``veil(text)`` is the text without the values."""
+    """``veil(text)`` returns the text without the values."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         pieces = {piece for value in values for piece in _encodings(value) if len(piece) >= MIN_LENGTH}
@@ -40,7 +40,8 @@ class Redactor:
 
 
 def _encodings(value: str) -> Iterator[str]:
-    """The value as others write it; of one with several lines each, as a log tells them one by one."""
+    """The forms in which the value may appear; for a multi-line value each line as well, because logs print lines
+    separately."""
     yield value
     yield json.dumps(value)[1:-1]
     yield quote(value, safe="")

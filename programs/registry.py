@@ -1,7 +1,7 @@
-"""Targets by name: a folder of ``programs.targets`` each, and those that other packages register as ``eph.targets``.
+"""Targets by name: the folders of ``programs.targets``, and those that other packages register as ``eph.targets``.
 
-A folder holds a module ``target`` with its ``TARGET``. Nothing outside the folder names it; what Eph needs to know of
-a target, its ``TargetDescription`` says.
+A folder contains a module ``target`` with its ``TARGET``. No code outside the folder names it; everything Eph needs to
+know about a target is in its ``TargetDescription``.
 """
 
 from __future__ import annotations
@@ -20,22 +20,20 @@ from programs import targets
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
-from programs.settings import quote
+from programs.settings import TargetSettings, quote
 from programs.spec import EnvironmentSpec, SuiteSpec
-from programs.target_settings import TargetSettings
 
 ENTRY_POINT_GROUP = "eph.targets"
 _NAME = re.compile(r"[a-z][a-z0-9]{0,29}")
-"""It is a table of eph.toml, a part of variables, and a section of eph.yaml."""
+"""A target's name is a table of eph.toml, a part of variable names, and a section of eph.yaml."""
 ENVIRONMENT_INPUT = "environment"
-"""The input that at least one resource of every stack carries: the environment's name. It makes a stack able to say
-whose it is when everything else about it is lost."""
+"""The input with the environment's name that at least one resource of every stack carries. It identifies a stack when
+everything else about it is lost."""
 TARGET_INPUT = "target"
-"""The input by which a stack that never became whole says what it is made of; without it, that is the default target.
-"""
+"""The input that names the target of a stack that was never completed. Absent for the default target."""
 PINNED_INPUT = "pinned"
-"""The input in which a program that runs images says, before it makes anything, which ones: ``commit``, ``images`` and
-``found``. What a build began with is then known even when it never ended."""
+"""The input in which a program records the images it is about to run, before it creates anything: ``commit``,
+``images`` and ``found``. They are then known even if the build never finishes."""
 
 
 def _no_findings(_: EphYamlData) -> Iterable[Finding]:
@@ -44,13 +42,13 @@ def _no_findings(_: EphYamlData) -> Iterable[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class TargetDescription:
-    """What Eph knows of a target before it runs anything there. Nothing else in Eph refers to a target by name.
+    """What Eph knows about a target before it runs anything there. Nothing else in Eph refers to a target by name.
 
     ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
-    ``problems`` keep a file from being built on this target; ``notices`` say what it does without.
-    ``runs_images``: images are found and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
-    what people with write access pushed. ``plugins`` are those of Pulumi that it needs. ``preload`` are modules that
-    are worth importing before there is an operation.
+    ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
+    ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
+    commits by people with write access. ``plugins`` are the Pulumi plugins it needs. ``preload`` lists modules worth
+    importing before the first operation.
     """
 
     title: str
@@ -70,11 +68,11 @@ class UnknownTarget(LookupError):
 
 
 class InvalidTarget(ValueError):
-    """An installed target cannot be used as it is; the message says why."""
+    """An installed target can't be used; the message says why."""
 
 
 class Target(Protocol):
-    """What a target offers. ``version`` changes when the program would build the same spec otherwise."""
+    """What a target offers. ``version`` changes when the program would build the same spec differently."""
 
     @property
     def version(self) -> str: ...
@@ -83,111 +81,114 @@ class Target(Protocol):
     def description(self) -> TargetDescription: ...
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
-        """The inline program; it exports the fields of ``spec.Outputs`` one by one. Its first resource carries the
+        """The inline program. It exports the fields of ``spec.Outputs`` one by one. Its first resource carries the
         environment's name in its input ``ENVIRONMENT``."""
 
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
-        """Removes every trace of the environment ``name``, found by name, not by state; idempotent."""
+        """Removes every trace of the environment ``name``, found by name, not by state. Idempotent."""
 
     def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:
-        """The environments of which anything exists here, by looking at the target itself."""
+        """The environments of which anything exists, read from the target itself."""
 
     def ensure(self, settings: Mapping[str, str]) -> None:
-        """Brings up what all environments share (a database server, a supervisor); idempotent, seconds at most."""
+        """Starts what all environments share (a database server, a supervisor). Idempotent; takes seconds at most."""
 
     def list_remaining(self, settings: Mapping[str, str]) -> list[str]:
-        """Whatever exists of environments here, a line each, by looking; empty when there is none."""
+        """Everything that exists of environments on the target, one line each, read from the target itself."""
 
     def stop(self, settings: Mapping[str, str]) -> None:
-        """Ends what all environments share and all that runs; ``ensure`` brings it back."""
+        """Stops everything that runs, including what environments share. ``ensure`` restarts it."""
 
     def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:
-        """What its services printed, secrets taken out. Raises ``NoSuchLog`` for what it does not have."""
+        """The output of its services, with secrets redacted. Raises ``NoSuchLog`` if the requested log doesn't
+        exist."""
 
 
 @runtime_checkable
 class RunsTests(Protocol):
-    """What a target may offer besides: the repository's own tests, run where its build ran."""
+    """Optional capability: runs the repository's tests where its build ran."""
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-        """The command line that becomes the suite in the environment's sandbox and checkout. Raises when there is no
-        such checkout, in words for people."""
+        """The command line that runs the suite in the environment's sandbox and checkout. Raises an error for people if
+        there is no such checkout."""
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
-        """The suite's JUnit XML, at most ``max_bytes`` bytes and one more; None if there is no such file."""
+        """The suite's JUnit XML, cut after ``max_bytes`` + 1 bytes. None if the file doesn't exist."""
 
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """What a target may offer besides: what an environment consists of just now."""
+    """Optional capability: reports what an environment currently consists of."""
 
     def inspect(self, name: str, settings: Mapping[str, str]) -> RuntimeInfo:
-        """Its processes, and what happened to it last, the newest last. Raises when it cannot look."""
+        """Its processes, and its latest events, newest last. Raises if it can't look."""
 
 
 @runtime_checkable
 class PreparesUpdate(Protocol):
-    """What a target may offer besides: it makes room for what Pulumi is about to make."""
+    """Optional capability: makes room for what Pulumi is about to create."""
 
     def prepare_update(self, spec: EnvironmentSpec) -> bool:
-        """After ``program``, before an ``up``; idempotent. True: something is gone that the state may still name, so
-        what really exists has to be looked at first."""
+        """Called after ``program``, before an ``up``. Idempotent. Returns True if it removed something that the state
+        may still contain, so a refresh must come first."""
 
 
 @runtime_checkable
 class RefreshesAccess(Protocol):
-    """What a target may offer besides: it lets Pulumi look at what the state of an environment names, whether or not it
-    is still there."""
+    """Optional capability: lets Pulumi read an environment's resources, whether or not they still exist."""
 
     def refresh_access(self, name: str, settings: Mapping[str, str]) -> None:
-        """Before a refresh of an environment that shall go; idempotent."""
+        """Called before a refresh of an environment that is to be destroyed. Idempotent."""
 
 
 @runtime_checkable
 class DetectsDrift(Protocol):
-    """What a target may offer besides: which parts of all environments are there and alive, looked at each cycle."""
+    """Optional capability: reports which parts of all environments exist and are alive. Called each cycle."""
 
     def live_resources(self, settings: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
-        """By the kinds that can be looked at, the ids that Pulumi's state has for them. Raises when it cannot look.
-        Under ``inventory.DRIFTED`` whole parts (``Kind:id``) that are there, and not as they were made. Under
-        ``inventory.PROCESS_KINDS`` the kinds that are processes: a missing one has stopped."""
+        """The IDs that Pulumi's state uses, by kind, for the kinds that can be checked. Raises if it can't look.
+
+        ``inventory.DRIFTED`` contains parts (``Kind:id``) that exist but have been changed. ``inventory.PROCESS_KINDS``
+        contains the kinds that are processes: a missing one has stopped.
+        """
 
 
 @runtime_checkable
 class Sleeps(Protocol):
-    """What a target may offer besides: to stop what runs of an environment, and to start it again, without Pulumi.
+    """Optional capability: stops an environment's processes and starts them again without Pulumi.
 
-    Both are idempotent, and may be called where an earlier call broke off at any point."""
+    Both methods are idempotent, and can be called after an earlier call was interrupted at any point.
+    """
 
     def sleep(self, name: str, settings: Mapping[str, str]) -> None:
-        """First the gateway is told, then what runs is stopped. All that it holds stays."""
+        """Notifies the gateway, then stops what is running. All data stays."""
 
     def wake(self, name: str, settings: Mapping[str, str], wait: bool = True) -> None:
-        """Starts it again; returns when it answers, and then the gateway is told. Raises with the reason when it does
-        not. Not ``wait``: as soon as it was started."""
+        """Starts the processes and returns when they respond, then notifies the gateway. Raises with the reason if they
+        don't. Without ``wait``, returns as soon as they have been started."""
 
 
 @runtime_checkable
 class ListsResources(Protocol):
-    """What a target may offer besides: each thing it holds, and the removal of a single one."""
+    """Optional capability: lists each resource it holds and can remove a single one."""
 
     def list_resources(self, settings: Mapping[str, str]) -> list[HeldResource]:
-        """Everything here that carries an environment's mark, by looking; nothing of anybody else's."""
+        """Everything marked with an environment's name, read from the target itself; nothing that belongs to others."""
 
     def delete_resource(self, resource: HeldResource, settings: Mapping[str, str]) -> bool:
-        """Removes that one thing; idempotent. False: it cannot be removed alone, only with its whole environment."""
+        """Removes that one resource. Idempotent. Returns False if it can only be removed with its whole environment."""
 
 
 @runtime_checkable
 class TracksExpiry(Protocol):
-    """What a target may offer besides: until when an environment lives, kept true on what it holds (C2)."""
+    """Optional capability: keeps the expiry date of an environment up to date on its resources (C2)."""
 
     def set_expiry(self, name: str, settings: Mapping[str, str], expires_at: datetime | None) -> None:
-        """None: for ever. What is not there is not dated."""
+        """None means never. A resource that doesn't exist is ignored."""
 
 
 def list_resources(target: Target, settings: Mapping[str, str]) -> list[HeldResource]:
-    """A target that cannot tell its things apart holds at least environments."""
+    """A target that can't list its resources still lists its environments."""
     if isinstance(target, ListsResources):
         return target.list_resources(settings)
     return [HeldResource("environment", name, name) for name in sorted(target.list_environments(settings))]
@@ -212,7 +213,7 @@ def get(name: str) -> Target:
 
 
 def descriptions() -> dict[str, TargetDescription]:
-    """By name, of all installed targets."""
+    """By name, for all installed targets."""
     return {name: get(name).description for name in installed_targets()}
 
 
@@ -223,7 +224,7 @@ def _folders() -> frozenset[str]:
 
 @cache
 def _entry_points(path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:  # noqa: ARG001 - what they depend on
-    """Those of other packages, read once: eph.yaml files ask for their target by the thousand."""
+    """Targets of other packages, read once, because thousands of eph.yaml files look up their target."""
     found = {point.name: point for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
     wrong = sorted(name for name in found if not _NAME.fullmatch(name))
     if wrong:

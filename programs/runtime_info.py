@@ -1,7 +1,7 @@
-"""What an environment prints and consists of, as every target tells it: log lines, processes, what happened to them.
+"""What an environment prints and consists of, in the same form for every target: log lines, processes and events.
 
-A follower asks again and again. An answer therefore carries marks, which only the target understands; given back, they
-ask for what came since, so that nothing is told twice and no log is read twice.
+A follower polls. Each answer therefore carries positions that only the target understands; passed back, they request
+what is new, so nothing is shown twice and no log is read twice.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ MAX_LINE_LENGTH = 4000
 
 
 class NoSuchLog(LookupError):
-    """There is no log as it was asked for; the message says which there are."""
+    """The requested log doesn't exist; the message lists the ones that do."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogRequest:
-    """``service`` None: of all. ``previous``: of the process before the one that runs now. ``since``: only what came
-    after an earlier answer."""
+    """``service`` None: all services. ``previous``: the process before the current one. ``since``: only what was
+    printed after an earlier answer."""
 
     service: str | None = None
     lines: int = 100
@@ -37,8 +37,8 @@ class LogLines:
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A pod, or a process. ``state``: running, starting, failing, ending, ended, stopped or unknown; ``detail`` says
-    why in words. ``restarts`` -1: nobody counts them."""
+    """A pod or a process. ``state``: running, starting, failing, ending, ended, stopped or unknown; ``detail`` explains
+    it. ``restarts`` is -1 if unknown."""
 
     name: str
     service: str
@@ -51,7 +51,8 @@ class ProcessInfo:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeEvent:
-    """Something that the target says happened to a part, in plain words; ``times``: how often, the last time ``at``."""
+    """An event that the target reports about a part, in plain words. ``times`` is how often it occurred, the last time
+    ``at``."""
 
     at: datetime
     about: str
@@ -67,11 +68,11 @@ class RuntimeInfo:
 
 
 def with_service_prefix(lines: Sequence[tuple[str, str]], *, multiple: bool) -> tuple[str, ...]:
-    """Each line, with its service before it where the environment has several."""
+    """Each line, prefixed with its service if the environment has several."""
     return tuple(f"{of} | {line[:MAX_LINE_LENGTH]}" if multiple else line[:MAX_LINE_LENGTH] for of, line in lines)
 
 
 def require_service(service: str | None, known: set[str], environment: str) -> None:
-    """Raises ``NoSuchLog`` for a service that is not there, when others are."""
+    """Raises ``NoSuchLog`` if the service doesn't exist."""
     if service and known and service not in known:
         raise NoSuchLog(f"{environment} has no service {service!r}; there are: {', '.join(sorted(known))}")

@@ -1,22 +1,30 @@
-"""What an adapter's settings are made of: a table of eph.toml, its value types, and the error for a wrong value.
+"""Tables of eph.toml: their value types, the error for a wrong value, and the base class of a target's table.
 
-It lies this deep because targets and Git hosts declare their tables with it, and the server's settings are assembled
-from what they declare.
+Targets, Git hosts, backends and executors declare their tables with it, and the server's settings are assembled from
+what they declare. So ``[NAME]`` and ``EPH_NAME__SETTING`` work for every installed target, and the reference page lists
+them. A target's methods receive plain strings (``to_mapping``), because an operation runs in its own process.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic_settings import NoDecode
 
 MAX_QUOTED = 60
 MAX_KEY = 20
+TEMPLATES_DESCRIPTION = (
+    "Prepared databases on that PostgreSQL server that any repository can clone, each as name=database."
+)
 
 
 class InvalidValue(ValueError):
-    """A value that breaks a rule: what is wrong with it, and what to write instead. ``path`` leads deeper into it."""
+    """An invalid value: what is wrong with it, and what to write instead. ``path`` points to a value inside it."""
 
     def __init__(self, message: str, expected: str = "", path: tuple[str | int, ...] = ()) -> None:
         super().__init__(f"{message}; {expected}" if expected else message)
@@ -32,13 +40,13 @@ class SettingsTable(BaseModel):
 
 
 def escape(text: str, limit: int) -> str:
-    """Text on one line, without anything that does not print, cut to ``limit`` characters of the original."""
+    """Text on one line without unprintable characters, cut to ``limit`` characters of the original."""
     shown = "".join(_escape_character(letter) for letter in text[:limit])
     return f"{shown}…" if len(text) > limit else shown
 
 
 def quote(value: object) -> str:
-    """What somebody wrote, between quotes, short and harmless."""
+    """User input in quotes, shortened and escaped."""
     return f"'{escape(str(value), MAX_QUOTED)}'"
 
 
@@ -51,5 +59,93 @@ def _split_commas(value: Any) -> Any:
 
 
 CommaSeparated = (NoDecode, BeforeValidator(_split_commas))
-"""Lets a variable hold a list: ``EPH_FORGE__REPOSITORIES=acme/shop,acme/pay``."""
+"""Lets an environment variable contain a list: ``EPH_FORGE__REPOSITORIES=acme/shop,acme/pay``."""
 StringList = Annotated[tuple[str, ...], *CommaSeparated]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTools:
+    """What a repository's commands can use on this machine: additional readable folders, and their PATH."""
+
+    toolbox: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """What a target's settings may refer to. ``server_id`` distinguishes servers of the same name.
+
+    ``private_folder`` is the target's folder in this replica's home, ``shared_folder`` the one that all replicas share.
+    ``routes`` is the folder of the gateway's routes. ``tools`` are those that the default target grants.
+    """
+
+    server_id: str
+    private_folder: Path
+    shared_folder: Path
+    routes: Path
+    url_template: str
+    tools: MachineTools = MachineTools()
+
+
+class TargetSettings(SettingsTable):
+    """A target's table of eph.toml. This one is for a target without settings."""
+
+    def to_mapping(self, server: ServerContext) -> dict[str, str]:
+        """The settings that the target's methods receive. May contain secrets."""
+        fields = {name: as_text(value) for name, value in self}
+        return {
+            "root": str(server.private_folder),
+            "server": server.server_id,
+            "routes": str(server.routes),
+            **fields,
+            "url": server.url_template,
+        }
+
+    def may_have_environments(self, server: ServerContext) -> bool:  # noqa: ARG002 - for those that look
+        """Whether environments may exist on a target that is no longer allowed. They must still be destroyed."""
+        return self != type(self)()
+
+    def template_names(self) -> frozenset[str]:
+        """The prepared databases that an eph.yaml can name."""
+        return frozenset()
+
+    def image_registries(self) -> tuple[str, ...]:
+        """The allowed prefixes of images; empty allows all."""
+        return ()
+
+    def probe_url(self) -> str:
+        """The address at which ephd checks that previews respond, if that isn't the gateway's own."""
+        return ""
+
+    def machine_folder(self, server: ServerContext) -> Path | None:  # noqa: ARG002 - for those that have one
+        """A folder whose processes run on one machine. Replicas on other machines must not use it."""
+        return None
+
+    def machine_tools(self) -> MachineTools:
+        return MachineTools()
+
+
+def as_text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return ",".join(map(str, value))
+        case _:
+            return str(value)
+
+
+def _template_database(value: str) -> str:
+    name, _, database = value.partition("=")
+    if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
+        raise InvalidValue(f"{quote(value)} is not name=database", "for example shop=shop_prepared")
+    return value
+
+
+TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], *CommaSeparated]
+
+
+def template_names(items: Iterable[str]) -> frozenset[str]:
+    return frozenset(item.partition("=")[0] for item in items)

@@ -1,7 +1,7 @@
-"""The contract between Eph and a program: what one environment must consist of, and what comes out of it.
+"""The contract between Eph and a program: what one environment consists of, and what the program returns.
 
-Everything here is a frozen value of plain types that survives JSON both ways, because an operation runs in a
-process of its own and reads its spec from a line of JSON. ``digest`` says whether two specs would build the same.
+Everything here is a frozen value of plain types that survives a round trip through JSON, because an operation runs in
+its own process and reads its spec from a line of JSON. Two specs with the same ``digest`` build the same environment.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DEFAULT_TARGET = "local"
-"""The target of a server, or of a stack, that names no other."""
+"""The target of a server or a stack that doesn't name one."""
 
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
-    """The commit to build from. ``clone_url`` is a URL or a path that git can read."""
+    """The commit to build. ``clone_url`` is a URL or a path that git can read."""
 
     clone_url: str
     commit: str
@@ -28,7 +28,7 @@ class GitSource:
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """A shell command of the repository, with the longest it may take."""
+    """A shell command of the repository and its timeout in seconds."""
 
     run: str
     timeout: int = 600
@@ -36,7 +36,7 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """How to tell that a service is ready: any 2xx or 3xx answer on ``path`` within ``deadline`` seconds."""
+    """A service is ready after any 2xx or 3xx response on ``path`` within ``deadline`` seconds."""
 
     path: str = "/healthz"
     deadline: int = 300
@@ -44,12 +44,12 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """One service. ``public`` gets a host name; the rest are reached by the others through variables.
+    """One service. ``public`` services get a host name; the others are reached by other services through variables.
 
-    ``<NAME>_URL`` (upper case, dashes as underscores) is given to every other service of the environment.
-    Targets with images: ``image`` names one of the environment's, ``port`` is where it listens (one that is neither
-    public nor has a port is a worker), ``schedule`` makes it a cron job, ``after`` names services that must be ready
-    before it, ``volumes`` are a size for each path, ``resources`` the most of ``cpu`` and ``memory`` that it may use.
+    Every other service of the environment receives ``<NAME>_URL`` (upper case, underscores for dashes). For targets
+    with images: ``image`` names one of the environment's images, ``port`` is where it listens (a service that is
+    neither public nor has a port is a worker), ``schedule`` makes it a cron job, ``after`` names services that must be
+    ready before it starts, ``volumes`` maps paths to sizes, and ``resources`` limits its ``cpu`` and ``memory``.
     """
 
     name: str
@@ -67,8 +67,8 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSpec:
-    """One database, given to builds, migrations and services as the variable ``variable`` (a URL). ``source``: what the
-    server calls the database that it is made from."""
+    """One database, passed to builds, migrations and services as the variable ``variable`` (a URL). ``source`` is the
+    server's name of the database to clone."""
 
     name: str
     version: str = "15"
@@ -82,10 +82,10 @@ class DatabaseSpec:
 
 @dataclass(frozen=True, slots=True)
 class SuiteSpec:
-    """Tests of the repository to run against the ready environment. Not part of what is built, so not of its digest.
+    """Tests of the repository, run against the ready environment. They aren't part of the build, so not of its digest.
 
-    ``junit`` is where it writes its report, within the checkout. ``needs`` names suites that must have passed.
-    ``token``: where people sign in, it may be given the preview token.
+    ``junit`` is the path of the report in the checkout. ``needs`` names suites that must pass first. ``token``: if the
+    environment requires sign-in, the suite may receive the preview token.
     """
 
     name: str
@@ -100,7 +100,7 @@ class SuiteSpec:
 
 @dataclass(frozen=True, slots=True)
 class LifecycleHooks:
-    """The repository's own commands around an environment's life."""
+    """The repository's commands that run when an environment is created and destroyed."""
 
     pre_create: tuple[CommandSpec, ...] = ()
     post_create: tuple[CommandSpec, ...] = ()
@@ -109,9 +109,9 @@ class LifecycleHooks:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One of the server's secrets. ``mark`` changes with the value and tells nothing of it.
+    """One of the server's secrets. ``mark`` changes with the value and reveals nothing about it.
 
-    ``value`` is there only in the spec that an operation is given: it counts for no digest, and no text shows it.
+    ``value`` is present only in the spec that an operation receives. It isn't part of a digest, and no text shows it.
     """
 
     name: str
@@ -123,14 +123,13 @@ class Secret:
 class EnvironmentSpec:
     """One environment: its name, its parts, and the marks that every resource of it carries.
 
-    ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); a second public
-    service gets ``<service>--<host>``. ``settings`` come from the server, never from the repository: where a
-    target keeps its things. ``sign_in``: its host names ask people to sign in before anything of it answers.
-    ``images``: by name, references that are pinned to a digest; ``found``: by name, how each was found, for people;
-    ``manifests``: files or folders of the repository; ``resources``: the most of ``cpu``, ``memory`` and ``disk``
-    that it may use in all. ``values`` by dotted path and ``values_files``: what Helm charts among the manifests are
-    rendered with.    ``secrets``: by variable, for everything that is given ``env``.
-    ``options``: the target's own section of eph.yaml, when that sets no other field.
+    ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); further public
+    services get ``<service>--<host>``. ``settings`` come from the server, never from the repository, and say where the
+    target keeps its data. ``sign_in``: its host names require people to sign in. ``images`` maps names to references
+    pinned to a digest; ``found`` says for each how it was found, for people. ``manifests`` are files or folders of the
+    repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by dotted path) and
+    ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to secrets, for
+    everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no other field.
     """
 
     name: str
@@ -188,16 +187,16 @@ class EnvironmentSpec:
 
     @property
     def secret_values(self) -> dict[str, str]:
-        """By variable."""
+        """Secret values by variable."""
         return {variable: item.value for variable, item in self.secrets.items()}
 
     @property
     def digest(self) -> str:
-        """Sixteen hex digits that change when the environment would be built otherwise; the marks do not count."""
+        """Sixteen hex digits that change if the environment would be built differently. Marks don't count."""
         data = self.to_json()
         for aside in ("marks", "found", "images"):
             del data[aside]
-        # What was built before there was such a field has the same digest as ever.
+        # Keeps the digest of environments that were built before these fields existed.
         _drop_unset(data, ("sign_in", "manifests", "resources", "values", "values_files", "secrets", "options"))
         for secret in data.get("secrets", {}).values():
             del secret["value"]
@@ -209,14 +208,14 @@ class EnvironmentSpec:
 
 
 def digest_with_images(digest: str, images: Mapping[str, str]) -> str:
-    """The digest of a spec, from that of the same spec without images: who has thousands of them to compare hashes
-    each of them once."""
+    """The digest of a spec, computed from the digest of the same spec without images. Comparing thousands of specs then
+    hashes each of them once."""
     return _hash([digest, dict(images)]) if images else digest
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What every target gives back, in one shape (T7). ``database_urls`` is secret, the rest is not."""
+    """What every target returns, in one shape (T7). ``database_urls`` is secret."""
 
     url: str
     urls: Mapping[str, str]

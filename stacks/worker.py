@@ -28,11 +28,11 @@ from typing import IO, Any, TextIO
 
 from programs.kit import waiting
 from programs.redaction import Redactor
-from stacks import dynamic_provider, lifecycle, serialization
-from stacks.dynamic_provider import ProviderProcess
 from stacks.model import Operation, OperationVerb
-from stacks.pulumi_command import MAX_LINE_LENGTH, OperationCommand
-from stacks.worker_settings import WARM_PROVIDER_PORT_ENV, WorkerSettings
+from stacks.operations import dynamic_provider, lifecycle, serialization
+from stacks.operations.dynamic_provider import ProviderProcess
+from stacks.operations.pulumi_command import MAX_LINE_LENGTH, OperationCommand
+from stacks.operations.worker_settings import WARM_PROVIDER_PORT_ENV, WorkerSettings
 
 CANCEL_GRACE = 4.0
 """Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""

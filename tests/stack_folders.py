@@ -10,7 +10,7 @@ from stacks.executors.port import ExecutorSettings
 from stacks.executors.process import operation_records
 from stacks.executors.process.process_executor import ProcessExecutor
 from stacks.model import Operation, StackRef
-from stacks.worker_settings import WorkerSettings
+from stacks.operations.worker_settings import WorkerSettings
 
 
 def worker_settings(folder: Path, **changes: Any) -> WorkerSettings:

@@ -12,17 +12,18 @@ from functools import partial
 from orchestrator.app.ports import Options, Ports
 from orchestrator.app.system import System
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import PlanExecutor, PlanExecutorDependencies
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop import Loop, LoopDependencies
-from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.observation.forge_reader import ForgeReader
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.observation.image_finder import ImageFinder
 from orchestrator.runtime.observation.observer import Observer, ObserverSources
 from orchestrator.runtime.observation.recipe_reader import RecipeReader
-from orchestrator.runtime.remote_operations import RemoteOperations
+from orchestrator.runtime.operations.executor import PlanExecutor, PlanExecutorDependencies
+from orchestrator.runtime.operations.forge_tasks import ForgeTaskDependencies, ForgeTasks
+from orchestrator.runtime.operations.journal import Journal
+from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.runtime.terms import TermDependencies, TermListener, Terms
@@ -40,16 +41,16 @@ from programs.registry import DetectsDrift
 def compose(ports: Ports, options: Options) -> System:
     core = _Core.create(ports, options)
     suites, notifier, expiry = _suites(core), _notifier(core), _expiry(core)
-    executor = PlanExecutor(_executor_dependencies(core, notifier), core.state)
+    executor = PlanExecutor(_executor_dependencies(core, notifier))
     monitor = HealthMonitor(ports.probe, ports.clock, ports.wakeups.wake, ports.sleep)
     remote = RemoteOperations(core.leadership, ports.operations, core.journal, ports.wakeups)
     auditor = _auditor(core, executor, remote)
     service = _service(core, executor, auditor, suites)
     commands = _commands(core, service, notifier)
-    terms = Terms(_term_dependencies(core, suites, (notifier, suites, expiry, commands)))
+    terms = Terms(_term_dependencies(core, suites, (notifier, expiry, commands)))
     loop = Loop(
         LoopDependencies(
-            observer=Observer(_sources(core, executor, monitor), core.state),
+            observer=Observer(_sources(core, executor, monitor), core.facts),
             executor=executor,
             monitor=monitor,
             journal=core.journal,
@@ -74,7 +75,7 @@ def compose(ports: Ports, options: Options) -> System:
     return System(
         ports=ports,
         options=options,
-        state=core.state,
+        facts=core.facts,
         journal=core.journal,
         cycles=core.cycles,
         leadership=core.leadership,
@@ -97,7 +98,7 @@ class _Core:
 
     ports: Ports
     options: Options
-    state: LoopState
+    facts: LoopFacts
     cycles: Cycles
     journal: Journal
     leadership: Leadership
@@ -106,7 +107,7 @@ class _Core:
     @staticmethod
     def create(ports: Ports, options: Options) -> _Core:
         journal, leadership = Journal(ports.ledger, ports.clock), Leadership(ports.lease, ports.wakeups)
-        return _Core(ports, options, LoopState(), Cycles(), journal, leadership, ChatReplies())
+        return _Core(ports, options, LoopFacts(), Cycles(), journal, leadership, ChatReplies())
 
     def recipe_reader(self) -> RecipeReader:
         """A reader is for one caller at a time, so each caller gets its own."""
@@ -117,7 +118,7 @@ def _suites(core: _Core) -> SuiteRunner:
     return SuiteRunner(
         SuiteRunnerDependencies(
             records=core.options.records,
-            state=core.state,
+            history=core.facts.suites,
             journal=core.journal,
             clock=core.ports.clock,
             wake=core.ports.wakeups.wake,
@@ -148,21 +149,42 @@ def _expiry(core: _Core) -> ExpirySync:
 
 
 def _executor_dependencies(core: _Core, notifier: Notifier) -> PlanExecutorDependencies:
-    ports, wakeups = core.ports, core.ports.wakeups
+    ports, facts = core.ports, core.facts
     return PlanExecutorDependencies(
         operations=ports.operations,
-        forge=ports.forge,
+        forge_tasks=_forge_tasks(core),
         settings=core.options.targets,
         deadline=core.options.deadline.total_seconds(),
         clock=ports.clock,
         journal=core.journal,
-        wake=wakeups.wake,
-        refresh_forge=lambda: wakeups.wake(refresh=True),
+        wake=ports.wakeups.wake,
         on_destroyed=notifier.report_destroyed,
+        attempts=facts.attempts,
+        intents=facts.intents,
+        guarded_destroys=facts.guarded_destroys,
+        approvals=facts.approvals,
+        repairs=facts.repairs,
         target=ports.target,
-        find_images=ImageFinder(core.options.image_access, ports.registries, ports.forge, ports.clock).find,
         secrets=core.options.rules.secrets,
         is_leader=core.leadership.is_leader,
+    )
+
+
+def _forge_tasks(core: _Core) -> ForgeTasks:
+    ports, facts = core.ports, core.facts
+    return ForgeTasks(
+        ForgeTaskDependencies(
+            forge=ports.forge,
+            find_images=ImageFinder(core.options.image_access, ports.registries, ports.forge, ports.clock).find,
+            journal=core.journal,
+            clock=ports.clock,
+            wake=ports.wakeups.wake,
+            refresh=lambda: ports.wakeups.wake(refresh=True),
+            is_leader=core.leadership.is_leader,
+            confirmed=facts.confirmed,
+            image_lookups=facts.image_lookups,
+            first_seen=facts.first_seen,
+        )
     )
 
 
@@ -192,7 +214,9 @@ def _service(core: _Core, executor: PlanExecutor, auditor: Auditor, suites: Suit
             suite_runner=suites,
             cycles=core.cycles,
             executor=executor,
-            loop_state=core.state,
+            intents=core.facts.intents,
+            approvals=core.facts.approvals,
+            first_seen=core.facts.first_seen,
             journal=core.journal,
             wakeups=ports.wakeups,
             forge=ports.forge,
@@ -210,7 +234,7 @@ def _service(core: _Core, executor: PlanExecutor, auditor: Auditor, suites: Suit
 def _commands(core: _Core, service: LocalControlPlane, notifier: Notifier) -> CommandListener:
     recipes = core.recipe_reader()
     actions = ChatActions(
-        service, core.ports.forge, core.state, lambda home, pull: recipes.recipe_for(home, pull, "").labels
+        service, core.ports.forge, core.facts.intents, lambda home, pull: recipes.recipe_for(home, pull, "").labels
     )
     return CommandListener(
         CommandListenerDependencies(
@@ -229,7 +253,7 @@ def _term_dependencies(core: _Core, suites: SuiteRunner, listeners: tuple[TermLi
     return TermDependencies(
         leadership=core.leadership,
         journal=core.journal,
-        state=core.state,
+        facts=core.facts,
         operations=core.ports.operations,
         suites=suites,
         gateway=core.ports.gateway,

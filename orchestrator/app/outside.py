@@ -37,8 +37,8 @@ from stacks.backends.inventory import StackInventory
 from stacks.backends.port import Backend, Inventory
 from stacks.executors import registry as executors
 from stacks.executors.port import ExecutorSettings
+from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain.pulumi_cli import Toolchain
-from stacks.worker_settings import WorkerSettings
 
 
 def version() -> str:

@@ -24,8 +24,8 @@ from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.surfaces.api.server import serve
 from orchestrator.surfaces.leader_proxy import LeaderProxy
+from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain.pulumi_cli import Toolchain
-from stacks.worker_settings import WorkerSettings
 
 WORKER_THREADS = 32
 """For blocking calls to the Git host, targets and the event log. A slow target must not keep the others waiting."""

@@ -16,12 +16,12 @@ from typing import Self
 from orchestrator.app.ports import Options, Ports
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import PlanExecutor
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop import Loop
-from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
+from orchestrator.runtime.operations.executor import PlanExecutor
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.terms import Terms
@@ -44,7 +44,7 @@ class System:
 
     ports: Ports
     options: Options
-    state: LoopState
+    facts: LoopFacts
     journal: Journal
     cycles: Cycles
     leadership: Leadership

@@ -1,1 +1,1 @@
-"""``eph demo``: a whole Eph on this machine with a sample shop, to click on or to play its story unattended."""
+"""``eph demo``: a complete Eph on this machine with a sample shop, interactive or as an unattended story."""

@@ -1,7 +1,7 @@
-"""Demos that were killed: ``kill -9`` gives no time to clean up, so the next demo does it.
+"""Cleans up after demos that were killed: ``kill -9`` leaves no time for it, so the next demo does it.
 
-A demo's folder says which process it belongs to; when that very process is gone, everything that names the folder is
-ended, what it made on a cluster is taken away, and the folder goes.
+A demo's folder records its process. Once that process is dead, this module kills every process that names the folder,
+removes its environments from the cluster, and deletes the folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from orchestrator.demo import leak_check
+from orchestrator.demo import leak_check, wording
 from orchestrator.demo.cluster import demo_cluster
 from stacks import process_identity
 from stacks.process_identity import ProcessIdentity
@@ -36,24 +36,27 @@ def record_process(home: Path) -> Iterator[None]:
 
 
 def record_cluster(home: Path, settings: Mapping[str, str]) -> None:
-    """Which cluster the demo works on, and as whom."""
+    """Record the settings by which the next demo can reach this demo's cluster."""
     (home / _CLUSTER).write_text(json.dumps(dict(settings)))
 
 
 def clean_up(say: Callable[[str], object] = lambda _: None) -> list[Path]:
-    """Takes away what killed demos left; gives their folders. One that still runs, or is another's, stays; and one
-    whose cluster does not answer, which is told."""
-    swept = []
+    """Remove what killed demos left behind and return their folders.
+
+    Skips demos that still run or belong to another user. If a demo's cluster can't be reached, reports that and keeps
+    the folder.
+    """
+    cleaned = []
     for home in sorted(Path(tempfile.gettempdir()).glob(f"{DIR_PREFIX}*")):
         if home.owner() == Path("/proc/self").owner() and _is_dead(home):
             _kill_processes(home)
             left = _clean_up_cluster(home, say)
             for line in left:
-                say(f"a killed demo left {line}. It is tried again; if that cluster is gone, remove {home}")
+                say(wording.cleanup_failed(line, home))
             if not left:
                 _remove_home(home)
-                swept.append(home)
-    return swept
+                cleaned.append(home)
+    return cleaned
 
 
 def _clean_up_cluster(home: Path, say: Callable[[str], object]) -> list[str]:
@@ -64,7 +67,7 @@ def _clean_up_cluster(home: Path, say: Callable[[str], object]) -> list[str]:
 
 
 def _remove_home(home: Path) -> None:
-    """The records go last: a sweep that is cut short itself leaves the rest for the next one."""
+    """The records are deleted last, so that an interrupted cleanup can be repeated."""
     for path in home.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -81,7 +84,7 @@ def _is_dead(home: Path) -> bool:
 
 
 def _kill_processes(home: Path) -> None:
-    """A supervisor brings back what it keeps, so all are killed again until none is left."""
+    """A supervisor restarts its processes, so kill all of them until none is left."""
     end = time.monotonic() + _KILL_TIMEOUT
     while (left := leak_check.processes(str(home))) and time.monotonic() < end:
         for pid in left:

@@ -1,6 +1,6 @@
-"""The demo's world: a Git host with a sample shop and three pull requests, and a whole Eph that watches it.
+"""The demo's world: a Git host with a sample shop and three pull requests, and the settings of an Eph that watches it.
 
-Everything lies in one folder and listens on loopback; the folder goes with the demo.
+Everything is in one folder and listens on loopback. The folder is deleted when the demo ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from orchestrator.config import server_keys
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.demo import git_hosts, leak_check
+from orchestrator.demo import git_hosts, leak_check, wording
 from orchestrator.demo.cluster import ci, demo_cluster, oci
 from orchestrator.demo.cluster.ci import DemoCI, ImagePublisher
 from orchestrator.demo.cluster.demo_cluster import DemoCluster
@@ -30,9 +30,9 @@ from orchestrator.demo.github.demo_github import WebhookConfig
 REPOSITORY = "acme/shop"
 SHOP = Path(__file__).parent / "shop"
 KUBERNETES_EPH_YAML = "eph.kubernetes.yaml"
-"""The shop's eph.yaml for the target `kubernetes`; it differs in what is built, and from what."""
+"""The shop's eph.yaml for the target `kubernetes`, which runs an image instead of a build."""
 IMAGE_PLACEHOLDER = "registry.example.com/shop"
-"""What that file calls the image, until the registry is known."""
+"""The image in that file, replaced once the registry is known."""
 LOCAL = "local"
 LABEL = "preview"
 CYCLE_INTERVAL = timedelta(seconds=5)
@@ -40,7 +40,7 @@ CYCLE_INTERVAL = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class DemoPorts:
-    """``gateway`` is what people type; the others are found by what knows them."""
+    """Only ``gateway`` is chosen by people; the others are any free ports."""
 
     gateway: int
     api: int
@@ -56,7 +56,7 @@ class DemoWorld:
     pulls: dict[str, int]
     pulumi_environment: dict[str, str] = field(default_factory=dict)
     token_file: Path = Path()
-    """Of Eph's API; there once Eph is."""
+    """Eph's API token; exists once Eph is running."""
     cluster: DemoCluster | None = None
 
     @property
@@ -71,7 +71,7 @@ class DemoWorld:
 
     @property
     def timeout_factor(self) -> float:
-        """A cluster pulls images, and lets pods end."""
+        """A cluster is slower: it pulls images and terminates pods gracefully."""
         return 2.0 if self.cluster else 1.0
 
 
@@ -92,7 +92,7 @@ def is_free(port: int) -> bool:
 
 
 def _ignore(_: str) -> None:
-    """For whoever does not listen."""
+    """Discard messages."""
 
 
 @contextlib.contextmanager
@@ -102,8 +102,10 @@ def open_world(
     cluster: DemoCluster | None = None,
     say: Callable[[str], None] = _ignore,
 ) -> Iterator[DemoWorld]:
-    """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it. With a cluster
-    also a CI that makes the shop's images."""
+    """Create everything except Eph: a home folder, a Git host with the shop, and settings that point at it.
+
+    With a cluster, also a CI that builds the shop's images.
+    """
     home = Path(tempfile.mkdtemp(prefix="eph-demo-"))
     home.chmod(0o755)
     _use_temp_dir(home)
@@ -118,26 +120,29 @@ def open_world(
         ends.callback(forge.close)
         forge.start(ports.forge)
         pulls = _create_repository(forge, shop_files(cluster))
-        runs = _local_settings()
+        say(wording.git_host(forge.url, REPOSITORY))
+        sections = _local_settings()
         if cluster:
-            runs |= _start_ci(cluster, home, forge, say, ends)
-        yield DemoWorld(home, ports, forge, _server_settings(home, ports, forge, secret, runs), pulls, cluster=cluster)
+            sections |= _start_ci(cluster, home, forge, say, ends)
+        yield DemoWorld(
+            home, ports, forge, _server_settings(home, ports, forge, secret, sections), pulls, cluster=cluster
+        )
 
 
 def _start_ci(
     cluster: DemoCluster, home: Path, forge: GitHost, say: Callable[[str], None], exit_stack: contextlib.ExitStack
 ) -> dict[str, Any]:
-    """The settings; CI is at work from here on."""
+    """Start CI and return the settings for the cluster."""
     if not isinstance(forge, DemoGitHubHost):
-        raise TypeError("only the sandbox's repositories can be read by a CI on this machine")
+        raise TypeError("CI on this machine can only read repositories of the sandbox")
     say(cluster.description)
-    shelf = ImagePublisher.create(cluster.registry, demo_cluster.REPOSITORY_PREFIX)
-    databases = cluster.postgres_image or shelf.postgres_image(say)
+    publisher = ImagePublisher.create(cluster.registry, demo_cluster.REPOSITORY_PREFIX)
+    databases = cluster.postgres_image or publisher.postgres_image(say)
 
     def report(commit: str, conclusion: str | None) -> None:
         forge.set_check(REPOSITORY, commit, ci.IMAGE_CHECK, conclusion)
 
-    exit_stack.enter_context(DemoCI(forge.git_dir(REPOSITORY), shelf, report, say).running())
+    exit_stack.enter_context(DemoCI(forge.git_dir(REPOSITORY), publisher, report, say).running())
     return {
         "targets": {"allowed": (demo_cluster.TARGET,), "default": demo_cluster.TARGET},
         "kubernetes": cluster.settings(home, databases),
@@ -146,7 +151,7 @@ def _start_ci(
 
 
 def _use_temp_dir(home: Path) -> None:
-    """For this process and all that it starts."""
+    """Set TMPDIR for this process and its children."""
     own = leak_check.temp_dir(home)
     own.mkdir(mode=0o1777)
     os.environ["TMPDIR"] = str(own)
@@ -154,7 +159,7 @@ def _use_temp_dir(home: Path) -> None:
 
 
 def _create_repository(forge: GitHost, shop: dict[str, str]) -> dict[str, int]:
-    """A shop on main, and three pull requests that each change something one can see."""
+    """Create the shop on main, and three pull requests that each change something visible."""
     forge.create_repository(REPOSITORY, _with_branch_trigger(shop, forge.branch_glob))
     pulls = {}
     for branch, title, changed in (
@@ -168,7 +173,7 @@ def _create_repository(forge: GitHost, shop: dict[str, str]) -> dict[str, int]:
 
 
 def _with_branch_trigger(shop: dict[str, str], glob: str) -> dict[str, str]:
-    """The shop whose eph.yaml asks for environments of branches too."""
+    """Add a branch trigger to the shop's eph.yaml."""
     if not glob:
         return shop
     trigger = f'triggers:\n  - type: branch\n    branches: ["{glob}"]\n'
@@ -186,7 +191,7 @@ def shop_files(cluster: DemoCluster | None = None) -> dict[str, str]:
 
 
 def _local_settings() -> dict[str, Any]:
-    """What builds, services and suites run with; of a cluster's previews, the suites alone."""
+    """What builds, services and suites run with. On a cluster, only suites use it."""
     return {"local": {"toolbox": tuple(python_prefixes()), "path": search_path()}}
 
 
@@ -212,10 +217,10 @@ _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 def search_path() -> str:
-    """Of previews: this interpreter first, so that the shop finds its psycopg."""
+    """PATH of previews: this interpreter comes first, so that the shop finds its psycopg."""
     return os.pathsep.join([f"{sys.prefix}/bin", *_SYSTEM_PATH])
 
 
 def python_prefixes() -> list[str]:
-    """This interpreter with its psycopg, for the shop to run on."""
+    """The prefixes of this interpreter, which has the shop's psycopg."""
     return sorted({sys.prefix, sys.base_prefix} - {"/usr", "/usr/local"})

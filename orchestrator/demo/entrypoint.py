@@ -1,4 +1,4 @@
-"""``eph demo``: brings everything up, shows it or plays its story, and takes everything away again."""
+"""``eph demo``: start everything, run interactively or play the story, then remove everything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from orchestrator.app.running import RunningEphd, running
 from orchestrator.cli import discovery
-from orchestrator.demo import crash_cleanup, demo_world, git_hosts, leak_check, live
+from orchestrator.demo import crash_cleanup, demo_world, git_hosts, leak_check, live, wording
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.demo_cluster import ClusterUnavailable, DemoCluster
@@ -39,7 +39,7 @@ _UNAVAILABLE_ERRORS = (EmulateUnavailable, ClusterUnavailable, BaseImageUnavaila
 
 
 class DemoUnavailable(Exception):
-    """What was asked for cannot be had; the message says what to do."""
+    """The options can't be used here; the message says what to do."""
 
 
 def main(args: list[str]) -> int:
@@ -49,28 +49,27 @@ def main(args: list[str]) -> int:
     try:
         port = _choose_port(options.port)
         if options.forge != git_hosts.SANDBOX and not options.once:
-            raise DemoUnavailable(f"{options.forge} has no pages to click on; add --once, which plays the story")
+            raise DemoUnavailable(wording.needs_once(options.forge))
         cluster = _find_cluster(options)
         say = partial(_print_line, console)
         tools = plugins.with_plugins(pulumi_cli.ensure(say), [options.target], say)
-        for gone in crash_cleanup.clean_up(say):
-            say(f"took away what a killed demo had left in {gone}")
+        for folder in crash_cleanup.clean_up(say):
+            say(wording.cleaned_up(folder))
         return asyncio.run(_cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster), console)))
     except (DemoUnavailable, *_UNAVAILABLE_ERRORS, ToolchainNotFound, GatewayError, DemoGitHubError) as error:
-        _print_line(console, f"demo: {error}", "red")
+        _print_line(console, wording.error(error), "red")
         return 1
 
 
 def _print_line(console: Console, line: str, style: str = "") -> None:
-    """A terminal that was closed hears nothing more, and keeps nothing from being taken away. (rich exits when it was a
-    pipe.)"""
+    """A closed terminal must not prevent the cleanup, so failures are ignored. (rich exits when a pipe is closed.)"""
     with contextlib.suppress(OSError, SystemExit):
         console.print(line, style=style, highlight=False, soft_wrap=True, markup=False)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """What was asked for, and what there is for it."""
+    """The options, and what was found for them."""
 
     options: argparse.Namespace
     tools: Toolchain
@@ -79,21 +78,21 @@ class DemoRun:
 
 
 def _parse_options(args: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="eph demo", description="A whole Eph on this machine, with a sample shop.")
-    parser.add_argument("--port", type=int, help=f"of previews, dashboard and API; {DEFAULT_PORT}, or a free one")
-    parser.add_argument("--no-open", action="store_true", help="don't open URLs in a browser")
-    parser.add_argument("--once", action="store_true", help="play the whole story unattended, check it, and end")
+    parser = argparse.ArgumentParser(prog="eph demo", description=wording.DESCRIPTION)
+    parser.add_argument("--port", type=int, help=wording.port_help(DEFAULT_PORT))
+    parser.add_argument("--no-open", action="store_true", help=wording.NO_OPEN_HELP)
+    parser.add_argument("--once", action="store_true", help=wording.ONCE_HELP)
     parser.add_argument(
         "--forge",
         choices=(git_hosts.SANDBOX, git_hosts.EMULATE),
         default=git_hosts.SANDBOX,
-        help="the Git host: Eph's own small one, or with --once the npm package emulate, where Eph is a GitHub App",
+        help=wording.FORGE_HELP,
     )
     parser.add_argument(
         "--target",
         choices=(demo_world.LOCAL, demo_cluster.TARGET),
         default=demo_world.LOCAL,
-        help="what previews are made of: processes of this machine, or namespaces of a cluster",
+        help=wording.TARGET_HELP,
     )
     demo_cluster.add_options(parser)
     return parser.parse_args(args)
@@ -103,9 +102,7 @@ def _find_cluster(options: argparse.Namespace) -> DemoCluster | None:
     if options.target == demo_world.LOCAL:
         return None
     if options.forge != git_hosts.SANDBOX:
-        raise DemoUnavailable(
-            f"{options.forge} plays on the target {demo_world.LOCAL} only; leave --forge or --target out"
-        )
+        raise DemoUnavailable(wording.needs_local(options.forge, demo_world.LOCAL))
     return demo_cluster.discover(options, os.environ)
 
 
@@ -113,14 +110,14 @@ def _choose_port(requested: int | None) -> int:
     if requested is None:
         return DEFAULT_PORT if demo_world.is_free(DEFAULT_PORT) else demo_world.free_port()
     if not 0 <= requested <= MAX_PORT:
-        raise DemoUnavailable(f"{requested} is no port; give one up to {MAX_PORT} with --port, or none for a free one")
+        raise DemoUnavailable(wording.invalid_port(requested, MAX_PORT))
     if not demo_world.is_free(requested):
-        raise DemoUnavailable(f"port {requested} is taken; give another with --port, or none for a free one")
+        raise DemoUnavailable(wording.port_in_use(requested))
     return requested
 
 
 async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
-    """Ctrl-C and SIGTERM end the demo the same way: by taking everything away."""
+    """Ctrl-C, SIGTERM and a closed terminal all end the demo the same way: with a full cleanup."""
     task = asyncio.create_task(work)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -133,24 +130,26 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 async def _run_demo(run: DemoRun, console: Console) -> int:
     opened = demo_world.open_world(run.port, run.options.forge, run.cluster, partial(_print_line, console))
     try:
-        with opened as made, crash_cleanup.record_process(made.home), _stop_target_after(made, console):
-            figures, left = await _run_system(run, made, console)
-            left += leak_check.operation_leaks(made.home)
+        with opened as world, crash_cleanup.record_process(world.home), _stop_target_after(world, console):
+            result, leaks = await _run_system(run, world, console)
+            leaks += leak_check.operation_leaks(world.home)
     except StepFailed as failed:
-        _print_line(console, f"demo: {failed}", "red")
+        _print_line(console, wording.error(failed), "red")
         return 1
-    return _print_summary(figures, [*left, *leak_check.demo_leaks(made.home, _used_ports(made, figures))], console)
+    return _print_summary(result, [*leaks, *leak_check.demo_leaks(world.home, _used_ports(world, result))], console)
 
 
 async def _run_system(run: DemoRun, world: DemoWorld, console: Console) -> tuple[StoryResult, list[str]]:
+    _print_line(console, wording.STARTING_SERVER)
     async with running(world.settings, run.tools, stop_gateway=True) as ephd:
         world.pulumi_environment = {**os.environ, **ephd.worker.environment()}
         world.token_file = ephd.token_file
         discovery.write(f"http://127.0.0.1:{world.ports.api}", ephd.token_file)
         try:
-            figures = await _play(run.options, world, ephd, console)
-            return figures, await asyncio.to_thread(_environment_leaks, world, figures)
+            result = await _play(run.options, world, ephd, console)
+            return result, await asyncio.to_thread(_environment_leaks, world, result)
         finally:
+            _print_line(console, wording.STOPPING)
             discovery.remove()
 
 
@@ -174,18 +173,14 @@ def _used_ports(world: DemoWorld, result: StoryResult) -> set[int]:
 
 def _print_summary(result: StoryResult, leaks: list[str], console: Console) -> int:
     for line in leaks:
-        _print_line(console, f"left behind: {line}", "red")
-    sys.stdout.write(
-        f"demo: {len(result.names)} environments, label to URL {result.label_to_url:.1f} s, "
-        f"update {result.update:.1f} s, leftovers {len(leaks)}\n"
-    )
+        _print_line(console, wording.left_behind(line), "red")
+    sys.stdout.write(wording.summary(len(result.names), result.label_to_url, result.update, len(leaks)) + "\n")
     return 1 if leaks else 0
 
 
 @contextlib.contextmanager
 def _stop_target_after(world: DemoWorld, console: Console) -> Iterator[None]:
-    """Everything that the target keeps running for all environments ends with the demo; on a cluster, which outlives
-    it, also the environments."""
+    """Stop what the target runs for all environments. A cluster outlives the demo, so also remove its environments."""
     settings = world.target_settings
     if world.cluster:
         crash_cleanup.record_cluster(world.home, settings)
@@ -194,4 +189,4 @@ def _stop_target_after(world: DemoWorld, console: Console) -> Iterator[None]:
     finally:
         registry.get(world.target).stop(settings)
         for line in demo_cluster.remove_environments(settings, partial(_print_line, console)) if world.cluster else ():
-            _print_line(console, f"left behind: {line}", "red")
+            _print_line(console, wording.left_behind(line), "red")

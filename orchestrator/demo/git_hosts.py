@@ -1,4 +1,4 @@
-"""The Git hosts that the demo can play on: our own sandbox, and emulate, which others wrote."""
+"""The Git hosts that the demo can use: our own sandbox, and the npm package emulate."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ SANDBOX, EMULATE = "sandbox", "emulate"
 
 
 class GitHost(Protocol):
-    """The verbs of people on a Git host, which the demo's story is told in; ``repository`` is ``owner/name``."""
+    """What people do on a Git host. ``repository`` is ``owner/name``."""
 
     url: str
     branch_glob: str
-    """A glob of branches that shall have environments of their own; may be empty."""
+    """Branches that get environments; empty for none."""
 
     def start(self, port: int) -> object: ...
     def close(self) -> None: ...
     def forge_settings(self) -> Mapping[str, Any]:
-        """Settings of ``forge`` by which Eph gets in."""
+        """The settings ``[forge]`` by which Eph connects."""
 
     def create_repository(self, name: str, files: Mapping[str, str]) -> int: ...
     def push(self, repository: str, branch: str, files: Mapping[str, str], message: str = "") -> str: ...
@@ -34,16 +34,16 @@ class GitHost(Protocol):
     def pull(self, repository: str, number: int) -> dict[str, Any]: ...
     def comments(self, repository: str, number: int) -> list[dict[str, Any]]: ...
     def checks(self, repository: str, sha: str) -> dict[str, str]:
-        """By name: the conclusion, or how far it is."""
+        """The conclusion (or status) of each check, by name."""
 
 
 class DemoGitHubHost(DemoGitHub):
-    """Eph comes with a token here."""
+    """The sandbox, where Eph authenticates with a token."""
 
     branch_glob = ""
 
     def git_dir(self, repository: str) -> Path:
-        """Where its commits lie, for a CI on the same machine."""
+        """The bare repository, for a CI on the same machine."""
         return self.root / "git" / f"{repository}.git"
 
     def start(self, port: int = 0, process: bool = True) -> str:
@@ -57,5 +57,5 @@ class DemoGitHubHost(DemoGitHub):
 
 
 def create_host(name: str, root: Path, webhook: WebhookConfig) -> GitHost:
-    """Raises ``NoEmulate`` where that cannot be had."""
+    """Raises ``EmulateUnavailable`` if emulate can't be installed here."""
     return EmulateHost(root, emulate_host.install(), webhook) if name == EMULATE else DemoGitHubHost(root, webhook)

@@ -1,4 +1,4 @@
-"""What is left, by looking at the machine: processes, ports, databases, folders, stacks; never at our own records."""
+"""Finds what a demo left behind by looking at the machine (processes, ports, folders, stacks), never at our records."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from programs import registry
 
 
 def environment_leaks(home: Path, names: Iterable[str], target: str, settings: Mapping[str, str]) -> list[str]:
-    """While the service still runs: whatever exists of environments that should all be gone."""
+    """What still exists of destroyed environments, while the server is running."""
     wanted = sorted(set(names))
     on_cluster = target == demo_cluster.TARGET
-    told = (
+    remaining = (
         demo_cluster.find_leftovers(wanted, settings) if on_cluster else registry.get(target).list_remaining(settings)
     )
     return [
         *(f"process {pid} of {name}" for name in wanted for pid in processes(name)),
         *(f"path {path}" for path in paths_named(home / "eph", wanted)),
         *(f"stack file {path}" for path in _stack_files(home / "eph" / "backend")),
-        *(f"{target}: {line}" for line in told),
+        *(f"{target}: {line}" for line in remaining),
     ]
 
 
 def operation_leaks(home: Path) -> list[str]:
-    """After the service ended: temporary things that Pulumi, its SDK or we made and forgot."""
+    """Temporary files that Pulumi, its SDK or Eph left behind, once the server has stopped."""
     return [f"temporary {path}" for path in temp_dir(home).iterdir()]
 
 
 def demo_leaks(home: Path, ports: Iterable[int]) -> list[str]:
-    """After the end: whatever exists of the demo itself."""
+    """What still exists of the demo itself, once it has ended."""
     return [
         *(f"process {pid} of {home}" for pid in processes(str(home))),
-        *(f"port {port} is still taken" for port in sorted(set(ports)) if _is_listening(port)),
+        *(f"port {port} is still in use" for port in sorted(set(ports)) if _is_listening(port)),
         *([f"folder {home}"] if home.exists() else []),
     ]
 
 
 def temp_dir(home: Path) -> Path:
-    """TMPDIR of everything that the demo starts, so that what it forgets is told from what others do."""
+    """TMPDIR of every process of the demo, so that its leftovers can be told from those of other programs."""
     return home / "tmp"
 
 
 def processes(text: str) -> list[int]:
-    """Processes that name the mark in their command, environment or working folder; not this one and its parents."""
+    """Processes with ``text`` in their command, environment or working directory, except this one and its parents."""
     return [pid for pid in _pids() if pid not in _ancestors() and text.encode() in _process_text(pid)]
 
 
@@ -58,13 +58,13 @@ def _pids() -> list[int]:
 
 
 def _process_text(pid: int) -> bytes:
-    traits = b""
+    text = b""
     for part in ("cmdline", "environ"):
         with contextlib.suppress(OSError):
-            traits += Path(f"/proc/{pid}/{part}").read_bytes()
+            text += Path(f"/proc/{pid}/{part}").read_bytes()
     with contextlib.suppress(OSError):
-        traits += os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
-    return traits
+        text += os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
+    return text
 
 
 def _ancestors() -> set[int]:
@@ -80,14 +80,14 @@ def _ancestors() -> set[int]:
 
 
 def paths_named(root: Path, names: Sequence[str]) -> list[Path]:
-    """Files and folders that carry an environment's name."""
-    # Not rglob, which fails on a folder that goes while it looks.
+    """Files and folders whose name contains one of ``names``."""
+    # Not rglob, which fails on a folder that is deleted meanwhile.
     found = [Path(folder) / name for folder, folders, files in os.walk(root) for name in (*folders, *files)]
     return [path for path in found if any(name in path.name for name in names)]
 
 
 def _stack_files(backend: Path) -> list[Path]:
-    """Everything in the backend but the note of its format: states, tags, locks, histories, backups."""
+    """Every file in the backend except the one that names its format."""
     return [path for path in backend.rglob("*") if path.is_file() and path.name != "meta.yaml"]
 
 

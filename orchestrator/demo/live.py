@@ -1,11 +1,11 @@
-"""The demo to click on: URLs, what to try, and a table of states that keeps itself up to date."""
+"""The interactive demo: URLs, what to try, and a live table of environments."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -15,6 +15,7 @@ from rich.text import Text
 from orchestrator.app.running import RunningEphd
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
+from orchestrator.demo import wording
 from orchestrator.demo.demo_world import LABEL, REPOSITORY, DemoWorld
 from programs.targets.kubernetes.api import object_names
 
@@ -31,7 +32,7 @@ _SHOWN_VARIABLES = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULU
 
 
 async def run(world: DemoWorld, ephd: RunningEphd, console: Console, open_browser: bool) -> None:
-    """Until cancelled. Labels the first two pull requests, as a person would."""
+    """Label the first two pull requests, as a person would, then show the table until cancelled."""
     _print_intro(world, ephd, console)
     for branch in ("warmer-colour", "sell-tea"):
         await asyncio.to_thread(world.forge.label, REPOSITORY, world.pulls[branch], LABEL)
@@ -46,26 +47,30 @@ async def run(world: DemoWorld, ephd: RunningEphd, console: Console, open_browse
 
 
 def _print_intro(world: DemoWorld, ephd: RunningEphd, console: Console) -> None:
+    for line in wording.introduction(tuple(_access(world, ephd)), LABEL):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _access(world: DemoWorld, ephd: RunningEphd) -> Iterator[tuple[str, str]]:
+    """Each way to look at the demo: its name, and a URL or command."""
     token = ephd.token_file.read_text().strip()
     exports = " ".join(f"{name}={shlex.quote(world.pulumi_environment[name])}" for name in _SHOWN_VARIABLES)
-    console.print(f"pull requests   {world.forge.url}", highlight=False)
-    console.print(f"dashboard, API  http://localhost:{world.ports.gateway}/?token={token}", highlight=False)
+    yield "Pull requests", world.forge.url
+    yield "Dashboard, API", f"http://localhost:{world.ports.gateway}/?token={token}"
     if world.cluster:
-        seen = f"kubectl --kubeconfig {shlex.quote(str(world.cluster.kubeconfig))} get namespaces"
+        kubectl = f"kubectl --kubeconfig {shlex.quote(str(world.cluster.kubeconfig))} get namespaces"
         label = f"-l {object_names.SERVER}={object_names.label_value(world.target_settings['server'])}"
-        console.print(f"cluster         {seen} {label}", highlight=False, soft_wrap=True)
-    console.print("command line    eph list, eph why 1, eph logs 1 (in another terminal)", highlight=False)
-    console.print(f"Pulumi          export {exports} && pulumi stack ls --all", highlight=False, soft_wrap=True)
-    console.print(
-        f"\nPull requests 1 and 2 get the label {LABEL} now. Label 3, push, unlabel, close: watch what follows."
-    )
-    console.print("Ctrl-C ends it all and leaves nothing behind.\n")
+        yield "Cluster", f"{kubectl} {label}"
+    yield "CLI", wording.CLI_EXAMPLES
+    yield "Pulumi", f"export {exports} && pulumi stack ls --all"
 
 
 def _table(views: Sequence[EnvironmentView]) -> Table:
     table = Table(expand=True, box=None, pad_edge=False)
-    for name, options in (("PR", {}), ("state", {}), ("commit", {}), ("URL, or what is being done", {"ratio": 1})):
-        table.add_column(name, **options)  # type: ignore[arg-type]  # rich names them all
+    *narrow, wide = wording.TABLE_COLUMNS
+    for name in narrow:
+        table.add_column(name)
+    table.add_column(wide, ratio=1)
     for view in views:
         state = Text(view.phase.value, style=_COLOURS.get(view.phase, "cyan"))
         table.add_row(display_name(view).removeprefix(view.repository), state, view.commit[:7], _status_text(view))

@@ -24,7 +24,6 @@ from orchestrator.forges.port import (
     CheckReport,
     DeploymentReport,
     DeploymentState,
-    ForgeError,
     ForgeNotFound,
     ForgeRefused,
     PullList,
@@ -66,12 +65,17 @@ class FakeRepository:
 
 
 class FakeForge:
-    words = ForgeWords()
-
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._repositories: dict[int, FakeRepository] = {}
-        self._failures: list[tuple[str, ForgeError]] = []
+        self._failures: list[tuple[str, Exception]] = []
+        self._unreadable_commits: dict[str, Exception] = {}
+        self._emptied: set[int] = set()
+        self._words = ForgeWords()
+        self.words_error: Exception | None = None
+        """What ``words`` raises, as a bug in a text would."""
+        self.listed: deque[str] = deque(maxlen=100)
+        """The repositories whose pull requests were listed, by name."""
         self._partial_refs: dict[int, tuple[int, str]] = {}
         self._partial_pulls: dict[int, tuple[int, str]] = {}
         self._commits = 0
@@ -80,6 +84,12 @@ class FakeForge:
         self.prefetched: deque[tuple[tuple[str, ...], str, frozenset[tuple[int, str]]]] = deque(maxlen=100)
 
     # --- the port
+
+    @property
+    def words(self) -> ForgeWords:
+        if self.words_error is not None:
+            raise self.words_error
+        return self._words
 
     def repositories(self) -> list[Repository]:
         with self._call("repositories"):
@@ -95,6 +105,9 @@ class FakeForge:
     def pulls(self, repository: Repository) -> PullList:
         with self._call("pulls"):
             home = self._repository(repository)
+            self.listed.append(home.repository.full_name)
+            if repository.id in self._emptied:
+                return PullList(home.repository, ())
             found = tuple(pull for _, pull in sorted(home.pulls.items()) if pull.state is PullState.OPEN)
             if repository.id in self._partial_pulls:
                 count, reason = self._partial_pulls.pop(repository.id)
@@ -132,6 +145,8 @@ class FakeForge:
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
         with self._call("file"):
+            if ref in self._unreadable_commits:
+                raise self._unreadable_commits[ref]
             home = self._repository(repository)
             content = home.files.get(home.branches.get(ref, ref), {}).get(path)
             if content is None:
@@ -314,9 +329,21 @@ class FakeForge:
     def set_check(self, repository: Repository, sha: str, name: str, state: CheckState) -> None:
         self._repositories[repository.id].checks.setdefault(sha, {})[name] = state
 
-    def fail_next(self, error: ForgeError, method: str = "", count: int = 1) -> None:
+    def fail_next(self, error: Exception, method: str = "", count: int = 1) -> None:
         """The next calls (of that verb) raise."""
         self._failures.extend([(method, error)] * count)
+
+    def recover(self) -> None:
+        """Ends all failures."""
+        self._failures.clear()
+
+    def fail_files(self, sha: str, error: Exception) -> None:
+        """Reading a file of this commit raises."""
+        self._unreadable_commits[sha] = error
+
+    def list_nothing(self, repository: Repository, empty: bool = True) -> None:
+        """The list of its pull requests is empty and claims to be complete."""
+        (self._emptied.add if empty else self._emptied.discard)(repository.id)
 
     def truncate_next_pulls(self, repository: Repository, count: int, reason: str = "page 2 is missing") -> None:
         """The next listing holds only so many, and says that it is not complete."""

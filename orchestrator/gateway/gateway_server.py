@@ -13,14 +13,17 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from yarl import URL
 
-from orchestrator.gateway import holding_pages, hostnames, proxy, sign_in, visit_rules, websockets
-from orchestrator.gateway.guess_limiter import GuessLimiter
-from orchestrator.gateway.headers import ClientInfo, in_networks
-from orchestrator.gateway.proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
+from orchestrator.gateway import holding_pages, hostnames
+from orchestrator.gateway.access import sign_in
+from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
+from orchestrator.gateway.proxy import http_proxy, websockets
+from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
+from orchestrator.gateway.proxy.http_proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
 from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
-from orchestrator.gateway.sign_in import PreviewTokens, SignInGuard
-from orchestrator.gateway.traffic_log import TrafficLog
-from orchestrator.gateway.wake_on_request import WakeOnRequest
+from orchestrator.gateway.wake import visit_rules
+from orchestrator.gateway.wake.traffic_log import TrafficLog
+from orchestrator.gateway.wake.wake_on_request import WakeOnRequest
 
 HEALTH_PATH = "/_eph/healthz"
 MAX_OPEN = 2048
@@ -133,7 +136,7 @@ class Gateway:
     def _is_cross_origin(self, request: web.BaseRequest) -> bool:
         """A page of a preview, whose code nobody has read, must not press ephd's buttons in somebody's browser."""
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or (request.method in proxy.REPEATABLE and not websockets.is_upgrade(request)):
+        if origin is None or (request.method in http_proxy.REPEATABLE and not websockets.is_upgrade(request)):
             return False
         try:
             return hostnames.normalize(origin.partition("://")[2]) not in self._settings.own_hosts
@@ -171,7 +174,7 @@ class Gateway:
     async def _forward(
         self, request: web.BaseRequest, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
     ) -> web.StreamResponse:
-        through = websockets.tunnel if websockets.is_upgrade(request) else proxy.forward
+        through = websockets.tunnel if websockets.is_upgrade(request) else http_proxy.forward
         return await through(request, self._client, find_upstream, client_info, is_preview)
 
     async def _no_route(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:

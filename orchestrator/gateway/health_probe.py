@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httpx
 
 from orchestrator.config.server_keys import InvalidKey
-from orchestrator.gateway.headers import NO_ROBOTS, ROBOTS_HEADER, TOKEN_HEADER
+from orchestrator.gateway.proxy.headers import NO_ROBOTS, ROBOTS_HEADER, TOKEN_HEADER
 
 PROBE_TIMEOUT = 5.0
 MAX_CONCURRENT_PROBES = 64

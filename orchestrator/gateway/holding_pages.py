@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from jinja2 import Environment
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.gateway.headers import NO_ROBOTS, ROBOTS_HEADER
+from orchestrator.gateway.proxy.headers import NO_ROBOTS, ROBOTS_HEADER
 from orchestrator.gateway.route_directory import PreviewState
 
 _TEMPLATE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from orchestrator.gateway import proxy
+from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.gateway_server import Gateway, GatewaySettings
-from orchestrator.gateway.guess_limiter import GuessLimiter
+from orchestrator.gateway.proxy import http_proxy
 from orchestrator.gateway.route_directory import RouteDirectory
-from orchestrator.gateway.traffic_log import TrafficLog
+from orchestrator.gateway.wake.traffic_log import TrafficLog
 
 log = logging.getLogger("eph.gateway")
 
@@ -49,7 +49,7 @@ async def running_gateway(
 ) -> AsyncIterator[Address]:
     """The gateway, for as long as the block lasts; gives the address it got, which matters for port 0."""
     traffic = TrafficLog(directory, time.time)
-    async with proxy.open_client() as client:
+    async with http_proxy.open_client() as client:
         gateway = Gateway(settings, RouteDirectory(directory), limits or GuessLimiter(), traffic, client)
         runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
         await runner.setup()

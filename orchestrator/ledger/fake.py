@@ -30,13 +30,14 @@ class MemoryLedger:
 
 
 class FakeLease:
-    """Leads when it is told to."""
+    """Leads when it is told to. ``on_confirm`` is called before each answer to ``confirm``."""
 
     def __init__(self, leads: bool = False) -> None:
         self._listeners: list[Callable[[bool], None]] = []
         self.epoch = int(leads)
         self.leader = ""
         self._leads = leads
+        self.on_confirm: Callable[[], None] = lambda: None
 
     def subscribe(self, on_change: Callable[[bool], None]) -> None:
         self._listeners.append(on_change)
@@ -55,6 +56,7 @@ class FakeLease:
         return float("inf") if self._leads else float("-inf")
 
     async def confirm(self) -> bool:
+        self.on_confirm()
         return self._leads
 
     async def run(self) -> None:

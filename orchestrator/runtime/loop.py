@@ -23,13 +23,13 @@ from orchestrator.core.views import environment_views
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener, CycleResult, Cycles
-from orchestrator.runtime.executor import PlanExecutor
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.observation import health_monitor
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.observation.observer import Observer
-from orchestrator.runtime.remote_operations import RemoteOperations
+from orchestrator.runtime.operations.executor import PlanExecutor
+from orchestrator.runtime.operations.journal import Journal
+from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.runtime.terms import Terms
 from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, Refresh, RefreshScope, Wakeups
 

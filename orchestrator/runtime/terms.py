@@ -7,18 +7,18 @@ operations of earlier leaders are ended when they are proven dead (``remote_oper
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.ledger.event_kinds import EventKind
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.facts.loop_facts import LoopFacts
+from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.ports import ManagedGateway
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from stacks.executors.port import Executor
-from stacks.model import OperationResult
 
 
 class TermListener(Protocol):
@@ -32,7 +32,7 @@ class TermDependencies:
 
     leadership: Leadership
     journal: Journal
-    state: LoopState
+    facts: LoopFacts
     operations: Executor
     suites: SuiteRunner
     gateway: ManagedGateway
@@ -57,16 +57,22 @@ class Terms:
             self._dependencies.journal.record(EventKind.LEADER_CHANGED, message)
 
     async def _prepare(self) -> None:
-        state, journal = self._dependencies.state, self._dependencies.journal
-        state.start_term(await asyncio.to_thread(self._recover))
-        state.completed_repairs = await asyncio.to_thread(journal.recall_repairs)
-        state.guarded_destroys = await asyncio.to_thread(journal.recall_guarded_destroys)
-        state.restore_image_waits(await asyncio.to_thread(journal.recall_image_waits))
+        self._dependencies.facts.start_term(await asyncio.to_thread(self._recall))
         for listener in self._dependencies.listeners:
             listener.start_term()
 
-    def _recover(self) -> Iterable[OperationResult]:
+    def _recall(self) -> RecalledFacts:
         """Blocking."""
+        self._recover()
+        journal = self._dependencies.journal
+        return RecalledFacts(
+            results=tuple(self._dependencies.operations.last_results()),
+            repairs=journal.recall_repairs(),
+            guarded_destroys=journal.recall_guarded_destroys(),
+            image_waits=journal.recall_image_waits(),
+        )
+
+    def _recover(self) -> None:
         parts = self._dependencies
         parts.suites.recover()
         if parts.leadership.has_replicas:
@@ -76,4 +82,3 @@ class Terms:
                 parts.journal.record(
                     EventKind.OPERATION_RECOVERED, "an operation left over from an earlier run was stopped", str(ref)
                 )
-        return parts.operations.last_results()

@@ -16,9 +16,9 @@ from orchestrator.core.model.world import World
 from orchestrator.core.orphans import orphan_audit, orphan_purges
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading, AuditResult, OrphanedResource
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import PlanExecutor
 from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.remote_operations import RemoteOperations
+from orchestrator.runtime.operations.executor import PlanExecutor
+from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from programs import registry
 from programs.registry import ListsResources, Target
 from stacks.backends.port import Inventory

@@ -14,7 +14,7 @@ from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.service.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
@@ -30,11 +30,11 @@ TriggerLabels = Callable[[Repository, PullRequest], frozenset[str]]
 
 class ChatActions:
     def __init__(
-        self, control_plane: LocalControlPlane, forge: Forge, loop_state: LoopState, trigger_labels: TriggerLabels
+        self, control_plane: LocalControlPlane, forge: Forge, intents: PendingIntents, trigger_labels: TriggerLabels
     ) -> None:
         self._control_plane = control_plane
         self._forge = forge
-        self._loop_state = loop_state
+        self._intents = intents
         self._trigger_labels = trigger_labels
 
     async def execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
@@ -47,8 +47,7 @@ class ChatActions:
             return CommandResult(False, f"{error}")
 
     def is_applied(self, key: Key, until: datetime) -> bool:
-        intents = self._loop_state.intents.values()
-        mine = [each for each in intents if names.parse(each.ref) == key]
+        mine = [each for each in self._intents.all() if names.parse(each.ref) == key]
         return not any(each.kind in TAG_INTENTS and each.at <= until for each in mine)
 
     async def _execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:

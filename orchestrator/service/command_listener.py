@@ -32,7 +32,7 @@ from orchestrator.forges.port import (
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service import comment_text
 from orchestrator.service.chat_replies import ChatReplies
 from stacks import keys

@@ -17,10 +17,12 @@ from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import PlanExecutor
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.facts.commits import FirstSeenCommits
+from orchestrator.runtime.facts.destroys import DestroyApprovals
+from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.operations.executor import PlanExecutor
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.auditor import Auditor
@@ -52,7 +54,9 @@ class ControlPlaneDependencies:
     suite_runner: SuiteRunner
     cycles: Cycles
     executor: PlanExecutor
-    loop_state: LoopState
+    intents: PendingIntents
+    approvals: DestroyApprovals
+    first_seen: FirstSeenCommits
     journal: Journal
     wakeups: Wakeups
     forge: Forge
@@ -310,8 +314,8 @@ class LocalControlPlane:
             raise RequestRefused(
                 f"The newest commit of {name} is {head}, not {commit}. Review it, then approve that commit."
             )
-        first = self._deps.loop_state.first_seen.get(candidate.pull.key, ("", None))
-        if requested_at is not None and (first[0] != head or first[1] is None or first[1] >= requested_at):
+        seen_at = self._deps.first_seen.seen_at(candidate.pull.key, head)
+        if requested_at is not None and (seen_at is None or seen_at >= requested_at):
             raise RequestRefused(f"Commit {head[:7]} was pushed in the meantime. Review it, then approve again.")
         try:
             text = f"Approved by {by}"
@@ -327,7 +331,7 @@ class LocalControlPlane:
         held = shown.plan.digest if shown.plan else ""
         if not held or plan != held:
             raise RequestRefused(f"Plan {plan!r} is not on hold" + (f". Plan on hold: {held}" if held else ""))
-        self._deps.loop_state.approved_plans[plan] = self._deps.clock()
+        self._deps.approvals.approve_plan(plan, self._deps.clock())
         self._deps.journal.record(EventKind.PLAN_APPROVED, f"plan {plan} is approved", actor=by)
         self.trigger_cycle("approved")
         return f"plan {plan} runs in the next cycle"
@@ -358,7 +362,7 @@ class LocalControlPlane:
 
     def _record_intent(self, view: EnvironmentView, kind: IntentKind, by: str, until: datetime | None = None) -> None:
         intent = Intent(view.ref, kind, by, self._deps.clock(), until)
-        self._deps.loop_state.add_intent(intent)
+        self._deps.intents.add(intent)
         self._deps.wakeups.wake_soon(refresh=True)
 
 

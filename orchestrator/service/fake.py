@@ -71,6 +71,8 @@ class FakeEnvironmentService:
         self.runtime_info_result = RuntimeInfo()
         self.unavailable_reason = ""
         """Why the target does not answer."""
+        self.status_error: Exception | None = None
+        """What ``status`` raises, as a bug would."""
         self.held_plans: set[str] = set()
         self.clock = clock
         self.last_cycle: datetime | None = clock()
@@ -96,6 +98,8 @@ class FakeEnvironmentService:
     # The desk
 
     def status(self) -> ServiceStatus:
+        if self.status_error is not None:
+            raise self.status_error
         phases = [view.phase for view in self.views.values()]
         busy = {Phase.CREATING, Phase.UPDATING, Phase.DESTROYING}
         return ServiceStatus(

@@ -22,7 +22,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service.chat_replies import ChatReplies, Replies
 from orchestrator.service.pending_reports import PendingReports
 from programs.kit import files

@@ -19,7 +19,7 @@ import httpx
 from orchestrator.forges.webhooks import WebhookParser, WebhookRequest, WebhookStatus
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.port import WebhookTestResult
 from programs.kit.caches import BoundedCache

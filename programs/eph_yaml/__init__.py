@@ -1,1 +1,1 @@
-"""What the sections of an eph.yaml are made of, for Eph's own sections and for those that targets declare."""
+"""Building blocks of the sections of eph.yaml, for Eph's own sections and for those that targets declare."""

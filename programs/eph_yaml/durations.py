@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: ``30m``, ``72h``, ``7d``, ``1h30m``."""
+"""Durations in the form people write them: ``30m``, ``72h``, ``7d``, ``1h30m``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXPECTED = "use a number and a unit, such as 30m, 72h or 7d"
 
 
 def parse_duration(value: Any) -> timedelta:
-    """Reads a duration; raises ``Rejected`` for anything else, for nothing at all and for more than a year."""
+    """Parses a duration. Raises ``Rejected`` for invalid syntax, for zero and for more than a year."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _WHOLE.fullmatch(value.strip()):
@@ -31,7 +31,7 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def format_duration(length: timedelta) -> str:
-    """The shortest way to write it with whole units: ``72h`` stays hours up to three days, then days."""
+    """The shortest form with whole units. ``72h`` stays in hours; longer durations use days."""
     seconds = int(length.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds and seconds % size == 0 and (unit != "d" or seconds > 3 * size):

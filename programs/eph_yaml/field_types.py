@@ -1,4 +1,4 @@
-"""The kinds of values that sections share. Each says in its error what to write instead."""
+"""The value types that sections share. Each error says what to write instead."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MEMORY = r"^[0-9]{1,9}(Ki|Mi|Gi|Ti|K|M|G|T)$"
 
 
 class Section(BaseModel):
-    """A mapping of the file: unknown keys are mistakes, values are taken as written, nothing changes afterwards."""
+    """A mapping in the file. Unknown keys are rejected, values aren't coerced, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _text(value: Any) -> Any:
-    """A number stands for the text it was written as: ``version: 15`` and ``1.10`` mean what they say."""
+    """Numbers become the text they were written as, so ``version: 15`` and ``1.10`` keep their meaning."""
     if isinstance(value, YamlInt | YamlFloat):
         return value.text
     if isinstance(value, bool):
@@ -67,7 +67,7 @@ def _variable(value: str) -> str:
 
 
 def repository_path(value: str) -> str:
-    """A path that stays in the repository, whoever reads it: git, psql, kubectl or a shell."""
+    """A path that stays in the repository, whichever program reads it: git, psql, kubectl or a shell."""
     parts = value.split("/")
     if not value.strip() or len(value) > 300 or not value.isprintable():
         raise InvalidValue(f"{quote(value)} is not a path", "use a path in the repository, such as ./db/schema.sql")
@@ -133,7 +133,7 @@ Env = dict[VariableName, EnvValue]
 
 
 class CommandConfig(Section):
-    """A shell command. Short form: the command alone."""
+    """A shell command. Short form: the command as plain text."""
 
     command: ShellCommand = Field(description="A shell command, run in the root of the checkout.")
     timeout: Duration = Field(
@@ -148,6 +148,6 @@ class CommandConfig(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> JsonSchemaValue:
-        """In place of the mapping, the text alone may stand."""
+        """Allows plain text in place of the mapping."""
         mapping = handler.resolve_ref_schema(handler(core_schema))
         return {"anyOf": [{"type": "string", "minLength": 1}, mapping], "description": mapping["description"]}

@@ -1,4 +1,4 @@
-"""Numbers of an eph.yaml that remember their text, for where a string is expected."""
+"""Numbers from eph.yaml that remember their text, for fields that expect a string."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a target declares of eph.yaml: a section under its own name, and checks of the whole file."""
+"""What a target contributes to eph.yaml: a section under its own name, and checks of the whole file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EphYamlData = Mapping[str, Any]
 
 
 class Finding(NamedTuple):
-    """Something about the value at ``path`` that its author should know; ``expected`` says what to write instead."""
+    """A message for the author about the value at ``path``; ``expected`` says what to write instead."""
 
     path: YamlPath
     message: str
@@ -21,11 +21,11 @@ class Finding(NamedTuple):
 
 
 class TargetSection(Section):
-    """A target's section. A file that has one and names no target is for that target."""
+    """A target's section. A file that contains one and names no target uses that target."""
 
     uses_all_images: ClassVar[bool] = False
-    """Whether it may use any of environment.images, not only those that services name."""
+    """Whether it can use any of environment.images, not only those that services name."""
 
     def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:  # noqa: ARG002 - for those with templates
-        """The fields of ``EnvironmentSpec`` that it sets; ``render`` fills in placeholders."""
+        """The fields of ``EnvironmentSpec`` that the section sets. ``render`` fills in placeholders."""
         return {"options": self.model_dump(mode="json")}

@@ -1,8 +1,8 @@
 """Names and tags with placeholders: ``{project}-{words}-{number}``, ``pr-{pr_number}-{commit_sha:0:7}``.
 
-A parser of its own, because ``str.format`` would let a pull request read attributes of our objects. A placeholder
-is a known name, optionally with a slice of the Python kind (``{commit_sha:0:7}``, ``{branch::20}``); there is
-nothing else, and no way to write a brace.
+This is a separate parser because ``str.format`` would let a pull request read attributes of our objects. A placeholder
+is a known name, optionally with a Python-style slice (``{commit_sha:0:7}``, ``{branch::20}``). Nothing else is
+supported, and braces can't be escaped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"([A-Za-z_]+)(?::([0-9]{0,3}):([0-9]{0,3}))?")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """``{commit_sha:0:7}``: the name and its slice; a bound that is not written is None."""
+    """``{commit_sha:0:7}``: the name and its slice. An omitted bound is None."""
 
     name: str
     start: int | None = None
@@ -38,7 +38,7 @@ TemplatePart = str | Placeholder
 
 @lru_cache(maxsize=256)
 def parse_template(text: str) -> tuple[TemplatePart, ...]:
-    """Splits a template; raises ``Rejected`` with the character that is wrong, counted from 1."""
+    """Splits a template. Raises ``Rejected`` with the position of the error, counted from 1."""
     if len(text) > MAX_TEMPLATE_LENGTH:
         raise InvalidValue(f"the template has {len(text)} characters", f"use at most {MAX_TEMPLATE_LENGTH}")
     parts: list[TemplatePart] = []
@@ -58,7 +58,7 @@ def parse_template(text: str) -> tuple[TemplatePart, ...]:
 
 
 def render(text: str, values: Mapping[str, str]) -> str:
-    """Fills in the placeholders; one without a value is ``Rejected``."""
+    """Fills in the placeholders. Raises ``Rejected`` for one without a value."""
     return "".join(part if isinstance(part, str) else _value(part, values) for part in parse_template(text))
 
 
@@ -67,7 +67,7 @@ def placeholders(text: str) -> tuple[Placeholder, ...]:
 
 
 def max_length(text: str, lengths: Mapping[str, int]) -> int:
-    """The longest that a rendering can get, when no value is longer than ``lengths`` says."""
+    """The maximum length of a rendering when each value is at most as long as ``lengths`` says."""
     return sum(
         len(part) if isinstance(part, str) else len(("x" * lengths[part.name])[part.start : part.end])
         for part in parse_template(text)

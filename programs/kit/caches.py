@@ -1,4 +1,4 @@
-"""The bounded caches that every room uses: the newest entries stay. Safe to share between threads."""
+"""Bounded caches for every room: the newest entries stay. Safe to share between threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """At most ``max_entries``; the entry that was written first is dropped first."""
+    """Holds at most ``max_entries``; the oldest entry is dropped first."""
 
     def __init__(self, max_entries: int) -> None:
         self._entries: cachetools.Cache[K, V] = cachetools.FIFOCache(max_entries)
@@ -50,9 +50,10 @@ class BoundedCache(Generic[K, V]):
 
 
 class ExpiringCache(BoundedCache[K, V]):
-    """A bounded cache whose entries also end ``ttl`` after they were written, by the clock that is passed in.
+    """A bounded cache whose entries also expire ``ttl`` after they were written, by the clock that is passed in.
 
-    ``ttl`` is what two readings of the clock differ by: a timedelta for datetimes, else a number of seconds."""
+    ``ttl`` has the type of the difference of two clock readings: a timedelta for datetimes, otherwise seconds.
+    """
 
     def __init__(self, max_entries: int, ttl: Any, clock: Callable[[], Any]) -> None:
         super().__init__(max_entries)

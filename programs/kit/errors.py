@@ -1,7 +1,7 @@
-"""One error for everything the local target can say to people, with the last lines of why.
+"""The error type for everything targets report to people, with the last lines of output.
 
-``str`` gives a sentence on the first line and the tail after it, each line marked with ``| ``, because Pulumi passes
-on nothing of an exception but its text.
+``str`` puts the message on the first line and the output after it, each line prefixed with ``| ``, because Pulumi
+passes on only an exception's text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from programs.redaction import redact
 
 
 class TargetError(Exception):
-    """What could not be done, where, and what to do about it."""
+    """What failed, where, and what to do about it."""
 
     def __init__(self, sentence: str, tail: Iterable[str] = ()) -> None:
         self.sentence = redact(sentence)
@@ -20,5 +20,9 @@ class TargetError(Exception):
         super().__init__("\n".join([self.sentence, *(f"| {line}" for line in self.tail)]))
 
 
+class CheckoutTooLarge(TargetError):
+    """The repository or the commit is larger than ``HostSettings.checkout_bytes`` allows."""
+
+
 class Cancelled(TargetError):
-    """The operation was asked to end early; nothing is wrong with the commit."""
+    """The operation was cancelled; nothing is wrong with the commit."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, folders that go for certain, and locks that end with their process."""
+"""Atomic file writes, reliable removal of folders, and locks that are released when their process ends."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from typing import Any
 
 
 def make_folder(path: Path) -> Path:
-    """Makes a folder that only its owner can enter."""
+    """Creates a folder that only its owner can enter."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def write(path: Path, text: str, mode: int = 0o600, durable: bool = False) -> None:
-    """Writes a temporary file, then renames it: a reader sees the old text or the new one.
+    """Writes a temporary file, then renames it: a reader sees either the old text or the new one.
 
-    ``durable``: it is on the disk before the rename, so this also holds on a machine that loses power."""
+    ``durable``: flushes the file before the rename, so this also holds after a power loss.
+    """
     with _temporary_file(path, text.encode(), mode, durable) as fresh:
         fresh.replace(path)
 
 
 def create(path: Path, content: bytes) -> bool:
-    """Creates a file that is complete or absent, durably. False if the name was taken: that file stays as it is."""
+    """Creates a file atomically and durably. Returns False, and leaves the existing file alone, if the name is
+    taken."""
     with _temporary_file(path, content, 0o600, durable=True) as fresh:
         try:
             os.link(fresh, path)
@@ -39,7 +41,7 @@ def create(path: Path, content: bytes) -> bool:
 
 @contextlib.contextmanager
 def _temporary_file(path: Path, content: bytes, mode: int, durable: bool) -> Iterator[Path]:
-    """A file with this content next to ``path``; it is removed at the end unless it was renamed."""
+    """A file with this content next to ``path``, removed at the end unless it was renamed."""
     make_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -55,7 +57,7 @@ def _temporary_file(path: Path, content: bytes, mode: int, durable: bool) -> Ite
 
 
 def remove(path: Path) -> None:
-    """Removes a file, a link or a whole tree, whatever modes a preview gave to its folders."""
+    """Removes a file, a link or a whole tree, even if a preview changed the modes of its folders."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, onerror=_retry_with_permissions)
     else:
@@ -77,7 +79,7 @@ def _retry_with_permissions(function: Callable[..., Any], path: str, info: Any) 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds a lock that other processes and threads respect; the kernel frees it with its holder."""
+    """Holds a lock that other processes and threads respect. The kernel releases it if the holder dies."""
     make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -88,7 +90,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def tail(path: Path, lines: int, max_bytes: int = 64 * 1024) -> list[str]:
-    """The last lines of a text file; none when there is no such file."""
+    """The last lines of a text file; empty if the file doesn't exist."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)

@@ -1,49 +1,70 @@
-"""What the server says about this machine: one frozen value, its defaults in one place.
+"""What a target that runs things on Eph's machine knows about it: one frozen value, its defaults in one place.
 
-The settings of the last ``ensure`` lie in the root, so that a destroy, which has nothing but Pulumi's state, finds
-them by the root alone and no resource has to carry them.
+The settings of the last ``ensure`` are saved in the root. A destroy, which has only Pulumi's state, finds them there,
+and no resource has to carry them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from programs.kit import files
 from programs.kit.errors import TargetError
-from programs.kit.sandbox_settings import MEGABYTE, check_toolbox
-from programs.spec import DEFAULT_TARGET
 
+MEGABYTE = 1024 * 1024
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 SANDBOX_MODES = ("auto", "bubblewrap", "none")
-
-
-def _default_root() -> Path:
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "eph" / DEFAULT_TARGET
 
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """``toolbox``: folders shown read-only to previews. ``postgres``: an administrator's URL, empty for our own
-    server. ``templates``: prepared databases of it, name=database, that previews may be cloned from. ``drain``: seconds
-    between moving a route and ending what it pointed to."""
+    """A target with more settings passes a subclass to the kit.
+
+    ``routes_folder``: the gateway's routes, in the root by default. ``toolbox``: additional folders that commands can
+    read. ``path``: their PATH. ``postgres``: an administrator's URL, empty for the embedded server.
+    ``checkout_bytes``: the maximum total size of a commit's files. ``log_bytes``: of a log file. Services get ports
+    from ``first_port`` to ``last_port``.
+    """
 
     root: Path
-    routes: Path
-    url: str = "http://{host}:8080"
+    routes_folder: Path | None = None
     toolbox: tuple[str, ...] = ()
-    path: str = "/usr/local/bin:/usr/bin:/bin"
+    path: str = DEFAULT_PATH
     sandbox: str = "auto"
     postgres: str = ""
-    templates: tuple[str, ...] = ()
     checkout_bytes: int = 512 * MEGABYTE
     log_bytes: int = 2 * MEGABYTE
     first_port: int = 20000
     last_port: int = 29999
-    drain: float = 0.3
+
+    @classmethod
+    def read(cls, data: Mapping[str, str]) -> Self:
+        """From the server's strings; a missing or empty one takes its default."""
+        root = Path(data["root"]).absolute()
+        defaults = cls(root)
+        settings = cls(
+            root=root,
+            routes_folder=Path(data.get("routes") or defaults.routes).absolute(),
+            toolbox=tuple(item for item in data.get("toolbox", "").split(os.pathsep) if item),
+            path=data.get("path") or defaults.path,
+            sandbox=data.get("sandbox") or defaults.sandbox,
+            postgres=data.get("postgres", ""),
+            checkout_bytes=int(data.get("checkout_bytes") or defaults.checkout_bytes),
+            log_bytes=int(data.get("log_bytes") or defaults.log_bytes),
+            first_port=int(data.get("first_port") or defaults.first_port),
+            last_port=int(data.get("last_port") or defaults.last_port),
+        )
+        _check(settings)
+        return settings
+
+    @property
+    def routes(self) -> Path:
+        return self.routes_folder or self.root / "routes"
 
     @property
     def envs(self) -> Path:
@@ -61,43 +82,20 @@ class HostSettings:
     def launches(self) -> Path:
         return self.root / "launch"
 
-    @property
-    def template_databases(self) -> dict[str, str]:
-        """What eph.yaml may call a prepared database, and what the server calls it."""
-        return {name: database for name, _, database in (item.partition("=") for item in self.templates)}
-
     def env(self, name: str) -> Path:
+        """The folder of an environment."""
         return self.envs / name
 
 
 def from_mapping(data: Mapping[str, str]) -> HostSettings:
-    """Reads the server's strings; a missing one takes its default."""
-    root = Path(data.get("root") or _default_root()).absolute()
-    defaults = HostSettings(root, root / "routes")
-    settings = HostSettings(
-        root=root,
-        routes=Path(data.get("routes") or defaults.routes).absolute(),
-        url=data.get("url") or defaults.url,
-        toolbox=tuple(item for item in data.get("toolbox", "").split(os.pathsep) if item),
-        path=data.get("path") or defaults.path,
-        sandbox=data.get("sandbox") or defaults.sandbox,
-        postgres=data.get("postgres", ""),
-        templates=tuple(item for item in data.get("templates", "").split(",") if item),
-        checkout_bytes=int(data.get("checkout_bytes") or defaults.checkout_bytes),
-        log_bytes=int(data.get("log_bytes") or defaults.log_bytes),
-        first_port=int(data.get("first_port") or defaults.first_port),
-        last_port=int(data.get("last_port") or defaults.last_port),
-        drain=float(data.get("drain") or defaults.drain),
-    )
-    _check(settings)
-    return settings
+    return HostSettings.read(data)
 
 
 def to_mapping(settings: HostSettings) -> dict[str, str]:
-    data = {name: getattr(settings, name) for name in HostSettings.__dataclass_fields__}
+    data = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
     data["toolbox"] = os.pathsep.join(settings.toolbox)
-    data["templates"] = ",".join(settings.templates)
-    return {name: str(value) for name, value in data.items()}
+    data["routes"] = data.pop("routes_folder") or settings.routes
+    return {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in data.items()}
 
 
 def save(settings: HostSettings) -> None:
@@ -107,18 +105,31 @@ def save(settings: HostSettings) -> None:
         files.write(path, text)
 
 
-def load(root: str) -> HostSettings:
-    """The settings of the last ``ensure`` of that root; the defaults where there was none."""
+def read_saved(root: str) -> dict[str, str]:
+    """The strings of the last ``ensure`` of this root; only the root if there was none."""
     try:
         data = json.loads((Path(root) / "settings.json").read_text())
     except FileNotFoundError:
-        data = {"root": root}
-    return from_mapping({**data, "root": root})
+        data = {}
+    return {**data, "root": root}
+
+
+def load(root: str) -> HostSettings:
+    return HostSettings.read(read_saved(root))
 
 
 def _check(settings: HostSettings) -> None:
     if settings.sandbox not in SANDBOX_MODES:
-        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; it may be one of: {', '.join(SANDBOX_MODES)}")
-    if "{host}" not in settings.url:
-        raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
+        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; use one of: {', '.join(SANDBOX_MODES)}")
     check_toolbox(settings.toolbox, settings.root, settings.routes)
+
+
+def check_toolbox(toolbox: Iterable[str], *private: Path) -> None:
+    """Raises if a folder of the toolbox would expose one of these to previews."""
+    for item in toolbox:
+        shown = Path(item).absolute()
+        for kept in private:
+            if kept.is_relative_to(shown) or shown.is_relative_to(kept):
+                raise TargetError(
+                    f"Setting 'toolbox' would expose {kept} to previews through {item}. Use a narrower folder."
+                )

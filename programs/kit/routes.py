@@ -1,4 +1,4 @@
-"""Which upstream answers for which host: one small file each, that the gateway reads. Whole or absent, never half."""
+"""Maps hosts to upstreams: one small file per host, which the gateway reads. Written atomically."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from programs.kit import files, identifiers
-from programs.kit.host_settings import HostSettings
 from programs.spec import DEFAULT_TARGET
 
 
@@ -21,40 +20,40 @@ class RouteRecord:
     commit: str
     sign_in: bool = False
     asleep: bool = False
-    """What it leads to was stopped: the gateway holds who comes until it is started again."""
+    """The upstream is stopped: the gateway holds requests until it has been started again."""
     health: str = ""
-    """The path of its health check, which is no visit."""
+    """The path of the health check, which doesn't count as a visit."""
     target: str = DEFAULT_TARGET
-    """Whose it is: the gateway has one folder for the environments of all targets."""
+    """The target that owns the route: all targets share the gateway's folder."""
     sole: bool = True
-    """There is no other way to it than by the gateway, so who does not come by here does not come at all."""
+    """The upstream can be reached only through the gateway, so the gateway sees every visit."""
 
 
-def write(settings: HostSettings, route: RouteRecord) -> None:
-    files.write(_path(settings, route.host), json.dumps(asdict(route)), mode=0o644)
+def write(folder: Path, route: RouteRecord) -> None:
+    files.write(_path(folder, route.host), json.dumps(asdict(route)), mode=0o644)
 
 
-def delete(settings: HostSettings, host: str, environment: str, service: str) -> None:
-    """Removes the host's route, unless the host is another's by now."""
-    found = _read(_path(settings, host))
+def delete(folder: Path, host: str, environment: str, service: str) -> None:
+    """Removes the host's route, unless it belongs to another service by now."""
+    found = _read(_path(folder, host))
     if found and (found.environment, found.service) == (environment, service):
-        _path(settings, host).unlink(missing_ok=True)
+        _path(folder, host).unlink(missing_ok=True)
 
 
-def exists(settings: HostSettings, host: str) -> bool:
-    return _path(settings, host).exists()
+def exists(folder: Path, host: str) -> bool:
+    return _path(folder, host).exists()
 
 
-def list_routes(settings: HostSettings, target: str = DEFAULT_TARGET) -> Iterator[RouteRecord]:
-    if settings.routes.is_dir():
-        for path in sorted(settings.routes.glob("*.json")):
+def list_routes(folder: Path, target: str = DEFAULT_TARGET) -> Iterator[RouteRecord]:
+    if folder.is_dir():
+        for path in sorted(folder.glob("*.json")):
             route = _read(path)
             if route and route.target == target:
                 yield route
 
 
-def _path(settings: HostSettings, host: str) -> Path:
-    return settings.routes / f"{identifiers.check_host(host)}.json"
+def _path(folder: Path, host: str) -> Path:
+    return folder / f"{identifiers.check_host(host)}.json"
 
 
 def _read(path: Path) -> RouteRecord | None:

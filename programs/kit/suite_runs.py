@@ -1,7 +1,7 @@
-"""A repository's tests, ready to run where its build ran: the same sandbox, the checkout of that very commit.
+"""Prepares a run of the repository's tests where its build ran: the same sandbox, the checkout of that exact commit.
 
-The checkout is the service's own, with all that the build made in it. What a suite writes there as its report is
-written by a stranger's code: it is opened without following any link, and only as a plain file.
+The checkout is the service's own, including everything that the build created. Untrusted code writes the suite's
+report, so it is opened without following links, and only if it is a regular file.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 
 from programs.kit import files, identifiers
 from programs.kit.errors import TargetError
+from programs.kit.host_settings import HostSettings
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
-from programs.kit.sandbox_settings import CommandHost
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 LOOPBACK_SUFFIX = ".localhost"
 
 
-def command_line(settings: CommandHost, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+def command_line(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     name = identifiers.check_label(suite.name, "suite")
     place = Workspace(_checkout(folder, spec), folder / "home", _hosts(folder, spec))
@@ -30,7 +30,7 @@ def command_line(settings: CommandHost, spec: EnvironmentSpec, suite: SuiteSpec,
     return sandbox.write_launch_file(folder / "run" / f"tests-{name}.json", launch)
 
 
-def read_report(settings: CommandHost, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+def read_report(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     try:
         with _open_regular_file(_checkout(folder, spec), suite.junit) as file:
@@ -40,16 +40,17 @@ def read_report(settings: CommandHost, spec: EnvironmentSpec, suite: SuiteSpec, 
 
 
 def _checkout(folder: Path, spec: EnvironmentSpec) -> Path:
-    """Of that commit. Its generation may be another than this version would make, until the next update."""
+    """The checkout of that commit. Until the next update, its generation may differ from the one this version
+    computes."""
     commit = identifiers.check_commit(spec.source.commit)
     found = sorted((folder / "src").glob(f"{commit[:12]}-*"))
     if not found:
-        raise TargetError(f"there is no checkout of commit {commit[:7]} for tests to run in")
+        raise TargetError(f"no checkout of commit {commit[:7]} to run tests in")
     return found[-1]
 
 
 def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
-    """Names under .localhost mean this machine, and not every program knows it without being told."""
+    """Maps the environment's names to this machine, because not every program resolves names under .localhost."""
     names = [identifiers.service_host(spec, item.name) for item in spec.services if item.public] or [spec.host]
     local = [name for name in names if name.endswith(LOOPBACK_SUFFIX)]
     if not local:
@@ -63,7 +64,7 @@ def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
 
 @contextlib.contextmanager
 def _open_regular_file(top: Path, path: str) -> Iterator[int]:
-    """A descriptor of a plain file below ``top``, with no link on the way; -1 when it is none."""
+    """A descriptor of a regular file below ``top``, reached without links; -1 if there is none."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     here = os.open(top, flags | os.O_DIRECTORY)
     try:

@@ -1,7 +1,7 @@
-"""Waiting that can be cut short.
+"""Waiting that can be interrupted.
 
-An operation has a process of its own; ``CANCELLED`` is how that process tells everything in it that waits to give
-up. Nothing else sets it, and nothing clears it.
+An operation has its own process. ``CANCELLED`` makes everything in that process that waits give up. Only the worker
+sets it, and nothing clears it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ POLL_SECONDS = 0.03
 
 
 def pause(seconds: float) -> None:
-    """Sleeps, and raises when the operation was cancelled meanwhile."""
+    """Sleeps. Raises if the operation is cancelled meanwhile."""
     if CANCELLED.wait(seconds):
-        raise Cancelled("interrupted: the operation was asked to end early")
+        raise Cancelled("interrupted: the operation was cancelled")
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, interval: float = POLL_SECONDS) -> bool:
-    """Whether it became true in time."""
+    """Whether the condition became true within the timeout."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

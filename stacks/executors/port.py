@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from stacks.model import Operation, OperationResult, OperationVerb, StackRef
+from stacks.operations.worker_settings import WorkerSettings
 from stacks.stray_files import HoldsStrayFiles
-from stacks.worker_settings import WorkerSettings
 
 OnProgress = Callable[[str], None]
 OnDestroyed = Callable[[Operation], Awaitable[bool]]

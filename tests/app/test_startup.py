@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from orchestrator.runtime.server.addresses import StartupError, open_listener
 from stacks.toolchain.pulumi_cli import Toolchain
 
 
-def settings(home: Path, **more: object) -> ServerSettings:
+def settings(home: Path, **more: Any) -> ServerSettings:
     token = home.parent / "token"
     token.write_text("t" * 40)
     token.chmod(0o600)

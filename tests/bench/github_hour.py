@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.core.chat_commands import PREFIX
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.github.github_forge import AppKey, GitHubForge, GitHubOptions
 from orchestrator.forges.github.http.disk_cache import DiskCache
@@ -156,7 +157,7 @@ async def _read_comments(fixture: Fixture, forge: GitHubForge, facts: ForgeSnaps
 
     async def one(home: Repository) -> None:
         async with slots:
-            await asyncio.to_thread(forge.comments_since, home, since, (chat.PREFIX,))
+            await asyncio.to_thread(forge.comments_since, home, since, (PREFIX,))
 
     await asyncio.gather(*(one(home) for home in facts.repositories.values()))
 

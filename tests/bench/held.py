@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from programs.kit import files, routes
-from programs.kit import host_settings as local_settings
 from programs.kit.database import environment_databases, postgres
 from programs.kit.database.environment_databases import OwnedObject
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.targets.local import liveness
+from programs.targets.local import settings as local_settings
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.target import TARGET
 from stacks.backends.inventory import StackInventory
 from stacks.backends.port import Backend
@@ -52,19 +52,19 @@ def hold(backend: Backend, strings: Mapping[str, str], upstream: str) -> None:
         if kind == "Checkout":
             files.make_folder(on.envs / environment / "src" / rest)
         elif kind == "Route":
-            routes.write(on, RouteRecord(rest, upstream, environment, "web", ""))
+            routes.write(on.routes, RouteRecord(rest, upstream, environment, "web", ""))
     _register_databases(on, [name for kind, name in made if kind == "Database"])
     _start_services(strings, {name for kind, name in made if kind == "Service"})
 
 
-def _register_databases(on: HostSettings, names: Iterable[str]) -> None:
+def _register_databases(on: LocalSettings, names: Iterable[str]) -> None:
     with postgres.connect(on) as session, session.transaction():
         for number, name in enumerate(names):
             environment, _, database = name.partition("/")
             _register(session, on, (FIRST_OID + number, environment, database))
 
 
-def _register(session: psycopg.Connection[Any], on: HostSettings, what: tuple[int, str, str]) -> None:
+def _register(session: psycopg.Connection[Any], on: LocalSettings, what: tuple[int, str, str]) -> None:
     oid, environment, name = what
     postgres.execute(session, "CREATE ROLE {}", name)
     session.execute(CATALOGUE, (oid, name))

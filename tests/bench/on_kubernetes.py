@@ -118,7 +118,7 @@ async def kubernetes_wake(_: Size) -> Row:
         await running.eph.seconds_until_ready(number)
         with running.kubectl_copy(number, "wake") as copy:
             await asyncio.to_thread(copy.apply)
-            for _ in range(WAKE_ROUNDS + 1):
+            for _round in range(WAKE_ROUNDS + 1):
                 await asyncio.to_thread(copy.sleep)
                 theirs.append(await asyncio.to_thread(copy.wake))
                 await _put_to_sleep(running, number)

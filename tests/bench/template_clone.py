@@ -33,7 +33,7 @@ async def template_clone(size: Size) -> Row:
 
 def _measure(strings: dict[str, str], home: Path, size: Size) -> Row:
     TARGET.ensure(strings)
-    on = HostSettings(root=Path(strings["root"]), routes=Path(strings["routes"]))
+    on = HostSettings(Path(strings["root"]))
     source, megabytes = _prepare(on, size.database_rows)
     ours, theirs = [], []
     for number in range(min(ROUNDS, size.pairs)):

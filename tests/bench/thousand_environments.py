@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
@@ -25,8 +26,8 @@ from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
 from stacks import keys, names
 from stacks.backends.file.file_backend import FileBackend
-from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
-from stacks.worker_settings import WorkerSettings
+from stacks.model import Key, Operation, OperationVerb, Outcome, StackRef, StackTag
+from stacks.operations.worker_settings import WorkerSettings
 from tests.bench import held
 from tests.bench.systems import tools
 from tests.stack_folders import allow_removal, file_backend, process_executor
@@ -44,6 +45,8 @@ class Template:
 
 
 def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettings:
+    local = {"toolbox": tuple(demo_world.python_prefixes()), "path": demo_world.search_path()}
+    tables: dict[str, Any] = {"local": local}
     return ServerSettings(
         home=home / "eph",
         interval=timedelta(seconds=5),
@@ -51,7 +54,7 @@ def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettin
         gateway_listen=f"127.0.0.1:{addresses[1]}",
         limits={"environments": 2 * count, "per_repository": 2 * count},
         forge={"repositories": [demo_world.REPOSITORY]},
-        local={"toolbox": tuple(demo_world.python_prefixes()), "path": demo_world.search_path()},
+        **tables,
     )
 
 
@@ -84,7 +87,7 @@ async def populate(system: System, worker: WorkerSettings, upstream: str) -> Non
     await asyncio.to_thread(held.hold, worker.backend, system.options.targets["local"], upstream)
 
 
-async def _create_template(worker: WorkerSettings, candidates: Mapping[int, Request]) -> Template:
+async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, Request]) -> Template:
     spec = _spec(next(iter(candidates.values())))
     commit = await asyncio.to_thread(_repository, worker.work.parent / "bench-repository")
     source = GitSource(str(worker.work.parent / "bench-repository"), commit, "main")

@@ -15,8 +15,8 @@ from pathlib import Path
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
-from programs.kit import host_settings as local_settings
 from programs.kit.processes import supervisor
+from programs.targets.local import settings as local_settings
 from programs.targets.local import supervised_services
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size

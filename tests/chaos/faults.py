@@ -53,7 +53,10 @@ class Faults:
 
     def _kill_provider(self, step: Step) -> str:
         return self._kill_one(
-            step, lambda: [pid for pid in self._site.processes("stacks.dynamic_provider") if self._has_operation(pid)]
+            step,
+            lambda: [
+                pid for pid in self._site.processes("stacks.operations.dynamic_provider") if self._has_operation(pid)
+            ],
         )
 
     def _kill_supervisord(self, step: Step) -> str:

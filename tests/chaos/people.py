@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator.demo.github.demo_github import DemoGitHubError
 from tests.chaos.schedules import Step
@@ -180,7 +181,7 @@ class People:
         return done.stdout.strip()
 
 
-def _state_words(state: dict[str, object]) -> set[str]:
+def _state_words(state: dict[str, Any]) -> set[str]:
     labels = {label["name"] for label in state["labels"]}  # a list, as GitHub has it
     words = {str(state["state"]), "labelled" if LABEL in labels else "bare", "draft" if state["draft"] else "full"}
     return words | ({"merged"} if state.get("merged") else set())

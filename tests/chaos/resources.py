@@ -23,7 +23,7 @@ _NEWNS, _PRIVATE, _DETACH = 0x00020000, (1 << 18) | (1 << 14), 2
 def enter_mount_namespace() -> bool:
     """A mount namespace of this process's own. Called before any thread is started."""
     libc = ctypes.CDLL(None)
-    return libc.unshare(_NEWNS) == 0 and libc.mount(b"none", b"/", None, _PRIVATE, None) == 0
+    return bool(libc.unshare(_NEWNS) == 0 and libc.mount(b"none", b"/", None, _PRIVATE, None) == 0)
 
 
 class Disk:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -16,6 +17,7 @@ from orchestrator.cli.cli_errors import ExitCode
 from orchestrator.core.orphans.orphan_audit import AuditResult, OrphanedResource
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.environment_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
@@ -39,7 +41,7 @@ def test_list_has_a_row_each_and_the_state_of_the_service_beside(eph: Eph) -> No
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
 def test_output_for_programs_is_all_of_it(eph: Eph, form: str) -> None:
-    def read(*args: str) -> object:
+    def read(*args: str) -> Any:
         text = eph(*args, "-o", form).stdout
         return json.loads(text) if form == "json" else YAML(typ="safe").load(text)
 
@@ -239,9 +241,14 @@ def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeE
 
 def test_tests_are_in_get_and_their_lines_in_logs(eph: Eph, desk: FakeEnvironmentService) -> None:
     """P4"""
-    passed = SuiteView("integration", "integration", "passed", seconds=1.5)
+    passed = SuiteView("integration", "integration", SuiteState.PASSED, seconds=1.5)
     failed = SuiteView(
-        "browser", "browser", "failed", seconds=9.0, detail="exit status 1", report=JUnitReport(3, 1, 0, 0, ("a",))
+        "browser",
+        "browser",
+        SuiteState.FAILED,
+        seconds=9.0,
+        detail="exit status 1",
+        report=JUnitReport(3, 1, 0, 0, ("a",)),
     )
     desk.put_environment(replace(sample(42), tests=(passed, failed)))
     desk.add_log_lines(NAME, "no tea")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from orchestrator.cli.cli_errors import ExitCode
@@ -23,6 +24,7 @@ API = (REFERENCE / "api.md").read_text()
 def commands() -> dict[str, set[str]]:
     """Each command with the options that it really has."""
     group = get_command(app)
+    assert isinstance(group, TyperGroup)
     return {
         name: {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
         for name, command in group.commands.items()
@@ -50,6 +52,7 @@ def test_every_command_and_option_is_documented() -> None:
 
 def test_every_command_says_what_it_does_in_one_line() -> None:
     group = get_command(app)
+    assert isinstance(group, TyperGroup)
     for name, command in group.commands.items():
         first = (command.help or "").splitlines()[0]
         assert 10 < len(first) < 65, name

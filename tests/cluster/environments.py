@@ -96,8 +96,17 @@ class OperationRunner:
         tag = StackTag(
             keys.pull_request(REPOSITORY, number), SHOP, spec.name, "", spec.source.commit, now, target=spec.target
         )
-        told = {"tag": tag, "spec": spec, "commit": spec.source.commit, "settings": spec.settings}
-        return Operation(ref(number), OperationVerb.UP, "kubernetes", spec.name, deadline=580.0, **told)
+        return Operation(
+            ref(number),
+            OperationVerb.UP,
+            "kubernetes",
+            spec.name,
+            deadline=580.0,
+            tag=tag,
+            spec=spec,
+            commit=spec.source.commit,
+            settings=spec.settings,
+        )
 
     def sleep_or_wake(self, number: int, verb: OperationVerb) -> OperationResult:
         """Puts it to sleep, or wakes it, from the record alone, as ephd does it."""

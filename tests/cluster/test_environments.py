@@ -10,6 +10,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -70,7 +71,7 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
     inside = TARGET.inspect(first_spec.name, eph.settings)
     states = {item.service: (item.state, item.restarts) for item in inside.processes}
     assert {states[name] for name in ("web", "api", "worker")} == {("running", 0)}
-    assert any(item.message == "has its image" for item in inside.events)
+    assert any(item.message == "image pulled" for item in inside.events)
     built = eph.record(1).built
     assert built is not None
     assert (built.commit, built.target, built.url) == (
@@ -127,14 +128,14 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(
         ({"command": "echo about to fail; exit 3"}, ("service web", "exit status 3"), 30),
         (
             {"env": {"BROKEN": "yes"}, "health": HealthCheck(deadline=8)},
-            ("service web", "health check says no", "500"),
+            ("service web", "health check fails", "500"),
             40,
         ),
     ],
     ids=["ends at once", "unhealthy"],
 )
 def test_a_broken_commit_is_told_why_and_the_old_one_answers(
-    eph: OperationRunner, first_spec: EnvironmentSpec, change: dict[str, object], words: tuple[str, ...], most: int
+    eph: OperationRunner, first_spec: EnvironmentSpec, change: dict[str, Any], words: tuple[str, ...], most: int
 ) -> None:
     """P3: recognised within seconds, in one sentence, with the last lines of the log."""
     before = Page(eph.site, first_spec.host).wait_for_text()

@@ -55,18 +55,18 @@ PROBE = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
 FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
     "image": (
         {"image": "{registry}/acme/shop:never-pushed"},
-        "the image .*never-pushed cannot be had: .*not found",
+        "can't pull the image .*never-pushed: .*not found",
         "",
     ),
     "crash": (
         {"command": ["sh", "-c", "echo last words; exit 3"], "readinessProbe": PROBE},
-        "keeps ending .*exit status 3",
+        "keeps crashing .*exit status 3",
         "last words",
     ),
-    "place": ({"resources": {"requests": {"cpu": "900"}}}, "no node can take it: .*Insufficient cpu", ""),
+    "place": ({"resources": {"requests": {"cpu": "900"}}}, "no node can run it: .*Insufficient cpu", ""),
     "quota": (
         {"resources": {"requests": {"memory": "65Gi"}}},
-        "quota is used up: it asks for requests.memory=65Gi",
+        "quota is exceeded: it asks for requests.memory=65Gi",
         "",
     ),
 }
@@ -103,7 +103,7 @@ def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(
     found = cluster.connect(settings.from_mapping(eph.settings))
     awaited = AwaitedWorkload(namespace, "Deployment", "sick", "service sick", 120)
     wait_for(
-        lambda: "its health check says no: " in rollout_wait.check_status(found, awaited).pending_reason,
+        lambda: "its health check fails: " in rollout_wait.check_status(found, awaited).pending_reason,
         timeout_seconds(),
     )
     site.kubectl("-n", namespace, "delete", "deployment", "sick")
@@ -113,8 +113,8 @@ def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(e
     """L7: the record stays, every try says what keeps it, and the next one after that ends it."""
     spec = eph.spec(71, eph.repository.push({"a": "1"}))
     eph.assert_succeeded(eph.up(spec))
-    kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "namespace": spec.name}}
-    eph.site.apply({**kept, "metadata": {**kept["metadata"], "finalizers": ["example.com/nobody"]}})
+    kept = {"name": "kept", "namespace": spec.name, "finalizers": ["example.com/nobody"]}
+    eph.site.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept})
     eph.assert_failed(
         eph.down(71), "still being removed", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml"
     )

@@ -53,7 +53,7 @@ def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: Operation
     greedy = replace(spec, source=replace(spec.source, commit=eph.repository.push(_over_quota_files())))
     refused = eph.up(greedy)
     assert refused.outcome is Outcome.FAILED
-    assert "quota is used up" in refused.error
+    assert "quota is exceeded" in refused.error
     assert page.wait_for_text("/env", name="COLOUR") == "blue"
     assert eph.down(7).outcome is Outcome.SUCCEEDED
     assert eph.remaining() == []

@@ -93,10 +93,10 @@ def test_a_node_that_is_gone_is_named_and_what_waited_for_it_is_done_once_it_is_
     with paused(KUBELET_VARIABLE):
         wait_for(lambda: node_ready_status(eph.site) == "Unknown", 120)
         eph.assert_failed(
-            eph.up(pushed), "no node can take it: 0/1 nodes are available: 1 node(s) had untolerated taint"
+            eph.up(pushed), "no node can run it: 0/1 nodes are available: 1 node(s) had untolerated taint"
         )
         [pod] = TARGET.inspect(goes.name, eph.settings).processes
-        assert (pod.state, pod.detail) == ("unknown", "its node does not answer")
+        assert (pod.state, pod.detail) == ("unknown", "its node doesn't respond")
         eph.site.kubectl("delete", "namespace", goes.name, "--wait=false")
         with pytest.raises(KubernetesError, match=r"node eph-node does not answer.*kubectl delete node eph-node"):
             update_preparation.wait_until_namespace_deleted(

@@ -116,7 +116,7 @@ def test_a_start_that_fails_says_why_and_is_taken_back(eph: OperationRunner, sho
     result = eph.sleep_or_wake(7, OperationVerb.WAKE)
     assert result.outcome is Outcome.FAILED
     assert "service web" in result.error
-    assert "cannot be had" in result.error
+    assert "can't pull" in result.error
     assert replica_counts(eph, shop)["web"] == 0
     assert route(eph, shop)["asleep"]
     tag = eph.record(7).tag

@@ -246,7 +246,8 @@ def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_pat
 
 def test_a_target_that_may_not_be_asked_for_any_more_can_still_be_reached(tmp_path: Path) -> None:
     """L7: a destroy is always possible, whatever was taken out of targets.allowed."""
-    configured = ServerSettings(home=tmp_path, kubernetes={"ingress_class": "nginx"})
+    tables: dict[str, Any] = {"kubernetes": {"ingress_class": "nginx"}}
+    configured = ServerSettings(home=tmp_path, **tables)
     assert "kubernetes" not in configured.admission_policy().allowed_targets
     assert configured.target_settings("c0ffee")["kubernetes"]["ingress_class"] == "nginx"
     bare = ServerSettings(home=tmp_path)

@@ -68,7 +68,11 @@ def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
     text = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
     found = build_recipe(parse(text.encode()), CONTEXT, AdmissionPolicy())
     spec = found.spec
-    assert (found.labels, found.wait_for_checks, found.allow_drafts) == ({"preview", "demo"}, ("build",), False)
+    assert (found.labels, found.wait_for_checks, found.allow_drafts) == (
+        frozenset({"preview", "demo"}),
+        ("build",),
+        False,
+    )
     assert spec.build == CommandSpec("pip install --target .deps -r requirements.txt", 900)
     assert spec.env == {"LOG_LEVEL": "info", "WORKERS": "2"}
     assert spec.services == (
@@ -302,7 +306,7 @@ def test_problems_become_the_plans_own_value() -> None:
         parse(b"name: shop\n")
     error = caught.value.as_recipe_error(frozenset({"preview"}))
     assert error.problems == ("eph.yaml:1:1: version is missing; add it: The version of the file format.",)
-    assert (error.labels, error.transient) == ({"preview"}, False)
+    assert (error.labels, error.transient) == (frozenset({"preview"}), False)
 
 
 def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:

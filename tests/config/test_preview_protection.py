@@ -18,7 +18,6 @@ from orchestrator.config.eph_yaml.unsupported import notices
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.settings.server_settings import ServerSettings
 from programs.kit import routes
-from programs.kit.host_settings import HostSettings as LocalSettings
 from programs.kit.routes import RouteRecord
 from programs.spec import EnvironmentSpec
 from stacks import keys
@@ -80,7 +79,7 @@ def _digest(data: dict[str, object]) -> str:
 
 
 def test_a_route_file_says_it_and_one_of_before_is_read(tmp_path: Path) -> None:
-    here = LocalSettings(tmp_path, tmp_path / "routes")
+    here = tmp_path / "routes"
     routes.write(here, RouteRecord("a.localhost", "http://127.0.0.1:1", "a", "web", "c", sign_in=True))
     assert json.loads((tmp_path / "routes" / "a.localhost.json").read_text())["sign_in"] is True
     old = {"host": "b.localhost", "upstream": "http://127.0.0.1:1", "environment": "b", "service": "web", "commit": "c"}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,8 @@ def test_previews_are_asked_where_people_come_in() -> None:
         (own, "http://127.0.0.1:8080"),
         ({**own, "ingress_url": "http://10.0.0.5"}, "http://10.0.0.5"),
     ):
-        assert ServerSettings(home=Path("/srv/eph"), kubernetes=told).probe_url == way
+        tables: dict[str, Any] = {"kubernetes": told}
+        assert ServerSettings(home=Path("/srv/eph"), **tables).probe_url == way
 
 
 def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +202,8 @@ def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPa
     for key in ("webhook_secret", "private_key"):
         (tmp_path / "eph.toml").write_text(f"[forge]\n{key} = ['hunter2']\n")
         assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
-    quiet = ServerSettings(home=tmp_path, forge={"token": "hunter2"}, local={"postgres": "postgresql://hunter2"})
+    tables: dict[str, Any] = {"local": {"postgres": "postgresql://hunter2"}}
+    quiet = ServerSettings(home=tmp_path, forge={"token": "hunter2"}, **tables)
     assert "hunter2" not in f"{quiet!r} {quiet} {quiet.model_dump_json()}"
     assert quiet.target_mapping("local")["postgres"] == "postgresql://hunter2"
 

@@ -66,7 +66,7 @@ def test_an_app_reads_and_reports_there(app_setup: AppSetup) -> None:
         forge = app_setup.forge("ada/app-shop")
         [shop] = forge.repositories()
         [pull] = forge.pulls(shop).open
-        assert (pull.key.number, pull.head_sha, pull.labels) == (number, sha, {"preview"})
+        assert (pull.key.number, pull.head_sha, pull.labels) == (number, sha, frozenset({"preview"}))
         forge.upsert_comment(shop, number, MARKER, f"{MARKER} {text}")
         forge.report_check(shop, sha, "eph", CheckReport(Conclusion.SUCCESS, text, text))
         forge.mark(shop, sha, EXPIRED, text)

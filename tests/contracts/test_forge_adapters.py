@@ -21,7 +21,9 @@ FORGES = registry.installed_forges()
 
 @pytest.fixture(params=[name for name in FORGES if registry.get(name).webhooks])
 def parser(request: pytest.FixtureRequest) -> WebhookParser:
-    return registry.get(request.param).webhooks
+    found = registry.get(request.param).webhooks
+    assert found is not None
+    return found
 
 
 def test_every_adapter_runs_the_contracts() -> None:

@@ -64,7 +64,7 @@ def test_a_reaction_is_remembered_by_the_host(host: Host) -> None:
     assert host.reactions(comment) == {"eyes", "+1"}
     host.edit_comment(comment, "/eph down")
     [found] = host.client().comments_since(shop, LONG_AGO, ("/eph",))
-    assert (found.body, found.our_reactions) == ("/eph down", {Reaction.SEEN, Reaction.DONE})
+    assert (found.body, found.our_reactions) == ("/eph down", frozenset({Reaction.SEEN, Reaction.DONE}))
 
 
 def test_a_comment_that_is_gone_takes_no_reaction(host: Host) -> None:

@@ -18,7 +18,7 @@ from orchestrator.config.eph_yaml.models.document import EphYamlFile
 from programs import registry
 from programs.eph_yaml.target_section import Finding, TargetSection
 from programs.registry import Target
-from programs.target_settings import MachineTools, ServerContext, TargetSettings
+from programs.settings import MachineTools, ServerContext, TargetSettings
 
 SAMPLE = Path(__file__).parents[1] / "sample_target"
 NAMES = [*sorted(registry.installed_targets()), "folders"]

@@ -86,7 +86,12 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     forge = GitHubForge(world.api_url, token, [SHOP])
     [shop] = forge.repositories()
     [pull] = forge.pulls(shop).open
-    assert (shop.id, pull.key, pull.head_sha, pull.labels) == (home, keys.pull_request(home, number), sha, {"preview"})
+    assert (shop.id, pull.key, pull.head_sha, pull.labels) == (
+        home,
+        keys.pull_request(home, number),
+        sha,
+        frozenset({"preview"}),
+    )
     assert forge.checks(shop, sha) == {"ci/build": CheckState.PASSED}
     assert [item["body"] for item in world.comments(SHOP, number)] == ["hello"]
     forge.close()
@@ -235,7 +240,7 @@ def test_people_can_do_it_all_without_javascript(world: DemoGitHub, forge: GitHu
         page = browser.post(f"/{SHOP}/pulls", data=said)
         assert page.status_code == 200
         [pull] = forge.pulls(shop).open
-        assert (pull.title, pull.labels) == ("Greener", {"preview"})
+        assert (pull.title, pull.labels) == ("Greener", frozenset({"preview"}))
         assert forge.file(shop, "message.txt", pull.head_sha, 100) == b"green\n"
         here = f"/{SHOP}/pull/{pull.key.number}"
         browser.post(f"{here}/push", data={"path": "message.txt", "content": "greener"})

@@ -10,7 +10,7 @@ CI_HELPER = Path(__file__).parents[2] / ".ci" / "alone.py"
 
 
 def run_ci_helper(script: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, CI_HELPER, "sh", "-c", script]
+    command = [sys.executable, str(CI_HELPER), "sh", "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

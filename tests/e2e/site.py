@@ -27,7 +27,7 @@ import pytest
 from orchestrator.demo import demo_world, leak_check
 from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig, free_port
 from programs import registry
-from programs.kit import host_settings as local_settings
+from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli
 from tests.file_trees import all_files
 
@@ -331,7 +331,7 @@ class Site:
         return {"root": str(self.eph_home / "local"), "routes": str(self.eph_home / "gateway" / "routes")}
 
     @property
-    def target_settings(self) -> local_settings.HostSettings:
+    def target_settings(self) -> local_settings.LocalSettings:
         return local_settings.from_mapping(self.local)
 
     def remains_of(self, *names: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.demo import leak_check
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Git, Preview, Site, wait_until
 
@@ -131,7 +132,7 @@ def test_a_command_that_hangs_ends_at_its_timeout(site: Site, preview: Preview) 
 
 
 def sleeping_pids(site: Site, preview: Preview) -> list[int]:
-    return [pid for pid in sites.leak_check.processes(preview.name) if b"sleep\x001000" in command_line(pid)]
+    return [pid for pid in leak_check.processes(preview.name) if b"sleep\x001000" in command_line(pid)]
 
 
 def command_line(pid: int) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from orchestrator.demo import leak_check
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases, postgres
 from programs.kit.processes import ports
@@ -73,7 +74,7 @@ def assert_exactly_one(site: Site, preview: Preview) -> None:
         counted = {
             "programs": sum(item.environment == name for item in cleanup.list_programs(on)),
             "ports": sum(owner.startswith(f"{name}.") for _, owner in ports.list_reserved(on)),
-            "routes": sum(item.environment == name for item in routes.list_routes(on)),
+            "routes": sum(item.environment == name for item in routes.list_routes(on.routes)),
             "checkouts": len(list((on.envs / name / "src").iterdir())),
             "databases": sum(
                 item.environment == name and item.kind == "DATABASE" for item in environment_databases.list_owned(on)
@@ -88,7 +89,7 @@ def assert_exactly_one(site: Site, preview: Preview) -> None:
         return "" if not extra and not locks else f"{extra}, locks {locks}"
 
     wait_until(f"{name} is there once", wrong)
-    servers = [pid for pid in sites.leak_check.processes(name) if _runs(pid, "app.py")]
+    servers = [pid for pid in leak_check.processes(name) if _runs(pid, "app.py")]
     assert len(servers) <= 3, "more than one app, its shell and its sandbox"
 
 
@@ -99,7 +100,7 @@ def _runs(pid: int, word: str) -> bool:
         return False
 
 
-KILL_POINTS = {
+KILL_POINTS: dict[str, Callable[[Site, int], bool]] = {
     "before its stack": lambda site, number: site.comment(number) != "",
     "its stack is there": lambda site, number: stack_of(site, number).exists(),
     "in the middle of the build": lambda site, number: file_exists(site, number, "building"),
@@ -160,13 +161,11 @@ def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
 
 def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: Preview) -> None:
     """Within two cycles, at the same URL."""
-    daemon = next(pid for pid in sites.leak_check.processes(str(site.eph_home)) if _runs(pid, "supervisor.supervisord"))
-    ran = set(sites.leak_check.processes(bystander.name))
+    daemon = next(pid for pid in leak_check.processes(str(site.eph_home)) if _runs(pid, "supervisor.supervisord"))
+    ran = set(leak_check.processes(bystander.name))
     assert ran
     os.kill(daemon, signal.SIGKILL)
-    wait_until(
-        "what it ran ended with it", lambda: str(ran & set(sites.leak_check.processes(bystander.name)) or ""), 10
-    )
+    wait_until("what it ran ended with it", lambda: str(ran & set(leak_check.processes(bystander.name)) or ""), 10)
     assert site.wait_for_commit(bystander, bystander.commit) < 2 * CYCLE
     assert_exactly_one(site, bystander)
 
@@ -185,7 +184,7 @@ def test_a_killed_database_server_comes_back_with_its_rows(site: Site, bystander
 
 def test_a_killed_app_is_started_again(site: Site, bystander: Preview) -> None:
     before = site.page(bystander.host, "/environ").data["PORT"]
-    for pid in sites.leak_check.processes(bystander.name):
+    for pid in leak_check.processes(bystander.name):
         if _runs(pid, "app.py"):
             os.kill(pid, signal.SIGKILL)
     took = site.wait_for_commit(bystander, bystander.commit)

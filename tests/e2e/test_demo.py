@@ -1,4 +1,4 @@
-"""``eph demo`` as a newcomer starts it: plays its story, and leaves nothing however it ends (issue 3)."""
+"""``eph demo`` as a newcomer starts it: plays its story, and leaves nothing behind however it ends (issue 3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from orchestrator.demo import leak_check
+from orchestrator.demo import leak_check, wording
 from orchestrator.demo.github.demo_github import free_port
 from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT, wait_until
@@ -18,28 +18,37 @@ from tests.e2e.site import ROOT, wait_until
 pytestmark = pytest.mark.real
 
 SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.clean_up())"
+STEPS = (
+    "#1: live",
+    "#2: live",
+    "pulumi stack ls",
+    "#1: the push is live",
+    wording.broken_build("#1"),
+    wording.fixed("#1"),
+    wording.destroyed("#1", wording.LABEL_REMOVED),
+    wording.destroyed("#2", wording.CLOSED),
+)
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_once_plays_the_whole_story_and_leaves_nothing(demo: DemoSandbox) -> None:
-    """L1, L5, T1, P1, P3, P9: two made, a push seen, a build broken and mended, one unlabelled, one closed."""
+def test_once_plays_the_whole_story_and_leaves_nothing_behind(demo: DemoSandbox) -> None:
+    """L1, L5, T1, P1, P3, P9: two created, a push, a broken build and its fix, one unlabelled, one closed."""
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once"]
     done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
-    for step in ("answers at its URL", "pulumi stack ls", "same URL", "broken build", "mends it", "closed", "label"):
-        assert step in done.stderr
+    assert [step for step in STEPS if step not in done.stderr] == [], done.stderr
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 
 
 @pytest.mark.long
-def test_ctrl_c_in_the_middle_of_making_leaves_nothing(demo: DemoSandbox) -> None:
+def test_ctrl_c_while_creating_leaves_nothing_behind(demo: DemoSandbox) -> None:
     port = free_port()
     process = demo.start("--no-open", "--port", str(port))
-    wait_until("the demo makes environments", demo.creation_status, 90)
+    wait_until("the demo creates environments", demo.creation_status, 90)
     ports = demo.ports()
     assert port in ports
     assert len(ports) == 3
@@ -50,10 +59,10 @@ def test_ctrl_c_in_the_middle_of_making_leaves_nothing(demo: DemoSandbox) -> Non
 
 
 @pytest.mark.long
-def test_the_next_demo_takes_away_what_a_killed_one_left(demo: DemoSandbox) -> None:
-    """Issue 3: not even ``kill -9`` leaves anything for ever."""
+def test_the_next_demo_cleans_up_after_a_killed_one(demo: DemoSandbox) -> None:
+    """Issue 3: not even ``kill -9`` leaves anything behind forever."""
     process = demo.start("--no-open", "--port", str(free_port()))
-    wait_until("the demo makes environments", demo.creation_status, 90)
+    wait_until("the demo creates environments", demo.creation_status, 90)
     ports, home = demo.ports(), demo.home()
     process.kill()
     process.wait(10)
@@ -62,21 +71,21 @@ def test_the_next_demo_takes_away_what_a_killed_one_left(demo: DemoSandbox) -> N
         [sys.executable, "-c", SWEEP], cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=60
     )
     assert swept.stdout.strip() == str(home), swept.stderr
-    (demo.folder / "config/eph/current.json").unlink()  # it names the process, and counts no more
+    (demo.folder / "config/eph/current.json").unlink()  # it names the dead process
     assert demo.remaining(ports) == ""
 
 
-def test_a_taken_port_is_one_clear_message(demo: DemoSandbox) -> None:
+def test_a_port_in_use_is_one_clear_message(demo: DemoSandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = demo.start("--once", "--port", str(port))
         assert process.wait(60) == 1
-    assert demo.output() == f"demo: port {port} is taken; give another with --port, or none for a free one\n"
+    assert demo.output() == f"{wording.STARTING}\n{wording.error(wording.port_in_use(port))}\n"
     assert demo.home() is None
 
 
 @pytest.mark.parametrize("port", ["70000", "-1"])
-def test_a_port_that_is_none_is_one_clear_message(demo: DemoSandbox, port: str) -> None:
+def test_an_invalid_port_is_one_clear_message(demo: DemoSandbox, port: str) -> None:
     process = demo.start("--once", "--port", port)
     assert process.wait(60) == 1
-    assert demo.output() == f"demo: {port} is no port; give one up to 65535 with --port, or none for a free one\n"
+    assert demo.output() == f"{wording.STARTING}\n{wording.error(wording.invalid_port(int(port), 65535))}\n"

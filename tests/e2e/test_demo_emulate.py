@@ -1,7 +1,7 @@
-"""The demo's story on npm's emulate, a GitHub that we did not write, where Eph is a GitHub App (issue 5).
+"""The demo's story on npm's emulate, a GitHub written by others, where Eph is a GitHub App (issue 5).
 
-Rows: L1, L5, O5, P1, P2, S1. What emulate lacks is named by the demo itself: a pull request there keeps its files, so
-the push, the broken push and the mend are played on a branch with an environment of its own.
+Rows: L1, L5, O5, P1, P2, S1. The demo itself says what emulate lacks: a pull request there keeps its files, so a branch
+plays the push, the broken push and the fix.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from orchestrator.demo.emulate import emulate_host
+from orchestrator.demo import wording
 from tests.contracts.emulate_host import require_npm
 from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT
@@ -21,32 +21,32 @@ pytestmark = [pytest.mark.real, pytest.mark.long]
 
 LINE = r"demo: 3 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 STEPS = (
-    "#1 answers at its URL",
-    "#2 answers at its URL",
+    "#1: live",
+    "#2: live",
     "pulumi stack ls",
-    "Eph speaks there as the App eph-previews[bot]",
-    "the updated branch of #1 is seen at the same URL",
-    "the signed webhook of #4 is heard, and a forged one is refused",
-    "a build that is broken from the start is told on #4",
-    "live/colour answers at its URL",
-    "a push to live/colour is seen at the same URL",
-    "a broken build is told on live/colour, and the page from before still answers",
-    "the next push to live/colour mends it",
-    "everything of live/colour is gone, because the branch was deleted",
-    "everything of #1 is gone, because its label was taken away",
-    "everything of #2 is gone, because it was closed",
+    wording.app_identity("eph-previews[bot]"),
+    "#1: the updated branch is live",
+    wording.webhooks_checked("#4"),
+    wording.broken_from_start("#4"),
+    "live/colour: live",
+    "live/colour: the push is live",
+    wording.broken_build("live/colour"),
+    wording.fixed("live/colour"),
+    wording.destroyed("live/colour", wording.BRANCH_DELETED),
+    wording.destroyed("#1", wording.LABEL_REMOVED),
+    wording.destroyed("#2", wording.CLOSED),
 )
 
 
 @pytest.mark.timeout(360)
-def test_the_story_is_played_on_a_github_that_we_did_not_write(demo: DemoSandbox) -> None:
+def test_the_story_is_played_on_emulate(demo: DemoSandbox) -> None:
     require_npm()
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--forge", "emulate"]
     done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=340)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     assert [step for step in STEPS if step not in done.stderr] == []
-    assert emulate_host.NO_PUSHES_TO_PULLS in done.stderr
+    assert wording.NO_PUSHES_TO_PULLS in done.stderr
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 
@@ -54,4 +54,4 @@ def test_the_story_is_played_on_a_github_that_we_did_not_write(demo: DemoSandbox
 def test_without_once_it_says_what_to_add(demo: DemoSandbox) -> None:
     process = demo.start("--forge", "emulate")
     assert process.wait(60) == 1
-    assert demo.output() == "demo: emulate has no pages to click on; add --once, which plays the story\n"
+    assert demo.output() == f"{wording.STARTING}\n{wording.error(wording.needs_once('emulate'))}\n"

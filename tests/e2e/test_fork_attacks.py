@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def attacks(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     made = {}
     for name, (branch, change) in _attack_changes(site, tmp_path_factory).items():
         folder = tmp_path_factory.mktemp("work")
-        sha = site.commit_by_git(fork, branch, folder, lambda git, change=change, folder=folder: change(folder, git))
+        sha = site.commit_by_git(fork, branch, folder, partial(change, folder))
         number = site.forge.open_pull(REPOSITORY, f"{STRANGER}:{branch}", title=name, by=STRANGER)
         site.forge.label(REPOSITORY, number, LABEL)
         made[name] = Attack(number, branch, sha)

@@ -191,7 +191,7 @@ def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, fi
     tag = store / names.project_name(8, REPOSITORY) / "pr-77.pulumi-tags"
     assert site.eph("audit").returncode == 0, site.eph("audit").stdout
     environment_databases.create(on, first.name, "eph_stray")
-    routes.write(on, RouteRecord("stray.localhost", "http://127.0.0.1:1", first.name, "web", "c" * 40))
+    routes.write(on.routes, RouteRecord("stray.localhost", "http://127.0.0.1:1", first.name, "web", "c" * 40))
     (on.env(first.name) / "src" / "cccccccccccc-dddddd").mkdir()
     tag.write_text("{}")
     theirs = [tag.parent / "payroll.pulumi-tags", on.envs / "Not_Ours"]

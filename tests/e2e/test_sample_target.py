@@ -1,4 +1,6 @@
-"""A target of another distribution has every right in a whole Eph. Rows: T1 and O5."""
+"""Targets of other distributions have every right in a whole Eph: the sample, and the one that the page
+docs/how-to/add-a-target.md shows. Rows: T1 and O5.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +14,23 @@ from pathlib import Path
 import pytest
 
 from programs.kit.processes import process_table
+from tests import how_to_pages
 from tests.e2e import site as sites
 from tests.e2e.site import Site, wait_until
+from tests.file_trees import all_files
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 FILE = 'version: "1.0"\nname: shop\nfolders: {{page: "{text} of {{commit_sha:0:7}}"}}\n'
-TOML = '[targets]\nallowed = ["local", "folders"]\n[folders]\ngreeting = "Welcome"\n'
+STATIC_FILE = (
+    'version: "1.0"\nname: shop\nstatic: {{root: dist}}\nbuild: "mkdir dist && echo {text} > dist/index.html"\n'
+)
+TOML = '[targets]\nallowed = ["local", "folders", "static"]\n[folders]\ngreeting = "Welcome"\n'
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The distribution is installed where only this Eph looks."""
+    """The distributions are installed where only this Eph looks."""
     packages = tmp_path_factory.mktemp("packages")
     source = tmp_path_factory.mktemp("source") / "sample_target"
     shutil.copytree(Path(__file__).parents[1] / "sample_target", source)
@@ -31,10 +38,24 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     offline = ["--no-index", "--no-deps", "--no-build-isolation"]
     command = [sys.executable, "-m", "pip", "install", *quiet, *offline, "--target", str(packages), str(source)]
     subprocess.run(command, check=True, capture_output=True, text=True)
+    documented = {"__init__.py": "", **how_to_pages.code_files("add-a-target")}
+    how_to_pages.install(packages, "eph_static", documented, "eph.targets static = eph_static.target:TARGET")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(packages))
         with sites.running_site(local=TOML) as made:
             yield made
+            stop_static(made, packages)
+
+
+def stop_static(site: Site, packages: Path) -> None:
+    """What its environments share runs on when Eph stops, as with every target."""
+    code = f"from eph_static.target import TARGET; TARGET.stop({static_settings(site)!r})"
+    environ = {**site.environ, "PYTHONPATH": str(packages)}
+    subprocess.run([sys.executable, "-c", code], cwd=sites.ROOT, env=environ, check=True)
+
+
+def static_settings(site: Site) -> dict[str, str]:
+    return {"root": str(site.eph_home / "static"), "routes": site.local["routes"]}
 
 
 def shows(site: Site, host: str, text: str) -> str:
@@ -80,6 +101,30 @@ def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed
     wait_until("it is destroyed", lambda: ", ".join(map(str, (site.eph_home / "folders" / "pages").iterdir())), 60)
     wait_until("its stack is gone", lambda: str(site.stacks() or ""))
     assert servers(site) == []
+
+
+def test_documented_target_is_created_updated_and_destroyed(site: Site) -> None:
+    number, _ = site.open_pull("site", {"eph.yaml": STATIC_FILE.format(text="one")})
+    host = site.wait_for_host(number)
+    name = host.partition(".")[0]
+    wait_until("it is created", lambda: shows(site, host, "one"), 60)
+    newer = site.forge.push(sites.REPOSITORY, "site", {"eph.yaml": STATIC_FILE.format(text="two")})
+    wait_until("it is updated", lambda: shows(site, host, "two"), 60)
+    site.wait_for_comment(number, "Ready", newer[:7])
+    assert "GET /" in site.eph("logs", name).stdout
+    assert json.loads(site.eph("audit", "--output", "json").stdout)["clean"]
+
+    site.forge.push(
+        sites.REPOSITORY, "site", {"eph.yaml": STATIC_FILE.format(text="three").replace("root: dist", "root: out")}
+    )
+    site.wait_for_comment(number, "there is no folder out after the build", newer[:7])
+    assert "two" in site.page(host).text
+
+    site.forge.close_pull(sites.REPOSITORY, number)
+    left = site.eph_home / "static"
+    wait_until("it is destroyed", lambda: ", ".join(map(str, all_files(left / "envs"))), 60)
+    wait_until("its stack is gone", lambda: str(site.stacks() or ""))
+    assert list((left / "ports").glob("[0-9]*")) == []
 
 
 def _running(site: Site, name: str) -> str:

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from yarl import URL
 
+from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.gateway_server import GatewaySettings
-from orchestrator.gateway.guess_limiter import GuessLimiter
 from orchestrator.gateway.serve import Address, running_gateway
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -30,7 +31,7 @@ class GatewayWorld:
     clock: list[float] = field(default_factory=lambda: [0.0])
     port: int = 0
 
-    async def start(self, control: int = 1, **settings: object) -> None:
+    async def start(self, control: int = 1, **settings: Any) -> None:
         limits = GuessLimiter(per_minute=3, monotonic=lambda: self.clock[0])
         made = GatewaySettings("eph.test", URL(f"http://127.0.0.1:{control}"), **settings)
         address = await self.stack.enter_async_context(
@@ -48,7 +49,7 @@ class GatewayWorld:
     def route(self, host: str, port: int) -> None:
         self.write(f"routes/{host}.json", {"host": host, "upstream": f"http://127.0.0.1:{port}", "environment": "e"})
 
-    def state(self, host: str, **state: str) -> None:
+    def state(self, host: str, **state: object) -> None:
         self.write("states.json", {"hosts": {host: {"environment": "shop-x-1", **state}}})
 
     def write(self, name: str, data: object) -> None:

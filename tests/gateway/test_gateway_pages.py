@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import hostnames
-from orchestrator.gateway.guess_limiter import GuessLimiter
-from orchestrator.gateway.traffic_log import PROBE_HEADER, TrafficLog
-from tests.gateway.conftest import GatewayWorld
+from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.wake.traffic_log import PROBE_HEADER, TrafficLog
+from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
@@ -75,18 +75,16 @@ async def test_a_route_counts_from_the_next_request_on(world: GatewayWorld) -> N
     """P3: made, moved and removed, with no delay in between."""
     await world.start()
     one, two = await world.upstream(hello), await world.upstream(_status(201))
-    seen = []
-    for change in (lambda: None, lambda: world.route(HOST, one), lambda: world.route(HOST, two), _remove(world)):
-        change()
+    seen = [(await world.request(HOST)).status]
+    for upstream in (one, two):
+        world.route(HOST, upstream)
         seen.append((await world.request(HOST)).status)
+    (world.directory / "routes" / f"{HOST}.json").unlink()
+    seen.append((await world.request(HOST)).status)
     assert seen == [404, 200, 201, 404]
 
 
-def _remove(world: GatewayWorld):
-    return (world.directory / "routes" / f"{HOST}.json").unlink
-
-
-def _status(status: int):
+def _status(status: int) -> Handler:
     async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(status=status)
 

@@ -16,8 +16,8 @@ import httpx
 
 
 def start(directory: Path, port: int, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "orchestrator.gateway", "--listen", f"127.0.0.1:{port}", "--directory", directory]
-    return subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "orchestrator.gateway", "--listen", f"127.0.0.1:{port}"]
+    return subprocess.Popen([*command, "--directory", str(directory), *more], stderr=subprocess.PIPE, text=True)
 
 
 def test_it_starts_answers_and_stops_on_sigterm(tmp_path: Path) -> None:

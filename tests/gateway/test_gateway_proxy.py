@@ -6,12 +6,14 @@ import asyncio
 import gzip
 import io
 import socket
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, ClientResponse, web
 
-from orchestrator.gateway.headers import in_networks
-from tests.gateway.conftest import GatewayWorld
+from orchestrator.gateway.proxy.headers import in_networks
+from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
 
@@ -24,7 +26,7 @@ async def echo(request: web.BaseRequest) -> web.Response:
     )
 
 
-async def serve(world: GatewayWorld, handler: object = echo, **settings: object) -> None:
+async def serve(world: GatewayWorld, handler: Handler = echo, **settings: Any) -> None:
     world.route(HOST, await world.upstream(handler))
     await world.start(**settings)
 
@@ -127,8 +129,7 @@ async def test_bodies_are_neither_unpacked_nor_given_a_type(world: GatewayWorld)
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         assert await request.read() == b"hello" * 100  # unpacked by the upstream itself, so it arrived packed
-        response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
-        response._prepare_headers = _without_content_type(response)
+        response = UntypedResponse(headers={"Content-Encoding": "gzip"})
         await response.prepare(request)
         await response.write(packed)
         return response
@@ -139,14 +140,12 @@ async def test_bodies_are_neither_unpacked_nor_given_a_type(world: GatewayWorld)
     assert "Content-Type" not in answer.headers
 
 
-def _without_content_type(response: web.StreamResponse) -> object:
-    inner = response._prepare_headers
+class UntypedResponse(web.StreamResponse):
+    """Without the content type that aiohttp adds."""
 
-    async def prepare() -> None:
-        await inner()
-        response.headers.popall("Content-Type", None)
-
-    return prepare
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Content-Type", None)
 
 
 async def open_stream(world: GatewayWorld, **headers: str) -> ClientResponse:
@@ -187,7 +186,7 @@ async def test_an_upload_is_answered_while_it_goes_on(world: GatewayWorld) -> No
     await serve(world, handler)
     parts: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def upload():
+    async def upload() -> AsyncIterator[bytes]:
         while part := await parts.get():
             yield part
 

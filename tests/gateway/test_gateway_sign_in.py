@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
 from orchestrator.auth.preview_tokens import sign_cookie
+from orchestrator.gateway.access.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, safe_path
 from orchestrator.gateway.health_probe import GatewayProbe
-from orchestrator.gateway.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, safe_path
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -165,7 +165,7 @@ async def test_a_large_or_strange_body_is_only_a_wrong_try(protected_world: Gate
     assert chunks.status == 401
 
 
-async def _chunks():
+async def _chunks() -> AsyncIterator[bytes]:
     for _ in range(100):
         yield b"token=" * 100
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 
-from tests.gateway.conftest import GatewayWorld
+from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
 
@@ -32,12 +33,15 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     return socket
 
 
-async def connect(world: GatewayWorld, handler: object = echo, **options: object) -> ClientWebSocketResponse:
+async def connect(world: GatewayWorld, handler: Handler = echo, **options: Any) -> ClientWebSocketResponse:
     world.route(HOST, await world.upstream(handler))
     await world.start()
     url = world.url("/live?room=1%2F2")
     headers = {"Host": HOST}
-    return await world.client.ws_connect(url, headers=headers, autoping=False, max_msg_size=0, **options)
+    socket: ClientWebSocketResponse = await world.client.ws_connect(
+        url, headers=headers, autoping=False, max_msg_size=0, **options
+    )
+    return socket
 
 
 async def test_messages_pass_both_ways(world: GatewayWorld) -> None:
@@ -108,9 +112,10 @@ async def test_a_client_that_dies_ends_the_upstreams_socket(world: GatewayWorld)
         return socket
 
     socket = await connect(world, handler)
-    transport = socket._response.connection.transport if socket._response.connection else socket._conn.transport
-    assert transport is not None
-    transport.abort()
+    connection = socket._response.connection or socket._conn
+    assert connection is not None
+    assert connection.transport is not None
+    connection.transport.abort()
     await asyncio.wait_for(ended.wait(), 2)
 
 

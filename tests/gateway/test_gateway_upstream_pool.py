@@ -12,9 +12,9 @@ from aiohttp import ClientError, ClientPayloadError, ServerDisconnectedError
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
-from orchestrator.gateway import dns_cache, upstream_pool
-from orchestrator.gateway.dns_cache import DnsCache
-from orchestrator.gateway.upstream_pool import ConnectionRefused, Endpoint, UpstreamPool
+from orchestrator.gateway.proxy import dns_cache, upstream_pool
+from orchestrator.gateway.proxy.dns_cache import DnsCache
+from orchestrator.gateway.proxy.upstream_pool import ConnectionRefused, Endpoint, UpstreamPool
 
 HOST = "shop-gentle-stream-42.eph.test"
 HEADERS = CIMultiDict({"Host": HOST})
@@ -181,8 +181,10 @@ class CountingResolver(AbstractResolver):
         await asyncio.sleep(0)
         if host not in self.known:
             raise OSError(f"nobody is called {host}")
-        kind = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
-        return [ResolveResult(host=address, **kind) for address in self.known[host]]
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.known[host]
+        ]
 
     async def close(self) -> None:
         return

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import pytest
 from aiohttp import ClientResponse, web
 
-from orchestrator.gateway.traffic_log import PROBE_HEADER
-from orchestrator.gateway.visit_rules import is_visit
+from orchestrator.gateway.wake.traffic_log import PROBE_HEADER
+from orchestrator.gateway.wake.visit_rules import is_visit
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"

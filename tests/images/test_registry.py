@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,11 +51,10 @@ def token_registry(program: str, tmp_path_factory: pytest.TempPathFactory) -> It
 class ClientUnderTest:
     """What ephd would have for such a registry. ``now`` is moved by hand."""
 
-    def __init__(self, server: real.RegistryServer, **access: object) -> None:
+    def __init__(self, server: real.RegistryServer, **access: Any) -> None:
         self.seconds = 0.0
         beside = (server.token_host,) if server.token_host else ()
-        given = {"plain_http": frozenset({server.host, *beside}), "hosts": beside, **access}
-        self.access = RegistryPolicy(**given)
+        self.access = RegistryPolicy(plain_http=frozenset({server.host, *beside}), hosts=beside, **access)
         self.registry = RegistryClient(self.access, real.wire(self.access, lambda: self.seconds), lambda: self.seconds)
         self.host = server.host
 

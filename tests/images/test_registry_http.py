@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def scripted_registry() -> Iterator[ScriptedRegistry]:
 
 
 class ClientUnderTest:
-    def __init__(self, *hosts: str, **access: object) -> None:
+    def __init__(self, *hosts: str, **access: Any) -> None:
         self.seconds = 0.0
         self.access = RegistryPolicy(plain_http=frozenset(hosts), **access)
         self.registry = RegistryClient(self.access, wire(self.access, lambda: self.seconds), lambda: self.seconds)
@@ -194,7 +195,8 @@ def test_patience_is_kept_once_it_is_asked_for(scripted_registry: ScriptedRegist
 
 @pytest.mark.parametrize(("told", "pause"), [("", 30), ("soon", 30), ("999999999999", 3600), ("-5", 30)])
 def test_how_long_is_bounded_whatever_is_asked(scripted_registry: ScriptedRegistry, told: str, pause: float) -> None:
-    scripted_registry.respond(MANIFEST, 429, **({"Retry_After": told} if told else {}))
+    headers = {"Retry_After": told} if told else {}
+    scripted_registry.respond(MANIFEST, 429, b"", **headers)
     with pytest.raises(RegistryUnavailable) as error:
         ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
     assert error.value.retry_after == pause

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.gateway.headers import in_networks
+from orchestrator.gateway.proxy.headers import in_networks
 from programs.targets.kubernetes import settings as kubernetes
 from programs.targets.kubernetes.api import namespace_access, object_names
 from programs.targets.kubernetes.manifests.allowlist import ALLOWED_KINDS
@@ -34,7 +34,7 @@ def helm(*words: str, values: Values) -> subprocess.CompletedProcess[str]:
         binary = plugins.find(plugins.HELM) / "helm"
     except ToolchainNotFound:
         pytest.skip("there is no helm here: make helm")
-    command = [binary, *words, CHART, "--namespace", "tools", "--values", "-"]
+    command = [str(binary), *words, str(CHART), "--namespace", "tools", "--values", "-"]
     return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -47,7 +47,8 @@ def render(**values: Any) -> dict[tuple[str, str], dict[str, Any]]:
     return {(item["kind"], item["metadata"]["name"]): item for item in found}
 
 
-def settings_of(found: dict[tuple[str, str], dict[str, Any]]) -> ServerSettings:
+def settings_of(found: dict[tuple[str, str], dict[str, Any]]) -> Any:
+    """The server's settings; each target and Git host adds fields of its own."""
     return ServerSettings(**tomllib.loads(found["ConfigMap", "eph"]["data"]["eph.toml"]))
 
 

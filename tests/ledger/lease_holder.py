@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 
-from orchestrator.ledger.lease import PostgresLease, running_clock
+from orchestrator.ledger.lease import PostgresLease
+from stacks.process_identity import boot_clock
 
 TICK = 0.01
 
@@ -22,9 +23,9 @@ async def main(url: str, name: str, file: str) -> None:
     task = asyncio.create_task(lease.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     out = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(out, f"{running_clock()} {os.getpid()} up\n".encode())
+    os.write(out, f"{boot_clock()} {os.getpid()} up\n".encode())
     while not task.done():
-        at = running_clock()
+        at = boot_clock()
         if lease.leads():
             os.write(out, f"{at} {os.getpid()} {lease.epoch}\n".encode())
         await asyncio.sleep(TICK)

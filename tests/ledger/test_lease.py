@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from orchestrator.ledger.database_engine import BadDatabaseUrl
 from orchestrator.ledger.fake import FakeLease
-from orchestrator.ledger.lease import Lease, NoLease, PostgresLease, Timing, running_clock
+from orchestrator.ledger.lease import Lease, NoLease, PostgresLease, Timing
 from orchestrator.ledger.lease_store import UNKNOWN_HOLDER, LeaseRow, LeaseUnavailable
+from stacks.process_identity import boot_clock
 
 TIMING = Timing()
 T = TypeVar("T")
@@ -271,7 +272,7 @@ async def test_single_replica_always_leads() -> None:
     await asyncio.sleep(0)
     assert lease.leads()
     assert await lease.confirm()
-    assert lease.until > running_clock() + 1e9
+    assert lease.until > boot_clock() + 1e9
     assert (told, lease.epoch) == ([], 1)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -346,7 +347,7 @@ async def test_the_lease_of_tests_leads_when_it_is_told_to() -> None:
     assert (lease.leads(), lease.epoch) == (False, 0)
     fake.set_leading(True)
     assert lease.leads()
-    assert lease.until > running_clock()
+    assert lease.until > boot_clock()
     assert await lease.confirm()
     fake.set_leading(False)
     assert not lease.leads()

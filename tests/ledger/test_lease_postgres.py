@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ledger.lease import Timing, running_clock
+from orchestrator.ledger.lease import Timing
+from stacks.process_identity import boot_clock
 from tests.ledger import postgres_server
 from tests.ledger.postgres_server import PostgresServer
 
@@ -53,7 +54,7 @@ class LeaseScenario:
 
     def send_signal(self, pid: int, number: int) -> float:
         self._processes[pid].send_signal(number)
-        return running_clock()
+        return boot_clock()
 
     async def end(self) -> None:
         for process in self._processes.values():
@@ -130,7 +131,7 @@ async def leader_cut_off(scenario: LeaseScenario, server: PostgresServer) -> dic
     with postgres_server.cuttable_proxy(server.port) as line:
         leader, other, _ = await leader_and_standby(scenario, server, line.port)
         line.cut()
-        at = running_clock()
+        at = boot_clock()
         taken = await scenario.wait_until_led_by(other, at)
         ceased = scenario.beats(leader)[-1].at
         line.restore()
@@ -154,7 +155,7 @@ async def leader_cut_off_briefly(scenario: LeaseScenario, server: PostgresServer
         await asyncio.sleep(8)
         return {
             "works of the other": len(scenario.beats(other)),
-            "goes on": len(scenario.beats(leader, running_clock() - 1)),
+            "goes on": len(scenario.beats(leader, boot_clock() - 1)),
         }
 
 

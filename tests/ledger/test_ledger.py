@@ -95,7 +95,11 @@ def test_events_of_one_subject(ledger: Ledger) -> None:
 
 
 def test_many_threads_lose_nothing(ledger: Ledger) -> None:
-    threads = [threading.Thread(target=lambda: [ledger.record(event("x")) for _ in range(10)]) for _ in range(8)]
+    def record_ten() -> None:
+        for _ in range(10):
+            ledger.record(event("x"))
+
+    threads = [threading.Thread(target=record_ten) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.ledger import database_engine, sql_ledger
+from orchestrator.ledger import database_engine, schema_upgrade, sql_ledger
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable, SqlLedger
@@ -195,7 +195,7 @@ def test_a_replica_that_stops_in_the_middle_of_writing_does_not_hold_the_others_
     assert numbers(ledger.events()) == [0]
     engine = database_engine.create_engine(ledger._engine.url.render_as_string(hide_password=False))
     with engine.connect() as stopped:
-        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({sql_ledger.schema_upgrade.ADVISORY_LOCK + 1})")
+        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({schema_upgrade.ADVISORY_LOCK + 1})")
         record(ledger, 1)
         wait_until(lambda: numbers(read_events(ledger)) == [0, 1])
         stopped.invalidate()

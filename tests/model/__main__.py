@@ -59,7 +59,8 @@ def play(share: WorkShare) -> tuple[int, list[tuple[int, list[Problem]]]]:
     """How many it played, and those that went wrong."""
     logging.disable(logging.CRITICAL)
     level, end = LEVELS[share.level], time.monotonic() + share.seconds
-    done, wrong = 0, []
+    done = 0
+    wrong: list[tuple[int, list[Problem]]] = []
     for number in share.numbers:
         if time.monotonic() > end or len(wrong) >= share.max_failures:
             break

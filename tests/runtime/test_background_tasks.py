@@ -15,7 +15,8 @@ from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.observation.health_monitor import HealthMonitor, ProbeRequest
 from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, RefreshScope, Wakeups
 from stacks.model import StackRef
-from tests.worlds.world import START, World
+from tests.worlds.world import World
+from tests.worlds.world_process import START
 
 QUESTION = ProbeRequest(StackRef("eph-shop-rs", "pr-1"), "a" * 40, "shop.localhost", "/healthz")
 
@@ -91,13 +92,13 @@ async def test_one_that_breaks_rests_too_and_another_goes_on() -> None:  # pitfa
 
 
 async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
-    answers = iter([ValueError("no such host name"), (False, "502"), (True, "200")])
+    answers = iter([None, (False, "502"), (True, "200")])
     turned = asyncio.Event()
 
     async def probe(host: str, path: str) -> tuple[bool, str]:
         found = next(answers)
-        if isinstance(found, Exception):
-            raise found
+        if found is None:
+            raise ValueError("no such host name")
         return found
 
     async def no_sleep(_: float) -> None:

@@ -4,54 +4,41 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
-from orchestrator.forges.port import ForgeUnavailable, PullList, Repository
+from orchestrator.forges.port import ForgeUnavailable
 from stacks import keys
-from tests.worlds.world import INTERVAL, World, eph_yaml
+from tests.worlds.composition import INTERVAL
+from tests.worlds.eph_files import eph_yaml
+from tests.worlds.world import World
 
 
-class ReadRecorder:
-    """Which repositories' pull requests were read."""
-
-    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.names: list[str] = []
-        read = world.forge.pulls
-
-        def counted(repository: Repository) -> PullList:
-            self.names.append(repository.full_name)
-            return read(repository)
-
-        monkeypatch.setattr(world.forge, "pulls", counted)
-
-    def take(self) -> list[str]:
-        taken, self.names = sorted(self.names), []
-        return taken
+def take_listed(world: World) -> list[str]:
+    """The repositories whose pull requests were listed since the last call."""
+    names = sorted(world.forge.listed)
+    world.forge.listed.clear()
+    return names
 
 
-async def test_only_what_changed_is_read_early(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_what_changed_is_read_early(world: World) -> None:
     pay = world.forge.create_repository("acme/pay", eph_yaml())
-    asked = ReadRecorder(world, monkeypatch)
     await world.cycle()
-    assert asked.take() == ["acme/pay", "acme/shop"]
+    assert take_listed(world) == ["acme/pay", "acme/shop"]
     number = world.open()
     await world.loop.cycle(True, frozenset({keys.pull_request(world.shop.id, number)}))
-    assert asked.take() == ["acme/shop"]
+    assert take_listed(world) == ["acme/shop"]
     assert world.view(number) is not None
     await world.loop.cycle(True, frozenset({pay.id, 4711}))
-    assert asked.take() == ["acme/pay"]
+    assert take_listed(world) == ["acme/pay"]
     assert world.view(number) is not None
     await world.settle()
 
 
-async def test_a_storm_about_one_does_not_starve_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_storm_about_one_does_not_starve_the_others(world: World) -> None:
     world.forge.create_repository("acme/pay", eph_yaml())
-    asked = ReadRecorder(world, monkeypatch)
     await world.cycle()
     for _ in range(10):
         world.now += timedelta(seconds=4)
         await world.loop.cycle(True, frozenset({world.shop.id}))
-    assert asked.take().count("acme/pay") == 1 + 40 // INTERVAL.total_seconds()
+    assert take_listed(world).count("acme/pay") == 1 + 40 // INTERVAL.total_seconds()
     await world.settle()
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
-from orchestrator.config.eph_yaml.parsing import parse
+from orchestrator.config.eph_yaml.parsing import Document
+from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
 from orchestrator.config.secret_store import REREAD_INTERVAL, SecretStore
 from orchestrator.config.settings.groups import PreviewSecret
 from orchestrator.core.model.world import PullRequest, Recipe, RecipeError
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
-from orchestrator.runtime.observation import recipe_reader
-from orchestrator.runtime.observation.recipe_reader import RecipeReader, ServerRules
-from tests.worlds.world import BAD_YAML, EPH_YAML, START
+from orchestrator.runtime.observation.recipe_reader import (
+    DEFAULT_SIZES,
+    CacheSizes,
+    RecipeReader,
+    ServerRules,
+    parse_file,
+)
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML
+from tests.worlds.world_process import START
 
 STAGING = "triggers:\n  - type: pr_label\n    labels: [staging]\n"
 
@@ -24,13 +29,21 @@ STAGING = "triggers:\n  - type: pr_label\n    labels: [staging]\n"
 class RecipeSetup:
     """A Git host with one repository, and a reader with a clock."""
 
-    def __init__(self, max_bytes: int = 64 * 1024, vault: SecretStore | None = None) -> None:
+    def __init__(
+        self, max_bytes: int = 64 * 1024, vault: SecretStore | None = None, sizes: CacheSizes = DEFAULT_SIZES
+    ) -> None:
         self.now = START
         self.forge = FakeForge()
         self.repository = self.forge.create_repository("acme/shop", {"eph.yaml": EPH_YAML})
         bounds = AdmissionPolicy(installed_targets=frozenset({"local"}))
-        rules = ServerRules(bounds, b"k" * 32, "localhost", {"local": {}}, max_bytes, vault or SecretStore())
-        self.recipes = RecipeReader(self.forge, rules, self.clock)
+        self.parsed: list[bytes] = []
+        secrets = vault or SecretStore()
+        rules = ServerRules(bounds, b"k" * 32, "localhost", {"local": {}}, max_bytes, secrets, self._parse)
+        self.recipes = RecipeReader(self.forge, rules, self.clock, sizes)
+
+    def _parse(self, text: bytes, limits: YamlLimits) -> Document:
+        self.parsed.append(text)
+        return parse_file(text, limits)
 
     def clock(self) -> datetime:
         return self.now
@@ -137,10 +150,8 @@ def test_an_environment_keeps_its_name(tmp_path: object) -> None:  # Y3
     assert found.spec.name == "shop-of-old-1"
 
 
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:  # L2
-    monkeypatch.setattr(recipe_reader, "RECIPES_KEPT", 5)
-    monkeypatch.setattr(recipe_reader, "BASES_KEPT", 2)
-    desk = RecipeSetup()
+def test_what_is_kept_is_bounded() -> None:  # L2
+    desk = RecipeSetup(sizes=CacheSizes(recipes=5, bases=2))
     for each in range(20):
         desk.read(desk.pull({"eph.yaml": BAD_YAML, "text": str(each)}))
     for cache in (desk.recipes._recipes, desk.recipes._invalid, desk.recipes._bases):
@@ -186,13 +197,11 @@ def test_a_fork_is_told_which_secret_it_goes_without(tmp_path: Path) -> None:
     assert "forks don't get the secret 'stripe'" in made.notices[0]
 
 
-def test_files_that_say_the_same_are_understood_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_say_the_same_are_understood_once() -> None:
     """L4: most commits of a repository hold the same file, and reading YAML takes longer than all the rest."""
     desk = RecipeSetup()
-    read: list[bytes] = []
-    monkeypatch.setattr(recipe_reader, "parse", lambda text, limits: read.append(text) or parse(text, limits=limits))
     for number in range(5):
         desk.forge.push(desk.repository, f"change-{number}", {"text": f"{number}"})
         opened = desk.forge.open_pull(desk.repository, f"change-{number}")
         assert isinstance(desk.read(desk.forge.pull(desk.repository, opened)), Recipe)
-    assert read == [EPH_YAML.encode()]
+    assert desk.parsed == [EPH_YAML.encode()]

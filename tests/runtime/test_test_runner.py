@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -22,9 +22,9 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.facts.suite_history import SuiteHistory
 from orchestrator.runtime.observation.forge_reader import ForgeSnapshot
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites import suite_process
 from orchestrator.runtime.suites.suite_process import SuiteCommand
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
@@ -65,11 +65,11 @@ class RunnerSetup:
 
     def restart(self) -> None:
         """A new life."""
-        self.memory = LoopState()
+        self.history = SuiteHistory()
         self.woken = asyncio.Event()
         bench = SuiteRunnerDependencies(
             records=self.records,
-            state=self.memory,
+            history=self.history,
             journal=Journal(self.ledger, lambda: AT),
             clock=lambda: AT,
             wake=self.woken.set,
@@ -107,7 +107,7 @@ class RunnerSetup:
 
     @property
     def results(self) -> Mapping[str, SuiteResult]:
-        return self.memory.suite_results.get(REF, {})
+        return self.history.results.get(REF, {})
 
     def event_messages(self, kind: str) -> list[str]:
         return [event.message for event in self.ledger.events(limit=1000) if event.kind == kind]
@@ -120,9 +120,8 @@ async def setup(tmp_path: Path) -> AsyncIterator[RunnerSetup]:
     await made.tester.close()
 
 
-def suite(name: str, run: str, **more: object) -> SuiteSpec:
-    timeout = more.pop("timeout", 20)
-    return SuiteSpec(name, CommandSpec(run, cast("int", timeout)), **more)
+def suite(name: str, run: str, timeout: int = 20, **more: Any) -> SuiteSpec:
+    return SuiteSpec(name, CommandSpec(run, timeout), **more)
 
 
 async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(setup: RunnerSetup) -> None:
@@ -193,12 +192,12 @@ def is_running(pid: int) -> bool:
 
 async def test_a_new_commit_and_a_destroy_end_what_runs(setup: RunnerSetup) -> None:
     setup.suites = (suite("slow", "echo $$; exec sleep 300"),)
-    await setup.run_until(lambda: bool(setup.memory.running_suites))
+    await setup.run_until(lambda: bool(setup.history.running))
     setup.commit = B
-    await setup.run_until(lambda: [run.commit for run in setup.memory.running_suites] == [B])
+    await setup.run_until(lambda: [run.commit for run in setup.history.running] == [B])
     assert setup.event_messages("tests.stopped") == ["slow on commit aaaaaaa"]
     setup.phase = Phase.DESTROYING
-    await setup.run_until(lambda: not setup.memory.running_suites)
+    await setup.run_until(lambda: not setup.history.running)
     assert setup.results == {}, "what was interrupted has no result"
 
 
@@ -206,9 +205,9 @@ async def test_what_is_interrupted_again_and_again_is_given_up(setup: RunnerSetu
     setup.suites = (suite("slow", "exec sleep 300"),)
     for _ in range(3):
         setup.phase = Phase.READY
-        await setup.run_until(lambda: bool(setup.memory.running_suites))
+        await setup.run_until(lambda: bool(setup.history.running))
         setup.phase = Phase.UPDATING
-        await setup.run_until(lambda: not setup.memory.running_suites)
+        await setup.run_until(lambda: not setup.history.running)
     setup.phase = Phase.READY
     await setup.run_until(lambda: "slow" in setup.results)
     assert "interrupted 3 times" in setup.results["slow"].detail
@@ -219,7 +218,7 @@ async def test_a_fork_gets_no_token_and_a_follower_starts_nothing(setup: RunnerS
     setup.suites = (suite("curious", 'echo "token: $PREVIEW_TOKEN."'), suite("shy", "true", token=False))
     setup.tester.on_cycle(setup.cycle_result())
     await asyncio.sleep(0)
-    assert not setup.memory.running_suites
+    assert not setup.history.running
     setup.leads = True
     await setup.run_until(lambda: len(setup.results) == 2)
     assert setup.tester.log_lines(REF, "curious", 1) == ["token: ."]

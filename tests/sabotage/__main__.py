@@ -16,15 +16,15 @@ def main() -> int:
     asked = _arguments()
     guards = [guard for guard in (*MODELLED, *REAL) if asked.only in guard.name]
     missed = 0
-    with history_player.history_player() as player, tempfile.TemporaryDirectory(prefix="eph-sabotage-") as name:
-        folder = patched_copy.copy_code(Path(name), ())
+    with history_player.history_player() as player, tempfile.TemporaryDirectory(prefix="eph-sabotage-") as place:
+        folder = patched_copy.copy_code(Path(place), ())
         quick = [guard for guard in guards if guard.is_quick]
         if asked.search:
             for guard in quick:
                 print(guard.name, verification.search(player, folder, guard, asked.search), sep="\n  ", flush=True)
             return 0
-        for guard, problems in verification.control_runs(player, folder, quick).items():
-            missed += _report(guard, "with it", f"it is wrong already: {problems[:3]}" if problems else "")
+        for name, problems in verification.control_runs(player, folder, quick).items():
+            missed += _report(name, "with it", f"it is wrong already: {problems[:3]}" if problems else "")
         for guard in guards:
             trouble = (
                 verification.verify_modelled(player, folder, guard)

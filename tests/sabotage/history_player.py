@@ -33,7 +33,8 @@ class HistoryPlayer:
 
     def play(self, folder: Path, histories: Sequence[Sequence[StepTuple]]) -> list[list[tuple[str, str]]]:
         """By history, kind and text of what was wrong."""
-        return self._ask({"folder": str(folder), "histories": [list(history) for history in histories]})
+        found = self._ask({"folder": str(folder), "histories": [list(history) for history in histories]})
+        return [[(kind, text) for kind, text in problems] for problems in found]
 
     def search(self, folder: Path, counter: str, most: int) -> list[StepTuple]:
         """The shortest history by chance that turns the counter; empty when none of so many does."""

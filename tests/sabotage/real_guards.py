@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.sabotage.guards import Guard, Patch
 
-LIFECYCLE, FILE_BACKEND = "stacks/lifecycle.py", "stacks/backends/file/file_backend.py"
+LIFECYCLE, FILE_BACKEND = "stacks/operations/lifecycle.py", "stacks/backends/file/file_backend.py"
 CRASHES, CONTRACT = "tests/stacks/executors/test_crashes.py", "tests/contracts/test_executors.py"
 INVENTORY = "stacks/backends/inventory.py"
 

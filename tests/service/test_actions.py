@@ -14,12 +14,14 @@ from orchestrator.auth.identities import Role, Token
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
-from tests.worlds.world import EPH_YAML, World
+from tests.worlds.eph_files import EPH_YAML
+from tests.worlds.world import World
 
 ADMIN = "an-admin-token-of-some-length"
 
@@ -267,7 +269,7 @@ async def test_the_history_of_what_is_gone_is_found_by_its_stack(setup: ActionsS
 
 
 class UnavailableLedger(MemoryLedger):
-    def events(self, *_: object, **__: object) -> list:
+    def events(self, *_: object, **__: object) -> list[Event]:
         raise LedgerUnavailable("The event log at sqlite:///ledger.db cannot be read: the disk is gone.")
 
 

@@ -12,7 +12,8 @@ from programs.inventory import HeldResource
 from stacks import keys, names
 from stacks.executors.fake import FakeExecutor
 from tests.stack_folders import file_backend, operation_folder, records_of
-from tests.worlds.world import FakeMachine, World
+from tests.worlds.fake_machine import FakeMachine
+from tests.worlds.world import World
 
 
 class InventoryTarget(FakeMachine):

@@ -15,7 +15,8 @@ from orchestrator.service.command_listener import (
     MAX_REFUSALS_PER_REPOSITORY,
 )
 from stacks.model import StackRef
-from tests.worlds.world import BAD_YAML, EPH_YAML, World
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML
+from tests.worlds.world import World
 
 DONE = frozenset({Reaction.SEEN, Reaction.DONE})
 CONFUSED = frozenset({Reaction.SEEN, Reaction.CONFUSED})

@@ -11,6 +11,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.fake import START, sample
+from programs.fake import FakeTarget
 
 LATER = START + timedelta(hours=96)
 
@@ -20,7 +21,7 @@ class CycleViews:
     views: tuple[EnvironmentView, ...]
 
 
-class FakeTarget:
+class DatedTarget(FakeTarget):
     def __init__(self) -> None:
         self.written: list[tuple[str, datetime | None]] = []
         self.unreachable = False
@@ -32,7 +33,7 @@ class FakeTarget:
 
 
 async def test_a_date_is_written_once_and_again_when_it_changes_or_the_environment_was_made_anew() -> None:
-    target = FakeTarget()
+    target = DatedTarget()
     dates = ExpirySync({"kubernetes": {}}, get_target=lambda _: target)
     view = replace(sample(42), target="kubernetes")
 

@@ -11,7 +11,8 @@ from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.service.notifier import GatewayStatesFile
 from stacks.model import Operation, OperationVerb
-from tests.worlds.world import BAD_YAML, World
+from tests.worlds.eph_files import BAD_YAML
+from tests.worlds.world import World
 
 
 async def test_the_pages_know_every_host_and_why(world: World, tmp_path: Path) -> None:
@@ -94,14 +95,10 @@ async def test_who_cannot_be_told_is_asked_again_and_who_refuses_for_good_is_not
 async def test_a_text_that_breaks_is_told_and_the_next_one_is_said(world: World) -> None:  # P1
     number = world.open()
     await world.run_for(minutes=1)
-
-    def broken(*_: object) -> list[str]:
-        raise ZeroDivisionError("a fault of ours")
-
-    world.notifier._reporter.report = broken
+    world.forge.words_error = ZeroDivisionError("a fault of ours")
     await world.notifier.report()
     assert any("a fault of ours" in sentence for sentence in world.event_messages("report.failed"))
-    del world.notifier._reporter.report
+    world.forge.words_error = None
     world.push(number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY

@@ -13,7 +13,8 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Conclusion, ForgeNotFound, ForgeRefused
 from orchestrator.service.pending_reports import PendingReports
 from stacks.model import Operation, OperationVerb, StackRef
-from tests.worlds.world import BAD_YAML, World
+from tests.worlds.eph_files import BAD_YAML
+from tests.worlds.world import World
 
 
 @pytest.fixture

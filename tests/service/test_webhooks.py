@@ -17,7 +17,7 @@ from orchestrator.forges.github.webhooks.webhook_events import GitHubWebhooks
 from orchestrator.forges.webhooks import PastDelivery, WebhookRequest, WebhookStatus
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.fake import MemoryLedger
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import FULL_REFRESH, Refresh, Wakeups
 from orchestrator.service.fake import FakeEnvironmentService
 from orchestrator.service.webhook_receiver import WebhookEndpoint, WebhookReceiver, _explain_response

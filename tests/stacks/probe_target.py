@@ -57,7 +57,7 @@ class PartProvider(ResourceProvider):
 
 
 def _file(props: Props) -> Path:
-    return Path(props["folder"]) / "made" / props["environment"] / props["part"]
+    return Path(props["folder"], "made", props["environment"], props["part"])
 
 
 def _log(word: str, props: Props) -> None:

@@ -24,8 +24,8 @@ from stacks.executors.fake import FakeExecutor
 from stacks.executors.port import Executor, Lane, OnDestroyed
 from stacks.executors.process.process_executor import ProcessExecutor
 from stacks.model import Operation, OperationResult, OperationVerb, StackRecord, StackRef, StackSnapshot, StackTag
+from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain import pulumi_cli
-from stacks.worker_settings import WorkerSettings
 from tests.stack_folders import allow_removal, file_backend, process_executor, records_of, worker_settings
 
 ROOT = Path(__file__).parents[2]

@@ -10,19 +10,20 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
-from stacks import errors, process_identity
+from stacks import process_identity
 from stacks.backends import update_history
 from stacks.backends.file import history
 from stacks.executors.process import operation_records
 from stacks.model import OperationVerb, Outcome, StackRef
+from stacks.operations import errors
+from stacks.operations.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 from stacks.process_identity import ProcessIdentity
-from stacks.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 from tests.stack_folders import file_backend, process_executor, records_of, worker_settings
 
 WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
@@ -121,7 +122,7 @@ def test_megabytes_become_sentences() -> None:
 def test_events_of_an_unknown_shape_are_passed_over() -> None:
     """Never raises: the SDK calls it from a thread of its own."""
     progress = ProgressCollector(str)
-    progress.on_event(None)
+    progress.on_event(cast("EngineEvent", None))
     event = EngineEvent.from_json(
         {
             "sequence": 1,

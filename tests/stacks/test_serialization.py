@@ -21,8 +21,9 @@ from programs.spec import (
     Secret,
     ServiceSpec,
 )
-from stacks import keys, serialization, tags
+from stacks import keys, tags
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef, StackTag
+from stacks.operations import serialization
 
 SECONDS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 TIMES = st.floats(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
@@ -106,7 +107,9 @@ def test_a_tag_of_somebody_else_is_none(value: str) -> None:
 
 
 FIELDS = st.sampled_from(("pr", "repo", "env", "inc", "sha", "seen", "until"))
-ODD = st.none() | st.booleans() | st.integers() | st.floats() | ANY | st.just("a/b#1") | st.just([])
+ODD: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY | st.just("a/b#1") | st.just([])
+)
 JSON = ODD | st.dictionaries(FIELDS, ODD)
 
 

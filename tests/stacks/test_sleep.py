@@ -10,7 +10,7 @@ import pytest
 
 from stacks import keys
 from stacks.model import Operation, OperationVerb, StackRef, StackTag
-from stacks.sleep import CannotSleep, SleepOperation, wake_without_waiting
+from stacks.operations.sleep import CannotSleep, SleepOperation, wake_without_waiting
 
 SINCE = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 AWAKE = StackTag(keys.pull_request(1, 42), "acme/shop", "shop-x-42", "inc", "a" * 40, SINCE)

@@ -8,7 +8,8 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import EXPIRED, ForgeUnavailable
 from stacks import keys
 from stacks.model import RefKind, StackRecord
-from tests.worlds.world import BAD_YAML, EPH_YAML, World
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML
+from tests.worlds.world import World
 
 TRIGGERS = """\
 triggers:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.core.views.phases import Phase
-from tests.worlds.world import EPH_YAML, World
+from tests.worlds.eph_files import EPH_YAML
+from tests.worlds.world import World
 
 WITH_DATABASE = (
     EPH_YAML

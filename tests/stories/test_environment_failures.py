@@ -9,7 +9,8 @@ from orchestrator.core.model.world import CheckState
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
 from stacks.model import OperationVerb
-from tests.worlds.world import BAD_YAML, EPH_YAML, World
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML
+from tests.worlds.world import World
 
 
 async def test_a_clock_that_is_set_back_holds_nothing_up(world: World) -> None:  # L1, L2, P1

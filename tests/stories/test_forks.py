@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from orchestrator.core.model.policy import Policy
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import APPROVED, ForgeUnavailable
-from tests.worlds.world import EPH_YAML, World, eph_yaml
+from tests.worlds.eph_files import EPH_YAML, eph_yaml
+from tests.worlds.world import World
 
 
 @pytest.fixture
@@ -107,13 +109,13 @@ async def test_a_withdrawn_approval_keeps_the_next_build_from_starting(world: Wo
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        ({"allow_forks": False}, "this server doesn't run forks"),
-        ({"approval_is_trust": False}, "even if they are approved"),
+        (Policy(allow_forks=False), "this server doesn't run forks"),
+        (Policy(approval_is_trust=False), "even if they are approved"),
     ],
 )
-async def test_a_server_may_refuse_what_is_approved(policy: dict[str, bool], words: str) -> None:
+async def test_a_server_may_refuse_what_is_approved(policy: Policy, words: str) -> None:
     """Y4: ``forks.allow`` and ``forks.guarded``."""
-    town = World(**policy)
+    town = World(policy)
     number = town.open(by="mallory", from_fork=True)
     approve(town, number)
     await town.run_for(minutes=5)

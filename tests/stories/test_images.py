@@ -9,7 +9,8 @@ import pytest
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeUnavailable
 from orchestrator.images.errors import RegistryRefused, RegistryUnavailable
-from tests.worlds.world import INTERVAL, World
+from tests.worlds.composition import INTERVAL
+from tests.worlds.world import World
 
 REPOSITORY = "registry.test/acme/shop"
 FILE = """\
@@ -326,7 +327,7 @@ async def test_who_does_not_want_it_any_more_is_not_waited_for(world: World, gon
     before = world.registries.requests
     await world.run_for(minutes=30)
     assert world.registries.requests == before
-    assert world.memory.image_lookups == {}
+    assert world.facts.image_lookups.latest == {}
 
 
 async def test_nothing_is_looked_for_that_may_not_be_built(world: World) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.runtime.executor import MAX_CONCURRENT_PURGES
 from orchestrator.runtime.observation import observer
+from orchestrator.runtime.operations.executor import MAX_CONCURRENT_PURGES
+from programs.fake import FakeTarget
 from tests.worlds.world import World
 
 
@@ -90,56 +91,38 @@ async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(world: Worl
     assert len(world.stacks.records) == 3
 
 
-async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:  # L7, L6
+async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(world: World) -> None:  # L7, L6
     number = world.open()
     await world.run_for(minutes=1)
-    purge, under_way, most = world.target.purge, [], []
-
-    def counted(name: str, told: Mapping[str, str]) -> None:
-        under_way.append(name)
-        most.append(len(under_way))
-        time.sleep(0.02)  # in a thread: long enough for others to begin meanwhile
-        purge(name, told)
-        under_way.remove(name)
-
-    monkeypatch.setattr(world.target, "purge", counted)
+    world.target.hold_purges()
     world.target.leftovers.update(f"shop-old-name-{each}" for each in range(100, 105))
-    await world.run_for(minutes=2)
+    running = asyncio.create_task(world.run_for(minutes=2))
+    async with asyncio.timeout(20):
+        while len(world.target.purging) < MAX_CONCURRENT_PURGES:
+            await asyncio.sleep(0.001)
+    world.target.release_purges()
+    await running
     assert world.target.leftovers == set()
     assert world.phase(number) is Phase.READY
     assert len(world.event_messages("sweep.removed")) == 5
-    assert max(most) <= MAX_CONCURRENT_PURGES
+    assert world.target.peak_purges == MAX_CONCURRENT_PURGES
 
 
-async def test_a_purge_that_fails_rests_and_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L7
-    tries = []
-
-    def stuck(name: str, _: object) -> None:
-        tries.append(name)
-        raise OSError("the folder is busy")
-
-    monkeypatch.setattr(world.target, "purge", stuck)
+async def test_a_purge_that_fails_rests_and_is_told_once(world: World) -> None:  # L7
+    world.target.purge_error = "the folder is busy"
     world.target.leftovers.add("shop-old-name-100")
     await world.run_for(minutes=5)
-    assert 3 < len(tries) <= 35
+    assert 3 < world.target.purge_attempts <= 35
     assert len(world.event_messages("cycle.failed")) == 1
-    monkeypatch.undo()
+    world.target.purge_error = ""
     await world.run_for(minutes=1)
     assert world.target.leftovers == set()
 
 
-async def test_nothing_in_the_background_ends_without_a_word(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:  # L2
+async def test_nothing_in_the_background_ends_without_a_word(world: World) -> None:  # L2
     number = world.open()
     await world.run_for(minutes=1)
-
-    def broken(*_: object) -> None:
-        raise KeyError("a fault of ours")
-
-    monkeypatch.setattr(world.forge, "pull", broken)
+    world.forge.fail_next(KeyError("a fault of ours"), "pull", count=1000)
     world.forge.update_pull(world.shop, number, state="closed")
     world.forge._repositories[world.shop.id].pulls.pop(number)
     await world.run_for(minutes=1)
@@ -147,12 +130,12 @@ async def test_nothing_in_the_background_ends_without_a_word(
     assert len(world.stacks.records) == 1
 
 
-class HangingTarget:
+class HangingTarget(FakeTarget):
     def __init__(self) -> None:
         self.hangs = threading.Event()
         self.asked = 0
 
-    def list_environments(self, _: Mapping[str, str]) -> frozenset[str]:
+    def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:
         self.asked += 1
         self.hangs.wait(20)
         return frozenset()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from orchestrator.core.model.policy import Policy
 from orchestrator.core.views.phases import Phase
 from tests.worlds.world import World
 
 
 async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place() -> None:  # L6
-    town = World(max_environments=2)
+    town = World(Policy(max_environments=2))
     numbers = [town.open(str(each)) for each in range(4)]
     await town.run_for(minutes=2)
     phases = [town.phase(number) for number in numbers]
@@ -29,7 +30,7 @@ async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place(
 
 
 async def test_a_repository_has_its_own_limit() -> None:  # L6
-    town = World(max_per_repository=1)
+    town = World(Policy(max_per_repository=1))
     other = town.forge.create_repository("acme/wiki", {"eph.yaml": 'version: "1.0"\nname: wiki\nservices:\n'
                                                        "  - name: web\n    command: serve\n"})  # fmt: skip
     town.forge.grant_write(other, "ada")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from orchestrator.core.model.world import PullState
 from orchestrator.core.views.phases import Phase
-from tests.worlds.world import BAD_YAML, EPH_YAML, World
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML
+from tests.worlds.world import World
 
 
 async def test_label_creates_a_reachable_environment(world: World) -> None:  # L5, P3

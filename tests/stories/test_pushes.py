@@ -77,4 +77,4 @@ async def test_supersedes_count_from_the_last_end_of_its_own(world: World) -> No
         world.release(ref)
         await world.run_for(minutes=2)
         assert world.running_commit(number) == world.head(number)
-    assert world.memory.superseded == {}
+    assert world.facts.attempts.superseded == {}

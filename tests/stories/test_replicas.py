@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from orchestrator.core.model.world import Intent
+from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.fake import FakeLease
@@ -66,15 +66,14 @@ async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: World) -> 
     lease(follower).set_leading(True)
     follower.open()
 
-    async def confirm() -> bool:
+    def lose_and_regain() -> None:
+        lease(follower).on_confirm = lambda: None
         lease(follower).set_leading(False)
         lease(follower).set_leading(True)
-        return True
 
-    lease(follower).confirm = confirm
+    lease(follower).on_confirm = lose_and_regain
     await follower.cycle()
     assert follower.stacks.records == {}
-    del lease(follower).confirm
     await follower.run_for(minutes=1)
     assert len(follower.stacks.records) == 1
 
@@ -83,7 +82,7 @@ async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: Worl
     lease(follower).set_leading(True)
     number = follower.open()
     await follower.run_for(minutes=1)
-    follower.memory.add_intent(Intent(follower.ref(number), "down", "ada", follower.now))
+    follower.facts.intents.add(Intent(follower.ref(number), IntentKind.DOWN, "ada", follower.now))
     lease(follower).set_leading(False)
     lease(follower).set_leading(True)
     await follower.run_for(minutes=5)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from orchestrator.core.model.world import CheckState
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeUnavailable
-from tests.worlds.world import EPH_YAML, World
+from tests.worlds.eph_files import EPH_YAML
+from tests.worlds.world import World
 
 TRIGGER = "triggers:\n  - type: pr_label\n    labels: [preview]\n"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeUnavailable
 from tests.worlds.world import World
@@ -20,7 +18,7 @@ async def test_a_git_host_that_is_down_for_an_hour_destroys_nothing(world: World
     assert world.stacks.records == before
     assert [world.phase(number) for number in numbers] == [Phase.READY] * 4
     assert world.event_messages("forge.incomplete")
-    world.forge._failures.clear()
+    world.forge.recover()
     world.forge.close_pull(world.shop, numbers[0])
     await world.run_for(minutes=1)
     assert len(world.stacks.records) == 3
@@ -39,22 +37,14 @@ async def test_what_dies_while_the_git_host_is_down_is_repaired(world: World) ->
     assert len(world.built_commits(number)) > 1
 
 
-async def test_empty_list_destroys_no_open_pull_request(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:  # L7, pitfall 3
+async def test_empty_list_destroys_no_open_pull_request(world: World) -> None:  # L7, pitfall 3
     for each in range(8):
         world.open(str(each))
     await world.run_for(minutes=2)
-    whole = world.forge.pulls
-
-    def empty(repository):
-        found = whole(repository)
-        return type(found)(found.repository, ())
-
-    monkeypatch.setattr(world.forge, "pulls", empty)
+    world.forge.list_nothing(world.shop)
     await world.run_for(minutes=20)
     assert len(world.stacks.records) == 8
-    monkeypatch.undo()
+    world.forge.list_nothing(world.shop, empty=False)
     await world.run_for(minutes=1)
     assert {view.phase for view in world.last_cycle.views} == {Phase.READY}
 
@@ -123,7 +113,7 @@ async def test_mass_deletion_is_held_until_approved(world: World) -> None:  # L7
     assert plan.digest
     assert len(world.event_messages("plan.held")) >= 1
     assert f"eph approve {plan.digest}" in world.event_messages("plan.held")[-1]
-    world.memory.approved_plans[plan.digest] = world.now
+    world.facts.approvals.approve_plan(plan.digest, world.now)
     await world.run_for(minutes=5)
     assert len(world.stacks.records) == 3
 
@@ -139,26 +129,17 @@ async def test_an_approval_says_nothing_of_the_next_day(world: World) -> None:  
     assert plan.digest
     world.forge.fail_next(DOWN, count=100_000)
     await world.run_for(minutes=3)
-    world.memory.approved_plans[plan.digest] = world.now
+    world.facts.approvals.approve_plan(plan.digest, world.now)
     await world.run_for(hours=2)
-    world.forge._failures.clear()
+    world.forge.recover()
     await world.run_for(minutes=5)
     assert len(world.stacks.records) == 10
 
 
-async def test_a_file_that_breaks_our_own_code_is_its_pull_requests_trouble(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:  # S3, pitfall 5
+async def test_a_file_that_breaks_our_own_code_is_its_pull_requests_trouble(world: World) -> None:  # S3, pitfall 5
     good, evil = world.open("good"), world.open("evil")
     await world.run_for(minutes=1)
-    read, head = world.forge.file, world.push(evil)
-
-    def broken(repository, path, ref, limit):
-        if ref == head:
-            raise RecursionError("maximum recursion depth exceeded")
-        return read(repository, path, ref, limit)
-
-    monkeypatch.setattr(world.forge, "file", broken)
+    world.forge.fail_files(world.push(evil), RecursionError("maximum recursion depth exceeded"))
     new = world.push(good)
     await world.run_for(minutes=1)
     assert world.running_commit(good) == new

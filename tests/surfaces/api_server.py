@@ -6,6 +6,8 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,10 +20,9 @@ from orchestrator.surfaces.api.api_settings import ApiSettings
 TOKENS = {role.name.lower(): f"{role.name.lower()}-" + "x" * 32 for role in Role}
 
 
-def api_settings(**more: object) -> ApiSettings:
+def api_settings(**more: Any) -> ApiSettings:
     tokens = tuple(Token.from_secret(TOKENS[role.name.lower()], f"{role.name.lower()}-name", role) for role in Role)
-    values = {"version": "1.2.3", "tokens": tokens, "clock": lambda: START, "stream_poll": 0.01, **more}
-    return ApiSettings(**values)
+    return replace(ApiSettings("1.2.3", tokens=tokens, clock=lambda: START, stream_poll=0.01), **more)
 
 
 class SwappableDesk:
@@ -33,7 +34,7 @@ class SwappableDesk:
         return getattr(self.current, name)
 
     def as_desk(self) -> EnvironmentService:
-        return self
+        return cast("EnvironmentService", self)  # by __getattr__
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from orchestrator.core.chat_commands import HELP, ChatReply, CommandResult
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
@@ -44,7 +45,7 @@ FAILURE = FailureView(
 )
 
 
-def view(phase: Phase, **changes: object) -> EnvironmentView:
+def view(phase: Phase, **changes: Any) -> EnvironmentView:
     return replace(BASE, phase=phase, **changes)
 
 

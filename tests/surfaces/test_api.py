@@ -58,7 +58,7 @@ def test_an_environment_that_goes_between_two_pages_hides_no_other(
 
 
 def test_filters_by_repository_and_phases(admin: httpx.Client) -> None:
-    def numbers(**params: object) -> list[int]:
+    def numbers(**params: str | list[str]) -> list[int]:
         return [item["number"] for item in admin.get("/api/v1/environments", params=params).json()["items"]]
 
     assert numbers(repository="demo/api") == [3]

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.auth.identities import Token
+from orchestrator.auth.identities import Role, Token
 from orchestrator.auth.local_token import local_token
 from orchestrator.service.fake import START, FakeEnvironmentService
 from tests.surfaces.api_server import TOKENS
@@ -70,7 +70,7 @@ def test_an_unknown_name_is_hidden_from_those_who_may_not_look(as_role: Client) 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer", "Basic abc", "Bearer " + "x" * 4000, "é"])
 def test_a_wrong_header_is_nobody(url: str, header: str) -> None:
-    answer = httpx.get(f"{url}/api/v1/status", headers={"Authorization": header.encode()}, trust_env=False)
+    answer = httpx.get(f"{url}/api/v1/status", headers={b"Authorization": header.encode()}, trust_env=False)
     assert answer.status_code == 401
 
 
@@ -82,7 +82,7 @@ def test_public_reads_opens_reading_only(as_role: Client) -> None:
 
 
 def test_a_token_is_kept_as_its_hash() -> None:
-    token = Token.from_secret(TOKENS["admin"], "me", 3)
+    token = Token.from_secret(TOKENS["admin"], "me", Role.ADMIN)
     assert TOKENS["admin"] not in repr(token)
 
 

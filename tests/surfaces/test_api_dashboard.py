@@ -8,6 +8,7 @@ import httpx
 
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.environment_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
@@ -112,10 +113,10 @@ def test_every_answer_forbids_scripts_and_framing(admin: httpx.Client) -> None:
 
 def test_suites_of_tests_have_a_table(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P4
     failed = SuiteView(
-        "browser", "browser", "failed", seconds=9.0, detail="exit status 1", tail=(NASTY,),
+        "browser", "browser", SuiteState.FAILED, seconds=9.0, detail="exit status 1", tail=(NASTY,),
         report=JUnitReport(3, 1, 1, 0, (NASTY,)),
     )  # fmt: skip
-    desk.put_environment(replace(sample(42), tests=(SuiteView("unit", "integration", "waiting"), failed)))
+    desk.put_environment(replace(sample(42), tests=(SuiteView("unit", "integration", SuiteState.WAITING), failed)))
     text = admin.get("/e/shop-gentle-stream-42").text
     for part in ("unit", "waiting", "browser", "exit status 1", "9.0", "<td>2</td>", "&lt;script&gt;"):
         assert part in text

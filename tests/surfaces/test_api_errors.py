@@ -93,11 +93,7 @@ def test_unknown_paths_and_methods(admin: httpx.Client) -> None:
 def test_a_bug_inside_is_500_and_tells_the_caller_nothing_of_it(
     admin: httpx.Client, desk: FakeEnvironmentService
 ) -> None:
-    class Broken:
-        def __call__(self) -> None:
-            raise RuntimeError("postgresql://user:hunter2@db")
-
-    desk.status = Broken()
+    desk.status_error = RuntimeError("postgresql://user:hunter2@db")
     answer = admin.get("/api/v1/status")
     assert detail(answer, 500)["code"] == "internal"
     assert "hunter2" not in answer.text

@@ -108,9 +108,19 @@ def test_time_that_passes_changes_nothing_by_itself(name: str) -> None:
 
 def tainted(words: str) -> EnvironmentView:
     failure = replace(FAILURE, step=words or "x", error=words or "x", tail=(words, words), commit=words or "x")
-    changes = {"title": words, "branch": words, "author": words, "problems": (words,), "reasons": (words or "x",)}
-    changes |= {"notices": (words,), "urls": {"web": BASE.url, words or "x": BASE.url}, "progress": words}
-    return view(Phase.FAILED, commit=OLD, failure=failure, **changes)
+    return view(
+        Phase.FAILED,
+        commit=OLD,
+        failure=failure,
+        title=words,
+        branch=words,
+        author=words,
+        problems=(words,),
+        reasons=(words or "x",),
+        notices=(words,),
+        urls={"web": BASE.url, words or "x": BASE.url},
+        progress=words,
+    )
 
 
 def tainted_reply(words: str, verbatim: bool) -> ChatReply:

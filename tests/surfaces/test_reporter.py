@@ -194,8 +194,8 @@ def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
 def test_pull_requests_of_one_commit_share_its_check_and_the_one_that_runs_speaks() -> None:
     """P2; found by chaos: a push to one of them said 'neutral' over the other's commit, for ever."""
     story = ReporterSetup()
-    old = {"wanted_commit": OLD, "commit": OLD}
-    first, second = replace(pull("creating", 1), **old), replace(pull("ready", 2), **old)
+    first = replace(pull("creating", 1), wanted_commit=OLD, commit=OLD)
+    second = replace(pull("ready", 2), wanted_commit=OLD, commit=OLD)
     story.cycle(first, second)
     assert story.host.checks[OLD].conclusion is Conclusion.IN_PROGRESS
     story.cycle(pull("ready", 1), second, seconds=30)

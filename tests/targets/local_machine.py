@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from programs.kit import host_settings as settings_module
-from programs.kit.host_settings import HostSettings
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
+from programs.targets.local import settings as settings_module
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.target import TARGET
 
 APP = """
@@ -53,7 +53,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 """
 
 
-def local_settings(folder: Path, **changes: str) -> HostSettings:
+def local_settings(folder: Path, **changes: str) -> LocalSettings:
     return settings_module.from_mapping({"root": str(folder / "root"), "routes": str(folder / "routes"), **changes})
 
 
@@ -105,7 +105,7 @@ class LocalMachine:
     env: dict[str, str] = field(default_factory=dict)
 
     @property
-    def settings(self) -> HostSettings:
+    def settings(self) -> LocalSettings:
         return settings_module.from_mapping(self.raw_settings)
 
     def spec(self, repository: Repository, commit: str, **changes: Any) -> EnvironmentSpec:

@@ -41,9 +41,8 @@ from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.settings import ForgeSettings
 from programs import registry
 from programs.registry import InvalidTarget
-from programs.settings import InvalidValue, quote
+from programs.settings import InvalidValue, ServerContext, TargetSettings, quote
 from programs.spec import DEFAULT_TARGET
-from programs.target_settings import ServerContext, TargetSettings
 from stacks.backends import registry as backends
 from stacks.executors import registry as executors
 

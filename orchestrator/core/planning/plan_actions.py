@@ -224,7 +224,8 @@ class Keep:
     reason: str
 
 
-Action = (
-    Create | Update | Retag | Sleep | Wake | Destroy | Purge | Interrupt | Confirm | Find | Expire | Unlabel | Revive
+StackAction = (
+    Create | Update | Retag | Sleep | Wake | Destroy | Interrupt | Confirm | Find | Expire | Unlabel | Revive
     | Wait | Refuse | Hold | Keep
 )  # fmt: skip
+Action = StackAction | Purge

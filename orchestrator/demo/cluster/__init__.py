@@ -1,1 +1,2 @@
-"""The demo on Kubernetes: a cluster, a registry, and CI's part. Standard library only: toolchain scripts import it."""
+"""The demo on Kubernetes: cluster, registry and CI. Toolchain scripts import ``oci`` and ``base_images``, which
+therefore use only the standard library."""

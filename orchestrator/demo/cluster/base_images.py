@@ -51,7 +51,7 @@ ImageFiles = dict[str, Path | bytes]
 
 
 class BaseImageUnavailable(Exception):
-    """This machine does not have what it is made of; the message says what."""
+    """This machine lacks something that the image is built from; the message says what."""
 
 
 @cache
@@ -59,7 +59,7 @@ def postgres_image() -> OciImage:
     """This machine's PostgreSQL, with an entry point that takes the variables of the official image."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
-        raise BaseImageUnavailable("no PostgreSQL server in /usr/lib/postgresql, as Debian's package puts it there")
+        raise BaseImageUnavailable("PostgreSQL isn't installed in /usr/lib/postgresql (Debian package: postgresql)")
     home = found[-1].parent.parent
     programs = [home / "bin" / name for name in ("initdb", "postgres", "psql", "pg_isready", "pg_dump")]
     files = _shell(_POSTGRES_PROGRAMS) | _with_libraries([*programs, *(home / "lib").glob("plpgsql.so")])
@@ -112,7 +112,9 @@ def _packages() -> Iterator[tuple[str, Path]]:
         try:
             listed = metadata.files(name) or []
         except metadata.PackageNotFoundError as error:
-            raise BaseImageUnavailable(f"no Python package {name}, which the sample shop stands on") from error
+            raise BaseImageUnavailable(
+                f"the Python package {name}, which the sample shop needs, isn't installed"
+            ) from error
         for item in listed:
             if item.parts[0] != ".." and item.suffix != ".pyc":
                 yield str(item), Path(str(item.locate()))
@@ -138,7 +140,7 @@ def _shell(names: Iterable[str]) -> ImageFiles:
     found = {word: shutil.which(word) for word in ("sh", *names)}
     missing = [word for word, path in found.items() if path is None]
     if missing:
-        raise BaseImageUnavailable(f"no program {missing[0]} on PATH")
+        raise BaseImageUnavailable(f"the program {missing[0]} isn't on PATH")
     programs = {f"usr/bin/{word}": Path(str(path)).resolve() for word, path in found.items()}
     libraries = _with_libraries(programs.values())
     return {**{name: path for name, path in libraries.items() if path not in programs.values()}, **programs}

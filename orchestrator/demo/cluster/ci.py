@@ -1,6 +1,6 @@
-"""CI's part, played by the demo: an image for each commit, pushed to where the cluster pulls it, and a check on it.
+"""The demo's CI: builds an image for each commit, pushes it to the cluster's registry, and sets a check on the commit.
 
-It only packs what is in the commit. Nothing of it runs here: what the shop has to build is built where it starts.
+It only packs the commit's files and runs none of them. The shop's build runs when the container starts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from orchestrator.demo import wording
 from orchestrator.demo.cluster import base_images
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage
@@ -24,7 +25,7 @@ from programs.kit.errors import TargetError
 from programs.kit.git import mirrors
 
 IMAGE_CHECK = "ci/image"
-"""As the shop's eph.yaml for Kubernetes calls it."""
+"""The name that the shop's eph.yaml for Kubernetes waits for."""
 TAG_LENGTH = 12
 APP_DIR = "app"
 POLL_INTERVAL = 0.3
@@ -36,7 +37,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class ImagePublisher:
-    """Where images go, by the part of the registry that is the demo's, and what the shop's start from."""
+    """Pushes images below ``prefix``. The shop's images are built on ``base``."""
 
     registry: DemoRegistry
     prefix: str
@@ -44,23 +45,23 @@ class ImagePublisher:
 
     @staticmethod
     def create(registry: DemoRegistry, prefix: str) -> ImagePublisher:
-        """What all images start from is there once this returns; what was there before is not sent again."""
-        shelf = ImagePublisher(registry, prefix, base_images.python_image())
-        registry.push(shelf.base, f"{prefix}/python", "latest")
-        return shelf
+        """Push the base image, unless the registry has it, and return a publisher."""
+        publisher = ImagePublisher(registry, prefix, base_images.python_image())
+        registry.push(publisher.base, f"{prefix}/python", "latest")
+        return publisher
 
     def postgres_image(self, say: Say) -> str:
-        """The image of databases, pushed; the official one's name where this machine has no PostgreSQL."""
+        """Push an image of this machine's PostgreSQL, or fall back to the official one."""
         try:
             image = base_images.postgres_image()
         except BaseImageUnavailable as error:
-            say(f"databases are the public {OFFICIAL_POSTGRES.format(version=15)}: {error}")
+            say(wording.public_postgres(OFFICIAL_POSTGRES.format(version=15), error))
             return OFFICIAL_POSTGRES
         digest = self.registry.push(image, f"{self.prefix}/{POSTGRES}", "latest")
         return f"{self.registry.host}/{self.prefix}/{POSTGRES}@{digest}"
 
     def publish(self, commit: str, files: dict[str, bytes]) -> str:
-        """Gives the digest."""
+        """Push the commit's image and return its digest."""
         layer = ImageLayer(
             {f"{APP_DIR}/{path}": content for path, content in files.items()}, writable_dirs=(f"{APP_DIR}/dist",)
         )
@@ -71,7 +72,7 @@ class ImagePublisher:
 
 
 class DemoCI:
-    """``git``: the repository. ``report``: sets a commit's check. ``say``: what goes wrong, for people."""
+    """Watches the bare repository ``git_dir``. ``report`` sets a commit's check; ``say`` prints problems."""
 
     def __init__(
         self, git_dir: Path, publisher: ImagePublisher, report: Callable[[str, str | None], None], say: Say
@@ -91,7 +92,7 @@ class DemoCI:
             self._thread.join(timeout=30)
 
     def build_new_commits(self) -> None:
-        """Every head of a branch that was not built yet."""
+        """Build the head of every branch, once."""
         heads = mirrors.git(["--git-dir", str(self._git), "for-each-ref", "--format=%(objectname)", "refs/heads"])
         for commit in dict.fromkeys(heads.decode().split()):
             if commit not in self._built:
@@ -99,28 +100,28 @@ class DemoCI:
                 try:
                     self._build(commit)
                 except (DemoGitHubError, httpx.HTTPError) as error:
-                    self._say(f"CI cannot report on {commit[:7]}: {error}")
+                    self._say(wording.ci_cant_report(commit, error))
 
     def _run(self) -> None:
         while not self._stopped.wait(POLL_INTERVAL):
             try:
                 self.build_new_commits()
             except TargetError as error:
-                self._say(f"CI cannot read the repository: {error.sentence}")
+                self._say(wording.ci_cant_read(error.sentence))
 
     def _build(self, commit: str) -> None:
         self._report(commit, None)
         try:
             self._publisher.publish(commit, files_at(self._git, commit))
         except PushFailed as error:
-            self._say(f"CI has no image of {commit[:7]}: {error}")
+            self._say(wording.ci_cant_push(commit, error))
             self._report(commit, "failure")
         else:
             self._report(commit, "success")
 
 
 def files_at(git_dir: Path, commit: str) -> dict[str, bytes]:
-    """The commit's plain files by path; links and submodules are none."""
+    """The commit's regular files by path, without links and submodules."""
     packed = mirrors.git(["--git-dir", str(git_dir), "archive", "--format=tar", commit])
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         read = {entry.name: tar.extractfile(entry) for entry in tar if entry.isreg()}

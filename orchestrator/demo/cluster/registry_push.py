@@ -1,4 +1,4 @@
-"""A registry's API v2, as much of it as CI needs: to ask whether it lets us in, and to push an image."""
+"""The part of a registry's API v2 that CI needs: check access, and push an image."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from orchestrator.demo import wording
 from orchestrator.demo.cluster import oci
 from orchestrator.demo.cluster.oci import OciImage
 
@@ -15,16 +16,16 @@ REGISTRY_TIMEOUT = 60.0
 
 
 class PushFailed(Exception):
-    """The registry did not take it, or did not answer; the message says what it said."""
+    """The registry rejected the push or didn't respond; the message contains its response."""
 
 
 class RegistryUnreachable(PushFailed):
-    """Nothing answers there."""
+    """The registry doesn't respond."""
 
 
 @dataclass(frozen=True)
 class DemoRegistry:
-    """``url`` without a path. ``user`` and ``password`` for basic authentication; empty: nobody is asked for any."""
+    """``url`` has no path. An empty ``user`` means no authentication; otherwise basic authentication is used."""
 
     url: str
     user: str = ""
@@ -32,7 +33,7 @@ class DemoRegistry:
 
     @property
     def host(self) -> str:
-        """With its port: how images are called that lie there."""
+        """Host and port, as in image names."""
         return self.url.partition("://")[2]
 
     @property
@@ -40,12 +41,12 @@ class DemoRegistry:
         return self.url.startswith("http://")
 
     def check(self) -> None:
-        """Raises when it is no registry, or does not let us in."""
+        """Raise if this isn't a registry, or if it denies access."""
         with self._client() as client:
             _request(client, "GET", "/v2/")
 
     def push(self, image: OciImage, repository: str, tag: str) -> str:
-        """Gives the manifest's digest. What is there already is not sent again."""
+        """Push an image and return its digest. Blobs that the registry has are skipped."""
         config, data = image.config, image.manifest()
         with self._client() as client:
             for layer in image.layers:
@@ -64,7 +65,7 @@ class DemoRegistry:
 
 
 def is_private(host: str) -> bool:
-    """Whether it is an address of this machine or of a private network, which no proxy leads to."""
+    """Whether the address belongs to this machine or a private network, which a proxy can't reach."""
     name = host.rpartition(":")[0] if ":" in host else host
     try:
         return not ipaddress.ip_address(name.strip("[]")).is_global
@@ -80,7 +81,7 @@ def _upload_blob(client: httpx.Client, repository: str, blob: bytes) -> None:
     begun = _request(client, "POST", f"/v2/{repository}/blobs/uploads/", b"")
     place = urljoin(str(begun.url), begun.headers.get("Location", ""))
     if urlsplit(place).netloc != begun.url.netloc.decode():
-        raise PushFailed(f"{client.base_url} wants it pushed to {urlsplit(place).netloc}; name that registry instead")
+        raise PushFailed(wording.upload_elsewhere(client.base_url, urlsplit(place).netloc))
     joiner = "&" if "?" in place else "?"
     about = {"Content-Type": "application/octet-stream"}
     _request(client, "PUT", f"{place}{joiner}digest={oci.digest(blob)}", blob, about)
@@ -94,20 +95,19 @@ def _request(
     headers: dict[str, str] | None = None,
     allow_missing: bool = False,
 ) -> httpx.Response:
-    """``allow_missing``: whether what is not there is an answer, too."""
+    """``allow_missing``: return a 404 response instead of raising."""
     try:
         answer = client.request(method, url, content=content, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise RegistryUnreachable(f"{client.base_url} does not answer: {type(error).__name__}: {error}") from error
+        raise RegistryUnreachable(wording.unreachable(client.base_url, error)) from error
     if answer.is_success or (allow_missing and answer.status_code == httpx.codes.NOT_FOUND):
         return answer
-    raise PushFailed(
-        f"{client.base_url} answers {answer.status_code} to {method} {answer.url.path}: {_rejection_reason(answer)}"
-    )
+    reason = _rejection_reason(answer)
+    raise PushFailed(wording.registry_answered(client.base_url, answer.status_code, method, answer.url.path, reason))
 
 
 def _rejection_reason(answer: httpx.Response) -> str:
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         scheme = answer.headers.get("WWW-Authenticate", "").partition(" ")[0]
-        return f"it wants to know who asks ({scheme or 'without saying how'})"
+        return wording.authentication_required(scheme)
     return answer.text[:200].strip() or answer.reason_phrase

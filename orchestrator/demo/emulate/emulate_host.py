@@ -1,8 +1,8 @@
-"""The npm package emulate as the demo's Git host: a GitHub that we did not write, where Eph is a GitHub App.
+"""The npm package emulate as the demo's Git host: a GitHub written by others, where Eph is a GitHub App.
 
-Nothing here reaches into it: it is started with a seed of users and the App, and everything else goes over its API.
-It has no git server. Its commits have git's own ids, though, so a mirror of ours holds the very same ones, and Eph
-fetches them from there (``forge.clone_url``). Every commit is made in both places, and that the ids agree is checked.
+It is started with a seed of users and the App; everything else uses its API. It has no git server, but its commits have
+the ids that git gives them. So every commit is also created in a mirror, from which Eph fetches (``forge.clone_url``),
+and the ids are compared.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from orchestrator.demo import wording
 from orchestrator.demo.emulate.git_mirror import FILE_MODE, GitMirror, GitPerson, MirrorCommit
 from orchestrator.demo.github.demo_github import DemoGitHubError, WebhookConfig
 
@@ -30,38 +31,32 @@ INSTALL_TIMEOUT = 600.0
 APP, SLUG, INSTALLATION = 4711, "eph-previews", 99
 PERMISSIONS = {"contents": "read", "pull_requests": "write", "issues": "write", "checks": "write", "metadata": "read"}
 EVENTS = ["pull_request", "issue_comment", "push"]
-NO_PUSHES_TO_PULLS = (
-    "emulate 0.11.2 keeps the files that a pull request was opened with: a push moves the branch and not the pull "
-    'request; only "update branch" does, and the merge that it makes has the old files'
-)
 _SCRIPT = Path(__file__).parents[3] / "infra" / "toolchain" / "emulate.sh"
 
 
 class EmulateUnavailable(Exception):
-    """It cannot be had here; the message says what to do."""
+    """emulate can't be installed here; the message says what to do."""
 
 
 def install() -> Path:
-    """The program, installed into the cache when it is not there yet."""
+    """Install the program into the cache, unless it is there, and return its path."""
     if not _SCRIPT.is_file():
-        raise EmulateUnavailable("--forge emulate needs Eph's source tree, where infra/toolchain installs it from")
+        raise EmulateUnavailable(wording.NO_SOURCE_TREE)
     if shutil.which("npm") is None or shutil.which("node") is None:
-        raise EmulateUnavailable(
-            "--forge emulate needs Node 20 and npm; install Debian's nodejs and npm, or leave --forge out"
-        )
+        raise EmulateUnavailable(wording.NO_NODE)
     done = subprocess.run([str(_SCRIPT)], capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
     if done.returncode != 0:
-        raise EmulateUnavailable(f"emulate could not be installed: {done.stderr.strip()[-500:]}")
+        raise EmulateUnavailable(wording.emulate_install_failed(done.stderr.strip()[-500:]))
     return Path(done.stdout.strip())
 
 
 class EmulateHost:
-    """Speaks in the sandbox's verbs. ``owner`` owns the repository, has installed the App, and acts."""
+    """Implements ``GitHost``. ``owner`` owns the repository, has installed the App, and performs every action."""
 
     owner = "acme"
     bot = f"{SLUG}[bot]"
     branch_glob = "live/*"
-    limitation = NO_PUSHES_TO_PULLS
+    limitation = wording.NO_PUSHES_TO_PULLS
 
     def __init__(self, root: Path, program: Path, webhook: WebhookConfig) -> None:
         self.root, self._program, self._webhook = root, program, webhook
@@ -99,7 +94,7 @@ class EmulateHost:
         self._process = None
 
     def forge_settings(self) -> dict[str, Any]:
-        """How Eph gets in: as an App, and at the commits by our mirror."""
+        """Eph authenticates as the App, and fetches commits from the mirror."""
         return {
             "kind": "github",
             "url": self.api_url,
@@ -115,7 +110,7 @@ class EmulateHost:
         return int(made["id"])
 
     def push(self, repository: str, branch: str, files: Mapping[str, str], message: str = "") -> str:
-        """First to the mirror, so that Eph finds there whatever the API tells."""
+        """Push to the mirror first, so that Eph finds there every commit that the API reports."""
         mirror, git = self._mirrors[repository], f"/repos/{repository}/git"
         old = mirror.head(branch)
         parent = old or mirror.head("main")
@@ -134,7 +129,7 @@ class EmulateHost:
         return sha
 
     def update_branch(self, repository: str, number: int) -> str:
-        """GitHub's button under a pull request that is behind: merges the base into it. Gives the new head."""
+        """Merge the base into the pull request, as GitHub's "Update branch" does, and return the new head."""
         self._api("PUT", f"/repos/{repository}/pulls/{number}/update-branch", {})
         head = self.pull(repository, number)["head"]
         shown = self._api("GET", f"/repos/{repository}/git/commits/{head['sha']}")
@@ -167,12 +162,12 @@ class EmulateHost:
         return list(self._api("GET", f"/repos/{repository}/issues/{number}/comments?per_page=100"))
 
     def checks(self, repository: str, sha: str) -> dict[str, str]:
-        """It has check runs only."""
+        """emulate has check runs, but no statuses."""
         runs = self._api("GET", f"/repos/{repository}/commits/{sha}/check-runs?per_page=100")["check_runs"]
         return {run["name"]: run["conclusion"] or run["status"] for run in runs}
 
     def reports(self, repository: str, sha: str) -> dict[str, str]:
-        """What check runs say, by name: title and summary."""
+        """Title and summary of each check run, by name."""
         runs = self._api("GET", f"/repos/{repository}/commits/{sha}/check-runs?per_page=100")["check_runs"]
         return {run["name"]: f"{run['output']['title']}\n{run['output']['summary']}" for run in runs}
 
@@ -194,9 +189,7 @@ class EmulateHost:
 
     def _check_same_id(self, ours: str, theirs: str) -> None:
         if ours != theirs:
-            raise DemoGitHubError(
-                f"git made {ours} of what emulate made {theirs}; the mirror would not have its commits"
-            )
+            raise DemoGitHubError(wording.different_ids(ours, theirs))
 
     def _seed(self) -> dict[str, Any]:
         app = {
@@ -217,7 +210,7 @@ class EmulateHost:
         headers = {"Authorization": f"token token_{self.owner}"}
         answer = self._client.request(method, f"{self.api_url}{path}", json=body, headers=headers)
         if answer.is_error:
-            raise DemoGitHubError(f"emulate, {method} {path}: {answer.status_code} {answer.text[:500]}")
+            raise DemoGitHubError(wording.emulate_failed(method, path, answer.status_code, answer.text[:500]))
         return answer.json() if answer.content else None
 
     def _wait_started(self, process: subprocess.Popen[bytes]) -> None:
@@ -229,7 +222,7 @@ class EmulateHost:
                 time.sleep(0.05)
                 continue
             return
-        raise DemoGitHubError(f"emulate did not answer at {self.url}: {(self.root / 'emulate.log').read_text()[-500:]}")
+        raise DemoGitHubError(wording.emulate_not_started(self.url, (self.root / "emulate.log").read_text()[-500:]))
 
 
 def _private_key() -> str:

@@ -1,6 +1,6 @@
-"""A bare git repository that holds what a Git host without a git server holds: the same objects with the same ids.
+"""A bare git repository that mirrors a Git host without a git server: the same objects with the same ids.
 
-Commits are made here by git itself; ``MirrorCommit`` says all that an API needs to make the very same one.
+git creates the commits here; ``MirrorCommit`` contains all that an API needs to create an identical one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class GitPerson:
 
 @dataclass(frozen=True, slots=True)
 class MirrorCommit:
-    """``date`` counts in whole seconds, as git does. ``sha`` is empty until the commit is made."""
+    """``date`` has whole seconds, as in git. ``sha`` is empty until the commit exists."""
 
     tree: str
     parents: tuple[str, ...]
@@ -43,7 +43,7 @@ class GitMirror:
         self._git("init", "--quiet", "--bare", "--initial-branch=main")
 
     def tree(self, parent: str, files: Mapping[str, str]) -> str:
-        """The parent's files with these changed."""
+        """Create a tree: the parent's files with these changes."""
         with self._lock:
             index = {"GIT_INDEX_FILE": str(self.folder / "index.new")}
             self._git("read-tree", parent or "--empty", extra_env=index)
@@ -59,17 +59,17 @@ class GitMirror:
         return {path: blob for blob, _, path in entries}
 
     def head(self, branch: str) -> str:
-        """Empty where there is no such branch."""
+        """The branch's commit; empty if it doesn't exist."""
         return self._git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
 
     def commit(self, commit: MirrorCommit) -> str:
         date = f"{int(commit.date.astimezone(UTC).timestamp())} +0000"
-        told: dict[str, str] = {}
+        env: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
-            told |= {f"GIT_{role}_NAME": commit.author.name, f"GIT_{role}_EMAIL": commit.author.email}
-            told |= {f"GIT_{role}_DATE": date}
+            env |= {f"GIT_{role}_NAME": commit.author.name, f"GIT_{role}_EMAIL": commit.author.email}
+            env |= {f"GIT_{role}_DATE": date}
         parents = [word for parent in commit.parents for word in ("-p", parent)]
-        return self._git("commit-tree", commit.tree, *parents, stdin=commit.message + "\n", extra_env=told)
+        return self._git("commit-tree", commit.tree, *parents, stdin=commit.message + "\n", extra_env=env)
 
     def set_branch(self, branch: str, sha: str) -> None:
         self._git("update-ref", f"refs/heads/{branch}", sha)

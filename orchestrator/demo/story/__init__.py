@@ -1,1 +1,1 @@
-"""The demo's story, played unattended and checked from outside."""
+"""The demo's unattended story, checked from outside Eph."""

@@ -1,4 +1,4 @@
-"""The demo's eyes: looks at environments the way people do, over HTTP and on the pull request, never inside Eph."""
+"""Looks at environments the way people do, over HTTP and on the pull request, never inside Eph."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from typing import Any
 
 import httpx
 
+from orchestrator.demo import wording
 from orchestrator.demo.demo_world import REPOSITORY, DemoWorld
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.ledger.event_kinds import EventKind
 
-PAUSE, PAUSE_MOST, OF_THE_WAIT = 0.05, 1.0, 50
-"""What was waited for long is looked for less often, for the Git host counts: a fiftieth of the time so far."""
+MIN_PAUSE, MAX_PAUSE, PAUSE_DIVISOR = 0.05, 1.0, 50
+"""Polling slows down to a fiftieth of the time waited so far, because the Git host counts requests."""
 LIST_ATTEMPTS = 5
 PREVIEW_CHECK = "eph/preview"
 _URL = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
 
 
 class StepFailed(AssertionError):
-    """A step of the story did not come true; the message says what was seen instead."""
+    """A step of the story failed; the message says what was seen instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class BlackBoxClient:
         await self._client.aclose()
 
     async def page(self, host: str, path: str = "/") -> FetchedPage:
-        """Through the gateway, by host name, as a browser would."""
+        """Request a page through the gateway, as a browser would."""
         url = f"http://127.0.0.1:{self._world.ports.gateway}{path}"
         try:
             answer = await self._client.get(url, headers={"Host": host, "Accept": "text/html"})
@@ -55,11 +56,11 @@ class BlackBoxClient:
         return FetchedPage(answer.status_code, answer.text)
 
     async def comment(self, number: int) -> str:
-        """Eph's comment; more than one of them is a failure of its own."""
+        """Eph's comment. More than one is a failure."""
         comments = await asyncio.to_thread(self._world.forge.comments, REPOSITORY, number)
         ours = [item["body"] for item in comments if "<!-- eph:" in item["body"]]
         if len(ours) > 1:
-            raise StepFailed(f"#{number} has {len(ours)} comments of Eph's; there may be one")
+            raise StepFailed(wording.too_many_comments(number, len(ours)))
         return ours[0] if ours else ""
 
     async def check(self, sha: str, name: str = PREVIEW_CHECK) -> str:
@@ -67,12 +68,12 @@ class BlackBoxClient:
         return checks.get(name, "")
 
     async def comment_authors(self, number: int) -> set[str]:
-        """Whose Eph's comments are, as the Git host shows them."""
+        """The authors of Eph's comments, as the Git host shows them."""
         comments = await asyncio.to_thread(self._world.forge.comments, REPOSITORY, number)
         return {str(item["user"]["login"]) for item in comments if "<!-- eph:" in item["body"]}
 
     async def received_webhooks(self) -> list[str]:
-        """What the event log says of deliveries whose signature fitted."""
+        """Webhooks in the event log, which contains only those with a valid signature."""
         token = self._world.token_file.read_text().strip()
         answer = await self._client.get(
             f"{self._api}/events", params={"limit": 1000, "newest": True}, headers={"Authorization": f"Bearer {token}"}
@@ -81,14 +82,16 @@ class BlackBoxClient:
         return [str(item["message"]) for item in answer.json()["items"] if item["kind"] == EventKind.WEBHOOK_RECEIVED]
 
     async def send_forged_webhook(self, event: str, body: bytes) -> int:
-        """The answer to a delivery by somebody who does not know the secret."""
+        """The response's status for a webhook signed with a wrong secret."""
         headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "forged", "Content-Type": "application/json"}
         headers["X-Hub-Signature-256"] = webhook_events.sign(b"a guess", body)
         return (await self._client.post(f"{self._api}/webhooks/github", content=body, headers=headers)).status_code
 
     async def stacks(self) -> list[str]:
-        """What ``pulumi stack ls --all`` prints with the environment that the demo prints. It fails when another Pulumi
-        renames a file that it is just listing; that is no empty list, so it is asked again."""
+        """What ``pulumi stack ls --all`` lists with the environment variables that the demo prints.
+
+        It fails if another Pulumi process renames a file meanwhile, so it is retried.
+        """
         for _ in range(LIST_ATTEMPTS):
             process = await asyncio.create_subprocess_exec(
                 *("pulumi", "stack", "ls", "--all", "--json"),
@@ -97,11 +100,11 @@ class BlackBoxClient:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-            output, said = await process.communicate()
+            output, errors = await process.communicate()
             if process.returncode == 0:
                 listed: list[dict[str, Any]] = json.loads(output)
                 return [str(item["name"]) for item in listed]
-        raise RuntimeError(f"`pulumi stack ls --all` fails: {said.decode(errors='replace').strip()}")
+        raise RuntimeError(f"`pulumi stack ls --all` fails: {errors.decode(errors='replace').strip()}")
 
 
 def host_in(text: str) -> str:
@@ -111,11 +114,11 @@ def host_in(text: str) -> str:
 
 
 async def wait_until(description: str, check: Callable[[], Awaitable[str]], seconds: float) -> float:
-    """Waits until ``check`` gives an empty word; what it gives else is what is still wrong. Gives the seconds."""
-    began = time.monotonic()
-    while wrong := await check():
-        waited = time.monotonic() - began
+    """Wait until ``check`` returns no problem. ``description`` is the condition. Returns the seconds waited."""
+    started = time.monotonic()
+    while problem := await check():
+        waited = time.monotonic() - started
         if waited > seconds:
-            raise StepFailed(f"{description}: not within {seconds:.0f} s; {wrong}")
-        await asyncio.sleep(min(PAUSE_MOST, max(PAUSE, waited / OF_THE_WAIT)))
-    return time.monotonic() - began
+            raise StepFailed(wording.timed_out(description, seconds, problem))
+        await asyncio.sleep(min(MAX_PAUSE, max(MIN_PAUSE, waited / PAUSE_DIVISOR)))
+    return time.monotonic() - started

@@ -1,7 +1,7 @@
-"""The whole story, unattended: every step is made as a person would make it, and checked from outside.
+"""The whole story, unattended: every step is taken as a person would, and checked from outside.
 
-Create two, push and see the change at the same URL, break the build and see it on the pull request while the old page
-still answers, mend it, take one label away, close the other, and find nothing left.
+Create two previews; push and see the change at the same URL; break the build and see it on the pull request while the
+old page is still live; fix it; remove one label, close the other pull request, and find nothing left.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.demo import wording
 from orchestrator.demo.demo_world import LABEL, REPOSITORY, SHOP, DemoWorld
 from orchestrator.demo.story.blackbox import PREVIEW_CHECK, BlackBoxClient, StepFailed, host_in, wait_until
 from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS
@@ -29,7 +30,7 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class StoryResult:
-    """What the last line reports; the slower of the two environments counts."""
+    """What the last line reports. ``label_to_url`` is that of the slower environment."""
 
     label_to_url: float = 0.0
     update: float = 0.0
@@ -39,8 +40,7 @@ class StoryResult:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One pull request of the story, with its branch and the host name that its comment told. A branch's own preview
-    has no ``number``."""
+    """A pull request, its branch, and the host name from its comment. A branch preview has number 0."""
 
     number: int
     branch: str
@@ -59,7 +59,7 @@ class Preview:
 
 
 def broken_change() -> dict[str, str]:
-    """A change that the shop's build refuses."""
+    """A change that makes the shop's build fail."""
     return {"page.html": (SHOP / "page.html").read_text().replace("{{products}}", "sold out")}
 
 
@@ -89,37 +89,38 @@ class Story:
         await self._fix(preview)
 
     async def _create(self, preview: Preview) -> Preview:
-        """The clock runs from the label to the first page with this commit and rows from its database."""
+        """Measure from the label to the first page that shows this commit and rows from its database."""
         sha = await self._head(preview)
-        began = time.monotonic()
+        started = time.monotonic()
+        self._say(wording.labelling(preview, LABEL))
         await asyncio.to_thread(self._world.forge.label, REPOSITORY, preview.number, LABEL)
-        made, took = await self._wait_ready(preview, sha, began, "the label")
-        self.result.label_to_url = max(self.result.label_to_url, took)
-        return made
+        created, seconds = await self._wait_ready(preview, sha, started, wording.LABEL_ADDED)
+        self.result.label_to_url = max(self.result.label_to_url, seconds)
+        return created
 
-    async def _wait_ready(self, preview: Preview, sha: str, began: float, since: str) -> tuple[Preview, float]:
-        host = await self._wait_for_host(preview, began)
+    async def _wait_ready(self, preview: Preview, sha: str, started: float, event: str) -> tuple[Preview, float]:
+        host = await self._wait_for_host(preview, started)
         await wait_until(
-            f"{preview} answers",
+            f"{preview} is live",
             lambda: self._page_problem(host, sha, *PRODUCT_ROWS),
             CREATE_TIMEOUT * self._timeout_factor,
         )
-        took = time.monotonic() - began
+        seconds = time.monotonic() - started
         self.result.names.add(host.partition(".")[0])
-        self._say(f"{preview} answers at its URL {took:.1f} s after {since}")
+        self._say(wording.live(preview, seconds, event))
         await self._check_report(preview, sha, "success", "Ready", sha[:7], host)
-        return replace(preview, host=host), took
+        return replace(preview, host=host), seconds
 
-    async def _wait_for_host(self, preview: Preview, began: float) -> str:
-        """The URL is wherever the pull request says it is; nobody can guess it."""
+    async def _wait_for_host(self, preview: Preview, started: float) -> str:
+        """Read the URL from the report; it can't be guessed."""
         host = ""
 
         async def look() -> str:
             nonlocal host
             host = host or host_in(await self._report_text(preview))
-            return "" if host else "no URL is told"
+            return "" if host else "no URL in the report"
 
-        left = CREATE_TIMEOUT * self._timeout_factor - (time.monotonic() - began)
+        left = CREATE_TIMEOUT * self._timeout_factor - (time.monotonic() - started)
         await wait_until(f"{preview} has a URL", look, left)
         return host
 
@@ -127,31 +128,34 @@ class Story:
         stacks = await self._client.stacks()
         missing = [str(item) for item in previews if not item.stacks_in(stacks)]
         if missing:
-            raise StepFailed(f"`pulumi stack ls --all` shows {stacks}, and not {missing}")
-        self._say(f"`pulumi stack ls --all` shows {', '.join(stacks)}")
+            raise StepFailed(wording.stacks_missing(stacks, missing))
+        self._say(wording.listed_stacks(stacks))
 
     async def _push(self, preview: Preview) -> str:
-        began = time.monotonic()
+        self._say(wording.pushing(preview, wording.COLOUR_CHANGE))
+        started = time.monotonic()
         sha = await self._push_files(preview, {"colour.txt": "#16a34a\n"}, "Green, on second thoughts")
-        await self._wait_for_page("the push is seen at the same URL", preview, sha, "#16a34a")
-        self.result.update = time.monotonic() - began
-        self._say(f"a push to {preview} is seen at the same URL after {self.result.update:.1f} s")
+        await self._wait_for_page("the push is live at the same URL", preview, sha, "#16a34a")
+        self.result.update = time.monotonic() - started
+        self._say(wording.push_live(preview, self.result.update))
         await self._check_report(preview, sha, "success", "Ready", sha[:7])
         return sha
 
     async def _break(self, preview: Preview, running: str) -> None:
+        self._say(wording.pushing(preview, wording.BROKEN_CHANGE))
         sha = await self._push_files(preview, broken_change(), "Who needs prices?")
         await self._check_report(preview, sha, "failure", BUILD_ERROR, sha[:7], within=UPDATE_TIMEOUT)
-        wrong = await self._page_problem(preview.host, running, *PRODUCT_ROWS)
-        if wrong:
-            raise StepFailed(f"the build of {sha[:7]} failed, and the page of {running[:7]} went with it: {wrong}")
-        self._say(f"a broken build is told on {preview}, and the page from before still answers")
+        problem = await self._page_problem(preview.host, running, *PRODUCT_ROWS)
+        if problem:
+            raise StepFailed(wording.previous_page_lost(sha, running, problem))
+        self._say(wording.broken_build(preview))
 
     async def _fix(self, preview: Preview) -> None:
+        self._say(wording.pushing(preview, wording.FIX))
         sha = await self._push_files(preview, {"page.html": (SHOP / "page.html").read_text()}, "Prices are back")
-        await self._wait_for_page("the mended page answers", preview, sha, *PRODUCT_ROWS)
+        await self._wait_for_page("the fixed page is live", preview, sha, *PRODUCT_ROWS)
         await self._check_report(preview, sha, "success", "Ready", sha[:7])
-        self._say(f"the next push to {preview} mends it")
+        self._say(wording.fixed(preview))
 
     async def _wait_for_page(self, description: str, preview: Preview, sha: str, *parts: str) -> None:
         await wait_until(
@@ -160,35 +164,35 @@ class Story:
 
     async def _unlabel(self, preview: Preview) -> None:
         await asyncio.to_thread(self._world.forge.unlabel, REPOSITORY, preview.number, LABEL)
-        await self._wait_gone(preview, "its label was taken away")
+        await self._wait_destroyed(preview, wording.LABEL_REMOVED)
 
     async def _close(self, preview: Preview) -> None:
         await asyncio.to_thread(self._world.forge.close_pull, REPOSITORY, preview.number)
-        await self._wait_gone(preview, "it was closed")
+        await self._wait_destroyed(preview, wording.CLOSED)
 
-    async def _wait_gone(self, preview: Preview, reason: str) -> None:
+    async def _wait_destroyed(self, preview: Preview, event: str) -> None:
         async def look() -> str:
             status = (await self._client.page(preview.host)).status if preview.host else 404
             listed = preview.stacks_in(await self._client.stacks())
             return "" if status in (404, 410, 429) and not listed else f"{status} from its URL, stacks {listed}"
 
-        await wait_until(f"{preview} is gone", look, DESTROY_TIMEOUT * self._timeout_factor)
+        await wait_until(f"{preview} is destroyed", look, DESTROY_TIMEOUT * self._timeout_factor)
         await self._check_report(preview, "", "", PHASE_LABELS[Phase.DESTROYED])
-        self._say(f"everything of {preview} is gone, because {reason}")
+        self._say(wording.destroyed(preview, event))
 
     async def _check_report(
         self, preview: Preview, sha: str, check: str, *parts: str, within: float = REPORT_TIMEOUT
     ) -> None:
-        """The words hold all of the parts, and the check on that very commit stands as it should."""
+        """Wait until the report contains all ``parts`` and the commit's check is ``check``."""
 
         async def look() -> str:
-            words = await self._report_text(preview)
-            missing = [part for part in parts if part not in words]
-            stands = await self._client.check(sha, preview.check) if sha else ""
-            fits = not missing and stands == check
-            return "" if fits else f"its words lack {missing}, the check is {stands!r}: {words[:MAX_QUOTED_REPORT]}"
+            text = await self._report_text(preview)
+            missing = [part for part in parts if part not in text]
+            actual = await self._client.check(sha, preview.check) if sha else ""
+            matches = not missing and actual == check
+            return "" if matches else wording.wrong_report(missing, actual, text[:MAX_QUOTED_REPORT])
 
-        await wait_until(f"{preview} tells so", look, within * self._timeout_factor)
+        await wait_until(f"{preview} reports it", look, within * self._timeout_factor)
 
     async def _report_text(self, preview: Preview) -> str:
         return await self._client.comment(preview.number)

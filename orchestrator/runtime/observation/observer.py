@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from orchestrator.core.model.world import HealthStatus, PullRequest, RunningOperation, TrafficSnapshot, World
+from orchestrator.core.model.world import HealthStatus, RunningOperation, TrafficSnapshot, World
 from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
 from orchestrator.runtime.wakeups import Refresh
 from stacks import names
@@ -49,9 +49,9 @@ class ObserverSources:
 
 
 class Observer:
-    def __init__(self, sources: ObserverSources, state: LoopState) -> None:
+    def __init__(self, sources: ObserverSources, facts: LoopFacts) -> None:
         self._sources = sources
-        self._state = state
+        self._facts = facts
         self._reported: dict[str, str] = {}
         self._pending_names: dict[str, asyncio.Task[frozenset[str]]] = {}
         self._pending_parts: dict[str, asyncio.Task[Mapping[str, frozenset[str]]]] = {}
@@ -74,35 +74,33 @@ class Observer:
             self.forge = await self._sources.forge.read(_environment_names(stacks), refresh.scope)
         on_targets = await self._target_environments()
         standing = await self._live_parts()
-        self._state.record_snapshot(self.forge.facts, stacks, clock())
+        self._facts.update(self.forge.facts, stacks, clock())
         return replace(self._world(stacks, running), target_environments=on_targets, live_parts=standing)
 
     def _world(self, stacks: StackSnapshot, running: Mapping[StackRef, RunningOperation]) -> World:
-        memory = self._state
+        facts = self._facts
         return World(
             repositories={
-                number: replace(facts, confirmed=self._confirmed(number)) for number, facts in self.forge.facts.items()
+                number: replace(home, confirmed=facts.confirmed.of_repository(number))
+                for number, home in self.forge.facts.items()
             },
             stacks=stacks,
             running={**running, **self._sources.operations.running},
             health=dict(self._sources.health),
-            failures=dict(memory.failures),
-            first_seen=dict(memory.first_seen),
-            recent_destroys=tuple(memory.guarded_destroys),
-            completed_repairs=dict(memory.completed_repairs),
-            suite_runs=memory.suite_runs(),
-            intents=tuple(memory.intents.values()),
-            approved_plans=frozenset(memory.approved_plans),
-            approved_destroys=frozenset(memory.approved_destroys),
-            failed_attempts=dict(memory.failed_attempts),
-            waiting_since=dict(memory.waiting_since),
-            image_lookups=dict(memory.image_lookups),
+            failures=dict(facts.attempts.failures),
+            first_seen=dict(facts.first_seen.seen),
+            recent_destroys=tuple(facts.guarded_destroys.started),
+            completed_repairs=dict(facts.repairs.latest),
+            suite_runs=facts.suites.runs(),
+            intents=facts.intents.all(),
+            approved_plans=frozenset(facts.approvals.plans),
+            approved_destroys=frozenset(facts.approvals.destroys),
+            failed_attempts=dict(facts.attempts.failed),
+            waiting_since=dict(facts.outdated.since),
+            image_lookups=dict(facts.image_lookups.latest),
             headroom=self._sources.headroom(),
             traffic=self._sources.traffic(),
         )
-
-    def _confirmed(self, repository: int) -> dict[Key, PullRequest]:
-        return {key: pull for key, (pull, _) in self._state.confirmed.items() if key.repository == repository}
 
     async def _target_environments(self) -> dict[str, frozenset[str]]:
         """A target that could not be read is left out: nothing of it is known, so nothing of it is purged. One that

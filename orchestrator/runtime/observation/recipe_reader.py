@@ -7,7 +7,7 @@ minute only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -28,17 +28,16 @@ from stacks import names
 
 CONFIG_FILE = "eph.yaml"
 MAX_BYTES = 64 * 1024
-RECIPES_KEPT = 20_000
-"""More than open pull requests with labels: fewer, and each cycle would read them all again."""
-BASES_KEPT = 500
-PARSED_KEPT = 500
-"""Most commits of a repository hold the same file, and reading YAML takes longer than all the rest."""
 BASE_TTL = timedelta(minutes=1)
 UNPUSHED_TTL = timedelta(hours=6)
 """Nobody pushed, so it says what it said."""
 K = TypeVar("K")
 V = TypeVar("V")
 MISSING_FILE = f"{CONFIG_FILE} is missing in this commit; add one (`eph init` creates it) or remove the label"
+
+
+def parse_file(text: bytes, limits: YamlLimits) -> Document:
+    return parse(text, limits=limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ class ServerRules:
     settings: Mapping[str, Mapping[str, str]]
     max_bytes: int = MAX_BYTES
     secrets: SecretStore = field(default_factory=SecretStore)
+    parse_file: Callable[[bytes, YamlLimits], Document] = parse_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,31 @@ class _CachedRefs:
 ReadResult = Document | _UnreadableFile
 
 
+@dataclass(frozen=True, slots=True)
+class CacheSizes:
+    """``recipes``: more than open pull requests with labels, or each cycle would read them all again. ``parsed``: most
+    commits of a repository contain the same file, and parsing YAML takes longer than all the rest."""
+
+    recipes: int = 20_000
+    bases: int = 500
+    parsed: int = 500
+
+
+DEFAULT_SIZES = CacheSizes()
+
+
 class RecipeReader:
     """Called from several threads, never twice at once for one pull request."""
 
-    def __init__(self, forge: Forge, rules: ServerRules, clock: Clock) -> None:
+    def __init__(self, forge: Forge, rules: ServerRules, clock: Clock, sizes: CacheSizes = DEFAULT_SIZES) -> None:
         self._forge = forge
         self._rules = rules
         self._clock = clock
-        self._recipes: BoundedCache[tuple[object, ...], _CachedRecipe] = BoundedCache(RECIPES_KEPT)
-        self._invalid: BoundedCache[tuple[int, str], _UnreadableFile] = BoundedCache(RECIPES_KEPT)
+        self._recipes: BoundedCache[tuple[object, ...], _CachedRecipe] = BoundedCache(sizes.recipes)
+        self._invalid: BoundedCache[tuple[int, str], _UnreadableFile] = BoundedCache(sizes.recipes)
         self._watched_refs: dict[int, _CachedRefs] = {}
-        self._bases: BoundedCache[tuple[int, str], tuple[TimeWindow, ReadResult]] = BoundedCache(BASES_KEPT)
-        self._parsed: BoundedCache[bytes, Document] = BoundedCache(PARSED_KEPT)
+        self._bases: BoundedCache[tuple[int, str], tuple[TimeWindow, ReadResult]] = BoundedCache(sizes.bases)
+        self._parsed: BoundedCache[bytes, Document] = BoundedCache(sizes.parsed)
 
     def recipe_for(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
         question = (
@@ -202,7 +215,7 @@ class RecipeReader:
     def _parse(self, text: bytes) -> Document:
         known = self._parsed.get(text)
         if known is None:
-            known = parse(text, limits=YamlLimits(size=self._rules.max_bytes))
+            known = self._rules.parse_file(text, YamlLimits(size=self._rules.max_bytes))
             self._parsed.put(text, known)
         return known
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.operations.journal import Journal
 from programs.registry import Target
 
 

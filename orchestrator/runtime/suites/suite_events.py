@@ -11,7 +11,7 @@ from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, Su
 from orchestrator.core.util.formatting import commit
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
-from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.operations.journal import Journal
 from stacks.model import StackRef
 
 MAX_EVENTS = 500

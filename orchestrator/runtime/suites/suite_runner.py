@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,8 +23,8 @@ from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, Su
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.facts.suite_history import SuiteHistory
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites import suite_events, suite_process
 from orchestrator.runtime.suites.suite_process import SuiteCommand, SuiteExit
 from programs import registry
@@ -43,7 +42,7 @@ class SuiteRunnerDependencies:
     may start anything; ``wake`` makes the loop show what changed."""
 
     records: Path
-    state: LoopState
+    history: SuiteHistory
     journal: Journal
     clock: Clock
     wake: Callable[[], None]
@@ -71,15 +70,7 @@ class SuiteRunner:
     def __init__(self, dependencies: SuiteRunnerDependencies) -> None:
         self._dependencies = dependencies
         self._tasks: dict[SuiteRun, asyncio.Task[None]] = {}
-        self._loaded: set[StackRef] = set()
-        self._attempts: Counter[SuiteRun] = Counter()
         self._closed = False
-
-    def start_term(self) -> None:
-        """A term of leading begins: results are read anew, as another replica may have led meanwhile."""
-        self._loaded.clear()
-        self._attempts.clear()
-        self._dependencies.state.suite_results.clear()
 
     def on_cycle(self, cycle: CycleResult) -> None:
         """After each cycle. Only starts and ends; what takes time has a task of its own."""
@@ -87,11 +78,10 @@ class SuiteRunner:
             return
         found = {view.ref: pair for view in cycle.views if (pair := _ready(view, cycle)) is not None}
         places = [place for place, _ in found.values()]
-        self._forget({view.ref for view in cycle.views})
         self._load_results([place for place in places if place.is_testable])
-        trials = self._dependencies.state.suite_runs()
-        known = [place for place in places if place.ref in self._loaded] if self._dependencies.is_leader() else []
-        decision = suite_plan.decide(known, trials, self._dependencies.slots)
+        history = self._dependencies.history
+        known = [place for place in places if place.ref in history.loaded] if self._dependencies.is_leader() else []
+        decision = suite_plan.decide(known, history.runs(), self._dependencies.slots)
         for run in decision.stop:
             self._stop(run)
         for run, why in decision.skip.items():
@@ -105,13 +95,8 @@ class SuiteRunner:
             self._dependencies.wake()
 
     def retry(self, ref: StackRef) -> None:
-        """A person asked to try again: what failed or was skipped is forgotten."""
-        results = self._dependencies.state.suite_results.get(ref, {})
-        self._dependencies.state.suite_results[ref] = {
-            name: result for name, result in results.items() if result.outcome is SuiteOutcome.PASSED
-        }
-        for run in [run for run in self._attempts if run.ref == ref]:
-            del self._attempts[run]
+        """Runs again what failed or was skipped, because a person asked for it."""
+        self._dependencies.history.reset(ref)
 
     def log_lines(self, ref: StackRef, suite: str, limit: int) -> list[str]:
         """Blocking: the last lines of a suite's last run."""
@@ -138,37 +123,30 @@ class SuiteRunner:
         """The event log is asked once for each environment; meanwhile nothing of it begins."""
         for place in environments:
             asking = SuiteRun(place.ref, "", "")
-            if place.suites and place.ref not in self._loaded and asking not in self._tasks:
+            if place.suites and place.ref not in self._dependencies.history.loaded and asking not in self._tasks:
                 self._start_task(asking, self._load_result_of(place.ref))
 
     async def _load_result_of(self, ref: StackRef) -> None:
         found = await asyncio.to_thread(suite_events.load_results, self._dependencies.journal.ledger, ref)
-        self._dependencies.state.suite_results[ref] = {**found, **self._dependencies.state.suite_results.get(ref, {})}
-        self._loaded.add(ref)
-
-    def _forget(self, existing: set[StackRef]) -> None:
-        self._loaded &= existing
-        for ref in self._dependencies.state.suite_results.keys() - existing:
-            del self._dependencies.state.suite_results[ref]
-        for run in [run for run in self._attempts if run.ref not in existing]:
-            del self._attempts[run]
+        self._dependencies.history.load(ref, found)
 
     def _record(self, ref: StackRef, result: SuiteResult) -> None:
-        self._dependencies.state.suite_results.setdefault(ref, {})[result.suite] = result
+        self._dependencies.history.record(ref, result)
         suite_events.record_result(self._dependencies.journal, ref, result)
 
     # --- one run
 
     def _start(self, run: SuiteRun, ready: _ReadyEnvironment) -> None:
-        self._attempts[run] += 1
-        if self._attempts[run] > suite_plan.MAX_ATTEMPTS:
+        history = self._dependencies.history
+        history.attempts[run] += 1
+        if history.attempts[run] > suite_plan.MAX_ATTEMPTS:
             why = f"interrupted {suite_plan.MAX_ATTEMPTS} times; run `eph up` to start it again"
             self._record(
                 run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.FAILED, self._dependencies.clock(), detail=why)
             )
             self._dependencies.wake()
             return
-        self._dependencies.state.running_suites[run] = self._dependencies.clock()
+        history.running[run] = self._dependencies.clock()
         suite_events.record_started(self._dependencies.journal, run)
         self._start_task(run, self._run(run, ready))
         self._dependencies.wake()
@@ -185,7 +163,7 @@ class SuiteRunner:
 
     def _on_done(self, run: SuiteRun, task: asyncio.Task[None]) -> None:
         self._tasks.pop(run, None)
-        self._dependencies.state.running_suites.pop(run, None)
+        self._dependencies.history.running.pop(run, None)
         if task.cancelled():
             if run.suite:
                 suite_events.record_stopped(self._dependencies.journal, run)

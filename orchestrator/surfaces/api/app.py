@@ -11,12 +11,13 @@ from fastapi.responses import JSONResponse, Response
 
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import dashboard, metrics
-from orchestrator.surfaces.api import api_errors, environment_routes, role_dependencies, schemas, service_routes
+from orchestrator.surfaces.api import api_errors, role_dependencies, schemas
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.role_dependencies import VIEWER
-from orchestrator.surfaces.api.streams import Streams
+from orchestrator.surfaces.api.routes import environment_routes, service_routes
+from orchestrator.surfaces.api.routes.streams import Streams
 
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Error, "description": text}

@@ -14,14 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from orchestrator.core.util.time_windows import TimeWindow, is_within
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import (
+    CheckReport,
     Conclusion,
-    Forge,
+    DeploymentReport,
     ForgeForbidden,
     ForgeNotFound,
     ForgeRefused,
@@ -29,6 +30,7 @@ from orchestrator.forges.port import (
     ForgeUnsupported,
     Repository,
 )
+from orchestrator.forges.wording import ForgeWords
 from orchestrator.service.chat_replies import Replies
 from orchestrator.surfaces.reports import check_runs, comment, forge_reports
 from orchestrator.surfaces.reports.forge_reports import (
@@ -73,11 +75,28 @@ class _DeliveryState:
     """The commit whose check we left in progress."""
 
 
+class ReportsForge(Protocol):
+    """The verbs of a Git host that reports need."""
+
+    @property
+    def words(self) -> ForgeWords: ...
+
+    def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None: ...
+
+    def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None: ...
+
+    def report_deployment(
+        self, repository: Repository, sha: str, environment: str, report: DeploymentReport
+    ) -> None: ...
+
+    def retire_deployment(self, repository: Repository, environment: str) -> str: ...
+
+
 class Reporter:
     """Blocking; called from one thread at a time. ``may_write`` is asked before every write."""
 
     def __init__(
-        self, forge: Forge, clock: Callable[[], datetime], may_write: Callable[[], bool] = lambda: True
+        self, forge: ReportsForge, clock: Callable[[], datetime], may_write: Callable[[], bool] = lambda: True
     ) -> None:
         self._forge = forge
         self._clock = clock

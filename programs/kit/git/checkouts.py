@@ -1,8 +1,8 @@
-"""A plain folder with the files of one commit: no repository in it, nothing of git's that could run.
+"""A plain folder with the files of one commit, without a repository or anything of git's that could run.
 
-Written beside and renamed, so that a checkout is whole or absent. Refused: too large, too many files, a symbolic
-link that leads out. Submodules stay empty folders and LFS files stay pointers, and both are told: fetching either would
-ask hosts that the repository names.
+It is written to a temporary folder and renamed, so a checkout is either complete or absent. Rejected: commits that are
+too large, contain too many files, or contain a symbolic link out of the repository. Submodules stay empty folders and
+LFS files stay pointers, with a notice for each: fetching them would contact hosts that the repository chooses.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.kit import files, identifiers
-from programs.kit.errors import TargetError
+from programs.kit.errors import CheckoutTooLarge, TargetError
 from programs.kit.git import mirrors
+from programs.kit.host_settings import MEGABYTE, HostSettings
 from programs.kit.processes import sandbox
-from programs.kit.sandbox_settings import MEGABYTE, CommandHost
 
 MAX_FILES = 200_000
 LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
 MAX_POINTER_BYTES = 1024
-"""Bytes: the format's own limit."""
+"""In bytes: the limit of the LFS pointer format."""
 MAX_LISTED_PATHS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _TreeEntry:
-    """A line of the commit's tree; ``size`` is None for a submodule."""
+    """An entry of the commit's tree. ``size`` is None for a submodule."""
 
     path: str
     size: int | None
 
 
-def create(settings: CommandHost, source: tuple[str, str], target: Path) -> tuple[str, ...]:
-    """``source`` is the clone URL and the commit. What an interrupted earlier try left is made anew. Gives what people
-    should know of the files that are there."""
+def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tuple[str, ...]:
+    """Creates the checkout and returns notices about its files. ``source`` is the clone URL and the commit. An
+    incomplete checkout is replaced."""
     clone_url, commit = source
     mirror = mirrors.fetch(settings, clone_url, identifiers.check_commit(commit))
     entries = _list_tree(mirror, commit)
@@ -55,7 +55,7 @@ def create(settings: CommandHost, source: tuple[str, str], target: Path) -> tupl
 
 
 def _export(mirror: Path, commit: str, folder: Path, index: Path) -> None:
-    # Not `git archive`: it would leave out what the repository's attributes mark as export-ignore.
+    # Not `git archive`, which leaves out what the repository's attributes mark as export-ignore.
     place = ["--git-dir", str(mirror), "--work-tree", str(folder)]
     mirrors.git([*place, "read-tree", commit], GIT_INDEX_FILE=str(index))
     mirrors.git([*place, "checkout-index", "--all", "--quiet"], GIT_INDEX_FILE=str(index))
@@ -74,20 +74,22 @@ def _list_tree(mirror: Path, commit: str) -> list[_TreeEntry]:
 def _check_size(tree_entries: list[_TreeEntry], commit: str, max_bytes: int) -> None:
     total = sum(entry.size or 0 for entry in tree_entries)
     if total > max_bytes:
-        raise TargetError(
-            f"commit {commit[:12]} holds {total / MEGABYTE:.0f} MB of files, more than the server's limit of "
-            f"{max_bytes / MEGABYTE:.0f} MB (setting local.checkout_bytes)"
+        raise CheckoutTooLarge(
+            f"Commit {commit[:12]} contains {total / MEGABYTE:.0f} MB of files. The server's limit is "
+            f"{max_bytes / MEGABYTE:.0f} MB"
         )
     if len(tree_entries) > MAX_FILES:
-        raise TargetError(f"commit {commit[:12]} holds {len(tree_entries)} files, more than the limit of {MAX_FILES}")
+        raise TargetError(f"Commit {commit[:12]} contains {len(tree_entries)} files. The limit is {MAX_FILES}.")
 
 
 def _notes(checkout: Path, entries: list[_TreeEntry]) -> tuple[str, ...]:
     submodules = [entry.path for entry in entries if entry.size is None]
     small = (entry.path for entry in entries if entry.size is not None and entry.size <= MAX_POINTER_BYTES)
     pointers = [path for path in small if _is_pointer(checkout / path)]
-    notes = [f"{_list_paths(submodules)}: submodules are not fetched, the folder is empty"] if submodules else []
-    notes += [f"{_list_paths(pointers)}: Git LFS is not fetched, the file is its pointer"] if pointers else []
+    notes = [f"{_list_paths(submodules)}: submodules aren't fetched; the folder is empty"] if submodules else []
+    notes += (
+        [f"{_list_paths(pointers)}: Git LFS files aren't fetched; the file contains the pointer"] if pointers else []
+    )
     return tuple(notes)
 
 
@@ -104,23 +106,23 @@ def _list_paths(paths: list[str]) -> str:
 
 
 def _check_links(checkout: Path) -> None:
-    """Links are resolved on disk, not by their text: one link may lead through another."""
+    """Resolves links on disk, not by their text, because a link can go through another one."""
     top = Path(os.path.realpath(checkout))
     for folder, names, others in os.walk(checkout):
         for path in (Path(folder, name) for name in [*names, *others]):
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
                 shown = path.relative_to(checkout)
                 raise TargetError(
-                    f"{shown} is a symbolic link to {str(path.readlink())!r}, which leads out of the repository; "
-                    "make it point inside, or remove it"
+                    f"{shown} is a symbolic link to {str(path.readlink())!r}, which is outside the repository. "
+                    "Change its target or remove it."
                 )
 
 
 def file_in_checkout(checkout: Path, path: str) -> Path:
-    """A file of the checkout by its path in the repository."""
+    """A file in the checkout, given its path in the repository."""
     found = Path(os.path.realpath(checkout / path))
     if not found.is_relative_to(os.path.realpath(checkout)):
-        raise TargetError(f"{path} leads out of the repository; name a file in it")
+        raise TargetError(f"{path} is outside the repository. Use a file in it.")
     if not found.is_file():
-        raise TargetError(f"there is no file {path} in the repository at this commit")
+        raise TargetError(f"The file {path} doesn't exist in the repository at this commit.")
     return found

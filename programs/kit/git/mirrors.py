@@ -1,10 +1,9 @@
-"""One bare mirror for each repository, into which single commits are fetched.
+"""One bare mirror per repository, into which single commits are fetched.
 
-git is given nothing of the machine's or the repository's configuration: no hooks, filters, submodules, credentials
-helpers or prompts. A password in the clone URL travels in git's environment, not on a command line, and never into
-an error. A mirror's lock is held while it is written, so lock files of git's own found then were left by a crash.
-
-What is fetched has a limit of its own, kept by the kernel: a repository that says nothing of its size fills no disk.
+git ignores the machine's and the repository's configuration: no hooks, filters, submodules, credential helpers or
+prompts. A password in the clone URL is passed in git's environment, never on a command line or in an error. A mirror is
+locked while it is written, so any lock file of git's found then was left by a crash. The kernel limits the size of what
+is fetched, so a repository can't fill the disk.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from programs.kit import files, identifiers
-from programs.kit.errors import TargetError
-from programs.kit.sandbox_settings import MEGABYTE, CommandHost
+from programs.kit.errors import CheckoutTooLarge, TargetError
+from programs.kit.host_settings import MEGABYTE, HostSettings
 
 FETCH_SECONDS = 600
 EXTRA_BYTES = 16 * MEGABYTE
-"""What a fetch may bring beyond the files themselves: trees, and what does not compress."""
+"""Allowance on top of the files: trees, and data that doesn't compress."""
 HISTORY_FACTOR = 8
-"""How much more all branches with their history may hold than one commit."""
+"""How many times larger all branches with their history may be than one commit."""
 ALL_REFS = ("+refs/heads/*:refs/eph/heads/*", "+refs/pull/*/head:refs/eph/pull/*")
 CONFIG = {
     "core.hooksPath": "/dev/null",
@@ -49,7 +48,7 @@ CONFIG = {
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A clone URL without its password, and the header that stands for it."""
+    """A clone URL without its password, and the header that carries the password."""
 
     url: str
     header: str = ""
@@ -57,7 +56,7 @@ class Remote:
 
 def parse_remote(clone_url: str) -> Remote:
     if not clone_url or clone_url.startswith("-") or "::" in clone_url.split("/")[0]:
-        raise TargetError(f"clone URL {clone_url!r} is not one that git may be given")
+        raise TargetError(f"Clone URL {clone_url!r} isn't allowed")
     parts = urlsplit(clone_url)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return Remote(clone_url)
@@ -68,7 +67,7 @@ def parse_remote(clone_url: str) -> Remote:
 
 @dataclass(frozen=True, slots=True)
 class GitLimits:
-    """Of one call of git. ``max_file_bytes``: bytes that any file it writes may have, 0 for no limit."""
+    """Limits of one git command. ``max_file_bytes`` is the maximum size of a file it writes; 0 means no limit."""
 
     header: str = ""
     timeout: float = 120
@@ -79,18 +78,14 @@ class GitLimits:
 DEFAULT_LIMITS = GitLimits()
 
 
-class RepositoryTooLarge(TargetError):
-    """It was ended because it brought more than it may."""
-
-
 _FILE_TOO_LARGE = "File too large"
-# The kernel's limit as an error of write() instead of a signal, so that git says what happened and tidies up.
+# The kernel's limit makes write() fail instead of raising a signal, so that git reports the error and cleans up.
 _ULIMIT_COMMAND = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; exec "$@"')
 _BLOCK = 512
 
 
 def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: str) -> bytes:
-    """git's output; a failure is an error with git's own last lines."""
+    """Runs git and returns its output. A failure raises an error with git's last lines."""
     env = {**_env(limits), **extra_env}
     limited = [*_ULIMIT_COMMAND, str(-(-limits.max_file_bytes // _BLOCK))] if limits.max_file_bytes else []
     try:
@@ -99,7 +94,7 @@ def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: s
             timeout=limits.timeout, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        raise TargetError("git is not on PATH; install git") from None
+        raise TargetError("git isn't on PATH. Install git.") from None
     except subprocess.TimeoutExpired:
         raise TargetError(f"git took longer than {limits.timeout:.0f} s") from None
     if result.returncode != 0:
@@ -127,8 +122,8 @@ def _env(limits: GitLimits) -> dict[str, str]:
     return env | {key: value for key, value in os.environ.items() if key in ("SSH_AUTH_SOCK", "SSL_CERT_FILE")}
 
 
-def fetch(settings: CommandHost, clone_url: str, commit: str) -> Path:
-    """The mirror of the repository, with the commit in it."""
+def fetch(settings: HostSettings, clone_url: str, commit: str) -> Path:
+    """Returns the repository's mirror after making sure that it contains the commit."""
     source = parse_remote(clone_url)
     identifiers.check_commit(commit)
     mirror = settings.root / "mirrors" / f"{hashlib.sha256(source.url.encode()).hexdigest()[:16]}.git"
@@ -142,7 +137,7 @@ def fetch(settings: CommandHost, clone_url: str, commit: str) -> Path:
 
 
 def has_commit(mirror: Path, commit: str) -> bool:
-    """Whether the commit was fetched whole: its own ref is written after its objects."""
+    """Whether the commit was fetched completely: its ref is written after its objects."""
     if not mirror.exists():
         return False
     try:
@@ -166,28 +161,28 @@ def _fetch_commit(mirror: Path, source: Remote, commit: str, max_file_bytes: int
     try:
         _fetch(mirror, source, ["--depth=1", source.url, f"+{commit}:{own}"], max_file_bytes)
         return
-    except RepositoryTooLarge:
+    except CheckoutTooLarge:
         raise
     except TargetError:
-        # Some hosts give single commits only when a ref points at them: fetch the refs, then look again.
+        # Some hosts serve a commit only if a ref points at it: fetch the refs, then look again.
         pass
     try:
         _fetch(mirror, source, ["--update-shallow", source.url, *ALL_REFS], max_file_bytes * HISTORY_FACTOR)
-    except RepositoryTooLarge:
+    except CheckoutTooLarge:
         raise
     except TargetError as error:
-        raise TargetError(f"the repository {source.url} could not be fetched: {error.sentence}", error.tail) from None
+        raise TargetError(f"Couldn't fetch the repository {source.url}: {error.sentence}", error.tail) from None
     try:
         git(["-C", str(mirror), "update-ref", own, commit])
     except TargetError:
         raise TargetError(
-            f"commit {commit} is not in {source.url}, on no branch and no pull request; "
-            "it may have been pushed over: push again"
+            f"Commit {commit} isn't on any branch or pull request of {source.url}. "
+            "A force push may have removed it; push again."
         ) from None
 
 
 def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: int) -> None:
-    """As one pack, whose file may grow so far and no further."""
+    """Fetches a single pack whose file can't exceed the size limit."""
     options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
     one_pack = {"fetch.unpackLimit": "1"}
     try:
@@ -200,7 +195,6 @@ def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: i
             raise
         for half in (mirror / "objects" / "pack").glob("tmp_*"):
             half.unlink(missing_ok=True)
-        raise RepositoryTooLarge(
-            f"{source.url} sends more than {max_file_bytes / MEGABYTE:.0f} MB, "
-            "the server's limit for a checkout (setting local.checkout_bytes)"
+        raise CheckoutTooLarge(
+            f"{source.url} is larger than {max_file_bytes / MEGABYTE:.0f} MB, this server's limit for a fetch"
         ) from None

@@ -1,7 +1,7 @@
-"""Runs a command of the repository to its end, in the sandbox, with a time limit and its last lines kept.
+"""Runs a command of the repository in the sandbox, with a timeout, and keeps its last lines of output.
 
-Output goes through a pipe of ours, so that a command that never stops printing fills no disk: the log file gets the
-first part of it, the error the last.
+We read the output through a pipe, so a command that never stops printing can't fill the disk: the log file gets the
+first part, the error the last.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MAX_LINE_LENGTH = 2000
 
 @dataclass(frozen=True, slots=True)
 class CommandRun:
-    """``title`` is what people call it (build, migrate db); ``slug`` names its files. ``secret_values``: values that
-    neither its log nor an error shows."""
+    """``title`` is the name for people (build, migrate db); ``slug`` names its files. ``secret_values`` are redacted
+    from the log and errors."""
 
     title: str
     slug: str
@@ -44,7 +44,7 @@ class CommandRun:
 
 @dataclass(slots=True)
 class _Output:
-    """The end of what a command printed, and a log that stops growing."""
+    """The last lines of a command's output, and a log with a maximum size."""
 
     log: Path
     bytes_left: int
@@ -57,12 +57,12 @@ class _Output:
 
     def feed(self, data: bytes) -> None:
         *whole, rest = (self.partial_line + self.decoder.decode(data)).split("\n")
-        # Twice what is kept: a hidden value that the cut goes through is then beyond what is shown.
+        # Twice what is shown, so a secret that the cut splits is never visible.
         self.partial_line = rest[-2 * MAX_LINE_LENGTH :]
         self._add_lines(whole)
 
     def finish(self) -> list[str]:
-        """The last lines, once nothing comes any more."""
+        """The last lines, once the output has ended."""
         self._add_lines([self.partial_line] if self.partial_line else [])
         self.partial_line = ""
         return list(self.lines)
@@ -78,7 +78,7 @@ class _Output:
 
 
 def run(settings: HostSettings, environment: str, workspace: Workspace, command: CommandRun) -> None:
-    """Returns when the command succeeded; raises LocalError with its last lines when it did not."""
+    """Returns when the command succeeds. Raises an error with its last lines if it fails."""
     folder = settings.env(environment)
     launch = sandbox.sandboxed(settings, workspace, command.command, command.env)
     argv = sandbox.write_launch_file(folder / "run" / f"{command.slug}.json", launch)
@@ -97,31 +97,31 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
 
 
 def _execute(argv: list[str], output: _Output, timeout: int) -> str:
-    """Why it failed, or nothing. The whole process group is gone afterwards, whatever happened."""
+    """Returns why the command failed, or an empty string. Its process group is always gone afterwards."""
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:
         try:
             if not _read_output(process, output, time.monotonic() + timeout):
-                return f"took longer than its limit of {timeout} s"
+                return f"exceeded its timeout of {timeout} s"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-    return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was ended by signal {-code}")
+    return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}")
 
 
 def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:
-    """Reads until the command ended; False when the deadline came first."""
+    """Reads until the command ends. Returns False if the deadline passes first."""
     pipe = process.stdout
     if pipe is None:
-        raise RuntimeError("started without a pipe")
+        raise RuntimeError("the process has no pipe")
     os.set_blocking(pipe.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
             ended = process.poll() is not None
-            # A child left in the background may hold the pipe open: the command's own end is what counts.
+            # A background child may hold the pipe open, so wait for the command itself to end.
             data = pipe.read() if selector.select(0 if ended else 0.05) else None
             if data:
                 output.feed(data)
@@ -131,16 +131,16 @@ def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: fl
                 selector.unregister(pipe)
                 return _wait_for_exit(process, deadline)
             if CANCELLED.is_set():
-                raise Cancelled("interrupted: the operation was asked to end early")
+                raise Cancelled("interrupted: the operation was cancelled")
             if time.monotonic() > deadline:
                 return False
 
 
 def _wait_for_exit(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    """The command closed its output and runs on."""
+    """The command has closed its output but is still running."""
     while process.poll() is None:
         if CANCELLED.wait(0.02):
-            raise Cancelled("interrupted: the operation was asked to end early")
+            raise Cancelled("interrupted: the operation was cancelled")
         if time.monotonic() > deadline:
             return False
     return True

@@ -1,10 +1,9 @@
-"""Becomes another program, cleanly: ``python -I -S launch.py FILE``. Stands alone, imports nothing of ours.
+"""Becomes another program: ``python -I -S launch.py FILE``. Imports nothing from Eph.
 
-FILE says what to become (argv, env, cwd), so that no secret shows on a command line. Before that it asks the kernel
-to end it with its parent: when supervisord is killed, nothing of it runs on, and nothing runs twice. ``parent`` is a
-word of the parent's command line; a parent that died before the kernel was asked is noticed by it. ``identity`` is
-``same``, ``namespace`` (root becomes an ordinary user in a user namespace, files keep their owner: PostgreSQL
-refuses to run as root) or ``UID:GID``.
+FILE contains argv, env and cwd, so no secret appears on a command line. First it asks the kernel to kill it when its
+parent dies: nothing survives a killed supervisord, and nothing runs twice. ``parent`` is a word in the parent's command
+line, which reveals a parent that died before the request. ``identity`` is ``same``, ``namespace`` (root becomes an
+ordinary user in a user namespace and files keep their owner; PostgreSQL refuses to run as root) or ``UID:GID``.
 """
 
 import ctypes
@@ -26,13 +25,13 @@ def exit_with_parent(expected: str) -> None:
     if expected:
         line = pathlib.Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
         if expected.encode() not in line:
-            sys.exit("launch: the parent is gone")
+            sys.exit("launch: the parent process has ended")
 
 
 def switch_user(identity: str) -> None:
     if identity == "namespace":
         if libc().unshare(CLONE_NEWUSER) != 0:
-            sys.exit("launch: this kernel gives no user namespace")
+            sys.exit("launch: user namespaces aren't available")
         pathlib.Path("/proc/self/setgroups").write_text("deny")
         pathlib.Path("/proc/self/gid_map").write_text("1000 0 1")
         pathlib.Path("/proc/self/uid_map").write_text("1000 0 1")
@@ -44,7 +43,7 @@ def switch_user(identity: str) -> None:
 
 
 def remove_stale_pidfile(pidfile: str) -> None:
-    """Removes PostgreSQL's lock file when its process id belongs to another program by now, as after a restart."""
+    """Removes PostgreSQL's lock file if its process ID now belongs to another program, as after a reboot."""
     path = pathlib.Path(pidfile)
     if pidfile and path.exists():
         line = pathlib.Path(f"/proc/{path.read_text().split()[0]}/cmdline")
@@ -63,7 +62,7 @@ def main(path: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     remove_stale_pidfile(what["pidfile"])
     switch_user(what["identity"])
-    # Last: a change of identity makes the kernel forget what was asked of it.
+    # Last, because a change of identity makes the kernel drop the request.
     exit_with_parent(what["parent"])
     os.chdir(what["cwd"])
     os.execve(what["argv"][0], what["argv"], what["env"])  # noqa: S606 - becoming that program is the purpose

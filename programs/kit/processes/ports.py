@@ -1,7 +1,6 @@
-"""Ports of this machine, each given to one service of one generation and written down until it goes.
+"""Ports of this machine, each reserved for one service of one generation.
 
-They lie below the range from which the kernel takes ports for outgoing connections, and stay the same over restarts,
-because the file that reserves one is what makes it taken.
+They are below the kernel's range for outgoing connections, and survive restarts, because a port is reserved by a file.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ def _folder(settings: HostSettings) -> Path:
 
 
 def reserve(settings: HostSettings, owner: str) -> int:
-    """A free port for ``owner``; the one it already has, if any."""
+    """A free port for ``owner``, or the one it already has."""
     with files.locked(_folder(settings) / "lock"):
         for port, name in list_reserved(settings):
             if name == owner:
                 return port
         taken = {port for port, _ in list_reserved(settings)}
         span = settings.last_port - settings.first_port + 1
-        # A random start keeps two servers on one machine out of each other's way.
+        # A random start keeps two servers on one machine from choosing the same ports.
         start = random.randrange(span)  # noqa: S311 - no secret
         for step in range(span):
             port = settings.first_port + (start + step) % span
@@ -52,12 +51,12 @@ def release_port(settings: HostSettings, port: int) -> None:
 
 
 def reservation_file(settings: HostSettings, port: int) -> Path:
-    """What makes a port taken."""
+    """The file that reserves a port."""
     return _folder(settings) / str(port)
 
 
 def list_reserved(settings: HostSettings) -> Iterator[tuple[int, str]]:
-    """Every reservation: the port and whose it is."""
+    """Every reserved port and its owner."""
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(_folder(settings))):  # noqa: PTH208 - names only
             if name.isdigit():

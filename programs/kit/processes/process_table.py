@@ -1,4 +1,4 @@
-"""The machine's process table: whose trace a process carries, and ending it."""
+"""The machine's process table: finds processes by what they mention, and kills them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def pids() -> Iterator[int]:
 
 
 def mentions(pid: int, text: str) -> bool:
-    """Whether a process names ``text`` in its command line, its working folder or its environment."""
+    """Whether ``text`` occurs in a process's command line, working folder or environment."""
     raw = text.encode()
     with contextlib.suppress(OSError):
         if raw in Path(f"/proc/{pid}/cmdline").read_bytes():
             return True
     with contextlib.suppress(OSError):
-        folder = os.readlink(f"/proc/{pid}/cwd") + "/"  # noqa: PTH115 - may be no path any more
+        folder = os.readlink(f"/proc/{pid}/cwd") + "/"  # noqa: PTH115 - may no longer be a path
         if text in folder:
             return True
     with contextlib.suppress(OSError):
@@ -32,8 +32,8 @@ def mentions(pid: int, text: str) -> bool:
 
 
 def started_for(folder: Path, launches: str) -> list[int]:
-    """Live processes that we started for an environment: they have its home, or are about to become such. One that
-    merely looks into the folder, like a shell of a curious person, is not among them."""
+    """Live processes started for an environment: they have its home, or are about to. A process that merely uses the
+    folder, such as an operator's shell, isn't included."""
     home = f"HOME={folder}/home\0".encode()
     return [
         pid for pid in pids() if is_alive(pid) and (_environ_has(pid, home) or _is_launching(pid, folder, launches))
@@ -58,7 +58,7 @@ def command_line(pid: int) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """A zombie is not alive: it only waits for its parent to look."""
+    """A zombie isn't alive: it only waits to be reaped."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
@@ -73,7 +73,7 @@ def process_name(pid: int) -> str:
 
 
 def environment_variable(pid: int, variable_name: str) -> str:
-    """A variable of the environment that a process was started with."""
+    """A variable from the environment that a process was started with."""
     wanted = f"{variable_name}=".encode()
     with contextlib.suppress(OSError):
         for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
@@ -83,12 +83,12 @@ def environment_variable(pid: int, variable_name: str) -> str:
 
 
 def ancestors() -> set[int]:
-    """This process and those it came from."""
+    """This process and its ancestors."""
     return ancestry(os.getpid())
 
 
 def ancestry(pid: int) -> set[int]:
-    """A process and those it came from."""
+    """A process and its ancestors."""
     found: set[int] = set()
     while pid > 0 and pid not in found:
         found.add(pid)
@@ -100,13 +100,13 @@ def ancestry(pid: int) -> set[int]:
 
 
 def mentioning(text: str) -> list[int]:
-    """Live processes with a trace of ``text``, without this one and its ancestors."""
+    """Live processes that mention ``text``, except this one and its ancestors."""
     own = ancestors()
     return [pid for pid in pids() if pid not in own and is_alive(pid) and mentions(pid, text)]
 
 
 def kill(pids_to_kill: list[int], timeout: float = 5.0) -> None:
-    """Kills them and waits until they are gone."""
+    """Kills the processes and waits until they have ended."""
     for pid in pids_to_kill:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

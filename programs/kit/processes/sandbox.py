@@ -1,10 +1,10 @@
-"""What a preview's command can see and do: its checkout, its home, the machine's programs, and nothing else.
+"""Limits what a preview's command can see and do: its checkout, its home and the machine's programs, nothing else.
 
-With bubblewrap: own user, process, IPC and host-name namespaces; the machine's programs and libraries read-only; the
-checkout and the environment's home writable at their own paths; a private /tmp. The network is shared, so a preview
-reaches whatever listens on this machine's loopback: that is why only trusted authors' commits run here. Memory and
-processor time are not bounded either. Without bubblewrap only the environment is cleaned, and root becomes
-``nobody_ids``; ``none`` by setting keeps the user too.
+With bubblewrap, a command has its own user, process, IPC and host-name namespaces. The machine's programs and libraries
+are read-only, the checkout and the environment's home are writable at their own paths, and /tmp is private. The network
+is shared, so a preview can reach everything that listens on this machine's loopback, which is why only commits by
+trusted authors run here. Memory and CPU aren't limited either. Without bubblewrap only the environment variables are
+cleaned, and root becomes ``nobody_ids``; the mode ``none`` keeps the user, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from programs.kit import files
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
-from programs.kit.sandbox_settings import CommandHost
+from programs.kit.host_settings import HostSettings
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -53,7 +53,7 @@ NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
-    file that stands in for the machine's list of host names, where the sandbox can do that."""
+    file that replaces /etc/hosts where the sandbox supports it."""
 
     checkout: Path
     home: Path
@@ -62,7 +62,8 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """What ``launch.py`` becomes. ``parent``: a word of the parent's command line, when that is to be checked."""
+    """What ``launch.py`` becomes. ``parent`` is a word in the parent's command line, if the parent is to be
+    verified."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -73,7 +74,7 @@ class LaunchSpec:
     bounded: bool = True
 
 
-def kind(settings: CommandHost) -> str:
+def kind(settings: HostSettings) -> str:
     """``bubblewrap``, ``user`` (root becomes nobody) or ``none``."""
     if settings.sandbox == "none":
         return "none"
@@ -81,15 +82,15 @@ def kind(settings: CommandHost) -> str:
         return "bubblewrap"
     if settings.sandbox == "bubblewrap":
         raise TargetError(
-            "setting 'sandbox' asks for bubblewrap, and bwrap cannot make its namespaces on this machine; "
-            "install bubblewrap, allow user namespaces, or set it to auto"
+            "Setting 'sandbox' requires bubblewrap, but bwrap can't create its namespaces on this machine. "
+            "Install bubblewrap, allow user namespaces, or set it to auto."
         )
     return "user" if os.geteuid() == 0 else "none"
 
 
 @functools.cache
 def works() -> bool:
-    """Whether bubblewrap can do here all that ``_bubblewrap`` asks of it."""
+    """Whether bubblewrap on this machine supports everything that ``_bubblewrap`` uses."""
     found = shutil.which("bwrap")
     if not found:
         return False
@@ -105,8 +106,9 @@ def nobody_ids() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def grant_access(settings: CommandHost, folder_tree: Path) -> None:
-    """Gives a tree to the user that commands run as, where that is another one, and lets it walk there."""
+def grant_access(settings: HostSettings, folder_tree: Path) -> None:
+    """Gives a tree to the user that commands run as, if that is a different one, and lets it enter the parent
+    folders."""
     if kind(settings) != "user":
         return
     user, group = nobody_ids()
@@ -118,8 +120,8 @@ def grant_access(settings: CommandHost, folder_tree: Path) -> None:
             above.chmod(0o711)
 
 
-def sandboxed(settings: CommandHost, workspace: Workspace, command: str, env: Mapping[str, str]) -> LaunchSpec:
-    """The repository's shell command, ready to be launched in this machine's best sandbox."""
+def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: Mapping[str, str]) -> LaunchSpec:
+    """The repository's shell command, ready to launch in the best sandbox that this machine supports."""
     how = kind(settings)
     shell = ("/bin/sh", "-c", command)
     clean = {**base_env(settings, workspace, how), **env}
@@ -129,8 +131,8 @@ def sandboxed(settings: CommandHost, workspace: Workspace, command: str, env: Ma
     return LaunchSpec(shell, clean, str(workspace.checkout), identity)
 
 
-def base_env(settings: CommandHost, workspace: Workspace, sandbox_kind: str) -> dict[str, str]:
-    """All that a command sees of this machine's own environment: nothing, but a few words made here."""
+def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) -> dict[str, str]:
+    """The complete environment of a command. It inherits nothing from this machine's own."""
     private = "/tmp" if sandbox_kind == "bubblewrap" else str(workspace.home / "tmp")  # noqa: S108 - a private mount
     return {
         "PATH": settings.path,
@@ -143,7 +145,7 @@ def base_env(settings: CommandHost, workspace: Workspace, sandbox_kind: str) -> 
     }
 
 
-def _bubblewrap(settings: CommandHost, workspace: Workspace) -> list[str]:
+def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     bwrap = shutil.which("bwrap") or "bwrap"
     arguments = [bwrap, *NAMESPACES, "--uid", "1000", "--gid", "1000", "--hostname", "preview"]
     arguments += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a private mount
@@ -156,8 +158,8 @@ def _bubblewrap(settings: CommandHost, workspace: Workspace) -> list[str]:
     return [*arguments, "--chdir", str(workspace.checkout)]
 
 
-def visible_folders(settings: CommandHost) -> list[str]:
-    """Folders outside the usual ones that previews may read: the toolbox, and PostgreSQL's own programs."""
+def visible_folders(settings: HostSettings) -> list[str]:
+    """Extra folders that previews can read: the toolbox, and PostgreSQL's programs."""
     folder = binaries.binaries_folder()
     return [*settings.toolbox, *([str(folder.parent)] if folder and not folder.is_relative_to("/usr") else [])]
 
@@ -169,11 +171,11 @@ def _bind_root(path: str) -> list[str]:
 
 
 def write_launch_file(path: Path, launch: LaunchSpec) -> list[str]:
-    """Writes what a process is to become, readable by its owner only; gives the command line that becomes it."""
+    """Writes the launch file, readable by its owner only, and returns the command line that runs it."""
     files.write(path, json.dumps(dataclasses.asdict(launch)))
     return launch_command(path)
 
 
 def launch_command(path: Path) -> list[str]:
-    """The command line that becomes what the launch file at ``path`` describes."""
+    """The command line that runs the launch file at ``path``."""
     return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(path)]

@@ -1,9 +1,9 @@
-"""One supervisord for each root: it outlives us, and everything it runs dies with it.
+"""One supervisord per root. It outlives Eph, and everything it runs ends with it.
 
-It is a daemon in a session of its own, so neither Ctrl-C nor a kill of ephd or of a worker reaches it. What it should
-run lies in files beside it, so a new one, after a kill or a restart of the machine, brings everything back. Its
-children ask the kernel to end them with it (``launch.py``), so a new one finds no old ones. That it answers on the
-socket in our own folder is the proof that it is ours.
+It is a daemon in its own session, so neither Ctrl-C nor a kill of ephd or a worker reaches it. Its programs are defined
+in files next to it, so a new supervisord restores everything after a kill or a reboot. Its children ask the kernel to
+kill them when it dies (``launch.py``), so a new one never finds old ones. A response on the socket in our own folder
+proves that it is ours.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _COMMAND = re.compile(r"^command=(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class SupervisedProgram:
-    """A program for supervisord. ``note`` is kept in its file, for whoever finds that file."""
+    """A program for supervisord. ``note`` is kept in its file and can be read back."""
 
     name: str
     launch: LaunchSpec
@@ -55,7 +55,7 @@ def config(settings: HostSettings) -> Path:
 
 
 def socket_path(settings: HostSettings) -> Path:
-    """In our own folder; in a short one that only we can enter when that path is too long."""
+    """In our own folder, or in a short private one if that path is too long."""
     path = home(settings) / "rpc.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH - 20:
         return path
@@ -64,7 +64,7 @@ def socket_path(settings: HostSettings) -> Path:
 
 
 def _short_folder() -> Path:
-    """The same for every process of ours: an operation has a folder of its own for what is temporary."""
+    """The same for all our processes: an operation has its own folder for temporary files, so TMPDIR doesn't work."""
     places = [Path("/run"), Path(f"/run/user/{os.getuid()}"), Path("/tmp")]  # noqa: S108 - checked by _clear
     return next((place for place in places if os.access(place, os.W_OK)), places[-1])
 
@@ -78,7 +78,7 @@ def is_answering(settings: HostSettings) -> bool:
 
 
 def ensure(settings: HostSettings) -> None:
-    """Starts it unless it answers; of several at once, one starts it."""
+    """Starts supervisord unless it responds. Of several concurrent callers, one starts it."""
     if is_answering(settings):
         return
     with files.locked(home(settings) / "lock"):
@@ -87,14 +87,14 @@ def ensure(settings: HostSettings) -> None:
 
 
 def client(settings: HostSettings) -> supervisor_rpc.SupervisorClient:
-    """The daemon's interface; started first when it is not there."""
+    """A client of the daemon, which is started if it isn't running."""
     ensure(settings)
     return supervisor_rpc.SupervisorClient(socket_path(settings))
 
 
 def replace_missing_launchers(settings: HostSettings) -> None:
-    """Restarts the programs whose launcher no longer exists, because an upgrade moved it. Else supervisord, which
-    starts a program again from its file, could not start them after they end."""
+    """Restarts the programs whose launcher was moved by an upgrade. Otherwise supervisord, which restarts a program
+    from its file, couldn't start them once they end."""
     with files.locked(home(settings) / "launchers.lock"):
         names = _rewrite_missing_launchers(settings)
         if not names:
@@ -113,7 +113,7 @@ def replace_missing_launchers(settings: HostSettings) -> None:
 
 
 def _rewrite_missing_launchers(settings: HostSettings) -> list[str]:
-    """The programs whose files were rewritten."""
+    """Returns the programs whose files were rewritten."""
     rewritten = []
     for name in list_programs(settings):
         try:
@@ -129,7 +129,7 @@ def _rewrite_missing_launchers(settings: HostSettings) -> list[str]:
 
 
 def _can_run(command: str) -> bool:
-    """Whether the interpreter and the launcher of a command line, as a program's file has it, still exist."""
+    """Whether the interpreter and the launcher in a program's command line still exist."""
     python, _, _, launcher, *_ = [*shlex.split(command.replace("%%", "%")), *[""] * 4]
     return Path(python).exists() and Path(launcher).is_file()
 
@@ -157,16 +157,16 @@ def _start(settings: HostSettings) -> None:
             return
         time.sleep(0.02)
     said = result.stderr.decode(errors="replace").splitlines() or files.tail(home(settings) / "supervisord.log", 10)
-    raise TargetError(f"supervisord did not start in {home(settings)}", said[-10:])
+    raise TargetError(f"supervisord didn't start in {home(settings)}", said[-10:])
 
 
 def _remove_stale(settings: HostSettings) -> None:
-    """Ends one that is alive but deaf, and what a killed one left on disk."""
+    """Kills a supervisord that is alive but doesn't respond, and removes what a killed one left on disk."""
     process_table.kill([pid for pid in process_table.mentioning(str(config(settings))) if _is_daemon(pid, settings)])
     socket = socket_path(settings)
     files.make_folder(socket.parent)
     if socket.parent.stat().st_uid != os.geteuid() or socket.parent.is_symlink():
-        raise TargetError(f"{socket.parent} belongs to somebody else; remove it, or choose a shorter root")
+        raise TargetError(f"{socket.parent} belongs to another user. Remove it or choose a shorter root.")
     socket.unlink(missing_ok=True)
 
 
@@ -202,7 +202,7 @@ def _launch_file(settings: HostSettings, name: str) -> Path:
 
 
 def log(settings: HostSettings, name: str) -> Path:
-    # Beside supervisord, not with the environment: it refuses every program when one log has no folder.
+    # Next to supervisord, not in the environment: it refuses all programs if the folder of one log is missing.
     return settings.logs / f"{name}.log"
 
 
@@ -214,7 +214,7 @@ def _program_config(settings: HostSettings, program: SupervisedProgram, argv: li
     return (
         f"; {program.note}\n[program:{program.name}]\n"
         f"command={_escape(shlex.join(argv))}\ndirectory=/\n"
-        # Retries wait one second longer each time; a thousand of them are more than five days.
+        # Each retry waits one second longer; a thousand of them take more than five days.
         "autostart=true\nautorestart=true\nstartsecs=2\nstartretries=1000\n"
         f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nstopasgroup={group}\nkillasgroup=true\n"
         f"redirect_stderr=true\nstdout_logfile={_escape(str(log(settings, program.name)))}\n"
@@ -223,7 +223,7 @@ def _program_config(settings: HostSettings, program: SupervisedProgram, argv: li
 
 
 def add(settings: HostSettings, program: SupervisedProgram) -> None:
-    """Starts a program; one of that name that an earlier try left is replaced."""
+    """Starts a program, replacing one of that name that an earlier attempt left."""
     remove(settings, [program.name])
     launch = dataclasses.replace(program.launch, parent=str(config(settings)))
     argv = sandbox.write_launch_file(_launch_file(settings, program.name), launch)
@@ -237,7 +237,7 @@ def add(settings: HostSettings, program: SupervisedProgram) -> None:
 
 
 def suspend(settings: HostSettings, names: list[str]) -> None:
-    """Ends programs and keeps them: a supervisor that is started anew does not start them. Returns when all ended."""
+    """Stops programs but keeps them: a restarted supervisord doesn't start them. Returns when all have ended."""
     daemon = client(settings)
     for name in names:
         _set_autostart(settings, name, enabled=False)
@@ -246,12 +246,12 @@ def suspend(settings: HostSettings, names: list[str]) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while running := {info["name"] for info in daemon.call("getAllProcessInfo") if info["pid"]}.intersection(names):
         if time.monotonic() > deadline:
-            raise TargetError(f"the process {min(running)} could not be ended")
+            raise TargetError(f"couldn't stop the process {min(running)}")
         time.sleep(0.02)
 
 
 def resume(settings: HostSettings, names: list[str]) -> None:
-    """Starts programs that rest; those that run go on."""
+    """Starts suspended programs. Those that are running keep running."""
     daemon = client(settings)
     _reload(daemon)
     for name in names:
@@ -263,7 +263,7 @@ def resume(settings: HostSettings, names: list[str]) -> None:
 
 
 def note(settings: HostSettings, name: str) -> str:
-    """What was noted of a program when it was added."""
+    """The note that was given when the program was added."""
     return program_file(settings, name).read_text().partition("\n")[0].removeprefix("; ")
 
 
@@ -276,9 +276,9 @@ def _set_autostart(settings: HostSettings, name: str, enabled: bool) -> None:
 
 
 def remove(settings: HostSettings, names: list[str]) -> None:
-    """Ends programs and forgets them; a name that nobody knows is already what was asked for.
+    """Stops programs and removes them. Unknown names are ignored.
 
-    All are asked to stop before any is waited for.
+    All of them are signalled before any is waited for.
     """
     daemon = client(settings)
     known = {info["name"] for info in daemon.call("getAllProcessInfo")}
@@ -304,7 +304,7 @@ def _remove_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
             if fault.faultCode == supervisor_rpc.BAD_NAME:
                 return
             if fault.faultCode != supervisor_rpc.STILL_RUNNING or time.monotonic() > deadline:
-                raise TargetError(f"the process {name} could not be ended: {fault.faultString}") from None
+                raise TargetError(f"couldn't stop the process {name}: {fault.faultString}") from None
             time.sleep(0.02)
         else:
             return
@@ -314,7 +314,7 @@ def _reload(daemon: supervisor_rpc.SupervisorClient) -> None:
     try:
         daemon.call("reloadConfig")
     except supervisor_rpc.Fault as fault:
-        raise TargetError(f"supervisord cannot read its programs: {fault.faultString}") from None
+        raise TargetError(f"supervisord can't read its programs: {fault.faultString}") from None
 
 
 @contextlib.contextmanager
@@ -327,7 +327,7 @@ def _ignoring(*codes: int) -> Any:
 
 
 def info(settings: HostSettings, name: str) -> dict[str, Any]:
-    """What supervisord knows of a program; empty when it knows none of that name."""
+    """What supervisord reports about a program; empty if it doesn't know that name."""
     try:
         found: dict[str, Any] = client(settings).call("getProcessInfo", name)
     except supervisor_rpc.Fault as fault:
@@ -343,7 +343,7 @@ def list_programs(settings: HostSettings) -> list[str]:
 
 
 def stop(settings: HostSettings) -> None:
-    """Ends it and everything it runs; what is on disk stays, and ``ensure`` brings it back."""
+    """Stops supervisord and everything it runs. The files stay, and ``ensure`` restarts it all."""
     with files.locked(home(settings) / "lock"):
         if is_answering(settings):
             with contextlib.suppress(OSError, supervisor_rpc.Fault):

@@ -1,4 +1,5 @@
-"""Talks to supervisord: XML-RPC over its unix socket, one connection for each call, so threads share nothing."""
+"""A client for supervisord: XML-RPC over its unix socket. Each call uses its own connection, so threads share
+nothing."""
 
 from __future__ import annotations
 
@@ -31,13 +32,13 @@ class _Connection(http.client.HTTPConnection):
 
 
 class SupervisorClient:
-    """The supervisord that listens on a socket. Only its own answers are parsed."""
+    """A client for the supervisord that listens on a socket. Only that daemon's responses are parsed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Raises Fault when it refuses, OSError when it is not there."""
+        """Raises Fault if supervisord refuses the call, OSError if it isn't running."""
         body = xmlrpc.client.dumps(arguments, f"supervisor.{method}")
         connection = _Connection(str(self._path))
         try:
@@ -45,10 +46,10 @@ class SupervisorClient:
             answer = connection.getresponse()
             data = answer.read()
         except http.client.HTTPException as error:
-            raise ConnectionError(f"supervisord broke off: {error}") from None
+            raise ConnectionError(f"supervisord closed the connection: {error}") from None
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise ConnectionError(f"supervisord answered HTTP {answer.status}")
+            raise ConnectionError(f"supervisord responded with HTTP {answer.status}")
         values, _ = xmlrpc.client.loads(data)
         return values[0]

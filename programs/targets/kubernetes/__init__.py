@@ -1,13 +1,13 @@
-"""The target that teams run: one namespace of a Kubernetes cluster for each environment.
+"""The target that teams run: one namespace of a Kubernetes cluster per environment.
 
-Theory. Everything of an environment lies in its namespace, and the namespace carries our marks; so what a crash left
-half-made is found and removed by label and by name, without Pulumi's state. Nothing of a pull request is trusted: it
-gets a quota, a default-deny network, no token of the cluster, and pods that may not be privileged; what it brings as
-manifests is judged object by object against a list of what is allowed (``manifests``).
+Everything of an environment is in its namespace, and the namespace carries our marks. Whatever a crash left
+half-created is found and removed by label and name, without Pulumi's state. Nothing from a pull request is trusted: an
+environment gets a quota, a default-deny network policy, no service account token, and unprivileged pods only. Manifests
+from the repository are checked object by object against an allowlist (``manifests``).
 
-Every object is rendered by a pure function as the plain data that Kubernetes takes (``objects``), and applied by
-Pulumi's own plugin without its waiting. Whether a workload became ready is found out by us (``watching``): faster, and
-with the reason in one sentence and the last lines of the log when it did not.
+Pure functions render every object as the plain data that Kubernetes accepts (``rendering``), and Pulumi's Kubernetes
+plugin applies it without waiting. We watch readiness ourselves (``observation``): it's faster, and a failure comes with
+its reason in one sentence and the last lines of the log.
 
-``target`` is the door. Pulumi is imported in ``environment`` and ``v1`` only, so that looking costs little.
+``target`` is the entry point. Pulumi is imported in ``environment`` and ``v1`` only, so looking is cheap.
 """

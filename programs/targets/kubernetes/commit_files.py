@@ -1,6 +1,7 @@
-"""The files of one commit, read from a bare mirror without a checkout: nothing of it is ever written to a disk of ours.
+"""Reads the files of one commit from a bare mirror without a checkout, so none of it is written to our disk.
 
-A path is a name in git's tree, so none can lead out of the repository; symbolic links and submodules are no files.
+A path is a name in git's tree, so it can't refer to anything outside the repository. Symbolic links and submodules
+aren't files.
 """
 
 from __future__ import annotations
@@ -13,32 +14,32 @@ from typing import Protocol
 
 from programs.kit.errors import TargetError
 from programs.kit.git import mirrors
-from programs.kit.sandbox_settings import SandboxSettings
+from programs.kit.host_settings import HostSettings
 from programs.spec import GitSource
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 MAX_FILE_BYTES = 1_000_000
-"""Of one file, and of all SQL of one seed: a ConfigMap takes no more."""
+"""Of one file, and of all SQL scripts of one seed: the size limit of a ConfigMap."""
 
 
 class CommitFiles(Protocol):
-    """What the rest needs of a commit."""
+    """Access to the files of a commit."""
 
     def read_text(self, path: str) -> str: ...
 
     def read_bytes(self, path: str) -> bytes: ...
 
     def list_folder(self, folder: str) -> list[str] | None:
-        """The names of the files in a folder; None when it is none."""
+        """The names of the files in a folder, or None if it isn't one."""
 
     def list_tree(self, folder: str) -> list[str]:
-        """The paths, from that folder on, of all files in it and below."""
+        """The paths of all files in the folder and its subfolders, relative to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommitTree:
-    """Every blob of a commit by its path: mode, id and size."""
+    """Every blob of a commit by path: mode, ID and size."""
 
     mirror: Path
     blobs: Mapping[str, tuple[str, str, int]]
@@ -49,12 +50,12 @@ class CommitTree:
     def read_bytes(self, path: str) -> bytes:
         found = self.blobs.get(repository_path(path))
         if found is None:
-            raise KubernetesError(f"{path} is not in this commit")
+            raise KubernetesError(f"{path} doesn't exist at this commit")
         mode, identity, size = found
         if mode not in ("100644", "100755"):
-            raise KubernetesError(f"{path} is a symbolic link or a submodule; write the file itself")
+            raise KubernetesError(f"{path} is a symbolic link or a submodule. Replace it with a file.")
         if size > MAX_FILE_BYTES:
-            raise KubernetesError(f"{path} has {size} bytes; the most is {MAX_FILE_BYTES}")
+            raise KubernetesError(f"{path} has {size} bytes. The limit is {MAX_FILE_BYTES}.")
         return mirrors.git(["-C", str(self.mirror), "cat-file", "blob", identity])
 
     def list_folder(self, folder: str) -> list[str] | None:
@@ -66,7 +67,7 @@ class CommitTree:
 
 @dataclass(frozen=True, slots=True)
 class InMemoryFiles:
-    """Files held in memory, by path: for what needs no repository, and for tests."""
+    """Files in memory, by path, for uses without a repository and for tests."""
 
     files: Mapping[str, str]
 
@@ -75,7 +76,7 @@ class InMemoryFiles:
 
     def read_bytes(self, path: str) -> bytes:
         if repository_path(path) not in self.files:
-            raise KubernetesError(f"{path} is not in this commit")
+            raise KubernetesError(f"{path} doesn't exist at this commit")
         return self.files[repository_path(path)].encode()
 
     def list_folder(self, folder: str) -> list[str] | None:
@@ -89,7 +90,7 @@ def _decode(path: str, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise KubernetesError(f"{path} is not UTF-8 text") from None
+        raise KubernetesError(f"{path} isn't valid UTF-8") from None
 
 
 def _list_tree(paths: Iterable[str], folder: str) -> list[str]:
@@ -103,17 +104,17 @@ def _list_folder(paths: Iterable[str], folder: str) -> list[str] | None:
 
 
 def repository_path(path: str) -> str:
-    """The path as git names it; one that leads out is refused."""
+    """The path in git's notation. Raises for a path outside the repository."""
     normal = posixpath.normpath(path)
     if normal.startswith(("/", "../")) or normal == ".." or "\0" in path:
-        raise KubernetesError(f"{path} leads out of the repository")
+        raise KubernetesError(f"{path} is outside the repository")
     return normal
 
 
 def load_tree(settings: KubernetesSettings, source: GitSource) -> CommitTree:
-    """Fetches the commit, unless the mirror has it."""
+    """Fetches the commit unless the mirror has it."""
     try:
-        mirror = mirrors.fetch(SandboxSettings(settings.root), source.clone_url, source.commit)
+        mirror = mirrors.fetch(HostSettings(settings.root), source.clone_url, source.commit)
         listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", source.commit])
     except TargetError as error:
         raise KubernetesError(error.sentence, error.tail) from error

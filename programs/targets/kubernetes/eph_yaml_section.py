@@ -1,4 +1,4 @@
-"""The section `kubernetes` of eph.yaml, and what the file needs for this target."""
+"""The section `kubernetes` of eph.yaml, and the checks of a file for this target."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 
 
 def _value(value: Any) -> Any:
-    """A text is a template; a number that YAML reads as one stays one."""
+    """Text is a template; numbers stay numbers."""
     if isinstance(value, YamlInt):
         return int(value.text)
     if isinstance(value, YamlFloat):
@@ -73,7 +73,7 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if file["build"]:
-        yield Finding(("build",), "the target `kubernetes` does not build; images come from CI")
+        yield Finding(("build",), "the target `kubernetes` doesn't build; images come from CI")
     for index, image in enumerate(file["environment"]["images"]):
         if image["fallback"] == "fail" and image["fallback_tag"]:
             path = ("environment", "images", index, "fallback_tag")

@@ -1,7 +1,7 @@
-"""One error for everything the Kubernetes target can say to people, in the shape that the local target's has.
+"""The error type for everything the Kubernetes target reports to people, in the same form as the kit's.
 
-``str`` gives a sentence on the first line and the tail after it, each line marked with ``| ``, because Pulumi passes
-on nothing of an exception but its text.
+``str`` puts the message on the first line and the output after it, each line prefixed with ``| ``, because Pulumi
+passes on only an exception's text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from programs.redaction import redact
 
 
 class KubernetesError(Exception):
-    """What could not be done, where, and what to do about it."""
+    """What failed, where, and what to do about it."""
 
     def __init__(self, sentence: str, tail: Iterable[str] = ()) -> None:
         self.sentence = redact(sentence)
@@ -21,4 +21,4 @@ class KubernetesError(Exception):
 
 
 class ClusterUnreachable(KubernetesError):
-    """The cluster did not answer, or did not let us in: nothing is known of it, so nothing may be concluded."""
+    """The cluster didn't respond or denied access: its state is unknown, so no conclusion is allowed."""

@@ -1,8 +1,8 @@
-"""The environment's host names at the gateway: the same files as the local target writes.
+"""The environment's host names at the gateway, in the same route files as the local target's.
 
-They point to the ingress controller, which serves every environment by its name: the gateway passes ``Host`` on as it
-was asked for. Or, where the gateway is a pod of the cluster and stands in front, straight to the service: by its name
-as pods know it, without the cluster's domain, which their resolver adds.
+A route points to the ingress controller, which serves every environment by name: the gateway passes ``Host`` on
+unchanged. If the gateway is a pod of the cluster and the front, a route points directly to the service, by its name
+without the cluster's domain, which the pods' resolver adds.
 """
 
 from __future__ import annotations
@@ -11,31 +11,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from programs.kit import routes
-from programs.kit.host_settings import HostSettings
 from programs.kit.routes import RouteRecord
 from programs.targets.kubernetes.settings import KubernetesSettings as Target
 
 TARGET = "kubernetes"
 remove = routes.delete
-__all__ = ["RouteRecord", "list_routes", "remove", "routes_folder", "routes_of", "upstream", "write"]
+__all__ = ["RouteRecord", "list_routes", "remove", "routes_of", "upstream", "write"]
 
 
-def write(folder: HostSettings, route: RouteRecord) -> None:
+def write(folder: Path, route: RouteRecord) -> None:
     routes.write(folder, replace(route, target=TARGET))
 
 
 def upstream(settings: Target, namespace: str, service: str, port: int) -> str:
-    """Nothing: the gateway has no way to it."""
+    """Empty if the gateway can't reach it."""
     return f"http://{service}.{namespace}.svc:{port}" if settings.front == "eph" else settings.ingress_url
 
 
-def routes_folder(path: str) -> HostSettings:
-    """The folder that the gateway reads."""
-    return HostSettings(root=Path(path), routes=Path(path))
-
-
 def list_routes(path: str) -> list[RouteRecord]:
-    return list(routes.list_routes(routes_folder(path), TARGET)) if path else []
+    """Those in the folder that the gateway reads."""
+    return list(routes.list_routes(Path(path), TARGET)) if path else []
 
 
 def routes_of(path: str, environment: str) -> list[RouteRecord]:

@@ -1,7 +1,7 @@
-"""What a repository runs before its environment goes: a Job of the newest build, tried once and waited for shortly.
+"""Runs a repository's pre-destroy command: a Job of the newest build, tried once, with a short deadline.
 
-Nothing here may keep an environment alive. So the Job is given a deadline, the cluster a moment more, and whatever
-happens is told and passed over by whoever calls.
+Nothing here can keep an environment alive. The Job has a deadline, the cluster a little longer, and the caller reports
+and ignores every failure.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ START_TIMEOUT = 20.0
 
 
 def run(cluster: ClusterClient, namespace: str, title: str, job: Data) -> None:
-    """Raises with the last lines that it printed when it failed or took too long."""
+    """Raises with the last lines of its output if it fails or times out."""
     data = copy.deepcopy(job)
-    # An interrupted destroy is tried again, and a Job cannot be made twice.
+    # An interrupted destroy is retried, and a Job can't be created twice.
     data["metadata"]["name"] += f"-{secrets.token_hex(3)}"
     name = data["metadata"]["name"]
     cluster.create(f"/apis/batch/v1/namespaces/{namespace}/jobs", data)

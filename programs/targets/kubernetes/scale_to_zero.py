@@ -1,9 +1,9 @@
-"""An environment put to sleep and woken: its workloads scaled to zero and back, by the API, as a field manager of our
-own.
+"""Puts an environment to sleep and wakes it: scales its workloads to zero and back with our own field manager.
 
-Pulumi never says how many pods there shall be: what a manifest wants lies in an annotation, and ``replicas`` is ours
-alone. So an update neither wakes nor fights what sleeps. What would lose its data with its pod stays awake, as
-a database without a volume. The gateway is told first when it falls asleep, and last when it is awake.
+Pulumi never sets the number of replicas: the manifest's number is in an annotation, and only we write ``replicas``. So
+an update neither wakes a sleeping environment nor conflicts with it. Workloads that would lose data with their pod stay
+awake, such as a database without a volume. The gateway is notified first when an environment falls asleep, and last
+when it wakes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,8 +35,8 @@ _CRON_JOB = ("CronJob", "batch/v1", "cronjobs")
 
 
 def without_replicas(data: Data, autoscaled_names: frozenset[str] = frozenset()) -> Data:
-    """The same object without its number of pods, which an annotation holds instead. ``autoscaled_names``: names of
-    what a HorizontalPodAutoscaler of the repository looks after; how many that has is its to say."""
+    """The same object without its number of replicas, which moves to an annotation. ``autoscaled_names``: workloads
+    that a HorizontalPodAutoscaler of the repository scales; it decides their number."""
     if data["kind"] not in _SCALABLE_KINDS or "replicas" not in data.get("spec", {}):
         return data
     spec = {key: value for key, value in data["spec"].items() if key != "replicas"}
@@ -54,7 +55,7 @@ def autoscaled(objects: Iterable[Data]) -> frozenset[str]:
 
 
 def restore_replicas(cluster: ClusterClient, namespace: str, kind: str, name: str) -> None:
-    """After Pulumi made or changed a workload: as many pods as its annotation says."""
+    """After Pulumi created or changed a workload: sets the number of replicas from its annotation."""
     if kind not in _SCALABLE_KINDS:
         return
     version, plural = _SCALABLE_KINDS[kind]
@@ -73,7 +74,7 @@ def sleep(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, 
 
 
 def wake(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, environment: str, wait: bool) -> None:
-    """Databases first, then services, each after those that it names; not ``wait``: all at once."""
+    """Databases first, then services, each after the ones it names. Without ``wait``, all at once."""
     found = list(_workloads(cluster, namespace))
     for layer in _start_order(found):
         for kind, data in layer:
@@ -82,7 +83,7 @@ def wake(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, e
         for kind, data in layer if wait else ():
             rollout_wait.wait_until_ready(cluster, _awaited_workload(namespace, kind, data))
     for data in _cron_jobs(cluster, namespace):
-        _apply(cluster, namespace, _CRON_JOB, data, {})  # nothing of it is ours any more: as the program says
+        _apply(cluster, namespace, _CRON_JOB, data, {})  # we no longer manage this field; the program's value applies
     if wait:
         for route in _routes(settings, environment):
             _wait_for_front(route)
@@ -107,7 +108,7 @@ def _workloads(cluster: ClusterClient, namespace: str) -> Iterator[tuple[str, Da
 
 
 def _can_sleep(kind: str, data: Data) -> bool:
-    """A StatefulSet without a volume of its own loses what it holds with its pod."""
+    """A StatefulSet without a volume of its own loses its data with its pod."""
     keeps = kind != "StatefulSet" or bool(data["spec"].get("volumeClaimTemplates"))
     return keeps and _annotations(data).get(object_names.SLEEP_POLICY) != "false"
 
@@ -118,7 +119,7 @@ def _cron_jobs(cluster: ClusterClient, namespace: str) -> list[Data]:
 
 
 def _start_order(found: list[tuple[str, Data]]) -> Iterator[list[tuple[str, Data]]]:
-    """Those that nobody has to wait for first; what waits for something that is not there waits for nothing."""
+    """Services without dependencies first. A dependency that doesn't exist is ignored."""
     yield [(kind, data) for kind, data in found if kind == "StatefulSet"]
     left = {data["metadata"]["name"]: data for kind, data in found if kind == "Deployment"}
     while left:
@@ -147,7 +148,7 @@ def _scale(cluster: ClusterClient, namespace: str, kind: str, data: Data, replic
 
 
 def _apply(cluster: ClusterClient, namespace: str, kind_info: tuple[str, str, str], data: Data, changes: Data) -> None:
-    """One that went meanwhile needs nothing, and is not made anew by it."""
+    """Does nothing if the object was deleted meanwhile."""
     kind, version, plural = kind_info
     about = data["metadata"]
     body = {"apiVersion": version, "kind": kind, "metadata": {"name": about["name"], "uid": about["uid"]}, **changes}
@@ -157,7 +158,7 @@ def _apply(cluster: ClusterClient, namespace: str, kind_info: tuple[str, str, st
         return
 
 
-# --- the doors
+# --- routes
 
 
 def _routes(settings: KubernetesSettings, environment: str) -> list[RouteRecord]:
@@ -167,11 +168,11 @@ def _routes(settings: KubernetesSettings, environment: str) -> list[RouteRecord]
 def _mark_routes(settings: KubernetesSettings, environment: str, asleep: bool) -> None:
     for route in _routes(settings, environment):
         if route.asleep != asleep:
-            gateway_routes.write(gateway_routes.routes_folder(settings.routes), replace(route, asleep=asleep))
+            gateway_routes.write(Path(settings.routes), replace(route, asleep=asleep))
 
 
 def _wait_for_front(route: RouteRecord) -> None:
-    """The ingress controller, or the cluster's own way to a service, hears of its pods a moment later than we."""
+    """The ingress controller and the cluster's service proxies learn about new pods a moment later than we do."""
     deadline, said = time.monotonic() + FRONT_TIMEOUT, ""
     while time.monotonic() < deadline:
         ok, said = _probe(route)
@@ -179,7 +180,7 @@ def _wait_for_front(route: RouteRecord) -> None:
             return
         pause(0.1)
     way = "at its service" if route.sole else "through the ingress controller"
-    raise KubernetesError(f"{route.host} was woken, and does not answer {way}: {said}")
+    raise KubernetesError(f"{route.host} was woken, but doesn't respond {way}: {said}")
 
 
 def _probe(route: RouteRecord) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""What the server says about its cluster: one frozen value, its defaults in one place, read from plain strings."""
+"""The server's settings for its cluster: one frozen value, its defaults in one place, read from plain strings."""
 
 from __future__ import annotations
 
@@ -31,21 +31,20 @@ _DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class KubernetesSettings:
-    """``kubeconfig`` empty: the pod's own account, else the user's file. ``server`` tells this Eph's namespaces from
-    those of another one on the same cluster. ``front``: who leads people to an environment: an ingress controller, by
-    the Ingress that each has; or Eph's own gateway, a pod of this cluster (in ``front_namespace``, with
-    ``front_labels``), and then there is none. ``ingress_url``: where the gateway reaches the ingress controller; with
-    it and ``routes`` previews pass the gateway. ``egress_allow``: networks that previews may reach beside the internet.
-    ``gateway``: namespace/name, or namespace/name/listener: a Gateway that HTTPRoutes are bound to, in place of
-    Ingresses. ``tls_secret``: of each environment's namespace, or namespace/name to have it copied there.
-    ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images may come
-    from, all when empty; ``plain_http``: registries that are asked without TLS. ``helm``: what renders charts, if not
-    on PATH. ``spot``: a label of nodes (key=value) that previews run on, and whose taint they tolerate; ``spot_nodes``:
-    on them only, or on others when those have no room. ``toolbox`` and ``path``: what tests that run beside ephd
-    may read, and their PATH. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file
-    may ask for less.
-    ``role``: the ClusterRole that the server's ``account`` (namespace/name) binds itself in each environment's
-    namespace, see ``rights``."""
+    """``kubeconfig`` empty: the pod's service account, or else the user's file. ``server`` distinguishes this Eph's
+    namespaces from those of another one on the same cluster. ``front``: what routes people to an environment: an
+    ingress controller, with an Ingress per environment; or Eph's gateway, a pod of this cluster (in
+    ``front_namespace``, with ``front_labels``), without Ingresses. ``ingress_url``: where the gateway reaches the
+    ingress controller; with it and ``routes``, previews are served through the gateway. ``egress_allow``: networks that
+    previews can reach besides the internet. ``gateway``: namespace/name or namespace/name/listener of a Gateway;
+    HTTPRoutes then replace Ingresses. ``tls_secret``: a Secret in each environment's namespace, or namespace/name to
+    copy. ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: prefixes of allowed
+    images, all if empty; ``plain_http``: registries to reach without TLS. ``helm``: the program that renders charts, if
+    not on PATH. ``spot``: a node label (key=value) that previews run on and whose taint they tolerate; ``spot_nodes``:
+    whether other nodes may be used if those are full. ``toolbox`` and ``path``: what tests that run next to ephd can
+    read, and their PATH. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment; eph.yaml can
+    request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in each
+    environment's namespace, see ``namespace_access``."""
 
     root: Path
     server: str
@@ -93,22 +92,22 @@ class KubernetesSettings:
 
     @property
     def ingress_annotation_map(self) -> dict[str, str]:
-        """What every Ingress or HTTPRoute of ours carries: ``key=value`` with commas between them."""
+        """The annotations of every Ingress or HTTPRoute: ``key=value``, comma-separated."""
         return dict(parse_pair(item, "ingress_annotations") for item in split_list(self.ingress_annotations))
 
     @property
     def gateway_pod_labels(self) -> dict[str, str]:
-        """The labels of Eph's own gateway."""
+        """The labels of Eph's gateway."""
         return dict(parse_pair(item, "front_labels") for item in split_list(self.front_labels))
 
     @property
     def template_databases(self) -> dict[str, str]:
-        """What eph.yaml may call a prepared database, and what the shared server calls it."""
+        """Maps the names that eph.yaml uses for prepared databases to the shared server's names."""
         return dict(parse_pair(item, "templates") for item in split_list(self.templates))
 
     @property
     def certificate_secret(self) -> tuple[str, str] | None:
-        """Namespace and name of the Secret that is copied to every environment, when the setting names a namespace."""
+        """Namespace and name of the Secret to copy to every environment, if the setting names a namespace."""
         namespace, found, name = self.tls_secret.partition("/")
         return (namespace, name) if found else None
 
@@ -120,22 +119,22 @@ def split_list(text: str) -> tuple[str, ...]:
 def parse_pair(text: str, setting: str) -> tuple[str, str]:
     key, found, value = text.partition("=")
     if not (key and found):
-        raise KubernetesError(f"setting {setting!r} has {text!r}; write key=value")
+        raise KubernetesError(f"setting {setting!r} is {text!r}; use key=value")
     return key, value
 
 
 def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
-    """Reads the server's strings; a missing or empty one takes its default."""
+    """Reads the server's strings; a missing or empty one has its default."""
     for name in _REQUIRED:
         if not data.get(name):
             raise KubernetesError(
-                f"this server has no settings for its cluster ({name!r} is missing), so it cannot be "
-                "reached: put the section [kubernetes] back into its configuration; the target need not be in "
-                "targets.allowed for what exists to be destroyed"
+                f"The server's settings for its cluster are missing ({name!r}), so it can't be reached. Restore the "
+                "section [kubernetes] in its configuration. Existing environments can be destroyed even if the target "
+                "isn't in targets.allowed."
             )
     known = {item.name for item in fields(KubernetesSettings)}
     given = {name: value for name, value in data.items() if name in known and value}
-    # All are texts but the root, which mypy cannot tell from their names.
+    # All are strings except the root, which mypy can't tell from their names.
     settings = KubernetesSettings(**{**given, "root": Path(data["root"]).absolute()})  # type: ignore[arg-type]
     _check(settings)
     return settings
@@ -144,25 +143,23 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
 def _check(settings: KubernetesSettings) -> None:
     for name, allowed in _CHOICES.items():
         if getattr(settings, name) not in allowed:
-            raise KubernetesError(
-                f"setting {name!r} is {getattr(settings, name)!r}; it may be one of: {', '.join(allowed)}"
-            )
+            raise KubernetesError(f"setting {name!r} is {getattr(settings, name)!r}; use one of: {', '.join(allowed)}")
     if "{host}" not in settings.url:
         raise KubernetesError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in https://{{host}}")
     for network in settings.allowed_networks:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise KubernetesError(f"setting 'egress_allow' has {network!r}; write a network as 10.1.0.0/16") from None
+            raise KubernetesError(f"setting 'egress_allow' contains {network!r}; use for example 10.1.0.0/16") from None
     for name in ("kubeconfig", "pull_secret_file"):
         path = getattr(settings, name)
         if path and not os.access(path, os.R_OK):
-            raise KubernetesError(f"setting {name!r}: {path} cannot be read")
+            raise KubernetesError(f"setting {name!r}: can't read {path}")
     _check_front(settings)
     _check_shared(settings)
     if settings.role and not all(settings.account.partition("/")):
         raise KubernetesError(
-            f"setting 'account' is {settings.account!r}; with a role it must be namespace/name of the server's account"
+            f"setting 'account' is {settings.account!r}; with a role, it must be namespace/name of the server's account"
         )
     for amount in (settings.cpu, settings.memory, settings.disk):
         quantities.parse(amount)
@@ -175,12 +172,12 @@ def _check_front(settings: KubernetesSettings) -> None:
         _check_gateway_front(settings)
     gateway, secret = settings.gateway, settings.tls_secret
     if gateway and not (gateway.count("/") in (1, 2) and _is_dns_path(gateway)):
-        raise KubernetesError(f"setting 'gateway' is {gateway!r}; write namespace/name or namespace/name/listener")
+        raise KubernetesError(f"setting 'gateway' is {gateway!r}; use namespace/name or namespace/name/listener")
     if gateway and (secret or settings.ingress_class):
         other = "tls_secret" if secret else "ingress_class"
-        raise KubernetesError(f"setting {other!r}: class and certificate are those of the Gateway; take it out")
+        raise KubernetesError(f"setting {other!r} has no effect with a Gateway; remove it")
     if secret and not (secret.count("/") <= 1 and _is_dns_path(secret)):
-        raise KubernetesError(f"setting 'tls_secret' is {secret!r}; write a name, or namespace/name")
+        raise KubernetesError(f"setting 'tls_secret' is {secret!r}; use a name or namespace/name")
     for item in split_list(settings.ingress_annotations):
         parse_pair(item, "ingress_annotations")
 
@@ -188,23 +185,23 @@ def _check_front(settings: KubernetesSettings) -> None:
 def _check_gateway_front(settings: KubernetesSettings) -> None:
     if not (settings.front_namespace and settings.gateway_pod_labels):
         raise KubernetesError(
-            "setting 'front' is 'eph': previews let in nobody but Eph's own gateway, a pod of their cluster; say with "
-            "front_namespace and front_labels which pods it is, as the Helm chart does, or set front to 'ingress'"
+            "With 'front' set to 'eph', only Eph's gateway pod can reach previews. Set front_namespace and "
+            "front_labels to identify its pods, as the Helm chart does, or set front to 'ingress'."
         )
     for name in _INGRESS_SETTINGS:
         if getattr(settings, name):
             raise KubernetesError(
-                f"setting {name!r} is of the Ingress that each environment has, and with front = 'eph' it has none; "
-                "take it out, or set front to 'ingress'"
+                f"Setting {name!r} has no effect with front = 'eph', because environments then have no Ingress. "
+                "Remove it, or set front to 'ingress'."
             )
 
 
 def _check_shared(settings: KubernetesSettings) -> None:
     if not settings.postgres and (settings.databases == "shared" or settings.template_databases):
         what = "databases" if settings.databases == "shared" else "templates"
-        raise KubernetesError(f"setting {what!r} counts on a PostgreSQL server that environments share; set 'postgres'")
+        raise KubernetesError(f"setting {what!r} requires a shared PostgreSQL server; set 'postgres'")
     if not re.fullmatch(r"([A-Za-z0-9.-]+(:[0-9]{1,5})?)?", settings.postgres_address):
-        raise KubernetesError(f"setting 'postgres_address' is {settings.postgres_address!r}; write host or host:port")
+        raise KubernetesError(f"setting 'postgres_address' is {settings.postgres_address!r}; use host or host:port")
 
 
 def _is_dns_path(path: str) -> bool:

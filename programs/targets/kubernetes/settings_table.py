@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from programs.settings import StringList
-from programs.target_settings import (
+from programs.settings import (
     TEMPLATES_DESCRIPTION,
     ServerContext,
+    StringList,
     TargetSettings,
     TemplateDatabases,
     template_names,
@@ -96,7 +96,7 @@ class KubernetesTargetSettings(TargetSettings):
     postgres_image: str = Field(
         default="postgres:{version}", description="The PostgreSQL image; {version} is the version from eph.yaml."
     )
-    postgres_user: int = Field(default=999, ge=1, description="The numeric user id that this image runs as.")
+    postgres_user: int = Field(default=999, ge=1, description="The numeric user ID that this image runs as.")
     postgres: SecretStr = Field(
         default=SecretStr(""),
         description="An administrator URL of a PostgreSQL server that environments share, for prepared databases.",
@@ -129,7 +129,7 @@ class KubernetesTargetSettings(TargetSettings):
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:
-        """Tests run on Eph's own machine, so they get the tools that the server grants there."""
+        """Tests run on Eph's machine, so they get the tools that the server grants there."""
         tools = {"toolbox": os.pathsep.join(server.tools.toolbox), "path": server.tools.path}
         return {**super().to_mapping(server), **tools}
 

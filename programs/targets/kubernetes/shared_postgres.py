@@ -1,11 +1,11 @@
-"""A PostgreSQL server that environments share: one database and one role each, that the operator names in the settings.
+"""A PostgreSQL server that environments share, named in the settings: one database and one role each.
 
-Made and dropped from here, by its administrator, and not from the cluster: no preview ever sees who that is. What is
-common to both targets (roles, clones, comments that say whose a database is) is
-``programs.kit.database.environment_databases``.
+Databases are created and dropped from here by the administrator, not from the cluster: previews never see the
+administrator's credentials. What both targets have in common (roles, clones, comments that name a database's owner) is
+in ``programs.kit.database.environment_databases``.
 
-Roles of one server can list the names of all databases. So a name says nothing of the environment, whose own name
-would be half of its URL: both are made of a digest, and are found again by whoever knows the environment's name.
+Roles of one server can list the names of all databases. Therefore a name reveals nothing about the environment, whose
+name is half of its URL: it is a digest, which can be recomputed from the environment's name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from programs.kit import files
 from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings as LocalSettings
+from programs.kit.host_settings import HostSettings
 from programs.spec import DatabaseSpec
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.rendering.namespace_objects import Data
@@ -31,27 +31,28 @@ _SERVICE_HOST = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-
 
 
 def is_shared(spec: DatabaseSpec, settings: KubernetesSettings) -> bool:
-    """Whether it lives there and not in the namespace."""
+    """Whether it is on the shared server and not in the namespace."""
     return spec.strategy == "template" or settings.databases == "shared"
 
 
 def save_admin_url(settings: KubernetesSettings) -> None:
-    """A destroy has nothing but the state: the administrator's URL waits beside it, for us alone to read."""
+    """Saves the administrator's URL next to the state, readable by us only, because a destroy has nothing but the
+    state."""
     if settings.postgres:
         path = settings.root / ADMIN_URL_FILE
         if not path.exists() or path.read_text() != settings.postgres:
             files.write(path, settings.postgres)
 
 
-def server_settings(root: str) -> LocalSettings:
-    """As the modules of the local target know it."""
+def server_settings(root: str) -> HostSettings:
+    """In the form that the kit's database modules expect."""
     try:
         url = (Path(root) / ADMIN_URL_FILE).read_text()
     except FileNotFoundError:
         url = ""
     if not url:
-        raise KubernetesError("the shared PostgreSQL server is not known; set kubernetes.postgres")
-    return LocalSettings(root=Path(root), routes=Path(root), postgres=url)
+        raise KubernetesError("The shared PostgreSQL server isn't configured. Set kubernetes.postgres.")
+    return HostSettings(root=Path(root), postgres=url)
 
 
 def environment_digest(environment: str) -> str:
@@ -59,14 +60,14 @@ def environment_digest(environment: str) -> str:
 
 
 def database_name(environment: str, spec: DatabaseSpec) -> str:
-    """What it is filled with counts: another source is another database."""
+    """The name depends on the seed: another source is another database."""
     seed = spec.seed.run if spec.seed else ""
     key = "\0".join([environment_digest(environment), spec.name, spec.strategy, spec.source, seed, *spec.scripts])
     return f"eph_{environment_digest(environment)}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
 
 
 def create(root: str, environment: str, database: str, source: str) -> str:
-    """Gives the URL as this machine reaches the server."""
+    """Returns the URL at which this machine reaches the database."""
     try:
         return environment_databases.create(server_settings(root), environment_digest(environment), database, source)
     except TargetError as error:
@@ -92,7 +93,7 @@ def _list_owned(root: str) -> list[environment_databases.OwnedObject]:
 
 
 def drop_all(settings: KubernetesSettings, environment: str) -> None:
-    """Whatever no state knows of any more."""
+    """Drops databases that no state knows any more."""
     if settings.postgres:
         save_admin_url(settings)
         drop(
@@ -109,14 +110,14 @@ def list_owned(settings: KubernetesSettings) -> list[environment_databases.Owned
 
 
 def address(settings: KubernetesSettings) -> tuple[str, int]:
-    """Where pods reach it."""
-    host, port = postgres.address(LocalSettings(root=settings.root, routes=settings.root, postgres=settings.postgres))
+    """The address at which pods reach the server."""
+    host, port = postgres.address(HostSettings(root=settings.root, postgres=settings.postgres))
     given, _, other = settings.postgres_address.partition(":")
     return given or host, int(other) if other else port
 
 
 def pod_url(url: str, settings: KubernetesSettings) -> str:
-    """The same URL with the address, and the way of encryption, that pods are told."""
+    """The same URL with the address and encryption mode for pods."""
     from psycopg import conninfo
 
     host, port = address(settings)
@@ -126,7 +127,7 @@ def pod_url(url: str, settings: KubernetesSettings) -> str:
 
 
 def network_peers(settings: KubernetesSettings) -> list[Data]:
-    """Whom a network policy lets pods call: a service of the cluster by its namespace, a host by its addresses."""
+    """The peers that a network policy lets pods reach: a cluster service by its namespace, a host by its addresses."""
     host, _ = address(settings)
     inside = _SERVICE_HOST.fullmatch(host)
     if inside:
@@ -139,7 +140,7 @@ def _cidrs(host: str) -> Iterator[str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise KubernetesError(
-            f"the shared PostgreSQL server {host} has no address here: {error}; set kubernetes.postgres_address"
+            f"Can't resolve the shared PostgreSQL server {host}: {error}. Set kubernetes.postgres_address."
         ) from error
     for *_, there in found:
         yield str(ipaddress.ip_network(str(there[0]).partition("%")[0]))

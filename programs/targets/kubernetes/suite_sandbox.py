@@ -1,8 +1,8 @@
-"""The repository's own tests, asked of an environment on the cluster and run beside ephd: in the sandbox of the
-kit, in a checkout of that very commit.
+"""Runs the repository's tests against an environment on the cluster, next to ephd: in the kit's sandbox, in a checkout
+of that exact commit.
 
-Only where bubblewrap works: a server that reaches a cluster holds a key to it, and without a sandbox a pull request's
-tests could read that. Nothing was built in the checkout; a suite installs what it needs.
+Requires bubblewrap: a server that reaches a cluster holds its credentials, and without a sandbox a pull request's tests
+could read them. Nothing has been built in the checkout; a suite installs what it needs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from programs.kit import files, identifiers, suite_runs
 from programs.kit.git import checkouts
+from programs.kit.host_settings import DEFAULT_PATH, HostSettings, check_toolbox
 from programs.kit.processes import sandbox
-from programs.kit.sandbox_settings import DEFAULT_PATH, SandboxSettings, check_toolbox
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.errors import KubernetesError
@@ -24,11 +24,11 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 def command_line(
     settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]
 ) -> list[str]:
-    host = _sandbox_settings(settings)
+    host = _host_settings(settings)
     if sandbox.kind(host) != "bubblewrap":
         raise KubernetesError(
-            "this server has no sandbox for tests: bubblewrap does not work here (in a pod it needs user namespaces); "
-            "run them in CI against the preview's URL"
+            "This server has no sandbox for tests: bubblewrap doesn't work here (in a pod it needs user namespaces). "
+            "Run the tests in CI against the preview's URL."
         )
     folder = host.env(object_names.namespace(spec.name))
     commit = identifiers.check_commit(spec.source.commit)
@@ -44,21 +44,21 @@ def command_line(
 
 
 def read_report(settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
-    return suite_runs.read_report(_sandbox_settings(settings), spec, suite, max_bytes)
+    return suite_runs.read_report(_host_settings(settings), spec, suite, max_bytes)
 
 
 def list_folders(settings: KubernetesSettings) -> Iterator[Path]:
-    """By environment, what its tests have on this machine."""
-    envs = _sandbox_settings(settings).envs
+    """The folders of test runs on this machine, by environment."""
+    envs = _host_settings(settings).envs
     if envs.is_dir():
         yield from sorted(path for path in envs.iterdir() if identifiers.LABEL.fullmatch(path.name))
 
 
 def delete(settings: KubernetesSettings, name: str) -> None:
-    files.remove(_sandbox_settings(settings).env(object_names.namespace(name)))
+    files.remove(_host_settings(settings).env(object_names.namespace(name)))
 
 
-def _sandbox_settings(settings: KubernetesSettings) -> SandboxSettings:
+def _host_settings(settings: KubernetesSettings) -> HostSettings:
     toolbox = tuple(item for item in settings.toolbox.split(os.pathsep) if item)
     check_toolbox(toolbox, settings.root)
-    return SandboxSettings(settings.root, toolbox, settings.path or DEFAULT_PATH)
+    return HostSettings(settings.root, toolbox=toolbox, path=settings.path or DEFAULT_PATH)

@@ -1,7 +1,7 @@
-"""The door of the Kubernetes target. Cheap to import: Pulumi comes in only with ``program``.
+"""The Kubernetes target's entry point. Cheap to import: Pulumi is imported only by ``program``.
 
-``program`` looks everything up before it returns: manifests are read and judged, images pinned. So a mistake is found
-before anything is applied, and what runs stays as it is.
+``program`` resolves everything before it returns: manifests are read and checked, images pinned. So a mistake is found
+before anything is applied, and what is running stays unchanged.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from programs import image_references, start_order
@@ -80,7 +81,7 @@ class KubernetesTarget:
         return run
 
     def ensure(self, settings_: Mapping[str, str]) -> None:
-        """Environments share nothing that we bring up; but what the settings name must be there."""
+        """Environments share nothing that we start, but what the settings refer to must exist."""
         shared_postgres.save_admin_url(settings.from_mapping(settings_))
 
     def prepare_update(self, spec: EnvironmentSpec) -> bool:
@@ -94,7 +95,7 @@ class KubernetesTarget:
         ensure_access(name, settings.from_mapping(settings_))
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
-        """The namespace, when it is ours, and the routes. A namespace that only has our name is not touched."""
+        """Deletes the namespace, if it is ours, and the routes. A namespace that only has our name isn't touched."""
         on = settings.from_mapping(settings_)
         _remove_routes(on, name)
         shared_postgres.drop_all(on, name)
@@ -136,7 +137,7 @@ class KubernetesTarget:
                 ]
         lines += [f"folder {path}" for path in suite_sandbox.list_folders(on)]
         lines += [f"{item.kind.lower()} {item.name}" for item in shared_postgres.list_owned(on)]
-        return lines + [f"door {route.host}" for route in gateway_routes.list_routes(on.routes)]
+        return lines + [f"route {route.host}" for route in gateway_routes.list_routes(on.routes)]
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         on = settings.from_mapping(settings_)
@@ -147,7 +148,7 @@ class KubernetesTarget:
         scale_to_zero.wake(cluster.connect(on), on, object_names.namespace(name), name, wait)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
-        """Nothing of ours runs beside the environments."""
+        """Nothing of ours runs besides the environments."""
 
     def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
         on = settings.from_mapping(settings_)
@@ -164,7 +165,7 @@ class KubernetesTarget:
         return suite_sandbox.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
 
     def set_expiry(self, name: str, settings_: Mapping[str, str], expires_at: datetime | None) -> None:
-        """On the namespace, which everything of the environment lies in."""
+        """Sets it on the namespace, which contains everything of the environment."""
         on = settings.from_mapping(settings_)
         told = expires_at.astimezone(UTC).isoformat(timespec="seconds") if expires_at else "never"
         note = {"metadata": {"annotations": {object_names.EXPIRES_AT: told}}}
@@ -203,7 +204,7 @@ def _database_server(
 
 
 def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
-    """The certificate to copy, when there is one; raises when the cluster lacks what the settings count on."""
+    """The certificate to copy, if any. Raises if the cluster lacks what the settings require."""
     if settings.gateway:
         try:
             kinds = {
@@ -214,8 +215,8 @@ def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
             kinds = set()
         if "HTTPRoute" not in kinds:
             raise KubernetesError(
-                f"setting 'gateway' is {settings.gateway!r}, but the cluster has no HTTPRoute of "
-                f"{namespace_objects.GATEWAY_API}; install the Gateway API and a controller, or remove the setting"
+                f"setting 'gateway' is {settings.gateway!r}, but the cluster doesn't support HTTPRoutes "
+                f"({namespace_objects.GATEWAY_API}); install the Gateway API and a controller, or remove the setting"
             )
     if not settings.certificate_secret:
         return {}
@@ -230,15 +231,15 @@ def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
 
 
 def _pinned_reference(name: str, text: str, settings: KubernetesSettings) -> str:
-    """What runs is what was found, by its digest, whoever moves its tag meanwhile."""
+    """Pins the image to the digest that was resolved, so a moved tag has no effect."""
     try:
         reference = image_references.parse(text)
     except InvalidReference as error:
         raise KubernetesError(str(error)) from error
     if not reference.digest:
-        raise KubernetesError(f"image {name} is {text}, which is not pinned to a digest")
+        raise KubernetesError(f"image {name} is {text}, which isn't pinned to a digest")
     if not image_references.is_allowed(split_list(settings.registries), reference):
-        raise KubernetesError(f"image {text}: this server takes images from {settings.registries} only")
+        raise KubernetesError(f"image {text}: this server only allows images from {settings.registries}")
     return str(reference)
 
 
@@ -256,16 +257,16 @@ def _is_ours(client: ClusterClient, path: str, settings: KubernetesSettings) -> 
 def _remove_routes(settings: KubernetesSettings, name: str) -> None:
     if settings.routes:
         for route in gateway_routes.routes_of(settings.routes, name):
-            gateway_routes.remove(gateway_routes.routes_folder(settings.routes), route.host, name, route.service)
+            gateway_routes.remove(Path(settings.routes), route.host, name, route.service)
 
 
 def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
-    """Over the server's bound is a mistake that names the bound, never a cut (Y4)."""
+    """Exceeding a server limit is an error that names the limit; a request is never silently reduced (Y4)."""
     for what, asked in spec.resources.items():
         most = getattr(settings, what)
         if quantities.parse(asked) > quantities.parse(most):
             raise KubernetesError(
-                f"environment.resources.{what} asks for {asked}; this server grants an environment at most {most}"
+                f"environment.resources.{what} is {asked}; this server's limit for an environment is {most}"
             )
     for item in spec.services:
         _check_service_limits(item, spec, settings)
@@ -274,8 +275,7 @@ def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     disk = spec.resources.get("disk", settings.disk)
     if volumes > quantities.parse(disk):
         raise KubernetesError(
-            f"the volumes of the services hold {quantities.format_bytes(volumes)} in all; "
-            f"this environment may have {disk}"
+            f"the volumes of the services total {quantities.format_bytes(volumes)}; this environment's limit is {disk}"
         )
 
 
@@ -284,12 +284,12 @@ def _check_service_limits(service: ServiceSpec, spec: EnvironmentSpec, settings:
         most = spec.resources.get(what, getattr(settings, what))
         if quantities.parse(asked) > quantities.parse(most):
             raise KubernetesError(
-                f"service {service.name!r} asks for {what} {asked}; the whole environment may have {most}"
+                f"service {service.name!r} requests {what} {asked}; the whole environment's limit is {most}"
             )
 
 
 def check_spec(spec: EnvironmentSpec) -> None:
-    """What the cluster would refuse later, or what would clash, said at once."""
+    """Reports early what the cluster would reject later, or what would clash."""
     try:
         identifiers.check_commit(spec.source.commit)
         for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
@@ -298,7 +298,7 @@ def check_spec(spec: EnvironmentSpec) -> None:
         raise KubernetesError(error.sentence) from error
     object_names.namespace(spec.name)
     if not spec.services and not spec.manifests:
-        raise KubernetesError("the environment has neither services nor manifests; name at least one of them")
+        raise KubernetesError("The environment has neither services nor manifests. Add at least one of them.")
     _check_services(spec)
     _check_databases(spec)
 
@@ -307,30 +307,26 @@ def _check_services(spec: EnvironmentSpec) -> None:
     listed = [object_names.service(item.name) for item in spec.services]
     for name in listed:
         if listed.count(name) > 1:
-            raise KubernetesError(f"service {name!r} is named twice; each needs a name of its own")
+            raise KubernetesError(f"service {name!r} is defined twice; names must be unique")
     for item in spec.services:
         if item.image not in spec.images:
-            known = ", ".join(sorted(spec.images)) or "there is none"
-            raise KubernetesError(
-                f"service {item.name!r}: the environment has no image {item.image!r}; it has: {known}"
-            )
+            known = ", ".join(sorted(spec.images)) or "none"
+            raise KubernetesError(f"service {item.name!r}: unknown image {item.image!r}; known: {known}")
         unknown = [name for name in item.after if name not in listed]
         if unknown:
-            raise KubernetesError(f"service {item.name!r} is to start after {unknown[0]!r}, which is no service")
+            raise KubernetesError(f"service {item.name!r} starts after {unknown[0]!r}, which isn't a service")
         if item.public and item.schedule:
-            raise KubernetesError(f"service {item.name!r} has a schedule, so nobody can reach it: write public: false")
+            raise KubernetesError(f"service {item.name!r} has a schedule, so it can't be public; set public: false")
     waiting_for_each_other = start_order.find_cycle({item.name: item.after for item in spec.services})
     if waiting_for_each_other:
-        raise KubernetesError(f"services {', '.join(waiting_for_each_other)} wait for each other; none could start")
+        raise KubernetesError(f"services {', '.join(waiting_for_each_other)} depend on each other in a cycle")
 
 
 def _check_templates(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     for item in spec.databases:
         if item.strategy == "template" and item.source not in settings.template_databases:
-            known = ", ".join(sorted(settings.template_databases)) or "there is none"
-            raise KubernetesError(
-                f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}"
-            )
+            known = ", ".join(sorted(settings.template_databases)) or "none"
+            raise KubernetesError(f"database {item.name!r}: unknown prepared database {item.source!r}; known: {known}")
 
 
 def _check_databases(spec: EnvironmentSpec) -> None:
@@ -338,19 +334,19 @@ def _check_databases(spec: EnvironmentSpec) -> None:
         object_names.service(item.name)
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
-            raise KubernetesError(f"database {item.name!r}: the strategy {item.strategy!r} is not there, only {known}")
+            raise KubernetesError(f"database {item.name!r}: unknown strategy {item.strategy!r}; use one of: {known}")
         runs = item.migrate or item.seed
         if runs and not any(one.image for one in spec.services):
-            raise KubernetesError(f"database {item.name!r} has a command, and no service has an image to run it in")
+            raise KubernetesError(f"database {item.name!r} has a command, but no service has an image to run it in")
     for what in ("name", "variable"):
         listed = [getattr(item, what) for item in spec.databases]
         twice = [text for text in listed if listed.count(text) > 1]
         if twice:
-            raise KubernetesError(f"two databases have the {what} {twice[0]!r}; each needs one of its own")
+            raise KubernetesError(f"two databases have the {what} {twice[0]!r}; it must be unique")
     if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not any(
         item.image for item in spec.services
     ):
-        raise KubernetesError("hooks are run in the image of the first service, and there is none")
+        raise KubernetesError("hooks run in the image of the first service, but there is none")
 
 
 TARGET = KubernetesTarget()

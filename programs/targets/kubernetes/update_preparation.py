@@ -1,10 +1,10 @@
-"""What an operation clears away before Pulumi looks: what would keep it from making anew what it should.
+"""Removes what would keep Pulumi from creating what it should, before it looks.
 
-- A namespace that is being removed takes nothing in. It is waited for, and when it does not go, that is the error.
-- An object that somebody else changed is removed, so that it is made anew as the program has it: Pulumi alone would
-  give up over the other's fields, or leave what was added. What it made stays (its pods), for the one that comes after.
-- A database whose server is gone is begun anew: the Jobs that filled the last one are removed, and run again.
-- A Job that failed is removed, so that the next try runs it again.
+- A namespace that is being deleted accepts nothing new. We wait for it, and fail if it doesn't go away.
+- An object that someone else modified is deleted, so that it is recreated as declared: Pulumi alone would fail on
+  conflicting fields, or leave additions. Its dependents (pods) stay for its replacement.
+- A database whose server is gone is recreated: the Jobs that seeded the last one are deleted, and run again.
+- A failed Job is deleted, so that the next attempt runs it again.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ NAMESPACE_TIMEOUT = 120.0
 OBJECT_TIMEOUT = 30.0
 POLL_SECONDS = 0.2
 _REPLACEABLE_KINDS = frozenset(object_kinds.WATCHED_KINDS) - {"Namespace", "PersistentVolumeClaim"}
-"""A claim holds data: it is never removed for having been changed."""
+"""A claim holds data: it is never deleted for having been modified."""
 
 
 def prepare(cluster: ClusterClient, spec: EnvironmentSpec, databases: Sequence[DatabaseSpec]) -> bool:
-    """Whether anything was removed. ``databases``: those that have a server of their own in the namespace. Nothing to
-    do, as nearly always, costs a request, or one for each kind once the environment exists."""
+    """Whether anything was removed. ``databases``: those with their own server in the namespace. Usually there is
+    nothing to do, which costs one request, or one per kind once the environment exists."""
     space = object_names.namespace(spec.name)
     try:
         data = cluster.get(f"/api/v1/namespaces/{space}")
@@ -50,7 +50,7 @@ def prepare(cluster: ClusterClient, spec: EnvironmentSpec, databases: Sequence[D
 def _objects_to_replace(
     cluster: ClusterClient, databases: Sequence[DatabaseSpec], namespace: str
 ) -> Iterator[tuple[str, bool]]:
-    """Paths, and whether what they made stays."""
+    """Paths, and whether their dependents stay."""
     found = {kind: _list_kind(cluster, kind, namespace) for kind in _REPLACEABLE_KINDS}
     for kind in _REPLACEABLE_KINDS:
         for item in found[kind]:
@@ -66,7 +66,7 @@ def _objects_to_replace(
 
 
 def _jobs(cluster: ClusterClient, namespace: str) -> list[tuple[Data, list[Data]]]:
-    """The environment's Jobs, each with its pods, without those that a CronJob started."""
+    """The environment's Jobs, each with its pods, except those started by a CronJob."""
     pods: dict[str, list[Data]] = {}
     try:
         found = cluster.list_items(
@@ -104,13 +104,13 @@ def _wait_until_deleted(cluster: ClusterClient, path: str) -> None:
         except ObjectNotFound:
             return
         pause(POLL_SECONDS)
-    raise KubernetesError(f"{path} is still being removed after {OBJECT_TIMEOUT:.0f} s; it is tried again")
+    raise KubernetesError(f"{path} is still being deleted after {OBJECT_TIMEOUT:.0f} s. Eph retries.")
 
 
 def wait_until_namespace_deleted(
     cluster: ClusterClient, path: str, name: str, timeout: float = NAMESPACE_TIMEOUT
 ) -> None:
-    """Waits for a namespace that is being removed; raises with what keeps it and what an operator can do."""
+    """Waits for a namespace that is being deleted. Raises with what blocks it and what an operator can do."""
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -120,21 +120,22 @@ def wait_until_namespace_deleted(
         if time.monotonic() > deadline:
             break
         pause(POLL_SECONDS)
-    late = f"namespace {name} is still being removed after {timeout:.0f} s"
+    late = f"namespace {name} is still being deleted after {timeout:.0f} s"
     if nodes := rollout.lost_nodes(cluster.list_namespaced(name, "v1/pods")):
         raise KubernetesError(
-            f"{late}: node {', '.join(nodes)} does not answer, and its pods end only there. "
-            f"Eph tries on; if it never comes back: kubectl delete node {' '.join(nodes)}"
+            f"{late}: node {', '.join(nodes)} doesn't respond, so its pods can't terminate. "
+            f"Eph keeps retrying. If the node never comes back: kubectl delete node {' '.join(nodes)}"
         )
     why = deletion_blockers(data)
     raise KubernetesError(
-        f"{late}{': ' + why if why else ''}. Eph tries on; an operator looks with: kubectl get namespace {name} -o yaml"
+        f"{late}{': ' + why if why else ''}. Eph keeps retrying. Details: kubectl get namespace {name} -o yaml"
     )
 
 
 def deletion_blockers(namespace: Data) -> str:
-    """What the cluster says keeps it: objects whose finalizers nobody takes away, an API that does not answer."""
+    """What the cluster reports as blocking the deletion: finalizers that nobody removes, an API that doesn't
+    respond."""
     found = namespace.get("status", {}).get("conditions") or []
     said = [str(item.get("message", "")) for item in found if item.get("status") == "True"]
     told = [text for text in said if "finalizer" in text] or [text for text in said if text]
-    return "; ".join(told)[:140]  # what an operator can do comes after it, and a sentence is cut
+    return "; ".join(told)[:140]  # what an operator can do comes after it, and the sentence may be cut

@@ -1,4 +1,4 @@
-"""Everything on this machine that belongs to an environment, found by its name and not by anybody's records."""
+"""Everything on this machine that belongs to an environment, found by its name, not by any records."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from pathlib import Path
 
 from programs.kit import files, identifiers, routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import ports, process_table, supervisor
+from programs.targets.local.settings import LocalSettings
 
 
-def list_environments(settings: HostSettings) -> frozenset[str]:
-    """The environments of which anything exists. Raises when it cannot be told."""
+def list_environments(settings: LocalSettings) -> frozenset[str]:
+    """The environments of which anything exists. Raises if that can't be determined."""
     found = {path.name for path in _folders(settings)}
     found |= {item.environment for item in list_programs(settings)}
-    found |= {route.environment for route in routes.list_routes(settings)}
+    found |= {route.environment for route in routes.list_routes(settings.routes)}
     found |= {owner.split(".")[0] for _, owner in ports.list_reserved(settings) if "." in owner}
     found |= {item.environment for item in environment_databases.list_owned(settings)}
     return frozenset(name for name in found if identifiers.LABEL.fullmatch(name))
 
 
-def list_programs(settings: HostSettings) -> Iterator[ProgramName]:
+def list_programs(settings: LocalSettings) -> Iterator[ProgramName]:
     for name in supervisor.list_programs(settings):
         found = identifiers.parse_program(name)
         if found:
             yield found
 
 
-def _folders(settings: HostSettings) -> list[Path]:
+def _folders(settings: LocalSettings) -> list[Path]:
     return sorted(settings.envs.iterdir()) if settings.envs.is_dir() else []
 
 
-def purge(settings: HostSettings, name: str) -> None:
-    """Removes every trace of an environment. What is not there is already removed; the folder goes last, so that
-    an interrupted purge is found again."""
+def purge(settings: LocalSettings, name: str) -> None:
+    """Removes every trace of an environment. Missing parts count as removed. The folder is removed last, so an
+    interrupted purge is found again."""
     identifiers.check_label(name, "environment")
-    for route in list(routes.list_routes(settings)):
+    for route in list(routes.list_routes(settings.routes)):
         if route.environment == name:
-            routes.delete(settings, route.host, name, route.service)
+            routes.delete(settings.routes, route.host, name, route.service)
     remove_other_generations(settings, name, keep="")
     process_table.kill(process_table.started_for(settings.env(name), f"{settings.launches}/{name}."))
     environment_databases.drop(
@@ -48,13 +48,13 @@ def purge(settings: HostSettings, name: str) -> None:
     files.remove(settings.env(name))
 
 
-def has_other_generations(settings: HostSettings, name: str, keep: str) -> bool:
-    """Whether anything runs of another generation than ``keep``."""
+def has_other_generations(settings: LocalSettings, name: str, keep: str) -> bool:
+    """Whether anything of a generation other than ``keep`` is running."""
     return any(item.environment == name and item.generation != keep for item in list_programs(settings))
 
 
-def remove_other_generations(settings: HostSettings, name: str, keep: str) -> None:
-    """Ends what runs of other generations than ``keep``, gives their ports back and removes their checkouts."""
+def remove_other_generations(settings: LocalSettings, name: str, keep: str) -> None:
+    """Stops what runs of generations other than ``keep``, releases their ports and removes their checkouts."""
     old = [item for item in list_programs(settings) if item.environment == name and item.generation != keep]
     if old:
         supervisor.remove(settings, [str(item) for item in old])
@@ -65,15 +65,16 @@ def remove_other_generations(settings: HostSettings, name: str, keep: str) -> No
             files.remove(path)
 
 
-def _port_owners(settings: HostSettings, name: str) -> list[str]:
+def _port_owners(settings: LocalSettings, name: str) -> list[str]:
     return [owner for _, owner in ports.list_reserved(settings) if owner.startswith(f"{name}.")]
 
 
-def list_remaining(settings: HostSettings, *, including_server: bool = False) -> list[str]:
-    """What exists of environments on this machine, a line each; ``including_server``: the server's own too."""
+def list_remaining(settings: LocalSettings, *, including_server: bool = False) -> list[str]:
+    """Everything that exists of environments on this machine, one line each. ``including_server``: the server's own
+    resources, too."""
     found = [f"folder {path}" for path in _folders(settings)]
     found += [f"checkout {path}" for path in settings.envs.glob("*/src/*")]
-    found += [f"route {route.host} of {route.environment}" for route in routes.list_routes(settings)]
+    found += [f"route {route.host} of {route.environment}" for route in routes.list_routes(settings.routes)]
     found += [f"program {name}" for name in supervisor.list_programs(settings) if "." in name]
     found += [f"port {port} of {owner}" for port, owner in ports.list_reserved(settings) if "." in owner]
     found += [f"launch file {path.name}" for path in (settings.launches).glob("*.*.*.json")]
@@ -87,10 +88,10 @@ def list_remaining(settings: HostSettings, *, including_server: bool = False) ->
     return found
 
 
-def _processes(settings: HostSettings, including_server: bool) -> list[str]:
+def _processes(settings: LocalSettings, including_server: bool) -> list[str]:
     marks = [settings.root] if including_server else [settings.envs, settings.launches]
     pids = {pid for mark in marks for pid in process_table.mentioning(f"{mark}/")}
-    # The server is started from a launch file too, and carries its name until it has become PostgreSQL.
+    # The server is started from a launch file, too, and mentions it until it has become PostgreSQL.
     own = f"{settings.root / 'launch' / postgres.PROGRAM}.json"
     lines = {pid: process_table.command_line(pid) for pid in pids}
     return [
@@ -98,8 +99,8 @@ def _processes(settings: HostSettings, including_server: bool) -> list[str]:
     ]
 
 
-def _databases(settings: HostSettings) -> list[str]:
-    """Of the embedded server all but its own; of an operator's only those that are marked as ours."""
+def _databases(settings: LocalSettings) -> list[str]:
+    """All objects on the embedded server except its own; on an operator's server only those marked as ours."""
     if settings.postgres or not postgres.exists(settings):
         return [f"{item.kind.lower()} {item.name}" for item in environment_databases.list_owned(settings)]
     with postgres.connect(settings) as session:

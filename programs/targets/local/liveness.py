@@ -1,8 +1,8 @@
-"""Which parts of all environments are there and alive, in the ids that Pulumi's state has for them: what was lost
-behind our back is what the state has and this has not.
+"""Which parts of all environments exist and are alive, by the IDs in Pulumi's state.
 
-A service stands while supervisord runs it. One that just ended is given a moment, because it is started again at once;
-one that ended again and again waits longer each time, and then it does not stand.
+Parts in the state that are missing here were lost. A service counts as live while supervisord runs it. A service that
+just ended gets a grace period, because supervisord restarts it at once. One in a crash loop waits longer each time, and
+then it no longer counts.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 from programs.inventory import PROCESS_KINDS
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import supervisor, supervisor_rpc
+from programs.targets.local.settings import LocalSettings
 
 LIVE_STATES = frozenset({"RUNNING", "STARTING", "STOPPING"})
 RESTART_GRACE = 5
-"""Seconds. supervisord waits one second longer before each start, so this is a crash loop of five."""
+"""In seconds. supervisord waits one second longer before each start, so this is a crash loop of five restarts."""
 
 
-def live_resources(settings: HostSettings) -> Mapping[str, frozenset[str]]:
-    """Raises when any of it cannot be looked at."""
+def live_resources(settings: LocalSettings) -> Mapping[str, frozenset[str]]:
+    """Raises if any part can't be checked."""
     owned = [item for item in environment_databases.list_owned(settings) if item.kind == "DATABASE"]
     found = {
         "Database": (f"{item.environment}/{item.name}" for item in owned),
-        "Route": (f"{route.environment}/{route.host}" for route in routes.list_routes(settings)),
+        "Route": (f"{route.environment}/{route.host}" for route in routes.list_routes(settings.routes)),
         "Service": _services(settings),
         "Checkout": (
             f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
@@ -35,7 +35,7 @@ def live_resources(settings: HostSettings) -> Mapping[str, frozenset[str]]:
     return {**{kind: frozenset(ids) for kind, ids in found.items()}, PROCESS_KINDS: frozenset({"Service"})}
 
 
-def _services(settings: HostSettings) -> Iterator[str]:
+def _services(settings: LocalSettings) -> Iterator[str]:
     daemon = supervisor_rpc.SupervisorClient(supervisor.socket_path(settings))
     for info in daemon.call("getAllProcessInfo"):
         program = identifiers.parse_program(info["name"])

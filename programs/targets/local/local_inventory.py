@@ -1,9 +1,9 @@
-"""Each thing on this machine that carries an environment's mark, found by looking, and the removal of a single one.
+"""Lists the resources on this machine that are marked with an environment, and removes single ones.
 
-A mark is: a folder of an environment's name in our own root; a comment in PostgreSQL with this root's digest; a route
-or a reservation that names an environment; the home folder in a process's environment. What has none is somebody
-else's, is not named, and is never touched. A process counts as supported while it comes from our supervisord or from
-this very process; one that lost both would live on for ever.
+Marks are: a folder with an environment's name in our root; a comment in PostgreSQL with this root's digest; a route or
+a port reservation that names an environment; the home folder in a process's environment. Anything else belongs to
+others and is never listed or touched. A process is supervised if it descends from our supervisord or from this process;
+any other would run forever.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 from programs.inventory import HeldResource
 from programs.kit import files, identifiers, routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import ports, process_table, supervisor
+from programs.targets.local.settings import LocalSettings
 
 
-def list_resources(settings: HostSettings) -> list[HeldResource]:
-    """Raises when any of it cannot be looked at."""
+def list_resources(settings: LocalSettings) -> list[HeldResource]:
+    """Raises if any part can't be listed."""
     return sorted([
         *_folders(settings),
         *_programs(settings),
@@ -34,20 +34,21 @@ def list_resources(settings: HostSettings) -> list[HeldResource]:
     ])  # fmt: skip
 
 
-def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
-    """What was seen must still be so: a number may be another's by now. A home goes with its environment alone."""
+def delete_resource(settings: LocalSettings, resource: HeldResource) -> bool:
+    """Checks first that the resource is still the one that was listed: a process ID may have been reused. A home is
+    removed only with its environment."""
     if resource not in list_resources(settings):
         return True
     match resource.kind:
-        case "checkout" | "half-made checkout":
+        case "checkout" | "incomplete checkout":
             files.remove(settings.env(resource.environment) / "src" / resource.name.rpartition("/")[2])
         case "service" | "launch file" | "log":
             supervisor.remove(settings, [resource.name])
         case "port":
             ports.release_port(settings, int(resource.name))
         case "route":
-            route = next(route for route in routes.list_routes(settings) if route.host == resource.name)
-            routes.delete(settings, route.host, route.environment, route.service)
+            route = next(route for route in routes.list_routes(settings.routes) if route.host == resource.name)
+            routes.delete(settings.routes, route.host, route.environment, route.service)
         case "process" | "sandbox":
             process_table.kill([int(resource.name.partition(" ")[0])])
         case "database" | "role":
@@ -57,30 +58,30 @@ def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
     return True
 
 
-def _folders(settings: HostSettings) -> Iterator[HeldResource]:
+def _folders(settings: LocalSettings) -> Iterator[HeldResource]:
     for folder in _entries(settings.envs):
         name = folder.name
         if not identifiers.LABEL.fullmatch(name):
             continue
         yield HeldResource("folder", str(folder), name, f"Home:{name}", _rm_command(folder, tree=True))
         for path in _entries(folder / "src"):
-            if path.name.startswith("."):  # what a checkout is written to until it is whole
+            if path.name.startswith("."):  # a checkout is written here until it is complete
                 command = _rm_command(path, tree=True)
-                yield HeldResource("half-made checkout", f"{name}/{path.name}", name, "", command, is_supervised=False)
+                yield HeldResource("incomplete checkout", f"{name}/{path.name}", name, "", command, is_supervised=False)
             else:
                 part = f"Checkout:{name}/{path.name}"
                 yield HeldResource("checkout", f"{name}/{path.name}", name, part, _rm_command(path, tree=True))
 
 
 def _entries(folder: Path) -> list[Path]:
-    """None when it went while it was looked at."""
+    """None if it was removed meanwhile."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def _programs(settings: HostSettings) -> Iterator[HeldResource]:
+def _programs(settings: LocalSettings) -> Iterator[HeldResource]:
     places = (
         ("service", settings.programs, ".conf"),
         ("launch file", settings.launches, ".json"),
@@ -99,13 +100,13 @@ def _service_id(found: ProgramName) -> str:
     return f"Service:{found.environment}/{found.service}/{found.generation}"
 
 
-def _stop_command(settings: HostSettings, name: str, path: Path) -> str:
+def _stop_command(settings: LocalSettings, name: str, path: Path) -> str:
     socket = supervisor.socket_path(settings)
     words = [sys.executable, "-m", "supervisor.supervisorctl", "-s", f"unix://{socket}", "stop", name]
     return f"{shlex.join(words)}; {_rm_command(path)}"
 
 
-def _ports(settings: HostSettings) -> Iterator[HeldResource]:
+def _ports(settings: LocalSettings) -> Iterator[HeldResource]:
     for port, owner in ports.list_reserved(settings):
         found = identifiers.parse_program(owner)
         if found:
@@ -115,15 +116,15 @@ def _ports(settings: HostSettings) -> Iterator[HeldResource]:
             )
 
 
-def _routes(settings: HostSettings) -> Iterator[HeldResource]:
-    for route in routes.list_routes(settings):
+def _routes(settings: LocalSettings) -> Iterator[HeldResource]:
+    for route in routes.list_routes(settings.routes):
         part = f"Route:{route.environment}/{route.host}"
         yield HeldResource(
             "route", route.host, route.environment, part, _rm_command(settings.routes / f"{route.host}.json")
         )
 
 
-def _processes(settings: HostSettings) -> Iterator[HeldResource]:
+def _processes(settings: LocalSettings) -> Iterator[HeldResource]:
     keepers = {os.getpid(), *(pid for pid in process_table.pids() if _is_supervisor(settings, pid))}
     for pid in process_table.pids():
         environment = _environment_of(settings, pid)
@@ -134,12 +135,12 @@ def _processes(settings: HostSettings) -> Iterator[HeldResource]:
             yield HeldResource(kind, name, environment, "", f"kill -9 {pid}", is_supervised=kept)
 
 
-def _is_supervisor(settings: HostSettings, pid: int) -> bool:
+def _is_supervisor(settings: LocalSettings, pid: int) -> bool:
     return f"supervisor.supervisord -c {supervisor.config(settings)}" in process_table.command_line(pid)
 
 
-def _environment_of(settings: HostSettings, pid: int) -> str:
-    """The environment whose home a process was given, or that it is about to be started for."""
+def _environment_of(settings: LocalSettings, pid: int) -> str:
+    """The environment whose home a process has, or will have once it is started."""
     home = process_table.environment_variable(pid, "HOME")
     if home.startswith(f"{settings.envs}/") and home.endswith("/home"):
         return Path(home).parent.name
@@ -153,22 +154,22 @@ def _environment_of(settings: HostSettings, pid: int) -> str:
     return found.environment if found else ""
 
 
-def _databases(settings: HostSettings) -> Iterator[HeldResource]:
+def _databases(settings: LocalSettings) -> Iterator[HeldResource]:
     owned = environment_databases.list_owned(settings)
     base = {item.name for item in owned if item.kind == "DATABASE"}
     for item in owned:
         name = item.name
         part = f"Database:{item.environment}/{name}"
         statement = f'DROP {item.kind} IF EXISTS "{name}"{" WITH (FORCE)" if item.kind == "DATABASE" else ""}'
-        # A role can only go after its database.
+        # A role can be dropped only after its database.
         kind = "role" if item.kind == "ROLE" else "database"
         before = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' if kind == "role" and name in base else ""
         command = _psql_command(settings, [word for word in (before, statement) if word])
         yield HeldResource(kind, name, item.environment, part, command)
 
 
-def _psql_command(settings: HostSettings, statements: list[str]) -> str:
-    """The administrator's password is named by its file, never shown."""
+def _psql_command(settings: LocalSettings, statements: list[str]) -> str:
+    """Names the file with the administrator's password, never the password."""
     host, port = postgres.address(settings)
     words = [word for statement in statements for word in ("-c", statement)]
     if settings.postgres:

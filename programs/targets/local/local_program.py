@@ -1,8 +1,8 @@
-"""The inline program: one environment as Pulumi resources, in the order that keeps the old one answering.
+"""The inline program: one environment as Pulumi resources, in an order that keeps the old generation live.
 
-Home → checkout, ports and databases → hooks → build → seed → migrations → services → routes → current.
-Services of one generation know each other's ports from the start, so they may refer to each other in a circle, and a
-new generation speaks to its own. Routes wait for every service: half a new generation is never shown.
+Home → checkout, ports and databases → hooks → build → seed → migrations → services → routes → current. Services of one
+generation know each other's ports from the start, so circular references work and a new generation talks to its own
+services. Routes wait for every service: an incomplete generation is never exposed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pulumi import Output, Resource, ResourceOptions
 
 from programs import start_order
 from programs.kit import identifiers
-from programs.kit.host_settings import HostSettings
 from programs.outputs import OutputExporter
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, ServiceSpec
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1 import resources
 
 
 class LocalProgram:
-    """Builds the resources of one spec; a new one for each run of the program."""
+    """Declares the resources of one spec. Each run of the program creates a new instance."""
 
-    def __init__(self, spec: EnvironmentSpec, settings: HostSettings, version: str) -> None:
+    def __init__(self, spec: EnvironmentSpec, settings: LocalSettings, version: str) -> None:
         self.spec = spec
         self.settings = settings
         self.version = version
@@ -60,7 +60,7 @@ class LocalProgram:
         return [identifiers.check_label(item.name, "service") for item in self.spec.services]
 
     def _checkout(self, home: Resource) -> Resource:
-        # A clone URL may hold a password: as a secret it lies encrypted in the state.
+        # A clone URL may contain a password; as a secret it is encrypted in the state.
         source = {"clone_url": Output.secret(self.spec.source.clone_url), "commit": self.spec.source.commit}
         return resources.Checkout("checkout", {**self.generation_props, **source}, _after(home))
 
@@ -76,7 +76,7 @@ class LocalProgram:
         return [resources.Command("build", self._command_props("build", self.spec.build), _after(*ready))]
 
     def _seed_and_migrate(self, databases: Mapping[str, resources.Database], ready: list[Resource]) -> list[Resource]:
-        """Seeds, then migrations, each database for itself."""
+        """Seeds, then migrations, separately for each database."""
         filled = list(ready)
         for item in self.spec.databases:
             last = ready
@@ -90,7 +90,7 @@ class LocalProgram:
         return filled
 
     def _secret_props(self) -> dict[str, list[str]]:
-        """Which variables no log may show. Told only where there are some, so that all others stay as they are."""
+        """The variables to redact from logs. Omitted when there are none, so that other resources don't change."""
         return {"secrets": sorted(self.spec.secrets)} if self.spec.secrets else {}
 
     def _seed(self, item: DatabaseSpec, database: resources.Database, ready: list[Resource]) -> Resource:
@@ -107,14 +107,14 @@ class LocalProgram:
         return resources.Seed(f"seed-{item.name}", props, _after(*ready))
 
     def _run_once(self, title: str, commands: tuple[CommandSpec, ...], ready: list[Resource]) -> list[Resource]:
-        """One after the other."""
+        """Runs the commands one after the other."""
         for index, command in enumerate(commands):
             props = self._command_props(f"{title} {index + 1}", command)
             ready = [resources.Once(f"{title}-{index + 1}", props, _after(*ready))]
         return ready
 
     def _pre_destroy_hooks(self, ready: list[Resource]) -> None:
-        """Deleted before all that they depend on; the last that is made is the first that goes."""
+        """Deleted before everything they depend on; the last one created is deleted first."""
         for index, command in reversed(list(enumerate(self.spec.hooks.pre_destroy))):
             props = self._command_props(f"pre-destroy {index + 1}", command)
             ready = [resources.LastWords(f"pre-destroy-{index + 1}", props, _after(*ready))]
@@ -124,7 +124,7 @@ class LocalProgram:
         return {**self.generation_props, **props, **self._secret_props(), "data": ""}
 
     def _services(self, ready: list[Resource]) -> list[Resource]:
-        """Those that ask for nothing by ``after`` start together."""
+        """Services without ``after`` start together."""
         served: dict[str, Resource] = {}
         for item in start_order.in_order(self.spec.services):
             served[item.name] = self._service(item, [*ready, *(served[name] for name in item.after)])
@@ -156,7 +156,7 @@ class LocalProgram:
         return resources.Route(f"route-{item.name}", props, _after(*served))
 
     def _env(self, service: ServiceSpec | None = None) -> Output[dict[str, str]]:
-        """All that a command is given; what Eph says counts more than what the repository says."""
+        """The complete environment of a command. Eph's values override the repository's."""
         own = dict(self.spec.env) | (dict(service.env) if service else {}) | self.spec.secret_values
         fixed = {
             "PREVIEW_URL": self.urls.get(service.name, self.url) if service else self.url,

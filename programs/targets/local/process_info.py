@@ -1,7 +1,7 @@
-"""What an environment's services print, and how its processes are, as supervisord knows them.
+"""The output of an environment's services and the state of its processes, as supervisord reports them.
 
-A service's log goes on over its restarts, so there is no log of the process before. Marks are how far each log was
-read, in bytes; one that is shorter than its mark was begun anew.
+A service's log continues across restarts, so there is no log of the previous process. A position is the number of bytes
+read from a log; a log shorter than its position has been rotated.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 from programs import runtime_info
 from programs.kit import files, identifiers
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import supervisor, supervisor_rpc
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
 from programs.targets.local import cleanup
+from programs.targets.local.settings import LocalSettings
 
 MAX_BYTES = 256 * 1024
 _STATES = {
@@ -31,12 +31,12 @@ _STATES = {
 }
 
 
-def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLines:
+def read_logs(settings: LocalSettings, name: str, request: LogRequest) -> LogLines:
     found = [item for item in cleanup.list_programs(settings) if item.environment == name]
     known = {item.service for item in found}
     runtime_info.require_service(request.service, known, name)
     if request.previous:
-        raise NoSuchLog("on this target a service's log goes on over its restarts; leave --previous out")
+        raise NoSuchLog("On this target a service's log continues across restarts. Omit --previous.")
     lines, marks = [], {}
     for item in found:
         if request.service in (None, item.service):
@@ -47,7 +47,7 @@ def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLine
 
 
 def _read_since(path: Path, request: LogRequest, key: str) -> tuple[list[str], str]:
-    """Whole lines only: the rest of one comes with its end."""
+    """Whole lines only; an incomplete line is returned once it ends."""
     size = _size(path)
     if request.since is None:
         return files.tail(path, request.lines), str(size)
@@ -71,8 +71,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def list_processes(settings: HostSettings, name: str) -> Iterator[ProcessInfo]:
-    """Raises OSError when supervisord does not answer."""
+def list_processes(settings: LocalSettings, name: str) -> Iterator[ProcessInfo]:
+    """Raises OSError if supervisord doesn't respond."""
     for info in supervisor_rpc.SupervisorClient(supervisor.socket_path(settings)).call("getAllProcessInfo"):
         found = identifiers.parse_program(info["name"])
         if found and found.environment == name:

@@ -1,7 +1,7 @@
-"""Fills a database once: the repository's SQL scripts, then its seed command, all as the environment's own role.
+"""Seeds a database once: the repository's SQL scripts, then its seed command, all as the environment's own role.
 
-Scripts run through psql inside the sandbox, because a script may ask psql for a shell. A seed that was interrupted
-half-way starts again on an empty database; one that was finished is not run twice.
+Scripts run through psql in the sandbox, because a script can make psql run a shell. An interrupted seed starts again on
+an empty database; a finished one isn't repeated.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from programs.kit.database import binaries, environment_databases
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
+from programs.targets.local.settings import LocalSettings
 
 SCRIPT_TIMEOUT = 600
 
 
 @dataclass(frozen=True, slots=True)
 class SeedRun:
-    """``config_name`` is the database's name in eph.yaml, ``name`` its name in the server."""
+    """``config_name`` is the database's name in eph.yaml, ``name`` its name on the server."""
 
     environment: str
     config_name: str
@@ -35,7 +35,7 @@ class SeedRun:
     secret_values: tuple[str, ...] = ()
 
 
-def run(settings: HostSettings, workspace: Workspace, seed: SeedRun) -> None:
+def run(settings: LocalSettings, workspace: Workspace, seed: SeedRun) -> None:
     reached = environment_databases.seed_state(settings, seed.name)
     if reached == environment_databases.SEEDED:
         return
@@ -61,10 +61,10 @@ def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRu
     folder = binaries.binaries_folder()
     psql = folder / "psql" if folder else None
     if psql is None or not psql.exists():
-        raise TargetError("psql was not found beside PostgreSQL's other programs; install postgresql-client")
+        raise TargetError("psql wasn't found next to PostgreSQL's other programs. Install postgresql-client.")
     words = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path]
     env = {**seed.env, "PGDATABASE": seed.url, "PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c client_min_messages=warning"}
-    # psql takes a whole URL in place of a name only as an argument; a variable keeps it out of the command line.
+    # psql accepts a URL as a database name only as an argument; a variable keeps it off the command line.
     line = f'exec {shlex.join(words)} -d "$PGDATABASE"'
     title = f"the script {path} of database {seed.config_name}"
     return CommandRun(title, f"seed-{seed.config_name}", line, SCRIPT_TIMEOUT, env, seed.secret_values)

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from programs.settings import StringList
-from programs.target_settings import (
+from programs.settings import (
     TEMPLATES_DESCRIPTION,
     MachineTools,
     ServerContext,
+    StringList,
     TargetSettings,
     TemplateDatabases,
     template_names,

@@ -1,7 +1,7 @@
-"""A service of one generation: started under supervisord, and believed only when it answers over HTTP.
+"""A service of one generation: started under supervisord, and ready once it responds over HTTP.
 
-It is given up when it ended again and again or its deadline passed; then its process goes and its last lines are in
-the error. Whatever runs of the last generation is not looked at here.
+It fails after repeated exits or when its deadline has passed. Its process is then stopped, and its last lines are in
+the error. The previous generation isn't looked at here.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 from programs.kit import files
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
+from programs.targets.local.settings import LocalSettings
 
 MAX_EXITS = 3
 CHECK_INTERVAL = 0.2
@@ -40,7 +40,7 @@ class ServiceProcess:
 
 @dataclass(slots=True)
 class _ExitCounter:
-    """How often a program ended, as far as looking now and then can tell."""
+    """Counts how often a program has exited, from repeated observations."""
 
     seen: set[tuple[int, int]] = field(default_factory=set)
 
@@ -50,8 +50,8 @@ class _ExitCounter:
         return len(self.seen)
 
 
-def start(settings: HostSettings, workspace: Workspace, service: ServiceProcess) -> None:
-    """Returns when the service answers."""
+def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
+    """Returns when the service responds."""
     name = str(service.program)
     launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
@@ -63,61 +63,61 @@ def start(settings: HostSettings, workspace: Workspace, service: ServiceProcess)
 
 
 def _probe_note(service: ServiceProcess) -> str:
-    """What whoever starts it again needs to know to tell that it answers."""
+    """What a restart needs to know to check that the service responds."""
     return json.dumps({"port": service.port, "path": service.path, "deadline": service.deadline})
 
 
-def wait_after_restart(settings: HostSettings, program: ProgramName) -> None:
-    """Of one that was just started again: returns when it answers, as ``start`` does."""
+def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
+    """After a restart, returns when the service responds, as ``start`` does."""
     try:
         told = json.loads(supervisor.note(settings, str(program)))
         port, path, deadline = int(told["port"]), str(told["path"]), int(told["deadline"])
     except (OSError, ValueError, KeyError, TypeError):
-        return  # an earlier version made it and noted nothing: ephd's own questions tell
+        return  # created by an earlier version without a note; ephd's own health checks will tell
     _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}))
 
 
-def stop(settings: HostSettings, programs: list[ProgramName]) -> None:
+def stop(settings: LocalSettings, programs: list[ProgramName]) -> None:
     supervisor.remove(settings, [str(item) for item in programs])
 
 
 def is_answering(port: int, path: str) -> bool:
-    """Asked more than once: one slow answer must not cost a running service its life."""
+    """Tries more than once: a running service must not be killed for one slow response."""
     return any(probe(port, path)[0] for _ in range(PROBE_ATTEMPTS))
 
 
-def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
+def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
-    looked, exits, answer = began, _ExitCounter(), "nothing listens there"
+    looked, exits, answer = began, _ExitCounter(), "connection refused"
     while time.monotonic() - began < service.deadline:
         ok, answer = probe(service.port, service.path)
         now = time.monotonic()
         if ok or now - looked > CHECK_INTERVAL:
             looked = now
             ended = exits.count(supervisor.info(settings, name))
-            # A port that answers while our process ended is somebody else's.
+            # If the port responds although our process ended, another process uses it.
             if ok and not ended:
                 return
             if ended >= MAX_EXITS:
-                raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without answering")
+                raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without responding")
         pause(POLL_SECONDS)
-    raise _failed(settings, service, f"did not answer {service.path} within {service.deadline} s: {answer}")
+    raise _failed(settings, service, f"didn't respond on {service.path} within {service.deadline} s: {answer}")
 
 
-def _failed(settings: HostSettings, service: ServiceProcess, reason: str) -> TargetError:
+def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> TargetError:
     tail = files.tail(supervisor.log(settings, str(service.program)), TAIL_LINES)
     return TargetError(f"service {service.program.service} {reason}", tail)
 
 
 def probe(port: int, path: str) -> tuple[bool, str]:
-    """Whether any 2xx or 3xx answer came, and what came instead."""
+    """Whether it returned a 2xx or 3xx response, and otherwise what happened."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT)
     try:
         connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})
         status = connection.getresponse().status
     except ConnectionRefusedError:
-        return False, "nothing listens there"
+        return False, "connection refused"
     except (OSError, http.client.HTTPException) as error:
         return False, f"{type(error).__name__}: {error}"
     finally:

@@ -1,8 +1,8 @@
-"""An environment put to sleep and woken: its processes end and start, everything else stays as it is.
+"""Puts an environment to sleep and wakes it: its processes stop and start, everything else stays.
 
-Routes say so first, and stop saying so last: whoever comes in between is held by the gateway, and never sees a service
-that is going or not there yet. That it sleeps lies in supervisord's own files, so a supervisor that was killed, or a
-machine that was started anew, brings nothing up that should sleep. Databases stay: the server is everybody's.
+Routes are marked first and unmarked last, so the gateway holds any request in between, and nobody sees a service that
+is stopping or starting. The state is in supervisord's own files, so a restarted supervisor or machine doesn't start
+environments that are asleep. Databases keep running, because environments share the server.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from programs.kit import routes
-from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import supervisor
 from programs.targets.local import cleanup, supervised_services
+from programs.targets.local.settings import LocalSettings
 
 
-def sleep(settings: HostSettings, name: str) -> None:
+def sleep(settings: LocalSettings, name: str) -> None:
     _mark_routes(settings, name, asleep=True)
     supervisor.suspend(settings, [str(item) for item in _programs(settings, name)])
 
 
-def wake(settings: HostSettings, name: str, wait: bool) -> None:
-    """All at once, as they were started; the first that does not answer is the reason that is given."""
+def wake(settings: LocalSettings, name: str, wait: bool) -> None:
+    """Starts all processes at once. If some don't respond, the error is about the first of them."""
     found = _programs(settings, name)
     supervisor.resume(settings, [str(item) for item in found])
     if wait and found:
@@ -33,15 +33,15 @@ def wake(settings: HostSettings, name: str, wait: bool) -> None:
     _mark_routes(settings, name, asleep=False)
 
 
-def _programs(settings: HostSettings, name: str) -> list[ProgramName]:
+def _programs(settings: LocalSettings, name: str) -> list[ProgramName]:
     return [item for item in cleanup.list_programs(settings) if item.environment == name]
 
 
-def _mark_routes(settings: HostSettings, name: str, asleep: bool) -> None:
+def _mark_routes(settings: LocalSettings, name: str, asleep: bool) -> None:
     for route in _routes(settings, name):
         if route.asleep != asleep:
-            routes.write(settings, replace(route, asleep=asleep))
+            routes.write(settings.routes, replace(route, asleep=asleep))
 
 
-def _routes(settings: HostSettings, name: str) -> Iterable[routes.RouteRecord]:
-    return [route for route in routes.list_routes(settings) if route.environment == name]
+def _routes(settings: LocalSettings, name: str) -> Iterable[routes.RouteRecord]:
+    return [route for route in routes.list_routes(settings.routes) if route.environment == name]

@@ -1,4 +1,4 @@
-"""The door of the local target. Cheap to import: Pulumi comes in only with ``program``."""
+"""The local target's entry point. Cheap to import: Pulumi is imported only by ``program``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, suite_runs
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import sandbox, supervisor
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, SuiteSpec
-from programs.targets.local import cleanup, eph_yaml_checks, liveness, local_inventory, process_info, suspend
+from programs.targets.local import cleanup, eph_yaml_checks, liveness, local_inventory, process_info, settings, suspend
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.settings_table import LocalTargetSettings
 
 VERSION = "local-3"
@@ -35,7 +35,7 @@ class LocalTarget:
     description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
-        on = host_settings.from_mapping(spec.settings)
+        on = settings.from_mapping(spec.settings)
         _check(spec, on)
 
         def run() -> None:
@@ -47,7 +47,7 @@ class LocalTarget:
         return run
 
     def ensure(self, settings_: Mapping[str, str]) -> None:
-        on = host_settings.from_mapping(settings_)
+        on = settings.from_mapping(settings_)
         files.make_folder(on.root)
         host_settings.save(on)
         sandbox.kind(on)
@@ -56,59 +56,60 @@ class LocalTarget:
         postgres.ensure(on)
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
-        on = host_settings.from_mapping(settings_)
+        on = settings.from_mapping(settings_)
         if on.root.exists():
             cleanup.purge(on, name)
 
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
-        return cleanup.list_environments(host_settings.from_mapping(settings_))
+        return cleanup.list_environments(settings.from_mapping(settings_))
 
     def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
-        return process_info.read_logs(host_settings.from_mapping(settings_), name, request)
+        return process_info.read_logs(settings.from_mapping(settings_), name, request)
 
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
-        return RuntimeInfo(tuple(process_info.list_processes(host_settings.from_mapping(settings_), name)))
+        return RuntimeInfo(tuple(process_info.list_processes(settings.from_mapping(settings_), name)))
 
     def list_remaining(self, settings_: Mapping[str, str], *, including_server: bool = False) -> list[str]:
-        """Whatever exists of environments here, a line each; ``including_server``: of the server's own too."""
-        return cleanup.list_remaining(host_settings.from_mapping(settings_), including_server=including_server)
+        """Everything that exists of environments on this machine, one line each. ``including_server``: the server's own
+        resources, too."""
+        return cleanup.list_remaining(settings.from_mapping(settings_), including_server=including_server)
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-        return suite_runs.command_line(host_settings.from_mapping(spec.settings), spec, suite, env)
+        return suite_runs.command_line(settings.from_mapping(spec.settings), spec, suite, env)
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
-        return suite_runs.read_report(host_settings.from_mapping(spec.settings), spec, suite, max_bytes)
+        return suite_runs.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
 
     def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
-        return liveness.live_resources(host_settings.from_mapping(settings_))
+        return liveness.live_resources(settings.from_mapping(settings_))
 
     def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
-        return local_inventory.list_resources(host_settings.from_mapping(settings_))
+        return local_inventory.list_resources(settings.from_mapping(settings_))
 
     def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
-        return local_inventory.delete_resource(host_settings.from_mapping(settings_), resource)
+        return local_inventory.delete_resource(settings.from_mapping(settings_), resource)
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
-        suspend.sleep(host_settings.from_mapping(settings_), name)
+        suspend.sleep(settings.from_mapping(settings_), name)
 
     def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
-        suspend.wake(host_settings.from_mapping(settings_), name, wait)
+        suspend.wake(settings.from_mapping(settings_), name, wait)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
-        """Ends everything that runs here; ``ensure`` brings it back from what is on disk."""
-        on = host_settings.from_mapping(settings_)
+        """Stops everything that runs here. ``ensure`` restarts it from the files on disk."""
+        on = settings.from_mapping(settings_)
         postgres.shutdown(on)
         supervisor.stop(on)
 
 
-def _check(spec: EnvironmentSpec, settings: HostSettings) -> None:
+def _check(spec: EnvironmentSpec, settings: LocalSettings) -> None:
     identifiers.check_commit(spec.source.commit)
     if not spec.services:
-        raise TargetError("the environment has no service; name at least one under 'services'")
+        raise TargetError("The environment has no services. Add at least one under 'services'.")
     for kind, names in _names_by_kind(spec).items():
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise TargetError(f"{kind} {sorted(twice)[0]!r} is named twice; each needs a name of its own")
+            raise TargetError(f"{kind} {sorted(twice)[0]!r} is defined twice. Names must be unique.")
         for name in names:
             (identifiers.check_variable if kind == "variable" else identifiers.check_label)(name, kind)
     for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
@@ -116,12 +117,10 @@ def _check(spec: EnvironmentSpec, settings: HostSettings) -> None:
     for item in spec.databases:
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
-            raise TargetError(
-                f"database {item.name!r}: the local target has no strategy {item.strategy!r}, only {known}"
-            )
+            raise TargetError(f"Database {item.name!r}: unknown strategy {item.strategy!r}. Use one of: {known}.")
         if item.strategy == "template" and item.source not in settings.template_databases:
-            known = ", ".join(sorted(settings.template_databases)) or "there is none"
-            raise TargetError(f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}")
+            known = ", ".join(sorted(settings.template_databases)) or "none"
+            raise TargetError(f"Database {item.name!r}: unknown prepared database {item.source!r}. Known: {known}.")
 
 
 def _names_by_kind(spec: EnvironmentSpec) -> dict[str, list[str]]:

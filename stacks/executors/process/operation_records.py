@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from programs.kit import files
-from stacks import serialization
 from stacks.model import OperationResult, OperationVerb, StackRef
+from stacks.operations import serialization
 from stacks.process_identity import ProcessIdentity
 
 MAX_LOGS = 5

@@ -24,7 +24,7 @@ from stacks.executors.process.warm_workers import WarmWorker
 from stacks.executors.process.worker_pool import WorkerPool
 from stacks.executors.process.worker_protocol import WorkerSession
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StrayFile
-from stacks.worker_settings import OPERATION_ENV
+from stacks.operations.worker_settings import OPERATION_ENV
 
 _DEADLINE_MARGIN = 30.0
 """Seconds after its deadline in which an operation of ours is over: it is interrupted, then killed."""

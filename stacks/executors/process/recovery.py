@@ -21,7 +21,7 @@ from stacks.backends.port import Backend
 from stacks.executors.port import Recovery, RemoteOperation
 from stacks.executors.process import operation_records
 from stacks.executors.process.operation_records import OperationRecord
-from stacks.worker_settings import OPERATION_ENV
+from stacks.operations.worker_settings import OPERATION_ENV
 
 KILL_TIMEOUT = 5.0
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from stacks import names, process_identity
 from stacks.executors.process import operation_records
 from stacks.model import StackRef, StrayFile
+from stacks.operations.worker_settings import OPERATION_ENV
 from stacks.stray_files import describe, grandchildren
-from stacks.worker_settings import OPERATION_ENV
 
 
 def find(records: Path, work: Path) -> Iterator[StrayFile]:

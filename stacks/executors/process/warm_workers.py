@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks import process_identity
-from stacks.worker_settings import OPERATION_ENV, WorkerSettings
+from stacks.operations.worker_settings import OPERATION_ENV, WorkerSettings
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 _FAREWELL = 2.0

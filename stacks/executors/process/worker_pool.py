@@ -8,7 +8,7 @@ from collections import deque
 
 from stacks.executors.process import warm_workers
 from stacks.executors.process.warm_workers import WarmWorker
-from stacks.worker_settings import WorkerSettings
+from stacks.operations.worker_settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stacks import process_identity, serialization
+from stacks import process_identity
 from stacks.executors.port import LeaseUntil, OnDestroyed, OnProgress
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.model import Operation, OperationResult
-from stacks.worker_settings import WorkerSettings
+from stacks.operations import serialization
+from stacks.operations.worker_settings import WorkerSettings
 
 GRACE = 20.0
 """Seconds from an interrupt to the kill."""

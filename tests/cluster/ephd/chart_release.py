@@ -38,7 +38,7 @@ def build_image(site: Cluster) -> str:
         "EPH_IMAGE_PLAIN_HTTP": "yes",
     }
     repository = f"{site.registry}/tools/eph"
-    script = [ROOT / "infra" / "docker" / "build.sh", f"docker://{repository}:test"]
+    script = [str(ROOT / "infra" / "docker" / "build.sh"), f"docker://{repository}:test"]
     built = subprocess.run(script, env=env, cwd=ROOT, capture_output=True, text=True, timeout=1500, check=False)
     assert built.returncode == 0, built.stderr[-3000:]
     return repository
@@ -59,10 +59,14 @@ class ChartRelease:
     def kubectl(self, *words: str, stdin: str = "") -> str:
         return self.site.kubectl("-n", NAMESPACE, *words, stdin=stdin)
 
+    def _helm_command(self) -> list[str]:
+        helm = plugins.find(plugins.HELM) / "helm"
+        return [str(helm), "--kubeconfig", str(self.site.kubeconfig), "-n", NAMESPACE]
+
     def helm(self, *words: str, values: dict[str, Any] | None = None) -> str:
-        command = [plugins.find(plugins.HELM) / "helm", *words, "-n", NAMESPACE, "--kubeconfig", self.site.kubeconfig]
-        given = {"input": json.dumps(values)} if values is not None else {}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, **given)
+        command = [*self._helm_command(), *words]
+        given = json.dumps(values) if values is not None else None
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr + self.logs()
         return done.stdout
 
@@ -238,10 +242,8 @@ class ChartRelease:
         for item in self.site.get("rolebindings", "-A", "--field-selector", "metadata.name=eph-server")["items"]:
             if item["subjects"][0]["namespace"] == NAMESPACE:
                 self.site.kubectl(*gone, "namespace", item["metadata"]["namespace"])
-        helm = [plugins.find(plugins.HELM) / "helm", "--kubeconfig", self.site.kubeconfig, "-n", NAMESPACE]
-        subprocess.run(
-            [*helm, "uninstall", RELEASE, "--ignore-not-found"], capture_output=True, timeout=60, check=False
-        )
+        uninstall = [*self._helm_command(), "uninstall", RELEASE, "--ignore-not-found"]
+        subprocess.run(uninstall, capture_output=True, timeout=60, check=False)
         self.site.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
         for name in self.cluster_resources:
             self.site.kubectl(*gone, name)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.demo import leak_check
+from orchestrator.demo import leak_check, wording
 from stacks import process_identity
 from tests.cluster.cluster_access import Cluster
 from tests.e2e.demo_sandbox import DemoSandbox
@@ -30,14 +30,14 @@ LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftove
 SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.clean_up())"
 STEPS = (
     "Kubernetes v",
-    "#1 answers at its URL",
-    "#2 answers at its URL",
+    "#1: live",
+    "#2: live",
     "pulumi stack ls",
-    "a push to #1 is seen at the same URL",
-    "a broken build is told on #1, and the page from before still answers",
-    "the next push to #1 mends it",
-    "everything of #1 is gone, because its label was taken away",
-    "everything of #2 is gone, because it was closed",
+    "#1: the push is live",
+    wording.broken_build("#1"),
+    wording.fixed("#1"),
+    wording.destroyed("#1", wording.LABEL_REMOVED),
+    wording.destroyed("#2", wording.CLOSED),
 )
 
 

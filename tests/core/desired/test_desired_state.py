@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
 )),
     ],
 )  # fmt: skip
-def test_reasons_that_block_creation(world: Simulation, facts: dict[str, object], kind: type, words: str) -> None:
+def test_reasons_that_block_creation(world: Simulation, facts: dict[str, Any], kind: type, words: str) -> None:
     """S2, S3, Y1, L3."""
     world.open(42, **facts)
     action = world.action(42)
@@ -103,7 +104,7 @@ def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live_world: Simulati
     ],
 )
 def test_closed_or_unlabelled_pull_request_is_destroyed(
-    live_world: Simulation, change: dict[str, object], words: str
+    live_world: Simulation, change: dict[str, Any], words: str
 ) -> None:  # L5
     live_world.change(42, **change)
     destroy = live_world.action(42)

@@ -15,7 +15,7 @@ from orchestrator.core.views.phases import Phase
 from stacks import keys, names
 from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
 from tests.worlds.plan.pull_requests import START, sha
-from tests.worlds.plan.simulation import FOREIGN, Simulation
+from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
     built = live_world.stacks[live_world.ref(42)].built
     assert built is not None
     live_world.edit_record(
-        42, built=replace(built, **({"spec_digest": "0"} if part == "spec" else {"program_version": "0"}))
+        42,
+        built=replace(built, spec_digest="0") if part == "spec" else replace(built, program_version="0"),
     )
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
@@ -149,7 +150,7 @@ def test_what_cannot_be_judged_is_held_and_shown_first(
 def test_a_second_stack_for_one_pull_request_is_held(live_world: Simulation) -> None:  # Y3
     other = StackRef("eph-store-1", "pr-42")
     live_world.stacks[other] = StackRecord(other)
-    held = [action for action in live_world.plan().actions if action.ref == other]
+    held = live_world.actions(other)
     assert isinstance(held[0], plan_actions.Hold)
     assert str(live_world.ref(42)) in held[0].reason
 
@@ -343,11 +344,8 @@ def test_an_operation_whose_stack_is_not_to_be_seen_yet_keeps_its_lane(live_worl
             live_world.ref(43): RunningOperation(live_world.ref(43), OperationVerb.UP, sha("aaaaaaa"), live_world.now)
         },
     )
-    about = [
-        action
-        for action in plans.plan(world, live_world.policy, live_world.now).actions
-        if action.ref == live_world.ref(43)
-    ]
+    plan = plans.plan(world, live_world.policy, live_world.now)
+    about = [action for action in stack_actions(plan) if action.ref == live_world.ref(43)]
     assert isinstance(about[0], plan_actions.Wait)
     assert about[0].waiting_for is plan_actions.WaitingFor.LANE
 

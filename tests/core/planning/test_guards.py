@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,12 +12,12 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import PullState
 from orchestrator.core.planning import plan_actions
 from stacks.model import StackRef
-from tests.worlds.plan.simulation import FOREIGN, Simulation
+from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
 
 
-def world_with_pulls(number: int, **policy: object) -> Simulation:
-    limits = {"max_concurrent": 50, "concurrent_destroys": 40, "max_per_repository": 50} | policy
-    world = Simulation(Policy(debounce=timedelta(0), **limits))
+def world_with_pulls(number: int, **policy: Any) -> Simulation:
+    limits = Policy(debounce=timedelta(0), max_concurrent=50, concurrent_destroys=40, max_per_repository=50)
+    world = Simulation(replace(limits, **policy))
     for each in range(1, number + 1):
         world.open(each)
     world.cycle()
@@ -136,7 +138,7 @@ def test_stacks_that_are_not_ours_are_never_mentioned() -> None:
     for foreign in (StackRef("eph-shop-1", "main"), StackRef("eph-shop-007", "pr-1"), StackRef("shop-1", "pr-1")):
         world.stacks[foreign] = world.stacks[world.ref(1)]
     world.pulls.clear()
-    assert {action.ref for action in world.plan().actions} == {world.ref(1)}
+    assert {action.ref for action in stack_actions(world.plan())} == {world.ref(1)}
 
 
 def test_the_share_counts_what_was_there_when_the_hour_began() -> None:

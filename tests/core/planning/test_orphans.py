@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from orchestrator.core.orphans import orphan_audit
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading
 from orchestrator.core.orphans.orphan_purges import KnownNames
-from orchestrator.core.planning.plan_actions import Hold, Keep, Wait, WaitingFor
+from orchestrator.core.planning.plan_actions import Action, Hold, Keep, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
 from programs.inventory import HeldResource
 from stacks import keys, names
@@ -23,10 +24,10 @@ RECORD = StackRecord(REF, TAG, BUILT, resource_names={f"Database:{NAME}/db": "da
 STRAY = HeldResource("database", "stray", NAME, f"Database:{NAME}/stray")
 
 
-def known_facts(record: StackRecord = RECORD, **more: object) -> AuditContext:
+def known_facts(record: StackRecord = RECORD, **more: Any) -> AuditContext:
     snapshot = StackSnapshot({record.ref: record})
-    fixed = {"stacks": snapshot, "known_names": KnownNames(frozenset({NAME})), "refs": frozenset({REF})}
-    return AuditContext(**{**fixed, **more})
+    known = AuditContext(stacks=snapshot, known_names=KnownNames(frozenset({NAME})), refs=frozenset({REF}))
+    return replace(known, **more)
 
 
 def is_orphan(thing: HeldResource, facts: AuditContext) -> bool:
@@ -67,7 +68,7 @@ def test_a_stack_that_nobody_wants_and_that_stays_is_named_with_the_command_that
     late = Wait(REF, KEY, "destroy failed 3 times", waiting_for=WaitingFor.DESTROY)
     locked = Hold(REF, "locked", "pulumi cancel")
 
-    def found(action: object, wanted: bool, **more: object) -> list[str]:
+    def found(action: Action, wanted: bool, **more: Any) -> list[str]:
         plan = Plan((action,), START)
         keys = frozenset({KEY} if wanted else ())
         return [orphan.command for orphan in orphan_audit.orphaned_stacks(plan, known_facts(**more), keys)]

@@ -8,27 +8,29 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
+Reply = dict[str, object]
 
-def shown(_):
+
+def shown(_: str) -> Reply:
     with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
         goods = [name for (name,) in database.execute("SELECT name FROM goods ORDER BY name")]
     return {"commit": os.environ["EPH_COMMIT"], "environment": os.environ["EPH_ENVIRONMENT"], "goods": goods}
 
 
-def add(name):
+def add(name: str) -> Reply:
     with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
         database.execute("INSERT INTO goods VALUES (%s)", [name])
     return {"added": name}
 
 
-def read(path):
+def read(path: str) -> Reply:
     try:
         return {"text": Path(path).read_text(errors="replace")}
     except OSError as error:
         return {"refused": type(error).__name__}
 
 
-def connect(url):
+def connect(url: str) -> Reply:
     try:
         with psycopg.connect(url, connect_timeout=5) as database:
             return {"rows": len(database.execute("SELECT * FROM goods").fetchall())}
@@ -36,7 +38,7 @@ def connect(url):
         return {"refused": type(error).__name__, "message": str(error)}
 
 
-def environ(_):
+def environ(_: str) -> Reply:
     return dict(os.environ)
 
 
@@ -44,7 +46,7 @@ WAYS = {"/": shown, "/healthz": shown, "/add": add, "/read": read, "/connect": c
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
         asked = urlsplit(self.path)
         way = WAYS.get(asked.path)
         if way is None:
@@ -57,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_request(self, code="-", size="-"):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Without what was asked: the tests ask with passwords."""
         self.log_message('"%s" %s', urlsplit(self.path).path, code)
 

@@ -9,6 +9,7 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def key(world: DemoGitHub) -> AppKey:
 def new_forge(world: DemoGitHub, key: AppKey, clock: AheadClock) -> Iterator[ForgeFactory]:
     forges: list[GitHubForge] = []
 
-    def make(*repositories: str, key: AppKey = key, **options: tuple[str, ...]) -> GitHubForge:
+    def make(*repositories: str, key: AppKey = key, **options: Any) -> GitHubForge:
         more = GitHubOptions(**options)
         forges.append(GitHubForge(world.api_url, key, repositories, now=clock, options=more))
         return forges[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_somebody_elses_newer_mark_does_not_hide_ours(world: DemoGitHub, forge: 
      {"status": 200, "body": '{"data": {"r0": {"databaseId": 1, "c0": {}}, "r1": 7}}'}],
     ids=["none there", "not allowed", "502", "cut", "no data", "a list", "another repository"],
 )  # fmt: skip
-def test_without_an_answer_each_is_asked_alone(world: DemoGitHub, forge: GitHubForge, fault: dict[str, object]) -> None:
+def test_without_an_answer_each_is_asked_alone(world: DemoGitHub, forge: GitHubForge, fault: dict[str, Any]) -> None:
     """L4: an old server, a missing permission or a bad day cost requests, and never a wrong answer."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})

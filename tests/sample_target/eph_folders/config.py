@@ -9,7 +9,7 @@ from pydantic import Field
 
 from programs.eph_yaml.field_types import Template
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
-from programs.target_settings import TargetSettings
+from programs.settings import TargetSettings
 
 
 class FoldersSettings(TargetSettings):

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from programs.kit import files, routes, waiting
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import process_table
 from programs.kit.routes import RouteRecord
 
@@ -73,27 +72,27 @@ def processes(settings: Mapping[str, str], name: str) -> list[int]:
 def add_route(settings: Mapping[str, str], name: str, host: str, commit: str) -> None:
     port = json.loads((folder(settings, name) / "port.json").read_text())
     route = RouteRecord(host, f"http://127.0.0.1:{port}", name, "page", commit, target=TARGET_NAME)
-    routes.write(_host(settings), route)
+    routes.write(_routes_folder(settings), route)
 
 
 def mark_asleep(settings: Mapping[str, str], name: str, asleep: bool) -> None:
     for route in _routes(settings, name):
-        routes.write(_host(settings), replace(route, asleep=asleep))
+        routes.write(_routes_folder(settings), replace(route, asleep=asleep))
 
 
 def remove(settings: Mapping[str, str], name: str) -> None:
     for route in _routes(settings, name):
-        routes.delete(_host(settings), route.host, name, route.service)
+        routes.delete(_routes_folder(settings), route.host, name, route.service)
     stop(settings, name)
     files.remove(folder(settings, name))
 
 
 def _routes(settings: Mapping[str, str], name: str) -> list[RouteRecord]:
-    return [route for route in routes.list_routes(_host(settings), TARGET_NAME) if route.environment == name]
+    return [route for route in routes.list_routes(_routes_folder(settings), TARGET_NAME) if route.environment == name]
 
 
-def _host(settings: Mapping[str, str]) -> HostSettings:
-    return HostSettings(Path(settings["root"]), Path(settings["routes"]))
+def _routes_folder(settings: Mapping[str, str]) -> Path:
+    return Path(settings["routes"])
 
 
 def _responds(port: int) -> bool:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real
 
 ASK = """
 import select
-from stacks import dynamic_provider
+from stacks.operations import dynamic_provider
 found = dynamic_provider.start()
 said = select.select([found.stdout], [], [], 30)[0]
 print(found.stdout.readline().decode().strip() if said else "nothing")

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from pulumi.automation import CommandError, CommandResult
 
-from stacks import process_identity, pulumi_command
-from stacks.pulumi_command import Interrupted, OperationCommand
+from stacks import process_identity
+from stacks.operations import pulumi_command
+from stacks.operations.pulumi_command import Interrupted, OperationCommand
 
 
 @pytest.fixture

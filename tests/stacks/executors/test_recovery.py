@@ -22,8 +22,8 @@ from stacks.executors.port import Recovery, RemoteOperation
 from stacks.executors.process import operation_records, recovery
 from stacks.executors.process.operation_records import OperationRecord
 from stacks.model import OperationVerb
+from stacks.operations.worker_settings import OPERATION_ENV
 from stacks.process_identity import ProcessIdentity
-from stacks.worker_settings import OPERATION_ENV
 from tests.stack_folders import process_executor, records_of, worker_settings
 from tests.stacks.stack_bench import ref
 

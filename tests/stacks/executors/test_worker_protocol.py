@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from stacks import serialization
-from stacks.executors.port import LeaseUntil, OnDestroyed
+from stacks.executors.port import LeaseUntil, OnDestroyed, OnProgress
 from stacks.executors.process import warm_workers, worker_protocol
 from stacks.executors.process.warm_workers import MAX_LINE_BYTES, WarmWorker
 from stacks.executors.process.worker_protocol import WorkerExit, WorkerSession
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome
+from stacks.operations import serialization
 from tests.stack_folders import worker_settings
 from tests.stacks.stack_bench import OperationFactory, ref
 
@@ -31,7 +30,7 @@ async def run_worker(
     folder: Path,
     program: str,
     operation: Operation | None = None,
-    progress: Callable[[str], None] = str,
+    progress: OnProgress = lambda _: None,
     emptied: OnDestroyed | None = None,
     lease: LeaseUntil | None = None,
 ) -> WorkerExit:

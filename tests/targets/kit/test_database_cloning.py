@@ -14,11 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
-import pulumi
 import pytest
 from pulumi.runtime import set_mocks
 
-from programs.kit import host_settings as local_settings
 from programs.kit import identifiers
 from programs.kit.database import cloning, environment_databases, postgres
 from programs.kit.errors import TargetError
@@ -28,9 +26,10 @@ from programs.targets.kubernetes import settings as kubernetes_settings
 from programs.targets.kubernetes import shared_postgres
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
+from programs.targets.local import settings as local_settings
 from programs.targets.local.local_program import LocalProgram
 from programs.targets.local.target import TARGET
-from tests.targets.kubernetes.recorded_program import RecordedProgram, event_loop
+from tests.targets.kubernetes.recorded_program import RecordedProgram, event_loop, run_program
 from tests.targets.local_machine import LocalMachine
 
 PREPARED = """
@@ -139,14 +138,14 @@ def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machin
     )
     with event_loop():
         set_mocks(found := RecordedProgram(), project="eph-shop-1", stack="pr-42", preview=False)
-        pulumi.runtime.test(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)()
+        run_program(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)
     assert found.resources["database-main"]["source"] == "prepared"
     other = replace(spec, databases=(DatabaseSpec("main", strategy="template", source="tiny"),))
     assert identifiers.database_name(spec.name, spec.databases[0]) != identifiers.database_name(
         spec.name, other.databases[0]
     )
     TARGET.program(spec)
-    with pytest.raises(TargetError, match="no prepared database is called 'else'; known: shop, tiny"):
+    with pytest.raises(TargetError, match=r"unknown prepared database 'else'\. Known: shop, tiny"):
         TARGET.program(replace(spec, databases=(DatabaseSpec("main", strategy="template", source="else"),)))
 
 
@@ -201,19 +200,19 @@ def test_where_pods_find_a_shared_server(settings: KubernetesSettings) -> None:
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}
     ]
     assert shared_postgres.address(inside)[0] == "postgres.data.svc.cluster.local"
-    with pytest.raises(KubernetesError, match="has no address here"):
+    with pytest.raises(KubernetesError, match="Can't resolve the shared PostgreSQL server"):
         shared_postgres.network_peers(replace(settings, postgres_address="nowhere.invalid"))
-    with pytest.raises(KubernetesError, match="is not known"):
+    with pytest.raises(KubernetesError, match="isn't configured"):
         shared_postgres.server_settings("/nowhere/at/all")
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"databases": "shared"}, "'databases' counts on a PostgreSQL server"),
-        ({"templates": "a=b"}, "'templates' counts on a PostgreSQL server"),
-        ({"databases": "elsewhere"}, "may be one of: namespace, shared"),
-        ({"postgres": "postgresql://x", "postgres_address": "a b"}, "write host or host:port"),
+        ({"databases": "shared"}, "'databases' requires a shared PostgreSQL server"),
+        ({"templates": "a=b"}, "'templates' requires a shared PostgreSQL server"),
+        ({"databases": "elsewhere"}, "use one of: namespace, shared"),
+        ({"postgres": "postgresql://x", "postgres_address": "a b"}, "use host or host:port"),
     ],
 )
 def test_settings_that_count_on_a_server_that_is_not_named(changes: dict[str, str], why: str) -> None:

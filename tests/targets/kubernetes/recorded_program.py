@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,8 +54,8 @@ class RecordedProgram(Mocks):
         given = secrets.get(args.name.partition("-")[0], {})
         return f"{args.name}-id", {**args.inputs, **given}
 
-    def call(self, _: MockCallArgs) -> dict[str, Any]:
-        return {}
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
 
 
 def record_program(
@@ -65,14 +65,18 @@ def record_program(
     with event_loop():
         set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
         made = KubernetesProgram(environment_spec, settings, prepared or PreparedInputs(images={"shop": IMAGE}), "test")
-        pulumi.runtime.test(made.build)()
+        run_program(made.build)
     return found
+
+
+def run_program(build: Callable[[], None]) -> None:
+    pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]  # Pulumi's test helper has no annotations
 
 
 @contextmanager
 def event_loop() -> Iterator[None]:
     """Pulumi's mocks take the thread's event loop for granted; whoever had one before may have taken it along."""
-    local = asyncio.get_event_loop_policy()._local  # asking openly would make one
+    local = vars(asyncio.get_event_loop_policy())["_local"]  # get_event_loop would create one
     before = local._loop
     asyncio.set_event_loop(_LOOP)
     try:

@@ -117,7 +117,7 @@ ATTACKS: list[tuple[str, Any, str]] = [
     (f"{POD}.hostAliases", [{"ip": "10.0.0.1", "hostnames": ["api"]}], "hostAliases"),
     (f"{POD}.dnsConfig", {"nameservers": ["1.2.3.4"]}, "dnsConfig"),
     (f"{POD}.ephemeralContainers", [], "ephemeralContainers"),
-    (f"{POD}.automountServiceAccountToken", True, "no token"),
+    (f"{POD}.automountServiceAccountToken", True, "don't get a service account token"),
     (f"{POD}.securityContext", {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}, "sysctls"),
     (f"{POD}.securityContext", {"seLinuxOptions": {"level": "s0"}}, "seLinuxOptions"),
     (f"{POD}.securityContext", {"runAsUser": 0}, "root"),
@@ -126,12 +126,12 @@ ATTACKS: list[tuple[str, Any, str]] = [
     (f"{POD}.volumes", [{"name": "x", "hostPath": {"path": "/"}}], "hostPath"),
     (f"{POD}.volumes", [{"name": "x", "nfs": {"server": "a", "path": "/"}}], "nfs"),
     (f"{POD}.volumes", [{"name": "x", "csi": {"driver": "d"}}], "csi"),
-    (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-pull"}}], "server's own"),
-    (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-tls"}}], "server's own"),
+    (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-pull"}}], "reserved for the server"),
+    (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-tls"}}], "reserved for the server"),
     (
         f"{POD}.volumes",
         [{"name": "x", "projected": {"sources": [{"secret": {"name": "eph-pull"}}]}}],
-        "server's own",
+        "reserved for the server",
     ),
     (
         f"{POD}.volumes",
@@ -146,27 +146,27 @@ ATTACKS: list[tuple[str, Any, str]] = [
     (f"{CONTAINER}.ports", [{"containerPort": 80, "hostPort": 80}], "hostPort"),
     (f"{CONTAINER}.ports", [{"containerPort": 80, "hostIP": "10.0.0.1"}], "hostIP"),
     (f"{CONTAINER}.volumeDevices", [{"name": "x", "devicePath": "/dev/sda"}], "volumeDevices"),
-    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-pull"}}], "server's own"),
-    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-tls"}}], "server's own"),
+    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-pull"}}], "reserved for the server"),
+    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-tls"}}], "reserved for the server"),
     (
         f"{CONTAINER}.env",
         [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "eph-pull", "key": "k"}}}],
-        "server's own",
+        "reserved for the server",
     ),
-    (f"{CONTAINER}.image", "evil.test/miner:1", "takes images from"),
+    (f"{CONTAINER}.image", "evil.test/miner:1", "only allows images from"),
     (f"{CONTAINER}.image", "UPPER//x", "not a reference"),
     ("metadata.namespace", "kube-system", "metadata.namespace"),
     ("metadata.namespace", "shop-other-words-43", "metadata.namespace"),
     ("metadata.finalizers", ["example.com/never"], "finalizers"),
     ("metadata.ownerReferences", [], "ownerReferences"),
     ("metadata.generateName", "x", "generateName"),
-    ("metadata.name", "eph-db-main", "Eph's own"),
-    ("metadata.name", "../../secrets/x", "lower-case letters"),
-    ("metadata.labels", {"eph.dev/environment": "shop-other-words-43"}, "Eph's own"),
-    ("metadata.annotations", {"eph.dev/ephemeral-ttl": "9999h"}, "Eph's own"),
+    ("metadata.name", "eph-db-main", "reserved for Eph"),
+    ("metadata.name", "../../secrets/x", "lowercase letters"),
+    ("metadata.labels", {"eph.dev/environment": "shop-other-words-43"}, "reserved for Eph"),
+    ("metadata.annotations", {"eph.dev/ephemeral-ttl": "9999h"}, "reserved for Eph"),
     ("metadata.annotations", {"pulumi.com/skipAwait": "false"}, "pulumi.com/skipAwait"),
     ("metadata.annotations", {"external-dns.alpha.kubernetes.io/hostname": "bank.test"}, "external-dns"),
-    ("spec.template.metadata", {"labels": {"eph.dev/public": "true"}}, "Eph's own"),
+    ("spec.template.metadata", {"labels": {"eph.dev/public": "true"}}, "reserved for Eph"),
     ("spec.template.metadata", {"annotations": {"iam.amazonaws.com/role": "admin"}}, "iam.amazonaws.com"),
 ]
 
@@ -227,7 +227,7 @@ FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
 )
 def test_kinds_and_fields_that_reach_beyond_the_namespace_are_refused(data: dict[str, Any], word: str) -> None:
     named = {**data, "metadata": {"name": "web"}}
-    with pytest.raises(KubernetesError, match=word.replace("no storage", "has none")) as refused:
+    with pytest.raises(KubernetesError, match=word.replace("no storage", "storage_class is empty")) as refused:
         apply_manifests(named)
     assert refused.value.sentence.startswith(f"k8s/all.yaml: {data['kind']} web: ")
 
@@ -247,7 +247,7 @@ def test_an_ingress_only_says_which_service_people_reach() -> None:
     found = apply_manifests(DEPLOYMENT, SERVICE, ingress)
     assert [data["kind"] for data in found.objects] == ["Deployment", "Service"]
     assert found.front_service == ("web", 80)
-    with pytest.raises(KubernetesError, match="not among the manifests"):
+    with pytest.raises(KubernetesError, match="isn't among the manifests"):
         apply_manifests(DEPLOYMENT, ingress)
 
 
@@ -266,7 +266,7 @@ def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> Non
 
 def test_which_service_people_reach_must_be_clear() -> None:
     api, worker = ({**SERVICE, "metadata": {"name": name}} for name in ("one", "two"))
-    with pytest.raises(KubernetesError, match="which service do people reach: one, two"):
+    with pytest.raises(KubernetesError, match="Can't choose the public service among one, two"):
         apply_manifests(DEPLOYMENT, api, worker)
     named = {**SERVICE, "metadata": {"name": "shop"}}
     assert apply_manifests(DEPLOYMENT, api, named).front_service == ("shop", 80)
@@ -274,16 +274,16 @@ def test_which_service_people_reach_must_be_clear() -> None:
 
 BAD_FILES = [
     ("a: &x [1]\nb: *x\n", "line 2: aliases"),
-    ("kind: [", "not YAML"),
-    ("kind: A\nkind: B\n", "stands twice"),
-    ("- 1\n", "was expected"),
-    ("apiVersion: v1\n", "without kind"),
+    ("kind: [", "invalid YAML"),
+    ("kind: A\nkind: B\n", "duplicate key"),
+    ("- 1\n", "expected a Kubernetes object"),
+    ("apiVersion: v1\n", "no kind or apiVersion"),
     ("apiVersion: v1\nkind: Service\nmetadata: {}\n", "metadata.name is missing"),
     ("apiVersion: v1\nkind: Service\nmetadata: {name: 7}\n", "metadata.name is missing"),
-    ("1: 2\n", "is no text"),
-    ("[" * 3000, "not YAML|deep"),
+    ("1: 2\n", "isn't text"),
+    ("[" * 3000, "invalid YAML|deep"),
     ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: " + "{a: " * 80 + "1" + "}" * 80, "deeply"),
-    ("!!python/object/apply:os.system [id]\n", "not YAML"),
+    ("!!python/object/apply:os.system [id]\n", "invalid YAML"),
 ]
 
 
@@ -296,9 +296,9 @@ def test_a_file_that_is_no_manifest_is_refused_by_name(text: str, why: str) -> N
 
 @pytest.mark.parametrize("path", ["../other", "/etc", "a/../../b", ".."])
 def test_a_path_stays_in_the_repository(path: str) -> None:
-    with pytest.raises(KubernetesError, match="leads out of the repository"):
+    with pytest.raises(KubernetesError, match="is outside the repository"):
         InMemoryFiles({}).list_folder(path)
-    with pytest.raises(KubernetesError, match="leads out of the repository"):
+    with pytest.raises(KubernetesError, match="is outside the repository"):
         InMemoryFiles({}).read_text(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -165,7 +166,7 @@ def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
     ],
 )
 def test_the_certificate_is_the_controllers_own_a_copied_one_or_cert_managers(
-    settings: dict[str, str], wanted: dict[str, str]
+    settings: dict[str, Any], wanted: dict[str, str]
 ) -> None:
     on = replace(SETTINGS, **settings)
     kept = {"tls.crt": "Yw==", "tls.key": "aw=="} if on.certificate_secret else {}

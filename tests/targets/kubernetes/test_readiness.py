@@ -44,7 +44,7 @@ def test_ready_is_when_the_new_pods_are_available_and_the_old_are_gone() -> None
     assert not rollout.workload_status(deployment(**{**DONE, "availableReplicas": 0}), [], []).ready
     assert not rollout.workload_status(deployment(**{**DONE, "observedGeneration": 1}), [], []).ready
     old = {"metadata": {**NAME, "deletionTimestamp": "2026"}, "status": {}}
-    assert rollout.workload_status(deployment(**DONE), [old], []).pending_reason == "its old pods still answer"
+    assert rollout.workload_status(deployment(**DONE), [old], []).pending_reason == "old pods are still serving"
     none = {**deployment(), "spec": {"replicas": 0}}
     assert rollout.workload_status(none, [], []).ready
 
@@ -54,8 +54,8 @@ def test_what_ailed_the_last_try_says_nothing_of_this_one(seen: dict[str, int]) 
     """Until there are pods of the newest template, the newest pods are the last try's."""
     ended = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
     last = container(ended, {"terminated": {"exitCode": 3}}, restartCount=2)
-    assert "keeps ending" in rollout.workload_status(deployment(), [last], []).failure
-    assert rollout.workload_status(deployment(**seen), [last], []).pending_reason == "its pods are not there yet"
+    assert "keeps crashing" in rollout.workload_status(deployment(), [last], []).failure
+    assert rollout.workload_status(deployment(**seen), [last], []).pending_reason == "its pods don't exist yet"
 
 
 QUOTA = (
@@ -70,12 +70,12 @@ NOT_FOUND = (
     '"registry.test/acme/shop:1": registry.test/acme/shop:1: not found'
 )
 CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
-    (container({"waiting": {"reason": "ErrImagePull", "message": NOT_FOUND}}), [], "cannot be had.*not found"),
-    (container({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}), [], "cannot be had"),
+    (container({"waiting": {"reason": "ErrImagePull", "message": NOT_FOUND}}), [], "can't pull.*not found"),
+    (container({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}), [], "can't pull"),
     (
         container({"waiting": {"reason": "ErrImagePull", "message": "401 Unauthorized"}}),
         [],
-        "cannot be had.*Unauthorized",
+        "can't pull.*Unauthorized",
     ),
     (
         container(
@@ -84,19 +84,19 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
             restartCount=1,
         ),
         [],
-        r"keeps ending \(2 times\): exit status 3",
+        r"keeps crashing \(2 times\): exit status 3",
     ),
     (
         container(
             {"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
         ),
         [],
-        "more memory than it may",
+        "exceeded its memory limit",
     ),
     (
         container({"waiting": {"reason": "CreateContainerConfigError", "message": "container has runAsNonRoot"}}),
         [],
-        "cannot start: container has runAsNonRoot",
+        "can't start: container has runAsNonRoot",
     ),
     (
         pod(
@@ -111,11 +111,11 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
             ]
         ),
         [],
-        "no node can take it: 0/1 nodes are available: 1 Insufficient memory",
+        "no node can run it: 0/1 nodes are available: 1 Insufficient memory",
     ),
-    (None, [event("Deployment", "web", "FailedCreate", QUOTA)], "quota is used up: it asks for limits.memory=512Mi"),
-    (None, [event("Deployment", "web", "FailedCreate", SECURITY)], "not allowed here: runAsNonRoot != true"),
-    (None, [event("Deployment", "web", "FailedCreate", "webhook says no")], "cannot be made: webhook says no"),
+    (None, [event("Deployment", "web", "FailedCreate", QUOTA)], "quota is exceeded: requested limits.memory=512Mi"),
+    (None, [event("Deployment", "web", "FailedCreate", SECURITY)], "violate Pod Security: runAsNonRoot != true"),
+    (None, [event("Deployment", "web", "FailedCreate", "webhook says no")], "can't be created: webhook says no"),
 ]
 
 
@@ -129,20 +129,20 @@ def test_what_is_certain_is_said_at_once(found: dict[str, Any] | None, events: l
 
 def test_a_controller_says_by_condition_too() -> None:
     told = [{"type": "ReplicaFailure", "status": "True", "message": QUOTA}]
-    assert "quota is used up" in rollout.workload_status(deployment(conditions=told), [], []).failure
+    assert "quota is exceeded" in rollout.workload_status(deployment(conditions=told), [], []).failure
 
 
 @pytest.mark.parametrize(
     ("found", "events", "doubt"),
     [
-        (container({"waiting": {"reason": "ContainerCreating"}}), [], "waits: ContainerCreating"),
-        (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waits: ErrImagePull"),
-        (container({"running": {}}, ready=False), [], "has not said yes yet"),
-        (pod(**LOST), [], "its node does not answer"),
+        (container({"waiting": {"reason": "ContainerCreating"}}), [], "waiting: ContainerCreating"),
+        (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waiting: ErrImagePull"),
+        (container({"running": {}}, ready=False), [], "hasn't succeeded yet"),
+        (pod(**LOST), [], "its node doesn't respond"),
         (
             container({"running": {}}, ready=False),
             [event("Pod", "web-1", "Unhealthy", "HTTP probe failed with statuscode: 500")],
-            "says no: HTTP probe failed with statuscode: 500",
+            "fails: HTTP probe failed with statuscode: 500",
         ),
         (
             pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]),
@@ -178,11 +178,11 @@ def test_a_job_is_done_failed_late_or_under_way() -> None:
     ended = container({"terminated": {"exitCode": 4}})
     assert rollout.job_status(job(type="Complete"), [], []).ready
     failed = rollout.job_status(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
-    assert (failed.failure, failed.pod, failed.container) == ("it failed: exit status 4", "web-1", "app")
-    assert "longer than it may" in rollout.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
-    assert rollout.job_status(job(), [container({"running": {}})], []).pending_reason == "it is not done yet"
+    assert (failed.failure, failed.pod, failed.container) == ("failed: exit status 4", "web-1", "app")
+    assert "timed out" in rollout.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
+    assert rollout.job_status(job(), [container({"running": {}})], []).pending_reason == "still running"
     pulled = container({"waiting": {"reason": "ImagePullBackOff"}})
-    assert "cannot be had" in rollout.job_status(job(), [pulled], []).failure
+    assert "can't pull" in rollout.job_status(job(), [pulled], []).failure
 
 
 def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> None:
@@ -191,7 +191,7 @@ def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> 
     late = {**failed, "metadata": {**NAME, "deletionTimestamp": "2026"}}
     once = {**job(), "spec": {"backoffLimit": 0}}
     assert rollout.job_status(once, [done], []).ready
-    assert rollout.job_status(once, [failed], []).failure == "it failed: exit status 4"
+    assert rollout.job_status(once, [failed], []).failure == "failed: exit status 4"
     assert rollout.job_status(once, [late], []).pending_reason, "its time was up, which the Job will say"
     for many in ({"backoffLimit": 0, "completions": 2}, {"backoffLimit": 3}, {}):
         assert not rollout.job_status({**job(), "spec": many}, [done], []).ready

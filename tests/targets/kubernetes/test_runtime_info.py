@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from programs.runtime_info import LogRequest, NoSuchLog
+from programs.targets.kubernetes.api.cluster import Data
 from programs.targets.kubernetes.observation import pod_info
 
 PASSWORD = "a-password-of-nobody"
@@ -70,7 +71,7 @@ def test_one_service_the_process_before_and_what_is_not_there() -> None:
     assert pod_info.read_logs(cluster, "shop-1", LogRequest("web")).lines == (), "it is not there yet"
 
 
-READY = {"containerStatuses": [{"name": "app", "ready": True, "restartCount": 2}]}
+READY: Data = {"containerStatuses": [{"name": "app", "ready": True, "restartCount": 2}]}
 DIED = {
     "name": "app",
     "restartCount": 4,
@@ -86,11 +87,11 @@ STATES = [
         "starting",
         "x",
     ),
-    (pod("a", {}, containerStatuses=[DIED]), "failing", r"keeps ending (5 times): exit status 3"),
+    (pod("a", {}, containerStatuses=[DIED]), "failing", r"keeps crashing (5 times): exit status 3"),
     (pod("a", {}, "Succeeded"), "ended", ""),
     (pod("a", {}, "Failed", reason="Evicted", message="The node was low on memory"), "failing", "low on memory"),
     (pod("a", {}, "Pending"), "starting", ""),
-    (pod("a", {}, conditions=NODE, **READY), "unknown", "node does not"),
+    (pod("a", {}, conditions=NODE, **READY), "unknown", "node doesn't"),
 ]
 
 
@@ -122,10 +123,10 @@ def test_events_are_told_in_words_the_newest_last() -> None:
         event("Scheduled", "nonsense"),
     ])  # fmt: skip
     assert [item.message for item in found] == [
-        "has a node",
-        "has its image",
+        "scheduled",
+        "image pulled",
         "Strange: postgres://app:***@db",
-        "its health check says no: HTTP probe failed with 500",
+        "health check failed: HTTP probe failed with 500",
     ]
     assert (found[-1].at, found[-1].times, found[-1].bad) == (datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC), 7, True)
     assert found[-1].about == "pod web-1"

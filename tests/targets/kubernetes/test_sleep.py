@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from programs.targets.kubernetes import scale_to_zero
 from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.settings import KubernetesSettings
 
 Data = dict[str, Any]
 
@@ -54,10 +56,8 @@ def cluster_with(*found: Data) -> Any:
     return FakeCluster(*found)
 
 
-class FakeSettings:
-    """A server without a gateway's folder."""
-
-    routes = ""
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
+"""A server without a gateway's folder."""
 
 
 def test_what_would_lose_its_data_and_what_says_so_stays_awake() -> None:
@@ -68,7 +68,7 @@ def test_what_would_lose_its_data_and_what_says_so_stays_awake() -> None:
         workload("StatefulSet", "kept", replicas=1, volumeClaimTemplates=[{}]),
         workload("CronJob", "nightly"),
     )
-    scale_to_zero.sleep(made, FakeSettings(), "shop", "shop")
+    scale_to_zero.sleep(made, SETTINGS, "shop", "shop")
     assert made.applied == [("nightly", {"suspend": True}), ("web", {"replicas": 0}), ("kept", {"replicas": 0})]
 
 
@@ -80,7 +80,7 @@ def test_it_wakes_from_the_database_outwards_to_as_many_as_there_were() -> None:
         workload("StatefulSet", "kept", replicas=0, volumeClaimTemplates=[{}]),
         workload("CronJob", "nightly"),
     )
-    scale_to_zero.wake(made, FakeSettings(), "shop", "shop", wait=False)
+    scale_to_zero.wake(made, SETTINGS, "shop", "shop", wait=False)
     ones = {"replicas": 1}
     assert made.applied == [("kept", ones), ("api", ones), ("web", {"replicas": 2}), ("nightly", {})]
 
@@ -90,5 +90,5 @@ def test_services_that_wait_for_each_other_wake_all_the_same() -> None:
         workload("Deployment", "a", {object_names.AFTER: "b"}, replicas=0),
         workload("Deployment", "b", {object_names.AFTER: "a,gone"}, replicas=0),
     )
-    scale_to_zero.wake(made, FakeSettings(), "shop", "shop", wait=False)
+    scale_to_zero.wake(made, SETTINGS, "shop", "shop", wait=False)
     assert [name for name, _ in made.applied] == ["a", "b"]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from programs.targets.kubernetes.target import TARGET
 from tests.targets.kubernetes.fake_api_server import NAMESPACES_PATH, FakeApiServer
 
 DEPLOYMENTS, WEB = "/apis/apps/v1/deployments", "apps/v1/deployments:shop-a-1/web"
-BY_HAND = {"f:spec": {"f:ports": {}}}
+BY_HAND: dict[str, Any] = {"f:spec": {"f:ports": {}}}
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_everything_in_a_namespace_of_ours_is_held_and_one_thing_can_go(
     api.put("v1/persistentvolumeclaims:shop-a-1/data-eph-db-main-1-0")
     api.put("v1/services:elsewhere/extra")
     gateway_routes.write(
-        gateway_routes.routes_folder(target_settings.routes),
+        Path(target_settings.routes),
         gateway_routes.RouteRecord("shop-a-1.test", "http://x", "shop-a-1", "web", "c"),
     )
     found = cluster_inventory.list_resources(cluster.connect(target_settings), target_settings)
@@ -228,14 +229,14 @@ def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(
     address = api.put("v1/namespaces:shop-a-1", deletionTimestamp="2026-01-01T00:00:00Z")
     why = "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances"
     api.objects[address]["status"] = {"conditions": [{"status": "True", "message": why}]}
-    with pytest.raises(KubernetesError, match=r"shop-a-1 is still being removed after 0 s: .*example.com/gone"):
+    with pytest.raises(KubernetesError, match=r"shop-a-1 is still being deleted after 0 s: .*example.com/gone"):
         update_preparation.wait_until_namespace_deleted(
             cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
         )
     pod = api.put("v1/pods:shop-a-1/web-1")
     said = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
     api.objects[pod] |= {"spec": {"nodeName": "node-3"}, "status": {"conditions": said}}
-    with pytest.raises(KubernetesError, match=r"0 s: node node-3 does not answer.*kubectl delete node node-3$"):
+    with pytest.raises(KubernetesError, match=r"0 s: node node-3 doesn't respond.*kubectl delete node node-3$"):
         update_preparation.wait_until_namespace_deleted(
             cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
         )

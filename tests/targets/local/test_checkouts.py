@@ -12,6 +12,7 @@ from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts, mirrors
 from programs.redaction import redact
+from programs.targets.local.v1.places import CheckoutProvider
 from tests.targets.local_machine import Repository, local_settings
 
 
@@ -49,7 +50,7 @@ def test_links_that_lead_out_are_refused(tmp_path: Path, repository: Repository,
     (repository.work / "a" / "b" / "c" / "way").symlink_to("../../../sub")
     (repository.work / "bad").symlink_to(to)
     said = refusal_message(tmp_path, repository, repository.push({}))
-    assert f"bad is a symbolic link to {to!r}, which leads out of the repository" in said
+    assert f"bad is a symbolic link to {to!r}, which is outside the repository" in said
 
 
 def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: Repository) -> None:
@@ -57,11 +58,18 @@ def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: R
     commit = repository.push({"large.bin": "x" * 3_000_000})
     said = refusal_message(tmp_path, repository, commit, checkout_bytes="2000000")
     assert "3 MB" in said
-    assert "limit of 2 MB" in said
+    assert "limit is 2 MB" in said
     assert "push again" in refusal_message(tmp_path, repository, "b" * 40)
     gone = Repository(tmp_path / "nowhere.git", repository.work)
-    assert "could not be fetched" in refusal_message(tmp_path, gone, commit)
-    assert "must be a full hexadecimal id" in refusal_message(tmp_path, repository, "--upload-pack=touch")
+    assert "Couldn't fetch" in refusal_message(tmp_path, gone, commit)
+    assert "must be a full hexadecimal ID" in refusal_message(tmp_path, repository, "--upload-pack=touch")
+
+
+def test_the_error_names_the_setting_of_the_target(tmp_path: Path, repository: Repository) -> None:
+    commit = repository.push({"large.bin": "x" * 3_000_000})
+    props = {"clone_url": str(repository.bare), "commit": commit, "environment": "shop", "generation": "1"}
+    with pytest.raises(TargetError, match=r"limit is 2 MB \(setting local\.checkout_bytes\)"):
+        CheckoutProvider().make(local_settings(tmp_path, checkout_bytes="2000000"), props)
 
 
 def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repository: Repository) -> None:
@@ -69,8 +77,8 @@ def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repos
     (repository.work / "noise.bin").write_bytes(os.urandom(17_000_000))
     commit = repository.push({})
     said = refusal_message(tmp_path, repository, commit, checkout_bytes="8")
-    assert "sends more than 16 MB" in said
-    assert "checkout_bytes" in said
+    assert "is larger than 16 MB" in said
+    assert "this server's limit" in said
     left = sum(path.stat().st_size for path in (tmp_path / "root" / "mirrors").rglob("*") if path.is_file())
     assert left < 1_000_000
 
@@ -87,15 +95,15 @@ def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> 
     target = made.env("shop") / "src" / "x"
     notes = checkouts.create(made, (str(repository.bare), commit), target)
     assert notes == (
-        "'vendor/lib': submodules are not fetched, the folder is empty",
-        "'model.bin', 'pointer': Git LFS is not fetched, the file is its pointer",
+        "'vendor/lib': submodules aren't fetched; the folder is empty",
+        "'model.bin', 'pointer': Git LFS files aren't fetched; the file contains the pointer",
     )
     assert list((target / "vendor" / "lib").iterdir()) == []
 
 
 @pytest.mark.parametrize("url", ["", "--upload-pack=x", "ext::sh -c touch", "-x"])
 def test_clone_urls_that_are_commands_are_refused(url: str) -> None:
-    with pytest.raises(TargetError, match="clone URL"):
+    with pytest.raises(TargetError, match="Clone URL"):
         mirrors.parse_remote(url)
 
 
@@ -136,6 +144,10 @@ def test_scripts_are_files_of_the_repository(tmp_path: Path) -> None:
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "a.sql").write_text("select 1")
     assert checkouts.file_in_checkout(tmp_path / "db", "./a.sql").name == "a.sql"
-    for path, said in (("../../etc/passwd", "leads out"), ("/etc/passwd", "leads out"), ("missing.sql", "no file")):
+    for path, said in (
+        ("../../etc/passwd", "is outside the repository"),
+        ("/etc/passwd", "is outside the repository"),
+        ("missing.sql", "file missing.sql doesn.t exist"),
+    ):
         with pytest.raises(TargetError, match=said):
             checkouts.file_in_checkout(tmp_path / "db", path)

@@ -53,7 +53,7 @@ def create_one_of_each(machine: LocalMachine) -> None:
         Workspace(checkout, on.env(NAME) / "home"),
         ServiceProcess(program, "exec python3 app.py", port, "/", 20, env),
     )
-    routes.write(on, RouteRecord(f"{NAME}.localhost", f"http://127.0.0.1:{port}", NAME, "web", "a" * 40))
+    routes.write(on.routes, RouteRecord(f"{NAME}.localhost", f"http://127.0.0.1:{port}", NAME, "web", "a" * 40))
     environment_databases.create(on, NAME, "eph_shop_1")
 
 
@@ -119,13 +119,13 @@ def test_a_single_thing_goes_and_the_environment_lives_on(machine: LocalMachine)
     environment_databases.create(on, NAME, "eph_stray")
     files.make_folder(on.env(NAME) / "src" / ".0123").joinpath("half").write_text("")
     files.make_folder(on.env(NAME) / "src" / "cccccccccccc-dddddd")
-    routes.write(on, RouteRecord("stray.localhost", "http://127.0.0.1:1", NAME, "web", "c" * 40))
+    routes.write(on.routes, RouteRecord("stray.localhost", "http://127.0.0.1:1", NAME, "web", "c" * 40))
     ports.reserve(on, str(ProgramName(NAME, "web", "cccccccccccc-dddddd")))
     with orphan_process(str(on.env(NAME) / "home")) as pid:
         before = TARGET.list_resources(machine.raw_settings)
         strays = [thing for thing in before if is_stray(thing, pid)]
         assert {thing.kind for thing in strays} >= {
-            "database", "role", "half-made checkout", "checkout", "route", "port", "process",
+            "database", "role", "incomplete checkout", "checkout", "route", "port", "process",
         }  # fmt: skip
         for thing in strays:
             assert TARGET.delete_resource(thing, machine.raw_settings)

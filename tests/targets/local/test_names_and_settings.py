@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,13 +20,14 @@ from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.runtime_info import LogRequest
 from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource, ServiceSpec
+from programs.targets.local import settings
 from programs.targets.local.target import TARGET, VERSION
 from tests.targets.local_machine import local_settings
 
 LABELS = st.from_regex(identifiers.LABEL, fullmatch=True)
 
 
-def spec(**changes: object) -> EnvironmentSpec:
+def spec(**changes: Any) -> EnvironmentSpec:
     source = GitSource("/somewhere", "a" * 40, "main")
     base = EnvironmentSpec("shop-1", "shop-1.localhost", "local", "eph-shop", source, (ServiceSpec("web", "run"),))
     return dataclasses.replace(base, **changes)
@@ -85,10 +87,13 @@ def test_what_may_not_name_anything(text: str) -> None:
     ("changes", "said"),
     [
         ({"services": ()}, "no service"),
-        ({"services": (ServiceSpec("web", "x"), ServiceSpec("web", "y"))}, "'web' is named twice"),
+        ({"services": (ServiceSpec("web", "x"), ServiceSpec("web", "y"))}, "'web' is defined twice"),
         ({"services": (ServiceSpec("../x", "x"),)}, "service '../x'"),
-        ({"databases": (DatabaseSpec("db", strategy="snapshot"),)}, "no strategy 'snapshot', only empty, seed"),
-        ({"databases": (DatabaseSpec("a"), DatabaseSpec("b"))}, "'DATABASE_URL' is named twice"),
+        (
+            {"databases": (DatabaseSpec("db", strategy="snapshot"),)},
+            "unknown strategy 'snapshot'. Use one of: empty, seed",
+        ),
+        ({"databases": (DatabaseSpec("a"), DatabaseSpec("b"))}, "'DATABASE_URL' is defined twice"),
         ({"env": {"A=B": "x"}}, "variable 'A=B'"),
         ({"source": GitSource("/x", "HEAD", "main")}, "commit 'HEAD'"),
     ],
@@ -115,9 +120,9 @@ def test_nothing_is_started_or_made_by_looking(tmp_path: Path) -> None:
 
 def test_settings_survive_their_strings(tmp_path: Path) -> None:
     made = local_settings(tmp_path, toolbox=f"/opt/a{os.pathsep}/opt/b", drain="0.5", sandbox="none")
-    assert host_settings.from_mapping(host_settings.to_mapping(made)) == made
+    assert settings.from_mapping(host_settings.to_mapping(made)) == made
     host_settings.save(made)
-    assert host_settings.load(str(made.root)) == made
+    assert settings.load(str(made.root)) == made
     assert (made.root / "settings.json").stat().st_mode & 0o077 == 0
 
 

@@ -46,7 +46,7 @@ def run_service(machine: LocalMachine, repository: Repository, name: str = NAME,
     port = ports.reserve(here, str(program))
     env = {**env, "PORT": str(port), "EPH_COMMIT": commit}
     supervised_services.start(here, place, ServiceProcess(program, "exec python3 app.py", port, "/version", 20, env))
-    routes.write(here, RouteRecord(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
+    routes.write(here.routes, RouteRecord(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
     return program
 
 
@@ -243,7 +243,7 @@ def test_names_come_from_every_kind_of_trace(machine: LocalMachine) -> None:
     here = machine.settings
     files.make_folder(here.env("folder"))
     ports.reserve(here, "port.web.gen")
-    routes.write(here, RouteRecord("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
+    routes.write(here.routes, RouteRecord("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
     environment_databases.create(here, "database", "eph_database_x")
     files.write(supervisor.program_file(here, "program.web.gen"), "; interrupted before supervisord read it\n")
     found = {"folder", "port", "route", "database", "program"}

@@ -5,33 +5,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
 
 from orchestrator.app.compose import compose
 from orchestrator.app.ports import Options, Ports
-from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.views.environment_views import EnvironmentView
-from orchestrator.images.fake import FakeRegistries
-from orchestrator.ledger.lease import NoLease
 from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.fake import FakeGateway, FakeMemory, FakeTraffic
 from orchestrator.runtime.observation import recipe_reader
-from orchestrator.runtime.observation.forge_reader import MAX_REFS
-from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.service import pending_reports
 from orchestrator.service.pending_reports import PendingReports
 from stacks.model import StackRef
+from tests.worlds.composition import INTERVAL, fake_options, fake_ports
 from tests.worlds.model.machine import TARGET, ModelMachine
 from tests.worlds.model.unreliable_forge import UnreliableForge
 
-recipe_reader.parse = lru_cache(64)(recipe_reader.parse)
+parse_once = lru_cache(64)(recipe_reader.parse_file)
 """There are two files in this world; reading them anew would be a third of all the work."""
-INTERVAL = timedelta(seconds=30)
 DEADLINE = timedelta(seconds=90)
 
 
@@ -43,7 +36,7 @@ class EphdHome(PendingReports):
         self._kept: tuple[EnvironmentView, ...] = ()
 
     def load(self) -> dict[StackRef, EnvironmentView]:
-        found = [pending_reports.from_row(pending_reports.to_row(view)) for view in self._kept]
+        found = [pending_reports.from_row(pending_reports.to_row(view, view.key)) for view in self._kept if view.key]
         return {view.ref: view for view in found}
 
     def save(self, views: Iterable[EnvironmentView]) -> None:
@@ -71,46 +64,29 @@ class ModelEphd:
     def __init__(self, dependencies: EphdDependencies) -> None:
         self._dependencies = dependencies
         self.system = compose(self._ports(), self._options())
-        self.wakeups, self.memory = self.system.ports.wakeups, self.system.state
+        self.wakeups, self.facts = self.system.ports.wakeups, self.system.facts
         work = (self.system.notifier.run(), self.system.loop.run())
         self._tasks = [asyncio.ensure_future(each) for each in work]
 
     def _ports(self) -> Ports:
         world = self._dependencies
-        return Ports(
+        return replace(
+            fake_ports(world.clock),
             forge=world.forge,
             inventory=world.machine,
             create_inventory=lambda: world.machine,
             operations=world.machine,
             target=lambda _: world.machine,
-            registries=lambda _: FakeRegistries(),
             ledger=world.ledger,
-            lease=NoLease(),
             probe=self._probe,
-            gateway=FakeGateway(),
-            traffic=FakeTraffic(),
-            memory=FakeMemory(),
-            clock=world.clock,
             pending_reports=world.home,
             listeners=(world.on_cycle,),
         )
 
     def _options(self) -> Options:
-        world, targets = self._dependencies, {TARGET: dict[str, str]()}
-        bounds = AdmissionPolicy(installed_targets=frozenset(targets))
-        return Options(
-            version="model",
-            policy=world.policy,
-            rules=ServerRules(bounds, b"k" * 32, "localhost", targets),
-            targets=targets,
-            records=Path("no-such-folder"),
-            image_access={},
-            interval=world.interval,
-            deadline=DEADLINE,
-            max_refs=MAX_REFS,
-            suite_slots=2,
-            suite_token=lambda _: "",
-        )
+        options = fake_options(self._dependencies.policy, {TARGET: {}})
+        rules = replace(options.rules, parse_file=parse_once)
+        return replace(options, rules=rules, interval=self._dependencies.interval, deadline=DEADLINE)
 
     async def _probe(self, host: str, path: str) -> tuple[bool, str]:
         answers = bool(self._dependencies.machine.served_commit(host.partition(".")[0]))

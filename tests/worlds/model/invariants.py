@@ -152,7 +152,7 @@ def _leak_problems(world: ModelWorld) -> Iterator[Problem]:
         for ref in set(refs) - machine.states.keys():
             yield Problem("leaks", f"a {what} of {ref}, which is gone")
     keys = {world.key(ref) for ref in machine.states}
-    for ref in machine.logs:
+    for ref in machine.kept_logs:
         if (
             world.key(ref) not in keys
             and not world.desired_commit(world.key(ref))

@@ -1,7 +1,7 @@
 """The machine: what is there (``store``), and operations as processes that take steps.
 
-An operation takes the steps of ``stacks.lifecycle`` one at a time, and can be killed between any two; what it did so
-far then stays.
+An operation takes the steps of ``stacks.operations.lifecycle`` one at a time, and can be killed between any two steps.
+What it has done by then stays.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ModelLane:
 class ModelMachine(ModelStore):
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__(clock)
-        self.logs: set[StackRef] = set()
+        self.kept_logs: set[StackRef] = set()
         self.kept_results: dict[StackRef, OperationResult] = {}
         self.built_commits: list[tuple[StackRef, str]] = []
         self.up_times: dict[tuple[StackRef, str], list[datetime]] = {}
@@ -80,7 +80,7 @@ class ModelMachine(ModelStore):
                 self.problems.append(Problem("overlaps", f"{both} is at work"))
         self.workers.append(worker)
         self.peak_operations = max(self.peak_operations, len([one for one in self.workers if not one.orphan]))
-        self.logs.add(operation.ref)
+        self.kept_logs.add(operation.ref)
         worker.task = loop.create_task(self._run_operation(worker, progress))
         worker.task.add_done_callback(lambda task: self._finish(worker, task, result))
         return ModelLane(worker, result)
@@ -122,7 +122,7 @@ class ModelMachine(ModelStore):
             self.locks[worker.operation.ref] = replace(lock, owner_dead=True)
 
     def forget(self, ref: StackRef) -> None:
-        self.logs.discard(ref)
+        self.kept_logs.discard(ref)
         self.kept_results.pop(ref, None)
 
     def prune(self) -> None:
@@ -133,9 +133,9 @@ class ModelMachine(ModelStore):
 
     def kill(self, index: int) -> None:
         """``kill -9`` of one operation."""
-        alive = [worker for worker in self.workers if worker.task is not None]
+        alive = [worker.task for worker in self.workers if worker.task is not None]
         if alive:
-            alive[index % len(alive)].task.cancel()
+            alive[index % len(alive)].cancel()
 
     def abandon(self, kill_operations: bool) -> None:
         """ephd is dead: its operations die with it, or cancel by themselves, in their time."""
@@ -148,6 +148,7 @@ class ModelMachine(ModelStore):
         """A new process ends what an earlier one left, and tidies up."""
         orphans = [worker for worker in self.workers if worker.orphan and worker.task is not None]
         for worker in orphans:
+            assert worker.task is not None
             worker.task.cancel()
         for ref in self.tags.keys() - self.states.keys():
             del self.tags[ref]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.model.policy import Backoff, Policy
-from orchestrator.core.model.world import Intent, PullRequest, PullState
+from orchestrator.core.model.world import Intent, IntentKind, PullRequest, PullState
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import EXPIRED, ForgeError, Repository, expired_mark
@@ -102,7 +102,7 @@ class ModelWorld:
     def clock(self) -> datetime:
         return START + timedelta(seconds=self._loop.time()) + self.clock_skew
 
-    def _run(self, work: object) -> None:
+    def _run(self, work: Awaitable[None]) -> None:
         self._loop.run_until_complete(work)
 
     async def _begin(self) -> None:
@@ -265,7 +265,7 @@ class ModelWorld:
                 self.forge.remove_label(self.repository(key), key.number, "preview")
             except ForgeError:
                 return  # they are told so, and nothing is done
-        self.ephd.memory.add_intent(Intent(view.ref, kind, "bob", self.clock(), until))
+        self.ephd.facts.intents.add(Intent(view.ref, IntentKind(kind), "bob", self.clock(), until))
         self.ephd.wakeups.wake(refresh=True)
 
     # --- what is watched as it happens
@@ -333,7 +333,7 @@ class ModelWorld:
         """As ``LocalDesk.approve`` does for an operator: what is held now, and nothing else."""
         plan = self.ephd.last_cycle.plan if self.ephd is not None else None
         if plan is not None and plan.digest and self.ephd is not None:
-            self.ephd.memory.approved_plans[plan.digest] = self.clock()
+            self.ephd.facts.approvals.approve_plan(plan.digest, self.clock())
 
     def _wait_until_right(self) -> list[Problem]:
         end, right_since = self.time + SETTLE_SECONDS, None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from programs.fake import FakeTarget
 from stacks.executors.port import OnDestroyed
 from stacks.model import (
     Operation,
@@ -20,6 +21,7 @@ from stacks.model import (
     StackTag,
 )
 from tests.worlds.model.problems import Problem
+from tests.worlds.model.virtual_loop import late
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class ModelWorker:
     lock: str = ""
 
 
-class ModelStore:
+class ModelStore(FakeTarget):
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.clock = clock
         self.states: dict[StackRef, StackRecord] = {}
@@ -86,12 +88,13 @@ class ModelStore:
 
     # --- the target
 
-    def list_environments(self, _: Mapping[str, str]) -> frozenset[str]:
+    def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:
         if self.faults.target_down:
             raise OSError("the target does not answer")
         return frozenset(self.parts)
 
-    def purge(self, name: str, _: Mapping[str, str]) -> None:
+    @late
+    def purge(self, name: str, settings: Mapping[str, str]) -> None:
         if self.faults.target_down:
             raise OSError("the target does not answer")
         at_work = [worker for worker in self.workers if worker.operation.name == name and self.parts.get(name)]
@@ -100,8 +103,6 @@ class ModelStore:
         part = self.parts.pop(name, None)
         if part is not None and part.ref in self.states:
             self.problems.append(Problem("lost", f"{name} was purged, and its stack {part.ref} is there"))
-
-    purge.late = True
 
     def served_commit(self, name: str) -> str:
         """The commit that answers there; empty when nothing does."""

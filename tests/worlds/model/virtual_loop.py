@@ -1,7 +1,7 @@
 """An event loop whose time jumps: nobody sleeps, and the same history always takes the same turns.
 
 What the program gives to a thread is done at once, and its answer comes a moment later, so that whatever was read is a
-little old by the time it is used, as in life. A function with the attribute ``late`` works at the end of that moment
+little old by the time it is used, as in life. A function marked ``late`` works at the end of that moment
 instead: what it changes, it changes when others may be at work.
 """
 
@@ -10,9 +10,19 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
 
 THREAD_SECONDS = 0.01
+Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def late(function: Function) -> Function:
+    """Marks a function that does its work when its thread ends, not when it starts."""
+    function.__dict__["late"] = True
+    return function
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -38,8 +48,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping_selector.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
-        answer = self.create_future()
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Arguments], Answer], *args: *Arguments
+    ) -> asyncio.Future[Answer]:
+        answer: asyncio.Future[Answer] = self.create_future()
         inner = getattr(func, "args", ())
         if inner and getattr(inner[0], "late", False):
             self.call_later(self.thread_seconds, lambda: _settle(answer, *_outcome(func, args)))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from orchestrator.core.model.policy import Backoff, Policy
@@ -16,7 +16,7 @@ from orchestrator.core.views import environment_views
 from stacks import keys, names
 from stacks.model import Key
 from tests.worlds.plan.pull_requests import PREVIEW, sha
-from tests.worlds.plan.simulation import FOREIGN, Simulation
+from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
 
 Event = tuple[str, int, int, object]
 POLICY = Policy(
@@ -46,7 +46,7 @@ def play(history: Sequence[Event]) -> None:
 
 def random_history(seed: int, number: int) -> list[Event]:
     chance = random.Random(f"{seed}/{number}")
-    values = {
+    values: dict[str, Callable[[], object]] = {
         "open": lambda: chance.choice(COMMITS),
         "push": lambda: chance.choice(COMMITS),
         "label": lambda: chance.choice(LABELS),
@@ -107,7 +107,7 @@ def check_plan(world: Simulation, plan: plans.Plan) -> None:
     """What every plan must obey, given what is true."""
     facts = world.world()
     assert plan == plans.plan(facts, world.policy, world.now), "the same facts give the same plan"
-    about = [action.ref for action in plan.actions if not isinstance(action, plan_actions.Purge)]
+    about = [action.ref for action in stack_actions(plan)]
     assert len(about) == len(set(about)), "one action for one environment"
     ours = {ref for ref in facts.stacks.stacks if names.parse(ref)}
     assert ours <= set(about), "every stack of ours is accounted for"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from orchestrator.core.model.world import CheckState, PullRequest, PullState, Recipe, RecipeError, Request
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
@@ -39,7 +40,7 @@ class SimulatedPull:
     transient: bool = False
     retry: bool = False
     checks: dict[str, CheckState] = field(default_factory=dict)
-    recipe: dict[str, object] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

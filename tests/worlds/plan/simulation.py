@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import (
     HealthStatus,
     Intent,
+    IntentKind,
     PullRequest,
     PullState,
     RepositoryFacts,
@@ -49,6 +51,11 @@ OperationAction = (
     | plan_actions.Destroy
 )
 FOREIGN = StackRef("payroll", "production")
+
+
+def stack_actions(plan: plans.Plan) -> list[plan_actions.StackAction]:
+    """All but the purges, which concern no stack."""
+    return [action for action in plan.actions if not isinstance(action, plan_actions.Purge)]
 
 
 @dataclass
@@ -90,7 +97,7 @@ class Simulation:
 
     # What people and machines do.
 
-    def open(self, number: int, commit: str = "aaaaaaa", repository: int = 1, **facts: object) -> StackRef:
+    def open(self, number: int, commit: str = "aaaaaaa", repository: int = 1, **facts: Any) -> StackRef:
         key = keys.pull_request(repository, number)
         self.pulls[key] = SimulatedPull(key, sha(commit), seen=self.now, behind_since=self.now, **facts)
         return self.ref(number, repository)
@@ -105,7 +112,7 @@ class Simulation:
             setattr(self.pulls[keys.pull_request(repository, number)], name, value)
 
     def request_action(self, kind: str, number: int, until: datetime | None = None) -> None:
-        self.intents.append(Intent(self.ref(number), kind, "bob", self.now, until))
+        self.intents.append(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))
 
     def visit(self, number: int, knock: bool = False) -> None:
         """As the gateway writes it down, which watches on."""
@@ -137,7 +144,7 @@ class Simulation:
     def advance(self, **span: float) -> None:
         self.now += timedelta(**span)
 
-    def edit_record(self, number: int, **facts: object) -> None:
+    def edit_record(self, number: int, **facts: Any) -> None:
         """Changes what the store says of a stack."""
         ref = self.ref(number)
         self.stacks[ref] = replace(self.stacks[ref], **facts)
@@ -202,11 +209,12 @@ class Simulation:
 
     def action(self, number: int, repository: int = 1) -> plan_actions.Action:
         """The one action about a pull request."""
-        ref = self.ref(number, repository)
-        about = [action for action in self.plan().actions if not isinstance(action, plan_actions.Purge)]
-        found = [action for action in about if action.ref == ref]
+        found = self.actions(self.ref(number, repository))
         assert len(found) == 1, found
         return found[0]
+
+    def actions(self, ref: StackRef) -> list[plan_actions.StackAction]:
+        return [action for action in stack_actions(self.plan()) if action.ref == ref]
 
     def view(self, number: int) -> environment_views.EnvironmentView:
         found = environment_views.build(self.world(), self.plan(), self.policy, self.now)

@@ -1,1 +1,1 @@
-"""The Kubernetes API, as the target uses it."""
+"""The part of the Kubernetes API that the target uses."""

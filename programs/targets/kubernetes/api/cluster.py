@@ -1,7 +1,7 @@
-"""The cluster's API, as much of it as is looked at beside Pulumi: plain data in, plain data out.
+"""The part of the Kubernetes API that is used besides Pulumi: plain data in, plain data out.
 
-The connection is lightkube's: kubeconfigs with certificates, tokens and exec plugins, or the pod's own account. Not
-its typed objects: what is asked here are a dozen paths, and plain data is what pure functions can judge.
+The connection is lightkube's: kubeconfigs with certificates, tokens and exec plugins, or the pod's service account. Its
+typed objects aren't used: only a dozen paths are requested, and pure functions work on plain data.
 """
 
 from __future__ import annotations
@@ -29,38 +29,39 @@ PAGE_SIZE = 500
 METADATA_LIST_TYPE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LOG_LINES = 30
 _LOG_BYTES = 4 * 1024 * 1024
-"""Far more than the lines that are asked for: where this cuts, the newest lines are lost."""
+"""Far more than the requested lines: a response cut at this size would lose the newest lines."""
 
 
 class ClusterClient:
-    """One connection; threads may share it."""
+    """One connection, shared between threads."""
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http
 
     def get(self, path: str, **query: str | int) -> Data:
-        """Raises ``Missing`` for what is not there."""
+        """Raises ``ObjectNotFound`` if it doesn't exist."""
         return self._request("GET", path, params=dict(query)).json()  # type: ignore[no-any-return]  # JSON
 
     def list_items(self, path: str, **query: str | int) -> list[Data]:
         return list(self.get(path, **query).get("items") or [])
 
     def list_namespaced(self, namespace: str, kind: str, **query: str | int) -> list[Data]:
-        """``kind`` with its group: ``v1/pods``, ``apps/v1/deployments``."""
+        """``kind`` includes its group: ``v1/pods``, ``apps/v1/deployments``."""
         return self.list_items(f"{_api_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}", **query)
 
     def get_namespaced(self, namespace: str, kind: str, name: str) -> Data:
         return self.get(f"{_api_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}/{name}")
 
     def create(self, path: str, data: Data) -> Data:
-        """What is there already stays as it is; then nothing is given."""
+        """Creates an object. Leaves an existing one alone and returns None."""
         try:
             return dict(self._request("POST", path, params={}, content=json.dumps(data).encode()).json())
         except ObjectConflict:
             return {}
 
     def apply(self, path: str, body: Data, field_manager: str) -> None:
-        """Server-side, as a field manager of its own, and of what is there already: raises ``Missing`` else."""
+        """Server-side apply with our own field manager, for existing objects only. Raises ``ObjectNotFound``
+        otherwise."""
         query = {"fieldManager": field_manager, "force": "true"}
         try:
             self._request(
@@ -70,11 +71,11 @@ class ClusterClient:
                 headers={"Content-Type": APPLY_CONTENT_TYPE},
                 content=json.dumps(body).encode(),
             )
-        except ObjectConflict as error:  # one of that name, and another one
-            raise ObjectNotFound(f"{path} is not the one that it was") from error
+        except ObjectConflict as error:  # an object of that name exists, but a different one
+            raise ObjectNotFound(f"{path} was replaced meanwhile") from error
 
     def list_metadata(self, path: str, **query: str | int) -> Iterator[Data]:
-        """What there is, without its content: names, labels and who wrote which field, a page at a time."""
+        """The metadata of all objects (names, labels, managed fields) without their content, one page at a time."""
         after = ""
         while True:
             more = {"continue": after} if after else {}
@@ -82,17 +83,17 @@ class ClusterClient:
                 "GET", path, params={**query, "limit": PAGE_SIZE, **more}, headers={"Accept": METADATA_LIST_TYPE}
             )
             page = answer.json()
-            yield from page.get("items") or []  # none may be null
+            yield from page.get("items") or []  # may be null
             after = page.get("metadata", {}).get("continue", "")
             if not after:
                 return
 
     def delete(self, path: str, *, orphan_dependents: bool = False) -> None:
-        """``orphan_dependents``: what it made stays, for the one that comes after it."""
+        """With ``orphan_dependents``, the objects it owns stay for its replacement."""
         self._request("DELETE", path, params={"propagationPolicy": "Orphan" if orphan_dependents else "Background"})
 
     def patch(self, path: str, patch_body: Data) -> None:
-        """Merges ``patch_body`` into what is there."""
+        """Merges ``patch_body`` into the object."""
         about = {"Content-Type": "application/merge-patch+json"}
         self._request("PATCH", path, {"fieldManager": "eph"}, about, json.dumps(patch_body).encode())
 
@@ -106,8 +107,8 @@ class ClusterClient:
         lines: int = _LOG_LINES,
         since: str | None = None,
     ) -> list[str]:
-        """What a container printed last; nothing where it never ran, or its node does not answer. With ``since`` (a
-        time, or empty) every line begins with its own time, and those before it are left out."""
+        """The last lines that a container printed; empty if it never ran or its node doesn't respond. With ``since`` (a
+        time, or empty) every line begins with its timestamp, and older lines are left out."""
         query: dict[str, str | int] = {"container": container, "tailLines": lines, "limitBytes": _LOG_BYTES}
         if previous:
             query["previous"] = "true"
@@ -134,29 +135,29 @@ class ClusterClient:
         try:
             answer = self._http.request(method, path, params=dict(params), content=content, headers=told)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise ClusterUnreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
+            raise ClusterUnreachable(f"The cluster doesn't respond: {type(error).__name__}: {error}") from error
         if answer.status_code == httpx2.codes.NOT_FOUND:
-            raise ObjectNotFound(f"{path} is not in the cluster")
+            raise ObjectNotFound(f"{path} doesn't exist in the cluster")
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
             raise AccessDenied(
-                f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights"
+                f"The cluster denied {method} {path}: {_message(answer)}. Check the account's permissions."
             )
         if answer.is_error:
             why = ObjectConflict if answer.status_code == httpx2.codes.CONFLICT else ClusterUnreachable
-            raise why(f"the cluster answered {answer.status_code} to {method} {path}: {_message(answer)}")
+            raise why(f"The cluster responded with {answer.status_code} to {method} {path}: {_message(answer)}")
         return answer
 
 
 class ObjectNotFound(KubernetesError):
-    """The cluster answered, and there is no such thing."""
+    """The cluster responded, and the object doesn't exist."""
 
 
 class ObjectConflict(ClusterUnreachable):
-    """There is one of that name already, or it was changed meanwhile."""
+    """An object of that name already exists, or it was changed meanwhile."""
 
 
 class AccessDenied(ClusterUnreachable):
-    """It answered, and does not let us look."""
+    """The cluster responded and denied access."""
 
 
 def list_namespaces(cluster: ClusterClient, server: str) -> Iterator[Data]:
@@ -165,20 +166,20 @@ def list_namespaces(cluster: ClusterClient, server: str) -> Iterator[Data]:
 
 
 def server_selector(server: str) -> str:
-    """Of everything that this server made, on a cluster that it may share with others."""
+    """Selects everything that this server created on a cluster that it may share with others."""
     return f"{object_names.MANAGED_BY}=eph,{object_names.SERVER}={object_names.label_value(server)}"
 
 
 def kubeconfig_mtime(settings: KubernetesSettings) -> int:
-    """Changes with the kubeconfig: certificates and tokens in it are renewed."""
+    """Changes with the kubeconfig, because its certificates and tokens are renewed."""
     try:
         return Path(settings.kubeconfig).stat().st_mtime_ns if settings.kubeconfig else 0
     except OSError as error:
-        raise ClusterUnreachable(f"the kubeconfig {settings.kubeconfig} cannot be read: {error.strerror}") from error
+        raise ClusterUnreachable(f"Can't read the kubeconfig {settings.kubeconfig}: {error.strerror}") from error
 
 
 def connect(settings: KubernetesSettings) -> ClusterClient:
-    """Kept for the next call, until the file changes."""
+    """Cached until the kubeconfig changes."""
     return _connect(settings.kubeconfig, settings.context, kubeconfig_mtime(settings))
 
 
@@ -190,7 +191,8 @@ def _connect(kubeconfig: str, context: str, _stamp: int) -> ClusterClient:
 
 
 def open_streams(settings: KubernetesSettings, silence: float) -> httpx2.AsyncClient:
-    """For answers that come as they happen, each on a connection of its own; ``silence``: after which one is dead."""
+    """For streamed responses, each on its own connection. A stream that is silent for longer than ``silence`` is
+    dead."""
     limits = ConnectionParams(timeout=httpx2.Timeout(TIMEOUT, read=silence, pool=None), trust_env=False)
     with _kubeconfig_errors(settings.kubeconfig):
         return AsyncClient(load_kubeconfig(settings.kubeconfig, settings.context), limits)
@@ -200,7 +202,7 @@ def load_kubeconfig(kubeconfig: str, context: str) -> SingleConfig:
     config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
     found = config.get(context_name=context or None)
     if found is None:
-        raise KubernetesError("there is no cluster: set kubernetes.kubeconfig, or run Eph in a cluster")
+        raise KubernetesError("No cluster is configured. Set kubernetes.kubeconfig, or run Eph in a cluster.")
     return found
 
 
@@ -209,7 +211,7 @@ def _kubeconfig_errors(kubeconfig: str) -> Iterator[None]:
     try:
         yield
     except (ConfigError, OSError, KeyError, ValueError) as error:
-        raise KubernetesError(f"the kubeconfig {kubeconfig or 'of this account'} cannot be used: {error}") from error
+        raise KubernetesError(f"Invalid kubeconfig {kubeconfig or 'of this account'}: {error}") from error
 
 
 def _api_prefix(kind: str) -> str:

@@ -1,10 +1,10 @@
-"""The server's own rights in an environment's namespace, where its account has none beyond that.
+"""Grants the server access to an environment's namespace if its account has no permissions there yet.
 
-An account that may read and write every namespace's secrets is more than a server of previews should have. So the
-account of a server in a cluster may make namespaces with our mark, and bind itself one ClusterRole in them; what that
-role allows, it may there and nowhere else (infra/helm). The binding comes before anything else is made or looked at: in
-a namespace that is gone, or was made anew behind our back, the cluster answers 'forbidden' instead of 'not there', and
-nothing could be mended. It goes with the namespace.
+A server for previews shouldn't be able to read and write the secrets of every namespace. So its account can create
+namespaces with our mark, and bind one ClusterRole to itself in them; the permissions of that role apply there and
+nowhere else (infra/helm). The binding comes before anything else is created or read: in a namespace that is gone or was
+recreated behind our back, the cluster responds with 'forbidden' instead of 'not found', and nothing could be repaired.
+The binding is deleted with the namespace.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ RBAC = "rbac.authorization.k8s.io"
 SECONDS = 30.0
 POLL_SECONDS = 0.1
 _REQUIRED_CONFIRMATIONS = 3
-"""Times in a row: behind one address several API servers may answer, and each hears of a binding for itself."""
+"""Consecutive successes: several API servers can share one address, and each learns about the binding separately."""
 
 
 def ensure_access(name: str, settings: KubernetesSettings) -> None:
-    """The namespace is there, and ours, and we may work in it; nothing to do where the account may anyway."""
+    """Makes sure that the namespace exists, is ours, and that we have access to it. Does nothing if the account has
+    access anyway."""
     if not settings.role:
         return
     cluster, namespace = connect(settings), object_names.namespace(name)
@@ -53,7 +54,7 @@ def ownership_labels(settings: KubernetesSettings) -> dict[str, str]:
 
 
 def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: KubernetesSettings) -> None:
-    """A namespace that only has our name is somebody else's."""
+    """A namespace that has our name but not our labels belongs to someone else."""
     try:
         labels = cluster.get(f"/api/v1/namespaces/{namespace}")["metadata"].get("labels") or {}
     except ObjectNotFound:
@@ -68,7 +69,7 @@ def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: Kubernet
         return
     if ownership_labels(settings).items() - labels.items():
         raise KubernetesError(
-            f"there is a namespace {namespace} that is not this server's; an operator looks with: "
+            f"The namespace {namespace} exists but doesn't belong to this server. To inspect it: "
             f"kubectl get namespace {namespace} --show-labels"
         )
 
@@ -86,7 +87,7 @@ def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: Kubern
         agreed = agreed + 1 if said.get("status", {}).get("allowed") else 0
         if time.monotonic() > deadline:
             raise KubernetesError(
-                f"the account {settings.account} has no rights in namespace {namespace}, although {BINDING_NAME} "
-                f"binds it to {settings.role}; to see why: kubectl describe clusterrole {settings.role}"
+                f"The account {settings.account} has no access to namespace {namespace}, although {BINDING_NAME} "
+                f"binds it to {settings.role}. To find out why: kubectl describe clusterrole {settings.role}"
             )
         time.sleep(0 if agreed else POLL_SECONDS)

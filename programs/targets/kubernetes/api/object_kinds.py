@@ -1,9 +1,8 @@
-"""The kinds of objects that an environment consists of, how the cluster calls them, and which of them are no longer as
-they were made.
+"""The kinds of objects in an environment, their API paths, and how to detect that one was modified.
 
-Who wrote which field of an object is kept by the cluster itself (managed fields). Eph's objects are written by Pulumi's
-plugin; whoever else wrote what an object is for, by kubectl or a controller, changed it behind our back. How many pods
-there are is not part of that (sleep and autoscalers change it), nor are labels, annotations and the state.
+The cluster records who wrote which field of an object (managed fields). Eph's objects are written by Pulumi's plugin;
+any other writer of a spec, such as kubectl or a controller, changed it behind our back. The number of replicas doesn't
+count (sleep and autoscalers change it), nor do labels, annotations and the status.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ WATCHED_KINDS: Mapping[str, str] = {
     "Secret": "/api/v1/secrets",
     "PersistentVolumeClaim": "/api/v1/persistentvolumeclaims",
 }
-"""What must stand as it was made. A Job that is done may go."""
+"""Kinds that must exist unmodified. A finished Job can be deleted."""
 LISTED_KINDS: Mapping[str, str] = {
     **WATCHED_KINDS,
     "Job": "/apis/batch/v1/jobs",
@@ -39,23 +38,23 @@ LISTED_KINDS: Mapping[str, str] = {
 _OUR_MANAGERS = ("pulumi", "eph")
 _CLUSTER_MANAGERS = ("kube-", "kubelet")
 _IGNORED_FIELDS = frozenset({"f:metadata", "f:status", "f:apiVersion", "f:kind", "f:secrets", "f:imagePullSecrets"})
-"""The last two are what some clusters give to every account."""
+"""Some clusters give the last two to every account."""
 _SCALING_FIELDS = frozenset({"f:replicas"})
 
 
 def object_path(kind: str, namespace: str, name: str) -> str:
-    """The address of one object."""
+    """The API path of one object."""
     head, _, plural = LISTED_KINDS[kind].rpartition("/")
     return f"{head}/{plural}/{name}" if kind == "Namespace" else f"{head}/namespaces/{namespace}/{plural}/{name}"
 
 
 def collection_path(kind: str, namespace: str) -> str:
-    """The address of all of that kind in it."""
+    """The API path of all objects of that kind."""
     return object_path(kind, namespace, "").rstrip("/")
 
 
 def object_id(data: Data) -> str:
-    """As Pulumi's state has it."""
+    """The ID that Pulumi's state uses."""
     about = data["metadata"]
     return f"{about['namespace']}/{about['name']}" if about.get("namespace") else str(about["name"])
 
@@ -65,7 +64,7 @@ def is_live(data: Data) -> bool:
 
 
 def modified_by(data: Data) -> str:
-    """Who else wrote what it is for; empty: it is as it was made."""
+    """Who else modified its spec; empty if it is unmodified."""
     for entry in data["metadata"].get("managedFields") or ():
         who = str(entry.get("manager", ""))
         if entry.get("subresource") or who.startswith((*_OUR_MANAGERS, *_CLUSTER_MANAGERS)):

@@ -1,7 +1,7 @@
-"""Names and marks of what lies in a namespace, all made from the environment's, each legal for what it names.
+"""Names and marks of the objects in a namespace, derived from the environment's name and valid for their kind.
 
-The namespace is called as the environment, which is a DNS label already. What is ours within it begins with ``eph-``,
-and nothing that a repository names may; so the two never meet.
+The namespace has the environment's name, which is a DNS label. Names of our own objects begin with ``eph-``, and names
+from a repository can't, so the two never clash.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ ENVIRONMENT = f"{DOMAIN}/environment"
 SERVICE = f"{DOMAIN}/service"
 PUBLIC = f"{DOMAIN}/public"
 REPLICAS = f"{DOMAIN}/replicas"
-"""How many pods a workload has while it is awake; one without it."""
+"""How many replicas a workload has while awake; one if absent."""
 AFTER = f"{DOMAIN}/after"
-"""The services, with commas between them, that must be ready before it."""
+"""The services that must be ready before it, comma-separated."""
 SLEEP_POLICY = f"{DOMAIN}/sleep"
 """``false``: it never sleeps."""
 EXPIRES_AT = f"{DOMAIN}/expires-at"
-"""When its time is up, or `never`: kept true on the namespace, whatever it was when it was built."""
+"""When the environment expires, or `never`. Kept up to date on the namespace."""
 PULL_SECRET = f"{PREFIX}pull"
 CERTIFICATE = f"{PREFIX}tls"
 SERVER_SECRETS = (PULL_SECRET, CERTIFICATE)
-"""Secrets of the server's own: no pod may name them."""
+"""The server's own Secrets: no pod may refer to them."""
 ACCOUNT = f"{PREFIX}preview"
 SECRETS = f"{PREFIX}secrets"
-"""Of the server's secrets: a key for each variable. Manifests may name it."""
+"""The Secret with the server's secrets, a key per variable. Manifests may refer to it."""
 SECRETS_HASH = f"{DOMAIN}/secrets"
 SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A service's name must begin with a letter (RFC 1035)."""
@@ -43,23 +43,24 @@ _RESERVED_NAMESPACES = re.compile(r"(kube-.*|default)")
 
 
 def namespace(name: str) -> str:
-    """The environment's name, when it may name a namespace of ours."""
+    """Returns the environment's name if it can name one of our namespaces."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) or _RESERVED_NAMESPACES.fullmatch(name):
-        raise KubernetesError(f"environment {name!r} cannot be the name of a namespace")
+        raise KubernetesError(f"Environment {name!r} isn't a valid namespace name")
     return name
 
 
 def service(name: str) -> str:
-    """The name of a service and of all that makes it up, when a repository may choose it."""
+    """The name of a service and of its objects, if a repository may use it."""
     if not SERVICE_NAME.fullmatch(name) or name.startswith(PREFIX):
         raise KubernetesError(
-            f"service {name!r} must be 1 to 63 lower-case letters, digits and dashes, a letter first, not {PREFIX}…"
+            f"Service {name!r}: names consist of 1 to 63 lowercase letters, digits and dashes, "
+            f"start with a letter, and can't start with {PREFIX}"
         )
     return name
 
 
 def database(spec: DatabaseSpec) -> str:
-    """What a database is filled with counts: a new seed is a new database, beside the old until it is filled."""
+    """The name depends on the seed: a new seed gives a new database next to the old one, until it has been seeded."""
     source = [f"from {spec.source}"] if spec.source else []
     seed = spec.seed.run if spec.seed else ""
     key = "\0".join([spec.name, spec.version, spec.strategy, seed, *spec.scripts, *source])
@@ -67,7 +68,7 @@ def database(spec: DatabaseSpec) -> str:
 
 
 def job(kind: str, title: str, content: str) -> str:
-    """A Job cannot be changed: another content is another name."""
+    """A Job is immutable: different content gets a different name."""
     return f"{PREFIX}{kind}-{title[:30].rstrip('-')}-{_short_hash(content)}"
 
 
@@ -76,17 +77,17 @@ def generation(spec: EnvironmentSpec) -> str:
 
 
 def service_host(spec: EnvironmentSpec, name: str, first: str) -> str:
-    """The environment's host for its first public service, ``<service>--<host>`` for the others."""
+    """``<host>`` for the first public service, ``<service>--<host>`` for the others."""
     return spec.host if name == first else f"{name}--{spec.host}"
 
 
 def url_variable(name: str) -> str:
-    """The variable in which the other services find this one."""
+    """The variable that holds this service's URL for the other services."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_URL"
 
 
 def secrets_annotation(spec: EnvironmentSpec) -> dict[str, str]:
-    """An annotation of pods that changes with any secret, so that a new value makes new pods; none without secrets."""
+    """A pod annotation that changes with any secret, so a new value replaces the pods. None without secrets."""
     if not spec.secrets:
         return {}
     marks = (f"{variable} {secret.mark}" for variable, secret in sorted(spec.secrets.items()))
@@ -94,7 +95,7 @@ def secrets_annotation(spec: EnvironmentSpec) -> dict[str, str]:
 
 
 def labels(spec: EnvironmentSpec, server: str) -> dict[str, str]:
-    """What everything of the environment carries, so that it is found without any record."""
+    """The labels of every object of the environment, so that it is found without any record."""
     marks = {
         f"{DOMAIN}/{_label_key(key)}": label_value(text)
         for key, text in spec.marks.items()
@@ -104,7 +105,7 @@ def labels(spec: EnvironmentSpec, server: str) -> dict[str, str]:
 
 
 def mark_annotations(marks: Mapping[str, str]) -> dict[str, str]:
-    """The marks as they were given: a label's value allows too little."""
+    """The marks in full: a label's value is too restricted."""
     return {f"{DOMAIN}/{_label_key(key)}": text for key, text in marks.items()}
 
 
@@ -112,7 +113,7 @@ _OWN_KEYS = frozenset({"environment", "managed-by", "server"})
 
 
 def label_value(text: str) -> str:
-    """The nearest legal value of a label."""
+    """The closest valid label value."""
     return _ILLEGAL_IN_VALUE.sub("-", text)[:63].strip("._-")
 
 

@@ -1,4 +1,4 @@
-"""Amounts as Kubernetes writes them: ``500m``, ``2``, ``512Mi``, ``20G``."""
+"""Quantities in Kubernetes notation: ``500m``, ``2``, ``512Mi``, ``20G``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ _UNITS: dict[str | None, Decimal] = {
 def parse(text: str) -> Decimal:
     found = _AMOUNT.fullmatch(text)
     if not found:
-        raise KubernetesError(f"{text!r} is not an amount; write 500m or 2 for CPU, 512Mi or 2Gi for memory and disk")
+        raise KubernetesError(
+            f"Invalid quantity {text!r}. Use for example 500m or 2 for CPU, 512Mi or 2Gi for memory and disk."
+        )
     return Decimal(found[1]) * _UNITS["k" if found[2] == "K" else found[2]]
 
 
 def format_bytes(amount: Decimal) -> str:
-    """For people: bytes in the largest unit that leaves something before the point."""
+    """For people: in the largest unit that keeps the number at 1 or more."""
     for unit in ("Ti", "Gi", "Mi", "Ki"):
         if amount >= _UNITS[unit]:
             return f"{(amount / _UNITS[unit]).quantize(Decimal('0.1')).normalize():f}{unit}"
@@ -37,5 +39,5 @@ def double(text: str) -> str:
 
 
 def normalize(text: str) -> str:
-    """As the cluster takes it: a thousand is a small k there."""
+    """The form that the cluster accepts: thousands are a lowercase k."""
     return f"{text[:-1]}k" if text.endswith("K") else text

@@ -1,10 +1,10 @@
-"""The repository's own manifests: read, judged, and made to fit into one environment.
+"""The repository's own manifests: read, checked, and adapted to one environment.
 
-Everything in them was written by whoever opened the pull request. So nothing is passed on because it looks harmless:
-``judging`` knows which kinds and which fields may be there, and refuses the rest by file, object and field; and what
-decides where an object lives and whose it is, is written by us (``rewriting``). Kustomize is read by ourselves
-(``kustomize``): no program of the repository's, and nothing of another repository, takes part. Charts are rendered by
-helm, shut in (``helm``), and what it prints is read like a file.
+Everything in them was written by the author of the pull request, so nothing is passed on because it looks harmless.
+``allowlist`` defines which kinds and fields are allowed and rejects the rest by file, object and field. Everything that
+decides where an object lives and whose it is, is set by us (``rewriting``). Kustomizations are built without any
+program of the repository's and without other repositories (``kustomize``). Charts are rendered by helm in a sandbox
+(``helm``), and the output is treated like a file.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ MAX_OBJECTS = 100
 
 @dataclass(frozen=True, slots=True)
 class LoadedManifests:
-    """``front_service``: the service and port that the environment's host leads to, when no service of eph.yaml is
+    """``front_service``: the service and port that the environment's host routes to, if no service of eph.yaml is
     public.
-    ``front_ports``: of the pods behind it, which whoever stands in front may reach."""
+    ``front_ports``: the ports of its pods that the ingress controller or gateway can reach."""
 
     objects: tuple[Data, ...] = ()
     front_service: tuple[str, int] | None = None
@@ -38,13 +38,13 @@ class LoadedManifests:
 def load_manifests(
     files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
 ) -> LoadedManifests:
-    """What of the manifests is applied; raises with the first thing that may not be."""
+    """The manifests' objects to apply. Raises for the first one that isn't allowed."""
     if not spec.manifests:
         return LoadedManifests()
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
     found = [item for path in spec.manifests for item in path_reader.read(files, path, release)]
     if len(found) > MAX_OBJECTS:
-        raise KubernetesError(f"the manifests hold {len(found)} objects; the most is {MAX_OBJECTS}")
+        raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
     found = _last_definitions(found)
     for item in found:
         allowlist.check_manifest(item, spec.name)
@@ -59,7 +59,7 @@ def load_manifests(
 
 
 def _last_definitions(manifests: list[Manifest]) -> list[Manifest]:
-    """A later path may define an object anew, as an overlay does; the last one counts, as with `kubectl apply`."""
+    """A later path can redefine an object, as an overlay does. The last definition wins, as with `kubectl apply`."""
     last = {(item.data["kind"], item.name): item for item in manifests}
     return list(last.values())
 
@@ -68,4 +68,4 @@ def _check_name_clashes(manifests: list[Manifest], spec: EnvironmentSpec) -> Non
     taken = {item.name for item in spec.services}
     for item in manifests:
         if item.data["kind"] in ("Deployment", "Service", "CronJob") and item.name in taken:
-            raise item.error("eph.yaml has a service of that name, too; rename one of the two")
+            raise item.error("eph.yaml has a service of the same name; rename one of them")

@@ -1,7 +1,7 @@
-"""What a repository's object may be: lists of what is allowed, and a sentence for everything else.
+"""What an object from a repository may contain: lists of what is allowed, and an error for everything else.
 
-Lists of what is forbidden are always one field behind Kubernetes. So a field that stands in no list here is refused,
-and the message names it. Pod Security and RBAC of the cluster stand behind this, and are not relied on.
+A denylist is always one field behind Kubernetes. So a field that isn't listed here is rejected, and the error names it.
+The cluster's Pod Security and RBAC are a second line of defence, and aren't relied on.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ DISRUPTION_BUDGET_FIELDS = _fields("maxUnavailable minAvailable selector unhealt
 
 
 def check_manifest(manifest: Manifest, namespace: str) -> None:
-    """Raises with the first thing that may not be there."""
+    """Raises for the first thing that isn't allowed."""
     kind, version = manifest.data["kind"], manifest.data["apiVersion"]
     allowed = ALLOWED_KINDS.get(kind)
     if allowed is None or version not in allowed[0]:
         known = ", ".join(sorted(ALLOWED_KINDS))
-        raise manifest.error(f"{version} {kind} is not among the kinds that a preview may bring: {known}")
+        raise manifest.error(f"{version} {kind} isn't allowed in a preview; allowed kinds: {known}")
     for sentence in (*_metadata(manifest, namespace), *allowed[1](manifest.data)):
         raise manifest.error(sentence)
 
@@ -88,28 +88,28 @@ def _metadata(manifest: Manifest, namespace: str) -> Iterator[str]:
     metadata = manifest.data["metadata"]
     yield from _only_allowed(metadata, METADATA_FIELDS, "metadata")
     if metadata.get("namespace", namespace) != namespace:
-        yield f"metadata.namespace is {metadata['namespace']!r}; take it out, the environment's own is used"
+        yield f"metadata.namespace is {metadata['namespace']!r}; remove it, because Eph sets the namespace"
     if not _NAME.fullmatch(manifest.name):
-        yield "its name must be lower-case letters, digits, dashes and dots"
+        yield "names consist of lowercase letters, digits, dashes and dots"
     if manifest.name.startswith(object_names.PREFIX):
-        yield f"names that begin with {object_names.PREFIX} are Eph's own"
+        yield f"names that start with {object_names.PREFIX} are reserved for Eph"
     yield from _label_problems(metadata)
 
 
 def _label_problems(metadata: Mapping[str, Any]) -> Iterator[str]:
-    """Labels that are ours would make it another environment's; annotations give orders to controllers."""
+    """Our labels would assign it to another environment; annotations can control other controllers."""
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     for key in (*labels, *annotations):
         if f"{object_names.DOMAIN}/" in key:
-            yield f"{key} is Eph's own; take it out"
+            yield f"{key} is reserved for Eph; remove it"
     for key in annotations:
         if not key.startswith(ANNOTATION_PREFIXES):
-            yield f"the annotation {key} is not allowed; those may begin with {', '.join(ANNOTATION_PREFIXES)}"
+            yield f"the annotation {key} isn't allowed; allowed prefixes: {', '.join(ANNOTATION_PREFIXES)}"
 
 
 def _only_allowed(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
     if not isinstance(data, dict):
-        yield f"{where} is no mapping"
+        yield f"{where} must be a mapping"
         return
     for key in data:
         if key not in allowed:
@@ -151,7 +151,7 @@ def _pod(spec: Any, where: str) -> Iterator[str]:
         return
     yield from _security(spec.get("securityContext") or {}, POD_SECURITY_FIELDS, f"{where}.securityContext")
     if spec.get("automountServiceAccountToken"):
-        yield f"{where}.automountServiceAccountToken: previews get no token of the cluster"
+        yield f"{where}.automountServiceAccountToken: previews don't get a service account token"
     for index, volume in enumerate(spec.get("volumes") or []):
         yield from _volume(volume, f"{where}.volumes[{index}]")
     containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
@@ -173,7 +173,7 @@ def _security(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
     if data.get("runAsUser") == 0:
         yield f"{where}.runAsUser: 0 is root, which is not allowed in a preview"
     if (data.get("seccompProfile") or {}).get("type", "RuntimeDefault") != "RuntimeDefault":
-        yield f"{where}.seccompProfile may only be RuntimeDefault"
+        yield f"{where}.seccompProfile must be RuntimeDefault"
     capabilities = data.get("capabilities") or {}
     yield from _only_allowed(capabilities, frozenset(("add", "drop")), f"{where}.capabilities")
     if capabilities.get("add"):
@@ -193,11 +193,11 @@ def _container(container: Any, where: str) -> Iterator[str]:
     for variable in container.get("env") or []:
         secret = ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
         if secret in object_names.SERVER_SECRETS:
-            yield f"{where}: the secret {secret} is the server's own"
+            yield f"{where}: the Secret {secret} is reserved for the server"
     for source in container.get("envFrom") or []:
         secret = (source.get("secretRef") or {}).get("name")
         if secret in object_names.SERVER_SECRETS:
-            yield f"{where}: the secret {secret} is the server's own"
+            yield f"{where}: the Secret {secret} is reserved for the server"
 
 
 def _volume(volume: Any, where: str) -> Iterator[str]:
@@ -210,7 +210,7 @@ def _volume(volume: Any, where: str) -> Iterator[str]:
         secrets.append(source.get("secret") or {})
     for item in secrets:
         for name in {item.get("secretName"), item.get("name")} & set(object_names.SERVER_SECRETS):
-            yield f"{where}: the secret {name} is the server's own"
+            yield f"{where}: the Secret {name} is reserved for the server"
 
 
 # --- the rest
@@ -221,11 +221,11 @@ def _service(data: Mapping[str, Any]) -> Iterator[str]:
     yield from _only_allowed(spec, SERVICE_FIELDS, "spec")
     spec = spec or {}
     if spec.get("type", "ClusterIP") != "ClusterIP":
-        yield f"spec.type is {spec['type']}; a preview's services are ClusterIP, and people come through its URL"
+        yield f"spec.type is {spec['type']}; only ClusterIP is allowed, because people use the preview's URL"
     if spec.get("clusterIP", "None") not in ("None", ""):
-        yield "spec.clusterIP may only be None"
+        yield "spec.clusterIP must be None"
     if not spec.get("selector"):
-        yield "spec.selector is missing; a service without one could lead anywhere"
+        yield "spec.selector is missing; a service without one could route anywhere"
     for port in spec.get("ports") or []:
         yield from _only_allowed(port, SERVICE_PORT_FIELDS, "spec.ports")
 
@@ -253,7 +253,7 @@ def _disruption_budget(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _ingress(_: Mapping[str, Any]) -> Iterator[str]:
-    """Not applied: it only says which service people reach; host, class and certificate are the server's to give."""
+    """Not applied: it only says which service is public. The server sets host, class and certificate."""
     yield from ()
 
 

@@ -1,11 +1,11 @@
-"""A Helm chart of the repository, rendered by helm itself and then judged like any other manifest.
+"""Renders the repository's Helm charts with helm; the output is checked like any other manifest.
 
-A chart is a program of whoever opened the pull request, if a small one: templates can loop, but reach nothing. It gets
-a copy of its folder and nothing else: no network, no cluster (``lookup`` finds nothing), no plugins, no other file of
-this machine, a few seconds and a few megabytes. Dependencies must lie in its ``charts`` folder; nothing is fetched.
-What it prints is a text of objects, and goes the way of all manifests: the list of what may be there, pinned images.
+A chart is a small program written by the author of the pull request: templates can loop, but can't reach anything. It
+gets a copy of its folder and nothing else: no network, no cluster (``lookup`` finds nothing), no plugins, no other
+files of this machine, a few seconds and a few megabytes. Dependencies must be in its ``charts`` folder; nothing is
+fetched. The output goes through the same steps as all manifests: the allowlist and pinned images.
 
-Where bubblewrap cannot make its namespaces, as in most pods, what is left is helm's own word that ``template`` calls
+Where bubblewrap can't create its namespaces, as in most pods, what remains is helm's promise that ``template`` contacts
 nobody, an environment without anything of ours, and the limits.
 """
 
@@ -35,7 +35,7 @@ MAX_BYTES = 5_000_000
 SECONDS = 30
 MOST_OUTPUT = 4_000_000
 _KILOBYTES = 4_000_000
-"""Of address space: helm's runtime reserves much and uses little."""
+"""Address space: helm's runtime reserves much more than it uses."""
 _SOURCE_COMMENT = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.M)
 _TAIL = 8
 
@@ -44,8 +44,8 @@ def render(files: CommitFiles, folder: str, release: ChartRelease) -> list[Manif
     binary = shutil.which(release.helm or "helm")
     if binary is None:
         raise KubernetesError(
-            f"{folder} is a Helm chart, and this server has no helm; an operator puts it on PATH, or names it in the "
-            "setting kubernetes.helm. Without it commit what the chart renders"
+            f"{folder} is a Helm chart, but helm isn't installed on this server. Install it on PATH, set "
+            "kubernetes.helm, or commit the rendered chart"
         )
     with tempfile.TemporaryDirectory(prefix="eph-chart-") as place:
         words = _write_chart(files, folder, release, Path(place))
@@ -54,20 +54,20 @@ def render(files: CommitFiles, folder: str, release: ChartRelease) -> list[Manif
 
 
 def _write_chart(files: CommitFiles, folder: str, release: ChartRelease, work_folder: Path) -> list[str]:
-    """The chart's files, as they lie in the commit; and those with values."""
+    """Writes the chart's files as they are in the commit, and the values files."""
     listed = files.list_tree(folder)
     if len(listed) > MAX_FILES:
-        raise KubernetesError(f"{folder} has {len(listed)} files; the most of a chart is {MAX_FILES}")
+        raise KubernetesError(f"{folder} has {len(listed)} files; the limit for a chart is {MAX_FILES}")
     room = MAX_BYTES
     for path in listed:
         content = files.read_bytes(posixpath.join(folder, path))
         room -= len(content)
         if room < 0:
-            raise KubernetesError(f"{folder} has more than {MAX_BYTES} bytes, the most of a chart")
+            raise KubernetesError(f"{folder} exceeds the limit for a chart of {MAX_BYTES} bytes")
         _write(work_folder / "chart" / path, content)
     words = ["--namespace", release.name, "--skip-tests"]
     for index, path in enumerate(release.values_files):
-        manifest_reader.documents(path, files.read_text(path))  # a mistake in it is told with its line
+        manifest_reader.documents(path, files.read_text(path))  # helm reports a mistake in it with its line
         _write(work_folder / f"values-{index}.yaml", files.read_bytes(path))
         words += ["--values", f"values-{index}.yaml"]
     _write(work_folder / "values.json", json.dumps(nest_values(release.values)).encode())
@@ -88,15 +88,15 @@ def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
         for key in above:
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
-                raise KubernetesError(f"kubernetes.values: {path} stands below {key}, which has a value of its own")
+                raise KubernetesError(f"kubernetes.values: {path} conflicts with {key}, which has a value itself")
         if isinstance(place.get(last), dict):
-            raise KubernetesError(f"kubernetes.values: {path} has a value, and others stand below it")
+            raise KubernetesError(f"kubernetes.values: {path} has a value, but other values are nested below it")
         place[last] = value
     return made
 
 
 def _run(argv: list[str], work_folder: Path, folder: str) -> str:
-    """What it printed. The whole process group is gone afterwards, whatever happened."""
+    """Runs helm and returns its output. The whole process group is always gone afterwards."""
     limits = f'ulimit -t {SECONDS}; ulimit -v {_KILOBYTES}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
     command = ["/bin/sh", "-c", limits, "sh", *(_sandboxed(argv, work_folder) if sandbox.works() else argv)]
     out, err = work_folder / "out", work_folder / "err"
@@ -113,7 +113,7 @@ def _run(argv: list[str], work_folder: Path, folder: str) -> str:
         try:
             code = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            raise KubernetesError(f"{folder}: rendering this chart takes longer than {SECONDS} s") from None
+            raise KubernetesError(f"{folder}: rendering this chart took longer than {SECONDS} s") from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -121,12 +121,12 @@ def _run(argv: list[str], work_folder: Path, folder: str) -> str:
     if out.stat().st_size >= MOST_OUTPUT // 512 * 512:
         raise KubernetesError(f"{folder}: this chart renders more than {MOST_OUTPUT} bytes")
     if code != 0:
-        raise KubernetesError(f"{folder}: helm cannot render this chart: {_first_error(err)}", _error_lines(err))
+        raise KubernetesError(f"{folder}: helm can't render this chart: {_first_error(err)}", _error_lines(err))
     return out.read_bytes().decode(errors="replace")
 
 
 def _sandboxed(argv: list[str], work_folder: Path) -> list[str]:
-    """Its own namespaces, without a network; of this machine the chart, helm and the libraries that it may need."""
+    """Runs in its own namespaces without a network, and sees only the chart, helm and its libraries."""
     bwrap = shutil.which("bwrap") or "bwrap"
     words = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
     for path in ("/lib", "/lib64", "/usr/lib"):
@@ -142,14 +142,14 @@ def _error_lines(err: Path) -> list[str]:
 
 
 def _first_error(err: Path) -> str:
-    """helm ends with one line, ``Error: …``; what it warned of stands before."""
+    """helm ends with one line, ``Error: …``, after its warnings."""
     said = _error_lines(err)
     found = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
-    return (found or said or ["it ended without a word"])[-1][:300]
+    return (found or said or ["it exited without an error message"])[-1][:300]
 
 
 def _objects(folder: str, text: str) -> list[Manifest]:
-    """By the template that each came from, so that a refusal names it."""
+    """Grouped by template, so that a rejection can name it."""
     pieces = _SOURCE_COMMENT.split(text)
     found = list(manifest_reader.parse(folder, pieces[0])) if pieces[0].strip() else []
     for path, piece in zip(pieces[1::2], pieces[2::2], strict=True):

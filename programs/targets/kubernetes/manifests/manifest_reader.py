@@ -1,4 +1,4 @@
-"""YAML files as Kubernetes objects, each with the file it comes from."""
+"""Reads Kubernetes objects from YAML, each with the file it comes from."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _MAX_DEPTH = 60
 
 @dataclass(frozen=True, slots=True)
 class ChartRelease:
-    """What a Helm chart is rendered with. ``values``: by dotted path, what eph.yaml says; ``values_files``: of the
-    repository, which count less, the last of them most. ``helm``: the program, when it is not the one on PATH."""
+    """What a Helm chart is rendered with. ``values``: from eph.yaml, by dotted path. ``values_files``: files of the
+    repository; ``values`` override them, and later files override earlier ones. ``helm``: the program, if it isn't on
+    PATH."""
 
     name: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -29,7 +30,7 @@ class ChartRelease:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One object and the file that it comes from."""
+    """One object and the file it comes from."""
 
     path: str
     data: Data
@@ -47,20 +48,20 @@ def parse(path: str, text: str) -> list[Manifest]:
 
 
 def documents(path: str, text: str) -> list[Any]:
-    """The documents of a file. No aliases: a few lines of them can stand for gigabytes."""
+    """The documents of a file. Aliases aren't allowed: a few lines of them can expand to gigabytes."""
     if len(text) > _MAX_CHARACTERS:
-        raise KubernetesError(f"{path} has {len(text)} characters; the most is {_MAX_CHARACTERS}")
+        raise KubernetesError(f"{path} has {len(text)} characters; the limit is {_MAX_CHARACTERS}")
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 raise KubernetesError(
-                    f"{path}, line {_line_number(event.start_mark)}: aliases are not read; write it out"
+                    f"{path}, line {_line_number(event.start_mark)}: aliases aren't supported; write the value out"
                 )
         found = [item for item in yaml.load_all(text, Loader=_StrictLoader) if item is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {_line_number(mark)}" if mark else ""
-        raise KubernetesError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+        raise KubernetesError(f"{path}{where}: invalid YAML: {getattr(error, 'problem', None) or error}") from error
     except RecursionError as error:
         raise KubernetesError(f"{path}: nested too deeply") from error
     for item in found:
@@ -69,13 +70,13 @@ def documents(path: str, text: str) -> list[Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Dates stay text, and a key that stands twice is a mistake: the second would hide the first from who reads it."""
+    """Dates stay text, and duplicate keys are rejected: the second would hide the first from a reader."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=node.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"duplicate key {key!r}", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -95,7 +96,7 @@ def _check_depth(path: str, value: Any, left: int) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise KubernetesError(f"{path}: the key {key!r} is no text; put it in quotes")
+                raise KubernetesError(f"{path}: the key {key!r} isn't text; put it in quotes")
             _check_depth(path, item, left - 1)
     elif isinstance(value, list):
         for item in value:
@@ -104,15 +105,15 @@ def _check_depth(path: str, value: Any, left: int) -> None:
 
 def _objects(path: str, document: Any) -> Iterator[Data]:
     if not isinstance(document, dict):
-        raise KubernetesError(f"{path}: an object of Kubernetes was expected, and this is {type(document).__name__}")
+        raise KubernetesError(f"{path}: expected a Kubernetes object, not {type(document).__name__}")
     kind, version = document.get("kind"), document.get("apiVersion")
     if not (isinstance(kind, str) and isinstance(version, str)):
-        raise KubernetesError(f"{path}: an object without kind or apiVersion")
+        raise KubernetesError(f"{path}: an object has no kind or apiVersion")
     if kind == "List":
         for item in document.get("items") or []:
             yield from _objects(path, item)
         return
     metadata = document.get("metadata")
     if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
-        raise KubernetesError(f"{path}: {kind}: metadata.name is missing; names must be written out")
+        raise KubernetesError(f"{path}: {kind}: metadata.name is missing; generateName isn't supported")
     yield document

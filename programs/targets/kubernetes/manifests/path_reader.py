@@ -1,4 +1,4 @@
-"""Whatever ``manifests`` in eph.yaml names: a file, a folder of files, a kustomization, or a Helm chart."""
+"""Reads what ``manifests`` in eph.yaml names: a file, a folder of files, a kustomization, or a Helm chart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from programs.targets.kubernetes.manifests.manifest_reader import KUSTOMIZATION,
 
 
 def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]:
-    """A file, a folder of files, a folder with a kustomization, or one with a Helm chart."""
     listed = files.list_folder(path)
     if listed is None:
         return parse(path, files.read_text(path))
@@ -21,7 +20,7 @@ def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]
         return helm.render(files, path, release)
     chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
     if not chosen:
-        raise KubernetesError(f"{path} holds no YAML file")
+        raise KubernetesError(f"{path} contains no YAML files")
     return [
         item
         for name in chosen

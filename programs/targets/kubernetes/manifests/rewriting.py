@@ -1,4 +1,5 @@
-"""Judged objects made to fit: pinned images, our account and nodes, shut in, and the service that people reach."""
+"""Adapts allowed objects: pins images, sets our service account and nodes, hardens pods, and finds the public
+service."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ _FRONT_NAMES = ("web", "frontend", "app", "www")
 
 @dataclass(frozen=True, slots=True)
 class FrontService:
-    """The service that people reach, and the labels of the pods behind it. ``headless``: its name leads to the pods
-    themselves, so that its ports mean nothing to who asks by name."""
+    """The public service, and the labels of its pods. ``headless``: its name resolves to the pods themselves, so its
+    port numbers don't apply to clients that use the name."""
 
     service: str
     port: int
@@ -38,12 +39,12 @@ class FrontService:
     headless: bool = False
 
     def backend(self, made: Iterable[Data], settings: KubernetesSettings) -> tuple[str, int]:
-        """The service, and where who stands in front finds it: an ingress controller looks its pods up itself."""
+        """The service and the port at which the front finds it. An ingress controller looks up the pods itself."""
         ports = self.pod_ports(made) if self.headless and settings.front == "eph" else ()
         return self.service, ports[0] if ports else self.port
 
     def pod_ports(self, made: Iterable[Data]) -> tuple[int, ...]:
-        """Where those pods listen: a service may name its port by a word."""
+        """The ports on which those pods listen. A service can refer to a port by name."""
         if isinstance(self.target_port, int):
             return (self.target_port,)
         found = {
@@ -62,8 +63,8 @@ def adapt(
     images: Mapping[str, str],
     annotations: Mapping[str, str] | None = None,
 ) -> Data:
-    """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them.
-    ``annotations``: annotations of its pods."""
+    """A copy with everything that we set. ``images``: pinned references by their name in eph.yaml. ``annotations``:
+    added to its pods."""
     data = copy.deepcopy(manifest.data)
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
     data.pop("status", None)
@@ -76,7 +77,7 @@ def adapt(
     for claim in _claim_specs(data):
         claim["storageClassName"] = settings.storage_class
         if not settings.storage_class:
-            raise manifest.error("it asks for storage, and this server has none (setting storage_class); use emptyDir")
+            raise manifest.error("it requests storage, but the setting storage_class is empty; use emptyDir")
     return data
 
 
@@ -87,11 +88,11 @@ def _pod_spec(data: Data) -> Data | None:
     if data["kind"] not in ("CronJob", "Deployment", "Job", "StatefulSet"):
         return None
     template: Data = spec["template"]
-    return template["spec"]  # type: ignore[no-any-return]  # judged before
+    return template["spec"]  # type: ignore[no-any-return]  # checked before
 
 
 def _set_pod_metadata(data: Data, annotations: Mapping[str, str]) -> None:
-    """Logs are found by the service that a pod belongs to; ``annotations`` make new pods of another secret value."""
+    """The label finds the logs of a service; ``annotations`` replace the pods when a secret changes."""
     spec = data["spec"]["jobTemplate"]["spec"] if data["kind"] == "CronJob" else data["spec"]
     metadata = spec["template"].get("metadata") or {}
     labels = {**(metadata.get("labels") or {}), object_names.SERVICE: data["metadata"]["name"]}
@@ -124,8 +125,8 @@ def _adapt_container(
 
 
 def set_variables(data: Data, variables: Sequence[Data]) -> Data:
-    """What eph.yaml and Eph say counts more than the manifest, which was written for another place; it stands first, so
-    that the manifest's own variables may refer to it."""
+    """Eph's variables and those of eph.yaml override the manifest's, which was written for another cluster. They come
+    first, so that the manifest's variables can refer to them."""
     pod = _pod_spec(data)
     if pod is None:
         return data
@@ -137,7 +138,8 @@ def set_variables(data: Data, variables: Sequence[Data]) -> Data:
 
 
 def _resolve_image(manifest: Manifest, text: str, images: Mapping[str, str], settings: KubernetesSettings) -> str:
-    """One that eph.yaml lists, by its name or its repository, is the pinned one; another must be one that may be."""
+    """An image listed in eph.yaml, by name or repository, is replaced by the pinned reference. Any other must be
+    allowed."""
     if text in images:
         return images[text]
     try:
@@ -148,12 +150,13 @@ def _resolve_image(manifest: Manifest, text: str, images: Mapping[str, str], set
         if parse(pinned).name == reference.name:
             return pinned
     if not is_allowed(split_list(settings.registries), reference):
-        raise manifest.error(f"image {text}: this server takes images from {settings.registries} only")
+        raise manifest.error(f"image {text}: this server only allows images from {settings.registries}")
     return str(reference)
 
 
 def find_front(manifests: Sequence[Manifest], project: str) -> FrontService | None:
-    """What people reach: what an Ingress leads to, else the only service, else the one that is called for it."""
+    """The public service: the one that an Ingress routes to, or else the only one, or else the one with the project's
+    name."""
     services = {item.name: item for item in manifests if item.data["kind"] == "Service"}
     for item in manifests:
         if item.data["kind"] == "Ingress":
@@ -167,7 +170,8 @@ def find_front(manifests: Sequence[Manifest], project: str) -> FrontService | No
     if not usable:
         return None
     raise KubernetesError(
-        f"which service do people reach: {', '.join(sorted(usable))}? Add an Ingress that says it, or name it {project}"
+        f"Can't choose the public service among {', '.join(sorted(usable))}. "
+        f"Add an Ingress, or name one of them {project}"
     )
 
 
@@ -176,9 +180,9 @@ def _ingress_front(manifest: Manifest, services: Mapping[str, Manifest]) -> Fron
         backend = manifest.data["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
         name, port = backend["name"], backend["port"]
     except (KeyError, IndexError, TypeError):
-        raise manifest.error("it has no rule with a path that leads to a service") from None
+        raise manifest.error("no rule has a path that routes to a service") from None
     if name not in services:
-        raise manifest.error(f"it leads to a service {name!r} that is not among the manifests")
+        raise manifest.error(f"it routes to a service {name!r} that isn't among the manifests")
     return _front_service(services[name], port.get("number") or port.get("name"))
 
 
@@ -188,11 +192,11 @@ def _front_service(service: Manifest, wanted_port: int | str | None) -> FrontSer
         if wanted_port is None or wanted_port in (port.get("port"), port.get("name")):
             target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
             return FrontService(service.name, int(port["port"]), dict(spec["selector"]), target, headless)
-    raise service.error(f"it has no port {wanted_port if wanted_port is not None else 'at all'}")
+    raise service.error(f"it has no port{f' {wanted_port}' if wanted_port is not None else 's'}")
 
 
 def label_front_pods(data: Data, selector: Mapping[str, str]) -> Data:
-    """The pods behind the front get the label by which the ingress controller may reach them."""
+    """Gives the pods behind the front the label that admits the ingress controller."""
     if data["kind"] not in ("Deployment", "StatefulSet"):
         return data
     metadata = data["spec"]["template"]["metadata"]

@@ -1,7 +1,8 @@
-"""Each object in our namespaces, found by looking at the cluster, and the removal of a single one.
+"""Lists the objects in our namespaces, read from the cluster, and removes single ones.
 
-A namespace is ours by its labels, and with it all that lies in it: what somebody added by hand there goes with the
-environment, and is named until then. What a controller made (it has an owner) and what every namespace has is not.
+A namespace is ours by its labels, and so is everything in it: objects that someone added by hand are listed, and
+deleted with the environment. Objects that a controller created (they have an owner) and those that every namespace has
+are left out.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from programs.inventory import HeldResource
 from programs.targets.kubernetes import gateway_routes
@@ -21,7 +23,7 @@ _TOKEN_ANNOTATION = "kubernetes.io/service-account.name"  # noqa: S105 - an anno
 
 
 def list_resources(client: ClusterClient, settings: KubernetesSettings) -> list[HeldResource]:
-    """Raises when it cannot be looked at; kinds that we may not list are left out."""
+    """Raises if the cluster can't be read. Kinds that we may not list are left out."""
     spaces = {item["metadata"]["name"] for item in cluster.list_namespaces(client, settings.server)}
     things = [
         HeldResource("namespace", name, name, f"Namespace:{name}", _kubectl_delete(settings, "namespace", name))
@@ -37,7 +39,7 @@ def list_resources(client: ClusterClient, settings: KubernetesSettings) -> list[
 
 
 def _list_kind(client: ClusterClient, path: str, fallback_paths: list[str]) -> Iterator[Data]:
-    """In all namespaces at once; where our account may only look into our own, in one after the other."""
+    """Lists across all namespaces at once, or one by one if our account has access to our own only."""
     try:
         yield from list(client.list_metadata(path))
     except ObjectNotFound:
@@ -53,7 +55,7 @@ def _belongs_to_environment(item: Data, kind: str, namespaces: set[str]) -> bool
     if about["namespace"] not in namespaces or about.get("ownerReferences") or not object_kinds.is_live(item):
         return False
     if kind == "PersistentVolumeClaim" and about["name"].startswith(f"data-{object_names.PREFIX}"):
-        return False  # made for a database by its StatefulSet
+        return False  # created for a database by its StatefulSet
     return f"{kind}:{about['name']}" not in _BUILT_IN and _TOKEN_ANNOTATION not in (about.get("annotations") or {})
 
 
@@ -65,7 +67,7 @@ def _resource(settings: KubernetesSettings, kind: str, item: Data) -> HeldResour
 
 def _gateway_routes(settings: KubernetesSettings) -> Iterator[HeldResource]:
     for route in gateway_routes.list_routes(settings.routes):
-        path = gateway_routes.routes_folder(settings.routes).routes / f"{route.host}.json"
+        path = Path(settings.routes) / f"{route.host}.json"
         part = f"Door:{route.environment}/{route.host}"
         yield HeldResource("door", route.host, route.environment, part, shlex.join(["rm", "-f", str(path)]))
 
@@ -86,9 +88,7 @@ def delete_resource(client: ClusterClient, settings: KubernetesSettings, resourc
         return True
     if resource.kind == "door":
         route = next(route for route in gateway_routes.list_routes(settings.routes) if route.host == resource.name)
-        gateway_routes.remove(
-            gateway_routes.routes_folder(settings.routes), route.host, route.environment, route.service
-        )
+        gateway_routes.remove(Path(settings.routes), route.host, route.environment, route.service)
         return True
     kind, _, id_ = resource.resource_id.partition(":")
     space, _, name = id_.partition("/")

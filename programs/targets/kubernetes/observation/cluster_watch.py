@@ -1,12 +1,12 @@
-"""Which parts of all environments stand, told by a watch and, while that is not fresh, by listing.
+"""Which parts of all environments exist, from a watch or, while that isn't fresh, from lists.
 
-Theory. One list of each kind and then a stream of what changes cost a quiet cluster almost nothing, where listing every
-half minute would carry thousands of objects. Streams end (the server closes each after a minute), break, and grow too
-old (410 Gone); then they go on from the last version seen, or begin with a list again. What a stream says counts only
-while every kind has one that was heard of lately; else the cluster is asked plainly, and when it does not answer,
-nothing is concluded. Only what an object is called and who wrote it is asked for, never its content.
+One list per kind and then a stream of changes costs a quiet cluster almost nothing, whereas listing every 30 seconds
+would transfer thousands of objects. Streams end (the server closes each after a minute), break, or expire (410 Gone);
+then they resume from the last version seen, or start with a list again. Streams are used only while all of them are
+fresh. Otherwise the cluster is listed, and if it doesn't respond, no conclusion is drawn. Only metadata is requested,
+never an object's content.
 
-One thread with an event loop of its own serves all kinds. Nobody asking for a while ends it.
+One thread with its own event loop serves all kinds. It ends when it hasn't been used for a while.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 log = logging.getLogger("eph.kubernetes")
 
 WATCH_SECONDS = 60
-"""Seconds after which the server ends a stream: one that died unseen is old by no more than that."""
+"""Seconds after which the server ends a stream, which bounds the age of one that died unnoticed."""
 STALE_SECONDS = WATCH_SECONDS + 10.0
 IDLE = 600.0
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)
 METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 HTTP_GONE = 410
 MAX_LISTED_NAMESPACES = 30
-"""Namespaces that are listed one by one at each look, where our account may not list over all of them."""
+"""Up to this many namespaces are listed one by one if our account can't list across all namespaces."""
 
 LiveResources = Mapping[str, frozenset[str]]
 
 
 def live_resources(settings: KubernetesSettings) -> LiveResources:
-    """Raises when it cannot be looked at."""
+    """Raises if the cluster can't be read."""
     connection = cluster.connect(settings)
     found = _shared_watch(settings).snapshot() or list_live(connection, settings.server)
     found = _with_namespaced_kinds(connection, settings.server, found)
@@ -55,12 +55,12 @@ def live_resources(settings: KubernetesSettings) -> LiveResources:
 
 
 def is_watching(settings: KubernetesSettings) -> bool:
-    """Whether the watch tells, so that nothing has to be listed."""
+    """Whether the watch is fresh, so nothing has to be listed."""
     return _shared_watch(settings).snapshot() is not None
 
 
 def list_live(client: ClusterClient, server: str) -> LiveResources:
-    """A kind that may not be listed is left out: nothing is known of it."""
+    """Kinds that may not be listed are left out, because their state is unknown."""
     told: dict[str, Iterable[Data]] = {}
     for kind, path in object_kinds.WATCHED_KINDS.items():
         with contextlib.suppress(AccessDenied):
@@ -69,7 +69,7 @@ def list_live(client: ClusterClient, server: str) -> LiveResources:
 
 
 def _with_namespaced_kinds(client: ClusterClient, server: str, standing: LiveResources) -> LiveResources:
-    """What we may look at in our own namespaces only is listed there, as long as they are few."""
+    """Adds the kinds that we may list only in our own namespaces, while there are few."""
     spaces = standing.get("Namespace", frozenset())
     hidden = [kind for kind in object_kinds.WATCHED_KINDS if kind not in standing]
     if not hidden or not spaces or len(spaces) > MAX_LISTED_NAMESPACES:
@@ -89,7 +89,7 @@ def _with_namespaced_kinds(client: ClusterClient, server: str, standing: LiveRes
 
 @dataclass(slots=True)
 class _KnownObjects:
-    """What there is of one kind, and whether it was changed."""
+    """The existing objects of one kind, and whether each was modified."""
 
     drifted_by_id: dict[str, bool] = field(default_factory=dict)
 
@@ -120,8 +120,8 @@ def _live_resources(told: Mapping[str, _KnownObjects]) -> LiveResources:
 
 @dataclass(slots=True)
 class _WatchStream:
-    """One kind. ``version`` empty: begin with a list. ``last_seen``: when it was last known to be whole; 0: never, or
-    it broke. ``is_forbidden``: we may not look at it."""
+    """The stream of one kind. An empty ``version`` starts with a list. ``last_seen`` is when it was last known to be
+    current; 0 means never, or that it broke. ``is_forbidden``: we have no permission to watch it."""
 
     kind: str
     objects: _KnownObjects = field(default_factory=_KnownObjects)
@@ -132,7 +132,7 @@ class _WatchStream:
 
 
 class ClusterWatch:
-    """``snapshot`` is for any thread; the streams belong to the thread that ``start`` starts."""
+    """``snapshot`` can be called from any thread; the streams belong to the thread that ``start`` starts."""
 
     def __init__(self, settings: KubernetesSettings) -> None:
         self._settings = settings
@@ -149,7 +149,7 @@ class ClusterWatch:
         return self._thread.is_alive()
 
     def snapshot(self) -> LiveResources | None:
-        """None while not every kind was heard of lately."""
+        """None unless every kind is fresh."""
         self._last_query = time.monotonic()
         looked = [stream for stream in self.streams if not stream.is_forbidden]
         if not looked or any(self._last_query - stream.last_seen > STALE_SECONDS for stream in looked):
@@ -160,12 +160,12 @@ class ClusterWatch:
         try:
             asyncio.run(self._run_all())
         except (KubernetesError, OSError) as error:
-            log.warning("the watch on the cluster ended: %s", error)
+            log.warning("the cluster watch stopped: %s", error)
 
     async def _run_all(self) -> None:
         async with cluster.open_streams(self._settings, STALE_SECONDS) as http:
             tasks = [asyncio.create_task(self._run_stream(http, stream)) for stream in self.streams]
-            while time.monotonic() - self._last_query < IDLE:  # noqa: ASYNC110 - that time passes is what is waited for
+            while time.monotonic() - self._last_query < IDLE:  # noqa: ASYNC110 - waits for time to pass
                 await asyncio.sleep(1)
             for task in tasks:
                 task.cancel()
@@ -184,9 +184,9 @@ class ClusterWatch:
                 log.warning("%s", error)
             except _VersionExpired:
                 stream.last_seen, stream.version = 0.0, ""
-            except Exception as error:  # noqa: BLE001 - whatever it is, lists stand in until it is over
+            except Exception as error:  # noqa: BLE001 - whatever the error, lists are used until it is over
                 stream.last_seen = 0.0
-                log.log(logging.DEBUG if tries else logging.INFO, "the watch of %s broke: %s", stream.kind, error)
+                log.log(logging.DEBUG if tries else logging.INFO, "the watch of %s failed: %s", stream.kind, error)
                 await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
 
@@ -199,7 +199,7 @@ class ClusterWatch:
                 _stream_path(stream), params={**query, **more}, headers={"Accept": METADATA_LIST_TYPE}
             )
             page = _parse_answer(answer, stream.kind)
-            for item in page.get("items") or []:  # none may be null
+            for item in page.get("items") or []:  # may be null
                 ids.add(item)
             after = page["metadata"].get("continue", "")
             if not after:
@@ -208,7 +208,7 @@ class ClusterWatch:
         stream.list_count += 1
 
     async def _follow(self, http: httpx2.AsyncClient, stream: _WatchStream) -> None:
-        """Until the server ends it, which is no trouble: the next one goes on from here."""
+        """Reads until the server ends the stream, which is normal: the next one resumes from there."""
         query = {
             "labelSelector": cluster.server_selector(self._settings.server),
             "watch": "true",
@@ -243,11 +243,11 @@ def _apply_event(stream: _WatchStream, event: Mapping[str, Any]) -> None:
 
 
 class _VersionExpired(LookupError):
-    """What we go on from is no longer kept."""
+    """The version to resume from is no longer available."""
 
 
 class _WatchForbidden(Exception):
-    """We may not look at it."""
+    """We have no permission to watch it."""
 
 
 def _stream_path(stream: _WatchStream) -> str:
@@ -258,9 +258,9 @@ def _parse_answer(answer: httpx2.Response, kind: str) -> Any:
     if answer.status_code == HTTP_GONE:
         raise _VersionExpired(kind)
     if answer.status_code == httpx2.codes.FORBIDDEN:
-        raise _WatchForbidden(f"the cluster does not let us look at {kind}: changes of them are not noticed")
+        raise _WatchForbidden(f"The cluster denied watching {kind}. Changes to them won't be detected.")
     if answer.is_error:
-        raise ValueError(f"the cluster answered {answer.status_code} for {kind}")
+        raise ValueError(f"The cluster responded with {answer.status_code} for {kind}")
     return answer.json()
 
 
@@ -269,7 +269,8 @@ _lock = threading.Lock()
 
 
 def _shared_watch(settings: KubernetesSettings) -> ClusterWatch:
-    """One for each cluster and server; a renewed kubeconfig begins another, and the old one ends for want of use."""
+    """One watch per cluster and server. A renewed kubeconfig starts another, and the old one ends because it isn't
+    used."""
     key = (settings.kubeconfig, settings.context, settings.server, cluster.kubeconfig_mtime(settings))
     with _lock:
         found = _watches.get(key)

@@ -1,8 +1,8 @@
-"""What an environment's pods print and how they are, asked of the cluster each time.
+"""The output and state of an environment's pods, read from the cluster each time.
 
-Every line is asked for with its time, so that those of several pods are told in order, and a follower gets what came
-after the last one. What the namespace keeps as a Secret is taken out of each line. What Eph runs itself (databases,
-seeds, migrations) is told when it is asked for by name.
+Every line is requested with its timestamp, so lines of several pods are in order and a follower gets what came after
+the last one. Values of the namespace's Secrets are redacted. Pods that Eph runs itself (databases, seeds, migrations)
+are included only if requested by name.
 """
 
 from __future__ import annotations
@@ -12,20 +12,30 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from programs import runtime_info
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, ProcessInfo, RuntimeEvent, RuntimeInfo
 from programs.targets.kubernetes.api import object_names
-from programs.targets.kubernetes.api.cluster import ClusterClient, Data
+from programs.targets.kubernetes.api.cluster import Data
 from programs.targets.kubernetes.observation import rollout
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 MIN_SECRET_LENGTH = 8
-"""Shorter values are words of every day: without them no line could be read."""
+"""Shorter values are common words; redacting them would make logs unreadable."""
 MAX_EVENTS = 15
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class PodSource(Protocol):
+    """Where pods, their events and their logs are read: a cluster."""
+
+    def list_namespaced(self, namespace: str, kind: str, /) -> list[Data]: ...
+
+    def read_log(
+        self, namespace: str, pod: str, container: str, /, *, previous: bool, lines: int, since: str
+    ) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class _Line:
     text: str
 
 
-def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> LogLines:
+def read_logs(cluster: PodSource, namespace: str, request: LogRequest) -> LogLines:
     pods = sorted(cluster.list_namespaced(namespace, "v1/pods"), key=lambda pod: str(pod["metadata"]["name"]))
     told = [(service_name(pod), pod) for pod in pods]
     runtime_info.require_service(request.service, {service for service, _ in told}, namespace)
@@ -59,7 +69,7 @@ def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> Lo
 
 
 def _lines(
-    cluster: ClusterClient, pod: Data, container: str, request: LogRequest, position: str
+    cluster: PodSource, pod: Data, container: str, request: LogRequest, position: str
 ) -> Iterable[tuple[str, str]]:
     about = pod["metadata"]
     found = cluster.read_log(
@@ -72,13 +82,13 @@ def _lines(
 
 
 def service_name(pod: Data) -> str:
-    """Whose pod it is, as people call it: the service, or the Job."""
+    """The service or Job that a pod belongs to."""
     labels: Mapping[str, Any] = pod["metadata"].get("labels") or {}
     return str(labels.get(object_names.SERVICE) or labels.get(JOB_NAME_LABEL) or pod["metadata"]["name"])
 
 
 def secret_values(secret_objects: Iterable[Data]) -> tuple[str, ...]:
-    """The values that no line may show, the longest first, because one may be part of another."""
+    """The values to redact, longest first, because one may be part of another."""
     values = set()
     for secret in secret_objects:
         for coded in (secret.get("data") or {}).values():
@@ -99,7 +109,7 @@ def mask_secrets(text: str, values: Iterable[str]) -> str:
 # --- pods and events
 
 
-def inspect(cluster: ClusterClient, namespace: str) -> RuntimeInfo:
+def inspect(cluster: PodSource, namespace: str) -> RuntimeInfo:
     pods = cluster.list_namespaced(namespace, "v1/pods")
     events = cluster.list_namespaced(namespace, "v1/events")
     processes = sorted((process_info(pod, events) for pod in pods), key=lambda item: (item.service, item.name))
@@ -121,34 +131,34 @@ def process_info(pod: Data, events: Iterable[Data]) -> ProcessInfo:
 
 
 _EVENT_TEXTS = {
-    "Scheduled": "has a node",
-    "Pulling": "gets its image",
-    "Pulled": "has its image",
-    "Created": "its container is made",
-    "Started": "its process is started",
-    "Killing": "is told to end",
-    "Unhealthy": "its health check says no",
-    "BackOff": "waits before the next try, because the last ones failed",
+    "Scheduled": "scheduled",
+    "Pulling": "pulling the image",
+    "Pulled": "image pulled",
+    "Created": "container created",
+    "Started": "container started",
+    "Killing": "stopping",
+    "Unhealthy": "health check failed",
+    "BackOff": "waiting to retry after repeated failures",
     "Failed": "failed",
-    "FailedScheduling": "no node can take it",
-    "FailedCreate": "its pods cannot be made",
-    "FailedMount": "a volume cannot be mounted",
-    "FailedCreatePodSandBox": "its network or its sandbox cannot be made",
-    "Evicted": "was put off its node",
-    "OOMKilling": "used more memory than it may",
-    "NodeNotReady": "its node does not answer",
-    "TaintManagerEviction": "is taken off a node that is gone",
-    "ScalingReplicaSet": "its number of pods changes",
-    "SuccessfulCreate": "a pod is made",
-    "SuccessfulDelete": "a pod is removed",
-    "Completed": "is done",
+    "FailedScheduling": "no node can run it",
+    "FailedCreate": "pods can't be created",
+    "FailedMount": "a volume can't be mounted",
+    "FailedCreatePodSandBox": "the pod's network or sandbox can't be created",
+    "Evicted": "evicted from its node",
+    "OOMKilling": "exceeded its memory limit",
+    "NodeNotReady": "its node doesn't respond",
+    "TaintManagerEviction": "evicted from a lost node",
+    "ScalingReplicaSet": "scaling",
+    "SuccessfulCreate": "pod created",
+    "SuccessfulDelete": "pod deleted",
+    "Completed": "completed",
 }
 _REASON_ONLY = frozenset({"Pulled", "Created", "Pulling", "Scheduled", "SuccessfulCreate", "ScalingReplicaSet"})
-"""Words that say it all: what the cluster adds to them are numbers and names that nobody reads."""
+"""Reasons whose message adds only numbers and names, so it isn't shown."""
 
 
 def recent_events(events: Iterable[Data], max_events: int = MAX_EVENTS) -> tuple[RuntimeEvent, ...]:
-    """The newest last."""
+    """Newest last."""
     found = sorted((_runtime_event(event) for event in events), key=lambda item: item.at)
     return tuple(found[-max_events:])
 

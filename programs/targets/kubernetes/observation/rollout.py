@@ -1,9 +1,9 @@
-"""Whether a workload became ready, and if it cannot, why: pure judgements over what the cluster says of it.
+"""Whether a workload became ready, or why it can't: pure functions of what the cluster reports.
 
-Kubernetes tries for ever and says why in a dozen places. Here the places are read in the order in which they help: the
-controller that may not even make a pod (quota, pod security), the scheduler that finds no node, the image that cannot
-be had, the process that ends, and at last the health check that says no. The first three and a process that keeps
-ending are certain at once; a health check may still say yes until its deadline.
+Kubernetes retries forever and reports reasons in a dozen places. They are read here in the order in which they help: a
+controller that can't create pods (quota, Pod Security), a scheduler that finds no node, an image that can't be pulled,
+a process that exits, and finally a failing health check. The first three and a crash loop are final at once; a health
+check may still succeed until its deadline.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _MAX_LENGTH = 240
 
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
-    """``failure``: a sentence, when it will not become ready. ``pending_reason``: why it is not ready yet. ``pod`` and
-    ``container``: whose log tells more; ``previous``: that of the process before the one that runs now."""
+    """``failure``: why it won't become ready. ``pending_reason``: why it isn't ready yet. ``pod`` and ``container``:
+    whose log tells more; ``previous``: use the log of the previous process."""
 
     ready: bool = False
     failure: str = ""
@@ -37,13 +37,14 @@ class RolloutStatus:
 
 
 def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> RolloutStatus:
-    """A Deployment, StatefulSet or DaemonSet. ``pods`` are its own; it is ready once only the newest answer."""
+    """The status of a Deployment, StatefulSet or DaemonSet. ``pods`` are its own. It is ready once only new pods
+    serve."""
     newest = _newest_pods(data, pods)
     if _rolled_out(data):
         going = [pod for pod in pods if pod not in newest]
-        return RolloutStatus(pending_reason="its old pods still answer") if going else RolloutStatus(ready=True)
-    not_yet = RolloutStatus(pending_reason="its pods are not there yet")
-    if not _is_observed(data):  # what is said was said of the template before
+        return RolloutStatus(pending_reason="old pods are still serving") if going else RolloutStatus(ready=True)
+    not_yet = RolloutStatus(pending_reason="its pods don't exist yet")
+    if not _is_observed(data):  # the conditions are about the previous template
         return not_yet
     refused = _creation_failure(data, pods, events)
     if refused:
@@ -52,10 +53,10 @@ def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) ->
 
 
 def pod_state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
-    """One pod in a word, and why in a sentence: as ``programs.runtime_info.Process`` has it."""
+    """The state of one pod and the reason, as in ``programs.runtime_info.ProcessInfo``."""
     phase = pod.get("status", {}).get("phase", "")
     if pod["metadata"].get("deletionTimestamp"):
-        return "ending", "it was told to end"
+        return "ending", "terminating"
     if phase == "Succeeded":
         return "ended", ""
     verdict = _pod_status(pod, list(events), False)
@@ -68,17 +69,17 @@ def pod_state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
     return "unknown" if verdict.pending_reason == NODE_LOST else "starting", verdict.pending_reason
 
 
-NODE_LOST = "its node does not answer"
+NODE_LOST = "its node doesn't respond"
 
 
 def lost_nodes(pods: Iterable[Data]) -> list[str]:
-    """Nodes of these pods that do not answer."""
+    """Nodes of these pods that don't respond."""
     return sorted({pod["spec"]["nodeName"] for pod in pods if _is_lost(pod)})
 
 
 def _is_lost(pod: Data) -> bool:
-    """A kubelet says of a pod and of its containers whether they are ready, and says the same of both. Where they
-    differ, the cluster gave the pod up in the place of a kubelet from which it hears nothing."""
+    """A kubelet reports the readiness of a pod and of its containers, and reports the same for both. If they differ,
+    the node controller marked the pod because the kubelet stopped responding."""
     said = {condition["type"]: condition.get("status") for condition in _conditions(pod)}
     gated = pod.get("spec", {}).get("readinessGates")
     return said.get("Ready") == "False" and said.get("ContainersReady") == "True" and not gated
@@ -89,7 +90,7 @@ def _failure_reason(pod: Data) -> str:
         ended = status.get("state", {}).get("terminated") or {}
         if ended.get("exitCode"):
             return _exit_reason(ended)
-    return shorten(str(pod["status"].get("message") or pod["status"].get("reason") or "it failed"))
+    return shorten(str(pod["status"].get("message") or pod["status"].get("reason") or "failed"))
 
 
 def job_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> RolloutStatus:
@@ -103,11 +104,11 @@ def job_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Roll
     refused = _creation_failure(data, pods, events)
     if refused:
         return RolloutStatus(failure=refused)
-    return _worst_status(pods, events, is_job=True) or RolloutStatus(pending_reason="it is not done yet")
+    return _worst_status(pods, events, is_job=True) or RolloutStatus(pending_reason="still running")
 
 
 def has_failed(data: Data, pods: Sequence[Data]) -> bool:
-    """Whether a Job will not be tried again. Its pods say so before the Job does, and a retry can come in between."""
+    """Whether a Job won't be retried. Its pods show this before the Job does, and a retry can come in between."""
     if _condition(data, "Complete"):
         return False
     finished = _finished_try(pods) if _tries_once(data) else None
@@ -120,7 +121,7 @@ def _tries_once(data: Data) -> bool:
 
 
 def _finished_try(pods: Iterable[Data]) -> RolloutStatus | None:
-    """How the only try of a Job ended, as its pod says; the Job itself says it two seconds later."""
+    """How a Job's only attempt ended, from its pod; the Job itself reports it two seconds later."""
     for pod in pods:
         states = [status.get("state", {}).get("terminated") for status in _statuses(pod)]
         if states and all(states) and not pod["metadata"].get("deletionTimestamp"):
@@ -133,27 +134,25 @@ def _failed_try(pods: Iterable[Data]) -> RolloutStatus | None:
         for status in _statuses(pod):
             ended = status.get("state", {}).get("terminated")
             if ended and ended.get("exitCode"):
-                return RolloutStatus(
-                    failure=f"it failed: {_exit_reason(ended)}", pod=_name(pod), container=status["name"]
-                )
+                return RolloutStatus(failure=f"failed: {_exit_reason(ended)}", pod=_name(pod), container=status["name"])
     return None
 
 
 def _job_failure(condition: Data, pods: Iterable[Data]) -> RolloutStatus:
     late = condition.get("reason") == "DeadlineExceeded"
-    words = "it took longer than it may" if late else shorten(condition.get("message", "it failed"))
+    words = "timed out" if late else shorten(condition.get("message", "failed"))
     return _failed_try(pods) or RolloutStatus(failure=words)
 
 
 def _is_observed(data: Data) -> bool:
-    """Whether its controller knows the template that was applied last."""
+    """Whether the controller has seen the template that was applied last."""
     generation: int = data["metadata"].get("generation", 0)
     return bool(data.get("status", {}).get("observedGeneration", 0) >= generation)
 
 
 def _has_updated_pods(data: Data) -> bool:
-    """Whether there are pods of the newest template. Until then the newest pods are those of a try before, and what
-    ails them is no news."""
+    """Whether there are pods of the newest template. Until then the newest pods belong to an earlier attempt, and their
+    problems aren't relevant."""
     return data["kind"] != "Deployment" or bool(data.get("status", {}).get("updatedReplicas"))
 
 
@@ -170,7 +169,7 @@ def _rolled_out(data: Data) -> bool:
 
 
 def _creation_failure(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> str:
-    """Its controller may not make pods. Where there are some, an event of long ago says nothing of them."""
+    """Why the controller can't create pods. If pods exist, old events about it aren't relevant."""
     if failure := _condition(data, "ReplicaFailure"):
         return _explain_refusal(failure.get("message", ""))
     for event in () if pods else events:
@@ -184,16 +183,16 @@ def _creation_failure(data: Data, pods: Sequence[Data], events: Iterable[Data]) 
 def _explain_refusal(message: str) -> str:
     if "exceeded quota" in message:
         found = re.search(r"requested: (\S+), used: (\S+), limited: (\S+)", message)
-        told = f": it asks for {found[1]}, {found[2]} is used, {found[3]} is the most" if found else ""
-        return f"the environment's quota is used up{told}; ask for less in eph.yaml, or for more from the operator"
+        told = f": requested {found[1]}, used {found[2]}, limit {found[3]}" if found else ""
+        return f"the environment's quota is exceeded{told}; request less, or ask the operator for more"
     if "violates PodSecurity" in message:
         why = message.partition("violates PodSecurity")[2].partition('": ')[2]
-        return f"its pods are not allowed here: {shorten(why)}"
-    return f"its pods cannot be made: {shorten(message)}"
+        return f"its pods violate Pod Security: {shorten(why)}"
+    return f"its pods can't be created: {shorten(message)}"
 
 
 def _newest_pods(data: Data, pods: Iterable[Data]) -> list[Data]:
-    """Pods of the newest template, by when they were made: those of the last one answer and have nothing to tell."""
+    """Pods of the newest template, by creation time. Pods of the previous one still serve and don't matter here."""
     living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     if data["kind"] != "Deployment" or not living:
         return living
@@ -203,7 +202,7 @@ def _newest_pods(data: Data, pods: Iterable[Data]) -> list[Data]:
 
 
 def _worst_status(pods: Iterable[Data], events: Iterable[Data], *, is_job: bool = False) -> RolloutStatus | None:
-    """What is certain of any pod, before what is only doubted. ``is_job``: that its process ends is what it is for."""
+    """A definite failure of any pod, or else a pending reason. ``is_job``: it is supposed to exit."""
     verdicts = [_pod_status(pod, list(events), is_job) for pod in pods]
     certain = [verdict for verdict in verdicts if verdict.failure]
     doubted = [verdict for verdict in verdicts if verdict.pending_reason]
@@ -216,7 +215,7 @@ def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             if any(event.get("reason") in _SCALE_UP_REASONS for event in own):
                 return RolloutStatus(pending_reason="the cluster is adding a node for it")
-            return RolloutStatus(failure=f"no node can take it: {_scheduling_reason(condition.get('message', ''))}")
+            return RolloutStatus(failure=f"no node can run it: {_scheduling_reason(condition.get('message', ''))}")
     if _is_lost(pod):
         return RolloutStatus(pending_reason=NODE_LOST, pod=_name(pod))
     for status in _statuses(pod):
@@ -234,7 +233,7 @@ def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
 
 
 def _scheduling_reason(message: str) -> str:
-    """What the scheduler says of nodes, without what it says of making room on them."""
+    """The scheduler's message about nodes, without the part about preemption."""
     return shorten(re.split(r"\. (?:no new claims|preemption)", message)[0])
 
 
@@ -243,25 +242,25 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _IMAGE_ERRORS or (reason == "ErrImagePull" and _PERMANENT_PULL_ERROR.search(message)):
         return RolloutStatus(
-            failure=f"the image {status.get('image', '')} cannot be had: {_pull_error(message) or reason}"
+            failure=f"can't pull the image {status.get('image', '')}: {_pull_error(message) or reason}"
         )
     if reason in _CONTAINER_ERRORS:
-        return RolloutStatus(failure=f"its container cannot start: {shorten(message)}")
+        return RolloutStatus(failure=f"its container can't start: {shorten(message)}")
     last = status.get("lastState", {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and not is_job:
         times = status.get("restartCount", 0) + 1
-        return RolloutStatus(failure=f"its process keeps ending ({times} times): {_exit_reason(last)}", previous=True)
+        return RolloutStatus(failure=f"its process keeps crashing ({times} times): {_exit_reason(last)}", previous=True)
     return RolloutStatus()
 
 
 def _pull_error(message: str) -> str:
-    """The end of a chain of wrapped errors says what is wrong."""
+    """The last error of a chain of wrapped errors."""
     return shorten(re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "'))
 
 
 def _exit_reason(state: Data) -> str:
     if state.get("reason") == "OOMKilled":
-        return "it used more memory than it may"
+        return "it exceeded its memory limit"
     if state.get("signal"):
         return f"killed by signal {state['signal']}"
     return f"exit status {state.get('exitCode', '?')}"
@@ -270,11 +269,11 @@ def _exit_reason(state: Data) -> str:
 def _not_ready_reason(status: Data, events: list[Data]) -> str:
     waiting = status.get("state", {}).get("waiting") or {}
     if waiting:
-        return f"its container waits: {waiting.get('reason', 'unknown')}"
+        return f"its container is waiting: {waiting.get('reason', 'unknown')}"
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if failing:
-        return f"its health check says no: {shorten(failing[-1].get('message', ''))}"
-    return "its health check has not said yes yet"
+        return f"its health check fails: {shorten(failing[-1].get('message', ''))}"
+    return "its health check hasn't succeeded yet"
 
 
 def _statuses(pod: Data) -> list[Data]:
@@ -287,7 +286,7 @@ def _conditions(data: Data) -> list[Data]:
 
 
 def _condition(data: Data, kind: str) -> Data | None:
-    """The one of that type, if it holds."""
+    """The condition of that type, if it is true."""
     told = (item for item in _conditions(data) if item.get("type") == kind and item.get("status") == "True")
     return next(told, None)
 

@@ -1,4 +1,4 @@
-"""Waits for what Pulumi applied by looking every half second, and ends with the reason when it waits in vain."""
+"""Waits for what Pulumi applied by polling every half second. Raises with the reason if it can't become ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from programs.targets.kubernetes.observation.rollout import RolloutStatus
 
 POLL_SECONDS = 0.5
 UNREACHABLE_TIMEOUT = 150.0
-"""Seconds for which a cluster may not answer before that is what went wrong."""
+"""Seconds without a response after which the cluster counts as unreachable."""
 JOB_KIND = "batch/v1/jobs"
 WORKLOAD_KINDS = {
     "Deployment": "apps/v1/deployments",
@@ -25,7 +25,7 @@ WORKLOAD_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class AwaitedWorkload:
-    """What to wait for, and how people call it."""
+    """What to wait for, and its title for people."""
 
     namespace: str
     kind: str
@@ -35,7 +35,7 @@ class AwaitedWorkload:
 
 
 def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
-    """Returns when it is ready; raises with the reason and the last lines of its log when it is not in time."""
+    """Returns when it is ready. Raises with the reason and the last lines of its log if it isn't ready in time."""
     deadline, silent_since = time.monotonic() + workload.timeout, 0.0
     verdict = RolloutStatus()
     while True:
@@ -50,18 +50,18 @@ def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
         if verdict.failure:
             raise KubernetesError(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
         if time.monotonic() > deadline:
-            why = verdict.pending_reason or "no answer"
-            late = f"{workload.title} was not ready within {workload.timeout:.0f} s: {why}"
+            why = verdict.pending_reason or "no response"
+            late = f"{workload.title} wasn't ready within {workload.timeout:.0f} s: {why}"
             raise KubernetesError(late, _tail(cluster, workload, verdict))
         pause(POLL_SECONDS)
 
 
 def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutStatus:
-    """The verdict as of now."""
+    """The current status."""
     try:
         data = cluster.get_namespaced(workload.namespace, WORKLOAD_KINDS[workload.kind], workload.name)
     except ObjectNotFound:
-        return RolloutStatus(failure="it is gone; somebody removed it")
+        return RolloutStatus(failure="it was deleted by someone else")
     data = {**data, "kind": workload.kind}
     selector = ",".join(f"{key}={value}" for key, value in data["spec"]["selector"]["matchLabels"].items())
     pods = cluster.list_namespaced(workload.namespace, "v1/pods", labelSelector=selector)

@@ -1,8 +1,8 @@
-"""What surrounds the workloads of an environment, as plain data: who it is, how much it may use, whom it may talk to.
+"""What surrounds an environment's workloads, as plain data: identity, quota, network policies and ingress.
 
-Default-deny first, then what is needed: among itself, to the cluster's names, from whoever stands in front (the ingress
-controller, or Eph's own gateway) to what is public, and to the internet where the server says so. Never to private
-networks, which hold other environments, the cluster itself and the cloud's metadata service.
+Default-deny first, then what is needed: traffic within the environment, DNS, from the front (the ingress controller or
+Eph's gateway) to public services, and to the internet if the server allows it. Never to private networks, which contain
+other environments, the cluster itself and the cloud's metadata service.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Data = dict[str, Any]
 PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 PRIVATE_NETWORKS_V6 = ("fc00::/7", "fe80::/10", "::1/128")
 SCRATCH_LIMIT, SCRATCH_REQUEST = "2Gi", "64Mi"
-"""What a container may write beside its volumes, and what of it a node keeps free."""
+"""What a container can write outside its volumes, and how much of it a node reserves."""
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 NODE_LOCAL_DNS = "169.254.20.10/32"
-"""Where many clusters keep a cache of names on each node. It is in the network of the metadata service, not it."""
+"""The node-local DNS cache of many clusters. It is in the metadata service's network, but isn't that service."""
 
 
 def new_object(kind: str, name: str, body: Mapping[str, Any], version: str = "v1") -> Data:
@@ -39,8 +39,9 @@ def namespace(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
 
 
 def resource_quota(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
-    """All that runs in it together, twice: during a push the new runs beside the old, and one that did not fit could
-    never be replaced. No load balancers and no ports on nodes: they cost, and pass by the ingress."""
+    """The quota for everything in the namespace, at twice the limits: during an update new pods run next to the old
+    ones, and an environment that didn't fit twice could never be updated. No load balancers and no node ports: they
+    cost money and bypass the ingress."""
     cpu, memory = (quantities.double(amount) for amount in environment_limits(spec, settings))
     hard = {
         "limits.cpu": cpu,
@@ -57,12 +58,13 @@ def resource_quota(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
 
 
 def environment_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> tuple[str, str]:
-    """CPU and memory of the whole environment: what its file says, which the server has granted by now."""
+    """The CPU and memory of the whole environment: what eph.yaml requests, already checked against the server's
+    limits."""
     return spec.resources.get("cpu", settings.cpu), quantities.normalize(spec.resources.get("memory", settings.memory))
 
 
 def limit_range(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
-    """What a container gets that asks for nothing."""
+    """Defaults for containers that request nothing."""
     cpu, memory = environment_limits(spec, settings)
     container = {
         "type": "Container",
@@ -74,12 +76,12 @@ def limit_range(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
 
 
 def service_account() -> Data:
-    """What pods run as: an account that may do nothing, and whose token they do not get."""
+    """The account that pods run as: it has no permissions, and pods don't get its token."""
     return new_object("ServiceAccount", object_names.ACCOUNT, {"automountServiceAccountToken": False})
 
 
 def pull_secret(settings: KubernetesSettings) -> Data | None:
-    """The server's own credentials for registries; the kubelet uses them, pods may not name them."""
+    """The server's registry credentials. The kubelet uses them; pods may not refer to them."""
     if not settings.pull_secret_file:
         return None
     content = base64.b64encode(Path(settings.pull_secret_file).read_bytes()).decode()
@@ -90,8 +92,8 @@ def pull_secret(settings: KubernetesSettings) -> Data | None:
 def network_policies(
     settings: KubernetesSettings, public_ports: Iterable[int], database_server: tuple[list[Data], int] | None = None
 ) -> list[Data]:
-    """``public_ports``: those of public services, which whoever stands in front may reach. ``database_server``: where
-    the database server lies that environments share, and its port."""
+    """``public_ports``: ports of public services, which the front can reach. ``database_server``: the peers and port of
+    the shared database server."""
     inside: list[Data] = [{"podSelector": {}}]
     resolver = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     asked = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
@@ -143,13 +145,13 @@ def _network_policy(name: str, selector: Mapping[str, Any], types: list[str], ru
 
 
 def certificate_secret(data: Any) -> Data:
-    """``data`` is that of the operator's Secret, wherever it lies."""
+    """``data`` is that of the operator's Secret."""
     return new_object("Secret", object_names.CERTIFICATE, {"type": "kubernetes.io/tls", "data": data})
 
 
 def ingress_or_route(settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int]) -> Data | None:
-    """What leads from the host name to the service: an Ingress, or an HTTPRoute where there is a Gateway; nothing where
-    Eph's own gateway does."""
+    """Routes the host name to the service: an Ingress, or an HTTPRoute if there is a Gateway. None if Eph's gateway is
+    the front."""
     if settings.front == "eph":
         return None
     data = _http_route(settings, name, host, backend) if settings.gateway else _ingress(settings, name, host, backend)
@@ -182,7 +184,7 @@ def _ingress(settings: KubernetesSettings, name: str, host: str, backend: tuple[
 
 
 def _certificate_name(settings: KubernetesSettings, ingress: str) -> str:
-    """Nothing: the controller's own default. cert-manager asks for the name of a Secret that it may write."""
+    """Empty: the controller's default. cert-manager needs the name of a Secret that it may write."""
     if settings.certificate_secret:
         return object_names.CERTIFICATE
     asks = any(key.startswith("cert-manager.io/") for key in settings.ingress_annotation_map)

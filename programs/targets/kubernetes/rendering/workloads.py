@@ -1,6 +1,6 @@
-"""Services, Jobs and databases as plain data. Every pod is made by ``pod_spec``, which shuts it in.
+"""Services, Jobs and databases as plain data. Every pod is created by ``pod_spec``, which hardens it.
 
-``ContainerEnv`` are what a container is given: plain values, and those that come from a Secret by name.
+``ContainerEnv`` is what a container receives: plain values, and references to Secrets.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from programs.targets.kubernetes.settings import KubernetesSettings, parse_pair
 HTTP_PORT = 80
 POSTGRES_PORT = 5432
 PRE_STOP_SECONDS = 3
-"""Seconds that a pod still answers after it was told to end: until every proxy has heard that it goes."""
+"""Seconds for which a terminating pod keeps serving, until every proxy has removed it."""
 TERMINATION_SECONDS = 10
-"""Seconds that a pod has to end: nobody waits half a minute for a preview that ignores the signal."""
+"""A pod's grace period in seconds: nobody should wait half a minute for a preview that ignores the signal."""
 DEFAULT_PORT = 8080
-"""Where an image listens that does not say otherwise."""
+"""The default port of an image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerEnv:
-    """``secrets``: variable to the Secret that holds it and the key in it."""
+    """``secrets`` maps variables to a Secret and the key in it."""
 
     plain: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -46,7 +46,7 @@ def service_port(service: ServiceSpec) -> int:
 
 
 def has_port(service: ServiceSpec) -> bool:
-    """Whether anything connects to it; a worker has no port and is reached by nobody."""
+    """Whether anything connects to it. A worker has no port and can't be reached."""
     return not service.schedule and (service.public or service.port > 0)
 
 
@@ -72,7 +72,7 @@ def pod_spec(settings: KubernetesSettings, containers: list[Data], **extra_field
 
 
 def node_placement(settings: KubernetesSettings) -> Data:
-    """On the nodes that the server names: those only, or those first and others when there is no room."""
+    """On the nodes that the server names: only those, or preferably those."""
     if not settings.spot:
         return {}
     key, value = parse_pair(settings.spot, "spot")
@@ -85,7 +85,7 @@ def node_placement(settings: KubernetesSettings) -> Data:
 
 
 def escape_expansion(text: str) -> str:
-    """As it stands: Kubernetes reads ``$(NAME)`` and ``$$`` in values and commands as its own."""
+    """Escapes ``$(NAME)`` and ``$$``, which Kubernetes expands in values and commands."""
     return text.replace("$", "$$")
 
 
@@ -111,8 +111,8 @@ def container_spec(service: ServiceSpec, image: str, variables: ContainerEnv, se
 
 
 def _resources(service: ServiceSpec, settings: KubernetesSettings) -> Data:
-    """What it asks for is its bound. Memory is set aside, for it cannot be taken back; CPU is shared, so a tenth is.
-    Volumes that live with the pod count as its scratch space."""
+    """The request equals the limit for memory, because it can't be taken back. CPU is shared, so a tenth of the limit
+    is requested. Volumes that live with the pod count as its scratch space."""
     limits = {what: quantities.normalize(asked) for what, asked in service.resources.items()}
     requests = dict(limits)
     if "cpu" in limits:
@@ -125,7 +125,7 @@ def _resources(service: ServiceSpec, settings: KubernetesSettings) -> Data:
 
 
 def _probe(service: ServiceSpec) -> Data:
-    """Only public services promise a health check; the others are ready when they accept connections."""
+    """Only public services have a health check; the others are ready once they accept connections."""
     how: Data = {"tcpSocket": {"port": "http"}}
     if service.public:
         how = {"httpGet": {"path": service.health.path, "port": "http"}}
@@ -133,7 +133,7 @@ def _probe(service: ServiceSpec) -> Data:
 
 
 def deployment(service: ServiceSpec, template: Data, settings: KubernetesSettings) -> Data:
-    """The old pods answer until the new ones do; volumes that only one pod can have are handed over instead."""
+    """Old pods serve until the new ones do. A service with volumes that only one pod can mount is recreated instead."""
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     alone = bool(service.volumes and settings.storage_class)
     spec = {
@@ -170,7 +170,7 @@ def cluster_service(service: ServiceSpec) -> Data:
 
 
 def pod_volumes(service: ServiceSpec, settings: KubernetesSettings) -> list[Data]:
-    """Those of the pod: claims where the server has storage, else they live as long as the pod."""
+    """The pod's volumes: claims if the server has storage, otherwise they live as long as the pod."""
     found: list[Data] = []
     for index, size in enumerate(service.volumes.values()):
         source: Data = {"emptyDir": {"sizeLimit": size}}
@@ -203,7 +203,7 @@ def pod_template(labels: Mapping[str, str], spec: Data, annotations: Mapping[str
 
 
 def job_object(name: str, template: Data, deadline: int) -> Data:
-    """One try: a command that failed half-way is not run again behind anybody's back."""
+    """A single attempt: a command that failed half-way isn't silently repeated."""
     template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
     spec = {"backoffLimit": 0, "activeDeadlineSeconds": deadline, "template": template}
     return new_object("Job", name, {"spec": spec}, "batch/v1")
@@ -225,7 +225,7 @@ def postgres_stateful_set(spec: DatabaseSpec, settings: KubernetesSettings, labe
         "ports": [{"name": "postgres", "containerPort": POSTGRES_PORT}],
         "securityContext": container_security(),
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
-        # A process is started for each look, which takes more than the one second of old on a node that is busy.
+        # Each probe starts a process, which takes longer than the default of one second on a busy node.
         "readinessProbe": {
             "exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "app"]},
             "periodSeconds": 1,
@@ -270,13 +270,13 @@ exec psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 "$@"
 
 
 def scripts_config_map(name: str, texts: Mapping[str, str]) -> Data:
-    """By number, since a key can't be a path."""
+    """Keys are numbers, because a key can't be a path."""
     return new_object("ConfigMap", name, {"data": {str(number): text for number, text in enumerate(texts.values())}})
 
 
 def psql_pod(spec: DatabaseSpec, config_map: str, settings: KubernetesSettings) -> Data:
-    """A pod that runs the database's scripts, which lie in that ConfigMap, by psql in the server's own image: all or
-    none, and never again. A mark in the database, written in the same transaction, says that it was done."""
+    """A pod that runs the database's scripts from that ConfigMap with psql, in the server's own image: all or none, and
+    only once. A mark in the database, written in the same transaction, records that it was done."""
     user = int(settings.postgres_user)
     variables = ContainerEnv(secrets={"DATABASE_URL": (object_names.database(spec), "url")})
     runs = [word for path in spec.scripts for word in ("-f", escape_expansion(path))]

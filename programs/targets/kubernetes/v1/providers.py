@@ -1,4 +1,4 @@
-"""A password that is made once, the waiting for workloads, and the environment's doors at the gateway."""
+"""Passwords that are generated once, waiting for workloads, and the environment's routes at the gateway."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import secrets
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
@@ -21,8 +22,8 @@ Props = dict[str, Any]
 
 
 class _Provider(ResourceProvider):
-    """``replaced_by``: properties whose change makes a new one, ``beside`` the old one or after it is gone;
-    ``updated_by``: in place. Others change freely."""
+    """A change of a property in ``replaced_by`` creates a replacement, ``beside`` the old resource or after deleting
+    it; one in ``updated_by`` updates it in place. Others change freely."""
 
     serialize_as_secret_always = False
     replaced_by: ClassVar[tuple[str, ...]] = ()
@@ -50,7 +51,8 @@ class _Provider(ResourceProvider):
 
 
 class MarkProvider(_Provider):
-    """Whose stack this is and what it is made of, said before anything is made: a half-made one says it too."""
+    """The stack's environment and target, recorded before anything is created, so that a half-created stack has them,
+    too."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("environment",)
     updated_by: ClassVar[tuple[str, ...]] = ("target", "pinned")
@@ -60,7 +62,7 @@ class MarkProvider(_Provider):
 
 
 class PasswordProvider(_Provider):
-    """Made once and kept in the state, encrypted; another one only with the database that it opens."""
+    """Generated once and kept encrypted in the state. Changes only with the database it belongs to."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("of",)
 
@@ -69,8 +71,8 @@ class PasswordProvider(_Provider):
 
 
 class ReadyProvider(_Provider):
-    """Waits for a workload each time that something was applied to it; ``generation`` changes with every build,
-    ``uid`` when the workload was made anew."""
+    """Waits for a workload each time something was applied to it. ``generation`` changes with every build, ``uid`` when
+    the workload was recreated."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("namespace", "kind", "name")
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "uid")
@@ -90,14 +92,14 @@ class ReadyProvider(_Provider):
 
 
 class DoorProvider(_Provider):
-    """The route at the gateway: there once everything is ready."""
+    """The route at the gateway, created once everything is ready."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("environment", "host")
     updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder", "health", "sole")
 
     def make(self, props: Props) -> Props:
         gateway_routes.write(
-            gateway_routes.routes_folder(props["folder"]),
+            Path(props["folder"]),
             gateway_routes.RouteRecord(
                 host=props["host"],
                 upstream=props["upstream"],
@@ -106,19 +108,17 @@ class DoorProvider(_Provider):
                 commit=props["commit"],
                 sign_in=bool(props["sign_in"]),
                 health=str(props.get("health") or ""),
-                sole=bool(props.get("sole")),  # its Ingress, where there is one, is another way
+                sole=bool(props.get("sole")),  # its Ingress, if there is one, is another way to reach it
             ),
         )
         return {}
 
     def delete(self, _id: str, props: Props) -> None:
-        gateway_routes.remove(
-            gateway_routes.routes_folder(props["folder"]), props["host"], props["environment"], props["service"]
-        )
+        gateway_routes.remove(Path(props["folder"]), props["host"], props["environment"], props["service"])
 
 
 class SharedDatabaseProvider(_Provider):
-    """A database and its role on the server that environments share; another one when it is filled otherwise."""
+    """A database and its role on the shared server. A different seed gives a different database."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("environment", "database")
     beside: ClassVar[bool] = True
@@ -136,8 +136,8 @@ class SharedDatabaseProvider(_Provider):
 
 
 class LastWordsProvider(_Provider):
-    """Runs when it is deleted, before anything else goes: best effort, and not for long. Every build writes down the
-    newest Job."""
+    """Runs when it is deleted, before anything else is removed: best effort, with a short timeout. Every build records
+    the newest Job."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("namespace", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("job",)
@@ -150,12 +150,13 @@ class LastWordsProvider(_Provider):
             found = cluster.connect(from_mapping(props["on"]))
             pre_destroy.run(found, props["namespace"], props["title"], json.loads(props["job"]))
         except KubernetesError as error:
-            # Whatever is wrong, the environment goes; the operation's log, which says it, goes last.
+            # Whatever is wrong, the environment is destroyed; the operation's log, which contains this, is deleted
+            # last.
             sys.stderr.write(f"{error}\n")
 
 
 class DoneProvider(_Provider):
-    """After everything else: when this build became whole."""
+    """Created after everything else: when this build was completed."""
 
     updated_by: ClassVar[tuple[str, ...]] = ("generation",)
 

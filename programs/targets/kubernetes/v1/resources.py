@@ -1,4 +1,4 @@
-"""The dynamic resources, as the inline program names them. Each pairs a type with its provider."""
+"""The dynamic resources that the inline program declares. Each pairs a type with its provider."""
 
 from __future__ import annotations
 

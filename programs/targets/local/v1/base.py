@@ -1,4 +1,4 @@
-"""What all providers of this target share: a difference by named properties, and reading by looking."""
+"""What all providers of this target share: diffing by named properties, and reading the actual state."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.kit import host_settings
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes.sandbox import Workspace
+from programs.targets.local import settings
+from programs.targets.local.settings import LocalSettings
 
 Props = dict[str, Any]
 
 
 class Provider(ResourceProvider):
-    """``replaced_by``: properties whose change makes a new one, beside the old; ``updated_by``: in place. All others
-    may change freely: they are what the making needed, as a password of the Git host that is new every hour."""
+    """A change of a property in ``replaced_by`` creates a replacement next to the old resource, one in ``updated_by``
+    updates it in place. All other properties can change freely: they are needed only to create the resource, such as a
+    Git host's password that is new every hour."""
 
     serialize_as_secret_always = False
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment")
@@ -29,46 +30,46 @@ class Provider(ResourceProvider):
         return DiffResult(changes=bool(replaces or updates), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
-        made = self.make(host_settings.load(props["root"]), props)
+        made = self.make(settings.load(props["root"]), props)
         identity = "/".join(str(props[name]) for name in self.replaced_by[1:])
         return CreateResult(identity, {**self.record(props), **made})
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        made = self.make(host_settings.load(news["root"]), news)
+        made = self.make(settings.load(news["root"]), news)
         return UpdateResult({**olds, **self.record(news), **made})
 
     def delete(self, _id: str, props: Props) -> None:
-        self.unmake(host_settings.load(props["root"]), props)
+        self.unmake(settings.load(props["root"]), props)
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        if self.exists(host_settings.load(props["root"]), props):
+        if self.exists(settings.load(props["root"]), props):
             return ReadResult(id_, props)
         return ReadResult("", {})
 
     def record(self, props: Props) -> Props:
-        """What the state says of it, and so all that a delete gets: never the environment variables."""
+        """What the state records, and so all that a delete receives. Never contains environment variables."""
         named = {name: props[name] for name in (*self.replaced_by, *self.updated_by)}
         return {**named, **{name: props[name] for name in self.kept if name in props}}
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         raise NotImplementedError
 
-    def unmake(self, on: HostSettings, props: Props) -> None:
-        """Removes it; one that is gone is already what was asked for."""
+    def unmake(self, on: LocalSettings, props: Props) -> None:
+        """Removes it. A missing resource counts as removed."""
 
-    def exists(self, on: HostSettings, props: Props) -> bool:
+    def exists(self, on: LocalSettings, props: Props) -> bool:
         return on.env(props["environment"]).exists()
 
 
 def hidden(props: Props) -> tuple[str, ...]:
-    """The values that no log may show."""
+    """The values to redact from logs."""
     return tuple(props["env"][name] for name in props.get("secrets", ()))
 
 
-def place(on: HostSettings, props: Props) -> Workspace:
+def place(on: LocalSettings, props: Props) -> Workspace:
     folder = on.env(props["environment"])
     return Workspace(checkout=folder / "src" / props["generation"], home=folder / "home")
 
 
-def folder(on: HostSettings, props: Props) -> Path:
+def folder(on: LocalSettings, props: Props) -> Path:
     return on.env(props["environment"])

@@ -1,58 +1,59 @@
-"""Commands of the repository: the build and the migrations of a generation, and the hooks around a life."""
+"""Commands of the repository: build and migrations of a generation, and lifecycle hooks."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1.base import Props, Provider, hidden, place
 
 LAST_WORDS_SECONDS = 60
 
 
 class CommandProvider(Provider):
-    """Once for each generation, and once more for a database (``data``) that was made again. There is nothing to
-    delete: what it changed goes with the environment."""
+    """Runs once per generation, and again after a database (``data``) was recreated. Deleting it does nothing: its
+    effects are removed with the environment."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         _run(on, props, int(props["timeout"]))
         return {}
 
 
 class OnceProvider(CommandProvider):
-    """Once in an environment's life, however many commits follow."""
+    """Runs once per environment, no matter how many commits follow."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title", "run")
     updated_by: ClassVar[tuple[str, ...]] = ()
 
 
 class LastWordsProvider(Provider):
-    """Runs when it is deleted, before anything else goes: best effort, and not for long. Every update tells it the
-    newest generation; ``env`` is a secret, so the state holds it encrypted."""
+    """Runs when it is deleted, before anything else is removed: best effort, with a short timeout. Every update records
+    the newest generation. ``env`` is a secret, so the state holds it encrypted."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
     kept: ClassVar[tuple[str, ...]] = ("env", "secrets")
 
-    def make(self, _on: HostSettings, _props: Props) -> Props:
+    def make(self, _on: LocalSettings, _props: Props) -> Props:
         return {}
 
-    def unmake(self, on: HostSettings, props: Props) -> None:
+    def unmake(self, on: LocalSettings, props: Props) -> None:
         if place(on, props).checkout.exists():
             try:
                 _run(on, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
             except TargetError:
-                # Its output is in the environment's log folder until that goes too; a destroy never waits for it.
+                # Its output stays in the environment's log folder until that is removed, too; a destroy never waits for
+                # it.
                 return
 
 
-def _run(on: HostSettings, props: Props, timeout: int) -> None:
+def _run(on: LocalSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
     job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
     command_runner.run(on, props["environment"], place(on, props), job)

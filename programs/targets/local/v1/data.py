@@ -1,4 +1,4 @@
-"""Databases and what fills them."""
+"""Databases and their seeds."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import uuid
 from typing import ClassVar
 
 from programs.kit.database import environment_databases
-from programs.kit.host_settings import HostSettings
 from programs.targets.local import seeds
 from programs.targets.local.seeds import SeedRun
+from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1.base import Props, Provider, hidden, place
 
 
 class DatabaseProvider(Provider):
-    """``database`` is the name in the server; it changes with what the database is seeded from. ``made`` is another
-    word each time it is made: what was given its password must be given the new one."""
+    """``database`` is the name on the server; it depends on the seed. ``made`` changes each time the database is
+    created, so that everything that received its password is given the new one."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         url = environment_databases.create(on, props["environment"], props["database"], props.get("source", ""))
         return {"url": url, "made": uuid.uuid4().hex[:12]}
 
-    def unmake(self, on: HostSettings, props: Props) -> None:
+    def unmake(self, on: LocalSettings, props: Props) -> None:
         environment_databases.drop(on, [props["database"]])
 
-    def exists(self, on: HostSettings, props: Props) -> bool:
+    def exists(self, on: LocalSettings, props: Props) -> bool:
         return any(
             item.name == props["database"] and item.kind == "DATABASE" for item in environment_databases.list_owned(on)
         )
 
 
 class SeedProvider(Provider):
-    """Once for each database, from the commit that was the newest then."""
+    """Runs once per database, from the commit that was newest then."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
-    def make(self, on: HostSettings, props: Props) -> Props:
+    def make(self, on: LocalSettings, props: Props) -> Props:
         command = props.get("command")
         seed = SeedRun(
             environment=props["environment"],
@@ -51,5 +51,5 @@ class SeedProvider(Provider):
         seeds.run(on, place(on, props), seed)
         return {}
 
-    def exists(self, on: HostSettings, props: Props) -> bool:
+    def exists(self, on: LocalSettings, props: Props) -> bool:
         return environment_databases.seed_state(on, props["database"]) == environment_databases.SEEDED

@@ -1,7 +1,6 @@
-"""Carries a plan out: one lane for each stack, every operation a process, every end written down and told to the loop.
+"""Executes a plan: one lane for each stack, every operation a process, every result recorded.
 
-Decides nothing. What the plan says is started in its order; what an operation's end means is read from the store at
-the next look.
+Decides nothing. It starts the plan's actions in order; the next cycle reads from the store what a result changed.
 """
 
 from __future__ import annotations
@@ -9,41 +8,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from orchestrator.config.secret_store import SecretStore
-from orchestrator.core.model.image_lookup import ImageResult
-from orchestrator.core.model.world import CompletedRepair, PullRequest, PullState, RunningOperation
+from orchestrator.core.model.world import CompletedRepair, RunningOperation
 from orchestrator.core.planning import plan_actions
-from orchestrator.core.planning.plan_actions import Action, Find
+from orchestrator.core.planning.plan_actions import Action
 from orchestrator.core.planning.plans import Plan, describe
-from orchestrator.forges.port import (
-    EXPIRED,
-    LABEL_NOT_OURS,
-    LABEL_REMOVED,
-    Forge,
-    ForgeError,
-    ForgeNotFound,
-    ForgeRefused,
-    ForgeUnavailable,
-    Repository,
-    expired_mark,
-)
+from orchestrator.forges.port import Repository
 from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.facts.attempts import AttemptHistory
+from orchestrator.runtime.facts.destroys import DestroyApprovals, GuardedDestroys
+from orchestrator.runtime.facts.intents import PendingIntents
+from orchestrator.runtime.facts.repairs import CompletedRepairs
+from orchestrator.runtime.operations.forge_tasks import ForgeTasks
+from orchestrator.runtime.operations.journal import Journal
 from programs import registry
 from programs.registry import Target
-from stacks import keys
 from stacks.executors.port import Executor, Lane
-from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef
 
 log = logging.getLogger("eph.executor")
 
-CommitMarkAction = plan_actions.Expire | plan_actions.Unlabel | plan_actions.Revive
 OperationAction = (
     plan_actions.Create
     | plan_actions.Update
@@ -67,21 +56,23 @@ class _ActiveOperation:
 
 @dataclass(slots=True)
 class PlanExecutorDependencies:
-    """What the executor works with. ``wake`` tells the loop that something ended."""
+    """``wake`` starts a cycle."""
 
     operations: Executor
-    forge: Forge
+    forge_tasks: ForgeTasks
     settings: Mapping[str, Mapping[str, str]]
     deadline: float
     clock: Clock
     journal: Journal
     wake: Callable[[], None]
-    refresh_forge: Callable[[], None]
     on_destroyed: Callable[[Operation, str], Awaitable[bool]]
     """Awaited with the reason when everything is gone, before the record is removed; False keeps the record."""
+    attempts: AttemptHistory
+    intents: PendingIntents
+    guarded_destroys: GuardedDestroys
+    approvals: DestroyApprovals
+    repairs: CompletedRepairs
     target: Callable[[str], Target] = registry.get
-    find_images: Callable[[Find, Repository], Sequence[ImageResult]] = lambda *_: ()
-    """Looks for images; blocks."""
     secrets: SecretStore = field(default_factory=SecretStore)
     is_leader: Callable[[], bool] = lambda: True
     """Asked before each thing that changes something: another replica may lead by now."""
@@ -91,16 +82,11 @@ MAX_CONCURRENT_PURGES = 2
 """They take threads, and a target may be slow: what is asked of the Git host must not wait behind them."""
 
 
-MAX_CONCURRENT_FINDS = 8
-
-
 class PlanExecutor:
-    def __init__(self, dependencies: PlanExecutorDependencies, state: LoopState) -> None:
+    def __init__(self, dependencies: PlanExecutorDependencies) -> None:
         self._dependencies = dependencies
-        self._state = state
         self._active: dict[StackRef, _ActiveOperation] = {}
         self._purging: set[tuple[str, str]] = set()
-        self._find_slots = asyncio.Semaphore(MAX_CONCURRENT_FINDS)
         self.background_tasks = BackgroundTasks(dependencies.clock, dependencies.journal.record_problem)
 
     @property
@@ -128,7 +114,7 @@ class PlanExecutor:
 
     def execute(self, plan: Plan, repositories: Mapping[int, Repository]) -> None:
         """Each on its own: one that cannot be started never stops the others."""
-        self._remember_approval(plan)
+        self._dependencies.approvals.use_plan(plan.digest, plan.guarded, self._dependencies.clock())
         for action in plan.changes:
             if not self._dependencies.is_leader():
                 return
@@ -144,12 +130,8 @@ class PlanExecutor:
         """The operations themselves are ended by who owns them; here the waiting for them is."""
         await self.background_tasks.close()
 
-    def _remember_approval(self, plan: Plan) -> None:
-        if plan.digest in self._state.approved_plans:
-            del self._state.approved_plans[plan.digest]
-            self._state.approved_destroys.update(dict.fromkeys(plan.guarded, self._dependencies.clock()))
-
     def _start(self, action: Action, repositories: Mapping[int, Repository]) -> None:
+        forge_tasks = self._dependencies.forge_tasks
         match action:
             case plan_actions.Create() | plan_actions.Update() | plan_actions.Retag() | plan_actions.Destroy():
                 self._start_operation(action)
@@ -160,12 +142,14 @@ class PlanExecutor:
             case plan_actions.Purge():
                 self._purge(action)
             case plan_actions.Confirm():
-                self.background_tasks.start_once(action.key, lambda: self._confirm(action, repositories))
+                self.background_tasks.start_once(action.key, lambda: forge_tasks.confirm(action, repositories))
             case plan_actions.Find():
-                self.background_tasks.start_once((action.ref, "images"), lambda: self._find(action, repositories))
+                self.background_tasks.start_once(
+                    (action.ref, "images"), lambda: forge_tasks.find_images(action, repositories)
+                )
             case plan_actions.Expire() | plan_actions.Unlabel() | plan_actions.Revive():
                 self.background_tasks.start_once(
-                    (action.ref, action.commit), lambda: self._update_commit_mark(action, repositories)
+                    (action.ref, action.commit), lambda: forge_tasks.update_commit_mark(action, repositories)
                 )
             case _:
                 raise AssertionError(f"{type(action).__name__} is not an operation")
@@ -181,7 +165,7 @@ class PlanExecutor:
             operation.verb,
             operation.commit,
             self._dependencies.clock(),
-            self._state.superseded.get(action.ref, 0),
+            self._dependencies.attempts.superseded.get(action.ref, 0),
             name=operation.name,
         )
         lane = self._dependencies.operations.start(
@@ -198,9 +182,9 @@ class PlanExecutor:
 
     def _count_guarded_destroy(self, ref: StackRef) -> None:
         """Counted when it begins, or those under way would escape the guard; a retry was counted before."""
-        failure = self._state.failures.get(ref)
+        failure = self._dependencies.attempts.failures.get(ref)
         if failure is None or failure.verb is not OperationVerb.DESTROY:
-            self._state.guarded_destroys.append(self._dependencies.clock())
+            self._dependencies.guarded_destroys.record(self._dependencies.clock())
 
     def _build_operation(self, action: OperationAction) -> Operation:
         ref, deadline = action.ref, self._dependencies.deadline
@@ -240,9 +224,10 @@ class PlanExecutor:
         try:
             result = await self._await_result(operation, lane)
             busy = self._active[ref]
-            self._state.record_result(result, busy.running.started, busy.superseded)
+            self._dependencies.attempts.record_result(result, busy.superseded)
+            self._dependencies.intents.record_result(result, busy.running.started)
             if operation.verb is OperationVerb.DESTROY and result.outcome is Outcome.SUCCEEDED:
-                self._state.approved_destroys.pop(str(ref), None)
+                self._dependencies.approvals.complete(str(ref))
             self._dependencies.journal.ended(operation, result)
             if busy.repair_note and result.outcome is Outcome.SUCCEEDED:
                 self._record_repair(operation, busy.repair_note)
@@ -252,7 +237,7 @@ class PlanExecutor:
 
     def _record_repair(self, operation: Operation, sentence: str) -> None:
         mended = CompletedRepair(self._dependencies.clock(), operation.commit, sentence)
-        self._state.completed_repairs[operation.ref] = mended
+        self._dependencies.repairs.record(operation.ref, mended)
         self._dependencies.journal.repaired(operation.ref, mended)
 
     async def _await_result(self, operation: Operation, lane: Lane) -> OperationResult:
@@ -298,93 +283,7 @@ class PlanExecutor:
         finally:
             self._purging.discard(key)
             self._dependencies.wake()
-        self._state.guarded_destroys.append(self._dependencies.clock())
-        self._state.approved_destroys.pop(f"{action.target}:{action.name}", None)
+        self._dependencies.guarded_destroys.record(self._dependencies.clock())
+        self._dependencies.approvals.complete(f"{action.target}:{action.name}")
         self._dependencies.journal.purged(action)
         return True
-
-    async def _confirm(self, action: plan_actions.Confirm, repositories: Mapping[int, Repository]) -> bool:
-        """A look-up that fails confirms nothing: the stack stays, and is asked about again."""
-        repository = repositories.get(action.key.repository)
-        if repository is None:
-            return False
-        try:
-            pull = await asyncio.to_thread(self._look_up, action, repository)
-        except ForgeError as error:
-            where = self._dependencies.forge.words.reference(repository.full_name, action.key, action.ref_name)
-            self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
-            return False
-        self._state.confirm(pull, self._dependencies.clock())
-        self._dependencies.wake()
-        return True
-
-    async def _find(self, action: Find, repositories: Mapping[int, Repository]) -> bool:
-        repository = repositories.get(action.key.repository)
-        if repository is None:
-            return False
-        async with self._find_slots:
-            answers = await asyncio.to_thread(self._dependencies.find_images, action, repository)
-        self._state.record_images(action, answers, self._dependencies.clock())
-        self._dependencies.wake()
-        return True
-
-    def _look_up(self, action: plan_actions.Confirm, repository: Repository) -> PullRequest:
-        """Blocking. Of a branch or a tag all are listed that begin as its name does: a stack's tag may have no more."""
-        key = action.key
-        if key.kind is RefKind.PULL:
-            return self._dependencies.forge.pull(repository, key.number)
-        refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
-        found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
-        if not found and not refs.complete:
-            raise ForgeUnavailable(
-                f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"
-            )
-        state = PullState.OPEN if found else PullState.GONE
-        return PullRequest(key, state, "", frozenset(), "", refs.commits.get(found, ""), found, "", "")
-
-    async def _update_commit_mark(self, action: CommitMarkAction, repositories: Mapping[int, Repository]) -> bool:
-        """What a mark says is believed once it is read back, so the host is asked again."""
-        repository = repositories.get(action.key.repository)
-        if repository is None or not self._dependencies.is_leader():
-            return False
-        try:
-            await asyncio.to_thread(self._write_commit_mark, action, repository)
-        except ForgeError as error:
-            self._dependencies.journal.record_problem(f"{action.ref} could not be marked as expired: {error}")
-            return False
-        if isinstance(action, plan_actions.Expire):
-            self._dependencies.journal.expired(action)
-        elif isinstance(action, plan_actions.Revive):
-            self._state.first_seen.pop(action.key, None)  # its time counts anew
-        self._dependencies.refresh_forge()
-        return True
-
-    def _write_commit_mark(self, action: CommitMarkAction, repository: Repository) -> None:
-        """Blocking."""
-        forge, mark = self._dependencies.forge, expired_mark(action.ref.stack)
-        match action:
-            case plan_actions.Expire():
-                forge.mark(repository, action.commit, mark, action.reason)
-            case plan_actions.Unlabel():
-                how = LABEL_REMOVED if self._remove_labels(action, repository) else LABEL_NOT_OURS
-                forge.mark(repository, action.commit, mark, how + action.reason)
-            case plan_actions.Revive():
-                for name in (mark, EXPIRED):
-                    forge.mark(repository, action.commit, name, "")
-            case _:
-                assert_never(action)
-
-    def _remove_labels(self, action: plan_actions.Unlabel, repository: Repository) -> bool:
-        """Whether none is left that we may not take off."""
-        allowed = True
-        for label in action.labels:
-            try:
-                self._dependencies.forge.remove_label(repository, action.key.number, label)
-            except ForgeNotFound:
-                continue  # somebody was quicker
-            except ForgeRefused as error:
-                self._dependencies.journal.record_problem(
-                    f"{action.ref}: the label {label} could not be removed: {error}"
-                )
-                allowed = False
-        return allowed

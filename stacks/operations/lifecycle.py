@@ -24,14 +24,15 @@ from pulumi.automation import LocalWorkspace, Stack
 
 from programs import registry
 from programs.registry import Target
-from stacks import errors, names, sleep
+from stacks import names
 from stacks.backends import update_history
 from stacks.backends.port import LockHeld
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
-from stacks.progress import ProgressCollector
-from stacks.pulumi_command import OperationCommand
-from stacks.sleep import SleepOperation
-from stacks.worker_settings import WorkerSettings
+from stacks.operations import errors, sleep
+from stacks.operations.progress import ProgressCollector
+from stacks.operations.pulumi_command import OperationCommand
+from stacks.operations.sleep import SleepOperation
+from stacks.operations.worker_settings import WorkerSettings
 
 Now = Callable[[], datetime]
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.gateway import holding_pages, hostnames, visit_rules
+from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
-from orchestrator.gateway.traffic_log import TrafficLog
+from orchestrator.gateway.wake import visit_rules
+from orchestrator.gateway.wake.traffic_log import TrafficLog
 
 log = logging.getLogger("eph.gateway")
 

@@ -35,9 +35,9 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
-from orchestrator.gateway.dns_cache import DnsCache
-from orchestrator.gateway.headers import ClientInfo, request_headers, response_headers
-from orchestrator.gateway.upstream_pool import (
+from orchestrator.gateway.proxy.dns_cache import DnsCache
+from orchestrator.gateway.proxy.headers import ClientInfo, request_headers, response_headers
+from orchestrator.gateway.proxy.upstream_pool import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
     MAX_HEADER,

@@ -23,10 +23,10 @@ from urllib.parse import parse_qs
 from aiohttp import hdrs, web
 
 from orchestrator.auth.preview_tokens import parse_tokens, sign_cookie
-from orchestrator.gateway import headers as names
 from orchestrator.gateway import holding_pages, hostnames
-from orchestrator.gateway.guess_limiter import GuessLimiter
-from orchestrator.gateway.headers import ClientInfo
+from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.proxy import headers as names
+from orchestrator.gateway.proxy.headers import ClientInfo
 from orchestrator.gateway.route_directory import file_version
 
 SIGN_IN_PATH = "/_eph/sign-in"

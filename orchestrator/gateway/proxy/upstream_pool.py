@@ -26,7 +26,7 @@ from aiohttp.helpers import is_ip_address
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from orchestrator.gateway.dns_cache import DnsCache
+from orchestrator.gateway.proxy.dns_cache import DnsCache
 
 CONNECT_SECONDS = 5.0
 # Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.

@@ -11,7 +11,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces.api import pagination, render, schemas
 from orchestrator.surfaces.api.role_dependencies import VIEWER, Developer
-from orchestrator.surfaces.api.streams import Streams, log_lines
+from orchestrator.surfaces.api.routes.streams import Streams, log_lines
 from programs.runtime_info import LogRequest
 
 Name = Annotated[str, Path(max_length=300)]

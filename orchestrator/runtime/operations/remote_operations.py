@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from orchestrator.core.model.world import RunningOperation
 from orchestrator.ledger.event_kinds import EventKind
-from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
+from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
 from stacks.executors.port import Executor, RemoteOperation
 from stacks.model import StackRef

@@ -15,7 +15,7 @@ from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.role_dependencies import VIEWER, Admin, Developer
-from orchestrator.surfaces.api.streams import Streams
+from orchestrator.surfaces.api.routes.streams import Streams
 
 EnvironmentName = Annotated[str, Query(alias="environment", max_length=300)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]

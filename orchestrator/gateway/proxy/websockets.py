@@ -19,8 +19,14 @@ from aiohttp import (
 )
 from yarl import URL
 
-from orchestrator.gateway.headers import ClientInfo, list_items, request_headers, response_headers
-from orchestrator.gateway.proxy import FindUpstream, UpstreamClient, UpstreamUnavailable, upstream_url, with_retries
+from orchestrator.gateway.proxy.headers import ClientInfo, list_items, request_headers, response_headers
+from orchestrator.gateway.proxy.http_proxy import (
+    FindUpstream,
+    UpstreamClient,
+    UpstreamUnavailable,
+    upstream_url,
+    with_retries,
+)
 
 MAX_MESSAGE = 32 * 1024 * 1024
 CLOSE_SECONDS = 5.0

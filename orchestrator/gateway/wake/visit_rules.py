@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs
 
-from orchestrator.gateway.traffic_log import PROBE_HEADER
+from orchestrator.gateway.wake.traffic_log import PROBE_HEADER
 
 _ROBOTS = re.compile(
     r"bot\b|bot[/ ;)-]|crawl|spider|slurp|facebookexternalhit|embedly|pingdom|uptime|statuscake|monitor|"

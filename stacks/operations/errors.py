@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pulumi.automation import CommandError, ConcurrentUpdateError, InlineSourceRuntimeError, StackNotFoundError
 
 from stacks.backends.port import LockHeld
-from stacks.progress import ProgressCollector
+from stacks.operations.progress import ProgressCollector
 
 TAIL_LINES = 20
 _MAX_LINE_LENGTH = 300

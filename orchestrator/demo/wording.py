@@ -1,0 +1,341 @@
+"""Every sentence that the demo prints.
+
+Standard library only, so the first line appears before anything slow is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+# Start and end
+
+STARTING = "Starting a complete Eph on this machine, with a sample shop…"
+STARTING_SERVER = "Starting Eph's server and gateway…"
+STOPPING = "Stopping the demo and removing everything it created…"
+STOP_HINT = "Press Ctrl-C to stop. The demo then removes everything it created."
+
+
+def git_host(url: str, repository: str) -> str:
+    return f"Git host: {url} (repository {repository}, three open pull requests)"
+
+
+def error(message: object) -> str:
+    return f"demo: {message}"
+
+
+def summary(environments: int, label_to_url: float, update: float, leftovers: int) -> str:
+    return (
+        f"demo: {environments} environments, label to URL {label_to_url:.1f} s, "
+        f"update {update:.1f} s, leftovers {leftovers}"
+    )
+
+
+def left_behind(item: str) -> str:
+    return f"Left behind: {item}"
+
+
+def cleaned_up(folder: object) -> str:
+    return f"Cleaned up after a demo that was killed ({folder})"
+
+
+def cleanup_failed(item: str, folder: object) -> str:
+    return (
+        f"A demo that was killed left this behind: {item}. The next demo tries again. "
+        f"If that cluster no longer exists, delete {folder}."
+    )
+
+
+# Options
+
+DESCRIPTION = "Run a complete Eph on this machine, with a sample shop."
+NO_OPEN_HELP = "don't open previews in the browser"
+ONCE_HELP = "play the whole story unattended, check each step, and exit"
+FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
+TARGET_HELP = "where previews run: as processes on this machine, or in a Kubernetes cluster"
+CLUSTER_OPTIONS = "options for --target kubernetes"
+CLUSTER_OPTIONS_HELP = "Each option can also be set by the environment variable in parentheses."
+
+
+def port_help(default: int) -> str:
+    return f"port of previews, dashboard and API (default: {default}, or a free port if it's in use)"
+
+
+def needs_once(forge: str) -> str:
+    return f"{forge} has no web pages to click on. Add --once to play the story unattended."
+
+
+def needs_local(forge: str, target: str) -> str:
+    return f"{forge} works only with the target {target}. Remove --forge or --target."
+
+
+def invalid_port(port: int, maximum: int) -> str:
+    return f"{port} isn't a valid port. Use --port with a number up to {maximum}, or omit it to use a free port."
+
+
+def port_in_use(port: int) -> str:
+    return f"Port {port} is already in use. Choose another with --port, or omit it to use a free port."
+
+
+# The interactive demo
+
+TABLE_COLUMNS = ("PR", "Status", "Commit", "URL or progress")
+
+
+def introduction(rows: Sequence[tuple[str, str]], label: str) -> Iterable[str]:
+    width = max(len(name) for name, _ in rows)
+    yield from (f"{name:<{width}}   {value}" for name, value in rows)
+    yield ""
+    yield f"Adding the label {label} to pull requests 1 and 2."
+    yield "Then it's your turn: label 3, push a commit, remove a label, close a pull request, and watch this table."
+    yield STOP_HINT
+    yield ""
+
+
+CLI_EXAMPLES = "eph list · eph why 1 · eph logs 1 (in another terminal)"
+
+
+# The story's steps
+
+
+def labelling(preview: object, label: str) -> str:
+    return f"{preview}: adding the label {label}"
+
+
+def live(preview: object, seconds: float, event: str) -> str:
+    return f"{preview}: live {seconds:.1f} s after {event}"
+
+
+def listed_stacks(stacks: Iterable[str]) -> str:
+    return f"`pulumi stack ls --all` lists {', '.join(stacks)}"
+
+
+def pushing(preview: object, change: str) -> str:
+    return f"{preview}: pushing {change}"
+
+
+def push_live(preview: object, seconds: float) -> str:
+    return f"{preview}: the push is live at the same URL after {seconds:.1f} s"
+
+
+def broken_build(preview: object) -> str:
+    return f"{preview}: the broken build is reported, and the previous commit is still live"
+
+
+def fixed(preview: object) -> str:
+    return f"{preview}: the next push fixes it"
+
+
+def destroyed(preview: object, event: str) -> str:
+    return f"{preview}: destroyed after {event}"
+
+
+LABEL_ADDED, LABEL_REMOVED = "its label was added", "its label was removed"
+CLOSED, FIRST_PUSH, BRANCH_DELETED = "it was closed", "its first push", "its branch was deleted"
+COLOUR_CHANGE, BROKEN_CHANGE, FIX = "a new colour", "a change that breaks the build", "a fix"
+
+
+# Steps that exist only on emulate
+
+
+def not_on_pulls(limitation: str) -> str:
+    return f"Not played on a pull request: a push, a broken push and its fix. {limitation}."
+
+
+def on_branch(branch: str) -> str:
+    return f"They're played on the branch {branch} instead. Its commits get Eph's checks, but no comment."
+
+
+def app_identity(bot: str) -> str:
+    return f"Eph comments as the App {bot}"
+
+
+def branch_updated(preview: object, seconds: float) -> str:
+    return f"{preview}: the updated branch is live at the same URL after {seconds:.1f} s"
+
+
+def broken_from_start(preview: object) -> str:
+    return f"{preview}: a build that fails from the start is reported"
+
+
+def webhooks_checked(preview: object) -> str:
+    return f"{preview}: its signed webhook is accepted, and a forged one is rejected"
+
+
+# Steps that failed
+
+
+def timed_out(condition: str, seconds: float, last: str) -> str:
+    return f"{condition}: not within {seconds:.0f} s. Last seen: {last}"
+
+
+def too_many_comments(number: int, count: int) -> str:
+    return f"#{number} has {count} comments from Eph; expected one"
+
+
+def wrong_author(preview: object, authors: Iterable[str], bot: str) -> str:
+    return f"{preview}: Eph's comment is by {', '.join(sorted(authors)) or 'no one'}; expected {bot}"
+
+
+def wrong_webhook_status(status: int, expected: int) -> str:
+    return f"A webhook with a wrong signature was answered with {status}; expected {expected}"
+
+
+def stacks_missing(stacks: Iterable[str], missing: Iterable[str]) -> str:
+    return f"`pulumi stack ls --all` lists {', '.join(stacks) or 'nothing'}; missing: {', '.join(missing)}"
+
+
+def previous_page_lost(failed: str, running: str, problem: str) -> str:
+    return f"The build of {failed[:7]} failed, and {running[:7]} is no longer live: {problem}"
+
+
+def wrong_report(missing: Sequence[str], check: str, text: str) -> str:
+    return f"missing from the report: {', '.join(missing) or 'nothing'}; check: {check or 'none'}; report: {text}"
+
+
+# CI
+
+
+def ci_cant_report(commit: str, problem: object) -> str:
+    return f"CI can't report on {commit[:7]}: {problem}"
+
+
+def ci_cant_read(problem: object) -> str:
+    return f"CI can't read the repository: {problem}"
+
+
+def ci_cant_push(commit: str, problem: object) -> str:
+    return f"CI can't push the image of {commit[:7]}: {problem}"
+
+
+def public_postgres(image: str, problem: object) -> str:
+    return f"Databases use the public image {image}: {problem}"
+
+
+# The registry
+
+
+def unreachable(url: object, problem: BaseException) -> str:
+    return f"{url} doesn't respond: {type(problem).__name__}: {problem}"
+
+
+def registry_answered(url: object, status: int, method: str, path: str, reason: str) -> str:
+    return f"{url} answered {status} to {method} {path}: {reason}"
+
+
+def authentication_required(scheme: str) -> str:
+    return f"authentication required ({scheme or 'no scheme given'})"
+
+
+def upload_elsewhere(url: object, host: str) -> str:
+    return f"{url} redirects uploads to {host}. Use that registry instead."
+
+
+# The cluster
+
+OPTION_HELP = {
+    "kubeconfig": "the cluster's kubeconfig; default: ~/.kube/config",
+    "registry": "a registry that this machine pushes to and the cluster pulls from; prefix with http:// to disable TLS",
+    "registry-auth": "a file with user:password, if the registry requires authentication",
+    "ingress": "a URL at which this machine reaches the cluster's ingress controller",
+    "ingress-class": "the ingress class; default: the cluster's default class, or its only one",
+    "ingress-namespace": "the namespace of the ingress controller's pods; default: a well-known one",
+    "postgres-image": "the image of databases; default: built from this machine's PostgreSQL",
+}
+_SETUP_HINT = """\
+On a Linux machine, as root, `eval "$(make -s cluster-up)"` starts a suitable cluster and sets these variables.
+For another cluster, see "Try it" in docs/how-to/kubernetes.md."""
+
+
+def cluster_unavailable(problems: Iterable[str]) -> str:
+    listed = "".join(f"\n  - {line}" for line in problems)
+    return f"The target kubernetes can't be used:{listed}\n{_SETUP_HINT}"
+
+
+def cluster_description(version: str, registry: str, ingress_class: str, ingress: str) -> str:
+    return f"Cluster: Kubernetes {version}, images in {registry}, ingress class {ingress_class} at {ingress}"
+
+
+NO_REGISTRY = "No registry. Set --registry to one that this machine pushes to and the cluster pulls from."
+NO_INGRESS = "No ingress URL. Set --ingress to a URL of the cluster's ingress controller, such as http://localhost."
+NO_NODES = "The cluster has no nodes."
+CREDENTIALS_HINT = "Put user and password into a file and set --registry-auth."
+
+
+def no_kubeconfig(path: object, named: bool) -> str:
+    if named:
+        return f"No cluster. The kubeconfig {path} doesn't exist."
+    return f"No cluster. Neither --kubeconfig nor KUBECONFIG is set, and {path} doesn't exist."
+
+
+def no_credentials_file(path: str) -> str:
+    return f"No registry credentials. The file {path} (--registry-auth) doesn't exist."
+
+
+def cluster_unreachable(kubeconfig: object, problem: str) -> str:
+    return f"Can't use the cluster of {kubeconfig}: {problem}"
+
+
+def cluster_too_old(version: str, minimum: str) -> str:
+    return f"The cluster runs {version}. Eph needs Kubernetes {minimum} or newer."
+
+
+def wrong_architecture(nodes: Iterable[str], here: str) -> str:
+    return (
+        f"The nodes are {', '.join(sorted(nodes))}, but images built on this machine are {here}. "
+        "Run the demo on a machine with the nodes' architecture."
+    )
+
+
+def no_ingress_class(wanted: str, available: Sequence[str]) -> str:
+    if not available:
+        return "The cluster has no ingress class. Install an ingress controller."
+    problem = f'No ingress class "{wanted}"' if wanted else "Can't tell which ingress class to use"
+    return f"{problem}. Choose one with --ingress-class: {', '.join(available)}."
+
+
+def no_ingress_namespace(wanted: str, candidates: Sequence[str]) -> str:
+    problem = f'No namespace "{wanted}".' if wanted else "Can't tell where the ingress controller's pods run."
+    found = f" Candidates: {', '.join(candidates)}." if candidates and not wanted else ""
+    return f"{problem}{found} Set --ingress-namespace; previews accept traffic from that namespace only."
+
+
+def registry_unusable(problem: str) -> str:
+    return f"Can't use the registry: {problem}"
+
+
+def ingress_unreachable(url: str, problem: BaseException) -> str:
+    return f"Can't reach the ingress controller: {unreachable(url, problem)}"
+
+
+def removing_from_cluster(names: Iterable[str]) -> str:
+    return f"Removing from the cluster: {', '.join(names)}"
+
+
+def environments_left(problem: str, command: str) -> str:
+    return f"environments in the cluster: {problem}. Once it responds, run: {command}"
+
+
+# emulate
+
+NO_SOURCE_TREE = "--forge emulate needs Eph's source tree, which contains its installer (infra/toolchain)."
+NO_NODE = "--forge emulate needs Node 20 and npm. Install nodejs and npm, or remove --forge."
+NO_PUSHES_TO_PULLS = (
+    "emulate 0.11.2 keeps the files that a pull request was opened with: a push moves the branch, but not the pull "
+    'request. Only "update branch" moves it, and the merge commit has the old files'
+)
+
+
+def emulate_install_failed(output: str) -> str:
+    return f"Installing emulate failed: {output}"
+
+
+def emulate_failed(method: str, path: str, status: int, body: str) -> str:
+    return f"emulate answered {status} to {method} {path}: {body}"
+
+
+def emulate_not_started(url: str, log: str) -> str:
+    return f"emulate didn't start at {url}: {log}"
+
+
+def different_ids(ours: str, theirs: str) -> str:
+    return f"git and emulate disagree about an object's id ({ours}, {theirs}), so the mirror lacks emulate's commits"

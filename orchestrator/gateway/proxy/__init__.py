@@ -1,0 +1,1 @@
+"""Forwards HTTP and WebSocket traffic to an upstream: headers, connections, addresses."""

@@ -1,0 +1,145 @@
+"""One process of ephd in a world: composed of fakes, killed and started again. What is outside outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from orchestrator.app.compose import compose
+from orchestrator.app.ports import Options, Ports
+from orchestrator.core.model.policy import Policy
+from orchestrator.forges.fake import FakeForge
+from orchestrator.images.fake import FakeRegistries
+from orchestrator.images.registry_policy import RegistryPolicy
+from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.lease import Lease, NoLease
+from orchestrator.runtime.cycles import CycleListener, CycleResult
+from orchestrator.service.pending_reports import PendingReports
+from programs.registry import Target
+from stacks.backends.inventory import StackInventory
+from stacks.executors.fake import FakeExecutor
+from stacks.model import StackRef
+from tests.stack_folders import process_executor, worker_settings
+from tests.worlds.composition import NO_FOLDER, fake_options, fake_ports
+from tests.worlds.eph_files import eph_yaml
+from tests.worlds.fake_machine import FakeMachine
+from tests.worlds.recording_wakeups import RecordingWakeups
+
+START = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
+"""With a fraction of a second: histories have none, and a moment that ended in both would look like two."""
+DEFAULT_POLICY = Policy()
+
+
+class WorldProcess:
+    """``unresponsive`` hosts answer no health check. ``targets`` takes effect with the next ``restart``."""
+
+    def __init__(
+        self,
+        policy: Policy = DEFAULT_POLICY,
+        *,
+        lease: Lease | None = None,
+        folder: Path = NO_FOLDER,
+        chat: bool = False,
+    ) -> None:
+        """``folder``: where Eph keeps files, if the story reads any. ``chat``: whether Eph reads comments."""
+        self.now = START
+        self.policy = policy
+        self.forge = FakeForge()
+        self.shop = self.forge.create_repository("acme/shop", eph_yaml())
+        self.forge.grant_write(self.shop, "ada")
+        self.stacks = FakeExecutor(now=self.clock)
+        self.target = FakeMachine(self.stacks)
+        self.targets: dict[str, Target] = {"local": self.target}
+        self.registries = FakeRegistries()
+        self.ledger = MemoryLedger()
+        self.lease: Lease = lease or NoLease()
+        self.folder = folder
+        self.worker = worker_settings(folder)
+        self.stores = (self.worker.backend, process_executor(self.worker)) if folder != NO_FOLDER else ()
+        self.pending_reports = PendingReports(folder / "owed.json" if folder != NO_FOLDER else None)
+        self.listeners: list[CycleListener] = []
+        self.unresponsive: set[str] = set()
+        self.held_stacks: set[StackRef] = set()
+        self.cycles = 0
+        self._chat = chat
+        self._branches = itertools.count(1)
+        self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
+        self._start()
+
+    def _start(self) -> None:
+        """A new process: everything that is in memory is new."""
+        self.wakeups = RecordingWakeups()
+        self.system = compose(self._ports(), self._options())
+        self.facts, self.journal = self.system.facts, self.system.journal
+        self.loop, self.executor, self.monitor = self.system.loop, self.system.executor, self.system.monitor
+        self.notifier = self.system.notifier
+
+    def _ports(self) -> Ports:
+        return replace(
+            fake_ports(self.clock),
+            forge=self.forge,
+            inventory=StackInventory(self.stacks.backend),
+            create_inventory=lambda: StackInventory(self.stacks.backend),
+            operations=self.stacks,
+            target=lambda name: self.targets.get(name, self.target),
+            registries=lambda _: self.registries,
+            ledger=self.ledger,
+            lease=self.lease,
+            probe=self._probe,
+            sleep=self._sleep,
+            wakeups=self.wakeups,
+            pending_reports=self.pending_reports,
+            stores=self.stores,
+            listeners=(self._show_cycle,),
+        )
+
+    def _options(self) -> Options:
+        return replace(
+            fake_options(self.policy, {"local": {}, "kubernetes": {}}),
+            targets={name: {} for name in self.targets},
+            records=self.folder / "operations",
+            image_access={"kubernetes": RegistryPolicy()},
+        )
+
+    def _show_cycle(self, cycle: CycleResult) -> None:
+        for show in self.listeners:
+            show(cycle)
+
+    @property
+    def last_cycle(self) -> CycleResult:
+        return self.system.cycles.latest
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def _probe(self, host: str, path: str) -> tuple[bool, str]:
+        return host not in self.unresponsive, f"{path} answered {502 if host in self.unresponsive else 200}"
+
+    async def _sleep(self, seconds: float) -> None:
+        due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now + timedelta(seconds=seconds), due))
+        await due
+
+    def release(self, ref: StackRef) -> None:
+        """Operations that ``hold`` stopped go on."""
+        self.held_stacks.discard(ref)
+        self.stacks.release(ref)
+
+    async def close(self) -> None:
+        await self.monitor.close()
+        for ref in list(self.held_stacks):
+            self.release(ref)
+        await self.stacks.close()
+        await self.executor.close()
+
+    async def restart(self) -> None:
+        """``kill -9`` and a new start: operations end where they are, memory is gone."""
+        self.stacks.crash()
+        self.held_stacks.clear()
+        await self.monitor.close()
+        await self.executor.close()
+        self._sleepers.clear()
+        self._start()
