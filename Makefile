@@ -12,7 +12,7 @@ SECONDS ?= 60
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm image
+.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm kustomize image
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -24,7 +24,7 @@ demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once
 test: pulumi ## the tests, on real components; ARGS='-k name' for some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
 
-test-long: pulumi helm ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
+test-long: pulumi helm kustomize ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
 check: venv ## lint, format, types, import directions, documents
@@ -52,10 +52,10 @@ sabotage: pulumi ## each guard switched off in turn: the tests must see it; ARGS
 soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soak $(ARGS)
 
-test-cluster: pulumi plugin-kubernetes helm ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
+test-cluster: pulumi plugin-kubernetes helm kustomize ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
 
-image: pulumi plugin-kubernetes helm ## build the container image without a daemon; ARGS=file.tar writes it there too
+image: pulumi plugin-kubernetes helm kustomize ## build the container image without a daemon; ARGS=file.tar writes it there too
 	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)
 
 cluster-up: venv ## start a Kubernetes of one node on this machine; what it prints sets a shell up
@@ -69,6 +69,9 @@ plugin-kubernetes: pulumi ## find, download or build Pulumi's plugin for the tar
 
 helm: pulumi ## find or build Helm
 	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins helm >/dev/null
+
+kustomize: pulumi ## find or build kustomize
+	@$(PY) -m stacks.toolchain.plugins kustomize >/dev/null
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain.pulumi_cli

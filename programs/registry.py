@@ -47,8 +47,8 @@ class TargetDescription:
     ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
-    commits by people with write access. ``plugins`` are the Pulumi plugins it needs. ``preload`` lists modules worth
-    importing before the first operation.
+    commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
+    it runs if they are installed. ``preload`` lists modules worth importing before the first operation.
     """
 
     title: str
@@ -60,6 +60,7 @@ class TargetDescription:
     runs_images: bool = False
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
 
 
@@ -82,7 +83,7 @@ class Target(Protocol):
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         """The inline program. It exports the fields of ``spec.Outputs`` one by one. Its first resource carries the
-        environment's name in its input ``ENVIRONMENT``."""
+        environment's name in its input ``ENVIRONMENT_INPUT``, and the target's in ``TARGET_INPUT``."""
 
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
         """Removes every trace of the environment ``name``, found by name, not by state. Idempotent."""

@@ -38,13 +38,13 @@ class LogLines:
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
     """A pod or a process. ``state``: running, starting, failing, ending, ended, stopped or unknown; ``detail`` explains
-    it. ``restarts`` is -1 if unknown."""
+    it. ``restarts`` is None if the target doesn't count them."""
 
     name: str
     service: str
     state: str
     detail: str = ""
-    restarts: int = -1
+    restarts: int | None = None
     since: datetime | None = None
     image: str = ""
 

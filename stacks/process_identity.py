@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-PROC = Path("/proc")
+from programs.kit.processes import process_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ def pid_scope() -> str:
     """Where a pid means something: this host, and the namespace of pids that we see. Two containers of one machine
     have two, and in either the other's processes look dead."""
     try:
-        space = (PROC / "self/ns/pid").readlink()
+        space = Path("/proc/self/ns/pid").readlink()
     except OSError:
         space = Path()
     return f"{socket.gethostname()} {space}".strip(" .")
@@ -41,17 +39,15 @@ def pid_scope() -> str:
 
 def boot_id() -> str:
     try:
-        return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
 
 
 def identify(pid: int) -> ProcessIdentity | None:
     """None when there is no such process, or only its corpse."""
-    fields = _stat(pid)
-    if fields is None or fields[0] == "Z":
-        return None
-    return ProcessIdentity(pid, int(fields[19]), boot_id())
+    started = process_table.start_ticks(pid)
+    return None if started is None else ProcessIdentity(pid, started, boot_id())
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
@@ -73,29 +69,24 @@ def describe(pid: int) -> ProcessStart | None:
         return None
     # Not /proc/uptime: in a container it may count from the container's start, and start times never do.
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return ProcessStart(booted + found.started / os.sysconf("SC_CLK_TCK"), _command_name(pid))
+    return ProcessStart(booted + found.started / os.sysconf("SC_CLK_TCK"), process_table.process_name(pid))
 
 
 def pids_with_variable(name: str, value: str) -> Iterator[int]:
     """Processes whose environment was started with ``name=value``."""
-    wanted = f"{name}={value}".encode()
-    for pid in psutil.pids():
-        with contextlib.suppress(OSError):
-            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
-                yield pid
+    return (pid for pid in process_table.pids() if process_table.environment(pid).get(name) == value)
 
 
 def sessions() -> Iterator[tuple[int, int]]:
-    """Every process and its session, without corpses."""
-    for pid in psutil.pids():
-        fields = _stat(pid)
-        if fields is not None and fields[0] != "Z":
-            yield pid, int(fields[3])
+    """Every process and its session, zombies included."""
+    for pid in process_table.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            yield pid, os.getsid(pid)
 
 
 def session_members(session: int) -> list[int]:
-    """Processes of a session, without corpses."""
-    return [pid for pid, of in sessions() if of == session]
+    """Live processes of a session."""
+    return [pid for pid, of in sessions() if of == session and process_table.is_alive(pid)]
 
 
 def send_signal(pid: int, number: signal.Signals) -> None:
@@ -116,19 +107,3 @@ def wait_until_gone(identity: ProcessIdentity, seconds: float) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def _command_name(pid: int) -> str:
-    try:
-        return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _stat(pid: int) -> list[str] | None:
-    """The fields after the command's name, which may itself hold spaces and parentheses."""
-    try:
-        text = (PROC / str(pid) / "stat").read_text(errors="replace")
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()

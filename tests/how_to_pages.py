@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
-_FILE = re.compile(r"`([a-z_0-9/]+\.py)`[^\n]*:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"`([a-z_0-9/]+\.py)`[^\n`]*:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def code_files(page: str) -> dict[str, str]:

@@ -43,7 +43,8 @@ fi
 pulumi=$("$python" -c 'import sys; from stacks.toolchain import pulumi_cli; print(pulumi_cli.ensure(lambda line: print(line, file=sys.stderr)).pulumi.parent)')
 plugin=$("$python" -m stacks.toolchain.plugins kubernetes)
 helm=$("$python" -m stacks.toolchain.plugins helm)
-lent=(-v "$pulumi:/tools/pulumi:ro" -v "$plugin:/tools/kubernetes:ro" -v "$helm:/tools/helm:ro")
+kustomize=$("$python" -m stacks.toolchain.plugins kustomize)
+lent=(-v "$pulumi:/tools/pulumi:ro" -v "$plugin:/tools/kubernetes:ro" -v "$helm:/tools/helm:ro" -v "$kustomize:/tools/kustomize:ro")
 for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
   [ ! -f "$file" ] || lent+=(-v "$file:$file:ro")
 done

@@ -1,8 +1,7 @@
-"""Looks at everything for an audit, and removes the rest that is ours (``core.audits`` says what that is).
+"""Reads everything for an audit, and removes orphans (``core.orphans`` decides what is one).
 
-Beside the loop, with a reading of its own, so that an audit changes nothing and waits for nothing. Whole environments
-without a stack are the loop's to purge, under its guards; single things go here, while no operation can begin on their
-environment.
+It reads independently of the loop, so an audit changes nothing and never waits. Environments without a stack are purged
+by the loop, under its guards. Single orphans are removed here, while no operation can start on their environment.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.remote_operations import RemoteOperations
+from orchestrator.service import wording
 from programs import registry
 from programs.registry import ListsResources, Target
 from stacks.backends.port import Inventory
@@ -28,8 +28,10 @@ from stacks.stray_files import HoldsStrayFiles
 
 @dataclass(slots=True)
 class AuditDependencies:
-    """What an audit reads. ``inventory`` creates a new one, as each is for one thread at a time. ``stores`` are the
-    backend and the executor."""
+    """What an audit reads.
+
+    ``inventory`` creates a new one for each thread. ``stores`` are the backend and the executor.
+    """
 
     cycles: Cycles
     executor: PlanExecutor
@@ -48,7 +50,7 @@ class _Reading:
 
 
 class Auditor:
-    """One audit or sweep at a time."""
+    """Runs one audit or sweep at a time."""
 
     def __init__(self, dependencies: AuditDependencies) -> None:
         self._dependencies = dependencies
@@ -59,15 +61,13 @@ class Auditor:
             return await self._audit()
 
     async def sweep(self) -> list[str]:
-        """Removes what is ours and safe; a sentence for each thing that went, or did not."""
+        """Remove every orphan that is safe to remove. Returns a sentence for each."""
         async with self._lock:
             return [await self._remove(orphan) for orphan in orphan_audit.sweepable(await self._audit())]
 
     async def _audit(self) -> AuditResult:
         if not self._dependencies.leadership.is_leader():
-            return AuditResult(
-                unread=("this replica isn't the leader, and only the leader knows which operations are running",)
-            )
+            return AuditResult(unread=(wording.ONLY_LEADER_AUDITS,))
         elsewhere = await self._dependencies.remote_operations.in_progress()
         running = {**elsewhere, **self._dependencies.executor.running}
         first = await asyncio.to_thread(self._read)
@@ -80,33 +80,33 @@ class Auditor:
         incomplete = [(facts.full_name, facts.reason) for facts in world.repositories.values() if not facts.complete]
         unread = [*first.unread, *second.unread, *orphan_audit.unread_sources(stacks, incomplete)]
         if shown.at is None:
-            unread.append("the first read of the Git host is still running")
+            unread.append(wording.FIRST_READ)
         found = (*orphan_audit.orphaned_stacks(shown.plan, known, wanted), *orphan_audit.find_orphans(seen, known))
         return AuditResult(found, tuple(dict.fromkeys(unread)), _counts(second.resources, stacks))
 
     def _read(self) -> _Reading:
-        """One place that cannot be looked at hides no other."""
-        held, unread = {}, []
+        """Read every target. One that fails doesn't hide the others."""
+        resources, unread = {}, []
         for name, settings in self._dependencies.settings.items():
             try:
-                held[name] = registry.list_resources(self._dependencies.target(name), settings)
-            except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is told
-                unread.append(f"the target {name} could not be checked: {type(error).__name__}: {error}")
+                resources[name] = registry.list_resources(self._dependencies.target(name), settings)
+            except Exception as error:  # noqa: BLE001 - any failure of a target is reported
+                unread.append(wording.target_not_checked(name, error))
         try:
-            beside = sorted((file for _, file in self._stray_files()), key=lambda file: file.path)
+            stray_files = sorted((file for _, file in self._stray_files()), key=lambda file: file.path)
         except OSError as error:
-            beside = []
-            unread.append(f"the server's own folders could not be checked: {error}")
-        return _Reading(AuditReading(held, beside), unread)
+            stray_files = []
+            unread.append(wording.folders_not_checked(error))
+        return _Reading(AuditReading(resources, stray_files), unread)
 
     def _context(self, world: World) -> AuditContext:
-        everybody = environment_facts.collect(world)
-        accounted = orphan_purges.known_names((subject, subject.request is not None) for subject in everybody)
-        busy = [subject for subject in everybody if subject.running is not None]
+        facts = environment_facts.collect(world)
+        accounted = orphan_purges.known_names((subject, subject.request is not None) for subject in facts)
+        busy = [subject for subject in facts if subject.running is not None]
         return AuditContext(
             stacks=world.stacks,
             known_names=accounted,
-            refs=frozenset(subject.ref for subject in everybody),
+            refs=frozenset(subject.ref for subject in facts),
             busy=frozenset(subject.ref for subject in busy),
             busy_names=frozenset(subject.name for subject in busy) | self._dependencies.executor.purging,
         )
@@ -114,24 +114,24 @@ class Auditor:
     # --- removing
 
     async def _remove(self, orphan: OrphanedResource) -> str:
-        said = f"{orphan.location}: {orphan.kind} {orphan.name}"
+        described = wording.orphan(orphan.location, orphan.kind, orphan.name)
         if orphan.whole_environment:
-            return f"the next cycle removes {said}: {orphan.reason}"
+            return wording.removed_next_cycle(described, orphan.reason)
         try:
-            done = await self._remove_one(orphan)
-        except Exception as error:  # noqa: BLE001 - one that does not go keeps no other
-            return f"{said} could not be removed: {error}"
-        return (
-            f"removed {said}: {orphan.reason}" if done else f"removal left to the next cycle: {said}: {orphan.reason}"
-        )
+            removed = await self._remove_one(orphan)
+        except Exception as error:  # noqa: BLE001 - one that fails doesn't stop the others
+            return wording.removal_failed(described, error)
+        sentence = wording.removed if removed else wording.removal_postponed
+        return sentence(described, orphan.reason)
 
     async def _remove_one(self, orphan: OrphanedResource) -> bool:
-        around = self._dependencies
-        if orphan.location in around.settings:
-            return await self._discard(orphan, around.target(orphan.location), around.settings[orphan.location])
+        dependencies = self._dependencies
+        if orphan.location in dependencies.settings:
+            target, settings = dependencies.target(orphan.location), dependencies.settings[orphan.location]
+            return await self._discard(orphan, target, settings)
         for store, stray in await asyncio.to_thread(self._stray_files):
             if (stray.kind, stray.path) == (orphan.kind, orphan.name):
-                if stray.ref in around.executor.running:
+                if stray.ref in dependencies.executor.running:
                     return False
                 await asyncio.to_thread(store.delete_stray_file, stray)
         return True
@@ -140,15 +140,19 @@ class Auditor:
         return [(store, file) for store in self._dependencies.stores for file in store.stray_files()]
 
     async def _discard(self, orphan: OrphanedResource, target: Target, settings: Mapping[str, str]) -> bool:
-        """Nothing is made under that name meanwhile; a name that nothing stands for is purged by the loop."""
+        """Delete one resource while nothing can be created under its environment's name."""
         if not isinstance(target, ListsResources):
             return False
-        with self._dependencies.executor.reserve(orphan.location, orphan.environment) as alone:
-            if not alone:
+        with self._dependencies.executor.reserve(orphan.location, orphan.environment) as reserved:
+            if not reserved:
                 return False
-            for thing in await asyncio.to_thread(target.list_resources, settings):
-                if (thing.kind, thing.name, thing.environment) == (orphan.kind, orphan.name, orphan.environment):
-                    return await asyncio.to_thread(target.delete_resource, thing, settings)
+            for resource in await asyncio.to_thread(target.list_resources, settings):
+                if (resource.kind, resource.name, resource.environment) == (
+                    orphan.kind,
+                    orphan.name,
+                    orphan.environment,
+                ):
+                    return await asyncio.to_thread(target.delete_resource, resource, settings)
         return True
 
 

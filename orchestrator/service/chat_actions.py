@@ -1,4 +1,4 @@
-"""What a chat command does: the same as the API's actions, and a label for ``up``. What cannot be done says why."""
+"""Executes chat commands: the same actions as the API, plus adding the trigger label for ``up``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import assert_never
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
 from orchestrator.core.model.world import TAG_INTENTS, PullRequest
-from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.runtime.facts.intents import PendingIntents
+from orchestrator.service import wording
 from orchestrator.service.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
@@ -25,7 +25,7 @@ from stacks.model import Key
 LOG_LINES = 20
 
 TriggerLabels = Callable[[Repository, PullRequest], frozenset[str]]
-"""Those that ask for an environment, as that pull request's eph.yaml says. Blocking."""
+"""The labels that request an environment, from that pull request's eph.yaml. Blocking."""
 
 
 class ChatActions:
@@ -41,8 +41,7 @@ class ChatActions:
         try:
             return await self._execute(command, origin)
         except EnvironmentNotFound:
-            what = self._forge.words.pull_request
-            return CommandResult(False, f"This {what} has no environment. Comment /eph up to create one.")
+            return CommandResult(False, wording.no_environment(self._forge.words.pull_request))
         except (RequestRefused, TemporarilyUnavailable, ForgeRefused) as error:
             return CommandResult(False, f"{error}")
 
@@ -56,21 +55,19 @@ class ChatActions:
                 return await self._up(origin)
             case ChatVerb.RETRY:
                 view = await self._control_plane.up(_stack_name(self._view(origin)), origin.author)
-                return CommandResult(True, f"Retrying {view.name} now.")
+                return CommandResult(True, wording.retrying(view.name))
             case ChatVerb.DOWN:
                 view = await self._control_plane.down(_stack_name(self._view(origin)), origin.author)
-                return CommandResult(True, f"Destroying {view.name}. Comment /eph up to recreate it.")
+                return CommandResult(True, wording.destroying(view.name))
             case ChatVerb.EXTEND:
                 return await self._extend(command, origin)
             case ChatVerb.KEEP | ChatVerb.UNKEEP:
-                view = await self._control_plane.keep(
-                    _stack_name(self._view(origin)), command.verb is ChatVerb.KEEP, origin.author
-                )
-                kept = "is kept: it doesn't expire" if command.verb is ChatVerb.KEEP else "expires again"
-                return CommandResult(True, f"{view.name} {kept}.")
+                keep = command.verb is ChatVerb.KEEP
+                view = await self._control_plane.keep(_stack_name(self._view(origin)), keep, origin.author)
+                return CommandResult(True, wording.kept(view.name, keep))
             case ChatVerb.SLEEP:
                 view = await self._control_plane.sleep(_stack_name(self._view(origin)), origin.author)
-                return CommandResult(True, f"Putting {view.name} to sleep. A visit or /eph wake wakes it.")
+                return CommandResult(True, wording.falling_asleep(view.name))
             case ChatVerb.WAKE:
                 return await self._wake(self._view(origin), origin.author)
             case ChatVerb.APPROVE:
@@ -79,9 +76,9 @@ class ChatActions:
                 return await self._logs(self._view(origin))
             case ChatVerb.WHY:
                 view = self._view(origin)
-                return CommandResult(True, f"{view.name} is {view.phase.value}:", view.reasons)
+                return CommandResult(True, wording.explanation(view.name, view.phase.value), view.reasons)
             case ChatVerb.HELP:
-                return CommandResult(True, "Commands, one per line:", chat_commands.HELP)
+                return CommandResult(True, wording.COMMANDS, chat_commands.HELP)
             case _:
                 assert_never(command.verb)
 
@@ -92,60 +89,54 @@ class ChatActions:
         raise EnvironmentNotFound(str(origin.key))
 
     async def _up(self, origin: CommandOrigin) -> CommandResult:
-        """The label first: without it nothing is wanted. An environment that has one already is tried again."""
+        """Add the trigger label if it is missing, then retry an existing environment."""
         pull = await asyncio.to_thread(self._forge.pull, origin.repository, origin.key.number)
         wanted = await asyncio.to_thread(self._trigger_labels, origin.repository, pull)
         label = min(wanted, default="")
         if not label:
-            return CommandResult(False, "Its eph.yaml defines no trigger label.")
-        put_on = not wanted & pull.labels
-        if put_on:
+            return CommandResult(False, wording.NO_TRIGGER_LABEL)
+        missing = not wanted & pull.labels
+        if missing:
             await asyncio.to_thread(self._forge.add_label, origin.repository, origin.key.number, label)
         try:
             await self._control_plane.up(_stack_name(self._view(origin)), origin.author)
         except EnvironmentNotFound:
             self._control_plane.trigger_cycle("labelled")
-        return CommandResult(
-            True,
-            f"Added the label {label}. The environment is created in the next cycle." if put_on else "Retrying now.",
-        )
+        return CommandResult(True, wording.label_added(label) if missing else wording.RETRYING_NOW)
 
     async def _extend(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         seconds = int(command.duration.total_seconds())
         view = await self._control_plane.extend(_stack_name(self._view(origin)), seconds, origin.author)
-        until = f" until {format_time(view.expires_at)} (or the longest this server allows)" if view.expires_at else ""
-        return CommandResult(True, f"Expiry of {view.name} postponed{until}.")
+        return CommandResult(True, wording.extended(view.name, view.expires_at))
 
     async def _approve(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
-        """A commit that is named whole is the one that was looked at; else it is the newest, if it was there by then:
-        two commits that begin alike are made in minutes."""
+        """Approve the newest commit.
+
+        A full SHA proves that the author reviewed that commit. With a prefix or none, the commit must be older than the
+        comment: a second commit with the same prefix can be created within minutes.
+        """
         view = self._view(origin)
         head, named = view.wanted_commit, command.commit
         if named and not head.startswith(named):
-            return CommandResult(
-                False, f"The newest commit is {head[:7]}, not {named[:7]}. Review it, then approve that commit."
-            )
+            return CommandResult(False, wording.approve_newest(head, named))
         await self._control_plane.approve_commit(
             _stack_name(view), head, origin.author, None if named == head else origin.at
         )
-        return CommandResult(True, f"Commit {head[:7]} is approved. Each push needs a new approval.")
+        return CommandResult(True, wording.approved(head))
 
     async def _wake(self, view: EnvironmentView, by: str) -> CommandResult:
-        """One that is awake is kept so for a while: whoever asks wants to use it."""
+        """Wake it, or keep it awake for a while: whoever sends the command wants to use it."""
         await self._control_plane.wake_up(_stack_name(view), by)
-        asleep = view.phase is Phase.ASLEEP
-        return CommandResult(
-            True, f"{view.name} {'is waking up' if asleep else 'is already awake and stays awake for a while'}."
-        )
+        return CommandResult(True, wording.waking(view.name, view.phase is Phase.ASLEEP))
 
     async def _logs(self, view: EnvironmentView) -> CommandResult:
         lines = await self._control_plane.logs(_stack_name(view), LogRequest(lines=LOG_LINES))
         if lines:
-            return CommandResult(True, f"Latest log lines of {view.name}:", tuple(lines[-LOG_LINES:]), verbatim=True)
+            return CommandResult(True, wording.latest_logs(view.name), tuple(lines[-LOG_LINES:]), verbatim=True)
         lines = await self._control_plane.operation_log(_stack_name(view), LOG_LINES)
         if lines:
-            return CommandResult(True, "Log of the last operation:", tuple(lines[-LOG_LINES:]), verbatim=True)
-        return CommandResult(True, f"{view.name} has no log output yet.")
+            return CommandResult(True, wording.OPERATION_LOG, tuple(lines[-LOG_LINES:]), verbatim=True)
+        return CommandResult(True, wording.no_logs(view.name))
 
 
 def _stack_name(view: EnvironmentView) -> str:

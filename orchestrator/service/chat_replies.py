@@ -12,14 +12,14 @@ from stacks.model import Key
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """``reply_only``: pull requests without an environment, whose comment shows nothing but the reply."""
+    """``reply_only``: pull requests without an environment, whose comment contains only the reply."""
 
     by_pull: Mapping[Key, ChatReply] = field(default_factory=dict)
     reply_only: frozenset[Key] = frozenset()
 
 
 class ChatReplies:
-    """Written by the command listener, read by the notifier. Not kept over a restart."""
+    """Written by the command listener, read by the notifier. Lost on restart."""
 
     def __init__(self) -> None:
         self._replies: dict[Key, tuple[datetime, ChatReply]] = {}
@@ -28,7 +28,7 @@ class ChatReplies:
         self._replies[key] = at, reply
 
     def keep(self, is_kept: Callable[[Key, datetime], bool]) -> None:
-        """Forgets every reply for which ``is_kept`` is false."""
+        """Forget every reply for which ``is_kept`` returns false."""
         self._replies = {key: found for key, found in self._replies.items() if is_kept(key, found[0])}
 
     def clear(self) -> None:

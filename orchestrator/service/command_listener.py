@@ -1,10 +1,10 @@
-"""Chat commands: found in comments at every look, obeyed once, and only from people who may write to the repository.
+"""Finds chat commands in comments and executes each once, if its author may write to the repository.
 
-Nothing here needs a webhook: one merely makes the look come early. Our reaction on the comment is the memory of having
-obeyed it, kept by the Git host: eyes before anything is done, and a last word (thumb up, thumb down, confused) once it
-is. A life that finds eyes alone does it again, so a kill loses nothing; what takes a moment to reach its home (an
-extension is a tag) gets its last word only there. Comments older than an hour are history. What strangers write costs
-a reaction at most, and not even that when there is much of it.
+Comments are read in every cycle; a webhook only makes that happen earlier. Our reaction on a comment records its state
+at the Git host: eyes before anything is done, and a final reaction (thumbs up, thumbs down or confused) afterwards. A
+process that finds only eyes executes the command again, so a kill loses nothing. A command whose effect takes a moment
+(an extension is a tag) gets its final reaction once the effect is stored. Comments older than an hour are ignored. A
+comment by someone without access costs at most one reaction, and those are rate-limited.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.service import comment_text
+from orchestrator.service import comment_text, wording
 from orchestrator.service.chat_replies import ChatReplies
 from stacks import keys
 from stacks.model import Key
@@ -44,16 +44,16 @@ MAX_COMMENT_AGE = timedelta(hours=1)
 REPLIES_KEPT_FOR = timedelta(hours=6)
 RATE_WINDOW = timedelta(minutes=10)
 MAX_COMMANDS_PER_PULL = 10
-"""Comments of one pull request within the window; the next ones wait for their turn."""
+"""Comments per pull request and window; further ones wait."""
 MAX_REFUSALS_PER_REPOSITORY = 20
-"""Reactions to strangers, in one repository within the window."""
+"""Reactions to people without access, per repository and window."""
 MAX_CONCURRENT = 8
 _FINAL_REACTIONS = frozenset({Reaction.DONE, Reaction.CONFUSED, Reaction.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOrigin:
-    """Where something was asked for, by whom, and when they wrote it."""
+    """The pull request, author and time of a command."""
 
     repository: Repository
     key: Key
@@ -63,15 +63,15 @@ class CommandOrigin:
 
 class CommandHandler(Protocol):
     async def execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
-        """A ForgeError: not just now; it is asked for again."""
+        """Execute a command. After a ForgeError it is retried."""
 
     def is_applied(self, key: Key, until: datetime) -> bool:
-        """Whether everything that was asked for until then has reached its home."""
+        """Whether the effects of all commands until then are stored."""
 
 
 @dataclass(slots=True)
 class _PendingReaction:
-    """Obeyed, and not yet where it will be found after a kill."""
+    """The final reaction to a command whose effect isn't stored yet."""
 
     origin: CommandOrigin
     since: datetime
@@ -80,7 +80,7 @@ class _PendingReaction:
 
 @dataclass(slots=True)
 class _CommentState:
-    """What this life knows of comments, by their ids; forgotten when they are history."""
+    """What this process knows about comments, by id."""
 
     done: dict[int, datetime] = field(default_factory=dict)
     pending: dict[int, _PendingReaction] = field(default_factory=dict)
@@ -117,13 +117,13 @@ class CommandListener:
         self._unsupported: set[int] = set()
 
     def start_term(self) -> None:
-        """A term of leading begins: what another leader did not finish has eyes alone, and is done again."""
+        """This replica becomes the leader. What another leader didn't finish has only eyes and is executed again."""
         self._comments = _CommentState()
         self._last_read = {}
         self._replies.clear()
 
     def on_cycle(self, cycle: CycleResult) -> None:
-        """After every cycle. What a reply was about goes with its environment."""
+        """Called after every cycle. Forgets replies about environments that are gone."""
         before = {view.key for view in self._last_cycle.views}
         now = {view.key for view in cycle.views}
         self._replies.keep(lambda key, _: key in now or key not in before)
@@ -131,18 +131,18 @@ class CommandListener:
         self._cycle_ready.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             await self._cycle_ready.wait()
             self._cycle_ready.clear()
             try:
                 await self.process()
             except Exception as error:
-                log.exception("comments could not be checked")
-                self._journal.record_problem(f"comments could not be checked: {type(error).__name__}: {error}")
+                log.exception("comments couldn't be checked")
+                self._journal.record_problem(wording.comments_failed(error))
 
     async def process(self) -> None:
-        """Once: repositories that were read since the last turn, and what waits for its last word."""
+        """Handle repositories read since the last call, and add final reactions that are due."""
         forge = self._last_cycle.forge
         fresh = [facts for number, facts in forge.facts.items() if self._last_read.get(number) is not facts]
         self._last_read = dict(forge.facts)
@@ -154,29 +154,27 @@ class CommandListener:
     # --- listening
 
     async def _read_comments(self, repository: Repository, facts: RepositoryFacts) -> None:
-        """One repository's trouble is its own."""
+        """Handle one repository. Its failure doesn't affect the others."""
         since = self._clock() - MAX_COMMENT_AGE
         try:
             async with self._slots:
-                words = (PREFIX, *facts.watched_refs.phrases)
-                found = await asyncio.to_thread(self._forge.comments_since, repository, since, words)
-            for remark in found:
-                if self._is_candidate(remark, facts) and self._dependencies.is_leader():
-                    await self._handle_comment(repository, remark, facts.watched_refs.phrases)
+                phrases = (PREFIX, *facts.watched_refs.phrases)
+                comments = await asyncio.to_thread(self._forge.comments_since, repository, since, phrases)
+            for comment in comments:
+                if self._is_candidate(comment, facts) and self._dependencies.is_leader():
+                    await self._handle_comment(repository, comment, facts.watched_refs.phrases)
         except ForgeUnsupported as error:
             if repository.id not in self._unsupported:
                 self._unsupported.add(repository.id)
                 self._journal.record_problem(str(error))
         except ForgeError as error:
-            self._journal.record_problem(f"{repository.full_name}: comments could not be read or answered: {error}")
+            self._journal.record_problem(wording.comments_unavailable(repository.full_name, error))
         except Exception as error:
             log.exception("processing comments of %s failed", repository.full_name)
-            self._journal.record_problem(
-                f"{repository.full_name}: processing comments failed: {type(error).__name__}: {error}"
-            )
+            self._journal.record_problem(wording.comments_broken(repository.full_name, error))
 
     def _is_candidate(self, comment: ChatComment, facts: RepositoryFacts) -> bool:
-        """A comment on an issue, on a closed pull request, by a program, or answered before is none."""
+        """False for comments on issues or closed pull requests, by bots, and for those already answered."""
         known = (
             comment.id in self._comments.done
             or comment.id in self._comments.pending
@@ -185,38 +183,37 @@ class CommandListener:
         return not known and not comment.by_bot and keys.pull_request(facts.id, comment.number) in facts.open
 
     async def _handle_comment(self, repository: Repository, comment: ChatComment, phrases: tuple[str, ...]) -> None:
-        said = chat_commands.parse(await asyncio.to_thread(_authored_lines, comment.body), phrases)
-        if not said:
+        commands = chat_commands.parse(await asyncio.to_thread(_authored_lines, comment.body), phrases)
+        if not commands:
             self._comments.done[comment.id] = comment.created
             return
-        asked = CommandOrigin(
+        origin = CommandOrigin(
             repository, keys.pull_request(repository.id, comment.number), comment.author, comment.created
         )
         if not await asyncio.to_thread(self._forge.may_write, repository, comment.author):
-            await self._refuse(asked, comment)
-        elif self._within_rate_limit(asked.key, MAX_COMMANDS_PER_PULL):
-            await self._run_commands(asked, comment, said)
+            await self._refuse(origin, comment)
+        elif self._within_rate_limit(origin.key, MAX_COMMANDS_PER_PULL):
+            await self._run_commands(origin, comment, commands)
 
     async def _refuse(self, origin: CommandOrigin, comment: ChatComment) -> None:
         if not self._within_rate_limit(origin.repository.id, MAX_REFUSALS_PER_REPOSITORY):
             return
         self._comments.done[comment.id] = comment.created
-        self._record(EventKind.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], "no write access")
+        self._record(EventKind.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], wording.NO_WRITE_ACCESS)
         await self._react(origin.repository, comment.id, Reaction.REFUSED)
 
     async def _run_commands(
         self, origin: CommandOrigin, comment: ChatComment, parsed: tuple[chat_commands.ParsedLine, ...]
     ) -> None:
-        """Where the host has no reactions, only this life's memory keeps it from happening twice."""
+        """Execute the commands. If the host has no reactions, only this process's memory prevents a repetition."""
         if Reaction.SEEN not in comment.our_reactions:
             remembered = await self._react(origin.repository, comment.id, Reaction.SEEN)
             if not remembered and comment.created < self._started_at:
                 return
-        answers = [(one, await self._execute(one, origin)) for one in parsed]
-        for one, answer in answers:
-            self._reply(one, answer, origin)
-        well = all(answer.ok for _, answer in answers)
-        reaction = Reaction.DONE if well else Reaction.CONFUSED
+        results = [(line, await self._execute(line, origin)) for line in parsed]
+        for line, result in results:
+            self._reply(line, result, origin)
+        reaction = Reaction.DONE if all(result.ok for _, result in results) else Reaction.CONFUSED
         self._comments.pending[comment.id] = _PendingReaction(origin, self._clock(), reaction)
         self._dependencies.on_reply()
 
@@ -224,18 +221,18 @@ class CommandListener:
 
     async def _execute(self, parsed: chat_commands.ParsedLine, origin: CommandOrigin) -> CommandResult:
         if isinstance(parsed, InvalidCommand):
-            return CommandResult(False, f"{parsed.reason}. Commands:", chat_commands.HELP)
+            return CommandResult(False, wording.invalid_command(parsed.reason), chat_commands.HELP)
         return await self._handler.execute(parsed, origin)
 
     def _reply(self, parsed: chat_commands.ParsedLine, result: CommandResult, origin: CommandOrigin) -> None:
-        what = parsed.line if isinstance(parsed, InvalidCommand) else parsed.verb.value
-        self._replies.add(origin.key, self._clock(), ChatReply(f"{PREFIX} {what}", origin.author, result))
+        command = f"{PREFIX} {parsed.line if isinstance(parsed, InvalidCommand) else parsed.verb.value}"
+        self._replies.add(origin.key, self._clock(), ChatReply(command, origin.author, result))
         kind = EventKind.COMMAND_OBEYED if result.ok else EventKind.COMMAND_REFUSED
-        self._record(kind, origin, f"{PREFIX} {what}", result.text)
+        self._record(kind, origin, command, result.text)
 
     def _record(self, kind: EventKind, origin: CommandOrigin, command: str, result: str) -> None:
         where = f"{origin.repository.full_name}#{origin.key.number}"
-        self._journal.record(kind, f"{command[:80]} on {where}: {result[:300]}", where, origin.author)
+        self._journal.record(kind, wording.command_result(command, where, result), where, origin.author)
 
     async def _finish_pending(self) -> None:
         for comment, waiting in list(self._comments.pending.items()):
@@ -246,13 +243,13 @@ class CommandListener:
             except ForgeError as error:
                 origin = waiting.origin
                 where = self._forge.words.reference(origin.repository.full_name, origin.key)
-                self._journal.record_problem(f"{where}: a command could not be answered: {error}")
+                self._journal.record_problem(wording.reaction_failed(where, error))
                 continue
             del self._comments.pending[comment]
             self._comments.done[comment] = waiting.origin.at
 
     async def _react(self, repository: Repository, comment_id: int, reaction: Reaction) -> bool:
-        """Whether the host remembers it."""
+        """Add a reaction. Returns whether the host stores it."""
         try:
             await asyncio.to_thread(self._forge.react, repository, comment_id, reaction)
         except (ForgeUnsupported, ForgeNotFound):

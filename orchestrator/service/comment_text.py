@@ -1,8 +1,8 @@
-"""The lines of a comment that are somebody's own words, as a reader sees them.
+"""Finds the lines of a comment that its author wrote as plain text.
 
-Not what is quoted (with the line right below it, which Markdown shows as part of the quote), in a code block, or hidden
-in an HTML comment. Which is which a real Markdown parser tells: whoever guesses is fooled by a fence that begins in a
-list and goes on after it.
+Excluded are quotes (including a line right below, which Markdown shows as part of the quote), code blocks, and HTML
+comments. This uses a real Markdown parser, because simpler rules fail on cases such as a code fence that starts inside
+a list and continues after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 
 MAX_CHARACTERS = 16_384
-"""Characters that are read: a parser takes its time over a page that is nothing but list items."""
+"""Longer comments are cut off: a parser is slow on a page of nothing but list items."""
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HIDDEN = re.compile(
     r"<(pre|script|style|textarea|blockquote|details|template)\b.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE
@@ -25,7 +25,7 @@ _INLINE_READER = MarkdownIt("commonmark")
 
 
 def authored_lines(body: str) -> Iterator[str]:
-    """Those at the left margin, without the blanks behind them."""
+    """Return these lines if they start at the left margin, without trailing spaces."""
     text = _COMMENT.sub("\n\n", body[:MAX_CHARACTERS].replace("\r\n", "\n").replace("\r", "\n"))
     text = _HIDDEN.sub("\n\n", text)
     raw, quotes = text.split("\n"), 0
@@ -37,7 +37,7 @@ def authored_lines(body: str) -> Iterator[str]:
 
 
 def _outside_of_code(block: str, block_lines: list[str]) -> list[str]:
-    """Code within a paragraph may go over several of its lines: of these none stands there as a line of its own."""
+    """Drop lines that are part of inline code, which may span several lines of a paragraph."""
     shown = [""]
     for part in _INLINE_READER.parseInline(block)[0].children or []:
         if part.type in ("softbreak", "hardbreak"):

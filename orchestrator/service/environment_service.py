@@ -1,4 +1,4 @@
-"""The desk behind the API: reads what the last cycle showed, turns wishes into facts, and wakes the loop."""
+"""What the API can do: read the result of the last cycle, record requests as facts, and trigger a cycle."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
 from orchestrator.service.port import (
     EnvironmentNotFound,
     ForgeUsage,
+    RefusalReason,
     RequestRefused,
     ServiceStatus,
     TemporarilyUnavailable,
@@ -41,12 +43,12 @@ from stacks.model import RefKind
 FOLLOW_INTERVAL = 0.5
 MAX_LINES = 5000
 INITIAL_LINES = 200
-"""What a follower is told of what was printed before."""
+"""Earlier lines that a follower gets at first."""
 
 
 @dataclass(slots=True)
 class ControlPlaneDependencies:
-    """Everything the desk reaches into."""
+    """Everything that the service uses."""
 
     version: str
     started_at: datetime
@@ -67,7 +69,7 @@ class ControlPlaneDependencies:
     clock: Clock
     leadership: Leadership
     redact: Callable[[str], str]
-    """Takes secret values out of what previews print."""
+    """Removes secret values from the output of previews."""
 
 
 class LocalControlPlane:
@@ -78,13 +80,13 @@ class LocalControlPlane:
 
     def status(self) -> ServiceStatus:
         shown = self._deps.cycles.latest
-        notes = list(shown.plan.notes) if shown.plan else ["the first cycle has not finished yet"]
+        notes = list(shown.plan.notes) if shown.plan else [wording.FIRST_CYCLE]
         notes += shown.forge.problems
         if shown.foreign_stacks:
-            notes.append(f"{shown.foreign_stacks} stacks in the backend don't belong to Eph and are ignored")
+            notes.append(wording.foreign_stacks(shown.foreign_stacks))
         leading = self._deps.leadership
         if leading.has_replicas and not leading.is_leader():
-            notes.insert(0, f"this replica isn't the leader; the leader is {leading.leader or 'unknown'}")
+            notes.insert(0, wording.not_the_leader(leading.leader))
         return ServiceStatus(
             version=self._deps.version,
             started=self._deps.started_at,
@@ -117,7 +119,7 @@ class LocalControlPlane:
                 display_name(view).lower(),
             ):
                 return view
-        raise EnvironmentNotFound(f"Environment {name!r} not found")
+        raise EnvironmentNotFound(wording.not_found(name))
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
         subject = self._event_subject(name) if name else ""
@@ -127,7 +129,7 @@ class LocalControlPlane:
             raise TemporarilyUnavailable(str(error)) from error
 
     def _event_subject(self, name: str) -> str:
-        """A stack that is gone still has its events, by its stack's name."""
+        """Events of a destroyed environment can still be read by its stack's name."""
         try:
             return str(self.environment(name).ref)
         except EnvironmentNotFound:
@@ -145,41 +147,40 @@ class LocalControlPlane:
 
     async def _read_logs(self, name: str, query: LogRequest) -> LogLines:
         view = self.environment(name)
-        target, told = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
+        target, settings = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
         try:
             found = await asyncio.to_thread(
-                target.logs, view.name, told, replace(query, lines=min(query.lines, MAX_LINES))
+                target.logs, view.name, settings, replace(query, lines=min(query.lines, MAX_LINES))
             )
             return replace(found, lines=tuple(self._deps.redact(line) for line in found.lines))
         except NoSuchLog as error:
-            raise RequestRefused(str(error)) from error
+            raise RequestRefused(RefusalReason.UNKNOWN_LOG, str(error)) from error
         except Exception as error:
-            raise TemporarilyUnavailable(_target_error(view.target, error)) from error
+            raise TemporarilyUnavailable(wording.target_unreachable(view.target, error)) from error
 
     async def runtime_info(self, name: str) -> RuntimeInfo:
         view = self.environment(name)
-        target, told = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
+        target, settings = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
         if not isinstance(target, Inspectable):
             return RuntimeInfo()
         try:
-            return await asyncio.to_thread(target.inspect, view.name, told)
+            return await asyncio.to_thread(target.inspect, view.name, settings)
         except Exception as error:
-            raise TemporarilyUnavailable(_target_error(view.target, error)) from error
+            raise TemporarilyUnavailable(wording.target_unreachable(view.target, error)) from error
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         view = self.environment(name)
         known = [each.name for each in view.tests]
         if suite not in known:
-            there = f"Suites: {', '.join(known)}." if known else "It has no suites, or it isn't ready yet."
-            raise RequestRefused(f"{view.name} has no suite {suite!r}. {there}")
+            raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(view.name, suite, known))
         return await asyncio.to_thread(self._deps.suite_runner.log_lines, view.ref, suite, min(lines, MAX_LINES))
 
     async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        """Lines as they come; ends when the environment is gone. A target that does not answer is asked again."""
+        """Stream log lines until the environment is gone. If the target stops responding, keep trying."""
         since: LogPositions | None = None
         while True:
             try:
-                told = await self._read_logs(
+                found = await self._read_logs(
                     name, LogRequest(service, MAX_LINES if since else INITIAL_LINES, since=since)
                 )
             except EnvironmentNotFound:
@@ -187,10 +188,10 @@ class LocalControlPlane:
             except TemporarilyUnavailable:
                 if since is None:
                     raise
-                told = LogLines((), since)
-            for line in told.lines:
+                found = LogLines((), since)
+            for line in found.lines:
                 yield line
-            since = told.positions
+            since = found.positions
             await asyncio.sleep(FOLLOW_INTERVAL)
 
     async def follow_operation(self, name: str) -> AsyncIterator[str]:
@@ -205,21 +206,21 @@ class LocalControlPlane:
             seen = now
             await asyncio.sleep(FOLLOW_INTERVAL)
 
-    # --- wishes
+    # --- requests
 
     async def up(self, name: str, by: str) -> EnvironmentView:
         view = self.environment(name)
         self._deps.suite_runner.retry(view.ref)
         self._record_intent(view, IntentKind.RETRY, by)
-        self._deps.journal.record(EventKind.INTENT_RETRY, "requested a retry", str(view.ref), by)
+        self._deps.journal.record(EventKind.INTENT_RETRY, wording.REQUESTED_RETRY, str(view.ref), by)
         return view
 
     async def down(self, name: str, by: str) -> EnvironmentView:
-        """The label goes first: while it is there, the Git host says that the environment should exist."""
+        """Remove the label first: while it is set, the environment is requested."""
         view = self.environment(name)
         await self._remove_trigger_labels(view)
         self._record_intent(view, IntentKind.DOWN, by)
-        self._deps.journal.record(EventKind.INTENT_DOWN, "requested its destruction", str(view.ref), by)
+        self._deps.journal.record(EventKind.INTENT_DOWN, wording.REQUESTED_DESTROY, str(view.ref), by)
         return view
 
     async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
@@ -235,46 +236,46 @@ class LocalControlPlane:
             try:
                 await asyncio.to_thread(self._deps.forge.remove_label, repository, candidate.pull.key.number, label)
             except ForgeNotFound:
-                continue  # somebody was quicker
+                continue  # already removed
             except ForgeError as error:
-                raise RequestRefused(f"the label {label} could not be removed: {error}") from error
+                raise RequestRefused(RefusalReason.FORGE_ERROR, wording.label_not_removed(label, error)) from error
 
     async def _mark_ref_expired(self, view: EnvironmentView, repository: Repository, candidate: Request) -> None:
-        """A branch or a tag has no label to take off: its commit is marked as if its time had run out."""
+        """A branch or a tag has no label to remove, so its commit is marked as expired."""
         try:
-            mark, text = expired_mark(view.ref.stack), "Destroyed by a person."
+            mark, text = expired_mark(view.ref.stack), wording.DESTROYED_BY_PERSON
             await asyncio.to_thread(self._deps.forge.mark, repository, candidate.pull.head_sha, mark, text)
         except ForgeError as error:
             raise RequestRefused(
-                f"{display_name(view)} could not be marked as destroyed by a person: {error}"
+                RefusalReason.FORGE_ERROR, wording.ref_not_marked(display_name(view), error)
             ) from error
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
         view = self.environment(name)
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
-            raise RequestRefused(f"{view.name} is being destroyed, so its expiry can't be changed")
+            raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be extended"))
         if not view.commit:
-            raise RequestRefused(f"{view.name} does not exist yet; the timer starts with its newest commit")
+            raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.TIMER_STARTS_LATER))
         now = self._deps.clock()
-        # Whole seconds, as the tag keeps them: what it says is then what was asked for.
+        # Whole seconds, as in the tag, so that both show the same time.
         until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
         self._record_intent(view, IntentKind.EXTEND, by, until)
-        self._deps.journal.record(
-            EventKind.INTENT_EXTEND, f"requested an extension until {until:%Y-%m-%d %H:%M}", str(view.ref), by
-        )
+        self._deps.journal.record(EventKind.INTENT_EXTEND, wording.requested_extension(until), str(view.ref), by)
         return replace(view, expires_at=until)
 
     async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
         view = self.environment(name)
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
-            raise RequestRefused(f"{view.name} is being destroyed, so it can't be kept")
+            raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be kept"))
         if not view.commit:
-            raise RequestRefused(f"{view.name} does not exist yet; keep it once it has been created")
+            raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.KEEP_LATER))
         self._record_intent(view, IntentKind.KEEP if keep else IntentKind.UNKEEP, by)
-        kind, what = (
-            (EventKind.INTENT_KEEP, "to keep it") if keep else (EventKind.INTENT_UNKEEP, "that it expires again")
+        kind, message = (
+            (EventKind.INTENT_KEEP, wording.REQUESTED_KEEP)
+            if keep
+            else (EventKind.INTENT_UNKEEP, wording.REQUESTED_UNKEEP)
         )
-        self._deps.journal.record(kind, f"asked {what}", str(view.ref), by)
+        self._deps.journal.record(kind, message, str(view.ref), by)
         return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
 
     async def sleep(self, name: str, by: str) -> EnvironmentView:
@@ -285,18 +286,18 @@ class LocalControlPlane:
 
     def _request_sleep_or_wake(self, view: EnvironmentView, kind: IntentKind, by: str) -> EnvironmentView:
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
-            raise RequestRefused(f"{view.name} is being destroyed, so it can't sleep or wake")
+            raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "sleep or wake"))
         if not view.commit:
-            raise RequestRefused(f"{view.name} does not exist yet, so it can't {kind}")
+            raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.SLEEP_LATER))
         if not isinstance(self._deps.target(view.target), Sleeps):
-            raise RequestRefused(f"The target {view.target} does not support sleep")
+            raise RequestRefused(RefusalReason.SLEEP_UNSUPPORTED, wording.sleep_unsupported(view.target))
         self._record_intent(view, kind, by)
-        told, what = (
-            (EventKind.INTENT_SLEEP, "to put it to sleep")
+        event, message = (
+            (EventKind.INTENT_SLEEP, wording.REQUESTED_SLEEP)
             if kind == IntentKind.SLEEP
-            else (EventKind.INTENT_WAKE, "to wake it")
+            else (EventKind.INTENT_WAKE, wording.REQUESTED_WAKE)
         )
-        self._deps.journal.record(told, f"asked {what}", str(view.ref), by)
+        self._deps.journal.record(event, message, str(view.ref), by)
         return view
 
     async def approve_commit(
@@ -308,21 +309,19 @@ class LocalControlPlane:
         candidate = home.requests.get(view.key) if home and view.key else None
         repository = facts.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None or not candidate.pull.from_fork:
-            raise RequestRefused(f"{name} is not an open pull request from a fork, so there is nothing to approve")
+            raise RequestRefused(RefusalReason.NOT_A_FORK, wording.not_a_fork(name))
         head = candidate.pull.head_sha
         if commit != head:
-            raise RequestRefused(
-                f"The newest commit of {name} is {head}, not {commit}. Review it, then approve that commit."
-            )
+            raise RequestRefused(RefusalReason.NOT_NEWEST_COMMIT, wording.not_newest_commit(name, head, commit))
         seen_at = self._deps.first_seen.seen_at(candidate.pull.key, head)
         if requested_at is not None and (seen_at is None or seen_at >= requested_at):
-            raise RequestRefused(f"Commit {head[:7]} was pushed in the meantime. Review it, then approve again.")
+            raise RequestRefused(RefusalReason.PUSHED_MEANWHILE, wording.pushed_meanwhile(head))
         try:
-            text = f"Approved by {by}"
+            text = wording.approved_by(by)
             await asyncio.to_thread(self._deps.forge.mark, repository, head, APPROVED, text)
         except ForgeError as error:
-            raise RequestRefused(f"the approval could not be written on commit {head[:7]}: {error}") from error
-        self._deps.journal.record(EventKind.COMMIT_APPROVED, f"commit {head} of a fork is approved", str(view.ref), by)
+            raise RequestRefused(RefusalReason.FORGE_ERROR, wording.approval_not_written(head, error)) from error
+        self._deps.journal.record(EventKind.COMMIT_APPROVED, wording.fork_approved(head), str(view.ref), by)
         self.trigger_cycle("approved")
         return view
 
@@ -330,30 +329,30 @@ class LocalControlPlane:
         shown = self._deps.cycles.latest
         held = shown.plan.digest if shown.plan else ""
         if not held or plan != held:
-            raise RequestRefused(f"Plan {plan!r} is not on hold" + (f". Plan on hold: {held}" if held else ""))
+            raise RequestRefused(RefusalReason.PLAN_NOT_HELD, wording.plan_not_held(plan, held))
         self._deps.approvals.approve_plan(plan, self._deps.clock())
-        self._deps.journal.record(EventKind.PLAN_APPROVED, f"plan {plan} is approved", actor=by)
+        self._deps.journal.record(EventKind.PLAN_APPROVED, wording.plan_approved(plan), actor=by)
         self.trigger_cycle("approved")
-        return f"plan {plan} runs in the next cycle"
+        return wording.plan_runs(plan)
 
     async def audit(self) -> AuditResult:
         return await self._deps.auditor.audit()
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
-        """What the next plan would remove, and what an audit names; unless it is a dry run, it goes now."""
+        """Remove what an audit finds, and trigger a cycle for what the next plan removes. A dry run only lists it."""
         plan = self._deps.cycles.latest.plan
         lines = [] if plan is None else [line for line in plan.render().splitlines() if _is_removal(line)]
         if dry_run:
             found = await self._deps.auditor.audit()
             return lines + [
-                f"remove    {each.location}: {each.kind} {each.name}: {each.reason}" for each in sweepable(found)
+                wording.would_remove(wording.orphan(each.location, each.kind, each.name), each.reason)
+                for each in sweepable(found)
             ]
         removed = await self._deps.auditor.sweep()
         for sentence in removed:
             self._deps.journal.record(EventKind.SWEEP_REMOVED, sentence, actor=by)
-        self._deps.journal.record(
-            EventKind.SWEEP_REMOVED, f"requested a sweep: {len(lines) + len(removed)} found", actor=by
-        )
+        total = len(lines) + len(removed)
+        self._deps.journal.record(EventKind.SWEEP_REMOVED, wording.requested_sweep(total), actor=by)
         self.trigger_cycle("sweep")
         return lines + removed
 
@@ -374,12 +373,8 @@ def _is_removal(line: str) -> bool:
     return line.startswith(("destroy", "purge", "hold", "confirm"))
 
 
-def _target_error(target: str, error: Exception) -> str:
-    return f"the target {target} could not be reached: {error}"
-
-
 def _new_lines(previous: list[str], current: list[str]) -> list[str]:
-    """What came after the last look: everything behind the longest end of ``previous`` that ``current`` still shows."""
+    """The lines after the longest suffix of ``previous`` with which ``current`` starts."""
     for start in range(len(previous) + 1):
         kept = previous[start:]
         if current[: len(kept)] == kept:

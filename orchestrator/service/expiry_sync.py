@@ -1,7 +1,7 @@
-"""Until when environments live, kept true on what their targets hold (C2).
+"""Keeps the expiry date on the targets' resources up to date (C2).
 
-An extension changes a stack's tag alone: nothing is built for it. So the date is written by the way, after a cycle in
-which it is another than the last one that was written; what could not be written is tried again.
+An extension only changes the stack's tag and runs no update. So the date is written here, after a cycle in which it
+differs from the one written last. A failed write is retried.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger("eph.dates")
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _SETTLED_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNHEALTHY, Phase.ASLEEP})
-"""Not while it is changed: what is made anew then has no date yet."""
+"""Not during an update, when new resources have no date yet."""
 
 
 class HasViews(Protocol):
@@ -31,7 +31,7 @@ class HasViews(Protocol):
 
 
 class ExpirySync:
-    """An audience of the loop; one turn of writing at a time, in a thread."""
+    """Called after each cycle. Writes in a thread, one batch at a time."""
 
     def __init__(
         self,
@@ -46,17 +46,17 @@ class ExpirySync:
         self.task: asyncio.Task[None] | None = None
 
     def start_term(self) -> None:
-        """Another replica may have led meanwhile."""
+        """Forget what was written: another replica may have been the leader since."""
         self._written.clear()
 
     def on_cycle(self, cycle: HasViews) -> None:
         if not self._is_leader() or (self.task is not None and not self.task.done()):
             return
-        there = {
+        settled = {
             view.ref: view for view in cycle.views if view.phase in _SETTLED_PHASES and view.target in self._targets
         }
-        self._written = {ref: at for ref, at in self._written.items() if ref in there}
-        due = [view for ref, view in there.items() if self._written.get(ref, _UNKNOWN) != view.expires_at]
+        self._written = {ref: at for ref, at in self._written.items() if ref in settled}
+        due = [view for ref, view in settled.items() if self._written.get(ref, _UNKNOWN) != view.expires_at]
         if due:
             self.task = asyncio.create_task(asyncio.to_thread(self._write, due))
 
@@ -65,7 +65,7 @@ class ExpirySync:
             try:
                 settings = self._target_settings[view.target]
                 self._targets[view.target].set_expiry(view.name, settings, view.expires_at)
-            except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is tried again
-                log.warning("the expiry date of %s could not be written: %s", view.name, error)
+            except Exception as error:  # noqa: BLE001 - any failure of a target is retried
+                log.warning("the expiry date of %s couldn't be written: %s", view.name, error)
             else:
                 self._written[view.ref] = view.expires_at

@@ -1,6 +1,6 @@
-"""A desk in memory, shipped beside the real one: API, dashboard and CLI tests stand on it, and it needs nothing.
+"""An in-memory ``EnvironmentService`` for tests of API, dashboard and CLI.
 
-It tells a story only when told to: ``then`` queues the phases that an environment goes through, one at each look.
+``queue_phases`` sets the phases that an environment goes through, one for each read.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.port import Event
+from orchestrator.service import wording
 from orchestrator.service.port import (
     EnvironmentNotFound,
     ForgeUsage,
+    RefusalReason,
     RequestRefused,
     ServiceStatus,
     TemporarilyUnavailable,
@@ -30,7 +32,7 @@ START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 def sample(
     number: int, phase: Phase = Phase.READY, repository: str = "demo/shop", at: datetime = START
 ) -> EnvironmentView:
-    """An environment that could be: a full view of pull request ``number``."""
+    """A complete, realistic view of pull request ``number``."""
     owner, _, short = repository.partition("/")
     name = f"{short}-gentle-stream-{number}"
     running = phase in (Phase.READY, Phase.UPDATING, Phase.UNHEALTHY)
@@ -58,7 +60,7 @@ def sample(
 
 
 class FakeEnvironmentService:
-    """Implements ``service.port.Desk``. What was asked of it is in ``calls``, by whom and how."""
+    """Implements ``EnvironmentService``. ``calls`` contains every request with its author."""
 
     def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
         self.views = {str(view.ref): view for view in views}
@@ -70,7 +72,7 @@ class FakeEnvironmentService:
         self.refusal = ""
         self.runtime_info_result = RuntimeInfo()
         self.unavailable_reason = ""
-        """Why the target does not answer."""
+        """If set, the target doesn't respond, for this reason."""
         self.status_error: Exception | None = None
         """What ``status`` raises, as a bug would."""
         self.held_plans: set[str] = set()
@@ -79,13 +81,13 @@ class FakeEnvironmentService:
         self.notes: tuple[str, ...] = ()
         self._next_phases: dict[str, list[Phase]] = {}
 
-    # The world's verbs, for tests
+    # For tests
 
     def put_environment(self, view: EnvironmentView) -> None:
         self.views[str(view.ref)] = view
 
     def queue_phases(self, name: str, *phases: Phase) -> None:
-        """What each next look at the environment will find; DESTROYED as the last one means gone after it."""
+        """Set the phases of the next reads. After a final DESTROYED, the environment is gone."""
         self._next_phases[str(self._find(name).ref)] = list(phases)
 
     def add_event(self, kind: str, message: str = "", name: str = "", actor: str = "eph") -> None:
@@ -95,7 +97,7 @@ class FakeEnvironmentService:
     def add_log_lines(self, name: str, *lines: str, operation: bool = False) -> None:
         self.lines.setdefault((str(self._find(name).ref), operation), []).extend(lines)
 
-    # The desk
+    # EnvironmentService
 
     def status(self) -> ServiceStatus:
         if self.status_error is not None:
@@ -119,11 +121,11 @@ class FakeEnvironmentService:
 
     def environment(self, name: str) -> EnvironmentView:
         view = self._find(name)
-        coming = self._next_phases.get(str(view.ref))
-        if coming:
-            view = replace(view, phase=coming.pop(0))
+        upcoming = self._next_phases.get(str(view.ref))
+        if upcoming:
+            view = replace(view, phase=upcoming.pop(0))
             self.put_environment(view)
-            if not coming and view.phase is Phase.DESTROYED:
+            if not upcoming and view.phase is Phase.DESTROYED:
                 del self.views[str(view.ref)]
         return view
 
@@ -145,7 +147,7 @@ class FakeEnvironmentService:
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         known = [each.name for each in self._find(name).tests]
         if suite not in known:
-            raise RequestRefused(f"Unknown suite {suite!r}. Suites: {', '.join(known) or 'none'}.")
+            raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(name, suite, known))
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
 
     async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
@@ -158,7 +160,7 @@ class FakeEnvironmentService:
             yield line
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
-        # What is gone still has its history, under its stack's name.
+        # A destroyed environment still has events, by its stack's name.
         gone = any(item.subject == name for item in self.log)
         subject = name if gone or not name else str(self._find(name).ref)
         found = [item for item in self.log if item.id > after and (not subject or item.subject == subject)]
@@ -193,7 +195,9 @@ class FakeEnvironmentService:
     ) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:
-            raise RequestRefused(f"The newest commit of {name} is {view.wanted_commit}, not {commit}")
+            raise RequestRefused(
+                RefusalReason.NOT_NEWEST_COMMIT, wording.not_newest_commit(name, view.wanted_commit, commit)
+            )
         return self._record_call(
             "approve_commit", name, by, None, commit, *([requested_at.isoformat()] if requested_at else [])
         )
@@ -210,10 +214,10 @@ class FakeEnvironmentService:
 
     async def approve_plan(self, plan: str, by: str) -> str:
         if plan not in self.held_plans:
-            raise RequestRefused(f"Plan {plan} is not on hold. Plans on hold are in the notes of /api/v1/status.")
+            raise RequestRefused(RefusalReason.PLAN_NOT_HELD, wording.plan_not_held(plan, ", ".join(self.held_plans)))
         self.held_plans.discard(plan)
         self.calls.append(("approve", plan, by))
-        return f"Plan {plan} runs in the next cycle."
+        return wording.plan_runs(plan)
 
     def trigger_cycle(self, reason: str) -> None:
         self.calls.append(("wake", reason))
@@ -221,7 +225,7 @@ class FakeEnvironmentService:
     def _record_call(self, verb: str, name: str, by: str, phase: Phase | None, *more: str) -> EnvironmentView:
         view = self._find(name)
         if self.refusal:
-            raise RequestRefused(self.refusal)
+            raise RequestRefused(RefusalReason.FORGE_ERROR, self.refusal)
         self.calls.append((verb, view.name, by, *more))
         if phase is not None:
             view = replace(view, phase=phase)
@@ -233,4 +237,4 @@ class FakeEnvironmentService:
         for view in self.views.values():
             if name in (view.name, str(view.ref)) or name == display_name(view):
                 return view
-        raise EnvironmentNotFound(f"Environment {name!r} not found")
+        raise EnvironmentNotFound(wording.not_found(name))

@@ -1,8 +1,8 @@
-"""Who is shown every cycle's outcome: the gateway's pages by a file, pull requests by the reporter.
+"""Publishes the result of every cycle: to the gateway's pages in a file, and to pull requests through the reporter.
 
-What vanishes from the views without a destroy (a pull request that was refused or waited, and is not labelled any more)
-gets a last word, so that no comment says for ever what was true once. Who is owed one is remembered over a kill
-(``owed``), and while its repository cannot be read whole.
+An environment that leaves the views without a destroy (for example a refused pull request that loses its label) gets a
+final report, so that no comment stays outdated forever. Which final reports are due survives a kill
+(``pending_reports``) and is kept while the repository can't be read completely.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from orchestrator.forges.port import Repository
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations.journal import Journal
+from orchestrator.service import wording
 from orchestrator.service.chat_replies import ChatReplies, Replies
 from orchestrator.service.pending_reports import PendingReports
 from programs.kit import files
@@ -31,11 +32,11 @@ from stacks.model import Operation, StackRef
 log = logging.getLogger("eph.shows")
 
 RETRY_INTERVAL = 2.0
-"""Seconds after which what was held back by pacing is offered again."""
+"""Seconds until a report that was delayed by rate limiting is retried."""
 
 
 class GatewayStatesFile:
-    """``states.json`` for the gateway's pages: why a host has no answer of its own."""
+    """``states.json`` for the gateway's pages: why a host isn't live."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "states.json"
@@ -64,35 +65,34 @@ def _host_state(view: EnvironmentView) -> dict[str, str | float]:
     }
 
 
-NO_LONGER_REQUESTED = "No longer needed: the pull request was closed, or its label was removed."
-
-
 class PullReporter(Protocol):
-    """Writes what pull requests show. Blocking; called from one thread at a time."""
+    """Writes reports to pull requests. Blocking; called from one thread at a time."""
 
     @property
     def has_pending(self) -> bool:
         """Whether the last ``report`` left anything unwritten."""
 
     def restore(self, views: Iterable[EnvironmentView]) -> None:
-        """What an earlier process reported."""
+        """Load what an earlier process reported."""
 
     def report(
         self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository], replies: Replies
     ) -> list[str]:
-        """A sentence for each report that could not be written; it is tried again."""
+        """Report every view. Returns a sentence for each report that failed and will be retried."""
 
     def report_final(self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies) -> bool:
-        """False: it may work later."""
+        """Write a final report. False if it should be retried."""
 
     def is_delivered(self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies) -> bool:
-        """Whether everything about it was written, or refused so often that it is given up."""
+        """Whether every report about it was written, or rejected too often to retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotifierDependencies:
-    """``create_reporter`` gives one that remembers nothing. ``forget_record`` is called for an environment that left,
-    perhaps without a destroy: nothing else deletes its logs."""
+    """``create_reporter`` returns one without memory.
+
+    ``forget_record`` is called when an environment is gone, maybe without a destroy; nothing else deletes its logs.
+    """
 
     create_reporter: Callable[[], PullReporter]
     journal: Journal
@@ -103,7 +103,7 @@ class NotifierDependencies:
 
 
 class Notifier:
-    """Keeps pull requests told. One report at a time, in a thread; whatever is newest when it ends goes next."""
+    """Keeps pull requests up to date. Reports one cycle at a time in a thread, always the newest."""
 
     def __init__(self, dependencies: NotifierDependencies) -> None:
         self._dependencies = dependencies
@@ -115,14 +115,14 @@ class Notifier:
         self._changed = asyncio.Event()
         self._report_lock = asyncio.Lock()
         self._thread_lock = threading.Lock()
-        """A cancelled turn leaves its thread at work, and the reporter is for one at a time."""
+        """After a cancel, the thread is still running, but the reporter allows only one at a time."""
         self._last_views: dict[StackRef, EnvironmentView] = self._store.load()
         self._reporter.restore(self._last_views.values())
         self._pending: dict[StackRef, EnvironmentView] = {}
         self._reported_destroyed: set[StackRef] = set()
 
     def start_term(self) -> None:
-        """Forgets what was reported before this term: another replica may have reported since."""
+        """Forget what was reported before this term, because another replica may have reported since."""
         self._reporter, self._latest_cycle = self._dependencies.create_reporter(), CycleResult()
         self._last_views, self._pending, self._reported_destroyed = self._store.load(), {}, set()
         self._reporter.restore(self._last_views.values())
@@ -130,7 +130,7 @@ class Notifier:
     def on_cycle(self, cycle: CycleResult) -> None:
         now = {view.ref: _with_last_known_name(view, self._last_views.get(view.ref)) for view in cycle.views}
         keys = {view.key for view in cycle.views}
-        # By its pull request: a renamed repository's environment may be a stack of another name by now.
+        # Compare by pull request: after a rename of the repository, its stack may have another name.
         missing = {
             ref: view
             for ref, view in self._last_views.items()
@@ -142,13 +142,13 @@ class Notifier:
                 self._dependencies.forget_record(ref)
             elif _is_gone(view, cycle):
                 self._pending[ref] = (
-                    _expired_view(view) if view.phase is Phase.EXPIRED else _final_view(view, NO_LONGER_REQUESTED)
+                    _expired_view(view)
+                    if view.phase is Phase.EXPIRED
+                    else _final_view(view, wording.NO_LONGER_REQUESTED)
                 )
             else:
                 undecided[ref] = view
-        for ref in (
-            self._reported_destroyed - now.keys()
-        ):  # its destroy may have been killed when all but its result was there
+        for ref in self._reported_destroyed - now.keys():  # its destroy may have been killed just before its end
             self._dependencies.forget_record(ref)
         self._reported_destroyed &= {ref for ref, view in now.items() if view.phase is Phase.DESTROYING}
         self._pending = {ref: view for ref, view in self._pending.items() if ref not in now and view.key not in keys}
@@ -157,14 +157,14 @@ class Notifier:
         self._changed.set()
 
     def notify(self) -> None:
-        """There is something new to say though no cycle came: an answer."""
+        """Report again without a new cycle, because there is a reply."""
         self._changed.set()
 
     async def run(self) -> None:
-        """Until cancelled. What pacing held back is offered again though nothing new came."""
+        """Run until cancelled. Reports that were delayed by rate limiting are retried even without a new cycle."""
         while True:
             with contextlib.suppress(TimeoutError):
-                # Not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake.
+                # Not wait_for: before Python 3.12 it ignores a cancel that arrives together with the event.
                 async with asyncio.timeout(RETRY_INTERVAL):
                     await self._changed.wait()
             if self._changed.is_set() or self._reporter.has_pending:
@@ -173,49 +173,48 @@ class Notifier:
                     await self.report()
 
     async def report(self) -> None:
-        """Once, with what is newest. An error is told, and the next turn tries again."""
+        """Report the newest cycle. An error is recorded, and the next call retries."""
         async with self._report_lock:
-            owed = dict(self._pending)
-            # One that was told that it is gone stays so: what was seen before may be shown for as long as a look hangs.
+            pending = dict(self._pending)
+            # Never take back a "destroyed": a view may be outdated while an observation hangs.
             views = [view for view in self._latest_cycle.views if view.ref not in self._reported_destroyed]
             self._update_replies()
             try:
-                failed, said = await asyncio.to_thread(self._report, [*views, *owed.values()], owed)
+                failed, delivered = await asyncio.to_thread(self._report, [*views, *pending.values()], pending)
             except Exception as error:
-                log.exception("pull requests could not be updated")
-                failed, said = [f"pull requests could not be updated: {type(error).__name__}: {error}"], []
-        for ref in said:
-            if self._pending.get(ref) is owed[ref]:
+                log.exception("pull requests couldn't be updated")
+                failed, delivered = [wording.reports_failed(error)], []
+        for ref in delivered:
+            if self._pending.get(ref) is pending[ref]:
                 del self._pending[ref]
                 self._dependencies.forget_record(ref)
         for sentence in failed:
             self._journal.record(EventKind.REPORT_FAILED, sentence)
 
     def _update_replies(self) -> None:
-        """Whose environment has gone and was told so keeps that as the last word."""
+        """Select current replies. A final report about a destroyed environment isn't replaced by one."""
         replies = self._dependencies.replies.current()
         shown = {view.key for view in (*self._latest_cycle.views, *self._pending.values(), *self._last_views.values())}
         self._replies = Replies(replies, frozenset(replies) - shown)
 
     async def report_destroyed(self, operation: Operation, reason: str) -> bool:
-        """Reports on the pull request that its environment is gone, before its record is removed. False: not reported
-        yet, keep the record."""
+        """Report that the environment is destroyed, before its record is removed. False: keep the record."""
         if not self._dependencies.is_leader():
-            return False  # Whoever leads tells it, and lets the record go.
+            return False  # The leader reports it and removes the record.
         view = self._last_views.get(operation.ref)
         if view is None or view.key is None or view.key.repository not in self._latest_cycle.forge.repositories:
-            return True  # Nobody is there to be told: the repository itself is out of reach, or not ours any more.
+            return True  # No one to report to: the repository is unreachable or no longer configured.
         gone = _final_view(view, reason)
         async with self._report_lock:
-            told, said = await asyncio.to_thread(self._report_one, gone, self._latest_cycle.forge.repositories)
-        if told and said:
-            self._reported_destroyed.add(operation.ref)  # else it is owed its last word when it has gone from the views
-        return told and self._dependencies.is_leader()
+            reported, delivered = await asyncio.to_thread(self._report_one, gone, self._latest_cycle.forge.repositories)
+        if reported and delivered:
+            self._reported_destroyed.add(operation.ref)  # otherwise its final report is due once it left the views
+        return reported and self._dependencies.is_leader()
 
     def _report(
         self, views: Sequence[EnvironmentView], pending: Mapping[StackRef, EnvironmentView]
     ) -> tuple[list[str], list[StackRef]]:
-        """What could not be told, and the last words that were."""
+        """Returns what couldn't be reported, and which final reports were delivered."""
         repositories = self._latest_cycle.forge.repositories
         with self._thread_lock:
             failed = self._reporter.report(views, repositories, self._replies)
@@ -231,7 +230,7 @@ class Notifier:
 
 
 def _with_last_known_name(view: EnvironmentView, previous: EnvironmentView | None) -> EnvironmentView:
-    """A stack that lost its tag may not tell its name any more; what was shown under it must still be taken back."""
+    """Keep the name of a stack that lost its tag, so that reports under that name can be updated."""
     return replace(view, name=previous.name) if previous is not None and not view.name else view
 
 
@@ -243,11 +242,11 @@ def _final_view(view: EnvironmentView, reason: str) -> EnvironmentView:
 
 
 def _expired_view(view: EnvironmentView) -> EnvironmentView:
-    """Its label was taken off by us or by a person: either way that it expired is what people want to know."""
-    return replace(_final_view(view, "The environment expired."), phase=Phase.EXPIRED)
+    """Whoever removed its label, people want to know that it expired."""
+    return replace(_final_view(view, wording.EXPIRED), phase=Phase.EXPIRED)
 
 
 def _is_gone(view: EnvironmentView, cycle: CycleResult) -> bool:
-    """Absence counts only where the repository was read whole."""
+    """Absence counts only if the repository was read completely."""
     facts = cycle.forge.facts.get(view.key.repository) if view.key else None
     return facts is not None and view.key is not None and facts.is_complete_for(view.key)

@@ -1,9 +1,9 @@
-"""Which pull requests were told something that will not stay true, kept over a kill.
+"""Which pull requests have a report that must be updated later; survives a kill.
 
-Most environments leave by a destroy, which turns their comment first. One that never got as far as a stack leaves
-without: its last word is owed by whoever told it the last time, and that one may be dead. So who was told is written
-down before it is told, with the phase that it was told: a check that was left in progress on a commit that nobody wants
-any more is found by it. Losing the file loses a last word, never an environment.
+Most environments end with a destroy, which updates their comment first. One that never got a stack ends without, and
+the process that reported on it may be dead by then. So each pull request is stored before its report is written, with
+the reported phase. That way, a check that is still in progress on an abandoned commit is found. Losing this file loses
+a final report, never an environment.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from stacks.model import Key, StackRef
 
 
 class PendingReports:
-    """``path`` None keeps nothing over a restart."""
+    """Without a ``path``, nothing survives a restart."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._written = ""
 
     def load(self) -> dict[StackRef, EnvironmentView]:
-        """Those that an earlier life, or an earlier leader, told; what cannot be read is nobody."""
+        """Load the reports of an earlier process or leader. An unreadable file counts as empty."""
         self._written = ""
         try:
             rows = json.loads(self._path.read_text()) if self._path else []
@@ -41,7 +41,7 @@ class PendingReports:
         text = json.dumps([to_row(view, view.key) for view in views if view.key is not None])
         if self._path is None or text == self._written:
             return
-        with contextlib.suppress(OSError):  # a full disk; the cycle goes on, and the next one tries again
+        with contextlib.suppress(OSError):  # for example a full disk; the next cycle retries
             files.write(self._path, text)
             self._written = text
 

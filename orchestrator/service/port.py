@@ -1,11 +1,12 @@
-"""What people and programs may ask of Eph. Surfaces (API, dashboard, metrics) call it; ``fake.py`` implements it in
-memory."""
+"""What people and programs can request from Eph. Surfaces (API, dashboard, metrics) call it; ``fake.py`` implements it
+in memory."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from orchestrator.core.orphans.orphan_audit import AuditResult
@@ -15,20 +16,37 @@ from programs.runtime_info import LogRequest, RuntimeInfo
 
 
 class EnvironmentNotFound(LookupError):
-    """Neither wanted nor existing under that name."""
+    """No environment with that name is requested or exists."""
+
+
+class RefusalReason(StrEnum):
+    BEING_DESTROYED = "being-destroyed"
+    NOT_CREATED = "not-created"
+    SLEEP_UNSUPPORTED = "sleep-unsupported"
+    UNKNOWN_LOG = "unknown-log"
+    UNKNOWN_SUITE = "unknown-suite"
+    FORGE_ERROR = "forge-error"
+    NOT_A_FORK = "not-a-fork"
+    NOT_NEWEST_COMMIT = "not-newest-commit"
+    PUSHED_MEANWHILE = "pushed-meanwhile"
+    PLAN_NOT_HELD = "plan-not-held"
 
 
 class RequestRefused(Exception):
-    """The request is understood and not carried out; the message says why and what to do."""
+    """The request is valid but can't be executed; the message says why and what to do."""
+
+    def __init__(self, reason: RefusalReason, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class TemporarilyUnavailable(Exception):
-    """What is asked for cannot be had just now, through no fault of the request; the message says what is down."""
+    """The request can't be served at the moment; the message says what is unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """The service itself: what ``/api/v1/status`` and ``eph list`` put under the table."""
+    """The state of the service, as in ``/api/v1/status`` and below the table of ``eph list``."""
 
     version: str
     started: datetime
@@ -36,12 +54,12 @@ class ServiceStatus:
     cycle_seconds: float
     complete: bool
     notes: tuple[str, ...]
-    """Sentences: repositories that could not be read, foreign stacks left alone, a guard that holds."""
+    """For example: repositories that couldn't be read, ignored stacks, a plan on hold."""
     running: int
     queued: int
     forge: ForgeUsage | None = None
     leads: bool = True
-    """Of several replicas, the one that acts."""
+    """Whether this replica is the leader."""
     term: int = 1
     """Increases by one with each change of the leader."""
     leader: str = ""
@@ -50,8 +68,10 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class WebhookTestResult:
-    """What came of a webhook that we sent to ourselves. ``hook_urls``, ``deliveries`` and ``note`` are what the Git
-    host says of its own."""
+    """The result of a webhook that we sent to ourselves.
+
+    ``hook_urls``, ``deliveries`` and ``note`` describe the Git host's own webhooks.
+    """
 
     url: str
     status: int
@@ -65,7 +85,7 @@ class WebhookTestResult:
 
 @dataclass(frozen=True, slots=True)
 class ForgeUsage:
-    """What the Git host cost so far; ``remaining`` and ``limit`` -1: it never told."""
+    """Requests to the Git host so far. ``remaining`` and ``limit`` are -1 if unknown."""
 
     counted: int
     free: int
@@ -82,59 +102,67 @@ class EnvironmentService(Protocol):
     def environments(self) -> list[EnvironmentView]: ...
 
     def environment(self, name: str) -> EnvironmentView:
-        """Raises NoSuchEnvironment."""
+        """Raises EnvironmentNotFound."""
 
     async def logs(self, name: str, query: LogRequest) -> list[str]:
-        """The last lines of the environment's services. Refused for a service that it does not have; Unavailable when
-        its target does not answer."""
+        """The last lines of its services.
+
+        Raises RequestRefused for an unknown service, and TemporarilyUnavailable if the target doesn't respond.
+        """
 
     async def operation_log(self, name: str, lines: int) -> list[str]:
         """The last lines of its last operation."""
 
     async def runtime_info(self, name: str) -> RuntimeInfo:
-        """Its pods or processes, and what the target says happened to them. Unavailable: it does not answer."""
+        """Its pods or processes, and their recent events.
+
+        Raises TemporarilyUnavailable if the target doesn't respond.
+        """
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         """The last lines of a suite's last run."""
 
     def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        """What its services print, as it comes; ends when the environment is gone."""
+        """Stream the output of its services until the environment is gone."""
 
     def follow_operation(self, name: str) -> AsyncIterator[str]: ...
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
-        """``name`` empty: of all environments."""
+        """An empty ``name`` selects all environments."""
 
     async def up(self, name: str, by: str) -> EnvironmentView:
-        """Tries again now (a stalled or failed one), or wakes the loop for it."""
+        """Retry a stalled or failed environment now, or trigger a cycle for it."""
 
     async def down(self, name: str, by: str) -> EnvironmentView:
-        """Takes the trigger label off the pull request and destroys."""
+        """Remove the trigger label from the pull request and destroy the environment."""
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView: ...
 
     async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
-        """Stops its clock, or lets it run again."""
+        """Turn expiry off or on again."""
 
     async def sleep(self, name: str, by: str) -> EnvironmentView:
-        """Stops what runs of it and keeps all that it holds."""
+        """Stop its processes and keep its data."""
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
-        """Starts it again; one that is awake stays so for a while."""
+        """Wake it. If it is already awake, it stays awake for a while."""
 
     async def approve_commit(
         self, name: str, commit: str, by: str, requested_at: datetime | None = None
     ) -> EnvironmentView:
-        """Lets that very commit (all forty digits) of a fork run. Refused when it is not the newest, or when the newest
-        was not yet seen when the person ``requested_at`` so: they may have meant the one before."""
+        """Allow exactly this commit (its full SHA) of a fork to run.
+
+        Refused if it isn't the newest, or if the newest was first seen after ``requested_at``: the person may have
+        meant the previous one.
+        """
 
     async def audit(self) -> AuditResult:
-        """Compares what there really is with stacks and pull requests; changes nothing."""
+        """Compare what exists with stacks and pull requests, without changing anything."""
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
-        """Looks for leftovers now and removes them; gives a sentence for each."""
+        """Find and remove leftovers now. Returns a sentence for each."""
 
     async def approve_plan(self, plan: str, by: str) -> str:
-        """Lets one very plan that a guard holds go through."""
+        """Approve exactly this plan, which a guard holds."""
 
     def trigger_cycle(self, reason: str) -> None: ...

@@ -1,8 +1,7 @@
-"""Takes webhooks: each is verified, remembered by its id, and triggers an early cycle; nothing more.
+"""Receives webhooks: verifies each, remembers its id, and triggers an early cycle; nothing more.
 
-A repeated one (by the Git host, or by somebody who recorded it) has no effect: an id that was seen is ignored, so is an
-event that is a day old, and triggers are limited to one each half second. ``test`` sends a ping to this server the way
-the Git host would, so that everything between them is tried too.
+A replayed webhook has no effect: known ids and events older than a day are ignored, and cycles are triggered at most
+every half second. ``test`` sends a ping to this server as the Git host would, which also tests everything in between.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.service import wording
 from orchestrator.service.port import WebhookTestResult
 from programs.kit.caches import BoundedCache
 
@@ -30,8 +30,10 @@ TEST_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """``listen_address`` is where this ephd listens; ``public_url`` where the Git host reaches it, if that is set.
-    ``status`` asks the Git host, called ``host``, about its own webhooks."""
+    """``listen_address`` is this ephd's address; ``public_url`` is the one for the Git host, if configured.
+
+    ``status`` reads the webhooks configured at the Git host, whose product name is ``host``.
+    """
 
     secret: bytes
     path: str
@@ -51,7 +53,7 @@ class WebhookReceiver:
         self._lock = threading.Lock()
 
     def receive(self, request: WebhookRequest) -> bool:
-        """Whether it is really the Git host's. Returns at once: all it does is trigger a cycle."""
+        """Accept a webhook, or return False if its signature is invalid. Returns at once: it only triggers a cycle."""
         event = self._parser.parse(request, self._endpoint.secret, self._clock())
         if event is None:
             return False
@@ -61,23 +63,22 @@ class WebhookReceiver:
             elif event.key is not None:
                 self._wakeups.wake_soon(scope=event.key)
             if event.note:
-                delivery = event.delivery_id or "without an id"
-                text = f"{event.name or 'no event'}: {event.note} (delivery {delivery})"
+                text = wording.webhook_received(event.name, event.note, event.delivery_id)
                 self._journal.record(EventKind.WEBHOOK_RECEIVED, text, actor="webhook")
         return True
 
     async def test(self) -> WebhookTestResult:
         url = self._endpoint.public_url or f"http://{self._endpoint.listen_address}{self._endpoint.path}"
         number = f"eph-test-{secrets.token_hex(8)}"
-        begun = time.monotonic()
+        started = time.monotonic()
         status, message = await self._send(url, number)
-        took = (time.monotonic() - begun) * 1000
+        milliseconds = (time.monotonic() - started) * 1000
         arrived = number in self._delivery_ids
         hooks = await asyncio.to_thread(self._endpoint.status)
         return WebhookTestResult(
             url=url,
             status=status,
-            milliseconds=took,
+            milliseconds=milliseconds,
             arrived=arrived,
             message=message or _explain_response(status, arrived, self._endpoint),
             hook_urls=hooks.urls,
@@ -91,10 +92,10 @@ class WebhookReceiver:
             async with httpx.AsyncClient(timeout=TEST_TIMEOUT, trust_env=bool(self._endpoint.public_url)) as client:
                 return (await client.post(url, content=ping.body, headers=dict(ping.headers))).status_code, ""
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return 0, f"{url} does not respond: {str(error) or type(error).__name__}"
+            return 0, wording.url_unreachable(url, error)
 
     def _is_new(self, delivery_id: str) -> bool:
-        """One without an id is always new."""
+        """A webhook without an id is always new."""
         if not delivery_id:
             return True
         with self._lock:
@@ -105,20 +106,19 @@ class WebhookReceiver:
 
 def _explain_response(status: int, arrived: bool, endpoint: WebhookEndpoint) -> str:
     if status == 202 and arrived:
-        more = "" if endpoint.public_url else "; set forge.webhook_url to test the public address"
-        return f"The ping arrived and its signature is valid{more}"
+        return wording.ping_arrived(endpoint.public_url)
     if status == 202:
-        return "Another server responded: the address leads to another Eph or to another replica"
+        return wording.OTHER_SERVER
     if status == 401:
-        return "Invalid signature: the server at this address has another webhook secret"
+        return wording.WRONG_SECRET
     if status in (301, 302, 307, 308):
-        return f"The server responded with a redirect ({status}), which {endpoint.host} does not follow; use its target"
-    return f"The server responded with {status}: a proxy in front of Eph may block POST {endpoint.path}"
+        return wording.redirected(status, endpoint.host)
+    return wording.unexpected_status(status, endpoint.path)
 
 
 def _hook_url_note(hooks: WebhookStatus, url: str) -> str:
     if not hooks.urls:
-        return "no webhook found at the Git host; Eph still polls at every interval"
+        return wording.NO_WEBHOOK
     if url and url not in hooks.urls:
-        return f"the Git host sends webhooks to {', '.join(hooks.urls)}, not to forge.webhook_url"
+        return wording.other_webhook_urls(hooks.urls)
     return ""

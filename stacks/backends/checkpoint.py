@@ -68,7 +68,7 @@ def _input_value(resources: list[dict[str, Any]], input_name: str) -> str:
 
 
 def _pinned_images(resources: list[dict[str, Any]]) -> PinnedImages | None:
-    """What the program said of its images first of all (``registry.PINNED``)."""
+    """What the program said of its images first of all (``registry.PINNED_INPUT``)."""
     for item in resources:
         said = item["inputs"].get(registry.PINNED_INPUT) if isinstance(item.get("inputs"), dict) else None
         if isinstance(said, dict) and isinstance(said.get("commit"), str):

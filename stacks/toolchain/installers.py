@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 Progress = Callable[[str], None]
@@ -50,6 +51,15 @@ if [ -n "${EPH_DYNAMIC_PROVIDER_PORT:-}" ]; then
 fi
 exec "${PULUMI_PYTHON_CMD:-python3}" -u -m pulumi.dynamic "$@"
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSource:
+    """A program that is built from a Go module: the script in infra/toolchain, and how long it takes."""
+
+    version: str
+    script: str
+    duration: str
 
 
 class SourceUnavailable(RuntimeError):
@@ -99,9 +109,9 @@ def build_plugin(folder: Path, name: str, version: str, progress: Progress) -> N
     _run_build_script(f"{name}-plugin/build.sh", binary, _progress_reporter(f"plugin {name} {version}", progress))
 
 
-def build_helm(folder: Path, name: str, version: str, progress: Progress) -> None:
-    progress(f"{name} {version}: building from its Go module; 5 to 10 minutes the first time on two cores")
-    _run_build_script("kubernetes-plugin/helm.sh", folder / name, _progress_reporter(f"{name} {version}", progress))
+def build_tool(source: ToolSource, folder: Path, name: str, version: str, progress: Progress) -> None:
+    progress(f"{name} {version}: building from its Go module; {source.duration} the first time on two cores")
+    _run_build_script(source.script, folder / name, _progress_reporter(f"{name} {version}", progress))
 
 
 def _run_build_script(script_name: str, binary: Path, on_output: Callable[[list[str]], None]) -> None:

@@ -1,11 +1,11 @@
-"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI, and Helm.
+"""Pulumi's plugins that Eph's targets need, found or installed next to the CLI, and tools that render manifests.
 
 A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
 very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same
 order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK says which version.
 
-Helm, which renders charts, is the command of the very module that Pulumi's Kubernetes plugin renders them with. So it
-is built from the plugin's go.mod, which takes seconds where the plugin was built; it has no download of its own.
+Helm and kustomize are built from their Go modules; Eph doesn't download them. Helm's is the module that Pulumi's
+Kubernetes plugin renders charts with, so after the plugin its build takes seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
@@ -24,8 +25,12 @@ from stacks.toolchain import pulumi_cli
 from stacks.toolchain.installers import SourceUnavailable
 from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
 
-HELM, HELM_VERSION = "helm", "3.18.6"
-"""As in infra/toolchain/kubernetes-plugin/go.mod; a test sees to it."""
+HELM, KUSTOMIZE = "helm", "kustomize"
+TOOLS = {
+    HELM: sources.ToolSource("3.18.6", "kubernetes-plugin/helm.sh", "5 to 10 minutes"),
+    KUSTOMIZE: sources.ToolSource("5.7.1", "kustomize/build.sh", "a minute or two"),
+}
+"""The versions are those of the go.mod next to each script; a test compares them."""
 
 
 def find(name: str, cache: Path | None = None) -> Path:
@@ -54,18 +59,28 @@ def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
 
 
 def with_plugins(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
-    """The CLI together with the plugins that these targets need."""
+    """The CLI together with the plugins that these targets need, and the tools that they can use if they are there."""
     from programs import registry  # not at the top: the image's tools are installed from this package alone
 
     found = filter(None, map(registry.find, targets))
-    names = sorted({plugin for target in found for plugin in target.description.plugins})
+    descriptions = [target.description for target in found]
+    names = sorted({plugin for description in descriptions for plugin in description.plugins})
+    optional = sorted({tool for description in descriptions for tool in description.tools})
     folders = [str(ensure(name, progress)) for name in names]
+    folders += [str(folder) for folder in map(find_optional, optional) if folder]
     return replace(tools, path=os.pathsep.join([*folders, tools.path]))
+
+
+def find_optional(name: str) -> Path | None:
+    try:
+        return find(name)
+    except ToolchainNotFound:
+        return None
 
 
 def _install(name: str, cache: Path, progress: Progress) -> Path:
     failures: dict[str, str] = {}
-    makers = {"build": sources.build_helm} if name == HELM else _PLUGIN_INSTALLERS
+    makers = {"build": partial(sources.build_tool, TOOLS[name])} if name in TOOLS else _PLUGIN_INSTALLERS
     for way in [way for way in makers if way in pulumi_cli.allowed_ways()]:
         staging = cache / "plugins" / f".new-{name}-{os.getpid()}"
         try:
@@ -87,11 +102,11 @@ _PLUGIN_INSTALLERS = {"download": sources.download_plugin, "build": sources.buil
 
 
 def version(name: str) -> str:
-    return HELM_VERSION if name == HELM else metadata.version(f"pulumi-{name}")
+    return TOOLS[name].version if name in TOOLS else metadata.version(f"pulumi-{name}")
 
 
 def _binary_name(name: str) -> str:
-    return HELM if name == HELM else f"pulumi-resource-{name}"
+    return name if name in TOOLS else f"pulumi-resource-{name}"
 
 
 def _install_folder(name: str, cache: Path) -> Path:
@@ -99,11 +114,11 @@ def _install_folder(name: str, cache: Path) -> Path:
 
 
 def _title(name: str) -> str:
-    return f"{'' if name == HELM else 'plugin '}{name} {version(name)}"
+    return f"{'' if name in TOOLS else 'plugin '}{name} {version(name)}"
 
 
 def _not_found_message(name: str, failures: dict[str, str]) -> str:
-    target = HELM if name == HELM else f"plugin-{name}"
+    target = name if name in TOOLS else f"plugin-{name}"
     return "\n".join(
         [
             f"{_title(name).capitalize()} is not on this machine.",

@@ -11,36 +11,35 @@ from pathlib import Path
 
 import pytest
 
+from tests import how_to_pages
 from tests.sabotage.patched_copy import PACKAGES, ROOT, copy_code
 
 DOORS = ("stacks.backends", "stacks.executors")
-EMPTY_BACKEND = """
-from stacks.backends.fake import FakeBackend
-from stacks.backends.port import BackendAdapter
+S3_BACKEND = """from stacks.backends.fake import FakeBackend
 
 
-class EmptyBackend(FakeBackend):
-    def __init__(self, url):
+class S3Backend(FakeBackend):
+    def __init__(self, url: str) -> None:
         super().__init__()
         self.opened = url
 
     @property
-    def url(self):
+    def url(self) -> str:
         return self.opened
 
 
-ADAPTER = BackendAdapter(("empty",), EmptyBackend)
+open_url = S3Backend
 """
 USE_BACKEND = """
 from orchestrator.config.settings.server_settings import ServerSettings
 from stacks.backends import registry
 from stacks.backends.inventory import StackInventory
 
-settings = ServerSettings(backend_url="empty://here")
+settings = ServerSettings(backend_url="s3://bucket")
 backend = registry.open_backend(settings.stacks_url)
-assert backend.url == "empty://here"
+assert backend.url == "s3://bucket"
 assert StackInventory(backend).snapshot().complete
-print(sorted(registry.schemes()))
+assert "s3" in registry.schemes()
 """
 EMPTY_EXECUTOR = """
 from stacks.executors.fake import FakeExecutor
@@ -68,8 +67,14 @@ settings = ServerSettings(home=Path.cwd() / "home", executor="empty")
 worker = outside.create_worker_settings(settings, Toolchain(Path("pulumi"), "3.0.0", "", ""))
 executor = registry.open_executor(settings.executor, ExecutorSettings(worker, "3.0.0", settings.operations_dir))
 assert executor.version == "3.0.0"
-print(sorted(registry.installed()))
+assert "empty" in registry.installed()
 """
+
+
+def backend_files() -> dict[str, str]:
+    """The adapter that docs/how-to/add-a-backend.md shows, with a backend in memory."""
+    [code] = how_to_pages.code_files("add-a-backend").values()
+    return {"__init__.py": code, "s3_backend.py": S3_BACKEND}
 
 
 def _adapters(door: str) -> list[str]:
@@ -101,10 +106,8 @@ def test_adapter_is_imported_only_in_its_own_folder(adapter: str) -> None:
 
 def test_new_backend_takes_one_folder(tmp_path: Path) -> None:
     copy_code(tmp_path, ())
-    folder = tmp_path / "stacks/backends/empty"
-    folder.mkdir()
-    (folder / "__init__.py").write_text(EMPTY_BACKEND)
-    assert _run(tmp_path, USE_BACKEND) == "['empty', 'file']"
+    how_to_pages.write_files(tmp_path / "stacks/backends/s3", backend_files())
+    _run(tmp_path, USE_BACKEND)
 
 
 def test_new_executor_takes_one_folder(tmp_path: Path) -> None:
@@ -112,28 +115,22 @@ def test_new_executor_takes_one_folder(tmp_path: Path) -> None:
     folder = tmp_path / "stacks/executors/empty"
     folder.mkdir()
     (folder / "__init__.py").write_text(EMPTY_EXECUTOR)
-    assert _run(tmp_path, USE_EXECUTOR) == "['empty', 'process']"
+    _run(tmp_path, USE_EXECUTOR)
 
 
 def test_new_executor_of_another_distribution(tmp_path: Path) -> None:
-    _install(tmp_path, "eph.executors", EMPTY_EXECUTOR)
-    assert _run(tmp_path, USE_EXECUTOR) == "['empty', 'process']"
+    how_to_pages.install(
+        tmp_path, "eph_empty", {"__init__.py": EMPTY_EXECUTOR}, "eph.executors empty = eph_empty:ADAPTER"
+    )
+    _run(tmp_path, USE_EXECUTOR)
 
 
 def test_new_backend_of_another_distribution(tmp_path: Path) -> None:
-    _install(tmp_path, "eph.backends", EMPTY_BACKEND)
-    assert _run(tmp_path, USE_BACKEND) == "['empty', 'file']"
+    how_to_pages.install(tmp_path, "eph_s3", backend_files(), "eph.backends s3 = eph_s3:ADAPTER")
+    _run(tmp_path, USE_BACKEND)
 
 
-def _install(folder: Path, group: str, code: str) -> None:
-    (folder / "eph_empty.py").write_text(code)
-    metadata = folder / "eph_empty-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: eph-empty\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text(f"[{group}]\nempty = eph_empty:ADAPTER\n")
-
-
-def _run(folder: Path, code: str) -> str:
+def _run(folder: Path, code: str) -> None:
     path = os.pathsep.join([str(folder), str(ROOT)])
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -144,4 +141,3 @@ def _run(folder: Path, code: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()

@@ -40,7 +40,9 @@ class BackendHarness(Protocol):
     def end_update(self, number: int, update: StackUpdate) -> None:
         """Pulumi writes this entry into the stack's history."""
 
-    def lock(self, number: int, name: str, *, dead: bool) -> None: ...
+    def lock(self, number: int, name: str, *, dead: bool, host: str = "") -> None:
+        """Pulumi takes a lock; ``dead``: no process of this machine has its owner's pid. ``host``: the owner's machine,
+        empty for this one."""
 
     def truncate_state(self, number: int) -> None: ...
 
@@ -66,9 +68,9 @@ class FakeHarness:
         record = self.backend.records[ref(number)]
         self.backend.records[record.ref] = replace(record, history=(*record.history, update))
 
-    def lock(self, number: int, name: str, *, dead: bool) -> None:
+    def lock(self, number: int, name: str, *, dead: bool, host: str = "") -> None:
         record = self.backend.records[ref(number)]
-        lock = StackLock(name, 7, "here", "eph", AT, owner_dead=dead)
+        lock = StackLock(name, 7, host or "here", "eph", AT, owner_dead=dead and not host)
         self.backend.records[record.ref] = replace(record, locks=(*record.locks, lock))
 
     def truncate_state(self, number: int) -> None:
@@ -111,10 +113,10 @@ class FileHarness:
         stem.with_suffix(".history.json").write_text(json.dumps(entry))
         stem.with_suffix(".checkpoint.json").write_text("{}")
 
-    def lock(self, number: int, name: str, *, dead: bool) -> None:
+    def lock(self, number: int, name: str, *, dead: bool, host: str = "") -> None:
         folder = self.backend.lock_folder(ref(number))
         folder.mkdir(parents=True, exist_ok=True)
-        owner = {"pid": 1 << 30 if dead else os.getpid(), "username": "eph", "hostname": socket.gethostname()}
+        owner = {"pid": 1 << 30 if dead else os.getpid(), "username": "eph", "hostname": host or socket.gethostname()}
         (folder / f"{name}.json").write_text(json.dumps({**owner, "timestamp": datetime.now(UTC).isoformat()}))
 
     def truncate_state(self, number: int) -> None:

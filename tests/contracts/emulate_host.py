@@ -18,9 +18,9 @@ import pytest
 from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import free_port
 from orchestrator.forges.port import Forge
-from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT, Clients
+from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT, Clients, Feature
 
-EMULATE_LACKS = {
+EMULATE_LACKS: Mapping[Feature, str] = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
     "deployments": "emulate 0.11.2 has no deployments; they are left out there, and that is said once",
     "reactions": "emulate 0.11.2 has no reactions",
@@ -35,7 +35,7 @@ EMULATE_LACKS = {
 
 
 class EmulateHost:
-    unsupported: Mapping[str, str] = EMULATE_LACKS
+    unsupported: Mapping[Feature, str] = EMULATE_LACKS
     writer, stranger = "grace", "mallory"
 
     def __init__(self, url: str, name: str) -> None:

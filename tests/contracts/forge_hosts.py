@@ -1,14 +1,11 @@
-"""What a contract does on a Git host, in the world's verbs, and the fake behind them. ``forge_harnesses`` lists all.
-
-``unsupported`` names what a host does not have, with the reason that the skipped test then shows.
-"""
+"""What people and CI do on a Git host, as the contracts need it, and the fake's host. ``forge_harnesses`` lists all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pytest
 
@@ -24,13 +21,37 @@ FILES = {"README.md": "# Shop\n", "eph.yaml": "version: 1\n"}
 CONCLUSIONS = {CheckState.PASSED: "success", CheckState.FAILED: "failure", CheckState.PENDING: None}
 
 
+Feature = Literal[
+    "changed files",
+    "comments",
+    "deployments",
+    "etags",
+    "forks",
+    "git notes",
+    "pushes",
+    "reactions",
+    "rename",
+    "statuses",
+    "strangers",
+]
+"""What a Git host, or the server that stands in for it, may lack. ``pushes``: to the branch of an open pull request;
+``comments``: listed for a whole repository; ``etags``: free requests; ``strangers``: what people other than Eph write.
+"""
+
+
 class Host(Protocol):
-    unsupported: Mapping[str, str]
+    """A host with one repository, ``REPOSITORY_NAME``, that holds ``FILES`` and is owned by ada.
+
+    ``writer`` may push to it, ``stranger`` may not. ``unsupported``: the features that are missing, each with the
+    reason that a skipped test shows. A method that only serves such a feature is never called.
+    """
+
+    unsupported: Mapping[Feature, str]
     writer: str
     stranger: str
 
     def client(self) -> Forge:
-        """A fresh one, that remembers nothing."""
+        """A new connection by the adapter under test, with an empty cache. ``Clients`` creates and closes them."""
 
     def push(self, branch: str, files: Mapping[str, str]) -> str: ...
     def tag(self, name: str, sha: str, message: str = "") -> None: ...
@@ -94,7 +115,7 @@ def repository(host: Host) -> tuple[Forge, Repository]:
 
 
 class FakeHost:
-    unsupported: Mapping[str, str] = {
+    unsupported: Mapping[Feature, str] = {
         "strangers": "the fake holds only what we wrote",
         "etags": "the fake has no transport",
     }
@@ -184,8 +205,8 @@ class FakeHost:
         self.fake.hide(self.home)
 
 
-def require_support(host: Host, *features: str) -> None:
-    """Skips a test, by name and with the reason, where a host has not what it is about."""
+def require_support(host: Host, *features: Feature) -> None:
+    """Skips a test if the host lacks one of the features that it is about."""
     for thing in features:
         if thing in host.unsupported:
             pytest.skip(host.unsupported[thing])

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.port import Forge
-from tests.contracts.forge_hosts import CONCLUSIONS, FILES, REPOSITORY_NAME, Clients
+from tests.contracts.forge_hosts import CONCLUSIONS, FILES, REPOSITORY_NAME, Clients, Feature
 
 
 class SandboxHost:
-    unsupported: Mapping[str, str] = {}
+    unsupported: Mapping[Feature, str] = {}
     writer, stranger = "grace", "mallory"
 
     def __init__(self, world: DemoGitHub) -> None:

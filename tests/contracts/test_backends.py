@@ -167,6 +167,15 @@ def test_only_a_lock_of_a_dead_owner_is_broken(harness: BackendHarness) -> None:
     assert harness.backend.break_dead_locks(ref(1)) == ()
 
 
+def test_lock_of_another_machine_is_never_broken(harness: BackendHarness) -> None:
+    """Its pid says nothing here."""
+    harness.backend.create(ref(1))
+    harness.lock(1, "elsewhere", dead=True, host="another-machine")
+    assert harness.backend.break_dead_locks(ref(1)) == ()
+    [lock] = record_of(harness, 1).locks
+    assert (lock.id, lock.host, lock.owner_dead) == ("elsewhere", "another-machine", False)
+
+
 def test_cached_record_still_shows_a_new_lock(harness: BackendHarness) -> None:
     harness.backend.create(ref(1))
     inventory = StackInventory(harness.backend)

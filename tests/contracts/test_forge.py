@@ -5,6 +5,7 @@ Rows: L1, L3 (labels), L7, P1, P2 (checks), S2 (who may write). Pitfalls 3, 6, 8
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,16 @@ import pytest
 
 from orchestrator.core.model.world import CheckState, PullState
 from orchestrator.demo.github.demo_github import DemoGitHub
-from orchestrator.forges.port import EXPIRED, CheckReport, Conclusion, ForgeError, ForgeNotFound, ForgeRefused, RefList
+from orchestrator.forges.port import (
+    EXPIRED,
+    CheckReport,
+    Conclusion,
+    ForgeError,
+    ForgeNotFound,
+    ForgeRefused,
+    ForgeUnsupported,
+    RefList,
+)
 from stacks.model import RefKind
 from tests.contracts.forge_hosts import Host, repository, require_support
 from tests.contracts.sandbox_host import SandboxHost
@@ -233,12 +243,23 @@ def test_a_quiet_look_takes_nothing_from_the_quota(host: Host) -> None:
     assert forge.pulls(shop).open[0].labels == {"preview"}
 
 
+def test_commit_without_a_git_note_has_an_empty_one_unless_the_host_exposes_none(host: Host) -> None:
+    """I1."""
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    if "git notes" in host.unsupported:
+        with contextlib.suppress(ForgeUnsupported):
+            assert forge.note(shop, sha, "refs/notes/eph") == ""
+    else:
+        assert forge.note(shop, sha, "refs/notes/eph") == ""
+
+
 def test_a_git_note_is_read_whatever_folders_git_made(host: Host) -> None:
     """I1: CI may name the image of a commit in a git note; a ref of another name is another matter."""
+    require_support(host, "git notes")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     assert forge.note(shop, sha, "refs/notes/eph") == ""
-    require_support(host, "git notes")
     host.note(sha, "api: 1.2.3\n")
     assert forge.note(shop, sha, "refs/notes/eph").strip() == "api: 1.2.3"
     assert forge.note(shop, sha, "refs/notes/other") == ""

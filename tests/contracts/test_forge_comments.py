@@ -79,10 +79,10 @@ def test_a_host_without_them_says_so(host: Host) -> None:
         pytest.skip("this host has both")
     forge, shop = repository(host)
     for _ in range(2):
-        with pytest.raises(ForgeUnsupported, match="does not list"):
+        with pytest.raises(ForgeUnsupported, match="comments"):
             forge.comments_since(shop, LONG_AGO, ("/eph",))
     comment = host.comment_as_writer(open_pull(host), "/eph up")
-    with pytest.raises(ForgeUnsupported, match="has no reactions"):
+    with pytest.raises(ForgeUnsupported, match="reactions"):
         forge.react(shop, comment, Reaction.SEEN)
 
 

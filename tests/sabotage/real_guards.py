@@ -17,12 +17,12 @@ NO_SESSION_CLEANUP = Patch(
 FILES = (
     Guard(
         "a lock is taken over only from an owner who is proven dead", "overlaps",
-        (Patch("stacks/backends/file/locks.py", "owner_dead=_is_owner_dead(data, taken, lookup)", "owner_dead=True"),),
+        (Patch("stacks/backends/pulumi_locks.py", "owner_dead=_is_owner_dead(data, taken, lookup)", "owner_dead=True"),),
         test="tests/stacks/backends/test_locks.py::test_lock_from_another_host_is_not_dead",
     ),
     Guard(
         "a lock that cannot be read counts as held", "overlaps",
-        (Patch("stacks/backends/file/locks.py", "datetime.fromtimestamp(0, UTC), owner_dead=False)", "datetime.fromtimestamp(0, UTC), owner_dead=True)"),),
+        (Patch("stacks/backends/pulumi_locks.py", "datetime.fromtimestamp(0, UTC), owner_dead=False)", "datetime.fromtimestamp(0, UTC), owner_dead=True)"),),
         test="tests/stacks/backends/test_locks.py::test_truncated_lock_counts_as_held",
     ),
     Guard(

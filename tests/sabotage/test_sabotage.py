@@ -54,14 +54,14 @@ def test_guards_are_many_and_turn_every_figure() -> None:
 
 def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(patched_copy.PatchMismatch, match="0 times"):
-        patched_copy.copy_code(tmp_path, [Patch("stacks/backends/file/locks.py", "no such line", "")])
+        patched_copy.copy_code(tmp_path, [Patch("stacks/backends/pulumi_locks.py", "no such line", "")])
 
 
 def test_a_guard_that_is_not_seen_is_told(player: HistoryPlayer, code_copy: Path) -> None:
     blind = Guard(
         "none",
         "lost",
-        (Patch("stacks/backends/file/locks.py", "_CLOCK_TOLERANCE = 2.0", "_CLOCK_TOLERANCE = 3.0"),),
+        (Patch("stacks/backends/pulumi_locks.py", "_CLOCK_TOLERANCE = 2.0", "_CLOCK_TOLERANCE = 3.0"),),
         (("open", 1, 0),),
     )
     assert "lost stays 0" in verification.verify_modelled(player, code_copy, blind)

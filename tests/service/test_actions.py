@@ -1,8 +1,9 @@
-"""What people ask of ephd through the API, and what comes of it in the world: P5, L5, L7, O1."""
+"""Actions of people through the API, and their effect in the world: P5, L5, L7, O1."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.service.environment_service import LocalControlPlane
-from orchestrator.service.port import EnvironmentNotFound, RequestRefused
+from orchestrator.service.port import EnvironmentNotFound, RefusalReason, RequestRefused
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
 from tests.worlds.eph_files import EPH_YAML
@@ -32,6 +33,13 @@ class ActionsSetup:
     actions: LocalControlPlane
 
 
+@contextlib.contextmanager
+def refused(reason: RefusalReason, message: str = "") -> Iterator[None]:
+    with pytest.raises(RequestRefused, match=message or None) as raised:
+        yield
+    assert raised.value.reason is reason
+
+
 @pytest.fixture
 async def setup(tmp_path: Path) -> AsyncIterator[ActionsSetup]:
     town = World(folder=tmp_path)
@@ -39,7 +47,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[ActionsSetup]:
     await town.close()
 
 
-async def test_down_takes_the_label_off_and_everything_goes(setup: ActionsSetup) -> None:  # P5
+async def test_down_removes_the_label_and_destroys_the_environment(setup: ActionsSetup) -> None:  # P5
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)
@@ -51,18 +59,18 @@ async def test_down_takes_the_label_off_and_everything_goes(setup: ActionsSetup)
     assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "intent.down"] == ["bob"]
 
 
-async def test_a_label_that_cannot_be_taken_off_is_a_refusal_and_nothing_goes(setup: ActionsSetup) -> None:  # P5
+async def test_down_is_refused_when_the_label_cant_be_removed(setup: ActionsSetup) -> None:  # P5
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeRefused("the token may not change labels"), "remove_label")
-    with pytest.raises(RequestRefused, match="may not change labels"):
+    with refused(RefusalReason.FORGE_ERROR, "may not change labels"):
         await setup.actions.down(f"acme/shop#{number}", "bob")
     await town.run_for(minutes=1)
     assert town.phase(number) is Phase.READY
 
 
-async def test_a_label_that_somebody_else_took_off_meanwhile_is_no_error(setup: ActionsSetup) -> None:  # P5
+async def test_down_accepts_a_label_that_is_already_removed(setup: ActionsSetup) -> None:  # P5
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)
@@ -73,7 +81,7 @@ async def test_a_label_that_somebody_else_took_off_meanwhile_is_no_error(setup: 
     assert town.stack(number) is None
 
 
-async def test_extend_adds_to_what_is_left_and_is_written_on_the_stack(setup: ActionsSetup) -> None:  # L5
+async def test_extend_postpones_the_expiry_in_the_stacks_tag(setup: ActionsSetup) -> None:  # L5
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)
@@ -90,27 +98,27 @@ async def test_extend_adds_to_what_is_left_and_is_written_on_the_stack(setup: Ac
     assert timedelta(minutes=59) < extended.expires_at - view.expires_at <= timedelta(hours=1)
 
 
-async def test_nothing_to_extend_is_said(setup: ActionsSetup) -> None:  # L5
+async def test_extend_is_refused_before_creation(setup: ActionsSetup) -> None:  # L5
     town = setup.world
     number = town.open(from_fork=True)
     await town.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match="does not exist yet"):
+    with refused(RefusalReason.NOT_CREATED):
         await setup.actions.extend(f"acme/shop#{number}", 3600, "bob")
 
 
-async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(setup: ActionsSetup) -> None:
-    """S2, pitfall 7: bound to one commit; what came after the person spoke is not what they meant."""
+async def test_only_the_newest_commit_of_a_fork_can_be_approved(setup: ActionsSetup) -> None:
+    """S2, pitfall 7: an approval is for one commit, and never for one that was pushed after it."""
     town = setup.world
     number = town.open(by="mallory", from_fork=True)
     name, old = f"acme/shop#{number}", town.head(number)
     await town.run_for(minutes=1)
-    spoke = town.now
+    requested_at = town.now
     new = town.push(number)
     await town.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match=f"The newest commit of {name} is {new}"):
+    with refused(RefusalReason.NOT_NEWEST_COMMIT, new):
         await setup.actions.approve_commit(name, old, "ada")
-    with pytest.raises(RequestRefused, match="pushed in the meantime"):
-        await setup.actions.approve_commit(name, new, "ada", requested_at=spoke)
+    with refused(RefusalReason.PUSHED_MEANWHILE):
+        await setup.actions.approve_commit(name, new, "ada", requested_at=requested_at)
     assert town.stacks.started == []
     await setup.actions.approve_commit(name, new, "ada", requested_at=town.now)
     await town.run_for(minutes=1)
@@ -118,14 +126,14 @@ async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(setup: Actio
     assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "commit.approved"] == ["ada"]
 
 
-async def test_only_forks_are_approved_and_a_mark_that_fails_is_a_refusal(setup: ActionsSetup) -> None:  # S2
+async def test_approval_is_refused_without_a_fork_or_when_its_status_fails(setup: ActionsSetup) -> None:  # S2
     town = setup.world
     own, fork = town.open("own"), town.open("fork", from_fork=True)
     await town.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match="not an open pull request from a fork"):
+    with refused(RefusalReason.NOT_A_FORK):
         await setup.actions.approve_commit(f"acme/shop#{own}", town.head(own), "ada")
     town.forge.fail_next(ForgeRefused("the token may not write statuses"), "mark")
-    with pytest.raises(RequestRefused, match="may not write statuses"):
+    with refused(RefusalReason.FORGE_ERROR, "may not write statuses"):
         await setup.actions.approve_commit(f"acme/shop#{fork}", town.head(fork), "ada")
     await town.run_for(minutes=1)
     assert town.phase(fork) is Phase.WAITING
@@ -151,15 +159,15 @@ async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
     assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "intent.unkeep"] == ["ada"]
 
 
-async def test_what_is_not_made_yet_cannot_be_kept(setup: ActionsSetup) -> None:  # L5
+async def test_keep_is_refused_before_creation(setup: ActionsSetup) -> None:  # L5
     number = setup.world.open(from_fork=True)
     await setup.world.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match="does not exist yet"):
+    with refused(RefusalReason.NOT_CREATED):
         await setup.actions.keep(f"acme/shop#{number}", True, "bob")
 
 
-async def test_a_branch_is_found_by_its_name_and_stays_down_until_a_push(setup: ActionsSetup) -> None:
-    """P5, L3: it has no label to take off, so its commit is marked; `up` brings it back, and so does a push."""
+async def test_a_branch_stays_down_until_up_or_a_push(setup: ActionsSetup) -> None:
+    """P5, L3: it has no label to remove, so its commit is marked; `up` and a push recreate it."""
     town = setup.world
     triggers = "triggers: [{type: branch, branches: [main]}]\n"
     town.forge.push(town.shop, "main", {"eph.yaml": EPH_YAML + triggers})
@@ -179,7 +187,7 @@ async def test_a_branch_is_found_by_its_name_and_stays_down_until_a_push(setup: 
     assert setup.actions.environment("acme/shop@main").phase is Phase.READY
 
 
-async def test_up_tries_a_failed_one_at_once(setup: ActionsSetup) -> None:  # P5, L5
+async def test_up_retries_a_failed_environment_at_once(setup: ActionsSetup) -> None:  # P5, L5
     town = setup.world
     number = town.open()
     town.stacks.fail(town.ref(number), "exit code 2", times=3)
@@ -190,18 +198,18 @@ async def test_up_tries_a_failed_one_at_once(setup: ActionsSetup) -> None:  # P5
     assert town.phase(number) is Phase.READY
 
 
-async def test_only_the_very_plan_that_is_held_can_be_approved(setup: ActionsSetup) -> None:  # L7
+async def test_only_the_plan_on_hold_can_be_approved(setup: ActionsSetup) -> None:  # L7
     town = setup.world
     numbers = [town.open(str(each)) for each in range(9)]
     await town.run_for(minutes=2)
-    with pytest.raises(RequestRefused, match="Plan 'abcdef' is not on hold"):
+    with refused(RefusalReason.PLAN_NOT_HELD, "abcdef"):
         await setup.actions.approve_plan("abcdef", "bob")
     for number in numbers[:6]:
         town.forge.vanish(town.shop, number)
     await town.run_for(minutes=2)
     plan = town.last_cycle.plan
     assert plan is not None
-    with pytest.raises(RequestRefused, match=plan.digest):
+    with refused(RefusalReason.PLAN_NOT_HELD, plan.digest):
         await setup.actions.approve_plan("abcdef", "bob")
     assert len(town.stacks.records) == 9
     await setup.actions.approve_plan(plan.digest, "bob")
@@ -209,7 +217,7 @@ async def test_only_the_very_plan_that_is_held_can_be_approved(setup: ActionsSet
     assert len(town.stacks.records) == 3
 
 
-async def test_sweep_names_what_would_go_and_then_removes_it(setup: ActionsSetup) -> None:  # L7
+async def test_sweep_lists_leftovers_and_then_removes_them(setup: ActionsSetup) -> None:  # L7
     town = setup.world
     town.target.purge_error = "it is busy"
     town.target.leftovers.add("shop-old-name-100")
@@ -243,7 +251,7 @@ async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
     assert told == ["one", "two", "three"]
 
 
-async def test_names_are_found_and_unknown_ones_are_said(setup: ActionsSetup) -> None:  # P5
+async def test_unknown_names_are_reported(setup: ActionsSetup) -> None:  # P5
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)
@@ -256,7 +264,7 @@ async def test_names_are_found_and_unknown_ones_are_said(setup: ActionsSetup) ->
             setup.actions.environment(name)
 
 
-async def test_the_history_of_what_is_gone_is_found_by_its_stack(setup: ActionsSetup) -> None:  # P5
+async def test_events_of_a_destroyed_environment_are_found_by_its_stack(setup: ActionsSetup) -> None:  # P5
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)
@@ -273,7 +281,7 @@ class UnavailableLedger(MemoryLedger):
         raise LedgerUnavailable("The event log at sqlite:///ledger.db cannot be read: the disk is gone.")
 
 
-async def test_a_dead_event_log_is_a_503_and_nothing_else_suffers(setup: ActionsSetup) -> None:  # O1, P7
+async def test_an_unavailable_event_log_is_a_503_and_breaks_nothing_else(setup: ActionsSetup) -> None:  # O1, P7
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)

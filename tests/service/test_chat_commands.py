@@ -63,7 +63,7 @@ async def test_up_adds_the_label_and_creates_the_environment(chat_world: ChatWor
 PHRASES = EPH_YAML + "triggers:\n  - {type: comment, phrases: [please preview, /deploy]}\n"
 
 
-async def test_a_phrase_of_the_default_branchs_file_asks_as_up_does(chat_world: ChatWorld) -> None:
+async def test_a_phrase_in_the_default_branchs_eph_yaml_works_like_up(chat_world: ChatWorld) -> None:
     """L3, S2: from people with write access only, found by polling, obeyed once, kept as the server's label."""
     town = chat_world.world
     number = town.open(label=False)
@@ -82,7 +82,7 @@ async def test_a_phrase_of_the_default_branchs_file_asks_as_up_does(chat_world: 
     assert [each.message for each in town.ledger.events(limit=999) if each.kind == "command.obeyed"] == told
 
 
-async def test_a_pull_request_cannot_bring_phrases_of_its_own(chat_world: ChatWorld) -> None:
+async def test_a_pull_request_cant_define_phrases(chat_world: ChatWorld) -> None:
     """S3"""
     town = chat_world.world
     number = town.open(files={"eph.yaml": PHRASES}, label=False)
@@ -90,7 +90,7 @@ async def test_a_pull_request_cannot_bring_phrases_of_its_own(chat_world: ChatWo
     assert await chat_world.ask(number, "please preview") == frozenset()
 
 
-async def test_down_takes_the_label_off_and_up_brings_it_back(chat_world: ChatWorld) -> None:
+async def test_down_removes_the_label_and_up_adds_it_again(chat_world: ChatWorld) -> None:
     town = chat_world.world
     number = town.open()
     await town.run_for(minutes=1)
@@ -101,7 +101,7 @@ async def test_down_takes_the_label_off_and_up_brings_it_back(chat_world: ChatWo
     assert town.phase(number) is Phase.READY
 
 
-async def test_up_brings_back_what_had_expired(chat_world: ChatWorld) -> None:
+async def test_up_recreates_an_expired_environment(chat_world: ChatWorld) -> None:
     town = chat_world.world
     number = town.open()
     await town.run_for(minutes=1)
@@ -112,7 +112,7 @@ async def test_up_brings_back_what_had_expired(chat_world: ChatWorld) -> None:
     assert town.phase(number) is Phase.READY
 
 
-async def test_retry_tries_again_what_had_given_up(chat_world: ChatWorld) -> None:
+async def test_retry_retries_a_stalled_environment(chat_world: ChatWorld) -> None:
     town = chat_world.world
     number = town.open()
     town.stacks.fail(town.ref(number), "exit code 2", times=5)
@@ -122,7 +122,7 @@ async def test_retry_tries_again_what_had_given_up(chat_world: ChatWorld) -> Non
     assert town.phase(number) is Phase.READY
 
 
-async def test_extend_and_keep_reach_the_stack_itself(chat_world: ChatWorld) -> None:
+async def test_extend_and_keep_are_stored_on_the_stack(chat_world: ChatWorld) -> None:
     """P8: the last word comes when a kill can take nothing back."""
     town = chat_world.world
     number = town.open()
@@ -184,7 +184,7 @@ async def test_command_is_executed_once(chat_world: ChatWorld) -> None:
     assert len(town.event_messages("intent.extend")) == 1
 
 
-async def test_why_logs_and_help_answer_in_our_one_comment(chat_world: ChatWorld) -> None:
+async def test_why_logs_and_help_reply_in_the_same_comment(chat_world: ChatWorld) -> None:
     """P1, P8: the newest answer stands there, and there is never a second comment."""
     town = chat_world.world
     number = town.open()
@@ -259,7 +259,7 @@ async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
     assert "- down: remove the trigger label" in town.comment(number)
 
 
-async def test_old_comments_and_closed_pull_requests_are_history(chat_world: ChatWorld) -> None:
+async def test_old_comments_and_closed_pull_requests_are_ignored(chat_world: ChatWorld) -> None:
     town = chat_world.world
     number, closed = town.open(), town.open()
     old = town.forge.add_comment(
@@ -295,7 +295,7 @@ async def test_missing_label_permission_is_reported(chat_world: ChatWorld) -> No
     assert "may not change labels" in town.comment(number)
 
 
-async def test_approve_is_for_the_commit_that_was_there_to_be_seen(chat_world: ChatWorld) -> None:
+async def test_approve_applies_only_to_a_commit_older_than_the_comment(chat_world: ChatWorld) -> None:
     """S2, pitfall 7: a push that came later needs a word of its own, or the commit's number."""
     town = chat_world.world
     number = town.open(by="mallory", from_fork=True)
@@ -326,7 +326,7 @@ async def test_many_commands_are_rate_limited(chat_world: ChatWorld) -> None:
     assert all(chat_world.reactions(each) == DONE for each in ours)
 
 
-async def test_a_host_without_reactions_is_obeyed_once_in_a_life(chat_world: ChatWorld) -> None:
+async def test_a_host_without_reactions_executes_a_command_once_per_process(chat_world: ChatWorld) -> None:
     """And never for what was said before it, for nobody knows whether that was done."""
     town = chat_world.world
     number = town.open()
@@ -340,7 +340,7 @@ async def test_a_host_without_reactions_is_obeyed_once_in_a_life(chat_world: Cha
     assert len(town.event_messages("intent.extend")) == 1
 
 
-async def test_a_comment_that_is_deleted_meanwhile_breaks_nothing(chat_world: ChatWorld) -> None:
+async def test_a_deleted_comment_breaks_nothing(chat_world: ChatWorld) -> None:
     town = chat_world.world
     number = town.open()
     await town.run_for(minutes=1)

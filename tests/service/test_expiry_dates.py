@@ -32,7 +32,7 @@ class DatedTarget(FakeTarget):
         self.written.append((name, expires_at))
 
 
-async def test_a_date_is_written_once_and_again_when_it_changes_or_the_environment_was_made_anew() -> None:
+async def test_a_date_is_written_again_after_a_change_or_an_update() -> None:
     target = DatedTarget()
     dates = ExpirySync({"kubernetes": {}}, get_target=lambda _: target)
     view = replace(sample(42), target="kubernetes")

@@ -143,7 +143,7 @@ async def test_reused_pid_is_left_alone(gateway_home: GatewayHome) -> None:
             stranger.kill()
 
 
-async def test_a_taken_port_is_one_sentence_with_setting_and_port(gateway_home: GatewayHome) -> None:
+async def test_a_port_in_use_is_reported_with_setting_and_port(gateway_home: GatewayHome) -> None:
     with (
         socket.create_server(("127.0.0.1", gateway_home.port)),
         pytest.raises(StartupError, match=rf"gateway_listen.*{gateway_home.port} is already in use"),
@@ -152,9 +152,7 @@ async def test_a_taken_port_is_one_sentence_with_setting_and_port(gateway_home: 
     assert not gateway_home.record.exists()
 
 
-async def test_a_gateway_of_somebody_else_there_is_not_taken_for_ours(
-    gateway_home: GatewayHome, tmp_path: Path
-) -> None:
+async def test_a_foreign_gateway_on_the_port_isnt_adopted(gateway_home: GatewayHome, tmp_path: Path) -> None:
     other = GatewayHome(tmp_path / "other")
     other.port = gateway_home.port
     await other.supervisor().ensure()
@@ -178,12 +176,12 @@ async def test_gateway_that_exits_at_once_reports_its_output(gateway_home: Gatew
     assert not any(process_identity.pids_with_variable("EPH_GATEWAY_OF", str(gateway_home.directory)))
 
 
-def test_the_stop_of_what_never_ran_is_quiet(tmp_path: Path) -> None:
+def test_stopping_a_gateway_that_never_ran_does_nothing(tmp_path: Path) -> None:
     GatewayProcess(GatewaySpec("127.0.0.1:1", "127.0.0.1:1", tmp_path / "none", "localhost")).stop()
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_gateway_that_something_else_keeps_is_waited_for_and_left_alone(
+async def test_an_externally_supervised_gateway_is_awaited_and_never_stopped(
     gateway_home: GatewayHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """O4: in a pod the gateway has a container of its own."""

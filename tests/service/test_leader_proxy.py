@@ -83,7 +83,7 @@ async def test_leader_answers_directly() -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-async def test_probes_are_about_this_very_replica(path: str) -> None:
+async def test_probes_describe_this_replica(path: str) -> None:
     async with replica(follower_lease()) as client:
         assert (await client.get(path)).text.startswith("own|")
 

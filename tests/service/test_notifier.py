@@ -15,7 +15,7 @@ from tests.worlds.eph_files import BAD_YAML
 from tests.worlds.world import World
 
 
-async def test_the_pages_know_every_host_and_why(world: World, tmp_path: Path) -> None:
+async def test_the_states_file_explains_every_host(world: World, tmp_path: Path) -> None:
     world.listeners.append(GatewayStatesFile(tmp_path / "gateway").on_cycle)
     number = world.open()
     world.stacks.fail(world.ref(number), "exit code 2", times=9)
@@ -70,7 +70,7 @@ async def test_incomplete_snapshot_sends_no_final_report(world: World) -> None: 
     assert world.comment(number) == before
 
 
-async def test_who_cannot_be_told_is_asked_again_and_who_refuses_for_good_is_not_waited_for(world: World) -> None:
+async def test_a_failed_final_report_is_retried_until_it_is_rejected_for_good(world: World) -> None:
     number = world.open()
     await world.run_for(minutes=1)
     view = world.view(number)
@@ -92,7 +92,7 @@ async def test_who_cannot_be_told_is_asked_again_and_who_refuses_for_good_is_not
     )
 
 
-async def test_a_text_that_breaks_is_told_and_the_next_one_is_said(world: World) -> None:  # P1
+async def test_a_report_that_crashes_is_recorded_and_the_next_one_works(world: World) -> None:  # P1
     number = world.open()
     await world.run_for(minutes=1)
     world.forge.words_error = ZeroDivisionError("a fault of ours")
@@ -105,7 +105,7 @@ async def test_a_text_that_breaks_is_told_and_the_next_one_is_said(world: World)
     assert world.head(number)[:7] in world.comment(number)
 
 
-async def test_a_whole_life_in_deployments(world: World) -> None:  # P2, pitfalls 2 and 9
+async def test_deployments_follow_the_whole_lifecycle(world: World) -> None:  # P2, pitfalls 2 and 9
     """Made, moved on by a push, found again by a life that remembers nothing, and gone with the environment."""
     number = world.open()
     await world.run_for(minutes=1)
@@ -127,7 +127,7 @@ async def test_a_whole_life_in_deployments(world: World) -> None:  # P2, pitfall
     assert world.forge.deployments(world.shop) == {}
 
 
-async def test_deployments_that_cannot_be_retired_do_not_keep_an_environment(world: World) -> None:  # P2, L7
+async def test_a_deployment_that_cant_be_retired_doesnt_block_a_destroy(world: World) -> None:  # P2, L7
     number = world.open()
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeUnavailable("502"), "retire_deployment", count=12)
@@ -138,7 +138,7 @@ async def test_deployments_that_cannot_be_retired_do_not_keep_an_environment(wor
     assert world.forge.deployments(world.shop) == {}
 
 
-async def test_a_stack_that_lost_its_name_takes_its_deployments_with_it(world: World) -> None:  # P2, L8
+async def test_a_stack_without_its_tag_retires_its_deployments(world: World) -> None:  # P2, L8
     """Found by ``make chaos``: half-made, its tag gone, its pull request closed, and it was "in progress" for ever."""
     number = world.open()
     ref = world.ref(number)

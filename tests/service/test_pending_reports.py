@@ -35,7 +35,7 @@ async def test_environment_removed_during_downtime_is_reported(world: World) -> 
     assert "No longer needed" in world.comment(number)
 
 
-async def test_a_check_that_was_left_in_progress_on_an_older_commit_is_ended(world: World) -> None:
+async def test_a_check_in_progress_on_an_older_commit_is_completed(world: World) -> None:
     """P2, pitfall 9: killed while it made one commit; when it is back, another one is wanted."""
     number = world.open()
     world.hold(number)
@@ -57,7 +57,7 @@ async def test_desired_environment_gets_no_final_report(world: World) -> None:
     assert world.comment(number).count("Not wanted") == 0
 
 
-async def test_one_that_went_while_its_repository_could_not_be_read_is_told_later(world: World) -> None:
+async def test_a_final_report_waits_until_the_repository_is_readable(world: World) -> None:
     number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     world.forge.truncate_next_pulls(world.shop, 0)
@@ -67,7 +67,7 @@ async def test_one_that_went_while_its_repository_could_not_be_read_is_told_late
     assert "No longer needed" in world.comment(number)
 
 
-async def test_what_left_without_a_destroy_leaves_no_logs(world: World) -> None:
+async def test_an_environment_that_leaves_without_a_destroy_leaves_no_logs(world: World) -> None:
     number, other = world.open(files={"text": "x", "eph.yaml": BAD_YAML}), world.open()
     await world.run_for(minutes=1)
     world.forge.close_pull(world.shop, number)
@@ -76,7 +76,7 @@ async def test_what_left_without_a_destroy_leaves_no_logs(world: World) -> None:
     assert world.ref(number) in world.stacks.forgotten  # the other one, whose destroy said so, may be forgotten twice
 
 
-async def test_a_renamed_repositorys_old_stack_that_never_was_leaves_no_logs_and_no_last_word(world: World) -> None:
+async def test_a_renamed_repositorys_old_stack_leaves_no_logs_and_no_final_report(world: World) -> None:
     number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     old = world.ref(number)
@@ -89,7 +89,7 @@ async def test_a_renamed_repositorys_old_stack_that_never_was_leaves_no_logs_and
     assert "Not wanted" not in world.comment(number)
 
 
-async def test_a_refusal_that_passes_does_not_keep_a_comment_untrue(world: World) -> None:
+async def test_a_refusal_that_ends_doesnt_leave_an_outdated_comment(world: World) -> None:
     """One 404 of a Git host in trouble, just as the environment became ready."""
     number = world.open()
     world.forge.fail_next(ForgeNotFound("not found"), "upsert_comment")
@@ -97,7 +97,7 @@ async def test_a_refusal_that_passes_does_not_keep_a_comment_untrue(world: World
     assert "Ready" in world.comment(number)
 
 
-async def test_a_last_word_that_was_refused_once_is_said_after_all(world: World) -> None:
+async def test_a_final_report_that_was_rejected_once_is_retried(world: World) -> None:
     number = world.open()
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("403 just now"), "upsert_comment", count=2)
@@ -107,7 +107,7 @@ async def test_a_last_word_that_was_refused_once_is_said_after_all(world: World)
     assert "Destroyed" in world.comment(number)
 
 
-async def test_a_last_word_that_is_always_refused_is_given_up(world: World) -> None:
+async def test_a_final_report_that_is_always_rejected_is_abandoned(world: World) -> None:
     number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=1000)
@@ -118,7 +118,7 @@ async def test_a_last_word_that_is_always_refused_is_given_up(world: World) -> N
     assert world.ref(number) in world.stacks.forgotten  # the other one, whose destroy said so, may be forgotten twice
 
 
-async def test_what_was_seen_before_the_end_is_not_told_after_it(world: World) -> None:
+async def test_an_outdated_view_isnt_reported_after_the_final_report(world: World) -> None:
     """The Git host hangs just after the destroy, so that no new look replaces the last one."""
     number = world.open()
     await world.run_for(minutes=1)

@@ -17,13 +17,13 @@ def replica(folder: Path, name: str, lease: str = "postgres") -> ServerSettings:
     return ServerSettings(home=folder / name, ledger_url=URL, replicas={"lease": lease, "shared": folder / "shared"})
 
 
-def test_several_that_agree_on_a_leader(tmp_path: Path) -> None:
+def test_replicas_with_a_lease_share_a_folder(tmp_path: Path) -> None:
     with lock_shared_folder(replica(tmp_path, "a")), lock_shared_folder(replica(tmp_path, "b")):
         pass
 
 
 @pytest.mark.parametrize(("first", "second"), [("postgres", "none"), ("none", "postgres"), ("none", "none")])
-def test_one_that_asks_for_no_lease_is_alone(tmp_path: Path, first: str, second: str) -> None:
+def test_a_replica_without_a_lease_must_be_alone(tmp_path: Path, first: str, second: str) -> None:
     with (
         lock_shared_folder(replica(tmp_path, "a", first)),
         pytest.raises(StartupError, match=r"set replicas\.lease = postgres"),
@@ -34,7 +34,7 @@ def test_one_that_asks_for_no_lease_is_alone(tmp_path: Path, first: str, second:
         pass
 
 
-def test_the_target_local_stays_on_its_machine(tmp_path: Path) -> None:
+def test_the_target_local_is_bound_to_one_machine(tmp_path: Path) -> None:
     with lock_shared_folder(replica(tmp_path, "a")):
         pass
     machine = tmp_path / "shared" / "local" / "machine"
@@ -47,6 +47,6 @@ def test_the_target_local_stays_on_its_machine(tmp_path: Path) -> None:
         pass
 
 
-def test_one_alone_in_its_home_needs_none_of_it(tmp_path: Path) -> None:
+def test_a_single_replica_needs_no_shared_folder(tmp_path: Path) -> None:
     with lock_shared_folder(ServerSettings(home=tmp_path)):
         assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -52,7 +53,8 @@ def doctor(
 
     Shows problems and how to fix them. Exit status: 1 if something is missing.
     """
-    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, lambda: _port(port), _server, _disk)]
+    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap)]
+    checks += [*_tools(), _port(port), _server(), _disk()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
     else:
@@ -129,6 +131,24 @@ def _bubblewrap() -> DoctorCheck:
         return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes work")
     todo = "Run `apt install bubblewrap` and allow user namespaces. Without it, run only code from people you trust."
     return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
+
+
+def _tools() -> Iterator[DoctorCheck]:
+    """Programs that a target runs only for some repositories."""
+    from programs import registry
+    from stacks.toolchain import plugins
+
+    users: dict[str, list[str]] = {}
+    for target, description in registry.descriptions().items():
+        for tool in description.tools:
+            users.setdefault(tool, []).append(f"`{target}`")
+    for tool, targets in sorted(users.items()):
+        folder = plugins.find_optional(tool)
+        if folder:
+            yield DoctorCheck(tool, CheckStatus.OK, f"{folder / tool}")
+            continue
+        todo = f"Run `make {tool}`, or put it on PATH, if repositories on target {', '.join(sorted(targets))} use it."
+        yield DoctorCheck(tool, CheckStatus.WARN, f"{tool} is not installed", todo)
 
 
 def _port(port: int) -> DoctorCheck:

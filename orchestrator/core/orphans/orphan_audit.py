@@ -65,6 +65,11 @@ class AuditResult:
     unread: tuple[str, ...] = ()
     checked: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def clean(self) -> bool:
+        """Whether everything could be checked and there are no orphans."""
+        return not self.orphans and not self.unread
+
 
 def intersect(first: AuditReading, second: AuditReading) -> AuditReading:
     """What stood at the first look and stands at the second."""

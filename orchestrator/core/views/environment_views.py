@@ -25,7 +25,7 @@ from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
 from programs.spec import DEFAULT_TARGET
 from stacks import keys
-from stacks.model import Key, OperationVerb, Outcome, StackRef
+from stacks.model import Key, OperationVerb, Outcome, RefKind, StackRef
 
 IMAGE_STEP = "image lookup"
 """The step of a failure that no operation had."""
@@ -109,6 +109,16 @@ class EnvironmentView:
     """When an environment that is asleep wakes on schedule."""
     used_at: datetime | None = None
     """The last visit that the gateway recorded."""
+
+    @property
+    def ref_type(self) -> str:
+        """``pr``, ``branch`` or ``tag``."""
+        return str(self.key.kind) if self.key else ""
+
+    @property
+    def number(self) -> int | None:
+        """The pull request's number; None for a branch or a tag."""
+        return self.key.number if self.key and self.key.kind is RefKind.PULL else None
 
 
 def display_name(view: EnvironmentView) -> str:

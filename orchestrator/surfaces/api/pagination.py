@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
-from orchestrator.surfaces.api import render, schemas
+from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from stacks import keys
 
@@ -28,7 +28,7 @@ def page(views: Iterable[EnvironmentView], limit: int, cursor: str | None) -> sc
     items = rest[:limit]
     following = encode(sort_key(items[-1])) if len(rest) > limit else None
     return schemas.EnvironmentPage(
-        items=[render.environment(view) for view in items], total=len(ordered), next=following
+        items=[schemas.EnvironmentItem.model_validate(view) for view in items], total=len(ordered), next=following
     )
 
 

@@ -1,109 +1,14 @@
-"""Views and events as schemas; pure."""
+"""Responses that need more than the attributes of one value; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime
 
-from orchestrator.core.orphans.orphan_audit import AuditResult
-from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
-from orchestrator.ledger.port import Event
 from orchestrator.service.port import ServiceStatus
 from orchestrator.surfaces.api import schemas
-from programs.runtime_info import RuntimeInfo
 from stacks.model import RefKind
-
-
-def environment(view: EnvironmentView) -> schemas.EnvironmentItem:
-    return schemas.EnvironmentItem(
-        ref=str(view.ref),
-        name=view.name,
-        repository=view.repository,
-        number=view.key.number if view.key and view.key.kind is RefKind.PULL else None,
-        ref_type=str(view.key.kind) if view.key else "",
-        ref_name=view.ref_name,
-        phase=view.phase.value,
-        reasons=list(view.reasons),
-        url=view.url,
-        urls=dict(view.urls),
-        host=view.host,
-        target=view.target,
-        title=view.title,
-        author=view.author,
-        branch=view.branch,
-        pull_url=view.pull_url,
-        commit=view.commit,
-        wanted_commit=view.wanted_commit,
-        since=view.since,
-        ready_at=view.ready_at,
-        expires_at=view.expires_at,
-        expires_soon=view.expires_soon,
-        kept=view.kept,
-        rules=list(view.rules),
-        sleeps_at=view.sleeps_at,
-        asleep_since=view.asleep_since,
-        wakes_at=view.wakes_at,
-        used_at=view.used_at,
-        queue_position=view.queue_position,
-        problems=list(view.problems),
-        tests=[_suite(each) for each in view.tests],
-        repaired=view.repaired,
-        images={name: schemas.ImageItem(reference=one.reference, how=one.how) for name, one in view.images.items()},
-        failure=_failure(view.failure) if view.failure else None,
-        progress=view.progress,
-        command=view.command,
-    )
-
-
-def _suite(suite: SuiteView) -> schemas.SuiteItem:
-    found = suite.report
-    return schemas.SuiteItem(
-        name=suite.name,
-        kind=suite.kind,
-        state=suite.state,
-        blocking=suite.blocking,
-        seconds=suite.seconds,
-        detail=suite.detail,
-        tail=list(suite.tail),
-        report=schemas.SuiteReport(**{**asdict(found), "names": list(found.names)}) if found else None,
-        since=suite.since,
-    )
-
-
-def _failure(failure: FailureView) -> schemas.Failure:
-    return schemas.Failure(
-        commit=failure.commit,
-        step=failure.step,
-        error=failure.error,
-        tail=list(failure.tail),
-        at=failure.at,
-        tries=failure.tries,
-        next_try=failure.next_try,
-    )
-
-
-def runtime_info(found: RuntimeInfo) -> schemas.RuntimeInfoResponse:
-    return schemas.RuntimeInfoResponse(
-        processes=[
-            schemas.ProcessItem(**{**asdict(item), "restarts": None if item.restarts < 0 else item.restarts})
-            for item in found.processes
-        ],
-        happenings=[schemas.RuntimeEventItem(**asdict(item)) for item in found.events],
-    )
-
-
-def event(item: Event) -> schemas.EventItem:
-    return schemas.EventItem(
-        id=item.id,
-        at=item.at,
-        kind=item.kind,
-        subject=item.subject,
-        message=item.message,
-        actor=item.actor,
-        data=dict(item.data),
-    )
 
 
 def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusResponse:
@@ -122,21 +27,6 @@ def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusR
         leader=now.leader,
         forge=forge,
     )
-
-
-def audit(found: AuditResult) -> schemas.AuditResponse:
-    return schemas.AuditResponse(
-        clean=not found.orphans and not found.unread,
-        orphans=[
-            schemas.OrphanItem(
-                kind=each.kind, name=each.name, where=each.location, whose=each.environment, why=each.reason,
-                command=each.command, swept=each.sweepable,
-            )
-            for each in found.orphans
-        ],
-        unread=list(found.unread),
-        looked=dict(found.checked),
-    )  # fmt: skip
 
 
 def why(view: EnvironmentView) -> schemas.Why:

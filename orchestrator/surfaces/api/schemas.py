@@ -7,11 +7,18 @@ removed within ``/api/v1``.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 
-class Failure(BaseModel):
+class AttributeModel(BaseModel):
+    """Read by ``model_validate`` from the service's value, whose attributes have the same names or the aliases."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Failure(AttributeModel):
     """Why the last try failed."""
 
     commit: str
@@ -23,7 +30,7 @@ class Failure(BaseModel):
     next_try: datetime | None
 
 
-class SuiteReport(BaseModel):
+class SuiteReport(AttributeModel):
     """What a suite's JUnit XML says."""
 
     tests: int
@@ -33,7 +40,7 @@ class SuiteReport(BaseModel):
     names: list[str] = Field(description="The first test cases that failed.")
 
 
-class SuiteItem(BaseModel):
+class SuiteItem(AttributeModel):
     """One suite of eph.yaml's tests, on the newest commit."""
 
     name: str
@@ -47,17 +54,17 @@ class SuiteItem(BaseModel):
     since: datetime | None = Field(description="When it started or finished.")
 
 
-class ImageItem(BaseModel):
+class ImageItem(AttributeModel):
     """An image of the wanted commit, pinned to its digest."""
 
     reference: str
     how: str = Field(description="How the image was found, and why earlier lookups failed.")
 
 
-class EnvironmentItem(BaseModel):
+class EnvironmentItem(AttributeModel):
     """One environment, wanted or existing."""
 
-    ref: str = Field(description="The Pulumi stack, as project/stack.")
+    ref: Annotated[str, BeforeValidator(str)] = Field(description="The Pulumi stack, as project/stack.")
     name: str
     repository: str
     number: int | None = Field(description="The pull request's number; null for a branch or a tag.")
@@ -124,7 +131,7 @@ class Logs(BaseModel):
     lines: list[str]
 
 
-class ProcessItem(BaseModel):
+class ProcessItem(AttributeModel):
     """A pod, or a process."""
 
     name: str
@@ -136,7 +143,7 @@ class ProcessItem(BaseModel):
     image: str
 
 
-class RuntimeEventItem(BaseModel):
+class RuntimeEventItem(AttributeModel):
     """What the target says happened to a part."""
 
     at: datetime
@@ -146,11 +153,13 @@ class RuntimeEventItem(BaseModel):
     times: int = Field(description="How often it happened; ``at`` is the last time.")
 
 
-class RuntimeInfoResponse(BaseModel):
+class RuntimeInfoResponse(AttributeModel):
     """What an environment consists of just now."""
 
     processes: list[ProcessItem]
-    happenings: list[RuntimeEventItem] = Field(description="Newest last.")
+    happenings: list[RuntimeEventItem] = Field(
+        validation_alias=AliasChoices("happenings", "events"), description="Newest last."
+    )
 
 
 class LogLine(BaseModel):
@@ -159,7 +168,7 @@ class LogLine(BaseModel):
     line: str
 
 
-class EventItem(BaseModel):
+class EventItem(AttributeModel):
     id: int
     at: datetime
     kind: str
@@ -194,7 +203,7 @@ class StatusResponse(BaseModel):
     forge: str = Field(default="", description="The Git host's adapter; its webhooks go to `/api/v1/webhooks/<forge>`.")
 
 
-class WebhookTest(BaseModel):
+class WebhookTest(AttributeModel):
     """What came of a webhook that the server sent to itself."""
 
     url: str
@@ -222,25 +231,32 @@ class Sweep(BaseModel):
     found: list[str] = Field(description="One line for each orphan.")
 
 
-class OrphanItem(BaseModel):
+class OrphanItem(AttributeModel):
     """Something that exists and that neither a stack nor a pull request accounts for."""
 
     kind: str = Field(description="database, role, process, checkout, port, route, tag file, work folder …")
     name: str
-    where: str = Field(description="A target, `backend` or `work`.")
-    whose: str = Field(description="The environment that it seems to belong to; may be empty.")
-    why: str = Field(description="Why it is an orphan.")
+    where: str = Field(validation_alias=AliasChoices("where", "location"), description="A target, `backend` or `work`.")
+    whose: str = Field(
+        validation_alias=AliasChoices("whose", "environment"),
+        description="The environment that it seems to belong to; may be empty.",
+    )
+    why: str = Field(validation_alias=AliasChoices("why", "reason"), description="Why it is an orphan.")
     command: str = Field(description="The command that removes it manually.")
-    swept: bool = Field(description="Whether `eph sweep` removes it.")
+    swept: bool = Field(
+        validation_alias=AliasChoices("swept", "sweepable"), description="Whether `eph sweep` removes it."
+    )
 
 
-class AuditResponse(BaseModel):
+class AuditResponse(AttributeModel):
     """What there really is, compared with stacks and pull requests."""
 
     clean: bool = Field(description="Everything could be checked, and there are no orphans.")
     orphans: list[OrphanItem]
     unread: list[str] = Field(description="What could not be checked.")
-    looked: dict[str, int] = Field(description="The number of resources checked, by place.")
+    looked: dict[str, int] = Field(
+        validation_alias=AliasChoices("looked", "checked"), description="The number of resources checked, by place."
+    )
 
 
 class Approved(BaseModel):

@@ -1,4 +1,4 @@
-"""Becomes another program: ``python -I -S launch.py FILE``. Imports nothing from Eph.
+"""Becomes another program: ``python -I -S launch.py FILE``. Imports nothing from Eph and no package, psutil included.
 
 FILE contains argv, env and cwd, so no secret appears on a command line. First it asks the kernel to kill it when its
 parent dies: nothing survives a killed supervisord, and nothing runs twice. ``parent`` is a word in the parent's command

@@ -56,6 +56,7 @@ DESCRIPTION = TargetDescription(
     runs_images=True,
     trusted_authors_only=False,
     plugins=("kubernetes",),
+    tools=("helm", "kustomize"),
 )
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 

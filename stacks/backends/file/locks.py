@@ -1,26 +1,13 @@
-"""Locks that Pulumi leaves in a file backend, and the proof that an owner is dead (L8).
-
-A lock is JSON with pid, host, user and time: no lease, no heartbeat. The owner is proven dead if the lock names this
-host and no process has its pid, or if the process started after the lock was taken and isn't pulumi (the pid was
-reused, or the machine restarted; a clock that was set forward makes a living owner look younger than its lock, so the
-time alone proves nothing). Any other lock is left alone and shown: Pulumi itself can't tell either.
-"""
+"""The folder of a stack's locks: one file each (``pulumi_locks`` parses it)."""
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from stacks import process_identity
+from stacks.backends import pulumi_locks
+from stacks.backends.pulumi_locks import ProcessLookup
 from stacks.model import StackLock
-from stacks.process_identity import ProcessStart
-
-ProcessLookup = Callable[[int], ProcessStart | None]
-_CLOCK_TOLERANCE = 2.0
 
 
 def read(folder: Path, lookup: ProcessLookup = process_identity.describe) -> tuple[StackLock, ...]:
@@ -41,28 +28,10 @@ def break_dead(folder: Path, lookup: ProcessLookup = process_identity.describe) 
 
 
 def _read(path: Path, lookup: ProcessLookup) -> StackLock | None:
+    """None if it was released meanwhile. One that can't be read counts as held."""
     try:
-        data = json.loads(path.read_text())
-        taken = datetime.fromisoformat(data["timestamp"]).astimezone(UTC)
-        return StackLock(
-            id=path.stem,
-            pid=int(data["pid"]),
-            host=str(data["hostname"]),
-            user=str(data["username"]),
-            acquired_at=taken,
-            owner_dead=_is_owner_dead(data, taken, lookup),
-        )
+        return pulumi_locks.parse(path.stem, path.read_bytes(), lookup)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        # Truncated: its owner is unknown, so it counts as held.
-        return StackLock(path.stem, 0, "", "", datetime.fromtimestamp(0, UTC), owner_dead=False)
-
-
-def _is_owner_dead(data: dict[str, Any], taken: datetime, lookup: ProcessLookup) -> bool:
-    if data["hostname"] != socket.gethostname():
-        return False
-    found = lookup(int(data["pid"]))
-    if found is None:
-        return True
-    return found.started > taken.timestamp() + _CLOCK_TOLERANCE and not found.name.startswith("pulumi")
+    except OSError:
+        return pulumi_locks.parse(path.stem, b"", lookup)

@@ -74,7 +74,7 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
     @routes.get("/{name:path}/inside", dependencies=[VIEWER])
     async def look_inside(name: Name) -> schemas.RuntimeInfoResponse:
         """Its pods or processes, and what its target says happened to them last."""
-        return render.runtime_info(await environment_service.runtime_info(name))
+        return schemas.RuntimeInfoResponse.model_validate(await environment_service.runtime_info(name))
 
 
 def _streams(routes: APIRouter, environment_service: EnvironmentService, streams: Streams) -> None:
@@ -93,46 +93,48 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
     @routes.post("/{name:path}/up", status_code=202)
     async def up(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Retry an environment now."""
-        return render.environment(await environment_service.up(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(await environment_service.up(name, caller.name))
 
     @routes.post("/{name:path}/down", status_code=202)
     async def down(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Takes the label off the pull request and destroys."""
-        return render.environment(await environment_service.down(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(await environment_service.down(name, caller.name))
 
     @routes.post("/{name:path}/extend", status_code=202)
     async def extend(name: Name, body: schemas.Extend, caller: Developer) -> schemas.EnvironmentItem:
         """Lets it live longer."""
-        return render.environment(await environment_service.extend(name, body.seconds, caller.name))
+        return schemas.EnvironmentItem.model_validate(await environment_service.extend(name, body.seconds, caller.name))
 
     @routes.post("/{name:path}/keep", status_code=202)
     async def keep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Stops its clock: it does not expire."""
-        return render.environment(await environment_service.keep(name, True, caller.name))
+        return schemas.EnvironmentItem.model_validate(await environment_service.keep(name, True, caller.name))
 
     @routes.post("/{name:path}/unkeep", status_code=202)
     async def unkeep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Lets its time count again."""
-        return render.environment(await environment_service.keep(name, False, caller.name))
+        return schemas.EnvironmentItem.model_validate(await environment_service.keep(name, False, caller.name))
 
     @routes.post("/{name:path}/sleep", status_code=202)
     async def sleep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Stops what runs of it and keeps all that it holds."""
-        return render.environment(await environment_service.sleep(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(await environment_service.sleep(name, caller.name))
 
     @routes.post("/{name:path}/wake", status_code=202)
     async def wake(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Starts it again."""
-        return render.environment(await environment_service.wake_up(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(await environment_service.wake_up(name, caller.name))
 
     @routes.post("/{name:path}/approve", status_code=202)
     async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.EnvironmentItem:
         """Lets one very commit of a fork run."""
-        return render.environment(await environment_service.approve_commit(name, body.commit, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await environment_service.approve_commit(name, body.commit, caller.name)
+        )
 
 
 def _one(routes: APIRouter, environment_service: EnvironmentService) -> None:
     @routes.get("/{name:path}", dependencies=[VIEWER])
     async def get_environment(name: Name) -> schemas.EnvironmentItem:
         """One environment."""
-        return render.environment(environment_service.environment(name))
+        return schemas.EnvironmentItem.model_validate(environment_service.environment(name))

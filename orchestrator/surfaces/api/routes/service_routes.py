@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -38,7 +37,7 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
     @routes.get("/audit", tags=["service"])
     async def audit(_: Developer) -> schemas.AuditResponse:
         """Compares what there really is with stacks and pull requests; changes nothing."""
-        return render.audit(await environment_service.audit())
+        return schemas.AuditResponse.model_validate(await environment_service.audit())
 
     @routes.get("/events", tags=["events"], dependencies=[VIEWER])
     async def list_events(
@@ -49,7 +48,9 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
     ) -> schemas.EventPage:
         """The event log, oldest first; ``newest`` gives the last ones instead."""
         found = await environment_service.events(name, after, limit, newest)
-        return schemas.EventPage(items=[render.event(item) for item in found], next=found[-1].id if found else after)
+        return schemas.EventPage(
+            items=[schemas.EventItem.model_validate(item) for item in found], next=found[-1].id if found else after
+        )
 
     @routes.get("/events/stream", tags=["events"], dependencies=[VIEWER], response_class=EventSourceResponse)
     async def follow_events(
@@ -102,7 +103,7 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
         if settings.webhook_test is None:
             raise _no_webhooks()
         found = await settings.webhook_test()
-        return schemas.WebhookTest(**dataclasses.asdict(found))
+        return schemas.WebhookTest.model_validate(found)
 
 
 def _no_webhooks() -> ApiError:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService
-from orchestrator.surfaces.api import render, schemas
+from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 
 
@@ -46,7 +46,9 @@ class Streams:
             found = await environment_service.events(name, after, 100, False)
             for event in found:
                 after = event.id
-                yield ServerSentEvent(data=render.event(event).model_dump_json(), event="event", id=str(event.id))
+                yield ServerSentEvent(
+                    data=schemas.EventItem.model_validate(event).model_dump_json(), event="event", id=str(event.id)
+                )
             if len(found) < 100:
                 await asyncio.sleep(self._poll)
 

@@ -2,9 +2,8 @@
 
 Everything in them was written by the author of the pull request, so nothing is passed on because it looks harmless.
 ``allowlist`` defines which kinds and fields are allowed and rejects the rest by file, object and field. Everything that
-decides where an object lives and whose it is, is set by us (``rewriting``). Kustomizations are built without any
-program of the repository's and without other repositories (``kustomize``). Charts are rendered by helm in a sandbox
-(``helm``), and the output is treated like a file.
+decides where an object lives and whose it is, is set by us (``rewriting``). Kustomizations are built by kustomize and
+charts are rendered by helm, both in a sandbox (``renderer``), and the output is treated like a file.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def load_manifests(
     if not spec.manifests:
         return LoadedManifests()
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
-    found = [item for path in spec.manifests for item in path_reader.read(files, path, release)]
+    found = [item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize)]
     if len(found) > MAX_OBJECTS:
         raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
     found = _last_definitions(found)

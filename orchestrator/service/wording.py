@@ -1,0 +1,294 @@
+"""Every sentence of this room that people read: chat replies, refusals, notes, audit results and event messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from orchestrator.core.util.formatting import format_time
+
+
+def failure(problem: BaseException) -> str:
+    return f"{type(problem).__name__}: {problem}"
+
+
+# --- Chat replies
+
+
+def no_environment(pull_request: str) -> str:
+    return f"This {pull_request} has no environment. Comment /eph up to create one."
+
+
+NO_TRIGGER_LABEL = "The repository's eph.yaml defines no trigger label."
+RETRYING_NOW = "Retrying now."
+COMMANDS = "Commands, one per line:"
+OPERATION_LOG = "Log of the last operation:"
+
+
+def invalid_command(reason: str) -> str:
+    return f"{reason}. Commands:"
+
+
+def retrying(name: str) -> str:
+    return f"Retrying {name} now."
+
+
+def destroying(name: str) -> str:
+    return f"Destroying {name}. Comment /eph up to recreate it."
+
+
+def kept(name: str, keep: bool) -> str:
+    return f"{name} won't expire." if keep else f"{name} expires again."
+
+
+def falling_asleep(name: str) -> str:
+    return f"Putting {name} to sleep. The next visit or /eph wake wakes it."
+
+
+def waking(name: str, asleep: bool) -> str:
+    return f"{name} is waking up." if asleep else f"{name} is already awake and stays awake for a while."
+
+
+def explanation(name: str, phase: str) -> str:
+    return f"{name} is {phase}:"
+
+
+def label_added(label: str) -> str:
+    return f"Added the label {label}. The environment is created in the next cycle."
+
+
+def extended(name: str, until: datetime | None) -> str:
+    limit = f" until {format_time(until)} (or the longest this server allows)" if until else ""
+    return f"Expiry of {name} postponed{limit}."
+
+
+def approve_newest(head: str, named: str) -> str:
+    return f"The newest commit is {head[:7]}, not {named[:7]}. Review it, then approve that commit."
+
+
+def approved(head: str) -> str:
+    return f"Commit {head[:7]} is approved. Each push needs a new approval."
+
+
+def latest_logs(name: str) -> str:
+    return f"Latest log lines of {name}:"
+
+
+def no_logs(name: str) -> str:
+    return f"{name} has no log output yet."
+
+
+# --- Refusals
+
+
+def not_found(name: str) -> str:
+    return f"Environment {name!r} not found"
+
+
+def unknown_suite(name: str, suite: str, known: Iterable[str]) -> str:
+    listed = ", ".join(known)
+    suites = f"Suites: {listed}." if listed else "It has no suites, or it isn't ready yet."
+    return f"{name} has no suite {suite!r}. {suites}"
+
+
+def being_destroyed(name: str, action: str) -> str:
+    return f"{name} is being destroyed, so it can't {action}"
+
+
+def not_created(name: str, hint: str) -> str:
+    return f"{name} doesn't exist yet; {hint}"
+
+
+TIMER_STARTS_LATER = "the timer starts when its newest commit is first seen"
+KEEP_LATER = "keep it once it has been created"
+SLEEP_LATER = "it can sleep and wake once it has been created"
+
+
+def sleep_unsupported(target: str) -> str:
+    return f"The target {target} doesn't support sleep"
+
+
+def label_not_removed(label: str, problem: BaseException) -> str:
+    return f"The label {label} couldn't be removed: {problem}"
+
+
+def ref_not_marked(name: str, problem: BaseException) -> str:
+    return f"{name} couldn't be marked as destroyed: {problem}"
+
+
+def not_a_fork(name: str) -> str:
+    return f"{name} isn't an open pull request from a fork, so there is nothing to approve"
+
+
+def not_newest_commit(name: str, head: str, commit: str) -> str:
+    return f"The newest commit of {name} is {head}, not {commit}. Review it, then approve that commit."
+
+
+def pushed_meanwhile(head: str) -> str:
+    return f"Commit {head[:7]} was pushed in the meantime. Review it, then approve again."
+
+
+def approval_not_written(head: str, problem: BaseException) -> str:
+    return f"The approval couldn't be written to commit {head[:7]}: {problem}"
+
+
+def plan_not_held(plan: str, held: str) -> str:
+    return f"Plan {plan!r} isn't on hold" + (f". Plan on hold: {held}" if held else "")
+
+
+def target_unreachable(target: str, problem: BaseException) -> str:
+    return f"The target {target} couldn't be reached: {problem}"
+
+
+# --- Commit statuses
+
+DESTROYED_BY_PERSON = "Destroyed by a person."
+
+
+def approved_by(person: str) -> str:
+    return f"Approved by {person}"
+
+
+# --- Status notes
+
+FIRST_CYCLE = "the first cycle hasn't finished yet"
+
+
+def foreign_stacks(count: int) -> str:
+    return f"{count} stacks in the backend don't belong to Eph and are ignored"
+
+
+def not_the_leader(leader: str) -> str:
+    return f"this replica isn't the leader; the leader is {leader or 'unknown'}"
+
+
+# --- Event messages and answers
+
+REQUESTED_RETRY = "requested a retry"
+REQUESTED_DESTROY = "requested its destruction"
+REQUESTED_KEEP, REQUESTED_UNKEEP = "requested that it doesn't expire", "requested that it expires again"
+REQUESTED_SLEEP, REQUESTED_WAKE = "requested sleep", "requested a wake-up"
+
+
+def requested_extension(until: datetime) -> str:
+    return f"requested an extension until {until:%Y-%m-%d %H:%M}"
+
+
+def fork_approved(head: str) -> str:
+    return f"commit {head} of a fork is approved"
+
+
+def plan_approved(plan: str) -> str:
+    return f"plan {plan} is approved"
+
+
+def plan_runs(plan: str) -> str:
+    return f"plan {plan} runs in the next cycle"
+
+
+def requested_sweep(count: int) -> str:
+    return f"requested a sweep: {count} found"
+
+
+def command_result(command: str, where: str, result: str) -> str:
+    return f"{command[:80]} on {where}: {result[:300]}"
+
+
+NO_WRITE_ACCESS = "no write access"
+
+
+def comments_failed(problem: BaseException) -> str:
+    return f"comments couldn't be checked: {failure(problem)}"
+
+
+def comments_unavailable(repository: str, problem: BaseException) -> str:
+    return f"{repository}: comments couldn't be read or answered: {problem}"
+
+
+def comments_broken(repository: str, problem: BaseException) -> str:
+    return f"{repository}: processing comments failed: {failure(problem)}"
+
+
+def reaction_failed(where: str, problem: BaseException) -> str:
+    return f"{where}: a command couldn't be answered: {problem}"
+
+
+def reports_failed(problem: BaseException) -> str:
+    return f"pull requests couldn't be updated: {failure(problem)}"
+
+
+# --- Final reports
+
+NO_LONGER_REQUESTED = "No longer needed: the pull request was closed, or its label was removed."
+EXPIRED = "The environment expired."
+
+
+# --- Audit and sweep
+
+ONLY_LEADER_AUDITS = "this replica isn't the leader, and only the leader knows which operations are running"
+FIRST_READ = "the first read of the Git host is still running"
+
+
+def target_not_checked(target: str, problem: BaseException) -> str:
+    return f"the target {target} couldn't be checked: {failure(problem)}"
+
+
+def folders_not_checked(problem: BaseException) -> str:
+    return f"the server's own folders couldn't be checked: {problem}"
+
+
+def orphan(location: str, kind: str, name: str) -> str:
+    return f"{location}: {kind} {name}"
+
+
+def would_remove(orphan: str, reason: str) -> str:
+    return f"remove    {orphan}: {reason}"
+
+
+def removed(orphan: str, reason: str) -> str:
+    return f"removed {orphan}: {reason}"
+
+
+def removed_next_cycle(orphan: str, reason: str) -> str:
+    return f"the next cycle removes {orphan}: {reason}"
+
+
+def removal_postponed(orphan: str, reason: str) -> str:
+    return f"removal left to the next cycle: {orphan}: {reason}"
+
+
+def removal_failed(orphan: str, problem: BaseException) -> str:
+    return f"{orphan} couldn't be removed: {problem}"
+
+
+# --- Webhooks
+
+
+def webhook_received(event: str, note: str, delivery: str) -> str:
+    return f"{event or 'no event'}: {note} (delivery {delivery or 'without an id'})"
+
+
+def ping_arrived(public_url: str) -> str:
+    hint = "" if public_url else "; set forge.webhook_url to test the public address"
+    return f"The ping arrived and its signature is valid{hint}"
+
+
+OTHER_SERVER = "Another server responded: the address leads to another Eph or to another replica"
+WRONG_SECRET = "Invalid signature: the server at this address has another webhook secret"  # noqa: S105 - a sentence
+NO_WEBHOOK = "no webhook found at the Git host; Eph still polls at every interval"
+
+
+def url_unreachable(url: str, problem: BaseException) -> str:
+    return f"{url} doesn't respond: {str(problem) or type(problem).__name__}"
+
+
+def redirected(status: int, host: str) -> str:
+    return f"The server responded with a redirect ({status}), which {host} doesn't follow; use its target"
+
+
+def unexpected_status(status: int, path: str) -> str:
+    return f"The server responded with {status}: a proxy in front of Eph may block POST {path}"
+
+
+def other_webhook_urls(urls: Iterable[str]) -> str:
+    return f"the Git host sends webhooks to {', '.join(urls)}, not to forge.webhook_url"
