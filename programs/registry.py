@@ -40,6 +40,10 @@ def _no_findings(_: EphYamlData) -> Iterable[Finding]:
     return ()
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class TargetDescription:
     """What Eph knows about a target before it runs anything there. Nothing else in Eph refers to a target by name.
@@ -48,7 +52,8 @@ class TargetDescription:
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
-    it runs if they are installed. ``preload`` lists modules worth importing before the first operation.
+    it runs if they are installed. ``preload`` lists modules worth importing before the first operation; ``warm_up`` is
+    called then too, and caches what operations need.
     """
 
     title: str
@@ -62,6 +67,7 @@ class TargetDescription:
     plugins: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
+    warm_up: Callable[[], object] = _nothing
 
 
 class UnknownTarget(LookupError):

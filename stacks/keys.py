@@ -1,4 +1,4 @@
-"""The only place that makes, prints and reads the key of an environment.
+"""The only place that creates, prints and parses the key of an environment.
 
 A stack is named ``pr-42``, ``branch-1k3zc9f0p2`` or ``tag-1k3zc9f0p3``: the kind, then the id. A branch's or a tag's id
 is a digest of its kind and name, because a stack name is too short for the name itself.
@@ -61,7 +61,7 @@ def from_number(repository: int, number: int) -> Key:
 
 def base36(number: int) -> str:
     if number < 0:
-        raise ValueError(f"{number} is negative; a repository's id is not")
+        raise ValueError(f"{number} is negative, but repository IDs aren't")
     digits = ""
     while True:
         number, rest = divmod(number, 36)

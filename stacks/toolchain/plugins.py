@@ -1,8 +1,8 @@
 """Pulumi's plugins that Eph's targets need, found or installed next to the CLI, and tools that render manifests.
 
-A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
-very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same
-order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK says which version.
+A plugin is one binary that Pulumi finds on PATH. It isn't installed into PULUMI_HOME: Pulumi would look there for the
+exact version that the SDK requests, and parallel installs race (pulumi #22784). The ways are the same as the CLI's, in
+the same order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK determines the version.
 
 Helm and kustomize are built from their Go modules; Eph doesn't download them. Helm's is the module that Pulumi's
 Kubernetes plugin renders charts with, so after the plugin its build takes seconds.
@@ -34,7 +34,7 @@ TOOLS = {
 
 
 def find(name: str, cache: Path | None = None) -> Path:
-    """The folder to put in front of PATH. Raises ``NoToolchain`` where the plugin is not there."""
+    """The folder to put in front of PATH. Raises ``ToolchainNotFound`` if the plugin isn't installed."""
     found = shutil.which(_binary_name(name))
     if found is not None and "path" in pulumi_cli.allowed_ways():
         return Path(found).absolute().parent
@@ -45,7 +45,7 @@ def find(name: str, cache: Path | None = None) -> Path:
 
 
 def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
-    """The folder of the plugin that is there, or of one that is downloaded or built now. Raises ``NoToolchain``."""
+    """The folder of the plugin, which is downloaded or built if necessary. Raises ``ToolchainNotFound``."""
     cache = cache or pulumi_cli.cache_folder()
     try:
         return find(name, cache)
@@ -53,7 +53,7 @@ def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
         pass
     with pulumi_cli.exclusive_lock(cache, progress):
         try:
-            return find(name, cache)  # the one we waited for may have made it
+            return find(name, cache)  # the process we waited for may have installed it
         except ToolchainNotFound:
             return _install(name, cache, progress)
 
@@ -92,7 +92,7 @@ def _install(name: str, cache: Path, progress: Progress) -> Path:
             return place
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"{_title(name)}: {way} did not work: {str(why).splitlines()[0]}")
+            progress(f"{_title(name)}: {way} failed: {str(why).splitlines()[0]}")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     raise ToolchainNotFound(_not_found_message(name, failures))
@@ -121,7 +121,7 @@ def _not_found_message(name: str, failures: dict[str, str]) -> str:
     target = name if name in TOOLS else f"plugin-{name}"
     return "\n".join(
         [
-            f"{_title(name).capitalize()} is not on this machine.",
+            f"{_title(name).capitalize()} isn't installed.",
             *(f"  {way}: {why}" for way, why in failures.items()),
             f"Run `make {target}` in a checkout of Eph, or put {_binary_name(name)} on PATH.",
         ]
@@ -129,7 +129,7 @@ def _not_found_message(name: str, failures: dict[str, str]) -> str:
 
 
 def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """Finds or makes the named plugins and says which folders to put in front of PATH."""
+    """Finds or installs the named plugins and prints the folders to put in front of PATH."""
     try:
         found = [ensure(name, lambda line: print(line, file=err, flush=True)) for name in arguments]
     except ToolchainNotFound as why:

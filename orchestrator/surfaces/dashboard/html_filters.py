@@ -1,4 +1,4 @@
-"""How values look on a page; pure."""
+"""How values are displayed on a page; pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PHASE_TONES: Mapping[Phase, str] = {
 
 
 def sort_key(view: EnvironmentView) -> tuple[bool, str, int, str]:
-    """What is held comes first: nothing happens to it until a person acts."""
+    """Held environments come first: nothing happens to them until a person acts."""
     newest_first = -keys.to_number(view.key) if view.key else 0
     return (view.phase is not Phase.HELD, view.repository, newest_first, str(view.ref))
 
@@ -61,7 +61,7 @@ def ago(at: datetime | None, now: datetime) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """The largest unit of which there are at least two, days only from four on: 45 s, 12 min, 71 h, 5 d."""
+    """The largest unit of which there are at least two, days only from four: 45 s, 12 min, 71 h, 5 d."""
     for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
         if seconds >= least * size:
             return f"{int(seconds // size)} {unit}"
@@ -69,7 +69,7 @@ def format_duration(seconds: float) -> str:
 
 
 def web_link(url: str) -> str:
-    """The URL when it is one to click; else nothing. What a pull request says could be ``javascript:``."""
+    """The URL if it is safe to click, otherwise empty: a pull request could contain ``javascript:``."""
     return url if urlsplit(url).scheme in ("http", "https") else ""
 
 

@@ -50,11 +50,11 @@ def load_manifests(
     _check_name_clashes(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
     notes = object_names.secrets_annotation(spec)
-    made = [rewriting.adapt(item, settings, images, notes) for item in found if item.data["kind"] != "Ingress"]
+    adapted = [rewriting.adapt(item, settings, images, notes) for item in found if item.data["kind"] != "Ingress"]
     if front:
-        made = [rewriting.label_front_pods(data, front.selector) for data in made]
-        return LoadedManifests(tuple(made), front.backend(made, settings), front.pod_ports(made))
-    return LoadedManifests(tuple(made))
+        adapted = [rewriting.label_front_pods(data, front.selector) for data in adapted]
+        return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted))
+    return LoadedManifests(tuple(adapted))
 
 
 def _last_definitions(manifests: list[Manifest]) -> list[Manifest]:

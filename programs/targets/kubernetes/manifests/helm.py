@@ -50,10 +50,10 @@ def _add_chart(inputs: InputFiles, files: CommitFiles, folder: str, release: Cha
 
 def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """``{"image.tag": "x"}`` as ``{"image": {"tag": "x"}}``."""
-    made: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for path, value in values.items():
         *above, last = path.split(".")
-        place = made
+        place = nested
         for key in above:
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
@@ -61,7 +61,7 @@ def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(place.get(last), dict):
             raise KubernetesError(f"kubernetes.values: {path} has a value, but other values are nested below it")
         place[last] = value
-    return made
+    return nested
 
 
 def _objects(folder: str, text: str) -> list[Manifest]:
