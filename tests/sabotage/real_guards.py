@@ -43,12 +43,12 @@ FILES = (
     Guard(
         "passwords are taken out of what people are told", "secrets",
         (Patch("programs/redaction.py", "    return _PASSWORD.sub(rf\"\\1{MASK}@\", text)", "    return text"),),
-        test="tests/targets/local/test_checkouts.py::test_a_clone_url_keeps_its_password_from_command_lines_and_errors",
+        test="tests/targets/local/test_checkouts.py::test_password_of_a_clone_url_stays_off_command_lines_and_errors",
     ),
     Guard(
         "a preview gets nothing of the server's environment", "secrets",
         (Patch("programs/kit/processes/sandbox.py", "    clean = {**base_env(settings, workspace, how), **env}", "    clean = {**os.environ, **base_env(settings, workspace, how), **env}"),),
-        test="tests/targets/local/test_names_and_settings.py::test_without_a_sandbox_the_environment_is_still_clean",
+        test="tests/targets/local/test_names_and_settings.py::test_without_a_sandbox_the_environment_variables_are_still_clean",
     ),
     Guard(
         "an operation that heeds nothing is killed", "stuck",
