@@ -104,7 +104,7 @@ PROCESSES = (
     Guard(
         "one operation on a stack, in the pool too", "overlaps",
         (Patch("stacks/executors/process/process_executor.py", "        if operation.ref in self._busy_stacks:", "        if False:"),),
-        test=f"{CONTRACT}::test_an_interrupt_is_not_a_try",
+        test=f"{CONTRACT}::test_interrupt_is_not_an_attempt",
     ),
 )  # fmt: skip
 
