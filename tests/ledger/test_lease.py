@@ -329,7 +329,7 @@ async def max_leaders(steps: list[tuple[int, str, float, float, str]]) -> int:
 
 
 async def restarted(world: LeaseWorld, lease: PostgresLease, wire: UnreliableRows) -> PostgresLease:
-    """It gives back what it has, and another life of it begins."""
+    """It releases what it has, and restarts."""
     await lease._release()
     return PostgresLease("", "eph", timing=TIMING, clock=lambda: world.now, store=wire)
 
