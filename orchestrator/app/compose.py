@@ -164,6 +164,7 @@ def _executor_dependencies(core: _Core, notifier: Notifier) -> PlanExecutorDepen
         guarded_destroys=facts.guarded_destroys,
         approvals=facts.approvals,
         repairs=facts.repairs,
+        suites=facts.suites,
         target=ports.target,
         secrets=core.options.rules.secrets,
         is_leader=core.leadership.is_leader,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,6 +140,24 @@ async def test_interrupt_is_not_an_attempt(bench: StackBench) -> None:
     again = await run_operation(bench, bench.factory.up(1, "aaaa", refresh=bool(after.pending_operations)))
     assert again.outcome is Outcome.SUCCEEDED
     assert record_of(bench, 1).pending_operations == 0
+
+
+async def test_operation_whose_process_is_killed_ends_in_one_failure(bench: StackBench) -> None:
+    """L2, L8: whatever runs it dies, its result arrives, and the next operation goes on from what is there."""
+    bench.hold(1)
+    lane = start_operation(bench, bench.factory.up(1, "aaaa"))
+    await bench.wait_until_running(1)
+    sessions = bench.operations.sessions()
+    if not sessions:
+        pytest.skip("its operations run in no process")
+    for session in sessions:
+        os.killpg(session, signal.SIGKILL)
+    ended = await lane.wait()
+    assert (ended.outcome, ended.commit) == (Outcome.FAILED, sha("aaaa"))
+    assert ended.error
+    bench.release(1)
+    again = await run_operation(bench, bench.factory.up(1, "aaaa", refresh=True))
+    assert (again.outcome, again.error) == (Outcome.SUCCEEDED, "")
 
 
 async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> None:
