@@ -1,11 +1,13 @@
-"""The only place that makes names of environments: Pulumi project and stack, and the words nobody can guess (Y3).
+"""The only place that creates names of environments: Pulumi project and stack, and the unguessable words (Y3).
 
-A project is ``eph-<repository>-<its numeric id in base 36>``. The id comes last and whole, so a project is ours when
-it reads back to a number, and a renamed repository keeps its stacks: ``parse`` looks at the id, never at the slug.
-A stack is ``pr-42``, or for a branch or a tag ``branch-1k3zc9f0p2``: a number made of its name, which is above every
-pull request's number and even for a branch, odd for a tag. So one number names one thing in a repository.
-Words come from an HMAC under the server's key over repository id and number: the same after a restart, a rename, a
-transfer; 36 bits that cannot be had without the key (docs/decisions: two words and four letters).
+A project is ``eph-<repository>-<its numeric ID in base 36>``. The ID comes last and complete, so a project is ours if
+it parses to a number, and a renamed repository keeps its stacks: ``parse`` looks at the ID, never at the slug. A stack
+is ``pr-42``, or for a branch or tag ``branch-1k3zc9f0p2``: a number derived from its name that is above every pull
+request's number, even for a branch and odd for a tag. So one number names one thing in a repository.
+
+The words come from an HMAC under the server's key over repository ID and number: they stay the same after a restart, a
+rename or a transfer, and have 36 bits that can't be derived without the key (docs/decisions: two words and four
+letters).
 """
 
 from __future__ import annotations
@@ -22,16 +24,16 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789aeuly"
 _PROJECT = re.compile(rf"{PREFIX}-(?:[a-z0-9-]+-)?([0-9a-z]+)")
 ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""What an environment's name looks like: a DNS label."""
+"""The format of an environment's name: a DNS label."""
 _STACK = re.compile(r"pr-([1-9][0-9]{0,9})|(branch|tag)-([1-9a-z][0-9a-z]{5,11})")
 FIRST_REF_NUMBER = 10**10
-"""Numbers from here on are of branches and tags; they stay below 2**53, which JSON's readers keep whole."""
+"""Numbers from here on belong to branches and tags. They stay below 2**53, which JSON parsers read exactly."""
 _MAX_SLUG_LENGTH = 40
 
 
 def base36(number: int) -> str:
     if number < 0:
-        raise ValueError(f"{number} is negative; a repository's id is not")
+        raise ValueError(f"{number} is negative, but repository IDs aren't")
     digits = ""
     while True:
         number, rest = divmod(number, 36)
@@ -41,12 +43,12 @@ def base36(number: int) -> str:
 
 
 def slug(text: str, max_length: int = _MAX_SLUG_LENGTH) -> str:
-    """Lower-case letters, digits and single dashes, never at an end; may be empty."""
+    """Lowercase letters, digits and single dashes, never at an end. May be empty."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:max_length].strip("-")
 
 
 def project_name(repository: int, repository_name: str) -> str:
-    """``acme/shop`` with the id 12345 is ``eph-shop-9ix``; a name without a legal letter leaves the slug out."""
+    """``acme/shop`` with the ID 12345 is ``eph-shop-9ix``. Without any valid letter, the slug is left out."""
     middle = slug(repository_name.rpartition("/")[2])
     return "-".join(part for part in (PREFIX, middle, base36(repository)) if part)
 
@@ -67,13 +69,13 @@ def ref_kind(number: int) -> RefKind:
 
 
 def ref_number(kind: RefKind, name: str) -> int:
-    """Two names with one number are as likely as two commits with the same first twelve digits."""
+    """Two names are as unlikely to share a number as two commits to share their first twelve digits."""
     digest = hashlib.sha256(f"{kind}/{name}".encode()).digest()
     return FIRST_REF_NUMBER + 2 * int.from_bytes(digest[:6], "big") + (kind is RefKind.TAG)
 
 
 def parse(ref: StackRef) -> tuple[int, int] | None:
-    """Repository id and number of a stack of ours; None for a stack that is not."""
+    """Repository ID and number of one of our stacks; None for any other stack."""
     repository = parse_project(ref.project)
     stack = _STACK.fullmatch(ref.stack)
     if repository is None or stack is None:
@@ -83,7 +85,7 @@ def parse(ref: StackRef) -> tuple[int, int] | None:
 
 
 def parse_project(name: str) -> int | None:
-    """The repository id in a project's name; None when the project is not ours."""
+    """The repository ID in a project's name; None if the project isn't ours."""
     found = _PROJECT.fullmatch(name)
     if found is None or (len(found[1]) > 1 and found[1].startswith("0")):
         return None
@@ -98,5 +100,5 @@ def unguessable_words(key: bytes, repository: int, number: int) -> str:
 
 
 def incarnation(key: bytes, ref: StackRef, nonce: str) -> str:
-    """Tells this life of a stack from an earlier one of the same name."""
+    """Distinguishes this stack from an earlier one of the same name."""
     return hmac.new(key, f"{ref}#{nonce}".encode(), hashlib.sha256).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Processes by identity, never by number alone: pid, start time and boot id tell one from its reused number."""
+"""Identifies processes by pid, start time and boot ID, because a pid alone may have been reused."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from programs.kit.processes import process_table
 class ProcessIdentity:
     pid: int
     started: int
-    """Clock ticks after boot."""
+    """In clock ticks since boot."""
     boot: str
 
 
 def boot_clock() -> float:
-    """Seconds of a clock that never jumps and counts suspended time too, one for all processes of this machine."""
+    """Seconds of a clock that never jumps and includes suspended time, the same for all processes of this machine."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def pid_scope() -> str:
-    """Where a pid means something: this host, and the namespace of pids that we see. Two containers of one machine
-    have two, and in either the other's processes look dead."""
+    """The scope in which a pid is valid: this host and our pid namespace. Two containers on one machine have different
+    ones, and in each the other's processes look dead."""
     try:
         space = Path("/proc/self/ns/pid").readlink()
     except OSError:
@@ -56,24 +56,24 @@ def is_alive(identity: ProcessIdentity) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStart:
-    """A process as a lock's owner is judged: when it started, in seconds since the epoch, and its command's name."""
+    """A process as the owner of a lock is judged: its start time in seconds since the epoch, and its command's name."""
 
     started: float
     name: str
 
 
 def describe(pid: int) -> ProcessStart | None:
-    """None when there is no such process, or only its corpse."""
+    """None if there is no such process, or only a zombie."""
     found = identify(pid)
     if found is None:
         return None
-    # Not /proc/uptime: in a container it may count from the container's start, and start times never do.
+    # Not /proc/uptime: in a container it may count from the container's start, but start times never do.
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return ProcessStart(booted + found.started / os.sysconf("SC_CLK_TCK"), process_table.process_name(pid))
 
 
 def pids_with_variable(name: str, value: str) -> Iterator[int]:
-    """Processes whose environment was started with ``name=value``."""
+    """Processes that were started with ``name=value`` in their environment."""
     return (pid for pid in process_table.pids() if process_table.environment(pid).get(name) == value)
 
 
@@ -100,7 +100,7 @@ def send_group_signal(group: int, number: signal.Signals) -> None:
 
 
 def wait_until_gone(identity: ProcessIdentity, seconds: float) -> bool:
-    """Waits until that very process is gone or a corpse; False when it outlasted the wait."""
+    """Waits until that exact process is gone or a zombie. Returns False if it is still alive."""
     end = time.monotonic() + seconds
     while is_alive(identity):
         if time.monotonic() > end:

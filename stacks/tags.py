@@ -1,8 +1,8 @@
-"""The one compact tag: what a stack says of itself, in at most 256 characters, read back as untrusted text.
+"""The compact tag: a stack's own metadata in at most 256 characters, parsed as untrusted text.
 
-Pulumi Cloud bounds a tag's value to 256 characters; so the keys are short and times are seconds. Falling asleep is kept
-to the millisecond: a request earlier in the same second must not wake it again. A tag that does not read back is None,
-which makes the stack a half-made one: completed or destroyed, never believed.
+Pulumi Cloud limits a tag's value to 256 characters, so keys are short and times are in seconds. The time of falling
+asleep has milliseconds, so that a request earlier in the same second doesn't wake it again. A tag that can't be parsed
+is None, which makes the stack half-created: it is completed or destroyed, never trusted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def encode(tag: StackTag) -> str:
         data["ref"] = tag.ref_name
     times = (("until", tag.extended_until), ("up", tag.awake_until))
     data.update({name: _to_seconds(at) for name, at in times if at is not None})
-    if tag.asleep is not None:  # only what sleeps can be half-way
+    if tag.asleep is not None:  # only a sleeping stack can be half-way
         at = round(tag.asleep.timestamp(), 3)
         data["nap"] = -at if tag.half else at
     if tag.keep:
@@ -44,7 +44,7 @@ def encode(tag: StackTag) -> str:
 
 def decode(value: str) -> StackTag | None:
     if len(value) > MAX_LENGTH:
-        return None  # not one of ours, and not worth parsing
+        return None  # not ours, and not worth parsing
     try:
         data = json.loads(value)
         repository_name, _, number = data["pr"].rpartition("#")
@@ -81,7 +81,7 @@ def _optional_time(data: dict[str, Any], key: str) -> datetime | None:
 
 
 def _fit(data: dict[str, Any], tag: StackTag) -> str:
-    """The repository's name is for people, so it is what gives way: its end says most. Then the end of a branch's."""
+    """Shortens the repository's name first, because it is only for people, and keeps its end. Then a branch's name."""
     shorter = [(kept, len(tag.ref_name)) for kept in range(len(tag.repository_name), -1, -1)]
     shorter += [(0, kept) for kept in range(len(tag.ref_name) - 1, -1, -1)]
     for kept, of_ref in shorter:
@@ -90,4 +90,4 @@ def _fit(data: dict[str, Any], tag: StackTag) -> str:
         value = json.dumps(fitted, separators=(",", ":"))
         if len(value) <= MAX_LENGTH:
             return value
-    raise ValueError(f"the tag of {tag.name} has more than the {MAX_LENGTH} characters that a backend takes")
+    raise ValueError(f"the tag of {tag.name} exceeds the limit of {MAX_LENGTH} characters")

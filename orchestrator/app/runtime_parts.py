@@ -84,6 +84,7 @@ def create_executor(shared: SharedParts, on_destroyed: OnDestroyed) -> PlanExecu
         guarded_destroys=facts.guarded_destroys,
         approvals=facts.approvals,
         repairs=facts.repairs,
+        suites=facts.suites,
         target=ports.target,
         secrets=shared.options.rules.secrets,
         is_leader=shared.leadership.is_leader,

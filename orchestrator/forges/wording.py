@@ -1,4 +1,4 @@
-"""What a Git host calls things. What Eph writes there, and its errors about it, use these words."""
+"""The Git host's terms, used in what Eph writes there and in errors about it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ForgeWords:
         return f"{repository}{self.sigil}{number}"
 
     def report(self, kind: str) -> str:
-        """What the host calls a report of Eph's: ``comment``, ``check`` or ``deployment``."""
+        """The host's term for a report: ``comment``, ``check`` or ``deployment``."""
         return {"check": self.check, "deployment": self.deployment}.get(kind, kind)
 
 

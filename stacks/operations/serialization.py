@@ -1,4 +1,4 @@
-"""Operations and results as JSON, the language between ephd and a worker (and a Kubernetes Job, later)."""
+"""Operations and results as JSON, for the protocol between ephd and a worker."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ def _load_tag(data: Mapping[str, Any] | None) -> StackTag | None:
 def _default(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in an operation")
+    raise TypeError(f"{type(value).__name__} isn't supported in an operation")

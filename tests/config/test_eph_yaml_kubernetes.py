@@ -251,5 +251,5 @@ def test_a_target_that_may_not_be_asked_for_any_more_can_still_be_reached(tmp_pa
     assert configured.target_settings("c0ffee")["kubernetes"]["ingress_class"] == "nginx"
     bare = ServerSettings(home=tmp_path)
     assert "kubernetes" in bare.target_settings("c0ffee", frozenset({"kubernetes"})), "a stack says that it is there"
-    with pytest.raises(KubernetesError, match=r"put the section \[kubernetes\] back"):
+    with pytest.raises(KubernetesError, match=r"Restore the section \[kubernetes\]"):
         target_settings.from_mapping({})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -139,6 +141,24 @@ async def test_an_interrupt_is_not_a_try(bench: StackBench) -> None:
     assert record_of(bench, 1).pending_operations == 0
 
 
+async def test_operation_whose_process_is_killed_ends_in_one_failure(bench: StackBench) -> None:
+    """L2, L8: whatever runs it dies, its result arrives, and the next operation goes on from what is there."""
+    bench.hold(1)
+    lane = start_operation(bench, bench.factory.up(1, "aaaa"))
+    await bench.wait_until_running(1)
+    sessions = bench.operations.sessions()
+    if not sessions:
+        pytest.skip("its operations run in no process")
+    for session in sessions:
+        os.killpg(session, signal.SIGKILL)
+    ended = await lane.wait()
+    assert (ended.outcome, ended.commit) == (Outcome.FAILED, sha("aaaa"))
+    assert ended.error
+    bench.release(1)
+    again = await run_operation(bench, bench.factory.up(1, "aaaa", refresh=True))
+    assert (again.outcome, again.error) == (Outcome.SUCCEEDED, "")
+
+
 async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> None:
     """Pitfall: a record dropped too early. Reports are turned to 'destroyed' before the stack's record goes."""
     asked: list[Operation] = []
@@ -169,7 +189,7 @@ async def test_operations_on_a_missing_stack(bench: StackBench) -> None:
     for operation in (bench.factory.retag(7, "aaaa"), bench.factory.refresh(7)):
         result = await run_operation(bench, operation)
         assert result.outcome is Outcome.FAILED
-        assert "not in the backend" in result.error
+        assert "no longer exists in the backend" in result.error
     assert bench.snapshot().stacks == {}
 
 
@@ -181,7 +201,7 @@ async def test_after_close_nothing_is_begun(bench: StackBench) -> None:
     await bench.operations.close()
     assert (await lane.wait()).outcome is Outcome.CANCELLED
     late = await run_operation(bench, bench.factory.up(2, "aaaa"))
-    assert (late.outcome, late.error) == (Outcome.CANCELLED, "interrupted before it began")
+    assert (late.outcome, late.error) == (Outcome.CANCELLED, "interrupted before it started")
     assert set(bench.snapshot().stacks) == {ref(1)}
 
 

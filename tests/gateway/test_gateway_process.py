@@ -72,7 +72,7 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
             assert process.stderr is not None
             said = process.stderr.read()
     assert process.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in said
+    assert f"can't listen on 127.0.0.1:{port}" in said
     assert "Traceback" not in said
 
 

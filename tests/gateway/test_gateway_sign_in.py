@@ -287,8 +287,8 @@ async def test_ephds_own_health_checks_get_in(protected_world: GatewayWorld, tmp
     probe = GatewayProbe(f"http://127.0.0.1:{protected_world.port}", lambda: TOKEN)
     stranger = GatewayProbe(f"http://127.0.0.1:{protected_world.port}")
     try:
-        assert await probe(HOST, "/healthz") == (True, "/healthz answered 200")
-        assert await stranger(HOST, "/healthz") == (False, "/healthz answered 401")
+        assert await probe(HOST, "/healthz") == (True, "/healthz returned 200")
+        assert await stranger(HOST, "/healthz") == (False, "/healthz returned 401")
     finally:
         await probe.close()
         await stranger.close()

@@ -108,6 +108,6 @@ def test_leases_of_two_names_have_nothing_to_do_with_each_other(server: Postgres
 
 def test_no_server_is_said_without_the_password() -> None:
     rows = SqlLeaseStore(f"postgresql://eph:{PASSWORD}@127.0.0.1:{free_port()}/eph", "eph")
-    with pytest.raises(LeaseUnavailable, match=r"eph@127\.0\.0\.1.* could not be renewed: .*refused") as caught:
+    with pytest.raises(LeaseUnavailable, match=r"eph@127\.0\.0\.1.*refused") as caught:
         rows.read()
     assert PASSWORD not in str(caught.value)

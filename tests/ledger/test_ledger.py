@@ -193,7 +193,7 @@ def test_a_start_without_a_database_is_a_start(tmp_path: Path) -> None:
     with closing(SqlLedger(url(tmp_path / "l.db"), monotonic=clock)) as ledger:
         ledger.record(event("early"))
         ledger.record(event("early too"))
-        with pytest.raises(LedgerUnavailable, match=r"cannot be read: .*unable to open database file"):
+        with pytest.raises(LedgerUnavailable, match=r"can't be read: .*unable to open database file"):
             ledger.events()
         (tmp_path / "l.db").rmdir()
         clock.now += 60

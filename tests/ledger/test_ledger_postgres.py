@@ -94,7 +94,7 @@ def test_killed_and_restored_it_gets_all_in_order_and_the_gap(
     wait_until(lambda: numbers(read_events(ledger)) == list(range(51)))
     ((late, lost),) = gaps(ledger.events(limit=100))
     assert (late, lost) in {(45, 0), (46, 0)}
-    assert "cannot be written" in caplog.text
+    assert "can't be written" in caplog.text
     assert PASSWORD not in caplog.text
 
 

@@ -176,14 +176,16 @@ def test_an_interruption_counts_only_if_a_newer_commit_caused_it() -> None:  # L
 
 async def test_many_lives_of_pull_requests_leave_nothing_in_memory(world: World) -> None:  # L2
     for each in range(30):
-        number = world.open(str(each), files={"text": str(each), **({"eph.yaml": BAD_YAML} if each % 5 == 0 else {})})
+        number = world.open_pull(
+            str(each), files={"text": str(each), **({"eph.yaml": BAD_YAML} if each % 5 == 0 else {})}
+        )
         if each % 3 == 0:
             world.stacks.fail(world.ref(number), "exit code 2", times=2)
         await world.run_for(seconds=20)
         world.push(number)
         await world.run_for(seconds=20)
         world.request_action("extend" if each % 2 else "retry", number)
-        world.forge.close_pull(world.shop, number)
+        world.close_pull(number)
         await world.run_for(seconds=20)
     await world.run_for(minutes=5)
     facts = world.facts

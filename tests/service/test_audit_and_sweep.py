@@ -45,7 +45,7 @@ class AuditSetup:
 
     async def create_environment(self) -> tuple[int, str]:
         """A pull request whose environment runs, its parts known to its state."""
-        number = self.world.open()
+        number = self.world.open_pull()
         await self.world.run_for(minutes=1)
         record = self.world.stack(number)
         assert record is not None

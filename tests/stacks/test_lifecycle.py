@@ -97,7 +97,7 @@ async def test_a_deadline_is_a_failure(real: RealBench) -> None:
     deadline = round(2 * (time.monotonic() - began))  # on a machine of any speed, it is at work on the part by then
     real.control_file("hold", 1).write_text("stubborn")
     result = await run_operation(real, real.factory.up(1, "bbbb", deadline=float(deadline)))
-    assert (result.outcome, result.error) == (Outcome.FAILED, f"it took longer than {deadline} s and was ended")
+    assert (result.outcome, result.error) == (Outcome.FAILED, f"it exceeded its deadline of {deadline} s")
     assert result.step == "part web"
     after = record_of(real, 1)
     assert after.locks == ()
@@ -132,7 +132,7 @@ async def test_the_wrong_key_is_said_clearly(real: RealBench) -> None:
     real.settings.passphrase_file.write_text("another passphrase")
     result = await run_operation(real, real.factory.up(1, "bbbb"))
     assert result.outcome is Outcome.FAILED
-    assert result.error == "the passphrase does not open this stack's state; is it the server's key?"
+    assert result.error == "the passphrase doesn't decrypt this stack's state; check that it is the server's key"
     assert not result.retryable
     assert real.created_files() == {"shop-probe-1/web": sha("aaaa")}
 
@@ -199,7 +199,7 @@ async def test_a_state_that_a_full_disk_cut_in_the_first_up_is_begun_anew(real: 
     told: list[str] = []
     made = await run_operation(real, replace(real.factory.up(1, "aaaa"), refresh=True), told)
     assert made.outcome is Outcome.SUCCEEDED, made.error
-    assert any("begun anew" in line for line in told)
+    assert any("starting again" in line for line in told)
     gone = await run_operation(real, replace(real.factory.destroy(2), refresh=True))
     assert gone.outcome is Outcome.SUCCEEDED, gone.error
     assert set(real.snapshot().stacks) == {ref(1)}

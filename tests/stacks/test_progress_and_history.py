@@ -26,7 +26,7 @@ from stacks.operations.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 from stacks.process_identity import ProcessIdentity
 from tests.stack_folders import file_backend, process_executor, records_of, worker_settings
 
-WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
+WRONG_KEY = "the passphrase doesn't decrypt this stack's state; check that it is the server's key"
 WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
 STACK = "urn:pulumi:pr-1::eph-shop-9ix::pulumi:pulumi:Stack::eph-shop-9ix-pr-1"
 
@@ -100,9 +100,9 @@ def test_the_cause_comes_from_the_resource_that_failed() -> None:
     [
         ("error: get stack: incorrect passphrase", WRONG_KEY, False),
         ("error: the stack is currently locked by 1 lock(s).", "another operation holds this stack's lock", True),
-        ("error: no stack named 'pr-1' found", "the stack is not in the backend any more", True),
+        ("error: no stack named 'pr-1' found", "the stack no longer exists in the backend", True),
         ("warning: x\nerror: disk full\n", "disk full", True),
-        ("", "pulumi failed and said nothing", True),
+        ("", "pulumi failed without an error message", True),
     ],
 )  # fmt: skip
 def test_the_command_s_own_words(stderr: str, error: str, retryable: bool) -> None:

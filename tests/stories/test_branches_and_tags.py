@@ -101,13 +101,13 @@ async def test_half_a_list_destroys_nothing(world: World) -> None:  # L7, pitfal
     await set_up_branches(world, "release/1", "release/2")
     for _ in range(5):
         world.forge.truncate_next_refs(world.shop, 0)
-        await world.cycle()
+        await world.run_cycle()
         world.forge.fail_next(ForgeUnavailable("502"), "refs")
-        await world.cycle()
+        await world.run_cycle()
     assert len(world.stacks.records) == 2
     assert view(world, "release/1").phase is Phase.READY
     world.forge.fail_next(ForgeUnavailable("502"), "refs")
-    await world.cycle()
+    await world.run_cycle()
     plan = world.last_cycle.plan
     assert plan is not None
     assert any("branches and tags of acme/shop could not be read completely: 502" in note for note in plan.notes)
@@ -197,11 +197,11 @@ async def test_time_runs_out_for_a_branch_alike_and_a_push_brings_it_back(world:
 async def test_a_restart_knows_them_by_their_stacks(world: World) -> None:  # L2
     await set_up_branches(world, "release/1")
     url = view(world, "release/1").url
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=2)
     assert (view(world, "release/1").url, view(world, "release/1").phase) == (url, Phase.READY)
     world.forge.delete_branch(world.shop, "release/1")
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=2)
     assert world.stacks.records == {}
 
@@ -223,18 +223,18 @@ async def test_only_so_many_are_looked_at_the_newest_first(world: World) -> None
 async def test_a_pull_request_of_the_same_commit_is_another_environment(world: World) -> None:
     await set_up_branches(world, "release/1")
     pull = world.forge.open_pull(world.shop, "release/1")
-    world.forge.label(world.shop, pull, "preview")
+    world.label(pull)
     await world.run_for(minutes=1)
     assert len(world.stacks.records) == 2
     sha = world.forge.branch(world.shop, "release/1")
     assert set(world.forge.reports(world.shop, sha)) == {"eph/branch/release/1", "eph/preview"}
-    world.forge.close_pull(world.shop, pull)
+    world.close_pull(pull)
     await world.run_for(minutes=2)
     assert view(world, "release/1").phase is Phase.READY
 
 
 async def test_without_a_glob_nothing_is_asked(world: World) -> None:  # L4
-    world.open()
+    world.open_pull()
     world.forge.fail_next(ForgeUnavailable("nobody asks this"), "refs")
     await world.run_for(minutes=10)
     assert world.last_cycle.complete

@@ -176,7 +176,7 @@ def test_a_token_that_may_not_write_checks_still_keeps_the_comment_true() -> Non
     story = ReporterSetup()
     story.host.broken_checks = ForgeRefused("the token may not write checks; give it checks: write")
     (sentence,) = story.cycle(pull("creating"))
-    assert "the check could not be updated" in sentence
+    assert "couldn't update the check" in sentence
     assert story.cycle(pull("ready")) == []
     assert story.headline().endswith("Ready")
 

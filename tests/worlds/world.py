@@ -18,11 +18,13 @@ from stacks import names
 from stacks.model import StackRecord, StackRef
 from tests.worlds.world_time import WorldTime
 
+TRIGGER_LABEL = "preview"
+
 
 class World(WorldTime):
     # --- what people do
 
-    def open(
+    def open_pull(
         self,
         title: str = "a change",
         *,
@@ -37,12 +39,27 @@ class World(WorldTime):
         self.forge.push(home, branch, files or {"text": title})
         number = self.forge.open_pull(home, branch, title, by, from_fork)
         if label:
-            self.forge.label(home, number, "preview")
+            self.forge.label(home, number, TRIGGER_LABEL)
         return number
 
     def push(self, number: int, files: Mapping[str, str] | None = None) -> str:
         branch = self.forge.pull(self.shop, number).head_ref
         return self.forge.push(self.shop, branch, files or {"text": f"at {self.now}"})
+
+    def close_pull(self, number: int) -> None:
+        self.forge.close_pull(self.shop, number)
+
+    def merge(self, number: int) -> None:
+        self.forge.merge(self.shop, number)
+
+    def reopen(self, number: int) -> None:
+        self.forge.reopen(self.shop, number)
+
+    def label(self, number: int, label: str = TRIGGER_LABEL) -> None:
+        self.forge.label(self.shop, number, label)
+
+    def unlabel(self, number: int, label: str = TRIGGER_LABEL) -> None:
+        self.forge.unlabel(self.shop, number, label)
 
     def request_action(self, kind: str, number: int, until: datetime | None = None) -> None:
         self.facts.intents.add(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))

@@ -72,8 +72,7 @@ class Observer:
         stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
         if refresh.needed:
             self.forge = await self._sources.forge.read(_environment_names(stacks), refresh.scope)
-        on_targets = await self._target_environments()
-        standing = await self._live_parts()
+        on_targets, standing = await asyncio.gather(self._target_environments(), self._live_parts())
         self._facts.update(self.forge.facts, stacks, clock())
         return replace(self._world(stacks, running), target_environments=on_targets, live_parts=standing)
 

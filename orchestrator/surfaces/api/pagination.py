@@ -1,5 +1,5 @@
-"""Environments in a stable order, a page at a time. The cursor is the place after which to go on, not a count:
-environments that come or go between two pages shift nothing."""
+"""Pages of environments in a stable order. The cursor is a position, not a count: environments that are added or
+removed between two pages shift nothing."""
 
 from __future__ import annotations
 

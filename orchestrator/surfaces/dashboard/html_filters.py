@@ -1,4 +1,4 @@
-"""How values look on a page; pure."""
+"""How values are displayed on a page; pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PHASE_TONES: Mapping[Phase, str] = {
 
 
 def sort_key(view: EnvironmentView) -> tuple[bool, str, int, str]:
-    """What is held comes first: nothing happens to it until a person acts."""
+    """Held environments come first: nothing happens to them until a person acts."""
     return (view.phase is not Phase.HELD, view.repository, -(view.key.number if view.key else 0), str(view.ref))
 
 
@@ -59,7 +59,7 @@ def ago(at: datetime | None, now: datetime) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """The largest unit of which there are at least two, days only from four on: 45 s, 12 min, 71 h, 5 d."""
+    """The largest unit of which there are at least two, days only from four: 45 s, 12 min, 71 h, 5 d."""
     for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
         if seconds >= least * size:
             return f"{int(seconds // size)} {unit}"
@@ -67,7 +67,7 @@ def format_duration(seconds: float) -> str:
 
 
 def web_link(url: str) -> str:
-    """The URL when it is one to click; else nothing. What a pull request says could be ``javascript:``."""
+    """The URL if it is safe to click, otherwise empty: a pull request could contain ``javascript:``."""
     return url if urlsplit(url).scheme in ("http", "https") else ""
 
 

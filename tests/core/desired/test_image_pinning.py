@@ -36,7 +36,7 @@ def recipe(*requests: ImageRequest) -> Recipe:
 
 def subject(looked: ImageLookup | None = None, record: StackRecord | None = None) -> EnvironmentFacts:
     world = Simulation()
-    world.open(42, sha("a"))
+    world.open_pull(42, sha("a"))
     candidate = world._request(Key(1, 42))
     facts = RepositoryFacts(1, "acme/shop", complete=True)
     return EnvironmentFacts(REF, Key(1, 42), joins.join(facts, candidate, record, None), image_lookup=looked)
@@ -156,7 +156,7 @@ def test_a_stack_says_what_it_began_with(record: StackRecord, reference: str) ->
 
 def test_a_person_who_asks_again_begins_the_wait_anew() -> None:
     world = Simulation()
-    world.open(42)
+    world.open_pull(42)
     world.now = START + timedelta(minutes=20)
     world.request_action("retry", 42)
     one = replace(subject(search_result(ABSENT, timedelta(minutes=15))), intents=tuple(world.intents))
@@ -181,7 +181,7 @@ def _fail_if_hashed(*_: object) -> None:
 
 def test_it_is_an_action_of_the_plan() -> None:
     world = Simulation()
-    world.open(42, sha("a"), recipe={"images": (IMAGE_REQUEST,)})
+    world.open_pull(42, sha("a"), recipe={"images": (IMAGE_REQUEST,)})
     found = world.action(42)
     assert isinstance(found, plan_actions.Find)
     assert found.commit == sha("a")

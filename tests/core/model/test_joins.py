@@ -19,7 +19,7 @@ RUNNING = RunningOperation(REF, OperationVerb.UP, sha("a"), START)
 
 def test_join_tells_wanted_from_existing() -> None:
     world = Simulation()
-    world.open(42, sha("a"))
+    world.open_pull(42, sha("a"))
     request, record = world._request(Key(1, 42)), StackRecord(REF)
     assert joins.join(REPOSITORY, request, None, None) == WantedOnly(REPOSITORY, request)
     assert isinstance(joins.join(None, None, record, RUNNING), ExistingOnly)

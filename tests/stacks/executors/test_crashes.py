@@ -53,7 +53,7 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     os.kill(left.worker.pid, signal.SIGKILL)
     result = await lane.wait()
     assert result.outcome is Outcome.FAILED
-    assert "ended without a result" in result.error
+    assert "exited without a result" in result.error
     assert [pid for pid in session if psutil.pid_exists(pid) and _running(pid)] == []
     assert list(operation_records.list_running(real.records)) == []
     await _assert_heals(real, record_of(real, 1))

@@ -73,13 +73,27 @@ def test_the_build_is_of_the_version_that_the_sdk_asks_for() -> None:
     assert f"\nversion={plugins.version(NAME)}\n" in script.read_text()
 
 
+def test_kustomize_is_the_version_of_its_module(bare_machine: Path) -> None:
+    module = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "kustomize" / "go.mod"
+    version = plugins.version(plugins.KUSTOMIZE)
+    assert f"require sigs.k8s.io/kustomize/kustomize/v5 v{version}\n" in module.read_text()
+    assert plugins.find_optional(plugins.KUSTOMIZE) is None
+    tools = Toolchain(bare_machine / "bin" / "pulumi", "1", "/tools", "path")
+    write_program(bare_machine / "bin" / "pulumi-resource-kubernetes")
+    cached = bare_machine / "cache" / "plugins" / f"kustomize-{version}"
+    write_program(cached / "kustomize")
+    path = plugins.with_plugins(tools, ("kubernetes",), lambda _: None).path
+    assert path == f"{bare_machine / 'bin'}:{cached}:/tools"
+
+
 def test_helm_is_the_one_that_the_plugin_renders_charts_with(
     bare_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "kubernetes-plugin" / "go.mod"
-    assert f"\thelm.sh/helm/v3 v{plugins.HELM_VERSION}" in module.read_text()
+    version = plugins.version(plugins.HELM)
+    assert f"\thelm.sh/helm/v3 v{version}" in module.read_text()
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache")
     with pytest.raises(ToolchainNotFound, match="make helm"):
         plugins.ensure("helm", lambda _: None)
-    write_program(bare_machine / "cache" / "plugins" / f"helm-{plugins.HELM_VERSION}" / "helm")
-    assert plugins.find("helm").name == f"helm-{plugins.HELM_VERSION}"
+    write_program(bare_machine / "cache" / "plugins" / f"helm-{version}" / "helm")
+    assert plugins.find("helm").name == f"helm-{version}"

@@ -19,7 +19,7 @@ from programs.kit.processes import sandbox
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import helm, load_manifests
+from programs.targets.kubernetes.manifests import helm, load_manifests, renderer
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.settings import KubernetesSettings
 
@@ -182,7 +182,7 @@ def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_that_never_ends_is_ended(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helm, "SECONDS", 1)
+    monkeypatch.setattr(renderer, "SECONDS", 1)
     with pytest.raises(KubernetesError, match="took longer than 1 s"):
         render_chart({}, write_fake_helm(tmp_path, "sleep 60"))
 
@@ -190,7 +190,7 @@ def test_one_that_never_ends_is_ended(tmp_path: Path, no_sandbox: None, monkeypa
 def test_one_that_prints_without_end_is_ended(
     tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(helm, "MOST_OUTPUT", 51200)
+    monkeypatch.setattr(renderer, "MOST_OUTPUT", 51200)
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
         render_chart(
             {}, write_fake_helm(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done")
@@ -209,7 +209,7 @@ def test_helm_gets_nothing_of_this_server(tmp_path: Path, no_sandbox: None, monk
 def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
     with pytest.raises(KubernetesError, match="helm isn't installed on this server"):
         render_chart({}, "/nowhere/helm")
-    many = {f"chart/files/{number}": "" for number in range(helm.MAX_FILES)}
+    many = {f"chart/files/{number}": "" for number in range(renderer.MAX_FILES)}
     with pytest.raises(KubernetesError, match="the limit for a chart is 1000"):
         render_chart(many, "/bin/true")
     with pytest.raises(KubernetesError, match="limit for a chart of 5000000 bytes"):

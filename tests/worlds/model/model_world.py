@@ -113,7 +113,7 @@ class ModelWorld:
     def set_thread_delay(self, seconds: float) -> None:
         self._loop.thread_seconds = seconds
 
-    def pass_seconds(self, seconds: float) -> None:
+    def run_for(self, seconds: float) -> None:
         self._run(asyncio.sleep(seconds))
         self.record_truth()
 
@@ -238,7 +238,7 @@ class ModelWorld:
             self.machine.broken_commits.add(sha)
         return sha
 
-    def open(self, repository: Repository, by: str = "ada", from_fork: bool = False) -> int:
+    def open_pull(self, repository: Repository, by: str = "ada", from_fork: bool = False) -> int:
         branch = f"branch-{self.branches}"
         self.commit(repository, branch)
         number = self.forge.open_pull(repository, branch, branch, by, from_fork)
@@ -304,7 +304,7 @@ class ModelWorld:
 
     # --- the quiet
 
-    def settle(self) -> list[Problem]:
+    def heal_and_settle(self) -> list[Problem]:
         """Everything that was broken outside works again; then all must come right by itself."""
         self.set_thread_delay(THREAD_SECONDS)
         self.forge.mood = HEALTHY
@@ -336,7 +336,7 @@ class ModelWorld:
     def _wait_until_right(self) -> list[Problem]:
         end, right_since = self.time + SETTLE_SECONDS, None
         while True:
-            self.pass_seconds(10)
+            self.run_for(10)
             self.approve()
             if right_since is None and int(self.time - end) % 60 < 10:
                 self._retry_failed()

@@ -71,7 +71,7 @@ def apply_event(world: Simulation, event: tuple[str, int, int, object]) -> None:
         case "open", str(commit):
             if pull is None:
                 world.confirmed.pop(key, None)
-                world.open(number, commit, repository)
+                world.open_pull(number, commit, repository)
         case "push", str(commit):
             if pull is not None:
                 world.push(number, commit, repository)
@@ -141,7 +141,7 @@ def settle(world: Simulation, cycles: int = 40) -> None:
         pull.problems = ()
     for _ in range(cycles):
         check_plan(world, world.plan())
-        world.cycle()
+        world.run_cycle()
 
 
 def check_converged(world: Simulation) -> None:

@@ -97,7 +97,7 @@ class Simulation:
 
     # What people and machines do.
 
-    def open(self, number: int, commit: str = "aaaaaaa", repository: int = 1, **facts: Any) -> StackRef:
+    def open_pull(self, number: int, commit: str = "aaaaaaa", repository: int = 1, **facts: Any) -> StackRef:
         key = Key(repository, number)
         self.pulls[key] = SimulatedPull(key, sha(commit), seen=self.now, behind_since=self.now, **facts)
         return self.ref(number, repository)
@@ -106,6 +106,18 @@ class Simulation:
         pull = self.pulls[Key(repository, number)]
         pull.commit, pull.seen = sha(commit), self.now
         pull.behind_since = pull.behind_since or self.now
+
+    def close_pull(self, number: int, repository: int = 1) -> None:
+        self.change(number, repository, state=PullState.CLOSED)
+
+    def merge(self, number: int, repository: int = 1) -> None:
+        self.change(number, repository, state=PullState.MERGED)
+
+    def label(self, number: int, repository: int = 1) -> None:
+        self.change(number, repository, labels=PREVIEW)
+
+    def unlabel(self, number: int, repository: int = 1) -> None:
+        self.change(number, repository, labels=frozenset())
 
     def change(self, number: int, repository: int = 1, **facts: object) -> None:
         for name, value in facts.items():
@@ -222,7 +234,7 @@ class Simulation:
 
     # What the executor does.
 
-    def cycle(self, times: int = 1, seconds: float = 30) -> None:
+    def run_cycle(self, times: int = 1, seconds: float = 30) -> None:
         """Plans, carries all of it out to the end, and lets time pass."""
         for _ in range(times):
             self.start(self.plan())

@@ -35,45 +35,45 @@ def strategic_merge(data: Data, patch: Data) -> Data | None:
 def _merge_mapping(old: Mapping[str, Any], new: Mapping[str, Any]) -> Data:
     if new.get("$patch") == "replace":
         return {key: copy.deepcopy(value) for key, value in new.items() if key != "$patch"}
-    made = dict(old)
+    merged = dict(old)
     for key, value in new.items():
         if key.startswith("$"):
             raise InvalidPatch(f"{key} is not known to Eph")
         if value is None:
-            made.pop(key, None)
-        elif isinstance(value, dict) and isinstance(made.get(key), dict):
-            made[key] = _merge_mapping(made[key], value)
-        elif isinstance(value, list) and isinstance(made.get(key), list) and key in MERGE_KEYS:
-            made[key] = _merge_list(made[key], value, key)
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge_mapping(merged[key], value)
+        elif isinstance(value, list) and isinstance(merged.get(key), list) and key in MERGE_KEYS:
+            merged[key] = _merge_list(merged[key], value, key)
         else:
-            made[key] = copy.deepcopy(value)
-    return made
+            merged[key] = copy.deepcopy(value)
+    return merged
 
 
 def _merge_list(old: Sequence[Any], new: Sequence[Any], key: str) -> list[Any]:
-    made = list(old)
+    merged = list(old)
     for item in new:
         if not isinstance(item, dict):
             raise InvalidPatch(f"an item of {key} is no mapping")
         identity = MERGE_KEYS[key] or ("containerPort" if "containerPort" in item else "port")
-        place = next((i for i, known in enumerate(made) if known.get(identity) == item.get(identity)), None)
+        place = next((i for i, known in enumerate(merged) if known.get(identity) == item.get(identity)), None)
         if item.get("$patch") == "delete":
-            made = [known for i, known in enumerate(made) if i != place]
+            merged = [known for i, known in enumerate(merged) if i != place]
         elif place is None or key == "envFrom":
-            made.append(copy.deepcopy(item))
+            merged.append(copy.deepcopy(item))
         else:
-            made[place] = _merge_mapping(made[place], item)
-    return made
+            merged[place] = _merge_mapping(merged[place], item)
+    return merged
 
 
 def apply_operations(data: Data, operations: Sequence[Any]) -> Data:
     """RFC 6902: add, remove, replace, test, copy and move, each at a path."""
-    made = copy.deepcopy(data)
+    patched = copy.deepcopy(data)
     for operation in operations:
         if not isinstance(operation, dict) or "op" not in operation or "path" not in operation:
             raise InvalidPatch("an operation needs op and path")
-        _apply_operation(made, operation)
-    return made
+        _apply_operation(patched, operation)
+    return patched
 
 
 def _apply_operation(data: Data, operation: Mapping[str, Any]) -> None:
