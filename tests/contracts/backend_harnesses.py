@@ -1,4 +1,4 @@
-"""One harness for each backend: it does to the backend what Pulumi, a crash or an operator would do.
+"""One harness per backend: it does to the backend what Pulumi, a crash or an operator would do.
 
 A new backend adds its harness to ``HARNESSES``, and ``test_backends`` runs on it.
 """

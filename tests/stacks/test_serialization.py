@@ -1,4 +1,4 @@
-"""Values that cross a border and come back: the tag in the store, the operation and its result on a pipe (L2, S3)."""
+"""Values that survive a round trip: the tag in the store, the operation and its result on a pipe (L2, S3)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SLEEP_STATES = st.one_of(
     ),
     st.builds(lambda at: {"awake_until": at}, st.none() | SECONDS),
 )
-"""What sleeps, perhaps half-way, or what is awake, perhaps because somebody woke it."""
+"""Asleep, perhaps half-way, or awake, perhaps because someone woke it."""
 TAGS = st.builds(
     lambda rest, **rest_of_it: StackTag(**rest, **rest_of_it),
     rest=SLEEP_STATES,
@@ -63,15 +63,16 @@ LOSSY = {"repository_name": "", "ref_name": ""}
 
 
 @given(TAGS)
-def test_a_tag_reads_back(tag: StackTag) -> None:
-    """The repository's name gives way to the bound of 256, then the end of a branch's name; nothing else is lost."""
+def test_tag_survives_a_round_trip(tag: StackTag) -> None:
+    """The repository's name is shortened first to fit into 256 characters, then a branch's name; nothing else is
+    lost."""
     value = tags.encode(tag)
     assert len(value) <= tags.MAX_LENGTH
     read = tags.decode(value)
     assert read is not None
     assert tag.repository_name.endswith(read.repository_name)
     assert tag.ref_name.startswith(read.ref_name)
-    assert read == tag or len(value) > tags.MAX_LENGTH - 13  # one sign may take twelve
+    assert read == tag or len(value) > tags.MAX_LENGTH - 13  # one character may take twelve
     assert {**_fields(read), **LOSSY} == {**_fields(tag), **LOSSY}
 
 
@@ -99,8 +100,8 @@ def _fields(tag: StackTag) -> dict[str, Any]:
         '{"pr":"a/b#1","repo":1,"env":"e","inc":"i","sha":"s","seen":[1]}',
     ],
 )
-def test_a_tag_of_somebody_else_is_none(value: str) -> None:
-    """S3: read as untrusted text; a stack with such a tag is a half-made one."""
+def test_foreign_tag_is_none(value: str) -> None:
+    """S3: parsed as untrusted text; a stack with such a tag is half-created."""
     assert tags.decode(value) is None
 
 
