@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 USE = """
 import os
 from docs import generate
-from orchestrator.app import outside
 from orchestrator.config.eph_yaml import json_schema
 from orchestrator.config.eph_yaml.parsing import parse
 from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
@@ -30,7 +29,7 @@ from stacks import keys
 
 settings = loading.load()
 assert settings.target_settings("id")["static"]["start_seconds"] == "7"
-policy = outside.planning_policy(settings)
+policy = settings.policy()
 assert policy.program_versions["static"] == "static-1"
 assert "static" in policy.trusted_authors_only, "trust is opt-out"
 assert "EPH_STATIC__START_SECONDS" in generate.settings()
