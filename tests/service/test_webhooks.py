@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from orchestrator.core.model.world import Key
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.github.webhooks.webhook_events import GitHubWebhooks
 from orchestrator.forges.webhooks import PastDelivery, WebhookRequest, WebhookStatus
