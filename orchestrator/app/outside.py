@@ -139,7 +139,7 @@ def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> Worker
 
 
 def planning_policy(settings: ServerSettings) -> Policy:
-    """The settings' policy, with the program versions of the installed targets."""
+    """The settings' policy, with what the installed targets declare."""
     targets = {name: registry.get(name) for name in registry.installed_targets()}
     versions = {name: target.version for name, target in targets.items()}
     sleepers = frozenset(name for name, target in targets.items() if isinstance(target, Sleeps))
@@ -147,6 +147,7 @@ def planning_policy(settings: ServerSettings) -> Policy:
     return replace(
         settings.policy(),
         program_versions=versions,
+        drift_wordings={name: target.description.drift_wording for name, target in targets.items()},
         sleep_capable_targets=sleepers,
         trusted_authors_only=guarded,
     )

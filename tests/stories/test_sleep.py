@@ -22,7 +22,7 @@ async def sleepy_world() -> AsyncIterator[World]:
 async def test_sleep_begins_after_the_environments_tests_have_stopped(sleepy_world: World) -> None:
     """The phase is asleep at once, which stops the tests. Their requests would wake an environment that sleeps."""
     world = sleepy_world
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     tests = SuiteRun(world.ref(number), world.head(number), "browser")
     world.facts.suites.running[tests] = world.now

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.core.planning import drift_detection
 from orchestrator.core.planning.drift_detection import Drift, DriftKind
+from programs.drift_wording import DriftWording
 from programs.inventory import DRIFTED, PROCESS_KINDS
 from stacks import names
 from stacks.model import BuildInfo, StackRecord
@@ -36,12 +37,17 @@ def test_what_somebody_changed_counts_and_a_namespace_stands_for_all_in_it() -> 
         Drift("service-web", DriftKind.CHANGED),
     )
     assert drift_detection.detect(record, {**there, "Service": frozenset()}) == (Drift("service-web", DriftKind.GONE),)
-    assert drift_detection.detect(record, dict.fromkeys(there, frozenset())) == (Drift("namespace"),)
+    everything = drift_detection.detect(record, dict.fromkeys(there, frozenset()))
+    assert [drift.name for drift in everything] == ["deployment-web", "namespace", "service-web"]
+    wording = DriftWording(containers=frozenset({"namespace"}))
+    assert drift_detection.describe(everything, wording) == "the namespace is gone"
+    assert drift_detection.describe_repair(everything, (), wording) == "the namespace was gone; it was recreated"
     assert drift_detection.detect(record, {"Service": frozenset(), PROCESS_KINDS: frozenset({"Service"})}) == (
         Drift("service-web", DriftKind.STOPPED),
     )
 
 
+WORDING = DriftWording(seeds={"database-": "seed-"})
 APP = Drift("database-app")
 STOPPED, CHANGED_WEB = Drift("service-web", DriftKind.STOPPED), Drift("service-web", DriftKind.CHANGED)
 
@@ -75,5 +81,5 @@ STOPPED, CHANGED_WEB = Drift("service-web", DriftKind.STOPPED), Drift("service-w
     ],
 )
 def test_it_is_said_in_one_sentence(lost: list[Drift], now: str, then: str) -> None:
-    assert drift_detection.describe(lost) == now
-    assert drift_detection.describe_repair(lost, PARTS.values()) == then
+    assert drift_detection.describe(lost, WORDING) == now
+    assert drift_detection.describe_repair(lost, PARTS.values(), WORDING) == then
