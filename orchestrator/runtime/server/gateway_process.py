@@ -201,8 +201,12 @@ class GatewayProcess:
 class ExternalGateway(GatewayProcess):
     """A gateway that something else keeps, such as a container of its own: it is waited for, never started or ended."""
 
+    def __init__(self, spec: GatewaySpec, timeout: float = EXTERNAL_TIMEOUT) -> None:
+        super().__init__(spec)
+        self._timeout = timeout
+
     async def ensure(self) -> None:
-        if not await self._wait_healthy(lambda: True, EXTERNAL_TIMEOUT):
+        if not await self._wait_healthy(lambda: True, self._timeout):
             raise GatewayError(
                 f"no gateway responds at {self._spec.listen}; with the setting gateway = beside you start it "
                 "separately with: ephd --gateway"
