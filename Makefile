@@ -1,5 +1,5 @@
-# Everything in one word. What is missing on the machine is made first: system packages, Python environment, Pulumi.
-# CONTRIBUTING.md says what each target is for.
+# Each target first installs or builds what is missing: system packages, the Python environment, Pulumi.
+# CONTRIBUTING.md describes the targets.
 
 PY := .venv/bin/python
 ARGS ?=
@@ -8,84 +8,87 @@ JOBS ?= 2
 SEED ?=
 SECONDS ?= 60
 
-# Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
+# Tests and benchmarks compare with the plain CLI, so they need it on PATH. Eph finds it by itself.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm image
+.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm kustomize image
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
 
-demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once --target kubernetes': unattended, on a cluster
+demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once --target kubernetes' runs it unattended on a cluster
 	@$(PY) -m orchestrator.cli.main demo $(ARGS)
 
-test: pulumi ## the tests, on real components; ARGS='-k name' for some of them
+test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
 
-test-long: pulumi helm ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
+test-long: pulumi helm kustomize ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
-check: venv ## lint, format, types, import directions, documents
+check: venv ## check lint, format, types, import directions and docs
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs tests/architecture
 
-bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.md
+bench: pulumi ## run the benchmarks and update docs/reference/benchmarks.md
 	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)
 
-bench-small: pulumi ## run every local row of the benchmarks in a reduced size, to see that each still works
+bench-small: pulumi ## run all local benchmarks in a reduced size to see that they still work
 	@$(WITH_TOOLS) $(PY) -m tests.bench --small $(ARGS)
 
-chaos: pulumi ## kills and faults over a real Eph, then a look from outside; RUNS=50 SEED=1 repeats a storm
+chaos: pulumi ## run a real Eph through kills and faults, then check it from outside; RUNS=50 SEED=1 repeats a run
 	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-model: venv ## histories by chance in a modelled world, thousands in virtual time; SECONDS=60 SEED=1
+model: venv ## run thousands of random histories against a model in virtual time; SECONDS=60 SEED=1
 	@$(PY) -m tests.model --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-sabotage: pulumi ## each guard switched off in turn: the tests must see it; ARGS='--only lock' for some of them
+sabotage: pulumi ## disable each guard in turn and check that tests detect it; ARGS='--only lock' selects some of them
 	@$(WITH_TOOLS) $(PY) -m tests.sabotage $(ARGS)
 
-soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS='--cycles 1000'
+soak: venv ## run ten thousand cycles in virtual time and check that nothing grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soak $(ARGS)
 
-test-cluster: pulumi plugin-kubernetes helm ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
+test-cluster: pulumi plugin-kubernetes helm kustomize ## run the tests on a real Kubernetes cluster, started for them; EPH_TEST_KUBECONFIG=FILE uses yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
 
-image: pulumi plugin-kubernetes helm ## build the container image without a daemon; ARGS=file.tar writes it there too
+image: pulumi plugin-kubernetes helm kustomize ## build the container image without a daemon; ARGS=file.tar also writes it to that file
 	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)
 
-cluster-up: venv ## start a Kubernetes of one node on this machine; what it prints sets a shell up
+cluster-up: venv ## start a single-node Kubernetes on this machine and print the variables to export
 	@PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/up.sh
 
-cluster-down: ## end it, without a trace
+cluster-down: ## stop it and remove all traces
 	@infra/toolchain/cluster/down.sh
 
-plugin-kubernetes: pulumi ## find, download or build Pulumi's plugin for the target kubernetes
+plugin-kubernetes: pulumi ## find, download or build Pulumi's Kubernetes plugin
 	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins kubernetes >/dev/null
 
 helm: pulumi ## find or build Helm
 	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins helm >/dev/null
 
-toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
+kustomize: pulumi ## find or build kustomize
+	@$(PY) -m stacks.toolchain.plugins kustomize >/dev/null
+
+toolchain: venv ## find, download or build the Pulumi CLI, and print its path
 	@$(PY) -m stacks.toolchain.pulumi_cli
 
-hooks: ## check before each commit
+hooks: ## install the Git hook that runs the checks before each commit
 	@mkdir -p "$$(git rev-parse --git-path hooks)"
 	@ln -sf "$(CURDIR)/infra/toolchain/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
-	@echo "git runs 'make check' before each commit of this clone; 'git commit --no-verify' passes it by"
+	@echo "git runs 'make check' before each commit of this clone; 'git commit --no-verify' skips it"
 
-docs: venv ## write the generated pages anew, then check all documents
+docs: venv ## regenerate the generated pages, then check all docs
 	@$(PY) -m docs.generate
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
 
-locks: venv ## resolve requirements*.lock anew from pyproject.toml
+locks: venv ## regenerate requirements*.lock from pyproject.toml
 	@infra/toolchain/locks.sh $(CURDIR)/$(PY)
 
-clean: ## remove what make left in this clone; the cache shared by all clones stays
+clean: ## remove what make created in this clone; the cache shared by all clones stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "kept: $${EPH_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/eph} (Python packages and Pulumi, for all clones)"

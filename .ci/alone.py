@@ -29,7 +29,7 @@ def children(pid: int) -> list[int]:
     try:
         told = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
-        return []  # it ended while we looked
+        return []  # it ended meanwhile
     return [int(word) for word in " ".join(told).split()]
 
 
@@ -80,7 +80,7 @@ def main(command: list[str]) -> int:
         code = child.wait()
     except KeyboardInterrupt:
         code = child.wait() or 130
-    grace = time.monotonic() + 1.0  # what is just ending is not left over
+    grace = time.monotonic() + 1.0  # a process that is just exiting isn't a leftover
     while left() and time.monotonic() < grace:
         time.sleep(0.1)
     found = left()

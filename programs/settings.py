@@ -41,7 +41,7 @@ class SettingsTable(BaseModel):
 
 def escape(text: str, limit: int) -> str:
     """Text on one line without unprintable characters, cut to ``limit`` characters of the original."""
-    shown = "".join(_escape_character(letter) for letter in text[:limit])
+    shown = "".join(_escape_character(character) for character in text[:limit])
     return f"{shown}…" if len(text) > limit else shown
 
 
@@ -50,8 +50,8 @@ def quote(value: object) -> str:
     return f"'{escape(str(value), MAX_QUOTED)}'"
 
 
-def _escape_character(letter: str) -> str:
-    return letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
+def _escape_character(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode()
 
 
 def _split_commas(value: Any) -> Any:

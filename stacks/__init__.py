@@ -1,5 +1,5 @@
 """Pulumi's Automation API, wrapped: names, inventory, and one operation per process.
 
-``model``, ``names`` and ``tags`` are values and protocols, free of Pulumi. May import ``programs``;
-never ``orchestrator``.
+``model``, ``names`` and ``tags`` contain values and protocols, and don't import Pulumi. This package can import
+``programs``, never ``orchestrator``.
 """

@@ -1,4 +1,4 @@
-"""Adapters behind a port: one folder each beside the port's registry, or an entry point of another distribution."""
+"""Finds the adapters of a port: one folder each next to the port's registry, or an entry point of another package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Adapter = TypeVar("Adapter")
 
 
 def find(package: str, group: str, kind: type[Adapter]) -> Iterator[Adapter]:
-    """Imports every package below ``package`` and takes its ``ADAPTER``; then the entry points of ``group``."""
+    """Imports every package below ``package`` and returns its ``ADAPTER``, then those of the entry points of
+    ``group``."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         if module.ispkg:
             yield _checked(getattr(importlib.import_module(f"{package}.{module.name}"), ATTRIBUTE), module.name, kind)

@@ -1,7 +1,7 @@
-"""Stacks as values: what a store holds of each one, and what an operation on one is.
+"""Stacks as values: what a store contains about each one, and what an operation on one is.
 
-A stack is found by reading its store, never by running ``pulumi stack ls`` (docs/decisions). What cannot be read
-is ``unreadable``, never absent; a snapshot says whether it is ``complete``.
+Stacks are found by reading their store, never with ``pulumi stack ls`` (docs/decisions). A stack that can't be read is
+``unreadable``, never absent; a snapshot says whether it is ``complete``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class StackRef:
 
 
 class RefKind(StrEnum):
-    """What an environment is of."""
+    """What an environment is built from."""
 
     PULL = "pr"
     BRANCH = "branch"
@@ -34,18 +34,44 @@ class RefKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StackTag:
-    """Whose a stack is, and what people overrode: the one compact tag, written whole by the stack's own lane.
+class Key:
+    """What an environment is of: one pull request, branch or tag. ``stacks.keys`` creates, prints and parses it.
 
-    ``commit`` and ``seen`` are the newest commit wanted and when it was first seen: TTL counts from there.
-    ``incarnation`` tells a stack from an earlier one of the same name, whose tag file may have outlived it.
-    ``asleep`` is since when it sleeps, ``awake_until`` how long at least it stays awake after somebody woke it;
-    ``half``: falling asleep or waking up was begun and is not known to have ended.
+    ``repository`` is the numeric id, which survives renames and transfers. ``id`` tells one of that kind from another:
+    a pull request's number, or a digest of the name of a branch or a tag.
     """
 
     repository: int
+    kind: RefKind
+    id: str
+
+    @property
+    def number(self) -> int:
+        """The number of a pull request; raises ValueError for anything else."""
+        if self.kind is not RefKind.PULL:
+            raise ValueError(f"a {self.kind} has no number")
+        return int(self.id)
+
+    def __lt__(self, other: Key) -> bool:
+        return self._position < other._position
+
+    @property
+    def _position(self) -> tuple[int, bool, int, str]:
+        return self.repository, self.kind is not RefKind.PULL, len(self.id), self.id
+
+
+@dataclass(frozen=True, slots=True)
+class StackTag:
+    """The owner of a stack and people's overrides: one compact tag, written as a whole by the stack's own lane.
+
+    ``commit`` and ``seen`` are the newest desired commit and when it was first seen: the TTL counts from there.
+    ``incarnation`` distinguishes a stack from an earlier one of the same name, whose tag file may have survived it.
+    ``asleep`` is when it fell asleep, ``awake_until`` how long it stays awake at least after someone woke it. ``half``:
+    falling asleep or waking started and isn't known to have finished.
+    """
+
+    key: Key
     repository_name: str
-    number: int
     name: str
     incarnation: str
     commit: str
@@ -56,15 +82,15 @@ class StackTag:
     half: bool = False
     keep: bool = False
     ref_name: str = ""
-    """Of a branch or a tag, its name, or as much of its beginning as fits."""
+    """For a branch or tag, its name, cut to what fits."""
     target: str = DEFAULT_TARGET
-    """What it is made on: a state that a destroy has emptied does not know it any more, and what is left is looked for
-    there."""
+    """Its target: a state emptied by a destroy no longer contains it, and leftovers are looked for there."""
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedImages:
-    """The images of a commit, by name, as its build began with them; ``found``: how each was found, for people."""
+    """The images of a commit, by name, as its build started with them. ``found`` says how each was found, for
+    people."""
 
     commit: str
     images: Mapping[str, str]
@@ -73,8 +99,8 @@ class PinnedImages:
 
 @dataclass(frozen=True, slots=True)
 class BuildInfo:
-    """What was built, from the stack's own outputs: true exactly when ``up`` was. ``images`` and ``found`` as in
-    ``Pinned``."""
+    """What was built, from the stack's own outputs: set exactly when ``up`` succeeded. ``images`` and ``found`` are as
+    in ``PinnedImages``."""
 
     commit: str
     spec_digest: str
@@ -97,7 +123,7 @@ class OperationVerb(StrEnum):
 
     @property
     def skips_pulumi(self) -> bool:
-        """Writes tags and stops or starts what runs: no Pulumi, hardly any memory, no entry in the history."""
+        """Writes tags and stops or starts processes: no Pulumi, hardly any memory, no entry in the history."""
         return self in (OperationVerb.RETAG, OperationVerb.SLEEP, OperationVerb.WAKE)
 
 
@@ -105,7 +131,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """Interrupted: by a newer commit, a close, a deadline or a stop. Not the repository's fault, not a try."""
+    """Interrupted: by a newer commit, a close, a deadline or a stop. Not the repository's fault, and not an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +146,7 @@ class StackUpdate:
 
 @dataclass(frozen=True, slots=True)
 class StackLock:
-    """A lock that Pulumi left in the store, and what we can prove of its owner."""
+    """A lock that Pulumi left in the store, and what can be proven about its owner."""
 
     id: str
     pid: int
@@ -128,12 +154,12 @@ class StackLock:
     user: str
     acquired_at: datetime
     owner_dead: bool
-    """Proven: on this host, and that very process (pid and start time) is gone."""
+    """Proven: on this host, and that exact process (pid and start time) is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackRecord:
-    """One stack of ours as its store has it. ``tag`` None: half-made. ``unreadable``: why it could not be read."""
+    """One stack of ours, as in its store. ``tag`` None: half-created. ``unreadable``: why it couldn't be read."""
 
     ref: StackRef
     tag: StackTag | None = None
@@ -145,21 +171,21 @@ class StackRecord:
     unreadable: str = ""
     target: str = DEFAULT_TARGET
     resource_names: Mapping[str, str] = field(default_factory=dict)
-    """By kind and id (``Database:shop-42/eph_shop``), every resource that its state knows, with its own name in it."""
+    """Every resource in its state, by kind and ID (``Database:shop-42/eph_shop``), with its name there."""
     pinned_images: PinnedImages | None = None
-    """Said before anything was made of it: a build that failed, or was cut short, goes on with the same images."""
+    """Recorded before anything was created: a build that failed or was interrupted continues with the same images."""
     name_from_state: str = ""
-    """The environment's name as the stack's own resources tell it: a lost tag does not lose the name."""
+    """The environment's name according to the stack's own resources, so a lost tag doesn't lose the name."""
 
     @property
     def name(self) -> str:
-        """Empty when neither the tag nor any resource tells it."""
+        """Empty if neither the tag nor any resource contains it."""
         return self.tag.name if self.tag else self.name_from_state
 
 
 @dataclass(frozen=True, slots=True)
 class StackSnapshot:
-    """All stacks of ours. ``foreign_count`` only counts those that are not: they are never touched."""
+    """All our stacks. ``foreign_count`` is the number of other stacks, which are never touched."""
 
     stacks: Mapping[StackRef, StackRecord] = field(default_factory=dict)
     complete: bool = True
@@ -169,8 +195,8 @@ class StackSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class StrayFile:
-    """Something that lies beside the stacks: a tag, a lock, a record, a work folder. ``ref`` is the stack it is about;
-    None: none at all. ``in_use``: somebody may be at work with it. ``removal_command`` removes it by hand."""
+    """A file next to the stacks: a tag, a lock, a record, a work folder. ``ref`` is the stack it is about, or None.
+    ``in_use``: a process may be using it. ``removal_command`` removes it by hand."""
 
     kind: str
     path: str
@@ -182,7 +208,7 @@ class StrayFile:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One piece of work for one worker process. ``spec`` is needed by ``up`` alone: a destroy runs from state."""
+    """One operation for one worker process. Only ``up`` needs ``spec``: a destroy runs from state."""
 
     ref: StackRef
     verb: OperationVerb
@@ -192,17 +218,17 @@ class Operation:
     spec: EnvironmentSpec | None = None
     commit: str = ""
     refresh: bool = False
-    """Look at what really exists first: something was left pending, or does not answer."""
+    """Refresh first: something was left pending, or doesn't respond."""
     deadline: float = 1800.0
     settings: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = field(default=(), repr=False)
-    """Values that nothing said of it may show: no progress, no log, no result."""
+    """Values to redact from progress, logs and results."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """How an operation ended. ``error`` is one sentence for people, ``step`` what was being done, ``tail`` the last
-    lines of why; none of them holds a secret. ``retryable`` False: only a new commit or a person helps."""
+    """How an operation ended. ``error`` is one sentence for people, ``step`` the step that failed, ``tail`` the last
+    lines of output. None of them contains a secret. ``retryable`` False: only a new commit or a person can help."""
 
     ref: StackRef
     verb: OperationVerb

@@ -1,4 +1,4 @@
-"""Processes by identity, never by number alone: pid, start time and boot id tell one from its reused number."""
+"""Identifies processes by pid, start time and boot ID, because a pid alone may have been reused."""
 
 from __future__ import annotations
 
@@ -11,29 +11,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-PROC = Path("/proc")
+from programs.kit.processes import process_table
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
     pid: int
     started: int
-    """Clock ticks after boot."""
+    """In clock ticks since boot."""
     boot: str
 
 
 def boot_clock() -> float:
-    """Seconds of a clock that never jumps and counts suspended time too, one for all processes of this machine."""
+    """Seconds of a clock that never jumps and includes suspended time, the same for all processes of this machine."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def pid_scope() -> str:
-    """Where a pid means something: this host, and the namespace of pids that we see. Two containers of one machine
-    have two, and in either the other's processes look dead."""
+    """The scope in which a pid is valid: this host and our pid namespace. Two containers on one machine have different
+    ones, and in each the other's processes look dead."""
     try:
-        space = (PROC / "self/ns/pid").readlink()
+        space = Path("/proc/self/ns/pid").readlink()
     except OSError:
         space = Path()
     return f"{socket.gethostname()} {space}".strip(" .")
@@ -41,17 +39,15 @@ def pid_scope() -> str:
 
 def boot_id() -> str:
     try:
-        return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """None when there is no such process, or only its corpse."""
-    fields = _stat(pid)
-    if fields is None or fields[0] == "Z":
-        return None
-    return ProcessIdentity(pid, int(fields[19]), boot_id())
+    """None if there is no such process, or only a zombie."""
+    started = process_table.start_ticks(pid)
+    return None if started is None else ProcessIdentity(pid, started, boot_id())
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
@@ -60,42 +56,37 @@ def is_alive(identity: ProcessIdentity) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStart:
-    """A process as a lock's owner is judged: when it started, in seconds since the epoch, and its command's name."""
+    """A process as the owner of a lock is judged: its start time in seconds since the epoch, and its command's name."""
 
     started: float
     name: str
 
 
 def describe(pid: int) -> ProcessStart | None:
-    """None when there is no such process, or only its corpse."""
+    """None if there is no such process, or only a zombie."""
     found = identify(pid)
     if found is None:
         return None
-    # Not /proc/uptime: in a container it may count from the container's start, and start times never do.
+    # Not /proc/uptime: in a container it may count from the container's start, but start times never do.
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return ProcessStart(booted + found.started / os.sysconf("SC_CLK_TCK"), _command_name(pid))
+    return ProcessStart(booted + found.started / os.sysconf("SC_CLK_TCK"), process_table.process_name(pid))
 
 
 def pids_with_variable(name: str, value: str) -> Iterator[int]:
-    """Processes whose environment was started with ``name=value``."""
-    wanted = f"{name}={value}".encode()
-    for pid in psutil.pids():
-        with contextlib.suppress(OSError):
-            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
-                yield pid
+    """Processes that were started with ``name=value`` in their environment."""
+    return (pid for pid in process_table.pids() if process_table.environment(pid).get(name) == value)
 
 
 def sessions() -> Iterator[tuple[int, int]]:
-    """Every process and its session, without corpses."""
-    for pid in psutil.pids():
-        fields = _stat(pid)
-        if fields is not None and fields[0] != "Z":
-            yield pid, int(fields[3])
+    """Every process and its session, zombies included."""
+    for pid in process_table.pids():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            yield pid, os.getsid(pid)
 
 
 def session_members(session: int) -> list[int]:
-    """Processes of a session, without corpses."""
-    return [pid for pid, of in sessions() if of == session]
+    """Live processes of a session."""
+    return [pid for pid, of in sessions() if of == session and process_table.is_alive(pid)]
 
 
 def send_signal(pid: int, number: signal.Signals) -> None:
@@ -109,26 +100,10 @@ def send_group_signal(group: int, number: signal.Signals) -> None:
 
 
 def wait_until_gone(identity: ProcessIdentity, seconds: float) -> bool:
-    """Waits until that very process is gone or a corpse; False when it outlasted the wait."""
+    """Waits until that exact process is gone or a zombie. Returns False if it is still alive."""
     end = time.monotonic() + seconds
     while is_alive(identity):
         if time.monotonic() > end:
             return False
         time.sleep(0.02)
     return True
-
-
-def _command_name(pid: int) -> str:
-    try:
-        return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _stat(pid: int) -> list[str] | None:
-    """The fields after the command's name, which may itself hold spaces and parentheses."""
-    try:
-        text = (PROC / str(pid) / "stat").read_text(errors="replace")
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()

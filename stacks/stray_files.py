@@ -1,4 +1,4 @@
-"""Files that lie beside the stacks: a tag, a lock, a record, a work folder.
+"""Files next to the stacks: a tag, a lock, a record, a work folder.
 
 A backend and an executor each know their own. Whether a file is an orphan is decided elsewhere
 (``orchestrator.core.orphans``); here it is only described, and deleted on request.
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from stacks.model import StackRef, StrayFile
 
-NO_STACK = "its stack does not exist"
+NO_STACK = "its stack doesn't exist"
 
 
 class HoldsStrayFiles(Protocol):

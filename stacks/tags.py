@@ -1,8 +1,8 @@
-"""The one compact tag: what a stack says of itself, in at most 256 characters, read back as untrusted text.
+"""The compact tag: a stack's own metadata in at most 256 characters, parsed as untrusted text.
 
-Pulumi Cloud bounds a tag's value to 256 characters; so the keys are short and times are seconds. Falling asleep is kept
-to the millisecond: a request earlier in the same second must not wake it again. A tag that does not read back is None,
-which makes the stack a half-made one: completed or destroyed, never believed.
+Pulumi Cloud limits a tag's value to 256 characters, so keys are short and times are in seconds. The time of falling
+asleep has milliseconds, so that a request earlier in the same second doesn't wake it again. A tag that can't be parsed
+is None, which makes the stack half-created: it is completed or destroyed, never trusted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from programs.spec import DEFAULT_TARGET
+from stacks import keys
 from stacks.model import StackTag
 
 TAG_KEY = "eph"
@@ -22,8 +23,8 @@ def encode(tag: StackTag) -> str:
     data: dict[str, Any] = {
         "v": 1,
         "env": tag.name,
-        "pr": f"{tag.repository_name}#{tag.number}",
-        "repo": tag.repository,
+        "pr": f"{tag.repository_name}#{keys.to_number(tag.key)}",
+        "repo": tag.key.repository,
         "inc": tag.incarnation,
         "sha": tag.commit,
         "seen": _to_seconds(tag.seen),
@@ -32,7 +33,7 @@ def encode(tag: StackTag) -> str:
         data["ref"] = tag.ref_name
     times = (("until", tag.extended_until), ("up", tag.awake_until))
     data.update({name: _to_seconds(at) for name, at in times if at is not None})
-    if tag.asleep is not None:  # only what sleeps can be half-way
+    if tag.asleep is not None:  # only a sleeping stack can be half-way
         at = round(tag.asleep.timestamp(), 3)
         data["nap"] = -at if tag.half else at
     if tag.keep:
@@ -44,14 +45,13 @@ def encode(tag: StackTag) -> str:
 
 def decode(value: str) -> StackTag | None:
     if len(value) > MAX_LENGTH:
-        return None  # not one of ours, and not worth parsing
+        return None  # not ours, and not worth parsing
     try:
         data = json.loads(value)
         repository_name, _, number = data["pr"].rpartition("#")
         return StackTag(
-            repository=int(data["repo"]),
+            key=keys.from_number(int(data["repo"]), int(number)),
             repository_name=repository_name,
-            number=int(number),
             name=str(data["env"]),
             incarnation=str(data["inc"]),
             commit=str(data["sha"]),
@@ -81,13 +81,14 @@ def _optional_time(data: dict[str, Any], key: str) -> datetime | None:
 
 
 def _fit(data: dict[str, Any], tag: StackTag) -> str:
-    """The repository's name is for people, so it is what gives way: its end says most. Then the end of a branch's."""
+    """Shortens the repository's name first, because it is only for people, and keeps its end. Then a branch's name."""
     shorter = [(kept, len(tag.ref_name)) for kept in range(len(tag.repository_name), -1, -1)]
     shorter += [(0, kept) for kept in range(len(tag.ref_name) - 1, -1, -1)]
     for kept, of_ref in shorter:
         name = tag.repository_name[len(tag.repository_name) - kept :]
-        fitted = {**data, "pr": f"{name}#{tag.number}", **({"ref": tag.ref_name[:of_ref]} if tag.ref_name else {})}
+        ref = {"ref": tag.ref_name[:of_ref]} if tag.ref_name else {}
+        fitted = {**data, "pr": f"{name}#{keys.to_number(tag.key)}", **ref}
         value = json.dumps(fitted, separators=(",", ":"))
         if len(value) <= MAX_LENGTH:
             return value
-    raise ValueError(f"the tag of {tag.name} has more than the {MAX_LENGTH} characters that a backend takes")
+    raise ValueError(f"the tag of {tag.name} exceeds the limit of {MAX_LENGTH} characters")

@@ -1,4 +1,5 @@
-"""256 adjectives and 256 nouns, eight bits each. Their order is part of every name: append nothing, move nothing."""
+"""256 adjectives and 256 nouns, eight bits each. Their order is part of every name: never add, remove or move a
+word."""
 
 # ruff: noqa: SIM905 - 512 quoted words would be a page of quotation marks
 

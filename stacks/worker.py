@@ -1,16 +1,16 @@
 """``python -m stacks.worker``: one operation, one process.
 
-It imports everything slow first and says ``ready``; ephd keeps a few such interpreters waiting, because gRPC does not
-survive a fork. One line on standard input is the operation, later lines are words of control: ``interrupt`` and
-``late`` end it early, ``remove`` lets the record of a destroyed stack go and ``keep`` does not, and ``lead TIME`` says
-that its owner leads until then: later it starts nothing, whatever its owner could say. The end of standard input means
-that the parent is gone: the operation cancels gracefully. Standard output carries JSON lines only; what libraries print
-goes to standard error, which the parent puts into the operation's log. The worker leads its own session, so that one
-signal reaches all of it.
+It imports everything slow first and prints ``ready``. ephd keeps a few such interpreters waiting, because gRPC doesn't
+survive a fork. The first line on standard input is the operation; later lines are control words: ``interrupt`` and
+``late`` end it early, ``remove`` lets the record of a destroyed stack be removed and ``keep`` keeps it, and ``lead
+TIME`` says that its owner's lease lasts until then, after which it starts nothing. The end of standard input means that
+the parent is gone: the operation is cancelled gracefully. Standard output carries JSON lines only; what libraries print
+goes to standard error, which the parent writes to the operation's log. The worker leads its own session, so one signal
+reaches all of it.
 
-The plugin for dynamic providers is started early too, and handed over by its port: Pulumi starts our script
-``pulumi-resource-pulumi-python``, which answers with the port of the one that waits. It ends when its standard input
-does, so that none outlives its worker.
+The plugin for dynamic providers is started early, too, and handed over by its port: Pulumi starts our script
+``pulumi-resource-pulumi-python``, which prints the port of the waiting one. It exits when its standard input ends, so
+none outlives its worker.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import IO, Any, TextIO
 
 from programs.kit import waiting
 from programs.redaction import Redactor
+from stacks.backends import registry as backends
 from stacks.model import Operation, OperationVerb
 from stacks.operations import dynamic_provider, lifecycle, serialization
 from stacks.operations.dynamic_provider import ProviderProcess
@@ -35,7 +36,7 @@ from stacks.operations.pulumi_command import MAX_LINE_LENGTH, OperationCommand
 from stacks.operations.worker_settings import WARM_PROVIDER_PORT_ENV, WorkerSettings
 
 CANCEL_GRACE = 4.0
-"""Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
+"""Seconds between asking Pulumi to cancel and killing the provider that it waits for."""
 REMOVE_TIMEOUT = 30.0
 LOG_BYTES = 20_000_000
 
@@ -52,6 +53,7 @@ class Worker:
 
     def main(self) -> int:
         self._provider = dynamic_provider.start()
+        backends.schemes()  # reads what is installed, which takes longer than all else before an operation begins
         self.send("ready")
         line = self._control.readline()
         if not line.strip():
@@ -73,7 +75,7 @@ class Worker:
             try:
                 print(json.dumps({"event": event, **data}), file=self._out, flush=True)
             except (BrokenPipeError, ValueError):
-                # The parent is gone; the operation is cancelled by the end of standard input.
+                # The parent is gone; the end of standard input cancels the operation.
                 return
 
     def _context(
@@ -83,8 +85,8 @@ class Worker:
         os.environ.update(settings.environment())
         os.environ["PULUMI_PYTHON_CMD"] = sys.executable
         os.environ[WARM_PROVIDER_PORT_ENV] = self._provider_port()
-        # What the SDK, Pulumi and its plugins make and forget lies in the worker's own folder, which goes with it: the
-        # plugin for Kubernetes leaves a copy of the kubeconfig each time.
+        # Temporary files of the SDK, Pulumi and its plugins are in the worker's own folder, which is removed with it:
+        # the Kubernetes plugin leaves a copy of the kubeconfig each time.
         tempfile.tempdir = os.environ["TMPDIR"] = str(settings.work)
         return lifecycle.OperationContext(
             settings=settings,
@@ -94,7 +96,7 @@ class Worker:
         )
 
     def _provider_port(self) -> str:
-        """Empty when it died early: then Pulumi starts one itself."""
+        """Empty if it died early: then Pulumi starts one itself."""
         if self._provider is None:
             return ""
         port = self._provider.stdout.readline().decode().strip()
@@ -111,7 +113,7 @@ class Worker:
             return False
 
     def _listen(self, command: OperationCommand) -> None:
-        """Runs until standard input ends, which is the parent's death or its word that this must end."""
+        """Runs until standard input ends: the parent died, or wants this to end."""
         for line in self._control:
             match line.strip():
                 case "remove":
@@ -127,27 +129,27 @@ class Worker:
     def _interrupt(self, command: OperationCommand, timed_out: bool) -> None:
         self._may_remove.put(False)
         command.interrupt(timed_out)
-        if self._waits_in_worker:  # else it is Pulumi, or its provider, that waits
+        if self._waits_in_worker:  # otherwise Pulumi or its provider is waiting
             waiting.CANCELLED.set()
         if self._provider is not None:
             self._provider.send_signal(signal.SIGTERM)
         threading.Timer(CANCEL_GRACE, self._kill_provider).start()
 
     def _kill_provider(self) -> None:
-        """Pulumi waits for what a provider is doing; ending the provider turns that into an error it can save."""
+        """Pulumi waits for a provider; killing the provider turns that into an error that it can save."""
         if self._provider is not None:
             self._provider.kill()
 
 
 def _copy_to_log(stream: IO[bytes], log: Callable[[str], object]) -> None:
-    """What a provider prints goes to the log; were it not read, the provider would stop at a full pipe."""
+    """Copies a provider's output to the log; if nobody read it, the provider would block on a full pipe."""
     for raw in iter(lambda: stream.readline(MAX_LINE_LENGTH), b""):
         log(raw.decode(errors="replace").rstrip())
 
 
 class _Log:
-    """Standard error, up to a size: what prints without end fills no disk. Never raises: Pulumi's reader calls it.
-    ``redactor`` takes out what the operation hides."""
+    """Standard error, up to a maximum size, so that endless output can't fill the disk. Never raises, because Pulumi's
+    reader calls it. ``redactor`` removes the operation's secrets."""
 
     def __init__(self, max_bytes: int) -> None:
         self._bytes_left = max_bytes
@@ -159,16 +161,16 @@ class _Log:
         line = self.redactor(line)
         self._bytes_left -= len(line) + 1
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(line + "\n" if self._bytes_left > 0 else "… the rest is left out\n")
+            sys.stderr.write(line + "\n" if self._bytes_left > 0 else "… truncated\n")
 
 
 def main() -> int:
-    """Keeps the real standard output for the protocol, and gives everybody else standard error."""
+    """Keeps the real standard output for the protocol, and gives all other code standard error."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.stderr.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]  # a text stream
     code = Worker(sys.stdin, out).main()
-    # Not a plain return: gRPC's threads may keep an interpreter from ending.
+    # Not a plain return: gRPC's threads may keep an interpreter from exiting.
     sys.stderr.flush()
     os._exit(code)
 

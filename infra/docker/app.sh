@@ -1,6 +1,6 @@
 #!/bin/sh
-# Eph itself into /opt/eph/app, compiled: on a read-only root Python could not keep what it compiles. And the little
-# plugin that Eph writes into its cache on other machines. The tool that packs it is the lock's, in a place of its own.
+# Installs Eph into /opt/eph/app, compiled, because Python can't write bytecode on a read-only root. Also installs the
+# small plugin that Eph writes to its cache on other machines. The packaging tool is the lock's, in a separate folder.
 set -eu
 pip="/opt/eph/bin/pip --quiet --disable-pip-version-check install --no-deps"
 sed -n '/^setuptools==/,/^ *# via/p' /src/requirements-dev.lock | grep -v '#' >/tmp/build.lock

@@ -1,10 +1,10 @@
 #!/bin/bash
 # Builds the image of the Dockerfile without a daemon: build.sh [ARCHIVE | docker://REGISTRY/NAME:TAG]
 #
-# By buildah, whose store lies in Eph's cache, so that only what changed is built again. The result is
-# localhost/eph:VERSION in that store; and in ARCHIVE when one is named (docker load, ctr images import), or in the
-# registry: EPH_IMAGE_CREDENTIALS (user:password) if it asks for them, EPH_IMAGE_PLAIN_HTTP=yes if it has no TLS.
-# EPH_IMAGE_BASE: the image to start from. Empty: a Debian 12 that is made here from Debian's packages, once.
+# Uses buildah with its store in Eph's cache, so that only what changed is rebuilt. The result is localhost/eph:VERSION
+# in that store, and optionally also ARCHIVE (for docker load or ctr images import) or an image in the registry.
+# EPH_IMAGE_CREDENTIALS: user:password for the registry. EPH_IMAGE_PLAIN_HTTP=yes: the registry has no TLS.
+# EPH_IMAGE_BASE: the base image. Empty: a Debian 12 that is built once from Debian's packages.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}
@@ -22,12 +22,12 @@ fi
 
 mkdir -p "$store"
 exec 9>"$store/.lock"
-flock -n 9 || { say "another one is building: waiting"; flock 9; }
+flock -n 9 || { say "another build is running: waiting"; flock 9; }
 buildah() { command buildah --root "$store/storage" --runroot "$store/run" --storage-driver "${EPH_IMAGE_DRIVER:-overlay}" "$@"; }
 
 base=${EPH_IMAGE_BASE:-localhost/eph-base:12}
 if [ -z "${EPH_IMAGE_BASE:-}" ] && ! buildah inspect --type image "$base" >/dev/null 2>&1; then
-  say "making a Debian 12 to start from"
+  say "building a Debian 12 base image"
   rm -f "$store/base.tar"
   mmdebstrap --quiet --variant=minbase --include=ca-certificates \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -38,17 +38,18 @@ if [ -z "${EPH_IMAGE_BASE:-}" ] && ! buildah inspect --type image "$base" >/dev/
   rm -f "$store/base.tar"
 fi
 
-# The tools of this machine are lent, so that they are neither downloaded nor built twice; so are its certificates and
-# its settings of pip, for networks that have their own. Mounted while a step runs, they are not part of the image.
+# This machine's tools are provided, so that they are neither downloaded nor built twice, and so are its certificates
+# and pip settings, for networks that have their own. They are mounted during a step and aren't part of the image.
 pulumi=$("$python" -c 'import sys; from stacks.toolchain import pulumi_cli; print(pulumi_cli.ensure(lambda line: print(line, file=sys.stderr)).pulumi.parent)')
 plugin=$("$python" -m stacks.toolchain.plugins kubernetes)
 helm=$("$python" -m stacks.toolchain.plugins helm)
-lent=(-v "$pulumi:/tools/pulumi:ro" -v "$plugin:/tools/kubernetes:ro" -v "$helm:/tools/helm:ro")
+kustomize=$("$python" -m stacks.toolchain.plugins kustomize)
+lent=(-v "$pulumi:/tools/pulumi:ro" -v "$plugin:/tools/kubernetes:ro" -v "$helm:/tools/helm:ro" -v "$kustomize:/tools/kustomize:ro")
 for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
   [ ! -f "$file" ] || lent+=(-v "$file:$file:ro")
 done
 version=$("$python" -c 'from importlib.metadata import version; print(version("eph"))')
-buildah rm --all >/dev/null 2>&1 || true # of one that was killed: we hold the lock
+buildah rm --all >/dev/null 2>&1 || true # left by a killed build: we hold the lock
 say "building localhost/eph:$version"
 buildah build --quiet --layers --isolation chroot --format docker --network host --pull-never "${lent[@]}" \
   --build-arg "BASE=$base" --ignorefile infra/docker/Dockerfile.dockerignore -f infra/docker/Dockerfile \
@@ -56,7 +57,7 @@ buildah build --quiet --layers --isolation chroot --format docker --network host
 case ${1:-} in
 "") ;;
 docker://*)
-  how=(--compression-format gzip --compression-level 1) # quickly, rather than small
+  how=(--compression-format gzip --compression-level 1) # fast rather than small
   [ -z "${EPH_IMAGE_CREDENTIALS:-}" ] || how+=(--creds "$EPH_IMAGE_CREDENTIALS")
   [ -z "${EPH_IMAGE_PLAIN_HTTP:-}" ] || how+=(--tls-verify=false)
   buildah push --quiet "${how[@]}" "localhost/eph:$version" "$1" >&2

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian packages into an image, and nothing that a container does not need beside them: packages.sh NAME ...
+# Installs Debian packages into an image without anything that a container doesn't need: packages.sh NAME ...
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Brings the npm package emulate (a GitHub that we did not write) into the cache, and prints the path of its command.
+# Installs the npm package emulate (an independent GitHub emulator) into the cache, and prints its command's path.
 #
-# Into $EPH_CACHE or ~/.cache/eph, never into the tree. The lock file fixes every version by checksum and names no
-# registry: npm's own settings say where to get them. Two that start together wait for each other; what an
-# interrupted one left is thrown away, because the folder gets its name only when it is whole.
+# The cache is $EPH_CACHE or ~/.cache/eph, never the tree. The lock file pins every version by checksum and contains no
+# registry: npm's own settings determine it. Concurrent runs wait for each other; an interrupted install is discarded,
+# because the folder gets its name only when it is complete.
 set -eu
 
 here=$(cd "$(dirname "$0")/emulate" && pwd)
@@ -13,7 +13,7 @@ home=$cache/emulate-$sum
 command=$home/node_modules/.bin/emulate
 
 if [ ! -x "$command" ]; then
-  command -v npm >/dev/null 2>&1 || { echo "emulate needs Node 20 and npm; install Debian's nodejs and npm" >&2; exit 1; }
+  command -v npm >/dev/null 2>&1 || { echo "emulate needs Node 20 and npm; install Debian's packages nodejs and npm" >&2; exit 1; }
   mkdir -p "$cache"
   exec 9> "$cache/emulate.lock"
   flock 9

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Writes requirements.lock (what runs) and requirements-dev.lock (what checks it too) anew: locks.sh PYTHON
+# Regenerates requirements.lock (run time) and requirements-dev.lock (with development tools): locks.sh PYTHON
 #
-# The second is made first and bounds the first, so that both name the same releases. The person's own pip
-# settings are left aside: an index or a folder of wheels of one machine must not get into the files.
+# The second is generated first and constrains the first, so that both contain the same releases. The user's pip
+# settings are ignored: an index or a wheel folder of one machine must not get into the files.
 set -eu
 cd "$(dirname "$0")/../.."
 python=${1:?usage: locks.sh PYTHON}
@@ -15,5 +15,5 @@ compile() {
 
 compile --extra dev --extra postgres --output-file requirements-dev.lock
 compile --constraint requirements-dev.lock --output-file requirements.lock
-# The constraint is named by its path in comments, which would differ from machine to machine.
+# Comments contain the constraint's path, which would differ between machines.
 sed -i 's|-c .*requirements-dev\.lock|-c requirements-dev.lock|' requirements.lock

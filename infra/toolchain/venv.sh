@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes .venv, the Python environment of this clone, from requirements-dev.lock. A tenth of a second when it is there.
+# Creates .venv, this clone's Python environment, from requirements-dev.lock. Takes 0.1 s if it is up to date.
 #
-# What the lock names is installed once, into Eph's cache outside the tree, under a name made from the lock and the
-# interpreter; it is never changed once it is whole. .venv is a copy of it by hard links, which takes a second and no
-# disk, with Eph itself installed editable. An editable install in the shared one would tie all clones to one of them;
-# PYTHONPATH would be lost where Eph starts a process with a cleaned environment.
+# The locked packages are installed once, into Eph's cache outside the tree, under a name derived from the lock and the
+# interpreter, and never modified once complete. .venv is a copy with hard links, which takes a second and no disk
+# space, with Eph itself as an editable install. An editable install in the shared copy would tie all clones to one of
+# them, and PYTHONPATH would be lost where Eph starts a process with a clean environment.
 set -eu
 cd "$(dirname "$0")/../.."
 here=$PWD
@@ -21,7 +21,7 @@ python=
 for candidate in $candidates; do
   if fit "$candidate"; then python=$candidate; break; fi
 done
-[ -n "$python" ] || { say "Python 3.11 or newer is needed, and none of these is: $candidates. PYTHON=... names one"; exit 1; }
+[ -n "$python" ] || { say "Python 3.11 or newer is required, but none of these is: $candidates. Set PYTHON=... to choose one"; exit 1; }
 
 cache=${EPH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/eph}
 key=$({ cat requirements-dev.lock; "$python" -c 'import os, sys; print(sys.version, os.path.realpath(sys.executable))'; } |
@@ -30,10 +30,10 @@ deps=$cache/venv/$key
 want="$here $key $(sha256sum <pyproject.toml | cut -c1-16)"
 if [ -e "$deps/.whole" ] && [ "$(cat .venv/.whole 2>/dev/null)" = "$want" ]; then exit 0; fi
 
-# One maker at a time; the lock goes with the process that holds it, however it ends.
+# One installation at a time; the lock is released when its process ends.
 mkdir -p "$cache/venv"
 exec 9>"$cache/venv/.lock"
-flock -n 9 || { say "another one is being made: waiting for it"; flock 9; }
+flock -n 9 || { say "another process is creating it: waiting"; flock 9; }
 
 if [ ! -e "$deps/.whole" ]; then
   say "installing $(grep -c '==' requirements-dev.lock) packages into $deps"
@@ -45,9 +45,9 @@ fi
 
 [ "$(cat .venv/.whole 2>/dev/null)" = "$want" ] && exit 0
 rm -rf .venv
-cp -al "$deps" .venv 2>/dev/null || { rm -rf .venv; cp -a "$deps" .venv; } # no hard links from another file system
+cp -al "$deps" .venv 2>/dev/null || { rm -rf .venv; cp -a "$deps" .venv; } # hard links don't work across file systems
 rm .venv/.whole
-# sed -i writes a new file, so that what it changes here stays as it is in the cache.
+# sed -i writes a new file, so the original in the cache stays unchanged.
 grep -lIF "$deps" .venv/bin/* .venv/pyvenv.cfg | xargs sed -i "s|$deps|$here/.venv|g"
 said=$(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>&1) ||
   { say "$said"; exit 1; }

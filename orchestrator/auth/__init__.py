@@ -1,1 +1,1 @@
-"""Who people and programs are, and what they may do. Shared by the API, the dashboard and the gateway."""
+"""Who people and programs are, and what they can do. Shared by the API, the dashboard and the gateway."""

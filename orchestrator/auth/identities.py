@@ -1,7 +1,7 @@
-"""Callers, their roles, and the tokens that prove who they are.
+"""Callers, their roles, and the tokens that identify them.
 
-A token is known by its SHA-256 only. Tokens are long and random (256 bits), so a plain hash is enough: there is
-nothing to guess.
+Only the SHA-256 of a token is stored. Tokens are long and random (256 bits), so a plain hash is enough: they can't be
+guessed.
 """
 
 from __future__ import annotations

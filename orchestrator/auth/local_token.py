@@ -1,4 +1,4 @@
-"""The admin token of this machine, which lets the local ``eph`` in."""
+"""The admin token of this machine, which authenticates the local ``eph``."""
 
 from __future__ import annotations
 

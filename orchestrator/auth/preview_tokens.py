@@ -10,12 +10,12 @@ from pathlib import Path
 from orchestrator.config.server_keys import KEY_BYTES, InvalidKey, read_or_create
 
 MIN_TOKEN_LENGTH = 24
-"""A shorter preview token could be guessed, so it doesn't count."""
+"""Shorter preview tokens could be guessed, so they are ignored."""
 _FILE = "previews.token"
 
 
 def preview_tokens_file(keys_dir: Path) -> Path:
-    """The file with the tokens. An operator may add lines."""
+    """The file with the tokens. An operator can add lines."""
     preview_token(keys_dir)
     return keys_dir / _FILE
 
@@ -33,7 +33,7 @@ def preview_token(keys_dir: Path) -> str:
 
 
 def parse_tokens(content: bytes) -> tuple[bytes, ...]:
-    """Skips empty lines, comments (``#``) and tokens that are short enough to be guessed."""
+    """Skips empty lines, comments (``#``) and tokens that are too short."""
     found = (line.strip() for line in content.split(b"\n"))
     return tuple(line for line in found if len(line) >= MIN_TOKEN_LENGTH and not line.startswith(b"#"))
 

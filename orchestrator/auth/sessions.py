@@ -1,5 +1,5 @@
-"""Signed browser sessions. A session names when it ends and the hash of its token, so it ends with its token and
-nothing is stored."""
+"""Signed browser sessions. A session contains its end and the hash of its token, so it ends with its token and nothing
+is stored."""
 
 from __future__ import annotations
 

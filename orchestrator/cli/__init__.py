@@ -1,5 +1,5 @@
-"""``eph``: parses, calls the API, prints; nothing more. ``demo`` and ``doctor`` are its doors into ``app``.
+"""``eph``: parses, calls the API and prints, nothing more. Only ``demo`` and ``doctor`` use other parts of Eph.
 
-Importing a command module must stay cheap: httpx, Rich and Pydantic are imported where they are used, so that
-``eph --help`` and completion answer at once.
+Importing a command module must stay cheap: httpx, Rich and Pydantic are imported where they are used, so that ``eph
+--help`` and completion respond immediately.
 """

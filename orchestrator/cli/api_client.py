@@ -1,4 +1,4 @@
-"""The API as the commands need it. Every way in which a call can go wrong leaves here as a ``CliError``."""
+"""The API client for the commands. Every error is raised as a ``CliError``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ApiClient:
         if token and parts.scheme == "http" and not local:
             sys.stderr.write(f"warning: the token is sent to {parts.hostname} without TLS; use https\n")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # A proxy of the environment is for the world outside, not for this machine.
+        # A proxy from the environment is for external hosts, not for this machine.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=not local)
 
     def __enter__(self) -> ApiClient:
@@ -48,7 +48,7 @@ class ApiClient:
         return self._call("POST", path, params, body)
 
     def environments(self, **params: Any) -> list[EnvironmentItem]:
-        """All of them, page after page."""
+        """All environments, page by page."""
         found: list[EnvironmentItem] = []
         cursor = None
         while True:
@@ -61,7 +61,7 @@ class ApiClient:
                 return found
 
     def stream(self, path: str, **params: Any) -> Iterator[tuple[str, Any]]:
-        """Server-sent events as (event, data); the server sends a sign of life every 15 seconds."""
+        """Server-sent events as (event, data). The server sends a keep-alive every 15 seconds."""
         try:
             with self._http.stream("GET", f"/api/v1/{path}", params=_without_none(params), timeout=60.0) as answer:
                 if answer.is_error:
@@ -95,7 +95,7 @@ class ApiClient:
 
 
 def connect(timeout: float = 30.0) -> ApiClient:
-    """The server named by EPH_URL, else the one that runs on this machine."""
+    """The server in EPH_URL, or else the one that runs on this machine."""
     url, token = os.environ.get("EPH_URL", ""), os.environ.get("EPH_TOKEN", "")
     if url:
         return ApiClient(url, token, timeout)
@@ -106,7 +106,7 @@ def connect(timeout: float = 30.0) -> ApiClient:
 
 
 def path_segment(name: str) -> str:
-    """A name within a path: ``owner/repo#42`` has both a slash and a hash."""
+    """Quotes a name for use in a path: ``owner/repo#42`` has both a slash and a hash."""
     return quote(name, safe="")
 
 

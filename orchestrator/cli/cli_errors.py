@@ -1,4 +1,4 @@
-"""How ``eph`` ends when it does not do as asked: a sentence, a hint, and an exit code that scripts can tell apart."""
+"""Errors of ``eph``: a sentence, a hint, and an exit code that scripts can distinguish."""
 
 from __future__ import annotations
 

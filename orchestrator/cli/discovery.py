@@ -1,7 +1,7 @@
 """How ``eph`` finds the server on this machine without configuration.
 
-``ephd`` and ``eph demo`` write ``current.json`` when they listen and remove it when they end. One that was killed
-leaves it behind; so it names the process, and is ignored once that is gone.
+``ephd`` and ``eph demo`` write ``current.json`` when they listen and remove it when they stop. A killed server leaves
+the file, so it contains the process ID and is ignored if that process is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from programs.kit import files
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """Where a server listens, and the file that holds a token for it."""
+    """Where a server listens, and the file that contains a token for it."""
 
     url: str
     token_file: Path
@@ -29,7 +29,7 @@ def path() -> Path:
 
 
 def write(url: str, token_file: Path, pid: int | None = None) -> Path:
-    """Says that a server listens at ``url``; the last one to say so is the one that is found."""
+    """Records that a server listens at ``url``. The last one recorded is the one that is found."""
     target = path()
     entry = {"url": url, "token_file": str(token_file.absolute()), "pid": pid or os.getpid()}
     files.write(target, json.dumps(entry))
@@ -37,7 +37,7 @@ def write(url: str, token_file: Path, pid: int | None = None) -> Path:
 
 
 def read() -> RunningServer | None:
-    """The server that is up on this machine, as far as its file says."""
+    """The server that is running on this machine, according to its file."""
     try:
         entry = json.loads(path().read_text())
         found = RunningServer(str(entry["url"]), Path(entry["token_file"]), int(entry["pid"]))
@@ -47,7 +47,7 @@ def read() -> RunningServer | None:
 
 
 def remove(pid: int | None = None) -> None:
-    """Takes the file away if it is this process's; another server's stays."""
+    """Removes the file if it is this process's; another server's stays."""
     try:
         entry = json.loads(path().read_text())
         if entry["pid"] == (pid or os.getpid()):

@@ -1,4 +1,4 @@
-"""From what a person types to one environment: its name, the start of it, ``owner/repo#42``, ``42``, its URL."""
+"""Finds one environment from what a person types: its name, a prefix of it, ``owner/repo#42``, ``42``, or its URL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def complete(incomplete: str) -> list[str]:
-    """For the shell: names that begin so. Silent when the server is not there."""
+    """For shell completion: names with this prefix. Silent if the server isn't reachable."""
     from orchestrator.cli.api_client import connect
 
     try:
@@ -37,8 +37,8 @@ Name = Annotated[
 
 
 def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentItem:
-    """The one environment that is meant; else an error that lists what could be meant. ``missing_hint``: what to do
-    when there is none."""
+    """The matching environment, or an error that lists the candidates. ``missing_hint``: what to do if there is
+    none."""
     from orchestrator.cli.api_client import path_segment
     from orchestrator.surfaces.api.schemas import EnvironmentItem
 

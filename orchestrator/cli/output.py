@@ -1,7 +1,7 @@
 """What ``eph`` prints: tables for people, JSON and YAML for programs.
 
-Titles, errors and log lines come from pull requests, so nothing of them may steer the terminal: control characters
-are taken out, and Rich's markup is never read in them.
+Titles, errors and log lines come from pull requests and must not control the terminal: control characters are removed,
+and Rich's markup is never interpreted in them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def console(*, err: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if err else sys.stdout
-    # A pipe has no width: lines for programs are never cut or folded.
+    # A pipe has no width: lines for programs are never cut or wrapped.
     width = None if stream.isatty() else PIPE_WIDTH
     return Console(stderr=err, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
 
@@ -71,12 +71,12 @@ def print_line(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Beside the data, so on the other stream."""
+    """Accompanies the data, so it is printed to stderr."""
     console(err=True).print(_text(text))
 
 
 def print_prose(text: str) -> None:
-    """A sentence, folded between words on a terminal."""
+    """A sentence, wrapped between words on a terminal."""
     from rich.padding import Padding
 
     out = console()
@@ -102,8 +102,8 @@ def print_error(problem: CliError) -> None:
         out.print(_text("hint:  ", "bold").append(clean(problem.hint), style="default"))
 
 
-def styled_phase(word: str) -> Text:
-    return _text(word, STYLES.get(word, "dim"))
+def styled_phase(phase: str) -> Text:
+    return _text(phase, STYLES.get(phase, "dim"))
 
 
 def link(text: str, url: str) -> Text:
@@ -117,7 +117,7 @@ def _text(text: str, style: str = "") -> Text:
 
 
 def print_grid(grid: RenderableType) -> None:
-    """Without the blanks that Rich fills lines up with."""
+    """Without the blanks with which Rich pads lines."""
     out = console()
     with out.capture() as captured:
         out.print(grid)
@@ -125,8 +125,8 @@ def print_grid(grid: RenderableType) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], priority: Sequence[str] = ()) -> None:
-    """Columns two spaces apart. When they don't fit, those that are not in ``priority`` go, the last of it first; what
-    is in ``priority`` goes only from its end, and never the first."""
+    """Columns two spaces apart. If they don't fit, those not in ``priority`` are dropped, last first; then those in
+    ``priority`` from its end, but never the first."""
     from rich.cells import cell_len
     from rich.table import Table
 
@@ -157,7 +157,7 @@ def _fitting_columns(
 
 
 def print_pairs(rows: Iterable[tuple[str, str | Text]]) -> None:
-    """Names on the left, values folded on the right; empty ones left out."""
+    """Names on the left, values wrapped on the right; empty values are left out."""
     from rich.table import Table
 
     grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
@@ -170,7 +170,7 @@ def print_pairs(rows: Iterable[tuple[str, str | Text]]) -> None:
 
 
 def relative_time(at: datetime | None, now: datetime | None = None) -> str:
-    """How far away: ``3 min ago``, ``in 71 h``."""
+    """The distance in time: ``3 min ago``, ``in 71 h``."""
     if at is None:
         return ""
     seconds = (at - (now or datetime.now(UTC))).total_seconds()

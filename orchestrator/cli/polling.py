@@ -1,4 +1,4 @@
-"""Waiting for an environment to arrive somewhere, telling each step on the way."""
+"""Waits for an environment to reach a state, printing each step."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL = 1.0
 MAX_STALE_POLLS = 8
-"""Looks at which the state from before the request may still be shown: the loop has not come to it yet."""
+"""The number of polls that may still return the state from before the request, until the loop has processed it."""
 FAILED_PHASES = frozenset({"failed", "stalled", "refused", "held", "expired", "destroyed"})
 
 
 def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float) -> EnvironmentItem:
-    """Returns the ready one; raises when it ends otherwise."""
+    """Returns the environment once it is ready. Raises if it ends in another state."""
     stale = 0
     for item in _poll(client, environment, timeout):
         if item is None:
@@ -51,12 +51,12 @@ def until_gone(client: ApiClient, environment: EnvironmentItem, timeout: float) 
 
 
 def _poll(client: ApiClient, environment: EnvironmentItem, timeout: float) -> Iterator[EnvironmentItem | None]:
-    """One reading a second, told when it changed; None when there is no such environment."""
+    """Polls once a second and prints changes. Returns None if the environment doesn't exist."""
     from orchestrator.cli.api_client import path_segment
     from orchestrator.surfaces.api.schemas import EnvironmentItem
 
     end = time.monotonic() + timeout
-    told = ""
+    last_step = ""
     with _spinner(environment.name) as spinner:
         while time.monotonic() < end:
             try:
@@ -67,8 +67,8 @@ def _poll(client: ApiClient, environment: EnvironmentItem, timeout: float) -> It
                 yield None
                 return
             step = f"{item.phase}: {item.progress}" if item.progress else item.phase
-            if step != told:
-                told = step
+            if step != last_step:
+                last_step = step
                 _print_step(spinner, f"{item.name} {step}")
             yield item
             time.sleep(POLL_INTERVAL)

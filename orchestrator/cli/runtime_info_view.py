@@ -1,4 +1,4 @@
-"""What ``eph get`` shows below an environment: its pods or processes, and what happened to them last."""
+"""What ``eph get`` shows below an environment: its pods or processes, and their latest events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_EVENTS = 8
 
 
 def fetch(client: ApiClient, ref: str) -> tuple[RuntimeInfoResponse, str]:
-    """Why nothing is known of it stands beside: what the service knows of the environment is shown all the same."""
+    """The second value says why nothing is known; the rest of the environment is shown anyway."""
     from orchestrator.cli.api_client import path_segment
     from orchestrator.surfaces.api.schemas import RuntimeInfoResponse
 
@@ -57,7 +57,7 @@ def _row(item: ProcessItem) -> list[str | Text]:
 
 
 def _short_image(image: str) -> str:
-    """Twelve digits tell a digest."""
+    """Twelve digits identify a digest."""
     name, at, digest = image.partition("@sha256:")
     return f"{name}@{digest[:12]}" if at else image
 

@@ -1,4 +1,4 @@
-"""A first eph.yaml for a repository: what it looks like decides the command."""
+"""Generates a first eph.yaml for a repository: its files determine the command."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ database:
 
 @dataclass(frozen=True, slots=True)
 class DetectedApp:
-    """``reason`` says what in the repository led to the command."""
+    """``reason`` names what in the repository determined the command."""
 
     command: str
     reason: str
@@ -55,7 +55,7 @@ class DetectedApp:
 
 
 def repository_root(start: Path) -> Path:
-    """The repository's root; the folder itself when it is in none."""
+    """The repository's root, or the folder itself if it isn't in a repository."""
     for folder in (start, *start.parents):
         if (folder / ".git").exists():
             return folder
@@ -78,7 +78,8 @@ def render_eph_yaml(folder: str, app: DetectedApp) -> str:
 
 
 def project_name(folder: str) -> str:
-    """Lower-case letters, digits and single dashes, a letter first, short enough for a host name with the words."""
+    """Lowercase letters, digits and single dashes, starting with a letter, short enough for a host name with the
+    words."""
     name = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
     name = name if name[:1].isalpha() else f"app-{name}"
     return name[:22].strip("-") or "app"

@@ -1,1 +1,2 @@
-"""eph.yaml and the server's settings: untrusted text in, values of ``orchestrator.core`` and ``programs.spec`` out."""
+"""eph.yaml and the server's settings: turns untrusted text into values of ``orchestrator.core`` and
+``programs.spec``."""

@@ -1,7 +1,7 @@
-"""Mistakes in untrusted text, as values: where, what, and what was expected.
+"""Errors in untrusted text, as values: where, what, and what was expected.
 
-A message repeats at most 80 characters of what somebody wrote, with everything that does not print escaped, because
-it ends up in comments, logs and terminals.
+A message repeats at most 80 characters of user input, with unprintable characters escaped, because it ends up in
+comments, logs and terminals.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_PROBLEMS = 50
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. ``line`` and ``column`` count from 1; ``expected`` says what to write instead."""
+    """One error. ``line`` and ``column`` count from 1; ``expected`` says what to write instead."""
 
     file: str
     line: int
@@ -30,7 +30,7 @@ class Problem:
 
 
 class InvalidConfig(Exception):
-    """A file that cannot be used. All its problems at once, in the order of the file, at most 50."""
+    """The file is invalid. Contains all problems in the order of the file, at most 50."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         ordered = sorted(dict.fromkeys(problems), key=lambda item: (item.line, item.column))
@@ -39,7 +39,7 @@ class InvalidConfig(Exception):
         super().__init__("\n".join(self.lines()))
 
     def lines(self) -> tuple[str, ...]:
-        """One sentence a problem, ready to print."""
+        """One sentence per problem, ready to print."""
         more = (f"and {self.omitted} more problems",) if self.omitted else ()
         return (*(str(problem) for problem in self.problems), *more)
 
@@ -48,7 +48,7 @@ class InvalidConfig(Exception):
 
 
 class InvalidSettings(Exception):
-    """Settings that cannot be used: one sentence for each mistake, with its variable, line or option."""
+    """The settings are invalid: one sentence per problem, with its variable, line or option."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = tuple(problems)

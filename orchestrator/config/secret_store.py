@@ -1,8 +1,8 @@
-"""The server's secrets for previews (S4): where their values are, whose eph.yaml may name them, and how they change.
+"""The server's secrets for previews (S4): where their values are, which repositories can use them, and how they change.
 
-A value leaves the vault at two doors only: into the spec of an operation that is about to begin, and into the list of
-what no text may show. Everybody else gets its mark, made with the server's key: it changes with the value, and whoever
-reads it, in a stack or in the digest of a spec, learns nothing and cannot try guesses.
+A value is exposed in two places only: in the spec of an operation that is about to start, and in the list of values to
+redact. Everything else gets its mark, a keyed hash that changes with the value: whoever reads it, in a stack or in the
+digest of a spec, learns nothing and can't test guesses.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ REREAD_INTERVAL = timedelta(seconds=5)
 MAX_SECRET_BYTES = 32 * 1024
 FINGERPRINT_DIGITS = 24
 MAX_PREVIOUS_VALUES = 100
-"""Values of earlier are kept out of texts too, for as long as ephd runs: old lines of a log hold them."""
+"""Earlier values are redacted, too, as long as ephd runs, because old log lines contain them."""
 
 
 class UnreadableSecret(Exception):
-    """Why there is no value; never the value."""
+    """Why there is no value; never contains the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class _SecretValue:
-    """``value`` None: it cannot be read, and ``error``."""
+    """``value`` None: it can't be read, because of ``error``."""
 
     value: str | None
     fingerprint: str = ""
@@ -43,7 +43,7 @@ class _SecretValue:
 
 
 class SecretStore:
-    """Safe for several threads. A file is read again within seconds of its change."""
+    """Thread-safe. A changed file is read again within seconds."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class SecretStore:
         self._redactor = Redactor()
 
     def grants(self, repository: str, fork: bool) -> SecretGrants:
-        """For ``owner/name``, by the name that it has now."""
+        """For ``owner/name``, the repository's current name."""
         held = self._current()
         mine = {name for name, entry in self._entries.items() if _is_granted_to(entry, repository)}
         withheld = {name for name in mine if fork and not self._entries[name].forks}
@@ -74,8 +74,8 @@ class SecretStore:
         return " ".join(item.fingerprint or "-" for item in self._current().values())
 
     def with_values(self, spec: EnvironmentSpec) -> EnvironmentSpec:
-        """With the values, for an operation. One that has gone since the spec was made is left out; the next look sees
-        that, too."""
+        """Adds the values, for an operation. A secret that was removed since the spec was created is left out; the next
+        cycle notices that, too."""
         if not spec.secrets:
             return spec
         held = self._current()
@@ -88,7 +88,7 @@ class SecretStore:
         return replace(spec, secrets=secrets)
 
     def values(self) -> tuple[str, ...]:
-        """All that no text may show."""
+        """All values to redact."""
         held = self._current()
         with self._lock:
             return tuple(dict.fromkeys([*(item.value for item in held.values() if item.value), *self._previous_values]))
@@ -151,10 +151,10 @@ def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
 
 
 def _read_file(entry: PreviewSecret) -> str:
-    """Without the end of the line that editors add."""
+    """Without the newline that editors add at the end."""
     path = entry.file
     if path is None:
-        raise AssertionError("one that has a variable")
+        raise AssertionError("this secret has a variable")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_SECRET_BYTES + 1)

@@ -1,8 +1,8 @@
-"""The server's own secrets on disk: the key that names are made with, and the passphrase of stacks.
+"""The server's own secrets on disk: the key that names are derived from, and the passphrase of stacks.
 
-Made once, then only read: a new key would rename every environment, a new passphrase would lock every stack. Two
-servers that start at once end up with one and the same, because a file gets its name only when it is whole, and
-only if nobody else was faster.
+They are created once and then only read: a new key would rename every environment, and a new passphrase would make
+every stack unreadable. Two servers that start at once end up with the same key, because a file gets its name only when
+it is complete, and only if the name isn't taken.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ KEY_BYTES = 32
 
 
 class InvalidKey(Exception):
-    """A key file that must not be used as it is; the message says what to do."""
+    """An invalid key file; the message says what to do."""
 
 
 def server_key(keys_dir: Path) -> bytes:
-    """The key behind everything that must not be guessed: 32 random bytes."""
+    """The key behind everything that must not be guessable: 32 random bytes."""
     path = keys_dir / "server.key"
     key = read_or_create(path, secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
@@ -32,13 +32,14 @@ def server_key(keys_dir: Path) -> bytes:
 
 
 def server_id(keys_dir: Path) -> str:
-    """Ten digits that tell this server from every other, whatever both are called; they say nothing of the key."""
+    """Ten digits that distinguish this server from any other, even one with the same name. They reveal nothing about
+    the key."""
     return hmac.new(server_key(keys_dir), b"identity", hashlib.sha256).hexdigest()[:10]
 
 
 def passphrase_file(keys_dir: Path, configured: Path | None = None) -> Path:
-    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE. ``configured``:
-    the operator's own, such as a mounted Secret; who may read that one is the operator's affair."""
+    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE. ``configured``
+    is the operator's own file, such as a mounted Secret; its permissions are up to the operator."""
     if configured is not None:
         return _check_passphrase_file(configured)
     path = keys_dir / "passphrase"
@@ -58,7 +59,7 @@ def _check_passphrase_file(path: Path) -> Path:
 
 
 def read_or_create(path: Path, initial: bytes) -> bytes:
-    """What the file holds; ``initial``, if there was none."""
+    """The content of the file, which is created with ``initial`` if it doesn't exist."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         files.create(path, initial)  # another server may be faster: then its key counts

@@ -48,7 +48,7 @@ def clean_up(say: Callable[[str], object] = lambda _: None) -> list[Path]:
     """
     cleaned = []
     for home in sorted(Path(tempfile.gettempdir()).glob(f"{DIR_PREFIX}*")):
-        if home.owner() == Path("/proc/self").owner() and _is_dead(home):
+        if home.stat().st_uid == os.geteuid() and _is_dead(home):
             _kill_processes(home)
             left = _clean_up_cluster(home, say)
             for line in left:

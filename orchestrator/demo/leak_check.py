@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
 from orchestrator.demo.cluster import demo_cluster
 from programs import registry
+from programs.kit.processes import process_table
 
 
 def environment_leaks(home: Path, names: Iterable[str], target: str, settings: Mapping[str, str]) -> list[str]:
@@ -50,33 +48,7 @@ def temp_dir(home: Path) -> Path:
 
 def processes(text: str) -> list[int]:
     """Processes with ``text`` in their command, environment or working directory, except this one and its parents."""
-    return [pid for pid in _pids() if pid not in _ancestors() and text.encode() in _process_text(pid)]
-
-
-def _pids() -> list[int]:
-    return psutil.pids()
-
-
-def _process_text(pid: int) -> bytes:
-    text = b""
-    for part in ("cmdline", "environ"):
-        with contextlib.suppress(OSError):
-            text += Path(f"/proc/{pid}/{part}").read_bytes()
-    with contextlib.suppress(OSError):
-        text += os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
-    return text
-
-
-def _ancestors() -> set[int]:
-    found, pid = {os.getpid()}, os.getppid()
-    while pid > 1:
-        found.add(pid)
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            break
-        pid = int(stat.rpartition(")")[2].split()[1])
-    return found
+    return process_table.mentioning(text)
 
 
 def paths_named(root: Path, names: Sequence[str]) -> list[Path]:

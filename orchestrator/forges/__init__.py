@@ -1,1 +1,1 @@
-"""Git hosts behind one port, one folder per adapter. Everything a person wrote there is untrusted."""
+"""Git hosts behind one port, one folder per adapter. Everything that people write there is untrusted."""

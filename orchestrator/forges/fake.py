@@ -1,7 +1,7 @@
-"""A Git host in memory, for stories and for whoever writes against the port. The contract tests run on it too.
+"""A Git host in memory, for stories and for development against the port. It runs the contract tests, too.
 
-Beside the port's verbs it has the world's: ``create_repository``, ``push``, ``open_pull``, ``label``, ``close_pull``,
-``vanish``, ``fail_next`` … Everything it holds is plain to look at: ``comments``, ``reports``.
+Besides the port's methods it has verbs that change the world: ``create_repository``, ``push``, ``open_pull``,
+``label``, ``close_pull``, ``vanish``, ``fail_next`` … Everything in it can be inspected: ``comments``, ``reports``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, PullState
+from orchestrator.core.model.world import CheckState, PullRequest, PullState
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     ApiUsage,
@@ -33,6 +33,7 @@ from orchestrator.forges.port import (
     mentions,
 )
 from orchestrator.forges.wording import ForgeWords
+from stacks import keys
 from stacks.model import RefKind
 
 BOT_LOGIN = "eph-bot"
@@ -54,13 +55,13 @@ class FakeRepository:
     comments: dict[int, dict[str, str]] = field(default_factory=dict)
     reports: dict[tuple[str, str], CheckReport] = field(default_factory=dict)
     deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
-    """By environment, by commit; the newest last."""
+    """By environment, then by commit, newest last."""
     chat_comments: list[ChatComment] = field(default_factory=list)
     writers: set[str] = field(default_factory=set)
     hidden: bool = False
     archived: bool = False
     last_number: int = 0
-    """Given so far: the number of a pull request that is gone is not given again."""
+    """The last number assigned: numbers of deleted pull requests aren't reused."""
 
 
 class FakeForge:
@@ -115,9 +116,10 @@ class FakeForge:
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         with self._call("pull"):
-            key = Key(repository.id, number)
-            gone = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
-            return self._repository(repository).pulls.get(number, gone)
+            missing = PullRequest(
+                keys.pull_request(repository.id, number), PullState.GONE, "", frozenset(), "", "", "", "", ""
+            )
+            return self._repository(repository).pulls.get(number, missing)
 
     def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> RefList:
         with self._call("refs"):
@@ -139,7 +141,7 @@ class FakeForge:
     def prefetch(
         self, commits: Sequence[tuple[Repository, str]], path: str, refresh: frozenset[tuple[int, str]] = frozenset()
     ) -> None:
-        """Noted, for whoever looks."""
+        """Recorded, so that tests can look at it."""
         self.prefetched.append((tuple(sha for _, sha in commits), path, refresh))
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
@@ -206,13 +208,13 @@ class FakeForge:
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
         with self._call("report_deployment"):
-            there = self._writable(repository).deployments.setdefault(environment, {})
+            deployments = self._writable(repository).deployments.setdefault(environment, {})
             final = report.state is not DeploymentState.IN_PROGRESS
-            for other, said in there.items():
-                if other != sha and (final or said.state is DeploymentState.IN_PROGRESS):
-                    there[other] = DeploymentReport(DeploymentState.INACTIVE, f"Superseded by {sha[:7]}.")
-            if there.pop(sha, None) is not None or report.state is not DeploymentState.INACTIVE:
-                there[sha] = report
+            for other, other_report in deployments.items():
+                if other != sha and (final or other_report.state is DeploymentState.IN_PROGRESS):
+                    deployments[other] = DeploymentReport(DeploymentState.INACTIVE, f"Superseded by {sha[:7]}.")
+            if deployments.pop(sha, None) is not None or report.state is not DeploymentState.INACTIVE:
+                deployments[sha] = report
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
         with self._call("retire_deployment"):
@@ -233,12 +235,12 @@ class FakeForge:
         return {}
 
     def close(self) -> None:
-        """There is no connection to end."""
+        """There is no connection to close."""
 
     def usage(self) -> ApiUsage:
         return ApiUsage(counted=self._requests)
 
-    # --- the world
+    # --- verbs of tests
 
     def create_repository(self, name: str, files: Mapping[str, str], clone_url: str = "") -> Repository:
         with self._lock:
@@ -248,7 +250,7 @@ class FakeForge:
             return repository
 
     def push(self, repository: Repository, branch: str, files: Mapping[str, str | None], sha: str = "") -> str:
-        """``sha``: of a real commit, where there is one behind it."""
+        """``sha``: a real commit, if one exists."""
         with self._lock:
             home = self._repositories[repository.id]
             self._commits += 1
@@ -272,13 +274,13 @@ class FakeForge:
             number = home.last_number
             url = f"https://git.example/{home.repository.full_name}/pull/{number}"
             home.pulls[number] = PullRequest(
-                Key(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,
+                keys.pull_request(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,
                 home.branches[branch], branch, "main", url, from_fork,
             )  # fmt: skip
             return number
 
     def update_pull(self, repository: Repository, number: int, **fields: Any) -> None:
-        """Any field of a pull request: ``draft=True``, ``title="…"``."""
+        """Changes any field of a pull request: ``draft=True``, ``title="…"``."""
         with self._lock:
             home = self._repositories[repository.id]
             home.pulls[number] = replace(home.pulls[number], **fields)
@@ -303,16 +305,16 @@ class FakeForge:
         self.update_pull(repository, number, state=PullState.MERGED)
 
     def vanish(self, repository: Repository, number: int) -> None:
-        """The pull request is gone, and the repository still answers."""
+        """The pull request is gone, but the repository still responds."""
         with self._lock:
             self._repositories[repository.id].pulls.pop(number)
 
     def hide(self, repository: Repository, hidden: bool = True) -> None:
-        """Our access was taken away: everything of it answers 404."""
+        """Revokes our access: every request returns 404."""
         self._repositories[repository.id].hidden = hidden
 
     def archive(self, repository: Repository, archived: bool = True) -> None:
-        """It can be read; whatever would change it is refused."""
+        """Makes it read-only: every write is rejected."""
         self._repositories[repository.id].archived = archived
 
     def rename(self, repository: Repository, to: str) -> None:
@@ -329,7 +331,7 @@ class FakeForge:
         self._repositories[repository.id].checks.setdefault(sha, {})[name] = state
 
     def fail_next(self, error: Exception, method: str = "", count: int = 1) -> None:
-        """The next calls (of that verb) raise."""
+        """The next calls (of that method) raise."""
         self._failures.extend([(method, error)] * count)
 
     def recover(self) -> None:
@@ -345,11 +347,11 @@ class FakeForge:
         (self._emptied.add if empty else self._emptied.discard)(repository.id)
 
     def truncate_next_pulls(self, repository: Repository, count: int, reason: str = "page 2 is missing") -> None:
-        """The next listing holds only so many, and says that it is not complete."""
+        """The next list contains at most ``count`` items, and says that it is incomplete."""
         self._partial_pulls[repository.id] = (count, reason)
 
     def add_comment(self, repository: Repository, number: int, body: str, at: datetime, by: str = "ada") -> int:
-        """A comment on a pull request; gives its id."""
+        """Adds a comment to a pull request and returns its ID."""
         with self._lock:
             self._comments += 1
             remark = ChatComment(self._comments, number, by, body, at, by_bot=by in (BOT_LOGIN, "dependabot[bot]"))
@@ -369,7 +371,7 @@ class FakeForge:
         self._partial_refs[repository.id] = (count, reason)
 
     def tag(self, repository: Repository, name: str, sha: str = "") -> None:
-        """``sha`` empty: of the newest commit of main."""
+        """``sha`` empty: the newest commit of main."""
         home = self._repositories[repository.id]
         home.tags[name] = sha or home.branches["main"]
 
@@ -386,11 +388,14 @@ class FakeForge:
     def comments(self, repository: Repository, number: int) -> list[str]:
         return list(self._repositories[repository.id].comments.get(number, {}).values())
 
+    def comments_by_number(self, repository: Repository) -> Mapping[int, list[str]]:
+        return {number: list(found.values()) for number, found in self._repositories[repository.id].comments.items()}
+
     def reports(self, repository: Repository, sha: str) -> Mapping[str, CheckReport]:
         return {name: report for (at, name), report in self._repositories[repository.id].reports.items() if at == sha}
 
     def deployments(self, repository: Repository) -> Mapping[str, Mapping[str, DeploymentReport]]:
-        """By environment, by commit."""
+        """By environment, then by commit."""
         return self._repositories[repository.id].deployments
 
     @contextmanager

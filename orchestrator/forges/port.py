@@ -1,4 +1,4 @@
-"""The Git host in a few verbs. One contract test runs on every adapter (tests/contracts).
+"""The Git host in a few methods. One contract test suite runs on every adapter (tests/contracts).
 
 Reads are incremental and conditional inside the adapter. A result is complete or says that it isn't: a failed read is
 never an empty one. All methods block and are called from several threads at once, so an adapter must be thread-safe.
@@ -24,7 +24,7 @@ class ForgeError(Exception):
 
 
 class ForgeUnavailable(ForgeError):
-    """It may work later: a timeout, a 5xx, a rate limit (``retry_after`` seconds)."""
+    """Temporary: a timeout, a 5xx, a rate limit (``retry_after`` seconds)."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class ForgeUnavailable(ForgeError):
 
 
 class ForgeRefused(ForgeError):
-    """It can't work until a person changes a permission or a setting."""
+    """Permanent until a person changes a permission or a setting."""
 
 
 class ForgeForbidden(ForgeRefused):
@@ -87,7 +87,7 @@ class RefList:
 
 
 class Conclusion(StrEnum):
-    """Of our check."""
+    """The conclusion of our check."""
 
     IN_PROGRESS = "in_progress"
     SUCCESS = "success"

@@ -1,7 +1,7 @@
-"""Git hosts by name: a folder here for each adapter, and those that other packages register as ``eph.forges``.
+"""Git hosts by name: the folders of this package, and those that other packages register as ``eph.forges``.
 
-An adapter's folder holds a module ``adapter`` with its ``ADAPTER``. Nothing outside the folder names it; which one a
-server uses is the setting ``forge.kind``.
+An adapter's folder contains a module ``adapter`` with its ``ADAPTER``. No code outside the folder names it; the setting
+``forge.kind`` selects it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ S = TypeVar("S", bound=ForgeSettings)
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What an adapter is given besides its settings. ``poll_seconds``: between two cycles. ``cache_file``: where it may
-    keep what it read (None: in memory); losing it costs requests and nothing else."""
+    """What an adapter is given besides its settings. ``poll_seconds``: between two cycles. ``cache_file``: where it can
+    cache what it read (None: in memory); losing it costs only requests."""
 
     poll_seconds: float
     cache_file: Path | None = None
@@ -62,7 +62,8 @@ def get(name: str) -> ForgeAdapter[Any]:
 
 
 def read_settings(table: Any) -> Any:
-    """The table ``[forge]`` by the model of the adapter that it names. What is no table is left to the caller."""
+    """Parses the table ``[forge]`` with the model of the adapter that it names. The caller handles input that isn't a
+    table."""
     if not isinstance(table, dict):
         return table
     try:

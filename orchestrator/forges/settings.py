@@ -1,4 +1,4 @@
-"""The table ``[forge]`` of eph.toml, as far as every Git host has it. An adapter adds fields by a subclass."""
+"""The fields of the table ``[forge]`` of eph.toml that every Git host has. An adapter adds fields in a subclass."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class ForgeSettings(SettingsTable):
             raise InvalidValue(f"both {key} and {key}_file are set", "keep one of the two", (f"{key}_file",))
 
     def read_webhook_secret(self) -> str:
-        """Empty without one: then there are no webhooks."""
+        """Empty if there is none, which disables webhooks."""
         return self.read_secret("webhook_secret")
 
     def read_secret(self, key: str) -> str:
-        """The secret ``key``, given as such or in a file; empty without one."""
+        """The secret ``key``, from the setting or its file; empty if there is none."""
         value: SecretStr | None = getattr(self, key)
         file: Path | None = getattr(self, f"{key}_file")
         if value is not None:

@@ -1,6 +1,6 @@
-"""Webhooks in the words of no particular Git host: an adapter parses them and says what they ask for.
+"""Webhooks independent of a particular Git host: an adapter parses them and says what they trigger.
 
-A webhook carries no orders. It triggers an early cycle, which reads the state again.
+A webhook contains no commands. It triggers an early cycle, which reads the state again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from orchestrator.core.model.world import Key
+from stacks.model import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,16 @@ class WebhookEvent:
 
 class WebhookParser(Protocol):
     def parse(self, request: WebhookRequest, secret: bytes, now: datetime) -> WebhookEvent | None:
-        """None: not signed with ``secret``. Never raises, and doesn't read the body before the signature fits."""
+        """None if it isn't signed with ``secret``. Never raises, and doesn't parse the body before the signature is
+        verified."""
 
     def ping(self, secret: bytes, delivery_id: str) -> WebhookRequest:
-        """The request by which this Git host tries out a webhook, signed. Eph sends it to itself."""
+        """This Git host's signed test request, which Eph sends to itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastDelivery:
-    """One delivery, as the Git host remembers it."""
+    """One delivery in the Git host's history."""
 
     id: str
     event: str
@@ -53,7 +54,7 @@ class PastDelivery:
 
 @dataclass(frozen=True, slots=True)
 class WebhookStatus:
-    """``urls``: where the Git host sends. ``note``: why it could not be asked; empty when it could."""
+    """``urls``: the webhook URLs at the Git host. ``note``: why they couldn't be read; empty if they could."""
 
     urls: tuple[str, ...] = ()
     deliveries: tuple[PastDelivery, ...] = ()
@@ -62,6 +63,6 @@ class WebhookStatus:
 
 @runtime_checkable
 class ReportsWebhooks(Protocol):
-    """A Git host that shows its own webhooks and their last deliveries."""
+    """A Git host that exposes its own webhooks and their last deliveries."""
 
     def webhook_status(self) -> WebhookStatus: ...

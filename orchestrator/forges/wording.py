@@ -1,8 +1,11 @@
-"""What a Git host calls things. What Eph writes there, and its errors about it, use these words."""
+"""The Git host's terms, used in what Eph writes there and in errors about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from orchestrator.core.util import formatting
+from stacks.model import Key, RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +18,14 @@ class ForgeWords:
     check: str = "check"
     deployment: str = "deployment"
 
-    def reference(self, repository: str, number: int) -> str:
-        """A pull request as people write it: ``acme/shop#42``."""
-        return f"{repository}{self.sigil}{number}"
+    def reference(self, repository: str, key: Key, ref_name: str = "") -> str:
+        """``acme/shop#42``, as people write it; for a branch or a tag ``acme/shop@main``."""
+        if key.kind is not RefKind.PULL:
+            return formatting.reference(repository, key, ref_name)
+        return f"{repository}{self.sigil}{key.number}"
 
     def report(self, kind: str) -> str:
-        """What the host calls a report of Eph's: ``comment``, ``check`` or ``deployment``."""
+        """The host's term for a report: ``comment``, ``check`` or ``deployment``."""
         return {"check": self.check, "deployment": self.deployment}.get(kind, kind)
 
 

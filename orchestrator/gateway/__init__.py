@@ -1,1 +1,2 @@
-"""The door in front of every preview: a process of its own that routes by host name. Imports only core."""
+"""The reverse proxy in front of every preview, which routes by host name and runs in its own process. Imports only
+core."""

@@ -20,26 +20,30 @@ def _network(text: str) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m orchestrator.gateway", description="The door to every preview.")
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestrator.gateway", description="The reverse proxy in front of every preview."
+    )
     parser.add_argument("--listen", type=Address.parse, default=Address("127.0.0.1", 8080), metavar="HOST:PORT")
-    parser.add_argument("--directory", type=Path, required=True, help="holds routes/ and states.json")
-    parser.add_argument("--domain", default="localhost", help="the domain that previews are names of")
-    parser.add_argument("--control", type=URL, default=URL("http://127.0.0.1:8081"), help="where ephd's API listens")
-    parser.add_argument("--control-file", type=Path, metavar="FILE", help="holds that URL instead, and may change")
+    parser.add_argument("--directory", type=Path, required=True, help="the folder with routes/ and states.json")
+    parser.add_argument("--domain", default="localhost", help="the domain of previews")
+    parser.add_argument("--control", type=URL, default=URL("http://127.0.0.1:8081"), help="the URL of ephd's API")
+    parser.add_argument("--control-file", type=Path, metavar="FILE", help="a file with that URL, which may change")
     parser.add_argument(
         "--trusted-proxy",
         action="append",
         default=[],
         type=_network,
         metavar="NETWORK",
-        help="or an address, of what stands in front; may be repeated",
+        help="a trusted proxy's network or address; can be repeated",
     )
-    parser.add_argument("--tokens", type=Path, metavar="FILE", help="the tokens that open protected previews, by line")
+    parser.add_argument(
+        "--tokens", type=Path, metavar="FILE", help="the file with the tokens for protected previews, one per line"
+    )
     parser.add_argument(
         "--sign-in",
         choices=("off", "asked", "all"),
         default="off",
-        help="all: to every preview; else if its route asks",
+        help="all: required for every preview; otherwise only if its route requires it",
     )
     return parser.parse_args()
 
@@ -59,7 +63,9 @@ def main() -> int:
         asyncio.run(run(arguments.listen, settings, arguments.directory))
     except OSError as error:
         address = f"{arguments.listen.host}:{arguments.listen.port}"
-        sys.stderr.write(f"The gateway cannot listen on {address}: {error.strerror or error}. Is the port taken?\n")
+        sys.stderr.write(
+            f"The gateway can't listen on {address}: {error.strerror or error}. Check whether the port is in use.\n"
+        )
         return 1
     return 0
 

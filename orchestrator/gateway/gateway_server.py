@@ -1,8 +1,8 @@
-"""The gateway: one request in, the right place for it, one answer out.
+"""The gateway: finds the destination of a request and returns its response.
 
-In order: its own health; a host that is none (400); Eph's own hosts go to ephd; a host with a route goes there; a host
-that ephd knows gets the page that says why there is nothing yet; any other is unknown (404) and counted. Where people
-sign in first, that comes before the route and before the page, and does not count as use.
+In this order: its own health check; an invalid host (400); Eph's own hosts go to ephd; a host with a route goes to its
+upstream; a host that ephd knows gets a page that explains why there is no route yet; any other host is unknown (404)
+and counted. If sign-in is required, it comes before the route and the page, and doesn't count as use.
 """
 
 from __future__ import annotations
@@ -32,14 +32,11 @@ MAX_WAKE_WAIT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """``trusted_proxies``: addresses and networks of what stands in front of us, as an ingress controller does: its
-    X-Forwarded-For and -Proto are believed.
-
-    ``tokens``: the file with the tokens that open protected previews. ``sign_in``: off and asked leave it to each
-    route, all protects every preview. ``max_wake_wait``: seconds that a program waits for
-    one that wakes up. With asked, a host that has no route yet may come to be protected: its page
-    tells no more than a phase.
-    """
+    """``trusted_proxies``: addresses and networks of proxies in front of the gateway, such as an ingress controller,
+    whose X-Forwarded-For and -Proto headers are trusted. ``tokens``: the file with the tokens for protected previews.
+    ``sign_in``: with off and asked, each route decides; all protects every preview. ``max_wake_wait``: how many seconds
+    a program waits for a preview to wake. With asked, a host without a route may still turn out to be protected, so its
+    page reveals no more than the phase."""
 
     domain: str
     control: URL
@@ -49,7 +46,8 @@ class GatewaySettings:
     sign_in: str = "off"
     max_wake_wait: float = MAX_WAKE_WAIT
     control_file: Path | None = None
-    """Says where ephd's API is, instead of ``control``, while it can be read: with several replicas it moves."""
+    """A file with the URL of ephd's API that overrides ``control`` while it is readable: with replicas the URL changes.
+    """
     own_hosts: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,7 +132,7 @@ class Gateway:
             return holding_pages.render(holding_pages.service_down(str(error)), request.headers)
 
     def _is_cross_origin(self, request: web.BaseRequest) -> bool:
-        """A page of a preview, whose code nobody has read, must not press ephd's buttons in somebody's browser."""
+        """A preview's page contains untrusted code, which must not make changes at ephd through someone's browser."""
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or (request.method in http_proxy.REPEATABLE and not websockets.is_upgrade(request)):
             return False
@@ -162,7 +160,7 @@ class Gateway:
                 self._traffic.request_ended(host)
 
     def _upstream_finder(self, route: PreviewRoute) -> FindUpstream:
-        """First the route that is known already; when that fails, whatever it is by then."""
+        """First the known route; if that fails, the current one."""
         known: list[PreviewRoute] = [route]
 
         def find() -> URL | None:
@@ -199,9 +197,9 @@ class Gateway:
         peer = request.remote or ""
         if not in_networks(peer, self._settings.trusted_proxies):
             return ClientInfo(peer, request.scheme)
-        said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
         scheme = "https" if request.headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
-        return ClientInfo(said or peer, scheme)
+        return ClientInfo(forwarded or peer, scheme)
 
 
 def _host(request: web.BaseRequest) -> str:

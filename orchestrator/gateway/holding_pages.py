@@ -1,6 +1,6 @@
-"""What people see while a preview has no answer of its own: one small page, no scripts, nothing loaded from elsewhere.
+"""The pages that people see while a preview has no response of its own: small, without scripts or external resources.
 
-Everything that comes from outside (titles, messages, progress) is escaped by the template. Who asks for JSON gets the
+The template escapes everything that comes from outside (titles, messages, progress). Clients that request JSON get the
 same facts as JSON.
 """
 
@@ -25,17 +25,17 @@ REFRESH_SECONDS = 2
 WAKING_RETRY_SECONDS = 5
 FAILED_RETRY_SECONDS = 30
 JSON_HEADERS: Mapping[str, str] = {"Accept": "application/json"}
-"""What was asked by a program is answered as to one, whatever it says that it accepts."""
+"""These clients get a response for programs, whatever they accept."""
 _BASE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
 _POLICY = _BASE_POLICY + "form-action 'none'; frame-ancestors 'self'"
-# No frame: a page of another preview must not put its own words around the field for the token.
+# No frames: another preview's page must not surround the token field with its own text.
 _FORM_POLICY = _BASE_POLICY + "form-action 'self'; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True, slots=True)
 class HoldingPage:
-    """``tone``: busy, calm or bad; it colours the dot. ``retry_after`` in seconds; ``refresh`` reloads by itself.
-    ``form``: the path that a person who signs in comes back to."""
+    """``tone``: busy, calm or bad; it sets the dot's colour. ``retry_after`` is in seconds; ``refresh`` reloads the
+    page automatically. ``form``: the path to return to after sign-in."""
 
     status: int
     title: str
@@ -107,7 +107,7 @@ def still_waking() -> HoldingPage:
 
 
 def wake_failed(sentence: str) -> HoldingPage:
-    text = f"It was started but does not respond. {sentence}".strip()
+    text = f"It was started but doesn't respond. {sentence}".strip()
     return HoldingPage(503, "This preview could not wake up", text, "bad", FAILED_RETRY_SECONDS)
 
 
@@ -172,7 +172,7 @@ def method_not_allowed() -> HoldingPage:
 def render(
     page: HoldingPage, headers: Mapping[str, str], host: str = "", state: PreviewState | None = None
 ) -> web.Response:
-    """``headers`` are the request's: they tell whether a person or a program asks."""
+    """``headers`` are the request's: they show whether a person or a program sent it."""
     answer = _as_json(page, host, state) if _wants_json(headers) else _as_html(page, host, state)
     answer.headers.update({hdrs.CACHE_CONTROL: "no-store", hdrs.SERVER: "eph", ROBOTS_HEADER: NO_ROBOTS})
     if page.retry_after:
@@ -207,6 +207,6 @@ def _wants_json(headers: Mapping[str, str]) -> bool:
 
 
 def _link(state: PreviewState | None) -> str:
-    """Only what a browser opens as a page: never ``javascript:``."""
+    """Only links that a browser opens as a page: never ``javascript:``."""
     url = state.pull_url if state is not None else ""
     return url if url.startswith(("https://", "http://")) else ""

@@ -1,8 +1,8 @@
-"""What the gateway knows, read from a folder that others write: a file for each route, one file for all states.
+"""The gateway's data, read from a folder that others write: one file per route, and one file for all states.
 
-Every file is replaced whole (written beside it, then renamed), so it is never seen half. One ``stat`` a request tells
-whether a route is still the one in memory; that makes a new route count from the very next request, with no watcher
-and no delay. States are looked at only when there is no route to go by.
+Files are replaced atomically, so they are never seen half-written. One ``stat`` per request detects whether a route has
+changed; so a new route applies to the very next request, without a watcher or a delay. States are read only if there is
+no route.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class PreviewRoute:
     commit: str = ""
     sign_in: bool = False
     asleep: bool = False
-    """What it leads to was stopped, and is started when somebody knocks."""
+    """The upstream is stopped, and is started on the next request."""
     health: str = ""
-    """The path of its health check, which is no visit."""
+    """The path of its health check, which doesn't count as a visit."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewState:
-    """Why a host has no answer of its own just now, for the page that says so."""
+    """Why a host has no response of its own, for the page that explains it."""
 
     environment: str
     phase: Phase
@@ -47,11 +47,11 @@ class PreviewState:
     commit: str = ""
     progress: str = ""
     failed_at: float = 0.0
-    """When its last try failed, in seconds since the epoch."""
+    """When its last attempt failed, in seconds since the epoch."""
 
 
 class RouteDirectory:
-    """``host`` must have gone through ``hosts.normalise``: it becomes a file name here."""
+    """``host`` must have been normalized by ``hostnames``: it becomes a file name here."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -86,14 +86,14 @@ class RouteDirectory:
 
 def file_version(name: str) -> FileVersion | None:
     try:
-        found = os.stat(name)  # noqa: PTH116 - once a request; a Path would cost more than the call
+        found = os.stat(name)  # noqa: PTH116 - on each request; a Path would cost more than the call
     except OSError:
         return None
     return (found.st_mtime_ns, found.st_ino, found.st_size)
 
 
 def _read(name: str) -> dict[str, Any] | None:
-    """None for what is no JSON object: it can only be a mistake of ours, and must not take the gateway down."""
+    """None if it isn't a JSON object: that is a bug of ours, which must not take the gateway down."""
     try:
         data = json.loads(Path(name).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -146,7 +146,7 @@ def _seconds(value: object) -> float:
 
 
 def _requires_sign_in(data: dict[str, Any]) -> bool:
-    """Whether people sign in first; anything but a plain no means yes."""
+    """Whether sign-in is required; any value other than a plain no means yes."""
     return data.get("sign_in", False) is not False
 
 

@@ -1,4 +1,4 @@
-"""Starts and stops the gateway: a socket, a pool, and a clock that writes down traffic every five seconds."""
+"""Starts and stops the gateway: a socket, a pool, and a timer that saves traffic every five seconds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from orchestrator.gateway.wake.traffic_log import TrafficLog
 log = logging.getLogger("eph.gateway")
 
 SAVE_SECONDS = 5.0
-# aiohttp waits so long twice: for requests to end, then for those that it cancelled.
+# aiohttp waits this long twice: for requests to end, then for those that it cancelled.
 DIRECTORY_CHECK_SECONDS = 2.0
 STOP_SECONDS = 1.0
 KEEPALIVE_SECONDS = 75.0
@@ -47,14 +47,14 @@ class Address:
 async def running_gateway(
     address: Address, settings: GatewaySettings, directory: Path, limits: GuessLimiter | None = None
 ) -> AsyncIterator[Address]:
-    """The gateway, for as long as the block lasts; gives the address it got, which matters for port 0."""
+    """Runs the gateway while the block lasts and returns its address, which matters for port 0."""
     traffic = TrafficLog(directory, time.time)
     async with http_proxy.open_client() as client:
         gateway = Gateway(settings, RouteDirectory(directory), limits or GuessLimiter(), traffic, client)
         runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         site = web.TCPSite(runner, address.host, address.port, backlog=1024)
-        _save(traffic)  # from now on it is known who comes
+        _save(traffic)  # from now on, visitors are recorded
         saving = asyncio.create_task(_save_periodically(traffic))
         try:
             await site.start()
@@ -67,9 +67,9 @@ async def running_gateway(
 
 
 async def run(address: Address, settings: GatewaySettings, directory: Path) -> None:
-    """Until SIGTERM or SIGINT, or until its folder is gone: nobody would look for it any more. Open requests get two
-    seconds."""
-    # A proxy makes much and keeps little: the collector would look through it all, again and again, for nothing.
+    """Runs until SIGTERM or SIGINT, or until its folder is gone, because then nothing uses it any more. Open requests
+    get two seconds."""
+    # A proxy allocates much and keeps little: the garbage collector would scan it all repeatedly for nothing.
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)
     stop = asyncio.Event()
@@ -85,7 +85,7 @@ async def run(address: Address, settings: GatewaySettings, directory: Path) -> N
 def _server(gateway: Gateway) -> web.Server:
     return web.Server(
         gateway.handle,
-        # A client that went away ends its request at once, and with it the one to the upstream.
+        # If a client disconnects, its request to the upstream ends immediately, too.
         handler_cancellation=True,
         access_log=None,
         auto_decompress=False,
@@ -105,4 +105,4 @@ def _save(traffic: TrafficLog) -> None:
     try:
         traffic.save()
     except OSError as error:
-        log.warning("the times of the last visits could not be written and are kept in memory: %s", error)
+        log.warning("can't save the times of the last visits, keeping them in memory: %s", error)

@@ -1,5 +1,5 @@
-"""Where images are found: registries, by API v2, and git notes. Imports the core and nothing beside it.
+"""Image lookup: registries by API v2, and git notes. Imports only the core.
 
-What a repository asks for here was written by whoever opened the pull request, and what a registry answers by whoever
-runs it: both are bounded (``access``, ``wire``), and neither ever sees a secret that is not its own.
+A request comes from the author of the pull request, and a response from whoever runs the registry. Both are restricted
+(``registry_policy``, ``registry_http``), and neither ever sees a secret that isn't its own.
 """

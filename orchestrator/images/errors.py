@@ -1,4 +1,4 @@
-"""What a registry can answer instead of what was asked: each a sentence that goes on after the image's name."""
+"""Errors of registries: each message continues a sentence that starts with the image's name."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ class RegistryError(Exception):
 
 
 class ImageNotFound(RegistryError):
-    """The registry answered, and has no such thing."""
+    """The registry responded, and has no such image."""
 
 
 class RegistryRefused(RegistryError):
-    """It stays so until somebody changes a setting, a permission, or what was pushed."""
+    """Permanent until someone changes a setting, a permission, or what was pushed."""
 
 
 class RegistryUnavailable(RegistryError):
-    """It may answer later, after ``retry_after`` seconds if it said so: nothing may be concluded from it."""
+    """Temporary: the registry may respond later, after ``retry_after`` seconds if it said so. No conclusion is
+    allowed."""
 
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)

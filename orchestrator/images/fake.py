@@ -1,4 +1,4 @@
-"""Registries in memory, for stories and for whoever writes against the port."""
+"""Registries in memory, for stories and for development against the port."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from programs.image_references import ImageReference
 
 
 class FakeRegistries:
-    """``error``: what every question is answered with while it is set. ``requests`` counts them."""
+    """``error`` is returned for every request while it is set. ``requests`` counts requests."""
 
     def __init__(self) -> None:
         self._tags: dict[str, dict[str, str]] = {}
@@ -37,7 +37,7 @@ class FakeRegistries:
     def tags(self, image: ImageReference) -> tuple[str, ...]:
         return tuple(sorted(self._tags_of(image)))
 
-    # --- the world
+    # --- verbs of tests
 
     def push(
         self,
@@ -47,7 +47,7 @@ class FakeRegistries:
         labels: Mapping[str, str] | None = None,
         architectures: frozenset[str] = frozenset({"amd64"}),
     ) -> str:
-        """A new image each time, also for a tag that is there already; gives its digest."""
+        """Pushes a new image, even for an existing tag, and returns its digest."""
         digest = f"sha256:{hashlib.sha256(f'{name} {tag} {len(self._images)}'.encode()).hexdigest()}"
         self._tags.setdefault(name, {})[tag] = digest
         self._images[digest] = ImageInfo(architectures, created, dict(labels or {}))

@@ -1,8 +1,8 @@
-"""Where is the image of this commit? A git note, the tag by its template, a scan, the fallback: the first that has one.
+"""Finds the image of a commit: git note, tag template, scan, fallback; the first that has one wins.
 
-A place that answers that it has none, or a wrong one (too old, without a label, for another machine), is passed over,
-and that is told. A place that could not be asked says nothing: then nothing after it is asked either, for a fallback
-must not win because a registry was down for a minute.
+A source that has no image, or a wrong one (too old, missing a label, for another architecture), is skipped and
+reported. A source that couldn't be queried proves nothing: the lookup then stops, because a fallback must not win while
+a registry is down for a minute.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MAX_MATCHES = 50
 MAX_REJECTIONS = 3
 NOTE_LINES = 100
 ReadNote = Callable[[str], str]
-"""What the git note of that ref says of the commit; empty without one. Raises ``RegistryError``."""
+"""The content of the commit's git note under that ref; empty if there is none. Raises ``RegistryError``."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """``explanation`` goes on after the place's name."""
+    """``explanation`` follows the name of the source."""
 
     image: ImageReference
     explanation: str
@@ -42,7 +42,7 @@ class ImageSource:
 
 
 class ImageResolver:
-    """``now``: the time of day, to tell an image's age."""
+    """``now`` is the time of day, for an image's age."""
 
     def __init__(self, policy: RegistryPolicy, registry: Registries, now: Callable[[], datetime]) -> None:
         self._policy = policy
@@ -50,24 +50,24 @@ class ImageResolver:
         self._now = now
 
     def find(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> ImageResult:
-        """``allow_fallback``: whether its fallback may be taken by now."""
-        told: list[str] = []
+        """``allow_fallback``: whether the fallback can be used by now."""
+        explanations: list[str] = []
         for place in self._sources(request, read_note, allow_fallback):
             try:
                 self._policy.check_allowed(image_references.parse(request.repository))
                 found = place.find()
             except ImageNotFound as error:
-                told.append(f"{place.name} {error}")
+                explanations.append(f"{place.name} {error}")
             except (RegistryError, InvalidReference) as error:
                 pause = error.retry_after if isinstance(error, RegistryUnavailable) else 0.0
                 trouble = f"{place.name} {error}"
                 return ImageResult(
-                    request.name, tuple(told), None, trouble, isinstance(error, RegistryUnavailable), pause
+                    request.name, tuple(explanations), None, trouble, isinstance(error, RegistryUnavailable), pause
                 )
             else:
-                how = "; ".join([f"{place.name}{found.explanation}", *told])
-                return ImageResult(request.name, tuple(told), ImagePin(str(found.image), how))
-        return ImageResult(request.name, tuple(told))
+                how = "; ".join([f"{place.name}{found.explanation}", *explanations])
+                return ImageResult(request.name, tuple(explanations), ImagePin(str(found.image), how))
+        return ImageResult(request.name, tuple(explanations))
 
     def _sources(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> Iterator[ImageSource]:
         if request.notes:
@@ -100,7 +100,7 @@ class ImageResolver:
         return FoundImage(image, "")
 
     def _by_scan(self, request: ImageRequest) -> FoundImage:
-        """The newest by when it was built; of those that were built at one time, the one whose name counts most."""
+        """The newest image by build date; among images built at the same time, the one with the highest version."""
         listed = self._registry.tags(_reference(request, "latest"))
         matching = sorted(
             (tag for tag in listed if globs.matches(request.pattern, tag)), key=natural_sort.sort_key, reverse=True
@@ -119,8 +119,10 @@ class ImageResolver:
                 good.append((built or datetime.min.replace(tzinfo=UTC), -place, image))
         most = f", of which {MAX_MATCHES} were checked" if len(matching) > MAX_MATCHES else ""
         if not good:
-            said = "; ".join(wrong[:MAX_REJECTIONS])
-            raise ImageNotFound(f"matches {formatting.count(len(matching), 'tag')}{most}, none of them usable: {said}")
+            rejections = "; ".join(wrong[:MAX_REJECTIONS])
+            raise ImageNotFound(
+                f"matches {formatting.count(len(matching), 'tag')}{most}, none of them usable: {rejections}"
+            )
         built_at, _, image = max(good)
         newest = f", built {formatting.timestamp(built_at.replace(microsecond=0))}" if built_at.year > 1 else ""
         return FoundImage(
@@ -132,7 +134,7 @@ class ImageResolver:
         return image.with_digest(self._registry.digest(image))
 
     def _accept(self, request: ImageRequest, image: ImageReference) -> ImageInfo:
-        """What says that this is a wrong one is no trouble: CI may push the right one."""
+        """Raises if the image doesn't meet the requirements. That isn't final: CI may still push the right one."""
         found = self._registry.image(image)
         missing = [name for name in self._policy.architectures if name not in found.architectures]
         if missing and not found.unread_reason:
@@ -151,7 +153,7 @@ class ImageResolver:
 
 
 def reference_in_note(text: str, request: ImageRequest) -> str:
-    """The tag, digest or whole reference that a note names: ``NAME: TAG`` on a line of its own, or nothing but that."""
+    """The tag, digest or whole reference in a note: ``NAME: TAG`` on its own line, or nothing but that."""
     lines = [line.strip() for line in text.splitlines()[:NOTE_LINES] if line.strip() and line.strip()[:1] != "#"]
     for line in lines:
         key, _, value = line.partition(" ")

@@ -1,4 +1,4 @@
-"""Registries in three verbs, and what an image says of itself. All of them block, and are called from threads."""
+"""Registries in three methods, and the metadata of an image. All methods block, and are called from threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from programs.image_references import ImageReference
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """``unread_reason``: why its labels and its age could not be had."""
+    """``unread_reason``: why its labels and age couldn't be read."""
 
     architectures: frozenset[str]
     created: datetime | None = None
@@ -21,13 +21,13 @@ class ImageInfo:
 
 
 class Registries(Protocol):
-    """Each raises ``Absent`` when the registry says so, and another ``RegistryError`` when nothing is known."""
+    """Each raises ``ImageNotFound`` if the registry says so, and another ``RegistryError`` if nothing is known."""
 
     def digest(self, image: ImageReference) -> str:
-        """Of the tag that it names."""
+        """The digest of its tag."""
 
     def image(self, image: ImageReference) -> ImageInfo:
-        """Of the digest that it names: of an index, one of the cluster's architectures speaks for all."""
+        """The image with its digest. For an index, one of the cluster's architectures represents all."""
 
     def tags(self, image: ImageReference) -> tuple[str, ...]:
-        """All of its repository."""
+        """All tags of its repository."""

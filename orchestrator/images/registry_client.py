@@ -1,7 +1,7 @@
-"""A registry in three questions, by API v2: which digest has this tag, what is that image, which tags are there.
+"""A client for registries by API v2: the digest of a tag, the metadata of an image, the list of tags.
 
-A digest is believed once the content was seen to have it. What has a digest never changes, so it is read once and
-kept; a tag is asked for anew, by HEAD, which is cheap and which public registries do not count as a pull.
+A digest is trusted once the content was verified against it. Content with a digest never changes, so it is read once
+and cached. A tag is queried each time, by HEAD, which is cheap and doesn't count as a pull at public registries.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ MAX_PAGES = 20
 PER_PAGE = 1000
 MAX_CACHED = 5000
 TAG_CACHE_SECONDS = 5.0
-"""Seconds in which the same question has the same answer: many commits may wait for one tag."""
+"""Seconds for which responses are cached, because many commits may wait for one tag."""
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class RegistryClient:
-    """All registries, really: each image names its own. Safe for several threads."""
+    """A client for all registries: each image names its own. Thread-safe."""
 
     def __init__(self, policy: RegistryPolicy, http: RegistryHttp, now: Callable[[], float] = time.monotonic) -> None:
         self._policy = policy
@@ -52,13 +52,13 @@ class RegistryClient:
         self._tags: ExpiringCache[str, tuple[str, ...]] = ExpiringCache(MAX_CACHED, TAG_CACHE_SECONDS, now)
 
     def digest(self, image: ImageReference) -> str:
-        """Of the tag that it names."""
+        """The digest of its tag."""
         name = f"{image.name}:{image.tag}"
         known = self._digests.get(name)
         return known if known is not None else self._digests.put(name, self._digest(image))
 
     def image(self, image: ImageReference) -> ImageInfo:
-        """Of the digest that it names: of an index, one of the cluster's architectures speaks for all."""
+        """The image with its digest. For an index, one of the cluster's architectures represents all."""
         name = f"{image.name}@{image.digest}"
         known = self._images.get(name)
         if known is not None:
@@ -74,10 +74,10 @@ class RegistryClient:
 
     def _digest(self, image: ImageReference) -> str:
         reply = self._request("HEAD", image, f"manifests/{image.tag}", 0)
-        told = reply.headers.get("docker-content-digest", "")
+        header_digest = reply.headers.get("docker-content-digest", "")
         return (
-            told
-            if image_references.is_digest(told)
+            header_digest
+            if image_references.is_digest(header_digest)
             else _hash(self._request("GET", image, f"manifests/{image.tag}").body)
         )
 
@@ -101,7 +101,7 @@ class RegistryClient:
             reply = self._request("GET", image, f"blobs/{digest}", MAX_CONFIG_BYTES)
         except (
             RegistryRefused
-        ) as error:  # It lies elsewhere, where we may not follow: good enough unless somebody asks.
+        ) as error:  # It is stored on a host that we may not contact: acceptable unless the details are needed.
             return ImageInfo(frozenset(), unread_reason=str(error))
         if _hash(reply.body) != digest:
             raise RegistryRefused(f"can't be read: the registry's content for {digest[:19]}… has another digest")
@@ -168,7 +168,7 @@ def _check_status(reply: HttpReply, host: str) -> HttpReply:
 
 
 def _platform(item: Any) -> tuple[str, str]:
-    """Architecture and digest of one entry of an index; empty for what no Linux node would run."""
+    """Architecture and digest of one entry of an index; empty for entries that no Linux node can run."""
     system, architecture = _dig(item, "platform", "os"), _dig(item, "platform", "architecture")
     digest = _dig(item, "digest")
     good = (
@@ -181,14 +181,14 @@ def _platform(item: Any) -> tuple[str, str]:
 
 
 def _next_page(reply: HttpReply, image: ImageReference) -> str:
-    """The page after it, of the same list of the same registry, whatever the link says besides."""
+    """The next page, from the same list of the same registry, whatever else the link contains."""
     found = _NEXT.search(reply.headers.get("link", ""))
     if not found:
         return ""
-    there = urlsplit(urljoin(reply.url, found[1]))
-    if there.path != f"/v2/{registry_policy.repository_of(image)}/tags/list":
+    next_url = urlsplit(urljoin(reply.url, found[1]))
+    if next_url.path != f"/v2/{registry_policy.repository_of(image)}/tags/list":
         raise RegistryRefused("can't be scanned: the registry's list of tags continues on another host")
-    return f"tags/list?{there.query}"
+    return f"tags/list?{next_url.query}"
 
 
 def _json_object(reply: HttpReply) -> Mapping[str, Any]:

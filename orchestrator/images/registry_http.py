@@ -1,9 +1,9 @@
-"""Asking over HTTP: bounded in time, in size and in where it may lead. Answers are what somebody else wrote.
+"""HTTP requests to registries, limited in time, size and destination. Responses are untrusted.
 
-Hosts that the operator named are asked as any client asks, through a proxy if there is one. All others are asked at an
-address that was looked at first: one that is public, and that very one is connected to, so a name that turns to another
-address in between gains nothing. Redirects are followed by hand, each judged anew, and never with a secret to another
-host. A host that asks for patience (429, Retry-After) is left alone until then.
+Hosts that the operator configured are contacted normally, through a proxy if there is one. For any other host, the
+address is resolved and checked first: it must be public, and exactly that address is connected to, so changing the DNS
+record in between gains nothing. Redirects are followed by hand, each is checked again, and secrets are never sent to
+another host. A host that asks for a delay (429, Retry-After) isn't contacted until then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from orchestrator.images.errors import RegistryRefused, RegistryUnavailable
 from orchestrator.images.registry_policy import RegistryPolicy
 
 REQUEST_SECONDS = 20.0
-"""For one question in all, however slowly its answer drips."""
+"""For one whole request, however slowly the response arrives."""
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 MAX_REDIRECTS = 3
 REQUESTS_PER_HOST = 4
@@ -38,7 +38,7 @@ _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """``body`` is whole: what is over the bound raises."""
+    """``body`` is complete: a response over the limit raises."""
 
     status: int
     headers: Mapping[str, str]
@@ -49,11 +49,11 @@ class HttpReply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise RegistryRefused(f"cannot be read: {_host(httpx.URL(self.url))} returned invalid JSON") from None
+            raise RegistryRefused(f"can't be read: {_host(httpx.URL(self.url))} returned invalid JSON") from None
 
 
 class RegistryHttp:
-    """``now``: seconds that only grow."""
+    """``now`` is a monotonic clock in seconds."""
 
     def __init__(
         self,
@@ -79,17 +79,17 @@ class RegistryHttp:
         self._public_client.close()
 
     def request(self, method: str, url: str, registry: str, headers: Mapping[str, str], max_bytes: int) -> HttpReply:
-        """``registry``: the host on whose behalf; ``max_bytes``: so many bytes of the answer and no more."""
-        here = self._checked_url(url, registry)
+        """``registry`` is the host on whose behalf the request is sent; ``max_bytes`` limits the response."""
+        current_url = self._checked_url(url, registry)
         given = dict(headers)
         for _ in range(MAX_REDIRECTS + 1):
-            reply = self._request_once(method, here, given, max_bytes)
+            reply = self._request_once(method, current_url, given, max_bytes)
             if reply.status not in _REDIRECT_STATUSES:
                 return reply
-            there = self._checked_url(str(here.join(reply.headers.get("location", ""))), registry)
-            if _host(there) != _host(here):
+            target_url = self._checked_url(str(current_url.join(reply.headers.get("location", ""))), registry)
+            if _host(target_url) != _host(current_url):
                 given.pop("Authorization", None)
-            here = there
+            current_url = target_url
         raise RegistryRefused(f"can't be read: {registry} redirects endlessly")
 
     def _checked_url(self, url: str, registry: str) -> httpx.URL:
@@ -134,9 +134,9 @@ class RegistryHttp:
             return self._slots.setdefault(host, threading.Semaphore(REQUESTS_PER_HOST))
 
     def _check_status(self, host: str, reply: HttpReply) -> None:
-        told = _retry_after(reply.headers.get("retry-after", ""))
-        if reply.status == httpx.codes.TOO_MANY_REQUESTS or (reply.status == 503 and told):
-            pause = told or DEFAULT_RETRY_AFTER
+        delay = _retry_after(reply.headers.get("retry-after", ""))
+        if reply.status == httpx.codes.TOO_MANY_REQUESTS or (reply.status == 503 and delay):
+            pause = delay or DEFAULT_RETRY_AFTER
             with self._lock:
                 self._blocked_until[host] = self._now() + pause
             raise RegistryUnavailable(f"unavailable: {host} asks to wait ({reply.status})", pause)
@@ -146,12 +146,12 @@ class RegistryHttp:
 
 @cache
 def _tls_context() -> ssl.SSLContext:
-    """Reading all the authorities takes a moment, so it is done once."""
+    """Loading all certificate authorities takes a moment, so it is done once."""
     return httpx.create_ssl_context()
 
 
 def is_public(address: str) -> bool:
-    """Also of those that carry another address within them."""
+    """Also checks addresses that embed another address."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
@@ -163,7 +163,7 @@ def is_public(address: str) -> bool:
 
 
 class _PublicOnlyTransport(httpx.BaseTransport):
-    """Connects to the address that was judged, under the name that was asked for."""
+    """Connects to the address that was checked, with the requested host name."""
 
     def __init__(self, context: ssl.SSLContext, is_public_address: Callable[[str], bool]) -> None:
         self._inner = httpx.HTTPTransport(verify=context)
@@ -224,7 +224,7 @@ def _error_message(host: str, error: httpx.HTTPError) -> str:
 
 
 def _host(url: httpx.URL) -> str:
-    """With its port, when that is not the usual one."""
+    """With its port, if that isn't the default."""
     if not url.host:
         raise ValueError("a URL without a host")
     return url.netloc.decode("ascii").rpartition("@")[2]

@@ -1,8 +1,9 @@
-"""Whom this server may ask, and with which secrets. A repository names its registry, so all of this is the operator's.
+"""Which registries this server can contact, and with which credentials. Repositories name their registry, so the
+operator decides.
 
-Three rules. A host of a private network is asked only when the operator named it, or the name that leads there could
-be made to lead anywhere. Without TLS only those are asked that the operator says so of. Credentials go to the registry
-that they are for, and to hosts that the operator named, and nowhere else, whatever a registry's answer may ask for.
+Three rules. A host in a private network is contacted only if the operator configured it; otherwise a DNS name could
+point anywhere. Only hosts that the operator configured are contacted without TLS. Credentials are sent to the registry
+that they are for and to hosts that the operator configured, whatever a registry's response requests.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from programs import image_references
 from programs.image_references import ImageReference
 
 DOCKER_HUB = "registry-1.docker.io"
-"""Where images without a host are."""
+"""The registry of images without a host."""
 DOCKER_HUB_NAMES = ("", "docker.io", "index.docker.io", DOCKER_HUB)
 DOCKER_HUB_HOSTS = ("auth.docker.io", "*.docker.com", "*.cloudflarestorage.com")
-"""Where it sends people for tokens and contents."""
+"""The hosts that it uses for tokens and content."""
 _DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "docker.io", DOCKER_HUB)
 MAX_CREDENTIALS_BYTES = 1_000_000
 
 
 class DockerCredentials:
-    """A Docker configuration with ``auths``, read again when it changed: some are renewed by others every few hours."""
+    """A Docker configuration with ``auths``, reloaded when it changes: some credentials are renewed every few hours."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -37,7 +38,7 @@ class DockerCredentials:
         self._cached: tuple[object, Mapping[str, Any]] = (None, {})
 
     def for_host(self, host: str) -> str:
-        """Base64 of user and password; empty: none are known."""
+        """Base64 of user and password; empty if none are known."""
         entries = self._entries()
         for name in _DOCKER_HUB_KEYS if host == DOCKER_HUB else (host, f"https://{host}", f"https://{host}/v2/"):
             entry = entries.get(name)
@@ -72,9 +73,9 @@ def _basic(entry: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RegistryPolicy:
-    """``registries``: where images may come from, as prefixes; anywhere on the public internet when empty.
-    ``hosts``: others that registries may send us to; ``*.`` at the start means all below. ``architectures``: those of
-    the cluster's nodes, which an image must all have."""
+    """``registries``: the allowed prefixes of images; empty allows any on the public internet. ``hosts``: other hosts
+    that registries can redirect to; a leading ``*.`` includes subdomains. ``architectures``: those of the cluster's
+    nodes, all of which an image must support."""
 
     registries: tuple[str, ...] = ()
     plain_http: frozenset[str] = frozenset()
@@ -86,7 +87,7 @@ class RegistryPolicy:
     def from_settings(
         settings: Mapping[str, str], hosts: Iterable[str] = (), architectures: Iterable[str] = ()
     ) -> RegistryPolicy:
-        """From what the server tells a target that runs images."""
+        """From the settings of a target that runs images."""
         file = settings.get("pull_secret_file", "")
         return RegistryPolicy(
             registries=_split_list(settings.get("registries", "")),
@@ -101,19 +102,19 @@ class RegistryPolicy:
             raise RegistryRefused(f"not allowed: this server allows images only from {', '.join(self.registries)}")
 
     def is_configured(self, host: str) -> bool:
-        """Whether the operator said of this very host that it may be asked, wherever it lies."""
+        """Whether the operator configured this exact host, in whatever network it is."""
         named = {item.partition("/")[0] for item in self.registries} | self.plain_http
         return (
             host in named or (host == DOCKER_HUB and bool(named & set(DOCKER_HUB_NAMES))) or _matches(self.hosts, host)
         )
 
     def allows_redirect(self, registry: str, host: str) -> bool:
-        """Whether that registry may send us there. Who names the registries names these, too."""
+        """Whether that registry can redirect there. Whoever configures the registries configures these, too."""
         known = _matches(DOCKER_HUB_HOSTS, host) if registry == DOCKER_HUB else False
         return host == registry or known or self.is_configured(host) or not self.registries
 
     def credentials_for(self, registry: str, host: str) -> str:
-        """What of the registry's credentials is shown to that host."""
+        """The credentials for the registry that are sent to that host."""
         known = registry == DOCKER_HUB and _matches(DOCKER_HUB_HOSTS, host)
         trusted = host == registry or known or _matches(self.hosts, host)
         found = self.credentials.for_host(registry)
@@ -130,7 +131,7 @@ def host_of(image: ImageReference) -> str:
 
 
 def repository_of(image: ImageReference) -> str:
-    """As the registry's API calls it."""
+    """In the form that the registry's API uses."""
     official = image.host in DOCKER_HUB_NAMES and "/" not in image.repository
     return f"library/{image.repository}" if official else image.repository
 

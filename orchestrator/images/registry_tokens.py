@@ -1,7 +1,7 @@
-"""Being let in at a registry: the challenge of its 401, answered by a token (Bearer) or by our credentials (Basic).
+"""Authentication at a registry: answers the challenge of a 401 with a token (Bearer) or our credentials (Basic).
 
-Of what a challenge says, the service is passed on and nothing else: the scope that is asked for is always to pull from
-this one repository, so a registry cannot talk us into a token for more. Tokens are kept until they end.
+Of a challenge, only the service is used: the requested scope is always to pull from this one repository, so a registry
+can't make us request more. Tokens are cached until they expire.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from programs.kit.caches import BoundedCache
 
 MAX_BYTES = 256 * 1024
 DEFAULT_TTL = 60.0
-"""What the token specification says of one that does not tell."""
+"""The token specification's default, if the response contains no lifetime."""
 MAX_TTL = 3600.0
 RENEW_BEFORE_SECONDS = 10.0
 MAX_CACHED = 2000
@@ -40,13 +40,14 @@ class Challenge:
 
 
 def parse_challenge(header: str) -> Challenge | None:
-    """None: nothing that we could answer. Bearer is preferred, as it shows our password to one place only."""
+    """None if there is no supported challenge. Bearer is preferred, because it reveals our password to one host
+    only."""
     found = {match[1].lower(): match for match in _SCHEME.finditer(header[:4096])}
     if "bearer" in found:
-        told = {
+        parameters = {
             key.lower(): quoted or bare for key, quoted, bare in _PARAMETER.findall(header[found["bearer"].end() :])
         }
-        return Challenge(told["realm"], told.get("service", "")) if told.get("realm") else None
+        return Challenge(parameters["realm"], parameters.get("service", "")) if parameters.get("realm") else None
     return Challenge() if "basic" in found else None
 
 
@@ -58,12 +59,12 @@ class RegistryTokens:
         self._headers: BoundedCache[tuple[str, str], tuple[str, float]] = BoundedCache(MAX_CACHED)
 
     def cached_header(self, image: ImageReference) -> str:
-        """The header that let us in last; empty when it ended, or there was none."""
+        """The last header that worked; empty if it has expired or there was none."""
         header, until = self._headers.get(_repository_key(image)) or ("", 0.0)
         return header if until > self._now() else ""
 
     def authenticate(self, image: ImageReference, challenge_header: str) -> str:
-        """A header that should let us in; empty: we have nothing to say to such a challenge."""
+        """A header that should work; empty if we can't answer such a challenge."""
         challenge, (registry, _) = parse_challenge(challenge_header), _repository_key(image)
         if challenge is None:
             return ""
@@ -75,12 +76,12 @@ class RegistryTokens:
     def _fetch_token(self, image: ImageReference, challenge: Challenge) -> str:
         registry, repository = _repository_key(image)
         secret = self._policy.credentials_for(registry, _realm_host(challenge.realm, registry))
-        asked = {"scope": f"repository:{repository}:pull"}
+        params = {"scope": f"repository:{repository}:pull"}
         if challenge.service:
-            asked["service"] = challenge.service
+            params["service"] = challenge.service
         joint = "&" if "?" in challenge.realm else "?"
         headers = {"Authorization": f"Basic {secret}"} if secret else {}
-        reply = self._http.request("GET", f"{challenge.realm}{joint}{urlencode(asked)}", registry, headers, MAX_BYTES)
+        reply = self._http.request("GET", f"{challenge.realm}{joint}{urlencode(params)}", registry, headers, MAX_BYTES)
         if reply.status != httpx.codes.OK:
             return ""
         data = reply.json()

@@ -1,7 +1,7 @@
-"""Events on their way into the database: in order, at most so many, with a count of the late and the lost.
+"""Events that wait to be written to the database: ordered, bounded, with a count of late and lost events.
 
-A batch that is being written is out of the queue; it comes back to its front when writing fails. When there are too
-many the oldest are given up, because the newest say what is wrong now.
+A batch that is being written is out of the queue; it returns to the front if writing fails. When the queue is full, the
+oldest events are dropped, because the newest say what is wrong now.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestrator.ledger.port import Event
 
 @dataclass(slots=True)
 class BufferedEvent:
-    """``idempotency_key`` stays the same however often it is tried to write the event."""
+    """``idempotency_key`` stays the same for every attempt to write the event."""
 
     event: Event
     idempotency_key: str
@@ -47,7 +47,7 @@ class Backlog:
         return len(self._waiting)
 
     def new_key(self) -> str:
-        """A name that no other event of any writer has."""
+        """A key that no other event of any writer has."""
         with self._lock:
             return self._new_key()
 
@@ -57,7 +57,7 @@ class Backlog:
             self._trim()
 
     def take(self) -> Batch:
-        """All that waits. Ends with ``confirm`` or ``put_back``."""
+        """Takes everything. Ends with ``confirm`` or ``put_back``."""
         with self._lock:
             batch = Batch(tuple(self._waiting), self._lost)
             self._waiting.clear()

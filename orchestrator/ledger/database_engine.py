@@ -1,10 +1,9 @@
 """Databases by URL, and connections to them that never hang.
 
-A server that is stopped, or cut off without a goodbye, answers nothing and closes nothing: only the client's own clock
-ends that. So every exchange with PostgreSQL has a time, and when it is over the socket is shut, which the driver sees
-as a lost connection. The server gets shorter times for the same, and ends a transaction that its client left open.
-
-Passwords stay in here: what is told of a database is its kind, host, port and name.
+A server that is stopped or disconnected without a FIN sends nothing and closes nothing; only the client's own clock
+detects that. So every exchange with PostgreSQL has a timeout, after which the socket is shut down, and the driver sees
+a lost connection. The server gets shorter timeouts for the same, and aborts transactions that a client left open.
+Passwords never leave this module: only kind, host, port and name of a database are shown.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from sqlalchemy.exc import ArgumentError
 
 POSTGRES = "postgresql"
 CONNECT_SECONDS = 2
-"""Per address of the server; less than 2 is more to the driver."""
+"""Per address of the server; the driver rounds values below 2 up."""
 EXCHANGE_SECONDS = 3.0
-"""Seconds for one exchange; the server is given 2."""
+"""Seconds for one exchange; the server gets 2."""
 _SESSION = (
     "SET statement_timeout = '2s'; SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = '5s'; "
     "SET synchronous_commit = on"
@@ -37,11 +36,12 @@ RV = TypeVar("RV")
 
 
 class BadDatabaseUrl(ValueError):
-    """The setting ledger_url names no database that Eph can use. Never repeats the URL: it may hold a password."""
+    """The setting ledger_url contains no database URL that Eph supports. Never repeats the URL, which may contain a
+    password."""
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
-    """Every exchange ends within ``exchange_timeout`` seconds: with an answer or a lost connection."""
+    """Every exchange ends within ``exchange_timeout`` seconds: with a response or a lost connection."""
 
     exchange_timeout = EXCHANGE_SECONDS
 
@@ -52,7 +52,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
 
 @contextmanager
 def _shutdown_after(descriptor: int, seconds: float) -> Iterator[None]:
-    """Shuts the socket when the block takes longer; through a handle of its own, as the number may be used anew."""
+    """Shuts the socket down if the block takes longer, through a duplicate handle, because the number may be reused."""
     handle = socket.socket(fileno=socket.dup(descriptor))
     timer = threading.Timer(seconds, _shutdown, [handle])
     timer.daemon = True
@@ -69,11 +69,11 @@ def _shutdown(handle: socket.socket) -> None:
     try:
         handle.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # The other side was quicker.
+        return  # The peer closed it first.
 
 
 def extend_timeout(connection: sa.Connection, seconds: float) -> None:
-    """More time for this connection's work, on both sides; PostgreSQL only, until its transaction ends."""
+    """Extends the timeouts of this connection on both sides until its transaction ends; PostgreSQL only."""
     raw = connection.connection.driver_connection
     if isinstance(raw, TimeoutConnection):
         raw.exchange_timeout = seconds
@@ -83,7 +83,7 @@ def extend_timeout(connection: sa.Connection, seconds: float) -> None:
 
 
 def parse(url: str) -> sa.URL:
-    """``sqlite:////path``, ``postgresql://user:password@host:port/name``; the driver is chosen here."""
+    """``sqlite:////path``, ``postgresql://user:password@host:port/name``. The driver is chosen here."""
     try:
         parsed = sa.make_url(url)
         kind = parsed.get_backend_name()
@@ -106,27 +106,27 @@ def is_postgres(url: str) -> bool:
 
 
 def display_url(url: sa.URL) -> str:
-    """The database, for people: no password, and no parameters, which may hold one."""
+    """The database, for people: without the password and the parameters, which may contain one."""
     shown = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
     return shown.render_as_string(hide_password=True)
 
 
 def error_summary(error: BaseException) -> str:
-    """The first line of what the driver said; it names hosts and users, no passwords."""
+    """The first line of the driver's error; it contains hosts and users, but no passwords."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def create_engine(url: str, exchange_timeout: float = EXCHANGE_SECONDS) -> sa.Engine:
-    """Nothing is connected yet. A connection that was lost while it lay in the pool is replaced, not met."""
+    """Doesn't connect yet. A connection that was lost while in the pool is replaced before use."""
     parsed = parse(url)
     return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed, exchange_timeout)
 
 
 def _postgres(url: sa.URL, exchange_timeout: float) -> sa.Engine:
-    made = sa.create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8, pool_timeout=EXCHANGE_SECONDS)
+    engine = sa.create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8, pool_timeout=EXCHANGE_SECONDS)
 
-    @sa.event.listens_for(made, "do_connect")
+    @sa.event.listens_for(engine, "do_connect")
     def _connect(_dialect: object, _record: object, _args: object, given: dict[str, Any]) -> TimeoutConnection:
         words = {"connect_timeout": CONNECT_SECONDS, "fallback_application_name": "eph", "prepare_threshold": None}
         raw = TimeoutConnection.connect(**{**words, **given}, autocommit=True)
@@ -135,34 +135,34 @@ def _postgres(url: sa.URL, exchange_timeout: float) -> sa.Engine:
         raw.autocommit = False
         return raw
 
-    @sa.event.listens_for(made, "checkin")
+    @sa.event.listens_for(engine, "checkin")
     def _impatient(raw: Any, _record: object) -> None:
         if raw is not None:
             raw.exchange_timeout = exchange_timeout
 
-    return made
+    return engine
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    """A journal that readers do not block, and a short patience with other writers."""
+    """Uses WAL, so readers aren't blocked, and waits only briefly for other writers."""
     if "timeout" not in url.query:
         url = url.update_query_dict({"timeout": "3"})
     if url.database and url.database != ":memory:":
         url = url.set(database=str(Path(url.database).expanduser()))
-    made = sa.create_engine(url, connect_args={"check_same_thread": False})
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False})
 
-    @sa.event.listens_for(made, "connect")
+    @sa.event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         _enable_wal(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
 
-    return made
+    return engine
 
 
 def _enable_wal(cursor: sqlite3.Cursor) -> None:
-    """SQLite's own patience does not hold for a change of the journal: with two that begin at once, one is refused."""
+    """SQLite's busy timeout doesn't apply to a change of the journal mode: if two start at once, one is refused."""
     deadline = time.monotonic() + EXCHANGE_SECONDS
     while True:
         try:

@@ -1,7 +1,7 @@
-"""Every kind of event there is, each with the sentence that docs/reference/events.md prints.
+"""Every kind of event, each with the sentence that docs/reference/events.md prints.
 
-A kind is a dotted word: what it is about, then what happened to it. Use the constants; a test proves that this list
-and the page agree, and the page is what people filter and alert by.
+A kind is a dotted word: what it is about, then what happened to it. Use the constants. A test checks that this list and
+the page agree; people filter and alert by the page.
 """
 
 from __future__ import annotations
@@ -74,15 +74,15 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.LEADER_CHANGED: "Another replica became the leader; the message contains its address and term.",
     EventKind.CYCLE_FAILED: "A cycle failed. Nothing is lost; the next cycle reads everything again.",
     EventKind.CYCLE_RECOVERED: "A cycle succeeded after one that failed.",
-    EventKind.PLAN_HELD: "A guard holds a plan, mostly because it would destroy too much; the message says "
-    "how to approve "
-    "it.",
+    EventKind.PLAN_HELD: (
+        "A guard holds a plan, usually because it would destroy too much; the message says how to approve it."
+    ),
     EventKind.PLAN_APPROVED: "A person approved a plan that was on hold.",
     EventKind.ENVIRONMENT_QUEUED: "A limit is reached; the environment waits in the queue.",
     EventKind.ENVIRONMENT_WAITING: "The environment waits for checks, further pushes or the next attempt.",
-    EventKind.ENVIRONMENT_AWAITS_IMAGE: "Wanted, and its image is not there yet; the message says which and "
-    "until when it "
-    "waits.",
+    EventKind.ENVIRONMENT_AWAITS_IMAGE: (
+        "The environment waits for an image; the message says which one, and when Eph stops waiting."
+    ),
     EventKind.ENVIRONMENT_WITHOUT_IMAGE: (
         "The image did not appear in time; a push or `/eph retry` starts a new lookup."
     ),
@@ -101,8 +101,9 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.ENVIRONMENT_HELD: (
         "Eph leaves it unchanged because not enough is known; the message contains the command to continue."
     ),
-    EventKind.ENVIRONMENT_DRIFTED: "Something of it was lost behind Eph's back, or its URL stopped to answer; a repair "
-    "starts.",
+    EventKind.ENVIRONMENT_DRIFTED: (
+        "Resources were lost or changed outside of Eph, or its URL stopped responding; a repair starts."
+    ),
     EventKind.ENVIRONMENT_REPAIRED: "The repair succeeded; the message says what was repaired.",
     EventKind.ENVIRONMENT_SLEEPING: "Its processes are being stopped; the message says why.",
     EventKind.ENVIRONMENT_SLEPT: "It is asleep: nothing runs, and all data is kept.",
@@ -119,8 +120,9 @@ KINDS: Mapping[EventKind, str] = {
         "A test suite was skipped, either by itself or because a suite that it needs did not pass."
     ),
     EventKind.TESTS_STOPPED: "A test suite was stopped by a new commit, a destroy or a stop of ephd; it has no result.",
-    EventKind.OPERATION_INTERRUPTED: "A running operation was ended early: a newer commit, a close, a deadline, a "
-    "stop.",
+    EventKind.OPERATION_INTERRUPTED: (
+        "A running operation was interrupted by a newer commit, a close, a deadline or a stop."
+    ),
     EventKind.OPERATION_RECOVERED: "An operation left over from an earlier run of ephd was found and stopped.",
     EventKind.LOCK_BROKEN: "A stale lock was removed; its owner is proven dead.",
     EventKind.FORGE_INCOMPLETE: (
@@ -139,17 +141,17 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.COMMAND_OBEYED: "A chat command was executed; the message contains the command and the reply.",
     EventKind.COMMAND_REFUSED: "A chat command was rejected: unknown, impossible, or its author has no write access.",
     EventKind.SWEEP_REMOVED: "An orphan, which has no stack and no pull request, was removed.",
-    EventKind.WEBHOOK_RECEIVED: "The Git host said that something changed; the message names the delivery and "
-    "what is looked "
-    "at.",
-    EventKind.LEDGER_GAP: "The event log could not be written for a while; the message says how many events "
-    "were kept and "
-    "lost.",
+    EventKind.WEBHOOK_RECEIVED: (
+        "The Git host reported a change; the message names the delivery and what Eph reads again."
+    ),
+    EventKind.LEDGER_GAP: (
+        "The event log couldn't be written for a while; the message says how many events were kept and lost."
+    ),
 }
 
 
 def reference_page() -> str:
-    """docs/reference/events.md, whole; `python -m orchestrator.ledger.event_kinds` writes it anew."""
+    """The whole of docs/reference/events.md; `python -m orchestrator.ledger.event_kinds` regenerates it."""
     rows = "\n".join(f"| `{kind}` | {sentence} |" for kind, sentence in KINDS.items())
     return _PAGE_HEADER + rows + "\n"
 

@@ -1,4 +1,4 @@
-"""The event log in memory: for tests, and for a service that was told to keep none. And a lease that tests hand out."""
+"""The event log in memory, for tests and for a service without a database, and a lease that tests control."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MemoryLedger:
 
 
 class FakeLease:
-    """Leads when it is told to. ``on_confirm`` is called before each answer to ``confirm``."""
+    """Leads if a test says so. ``on_confirm`` is called before each response to ``confirm``."""
 
     def __init__(self, leads: bool = False) -> None:
         self._listeners: list[Callable[[bool], None]] = []

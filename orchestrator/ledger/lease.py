@@ -1,16 +1,17 @@
-"""Who leads, when several replicas serve the same stacks (O2): never two, and soon another when one dies.
+"""Leader election among replicas that serve the same stacks (O2): never two leaders, and soon another if one dies.
 
-A row of the ledger's database names the holder, an epoch (one more with each new holder) and a beat (one more with
-each renewal). No wall clock is asked, not even the database's, so no jump of one matters:
+A row of the ledger's database names the holder, an epoch (incremented for each new holder) and a beat (incremented with
+each renewal). No wall clock is read, not even the database's, so clock jumps don't matter:
 
-- The holder leads until ``lease - margin`` seconds after it *sent* its last renewal that succeeded, by its own clock.
-- A candidate takes the row when it has *seen* it unchanged for ``lease`` seconds, by its own clock, and only if it is
-  still unchanged in that very statement. What it saw was committed after the holder sent it, so the holder stopped
-  leading ``margin`` earlier. An error in between starts the watching anew.
+- The holder leads until ``lease - margin`` seconds after it *sent* its last successful renewal, by its own clock.
 
-So whoever is cut off stops by itself, and who was stopped (SIGSTOP, a suspended machine) finds its time over when it
-wakes: the clock is the one that runs on while the machine sleeps. A holder that ends well gives the row back, and
-another takes it at once. Why a row and not an advisory lock: docs/decisions/0011-a-lease-is-a-row.md.
+- A candidate takes the row once it has *seen* it unchanged for ``lease`` seconds, by its own clock, and only if it is
+still unchanged in that same statement. What it saw was committed after the holder sent it, so the holder stopped
+leading ``margin`` earlier. An error in between restarts the observation.
+
+So a holder that is cut off stops by itself, and one that was paused (SIGSTOP, a suspended machine) finds its lease
+expired when it resumes: the clock continues while the machine sleeps. A holder that stops cleanly releases the row, and
+another takes it immediately. Why a row and not an advisory lock: docs/decisions/0011-a-lease-is-a-row.md.
 """
 
 from __future__ import annotations
@@ -34,31 +35,31 @@ OnChange = Callable[[bool], None]
 
 
 class Lease(Protocol):
-    """Asked before anything is started; kept by ``run`` for as long as this replica may lead."""
+    """Checked before anything starts; ``run`` renews it as long as this replica may lead."""
 
     def subscribe(self, on_change: OnChange) -> None:
-        """Calls it in the event loop when this replica begins or ceases to lead. ``leads`` is right without it."""
+        """Calls it in the event loop when this replica starts or stops leading. ``leads`` is correct without it."""
 
     def leads(self) -> bool:
-        """No I/O, from any thread: true only while it is certain that nobody else leads."""
+        """No I/O, from any thread. True only while it is certain that no other replica leads."""
 
     @property
     def until(self) -> float:
-        """When ``leads`` ends unless it is renewed, by ``running_clock``; for processes started by this one."""
+        """When ``leads`` ends unless renewed, by ``boot_clock``; for processes started by this one."""
 
     @property
     def epoch(self) -> int:
-        """Grows with each change of the leader; 0 before this replica ever led."""
+        """Increases with each change of the leader; 0 before this replica has ever led."""
 
     @property
     def leader(self) -> str:
-        """Where the leader is reached, as last heard; empty when it is this replica, or nobody knows."""
+        """The leader's last known address; empty if it is this replica or unknown."""
 
     async def confirm(self) -> bool:
-        """Asks the database now, and says ``leads`` after its answer."""
+        """Queries the database now and returns ``leads`` afterwards."""
 
     async def run(self) -> None:
-        """Until cancelled, and then gives the lease back: cancel it after everything started here has ended."""
+        """Runs until cancelled, then releases the lease: cancel it after everything started here has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Timing:
 
 
 class NoLease:
-    """One replica alone: it always leads, and no database that is down can stop it."""
+    """A single replica: it always leads, and no database outage can stop it."""
 
     def subscribe(self, on_change: OnChange) -> None:
         """It never changes."""
@@ -110,8 +111,8 @@ class _HeldLease:
 
 
 class PostgresLease:
-    """``url`` is the ledger's; ``name`` is what is led: the server's name, the same for all its replicas. ``address``
-    is where this one is reached by the others."""
+    """``url`` is the ledger's. ``name`` is what is led: the server's name, the same for all its replicas. ``address``
+    is where the others reach this one."""
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class PostgresLease:
         self._timer: asyncio.TimerHandle | None = None
         self._unavailable = False
         self._turn_lock = asyncio.Lock()
-        # A thread of its own: the shared ones may all be waiting for a Git host.
+        # Its own thread, because the shared ones may all be waiting for a Git host.
         self._thread = ThreadPoolExecutor(1, "lease")
 
     def subscribe(self, on_change: OnChange) -> None:
@@ -147,7 +148,7 @@ class PostgresLease:
 
     @property
     def until(self) -> float:
-        held = self._held  # replaced whole, so other threads never see half of it
+        held = self._held  # replaced as a whole, so other threads never see half of it
         return held.until if held else float("-inf")
 
     @property
@@ -172,7 +173,7 @@ class PostgresLease:
             await self._release()
 
     async def tick(self) -> None:
-        """One exchange with the database: renew, or watch and take. Never raises for the database's sake."""
+        """One exchange with the database: renews, or watches and takes. Never raises because of the database."""
         async with self._turn_lock:
             try:
                 await (self._renew(self._held) if self._held else self._try_take())
@@ -192,7 +193,7 @@ class PostgresLease:
         log.warning("Another replica took over the leader's lease of epoch %d.", held.epoch)
 
     async def _release(self) -> None:
-        """After this nothing here is led; an exchange that was still on its way is answered first."""
+        """Afterwards nothing is led here; an exchange still in flight is completed first."""
         self._held = None
         self._notify()
         try:
@@ -229,7 +230,7 @@ class PostgresLease:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*args, **kwargs))
 
     async def _wait(self) -> None:
-        """Until the next exchange, or the first moment at which the row may be taken."""
+        """Until the next exchange, or until the row may be taken."""
         now = self._clock()
         pause = self._timing.renew_seconds if self._held else self._timing.poll_seconds
         if not self._held and self._observed:
@@ -237,7 +238,7 @@ class PostgresLease:
         await asyncio.sleep(pause)
 
     def _notify(self) -> None:
-        """Also at the moment that the lease runs out, should no answer come before."""
+        """Also called when the lease expires, if no response arrives before that."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -246,7 +247,7 @@ class PostgresLease:
             for on_change in self._listeners:
                 try:
                     on_change(leads)
-                except Exception:  # a listener's error must not end the lease
+                except Exception:  # an error in a listener must not end the lease
                     log.exception("a listener failed when the leader changed")
         if leads:
             left = max(self.until - self._clock(), 0.0)

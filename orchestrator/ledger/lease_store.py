@@ -1,7 +1,7 @@
-"""The row that says who leads: four verbs, each one statement that is its own transaction.
+"""The row that names the leader: four methods, each one statement in its own transaction.
 
-A statement that arrives late harms nobody: a renewal names its holder and epoch, and a taking names all that was
-seen, so either does nothing once another has taken the row.
+A statement that arrives late is harmless: a renewal names its holder and epoch, and a takeover names everything that
+was seen, so either does nothing once another replica has taken the row.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class LeaseUnavailable(Exception):
-    """The database that says who leads gave no answer."""
+    """The database with the lease didn't respond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +33,29 @@ class LeaseRow:
     epoch: int
     beat: int
     address: str = field(default="", compare=False)
-    """Where its holder is reached."""
+    """The address of its holder."""
 
     @property
     def is_released(self) -> bool:
-        """Its last holder gave it back."""
+        """Its last holder released it."""
         return not self.holder
 
 
 class LeaseStore(Protocol):
-    """Each raises LeaseUnavailable, and then may have happened or not."""
+    """Each raises LeaseUnavailable, and then may or may not have taken effect."""
 
     def read(self) -> LeaseRow: ...
 
     def renew(self, holder: str, epoch: int) -> bool:
-        """False: another has taken it."""
+        """False if another replica has taken it."""
 
     def take(self, seen: LeaseRow, holder: str) -> int:
-        """The new epoch; 0 when the row is no longer what was seen."""
+        """The new epoch; 0 if the row has changed since it was read."""
 
     def release(self, holder: str) -> None: ...
 
     def close(self) -> None:
-        """Ends its connections. Never raises."""
+        """Closes its connections. Never raises."""
 
 
 class SqlLeaseStore:
@@ -92,7 +92,7 @@ class SqlLeaseStore:
         self._engine.dispose()
 
     def _read(self, connection: sa.Connection) -> LeaseRow:
-        """A row that was not there may have been lost with its database, so it is not free: it has to be watched."""
+        """A missing row may have been lost with its database, so it isn't free: it has to be observed first."""
         columns = (LEASES.c.holder, LEASES.c.epoch, LEASES.c.beat, LEASES.c.address)
         query = sa.select(*columns).where(LEASES.c.name == self._name)
         found = connection.execute(query).one_or_none()
@@ -116,7 +116,7 @@ class SqlLeaseStore:
             self._schema_ready = False
             self._engine.dispose()
             raise LeaseUnavailable(
-                f"The lease at {self._display_url} could not be renewed: {database_engine.error_summary(error)}."
+                f"Couldn't renew the lease at {self._display_url}: {database_engine.error_summary(error)}."
             ) from error
 
     def _session(self) -> AbstractContextManager[sa.Connection]:

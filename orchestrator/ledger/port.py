@@ -10,10 +10,8 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``kind`` is a dotted word from docs/reference/events.md; ``subject`` a stack as ``project/stack``, or empty.
-
-    ``id`` is given by the store, and grows.
-    """
+    """``kind`` is a dotted word from docs/reference/events.md, ``subject`` a stack as ``project/stack``, or empty. The
+    store assigns ``id``, which increases."""
 
     kind: str
     at: datetime
@@ -26,9 +24,9 @@ class Event:
 
 class Ledger(Protocol):
     def record(self, event: Event) -> None:
-        """Appends. Never raises: with the store down the gap itself is recorded once it is back."""
+        """Appends an event. Never raises: if the store is down, the gap is recorded once it is back."""
 
     def events(self, subject: str = "", after: int = 0, limit: int = 100, newest: bool = False) -> list[Event]:
-        """Events with an id above ``after``, oldest first; ``newest`` gives the last ``limit`` of them instead."""
+        """Events with an ID above ``after``, oldest first. With ``newest``, the last ``limit`` of them instead."""
 
     def close(self) -> None: ...

@@ -1,6 +1,6 @@
-"""Old events go, in small batches now and then, so that no transaction is long and no reader waits.
+"""Deletes old events in small batches, so that no transaction is long and no reader waits.
 
-The newest event of each subject stays however old it is: what last happened to an environment can always be said.
+The newest event of each subject is always kept, so the last thing that happened to an environment can be shown.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from orchestrator.ledger.tables import EVENTS, format_time
 KEEP = timedelta(days=90)
 BATCH = 500
 SOON_SECONDS, LATER_SECONDS = 60.0, 3600.0
-"""Seconds until the next look: when there was a whole batch, and when there was not."""
+"""Seconds until the next run: after a full batch, and otherwise."""
 
 
 def prune(connection: sa.Connection, before: datetime, batch: int = BATCH) -> int:
-    """How many went; less than ``batch`` says that no more are left."""
+    """Returns how many were deleted; fewer than ``batch`` means that none are left."""
     newer = EVENTS.alias("newer")
     superseded = sa.exists().where(newer.c.subject == EVENTS.c.subject, newer.c.id > EVENTS.c.id)
     old = sa.select(EVENTS.c.id).where(EVENTS.c.at < format_time(before), superseded).order_by(EVENTS.c.at).limit(batch)

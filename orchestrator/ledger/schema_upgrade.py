@@ -1,9 +1,9 @@
-"""Brings a database to the schema of this version, whoever comes first, however many come at once.
+"""Upgrades a database to the schema of this version, safely with concurrent replicas.
 
-The steps are Alembic's, in ``migrations``. They run in one transaction under a lock of the database, so there is the
-old schema or the new one and never half of it, and a second replica waits and finds the work done. A table from
-before there were steps is taken as the first one. A schema that is newer than this version is left as it is: steps
-only add, so that replicas of two versions can share a database while they are replaced.
+The migrations are Alembic's, in ``migrations``. They run in one transaction under a database lock, so the schema is
+either the old or the new one, and a second replica waits and finds the work done. A table from before there were
+migrations counts as the first one. A schema newer than this version is left alone: migrations only add, so replicas of
+two versions can share a database during an upgrade.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import sqlalchemy as sa
 from orchestrator.ledger import database_engine
 
 LATEST_REVISION = "0003"
-"""The last step; they are numbered with four digits, in order."""
+"""The last migration. Migrations are numbered with four digits, in order."""
 FIRST_REVISION = "0001"
 FOLDER = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x65706801
-"""The number of PostgreSQL's advisory lock for this; the next one is that of writing events."""
+"""The number of PostgreSQL's advisory lock for migrations; the next number is the lock for writing events."""
 LOCK_SECONDS = 600.0
 
 _process_lock = threading.Lock()
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Costs two small questions when there is nothing to do."""
+    """Costs two small queries if there is nothing to do."""
     _create_folder(engine)
     with engine.connect() as connection:
         if _version(connection) >= LATEST_REVISION:
             return
-    with _process_lock, engine.begin() as connection:  # Alembic's environment is one for the process
+    with _process_lock, engine.begin() as connection:  # Alembic's environment is global to the process
         _lock(connection)
         if _version(connection) < LATEST_REVISION:
             _run_migrations(connection)
@@ -46,7 +46,7 @@ def _create_folder(engine: sa.Engine) -> None:
 
 
 def _version(connection: sa.Connection) -> str:
-    """Empty without a version, which sorts before all."""
+    """Empty if there is no version, which sorts before all others."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return ""
     return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or "")
@@ -61,7 +61,7 @@ def _lock(connection: sa.Connection) -> None:
 
 
 def _run_migrations(connection: sa.Connection) -> None:
-    from alembic import command  # here, because it is needed once in a ledger's life and takes its time to import
+    from alembic import command  # imported here, because it is rarely needed and slow to import
     from alembic.config import Config
 
     logging.getLogger("alembic").setLevel(logging.WARNING)

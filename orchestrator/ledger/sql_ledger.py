@@ -1,12 +1,12 @@
 """The event log in a database: SQLite by default, PostgreSQL by URL (O1).
 
-Nothing that matters waits for it. ``record`` only puts the event into a queue; a thread writes. What cannot be written
-now is kept in memory, the oldest given up when there are too many, and once the database is back they are written in
-their order together with one ``ledger.gap`` event that says how many were late and how many are lost. After a failure
-the database is left alone for a while. Reading first writes what waits, so one sees what one has just recorded.
+Nothing important waits for it. ``record`` only queues the event, and a thread writes it. Events that can't be written
+stay in memory, and the oldest are dropped when there are too many. Once the database is back, they are written in
+order, together with one ``ledger.gap`` event that says how many were late and how many are lost. After a failure, the
+database is left alone for a while. Reads first write the queue, so a caller sees what it has just recorded.
 
-Several replicas may write into one database. A lock around each batch makes their numbers appear in order: a reader
-that has seen number 12 will not miss a number 11 that was committed later.
+Several replicas can write to one database. A lock around each batch makes their IDs appear in order: a reader that has
+seen number 12 won't miss a number 11 that was committed later.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NEVER = float("-inf")
 
 
 class LedgerUnavailable(Exception):
-    """The event log cannot be read just now; the message says where it is and what to look at."""
+    """The event log can't be read right now; the message says where it is and what to check."""
 
 
 def _now() -> datetime:
@@ -45,7 +45,7 @@ def _now() -> datetime:
 
 
 class SqlLedger:
-    """``url`` as ``databases.parse`` reads it. ``keep``: how long events stay."""
+    """``url`` is parsed by ``database_engine.parse``. ``keep`` is how long events are kept."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class SqlLedger:
         self._wake.set()
 
     def events(self, subject: str = "", after: int = 0, limit: int = 100, newest: bool = False) -> list[Event]:
-        """Raises LedgerUnavailable: a failed reading is never an empty one."""
+        """Raises LedgerUnavailable: a failed read is never an empty one."""
         order = EVENTS.c.id.desc() if newest else EVENTS.c.id.asc()
         query = sa.select(EVENTS).where(EVENTS.c.id > after).order_by(order).limit(max(limit, 0))
         if subject:
@@ -91,7 +91,7 @@ class SqlLedger:
         return found[::-1] if newest else found
 
     def close(self) -> None:
-        """Writes what waits if it can be written at once."""
+        """Writes the queue if that is possible immediately."""
         with self._start_lock:
             self._closed = True
         self._wake.set()
@@ -121,7 +121,7 @@ class SqlLedger:
                     self._prune()
 
     def _pause(self) -> float:
-        """Until the database may be tried again when something waits for that, else until there may be old ones."""
+        """Waits until the database can be retried if events are queued, otherwise until the next cleanup."""
         until = self._retry_at if len(self._backlog) else self._prune_at
         return min(max(until - self._monotonic(), 0.05), retention.LATER_SECONDS)
 
@@ -132,9 +132,9 @@ class SqlLedger:
     # --- with the writing lock held
 
     def _flush_before_read(self) -> None:
-        """The tables are there, and what waited is written if it can be."""
+        """Creates the tables, and writes the queue if possible."""
         if not self._write_lock.acquire(timeout=BUSY_SECONDS):
-            raise OSError("another thread is still waiting for it")
+            raise OSError("another thread is still waiting for the database")
         try:
             if not self._is_backing_off:
                 self._flush()
@@ -148,7 +148,7 @@ class SqlLedger:
             self._schema_ready = True
 
     def _flush(self) -> None:
-        """Writes all that waits in one transaction; on an error all of it goes on waiting."""
+        """Writes the whole queue in one transaction; if that fails, all of it stays queued."""
         batch = self._backlog.take()
         if not batch.items and not batch.lost:
             return
@@ -177,7 +177,7 @@ class SqlLedger:
         return Event(
             kind=EventKind.LEDGER_GAP,
             at=self._now(),
-            message=f"The event log could not be written for a while: {batch.late} events are late, "
+            message=f"The event log couldn't be written for a while: {batch.late} events are late, "
             f"{batch.lost} are lost.",
             data={"late": str(batch.late), "lost": str(batch.lost)},
         )
@@ -188,12 +188,12 @@ class SqlLedger:
         try:
             self._ensure_schema()
             with self._engine.begin() as connection:
-                gone = retention.prune(connection, self._now() - self._keep)
+                deleted = retention.prune(connection, self._now() - self._keep)
         except Exception as error:  # noqa: BLE001 - old events can stay a while longer
             self._back_off(error)
-            gone = 0
+            deleted = 0
         self._prune_at = self._monotonic() + (
-            retention.SOON_SECONDS if gone == retention.BATCH else retention.LATER_SECONDS
+            retention.SOON_SECONDS if deleted == retention.BATCH else retention.LATER_SECONDS
         )
 
     def _back_off(self, error: Exception) -> None:
@@ -201,11 +201,11 @@ class SqlLedger:
             log.warning("%s", self._error_message("written", error))
         self._retry_at = self._monotonic() + QUIET_SECONDS
         self._schema_ready = False
-        # A database that was put back under the same name must be opened anew, not through an old handle.
+        # A database restored under the same name must be opened again, not through an old handle.
         self._engine.dispose()
 
     def _error_message(self, verb: str, error: Exception) -> str:
         return (
-            f"The event log at {self._display_url} cannot be {verb}: {database_engine.error_summary(error)}. "
+            f"The event log at {self._display_url} can't be {verb}: {database_engine.error_summary(error)}. "
             f"The loop continues. Check that the database is running and has free space."
         )

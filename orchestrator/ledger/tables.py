@@ -1,11 +1,12 @@
-"""The ledger's tables, in SQL that SQLite and PostgreSQL share. ``migrations`` makes them; a test proves they agree.
+"""The ledger's tables, in SQL that SQLite and PostgreSQL share. ``migrations`` creates them; a test checks that they
+agree.
 
-Times are text in UTC, always of the same shape, so they sort and compare alike in every database. Events are only
-ever added (the database refuses to change one); the old ones are removed by ``retention``. A primary key that is
-never used again (``sqlite_autoincrement``) is what makes ``after`` trustworthy. ``mark`` is the writer's own name of
-an event: writing it again, after an answer that was lost, adds nothing.
+Times are text in UTC in a fixed format, so they sort and compare the same in every database. Events are only added (the
+database rejects changes); ``retention`` deletes old ones. Primary keys are never reused (``sqlite_autoincrement``),
+which makes ``after`` reliable. ``mark`` is the writer's own ID of an event: writing it again, after a lost response,
+adds nothing.
 
-A row of ``leases`` says who leads: see ``lease``.
+A row of ``leases`` names the leader: see ``lease``.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ LEASES = sa.Table(
 
 
 def to_row(event: Event, idempotency_key: str) -> dict[str, str]:
-    """Cut to the columns' widths, and without the NUL that PostgreSQL refuses: a long name must not lose an event."""
+    """Truncated to the columns' widths, and without NUL, which PostgreSQL rejects: a long name must not lose an
+    event."""
     return {
         "kind": _text(event.kind)[:64],
         "at": format_time(event.at),

@@ -1,10 +1,10 @@
-"""What people ask of a replica that follows is passed on to the one that leads, so that any of them, or a load
-balancer in front, will do.
+"""Forwards requests from a follower to the leader, so that clients and load balancers can use any replica.
 
-The leader alone knows what runs, what waits and what people asked for; all replicas know the same tokens and sign
-sessions with the same key. So a request goes on as it came, and the leader judges it as if it had come there. When the
-leader cannot be reached, this replica answers itself: what it sees it may tell, a webhook makes it look, and a wish is
-refused (503) until somebody leads. Probes and metrics are about this very process and are never passed on.
+Only the leader knows what is running, what is waiting and what people requested. All replicas know the same tokens and
+sign sessions with the same key. So a request is forwarded unchanged, and the leader authorizes it as if it had arrived
+there. If the leader can't be reached, this replica responds itself: it returns what it knows, a webhook triggers a
+cycle, and a change is rejected (503) until there is a leader. Probes and metrics are about this process and are never
+forwarded.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WEBHOOK_PREFIX = "/api/v1/webhooks/"
 RETRY_HINT = "Try again in a few seconds. Environments keep running."
 FORWARDED_HEADER = b"x-eph-passed-on"
-"""A request goes on once: two replicas that each take the other for the leader must not play ball with it."""
+"""Marks forwarded requests: two replicas that take each other for the leader must not forward in a loop."""
 HOP_BY_HOP_HEADERS = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
 SERVER_HEADERS = frozenset({b"date", b"server"})
-"""What the web server adds to each answer itself."""
+"""Headers that the web server itself adds to each response."""
 CONNECT_TIMEOUT = 3.0
 RESPONSE_TIMEOUT = 20.0
-"""Seconds for the beginning of an answer. Longer than it takes for another to lead."""
+"""Seconds to wait for the start of a response. Longer than a failover takes."""
 POLL_INTERVAL = 0.5
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
@@ -52,7 +52,7 @@ class LeaderProxy:
     def __init__(self, app: App, leadership: Leadership, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.app = app
         self._leadership = leadership
-        timeout = httpx.Timeout(CONNECT_TIMEOUT, read=None, pool=None)  # streams are silent for long
+        timeout = httpx.Timeout(CONNECT_TIMEOUT, read=None, pool=None)  # streams are silent for long periods
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         transport = transport or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
         self._client = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
@@ -69,7 +69,7 @@ class LeaderProxy:
         if self._leadership.is_leader() or scope["method"] in SAFE_METHODS or scope["path"].startswith(WEBHOOK_PREFIX):
             await self.app(scope, again, send)
         else:
-            where = f"; the last leader, {leader}, does not respond" if leader else ""
+            where = f"; the last leader, {leader}, doesn't respond" if leader else ""
             await error_response(503, f"there is no leader right now{where}", RETRY_HINT, {"Retry-After": "5"})(
                 scope, again, send
             )
@@ -78,7 +78,7 @@ class LeaderProxy:
         await self._client.aclose()
 
     async def _forward(self, leader: str, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
-        """False: nothing was sent, the leader is not there."""
+        """False: nothing was sent, because the leader isn't reachable."""
         request = self._client.build_request(
             scope["method"],
             httpx.URL(leader).copy_with(raw_path=_raw_path(scope)),
@@ -98,7 +98,7 @@ class LeaderProxy:
         return True
 
     async def _start_response(self, leader: str, request: httpx.Request) -> httpx.Response | None:
-        """The beginning of its answer; a stopped leader gives none, and is another's place meanwhile."""
+        """The start of its response. A paused leader sends none, and another replica takes over meanwhile."""
         asking = asyncio.create_task(self._client.send(request, stream=True))
         try:
             for _ in range(int(RESPONSE_TIMEOUT / POLL_INTERVAL)):
@@ -107,9 +107,9 @@ class LeaderProxy:
                     return asking.result()
                 if self._leadership.leader != leader:
                     break
-            log.warning("The leader at %s does not respond.", leader)
+            log.warning("The leader at %s doesn't respond.", leader)
         except httpx.TransportError as error:
-            log.warning("The leader at %s cannot be reached: %s", leader, type(error).__name__)
+            log.warning("Can't reach the leader at %s: %s", leader, type(error).__name__)
         finally:
             asking.cancel()
         return None
@@ -126,7 +126,8 @@ def _raw_path(scope: Scope) -> bytes:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """Small, as all that the API takes; None: whoever asked is gone. What is too large is cut, and refused for it."""
+    """The body, which is small, as in the whole API; None if the client disconnected. A body over the limit is cut and
+    then rejected."""
     parts, size = [], 0
     while True:
         message = await receive()
@@ -140,7 +141,7 @@ async def _read_body(receive: Receive) -> bytes | None:
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:
-    """The body that was read already, and then what else comes."""
+    """The body that was already read, then further messages."""
     given = False
 
     async def replay() -> Message:
@@ -158,7 +159,7 @@ async def _send_response(response: httpx.Response, send: Send) -> None:
         (key, value) for key, value in response.headers.raw if key.lower() not in HOP_BY_HOP_HEADERS | SERVER_HEADERS
     ]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    # A leader that dies in the middle ends the answer, as it would have ended its own.
+    # If the leader dies in the middle, the response ends, as its own would have.
     with contextlib.suppress(httpx.TransportError):
         async for part in response.aiter_raw():
             await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -166,15 +167,15 @@ async def _send_response(response: httpx.Response, send: Send) -> None:
 
 
 async def _until_disconnect(response: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """To the end of the answer, or until nobody listens any more: a stream would go on for ever."""
+    """Until the response ends or the client disconnects: otherwise a stream would never end."""
     work = asyncio.create_task(response)
-    gone = asyncio.create_task(_wait_disconnect(receive))
+    disconnected = asyncio.create_task(_wait_disconnect(receive))
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({work, disconnected}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (work, gone):
+        for task in (work, disconnected):
             task.cancel()
-        await asyncio.gather(work, gone, return_exceptions=True)
+        await asyncio.gather(work, disconnected, return_exceptions=True)
 
 
 async def _wait_disconnect(receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""Prometheus metrics, read off the desk when somebody scrapes: nothing is counted twice, nothing is kept.
+"""Prometheus metrics, computed on each scrape: nothing is counted twice, and nothing is stored.
 
 The names are listed in docs/reference/api.md.
 """
@@ -34,14 +34,14 @@ class _ServiceCollector(Collector):
         yield from _service(status)
 
     def describe(self) -> list[Metric]:
-        # An empty description keeps the registry from scraping once just to learn the names.
+        # An empty description keeps the registry from collecting once just to learn the names.
         return []
 
 
 def _environments(environment_service: EnvironmentService) -> Iterator[Metric]:
     family = GaugeMetricFamily("eph_environments", "Environments by phase", labels=["phase"])
     counts = Counter(view.phase for view in environment_service.environments())
-    # Phases with none are there too: a series that disappears breaks alerts.
+    # Phases without environments are included: a series that disappears breaks alerts.
     for phase in Phase:
         family.add_metric([phase.value], counts[phase])
     yield family

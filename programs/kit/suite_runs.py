@@ -66,16 +66,16 @@ def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
 def _open_regular_file(top: Path, path: str) -> Iterator[int]:
     """A descriptor of a regular file below ``top``, reached without links; -1 if there is none."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    here = os.open(top, flags | os.O_DIRECTORY)
+    folder_fd = os.open(top, flags | os.O_DIRECTORY)
     try:
         *folders, last = [part for part in path.split("/") if part not in ("", ".")]
         for name in folders:
-            deeper = os.open(name, flags | os.O_DIRECTORY, dir_fd=here)
-            os.close(here)
-            here = deeper
-        file = os.open(last, flags | os.O_NONBLOCK, dir_fd=here)
+            deeper = os.open(name, flags | os.O_DIRECTORY, dir_fd=folder_fd)
+            os.close(folder_fd)
+            folder_fd = deeper
+        file = os.open(last, flags | os.O_NONBLOCK, dir_fd=folder_fd)
     finally:
-        os.close(here)
+        os.close(folder_fd)
     try:
         yield file if stat.S_ISREG(os.fstat(file).st_mode) else -1
     finally:

@@ -1,4 +1,4 @@
-"""What a stack's checkpoint says, in the format that Pulumi's own backends share: a JSON document per stack."""
+"""Reads a stack's checkpoint, in the format that Pulumi's own backends share: a JSON document per stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROVIDER_TYPE_PREFIX = "pulumi:providers:"
 def record(
     ref: StackRef, document: Mapping[str, Any], tag: StackTag | None, history: tuple[StackUpdate, ...]
 ) -> StackRecord:
-    """Raises if the document has another shape."""
+    """Raises if the document has an unexpected shape."""
     deployment = _latest_deployment(document)
     resources = deployment.get("resources") or []
     built = _build_info(resources)
@@ -40,7 +40,7 @@ def record(
 
 
 def _latest_deployment(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The newest state in a checkpoint; empty when nothing was ever deployed. A wrong shape raises."""
+    """The newest state in a checkpoint; empty if nothing was ever deployed. Raises for an unexpected shape."""
     latest = document["checkpoint"].get("latest")
     if latest is None:
         return {}
@@ -55,24 +55,24 @@ def _is_resource(resource: dict[str, Any]) -> bool:
 
 
 def _resource_name(resource: dict[str, Any]) -> tuple[str, str]:
-    """Kind and id, and the name in the program; what has no id is nothing that could be looked for."""
+    """Kind and ID, and the name in the program. Resources without an ID can't be looked up, so they are left out."""
     found = resource.get("id")
     kind, name = str(resource["type"]).rpartition(":")[2], str(resource.get("urn", "")).rpartition("::")[2]
     return (sys.intern(f"{kind}:{found}"), sys.intern(name)) if found else ("", "")
 
 
 def _input_value(resources: list[dict[str, Any]], input_name: str) -> str:
-    """Resources of ours are given the environment that they are of, and some its target (``registry.Target``)."""
+    """Our resources have inputs with their environment and sometimes their target (``registry.Target``)."""
     named = (item["inputs"].get(input_name) for item in resources if isinstance(item.get("inputs"), dict))
     return next((name for name in named if isinstance(name, str) and names.ENVIRONMENT_NAME.fullmatch(name)), "")
 
 
 def _pinned_images(resources: list[dict[str, Any]]) -> PinnedImages | None:
-    """What the program said of its images first of all (``registry.PINNED_INPUT``)."""
+    """The images that the program recorded before anything else (``registry.PINNED_INPUT``)."""
     for item in resources:
-        said = item["inputs"].get(registry.PINNED_INPUT) if isinstance(item.get("inputs"), dict) else None
-        if isinstance(said, dict) and isinstance(said.get("commit"), str):
-            return PinnedImages(said["commit"], _string_map(said.get("images")), _string_map(said.get("found")))
+        pinned = item["inputs"].get(registry.PINNED_INPUT) if isinstance(item.get("inputs"), dict) else None
+        if isinstance(pinned, dict) and isinstance(pinned.get("commit"), str):
+            return PinnedImages(pinned["commit"], _string_map(pinned.get("images")), _string_map(pinned.get("found")))
     return None
 
 
@@ -81,7 +81,7 @@ def _string_map(data: object) -> dict[str, str]:
 
 
 def _build_info(resources: list[dict[str, Any]]) -> BuildInfo | None:
-    """The ``built`` output of the stack resource; None when it is not there whole."""
+    """The ``built`` output of the stack resource, or None if it is incomplete."""
     outputs = next((item.get("outputs") for item in resources if item["type"] == _STACK_TYPE), None)
     data = (outputs or {}).get("built")
     if not isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""A backend in memory, for stories and the model. It keeps the contract that every backend keeps
+"""A backend in memory, for stories and the model. It passes the contract tests of every backend
 (tests/contracts/test_backends.py)."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stacks.stray_files import NO_STACK
 
 class FakeBackend:
     """``records`` are the stacks. ``incomplete`` says why not all of them can be listed, ``error`` why listing fails;
-    ``unreadable`` are those whose state is corrupt."""
+    ``unreadable`` contains those whose state is corrupt."""
 
     def __init__(self) -> None:
         self.records: dict[StackRef, StackRecord] = {}

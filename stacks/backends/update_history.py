@@ -1,8 +1,8 @@
-"""A stack's own update history: how often a commit was tried is read from here, never counted elsewhere.
+"""A stack's update history. The number of attempts at a commit is read from here, never counted elsewhere.
 
-``message`` carries what we tried, as ``eph up <commit>``. Pulumi knows only success and failure; an interrupted update
-is no try of its commit, so a backend adds the word ``cancelled`` to its message. Pulumi never prunes, and each entry
-brings a whole checkpoint, so a backend keeps the newest few.
+``message`` says what was attempted, as ``eph up <commit>``. Pulumi knows only success and failure. An interrupted
+update doesn't count as an attempt, so a backend adds the word ``cancelled`` to its message. Pulumi never prunes, and
+each entry comes with a whole checkpoint, so a backend keeps only the newest.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def ended_in_failure_since(update: StackUpdate, since: datetime) -> bool:
 
 
 def _parse_message(text: str) -> tuple[str, bool]:
-    """The commit that was tried, and whether the try was interrupted. Anyone else's message says neither."""
+    """The commit, and whether the attempt was interrupted. Messages of other authors have neither."""
     match text.split():
         case ["eph", "up", commit]:
             return commit, False

@@ -1,8 +1,8 @@
 """Operations in memory, on the backend in memory: for stories and for trying things out.
 
 It leaves the same records as a real executor, proven by one contract suite on both (tests/contracts/test_executors.py).
-Operations take no time, except those of a stack that is held; ``fail`` makes the next ones fail; ``crash`` is the
-``kill -9`` of everything. No Pulumi, no process, no file.
+Operations take no time, except those of a stack that is held. ``fail`` makes the next ones fail, and ``crash`` is a
+``kill -9`` of everything. No Pulumi, no processes, no files.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Failure:
 
 @dataclass(slots=True)
 class _Interruption:
-    """How an operation ends: on its own, or on request. ``on_destroyed`` may keep the record of a destroy."""
+    """How an operation ends: normally, or on request. ``on_destroyed`` can keep the record of a destroyed stack."""
 
     on_destroyed: OnDestroyed
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -64,8 +64,8 @@ class FakeLane:
 
 
 class FakeExecutor:
-    """``started`` lists all operations in the order of their start. ``remote`` is what other replicas left; ``logs``
-    what operations printed; ``forgotten`` whose results and logs were deleted."""
+    """``started`` lists all operations in the order they started. ``remote`` contains what other replicas left,
+    ``logs`` what operations printed, and ``forgotten`` the stacks whose results and logs were deleted."""
 
     def __init__(
         self, backend: FakeBackend | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -91,10 +91,10 @@ class FakeExecutor:
         """The stacks in the backend."""
         return self.backend.records
 
-    # --- the world's verbs
+    # --- verbs of tests
 
     def hold(self, ref: StackRef) -> None:
-        """Operations on this stack take until ``release``, an interrupt, ``time_out`` or ``crash``."""
+        """Operations on this stack run until ``release``, an interrupt, ``time_out`` or ``crash``."""
         self._held.setdefault(ref, asyncio.Event())
 
     def release(self, ref: StackRef) -> None:
@@ -104,28 +104,29 @@ class FakeExecutor:
     def fail(
         self, ref: StackRef, error: str, times: int = 1, retryable: bool = True, verb: OperationVerb | None = None
     ) -> None:
-        """The next operations on this stack fail, or the next of one verb."""
+        """Makes the next operations on this stack fail, or only those of one verb."""
         self._failures[ref] = _Failure(error, times, retryable, verb)
 
     def refuse_start(self, ref: StackRef, error: str) -> None:
-        """No operation on this stack can be started; empty: they can again."""
+        """Makes starting operations on this stack fail, or succeed again if ``error`` is empty."""
         self._refused[ref] = error
 
     def break_next_lane(self, error: str) -> None:
-        """The next operation ends without a result."""
+        """Makes the next operation end without a result."""
         self._broken_lane = error
 
     def clear_failure(self, ref: StackRef) -> None:
         self._failures.pop(ref, None)
 
     def time_out(self, ref: StackRef) -> None:
-        """The deadline of the operation that is held passes."""
+        """Lets the deadline of the held operation pass."""
         way = self._running[ref][1]
         way.timed_out = True
         way.interrupted.set()
 
     def crash(self) -> None:
-        """``kill -9`` of all that runs: no result, locks of dead owners, something half-done. A new life begins."""
+        """``kill -9`` of everything running: no results, locks of dead owners, half-finished work. Then starts
+        afresh."""
         for ref, (task, _) in self._running.items():
             task.cancel()
             self._crashed.append(ref)
@@ -198,7 +199,7 @@ class FakeExecutor:
     async def _run(self, operation: Operation, progress: OnProgress, interruption: _Interruption) -> OperationResult:
         began = self.now()
         if interruption.interrupted.is_set():
-            return self._result(operation, began, Outcome.CANCELLED, "interrupted before it began")
+            return self._result(operation, began, Outcome.CANCELLED, "interrupted before it started")
         first = self._running.get(operation.ref)
         if first and first[1] is not interruption:
             return self._result(operation, began, Outcome.FAILED, ALREADY_RUNNING)
@@ -227,15 +228,15 @@ class FakeExecutor:
         return await self._finish(operation, began, interruption)
 
     def _begin(self, operation: Operation) -> str:
-        """What the store holds once the operation is under way; a sentence when it cannot begin."""
+        """Applies what the store contains once the operation has started. Returns an error if it can't start."""
         ref, record = operation.ref, self.records.get(operation.ref)
         alive = [lock for lock in record.locks if not lock.owner_dead] if record else []
         if alive:
-            return f"the stack is locked by process {alive[0].pid} on {alive[0].host}, not proven dead"
+            return f"the stack is locked by process {alive[0].pid} on {alive[0].host}, which isn't proven dead"
         if record is None and operation.verb is OperationVerb.DESTROY:
             return ""
         if record is None and operation.verb is not OperationVerb.UP:
-            return "the stack is not in the backend any more"
+            return "the stack no longer exists in the backend"
         fresh = record is None
         record = replace(record or StackRecord(ref, target=operation.target), locks=())
         if operation.spec is not None and operation.spec.images:
@@ -268,14 +269,14 @@ class FakeExecutor:
     def _finish_sleep_or_wake(
         self, operation: Operation, started_at: datetime, interruption: _Interruption
     ) -> OperationResult:
-        """A start that fails is taken back; one that is interrupted stays half-way."""
+        """A failed start is reverted; an interrupted one stays half-way."""
         if interruption.interrupted.is_set() and not interruption.timed_out:
             return self._result(operation, started_at, Outcome.CANCELLED, "interrupted")
         record, failure = self.records[operation.ref], self._next_failure(operation)
         if failure is not None or interruption.timed_out:
             if record.tag is not None:
                 self.records[operation.ref] = replace(record, tag=replace(record.tag, half=False))
-            error = failure.error if failure else f"it took longer than {operation.deadline:.0f} s and was ended"
+            error = failure.error if failure else f"it exceeded its deadline of {operation.deadline:.0f} s"
             return self._result(operation, started_at, Outcome.FAILED, error)
         if operation.tag is not None and record.tag is not None:
             tag = replace(operation.tag, incarnation=record.tag.incarnation)
@@ -296,7 +297,7 @@ class FakeExecutor:
     async def _finish(self, operation: Operation, started_at: datetime, interruption: _Interruption) -> OperationResult:
         if interruption.timed_out:
             self._write_history(operation, Outcome.FAILED)
-            late = f"it took longer than {operation.deadline:.0f} s and was ended"
+            late = f"it exceeded its deadline of {operation.deadline:.0f} s"
             return self._result(operation, started_at, Outcome.FAILED, late)
         if interruption.interrupted.is_set():
             self._write_history(operation, Outcome.CANCELLED)
@@ -361,7 +362,7 @@ class FakeExecutor:
         return replace(result, url=url, changes=changes, pulumi_processes=1 if before.built else 2)
 
     def _write_history(self, operation: Operation, outcome: Outcome) -> None:
-        """The entry in the stack's own history, and the lock let go of."""
+        """Adds the entry to the stack's history and releases the lock."""
         record = self.records.get(operation.ref)
         if record is not None:
             commit = operation.commit if operation.verb is OperationVerb.UP else ""

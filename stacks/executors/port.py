@@ -22,7 +22,7 @@ OnDestroyed = Callable[[Operation], Awaitable[bool]]
 LeaseUntil = Callable[[], float]
 """Until when operations may start a step, by ``process_identity.boot_clock``."""
 
-ALREADY_RUNNING = "another operation on this stack is under way"
+ALREADY_RUNNING = "another operation on this stack is running"
 
 
 @dataclass(frozen=True, slots=True)

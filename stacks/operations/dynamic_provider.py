@@ -1,16 +1,17 @@
-"""Pulumi's plugin for dynamic providers, forked from a worker before it is asked for.
+"""Pulumi's plugin for dynamic providers, forked from a worker before it is needed.
 
-A fork of the worker costs no second interpreter, which was a tenth of all that an operation costs. gRPC does not
-survive a fork once it was used; so this comes before its first use, while the worker has one thread.
+A fork of the worker saves a second interpreter, a tenth of an operation's total cost. gRPC doesn't survive a fork after
+its first use, so the fork comes before that, while the worker has one thread.
 
-It is the SDK's own plugin with three things added: what resources need is imported already; it ends with its worker,
-whose pipe is its standard input; and SIGTERM tells what is under way to stop, as the SDK's ``Cancel`` tells nobody. It
-has threads for as many resources as an environment may start at once: services wait for each other's health, and with
-the SDK's four the fifth would never be asked.
+It is the SDK's own plugin with three additions: the modules that resources need are already imported; it exits with its
+worker, whose pipe is its standard input; and SIGTERM tells running code to stop, which the SDK's ``Cancel`` doesn't. It
+has as many threads as an environment may start resources at once: services wait for each other's health, and with the
+SDK's four threads the fifth would never be called.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import runpy
@@ -30,7 +31,7 @@ THREADS = 32
 
 
 class _ThreadPool(futures.ThreadPoolExecutor):
-    """The SDK asks for four threads by name."""
+    """The SDK requests four threads by name."""
 
     def __init__(self, max_workers: int | None = None, **options: Any) -> None:
         super().__init__(max(THREADS, max_workers or 0), **options)
@@ -44,7 +45,8 @@ def _exit_with_worker() -> None:
 
 @dataclass(slots=True)
 class ProviderProcess:
-    """The plugin as its worker sees it, from any thread. ``stdin`` is its standard input, ``stdout`` gives its port."""
+    """The plugin as its worker sees it, from any thread. ``stdin`` is its standard input, ``stdout`` provides its
+    port."""
 
     pid: int
     stdin: int
@@ -71,8 +73,11 @@ class ProviderProcess:
 
 
 def start() -> ProviderProcess:
-    for name in registry.get(DEFAULT_TARGET).description.preload:
+    description = registry.get(DEFAULT_TARGET).description
+    for name in description.preload:
         import_module(name)
+    with contextlib.suppress(Exception):  # an operation that needs it tries again, and reports why it fails
+        description.warm_up()
     if threading.active_count() > 1:
         raise RuntimeError("a worker forks its provider before it starts a thread")
     sys.stdout.flush()
@@ -86,13 +91,13 @@ def start() -> ProviderProcess:
 
 
 def _run_as_plugin(stdin: int, stdout: int) -> NoReturn:
-    """Nothing of the worker goes on in here: neither its pipes, nor what it would do at its end."""
+    """Nothing of the worker continues in here: neither its pipes, nor its exit handlers."""
     try:
         os.dup2(stdin, 0)
         os.dup2(stdout, 1)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         _serve()
-    except BaseException:  # noqa: BLE001 - whatever it was, the worker must not go on in here
+    except BaseException:  # noqa: BLE001 - whatever the error, the worker's code must not continue in here
         traceback.print_exc()
     finally:
         sys.stderr.flush()
@@ -105,7 +110,7 @@ def _serve() -> None:
     threading.Thread(target=_exit_with_worker, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: CANCELLED.set())
     futures.ThreadPoolExecutor = _ThreadPool  # type: ignore[misc, assignment]  # what gRPC calls
-    # The SDK writes its port and does not flush: with Python's own buffer the worker would wait for it for ever.
+    # The SDK writes its port without flushing: with Python's buffer the worker would wait forever.
     sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", buffering=0), write_through=True)
     sys.argv = ["pulumi.dynamic"]
     runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)

@@ -1,7 +1,7 @@
-"""The one place where Pulumi's errors become ours: a sentence, the step, the last lines, and whether to try again.
+"""The one place that translates Pulumi's errors: a sentence, the step, the last lines, and whether to retry.
 
-Pulumi's error classes come from regular expressions over its text, and resource errors all exit with 1; so what the
-engine said of a resource counts first, and the text of the command only when there is nothing better.
+Pulumi's error classes come from regular expressions over its text, and all resource errors exit with 1. So what the
+engine reported about a resource comes first, and the command's text is used only if there is nothing better.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SUMMARIES = ("update failed", "resource operation failed", "resource deletion f
 
 
 class RecordRetained(Exception):
-    """Everything is gone but the record: the world was not told in time, so it stays for the next look."""
+    """Everything is gone except the record: reporting the destroy failed, so the record stays for the next cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class FailureDetails:
 
 
 def explain(error: BaseException, progress: ProgressCollector) -> FailureDetails:
-    """The cause that a person can act on, best source first."""
+    """The cause that a person can act on, from the best source."""
     if isinstance(error, (LockHeld, RecordRetained)):
         return FailureDetails(str(error))
     if isinstance(error, ConcurrentUpdateError):
         return FailureDetails("another operation holds this stack's lock", tail=_tail_of(_stderr(error)))
     if isinstance(error, StackNotFoundError):
-        return FailureDetails("the stack is not in the backend any more")
+        return FailureDetails("the stack no longer exists in the backend")
     failed = _resource_failure(progress)
     if failed is not None:
         return failed
@@ -57,7 +57,7 @@ def explain(error: BaseException, progress: ProgressCollector) -> FailureDetails
 
 
 def _resource_failure(progress: ProgressCollector) -> FailureDetails | None:
-    """The first error that is about a resource; the engine's own summary of it ('update failed') says nothing."""
+    """The first error about a resource; the engine's own summary ('update failed') contains nothing."""
     for urn, messages in progress.errors.items():
         telling = [text for text in map(_clean, messages) if text and not text.lower().startswith(_SUMMARIES)]
         if telling:
@@ -75,11 +75,11 @@ def _failed_step(urn: str, progress: ProgressCollector) -> str:
 def _command_failure(text: str) -> FailureDetails:
     lines = [line for line in _clean(text).splitlines() if line.strip()]
     if not lines:
-        return FailureDetails("pulumi failed and said nothing")
+        return FailureDetails("pulumi failed without an error message")
     telling = next((line for line in lines if line.startswith("error:")), lines[-1])
     if "incorrect passphrase" in text:
         return FailureDetails(
-            "the passphrase does not open this stack's state; is it the server's key?", retryable=False
+            "the passphrase doesn't decrypt this stack's state; check that it is the server's key", retryable=False
         )
     return FailureDetails(_shorten(telling.removeprefix("error:").strip()), tail=_last_lines(lines))
 
@@ -101,7 +101,7 @@ def _last_lines(lines: list[str]) -> tuple[str, ...]:
 
 
 def _stderr(error: BaseException) -> str:
-    """The SDK keeps the command's output in the exception's text only: code, stdout, stderr in this order."""
+    """The SDK puts the command's output only into the exception's text: code, stdout, stderr in this order."""
     before, found, stderr = str(error).partition("\n stderr: ")
     if not found:
         return str(error)

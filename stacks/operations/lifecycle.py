@@ -1,11 +1,10 @@
 """One operation on one stack through the Automation API, in the process that calls it (``stacks.worker``).
 
-The order of an ``up``: what environments share is brought up; locks of proven dead owners are broken; the tag is
-written whole, and then the stack made when it isn't there, so that it never wears the tag of an earlier one; pending
-operations are resolved; then ``pulumi up`` itself. The order of a
-destroy: ``pulumi destroy`` from state, the target purges by name whatever no state knows of, the world is told
-(``emptied``), and only then the record goes. Each step may be the last before a ``kill -9``: the next run starts again
-and finds everything where it was left.
+Steps of an ``up``: start what environments share; break locks of owners proven dead; write the whole tag, then create
+the stack if it doesn't exist, so it never carries the tag of an earlier one; resolve pending operations; run ``pulumi
+up``. Steps of a destroy: run ``pulumi destroy`` from state; let the target purge by name whatever no state knows;
+report it (``on_destroyed``); only then remove the record. Each step may be the last before a ``kill -9``: the next run
+starts again and finds everything where it was left.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ Now = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class OperationContext:
-    """What an operation is given besides itself. ``on_destroyed`` returns whether the record may be removed."""
+    """What an operation is given besides itself. ``on_destroyed`` returns whether the record can be removed."""
 
     settings: WorkerSettings
     command: OperationCommand
@@ -49,7 +48,7 @@ class OperationContext:
 
 
 def run(operation: Operation, context: OperationContext) -> OperationResult:
-    """Always a result, never an exception: the parent plans with what went wrong."""
+    """Always returns a result and never raises: the parent plans with what went wrong."""
     started = context.now()
     progress = ProgressCollector(context.report_progress)
     work = context.settings.work / uuid.uuid4().hex
@@ -57,11 +56,11 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
     try:
         _OperationRun(operation, context, progress, work).perform()
         failure: BaseException | None = None
-    except Exception as error:  # noqa: BLE001 - whatever it was becomes the result
+    except Exception as error:  # noqa: BLE001 - every error becomes the result
         failure = error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    with contextlib.suppress(OSError):  # a history that cannot be tidied fails nothing
+    with contextlib.suppress(OSError):  # failing to prune the history fails nothing
         cancelled = _outcome(failure, context.command) is Outcome.CANCELLED
         context.settings.backend.finish_update(operation.ref, started if cancelled else None)
     result = OperationResult(
@@ -76,7 +75,7 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
         pulumi_processes=context.command.processes_started,
     )
     if failure is not None and context.command.timed_out:
-        late = f"it took longer than {operation.deadline:.0f} s and was ended"
+        late = f"it exceeded its deadline of {operation.deadline:.0f} s"
         return replace(result, error=late, step=progress.failed_step or progress.current_step)
     return result if failure is None else _with_failure(result, failure, progress, context.command.lease_expired)
 
@@ -91,12 +90,12 @@ def _with_failure(
     result: OperationResult, failure: BaseException, progress: ProgressCollector, lease_expired: bool
 ) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
-        told = (
-            "the replica that ordered it leads no more; whoever leads begins it anew"
+        message = (
+            "the replica that started it is no longer the leader; the new leader restarts it"
             if lease_expired
             else "interrupted"
         )
-        return replace(result, error=told, step=progress.failed_step or progress.current_step)
+        return replace(result, error=message, step=progress.failed_step or progress.current_step)
     why = errors.explain(failure, progress)
     return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
 
@@ -146,7 +145,7 @@ class _OperationRun:
         if not fresh and sleep.wake_without_waiting(
             target, self._operation, self._backend.read_tag(self._operation.ref)
         ):
-            self._context.report_progress("it slept, and was started again")
+            self._context.report_progress("woke it up")
         self._write_tag(fresh)
         if fresh:
             self._backend.create(self._operation.ref)
@@ -171,7 +170,7 @@ class _OperationRun:
             if self._operation.refresh and self._operation.name and isinstance(target, registry.RefreshesAccess):
                 target.refresh_access(self._operation.name, self._operation.settings)
             self._destroy_resources(stack)
-        if self._operation.name:  # else nothing but the state knows the stack: what is left is found on the target
+        if self._operation.name:  # empty: only the state knows the stack
             self._context.report_progress("looking for leftovers by name")
             self._context.command.check_may_continue()
             target.purge(self._operation.name, self._operation.settings)
@@ -198,8 +197,8 @@ class _OperationRun:
         self._resolve_pending()
 
     def _take_over(self) -> bool:
-        """Locks of proven dead owners are broken; any other stops the operation before it changes something. What would
-        stop Pulumi is removed. True: the state was truncated while it was first written, and is empty again."""
+        """Breaks locks of owners proven dead; any other lock stops the operation before it changes anything. Removes
+        what would stop Pulumi. Returns True if the state was truncated during its first write and is now empty."""
         self._context.command.check_may_continue()
         ref = self._operation.ref
         for lock in self._backend.break_dead_locks(ref):
@@ -210,11 +209,11 @@ class _OperationRun:
             raise LockHeld(ref, lock)
         truncated = self._backend.repair(ref)
         if truncated:
-            self._context.report_progress("its state was cut while it was first made; it is begun anew")
+            self._context.report_progress("its state was truncated during its first write; starting again")
         return truncated
 
     def _resolve_pending(self) -> None:
-        """Pending creates are dropped from the state: programs find by name what an interrupted create left."""
+        """Drops pending creates from the state: programs find what an interrupted create left by name."""
         self._stack(None).refresh(
             message=update_history.message(OperationVerb.REFRESH, ""),
             clear_pending_creates=True,
@@ -244,7 +243,7 @@ class _OperationRun:
 
     def _require_stack(self) -> None:
         if not self._backend.exists(self._operation.ref):
-            raise LookupError("the stack is not in the backend any more; there is nothing to tag")
+            raise LookupError("the stack no longer exists in the backend, so it can't be tagged")
 
     def _sleep_operation(self) -> SleepOperation:
         self._require_stack()
@@ -262,7 +261,7 @@ class _OperationRun:
             self._write_incarnation(self._operation.tag, fresh)
 
     def _write_incarnation(self, tag: StackTag, fresh: bool = False) -> None:
-        """A fresh stack is a new incarnation; else it is the one that the tag names, or the one there is."""
+        """A new stack gets a new incarnation; otherwise it keeps the tag's."""
         ref = self._operation.ref
         before = None if fresh else self._backend.read_tag(ref)
         kept = "" if fresh else tag.incarnation or (before.incarnation if before else "")

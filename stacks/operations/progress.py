@@ -1,4 +1,4 @@
-"""The engine's events as sentences, and what of them the result needs: where it failed, why, and the outputs."""
+"""The engine's events as sentences, and the parts that the result needs: where it failed, why, and the outputs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class ProgressCollector:
 
     report: Callable[[str], object]
     failed_step: str = ""
-    """What failed."""
+    """The step that failed."""
     current_step: str = ""
-    """What was begun last."""
+    """The step that started last."""
     errors: dict[str, list[str]] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     changes: Mapping[str, int] = field(default_factory=dict)
 
     def on_event(self, event: EngineEvent) -> None:
-        with contextlib.suppress(AttributeError, TypeError, ValueError):  # of a shape that this SDK does not know
+        with contextlib.suppress(AttributeError, TypeError, ValueError):  # has a shape that this SDK doesn't know
             self._handle(event)
 
     def _handle(self, event: EngineEvent) -> None:
@@ -74,7 +74,7 @@ class ProgressCollector:
 
 
 def _truncate(text: str) -> str:
-    """A message of megabytes keeps its first and its last words: the cause stands at either end."""
+    """Shortens a long message but keeps its start and end, because the cause may be at either."""
     half = MAX_MESSAGE_LENGTH // 2
     return text if len(text) <= 2 * half else f"{text[:half]} … {text[-half:]}"
 

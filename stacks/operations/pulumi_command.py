@@ -1,10 +1,10 @@
-"""The ``pulumi`` command as one operation needs it: few processes, every one of them ours to end.
+"""The ``pulumi`` command as one operation needs it: few processes, all of which we can end.
 
 The Automation API starts ten processes where two would do. This ``PulumiCommand`` starts those that change something
 and answers the rest itself: ``stack select`` (``--stack`` is always given), ``stack output`` and ``stack history``
-(what they would say came by the engine's events). It keeps a handle on the child (the SDK gives none: pulumi #9103),
-bounds the output it holds, and survives bytes that are not UTF-8, which kill the SDK's reader. And it starts nothing
-once the lease of the replica that ordered it ran out: another one may lead by then.
+(their content arrived with the engine's events). It keeps a handle on the child (the SDK gives none: pulumi #9103),
+limits the output it holds, and survives bytes that aren't UTF-8, which crash the SDK's reader. It starts nothing once
+the lease of the replica that started it has expired, because another one may lead by then.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ OnLine = Callable[[str], object]
 
 
 class Interrupted(Exception):
-    """The operation was asked to end, or may not go on; nothing further is started for it."""
+    """The operation was cancelled, or must not continue; nothing more is started for it."""
 
 
 class OperationCommand(automation.PulumiCommand):
     """One per operation. ``interrupt`` may come from any thread."""
 
     def __init__(self, version: str, on_line: OnLine, lease_until: float | None = None) -> None:
-        # Not the SDK's __init__: it would start `pulumi version`, and the toolchain has proven the version already.
+        # Not the SDK's __init__, which would start `pulumi version`; the toolchain has checked the version already.
         self.command = "pulumi"
         self.version = VersionInfo.parse(version)
         self.processes_started = 0
@@ -71,7 +71,7 @@ class OperationCommand(automation.PulumiCommand):
             self._lease_until = max(self._lease_until, until)
 
     def check_may_continue(self) -> None:
-        """Asked before each step that changes something. Raises Interrupted when it must not be done any more."""
+        """Called before each step that changes something. Raises Interrupted if that is no longer allowed."""
         with self._lock:
             self._check()
 
@@ -87,7 +87,7 @@ class OperationCommand(automation.PulumiCommand):
 
     @property
     def lease_expired(self) -> bool:
-        """It ended because its owner leads no more."""
+        """It ended because its owner is no longer the leader."""
         return self._lease_expired
 
     @property
@@ -100,8 +100,8 @@ class OperationCommand(automation.PulumiCommand):
         return self._timed_out
 
     def interrupt(self, timed_out: bool = False) -> None:
-        """Pulumi takes SIGINT as a graceful cancel: it ends what it is doing, saves the state and lets go of it. Only
-        once: a second SIGINT would end it on the spot, with the state unsaved and the lock left."""
+        """Pulumi treats SIGINT as a graceful cancel: it finishes the current step, saves the state and releases the
+        lock. Sent only once: a second SIGINT would end it immediately, with the state unsaved and the lock held."""
         with self._lock:
             if self._interrupted:
                 return
@@ -115,13 +115,13 @@ class OperationCommand(automation.PulumiCommand):
         cwd: str,
         additional_env: Mapping[str, str],
         on_output: OnLine | None = None,  # noqa: ARG002 - the SDK's signature; our lines go to on_line
-        on_error: OnLine | None = None,  # noqa: ARG002 - likewise
+        on_error: OnLine | None = None,  # noqa: ARG002 - also the SDK's signature
     ) -> automation.CommandResult:
         answer = _CANNED_OUTPUT.get((args[0], args[1])) if len(args) > 1 else None
         if answer is not None:
             return automation.CommandResult(stdout=answer, stderr="", code=0)
         if args[:2] == ["stack", "init"]:
-            args = [*args, "--no-select"]  # else each leaves a file in PULUMI_HOME/workspaces for ever (pulumi #8186)
+            args = [*args, "--no-select"]  # or each command leaves a file (pulumi #8186)
         child = self._start(["pulumi", "--non-interactive", *args], cwd, additional_env)
         stdout, stderr = self._read(child)
         result = automation.CommandResult(stdout=stdout, stderr=stderr, code=child.returncode)
@@ -146,7 +146,7 @@ class OperationCommand(automation.PulumiCommand):
 
     def _read(self, child: subprocess.Popen[bytes]) -> tuple[str, str]:
         if child.stdout is None or child.stderr is None:
-            raise AssertionError("both were asked for as pipes")
+            raise AssertionError("the process has no pipes")
         outputs: list[deque[str]] = [deque(maxlen=KEPT_LINES), deque(maxlen=KEPT_LINES)]
         readers = [
             threading.Thread(target=self._read_lines, args=(stream, kept), daemon=True)
@@ -156,7 +156,7 @@ class OperationCommand(automation.PulumiCommand):
             reader.start()
         child.wait()
         for reader in readers:
-            # Not for ever: something that outlived a killed pulumi may hold the pipe open.
+            # Not forever: something that outlived a killed pulumi may hold the pipe open.
             reader.join(_LAST_WORDS)
         return "\n".join(outputs[0]), "\n".join(outputs[1])
 

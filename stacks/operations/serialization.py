@@ -1,4 +1,4 @@
-"""Operations and results as JSON, the language between ephd and a worker (and a Kubernetes Job, later)."""
+"""Operations and results as JSON, for the protocol between ephd and a worker."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from programs.spec import EnvironmentSpec
+from stacks import keys
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
 
 _TIMES = ("seen", "extended_until", "asleep", "awake_until")
 
 
 def dump(value: Operation | OperationResult) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(value), default=_default))  # type: ignore[no-any-return]  # JSON
+    data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=_default))
+    if isinstance(value, Operation) and value.tag is not None:
+        del data["tag"]["key"]
+        data["tag"] |= {"repository": value.tag.key.repository, "number": keys.to_number(value.tag.key)}
+    return data
 
 
 def load_operation(data: Mapping[str, Any]) -> Operation:
@@ -48,11 +53,12 @@ def load_result(data: Mapping[str, Any]) -> OperationResult:
 def _load_tag(data: Mapping[str, Any] | None) -> StackTag | None:
     if data is None:
         return None
-    times = {key: data[key] and datetime.fromisoformat(data[key]) for key in _TIMES}
-    return StackTag(**{**data, **times})
+    facts = {name: value for name, value in data.items() if name not in ("repository", "number")}
+    times = {name: data[name] and datetime.fromisoformat(data[name]) for name in _TIMES}
+    return StackTag(**{**facts, **times, "key": keys.from_number(data["repository"], data["number"])})
 
 
 def _default(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in an operation")
+    raise TypeError(f"{type(value).__name__} isn't supported in an operation")

@@ -1,9 +1,9 @@
-"""Falling asleep and waking up: the target stops or starts what runs, and the tag says so. No Pulumi, no state.
+"""Falling asleep and waking: the target stops or starts processes, and the tag records it. No Pulumi, no state.
 
-The tag is written twice. First it says that the stack sleeps and that this is half done; then comes the target; then
-the tag as it shall be. Whatever the last step before a ``kill -9`` was, the next look finds an environment that sleeps,
-or one that is half way, and does again whichever of the two is wanted by then: both are idempotent. A start that fails
-is taken back, so that nothing goes on failing behind everybody's back.
+The tag is written twice. First it records that the stack is asleep and that the change is half done. Then the target
+acts, and then the final tag is written. Whatever the last step before a ``kill -9`` was, the next cycle finds an
+environment that is asleep or half-way, and performs whichever change is desired by then: both are idempotent. A failed
+start is reverted, so that nothing keeps failing unnoticed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ WriteTag = Callable[[StackTag], None]
 
 
 class CannotSleep(RuntimeError):
-    """The target has no way to stop an environment without destroying it."""
+    """The target can't stop an environment without destroying it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SleepOperation:
-    """``check_may_continue`` is asked before each step that changes something, and raises when it must not be done any
-    more."""
+    """``check_may_continue`` is called before each step that changes something, and raises if that is no longer
+    allowed."""
 
     operation: Operation
     target: Target
@@ -41,7 +41,7 @@ class SleepOperation:
         self.write_tag(tag)
 
     def wake(self, asleep_since: datetime) -> None:
-        """Returns when it answers. ``asleep_since``: since when it has, for the tag that says so until it is awake."""
+        """Returns when it responds. ``asleep_since`` goes into the tag until it is awake."""
         tag, sleeper = self._tag(), self._sleep_target()
         asleep = replace(tag, asleep=asleep_since, awake_until=None)
         self.write_tag(replace(asleep, half=True))
@@ -49,7 +49,7 @@ class SleepOperation:
         try:
             sleeper.wake(self.operation.name, self.operation.settings)
         except Exception:
-            with contextlib.suppress(Exception):  # then it stays half-way, and is found so
+            with contextlib.suppress(Exception):  # it stays half-way, which the next cycle sees
                 sleeper.sleep(self.operation.name, self.operation.settings)
                 self.write_tag(asleep)
             raise
@@ -62,13 +62,13 @@ class SleepOperation:
 
     def _sleep_target(self) -> Sleeps:
         if not isinstance(self.target, Sleeps):
-            raise CannotSleep(f"the target {self.operation.target} cannot put environments to sleep")
+            raise CannotSleep(f"the target {self.operation.target} doesn't support sleep")
         return self.target
 
 
 def wake_without_waiting(target: Target, operation: Operation, previous_tag: StackTag | None) -> bool:
-    """Before an update: what sleeps is started, and not waited for. So the old commit answers until the new one does,
-    and the tag may forget that it slept: an update that is killed right here finds it asleep, and does it again."""
+    """Before an update: starts a sleeping environment without waiting. So the old commit serves until the new one does,
+    and the tag no longer says that it is asleep. An update killed right here finds it asleep and repeats this."""
     if previous_tag is None or previous_tag.asleep is None or not isinstance(target, Sleeps):
         return False
     target.wake(operation.name, operation.settings, wait=False)

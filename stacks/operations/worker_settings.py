@@ -1,7 +1,7 @@
-"""What a worker needs besides its operation: one value, sent to it as JSON, and the environment that it implies.
+"""What a worker needs besides its operation: one value, sent to it as JSON, and the environment that follows from it.
 
-Each operation has its own work folder (Pulumi writes there: pulumi #8186) under one PULUMI_HOME whose plugins were
-installed before (parallel installs race: pulumi #22784). The passphrase reaches Pulumi as a file name, so that no
+Each operation has its own work folder (Pulumi writes there: pulumi #8186) under one PULUMI_HOME, whose plugins were
+installed earlier (parallel installs race: pulumi #22784). The passphrase is passed to Pulumi as a file name, so no
 child's environment contains it.
 """
 
@@ -37,7 +37,7 @@ class WorkerSettings:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def environment(self) -> dict[str, str]:
-        """What every ``pulumi`` of ours sees, and what a person exports to see the same stacks (P9)."""
+        """What every ``pulumi`` of ours sees, and what a person exports to work with the same stacks (P9)."""
         return {
             "PATH": os.pathsep.join(part for part in (self.tools, os.environ.get("PATH", os.defpath)) if part),
             "PULUMI_HOME": str(self.pulumi_home),

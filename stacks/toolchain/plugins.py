@@ -1,11 +1,11 @@
-"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI, and Helm.
+"""Pulumi's plugins that Eph's targets need, found or installed next to the CLI, and tools that render manifests.
 
-A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
-very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same
-order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK says which version.
+A plugin is one binary that Pulumi finds on PATH. It isn't installed into PULUMI_HOME: Pulumi would look there for the
+exact version that the SDK requests, and parallel installs race (pulumi #22784). The ways are the same as the CLI's, in
+the same order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK determines the version.
 
-Helm, which renders charts, is the command of the very module that Pulumi's Kubernetes plugin renders them with. So it
-is built from the plugin's go.mod, which takes seconds where the plugin was built; it has no download of its own.
+Helm and kustomize are built from their Go modules; Eph doesn't download them. Helm's is the module that Pulumi's
+Kubernetes plugin renders charts with, so after the plugin its build takes seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
@@ -24,12 +25,16 @@ from stacks.toolchain import pulumi_cli
 from stacks.toolchain.installers import SourceUnavailable
 from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
 
-HELM, HELM_VERSION = "helm", "3.18.6"
-"""As in infra/toolchain/kubernetes-plugin/go.mod; a test sees to it."""
+HELM, KUSTOMIZE = "helm", "kustomize"
+TOOLS = {
+    HELM: sources.ToolSource("3.18.6", "kubernetes-plugin/helm.sh", "5 to 10 minutes"),
+    KUSTOMIZE: sources.ToolSource("5.7.1", "kustomize/build.sh", "a minute or two"),
+}
+"""The versions are those of the go.mod next to each script; a test compares them."""
 
 
 def find(name: str, cache: Path | None = None) -> Path:
-    """The folder to put in front of PATH. Raises ``NoToolchain`` where the plugin is not there."""
+    """The folder to put in front of PATH. Raises ``ToolchainNotFound`` if the plugin isn't installed."""
     found = shutil.which(_binary_name(name))
     if found is not None and "path" in pulumi_cli.allowed_ways():
         return Path(found).absolute().parent
@@ -40,7 +45,7 @@ def find(name: str, cache: Path | None = None) -> Path:
 
 
 def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
-    """The folder of the plugin that is there, or of one that is downloaded or built now. Raises ``NoToolchain``."""
+    """The folder of the plugin, which is downloaded or built if necessary. Raises ``ToolchainNotFound``."""
     cache = cache or pulumi_cli.cache_folder()
     try:
         return find(name, cache)
@@ -48,24 +53,34 @@ def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
         pass
     with pulumi_cli.exclusive_lock(cache, progress):
         try:
-            return find(name, cache)  # the one we waited for may have made it
+            return find(name, cache)  # the process we waited for may have installed it
         except ToolchainNotFound:
             return _install(name, cache, progress)
 
 
 def with_plugins(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
-    """The CLI together with the plugins that these targets need."""
+    """The CLI together with the plugins that these targets need, and the tools that they can use if they are there."""
     from programs import registry  # not at the top: the image's tools are installed from this package alone
 
     found = filter(None, map(registry.find, targets))
-    names = sorted({plugin for target in found for plugin in target.description.plugins})
+    descriptions = [target.description for target in found]
+    names = sorted({plugin for description in descriptions for plugin in description.plugins})
+    optional = sorted({tool for description in descriptions for tool in description.tools})
     folders = [str(ensure(name, progress)) for name in names]
+    folders += [str(folder) for folder in map(find_optional, optional) if folder]
     return replace(tools, path=os.pathsep.join([*folders, tools.path]))
+
+
+def find_optional(name: str) -> Path | None:
+    try:
+        return find(name)
+    except ToolchainNotFound:
+        return None
 
 
 def _install(name: str, cache: Path, progress: Progress) -> Path:
     failures: dict[str, str] = {}
-    makers = {"build": sources.build_helm} if name == HELM else _PLUGIN_INSTALLERS
+    makers = {"build": partial(sources.build_tool, TOOLS[name])} if name in TOOLS else _PLUGIN_INSTALLERS
     for way in [way for way in makers if way in pulumi_cli.allowed_ways()]:
         staging = cache / "plugins" / f".new-{name}-{os.getpid()}"
         try:
@@ -77,7 +92,7 @@ def _install(name: str, cache: Path, progress: Progress) -> Path:
             return place
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"{_title(name)}: {way} did not work: {str(why).splitlines()[0]}")
+            progress(f"{_title(name)}: {way} failed: {str(why).splitlines()[0]}")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     raise ToolchainNotFound(_not_found_message(name, failures))
@@ -87,11 +102,11 @@ _PLUGIN_INSTALLERS = {"download": sources.download_plugin, "build": sources.buil
 
 
 def version(name: str) -> str:
-    return HELM_VERSION if name == HELM else metadata.version(f"pulumi-{name}")
+    return TOOLS[name].version if name in TOOLS else metadata.version(f"pulumi-{name}")
 
 
 def _binary_name(name: str) -> str:
-    return HELM if name == HELM else f"pulumi-resource-{name}"
+    return name if name in TOOLS else f"pulumi-resource-{name}"
 
 
 def _install_folder(name: str, cache: Path) -> Path:
@@ -99,14 +114,14 @@ def _install_folder(name: str, cache: Path) -> Path:
 
 
 def _title(name: str) -> str:
-    return f"{'' if name == HELM else 'plugin '}{name} {version(name)}"
+    return f"{'' if name in TOOLS else 'plugin '}{name} {version(name)}"
 
 
 def _not_found_message(name: str, failures: dict[str, str]) -> str:
-    target = HELM if name == HELM else f"plugin-{name}"
+    target = name if name in TOOLS else f"plugin-{name}"
     return "\n".join(
         [
-            f"{_title(name).capitalize()} is not on this machine.",
+            f"{_title(name).capitalize()} isn't installed.",
             *(f"  {way}: {why}" for way, why in failures.items()),
             f"Run `make {target}` in a checkout of Eph, or put {_binary_name(name)} on PATH.",
         ]
@@ -114,7 +129,7 @@ def _not_found_message(name: str, failures: dict[str, str]) -> str:
 
 
 def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """Finds or makes the named plugins and says which folders to put in front of PATH."""
+    """Finds or installs the named plugins and prints the folders to put in front of PATH."""
     try:
         found = [ensure(name, lambda line: print(line, file=err, flush=True)) for name in arguments]
     except ToolchainNotFound as why:

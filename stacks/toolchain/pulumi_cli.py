@@ -1,17 +1,19 @@
-"""A Pulumi CLI of a fit version on this machine, wherever it comes from.
+"""Finds or installs a compatible Pulumi CLI.
 
-The CLI and the SDK are one product in two parts, so the pinned SDK says which CLI is fit: the same release, or a
+The CLI and the SDK are released together, so the pinned SDK determines which CLI is compatible: the same release, or a
 newer one of the same major version. Four ways are tried in this order, and the first that works is used:
 
-1. ``path``      a fit ``pulumi`` that the machine already has;
-2. ``cache``     the one that an earlier call left in Eph's cache;
-3. ``download``  Pulumi's own installer, by the Automation API;
-4. ``build``     from its Go module, for machines that reach a Go proxy but not Pulumi's site.
+1. ``path``      a compatible ``pulumi`` on PATH;
 
-``find`` only looks (1, 2) and is quick; ``ensure`` may take minutes and says how far it is. What it makes goes
-into a cache outside the tree, under a lock, and is put in place by one rename: two that start at once make it once,
-and what was interrupted is never taken for whole. When nothing works, one message says what was tried and why each
-way failed.
+2. ``cache``     the one that an earlier call left in Eph's cache;
+
+3. ``download``  Pulumi's own installer, through the Automation API;
+
+4. ``build``     from its Go module, for machines that can reach a Go proxy but not Pulumi's site.
+
+``find`` only looks (1, 2) and is quick; ``ensure`` may take minutes and reports progress. It installs into a cache
+outside the tree, under a lock, and moves the result into place with one rename: two concurrent calls install it once,
+and an interrupted install is never used. If nothing works, one message says what was tried and why each way failed.
 """
 
 from __future__ import annotations
@@ -35,14 +37,14 @@ from stacks.toolchain.installers import SourceUnavailable
 Progress = Callable[[str], None]
 
 VERSION = metadata.version("pulumi")
-"""The one place that says which Pulumi: the SDK that is installed. go.mod, pyproject and the locks agree by a test."""
+"""The Pulumi version: that of the installed SDK. A test checks that go.mod, pyproject and the locks agree."""
 
 WAYS = ("path", "cache", "download", "build")
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """``path``: what to put in front of PATH, one or more folders joined as PATH joins them."""
+    """``path``: what to put in front of PATH, one or more folders in PATH's format."""
 
     pulumi: Path
     version: str
@@ -51,18 +53,18 @@ class Toolchain:
 
 
 class ToolchainNotFound(RuntimeError):
-    """No fit Pulumi CLI; the message lists every way that was tried, why it failed, and what to do."""
+    """No compatible Pulumi CLI; the message lists every way that was tried, why it failed, and what to do."""
 
 
 def cache_folder() -> Path:
-    """Where Eph keeps what it makes for this machine: ``EPH_CACHE``, else the user's cache folder."""
+    """Eph's cache on this machine: ``EPH_CACHE``, or else the user's cache folder."""
     own = os.environ.get("EPH_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return (Path(own) if own else Path(shared) / "eph").expanduser().absolute()
 
 
 def find(cache: Path | None = None) -> Toolchain:
-    """The Pulumi CLI that is there; downloads and builds nothing. Raises ``NoToolchain``."""
+    """The installed Pulumi CLI; downloads and builds nothing. Raises ``ToolchainNotFound``."""
     found, failures = _find_existing(cache or cache_folder())
     if found is None:
         raise ToolchainNotFound(_not_found_message(failures))
@@ -70,17 +72,17 @@ def find(cache: Path | None = None) -> Toolchain:
 
 
 def ensure(progress: Progress, cache: Path | None = None) -> Toolchain:
-    """The Pulumi CLI that is there, or one that is downloaded or built now. Raises ``NoToolchain``."""
+    """The Pulumi CLI, which is downloaded or built if necessary. Raises ``ToolchainNotFound``."""
     cache = cache or cache_folder()
     found, failures = _find_existing(cache)
     if found is not None:
         return found
     try:
         with exclusive_lock(cache, progress):
-            found, failures = _find_existing(cache)  # the one we waited for may have made it
+            found, failures = _find_existing(cache)  # the process we waited for may have installed it
             return found or _install(cache, failures, progress)
     except OSError as why:
-        raise ToolchainNotFound(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
+        raise ToolchainNotFound(f"{cache}: {why.strerror}; set EPH_CACHE to a writable folder") from why
 
 
 def _find_existing(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
@@ -99,11 +101,11 @@ def _find_existing(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
 
 
 def allowed_ways() -> frozenset[str]:
-    """The ways that the operator lets tools come by."""
+    """The ways of getting tools that the operator allows."""
     given = os.environ.get("EPH_TOOLCHAIN_WAYS", "")
     chosen = frozenset(given.replace(",", " ").split()) or frozenset(WAYS)
     if unknown := sorted(chosen - frozenset(WAYS)):
-        raise ToolchainNotFound(f"EPH_TOOLCHAIN_WAYS names {', '.join(unknown)}; the ways there are: {', '.join(WAYS)}")
+        raise ToolchainNotFound(f"EPH_TOOLCHAIN_WAYS contains {', '.join(unknown)}; use any of: {', '.join(WAYS)}")
     return chosen
 
 
@@ -119,7 +121,7 @@ def _on_path(cache: Path) -> Toolchain:
 
 
 def _in_cache(cache: Path, source: str = "cache") -> Toolchain:
-    """What lies in the cache was tried before it was put there, so its folder's name is believed."""
+    """The CLI in the cache was tested before it was moved there, so the folder's name is trusted."""
     folder = cache / "pulumi" / VERSION / "bin"
     if not (folder / "pulumi").is_file():
         raise SourceUnavailable(f"nothing at {folder}")
@@ -127,26 +129,26 @@ def _in_cache(cache: Path, source: str = "cache") -> Toolchain:
 
 
 def _toolchain(binary: Path, version: str, cache: Path, source: str) -> Toolchain:
-    """Our plugin comes first on PATH, whether or not this pulumi brought the SDK's."""
+    """Our plugin comes first on PATH, whether or not this pulumi includes the SDK's."""
     try:
         plugins = sources.plugin_folder(cache)
     except OSError as why:
-        raise SourceUnavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
+        raise SourceUnavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a writable folder") from why
     return Toolchain(binary, version, os.pathsep.join([str(plugins), str(binary.parent)]), source)
 
 
 def version_of(binary: Path) -> str:
-    """What ``pulumi version`` says, without its v."""
+    """The output of ``pulumi version``, without the v."""
     env = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
     try:
         done = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=30, env=env, check=True)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as why:
-        raise SourceUnavailable(f"{binary} does not run: {why}") from why
+        raise SourceUnavailable(f"{binary} doesn't run: {why}") from why
     return done.stdout.strip().removeprefix("v")
 
 
 def incompatibility(version: str, pinned: str) -> str:
-    """Why a CLI of this version can't serve the pinned SDK; empty when it can."""
+    """Why a CLI of this version isn't compatible with the pinned SDK; empty if it is."""
     ours, theirs = _parse_version(pinned), _parse_version(version)
     if theirs is None or ours is None:
         return "not a version"
@@ -170,25 +172,25 @@ def _install(cache: Path, failures: dict[str, str], progress: Progress) -> Toolc
             return _in_cache(cache, way)
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"pulumi {VERSION}: {way} did not work: {str(why).splitlines()[0]}")
+            progress(f"pulumi {VERSION}: {way} failed: {str(why).splitlines()[0]}")
     raise ToolchainNotFound(_not_found_message(failures))
 
 
 def _install_with(make: Callable[[Path, str, Progress], None], cache: Path, progress: Progress) -> None:
-    """Makes it in a folder of its own beside the place, tries it, and moves it there whole."""
+    """Installs it into a temporary folder, tests it, and moves it into place."""
     home = cache / "pulumi"
-    for left in home.glob(".new-*"):  # of one that was killed: we hold the lock, so nobody is at work there
+    for left in home.glob(".new-*"):  # left by a killed process: we hold the lock, so nobody is using it
         shutil.rmtree(left, ignore_errors=True)
     staging, place = home / f".new-{os.getpid()}", home / VERSION
     try:
         (staging / "bin").mkdir(parents=True)
         make(staging, VERSION, progress)
-        made = version_of(staging / "bin" / "pulumi")
-        if made != VERSION:
-            raise SourceUnavailable(f"what came is {made}, not {VERSION}")
-        # Pulumi warns at each run when another stands beside it than the one that PATH names.
+        installed_version = version_of(staging / "bin" / "pulumi")
+        if installed_version != VERSION:
+            raise SourceUnavailable(f"it installed {installed_version}, not {VERSION}")
+        # Pulumi warns at each run if there is another one next to the one that PATH names.
         (staging / "bin" / sources.PYTHON_PLUGIN).unlink(missing_ok=True)
-        shutil.rmtree(place, ignore_errors=True)  # a place without bin/pulumi, or _look had found it
+        shutil.rmtree(place, ignore_errors=True)  # a folder without bin/pulumi, otherwise it would have been found
         staging.rename(place)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -196,14 +198,14 @@ def _install_with(make: Callable[[Path, str, Progress], None], cache: Path, prog
 
 @contextmanager
 def exclusive_lock(cache: Path, progress: Progress) -> Iterator[None]:
-    """One maker at a time on this machine. The kernel frees the lock when its owner dies, however it dies."""
+    """One installer at a time on this machine. The kernel releases the lock when its owner dies."""
     home = cache / "pulumi"
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress(f"another process is making pulumi {VERSION}: waiting for it")
+            progress(f"another process is installing pulumi {VERSION}: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -212,9 +214,9 @@ def _not_found_message(failures: dict[str, str]) -> str:
     tried = [f"  {way}: {failures.get(way, 'not tried')}" for way in WAYS]
     return "\n".join(
         [
-            f"There is no Pulumi CLI that fits the SDK ({VERSION} or a newer {VERSION.split('.')[0]}.x). Tried:",
+            f"No compatible Pulumi CLI was found ({VERSION} or a newer {VERSION.split('.')[0]}.x). Tried:",
             *tried,
-            "What to do, one of:",
+            "Do one of:",
             "  run `make toolchain` in a checkout of Eph: it downloads or builds one;",
             f"  install Pulumi {VERSION} yourself and put it on PATH;",
             f"  put a pulumi {VERSION} into {cache_folder() / 'pulumi' / VERSION / 'bin'}.",
@@ -223,7 +225,7 @@ def _not_found_message(failures: dict[str, str]) -> str:
 
 
 def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """Finds or makes the tools and says where they are; ``--path`` says only what to put in front of PATH."""
+    """Finds or installs the tools and prints where they are; ``--path`` prints only what to put in front of PATH."""
     try:
         found = ensure(lambda line: print(line, file=err, flush=True))
     except ToolchainNotFound as why:
@@ -232,8 +234,8 @@ def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = 
     if "--path" in arguments:
         print(found.path, file=out)
         return 0
-    told = {"pulumi": found.pulumi, "version": found.version, "source": found.source, "PATH": found.path}
-    print(*(f"{name:8} {value}" for name, value in told.items()), sep="\n", file=out)
+    variables = {"pulumi": found.pulumi, "version": found.version, "source": found.source, "PATH": found.path}
+    print(*(f"{name:8} {value}" for name, value in variables.items()), sep="\n", file=out)
     return 0
 
 

@@ -114,6 +114,8 @@ def test_doctor_finds_what_is_missing_and_says_what_to_do(
     assert checks["Pulumi"]["verdict"] == "fail"
     assert "make toolchain" in checks["Pulumi"]["todo"]
     assert checks["bubblewrap"]["verdict"] == "warn"
+    assert checks["kustomize"]["verdict"] == "warn"
+    assert "make kustomize" in checks["kustomize"]["todo"]
     assert checks["server"]["verdict"] == "warn"
     assert "eph demo" in checks["server"]["todo"]
 

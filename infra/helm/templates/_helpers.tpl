@@ -2,7 +2,7 @@
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{ end -}}
 {{- end }}
 
-{{- /* What lies outside the namespace is called by the namespace too: two releases may have one name. */}}
+{{- /* Cluster-wide objects have the namespace in their name, because two releases can have the same name. */}}
 {{- define "eph.wide" -}}
 {{ printf "%s-%s" .Release.Namespace (include "eph.name" .) }}
 {{- end }}
@@ -24,23 +24,23 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.image.digest }}{{ $repository }}@{{ .Values.image.digest }}{{ else }}{{ $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end -}}
 {{- end }}
 
-{{- /* The marks of our namespaces: eph.dev/server is the setting name, a dash, and ten digits of the server's key. */}}
+{{- /* The labels of our namespaces: eph.dev/server is the setting name, a dash, and ten digits of the server's key. */}}
 {{- define "eph.server" -}}
 {{ .Values.settings.name | default "eph" }}
 {{- end }}
 
-{{- /* Who leads people to previews: settings.kubernetes.front, which is eph here. */}}
+{{- /* What routes traffic to previews: settings.kubernetes.front, which defaults to eph here. */}}
 {{- define "eph.front" -}}
 {{ (.Values.settings.kubernetes | default dict).front | default "eph" }}
 {{- end }}
 
-{{- /* The domains that previews are names of. */}}
+{{- /* The domains of previews. */}}
 {{- define "eph.domains" -}}
 {{- $domain := required "settings.domain is empty; name the domain that previews are names of" .Values.settings.domain }}
 {{- toJson (concat (list $domain) (.Values.settings.domains | default list) | uniq) }}
 {{- end }}
 
-{{- /* eph.toml: what values say, and what follows from where it runs. */}}
+{{- /* eph.toml: the values, and settings that follow from the cluster. */}}
 {{- define "eph.toml" -}}
 {{- $forge := dict }}
 {{- if .Values.secrets.forge.name }}
@@ -53,7 +53,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $previews := dict }}
 {{- if eq (include "eph.front" .) "eph" }}
   {{- range $key := list "ingress_class" "ingress_annotations" "tls_secret" "gateway" }}
-    {{- if get $given $key }}{{ fail (printf "settings.kubernetes.%s is of an Ingress that each preview has, and with front = eph it has none; say it of the wildcard, or set settings.kubernetes.front to ingress" $key) }}{{ end }}
+    {{- if get $given $key }}{{ fail (printf "settings.kubernetes.%s has no effect with front = eph, because previews then have no Ingress. Set it for the wildcard, or set settings.kubernetes.front to ingress" $key) }}{{ end }}
   {{- end }}
   {{- $_ := set $kubernetes "front" "eph" }}
   {{- $_ := set $kubernetes "front_namespace" .Release.Namespace }}
@@ -63,7 +63,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.secrets.images.name }}{{ $_ := set $kubernetes "pull_secret_file" "/etc/eph/images/.dockerconfigjson" }}{{ end }}
 {{- $own := dict "home" "/var/lib/eph" "listen" "0.0.0.0:8081" "gateway_listen" "0.0.0.0:8080" "gateway" "beside" "forge" $forge "kubernetes" $kubernetes "targets" (dict "allowed" (list "kubernetes") "default" "kubernetes") }}
 {{- if .Values.secrets.passphrase.name }}{{ $_ := set $own "passphrase_file" "/etc/eph/passphrase/passphrase" }}{{ end }}
-{{- /* Numbers of values are all floats in Helm; written as text, ephd reads them as what they are. */}}
+{{- /* Helm turns all numbers into floats; as text, ephd parses them correctly. */}}
 {{- include "eph.table" (dict "table" (mergeOverwrite (dict "previews" $previews) (deepCopy .Values.settings) $own)) }}
 {{- end }}
 
@@ -84,7 +84,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{- /* A JSON string, list, boolean or integer is one of TOML too. */}}
+{{- /* JSON strings, lists, booleans and integers are valid TOML, too. */}}
 {{- define "eph.value" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ toRawJson . }}{{ end }}
 {{- end }}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# An authority, a certificate for each component, kubeconfigs, and the key that signs service accounts' tokens:
-# certs.sh FOLDER NODE_ADDRESS NODE_NAME SERVICE_ADDRESS. Valid for 30 days, made anew at every start.
+# Creates a CA, a certificate for each component, kubeconfigs, and the key that signs service account tokens:
+# certs.sh FOLDER NODE_ADDRESS NODE_NAME SERVICE_ADDRESS. Valid for 30 days, recreated at every start.
 set -eu
 folder=$1 address=$2 node=$3 service=$4
 mkdir -p "$folder"

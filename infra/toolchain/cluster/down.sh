@@ -1,18 +1,18 @@
 #!/bin/bash
-# Ends the test cluster and everything of it: down.sh. What was built stays in the cache.
+# Stops the test cluster and removes everything it created: down.sh. Build results stay in the cache.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/names.sh"
 
 if [ -s "$RUN/init" ]; then
   first=$(cat "$RUN/init")
-  # Its number alone proves nothing: it must be at work in that very folder.
+  # The pid alone proves nothing: the process must be running in that exact folder.
   if [ "$(readlink "/proc/$first/cwd" 2>/dev/null)" = "$(readlink -f "$RUN")" ]; then
     kill -KILL "$first"
     for _ in $(seq 200); do [ -d "/proc/$first" ] || break; sleep 0.05; done
   fi
 fi
-ip link del "$LINK" 2>/dev/null || true # with it go its address and the routes
+ip link del "$LINK" 2>/dev/null || true # removes its address and routes, too
 for _ in $(seq 100); do
   left=
   for group in /sys/fs/cgroup/"$NODE" /sys/fs/cgroup/*/"$NODE"; do
@@ -23,7 +23,7 @@ for _ in $(seq 100); do
   [ -n "$left" ] || break
   sleep 0.1
 done
-[ -z "${left:-}" ] || echo "cluster: $left is still there" >&2
+[ -z "${left:-}" ] || echo "cluster: $left still exists" >&2
 if [ -s "$RUN/sysctl.before" ]; then
   read -ra before <"$RUN/sysctl.before" || true # no line ends it
   names=($KEPT)

@@ -1,8 +1,8 @@
-# What up.sh, node.sh and down.sh agree on. Sourced; RUN is where the running cluster keeps its things.
+# Names shared by up.sh, node.sh and down.sh, which source this file. RUN is the folder of the running cluster.
 CACHE=${EPH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/eph}/cluster
 RUN=${EPH_CLUSTER_RUN:-$CACHE/run}
 NODE=eph-node
-LINK=eph-cluster # the host's end of the one cable to the node
+LINK=eph-cluster # the host's end of the link to the node
 HOST_ADDRESS=10.213.0.1
 ADDRESS=10.213.0.2
 PODS=10.244.0.0/16

@@ -1,13 +1,13 @@
 #!/bin/bash
-# The first process of the node's namespaces; started by up.sh, which exports what is used here. It ends when any of
-# its components does, so that a half-dead cluster is a dead one.
+# The first process in the node's namespaces; started by up.sh, which exports the variables. It exits when any
+# component exits, so that a cluster never runs half-broken.
 set -euo pipefail
 cd "$RUN"
 pki=$RUN/pki
 mkdir -p etc cni registry/data
 
-# Paths that runc, containerd and the kubelet have built in: private to this namespace, gone with it. The empty folders
-# below them are the machine's; down.sh removes those that were made.
+# Paths that are hard-coded in runc, containerd and the kubelet, mounted privately in this namespace. The empty mount
+# points are on the machine; down.sh removes those created here.
 for folder in /run/netns /run/containerd /run/runc /var/log/containers /var/lib/kubelet; do
   [ -d "$folder" ] || { mkdir -p "$folder"; echo "$folder" >>made; }
   mount -t tmpfs tmpfs "$folder"
@@ -17,7 +17,7 @@ ip link set lo up
 ip addr add "$ADDRESS/24" dev eth0
 ip link set eth0 up
 ip route add default via "$HOST_ADDRESS"
-ip addr add "$METADATA/32" dev lo # where a cloud's metadata service is: something answers, so that tests can be refused
+ip addr add "$METADATA/32" dev lo # the address of a cloud's metadata service: something responds there, so that tests can check that it is blocked
 sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 
 start() {
@@ -33,7 +33,7 @@ start etcd etcd --data-dir "$RUN/etcd" --name "$NODE" --unsafe-no-fsync \
   --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
   --initial-cluster "$NODE=http://127.0.0.1:2380"
 
-# A private registry: who has no password gets nothing. The hash is bcrypt, the only one that it takes.
+# A private registry, which requires a password. It supports only bcrypt hashes.
 password=$(openssl rand -hex 12)
 printf 'eph:%s' "$password" >registry/auth
 "${PYTHON:-python3}" -W ignore -c 'import crypt, sys; print("eph:" + crypt.crypt(sys.argv[1], crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)).replace("$2b$", "$2a$"))' \
@@ -50,7 +50,7 @@ start registry docker-registry serve "$RUN/etc/registry.yaml"
 mkdir -p "etc/certs.d/$REGISTRY"
 printf 'server = "http://%s"\n[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY" "$REGISTRY" \
   >"etc/certs.d/$REGISTRY/hosts.toml"
-# restrict_oom_score_adj: without CAP_SYS_RESOURCE a lowered score is refused, and every pod dies at its start.
+# restrict_oom_score_adj: without CAP_SYS_RESOURCE lowering the score fails, and every pod dies at its start.
 cat >etc/containerd.toml <<TOML
 version = 2
 root = "$RUN/containerd/root"
@@ -94,10 +94,10 @@ start kube-apiserver "$BIN/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 
 for _ in $(seq 200); do ctr -a "$RUN/containerd.sock" version >/dev/null 2>&1 && break; sleep 0.1; done
 for image in "$IMAGES"/*.tar; do ctr -a "$RUN/containerd.sock" -n k8s.io images import "$image"; done
 
-# Only now: before the bootstrap roles exist the controller manager is refused and ends.
+# Only now: before the bootstrap roles exist, the controller manager is denied access and exits.
 k() { "$BIN/kubectl" --kubeconfig "$pki/admin.kubeconfig" "$@"; }
 for _ in $(seq 600); do k get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
-rates="--kube-api-qps=200 --kube-api-burst=400 --leader-elect=false" # with the default rates a namespace takes 5 s more
+rates="--kube-api-qps=200 --kube-api-burst=400 --leader-elect=false" # with the default rates, a namespace takes 5 s longer
 config() { echo "--kubeconfig=$pki/$1.kubeconfig --authentication-kubeconfig=$pki/$1.kubeconfig --authorization-kubeconfig=$pki/$1.kubeconfig"; }
 start kube-controller-manager "$BIN/kube-controller-manager" $(config controller-manager) $rates --bind-address=127.0.0.1 \
   --service-account-private-key-file="$pki/accounts.key" --root-ca-file="$pki/ca.crt" \
@@ -131,7 +131,7 @@ evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available:
 YAML
 start kubelet "$BIN/kubelet" --config="$RUN/etc/kubelet.yaml" --kubeconfig="$pki/kubelet.kubeconfig" \
   --root-dir="$RUN/kubelet" --hostname-override="$NODE" --node-ip="$ADDRESS"
-# minSyncPeriod: with the default one a service refuses for 0.7 s after its Deployment is available.
+# minSyncPeriod: with the default, a service refuses connections for 0.7 s after its Deployment is available.
 cat >etc/proxy.yaml <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -148,4 +148,4 @@ start kube-proxy "$BIN/kube-proxy" --config="$RUN/etc/proxy.yaml"
 start policy "$BIN/tools" policy --kubeconfig="$pki/admin.kubeconfig"
 
 wait -n -p ended && code=0 || code=$?
-echo "process $ended ended with $code; so ends the node"
+echo "process $ended exited with $code; stopping the node"

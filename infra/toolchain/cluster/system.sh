@@ -1,10 +1,10 @@
 #!/bin/sh
-# The system packages that the test cluster stands on. Nothing that comes with them is started: the cluster starts its
-# own, in namespaces of its own.
+# Installs the system packages that the test cluster needs. Their services aren't started: the cluster starts its own,
+# in its own namespaces.
 set -eu
 
 say() { printf 'cluster: %s\n' "$*" >&2; }
-[ "$(id -u)" = 0 ] || { say "a node needs root: run it as root, or name a cluster of your own with EPH_TEST_KUBECONFIG"; exit 1; }
+[ "$(id -u)" = 0 ] || { say "a node needs root: run this as root, or set EPH_TEST_KUBECONFIG to use your own cluster"; exit 1; }
 
 missing=
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "$1" ] || missing="$missing $2"; }

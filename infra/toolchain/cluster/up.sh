@@ -1,12 +1,12 @@
 #!/bin/bash
-# A real Kubernetes of one node on this machine, as plain processes: up.sh. Undone by down.sh.
+# Starts a real single-node Kubernetes on this machine, as plain processes: up.sh. Undone by down.sh.
 #
-# All of it lives in one set of namespaces (network, mounts, processes) whose first process is node.sh. Ending that one
-# ends everything: containers, mounts, rules of the firewall. On the machine itself there are only a cable, two routes,
-# a folder and a group of cgroups. The machine reaches pods and services by the routes.
+# It runs in one set of namespaces (network, mounts, processes) whose first process is node.sh. Killing that process
+# removes everything: containers, mounts, firewall rules. Outside there are only a network link, two routes, a folder
+# and a cgroup. The machine reaches pods and services through the routes.
 #
-# What is missing is built first, once, into Eph's cache (system.sh, build.sh, images.py). Up already: nothing to do.
-# Prints where the kubeconfig and the registry are, as lines for a shell.
+# Missing parts are built first, once, into Eph's cache (system.sh, build.sh, images.py). Does nothing if it is already
+# up. Prints the locations of the kubeconfig and the registry as shell commands.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/names.sh"
@@ -22,8 +22,8 @@ tell() { # for eval, and for tests
 
 "$here/system.sh"
 mkdir -p "$CACHE"
-exec 9>"$CACHE/.lock" # one builder and one starter at a time; freed with the process, however it ends
-flock -n 9 || { say "another one is building or starting it: waiting"; flock 9; }
+exec 9>"$CACHE/.lock" # one build or start at a time; released when the process ends
+flock -n 9 || { say "another process is building or starting it: waiting"; flock 9; }
 
 cd "$here"
 digest() { cat "$@" | sha256sum | cut -c1-16; }
@@ -32,10 +32,10 @@ project=$here/../../..
 export BIN=$built/bin IMAGES=$built/images-$(digest images.py "$project"/orchestrator/demo/cluster/oci.py)
 if [ ! -e "$built/.whole" ]; then
   say "building Kubernetes from its Go modules; 8 to 15 minutes the first time on two cores"
-  rm -rf "$CACHE"/.new-* # of one that was killed: we hold the lock
+  rm -rf "$CACHE"/.new-* # left by a killed build: we hold the lock
   mkdir -p "$CACHE/.new-$$"
   "$here/build.sh" "$CACHE/.new-$$" >"$CACHE/build.log" 2>&1 9>&- ||
-    { tail -n 5 "$CACHE/build.log" >&2; say "the build failed; all that it said: $CACHE/build.log"; exit 1; }
+    { tail -n 5 "$CACHE/build.log" >&2; say "the build failed; full output: $CACHE/build.log"; exit 1; }
   touch "$CACHE/.new-$$/.whole"
   rm -rf "$built"
   mv "$CACHE/.new-$$" "$built"
@@ -48,13 +48,13 @@ fi
 
 if [ -e "$RUN/init" ] && [ -d "/proc/$(cat "$RUN/init")" ] && [ -e "$RUN/ready" ]; then
   [ "$(cat "$RUN/built")" = "$BIN" ] || {
-    say "the one that runs was started from an older or newer version of this project; end it first: make cluster-down"
+    say "the running cluster was started from another version of this project; stop it first: make cluster-down"
     exit 1
   }
   tell
   exit 0
 fi
-"$here/down.sh" # what an interrupted start left
+"$here/down.sh" # cleans up after an interrupted start
 
 mkdir -p "$RUN/log" "$RUN/registry"
 chmod 711 "$RUN"
@@ -81,8 +81,8 @@ await() { # WHAT COMMAND...
   local what=$1 end=$((SECONDS + 180))
   shift
   until "$@" >/dev/null 2>&1; do
-    [ -d "/proc/$first" ] || fail "the node died before: $what"
-    ((SECONDS < end)) || fail "not within 180 s: $what"
+    [ -d "/proc/$first" ] || fail "the node died while waiting for: $what"
+    ((SECONDS < end)) || fail "timed out after 180 s waiting for: $what"
     sleep 0.1
   done
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs a command beside a real Kubernetes: with.sh COMMAND ...
+# Runs a command with a real Kubernetes: with.sh COMMAND ...
 #
-# EPH_TEST_KUBECONFIG names a cluster of the caller's own. Otherwise the test cluster of this machine is used: one that
-# is up already stays up, one that is started for the command ends with it.
+# EPH_TEST_KUBECONFIG selects your own cluster. Otherwise this machine's test cluster is used: if it is already up, it
+# stays up; if it is started for the command, it is stopped afterwards.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 

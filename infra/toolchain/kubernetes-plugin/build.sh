@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds Pulumi's Kubernetes plugin from its Go module, at the version named below: build.sh OUT_FILE
 #
-# For machines that reach a Go proxy but not Pulumi's own site. Cold about 15 CPU minutes and 4 GB of Go's own caches;
-# interrupted, it goes on from there. The caller gives a temporary OUT_FILE and renames it.
-# The release's tag is not a version that module proxies serve, so go.mod names its commit by a pseudo-version.
-# -N -l: no optimisation, as for the test cluster, with which it shares compiled packages; a plugin mostly waits.
+# For machines that can reach a Go proxy but not Pulumi's site. A cold build takes about 15 CPU minutes and 4 GB of Go
+# caches; an interrupted one resumes. The caller passes a temporary OUT_FILE and renames it.
+# Module proxies don't serve the release's tag as a version, so go.mod refers to its commit by a pseudo-version.
+# -N -l: no optimization, to share compiled packages with the test cluster; a plugin mostly waits.
 set -eu
 
 version=4.25.0
@@ -13,7 +13,7 @@ case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$(dirname "$0")"
 export CGO_ENABLED=0 GOWORK=off GOFLAGS="${EPH_GOFLAGS:-}"
 
-# A copy, because two files have to lie beside main.go, and the tree is not written to.
+# A copy, because two files have to be next to main.go, and the tree must not be modified.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

@@ -1,16 +1,16 @@
 #!/bin/sh
 # Builds Helm from its Go module, at the version that Pulumi's Kubernetes plugin renders charts with: helm.sh OUT_FILE
 #
-# The same go.mod and the same flags as the plugin's, so what that build compiled is not compiled again: seconds after
-# it, 5 CPU minutes without it. The caller gives a temporary OUT_FILE and renames it.
+# Uses the plugin's go.mod and flags, so packages compiled for the plugin aren't compiled again: it takes seconds after
+# that build, and 5 CPU minutes without it. The caller passes a temporary OUT_FILE and renames it.
 set -eu
 
 out=${1:?usage: helm.sh OUT_FILE}
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 cd "$(dirname "$0")"
 version=$(sed -n 's|^\thelm.sh/helm/v3 \(v[0-9.]*\).*$|\1|p' go.mod)
-[ -n "$version" ] || { echo "go.mod names no helm.sh/helm/v3" >&2; exit 1; }
-lib=k8s.io/client-go # charts may ask what cluster they are rendered for; without one it is that of this library
+[ -n "$version" ] || { echo "go.mod doesn't contain helm.sh/helm/v3" >&2; exit 1; }
+lib=k8s.io/client-go # charts can query the cluster's version; without a cluster it is this library's
 minor=$(sed -n "s|^\t$lib v0\.\([0-9]*\)\..*\$|\1|p" go.mod)
 
 CGO_ENABLED=0 GOWORK=off GOFLAGS="${EPH_GOFLAGS:-}" exec go build -v -mod=readonly -trimpath -buildvcs=false \

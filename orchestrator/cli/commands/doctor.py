@@ -1,6 +1,6 @@
-"""``eph doctor``: what this machine has of what Eph needs, and what to do about the rest.
+"""``eph doctor``: what this machine has of what Eph needs, and how to fix the rest.
 
-Each check looks at the real thing (it runs bubblewrap, it binds the port) and never changes anything.
+Each check tries the real thing (it runs bubblewrap, it binds the port) and never changes anything.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +32,7 @@ GIGABYTE = 1024**3
 class CheckStatus(StrEnum):
     OK = "ok"
     WARN = "warn"
-    """It works without, but less well."""
+    """Eph works without it, but less well."""
     FAIL = "fail"
 
 
@@ -52,7 +53,8 @@ def doctor(
 
     Shows problems and how to fix them. Exit status: 1 if something is missing.
     """
-    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, lambda: _port(port), _server, _disk)]
+    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap)]
+    checks += [*_tools(), _port(port), _server(), _disk()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
     else:
@@ -131,6 +133,24 @@ def _bubblewrap() -> DoctorCheck:
     return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
 
 
+def _tools() -> Iterator[DoctorCheck]:
+    """Programs that a target runs only for some repositories."""
+    from programs import registry
+    from stacks.toolchain import plugins
+
+    users: dict[str, list[str]] = {}
+    for target, description in registry.descriptions().items():
+        for tool in description.tools:
+            users.setdefault(tool, []).append(f"`{target}`")
+    for tool, targets in sorted(users.items()):
+        folder = plugins.find_optional(tool)
+        if folder:
+            yield DoctorCheck(tool, CheckStatus.OK, f"{folder / tool}")
+            continue
+        todo = f"Run `make {tool}`, or put it on PATH, if repositories on target {', '.join(sorted(targets))} use it."
+        yield DoctorCheck(tool, CheckStatus.WARN, f"{tool} is not installed", todo)
+
+
 def _port(port: int) -> DoctorCheck:
     name = f"port {port}"
     try:
@@ -161,7 +181,8 @@ def _server() -> DoctorCheck:
         with connect(timeout=5.0) as client:
             status = client.get("status")
     except CliError as error:
-        # A server that was never started is not a fault of the machine; one that was named and is not there is.
+        # A server that was never started isn't a problem of the machine, but one that was configured and doesn't
+        # respond is.
         verdict = CheckStatus.FAIL if os.environ.get("EPH_URL") else CheckStatus.WARN
         return DoctorCheck("server", verdict, error.message, error.hint)
     term = status.get("term", 1)
@@ -187,12 +208,12 @@ def _disk() -> DoctorCheck:
 
 
 def _run_command(*command: str, timeout: float = 10.0) -> tuple[bool, str]:
-    """Whether it ended well, and its first line, of whichever stream it wrote to."""
+    """Whether it succeeded, and the first line of its output, from either stream."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, errors="replace", check=False)
     except FileNotFoundError:
-        return False, f"{command[0]} is not installed"
+        return False, f"{command[0]} isn't installed"
     except (OSError, subprocess.TimeoutExpired) as error:
-        return False, f"{command[0]} could not be run: {error}"
+        return False, f"can't run {command[0]}: {error}"
     lines = (done.stdout + done.stderr).strip().splitlines()
     return done.returncode == 0, lines[0] if lines else f"{command[0]} exited with status {done.returncode}"

@@ -1,4 +1,4 @@
-"""``eph up``, ``down``, ``extend``, ``keep``, ``sleep``, ``wake``: acting on one environment."""
+"""``eph up``, ``down``, ``extend``, ``keep``, ``sleep``, ``wake``: act on one environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.cli import environment_names, output, polling
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
-if TYPE_CHECKING:  # a command imports what it needs when it runs, so that help is quick
+if TYPE_CHECKING:  # commands import what they need when they run, so that help is fast
     from orchestrator.cli.api_client import ApiClient
     from orchestrator.surfaces.api.schemas import EnvironmentItem
 
@@ -48,10 +48,10 @@ def up(
         item = _post_action(client, before, "up")
         if wait:
             item = polling.until_ready(client, before, longest)
-    asked = (
+    message = (
         f"{item.name}: retry requested; it is {item.phase}. Use `eph up {item.name} --wait` to wait until it is ready."
     )
-    _print_result(item, form, (item.url or f"{item.name} is ready") if wait else asked)
+    _print_result(item, form, (item.url or f"{item.name} is ready") if wait else message)
 
 
 @app.command()
@@ -182,7 +182,7 @@ def parse_seconds(text: str) -> int:
 
 
 def confirm(question: str, assume_yes: bool) -> None:
-    """Asks a person; a script has to say --yes, because nobody is there to answer."""
+    """Asks a person; a script must pass --yes, because it can't answer."""
     if assume_yes:
         return
     if not sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""``eph list``, ``get``, ``why``, ``open``: reading."""
+"""``eph list``, ``get``, ``why``, ``open``: read-only commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def list_(
     from orchestrator.surfaces.api.schemas import StatusResponse
 
     with connect() as client:
-        # What is held comes first: nothing happens to it until a person acts.
+        # A held plan comes first: nothing happens until a person acts.
         found = sorted(
             client.environments(repository=repository, phase=phase, limit=500), key=lambda item: item.phase != "held"
         )
@@ -78,7 +78,7 @@ def _source_label(item: EnvironmentItem) -> str:
 
 
 def _print_footer(status: StatusResponse, found: list[EnvironmentItem], *, filtered: bool) -> None:
-    """What belongs to the table but is no data: on the other stream, so that a pipe gets rows only."""
+    """Goes with the table but isn't data, so it is printed to stderr and a pipe gets rows only."""
     if not found:
         hint = "" if filtered else "; add the trigger label to a pull request that has an eph.yaml"
         output.print_note(f"no environments{' match' if filtered else ' yet'}{hint}")
@@ -171,7 +171,7 @@ def _attempts(item: EnvironmentItem) -> str:
 def why(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Explain an environment's state.
 
-    In sentences, with the facts that they rest on.
+    Gives the reasons and the facts behind them.
     """
     from orchestrator.cli.api_client import connect, path_segment
     from orchestrator.surfaces.api.schemas import Why

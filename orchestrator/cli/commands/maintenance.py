@@ -1,4 +1,4 @@
-"""``eph audit``, ``sweep`` and ``approve``: looking after the service."""
+"""``eph audit``, ``sweep`` and ``approve``: maintain the service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORPHANS, UNREAD = 1, 2
 def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Find orphaned resources.
 
-    Exit status: 0 no orphans, 1 orphans found, 2 something could not be checked.
+    Exit status: 0 no orphans, 1 orphans found, 2 something couldn't be checked.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import AuditResponse
@@ -32,14 +32,14 @@ def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
     with connect(timeout=300.0) as client:
         found = AuditResponse.model_validate(client.get("audit"))
     if form is OutputFormat.TABLE:
-        _print_audit(found)
+        print_audit(found)
     else:
         output.print_data(found.model_dump(mode="json"), form)
     if found.orphans or found.unread:
         raise typer.Exit(ORPHANS if found.orphans else UNREAD)
 
 
-def _print_audit(found: AuditResponse) -> None:
+def print_audit(found: AuditResponse) -> None:
     for orphan in found.orphans:
         output.print_line(f"{orphan.where}: {orphan.kind} {orphan.name}")
         output.print_prose(f"owner: {orphan.whose or 'unknown'}")
@@ -111,7 +111,7 @@ def approve(
 
 
 def _approve_commit(client: ApiClient, name: str, commit: str, yes: bool) -> dict[str, Any]:
-    """Bound to the commit that was shown, or that the person named: whatever is pushed meanwhile is not approved."""
+    """Applies to the commit that was shown or that the person named: later pushes aren't approved."""
     from orchestrator.cli.api_client import path_segment
 
     item = environment_names.find(client, name)

@@ -1,4 +1,4 @@
-"""``eph validate`` and ``init``: the eph.yaml of the repository here, without a server."""
+"""``eph validate`` and ``init``: work on the local repository's eph.yaml, without a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def validate(
 ) -> None:
     """Check an eph.yaml offline.
 
-    Tells each mistake with file, line, column and what was expected.
+    Reports each problem with file, line, column and what was expected.
     """
     from orchestrator.config.eph_yaml.parsing import validate_text
 

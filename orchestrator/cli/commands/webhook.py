@@ -1,4 +1,4 @@
-"""``eph webhook test``: whether the Git host can be heard, and what it said of its last tries."""
+"""``eph webhook test``: checks whether webhooks arrive, and lists the Git host's latest deliveries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Send a signed ping to the server's public address and show the result.
 
     The address is forge.webhook_url, or else the server's own. Also lists the latest deliveries from the Git
-    host, if Eph may read them. Changes nothing. Exit status: 1 if the ping did not arrive.
+    host, if Eph can read them. Changes nothing. Exit status: 1 if the ping didn't arrive.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import StatusResponse, WebhookTest

@@ -1,4 +1,5 @@
-"""What this server lets a repository ask for (Y4). Over a bound is a mistake that names the bound, never a cut."""
+"""What this server allows a repository to request (Y4). Exceeding a limit is an error that names the limit; a request
+is never silently reduced."""
 
 from __future__ import annotations
 
@@ -19,11 +20,9 @@ YamlPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """``allowed_targets`` may be asked for, ``installed_targets`` exist; ``domains`` may be chosen beside the server's
-    own.
-
-    ``sign_in_available``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned.
-    ``registries``: by target, where images may come from, as prefixes; anywhere when empty."""
+    """``allowed_targets`` can be selected, ``installed_targets`` exist; ``domains`` can be selected besides the
+    server's own. ``sign_in_available``: whether a file can require sign-in. ``templates``: the prepared databases by
+    target. ``registries``: the allowed prefixes of images by target; empty allows all."""
 
     installed_targets: frozenset[str] = frozenset({DEFAULT_TARGET})
     allowed_targets: frozenset[str] = frozenset({DEFAULT_TARGET})
@@ -45,8 +44,9 @@ class AdmissionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SecretGrants:
-    """What one repository may name of this server's secrets (Y4). ``granted``: by name, the mark of the value as it is
-    now. ``withheld``: what it may name, and its forks do not get. ``unreadable``: what cannot be read just now."""
+    """What one repository can use of this server's secrets (Y4). ``granted``: the current mark of the value, by name.
+    ``withheld``: secrets that the repository can use but its forks can't. ``unreadable``: secrets that can't be read
+    right now."""
 
     granted: Mapping[str, str] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
@@ -54,12 +54,12 @@ class SecretGrants:
 
 
 def resolve_target(config: EphYaml, policy: AdmissionPolicy) -> str:
-    """What the environments are made of: what the file says, what its sections mean, what the server prefers."""
+    """The target: what the file selects, or what its sections imply, or the server's default."""
     return config.target or next(iter(config.sections), policy.default_target)
 
 
 def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | None:
-    """Whether the target can be had here at all; if not, nothing else is worth saying."""
+    """Why the target isn't available; if it isn't, nothing else is worth reporting."""
     target = resolve_target(document.config, policy)
     path: YamlPath = ("target",) if document.config.target else document.config.sections[:1]
     usable = sorted(policy.installed_targets & policy.allowed_targets)
@@ -72,13 +72,13 @@ def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | Non
 
 
 def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> Iterator[Problem]:
-    """Everything in the file that the server does not grant."""
+    """Everything in the file that exceeds the server's limits."""
     config = document.config
     yield from _count_problems(document, policy)
     for path, length, most in (*_durations(config, policy), *_command_timeouts(config, policy)):
         if length > most:
-            asked, granted = format_duration(length), format_duration(most)
-            yield document.problem(path, f"{asked} exceeds the limit of this server", f"use at most {granted}")
+            requested, granted = format_duration(length), format_duration(most)
+            yield document.problem(path, f"{requested} exceeds the limit of this server", f"use at most {granted}")
     dns = config.environment.dns
     if dns and dns.domain not in policy.domains | {domain}:
         allowed = ", ".join(sorted(policy.domains | {domain}))
@@ -88,7 +88,7 @@ def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> 
 
 
 def unknown_secrets(document: Document, grants: SecretGrants, repository: str) -> Iterator[Problem]:
-    """Names that lead to no value. Whether the server has one for others is not told."""
+    """Names without a value. Doesn't reveal whether the server has such a secret for other repositories."""
     for variable, name in document.config.environment.secrets.items():
         path: YamlPath = ("environment", "secrets", variable)
         if name in grants.unreadable:
@@ -101,7 +101,7 @@ def unknown_secrets(document: Document, grants: SecretGrants, repository: str) -
 
 
 def withheld_secrets(document: Document, grants: SecretGrants) -> Iterator[Problem]:
-    """What a fork goes without; its environment is made all the same."""
+    """What a fork doesn't get; its environment is created anyway."""
     for variable, name in document.config.environment.secrets.items():
         if name in grants.withheld:
             message = f"forks don't get the secret {quote(name)}, so this variable is not set"
@@ -130,7 +130,7 @@ def _durations(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlP
 
 
 def _command_timeouts(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, timedelta, timedelta]]:
-    """Every command ends in time, so that one that hangs holds nobody up for long."""
+    """Every command has a timeout, so that one that hangs doesn't block others for long."""
     for path, command in all_commands(config):
         yield (*path, "timeout"), command.timeout, policy.max_command_timeout
     for index, suite in enumerate(config.tests):

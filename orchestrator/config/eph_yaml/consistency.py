@@ -1,4 +1,4 @@
-"""What must fit together between the sections of an eph.yaml, whatever the server and the target."""
+"""Rules between the sections of an eph.yaml, independent of the server and the target."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from programs.eph_yaml.templates import max_length
 from programs.settings import InvalidValue
 
 MAX_NAME_LENGTH = 53
-"""A DNS label may have 63; the rest is for what targets put around the name."""
+"""A DNS label can have 63 characters; the rest is for what targets add to the name."""
 MAX_BRANCH_LENGTH = 20
-"""What of a branch's name goes into an environment's name."""
+"""How much of a branch's name goes into an environment's name."""
 _MAX_LENGTHS = {
     "words": 22,
     "number": 7,
@@ -28,7 +28,7 @@ Inconsistency = tuple[YamlPath, InvalidValue]
 
 
 def inconsistencies(config: EphYaml) -> Iterator[Inconsistency]:
-    """Every rule between sections that the file breaks."""
+    """Every rule between sections that the file violates."""
     yield from _duplicates((("services", i, "name"), service.name) for i, service in enumerate(config.services))
     yield from _duplicates((("tests", i, "name"), suite.name) for i, suite in enumerate(config.tests))
     images = config.environment.images
@@ -52,7 +52,7 @@ def _duplicates(named: Iterable[tuple[YamlPath, str]]) -> Iterator[Inconsistency
 
 
 def _needs(config: EphYaml) -> Iterator[Inconsistency]:
-    """Only what stands above, so nothing waits for itself."""
+    """Only suites above can be needed, so none waits for itself."""
     above: list[str] = []
     for index, suite in enumerate(config.tests):
         for place, name in enumerate(suite.needs):
@@ -63,7 +63,7 @@ def _needs(config: EphYaml) -> Iterator[Inconsistency]:
 
 
 def _name_length(config: EphYaml) -> Iterator[Inconsistency]:
-    """A name that is too long would only be found out by the pull request with a long branch."""
+    """Otherwise only the pull request with a long branch name would reveal that a name is too long."""
     lengths = {**_MAX_LENGTHS, "project": len(config.name)}
     for key in ("name_template", "alias_template"):
         template = getattr(config.environment, key)
@@ -89,7 +89,7 @@ def _images(config: EphYaml) -> Iterator[Inconsistency]:
 
 
 def _variables(config: EphYaml) -> Iterator[Inconsistency]:
-    """A variable has one source: else which one wins would be anybody's guess."""
+    """A variable has exactly one source; otherwise it would be unclear which one wins."""
     taken: dict[str, str] = {f"{_upper(service.name)}_URL": f"service `{service.name}`" for service in config.services}
     for index, item in enumerate(config.database.instances):
         if item.variable in taken:
@@ -129,7 +129,7 @@ def _public(config: EphYaml) -> Iterator[Inconsistency]:
 
 
 def _start_order(config: EphYaml) -> Iterator[Inconsistency]:
-    """Each after services that become ready, and none in a circle."""
+    """Each service after services that become ready, without cycles."""
     ready = {service.name: service for service in config.services}
     for index, service in enumerate(config.services):
         for place, name in enumerate(service.after):

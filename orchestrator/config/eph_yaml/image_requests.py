@@ -1,4 +1,4 @@
-"""The images of an eph.yaml for one commit: templates filled in, and what can be known to be wrong before any look."""
+"""The images of an eph.yaml for one commit: templates filled in, and errors that can be detected without a lookup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from programs.settings import quote
 
 
 def requests_of(config: EphYaml, values: Mapping[str, str], target: str) -> Iterator[ImageRequest]:
-    """Those that something may run: manifests may name any, services say which."""
+    """Images that something may run: manifests can use any image, services name theirs."""
     used = {service.image for service in config.services}
     section = config.section(target)
     for image in config.environment.images:
@@ -24,7 +24,7 @@ def requests_of(config: EphYaml, values: Mapping[str, str], target: str) -> Iter
 
 
 def image_problems(document: Document, values: Mapping[str, str], registries: Sequence[str]) -> Iterator[Problem]:
-    """A tag that no registry takes, and a registry that this server does not take images from."""
+    """Tags that no registry accepts, and registries that this server doesn't allow."""
     for index, image in enumerate(document.config.environment.images):
         path = ("environment", "images", index)
         for key in ("tag_template", "fallback_tag"):

@@ -1,4 +1,4 @@
-"""Every key of an eph.yaml with what it is for: what the reference page must hold, and what it is checked against."""
+"""Every key of eph.yaml with its description: the reference page must contain them all and is checked against them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.config.eph_yaml.models.document import EphYaml
 
 
 def documented_keys(section: type[BaseModel] = EphYaml, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Path and description of every key; ``[]`` is an item of a list, ``triggers[pr_label]`` one kind of item."""
+    """Path and description of every key. ``[]`` is an item of a list, ``triggers[pr_label]`` one type of item."""
     for key, field in section.model_fields.items():
         path = f"{prefix}.{key}" if prefix else key
         yield path, field.description or ""
@@ -21,7 +21,7 @@ def documented_keys(section: type[BaseModel] = EphYaml, prefix: str = "") -> Ite
 
 
 def _nested_models(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The models in an annotation, each with what it adds to the path."""
+    """The models in an annotation, each with its addition to the path."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield "", annotation
         return

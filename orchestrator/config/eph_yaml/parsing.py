@@ -1,7 +1,7 @@
-"""From bytes that nobody vouches for to a ``Document``, or to all that is wrong with them, with lines.
+"""Turns untrusted bytes into a ``Document``, or into the list of everything that is wrong with them, with lines.
 
-Three steps, each on what the one before let through: reading (limits, YAML), the models (each section on its own),
-relations (between sections). Pydantic's errors are translated here and nowhere else.
+Three steps, each on what the previous one accepted: reading (limits, YAML), models (each section by itself),
+consistency (between sections). Pydantic's errors are translated here and nowhere else.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TYPE_ERRORS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An eph.yaml that is right in itself, and where in its file each value stands."""
+    """A valid eph.yaml, and the position of each value in its file."""
 
     config: EphYaml
     tree: YamlNode
@@ -55,7 +55,7 @@ class Document:
 
 
 def parse(text: bytes, filename: str = FILE, limits: YamlLimits | None = None) -> Document:
-    """Reads an eph.yaml; raises InvalidConfig with everything that is wrong with it, and nothing else."""
+    """Parses an eph.yaml. Raises only InvalidConfig, with everything that is wrong with the file."""
     root, problems = read(text, filename, limits or YamlLimits())
     try:
         config = EphYaml.model_validate(to_plain(root))
@@ -72,7 +72,7 @@ def parse(text: bytes, filename: str = FILE, limits: YamlLimits | None = None) -
 
 
 def validate_text(text: str | bytes, filename: str = FILE) -> list[str]:
-    """What is wrong with a file, one sentence a problem; empty when nothing is."""
+    """What is wrong with a file, one sentence per problem; empty if nothing is."""
     try:
         parse(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text, filename)
     except InvalidConfig as error:
@@ -81,7 +81,7 @@ def validate_text(text: str | bytes, filename: str = FILE) -> list[str]:
 
 
 def dotted(path: YamlPath) -> str:
-    """``environment.images[0].name``; keys that people chose are cut short and escaped."""
+    """``environment.images[0].name``. Keys that users chose are shortened and escaped."""
     shown = ""
     for step in path:
         if isinstance(step, int):
@@ -92,12 +92,12 @@ def dotted(path: YamlPath) -> str:
 
 
 def _is_consequence(error: Any) -> bool:
-    """A list is also called too short when its items were wrong; that helps nobody."""
+    """A list with invalid items is also reported as too short, which helps nobody."""
     return error["type"] == "too_short" and bool(error["input"])
 
 
 def _translate(root: YamlNode, file: str, error: Any) -> Problem:
-    """One of pydantic's errors in our words, at the place in the file that it is about."""
+    """Translates one of pydantic's errors, with its position in the file."""
     kind = error["type"]
     path, of_key = _file_path(error["loc"])
     if kind == "missing":
@@ -115,7 +115,7 @@ def _translate(root: YamlNode, file: str, error: Any) -> Problem:
 
 
 def _file_path(location: YamlPath) -> tuple[YamlPath, bool]:
-    """Pydantic's location without what is no step in the file: a trigger's kind, and the mark for a key."""
+    """Pydantic's location without steps that aren't in the file: the type of a trigger, and the mark for a key."""
     of_key = bool(location) and location[-1] == "[key]"
     path = location[:-1] if of_key else location
     if path[:1] == ("triggers",) and len(path) > 2:
@@ -124,7 +124,7 @@ def _file_path(location: YamlPath) -> tuple[YamlPath, bool]:
 
 
 def _explain(kind: str, error: Any) -> tuple[str, str, YamlPath]:
-    """What is wrong, what to write, and how much deeper the mistake lies than pydantic says."""
+    """What is wrong, what to write, and how much deeper the error is than pydantic reports."""
     given, context = error["input"], error.get("ctx", {})
     rejected = context.get("error")
     if isinstance(rejected, InvalidValue):
@@ -163,14 +163,14 @@ def _alternatives(expected: object) -> str:
 
 
 def _missing_key_hint(location: YamlPath) -> str:
-    """What a missing key is for, in the words of its own description."""
+    """The description of a missing key."""
     section = _section_at(location[:-1])
     field = section.model_fields.get(str(location[-1])) if section else None
     return f"add it: {field.description}" if field and field.description else "add it"
 
 
 def _suggest(location: YamlPath) -> str:
-    """The key that was probably meant, or all that are possible here."""
+    """The key that was probably meant, or all keys that are allowed here."""
     section = _section_at(location[:-1])
     known = list(section.model_fields) if section else []
     close = get_close_matches(str(location[-1])[:50], known, n=1)
@@ -180,7 +180,7 @@ def _suggest(location: YamlPath) -> str:
 
 
 def _section_at(location: YamlPath) -> type[BaseModel] | None:
-    """The model of the mapping at a location of pydantic's, which names the kind of a trigger as a step."""
+    """The model of the mapping at pydantic's location, in which the type of a trigger is a step."""
     section: type[BaseModel] | None = EphYaml
     for step in location:
         if section is None or isinstance(step, int):

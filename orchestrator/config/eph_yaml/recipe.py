@@ -1,7 +1,7 @@
-"""From a repository's file and one pull request to what the plan works with, within the server's bounds.
+"""Turns a repository's file and one pull request into what the planner works with, within the server's limits.
 
-Nothing is cut to fit: what is over a bound, or not to be had on the target, is a problem with file and line, and the
-running environment stays as it is.
+Nothing is silently reduced: a request that exceeds a limit or isn't available on the target is a problem with file and
+line, and the running environment stays unchanged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from programs import spec as specs
 from programs.eph_yaml.durations import format_duration
 from programs.eph_yaml.field_types import CommandConfig
 from programs.eph_yaml.templates import render
-from stacks.model import RefKind
+from stacks.model import Key, RefKind
 from stacks.names import slug
 
 MAX_HOST_LABEL = 63
@@ -46,15 +46,12 @@ MAX_NUMBER_LENGTH = 7
 
 @dataclass(frozen=True, slots=True)
 class RecipeContext:
-    """The pull request that the file is read for. ``target_settings`` are the target's own, from the server.
+    """The pull request for which the file is read. ``target_settings`` are the target's, from the server.
+    ``existing_name`` is the name of the running environment, which it keeps so that its URL stays. ``labels`` are the
+    pull request's: only the triggers that they match decide what to wait for."""
 
-    ``existing_name`` is the name of the environment that runs already: it keeps it, so its URL stays. ``labels`` are
-    the pull request's: with them only the triggers that they match say what to wait for.
-    """
-
-    repository_id: int
+    key: Key
     repository_name: str
-    number: int
     head_sha: str
     head_ref: str
     clone_url: str
@@ -63,12 +60,11 @@ class RecipeContext:
     domain: str = "localhost"
     target_settings: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
-    ref_kind: RefKind = RefKind.PULL
     grants: SecretGrants = field(default_factory=SecretGrants)
 
 
 def ref_patterns(document: Document) -> WatchedRefs:
-    """The branches, tags and phrases of comments that the file, being the default branch's, asks environments for."""
+    """The branches, tags and comment phrases for which the default branch's file creates environments."""
     triggers = document.config.triggers or ()
     return WatchedRefs(
         branches=tuple(glob for item in triggers if isinstance(item, BranchTrigger) for glob in item.branches),
@@ -78,8 +74,8 @@ def ref_patterns(document: Document) -> WatchedRefs:
 
 
 def trigger_labels(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
-    """The labels that ask for an environment; ``default`` for a file without triggers. What a comment asks for is kept
-    as a label, too: where only comments ask, it is the ``default``."""
+    """The trigger labels; ``default`` for a file without triggers. A comment's request is stored as a label, too: if
+    only comments trigger, it is the ``default``."""
     triggers = document.config.triggers
     if triggers is None:
         return default
@@ -88,7 +84,7 @@ def trigger_labels(document: Document, default: frozenset[str] = frozenset()) ->
 
 
 def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
-    """What to build for this pull request; raises InvalidConfig with all that stands against it."""
+    """What to build for this pull request. Raises InvalidConfig with everything that prevents it."""
     config = document.config
     unusable = target_problem(document, policy)
     if unusable:
@@ -127,23 +123,23 @@ def _schedule(config: EphYaml) -> WeeklySchedule | None:
 
 
 def environment_name(config: EphYaml, context: RecipeContext) -> str:
-    """The name by the file's template: always a DNS label, whatever the branch is called."""
+    """The name from the file's template: always a DNS label, whatever the branch is called."""
     return slug(render(config.environment.name_template, _placeholder_values(config, context)), 500)
 
 
 def _placeholder_values(config: EphYaml, context: RecipeContext) -> dict[str, str]:
-    """What placeholders stand for."""
+    """The values of placeholders."""
     branch = slug(context.head_ref, MAX_BRANCH_LENGTH)
-    # The words tell a branch or a tag from all others; in the number's place the start of its name is for people.
-    is_pull = context.ref_kind is RefKind.PULL
-    number = str(context.number) if is_pull else slug(context.head_ref, MAX_NUMBER_LENGTH) or context.ref_kind
+    # The words distinguish a branch or tag from all others; instead of the number, people see the start of its name.
+    is_pull = context.key.kind is RefKind.PULL
+    number = str(context.key.number) if is_pull else slug(context.head_ref, MAX_NUMBER_LENGTH) or context.key.kind
     return {
         "project": config.name,
         "words": context.random_words,
         "number": number,
         "pr_number": number,
         "branch": branch,
-        "ref_type": str(context.ref_kind),
+        "ref_type": str(context.key.kind),
         "ref_name": branch,
         "commit_sha": context.head_sha,
     }
@@ -185,11 +181,11 @@ def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
 
 
 def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[LabelTrigger | BranchTrigger | RefTag]:
-    """The label triggers that this pull request matches; all of them when its labels are not known. Of a branch or a
+    """The label triggers that this pull request matches, or all of them if its labels aren't known. For a branch or
     tag, those whose globs match."""
-    if context.ref_kind is not RefKind.PULL:
+    if context.key.kind is not RefKind.PULL:
         named = (item for item in config.triggers or () if isinstance(item, BranchTrigger | RefTag))
-        return [item for item in named if globs.any_matches(_globs(item, context.ref_kind), context.head_ref)]
+        return [item for item in named if globs.any_matches(_globs(item, context.key.kind), context.head_ref)]
     found = [item for item in config.triggers or () if isinstance(item, LabelTrigger)]
     matched = [item for item in found if context.labels & set(item.labels)]
     return matched or found
@@ -202,7 +198,7 @@ def _globs(trigger: BranchTrigger | RefTag, kind: RefKind) -> tuple[str, ...]:
 
 
 def _paths(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> tuple[str, ...]:
-    """A trigger that names none takes any change. Only a pull request changes files against something."""
+    """A trigger without paths accepts any change. Only a pull request has changed files."""
     labelled = [item for item in triggers if isinstance(item, LabelTrigger)]
     if not all(item.paths for item in labelled):
         return ()
@@ -243,8 +239,8 @@ def _secrets(config: EphYaml, grants: SecretGrants) -> dict[str, specs.Secret]:
 
 
 def _target_fields(config: EphYaml, context: RecipeContext, target: str) -> dict[str, Any]:
-    """What the target's own section sets, and for targets that run images their limits. The images themselves are found
-    first (``Recipe.images``)."""
+    """What the target's section sets, and limits for targets that run images. The images themselves are resolved first
+    (``Recipe.images``)."""
     values, section = _placeholder_values(config, context), config.section(target)
     fields = section.spec_fields(lambda text: render(text, values)) if section else {}
     if unsupported.runs_images(target):
@@ -254,15 +250,15 @@ def _target_fields(config: EphYaml, context: RecipeContext, target: str) -> dict
 
 
 def _tags(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> dict[str, str]:
-    """What every resource of the environment is marked with."""
+    """The marks of every resource of the environment."""
     marks = {
         "Environment": name,
         "ManagedBy": "eph",
         "EphemeralTTL": format_duration(config.environment.ttl or policy.default_ttl),
         "Repository": context.repository_name,
     }
-    is_pull = context.ref_kind is RefKind.PULL
-    marks |= {"PRNumber": str(context.number)} if is_pull else {"Ref": f"{context.ref_kind} {context.head_ref}"}
+    is_pull = context.key.kind is RefKind.PULL
+    marks |= {"PRNumber": str(context.key.number)} if is_pull else {"Ref": f"{context.key.kind} {context.head_ref}"}
     return {"Team": config.team, **marks} if config.team else marks
 
 

@@ -1,7 +1,7 @@
-"""What this version of Eph does not do yet: said, never passed over (Y2).
+"""What this version of Eph doesn't support yet: reported, never silently ignored (Y2).
 
-Two kinds. What would leave the environment broken or open when left out is a problem: a sign-in, a data source. What
-only leaves it plainer is a notice: it is made, and people are told what they do not get.
+There are two kinds. Ignoring a sign-in or a data source would leave the environment broken or open, so it is a problem.
+Ignoring other keys leaves it with less, so it is a notice: the environment is created, and people see what it lacks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ YamlPath = tuple[str | int, ...]
 
 
 def unsupported_features(document: Document, target: str, policy: AdmissionPolicy) -> Iterator[Problem]:
-    """What keeps this file from being built on ``target``."""
+    """What prevents this file from being built on ``target``."""
     yield from _unsupported_triggers(document)
     yield from _unsupported_protection(document, policy.sign_in_available)
     found = registry.find(target)
@@ -41,7 +41,7 @@ def runs_tests(target: str) -> bool:
 
 
 def _unsupported_triggers(document: Document) -> Iterator[Problem]:
-    """To pass over it would make more environments than were asked for."""
+    """Ignoring it would create more environments than requested."""
     for index, trigger in enumerate(document.config.triggers or ()):
         if isinstance(trigger, BranchTrigger) and trigger.paths:
             message = "this version of Eph ignores the paths of a branch: every push to it counts"
@@ -93,7 +93,7 @@ def _either(words: Sequence[str]) -> str:
 
 
 def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
-    """What is asked for and not done by this version, one sentence each, with file and line."""
+    """What this version ignores, one sentence each, with file and line."""
     config = document.config
     target = resolve_target(config, policy)
     found = list(_ignored_in_environment(config, policy))

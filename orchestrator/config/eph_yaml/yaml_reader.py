@@ -1,8 +1,8 @@
-"""YAML as a tree that knows its lines, built from the parser's events under hard limits.
+"""Parses YAML into a tree with line numbers, from the parser's events and under hard limits.
 
-Nothing is constructed from tags, and nothing is expanded: an alias points at the very node it names, and counts with
-that node's whole size, so a bomb is over the limit before it takes memory. Limits are checked while reading, event by
-event, because the parser itself gets slow on deep nesting. Whoever writes the file is not trusted.
+Nothing is constructed from tags, and nothing is expanded: an alias refers to the same node and counts with its whole
+size, so a bomb exceeds the limit before it takes memory. Limits are checked event by event while reading, because the
+parser itself gets slow on deep nesting. The file is untrusted input.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+]
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _BRACKETS = re.compile(r"[\[{]{100}")
-"""The parser looks 1,024 characters ahead, at the square of the cost; nobody means a hundred brackets in a row."""
+"""The parser looks 1,024 characters ahead at quadratic cost; a hundred brackets in a row are never intended."""
 _INVALID_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class YamlLimits:
-    """How big a file may be, how many values it may have (aliases expanded), how deep they may nest."""
+    """The maximum size of a file, number of values (with aliases expanded), and nesting depth."""
 
     size: int = 64 * 1024
     nodes: int = 5000
@@ -48,10 +48,8 @@ class YamlLimits:
 
 @dataclass(slots=True)
 class YamlNode:
-    """A value and where it starts (from 1). ``keys`` are a mapping's keys with their own places.
-
-    ``size`` and ``height`` are those of the tree below it with every alias expanded.
-    """
+    """A value and its start position (from 1). ``keys`` contains the positions of a mapping's keys. ``size`` and
+    ``height`` are those of the tree below it, with all aliases expanded."""
 
     line: int
     column: int
@@ -62,7 +60,7 @@ class YamlNode:
 
 
 def read(text: bytes, file: str, limits: YamlLimits) -> tuple[YamlNode, list[Problem]]:
-    """The file's root, and the mistakes that did not stop the reading; raises InvalidConfig for those that did."""
+    """The file's root, and the errors that didn't stop the parser. Raises InvalidConfig for those that did."""
     decoded = _decode(text, file, limits)
     _check_brackets(decoded, file, limits)
     reader = _EventReader(file, limits)
@@ -72,7 +70,7 @@ def read(text: bytes, file: str, limits: YamlLimits) -> tuple[YamlNode, list[Pro
         raise InvalidConfig([_syntax_problem(file, decoded, error)]) from error
     except InvalidConfig:
         raise
-    except Exception as error:  # the library leaks all kinds of errors on broken input, and none of them may pass
+    except Exception as error:  # the library raises all kinds of errors on broken input, and none of them may escape
         raise InvalidConfig([_unreadable_problem(file, decoded, error, reader.line)]) from error
     return root, reader.problems
 
@@ -87,8 +85,8 @@ def to_plain(node: YamlNode) -> Any:
 
 
 def locate(root: YamlNode, path: tuple[str | int, ...], of_key: bool = False) -> tuple[int, int]:
-    """Line and column of the value at ``path``, as far down as the path leads; of its key, if asked for, and for a
-    value that starts on a later line than its key."""
+    """Line and column of the value at ``path``, as far as the path exists. Returns the position of its key if
+    requested, and for a value that starts on a later line than its key."""
     node, place = root, (root.line, root.column)
     for step in path:
         if isinstance(node.value, dict) and step in node.value:
@@ -135,8 +133,8 @@ def _syntax_problem(file: str, text: str, error: MarkedYAMLError) -> Problem:
 
 
 def _unreadable_problem(file: str, text: str, error: Exception, last_line: int) -> Problem:
-    """The library tells the place of a character that YAML does not allow; of other mistakes of this kind nothing,
-    and the last line that could be read is the nearest we know."""
+    """The library reports the position of a character that YAML doesn't allow. For other errors of this kind it reports
+    nothing, so the last line that could be read is the best guess."""
     position = getattr(error, "position", None)
     if isinstance(position, int):
         before = text[:position]
@@ -147,7 +145,7 @@ def _unreadable_problem(file: str, text: str, error: Exception, last_line: int) 
 
 
 class _EventReader:
-    """Turns events into nodes. Its stack is ours, so that nesting cannot overrun Python's."""
+    """Turns events into nodes. It has its own stack, so nesting can't exhaust Python's."""
 
     def __init__(self, file: str, limits: YamlLimits) -> None:
         self._file = file
@@ -155,9 +153,9 @@ class _EventReader:
         self.problems: list[Problem] = []
         self._anchors: dict[str, YamlNode] = {}
         self._collections: list[tuple[YamlNode, str | None]] = []
-        """Collections begun and not ended, each with its anchor."""
+        """Open collections, each with its anchor."""
         self._pending_keys: list[tuple[str, YamlNode] | None] = []
-        """For each of them, the key that waits for its value."""
+        """For each of them, the key that has no value yet."""
         self._root: YamlNode | None = None
         self._node_count = 0
         self._document_count = 0
@@ -225,7 +223,7 @@ class _EventReader:
         return node
 
     def _attach(self, node: YamlNode) -> None:
-        """Puts a finished value where it belongs; the sizes that it brings are checked at once."""
+        """Adds a finished value to its parent and checks the limits immediately."""
         if not self._collections:
             self._root = node
             return
@@ -288,7 +286,7 @@ class _EventReader:
 
 
 def _resolve(text: str) -> Any:
-    """What a plain scalar means, by YAML 1.2's core schema, without the exotic spellings of numbers."""
+    """The value of a plain scalar, by YAML 1.2's core schema, without the exotic spellings of numbers."""
     if text in _NULL:
         return None
     if text in _BOOLEANS:

@@ -1,4 +1,4 @@
-"""The groups of the server's settings. What may hold a secret is never repeated in an error."""
+"""The groups of the server's settings. Errors never repeat a value that may be a secret."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class IdleSettings(SettingsTable):
 
 
 class LimitsSettings(SettingsTable):
-    """How much of everything there may be; what is over waits in the queue or is refused with a reason."""
+    """Limits. What exceeds them waits in the queue or is rejected with a reason."""
 
     environments: int = Field(default=50, ge=1, description="The maximum number of environments.")
     per_repository: int = Field(default=20, ge=1, description="The maximum number of environments per repository.")
@@ -101,7 +101,7 @@ class LedgerSettings(SettingsTable):
 
 
 class ForksSettings(SettingsTable):
-    """Pull requests that come from a fork. Whatever is set here, nothing of one runs because of its label alone."""
+    """Pull requests from forks. Whatever is set here, a label alone never runs anything of a fork."""
 
     allow: Literal["refuse", "approve"] = Field(
         default="approve",
@@ -114,7 +114,7 @@ class ForksSettings(SettingsTable):
 
 
 class ReplicasSettings(SettingsTable):
-    """Several ephd for the same repositories: one leads, and another takes over when it dies."""
+    """Several replicas of ephd for the same repositories: one leads, and another takes over when it dies."""
 
     lease: Literal["none", "postgres"] = Field(
         default="none",
@@ -163,7 +163,7 @@ class PreviewsSettings(SettingsTable):
 
 
 class PreviewSecret(SettingsTable):
-    """A secret that previews may be given: where its value is, and whose previews may name it."""
+    """A secret that previews can use: where its value is, and which repositories can use it."""
 
     file: Path | None = Field(default=None, description="The file that contains the value.")
     variable: str = Field(default="", description="The environment variable of ephd that contains it instead.")
@@ -180,7 +180,7 @@ class PreviewSecret(SettingsTable):
 
 
 class ImagesSettings(SettingsTable):
-    """How images are found. Which registries may be asked, and with which credentials, the target says."""
+    """Image lookup. The target's settings define which registries are allowed, and their credentials."""
 
     hosts: StringList = Field(
         default=(),

@@ -1,6 +1,6 @@
-"""Reads the settings from where they are, and says of a wrong one which variable or line it is.
+"""Reads the settings from their sources. An error names the variable or line of the invalid setting.
 
-A secret's value is in no message: of a setting that may hold one only the name and the rule are told.
+No message contains a secret's value: for a setting that may be a secret, only the name and the rule are reported.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ SettingPath = tuple[str, ...]
 
 
 def load(config: Path | None = None, **overrides: Any) -> ServerSettings:
-    """``config`` is the file of ``--config``, else eph.toml in home if there; ``overrides`` win over everything."""
+    """``config`` is the file of ``--config``, or else eph.toml in home if it exists; ``overrides`` have the highest
+    priority."""
     home = Path(overrides.get("home") or os.environ.get(f"{PREFIX}HOME") or default_home()).expanduser()
     path = config or home / FILE
     written = _read_toml(path, required=config is not None)
@@ -70,7 +71,7 @@ def setting_field(path: SettingPath) -> FieldInfo | None:
 
 
 def _tables(path: SettingPath, field: FieldInfo) -> list[type[BaseModel]]:
-    """The models that the table at ``path`` may have; none when it is a single value."""
+    """The models that the table at ``path`` can have; none if it is a single value."""
     if path == ("forge",):
         return [forge_registry.get(name).settings_model for name in forge_registry.installed_forges()]
     model = field.annotation
@@ -117,7 +118,8 @@ def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str,
 
 
 def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
-    """Variables that are nearly one of ours: a typing mistake would else be passed over. Others may be anybody's."""
+    """Variables that are almost one of ours, because a typo would otherwise be ignored. Any other variable may belong
+    to another program."""
     known = {env_variable(steps) for steps in setting_paths()}
     found = []
     for name in sorted(environ):
@@ -140,7 +142,7 @@ def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: M
         return f"{where}: {rejected}"
     if error["type"] == "model_type":
         return f"{where}: {_GROUP_TEXT}"
-    if error["type"] == "missing":  # its input is the whole table, which may hold a secret
+    if error["type"] == "missing":  # its input is the whole table, which may contain a secret
         return f"{where}: this setting is required"
     why = escape(str(error["msg"]), 120).lower()
     shown = "" if _may_be_secret(named) else f"{quote(error['input'])} is not valid: "
@@ -153,7 +155,7 @@ def _may_be_secret(steps: SettingPath) -> bool:
 
 
 def _source_of(steps: SettingPath, path: Path, written: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
-    """The variable or the line that the value at ``steps`` came from."""
+    """The variable or line that the value at ``steps`` came from."""
     if _has_path(variables, steps):
         return env_variable(steps)
     name = ".".join(escape(step, MAX_KEY) for step in steps)
@@ -169,7 +171,7 @@ def _has_path(data: Any, path: SettingPath) -> bool:
 
 
 def _line_of(path: Path, steps: SettingPath) -> int:
-    """The line of a key in the file, found by its table's header and its own name; of the header when that fails."""
+    """The line of a key in the file, found by its table's header and its name, or else the line of the header."""
     table, best = "", 1
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         header = _HEADER.match(text)

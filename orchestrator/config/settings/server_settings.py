@@ -1,7 +1,7 @@
-"""The server's settings, from highest to lowest: command line, variables ``EPH_…``, the file eph.toml, defaults.
+"""The server's settings, in order of priority: command line, variables ``EPH_…``, the file eph.toml, defaults.
 
-``Settings(...)`` alone looks at nothing but its arguments; ``load`` (in ``loading``) reads the outside. A folder, a
-URL or a name that is left empty follows from ``home`` and the listening addresses, so that one setting moves all.
+``Settings(...)`` alone uses only its arguments; ``load`` (in ``loading``) reads the other sources. An empty folder, URL
+or name is derived from ``home`` and the listen addresses, so one setting moves everything.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.settings import ForgeSettings
 from programs import registry
-from programs.registry import InvalidTarget
+from programs.registry import InvalidTarget, Sleeps
 from programs.settings import InvalidValue, ServerContext, TargetSettings, quote
 from programs.spec import DEFAULT_TARGET
 from stacks.backends import registry as backends
 from stacks.executors import registry as executors
 
-_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
 def default_home() -> Path:
-    """Where Eph keeps its things: /var/lib/eph for root, else below the user's own folder for state."""
+    """The default data folder: /var/lib/eph for root, otherwise below the user's state folder."""
     if os.geteuid() == 0:
         return Path("/var/lib/eph")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "eph"
@@ -133,7 +133,8 @@ class ServerSettingsFile(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments only: ``load`` reads the rest itself, because it must tell where a wrong value came from."""
+        """Uses arguments only: ``load`` reads the other sources itself, because it must report where a wrong value came
+        from."""
         return (init_settings,)
 
     @field_validator("home")
@@ -201,24 +202,25 @@ class ServerSettingsFile(BaseSettings):
 
     @property
     def url_template(self) -> str:
-        """``public_url``, or what follows from the gateway's port."""
+        """``public_url``, or a URL with the gateway's port."""
         return self.public_url or f"http://{{host}}:{host_and_port(self.gateway_listen)[1]}"
 
     @property
     def shared_dir(self) -> Path:
-        """What all replicas share; the home of one that is alone."""
+        """The folder that all replicas share; the home of a single ephd."""
         return self.replicas.shared.expanduser().absolute() if self.replicas.shared else self.home
 
     @property
     def local_api_url(self) -> str:
-        """Where this machine's own programs reach the API: one that listens everywhere listens on loopback, too."""
+        """Where this machine's own programs reach the API: if it listens on all interfaces, it listens on loopback,
+        too."""
         host, port = self.listen_address
         host = _WILDCARD_ADDRESSES.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def probe_url(self) -> str:
-        """Where previews are asked whether they answer: where people come in, as far as ephd can reach that."""
+        """Where ephd checks that previews respond: at the public entry point, if ephd can reach it."""
         fronts = (self.target_table(name).probe_url() for name in registry.installed_targets())
         return next(filter(None, fronts), f"http://{self.gateway_listen}")
 
@@ -234,7 +236,7 @@ class ServerSettingsFile(BaseSettings):
 
     @property
     def ledger_database_url(self) -> str:
-        """``ledger_url``, or the file in home. May hold a password."""
+        """``ledger_url``, or the file in home. May contain a password."""
         return self.ledger_url.get_secret_value() or f"sqlite:///{self.ledger_path}"
 
     @property
@@ -274,7 +276,8 @@ class ServerSettingsFile(BaseSettings):
         return host_and_port(self.gateway_listen)
 
     def policy(self) -> Policy:
-        """What the plan has to respect."""
+        """What the planner has to respect: these settings, and what the installed targets declare."""
+        targets = {name: registry.get(name) for name in registry.installed_targets()}
         return Policy(
             server=self.name,
             default_labels=frozenset(self.labels),
@@ -289,10 +292,16 @@ class ServerSettingsFile(BaseSettings):
             min_awake=self.idle.awake,
             allow_forks=self.forks.allow == "approve",
             approval_is_trust=self.forks.guarded == "approve",
+            program_versions={name: target.version for name, target in targets.items()},
+            drift_wordings={name: target.description.drift_wording for name, target in targets.items()},
+            sleep_capable_targets=frozenset(name for name, target in targets.items() if isinstance(target, Sleeps)),
+            trusted_authors_only=frozenset(
+                name for name, target in targets.items() if target.description.trusted_authors_only
+            ),
         )
 
     def admission_policy(self) -> AdmissionPolicy:
-        """What a repository may ask for."""
+        """What a repository can request."""
         return AdmissionPolicy(
             installed_targets=frozenset(registry.installed_targets()),
             allowed_targets=frozenset(self.targets.allowed),
@@ -318,12 +327,12 @@ class ServerSettingsFile(BaseSettings):
         return table
 
     def target_mapping(self, target: str, server_id: str = "") -> dict[str, str]:
-        """What the methods of an installed target receive. May hold secrets. ``server_id`` distinguishes this server
-        from another one that happens to have its name."""
+        """The settings that an installed target's methods receive. May contain secrets. ``server_id`` distinguishes
+        this server from another one with the same name."""
         return self.target_table(target).to_mapping(self._context(target, server_id))
 
     def machine_folders(self) -> dict[str, Path]:
-        """By allowed target, the folder whose processes run on one machine."""
+        """The folders whose processes run on one machine, by allowed target."""
         found = {
             name: self.target_table(name).machine_folder(self._context(name)) for name in self._installed_allowed()
         }
@@ -331,15 +340,15 @@ class ServerSettingsFile(BaseSettings):
 
     @property
     def known_targets(self) -> frozenset[str]:
-        """Those that may be asked for, and those where something may exist, which must still be destroyed. Elsewhere a
-        target need not be able to run."""
+        """The allowed targets, and those where environments may exist that must still be destroyed. A target that isn't
+        used doesn't have to work."""
         installed = registry.installed_targets()
         existing = {name for name in installed if self.target_table(name).may_have_environments(self._context(name))}
         return frozenset({*self.targets.allowed, *existing})
 
     def target_settings(self, server_id: str, used_targets: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
-        """By target, for those that this server knows; ``used_targets``: those that stacks say they are on. A stack
-        that was never whole seems to be on the default target, which for that alone need not be brought up."""
+        """The settings of known targets. ``used_targets`` are those that stacks record. A stack that was never
+        completed seems to be on the default target, which isn't started for that alone."""
         known = self.known_targets | (used_targets - {DEFAULT_TARGET})
         return {name: self.target_mapping(name, server_id) for name in registry.installed_targets() if name in known}
 

@@ -1,6 +1,6 @@
-"""The kinds of values that the server's settings are made of: durations, addresses, domains, lists.
+"""The value types of the server's settings: durations, addresses, domains, lists.
 
-A list may be written in a variable with commas: ``EPH_FORGE__REPOSITORIES=acme/shop,acme/pay``.
+A variable contains a list with commas: ``EPH_FORGE__REPOSITORIES=acme/shop,acme/pay``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """The two halves of ``127.0.0.1:8080`` or ``[::1]:8080``; port 0 lets the system choose."""
+    """The two parts of ``127.0.0.1:8080`` or ``[::1]:8080``; port 0 lets the system choose."""
     found = _ADDRESS.fullmatch(address)
     if found is None or int(found[2]) > 65535:
         raise InvalidValue(f"{quote(address)} is not host:port", "use for example 127.0.0.1:8080")
@@ -40,7 +40,7 @@ def _domain(value: str) -> str:
 
 
 def _duration(value: Any) -> Any:
-    """A number alone is seconds; else a duration as in eph.yaml."""
+    """A plain number means seconds; otherwise a duration as in eph.yaml."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):

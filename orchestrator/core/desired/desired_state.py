@@ -95,7 +95,7 @@ def _determine_requested(
     environment: EnvironmentFacts, repository: RepositoryFacts, request: Request, context: PlanContext
 ) -> DesiredState:
     stated = _unwanted_by_host(environment, request, context)
-    incomplete = not repository.is_complete_for(environment.key.number)
+    incomplete = not repository.is_complete_for(environment.key)
     if stated is not None and incomplete and _exists(environment):  # an incomplete read destroys nothing
         return Unchanged(_incomplete(environment, repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
@@ -122,9 +122,8 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
     """A stack whose pull request isn't among the labelled ones."""
     if environment.key.kind is not RefKind.PULL:
         return _absent_ref(environment, repository)
-    number = environment.key.number
-    confirmed = repository.confirmed.get(number)
-    if number in repository.open:
+    confirmed = repository.confirmed.get(environment.key)
+    if environment.key in repository.open:
         if repository.complete:  # open, completely read, and without our label
             return Unwanted(wording.no_trigger_label(environment.title))
         return Unchanged(_incomplete(environment, repository))
@@ -144,8 +143,8 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
 
 def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
     """A stack whose branch or tag isn't among the watched ones: it is gone, or no trigger matches it any more."""
-    kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key.number)
-    if not repository.is_complete_for(environment.key.number):
+    kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key)
+    if not repository.is_complete_for(environment.key):
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:
         reason = wording.ref_not_matched(kind, environment.title)

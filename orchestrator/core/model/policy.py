@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from programs.drift_wording import DriftWording
 from programs.spec import DEFAULT_TARGET
 
 
@@ -66,4 +67,5 @@ class Policy:
     image_poll_interval: timedelta = timedelta(seconds=30)
     """The interval between lookups of an image that a commit waits for."""
     program_versions: Mapping[str, str] = field(default_factory=dict)
+    drift_wordings: Mapping[str, DriftWording] = field(default_factory=dict)
     """The current program version by target. A target without one isn't compared."""

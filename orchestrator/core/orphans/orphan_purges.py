@@ -40,7 +40,7 @@ def known_names(environments: Iterable[tuple[EnvironmentFacts, bool]]) -> KnownN
         named = subject.record is not None and bool(subject.record.name) and not subject.has_foreign_tag
         # A foreign tag contains another environment's name, so protect by number.
         if not named and (exists or not subject.name):
-            numbers.add(str(subject.key.number))
+            numbers.add(subject.key.id)
     return KnownNames(frozenset(names), frozenset(numbers))
 
 

@@ -15,6 +15,7 @@ from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import HealthStatus, Recipe
 from orchestrator.core.planning import backoff, drift_detection
+from programs.drift_wording import DriftWording
 from programs.spec import EnvironmentSpec
 from stacks.model import BuildInfo, OperationVerb, Outcome, StackRecord
 
@@ -65,8 +66,9 @@ def _find_needed_update(
         return NeededUpdate(wording.target_upgraded(recipe.spec.target, version), low_priority=True)
     if environment.drift:  # repaired before the URL fails, too
         until = _next_repair(environment, record, context)
-        note = drift_detection.describe_repair(environment.drift, record.resource_names.values())
-        reason = drift_detection.describe(environment.drift)
+        words = context.policy.drift_wordings.get(record.target, DriftWording())
+        note = drift_detection.describe_repair(environment.drift, record.resource_names.values(), words)
+        reason = drift_detection.describe(environment.drift, words)
         return NeededUpdate(reason, refresh=True, not_before=until, repair_note=note)
     return _repair(environment, recipe.spec, built, context)
 

@@ -1,2 +1,2 @@
-"""GitHub through PyGithub. The registry finds ``adapter``; ``github_forge`` implements the port, ``parsers`` turn
-responses into values, and ``errors`` translates what goes wrong."""
+"""GitHub through PyGithub. The registry finds ``adapter``; ``github_forge`` implements the port, ``parsers`` turns
+responses into values, and ``errors`` translates errors."""

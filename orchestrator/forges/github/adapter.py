@@ -1,4 +1,4 @@
-"""GitHub, for the registry. PyGithub is imported when a connection is made, not when settings are read."""
+"""The GitHub adapter for the registry. PyGithub is imported when connecting, not when settings are read."""
 
 from __future__ import annotations
 

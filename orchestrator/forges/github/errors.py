@@ -1,10 +1,10 @@
-"""What goes wrong between us and GitHub, as the port's errors: the one place that knows GitHub's ways of saying no.
+"""Translates GitHub's errors into the port's, and is the only place that knows them.
 
-429, 403 with a limit  → ForgeUnavailable(retry_after)   the whole client keeps away until then
-5xx, time-out, broken  → ForgeUnavailable                the loop tries again
-404                    → NotThere                        the caller asks whether the repository answers
-401, 422, others       → ForgeRefused                    somebody must change something
-403                    → Forbidden                       the same: a permission
+429, 403 with a limit  → ForgeUnavailable(retry_after)   the whole client waits until then
+5xx, timeout, broken  → ForgeUnavailable                the loop retries
+404                    → ForgeNotFound                   the caller checks whether the repository responds
+401, 422, others       → ForgeRefused                    a person must change something
+403                    → ForgeForbidden                  the same: a permission
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orchestrator.forges.port import ForgeError, ForgeForbidden, ForgeNotFound, 
 MAX_RETRY_AFTER = 3600.0
 MAX_CLOCK_SKEW = 30.0
 DEFAULT_RETRY_AFTER = 60.0
-"""How long to keep away when a limit says not how long, as GitHub's documentation asks."""
+"""How long to wait if the response doesn't say, as GitHub's documentation recommends."""
 
 HINTS = {
     401: "the token or the App's key is invalid or was revoked; configure a new one",
@@ -54,7 +54,7 @@ def from_response(status: int, headers: Mapping[str, Any], data: Any, request: s
 
 
 def _clock_hint(headers: Mapping[str, Any], now: float) -> str:
-    """An App's tickets are good for minutes: a clock that is wrong makes every one of them invalid."""
+    """An App's JWTs are valid for minutes, so a wrong clock makes all of them invalid."""
     try:
         ahead = now - parsedate_to_datetime(str(headers.get("date") or "")).timestamp()
     except ValueError:
@@ -69,7 +69,7 @@ def _clock_hint(headers: Mapping[str, Any], now: float) -> str:
 
 
 def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
-    """GraphQL says so in an answer of 200; whatever else it has to complain of concerns single things."""
+    """GraphQL reports a rate limit in a response with status 200. Its other errors concern single objects."""
     found = [item for item in data.get("errors") or () if isinstance(item, dict)]
     if any(item.get("type") == "RATE_LIMITED" for item in found):
         return RateLimited(
@@ -80,7 +80,7 @@ def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
 
 
 def from_exception(problem: Exception, request: str) -> ForgeUnavailable:
-    """A time-out, a connection that broke, an answer that ends in the middle."""
+    """A timeout, a lost connection, or a truncated response."""
     return ForgeUnavailable(f"{request}: incomplete response from GitHub ({type(problem).__name__}); retrying")
 
 
@@ -116,7 +116,7 @@ def _number(text: Any) -> float | None:
 
 
 def _message(data: Any) -> str:
-    """What GitHub said, short: the message and the first details."""
+    """GitHub's message in short form: the message and the first details."""
     if not isinstance(data, dict):
         return ""
     details = [str(item.get("message") or item.get("code") or "") for item in data.get("errors") or []

@@ -1,7 +1,7 @@
-"""GitHub as the port wants it.
+"""GitHub behind the port.
 
-A repository is its numeric id. Each answer is checked to be that very repository's: when a name was given to another
-one, or our access was taken away, nothing is read out of it, least of all that pull requests are gone.
+A repository is identified by its numeric ID. Each response is checked to belong to that exact repository: if its name
+was given to another one, or our access was revoked, no conclusion is drawn, least of all that pull requests are gone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest
+from orchestrator.core.model.world import CheckState, PullRequest
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.commits.commit_cache import CommitCache
 from orchestrator.forges.github.commits.commit_marks import CommitMarks
@@ -56,6 +56,7 @@ from orchestrator.forges.port import (
 )
 from orchestrator.forges.webhooks import WebhookStatus
 from orchestrator.forges.wording import ForgeWords
+from stacks import keys
 from stacks.model import RefKind
 
 PERMISSION_SECONDS = 300.0
@@ -65,7 +66,7 @@ MAX_FILE_PAGES = 10
 
 @dataclass(frozen=True, slots=True)
 class AppKey:
-    """Of a GitHub App: its id, and the private key in PEM form."""
+    """A GitHub App's ID and its private key in PEM format."""
 
     app_id: str
     private_key: str
@@ -73,8 +74,8 @@ class AppKey:
 
 @dataclass(frozen=True, slots=True)
 class GitHubOptions:
-    """``login``: who we are, where the token cannot ask. ``poll_seconds``: seconds between two looks. ``clone_url``:
-    where commits are fetched from instead, with ``{full_name}``."""
+    """``login``: our account, if the token can't query it. ``poll_seconds``: seconds between two cycles. ``clone_url``:
+    where to fetch commits from instead, with ``{full_name}``."""
 
     organisations: tuple[str, ...] = ()
     login: str = ""
@@ -85,7 +86,7 @@ class GitHubOptions:
 
 class GitHubForge:
     """``base_url``: ``https://api.github.com``, or ``https://host/api/v3`` of an Enterprise server. ``credentials``: a
-    token, or an App's key. ``repositories``: ``owner/name`` or ``owner/pattern`` each. ``now``: seconds since 1970."""
+    token or an App's key. ``repositories``: each ``owner/name`` or ``owner/pattern``. ``now``: seconds since 1970."""
 
     words = ForgeWords(host="GitHub", check="check run")
 
@@ -99,19 +100,19 @@ class GitHubForge:
         options: GitHubOptions = GitHubOptions(),
     ) -> None:
         chosen = selection.parse(repositories, options.organisations)
-        means = TransportConfig(base_url.rstrip("/"), timeout, now, cache=options.cache or DiskCache(None))
+        config = TransportConfig(base_url.rstrip("/"), timeout, now, cache=options.cache or DiskCache(None))
         self._base_url, self._now, self._clone_url, self._cache = (
-            means.base_url,
+            config.base_url,
             MonotonicClock(now),
             options.clone_url,
-            means.cache,
+            config.cache,
         )
         self._connections: ConnectionProvider = (
-            AppConnections(GitHubApp(means, credentials.app_id, credentials.private_key), chosen, now)
+            AppConnections(GitHubApp(config, credentials.app_id, credentials.private_key), chosen, now)
             if isinstance(credentials, AppKey)
-            else TokenConnections(means, credentials, options.login)
+            else TokenConnections(config, credentials, options.login)
         )
-        self._router = ConnectionRouter(self._connections, means.base_url)
+        self._router = ConnectionRouter(self._connections, config.base_url)
         self._finder = RepositoryFinder(chosen, self._connections, now)
         self._schedule = PollSchedule(options.poll_seconds)
         self._lock = threading.Lock()
@@ -125,8 +126,8 @@ class GitHubForge:
         self._refs = RefReader(self._router)
         self._git_notes = GitNotes(self._router)
         self._marks = CommitMarks(self._router, self._login)
-        self._files = FileReader(self._router, means)
-        self._commits = CommitCache(self._router, self._marks, self._files, self._login, means)
+        self._files = FileReader(self._router, config)
+        self._commits = CommitCache(self._router, self._marks, self._files, self._login, config)
         self._router.on_write = self._commits.invalidate
         self._deployments = Deployments(self._router, self._now)
         self._chat_comments = ChatComments(self._router, self._login, self._now)
@@ -153,7 +154,7 @@ class GitHubForge:
         return found
 
     def _defer(self, repositories: Sequence[Repository]) -> None:
-        """Some wait for a later look, where a line's rest of the hour is too small for all of its repositories."""
+        """Postpones some repositories to a later cycle if the remaining quota of a connection isn't enough for all."""
         by_line: dict[str, list[Repository]] = {}
         for repository in repositories:
             try:
@@ -161,7 +162,7 @@ class GitHubForge:
                     repository
                 )
             except ForgeError:
-                continue  # its reading will tell
+                continue  # reading it reports the error
         waiting: set[int] = set()
         notes: dict[str, str] = {}
         for name, homes in by_line.items():
@@ -175,7 +176,7 @@ class GitHubForge:
     def pulls(self, repository: Repository) -> PullList:
         with self._lock:
             if repository.id in self._deferred:
-                self._deferred.discard(repository.id)  # who asks a second time has a reason
+                self._deferred.discard(repository.id)  # a caller that asks again has a reason
                 return self._last_pulls[repository.id]
         found = self._read_pulls(repository)
         with self._lock:
@@ -198,13 +199,13 @@ class GitHubForge:
             found = self._router.get(f"{self._path(repository)}/pulls/{number}", parsers.pull)
         except ForgeNotFound:
             self._check_exists(repository)
-            return parsers.gone_pull(Key(repository.id, number))
-        if found.key != Key(repository.id, number):
+            return parsers.gone_pull(keys.pull_request(repository.id, number))
+        if found.key != keys.pull_request(repository.id, number):
             raise _different_repository(repository)
         return self._without_labels_if_archived(found)
 
     def _without_labels_if_archived(self, pull: PullRequest) -> PullRequest:
-        """In a repository that was archived nobody can take a label away any more: none counts."""
+        """In an archived repository nobody can remove a label any more, so labels don't count."""
         archived = self._finder.is_archived(pull.key.repository)
         return replace(pull, labels=frozenset()) if archived else pull
 
@@ -213,14 +214,14 @@ class GitHubForge:
     ) -> None:
         places = [CommitRef(self._path(repository), repository.id, sha) for repository, sha in commits]
         changed = frozenset(place for place in places if (place.repository, place.sha) in refresh)
-        with contextlib.suppress(ForgeError):  # whoever is asked next will tell
+        with contextlib.suppress(ForgeError):  # reading it later reports the error
             self._commits.prefetch(places, path, changed)
 
     def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> RefList:
         return self._refs.matching(self._path(repository), kind, patterns, lambda: self._check_exists(repository))
 
     def changed_files(self, repository: Repository, number: int) -> ChangedFiles:
-        """Asked once for each commit, so not remembered here."""
+        """Requested once per commit, so it isn't cached here."""
         found: set[str] = set()
         for page in range(1, MAX_FILE_PAGES + 1):
             url = f"{self._path(repository)}/pulls/{number}/files?per_page={PER_PAGE}&page={page}"
@@ -253,7 +254,7 @@ class GitHubForge:
         key = (repository.id, user)
         with self._permission_locks[
             hash(key) % len(self._permission_locks)
-        ]:  # many pull requests of one author ask at once
+        ]:  # many pull requests of one author ask at the same time
             until, allowed = self._writers.get(key, (0.0, False))
             if until <= self._now():
                 allowed, seconds = self._ask_permission(repository, user)
@@ -261,7 +262,8 @@ class GitHubForge:
             return allowed
 
     def _ask_permission(self, repository: Repository, user: str) -> tuple[bool, float]:
-        """With how long that counts: an account that is not found is seldom gone, and a host in trouble says so too."""
+        """Returns how long the answer is valid, too: an account that isn't found is rarely deleted, and a host with
+        problems returns 404, too."""
         url = f"{self._path(repository)}/collaborators/{quote(user, safe='')}/permission"
         try:
             return self._router.get(url, parsers.permission), PERMISSION_SECONDS
@@ -305,7 +307,7 @@ class GitHubForge:
         return repository.clone_url
 
     def git_environment(self, repository: Repository) -> Mapping[str, str]:
-        """A header for the host of the API alone: the token is not shown to whatever a clone URL may name."""
+        """A header for the API's host only: the token isn't sent to other hosts that a clone URL may name."""
         url = urlsplit(repository.clone_url)
         api = urlsplit(self._base_url)
         if url.scheme not in ("http", "https") or url.hostname not in (api.hostname, (api.hostname or "")[4:]):
@@ -322,12 +324,12 @@ class GitHubForge:
         return replace(repository, clone_url=self._clone_url.format(full_name=repository.full_name))
 
     def _path(self, repository: Repository) -> str:
-        """By its newest name: a redirect would do too, but loses the query."""
+        """Uses the newest name: a redirect would work, too, but loses the query."""
         with self._lock:
             return f"/repos/{self._names.get(repository.id, repository.full_name)}"
 
     def _check_exists(self, repository: Repository) -> None:
-        """Raises unless the repository itself answers, with the same id."""
+        """Raises unless the repository itself responds, with the same ID."""
         try:
             found = self._router.get(self._path(repository), parsers.repository)
         except ForgeNotFound:

@@ -1,4 +1,4 @@
-"""GitHub's JSON as our values. A shape that is not GitHub's raises, and nothing of it is believed."""
+"""Parses GitHub's JSON into values. An unexpected shape raises, and nothing of it is used."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, PullState
+from orchestrator.core.model.world import CheckState, PullRequest, PullState
 from orchestrator.forges.port import Repository
+from stacks import keys
+from stacks.model import Key
 
 PASSED = frozenset({"success", "neutral", "skipped"})
 SEVERITY = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
@@ -17,7 +19,7 @@ SEVERITY = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class ListedRepository:
-    """A repository, and whether it still takes changes."""
+    """A repository, and whether it is read-only."""
 
     repository: Repository
     is_archived: bool
@@ -63,8 +65,8 @@ class CheckRun:
     app: str = ""
 
     def is_by(self, login: str) -> bool:
-        """Whether that account's app made it. GitHub names the app of every run; a host that names none of any
-        has nobody else to make them."""
+        """Whether that account's app created it. GitHub names the app of every run; on a host that never does, only we
+        create them."""
         return self.app in ("", login) or f"{self.app}[bot]" == login
 
 
@@ -76,7 +78,7 @@ class DeploymentRef:
 
 @dataclass(frozen=True, slots=True)
 class GitTree:
-    """One folder of git's, by name. Not ``complete``: it holds more than was told."""
+    """One git folder, by name. Not ``complete``: it contains more than the response."""
 
     files: Mapping[str, str]
     folders: Mapping[str, str]
@@ -100,13 +102,13 @@ def listed_repository(data: Any) -> ListedRepository:
 
 
 def listed_repositories(data: Any) -> list[ListedRepository]:
-    """Everything that we were given access to. An App's comes within an object."""
+    """Everything that we can access. An App's list is wrapped in an object."""
     listed = data["repositories"] if isinstance(data, dict) else data
     return [listed_repository(item) for item in _list(listed)]
 
 
 def content(data: Any) -> Mapping[str, Any]:
-    """A folder is answered with the list of what is in it."""
+    """For a folder, the response is the list of its entries."""
     return {"type": "folder"} if isinstance(data, list) else dict(data)
 
 
@@ -127,7 +129,8 @@ def login(data: Any) -> str:
 
 
 def permission(data: Any) -> bool:
-    """Whether it is enough to push. ``permission`` has the four old words only; ``role_name`` has the newer ones."""
+    """Whether it is sufficient to push. ``permission`` has only the four old values; ``role_name`` has the newer
+    ones."""
     return str(data["permission"]) in ("admin", "write") or data.get("role_name") in ("admin", "maintain", "write")
 
 
@@ -136,7 +139,7 @@ def pull(data: Any) -> PullRequest:
     home = int(base["repo"]["id"])
     source = head.get("repo")
     return PullRequest(
-        key=Key(home, int(data["number"])),
+        key=keys.pull_request(home, int(data["number"])),
         state=_state(data),
         title=str(data["title"]),
         labels=frozenset(str(label["name"]) for label in data["labels"]),
@@ -155,13 +158,13 @@ def pulls(data: Any) -> list[PullRequest]:
 
 
 def changed_paths(data: Any) -> list[tuple[str, ...]]:
-    """Each file's name, and the one it had before."""
+    """Each file's name, and its previous name."""
     return [tuple(str(item[key]) for key in ("filename", "previous_filename") if item.get(key)) for item in _list(data)]
 
 
 @dataclass(frozen=True, slots=True)
 class GitRef:
-    """``name`` is whole: refs/heads/main. ``annotated``: ``sha`` is a tag object's, not a commit's."""
+    """``name`` is complete: refs/heads/main. ``annotated``: ``sha`` is a tag object's, not a commit's."""
 
     name: str
     sha: str
@@ -176,7 +179,7 @@ def refs(data: Any) -> list[GitRef]:
 
 
 def tag_target(data: Any) -> tuple[str, bool]:
-    """What a tag object means, and whether that is a tag object again."""
+    """The target of a tag object, and whether that is a tag object, too."""
     return str(data["object"]["sha"]), data["object"].get("type") == "tag"
 
 
@@ -195,7 +198,7 @@ def issue_comments(data: Any) -> list[IssueComment]:
 
 
 def issue_comment(data: Any) -> IssueComment:
-    """``reactions`` -1: not told, so they have to be asked for."""
+    """``reactions`` -1: not included, so they have to be requested."""
     user = data.get("user") or {}
     count = (data.get("reactions") or {}).get("total_count")
     return IssueComment(
@@ -211,7 +214,7 @@ def issue_comment(data: Any) -> IssueComment:
 
 
 def reactions(data: Any) -> list[tuple[str, str]]:
-    """Who, and what."""
+    """The user and the reaction."""
     return [(str((item.get("user") or {}).get("login") or ""), str(item["content"])) for item in _list(data)]
 
 
@@ -248,7 +251,7 @@ def deployment(data: Any) -> DeploymentRef:
 
 
 def deployment_status(data: Any) -> DeploymentStatus | None:
-    """The newest of a list; None when there is none yet."""
+    """The newest of a list; None if it is empty."""
     for item in _list(data):
         texts = [str(item.get(key) or "") for key in ("description", "environment_url")]
         return DeploymentStatus(str(item["state"]), texts[0], texts[1])
@@ -261,7 +264,7 @@ def newest(found: Iterable[CommitStatus]) -> list[CommitStatus]:
 
 
 def worst(pairs: Iterable[tuple[str, CheckState]]) -> Mapping[str, CheckState]:
-    """Two of one name, from two apps: the graver counts."""
+    """If two apps have a check of the same name, the worse one counts."""
     found: dict[str, CheckState] = {}
     for name, state in pairs:
         found[name] = max(state, found.get(name, state), key=SEVERITY.index)

@@ -1,4 +1,4 @@
-"""GitHub's table ``[forge]``: where its API is, and how Eph signs in: as a GitHub App, or with a token."""
+"""GitHub's table ``[forge]``: the URL of its API, and how Eph authenticates: as a GitHub App, or with a token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GitHubSettings(ForgeSettings):
     app_id: str = Field(
         default="",
         pattern=r"^([0-9]{1,20}|Iv[A-Za-z0-9.]{1,60})?$",
-        description="The GitHub App's id or client id.",
+        description="The GitHub App's ID or client ID.",
     )
     private_key: SecretStr | None = Field(default=None, description="The App's private key in PEM format.")
     private_key_file: Path | None = Field(default=None, description="A file that contains the private key.")
@@ -63,7 +63,7 @@ class GitHubSettings(ForgeSettings):
         has_key = self.private_key is not None or self.private_key_file is not None
         if bool(self.app_id) != has_key:
             missing = "private_key_file" if self.app_id else "app_id"
-            raise InvalidValue("an App needs an id and a private key", f"set {missing} too", (missing,))
+            raise InvalidValue("an App needs an ID and a private key", f"set {missing} too", (missing,))
         if self.app_id and (self.token is not None or self.token_file is not None):
             raise InvalidValue("both an App and a token are set", "keep one of the two", ("token",))
         return self

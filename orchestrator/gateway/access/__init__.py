@@ -1,1 +1,1 @@
-"""Who may see a preview: signing in to a protected one, and a limit on guessing host names."""
+"""Access to previews: sign-in for protected ones, and a limit on guessing host names."""

@@ -1,8 +1,9 @@
-"""Who may ask for names that nobody knows, and how often (S5).
+"""Limits how often a client can request unknown host names (S5).
 
-Names must not be guessable by trying. Each client has a bucket of tries; an unknown host takes one out, and time puts
-them back. A client whose bucket is empty is told 429 for every host that it has not reached before: were it only for
-unknown ones, the difference would be the very answer that a guesser looks for. What it had already open goes on.
+Names must not be guessable by trial and error. Each client has a token bucket: a request for an unknown host takes a
+token, and time adds them back. A client with an empty bucket gets a 429 for every host that it hasn't reached before:
+if only unknown hosts returned it, the difference would tell a guesser what it wants to know. Hosts that the client has
+already reached keep working.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class GuessLimiter:
         self._clients: cachetools.LRUCache[str, _Client] = cachetools.LRUCache(MAX_CLIENTS)
 
     def allow_host(self, address: str, host: str) -> float:
-        """A known host: 0 to let it through, else the seconds to wait. Loopback is let through: ephd asks from it."""
+        """For a known host: 0 if allowed, otherwise the seconds to wait. Loopback is always allowed, because ephd sends
+        its health checks from there."""
         client = self._client(_network(address))
         if host in client.known_hosts:
             return 0.0
@@ -47,7 +49,7 @@ class GuessLimiter:
         return 0.0
 
     def take_try(self, address: str) -> float:
-        """An unknown host: takes a try and gives 0, or the seconds until there is one."""
+        """For an unknown host: takes a token and returns 0, or returns the seconds until there is one."""
         client = self._client(_network(address))
         if self._refill(client) < 1:
             return self._retry_after(client)
@@ -72,7 +74,7 @@ class GuessLimiter:
 
 @lru_cache(maxsize=MAX_CLIENTS)
 def _network(address: str) -> str:
-    """A person has one IPv4 address but 2**64 of IPv6: those count as one."""
+    """A person has one IPv4 address but 2**64 IPv6 addresses, which count as one."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

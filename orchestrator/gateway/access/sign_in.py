@@ -1,11 +1,11 @@
-"""Who may see a protected preview: whoever shows a token of the file that ephd made (S5).
+"""Access to protected previews: requires a token from the file that ephd created (S5).
 
-A machine shows it with each request, in ``X-Eph-Preview-Token`` or as ``Authorization: Bearer``. A person types it
-once for each host; the browser then holds a cookie that says until when, signed with a key that follows from the
-token. So nothing has to be stored, and a token that is taken out of the file takes its cookies with it.
+A program sends it with each request, in ``X-Eph-Preview-Token`` or as ``Authorization: Bearer``. A person enters it
+once per host; the browser then holds a cookie with an expiry, signed with a key derived from the token. So nothing has
+to be stored, and removing a token from the file revokes its cookies.
 
-Wrong tries are counted by address. A right token always passes: tokens are too long to be guessed, and nobody shall
-be able to lock ephd's own health checks out.
+Failed attempts are counted by address. A valid token always passes: tokens are too long to be guessed, and nobody must
+be able to lock out ephd's own health checks.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class TokenCheck(Enum):
 
 
 class PreviewTokens:
-    """The tokens of the file, read again when it changes."""
+    """The tokens of the file, which is read again when it changes."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._cached: tuple[object, tuple[bytes, ...]] = (None, ())
 
     def all(self) -> tuple[bytes, ...]:
-        """Empty when there is none to go by; then nobody gets in."""
+        """Empty if the file has none; then nobody gets access."""
         seen = file_version(str(self._file)) if self._file else None
         if seen is None or self._file is None:
             return ()
@@ -65,7 +65,7 @@ class PreviewTokens:
 
 @dataclass(frozen=True, slots=True)
 class SignInGuard:
-    """``protects_all``: every preview asks, not only those whose route says so."""
+    """``protects_all``: every preview requires sign-in, not only those whose route says so."""
 
     tokens: PreviewTokens
     protects_all: bool = False
@@ -75,7 +75,7 @@ class SignInGuard:
     async def challenge(
         self, request: web.BaseRequest, host: str, client_info: ClientInfo
     ) -> web.StreamResponse | None:
-        """The answer to who may not pass, or None."""
+        """The response for a client without access; None if it has access."""
         path = request.rel_url.raw_path
         if path == "/robots.txt":
             return web.Response(text=_ROBOTS, headers={names.ROBOTS_HEADER: names.NO_ROBOTS, hdrs.SERVER: "eph"})
@@ -91,17 +91,17 @@ class SignInGuard:
 
     def is_valid(self, token_text: str) -> bool:
         """Compares with every token, each in constant time."""
-        asked = token_text.encode("utf-8", "surrogateescape")
-        return any(hmac.compare_digest(asked, token) for token in self.tokens.all())
+        candidate = token_text.encode("utf-8", "surrogateescape")
+        return any(hmac.compare_digest(candidate, token) for token in self.tokens.all())
 
     def _check_token(self, request: web.BaseRequest) -> TokenCheck:
-        said = [*request.headers.getall(names.TOKEN_HEADER, ()), *filter(None, [bearer_token(request)])]
-        if not said:
+        candidates = [*request.headers.getall(names.TOKEN_HEADER, ()), *filter(None, [bearer_token(request)])]
+        if not candidates:
             return TokenCheck.NOTHING
-        return TokenCheck.RIGHT if any(self.is_valid(token) for token in said) else TokenCheck.WRONG
+        return TokenCheck.RIGHT if any(self.is_valid(token) for token in candidates) else TokenCheck.WRONG
 
     def _has_valid_cookie(self, request: web.BaseRequest, host: str) -> bool:
-        """Another preview's page may open a WebSocket here with this browser's cookie: that does not count."""
+        """Another preview's page could open a WebSocket here with this browser's cookie; that doesn't count."""
         origin = request.headers.get(hdrs.ORIGIN)
         if origin and hdrs.UPGRADE in request.headers and not _same_environment(origin, host):
             return False
@@ -119,9 +119,9 @@ class SignInGuard:
             return self._sign_in_page(request, host, "/")
         fields = await _form_fields(request)
         back = safe_path(fields.get("to", "/"))
-        said = fields.get("token", "").strip()
-        if self.is_valid(said):
-            return self._signed_in(host, said, back, client_info)
+        token = fields.get("token", "").strip()
+        if self.is_valid(token):
+            return self._signed_in(host, token, back, client_info)
         if wait := self.failures.take_try(client_info.address):
             return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
         return self._sign_in_page(request, host, back, failed_before=True)
@@ -152,18 +152,18 @@ class SignInGuard:
 
 
 def bearer_token(request: web.BaseRequest) -> str:
-    kind, _, said = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return said.strip() if kind.lower() == "bearer" else ""
+    kind, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return credentials.strip() if kind.lower() == "bearer" else ""
 
 
 def safe_path(path: str) -> str:
-    """A path of the same site; anything that a browser could take for another site becomes the first page."""
+    """A path on the same site. Anything that a browser could take for another site becomes the root page."""
     plain = path.isascii() and path.isprintable() and "\\" not in path and len(path) <= 2048
     return path if plain and path.startswith("/") and not path.startswith(("//", SIGN_IN_PATH)) else "/"
 
 
 async def _form_fields(request: web.BaseRequest) -> dict[str, str]:
-    """Of a form, or of a JSON object; anything else, or anything large, has none."""
+    """The fields of a form or a JSON object; empty for anything else or anything large."""
     if (request.content_length or 0) > MAX_FORM:
         return {}
     body = b""

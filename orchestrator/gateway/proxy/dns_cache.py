@@ -1,8 +1,8 @@
-"""Addresses of upstreams that are called by a name, as a service of the cluster is: looked up at most once in a second,
-however many connections are made, and whether or not the answer is that there is none.
+"""Caches addresses of upstreams that have a name, such as a service of the cluster, including failed lookups: at most
+one lookup per second, however many connections are opened.
 
-The system's resolver takes a thread for each question, and in a pod it asks six times for one name. Without this a page
-of a preview whose service is gone would be hundreds of questions.
+The system's resolver uses a thread per lookup, and in a pod it sends six queries for one name. Without the cache, one
+page of a preview whose service is gone would cause hundreds of queries.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LookupKey = tuple[str, int, socket.AddressFamily]
 
 
 class DnsCache(AbstractResolver):
-    """For both ways to upstreams. Raises ``OSError`` for a name that leads nowhere."""
+    """Used by both clients. Raises ``OSError`` for a name without addresses."""
 
     def __init__(self, resolver: AbstractResolver | None = None) -> None:
         self._resolver = resolver or ThreadedResolver()
@@ -34,7 +34,7 @@ class DnsCache(AbstractResolver):
             if len(self._cached) >= MAX_NAMES:
                 self._cached.clear()
             known = self._cached[name] = (now + SECONDS, asyncio.create_task(self._resolver.resolve(*name)))
-        return await asyncio.shield(known[1])  # who gives up does not take it from the others
+        return await asyncio.shield(known[1])  # a caller that is cancelled doesn't cancel it for the others
 
     async def close(self) -> None:
         await self._resolver.close()

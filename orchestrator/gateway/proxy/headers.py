@@ -1,6 +1,5 @@
-"""Headers on their way through: what belongs to one connection stays there, what a client says of itself is not
-believed, the rest passes as it is (RFC 9110, 7.6.1).
-"""
+"""Headers of forwarded messages: hop-by-hop headers are removed, a client's claims about itself are replaced, and the
+rest is passed on unchanged (RFC 9110, 7.6.1)."""
 
 from __future__ import annotations
 
@@ -51,8 +50,8 @@ _NOT_FORWARDED_WEBSOCKET = _NOT_FORWARDED | {
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """The client as we know it, not as it says itself. ``bearer``: its Authorization is our own token, which no
-    upstream may see."""
+    """The client as we see it, not as it describes itself. ``bearer``: its Authorization header is our own token, which
+    no upstream may see."""
 
     address: str
     scheme: str
@@ -61,7 +60,7 @@ class ClientInfo:
 
 @lru_cache(maxsize=4096)
 def in_networks(address: str, networks: frozenset[str]) -> bool:
-    """``networks``: as 10.0.0.0/8, or one address."""
+    """``networks``: such as 10.0.0.0/8, or single addresses."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -74,7 +73,7 @@ def in_networks(address: str, networks: frozenset[str]) -> bool:
 def request_headers(
     headers: CIMultiDictProxy[str], client_info: ClientInfo, websocket: bool = False
 ) -> CIMultiDict[str]:
-    """A request's headers for the upstream; ``Host`` stays, so the app makes links that work."""
+    """A request's headers for the upstream. ``Host`` is kept, so the app generates working links."""
     kept = _without(headers, _NOT_FORWARDED_WEBSOCKET if websocket else _NOT_FORWARDED)
     if client_info.bearer:
         kept.popall(hdrs.AUTHORIZATION, None)
@@ -87,13 +86,13 @@ def request_headers(
 
 
 def cookies(headers: CIMultiDictProxy[str], name: str) -> list[str]:
-    """Every value that the client has for it: a page of a neighbouring host may have added one."""
+    """Every value that the client sends for the name: a neighbouring host's page may have added one."""
     pairs = [part.strip().partition("=") for line in headers.getall(hdrs.COOKIE, ()) for part in line.split(";")]
     return [value for key, _, value in pairs if key == name]
 
 
 def _hide_cookie(headers: CIMultiDict[str]) -> None:
-    """Who signed in here is no business of the app's."""
+    """The app must not see the sign-in cookie."""
     lines = headers.getall(hdrs.COOKIE)
     if not any(SIGN_IN_COOKIE in line for line in lines):
         return
@@ -105,7 +104,7 @@ def _hide_cookie(headers: CIMultiDict[str]) -> None:
 
 
 def response_headers(headers: CIMultiDictProxy[str], is_preview: bool) -> CIMultiDict[str]:
-    """An answer's headers for the client; no preview is for search engines, whatever it says itself."""
+    """A response's headers for the client. Search engines must not index previews, whatever the app says."""
     kept = _without(headers, _HOP_BY_HOP)
     kept.setdefault(hdrs.SERVER, "eph")
     if is_preview:
@@ -114,7 +113,7 @@ def response_headers(headers: CIMultiDictProxy[str], is_preview: bool) -> CIMult
 
 
 def list_items(values: Iterable[str]) -> list[str]:
-    """The parts of a header that is a list, however many lines it came in."""
+    """The items of a list header, on one or several lines."""
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
 
@@ -126,7 +125,7 @@ def _without(headers: CIMultiDictProxy[str], names: frozenset[str]) -> CIMultiDi
 
 
 def _safe(value: str) -> str:
-    """Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent: such a value passes as Latin-1."""
+    """Bytes that aren't UTF-8 arrive as lone surrogates, which can't be sent: such a value is sent as Latin-1."""
     if value.isascii():
         return value
     try:

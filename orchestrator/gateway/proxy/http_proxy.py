@@ -1,11 +1,10 @@
-"""HTTP through the gateway: nothing is collected on the way, in neither direction.
+"""Proxies HTTP. Nothing is buffered, in either direction.
 
-Plain requests take the short way of ``lines``, all others aiohttp's client; both give the same answers and errors.
-
-An upstream that refuses is tried again for a second, its route looked up anew each time: a service that is being
-restarted, perhaps at another port, is not seen as an outage. Nothing was sent by then, so every method may be tried
-again. A connection that ends before the first byte of an answer is tried once more only for requests that may be
-repeated. An answer that breaks off is broken off for the client, too: it must not look whole.
+Plain requests use ``upstream_pool``, all others aiohttp's client; both return the same responses and errors. A refused
+connection is retried for a second, looking up the route each time, so a service that restarts, perhaps on another port,
+doesn't appear as an outage. Nothing has been sent by then, so any method can be retried. A connection that closes
+before the first byte of a response is retried once, only for idempotent requests. A truncated response is truncated for
+the client, too, so it doesn't look complete.
 """
 
 from __future__ import annotations
@@ -53,12 +52,12 @@ T = TypeVar("T")
 
 
 class UpstreamUnavailable(Exception):
-    """The upstream gave no answer; the message says how, in words for the page."""
+    """The upstream didn't respond; the message describes it for the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamClient:
-    """Two ways to the upstreams: the short one for what is plain, aiohttp's for all else."""
+    """Two clients for upstreams: a fast one for plain requests, aiohttp's for all others."""
 
     session: ClientSession
     pool: UpstreamPool
@@ -76,7 +75,8 @@ async def open_client() -> AsyncIterator[UpstreamClient]:
 
 
 def open_session(dns: DnsCache) -> ClientSession:
-    """One pool for all upstreams. It stores no cookies, follows nothing, unpacks nothing, adds no header."""
+    """One pool for all upstreams. It stores no cookies, follows no redirects, decompresses nothing and adds no
+    headers."""
     return ClientSession(
         connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, resolver=dns, use_dns_cache=False),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
@@ -96,7 +96,8 @@ async def forward(
     client_info: ClientInfo,
     is_preview: bool,
 ) -> web.StreamResponse:
-    """``find_upstream`` gives the current upstream. Raises NoAnswer before anything was sent to the client."""
+    """``find_upstream`` returns the current upstream. Raises UpstreamUnavailable before anything was sent to the
+    client."""
     headers = request_headers(request.headers, client_info)
     body = request.content if request.body_exists else None
     await _send_continue(request)
@@ -113,12 +114,12 @@ async def forward(
     try:
         return await _relay(request, answer, response_headers(answer.headers, is_preview))
     finally:
-        # After a whole answer the connection is already back in the pool, and this does nothing.
+        # After a complete response the connection is already back in the pool, and this does nothing.
         answer.close()
 
 
 def upstream_url(upstream: URL, requested: URL) -> URL:
-    """The upstream's origin with the path and query exactly as they were asked for, nothing decoded or tidied up."""
+    """The upstream's origin with the exact path and query of the request, neither decoded nor normalized."""
     return URL.build(
         scheme=upstream.scheme,
         authority=upstream.raw_authority,
@@ -129,7 +130,7 @@ def upstream_url(upstream: URL, requested: URL) -> URL:
 
 
 async def with_retries(send: Callable[[URL], Awaitable[T]], find_upstream: FindUpstream, repeatable: bool) -> T:
-    """Asks, and asks again where that is safe."""
+    """Sends the request, and retries it where that is safe."""
     waits = list(REFUSED_RETRY_DELAYS)
     while True:
         upstream = find_upstream()
@@ -153,14 +154,15 @@ async def with_retries(send: Callable[[URL], Awaitable[T]], find_upstream: FindU
 
 
 async def _send_continue(request: web.BaseRequest) -> None:
-    """Clients that ask before they send a large body get their go-ahead once a route is known."""
+    """Clients that send ``Expect: 100-continue`` before a large body get the response once a route is known."""
     if request.version == HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 
 
 class _ProxiedResponse(web.StreamResponse):
-    """As the upstream made it: aiohttp would name a type for an answer that has none, and browsers would save it."""
+    """Keeps the upstream's headers: aiohttp would add a content type to a response without one, and browsers would
+    download it."""
 
     async def _prepare_headers(self) -> None:
         untyped = hdrs.CONTENT_TYPE not in self.headers
@@ -170,7 +172,7 @@ class _ProxiedResponse(web.StreamResponse):
 
 
 class _CompleteResponse(_ProxiedResponse):
-    """One that is already here whole: head and body leave in one piece."""
+    """A response that is already complete: head and body are sent at once."""
 
     _send_headers_immediately = False
 
@@ -187,7 +189,7 @@ async def _relay(
     try:
         await _stream_body(answer.content, response)
     except (ClientError, ConnectionError, OSError):
-        # Either side is gone; the head has been sent, so the only honest end is a broken connection.
+        # One side is gone. The head has been sent, so the only correct end is a broken connection.
         if request.transport is not None:
             request.transport.abort()
     return response

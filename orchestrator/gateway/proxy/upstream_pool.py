@@ -1,8 +1,9 @@
-"""The short way to an upstream, for the requests that previews get most: plain ``GET``, no body, no TLS.
+"""A fast client for the most frequent requests to previews: plain ``GET`` without body or TLS.
 
-aiohttp's client does much that a proxy has no use for: redirects, cookies, sessions, traces, a URL built and a header
-set merged for each request. Here one line of text is written to a kept connection, and aiohttp's own protocol, its C
-parser and its flow control read what comes back. All else, and all that goes wrong here in a new way, is aiohttp's.
+aiohttp's client does a lot that a proxy doesn't need: redirects, cookies, sessions, traces, building a URL and merging
+headers for each request. Here one request is written to a kept-alive connection, and aiohttp's own protocol with its C
+parser and flow control reads the response. All other requests, and errors that don't occur with aiohttp's client, are
+left to it.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 
 CONNECT_SECONDS = 5.0
-# Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.
+# Shorter than common servers' keep-alive timeouts, so we rarely write to a connection that is being closed.
 IDLE_SECONDS = 1.5
 MAX_HEADER = 32 * 1024
 Endpoint = tuple[str, int]
 
 
 class ConnectionRefused(ClientConnectionError):
-    """Nobody accepts connections there; nothing was sent."""
+    """Nothing accepts connections there, and nothing was sent."""
 
 
 class UpstreamResponse:
-    """The head of an answer, and its body as it comes."""
+    """The head of a response, and its body as a stream."""
 
     __slots__ = ("_connection", "_done", "_endpoint", "_pool", "content", "headers", "reason", "status")
 
@@ -55,7 +56,7 @@ class UpstreamResponse:
         self.content: StreamReader
 
     async def start(self) -> UpstreamResponse:
-        """Raises what aiohttp's client would."""
+        """Raises the same errors as aiohttp's client."""
         while True:
             try:
                 message, content = await self._connection.read()
@@ -75,14 +76,14 @@ class UpstreamResponse:
             self._pool.release(self._endpoint, self._connection)
 
     def close(self) -> None:
-        """Nothing, after a whole answer; else the connection is of no more use."""
+        """Does nothing after a complete response; otherwise the connection can't be reused."""
         if not self._done:
             self._done = True
             self._connection.close()
 
 
 class UpstreamPool:
-    """Kept connections by upstream. One that was idle for long is closed and not used."""
+    """Kept-alive connections by upstream. One that was idle for too long is closed."""
 
     def __init__(self, dns: DnsCache | None = None) -> None:
         self._dns = dns or DnsCache()
@@ -91,11 +92,11 @@ class UpstreamPool:
         self._closed = False
 
     async def get(self, endpoint: Endpoint, path: str, headers: CIMultiDict[str]) -> UpstreamResponse:
-        """``path`` with its query, as it was asked for."""
+        """``path`` includes the query, unchanged."""
         head = _request_head(path, headers)
         kept = self._take_idle(endpoint)
         if kept is not None:
-            with contextlib.suppress(ServerDisconnectedError, ClientOSError):  # it was closed in this very moment
+            with contextlib.suppress(ServerDisconnectedError, ClientOSError):  # it was closed at this very moment
                 return await self._send(endpoint, kept, head)
         return await self._send(endpoint, await self._connect(endpoint), head)
 
@@ -132,7 +133,7 @@ class UpstreamPool:
         self._idle.clear()
 
     def _take_idle(self, endpoint: Endpoint) -> ResponseHandler | None:
-        """The one used last: the others then get old and go."""
+        """The most recently used one, so that the others age and are closed."""
         kept = self._idle.get(endpoint)
         now = asyncio.get_running_loop().time()
         while kept:
@@ -170,7 +171,7 @@ class UpstreamPool:
 
 
 async def _connect_first(loop: asyncio.AbstractEventLoop, endpoints: list[Endpoint]) -> ResponseHandler:
-    """The first that takes the connection; what the last one said when none does."""
+    """The first address that accepts the connection, or the last one's error."""
     for place in endpoints[:-1]:
         with contextlib.suppress(OSError):
             return (await loop.create_connection(lambda: ResponseHandler(loop), *place))[1]

@@ -1,7 +1,7 @@
-"""WebSockets through the gateway: messages, pings, subprotocol and close code pass in both directions.
+"""Proxies WebSockets: messages, pings, subprotocol and close code are passed in both directions.
 
-The upstream is asked first, with the subprotocols that the client offered; the client's handshake is answered with
-what the upstream chose. So a refusal reaches the client as the plain HTTP answer that it is.
+The upstream is contacted first, with the subprotocols that the client offered; the client's handshake gets what the
+upstream chose. So a rejection reaches the client as a plain HTTP response.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def tunnel(
     client_info: ClientInfo,
     is_preview: bool,
 ) -> web.StreamResponse:
-    """Raises NoAnswer, as ``proxy.forward`` does."""
+    """Raises UpstreamUnavailable, like ``http_proxy.forward``."""
     headers = request_headers(request.headers, client_info, websocket=True)
     protocols = list_items(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ()))
 
@@ -82,7 +82,7 @@ async def tunnel(
 
 
 def _refusal(error: WSServerHandshakeError) -> web.StreamResponse:
-    """The upstream's own status; an upgrade it only claimed to make is a fault of its own."""
+    """The upstream's own status; an upgrade that it only claimed is an error of its own."""
     return web.Response(status=error.status if error.status >= 300 else 502, text="The upgrade was rejected.\n")
 
 
@@ -106,7 +106,8 @@ async def _accept(
 
 
 async def _relay_both(client_socket: web.WebSocketResponse, upstream: ClientWebSocketResponse) -> None:
-    """Until one end closes or is gone; then no direction listens any more, and the other end hears the same code."""
+    """Runs until one end closes or disappears; then both directions stop, and the other end gets the same close
+    code."""
     to_far = asyncio.create_task(_relay_one(client_socket, upstream))
     to_near = asyncio.create_task(_relay_one(upstream, client_socket))
     try:
@@ -127,7 +128,7 @@ async def _stop(*tasks: asyncio.Task[tuple[int, bytes]]) -> None:
 
 
 async def _relay_one(source: WebSocketEnd, sink: WebSocketEnd) -> tuple[int, bytes]:
-    """Until ``source`` closes or ``sink`` can take no more; gives the code and words to close with."""
+    """Runs until ``source`` closes or ``sink`` accepts no more. Returns the close code and reason."""
     while True:
         message = await source.receive()
         try:
@@ -155,6 +156,6 @@ async def _relay_message(message: WSMessage, sink: WebSocketEnd) -> bool:
 def _close_reason(message: WSMessage, source: WebSocketEnd) -> tuple[int, bytes]:
     if message.type is WSMsgType.CLOSE:
         return message.data or NORMAL_CLOSURE, (message.extra or "").encode()
-    # Gone without a word, or something that is no WebSocket frame: 1006 itself must not be sent.
+    # It disappeared without a close frame, or sent an invalid frame: 1006 itself must not be sent.
     code = source.close_code
     return (code if code and code not in (1005, 1006) else INTERNAL_ERROR), b""

@@ -1,13 +1,13 @@
-"""When each preview was last used, and when somebody knocked at one that sleeps: kept in memory, written now and then,
-read by ephd.
+"""Records when each preview was last used, and wake requests for sleeping ones: kept in memory, saved regularly, read
+by ephd.
 
-A host counts as used while a request to it is open, so a quiet WebSocket or a long download keeps an environment
-awake. What ``visitors`` does not count is none. A knock is written at once: somebody waits.
+A host counts as used while a request to it is open, so an idle WebSocket or a long download keeps an environment awake.
+Requests that ``visit_rules`` exclude don't count. Wake requests are saved immediately, because a client is waiting.
 
-The file says until when it knows: ``until`` grows with every writing, even when nothing came, so a gateway that is dead
-or cannot write makes nothing look idle. It names the hosts that have a route here: one that is new, or of which all was
-lost, counts as used when it was first noticed. A host that can be reached by another way (an Ingress of its own) is
-named only once somebody came by here: else people might use it all day and none be seen.
+``until`` in the file is the time up to which it is accurate. It increases with every save, even without traffic, so a
+gateway that is dead or can't write makes nothing look idle. The file lists the hosts that have a route here: a host
+that is new, or whose data was lost, counts as used when it was first noticed. A host that can be reached in another way
+(its own Ingress) is listed only after its first request here: otherwise people might use it all day without being seen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from programs.kit import files
 
 PROBE_HEADER = "X-Eph-Probe"
 WAKE_WRITE_SECONDS = 0.2
-"""Of many who knock at one host, one in this time is written down at once."""
+"""Of many wake requests for one host, one per this period is saved immediately."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class TrafficLog:
             del self._open[host]
 
     def request_wake(self, host: str) -> bool:
-        """Whether it should be written down at once."""
+        """Returns whether it should be saved immediately."""
         now, before = self._now(), self._times.wake_requests.get(host, 0.0)
         self._times.last_used[host] = now
         if before <= now < before + WAKE_WRITE_SECONDS:
@@ -64,7 +64,7 @@ class TrafficLog:
         return True
 
     def save(self) -> None:
-        """Writes the file whole."""
+        """Replaces the file."""
         now, known = self._now(), self._times
         routed = {path.stem: path for path in self._routes.glob("*.json")}
         noticed = [host for host, path in routed.items() if host in known.last_used or _is_sole(path)]

@@ -1,8 +1,8 @@
-"""Who counts as a visitor: whose requests keep a preview awake, and wake one that sleeps.
+"""Which requests count as visits: they keep a preview awake, and wake one that is asleep.
 
-Not ephd's own questions, not health checks (by their path, or by what says so of itself), not robots, and not what a
-browser fetches before anybody asked for it. Whoever says nothing of the kind counts: a person must never be taken for
-a robot, and a robot that hides costs what a person costs.
+Not ephd's own health checks, not other health checks (by path, or by a header that says so), not robots, and not a
+browser's prefetching. Everything else counts: a person must never be mistaken for a robot, and a disguised robot costs
+no more than a person.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROBOTS_PATH = "/robots.txt"
 
 
 def is_visit(method: str, path: str, headers: Mapping[str, str], health_path: str = "") -> bool:
-    """``health_path``: the path of the service's own health check."""
+    """``health_path``: the path of the service's health check."""
     if (
         PROBE_HEADER in headers
         or path == ROBOTS_PATH
@@ -35,5 +35,5 @@ def is_visit(method: str, path: str, headers: Mapping[str, str], health_path: st
 
 
 def is_browser(method: str, headers: Mapping[str, str]) -> bool:
-    """Somebody looks at a page, and can look at another meanwhile."""
+    """A person is looking at a page, and can look at another one meanwhile."""
     return method == "GET" and "text/html" in headers.get(hdrs.ACCEPT, "")

@@ -1,8 +1,9 @@
-"""In front of a preview that sleeps: people get a page that reloads by itself, programs wait until it answers.
+"""Handles requests to a sleeping preview: people get a page that reloads automatically, programs wait until it
+responds.
 
-Whoever comes knocks; the knock is a line in the file of traffic, and what it leads to is ephd's to decide. However many
-wait for one preview, one task looks for all of them whether its route says that it is awake. That a start failed is
-told to all who knocked before it did.
+A request is recorded in the traffic file, and ephd decides what to do. However many requests wait for one preview, one
+task watches for all of them whether its route says that it is awake. A failed start is reported to all requests that
+arrived before it failed.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from orchestrator.gateway.wake.traffic_log import TrafficLog
 
 log = logging.getLogger("eph.gateway")
 
-POLL_SECONDS = 0.03
+POLL_SECONDS = 0.005
 _FAILED = frozenset({Phase.FAILED, Phase.STALLED})
 
 
 @dataclass(slots=True)
 class _WakeWaiters:
-    """Those who wait for one host. ``task`` gives the state that says why they wait in vain; None: it is awake, or
-    gone, which its route tells."""
+    """The requests that wait for one host. ``task`` returns the state that explains why waiting is in vain, or None if
+    it is awake or gone, which its route shows."""
 
     task: asyncio.Task[PreviewState | None]
     count: int = 0
@@ -37,7 +38,7 @@ class _WakeWaiters:
 
 @dataclass(slots=True)
 class WakeOnRequest:
-    """``max_wait``: seconds that a program is held."""
+    """``max_wait``: how many seconds a program waits."""
 
     directory: RouteDirectory
     traffic: TrafficLog
@@ -45,7 +46,7 @@ class WakeOnRequest:
     _waiting: dict[str, _WakeWaiters] = field(default_factory=dict)
 
     async def hold(self, request: web.BaseRequest, route: PreviewRoute) -> web.StreamResponse | None:
-        """None: it is awake now, or gone; its route tells."""
+        """None: it is awake now, or gone, which its route shows."""
         headers, state = request.headers, self._state(route.host)
         if not visit_rules.is_visit(request.method, request.path, headers, route.health):
             return holding_pages.render(holding_pages.asleep(), headers, route.host, state)
@@ -75,7 +76,7 @@ class WakeOnRequest:
             try:
                 self.traffic.save()
             except OSError as error:
-                log.warning("the wake request for %s could not be written: %s", host, error)
+                log.warning("can't save the wake request for %s: %s", host, error)
 
     async def _wait_until_awake(self, host: str) -> PreviewState | None:
         waiting = self._waiting.get(host)
@@ -87,7 +88,7 @@ class WakeOnRequest:
         finally:
             waiting.count -= 1
             if self._waiting.get(host) is waiting and (waiting.task.done() or not waiting.count):
-                del self._waiting[host]  # whoever comes now needs a look of its own
+                del self._waiting[host]  # later requests need a new task
             if not waiting.count:
                 waiting.task.cancel()
 

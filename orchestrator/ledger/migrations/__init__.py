@@ -1,1 +1,1 @@
-"""The steps of the ledger's schema, run by ``orchestrator.ledger.schema_upgrade``. Steps only add."""
+"""Migrations of the ledger's schema, run by ``orchestrator.ledger.schema_upgrade``. They only add."""

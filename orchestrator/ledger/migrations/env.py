@@ -1,4 +1,5 @@
-"""Alembic's environment: the connection and its transaction are the caller's, so a step happens whole or not at all."""
+"""Alembic's environment. The caller provides the connection and its transaction, so a migration runs completely or not
+at all."""
 
 from __future__ import annotations
 

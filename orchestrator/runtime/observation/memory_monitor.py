@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import psutil
+
 from orchestrator.core.planning.memory_limits import Headroom
 from stacks import process_identity
 
@@ -68,6 +70,12 @@ class MemoryMonitor:
         self._current = dict(used)
 
 
+def _machine_memory() -> int | None:
+    with contextlib.suppress(OSError):
+        return int(psutil.virtual_memory().available)
+    return None
+
+
 def memory_by_session(sessions: Iterable[int]) -> dict[int, int]:
     """Bytes of all processes of each session, in one pass."""
     found = dict.fromkeys(sessions, 0)
@@ -78,28 +86,19 @@ def memory_by_session(sessions: Iterable[int]) -> dict[int, int]:
 
 
 def _process_memory(pid: int) -> int:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in (process_identity.PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_full_info().pss)
     return 0
 
 
-def available_memory(proc: Path = process_identity.PROC, cgroups: Path = CGROUPS) -> int | None:
+def available_memory(on_machine: Callable[[], int | None] = _machine_memory, cgroups: Path = CGROUPS) -> int | None:
     """Bytes that new processes can have without swapping; None where the system does not say."""
-    known = [size for size in (_available_on_machine(proc), *_available_in_container(cgroups)) if size is not None]
+    known = [size for size in (on_machine(), *_available_in_container(cgroups)) if size is not None]
     return min(known) if known else None
 
 
-def _available_on_machine(proc: Path) -> int | None:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in (proc / "meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
-
-
 def _available_in_container(root: Path) -> Iterable[int | None]:
+    """psutil ignores the limits of a cgroup."""
     yield _available_in_cgroup(root, "memory.max", "memory.current", "inactive_file")
     yield _available_in_cgroup(root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 

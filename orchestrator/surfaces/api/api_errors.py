@@ -60,7 +60,7 @@ def error_response(status: int, message: str, hint: str = "", headers: Mapping[s
 
 
 def suggest_names(name: str, environments: list[EnvironmentView]) -> str:
-    """The names most like ``name``, as a question; else where to look."""
+    """The names most similar to ``name``, as a question, or else where to look."""
     known = {view.name for view in environments if view.name}
     known |= {display_name(view) for view in environments if view.key}
     starts = sorted(item for item in known if name and item.startswith(name))
@@ -93,11 +93,11 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     hint = getattr(error, "hint", "")
     if not hint and error.status_code in (404, 405):
         hint = "See /openapi.json for all paths."
-    # A body that cannot be parsed at all is 400 to FastAPI; to a caller it is one kind of mistake with the rest.
+    # FastAPI uses 400 for a body that can't be parsed; to a caller it is the same kind of error as the others.
     status = 422 if error.status_code == 400 else error.status_code
     return error_response(status, str(error.detail), hint, error.headers)
 
 
 async def _internal(_: Request, __: Exception) -> JSONResponse:
-    # What went wrong inside may hold a secret: it goes to the log of the server, not to the caller.
+    # The error may contain a secret: it goes to the server's log, not to the caller.
     return error_response(500, "Internal error", "See the log of ephd for details.")

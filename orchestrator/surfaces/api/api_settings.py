@@ -1,4 +1,4 @@
-"""What ``create_app`` is given: tokens, limits, and the webhook."""
+"""The settings of ``create_app``: tokens, limits, and the webhook."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from orchestrator.forges.webhooks import WebhookRequest
 from orchestrator.service.port import WebhookTestResult
 
 WebhookHandler = Callable[[WebhookRequest], bool]
-"""Whether the signature was good (and a cycle was triggered)."""
+"""Returns whether the signature was valid (and a cycle was triggered)."""
 
 
 def webhook_path(forge: str) -> str:
-    """Where a Git host sends its webhooks. ``forge`` is the adapter's name."""
+    """The path for webhooks. ``forge`` is the adapter's name."""
     return f"/api/v1/webhooks/{forge}"
 
 
@@ -27,9 +27,9 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """``session_key`` signs browser sessions: give the same one to all replicas and after a restart, or people sign
-    in again. ``forge``: the Git host's adapter, whose webhooks are taken. ``webhook`` None: none are, and the Git host
-    is read every interval."""
+    """``session_key`` signs browser sessions: use the same one for all replicas and across restarts, or people have to
+    sign in again. ``forge``: the Git host's adapter, whose webhooks are accepted. ``webhook`` None: webhooks are
+    disabled, and the Git host is read every interval."""
 
     version: str
     tokens: tuple[Token, ...] = ()
@@ -40,10 +40,10 @@ class ApiSettings:
     session_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     session_ttl: timedelta = timedelta(hours=12)
     ready_within: timedelta = timedelta(seconds=120)
-    """/readyz says no when the last cycle is older than this."""
+    """/readyz fails if the last cycle is older than this."""
     body_limit: int = 64 * 1024
     webhook_limit: int = 1024 * 1024
-    """Git hosts send more, but what triggers a cycle is far smaller. A refused webhook costs latency only."""
+    """Git hosts send more, but what triggers a cycle is far smaller. A rejected webhook costs only latency."""
     stream_limit: int = 100
     stream_poll: float = 1.0
     clock: Callable[[], datetime] = _utc_now

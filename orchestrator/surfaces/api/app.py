@@ -1,7 +1,7 @@
-"""Puts the API together.
+"""Assembles the API.
 
-There is no /docs: FastAPI's pages load their scripts from a CDN, which a closed network has not and our
-Content-Security-Policy forbids. /openapi.json has it all, and docs/reference/api.md says it in words.
+There is no /docs: FastAPI's pages load scripts from a CDN, which isn't reachable from a closed network and which our
+Content-Security-Policy forbids. /openapi.json contains everything, and docs/reference/api.md describes it.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
 def _probes(app: FastAPI, environment_service: EnvironmentService, settings: ApiSettings) -> None:
     @app.get("/healthz", tags=["probes"])
     async def alive() -> dict[str, str]:
-        """The process answers."""
+        """The process responds."""
         return {"status": "ok"}
 
     @app.get("/readyz", tags=["probes"], responses={503: {"description": "No cycle finished recently"}})
     async def ready() -> Response:
-        """A cycle ended lately."""
+        """A cycle finished recently."""
         now, last = settings.clock(), environment_service.status().last_cycle
         if last is None:
             return JSONResponse({"status": "no cycle has finished yet"}, 503)
@@ -75,7 +75,7 @@ def _probes(app: FastAPI, environment_service: EnvironmentService, settings: Api
 
     @app.get("/metrics", tags=["probes"], dependencies=[VIEWER], response_class=Response, responses=DENIED | page)
     async def prometheus() -> Response:
-        """For Prometheus; read with a viewer's token."""
+        """Metrics for Prometheus; requires a viewer's token."""
         return Response(metrics.render(environment_service), media_type=metrics.CONTENT_TYPE)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -1,11 +1,11 @@
-"""Who is asking, and may they.
+"""Authenticates and authorizes requests.
 
-Programs send ``Authorization: Bearer …``. A browser signs in once with the same token and then has a session
-cookie: when it ends and the token's hash, signed. So a session ends with its token, and nothing is stored.
+Programs send ``Authorization: Bearer …``. A browser signs in once with the same token and then has a signed session
+cookie with its expiry and the token's hash. So a session ends with its token, and nothing is stored.
 
-A cookie is sent by the browser whoever made it send one, so a change asked for by cookie counts only when it came
-from our own origin. Previews live on neighbouring host names and run code of pull requests: the check compares
-origins, never sites.
+A browser sends a cookie whatever page caused the request, so a change authenticated by cookie is accepted only from our
+own origin. Previews are on neighbouring host names and run code from pull requests: the check compares origins, never
+sites.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Authenticator:
-    """Tells who a request is from."""
+    """Identifies the caller of a request."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
@@ -41,7 +41,7 @@ class Authenticator:
         return find_token(self._settings.tokens, hash_token(secret)) if secret else None
 
     def require(self, request: Request, role: Role) -> Caller:
-        """The caller, when they may; else 401 or 403 with the way out."""
+        """The caller if authorized; otherwise raises 401 or 403 with what to do."""
         caller = self.caller(request)
         if caller.may(role) or (role is Role.VIEWER and self._settings.public_reads):
             return caller
@@ -82,7 +82,7 @@ def unauthorized() -> ApiError:
 
 
 def cookie_name(request: Request) -> str:
-    # __Host- keeps a neighbouring host name from planting a cookie; browsers allow it over TLS only.
+    # The __Host- prefix keeps a neighbouring host from setting the cookie; browsers allow it over TLS only.
     return "__Host-eph_session" if request.url.scheme == "https" else "eph_session"
 
 

@@ -1,4 +1,4 @@
-"""Plain ASGI around the whole app: how much a caller may send, and the headers that every answer carries."""
+"""Plain ASGI around the whole app: limits request bodies, and adds headers to every response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",  # with "no-referrer" a form of our own would send Origin: null
+    "Referrer-Policy": "same-origin",  # with "no-referrer", our own form would send Origin: null
     "X-Robots-Tag": "noindex, nofollow",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -41,7 +41,7 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Refuses a body that says it is too large, and stops reading one that turns out to be."""
+    """Rejects a body that declares a size over the limit, and stops reading one that exceeds it."""
 
     def __init__(self, app: ASGIApp, limit: int, webhook_limit: int) -> None:
         self._app, self._limit, self._webhook_limit = app, limit, webhook_limit

@@ -35,7 +35,7 @@ def why(view: EnvironmentView) -> schemas.Why:
 
 
 def facts(view: EnvironmentView) -> Iterator[schemas.Fact]:
-    """What is known of an environment, in the order in which people ask; nothing that is empty."""
+    """What is known about an environment, in the order in which people ask, without empty values."""
     for name, value in _pairs(view):
         if value:
             yield schemas.Fact(name=name, value=value)

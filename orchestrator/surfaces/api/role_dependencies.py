@@ -20,7 +20,7 @@ def _require(request: Request, role: Role) -> Caller:
     return keeper.require(request, role)
 
 
-# The scheme is there for /openapi.json alone: the doorkeeper reads the header, and the cookie of a browser.
+# The scheme is only for /openapi.json: the authenticator reads the header and the browser's cookie.
 _Scheme = Annotated[object, Security(HTTPBearer(auto_error=False))]
 
 

@@ -1,7 +1,7 @@
-"""What goes over the wire, as Pydantic models: the API's contract, and all that the CLI shares with the service.
+"""The API's responses as Pydantic models: its contract, and all that the CLI shares with the service.
 
-Nothing but Pydantic is imported here, so that a client starts fast. A field may be added; none is renamed or
-removed within ``/api/v1``.
+Only Pydantic is imported here, so that a client starts fast. Fields can be added; none is renamed or removed within
+``/api/v1``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class AttributeModel(BaseModel):
 
 
 class Failure(AttributeModel):
-    """Why the last try failed."""
+    """Why the last attempt failed."""
 
     commit: str
     step: str = Field(description="The step that failed.")
@@ -31,7 +31,7 @@ class Failure(AttributeModel):
 
 
 class SuiteReport(AttributeModel):
-    """What a suite's JUnit XML says."""
+    """The content of a suite's JUnit XML."""
 
     tests: int
     failures: int
@@ -41,7 +41,7 @@ class SuiteReport(AttributeModel):
 
 
 class SuiteItem(AttributeModel):
-    """One suite of eph.yaml's tests, on the newest commit."""
+    """One test suite of eph.yaml, on the newest commit."""
 
     name: str
     kind: str = Field(description="integration, browser or security")
@@ -55,14 +55,14 @@ class SuiteItem(AttributeModel):
 
 
 class ImageItem(AttributeModel):
-    """An image of the wanted commit, pinned to its digest."""
+    """An image of the newest commit, pinned to its digest."""
 
     reference: str
     how: str = Field(description="How the image was found, and why earlier lookups failed.")
 
 
 class EnvironmentItem(AttributeModel):
-    """One environment, wanted or existing."""
+    """One environment, desired or existing."""
 
     ref: Annotated[str, BeforeValidator(str)] = Field(description="The Pulumi stack, as project/stack.")
     name: str
@@ -114,7 +114,7 @@ class Fact(BaseModel):
 
 
 class Why(BaseModel):
-    """The sentences that led to the phase, and the facts that they rest on."""
+    """The sentences that explain the phase, and the facts behind them."""
 
     name: str
     phase: str
@@ -132,7 +132,7 @@ class Logs(BaseModel):
 
 
 class ProcessItem(AttributeModel):
-    """A pod, or a process."""
+    """A pod or a process."""
 
     name: str
     service: str
@@ -144,7 +144,7 @@ class ProcessItem(AttributeModel):
 
 
 class RuntimeEventItem(AttributeModel):
-    """What the target says happened to a part."""
+    """An event that the target reported about a part."""
 
     at: datetime
     about: str
@@ -154,7 +154,7 @@ class RuntimeEventItem(AttributeModel):
 
 
 class RuntimeInfoResponse(AttributeModel):
-    """What an environment consists of just now."""
+    """What an environment currently consists of."""
 
     processes: list[ProcessItem]
     happenings: list[RuntimeEventItem] = Field(
@@ -204,7 +204,7 @@ class StatusResponse(BaseModel):
 
 
 class WebhookTest(AttributeModel):
-    """What came of a webhook that the server sent to itself."""
+    """The result of a webhook that the server sent to itself."""
 
     url: str
     status: int = Field(description="The HTTP status of the response; 0: no response.")
@@ -232,7 +232,7 @@ class Sweep(BaseModel):
 
 
 class OrphanItem(AttributeModel):
-    """Something that exists and that neither a stack nor a pull request accounts for."""
+    """A resource that exists, but belongs to no stack or pull request."""
 
     kind: str = Field(description="database, role, process, checkout, port, route, tag file, work folder …")
     name: str
@@ -249,7 +249,7 @@ class OrphanItem(AttributeModel):
 
 
 class AuditResponse(AttributeModel):
-    """What there really is, compared with stacks and pull requests."""
+    """The actual resources, compared with stacks and pull requests."""
 
     clean: bool = Field(description="Everything could be checked, and there are no orphans.")
     orphans: list[OrphanItem]
@@ -274,6 +274,6 @@ class ErrorDetail(BaseModel):
 
 
 class Error(BaseModel):
-    """Every error of the API has this one shape."""
+    """Every error of the API has this shape."""
 
     error: ErrorDetail

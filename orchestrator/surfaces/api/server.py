@@ -14,7 +14,7 @@ from orchestrator.surfaces.leader_proxy import App
 
 
 class _Server(uvicorn.Server):
-    """Signals are ephd's, not the web server's."""
+    """Signals are handled by ephd, not by the web server."""
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]  # as uvicorn's has none
@@ -23,8 +23,8 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serve(app: App, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
-    """Responds within the block. Gives the server's task, which ends only when something is wrong."""
-    # Not uvloop: it breaks Pulumi's own event loop (pulumi #17588), and one loop everywhere is one less surprise.
+    """Serves requests within the block. Yields the server's task, which ends only after an error."""
+    # Not uvloop: it breaks Pulumi's event loop (pulumi #17588), and one loop everywhere avoids surprises.
     config = uvicorn.Config(app, loop="asyncio", log_level="warning", access_log=False, timeout_graceful_shutdown=2)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="api")

@@ -1,7 +1,7 @@
-"""The pages for people: rendered on the server, one stylesheet, no script.
+"""Web pages for people: rendered on the server, one stylesheet, no scripts.
 
-They read the same views as the API and act through the same desk, with the role of the person who signed in. A
-page refreshes itself every few seconds; the one that asks 'are you sure' does not.
+They read the same views as the API and call the same service, with the role of the person who signed in. Pages refresh
+themselves every few seconds, except those that ask for confirmation.
 """
 
 from orchestrator.surfaces.dashboard.dashboard_pages import router

@@ -28,7 +28,7 @@ DAY_SECONDS = 24 * 3600
 
 
 class DashboardPages:
-    """Jinja with everything escaped, and what each page needs besides its own values."""
+    """Jinja with autoescaping, and what each page needs besides its own values."""
 
     def __init__(
         self, environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings
@@ -97,7 +97,7 @@ def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
     known = pages.authenticator.by_secret(token.strip())
     if known is None:
         return pages.sign_in(request, 401, "Invalid token.")
-    # To the bare page, so that the token of a link does not stay in the address bar.
+    # To the page without a query, so that the token of a link doesn't stay in the address bar.
     answer = RedirectResponse("/", 303)
     pages.authenticator.sign_in(request, answer, known)
     return answer
@@ -157,12 +157,12 @@ async def _lines(found: Awaitable[list[str]]) -> list[str]:
     try:
         return await found
     except (EnvironmentNotFound, RequestRefused, TemporarilyUnavailable) as error:
-        # Nothing has run yet, or its target is silent: the page is still worth showing.
+        # Nothing has run yet, or its target doesn't respond: the page is still worth showing.
         return [f"({error})"]
 
 
 async def _inside(environment_service: EnvironmentService, name: str) -> RuntimeInfo:
-    """What is wrong stands where the log would be."""
+    """An error is shown in place of the log."""
     try:
         return await environment_service.runtime_info(name)
     except (EnvironmentNotFound, TemporarilyUnavailable):
@@ -174,28 +174,28 @@ def _actions(routes: APIRouter, pages: DashboardPages) -> None:
 
     @routes.post("/e/{name:path}/up")
     async def up(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.up(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.up(name, actor))
 
     @routes.post("/e/{name:path}/down")
     async def down(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.down(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.down(name, actor))
 
     @routes.post("/e/{name:path}/sleep")
     async def sleep(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.sleep(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.sleep(name, actor))
 
     @routes.post("/e/{name:path}/wake")
     async def wake(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.wake_up(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.wake_up(name, actor))
 
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.extend(name, DAY_SECONDS, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.extend(name, DAY_SECONDS, actor))
 
 
 async def _done(pages: DashboardPages, request: Request, name: str, action: Awaitable[object]) -> Response:

@@ -1,4 +1,4 @@
-"""How values look on a page; pure."""
+"""How values are displayed on a page; pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
+from stacks import keys
 
 PHASE_TONES: Mapping[Phase, str] = {
     Phase.READY: "good",
@@ -30,8 +31,9 @@ PHASE_TONES: Mapping[Phase, str] = {
 
 
 def sort_key(view: EnvironmentView) -> tuple[bool, str, int, str]:
-    """What is held comes first: nothing happens to it until a person acts."""
-    return (view.phase is not Phase.HELD, view.repository, -(view.key.number if view.key else 0), str(view.ref))
+    """Held environments come first: nothing happens to them until a person acts."""
+    newest_first = -keys.to_number(view.key) if view.key else 0
+    return (view.phase is not Phase.HELD, view.repository, newest_first, str(view.ref))
 
 
 def tone(phase: Phase) -> str:
@@ -59,7 +61,7 @@ def ago(at: datetime | None, now: datetime) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """The largest unit of which there are at least two, days only from four on: 45 s, 12 min, 71 h, 5 d."""
+    """The largest unit of which there are at least two, days only from four: 45 s, 12 min, 71 h, 5 d."""
     for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
         if seconds >= least * size:
             return f"{int(seconds // size)} {unit}"
@@ -67,16 +69,12 @@ def format_duration(seconds: float) -> str:
 
 
 def web_link(url: str) -> str:
-    """The URL when it is one to click; else nothing. What a pull request says could be ``javascript:``."""
+    """The URL if it is safe to click, otherwise empty: a pull request could contain ``javascript:``."""
     return url if urlsplit(url).scheme in ("http", "https") else ""
 
 
 def path(name: str) -> str:
     return f"/e/{quote(name)}"
-
-
-def number(view: EnvironmentView) -> str:
-    return f"{view.repository}#{view.key.number}" if view.key else view.repository
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
@@ -87,5 +85,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "pulse": process_tone,
     "web_link": web_link,
     "path": path,
-    "number": number,
+    "number": display_name,
 }

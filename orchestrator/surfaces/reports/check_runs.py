@@ -1,6 +1,6 @@
-"""Our check run on a commit: in progress, a success, a failure, or neutral; never green for another commit (P2).
+"""Our check run on a commit: in progress, success, failure, or neutral; never green for another commit (P2).
 
-It is reported on the commit that is wanted, so it is a success only when that very commit runs and answers.
+It is reported on the desired commit, so it succeeds only if that exact commit is running and responds.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _CONCLUSIONS: Mapping[Phase, Conclusion] = {
 
 
 def name_of(view: EnvironmentView) -> str:
-    """A branch's or a tag's commit may be a pull request's too, and each has a word of its own to say."""
+    """The commit of a branch or tag may also be a pull request's, and each has its own check."""
     if view.key is None or view.key.kind is RefKind.PULL:
         return CHECK_NAME
     return f"eph/{view.key.kind}/{view.ref_name or view.ref.stack}"
 
 
 def commit_of(view: EnvironmentView) -> str:
-    """Where the check belongs: on what is wanted, else on what runs."""
+    """The commit that the check belongs to: the desired one, or else the live one."""
     return view.wanted_commit or view.commit
 
 
@@ -59,7 +59,7 @@ def report(view: EnvironmentView, now: datetime, words: ForgeWords = DEFAULT_WOR
 
 
 def superseded(newer: str) -> CheckReport:
-    """For a commit that was still being worked on when a newer one came: its check must not turn for ever."""
+    """For a commit that was in progress when a newer one arrived: its check must not stay in progress forever."""
     sentence = f"Superseded by commit {short_sha(newer)}."
     return CheckReport(Conclusion.NEUTRAL, plain(sentence, LONGEST_TITLE), plain(sentence))
 

@@ -1,8 +1,8 @@
 """The one comment on a pull request, rendered from a view: phase and URL first, details below (P1).
 
-Pure: the same view gives the same text, so the comment is edited only when something changed. Text from a pull
-request's author, a log or an error is escaped by ``markdown``. Eph finds its comment again by the hidden marker at the
-end, which names the repository by number because a number survives renames.
+Pure: the same view gives the same text, so the comment is edited only if something changed. ``markdown`` escapes text
+from the pull request's author, a log or an error. Eph finds its comment by the hidden marker at the end, which
+identifies the repository by number, because a number survives renames.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
-from orchestrator.core.model.world import Key
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
@@ -26,7 +25,8 @@ from orchestrator.surfaces.reports.phase_wording import (
     sentence,
     short_sha,
 )
-from stacks.model import OperationVerb
+from stacks import keys
+from stacks.model import Key, OperationVerb
 
 MAX_PROBLEMS = 20
 MAX_SERVICES = 20
@@ -52,7 +52,7 @@ _DOTS: Mapping[Phase, str] = {
 
 
 def marker(key: Key) -> str:
-    return f"<!-- eph:{key.repository}/{key.number} -->"
+    return f"<!-- eph:{key.repository}/{keys.to_number(key)} -->"
 
 
 def render(
@@ -61,12 +61,12 @@ def render(
     state = [_headline(view), _reason(view), _facts(view, now, words), suite_table.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
-    said = _reply(reply) if reply is not None else ""
-    return "\n\n".join(part for part in [*state, *trouble, said, _help(view), end] if part) + "\n"
+    answer = _reply(reply) if reply is not None else ""
+    return "\n\n".join(part for part in [*state, *trouble, answer, _help(view), end] if part) + "\n"
 
 
 def render_reply_only(key: Key, reply: ChatReply) -> str:
-    """The answer to a chat command on a pull request that has no environment."""
+    """The reply to a chat command on a pull request without an environment."""
     return "\n\n".join([f"### {_CALM} No environment", _reply(reply), marker(key)]) + "\n"
 
 
@@ -76,7 +76,7 @@ def _headline(view: EnvironmentView) -> str:
 
 
 def _reason(view: EnvironmentView) -> str:
-    """The first reason; an environment that is ready or asleep needs none, since the facts below say it all."""
+    """The first reason. A ready or sleeping environment needs none, because the facts below say it all."""
     if view.phase in (Phase.READY, Phase.ASLEEP) or not view.reasons:
         return ""
     reason = view.reasons[0].removesuffix(f"; position {view.queue_position} in the queue")
@@ -137,7 +137,7 @@ def _images(view: EnvironmentView) -> Iterator[str]:
 
 
 def _sleep(view: EnvironmentView) -> Iterator[str]:
-    """No time of the last visit, or every visit would edit the comment."""
+    """Without the time of the last visit, or every visit would edit the comment."""
     if view.phase is Phase.ASLEEP:
         since = f" since {format_time(view.asleep_since)}" if view.asleep_since else ""
         hours = f" It wakes on schedule at {format_time(view.wakes_at)}." if view.wakes_at else ""
@@ -190,7 +190,7 @@ def _failure(view: EnvironmentView) -> str:
 
 
 def _next_try(failure: FailureView) -> str:
-    """How often it failed, and what helps. A failed destroy needs nobody: Eph retries it."""
+    """How often it failed, and what to do. A failed destroy needs nothing: Eph retries it."""
     tries = {0: "", 1: "Failed once."}.get(failure.tries, f"Failed {failure.tries} times.")
     next_try = f"Next attempt at {format_time(failure.next_try)}." if failure.next_try else ""
     match failure.verb:
@@ -208,7 +208,7 @@ def _is_destroy_failing(view: EnvironmentView) -> bool:
 
 
 def _reply(reply: ChatReply) -> str:
-    """The answer to a chat command: the command as code, our text as prose, output verbatim."""
+    """The reply to a chat command: the command as code, our text as prose, output verbatim."""
     answer = reply.result
     head = f"{code(reply.command)} by {code(reply.author)}: {text(answer.text)}"
     if not answer.lines:

@@ -1,7 +1,8 @@
-"""The deployment of a commit, as the Git host lists it beside the pull request: its state and its URL (P2).
+"""A commit's deployment on the Git host: its state and its URL (P2).
 
-There is one once a commit is being made, and none for what was refused, waits or is on hold: those deployed nothing,
-and what ran before them still says so. At the end all of them are retired, and the environment with them.
+There is one once a commit is being deployed, and none for environments that were rejected, are waiting or are on hold:
+they deployed nothing, and an earlier deployment stays correct. At the end all deployments are retired, and the
+environment with them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _STATES: Mapping[Phase, DeploymentState] = {
 
 
 def report(view: EnvironmentView) -> DeploymentReport | None:
-    """About the commit that is wanted (``checks.commit_of``). None: there is nothing to say of it."""
+    """About the desired commit (``check_runs.commit_of``). None: there is nothing to report."""
     state = _STATES.get(view.phase)
     if state is None or not view.name or _never_deployed(view):
         return None
@@ -40,13 +41,13 @@ def report(view: EnvironmentView) -> DeploymentReport | None:
 
 
 def _never_deployed(view: EnvironmentView) -> bool:
-    """Its image was not to be had, so that nothing of that commit was deployed."""
+    """Its image was never found, so nothing of that commit was deployed."""
     return view.phase is Phase.FAILED and view.failure is not None and view.failure.step == IMAGE_STEP
 
 
 def is_over(view: EnvironmentView) -> bool:
-    """Nothing of it is left, so that its deployments go too. An expired one is destroyed first, and what is refused may
-    have been in the making until then."""
+    """Nothing is left of it, so its deployments are retired. An expired environment is destroyed first, and a rejected
+    one may have been in progress until then."""
     ends = view.phase in (Phase.EXPIRED, Phase.REFUSED) and not view.commit
     return bool(view.name) and (view.phase is Phase.DESTROYED or ends)
 

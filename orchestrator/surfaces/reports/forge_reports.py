@@ -1,6 +1,6 @@
-"""What the Git host should show of one environment, as values: a comment, a check, a deployment.
+"""What the Git host should show about one environment, as values: a comment, a check, a deployment.
 
-Pure. ``Letter.digest`` is the same as long as it says the same, so that what was delivered need not be delivered again.
+Pure. ``ForgeReport.digest`` is the same for the same content, so that what was written isn't written again.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import CheckReport, Conclusion, DeploymentReport, Repository
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import check_runs, comment, deployment_states
-from stacks.model import RefKind
+from stacks.model import Key, RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class CommentReport:
 
 @dataclass(frozen=True, slots=True)
 class CheckRunReport:
-    """``report`` None: nothing is said, because another pull request of that commit speaks there."""
+    """``report`` None: nothing is reported, because another pull request of that commit owns the check."""
 
     kind = "check"
     commit: str
@@ -38,7 +37,7 @@ class CheckRunReport:
 
 @dataclass(frozen=True, slots=True)
 class CheckSlot:
-    """Where a check stands on the Git host: one place, though several pull requests may have that very commit."""
+    """A check's location on the Git host: one slot, even if several pull requests have that exact commit."""
 
     repository: int
     commit: str
@@ -47,7 +46,7 @@ class CheckSlot:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentUpdate:
-    """``report`` None: all that were made are retired."""
+    """``report`` None: all deployments are retired."""
 
     kind = "deployment"
     environment: str
@@ -68,7 +67,7 @@ class ForgeReport:
 
     @property
     def check_slot(self) -> CheckSlot | None:
-        """Of a check."""
+        """The slot of a check."""
         return (
             CheckSlot(self.repository.id, self.content.commit, self.content.name)
             if isinstance(self.content, CheckRunReport)
@@ -94,7 +93,7 @@ def reports_for(
     if view.key is None:
         return
     commit = check_runs.commit_of(view)
-    if view.key.kind is RefKind.PULL:  # a branch or a tag has no place for a comment
+    if view.key.kind is RefKind.PULL:  # a branch or tag has no comment
         yield ForgeReport(repository, view.key, view.phase, CommentReport(comment.render(view, now, reply, words)))
     if commit:
         yield ForgeReport(
@@ -103,13 +102,13 @@ def reports_for(
             view.phase,
             CheckRunReport(commit, check_runs.report(view, now, words), check_runs.name_of(view)),
         )
-    told = deployment_states.report(view)
-    if (told is not None and commit) or deployment_states.is_over(view):
-        yield ForgeReport(repository, view.key, view.phase, DeploymentUpdate(view.name, commit, told))
+    deployment = deployment_states.report(view)
+    if (deployment is not None and commit) or deployment_states.is_over(view):
+        yield ForgeReport(repository, view.key, view.phase, DeploymentUpdate(view.name, commit, deployment))
 
 
 def suppressed(report: ForgeReport) -> ForgeReport:
-    """Of a check: nothing is said in its place."""
+    """For a check: nothing is reported in its slot."""
     return (
         replace(report, content=replace(report.content, report=None))
         if isinstance(report.content, CheckRunReport)
@@ -118,21 +117,21 @@ def suppressed(report: ForgeReport) -> ForgeReport:
 
 
 def reply_only(key: Key, repository: Repository, reply: ChatReply) -> ForgeReport:
-    """An answer where there is no environment."""
+    """A reply where there is no environment."""
     return ForgeReport(repository, key, Phase.DESTROYED, CommentReport(comment.render_reply_only(key, reply)))
 
 
 def check_owners(reports: Iterable[ForgeReport]) -> dict[CheckSlot, Key]:
-    """Whose check stands where: of those who share a place the one that has something to say, the oldest of these.
-
-    One that is over or refused is neutral, and must not cover that the same commit runs and answers elsewhere."""
+    """The owner of each check slot: among pull requests that share one, those with something to report, and of these
+    the oldest. An environment that is gone or rejected is neutral, and must not hide that the same commit is live
+    elsewhere."""
     found: dict[CheckSlot, tuple[bool, Key]] = {}
-    for letter in reports:
+    for report in reports:
         if (
-            letter.check_slot is not None
-            and isinstance(letter.content, CheckRunReport)
-            and letter.content.report is not None
+            report.check_slot is not None
+            and isinstance(report.content, CheckRunReport)
+            and report.content.report is not None
         ):
-            rank = (letter.content.report.conclusion is Conclusion.NEUTRAL, letter.key)
-            found[letter.check_slot] = min(found.get(letter.check_slot, rank), rank)
+            rank = (report.content.report.conclusion is Conclusion.NEUTRAL, report.key)
+            found[report.check_slot] = min(found.get(report.check_slot, rank), rank)
     return {place: key for place, (_, key) in found.items()}

@@ -1,10 +1,10 @@
-"""Other people's words inside our Markdown, as words and nothing else (S3).
+"""Escapes other people's text in our Markdown, so that it is nothing but text (S3).
 
-Git hosts read a comment twice: once as Markdown and HTML, and then again, in the text that came out, for mentions,
-issue numbers and bare links. So escaping alone is not enough. ``code`` and ``fence`` put words where neither reading
-looks, inside a fence longer than any run of backticks in them; ``text`` spells every sign that could be markup as a
-number, which cannot be, and puts an invisible space where the second reading would see a mention, a reference or a
-link. Before the ``://``, not behind it: there a browser would drop it from the host's name, and follow the link.
+Git hosts process a comment twice: first as Markdown and HTML, and then the resulting text, for mentions, issue numbers
+and bare links. So escaping alone isn't enough. ``code`` and ``fence`` put text where neither pass looks, inside a fence
+longer than any run of backticks in it. ``text`` encodes every character that could be markup as a numeric entity, and
+inserts an invisible space where the second pass would see a mention, a reference or a link. The space comes before the
+``://``, not after it, where a browser would drop it from the host name and follow the link.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# Control characters, lone surrogates, and those that make text read in another order than it is written.
+# Control characters, lone surrogates, and characters that change the reading order.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SPECIAL = re.compile(r"[`*_~<>\[\]\\#|&$!]")
-# What opens a list, a heading's underline or a directive, at the start of a line alone.
+# Characters that start a list, a heading's underline or a directive, only at the start of a line.
 _LINE_START = re.compile(r"^(\d*)([-+=:.)%])")
 _BACKTICKS = re.compile(r"`+")
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[A-Za-z0-9._~!$&'*+,;=:@%/?#-]*)?")
@@ -29,33 +29,33 @@ MAX_LINES = 20
 
 
 def plain(value: str, max_length: int = MAX_TEXT) -> str:
-    """One line without control characters, cut to a length: for places that show text as it is."""
+    """One line without control characters, cut to a length, for places that show text as it is."""
     line = _SPACE.sub(" ", _HIDDEN.sub("", _ANSI.sub("", _BREAK.sub(" ", value)))).strip()
     return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
 
 
 def text(value: str) -> str:
-    """Prose: reads as it was written, and is nothing but text."""
+    """Prose: reads as written, and is nothing but text."""
     escaped = _escape(_AUTOLINK.sub(INVISIBLE, plain(value)))
     return _LINE_START.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
 
 
 def code(value: str) -> str:
-    """A code span. A name that is empty is shown as a dash, since an empty span would be two backticks."""
+    """A code span. An empty name is shown as a dash, because an empty span would be two backticks."""
     line = plain(value) or "-"
     mark = "`" * (_longest_run(line) + 1)
     return f"{mark} {line} {mark}" if line.startswith("`") or line.endswith("`") else f"{mark}{line}{mark}"
 
 
 def fence(lines: tuple[str, ...]) -> str:
-    """A code block of the last lines; nothing in them can end it."""
+    """A code block of the last lines. No content can end it."""
     kept = [_line(line) for each in lines for line in _BREAK.split(each)][-MAX_LINES:]
     mark = "`" * max(3, max((_longest_run(line) for line in kept), default=0) + 1)
     return "\n".join([f"{mark}text", *kept, mark])
 
 
 def link(url: str, label: str = "") -> str:
-    """A link, when it is a plain web address; else the address as code, which nobody can click by mistake."""
+    """A link if it is a plain web address; otherwise the address as code, which can't be clicked by mistake."""
     if _URL.fullmatch(url) is None:
         return code(url)
     return f"[{text(label) if label else _escape(url)}](<{url}>)"

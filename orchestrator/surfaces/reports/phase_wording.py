@@ -35,7 +35,7 @@ _FIRST_WORD = re.compile(r"[a-z]+(?=[ ,;:]|$)")
 
 
 def sentence(reason: str) -> str:
-    """A reason as a sentence. A name at its start, such as ``acme/shop#42`` or ``eph.yaml``, keeps its lower case."""
+    """A reason as a sentence. A name at its start, such as ``acme/shop#42`` or ``eph.yaml``, stays lowercase."""
     capital = reason[:1].upper() + reason[1:] if _FIRST_WORD.match(reason) else reason
     return capital if capital.endswith((".", "!", "?", "…")) else f"{capital}."
 

@@ -1,12 +1,12 @@
-"""Brings comment, check and deployment of every pull request to what its view says, and touches nothing that is so.
+"""Updates comment, check and deployment of every pull request to match its view, and leaves those that match alone.
 
-What was sent is remembered as a digest only; after a restart everything is offered once more, and the adapter writes
-nothing where the text is the same. Writes are paced: what changes often is sent every few seconds at most, with
-whatever is newest by then; a final state is sent at once. The letters of each pull request are delivered apart, so an
-error (a token that may not write checks, say) delays that one thing alone; a Git host that names a time to come back is
-left alone by all until then. What a Git host has not at all, or forbids us for a whole repository, is said once and
-counts as delivered; every hour one letter asks whether that is still so. Pull requests of one commit share its check:
-one of them speaks there (``letters.speakers``), and the others are silent.
+Only a digest of what was sent is remembered; after a restart everything is sent once more, and the adapter writes
+nothing if the text is the same. Writes are rate-limited: what changes often is sent every few seconds at most, with the
+newest content by then; a final state is sent immediately. The reports of a pull request are delivered independently, so
+an error (for example, a token that can't write checks) delays only that one. If a Git host says when to come back,
+nothing is sent until then. If the host lacks a feature, or forbids it for a whole repository, that is reported once and
+counts as delivered; every hour one report tests whether it is still so. Pull requests of the same commit share its
+check: one of them owns it (``forge_reports.check_owners``), and the others report nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
-from orchestrator.core.model.world import Key
 from orchestrator.core.util.time_windows import TimeWindow, is_within
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -41,19 +40,20 @@ from orchestrator.surfaces.reports.forge_reports import (
     DeploymentUpdate,
     ForgeReport,
 )
+from stacks.model import Key
 
 WRITE_INTERVAL = timedelta(seconds=5)
 FIRST_RETRY = timedelta(seconds=10)
 MAX_RETRY = timedelta(minutes=30)
 UNSUPPORTED_RETRY = timedelta(hours=1)
-"""What was forbidden is tried again soon at first, and each time later: a host in trouble forbids what it allows.
-Permissions are given while we run; what a host has not at all seldom comes."""
+"""A forbidden report is retried with increasing delays: a host with problems forbids what it normally allows, and
+permissions can be granted while we run. A missing feature is rarely added."""
 MAX_REFUSALS = 7
-"""Refusals in a row, over ten minutes, after which a last word is given up. One alone proves nothing: a Git host in
-trouble says 404 and 403 too, and what it refused would be untrue until the next try."""
+"""Consecutive rejections over ten minutes after which a final report is given up. A single one proves nothing: a Git
+host with problems returns 404 and 403, too, and the report would stay wrong until the next attempt."""
 NO_REPLIES = Replies()
 MAX_CLEANUP_TRIES = 3
-"""Failed tries to retire deployments after which an environment's own cleaning goes on; they are retired after it."""
+"""Failed attempts to retire deployments after which the environment's cleanup continues; they are retired later."""
 _IN_PROGRESS_PHASES = frozenset(
     {Phase.QUEUED, Phase.WAITING, Phase.IMAGE, Phase.CREATING, Phase.UPDATING, Phase.STARTING, Phase.DESTROYING}
 )
@@ -61,7 +61,7 @@ _IN_PROGRESS_PHASES = frozenset(
 
 @dataclass(slots=True)
 class _DeliveryState:
-    """What a comment, a check or a deployment says, as far as we know, and when it may be written again."""
+    """What a comment, a check or a deployment contains, as far as we know, and when it can be written again."""
 
     digest: str = ""
     phase: Phase | None = None
@@ -70,9 +70,9 @@ class _DeliveryState:
     refused: bool = False
     backoff: TimeWindow | None = None
     failed_cleanups: int = 0
-    """How often the last cleaning failed; what is said of the same environment in between does not count."""
+    """How often the last cleanup failed; other reports about the same environment in between don't count."""
     in_progress_commit: str = ""
-    """The commit whose check we left in progress."""
+    """The commit whose check is in progress."""
 
 
 class ReportsForge(Protocol):
@@ -93,7 +93,7 @@ class ReportsForge(Protocol):
 
 
 class Reporter:
-    """Blocking; called from one thread at a time. ``may_write`` is asked before every write."""
+    """Blocking; called from one thread at a time. ``may_write`` is checked before every write."""
 
     def __init__(
         self, forge: ReportsForge, clock: Callable[[], datetime], may_write: Callable[[], bool] = lambda: True
@@ -104,18 +104,19 @@ class Reporter:
         self._states: dict[tuple[Key, str], _DeliveryState] = {}
         self._forge_backoff: TimeWindow | None = None
         self._unsupported: dict[tuple[int, str], tuple[TimeWindow, bool]] = {}
-        """By repository and kind of letter: until when none is offered, and whether it is only forbidden."""
+        """By repository and kind of report: until when none is sent, and whether it is only forbidden."""
         self._warned: set[str] = set()
         self._check_owners: Mapping[CheckSlot, Key] = {}
         self._has_pending = False
 
     @property
     def has_pending(self) -> bool:
-        """Whether the last ``report`` left anything unwritten: held back by pacing, or failed."""
+        """Whether the last ``report`` left anything unwritten because of rate limiting or errors."""
         return self._has_pending
 
     def restore(self, views: Iterable[EnvironmentView]) -> None:
-        """What an earlier life told: a check that it left in progress stays so for ever when a newer commit came."""
+        """Recovers what an earlier process reported: a check that it left in progress would stay so forever after a
+        newer commit."""
         for view in views:
             if view.key is not None and check_runs.is_in_progress(view):
                 self._states[view.key, CheckRunReport.kind] = _DeliveryState(
@@ -125,40 +126,38 @@ class Reporter:
     def report(
         self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
     ) -> list[str]:
-        """Gives a sentence for each letter that could not be delivered; it is tried again."""
-        offered = [letter for view in views for letter in self._reports_for(view, repositories, replies)]
+        """Returns a sentence for each report that couldn't be delivered and will be retried."""
+        offered = [report for view in views for report in self._reports_for(view, repositories, replies)]
         offered += _reply_only_reports(repositories, replies)
-        living = {letter.key for letter in offered}
+        living = {report.key for report in offered}
         self._states = {what: sent for what, sent in self._states.items() if what[0] in living}
         self._check_owners = forge_reports.check_owners(offered)
         offered = self._with_suppressed_checks(offered)
-        failed = [sentence for letter in offered if (sentence := self._deliver(letter))]
-        self._has_pending = any(not self._is_current(letter) for letter in offered)
+        failed = [sentence for report in offered if (sentence := self._deliver(report))]
+        self._has_pending = any(not self._is_current(report) for report in offered)
         return failed
 
     def report_final(
         self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
     ) -> bool:
-        """One pull request, now: before the record of its environment goes. False: it may work later, ask again.
-
-        True also when the Git host refused, or when retiring deployments failed again and again: an environment's end
-        must not wait for what may never come.
-        """
+        """Reports one pull request now, before the record of its environment is removed. False: it may work later, call
+        it again. True also if the Git host rejected it, or if retiring deployments failed repeatedly: an environment's
+        end must not wait for what may never succeed."""
         offered = self._with_suppressed_checks(self._reports_for(view, repositories, replies))
-        for letter in offered:
-            self._deliver(letter)
-        return all(self._is_current(letter) or _is_given_up(letter, self._state_of(letter)) for letter in offered)
+        for report in offered:
+            self._deliver(report)
+        return all(self._is_current(report) or _is_given_up(report, self._state_of(report)) for report in offered)
 
     def is_delivered(
         self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
     ) -> bool:
-        """Whether all of it was said, or was refused so often that it is given up."""
+        """Whether everything was reported, or was rejected so often that it is given up."""
         offered = [
-            (letter, self._state_of(letter))
-            for letter in self._with_suppressed_checks(self._reports_for(view, repositories, replies))
+            (report, self._state_of(report))
+            for report in self._with_suppressed_checks(self._reports_for(view, repositories, replies))
         ]
         return all(
-            self._is_current(letter) or (sent.refused and sent.failures >= MAX_REFUSALS) for letter, sent in offered
+            self._is_current(report) or (sent.refused and sent.failures >= MAX_REFUSALS) for report, sent in offered
         )
 
     def _reports_for(
@@ -171,7 +170,7 @@ class Reporter:
         return list(forge_reports.reports_for(view, repository, self._clock(), reply, words))
 
     def _with_suppressed_checks(self, reports: Iterable[ForgeReport]) -> list[ForgeReport]:
-        """Where another pull request's check stands, this one's says nothing."""
+        """Where another pull request owns the check, this one reports nothing."""
         return [forge_reports.suppressed(one) if self._is_covered(one.check_slot, one.key) else one for one in reports]
 
     def _is_covered(self, slot: CheckSlot | None, key: Key) -> bool:
@@ -185,7 +184,7 @@ class Reporter:
 
     def _is_unsupported(self, report: ForgeReport) -> bool:
         rest, forbidden = self._unsupported.get((report.repository.id, report.kind), (None, False))
-        # A host in trouble forbids too what it allowed before, and then there is something to clean up.
+        # A host with problems also forbids what it allowed before, and then there is something to clean up.
         return rest is not None and rest.contains(self._clock()) and not (forbidden and report.is_cleanup)
 
     def _deliver(self, report: ForgeReport) -> str:
@@ -197,7 +196,7 @@ class Reporter:
         except (ForgeUnsupported, ForgeForbidden) as error:
             sentence = self._failed(report, sent, error)
             return sentence if report.kind == "comment" else self._mark_unsupported(report, error)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one pull request, the others go on
+        except Exception as error:  # noqa: BLE001 - an error with one pull request must not affect the others
             return self._failed(report, sent, error)
         sent.digest, sent.phase, sent.written_at = report.digest, report.phase, self._clock()
         sent.failures, sent.refused, sent.backoff = 0, False, None
@@ -218,7 +217,7 @@ class Reporter:
         return self._warn_once(report.repository, f"{problem}: {error}")
 
     def _warn_once(self, repository: Repository, sentence: str) -> str:
-        """Said of each repository once in a life."""
+        """Reported once per repository and process."""
         whole = f"{repository.full_name}: {sentence}" if sentence else ""
         if whole in self._warned:
             return ""
@@ -235,20 +234,20 @@ class Reporter:
             return True
         return state.written_at is None or not is_within(state.written_at, WRITE_INTERVAL, now)
 
-    def _write(self, letter: ForgeReport, sent: _DeliveryState) -> str:
-        """Gives what had to be left undone."""
-        repository = letter.repository
-        match letter.content:
+    def _write(self, report: ForgeReport, sent: _DeliveryState) -> str:
+        """Returns what couldn't be done."""
+        repository = report.repository
+        match report.content:
             case CommentReport(body):
-                self._forge.upsert_comment(repository, letter.key.number, comment.marker(letter.key), body)
+                self._forge.upsert_comment(repository, report.key.number, comment.marker(report.key), body)
             case CheckRunReport():
-                self._write_check(letter, letter.content, sent)
-            case DeploymentUpdate(environment, commit, report):
-                if report is None:
+                self._write_check(report, report.content, sent)
+            case DeploymentUpdate(environment, commit, update):
+                if update is None:
                     return self._forge.retire_deployment(repository, environment)
-                self._forge.report_deployment(repository, commit, environment, report)
+                self._forge.report_deployment(repository, commit, environment, update)
             case _:
-                assert_never(letter.content)
+                assert_never(report.content)
         return ""
 
     def _write_check(self, report: ForgeReport, check: CheckRunReport, state: _DeliveryState) -> None:
@@ -270,10 +269,10 @@ class Reporter:
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
             self._forge_backoff = state.backoff
         words = self._forge.words
-        where, what = words.reference(report.repository.full_name, report.key.number), words.report(report.kind)
+        where, what = words.reference(report.repository.full_name, report.key), words.report(report.kind)
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
-        return f"{where}: the {what} could not be updated, next attempt at {again}: {why}"
+        return f"{where}: couldn't update the {what}, next attempt at {again}: {why}"
 
 
 def _reply_only_reports(repositories: Mapping[int, Repository], replies: Replies) -> list[ForgeReport]:

@@ -1,5 +1,5 @@
-"""Results of tests as Markdown and as a check: a table of suites, counts where a suite wrote a report, the first names
-and the last lines of what failed. All of it is other people's words, so all of it goes through ``markdown``."""
+"""Test results as Markdown and as a check: a table of suites, counts if a suite wrote a report, and the first names and
+last lines of failures. All of it is untrusted text, so all of it goes through ``markdown``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STATE_EMOJI: Mapping[str, str] = {"passed": "🟢", "failed": "🔴", "skipped"
 
 
 def section(view: EnvironmentView) -> str:
-    """Empty when there are no suites, or nothing that they could run against."""
+    """Empty if there are no suites, or no environment for them to test."""
     if not view.tests:
         return ""
     shown = view.tests[:MAX_SUITES]
@@ -56,7 +56,7 @@ def _failures(view: EnvironmentView) -> Iterator[str]:
 
 
 def conclusion(view: EnvironmentView, environment_conclusion: Conclusion) -> Conclusion:
-    """A success waits for the suites that block, and is none when one of them failed."""
+    """A success waits for the blocking suites, and becomes a failure if one of them failed."""
     if environment_conclusion is not Conclusion.SUCCESS:
         return environment_conclusion
     if suite_plan.failed_suites(view.tests):
@@ -65,7 +65,7 @@ def conclusion(view: EnvironmentView, environment_conclusion: Conclusion) -> Con
 
 
 def title(view: EnvironmentView) -> str:
-    """What the check says after the environment's own state; empty when tests change nothing of it."""
+    """The part of the check's title after the environment's state; empty if tests don't change it."""
     if wrong := suite_plan.failed_suites(view.tests):
         return f"environment is up, tests failed: {join_words(wrong)}"
     if left := suite_plan.pending_suites(view.tests):

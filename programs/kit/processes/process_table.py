@@ -1,4 +1,8 @@
-"""The machine's process table: finds processes by what they mention, and kills them."""
+"""The machine's process table: finds processes by what they mention, and kills them.
+
+psutil reads it. The exceptions are the start time, which psutil converts to wall-clock time (``start_ticks``), and
+``launch.py``, which runs without third-party packages.
+"""
 
 from __future__ import annotations
 
@@ -6,80 +10,60 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 
-def pids() -> Iterator[int]:
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names only
-        if name.isdigit():
-            yield int(name)
+
+def pids() -> list[int]:
+    return psutil.pids()
 
 
 def mentions(pid: int, text: str) -> bool:
     """Whether ``text`` occurs in a process's command line, working folder or environment."""
-    raw = text.encode()
-    with contextlib.suppress(OSError):
-        if raw in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return True
-    with contextlib.suppress(OSError):
-        folder = os.readlink(f"/proc/{pid}/cwd") + "/"  # noqa: PTH115 - may no longer be a path
-        if text in folder:
-            return True
-    with contextlib.suppress(OSError):
-        return raw in Path(f"/proc/{pid}/environ").read_bytes()
-    return False
+    return text in command_line(pid) or text in f"{_working_folder(pid)}/" or _environment_mentions(pid, text)
 
 
 def started_for(folder: Path, launches: str) -> list[int]:
     """Live processes started for an environment: they have its home, or are about to. A process that merely uses the
     folder, such as an operator's shell, isn't included."""
-    home = f"HOME={folder}/home\0".encode()
+    home = f"{folder}/home"
     return [
-        pid for pid in pids() if is_alive(pid) and (_environ_has(pid, home) or _is_launching(pid, folder, launches))
+        pid
+        for pid in pids()
+        if is_alive(pid) and (environment_variable(pid, "HOME") == home or _is_launching(pid, folder, launches))
     ]
 
 
-def _environ_has(pid: int, text: bytes) -> bool:
-    with contextlib.suppress(OSError):
-        return text in Path(f"/proc/{pid}/environ").read_bytes()
-    return False
-
-
-def _is_launching(pid: int, folder: Path, launches: str) -> bool:
-    line = command_line(pid)
-    return "launch.py " in line and (f"{folder}/run/" in line or launches in line)
-
-
 def command_line(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    with contextlib.suppress(psutil.Error):
+        return " ".join(psutil.Process(pid).cmdline()).strip()
     return ""
 
 
 def is_alive(pid: int) -> bool:
     """A zombie isn't alive: it only waits to be reaped."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state not in "ZX"
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    return False
 
 
 def process_name(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).name()
     return ""
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What a process was started with; empty if it can't be read."""
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).environ()
+    return {}
 
 
 def environment_variable(pid: int, variable_name: str) -> str:
     """A variable from the environment that a process was started with."""
-    wanted = f"{variable_name}=".encode()
-    with contextlib.suppress(OSError):
-        for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            if entry.startswith(wanted):
-                return entry[len(wanted) :].decode(errors="replace")
-    return ""
+    return environment(pid).get(variable_name, "")
 
 
 def ancestors() -> set[int]:
@@ -89,14 +73,9 @@ def ancestors() -> set[int]:
 
 def ancestry(pid: int) -> set[int]:
     """A process and its ancestors."""
-    found: set[int] = set()
-    while pid > 0 and pid not in found:
-        found.add(pid)
-        try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, IndexError, ValueError):
-            break
-    return found
+    with contextlib.suppress(psutil.Error):
+        return {pid, *(parent.pid for parent in psutil.Process(pid).parents())}
+    return {pid}
 
 
 def mentioning(text: str) -> list[int]:
@@ -113,3 +92,32 @@ def kill(pids_to_kill: list[int], timeout: float = 5.0) -> None:
     deadline = time.monotonic() + timeout
     while any(is_alive(pid) for pid in pids_to_kill) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process started, in clock ticks after boot; None if it doesn't exist or is a zombie.
+
+    psutil adds the boot time, which moves when the wall clock is corrected. A live process would then look like
+    another one, and could lose its lock.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    state, *fields = text.rpartition(")")[2].split()  # The command's name may contain spaces and parentheses.
+    return None if state in "ZX" else int(fields[18])
+
+
+def _is_launching(pid: int, folder: Path, launches: str) -> bool:
+    line = command_line(pid)
+    return "launch.py " in line and (f"{folder}/run/" in line or launches in line)
+
+
+def _working_folder(pid: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).cwd()
+    return ""
+
+
+def _environment_mentions(pid: int, text: str) -> bool:
+    return any(text in f"{name}={value}" for name, value in environment(pid).items())

@@ -173,14 +173,14 @@ def _mark_routes(settings: KubernetesSettings, environment: str, asleep: bool) -
 
 def _wait_for_front(route: RouteRecord) -> None:
     """The ingress controller and the cluster's service proxies learn about new pods a moment later than we do."""
-    deadline, said = time.monotonic() + FRONT_TIMEOUT, ""
+    deadline, reason = time.monotonic() + FRONT_TIMEOUT, ""
     while time.monotonic() < deadline:
-        ok, said = _probe(route)
+        ok, reason = _probe(route)
         if ok:
             return
         pause(0.1)
     way = "at its service" if route.sole else "through the ingress controller"
-    raise KubernetesError(f"{route.host} was woken, but doesn't respond {way}: {said}")
+    raise KubernetesError(f"{route.host} was woken, but doesn't respond {way}: {reason}")
 
 
 def _probe(route: RouteRecord) -> tuple[bool, str]:

@@ -39,12 +39,13 @@ class KubernetesSettings:
     previews can reach besides the internet. ``gateway``: namespace/name or namespace/name/listener of a Gateway;
     HTTPRoutes then replace Ingresses. ``tls_secret``: a Secret in each environment's namespace, or namespace/name to
     copy. ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: prefixes of allowed
-    images, all if empty; ``plain_http``: registries to reach without TLS. ``helm``: the program that renders charts, if
-    not on PATH. ``spot``: a node label (key=value) that previews run on and whose taint they tolerate; ``spot_nodes``:
-    whether other nodes may be used if those are full. ``toolbox`` and ``path``: what tests that run next to ephd can
-    read, and their PATH. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment; eph.yaml can
-    request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in each
-    environment's namespace, see ``namespace_access``."""
+    images, all if empty; ``plain_http``: registries to reach without TLS. ``helm`` and
+    ``kustomize``: the programs that render charts and kustomizations, if not on PATH. ``spot``: a node label
+    (key=value) that previews run on and whose taint they tolerate; ``spot_nodes``: whether other nodes may be used if
+    those are full. ``toolbox`` and ``path``: what tests that run next to ephd can read, and their PATH. ``cpu``,
+    ``memory``, ``disk`` and ``pods``: the limits of one environment; eph.yaml can request less. ``role``: the
+    ClusterRole that the server binds to its ``account`` (namespace/name) in each environment's namespace, see
+    ``namespace_access``."""
 
     root: Path
     server: str
@@ -81,6 +82,7 @@ class KubernetesSettings:
     registries: str = ""
     plain_http: str = ""
     helm: str = ""
+    kustomize: str = ""
     spot: str = ""
     spot_nodes: str = "required"
     toolbox: str = ""

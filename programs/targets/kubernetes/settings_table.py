@@ -120,6 +120,7 @@ class KubernetesTargetSettings(TargetSettings):
         default=(), description="Registries to reach without TLS; they may be in a private network."
     )
     helm: str = Field(default="", description="Path to helm. Empty: helm on PATH.")
+    kustomize: str = Field(default="", description="Path to kustomize. Empty: kustomize on PATH.")
     spot: str = Field(
         default="",
         description="A node label, as key=value: previews run on these nodes and tolerate a taint of the same name.",

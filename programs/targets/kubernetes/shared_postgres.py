@@ -142,5 +142,5 @@ def _cidrs(host: str) -> Iterator[str]:
         raise KubernetesError(
             f"Can't resolve the shared PostgreSQL server {host}: {error}. Set kubernetes.postgres_address."
         ) from error
-    for *_, there in found:
-        yield str(ipaddress.ip_network(str(there[0]).partition("%")[0]))
+    for *_, address in found:
+        yield str(ipaddress.ip_network(str(address[0]).partition("%")[0]))

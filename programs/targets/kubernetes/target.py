@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from programs import image_references, start_order
+from programs.drift_wording import DriftWording
 from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
 from programs.kit import identifiers
@@ -56,6 +57,8 @@ DESCRIPTION = TargetDescription(
     runs_images=True,
     trusted_authors_only=False,
     plugins=("kubernetes",),
+    tools=("helm", "kustomize"),
+    drift_wording=DriftWording(containers=frozenset({"namespace"})),
 )
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
@@ -67,16 +70,16 @@ class KubernetesTarget:
     description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
-        on = settings.from_mapping(spec.settings)
+        cluster_settings = settings.from_mapping(spec.settings)
         check_spec(spec)
-        _check_templates(spec, on)
-        check_limits(spec, on)
-        prepared = _prepare(spec, on)
+        _check_templates(spec, cluster_settings)
+        check_limits(spec, cluster_settings)
+        prepared = _prepare(spec, cluster_settings)
 
         def run() -> None:
             from programs.targets.kubernetes.kubernetes_program import KubernetesProgram
 
-            KubernetesProgram(spec, on, prepared, VERSION).build()
+            KubernetesProgram(spec, cluster_settings, prepared, VERSION).build()
 
         return run
 
@@ -85,10 +88,10 @@ class KubernetesTarget:
         shared_postgres.save_admin_url(settings.from_mapping(settings_))
 
     def prepare_update(self, spec: EnvironmentSpec) -> bool:
-        on = settings.from_mapping(spec.settings)
-        own = [item for item in spec.databases if not shared_postgres.is_shared(item, on)]
-        cleared = update_preparation.prepare(cluster.connect(on), spec, own)
-        ensure_access(spec.name, on)
+        cluster_settings = settings.from_mapping(spec.settings)
+        own = [item for item in spec.databases if not shared_postgres.is_shared(item, cluster_settings)]
+        cleared = update_preparation.prepare(cluster.connect(cluster_settings), spec, own)
+        ensure_access(spec.name, cluster_settings)
         return cleared
 
     def refresh_access(self, name: str, settings_: Mapping[str, str]) -> None:
@@ -96,38 +99,43 @@ class KubernetesTarget:
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
         """Deletes the namespace, if it is ours, and the routes. A namespace that only has our name isn't touched."""
-        on = settings.from_mapping(settings_)
-        _remove_routes(on, name)
-        shared_postgres.drop_all(on, name)
-        suite_sandbox.delete(on, name)
-        found = cluster.connect(on)
+        cluster_settings = settings.from_mapping(settings_)
+        _remove_routes(cluster_settings, name)
+        shared_postgres.drop_all(cluster_settings, name)
+        suite_sandbox.delete(cluster_settings, name)
+        found = cluster.connect(cluster_settings)
         path = f"/api/v1/namespaces/{object_names.namespace(name)}"
-        if _is_ours(found, path, on):
+        if _is_ours(found, path, cluster_settings):
             found.delete(path)
             update_preparation.wait_until_namespace_deleted(found, path, name)
 
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
-        on = settings.from_mapping(settings_)
-        spaces = {item["metadata"]["name"] for item in cluster.list_namespaces(cluster.connect(on), on.server)}
-        here = {path.name for path in suite_sandbox.list_folders(on)}
-        return frozenset(spaces | here | {route.environment for route in gateway_routes.list_routes(on.routes)})
+        cluster_settings = settings.from_mapping(settings_)
+        spaces = {
+            item["metadata"]["name"]
+            for item in cluster.list_namespaces(cluster.connect(cluster_settings), cluster_settings.server)
+        }
+        folders = {path.name for path in suite_sandbox.list_folders(cluster_settings)}
+        return frozenset(
+            spaces | folders | {route.environment for route in gateway_routes.list_routes(cluster_settings.routes)}
+        )
 
     def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
         return cluster_watch.live_resources(settings.from_mapping(settings_))
 
     def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
-        on = settings.from_mapping(settings_)
-        return cluster_inventory.list_resources(cluster.connect(on), on)
+        cluster_settings = settings.from_mapping(settings_)
+        return cluster_inventory.list_resources(cluster.connect(cluster_settings), cluster_settings)
 
     def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
-        on = settings.from_mapping(settings_)
-        return cluster_inventory.delete_resource(cluster.connect(on), on, resource)
+        cluster_settings = settings.from_mapping(settings_)
+        return cluster_inventory.delete_resource(cluster.connect(cluster_settings), cluster_settings, resource)
 
     def list_remaining(self, settings_: Mapping[str, str]) -> list[str]:
-        on = settings.from_mapping(settings_)
-        found = cluster.connect(on)
+        cluster_settings = settings.from_mapping(settings_)
+        found = cluster.connect(cluster_settings)
         lines = []
-        for namespace in cluster.list_namespaces(found, on.server):
+        for namespace in cluster.list_namespaces(found, cluster_settings.server):
             name = namespace["metadata"]["name"]
             lines.append(f"namespace {name} ({namespace['status']['phase']})")
             for kind in LISTED_KINDS:
@@ -135,28 +143,30 @@ class KubernetesTarget:
                     f"{kind.rpartition('/')[2]} {name}/{item['metadata']['name']}"
                     for item in found.list_namespaced(name, kind)
                 ]
-        lines += [f"folder {path}" for path in suite_sandbox.list_folders(on)]
-        lines += [f"{item.kind.lower()} {item.name}" for item in shared_postgres.list_owned(on)]
-        return lines + [f"route {route.host}" for route in gateway_routes.list_routes(on.routes)]
+        lines += [f"folder {path}" for path in suite_sandbox.list_folders(cluster_settings)]
+        lines += [f"{item.kind.lower()} {item.name}" for item in shared_postgres.list_owned(cluster_settings)]
+        return lines + [f"route {route.host}" for route in gateway_routes.list_routes(cluster_settings.routes)]
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
-        on = settings.from_mapping(settings_)
-        scale_to_zero.sleep(cluster.connect(on), on, object_names.namespace(name), name)
+        cluster_settings = settings.from_mapping(settings_)
+        scale_to_zero.sleep(cluster.connect(cluster_settings), cluster_settings, object_names.namespace(name), name)
 
     def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
-        on = settings.from_mapping(settings_)
-        scale_to_zero.wake(cluster.connect(on), on, object_names.namespace(name), name, wait)
+        cluster_settings = settings.from_mapping(settings_)
+        scale_to_zero.wake(
+            cluster.connect(cluster_settings), cluster_settings, object_names.namespace(name), name, wait
+        )
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Nothing of ours runs besides the environments."""
 
     def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
-        on = settings.from_mapping(settings_)
-        return pod_info.read_logs(cluster.connect(on), object_names.namespace(name), request)
+        cluster_settings = settings.from_mapping(settings_)
+        return pod_info.read_logs(cluster.connect(cluster_settings), object_names.namespace(name), request)
 
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
-        on = settings.from_mapping(settings_)
-        return pod_info.inspect(cluster.connect(on), object_names.namespace(name))
+        cluster_settings = settings.from_mapping(settings_)
+        return pod_info.inspect(cluster.connect(cluster_settings), object_names.namespace(name))
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
         return suite_sandbox.command_line(settings.from_mapping(spec.settings), spec, suite, env)
@@ -166,11 +176,11 @@ class KubernetesTarget:
 
     def set_expiry(self, name: str, settings_: Mapping[str, str], expires_at: datetime | None) -> None:
         """Sets it on the namespace, which contains everything of the environment."""
-        on = settings.from_mapping(settings_)
-        told = expires_at.astimezone(UTC).isoformat(timespec="seconds") if expires_at else "never"
-        note = {"metadata": {"annotations": {object_names.EXPIRES_AT: told}}}
+        cluster_settings = settings.from_mapping(settings_)
+        expiry = expires_at.astimezone(UTC).isoformat(timespec="seconds") if expires_at else "never"
+        note = {"metadata": {"annotations": {object_names.EXPIRES_AT: expiry}}}
         with contextlib.suppress(ObjectNotFound):
-            cluster.connect(on).patch(f"/api/v1/namespaces/{object_names.namespace(name)}", note)
+            cluster.connect(cluster_settings).patch(f"/api/v1/namespaces/{object_names.namespace(name)}", note)
 
 
 def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:
@@ -262,11 +272,11 @@ def _remove_routes(settings: KubernetesSettings, name: str) -> None:
 
 def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     """Exceeding a server limit is an error that names the limit; a request is never silently reduced (Y4)."""
-    for what, asked in spec.resources.items():
+    for what, amount in spec.resources.items():
         most = getattr(settings, what)
-        if quantities.parse(asked) > quantities.parse(most):
+        if quantities.parse(amount) > quantities.parse(most):
             raise KubernetesError(
-                f"environment.resources.{what} is {asked}; this server's limit for an environment is {most}"
+                f"environment.resources.{what} is {amount}; this server's limit for an environment is {most}"
             )
     for item in spec.services:
         _check_service_limits(item, spec, settings)
@@ -280,11 +290,11 @@ def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
 
 
 def _check_service_limits(service: ServiceSpec, spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
-    for what, asked in service.resources.items():
+    for what, amount in service.resources.items():
         most = spec.resources.get(what, getattr(settings, what))
-        if quantities.parse(asked) > quantities.parse(most):
+        if quantities.parse(amount) > quantities.parse(most):
             raise KubernetesError(
-                f"service {service.name!r} requests {what} {asked}; the whole environment's limit is {most}"
+                f"service {service.name!r} requests {what} {amount}; the whole environment's limit is {most}"
             )
 
 

@@ -136,6 +136,6 @@ def deletion_blockers(namespace: Data) -> str:
     """What the cluster reports as blocking the deletion: finalizers that nobody removes, an API that doesn't
     respond."""
     found = namespace.get("status", {}).get("conditions") or []
-    said = [str(item.get("message", "")) for item in found if item.get("status") == "True"]
-    told = [text for text in said if "finalizer" in text] or [text for text in said if text]
-    return "; ".join(told)[:140]  # what an operator can do comes after it, and the sentence may be cut
+    messages = [str(item.get("message", "")) for item in found if item.get("status") == "True"]
+    relevant = [text for text in messages if "finalizer" in text] or [text for text in messages if text]
+    return "; ".join(relevant)[:140]  # what an operator can do comes after it, and the sentence may be cut

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from programs.drift_wording import DriftWording
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, suite_runs
 from programs.kit.database import postgres
@@ -24,7 +25,9 @@ DESCRIPTION = TargetDescription(
     problems=eph_yaml_checks.problems,
     notices=eph_yaml_checks.notices,
     database_strategies=STRATEGIES,
+    drift_wording=DriftWording(seeds={"database-": "seed-"}),
     preload=("programs.targets.local.local_program", "psycopg"),
+    warm_up=sandbox.works,
 )
 
 
@@ -35,30 +38,30 @@ class LocalTarget:
     description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
-        on = settings.from_mapping(spec.settings)
-        _check(spec, on)
+        host = settings.from_mapping(spec.settings)
+        _check(spec, host)
 
         def run() -> None:
             from programs.targets.local.local_program import LocalProgram
 
             self.ensure(spec.settings)
-            LocalProgram(spec, on, VERSION).build()
+            LocalProgram(spec, host, VERSION).build()
 
         return run
 
     def ensure(self, settings_: Mapping[str, str]) -> None:
-        on = settings.from_mapping(settings_)
-        files.make_folder(on.root)
-        host_settings.save(on)
-        sandbox.kind(on)
-        supervisor.ensure(on)
-        supervisor.replace_missing_launchers(on)
-        postgres.ensure(on)
+        host = settings.from_mapping(settings_)
+        files.make_folder(host.root)
+        host_settings.save(host)
+        sandbox.kind(host)
+        supervisor.ensure(host)
+        supervisor.replace_missing_launchers(host)
+        postgres.ensure(host)
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
-        on = settings.from_mapping(settings_)
-        if on.root.exists():
-            cleanup.purge(on, name)
+        host = settings.from_mapping(settings_)
+        if host.root.exists():
+            cleanup.purge(host, name)
 
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
         return cleanup.list_environments(settings.from_mapping(settings_))
@@ -97,9 +100,9 @@ class LocalTarget:
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Stops everything that runs here. ``ensure`` restarts it from the files on disk."""
-        on = settings.from_mapping(settings_)
-        postgres.shutdown(on)
-        supervisor.stop(on)
+        host = settings.from_mapping(settings_)
+        postgres.shutdown(host)
+        supervisor.stop(host)
 
 
 def _check(spec: EnvironmentSpec, settings: LocalSettings) -> None:

@@ -1,4 +1,4 @@
-"""Files of a file backend that belong to no stack, if they carry a name of ours (``names.parse``)."""
+"""Files of a file backend that belong to no stack, if their name is one of ours (``names.parse``)."""
 
 from __future__ import annotations
 

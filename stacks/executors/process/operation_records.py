@@ -1,8 +1,8 @@
-"""What is on disk about operations: the identity of each running one, and the logs and the result of the last few.
+"""What is on disk about operations: the identity of each running one, and the logs and the result of recent ones.
 
 A running operation's record is how the next process of ephd, or the next leader, finds what an earlier one left
-(``recovery``). Each operation has its own file, so that no owner overwrites or removes another's. Results and logs are
-for people; losing them loses words, never an environment.
+(``recovery``). Each operation has its own file, so no owner overwrites or removes another's. Results and logs are for
+people; losing them never loses an environment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stacks.process_identity import ProcessIdentity
 MAX_LOGS = 5
 _RUNNING_PATTERN = "running.*.json"
 _LEGACY_RUNNING = "running.json"
-"""The name that versions before replicas wrote."""
+"""The file name that versions without replicas used."""
 _LAST_RESULT = "last.json"
 
 
@@ -33,16 +33,16 @@ class OperationRecord:
     ref: StackRef
     verb: OperationVerb
     operation: str
-    """The mark that every process of the operation has in its environment."""
+    """The ID that every process of the operation has in its environment."""
     worker: ProcessIdentity
     owner: ProcessIdentity | None = None
-    """The ephd that began it."""
+    """The ephd that started it."""
     where: str = ""
     """``processes.here`` of both."""
     commit: str = ""
     started: str = ""
     until: float = 0.0
-    """By ``running_clock`` of that machine: its owner ends it before."""
+    """By that machine's ``boot_clock``: its owner ends it earlier."""
 
 
 def operation_folder(records: Path, ref: StackRef) -> Path:
@@ -61,25 +61,25 @@ def delete_running(records: Path, running: OperationRecord) -> None:
 
 
 def has_running(records: Path, ref: StackRef, excluding: OperationRecord | None = None) -> bool:
-    """Whether an operation on it is recorded, whoever's."""
+    """Whether any other operation on it is recorded, whoever owns it."""
     own = excluding and running_file(records, excluding)
     return any(path != own for path in operation_folder(records, ref).glob(_RUNNING_PATTERN))
 
 
 def started_at(records: Path, running: OperationRecord) -> datetime:
-    """When that record was written. By the file system's clock, as the ends of updates are."""
+    """When the record was written, by the file system's clock, like the end times of updates."""
     path = running_file(records, running) if running.where else operation_folder(records, running.ref) / _LEGACY_RUNNING
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def list_running(records: Path) -> Iterator[OperationRecord]:
-    """One that was cut in the middle of writing names no process, and is dropped."""
+    """A truncated record names no process and is dropped."""
     for pattern in (_RUNNING_PATTERN, _LEGACY_RUNNING):
         for path in records.glob(f"*/*/{pattern}"):
             try:
                 yield _parse_running(json.loads(path.read_text()))
             except FileNotFoundError:
-                continue  # it ended just now
+                continue  # it has just ended
             except (ValueError, KeyError, TypeError):
                 path.unlink(missing_ok=True)
 
@@ -108,7 +108,7 @@ def write_last_result(records: Path, result: OperationResult) -> None:
 
 
 def last_results(records: Path) -> dict[StackRef, OperationResult]:
-    """The last result of every stack that has one."""
+    """The last result of every stack."""
     found = {}
     for path in records.glob(f"*/*/{_LAST_RESULT}"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -118,7 +118,7 @@ def last_results(records: Path) -> dict[StackRef, OperationResult]:
 
 
 def clear_wake_failure(records: Path, result: OperationResult) -> None:
-    """One that slept or woke says nothing of why the last build failed; but that it could not be woken is over."""
+    """A successful sleep or wake clears an earlier failure to wake; the result of the last build stays."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         if serialization.load_result(
             json.loads((operation_folder(records, result.ref) / _LAST_RESULT).read_text())
@@ -139,11 +139,11 @@ def newest_log(records: Path, ref: StackRef) -> Path | None:
 
 
 def delete(records: Path, ref: StackRef) -> None:
-    """After a destroy that succeeded: nothing of the stack stays on disk."""
+    """Called after a successful destroy: nothing of the stack stays on disk."""
     folder = operation_folder(records, ref)
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
-        folder.parent.rmdir()  # the project's, when this was its last stack
+        folder.parent.rmdir()  # the project's folder, if this was its last stack
 
 
 def _log_files(folder: Path) -> list[Path]:

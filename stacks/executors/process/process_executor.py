@@ -1,7 +1,8 @@
-"""Operations as processes on this machine: a warm worker for each, ended as a whole, always with exactly one result.
+"""Operations as processes on this machine: a warm worker for each, terminated as a whole, always with exactly one
+result.
 
-A worker that dies without a result (``kill -9``, out of memory) gives a failed one too, and whatever it left in its
-session is ended before that result is returned: the next operation on that stack never meets a half-dead one.
+A worker that dies without a result (``kill -9``, out of memory) yields a failed result, too. Whatever it left in its
+session is killed before that result is returned, so the next operation on that stack never meets a half-dead one.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from stacks.model import Operation, OperationResult, OperationVerb, Outcome, Sta
 from stacks.operations.worker_settings import OPERATION_ENV
 
 _DEADLINE_MARGIN = 30.0
-"""Seconds after its deadline in which an operation of ours is over: it is interrupted, then killed."""
+"""Seconds after its deadline within which an operation has ended: it is interrupted, then killed."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Hooks:
-    """What is called while an operation runs, and the event that ends it early."""
+    """The callbacks of a running operation, and the event that interrupts it."""
 
     progress: OnProgress
     on_destroyed: OnDestroyed
@@ -78,8 +79,8 @@ class ProcessExecutor:
         return ProcessLane(task, hooks.interrupt.set)
 
     def recover(self) -> Recovery:
-        """Waits for the processes that it ends, a few seconds at most. Their locks are then a dead owner's, their work
-        half-done. Without replicas it also removes what they left lying around."""
+        """Waits a few seconds at most for the processes that it kills. Their locks then belong to a dead owner, and
+        their work is half-finished. Without replicas it also removes the files they left."""
         if self._has_replicas:
             return recovery.recover(self._records, self._backend, exclusive=False)
         found = recovery.recover(self._records, self._backend, exclusive=True)
@@ -89,7 +90,7 @@ class ProcessExecutor:
         return found
 
     def sessions(self) -> tuple[int, ...]:
-        """The first process of each running operation; all of its processes are in that session."""
+        """The first process of each running operation. All its processes are in that session."""
         return tuple(self._sessions.values())
 
     async def close(self) -> None:
@@ -128,7 +129,8 @@ class ProcessExecutor:
         return self._settings.lease_until is not None
 
     def _prepare(self) -> None:
-        """With replicas, each has its own work folder. What still runs there keeps its folder: the leader ends it."""
+        """With replicas, each has its own work folder. A process still running there keeps its folder: the leader kills
+        it."""
         self._settings.worker.create_folders()
         self._records.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in self._foreign_work_folders() if self._has_replicas else ():
@@ -136,7 +138,7 @@ class ProcessExecutor:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _foreign_work_folders(self) -> list[Path]:
-        """Those of an earlier process of this ephd."""
+        """Folders of an earlier process of this ephd."""
         with contextlib.suppress(FileNotFoundError):
             return [folder for folder in self._work.iterdir() if folder.name not in self._workers.operation_ids]
         return []
@@ -146,7 +148,7 @@ class ProcessExecutor:
     async def _run(self, operation: Operation, hooks: _Hooks) -> OperationResult:
         started = results.now()
         if hooks.interrupt.is_set():
-            return results.without_worker(operation, started, Outcome.CANCELLED, "interrupted before it began")
+            return results.without_worker(operation, started, Outcome.CANCELLED, "interrupted before it started")
         if operation.ref in self._busy_stacks:
             return results.without_worker(operation, started, Outcome.FAILED, ALREADY_RUNNING)
         self._busy_stacks.add(operation.ref)
@@ -156,8 +158,8 @@ class ProcessExecutor:
             result = results.redacted(await self._perform(operation, hooks, started), redactor)
             self._save_result(result)
         except Exception as error:
-            log.exception("the operation on %s could not be run", operation.ref)
-            reason = f"its process could not be run ({type(error).__name__}: {error})"
+            log.exception("couldn't run the operation on %s", operation.ref)
+            reason = f"couldn't start its process ({type(error).__name__}: {error})"
             return results.without_worker(operation, started, Outcome.FAILED, reason)
         finally:
             self._busy_stacks.discard(operation.ref)
@@ -165,7 +167,8 @@ class ProcessExecutor:
 
     async def _perform(self, operation: Operation, hooks: _Hooks, started: datetime) -> OperationResult:
         worker = await self._workers.acquire()
-        self._workers.refill()
+        if not operation.verb.skips_pulumi:
+            self._workers.refill()
         self._sessions[operation.ref] = worker.process.pid
         mine = _running_record(operation, worker, started)
         try:
@@ -180,6 +183,7 @@ class ProcessExecutor:
         finally:
             self._sessions.pop(operation.ref, None)
             await self._workers.release(worker)
+            self._workers.refill()  # not before a short operation ends: both together take twice as long
             if not operation_records.has_running(self._records, operation.ref, excluding=mine):
                 self._backend.clean_up(operation.ref)
             if mine is not None:
@@ -187,8 +191,8 @@ class ProcessExecutor:
         return ended.result or results.of_silent_worker(operation, started, ended, path)
 
     def _save_result(self, result: OperationResult) -> None:
-        """A tag that was written doesn't explain why the last build failed, so the result of that build stays. Once
-        another replica works on the stack, its result counts."""
+        """A tag update doesn't explain why the last build failed, so that build's result stays. Once another replica
+        works on the stack, its result counts."""
         if operation_records.has_running(self._records, result.ref):
             return
         succeeded = result.outcome is Outcome.SUCCEEDED
@@ -207,7 +211,7 @@ def _redacted_progress(progress: OnProgress, redactor: Redactor) -> OnProgress:
 def _running_record(
     operation: Operation, worker: WarmWorker, started: datetime
 ) -> operation_records.OperationRecord | None:
-    """None if the worker is dead already."""
+    """None if the worker is already dead."""
     identity = process_identity.identify(worker.process.pid)
     if identity is None:
         return None

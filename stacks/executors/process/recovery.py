@@ -1,11 +1,11 @@
-"""Operations that another ephd began: an earlier life of this one, or a replica that led before.
+"""Recovers operations that another ephd started: an earlier process of this one, or a replica that led before.
 
-Whoever leads starts nothing on a stack while such an operation may still be at work, and no lock is needed to know it:
-an operation writes its record before it may do anything, and a worker starts nothing once the lease of its owner ran
-out. What is proven dead is ended whole: the owner (then its worker was told to end already, and is ended for good), or
-the worker alone (its owner may be stopped, and cannot tidy up). A worker that lives, of an owner that lives, goes on:
-what it builds is wanted as likely as not. It is ended by force once it is past its own deadline. Of another machine
-nothing can be proven: such an operation is left alone and shown.
+The leader starts nothing on a stack while such an operation may still be running. No lock is needed to know that: an
+operation writes its record before it does anything, and a worker starts nothing once the lease of its owner has
+expired. What is proven dead is cleaned up: the owner (then its worker was told to stop already, and is killed), or the
+worker alone (its owner may be paused, and can't clean up). A live worker of a live owner continues, because its result
+is probably still wanted. It is killed once it is past its own deadline. Nothing can be proven about another machine:
+such an operation is left alone and reported.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ KILL_TIMEOUT = 5.0
 
 
 def recover(records: Path, backend: Backend, exclusive: bool) -> Recovery:
-    """``exclusive``: no other replica uses these folders, so what this process didn't start is an earlier one's. Waits
-    for the processes that it ends, a few seconds at most."""
+    """``exclusive``: no other replica uses these folders, so whatever this process didn't start is an earlier one's.
+    Waits a few seconds at most for the processes that it kills."""
     me, ended, living = process_identity.identify(os.getpid()), [], []
     for each in operation_records.list_running(records):
         if each.owner is not None and each.owner == me:
@@ -51,7 +51,7 @@ def _as_remote(record: OperationRecord) -> RemoteOperation:
 
 
 def _mark_cancelled(records: Path, backend: Backend, operation: OperationRecord) -> None:
-    """Pulumi may have written a failure on its way out, and it was none."""
+    """Marks it interrupted: Pulumi may have recorded a failure while it was stopped, but it wasn't one."""
     with contextlib.suppress(OSError):
         backend.finish_update(operation.ref, operation_records.started_at(records, operation))
 
@@ -69,8 +69,8 @@ def _is_over(operation: OperationRecord) -> bool:
 
 
 def kill_session(operation: OperationRecord) -> None:
-    """Everything in the session of a worker that another ephd started. Its number alone proves nothing: the worker
-    must be that very process, or one of the session must carry the operation's mark."""
+    """Kills everything in the session of a worker that another ephd started. Its pid alone proves nothing: the worker
+    must be that exact process, or a process of the session must carry the operation's ID."""
     session = operation.worker.pid
     members = process_identity.session_members(session)
     marked = set(process_identity.pids_with_variable(OPERATION_ENV, operation.operation))

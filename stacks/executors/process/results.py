@@ -1,4 +1,4 @@
-"""Results of operations as the executor reports them: also of one whose worker returned none."""
+"""Results of operations as the executor reports them, including operations whose worker returned none."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def without_worker(operation: Operation, started: datetime, outcome: Outcome, er
 
 
 def of_silent_worker(operation: Operation, started: datetime, worker_exit: WorkerExit, log: Path) -> OperationResult:
-    """A deadline is the commit's own failure, unlike an interrupt: it counts as a try."""
+    """Unlike an interrupt, a missed deadline is the commit's own failure and counts as an attempt."""
     if worker_exit.interrupted:
-        error = f"interrupted, and ended by force after {GRACE:.0f} s"
+        error = f"interrupted, and killed after {GRACE:.0f} s"
         return without_worker(operation, started, Outcome.CANCELLED, error)
-    error = "the operation's process ended without a result (killed, or out of memory)"
+    error = "the operation's process exited without a result (killed, or out of memory)"
     if worker_exit.timed_out:
-        error = f"it took longer than {operation.deadline:.0f} s and was ended by force"
+        error = f"it exceeded its deadline of {operation.deadline:.0f} s and was killed"
     tail: tuple[str, ...] = ()
     with contextlib.suppress(OSError):
         tail = tuple(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
@@ -45,6 +45,6 @@ def of_silent_worker(operation: Operation, started: datetime, worker_exit: Worke
 
 
 def redacted(result: OperationResult, redactor: Redactor) -> OperationResult:
-    """What people read of it, without the values that are hidden from them."""
+    """The result with secret values redacted from everything that people read."""
     tail = tuple(redactor(line) for line in result.tail)
     return replace(result, error=redactor(result.error), step=redactor(result.step), tail=tail)

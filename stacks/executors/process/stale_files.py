@@ -1,4 +1,4 @@
-"""Records of operations and work folders that no operation accounts for."""
+"""Records of operations and work folders that belong to no operation."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def _stale_records(records: Path) -> Iterator[StrayFile]:
     for path in grandchildren(records):
         ref = StackRef(path.parent.name, path.name)
         if path.is_dir() and names.parse(ref) is not None:
-            yield describe("operation record", path, ref, "neither a stack nor a pull request accounts for it")
+            yield describe("operation record", path, ref, "no stack or pull request uses it")
     for running in operation_records.list_running(records):
         if running.where in ("", process_identity.pid_scope()) and not process_identity.is_alive(running.worker):
             path = operation_records.running_file(records, running)
-            yield describe("operation record", path, running.ref, "it names an operation whose process is gone")
+            yield describe("operation record", path, running.ref, "its operation's process no longer exists")
 
 
 def _work_folders(work: Path) -> Iterator[StrayFile]:
-    """Each folder is named after the mark that all processes of its operation carry."""
+    """Each folder is named after the ID that all processes of its operation carry."""
     for path in sorted(work.iterdir()) if work.is_dir() else ():
         alive = any(True for _ in process_identity.pids_with_variable(OPERATION_ENV, path.name))
-        yield describe("work folder", path, None, "no operation is at work in it", in_use=alive)
+        yield describe("work folder", path, None, "no operation uses it", in_use=alive)

@@ -1,7 +1,7 @@
-"""Worker processes before and after their operation: started warm, let go as a whole.
+"""Worker processes before and after their operation: started warm, terminated as a whole.
 
-Each leads a session of its own and has a folder of its own under ``work``, where everything temporary of its operation
-lies; both go with it, however it ends. The mark is in the environment of all that it starts.
+Each leads its own session and has its own folder under ``work`` for everything temporary. Both are removed with it,
+however it ends. Everything it starts has its ID in the environment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KILL_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True)
 class WarmWorker:
-    """A worker that has said, or is about to say, that it is ready."""
+    """A worker that is ready, or about to be."""
 
     process: asyncio.subprocess.Process
     operation_id: str
@@ -62,13 +62,13 @@ async def spawn(settings: WorkerSettings) -> WarmWorker:
 
 
 def _environment(inherited: Mapping[str, str], settings: WorkerSettings, operation_id: str) -> dict[str, str]:
-    """What a shell says of Pulumi (another passphrase, another backend) must not reach our stacks."""
+    """Variables of the shell about Pulumi (another passphrase, another backend) must not reach our stacks."""
     kept = {name: value for name, value in inherited.items() if not name.startswith("PULUMI_")}
     return {**kept, **settings.environment(), OPERATION_ENV: operation_id}
 
 
 async def end(worker: WarmWorker) -> None:
-    """Ends the worker and everything of its session: first by the end of its input, then for good."""
+    """Ends the worker and its session: first by closing its input, then by killing it."""
     process = worker.process
     if process.stdin is not None:
         process.stdin.close()
@@ -81,6 +81,6 @@ async def end(worker: WarmWorker) -> None:
             break
         for pid in members:
             process_identity.send_signal(pid, signal.SIGKILL)
-        await asyncio.sleep(0.01)  # until they are corpses; one may have forked meanwhile
+        await asyncio.sleep(0.01)  # until only zombies are left; one may have forked meanwhile
     await process.wait()
     shutil.rmtree(worker.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Warm workers: interpreters that have imported everything slow and wait for their operation."""
+"""Warm workers: interpreters that have imported everything slow and wait for an operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """``operation_ids`` are those of all workers that this process started and hasn't ended."""
+    """``operation_ids`` contains the IDs of all workers that this process started and hasn't ended."""
 
     def __init__(self, settings: WorkerSettings, size: int) -> None:
         self._settings = settings
@@ -29,7 +29,7 @@ class WorkerPool:
         return tuple(self._idle)
 
     def refill(self) -> None:
-        """In the background."""
+        """Runs in the background."""
         if not self._closed and (self._refill_task is None or self._refill_task.done()):
             self._refill_task = asyncio.create_task(self._keep_warm())
 
@@ -42,7 +42,7 @@ class WorkerPool:
         return await self._spawn()
 
     async def release(self, worker: WarmWorker) -> None:
-        """Ends it with everything in its session."""
+        """Ends the worker and everything in its session."""
         await warm_workers.end(worker)
         self.operation_ids.discard(worker.operation_id)
 
@@ -57,8 +57,8 @@ class WorkerPool:
         while len(self._idle) < self._size and not self._closed:
             try:
                 self._idle.append(await self._spawn())
-            except OSError as error:  # the operation that needs one reports it
-                log.warning("no worker could be started: %s", error)
+            except OSError as error:  # the operation that needs one reports the error
+                log.warning("couldn't start a worker: %s", error)
                 return
 
     async def _spawn(self) -> WarmWorker:

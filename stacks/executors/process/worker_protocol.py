@@ -1,10 +1,11 @@
-"""The parent's end of a worker's pipes: the order goes in, JSON lines come out, until the result or the worker's end.
+"""The parent's end of a worker's pipes: sends the operation, reads JSON lines until the result or the worker's end.
 
-Nothing that a worker, a program or a callback does may leave an operation without its end: a line that is too long or
-no JSON is dropped, a callback that raises is logged, and nobody waits for a worker to read, which a stopped one never
-does.
+Nothing that a worker, a program or a callback does can prevent an operation from ending: a line that is too long or
+isn't JSON is dropped, an exception in a callback is logged, and writing never waits for a worker to read, which a
+stopped one never does.
 
-With several replicas the worker is told until when its owner leads, again with each renewal: it starts nothing later.
+With several replicas the worker is told when its owner's lease expires, again with each renewal. It starts nothing
+later.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ GRACE = 20.0
 """Seconds from an interrupt to the kill."""
 
 KILL_TIMEOUT = 5.0
-"""Seconds after the kill in which the end of its output should come."""
+"""Seconds after the kill within which its output should end."""
 TELL_LEASE = 1.0
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerExit:
-    """``result`` None: the worker died without a word; ``interrupted`` and ``timed_out`` say whether we had told it to
-    end."""
+    """``result`` None: the worker died without one. ``interrupted`` and ``timed_out`` say whether we had asked it to
+    stop."""
 
     result: OperationResult | None
     interrupted: bool = False
@@ -61,21 +62,21 @@ class WorkerSession:
         self._lease_until = lease_until
 
     async def run(self, settings: WorkerSettings, version: str, interrupt_requested: asyncio.Event) -> WorkerExit:
-        """Gives the order and listens to the end; interrupts when asked or at the deadline, kills when that is not
-        heeded."""
+        """Sends the operation and reads until the end. Interrupts it when requested or at the deadline, and kills it if
+        it doesn't react."""
         own = replace(settings, work=self._worker.folder)
         not_after = self._lease_until() if self._lease_until else None
         order = {"settings": own.to_json(), "version": version, "operation": serialization.dump(self._operation)}
         self._send_line(json.dumps({**order, "not_after": not_after}))
         listening = asyncio.create_task(self._read_result())
-        wish = asyncio.create_task(interrupt_requested.wait())
+        interrupt = asyncio.create_task(interrupt_requested.wait())
         leading = asyncio.create_task(self._send_lease_renewals(not_after))
         try:
             deadline = self._operation.deadline
-            await asyncio.wait({listening, wish}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({listening, interrupt}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
             if listening.done():
                 return WorkerExit(listening.result())
-            late = not wish.done()
+            late = not interrupt.done()
             self._send_line("late" if late else "interrupt")
             await asyncio.wait({listening}, timeout=GRACE)
             if not listening.done():
@@ -83,11 +84,11 @@ class WorkerSession:
                 await asyncio.wait({listening}, timeout=KILL_TIMEOUT)
             return WorkerExit(listening.result() if listening.done() else None, interrupted=not late, timed_out=late)
         finally:
-            for task in (wish, listening, leading):
+            for task in (interrupt, listening, leading):
                 task.cancel()
 
     async def _send_lease_renewals(self, last_sent: float | None) -> None:
-        """Each renewal, for as long as the operation lasts."""
+        """Sends each renewal while the operation lasts."""
         while self._lease_until is not None and last_sent is not None:
             await asyncio.sleep(TELL_LEASE)
             if (until := self._lease_until()) > last_sent:
@@ -108,12 +109,12 @@ class WorkerSession:
     async def _messages(self) -> AsyncIterator[dict[str, Any]]:
         out = self._worker.process.stdout
         if out is None:
-            raise AssertionError("it was asked for as a pipe")
+            raise AssertionError("the process has no pipe")
         while True:
             try:
                 raw = await out.readline()
             except ValueError:
-                continue  # longer than the limit: whatever it was, a result is never
+                continue  # longer than the limit: whatever it was, it can't be a result
             if not raw:
                 return
             with contextlib.suppress(ValueError):
@@ -125,18 +126,18 @@ class WorkerSession:
         try:
             self._progress(text)
         except Exception:
-            log.exception("progress of %s could not be told", self._operation.ref)
+            log.exception("couldn't report progress of %s", self._operation.ref)
 
     async def _confirm_destroyed(self) -> bool:
         try:
             return await self._on_destroyed(self._operation)
         except Exception:
-            log.exception("the record of %s stays: telling of its end failed", self._operation.ref)
+            log.exception("keeping the record of %s: reporting that it was destroyed failed", self._operation.ref)
             return False
 
     def _send_line(self, line: str) -> None:
         stdin = self._worker.process.stdin
         if stdin is None:
-            raise AssertionError("it was asked for as a pipe")
+            raise AssertionError("the process has no pipe")
         with contextlib.suppress(ConnectionError):
             stdin.write(line.encode() + b"\n")

@@ -41,7 +41,7 @@ def started_creates(world: Simulation) -> int:
 def test_as_many_as_fit_and_always_one(free: int, started: int) -> None:
     world = SmallMachine(free)
     for number in range(1, 7):
-        world.open(number)
+        world.open_pull(number)
     assert started_creates(world) == started
 
 
@@ -49,7 +49,7 @@ def test_what_runs_has_not_used_all_that_it_will() -> None:
     """Two under way: one took half of its share, the other was not measured yet."""
     world = SmallMachine(800 * MB)
     for number in range(1, 7):
-        world.open(number)
+        world.open_pull(number)
     world.start(world.plan(), limit=2)
     world.used_bytes = (100 * MB,)
     assert started_creates(world) == 2
@@ -62,7 +62,7 @@ def test_what_runs_has_not_used_all_that_it_will() -> None:
 def test_the_queue_says_why() -> None:
     world = SmallMachine(500 * MB)
     for number in range(1, 4):
-        world.open(number)
+        world.open_pull(number)
     [waits] = [a for a in world.plan().actions if isinstance(a, plan_actions.Wait)]
     assert wording.operation_limit(wording.LOW_MEMORY, 2) in waits.reason
     assert (waits.position, waits.waiting_for) == (1, plan_actions.WaitingFor.QUEUE)
@@ -72,7 +72,7 @@ def test_the_queue_says_why() -> None:
 def test_plenty_of_memory_says_nothing() -> None:
     world = SmallMachine(5000 * MB)
     for number in range(1, 9):
-        world.open(number)
+        world.open_pull(number)
     assert world.plan().notes == ()
     assert all(wording.LOW_MEMORY not in a.reason for a in world.plan().actions)
 

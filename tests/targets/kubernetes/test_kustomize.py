@@ -1,15 +1,21 @@
-"""Kustomizations of a repository, read without kustomize: what they make, and what they may not reach (T2, S3)."""
+"""Kustomizations of a repository: what the real kustomize builds, and what it can't reach (T2, S3)."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from programs.kit.processes import sandbox
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import manifest_reader, patching, path_reader
+from programs.targets.kubernetes.manifests import kustomization, manifest_reader, path_reader, renderer
 
 BASE = {
     "base/kustomization.yaml": "resources: [web.yaml]\ncommonLabels: {app: web}\n",
@@ -30,15 +36,30 @@ spec:
 RELEASE = manifest_reader.ChartRelease("shop-a-42")
 
 
+def _kustomize() -> str:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eph" / "plugins"
+    return shutil.which("kustomize") or next((str(path) for path in sorted(cache.glob("kustomize-*/kustomize"))), "")
+
+
+KUSTOMIZE = _kustomize()
+needs_kustomize = pytest.mark.skipif(
+    not KUSTOMIZE, reason="needs kustomize on PATH or in Eph's cache: run `make kustomize`"
+)
+
+
+def read(files: dict[str, str], folder: str = "over", program: str = KUSTOMIZE) -> list[manifest_reader.Manifest]:
+    return path_reader.read(InMemoryFiles({**BASE, **files}), folder, RELEASE, program)
+
+
 def build(files: dict[str, str], folder: str = "over") -> dict[str, dict[str, Any]]:
-    found = path_reader.read(InMemoryFiles({**BASE, **files}), folder, RELEASE)
-    return {f"{item.data['kind']}/{item.name}": item.data for item in found}
+    return {f"{item.data['kind']}/{item.name}": item.data for item in read(files, folder)}
 
 
 def overlay(**fields: Any) -> dict[str, str]:
     return {"over/kustomization.yaml": yaml.safe_dump({"resources": ["../base"], **fields})}
 
 
+@needs_kustomize
 def test_an_overlay_stands_on_its_base() -> None:
     found = build(
         overlay(
@@ -74,6 +95,7 @@ spec:
 """
 
 
+@needs_kustomize
 @pytest.mark.parametrize("key", ["patches", "patchesStrategicMerge"])
 def test_a_merge_knows_lists_by_name(key: str) -> None:
     patch = {"path": "p.yaml"} if key == "patches" else "p.yaml"
@@ -83,6 +105,7 @@ def test_a_merge_knows_lists_by_name(key: str) -> None:
     assert container["image"] == "acme/shop:1"
 
 
+@needs_kustomize
 def test_operations_at_paths() -> None:
     patch = [
         {"op": "replace", "path": "/spec/replicas", "value": 1},
@@ -99,57 +122,256 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"resources": ["https://github.com/acme/base?ref=main"]}, "not in this repository"),
     ({"resources": ["git@github.com:acme/base.git"]}, "not in this repository"),
     ({"resources": ["github.com/acme/base//deploy?ref=v1"]}, "not in this repository"),
+    ({"resources": ["GH:acme/base"]}, "not in this repository"),
     ({"bases": ["ssh://host/base"]}, "not in this repository"),
+    ({"components": ["https://github.com/acme/base"]}, "not in this repository"),
+    ({"crds": ["https://example.test/crd.json"]}, "not in this repository"),
+    ({"configurations": ["https://example.test/c.yaml"]}, "not in this repository"),
+    ({"patches": [{"path": "https://example.test/p.yaml"}]}, "not in this repository"),
+    ({"patchesStrategicMerge": ["https://example.test/p.yaml"]}, "not in this repository"),
+    ({"patchesJson6902": [{"path": "http://169.254.169.254/x", "target": {"kind": "X"}}]}, "not in this repository"),
+    ({"replacements": [{"path": "HTTP://example.test/r.yaml"}]}, "not in this repository"),
+    ({"configMapGenerator": [{"name": "x", "files": ["key=https://example.test/f"]}]}, "not in this repository"),
+    ({"secretGenerator": [{"name": "x", "envs": ["https://example.test/f"]}]}, "not in this repository"),
+    ({"secretGenerator": [{"name": "x", "env": "https://example.test/f"}]}, "not in this repository"),
     ({"resources": ["../../outside"]}, "is outside the repository"),
     ({"resources": ["/etc/passwd"]}, "is outside the repository"),
     ({"resources": ["."]}, "in a circle"),
     ({"resources": ["nothing.yaml"]}, "doesn't exist at this commit"),
     ({"generators": ["g.yaml"]}, "run programs"),
     ({"transformers": ["t.yaml"]}, "run programs"),
+    ({"transformers": ["helm.yaml"]}, "run programs"),
+    ({"transformers": ["remote.yaml"]}, "not in this repository"),
     ({"validators": ["v.yaml"]}, "run programs"),
     ({"helmCharts": [{"name": "x"}]}, "run programs"),
-    ({"namePrefix": "a-"}, "namePrefix is not known"),
-    ({"vars": []}, "vars is not known"),
-    ({"components": ["../c"]}, "components is not known"),
+    ({"helmGlobals": {"chartHome": "x"}}, "run programs"),
+    ({"openapi": {"path": "x"}}, "run programs"),
+    ({"Resources": ["x"]}, "Resources is not known"),
     ({"configMapGenerator": [{"name": "x", "files": ["../../secret"]}]}, "is outside the repository"),
-    ({"configMapGenerator": [{"name": "x", "behavior": "merge"}]}, "behavior is not known"),
+    ({"configMapGenerator": [{"name": "x", "Files": ["/etc/passwd"]}]}, "Files is not known"),
+    ({"configMapGenerator": [{"name": "x", "files": ["../base/kustomization.yaml"]}]}, "name its folder"),
+    ({"configMapGenerator": [{"name": "x", "envs": ["no-value.env"]}]}, "is not key=value"),
+    ({"patches": [{"Path": "https://example.test/p.yaml"}]}, "Path is not known"),
     ({"patches": [{"patch": "[{op: replace, path: /a, value: 1}]"}]}, "needs a target"),
-    ({"patches": [{"patch": MERGE, "target": {"kind": "Deployment", "name": "other"}}]}, "not here"),
-    ({"patches": [{"patch": MERGE, "target": {"labelSelector": "a=b"}}]}, "target is known"),
-    ({"commonLabels": {"a": 1}}, "text"),
+    ({"patches": [{"patch": "a: b", "target": {"kind": "Deployment", "name": "other"}}]}, "not here"),
+]
+PLUGINS = {
+    "over/t.yaml": "apiVersion: example.test/v1\nkind: Exec\nmetadata: {name: t}\n",
+    "over/helm.yaml": "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: h}\nname: x\n",
+    "over/remote.yaml": (
+        "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: p}\nPath: HTTPS://example.test/p.yaml\n"
+    ),
+    "over/no-value.env": "# fine\nA=1\nHOME\n",
+}
+
+
+@pytest.mark.parametrize(("fields", "why"), REFUSED, ids=[f"{next(iter(item))}-{why}" for item, why in REFUSED])
+def test_what_is_not_known_or_not_here_is_refused(fields: dict[str, Any], why: str) -> None:
+    """Before anything runs, so it needs no kustomize and no sandbox."""
+    with pytest.raises(KubernetesError, match=why):
+        read({**overlay(**fields), **PLUGINS}, program="/nowhere/kustomize")
+
+
+FAILED: list[tuple[dict[str, Any], str]] = [
+    ({"commonLabels": {"a": 1}}, "of type string"),
+    ({"configMapGenerator": [{"name": "x", "files": ["../base/web.yaml"]}]}, "not in or below"),
+    ({"patches": [{"patch": "apiVersion: v1\nkind: Service\nmetadata: {name: other}"}]}, "no matches for"),
+    (
+        {"patches": [{"patch": '[{"op": "test", "path": "/spec/replicas", "value": 9}]', "target": {"kind": "D.*"}}]},
+        "test",
+    ),
+    ({"patches": [{"patch": '[{"op": "remove", "path": "/nothing/7"}]', "target": {"name": "web"}}]}, "nothing"),
+    ({"components": ["../base"]}, "Component"),
+    ({"vars": [{"name": "X"}]}, "var"),
+    ({"images": [{"name": "a", "unknown": "b"}]}, "unknown"),
 ]
 
 
-@pytest.mark.parametrize(("fields", "why"), REFUSED, ids=[why for _, why in REFUSED])
-def test_what_is_not_known_or_not_here_is_refused(fields: dict[str, Any], why: str) -> None:
-    with pytest.raises(KubernetesError, match=why):
-        build(overlay(**fields))
+@needs_kustomize
+@pytest.mark.parametrize(("fields", "why"), FAILED, ids=[f"{next(iter(item))}-{why}" for item, why in FAILED])
+def test_what_cannot_be_built_is_reported_in_kustomizes_words(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(KubernetesError, match=f"over: kustomize can't render this kustomization.*{why}") as caught:
+        read(overlay(**fields))
+    assert "/tmp" not in str(caught.value)
 
 
-def test_a_patch_that_does_not_fit_says_where() -> None:
-    for operation in (
-        {"op": "replace", "path": "/nothing/here", "value": 1},
-        {"op": "remove", "path": "/list/7"},
-        {"op": "test", "path": "/a", "value": 2},
-        {"op": "other", "path": "/a"},
-        {"op": "add", "path": "a", "value": 1},
-        {"path": "/a"},
+FEATURES: list[tuple[dict[str, Any], dict[str, str], Callable[[dict[str, Any]], object], object]] = [
+    ({"namePrefix": "a-", "nameSuffix": "-z"}, {}, sorted, ["Deployment/a-web-z"]),
+    (
+        {"components": ["../part"]},
+        {"part/kustomization.yaml": "kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\nnamePrefix: p-\n"},
+        sorted,
+        ["Deployment/p-web"],
+    ),
+    (
+        {"transformers": ["t.yaml"]},
+        {
+            "over/t.yaml": "apiVersion: builtin\nkind: PrefixTransformer\nmetadata: {name: t}\nprefix: t-\n"
+            "fieldSpecs: [{path: metadata/name}]\n"
+        },
+        sorted,
+        ["Deployment/t-web"],
+    ),
+    (
+        {
+            "replacements": [
+                {
+                    "source": {"kind": "Deployment", "fieldPath": "metadata.name"},
+                    "targets": [
+                        {
+                            "select": {"kind": "Deployment"},
+                            "fieldPaths": ["spec.template.spec.hostname"],
+                            "options": {"create": True},
+                        }
+                    ],
+                }
+            ]
+        },
+        {},
+        lambda found: found["Deployment/web"]["spec"]["template"]["spec"]["hostname"],
+        "web",
+    ),
+    (
+        {
+            "resources": ["../settings"],
+            "configMapGenerator": [{"name": "conf", "behavior": "merge", "envs": ["more.env"]}],
+        },
+        {
+            "settings/kustomization.yaml": "configMapGenerator: [{name: conf, literals: [A=1, B=2]}]\n",
+            "over/more.env": "B=3\n",
+        },
+        lambda found: found["ConfigMap/conf"]["data"],
+        {"A": "1", "B": "3"},
+    ),
+    (
+        {
+            "patches": [
+                {"patch": "[{op: replace, path: /spec/replicas, value: 1}]", "target": {"labelSelector": "app=web"}}
+            ]
+        },
+        {},
+        lambda found: found["Deployment/web"]["spec"]["replicas"],
+        1,
+    ),
+    (
+        {"namespace": "production", "secretGenerator": [{"name": "s", "namespace": "other", "literals": ["a=b"]}]},
+        {},
+        lambda found: [item["metadata"] for item in found.values()],
+        [{"name": "s"}, {"labels": {"app": "web"}, "name": "web"}],
+    ),
+]
+
+
+@needs_kustomize
+@pytest.mark.parametrize(
+    ("fields", "files", "look", "expected"), FEATURES, ids=[next(iter(fields)) for fields, *_ in FEATURES]
+)
+def test_what_only_kustomize_can_do(
+    fields: dict[str, Any], files: dict[str, str], look: Callable[[dict[str, Any]], object], expected: object
+) -> None:
+    assert look(build({**overlay(**fields), **files})) == expected
+
+
+@needs_kustomize
+def test_each_object_names_the_file_it_comes_from() -> None:
+    found = read(overlay(configMapGenerator=[{"name": "conf", "literals": ["A=1"]}]))
+    paths = {item.name: item.path for item in found}
+    assert paths == {"web": "base/web.yaml", "conf": "over/kustomization.yaml"}
+    assert all("annotations" not in item.data["metadata"] for item in found)
+
+
+def test_objects_are_counted_before_kustomize_multiplies_them() -> None:
+    """A few hundred bytes, and thousands of objects."""
+    levels = {
+        f"l{level}/kustomization.yaml": yaml.safe_dump(
+            {"resources": [f"../l{level - 1}/{side}" for side in "abcdefgh"]}
+        )
+        for level in range(1, 4)
+    }
+    sides = {
+        f"l{level}/{side}/kustomization.yaml": yaml.safe_dump(
+            {"namePrefix": side, "resources": [f"../../l{level}" if level else "../../base"]}
+        )
+        for level in range(4)
+        for side in "abcdefgh"
+    }
+    top = {"over/kustomization.yaml": yaml.safe_dump({"resources": [f"../l3/{side}" for side in "abcdefgh"]})}
+    with pytest.raises(KubernetesError, match="loads 4096 objects; the limit is 1000"):
+        read({**levels, **sides, **top}, program="/nowhere/kustomize")
+
+
+def test_files_are_limited_before_they_are_read() -> None:
+    names = [f"f{number}" for number in range(renderer.MAX_FILES + 1)]
+    files = {f"over/{name}": "" for name in names}
+    with pytest.raises(KubernetesError, match="the limit for a kustomization is 1000"):
+        read({**files, **overlay(configMapGenerator=[{"name": "x", "files": names}])}, program="/bin/true")
+
+
+def write_fake_kustomize(folder: Path, script: str) -> str:
+    path = folder / "kustomize"
+    path.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where bubblewrap does not work: a script needs a shell, which the sandbox does not show."""
+    monkeypatch.setattr(sandbox, "works", lambda: False)
+
+
+def test_kustomize_gets_nothing_of_this_server(
+    tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even git, which it would fetch bases with."""
+    monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
+    program = write_fake_kustomize(tmp_path, '/usr/bin/env >&2; command -v git >&2; echo "$@" >&2; exit 1')
+    with pytest.raises(KubernetesError) as caught:
+        read(overlay(), program=program)
+    shown = "\n".join(caught.value.tail)
+    assert "PATH=/nonexistent" in shown
+    assert "secret" not in shown
+    assert "git" not in shown
+    assert caught.value.tail[-1] == "build --load-restrictor LoadRestrictionsRootOnly repository/over"
+
+
+def test_time_and_output_are_limited(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renderer, "SECONDS", 1)
+    with pytest.raises(KubernetesError, match="took longer than 1 s"):
+        read(overlay(), program=write_fake_kustomize(tmp_path, "/bin/sleep 60"))
+    monkeypatch.setattr(renderer, "MOST_OUTPUT", 51200)
+    with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
+        read(overlay(), program=write_fake_kustomize(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaa'; done"))
+
+
+def test_a_server_without_kustomize_says_so() -> None:
+    with pytest.raises(KubernetesError, match=r"kustomize isn't installed on this server.*set kubernetes\.kustomize"):
+        read(overlay(), program="/nowhere/kustomize")
+
+
+@needs_kustomize
+@pytest.mark.parametrize("isolated", [True, False])
+def test_without_our_check_kustomize_still_reaches_nothing(
+    tmp_path: Path, isolated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second line of defence: its environment, its flags, and the sandbox where there is one."""
+    if isolated and not sandbox.works():
+        pytest.skip("needs bubblewrap")
+    monkeypatch.setattr(sandbox, "works", lambda: isolated)
+    original = kustomization.read
+
+    def unchecked(files: Any, folder: str, inputs: renderer.InputFiles) -> str:
+        root = original(InMemoryFiles(BASE), "base", inputs)
+        inputs.add(f"{root}/kustomization.yaml", files.read_bytes("over/kustomization.yaml"))
+        return root
+
+    monkeypatch.setattr(kustomization, "read", unchecked)
+    for fields in (
+        {"resources": ["https://example.test/base.yaml"]},
+        {"resources": ["https://github.com/acme/base?ref=main"]},
+        {"configMapGenerator": [{"name": "x", "files": ["/etc/hostname"]}]},
+        {"helmCharts": [{"name": "x", "repo": "https://example.test"}]},
+        {"transformers": ["apiVersion: example.test/v1\nkind: Exec\nmetadata: {name: t}\n"]},
     ):
-        with pytest.raises(patching.InvalidPatch):
-            patching.apply_operations({"a": 1, "list": [1]}, [operation])
-
-
-def test_operations_of_the_standard() -> None:
-    data = {"a": {"b/c": 1}, "list": [1, 3]}
-    made = patching.apply_operations(
-        data,
-        [
-            {"op": "test", "path": "/a/b~1c", "value": 1},
-            {"op": "add", "path": "/list/1", "value": 2},
-            {"op": "add", "path": "/list/-", "value": 4},
-            {"op": "copy", "from": "/list/0", "path": "/first"},
-            {"op": "move", "from": "/a/b~1c", "path": "/moved"},
-        ],
-    )
-    assert made == {"a": {}, "list": [1, 2, 3, 4], "first": 1, "moved": 1}
-    assert data == {"a": {"b/c": 1}, "list": [1, 3]}
+        with pytest.raises(KubernetesError, match="kustomize can't render"):
+            read({"over/kustomization.yaml": yaml.safe_dump(fields)})

@@ -94,7 +94,7 @@ class ModelMachine(ModelStore):
         if worker.orphan:
             return
         ref, verb, commit = worker.operation.ref, worker.operation.verb, worker.operation.commit
-        why = "the worker ended without a result"
+        why = "the worker exited without a result"
         dead = OperationResult(ref, verb, Outcome.FAILED, commit, worker.started_at, self.clock(), why)
         told = dead if task.cancelled() else task.result()
         self._count(told)
@@ -180,7 +180,7 @@ class ModelMachine(ModelStore):
             async with asyncio.timeout(operation.deadline):
                 error = await self._perform(worker, progress)
         except TimeoutError:
-            error = f"it took longer than {operation.deadline:.0f} s and was ended"
+            error = f"it exceeded its deadline of {operation.deadline:.0f} s"
             self._write_history(operation, Outcome.FAILED)
             self._unlock(worker)
         except OperationFailed as refused:
@@ -368,6 +368,6 @@ class ModelMachine(ModelStore):
         if not await self._step(worker):
             return "interrupted"
         if operation.ref not in self.states:
-            raise OperationFailed("the stack is not in the backend any more")
+            raise OperationFailed("the stack no longer exists in the backend")
         self._write_tag(operation, fresh=False)
         return ""

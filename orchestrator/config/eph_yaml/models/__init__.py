@@ -1,1 +1,1 @@
-"""What may be written in an eph.yaml, one file a section. Nothing here knows of the server or of targets."""
+"""The keys of eph.yaml, one module per section. Nothing here depends on the server or on targets."""

@@ -87,7 +87,7 @@ class DataSourceConfig(Section):
 
 
 class DatabaseConfig(Section):
-    """One PostgreSQL database of each environment's own."""
+    """A PostgreSQL database for each environment."""
 
     name: Name = Field(description="The name of the database in the environment.")
     version: Version = Field(default="15", description="The PostgreSQL version.")

@@ -45,7 +45,7 @@ Team = Annotated[str, AfterValidator(_team), WithJsonSchema({"type": "string", "
 
 
 class EphYamlFile(Section):
-    """How one repository gets its preview environments. Lies at the root of the repository as eph.yaml."""
+    """How a repository gets its preview environments. Stored as eph.yaml at the root of the repository."""
 
     version: FileVersion = Field(description="The version of the file format.")
     name: Name = Field(description="The project's name; {project} in templates.")
@@ -76,7 +76,7 @@ class EphYamlFile(Section):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The targets whose sections the file has."""
+        """The targets for which the file has a section."""
         return tuple(name for name in type(self).model_fields if self.section(name) is not None)
 
 

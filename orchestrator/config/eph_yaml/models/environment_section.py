@@ -1,4 +1,4 @@
-"""The environment itself: its name, how long it lives, what it is given and who may see it."""
+"""The environment itself: its name, its lifetime, its content and who can access it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HOURS = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? [0-2]
 
 
 def _host_label(value: str) -> str:
-    """What becomes a host name is made of letters, digits and dashes, and does not change with a push."""
+    """Host names consist of letters, digits and dashes, and don't change with a push."""
     for part in parse_template(value):
         if isinstance(part, str) and not _LITERAL.fullmatch(part):
             raise InvalidValue(
@@ -44,7 +44,7 @@ def _host_label(value: str) -> str:
 
 
 def _name_template(value: str) -> str:
-    """Not guessable, and never the same for two pull requests (Y3): so both the words and the number, uncut."""
+    """Names can't be guessed and are unique per pull request (Y3), so they contain the words and the number in full."""
     whole = {part.name for part in placeholders(_host_label(value)) if part.is_whole}
     if "words" not in whole:
         raise InvalidValue("{words} is missing, so the URL would be guessable", f"use for example {DEFAULT_NAME}")

@@ -1,4 +1,4 @@
-"""Where to find an image that somebody else built (I1): the first of note, tag, scan and fallback that answers."""
+"""Where to find an image that CI built (I1): the first of note, tag, scan and fallback that has it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NotesRef = Annotated[
 
 
 class ImageConfig(Section):
-    """One image. An image never triggers anything; it is looked for when a commit needs it."""
+    """One image. An image never triggers anything; it is looked up when a commit needs it."""
 
     name: Name = Field(description="The name by which services and manifests refer to it.")
     repository: ImageRepository = Field(description="The image's repository in its registry, without a tag.")

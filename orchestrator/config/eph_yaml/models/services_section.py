@@ -1,4 +1,4 @@
-"""What runs: services, how they are built, tested and hooked into, and a repository's own manifests."""
+"""What runs: services, how they are built and tested, and hooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from programs.settings import InvalidValue, quote
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
 _MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
 _RESERVED_MOUNTS = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
-"""Where a volume would hide what the image or the cluster puts there."""
+"""Paths where a volume would hide files of the image or the cluster."""
 
 
 def _mount(value: str) -> str:
@@ -98,7 +98,7 @@ class ServiceConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _scheduled_is_private(cls, value: Any) -> Any:
-        """What runs by schedule is reached by nobody, so nobody needs to write it."""
+        """A scheduled service can't be reached, so `public` may be omitted."""
         scheduled = isinstance(value, dict) and value.get("schedule") is not None
         return {"public": False, **value} if scheduled else value
 

@@ -1,4 +1,4 @@
-"""What asks for an environment. Git alone does: labels, branches, tags, comments (L3)."""
+"""What creates an environment. Only Git does: labels, branches, tags, comments (L3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from programs.eph_yaml.field_types import Glob, Section, Text
 from programs.settings import InvalidValue, quote
 
 MAX_WILDCARDS = 8
-"""Of one glob: it is matched against every file of a pull request, and whoever wrote it is not to be trusted."""
+"""Per glob: it is untrusted input, and matched against every file of a pull request."""
 
 
 def _few_wildcards(value: str) -> str:

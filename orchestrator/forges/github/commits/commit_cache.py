@@ -1,9 +1,9 @@
-"""What is known of commits, so that it is asked seldom and together: checks, our marks, and files.
+"""Caches checks, our marks and files of commits, so that they are requested rarely and in batches.
 
-A file at a commit never changes. Our marks on it change when we write them, so they are read once, and again only
-every half hour in case another of us wrote. Checks change when CI likes: whoever waits for them asks each time, and
-``ahead`` makes those askings one question for fifty commits where the host has GraphQL. Where it has none nothing is
-read ahead, and each is asked by REST, conditionally.
+A file at a commit never changes. Our marks change when we write them, so they are cached and read again only every half
+hour, in case another replica wrote one. Checks change whenever CI runs: a commit that waits for them is queried each
+time, and ``prefetch`` combines those queries into one for fifty commits if the host has GraphQL. Otherwise nothing is
+prefetched, and each commit is queried by a conditional REST request.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from programs.kit.caches import BoundedCache
 log = logging.getLogger("eph.forge")
 
 CHECKS_SECONDS = 300.0
-"""What was read ahead is given out once: for the look that it was read for, however long that takes."""
+"""Prefetched data is used once, in the cycle for which it was read, however long that takes."""
 MARKS_SECONDS = 1800.0
 PREFETCH_AFTER_SECONDS = 1200.0
 MAX_PREFETCH_STALE = 500
-"""Of those that are read again for their age alone; new ones are all read."""
+"""The maximum number of marks to refresh because of their age. New commits are always read."""
 NO_GRAPHQL_SECONDS = 3600.0
 MAX_CACHED = 20_000
 SHA = re.compile(r"[0-9a-f]{40}")
@@ -81,14 +81,14 @@ class CommitCache:
         return parsers.worst(pair for pair in [*runs, *statuses] if not parsers.is_ours(pair[0]))
 
     def invalidate(self, path: str, body: Any) -> None:
-        """Something was written: what is known of the commit that it names is so no longer."""
+        """Something was written: the cached data of that commit is outdated."""
         named = str(body.get("head_sha") or "") if isinstance(body, dict) else ""
         for sha in {*SHA.findall(path), named} - {""}:
             for key in self._marks.drop_where(partial(_is_of_commit, sha)):
                 self._disk_cache.delete(self._cache_key(*key))
 
     def prefetch(self, commits: Sequence[CommitRef], file: str, refresh: frozenset[CommitRef]) -> None:
-        """What can be read in few questions is; whatever goes wrong is left to the single askings."""
+        """Prefetches what few queries can read. After an error, everything is read one by one later."""
         by_line: dict[str, tuple[Connection, list[CommitRef]]] = {}
         for place in self._stale(commits, file, refresh):
             try:
@@ -107,15 +107,17 @@ class CommitCache:
         old: list[tuple[float, CommitRef]] = []
         for place in commits:
             held = self._cached_marks(place.path, place.sha)
-            told = (place.path, place.sha) in self._checks and self._files.is_cached(place.repository, file, place.sha)
-            if place in refresh or held is None or not told:
+            is_cached = (place.path, place.sha) in self._checks and self._files.is_cached(
+                place.repository, file, place.sha
+            )
+            if place in refresh or held is None or not is_cached:
                 new.append(place)
             elif held[0] + PREFETCH_AFTER_SECONDS <= now:
                 old.append((held[0], place))
         return [*new, *(place for _, place in sorted(old, key=lambda item: item[0])[:MAX_PREFETCH_STALE])]
 
     def _query(self, line: Connection, commits: Sequence[CommitRef], file: str) -> bool:
-        """Whether it is worth while to ask more."""
+        """Returns whether further queries are worthwhile."""
         if self._no_graphql_until.get(line.name, 0.0) > self._now():
             return False
         try:
@@ -147,10 +149,10 @@ class CommitCache:
         self._checks.put((commit.path, commit.sha), (self._now(), checks))
         marks = [status for status in answer.statuses if is_mark(status.context)]
         me = self._login()
-        # Only the newest status of a name is told here: somebody else's of the same name may hide ours.
+        # Only the newest status of a name is returned here: someone else's status of the same name may hide ours.
         if all(status.creator == me for status in marks) and not any(is_mark(run.name) for run in answer.runs):
-            said = {status.context: status.description for status in marks if status.description}
-            self._cache_marks(commit.path, commit.sha, said)
+            descriptions = {status.context: status.description for status in marks if status.description}
+            self._cache_marks(commit.path, commit.sha, descriptions)
 
     def _cached_marks(self, path: str, sha: str) -> Timed[Mapping[str, str]] | None:
         held = self._marks.get((path, sha))

@@ -1,7 +1,7 @@
-"""What we say about a commit: our check run and our marks.
+"""What we write about a commit: our check run and our marks.
 
-Only GitHub Apps may create check runs on github.com; with a plain token we fall back to a commit status and remember
-that. A host without statuses gets check runs instead, the other way round.
+On github.com only GitHub Apps can create check runs; with a plain token we fall back to a commit status and remember
+that. Conversely, a host without statuses gets check runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STATES = {
 
 
 class CommitMarks:
-    """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
+    """``path`` is the repository's. ``check_exists`` raises unless the repository itself responds."""
 
     def __init__(self, transport: Transport, login: Callable[[], str]) -> None:
         self._transport, self._login = transport, login
@@ -35,7 +35,7 @@ class CommitMarks:
         self._without_statuses: set[str] = set()
 
     def statuses(self, path: str, sha: str, check_exists: Callable[[], None]) -> list[parsers.CommitStatus]:
-        """Every one ever set, newest first; none where the host has no statuses."""
+        """All statuses ever set, newest first; empty if the host has no statuses."""
         try:
             return list(self._transport.listing(f"{path}/commits/{sha}/statuses", parsers.statuses).all_items())
         except ForgeNotFound:
@@ -51,15 +51,15 @@ class CommitMarks:
             return []
 
     def decisions(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, str]:
-        """Ours first, then the newest: whoever may push can set a status of any name, and must not hide ours by it.
-        A job of a workflow becomes a check run of any name, so with those the app counts."""
+        """Our own marks, then the newest of each name: anyone who can push can set a status of any name, but must not
+        hide ours. A workflow job becomes a check run of any name, so check runs must be from our app."""
         me = self._login()
         mine = [item for item in self.statuses(path, sha, check_exists) if item.creator == me]
-        said = {item.context: item.description for item in parsers.newest(mine) if is_mark(item.context)}
+        descriptions = {item.context: item.description for item in parsers.newest(mine) if is_mark(item.context)}
         if path in self._without_statuses:
             runs = [run for run in self.runs(path, sha, check_exists) if is_mark(run.name) and run.is_by(me)]
-            said |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
-        return {name: text for name, text in said.items() if text}
+            descriptions |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
+        return {name: text for name, text in descriptions.items() if text}
 
     def mark(self, path: str, sha: str, mark_and_text: tuple[str, str], check_exists: Callable[[], None]) -> None:
         mark, description = mark_and_text
@@ -83,7 +83,7 @@ class CommitMarks:
         except ForgeNotFound:
             check_exists()
         except ForgeForbidden:
-            pass  # a plain token: only apps may make check runs
+            pass  # a plain token: only apps can create check runs
         else:
             return
         self._without_check_runs.add(path)
@@ -91,18 +91,18 @@ class CommitMarks:
 
     def _report_run(self, path: str, sha: str, name: str, body: dict[str, Any]) -> None:
         key = (path, sha, name)
-        number, said = self._runs.get(key) or self._find_run(path, sha, name)
-        if said == body:
+        number, sent_body = self._runs.get(key) or self._find_run(path, sha, name)
+        if sent_body == body:
             return
         if number:
             self._transport.send("PATCH", f"{path}/check-runs/{number}", body)
         else:
-            made = self._transport.send("POST", f"{path}/check-runs", {**body, "name": name, "head_sha": sha})
-            number = parsers.check_run(made).id
+            created = self._transport.send("POST", f"{path}/check-runs", {**body, "name": name, "head_sha": sha})
+            number = parsers.check_run(created).id
         self._runs.put(key, (number, body))
 
     def _find_run(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:
-        """Our run of an earlier life, and what it said."""
+        """Our check run from before a restart, and its content."""
         found = self._transport.listing(f"{path}/commits/{sha}/check-runs", parsers.check_runs).all_items()
         mine = sorted((run for run in found if run.name == name), key=lambda run: run.id)
         return (mine[-1].id, _body_of_run(mine[-1])) if mine else (0, {})
@@ -127,7 +127,7 @@ def _run_body(report: CheckReport) -> dict[str, Any]:
 
 
 def _body_of_run(run: parsers.CheckRun) -> dict[str, Any]:
-    """What would have to be sent to make it what it is."""
+    """The request body that would produce this check run."""
     body: dict[str, Any] = {"status": run.status, "output": {"title": run.title, "summary": run.summary}}
     body |= {"conclusion": run.conclusion} if run.conclusion else {}
     return {**body, **({"details_url": run.details_url} if run.details_url else {})}

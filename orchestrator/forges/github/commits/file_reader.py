@@ -1,6 +1,6 @@
-"""Files at commits. At a full commit id a file never changes, so it is asked once, and kept over restarts; at a branch
-it is asked each time, conditionally. One that is missing may only be late in arriving, and is asked again after
-a minute."""
+"""Files at commits. At a full commit ID a file never changes, so it is requested once and cached across restarts; at a
+branch it is requested each time, conditionally. A missing file may appear late, so it is requested again after a
+minute."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FileReader:
         self._cached: BoundedCache[FileKey, tuple[float, bytes | None]] = BoundedCache(MAX_CACHED)
 
     def read(self, repository_path: str, key: FileKey, limit: int, check_exists: Callable[[], None]) -> bytes | None:
-        """None: there is none. ``repository_path`` is the path of the repository."""
+        """None if the file doesn't exist. ``repository_path`` is the repository's API path."""
         held = self._recall(key)
         if held is None:
             content = self._fetch(repository_path, key, limit, check_exists)
@@ -73,7 +73,7 @@ class FileReader:
         _, path, ref = key
         where = f"{repository_path}/contents/{quote(path)}?ref={quote(ref, safe='')}"
         try:
-            # A branch moves: it is asked again and again, so by its version.
+            # A branch moves, so its files are requested each time, conditionally.
             ask = self._router.get_once if SHA.fullmatch(ref) else self._router.get
             data = ask(where, parsers.content)
         except ForgeNotFound:

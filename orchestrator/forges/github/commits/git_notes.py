@@ -1,7 +1,7 @@
-"""Git notes, read piece by piece: the ref, the trees on the way to the commit's name, the text.
+"""Reads git notes object by object: the ref, the trees that lead to the commit's name, the text.
 
-Git keeps a note as a file that is called as the commit, and once there are many, in folders by its first letters. The
-ref is asked for conditionally, so that a look while nobody wrote a note costs nothing; the rest never changes.
+Git stores a note as a file named after the commit, and once there are many, in folders named after its first letters.
+The ref is requested conditionally, so a cycle without new notes costs nothing; the objects never change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_NOTE_BYTES = 64 * 1024
 
 
 class GitNotes:
-    """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
+    """``path`` is the repository's. ``check_exists`` raises unless the repository itself responds."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -41,7 +41,7 @@ class GitNotes:
         return self._transport.get_once(f"{path}/git/blobs/{note}", _text) if note else ""
 
     def _find(self, path: str, tree: str, name: str) -> str:
-        """The id of the note's text; empty: that commit has none."""
+        """The ID of the note's text; empty if the commit has none."""
         for _ in range(MAX_DEPTH):
             found = self._tree(path, tree)
             if name in found.files:

@@ -1,6 +1,6 @@
-"""Branches and tags by glob: only those are listed that begin as some glob does, and a quiet listing costs nothing.
+"""Branches and tags by glob: only refs with a glob's prefix are listed, and an unchanged list costs nothing.
 
-An annotated tag is an object of its own that names a commit. It never changes, so it is asked for once.
+An annotated tag is an object that refers to a commit. It never changes, so it is requested once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from stacks.model import RefKind
 
 REF_PREFIXES = {RefKind.BRANCH: "heads", RefKind.TAG: "tags"}
 MAX_TAG_DEPTH = 5
-"""Tags of tags."""
 MAX_CACHED = 20_000
 
 
 class RefReader:
-    """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
+    """``path`` is the repository's. ``check_exists`` raises unless the repository itself responds."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -52,7 +51,7 @@ class RefReader:
             try:
                 commits[name] = self._tag_commit(path, item.sha) if item.annotated else item.sha
             except ForgeError as error:
-                problem = problem or f"the tag {name} could not be read: {error}"
+                problem = problem or f"can't read the tag {name}: {error}"
         return RefList(commits, not problem, problem)
 
     def _tag_commit(self, path: str, sha: str) -> str:
@@ -73,6 +72,6 @@ class RefReader:
 
 
 def _prefixes(patterns: tuple[str, ...]) -> list[str]:
-    """The fewest that cover every glob."""
+    """The fewest prefixes that cover every glob."""
     all_ = sorted({globs.literal_prefix(pattern) for pattern in patterns})
     return [one for one in all_ if not any(one != other and one.startswith(other) for other in all_)]

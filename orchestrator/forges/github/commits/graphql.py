@@ -1,7 +1,7 @@
-"""Many commits in one question (GraphQL): what checks and statuses each has, and what one file says there.
+"""Queries many commits at once (GraphQL): the checks and statuses of each, and the content of one file.
 
-The commits of one question share its price: GitHub counts connections, and a hundred of them are one point, where REST
-takes three requests for each commit. Names and commits go into the text as JSON strings, which GraphQL's own are.
+The commits of one query share its cost: GitHub counts connections, and a hundred of them cost one point, whereas REST
+takes three requests per commit. Names and commits are inserted as JSON strings, which are valid GraphQL strings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orchestrator.forges.github import parsers
 from orchestrator.forges.github.parsers import CheckRun, CommitStatus
 
 BATCH_SIZE = 50
-"""Commits of one question. More would be cheaper still, and nearer to GitHub's ten seconds for an answer."""
+"""Commits per query. More would be cheaper, but closer to GitHub's timeout of ten seconds."""
 
 _COMMIT = """... on Commit {
  statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage } nodes { __typename
@@ -26,7 +26,8 @@ _COMMIT = """... on Commit {
 
 @dataclass(frozen=True, slots=True)
 class CommitRef:
-    """``path`` is the repository's, ``/repos/owner/name``; ``repository`` its id, which the answer must have."""
+    """``path`` is the repository's, ``/repos/owner/name``; ``repository`` is its ID, which the response must
+    contain."""
 
     path: str
     repository: int
@@ -35,7 +36,7 @@ class CommitRef:
 
 @dataclass(frozen=True, slots=True)
 class CommitData:
-    """``statuses`` and ``runs`` None: not all of them came. ``file`` None: not told; empty tuple: there is none."""
+    """``statuses`` and ``runs`` None: incomplete. ``file`` None: unknown; an empty tuple: it doesn't exist."""
 
     statuses: tuple[CommitStatus, ...] | None
     runs: tuple[CheckRun, ...] | None
@@ -58,12 +59,12 @@ def build_query(commits: Sequence[CommitRef], file: str) -> str:
 
 
 def query_cost(data: Any) -> int:
-    told = (data.get("data") or {}).get("rateLimit") or {}
-    return max(1, int(told.get("cost") or 1))
+    limit = (data.get("data") or {}).get("rateLimit") or {}
+    return max(1, int(limit.get("cost") or 1))
 
 
 def parse_response(data: Any, commits: Sequence[CommitRef]) -> Mapping[CommitRef, CommitData]:
-    """Of those that were answered; what is missing (no access, not pushed yet) is asked about by other ways."""
+    """Data of the commits in the response. Missing ones (no access, not pushed yet) are read in other ways."""
     found: dict[CommitRef, CommitData] = {}
     for name, home in (data.get("data") or {}).items():
         if name.startswith("r") and name[1:].isdigit() and isinstance(home, dict):
@@ -98,7 +99,7 @@ def _commit_data(commit: Mapping[str, Any]) -> CommitData:
 
 
 def _status(node: Mapping[str, Any]) -> CommitStatus:
-    """REST's names for people differ from GraphQL's in one thing: an App's ends in [bot] there only."""
+    """REST and GraphQL name users alike except that only REST adds [bot] to an App's name."""
     creator = node.get("creator") or {}
     login = str(creator.get("login") or "")
     if creator.get("__typename") == "Bot" and not login.endswith("[bot]"):

@@ -1,9 +1,9 @@
-"""Being a GitHub App: a key of ours signs short tickets (JWT), a ticket buys a token for one installation, and that
-token is what everything else is asked with.
+"""Authentication as a GitHub App: our key signs short-lived JWTs, a JWT buys a token for one installation, and that
+token authenticates everything else.
 
-A token lives an hour; a new one is had before it ends, and at once when GitHub refuses one that should still be good.
-An installation that was suspended or removed, a key that is not the App's and a clock that is wrong each get their own
-sentence, because each is mended at another place.
+A token is valid for an hour. It is replaced before it expires, and at once if GitHub rejects one that should still be
+valid. A suspended or removed installation, a wrong key and a wrong clock each have their own error, because each has a
+different fix.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from orchestrator.forges.port import ForgeNotFound, ForgeRefused
 
 JWT_SECONDS = 540
 CLOCK_SKEW_SECONDS = 60
-"""GitHub's advice against clocks that drift a little."""
+"""GitHub's recommendation for clock drift."""
 RENEW_BEFORE_SECONDS = 300.0
-"""A token is replaced so many seconds before it ends: longer than any clone takes to begin."""
+"""Seconds before its expiry at which a token is replaced: longer than any clone takes to start."""
 
 
 class CallbackAuth(Auth.Auth):
-    """A token that somebody else keeps good; asked for anew with each request."""
+    """A token that someone else renews; read again for each request."""
 
-    def __init__(self, token: Callable[[], str], token_type: str = "token") -> None:  # noqa: S107 - a kind, no secret
+    def __init__(self, token: Callable[[], str], token_type: str = "token") -> None:  # noqa: S107 - no secret
         self._token, self._token_type = token, token_type
 
     @property
@@ -56,14 +56,14 @@ class InstallationToken:
 
 
 class GitHubApp:
-    """``now`` of ``means`` is also the clock of the tickets."""
+    """``now`` of ``config`` is also the clock of the JWTs."""
 
     def __init__(self, config: TransportConfig, app_id: str, private_key: str) -> None:
         self._config, self._id = config, app_id
         self._sign = Auth.AppAuth.create_jwt_sign(private_key, "RS256")
         try:
             self._jwt()
-        except Exception as error:  # whatever the cryptography library calls it
+        except Exception as error:  # the cryptography library has its own exception types
             raise ValueError(
                 "forge.private_key is not a private key in PEM format: create one on the App's page under "
                 "'Private keys', and use the whole downloaded file"
@@ -74,7 +74,7 @@ class GitHubApp:
         self._slug = ""
 
     def login(self) -> str:
-        """Who writes our comments."""
+        """The account that writes our comments."""
         self._slug = self._slug or self.connection.get("/app", _slug)
         return f"{self._slug}[bot]"
 
@@ -110,15 +110,15 @@ class GitHubApp:
             raise ForgeRefused(suspended_message(installation)) from refusal
 
     def _renew_token(self, installation: Installation) -> None:
-        """After a refusal: the next question has a new token, or the reason why there is none is what people read."""
+        """After a rejection: the next request gets a new token, or raises the reason why there is none."""
         with self._lock:
             self._tokens.pop(installation.id, None)
         self._installation_token(installation)
 
     def _jwt(self) -> str:
         now = int(self._config.now())
-        made = self._sign({"iat": now - CLOCK_SKEW_SECONDS, "exp": now + JWT_SECONDS, "iss": self._id})
-        return made.decode() if isinstance(made, bytes) else str(made)
+        signed = self._sign({"iat": now - CLOCK_SKEW_SECONDS, "exp": now + JWT_SECONDS, "iss": self._id})
+        return signed.decode() if isinstance(signed, bytes) else str(signed)
 
 
 def suspended_message(installation: Installation) -> str:

@@ -1,7 +1,7 @@
-"""With whose token each owner's repositories are asked about: one token for all, or an App's installation at each.
+"""Chooses the token for each owner's repositories: one token for all, or an App's installation per owner.
 
-Every path below ``/repos/OWNER/NAME`` says by itself which line it belongs to; ``ConnectionRouter`` is the transport
-that reads it off, so nobody else has to know that there are several.
+Every path below ``/repos/OWNER/NAME`` determines its connection. ``ConnectionRouter`` is a transport that chooses it,
+so no other code has to know that there are several.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ OWNER_PATH = re.compile(r"/repos/([^/?]+)/")
 
 class ConnectionProvider(Protocol):
     repositories_path: str
-    """The path that lists every repository that one line is shown."""
+    """The path that lists every repository that a connection can access."""
 
     def refresh(self) -> None:
-        """Learns which lines there are now; raises when nothing at all can be told."""
+        """Updates the list of connections. Raises if none can be determined."""
 
     def connection(self, owner: str) -> Connection:
-        """Raises ForgeRefused, with what to do, when nobody let us in there."""
+        """Raises ForgeRefused, with what to do, if the owner hasn't granted access."""
 
     def connections(self) -> Mapping[str, Connection]:
-        """By owner; one for all has the owner ``*``."""
+        """By owner; a connection for all has the owner ``*``."""
 
     def login(self) -> str: ...
 
@@ -68,7 +68,7 @@ class TokenConnections:
 
 
 class AppConnections:
-    """Only the owners of the selection count: whoever else has installed the App is not served."""
+    """Only owners in the selection count: others who installed the App aren't served."""
 
     repositories_path = "/installation/repositories"
 
@@ -79,8 +79,8 @@ class AppConnections:
         self._connections: dict[int, tuple[Installation, Connection]] = {}
 
     def refresh(self) -> None:
-        """Every few minutes: a ticket differs from the last, so this answer is never free. At once where somebody of
-        the selection has not let us in."""
+        """Runs every few minutes, because each JWT is different and the response therefore never cached. Runs at once
+        if an owner in the selection hasn't granted access."""
         now = self._now()
         if self._refreshed_at + REFRESH_SECONDS > now and self._owners <= {name.lower() for name in self.connections()}:
             return
@@ -90,9 +90,9 @@ class AppConnections:
     def _reload(self) -> None:
         found = {item.id: item for item in self._app.installations() if item.account.lower() in self._owners}
         with self._lock:
-            gone = [line for number, (_, line) in self._connections.items() if number not in found]
+            removed = [line for number, (_, line) in self._connections.items() if number not in found]
             self._connections = {number: (item, self._reuse_or_connect(item)) for number, item in found.items()}
-        for line in gone:
+        for line in removed:
             line.close()
 
     def connection(self, owner: str) -> Connection:
@@ -114,7 +114,7 @@ class AppConnections:
 
     @property
     def app_connection(self) -> Connection:
-        """Of the App itself, for what is no installation's."""
+        """The App's own connection, for requests that belong to no installation."""
         return self._app.connection
 
     def close(self) -> None:
@@ -129,14 +129,14 @@ class AppConnections:
 
 
 class ConnectionRouter:
-    """A ``Transport`` over all lines. What is not below a repository goes to any of them."""
+    """A ``Transport`` over all connections. Requests outside of repositories use any of them."""
 
     def __init__(self, provider: ConnectionProvider, base_url: str) -> None:
         self._provider = provider
         self.base_url = base_url
-        """The base URL, for names of what is kept."""
+        """The base URL, for cache keys."""
         self.on_write: Callable[[str, Any], None] = lambda _path, _body: None
-        """Told of each write, with what was sent."""
+        """Called after each write, with the request body."""
 
     def get(self, url: str, parse: Parse[T]) -> T:
         return self.connection_for(url).get(url, parse)
@@ -158,10 +158,10 @@ class ConnectionRouter:
         return self._provider.connection(found[1] if found else "*")
 
     def usage(self) -> ApiUsage:
-        """Of all lines together; ``remaining`` is that of the line that has least left."""
+        """The total of all connections; ``remaining`` is that of the connection with the least."""
         costs = [line.usage() for line in self._provider.connections().values()]
-        told = [cost for cost in costs if cost.limit > 0]
-        tightest = min(told, key=lambda cost: cost.remaining / cost.limit, default=ApiUsage())
+        reported = [cost for cost in costs if cost.limit > 0]
+        tightest = min(reported, key=lambda cost: cost.remaining / cost.limit, default=ApiUsage())
         return ApiUsage(
             counted=sum(cost.counted for cost in costs),
             free=sum(cost.free for cost in costs),

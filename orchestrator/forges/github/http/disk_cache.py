@@ -1,8 +1,9 @@
-"""What was read from the Git host, kept over a restart: the first cycle of a new life costs no more than the last.
+"""A cache of what was read from the Git host that survives a restart: the first cycle afterwards costs no more than the
+last one before.
 
-A file of SQLite, readable by us alone. Nothing in it is needed: one that is cut, of an older form or not to be opened
-is thrown away and begun anew, and a full disk only means that nothing is kept. Every entry carries its own checksum
-(zlib's), so a damaged page is an entry that is not there. No token and nothing derived from one is ever put in.
+An SQLite file, readable only by us. Nothing in it is essential: a truncated file, one of an older format or one that
+can't be opened is deleted and recreated, and on a full disk nothing is cached. Every entry has its own checksum
+(zlib's), so a damaged page is a missing entry. Tokens, and anything derived from them, are never stored.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ CREATE INDEX IF NOT EXISTS kept_by_age ON kept (at);
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """``stored_at``: when it was put there, in seconds since the epoch."""
+    """``stored_at`` is in seconds since the epoch."""
 
     etag: str
     next: str
@@ -44,7 +45,7 @@ class CacheEntry:
 
 
 class DiskCache:
-    """Safe for several threads. ``path`` None: nothing is kept."""
+    """Thread-safe. With ``path`` None, nothing is cached."""
 
     def __init__(self, path: Path | None, now: Callable[[], float] = time.time) -> None:
         self._path, self._now = path, now
@@ -115,9 +116,9 @@ class DiskCache:
         try:
             form = db.execute("PRAGMA user_version").fetchone()[0]
             if form not in (0, FORMAT_VERSION):
-                raise sqlite3.DatabaseError(f"it has format {form}, and this version writes {FORMAT_VERSION}")
+                raise sqlite3.DatabaseError(f"its format is {form}, but this version uses {FORMAT_VERSION}")
             db.execute("PRAGMA journal_mode=WAL")
-            # Losing the last entries to a power cut costs a few requests; waiting for the disk would cost all the time.
+            # Losing the last entries to a power failure costs a few requests; syncing would slow down every write.
             db.execute("PRAGMA synchronous=OFF")
             db.executescript(_SCHEMA)
             db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
@@ -128,7 +129,7 @@ class DiskCache:
         return db
 
     def _evict(self, db: sqlite3.Connection) -> None:
-        """The oldest go when there are too many, or too much."""
+        """Deletes the oldest entries if there are too many, or if they are too large."""
         count, size = db.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM kept").fetchone()
         if count > MOST_ENTRIES or size > MOST_BYTES:
             spare = max(count - MOST_ENTRIES * 3 // 4, count // 4)
@@ -136,7 +137,7 @@ class DiskCache:
             db.execute("VACUUM")
 
     def _disable(self, error: sqlite3.Error) -> None:
-        """A damaged one is begun anew; with a full disk, or a lock, nothing is kept until the next life."""
+        """Recreates a damaged cache. On a full disk or a lock, nothing is cached until the next start."""
         log.warning("can't use the cache %s: %s", self._path, error)
         if self._db is not None:
             self._db.close()

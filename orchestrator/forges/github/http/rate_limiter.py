@@ -1,8 +1,8 @@
-"""How fast one token may ask, by GitHub's published rules, so that its secondary limits are never met.
+"""Limits the request rate of one token by GitHub's published rules, so its secondary limits are never hit.
 
-Readings: at most so many points in any minute (GitHub allows 900 to one endpoint; a reading is one). Writes: a short
-burst, then one a second, and fewer new comments than GitHub's 500 an hour. A reading over the pace is an error with the
-seconds to wait, because the loop comes back anyway; a write waits its turn, for a few seconds.
+Reads: a maximum of points per minute (GitHub allows 900 per endpoint; a read costs one). Writes: a short burst, then
+one per second, and fewer new comments than GitHub's 500 an hour. A read over the limit raises with the seconds to wait,
+because the loop comes back anyway; a write waits a few seconds for its turn.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ WRITE_BURST = 10
 WRITES_PER_SECOND = 1.0
 CREATES_PER_HOUR = 450
 MAX_WRITE_WAIT = 5.0
-"""Seconds that a write waits in its thread; with more it is an error that says when."""
+"""The maximum number of seconds that a write waits; beyond that it raises with the time to wait."""
 
 
 class MonotonicClock:
-    """Seconds that only ever go forward, for measuring how long ago something was: when somebody sets the clock back by
-    an hour, a wait of a second must not become one of an hour."""
+    """Seconds that only increase, for measuring durations: when someone sets the clock back by an hour, a wait of one
+    second must not become an hour."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -46,7 +46,7 @@ class RateLimiter:
         self._next_write_at = 0.0
 
     def acquire_read(self) -> float:
-        """Takes a place; or gives the seconds until there is one, and takes none."""
+        """Takes a slot, or returns the seconds until one is free."""
         with self._lock:
             now = self._now()
             _drop_before(self._reads, now - 60.0)
@@ -56,8 +56,8 @@ class RateLimiter:
             return 0.0
 
     def acquire_write(self, creates: bool = False) -> float:
-        """The seconds to wait for one's turn. Up to ``PATIENCE`` the turn is taken, above it is not. ``creates``: it
-        makes something that people are told of."""
+        """Returns the seconds to wait for a slot, which is taken only up to ``PATIENCE``. ``creates``: people are
+        notified of it."""
         with self._lock:
             now = self._now()
             _drop_before(self._creates, now - 3600.0)

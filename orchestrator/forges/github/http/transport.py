@@ -1,13 +1,11 @@
-"""Asking GitHub, through PyGithub's requester: authentication, base URL and connections are its; patience is ours.
+"""HTTP requests to GitHub through PyGithub's requester, which handles authentication, base URL and connections.
 
-Every reading is conditional. What was read is kept as the value made of it, with its ETag, so an answer of 304 costs
-neither quota nor parsing; the text goes to the shelf, for the next life. A list is read whole or says that it is not:
-pages are followed by GitHub's own links, and a page that was promised and came empty is read again without the cache
-before it is believed to be short. When GitHub asks for patience, nothing is sent until then. Readings never wait here;
-a write may, for its turn.
+Every read is conditional. The parsed value is cached with its ETag, so a 304 costs neither quota nor parsing; the text
+goes to the disk cache, for the next start. A list is either complete or says that it isn't: pages are followed by
+GitHub's links, and if an announced page is empty, it is read again without the cache before the list counts as short.
+When GitHub asks us to wait, nothing is sent until then. Reads never wait here; a write may wait for its turn.
 
-``Connection`` is one token's: quotas and limits are GitHub's for each token, so patience, pace and cost are a line's
-own.
+A ``Connection`` belongs to one token, because GitHub's quotas and limits are per token.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ PER_PAGE = 100
 MAX_PAGES = 200
 MAX_CACHED = 8192
 ABORTED = "Connection aborted"
-"""In the library's words: the other end closed before any answer."""
+"""The library's message if the peer closed the connection before any response."""
 NEXT_LINK = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
 
 Parse = Callable[[Any], T]
@@ -44,7 +42,7 @@ Parse = Callable[[Any], T]
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse(Generic[T]):
-    """A value with what GitHub said of its version and of the page after it. ``from_server``: not from memory."""
+    """A value with its ETag and the link to the next page. ``from_server`` False: it came from the cache."""
 
     value: T
     etag: str
@@ -54,36 +52,36 @@ class CachedResponse(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """``requests_counted``: how many of its pages counted."""
+    """``requests_counted`` is the number of its pages that used the quota."""
 
     items: tuple[T, ...]
     error: ForgeError | None = None
     requests_counted: int = 0
 
     def all_items(self) -> tuple[T, ...]:
-        """Everything, or the error that is in the way."""
+        """All items, or raises the error that prevented it."""
         if self.error is not None:
             raise self.error
         return self.items
 
 
 class Transport(Protocol):
-    """What whoever reads or writes is given: one line, or the switchboard that finds the right one."""
+    """What readers and writers use: one connection, or the router that chooses one."""
 
     def get(self, url: str, parse: Parse[T]) -> T: ...
     def get_once(self, url: str, parse: Parse[T]) -> T:
-        """For what never changes, and is too large to remember here."""
+        """For immutable data that is too large to cache in memory."""
 
     def listing(self, path: str, parse: Parse[list[T]]) -> Listing[T]:
-        """All pages. The first one's failure raises; a later one's is told with what was read before it."""
+        """All pages. An error on the first page raises; a later one is returned with what was read before it."""
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """A change; gives the answer's JSON."""
+        """Sends a change and returns the response's JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
-    """What all lines share. ``now`` tells seconds since the epoch: reset times are compared with it."""
+    """What all connections share. ``now`` returns seconds since the epoch, because reset times are compared with it."""
 
     base_url: str
     timeout: int = 10
@@ -93,10 +91,8 @@ class TransportConfig:
 
 
 class Connection:
-    """``name``: whose token it is, for keeping apart what each may see. Safe for several threads.
-
-    ``refused`` is told of a 401: a token that was made may have been taken back, and the next one be good.
-    """
+    """``name`` identifies the token, to separate what each token can see. Thread-safe. ``on_unauthorized`` is called on
+    a 401: a token may have been revoked, and the next one may work."""
 
     def __init__(
         self, config: TransportConfig, auth: Auth.Auth, name: str, on_unauthorized: Callable[[], None] = lambda: None
@@ -126,7 +122,7 @@ class Connection:
 
     @property
     def token(self) -> str:
-        """A secret; asks for a new one when it is about to end."""
+        """A secret; a new one if the current one is about to expire."""
         return self._auth.token
 
     def get_once(self, url: str, parse: Parse[T]) -> T:
@@ -144,16 +140,16 @@ class Connection:
         return self._request(method, path, {}, body)[2]
 
     def post_unthrottled(self, path: str) -> Any:
-        """A POST that changes nothing of anybody's: it takes no turn from the writes."""
+        """A POST without side effects, which isn't subject to the limit for writes."""
         return self._request("POST", path, {}, None)[2]
 
     def charge(self, points: int) -> None:
-        """What an answer turned out to have cost, beyond the request itself."""
+        """Adds the additional cost that a response reported."""
         with self._lock:
             self._usage = replace(self._usage, counted=self._usage.counted + points)
 
     def query(self, text: str) -> Any:
-        """GraphQL: one question about many things. NotThere where the host has none."""
+        """GraphQL: one query about many objects. Raises ForgeNotFound if the host has none."""
         data = self._request("POST", self._requester.graphql_url, {}, {"query": text})[2]
         if not isinstance(data, dict):
             raise errors.from_unexpected_shape(TypeError("no object"), "POST /graphql")
@@ -166,7 +162,8 @@ class Connection:
     def _fetch_pages(
         self, first: str, parse: Parse[list[T]], headers: Mapping[str, str] | None
     ) -> tuple[Listing[T], bool]:
-        """Whether it is suspicious comes with it: short, and partly from memory. ``headers`` None: all anew."""
+        """Also returns whether the list is suspicious: short, and partly from the cache. ``headers`` None: without the
+        cache."""
         items: list[T] = []
         url, promised, remembered, cost = first, False, False, 0
         for page in range(1, MAX_PAGES + 1):
@@ -219,7 +216,7 @@ class Connection:
             self._disk_cache.put(self._cache_key(url), text.encode(), reading.etag, reading.next)
 
     def _load_from_disk(self, url: str, parse: Parse[T]) -> CachedResponse[T] | None:
-        """What an earlier life read; one that cannot be understood any more is not asked about by its version."""
+        """What an earlier process read. An entry that can't be parsed any more is requested unconditionally."""
         kept = self._disk_cache.get(self._cache_key(url))
         if kept is None or not kept.etag:
             return None
@@ -259,8 +256,8 @@ class Connection:
     def _send_with_retry(
         self, method: str, url: str, headers: Mapping[str, str], body: Any
     ) -> tuple[int, dict[str, Any], str]:
-        """A host closes a connection that rested, at times just when it is used again. A question is then asked once
-        more, on another; a change is not, for it may have arrived."""
+        """A host closes idle connections, sometimes just when one is used again. A read is then repeated on another
+        connection; a write isn't, because it may have arrived."""
         try:
             return self._requester.requestJson(method, url, headers=dict(headers), input=body)
         except requests.ConnectionError as broken:

@@ -1,5 +1,5 @@
-"""What repositories were found to lack: remembered for a while and then asked again, because a Git host in trouble
-says 404 too."""
+"""Features that a repository was found to lack: remembered for a while and then tried again, because a Git host with
+problems returns 404, too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RETRY_SECONDS = 600.0
 
 
 class UnsupportedCache:
-    """Safe for several threads."""
+    """Thread-safe."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

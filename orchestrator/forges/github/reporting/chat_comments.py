@@ -1,8 +1,8 @@
-"""What people say on pull requests, and our reactions to it.
+"""Comments on pull requests, and our reactions to them.
 
-One list for a whole repository, the newest change first and always the same address, so that as long as nobody says
-anything it is answered by 304. GitHub's own ``since`` would be another address each time. Whose reactions a comment has
-is asked for only where it has any, and where our last word is not known.
+One list per repository, newest change first and always with the same URL, so that it is answered by 304 as long as
+there are no new comments. GitHub's ``since`` parameter would change the URL each time. A comment's reactions are
+requested only if it has any and ours isn't known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 MAX_COMMENT_PAGES = 5
-"""Of a hundred comments each: so many within the time that counts is an attack, or a very busy day."""
+"""Of a hundred comments each: more within the relevant time is an attack, or a very busy day."""
 
 
 class ChatComments:
@@ -31,8 +31,8 @@ class ChatComments:
         self, path: str, since: datetime, keywords: Collection[str], check_exists: Callable[[], None]
     ) -> list[ChatComment]:
         me = self._login()
-        said = (item for item in self._updated_since(path, since, check_exists) if mentions(item.body, keywords))
-        found = [self._chat_comment(path, item, me) for item in said if item.created >= since]
+        mentioning = (item for item in self._updated_since(path, since, check_exists) if mentions(item.body, keywords))
+        found = [self._chat_comment(path, item, me) for item in mentioning if item.created >= since]
         return sorted(found, key=lambda item: (item.created, item.id))
 
     def react(self, path: str, comment: int, reaction: Reaction, check_exists: Callable[[], None]) -> None:
@@ -77,7 +77,7 @@ class ChatComments:
         url = f"{path}/issues/comments/{item.id}/reactions"
         given = self._transport.listing(url, parsers.reactions).all_items()
         known_words = set(Reaction)
-        ours = frozenset(Reaction(word) for who, word in given if who == login and word in known_words)
+        ours = frozenset(Reaction(word) for user, word in given if user == login and word in known_words)
         if ours - {Reaction.SEEN}:
             self._remember_reactions((path, item.id), ours)
         return ours

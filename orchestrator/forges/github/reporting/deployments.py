@@ -1,10 +1,10 @@
-"""Our deployments of a pull request's commits, found again by the name of their environment alone.
+"""Our deployments of a pull request's commits, found by the name of their environment alone.
 
-One for each commit; the newest says how it goes, and older ones turn inactive: at once when they were still being
-made, else when the newest is made, failed or ending, because until then the older commit is what answers. GitHub does
-that by itself for lasting environments only. At the end all of them go, and last the newest: as long as one is there, a
-life after a crash finds what is left to do. A host without deployments, or a token that may not write them, is
-remembered for a while.
+There is one deployment per commit. The newest has the current status, and older ones become inactive: at once if they
+were still in progress, otherwise when the newest succeeds, fails or ends, because until then the older commit is live.
+GitHub does that by itself only for permanent environments. At the end all are deleted, the newest last: while one
+exists, a restart after a crash finds what is left to do. A host without deployments, or a token without permission to
+write them, is remembered for a while.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from programs.kit.caches import BoundedCache
 MAX_CACHED = 4096
 LOCKS = 64
 MAX_OLDER = 10
-"""Inactive ones of older commits that stay as a history on the pull request; more of them are removed."""
+"""The number of inactive deployments of older commits to keep as history on the pull request."""
 MAX_DESCRIPTION = 140
 
 DeploymentKey = tuple[str, str]
@@ -43,19 +43,20 @@ ENVIRONMENT_KEPT = "unused environments stay on the Git host; grant administrati
 
 @dataclass(slots=True)
 class _EnvironmentDeployments:
-    """The deployments to one environment by id, oldest first; what each says, where somebody has looked."""
+    """The deployments to one environment by ID, oldest first, and the known status of each."""
 
     shas: dict[int, str] = field(default_factory=dict)
     statuses: dict[int, DeploymentReport] = field(default_factory=dict)
 
     def current(self, sha: str) -> int:
-        """Of a commit that came back after another (a force push) the old one does not count: it gets a new one."""
+        """If a commit comes back after another one (a force push), its old deployment doesn't count: it gets a new
+        one."""
         last = max(self.shas, default=0)
         return last if self.shas.get(last) == sha else 0
 
 
 class Deployments:
-    """``present`` raises unless the repository itself answers."""
+    """``check_exists`` raises unless the repository itself responds."""
 
     def __init__(self, transport: Transport, now: Callable[[], float]) -> None:
         self._transport = transport
@@ -114,19 +115,19 @@ class Deployments:
     def _create(
         self, key: DeploymentKey, known: _EnvironmentDeployments, sha: str, check_exists: Callable[[], None]
     ) -> int:
-        """Neither merged nor held up by checks: what runs is the commit as it is, and Eph has its own waits."""
+        """Neither merged nor held up by checks: the commit runs as it is, and Eph has its own rules for waiting."""
         body: dict[str, Any] = {"ref": sha, "environment": key[1], "description": "Preview by Eph"}
         body |= {"auto_merge": False, "required_contexts": []}
         body |= {"transient_environment": True, "production_environment": False}
         try:
-            made = parsers.deployment(self._transport.send("POST", f"{key[0]}/deployments", body))
-        except ForgeNotFound:  # who may read them and not write them is told that they are not there
+            created = parsers.deployment(self._transport.send("POST", f"{key[0]}/deployments", body))
+        except ForgeNotFound:  # a token that can read but not write them gets a 404
             check_exists()
             raise ForgeForbidden(
                 f"{key[0]}: no permission to write deployments; grant the token deployments: write"
             ) from None
-        known.shas[made.id], known.statuses[made.id] = sha, _NO_STATUS
-        return made.id
+        known.shas[created.id], known.statuses[created.id] = sha, _NO_STATUS
+        return created.id
 
     def _status(self, key: DeploymentKey, known: _EnvironmentDeployments, number: int) -> DeploymentReport:
         if number not in known.statuses:
@@ -141,7 +142,7 @@ class Deployments:
         body |= {"environment_url": report.environment_url} if report.environment_url else {}
         try:
             self._transport.send("POST", f"{key[0]}/deployments/{number}/statuses", body)
-        except ForgeNotFound:  # somebody removed it
+        except ForgeNotFound:  # someone deleted it
             self._forget(key)
         else:
             known.statuses[number] = report
@@ -157,7 +158,7 @@ class Deployments:
             self._remove(key, known, number)
 
     def _remove(self, key: DeploymentKey, known: _EnvironmentDeployments, number: int) -> None:
-        """GitHub removes none that is active."""
+        """GitHub doesn't delete active deployments."""
         url = f"{key[0]}/deployments/{number}"
         with contextlib.suppress(ForgeNotFound):
             try:
@@ -171,7 +172,7 @@ class Deployments:
         known.statuses.pop(number, None)
 
     def _remove_environment(self, key: DeploymentKey) -> str:
-        """GitHub keeps an environment that nothing is deployed to any more; removing it takes more than making it."""
+        """GitHub keeps environments without deployments; deleting one requires more permissions than creating it."""
         path, environment = key
         if path in self._cannot_delete_environments:
             return ENVIRONMENT_KEPT
@@ -195,7 +196,7 @@ def _no_deployments(key: DeploymentKey) -> ForgeUnsupported:
 
 
 def _report(status: parsers.DeploymentStatus | None) -> DeploymentReport:
-    """What nobody said anything of yet counts as inactive; other people's states as in progress, to be set right."""
+    """A deployment without status counts as inactive, an unknown status as in progress, so that it is corrected."""
     if status is None:
         return _NO_STATUS
     known = status.state in set(DeploymentState)

@@ -1,6 +1,7 @@
-"""Our one comment on a pull request: found by its hidden marker and by its author, who must be us.
+"""Our one comment on a pull request, found by its hidden marker and its author, who must be us.
 
-After making one the list is read again: when two replicas, or a life before a crash, made one each, the oldest stays.
+After creating it, the list is read again: if two replicas, or a process before a crash, created one each, the oldest
+stays.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ MAX_CACHED = 4096
 LOCKS = 64
 
 CommentKey = tuple[str, int, str]
-"""Where: the repository's path, the number, the marker."""
 
 
 class StickyComments:
@@ -40,15 +40,15 @@ class StickyComments:
             self._remove(key, found[1:])
             return
         path, number, _ = key
-        made = self._transport.send("POST", f"{path}/issues/{number}/comments", {"body": body})
-        self._remember(key, parsers.comment(made))
+        created = self._transport.send("POST", f"{path}/issues/{number}/comments", {"body": body})
+        self._remember(key, parsers.comment(created))
         found = self._find_ours(key)
         if len(found) > 1:
             self._edit(key, found[0], body)
             self._remove(key, found[1:])
 
     def _edit(self, key: CommentKey, existing: parsers.ReportComment, body: str) -> bool:
-        """False: it is no longer there."""
+        """False if it no longer exists."""
         if _same_text(existing.body, body):
             self._remember(key, existing)
             return True
@@ -80,5 +80,5 @@ class StickyComments:
 
 
 def _same_text(one: str, other: str) -> bool:
-    """GitHub stores what browsers send: other line ends, and no blanks at the end."""
+    """GitHub stores what browsers send: different line endings, and no trailing blanks."""
     return one.replace("\r\n", "\n").rstrip() == other.replace("\r\n", "\n").rstrip()

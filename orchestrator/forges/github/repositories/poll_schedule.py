@@ -1,10 +1,10 @@
-"""When the rest of the hour does not suffice for all: who is read at this look, and who waits for a later one.
+"""Decides which repositories to read in this cycle if the remaining quota isn't enough for all.
 
-While half of the hour's limit is left nobody waits: a start, or a token that is new, makes every reading count once,
-which says nothing of the next. Below it, each has its own price: what its readings cost on average of late, for a quiet
-repository costs nothing (304) where the host has ETags. While the prices of all together fit into what is left, all are
-read. Else those that were read longest ago and move most come first, as many as can be paid; the others are as they
-were last read, and said to be.
+While half of the hourly quota is left, all are read: after a start or with a new token every read counts once, which
+says nothing about the next one. Below that, each repository has its own cost: what its reads cost on average recently,
+because a quiet repository costs nothing (304) on a host with ETags. If the total cost fits into the remaining quota,
+all are read. Otherwise those that were read longest ago and change most come first, as many as the quota allows. For
+the others, the last result is used and reported as such.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from orchestrator.forges.port import ApiUsage
 
 RESERVE = 0.1
-"""Of the limit: for writes, and for the questions that a change brings with it."""
+"""The share of the quota reserved for writes, and for the reads that a change causes."""
 UNRESTRICTED_SHARE = 0.5
-"""Of the limit: with so much left, nobody waits."""
+"""The share of the quota above which no repository waits."""
 SMOOTHING = 0.2
 INITIAL_COST = 0.2
 NEVER = -1.0
@@ -26,7 +26,7 @@ NEVER = -1.0
 
 @dataclass(slots=True)
 class PollStats:
-    """``last_read_at``: when it was last read; ``average_cost``: what a reading costs on average."""
+    """``last_read_at``: when it was last read; ``average_cost``: the average cost of a read."""
 
     last_read_at: float = NEVER
     average_cost: float = INITIAL_COST
@@ -39,7 +39,7 @@ class PollDecision:
 
 
 class PollSchedule:
-    """``every``: seconds between two looks."""
+    """``poll_seconds``: seconds between two cycles."""
 
     def __init__(self, poll_seconds: float) -> None:
         self._poll_seconds = poll_seconds
@@ -53,7 +53,7 @@ class PollSchedule:
             habit.average_cost += SMOOTHING * (cost - habit.average_cost)
 
     def select(self, repositories: Sequence[int], usage: ApiUsage, now: float) -> PollDecision:
-        """``usage`` is that of the line with which all of these are asked."""
+        """``usage`` is that of the connection that reads all these repositories."""
         with self._lock:
             habits = {number: self._stats.setdefault(number, PollStats()) for number in repositories}
         allowed = self._budget(usage, now)
@@ -69,7 +69,7 @@ class PollSchedule:
         return PollDecision(left_out, note) if left_out else PollDecision()
 
     def _budget(self, usage: ApiUsage, now: float) -> float | None:
-        """What this look may cost; None: nothing is known, or there is plenty, so nothing is held back."""
+        """What this cycle may cost; None if the quota is unknown or ample."""
         if usage.limit <= 0 or usage.reset <= now or usage.remaining >= UNRESTRICTED_SHARE * usage.limit:
             return None
         looks = max(1.0, (usage.reset - now) / self._poll_seconds)
@@ -77,7 +77,7 @@ class PollSchedule:
 
 
 def _affordable(stats: Iterable[tuple[int, PollStats]], budget: float, now: float) -> set[int]:
-    """At least one, so that each has its turn at some time."""
+    """At least one, so that each is read eventually."""
     chosen: set[int] = set()
     spent = 0.0
     for number, habit in sorted(stats, key=lambda item: (-_priority(item[1], now), item[0])):

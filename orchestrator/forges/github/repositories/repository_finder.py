@@ -1,8 +1,8 @@
-"""Which repositories there are to serve, looked up by name or found by pattern, and what is in the way of the others.
+"""Finds the repositories to serve, by name or by pattern, and what is wrong with the others.
 
-What is known does not change every half minute: a name's repository is asked about again in turn, a few at each look
-(``pulls`` notices a name that leads elsewhere by itself), and lists of everything that we are shown every few minutes.
-A new one and one in trouble are asked about at every look. One that was known and cannot be read just now stays.
+Known repositories change rarely: names are checked again in turn, a few in each cycle (``pulls`` notices by itself if a
+name now leads elsewhere), and the lists of accessible repositories every few minutes. New repositories and those with
+problems are checked in every cycle. A known repository that can't be read right now stays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestrator.forges.port import ForgeError, ForgeNotFound, ForgeRefused, Re
 AT_ONCE = 8
 MIN_PER_POLL = 5
 POLLS_PER_ROUND = 60
-"""A name is asked about again within so many looks: half an hour. Each answer counts, whenever anybody pushed."""
+"""Each name is checked again within this many cycles: half an hour. The response uses quota after every push."""
 LIST_SECONDS = 300.0
 
 
@@ -79,7 +79,7 @@ class RepositoryFinder:
         return []
 
     def _due(self) -> list[str]:
-        """New ones, those in trouble, and the few whose turn is longest ago."""
+        """New ones, those with problems, and the few that were checked longest ago."""
         with self._lock:
             self._poll += 1
             names = sorted(self._selection.names, key=lambda name: self._last_poll.get(name, -1))
@@ -107,7 +107,7 @@ class RepositoryFinder:
         return error
 
     def _owners(self) -> list[str]:
-        """Lines to ask for everything that they are shown; for an App, each owner with a pattern."""
+        """The connections whose repositories to list; for an App, each owner with a pattern."""
         if not self._selection.patterns:
             return []
         lines = self._connections.connections()
@@ -139,7 +139,8 @@ class RepositoryFinder:
                 *(item for item in shown if self._selection.matching(item.repository.full_name))]  # fmt: skip
 
     def _select(self) -> list[Repository]:
-        """An archived one is left out, unless it was served before: then its environments have to go first."""
+        """Archived repositories are left out unless they were served before: their environments must be destroyed
+        first."""
         chosen: dict[int, Repository] = {}
         self._notes = {}
         for item in self._all():

@@ -1,7 +1,7 @@
-"""Which repositories Eph serves, by the operator's words: ``owner/name``, ``owner/shop-*``, ``owner/*``.
+"""The operator's selection of repositories: ``owner/name``, ``owner/shop-*``, ``owner/*``.
 
-A name that is given exactly is asked for by that name; a pattern is held against everything that we are shown. The
-owner is always named: an App can be installed by strangers, and their repositories are not to be served.
+An exact name is looked up; a pattern is matched against every accessible repository. The owner is always required,
+because strangers can install an App, and their repositories must not be served.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class Selection:
     names: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     owners: frozenset[str] = field(default=frozenset(), init=False)
-    """In lower case, as Git hosts compare them."""
+    """In lowercase, because Git hosts ignore case."""
 
     def __post_init__(self) -> None:
         found = {item.partition("/")[0].lower() for item in (*self.names, *self.patterns)}
         object.__setattr__(self, "owners", frozenset(found))
 
     def matching(self, full_name: str) -> str:
-        """The pattern that it falls under; empty: none."""
+        """The pattern that matches it; empty if none does."""
         return next((item for item in self.patterns if fnmatchcase(full_name.lower(), item.lower())), "")
 
     def names_of(self, owner: str) -> list[str]:

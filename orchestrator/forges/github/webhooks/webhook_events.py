@@ -1,6 +1,7 @@
-"""GitHub's webhooks: is it really GitHub's, and which pull request or repository does it name?
+"""GitHub's webhooks: verifies that they are from GitHub, and finds the pull request or repository they name.
 
-Pure functions that never raise: the body is a stranger's until its signature fits, and only triggers a cycle then.
+Pure functions that never raise. The body is untrusted until its signature is verified, and even then it only triggers a
+cycle.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.webhooks import WebhookEvent, WebhookRequest
+from stacks import keys
+from stacks.model import Key
 
 MAX_BODY = 5_000_000
-"""GitHub's own limit is 25 MB; an event that we listen to is far below this."""
+"""GitHub's own limit is 25 MB; the events that we use are far smaller."""
 
 DATE_FIELDS = (
     ("pull_request", "updated_at"), ("comment", "updated_at"), ("issue", "updated_at"), ("head_commit", "timestamp"),
@@ -28,14 +30,14 @@ PULL_REQUEST_EVENTS = frozenset(
 
 
 MAX_AGE = timedelta(days=1)
-"""GitHub lets people send a delivery again for three days; one that is older than this tells nothing new."""
+"""GitHub lets people redeliver for three days; older deliveries contain nothing new."""
 REPOSITORY_EVENTS = frozenset({"installation", "installation_repositories", "installation_target", "repository"})
-"""What may change which repositories there are."""
+"""Events that may change which repositories exist."""
 
 
 EVENT, DELIVERY, SIGNATURE = "x-github-event", "x-github-delivery", "x-hub-signature-256"
 MAX_HEADERS = {EVENT: 100, DELIVERY: 100, SIGNATURE: 200}
-"""Longer ones are not GitHub's; a delivery's id is remembered."""
+"""GitHub's delivery IDs, which are remembered, are shorter than this."""
 
 
 class GitHubWebhooks:
@@ -61,7 +63,7 @@ def sign(secret: bytes, body: bytes) -> str:
 
 
 def effect_of(event: str, body: bytes, now: datetime) -> WebhookEvent:
-    """What it triggers. What it says has happened is not believed, only that something did."""
+    """What it triggers. Only the fact that something changed is used, not what."""
     if event == "ping":
         return WebhookEvent(note="ping from the Git host")
     if event in REPOSITORY_EVENTS:
@@ -79,14 +81,14 @@ def effect_of(event: str, body: bytes, now: datetime) -> WebhookEvent:
 
 
 def verify(secret: bytes, body: bytes, signature: str) -> bool:
-    """``signature`` is the header X-Hub-Signature-256. Without a secret nothing is GitHub's."""
+    """``signature`` is the header X-Hub-Signature-256. Without a secret, no signature is valid."""
     if not secret or not signature.isascii():
         return False
     return hmac.compare_digest(sign(secret, body).encode(), signature.encode())
 
 
 def key_of(event: str, body: bytes) -> Key | int | None:
-    """The pull request to look at; else the id of the repository to look at; else None."""
+    """The pull request to read, or else the ID of the repository to read, or else None."""
     if event not in PULL_REQUEST_EVENTS or len(body) > MAX_BODY:
         return None
     try:
@@ -97,14 +99,14 @@ def key_of(event: str, body: bytes) -> Key | int | None:
     if repository is None:
         return None
     number = _positive(data, "pull_request", "number") or _positive(data, "issue", "number")
-    return Key(repository, number) if number is not None else repository
+    return keys.pull_request(repository, number) if number is not None else repository
 
 
 def _age(body: bytes, now: datetime) -> timedelta | None:
-    """By the newest date that the thing it is about carries; None when there is none to be read."""
+    """By the newest date of its subject; None if there is none."""
     data = json.loads(body)
-    told = [_time(data, *path) for path in DATE_FIELDS]
-    known = [moment for moment in told if moment is not None]
+    dates = [_time(data, *path) for path in DATE_FIELDS]
+    known = [moment for moment in dates if moment is not None]
     return now - max(known) if known else None
 
 

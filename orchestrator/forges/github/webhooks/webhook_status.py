@@ -1,7 +1,7 @@
-"""GitHub's own view of its webhooks: where they go, and the last deliveries. Read only.
+"""GitHub's view of its webhooks: their URLs and the last deliveries. Read-only.
 
-An App has one hook for all that it is installed at, and may look at it with its ticket. Without an App each repository
-has hooks of its own, which a token may see only when it administers them.
+An App has one webhook for all installations, and can read it with its JWT. Without an App each repository has its own
+webhooks, which a token can read only with admin permission.
 """
 
 from __future__ import annotations

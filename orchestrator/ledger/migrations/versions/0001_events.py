@@ -1,4 +1,4 @@
-"""The event log as it was before there were steps."""
+"""The event log as it was before there were migrations."""
 
 from __future__ import annotations
 

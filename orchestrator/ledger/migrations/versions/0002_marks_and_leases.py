@@ -1,4 +1,4 @@
-"""Events get the mark of their writer and can no longer be changed; there is a table of leases."""
+"""Adds the writer's mark to events, makes events immutable, and adds a table of leases."""
 
 from __future__ import annotations
 

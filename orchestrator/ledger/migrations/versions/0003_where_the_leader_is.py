@@ -1,4 +1,4 @@
-"""A lease says where its holder is reached, so that other replicas can pass on what people ask of them."""
+"""Adds the holder's address to a lease, so that other replicas can forward requests."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One file a step, numbered; the last number is ``schema.HEAD``."""
+"""One numbered file per migration; the last number is ``schema_upgrade.HEAD``."""

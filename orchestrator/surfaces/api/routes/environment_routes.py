@@ -1,4 +1,4 @@
-"""Environments over HTTP. A name may be ``shop-gentle-stream-42``, ``owner/repo#42`` (send # as %23) or a stack."""
+"""Environments over HTTP. A name can be ``shop-gentle-stream-42``, ``owner/repo#42`` (send # as %23) or a stack."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def router(environment_service: EnvironmentService, streams: Streams) -> APIRout
     _reads(routes, environment_service)
     _streams(routes, environment_service, streams)
     _actions(routes, environment_service)
-    # The bare name takes any path, so it comes after those that end in a word of ours.
+    # The bare name matches any path, so it comes after those with a fixed suffix.
     _one(routes, environment_service)
     return routes
 
@@ -36,14 +36,14 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
         cursor: Annotated[str | None, Query(max_length=1000)] = None,
     ) -> schemas.EnvironmentPage:
-        """All environments, wanted or existing, by repository and number."""
+        """All environments, desired or existing, by repository and number."""
         return pagination.page(
             pagination.filtered(environment_service.environments(), repository, phase or ()), limit, cursor
         )
 
     @routes.get("/{name:path}/why", dependencies=[VIEWER])
     async def why_environment(name: Name) -> schemas.Why:
-        """Which facts led to the phase."""
+        """The facts that led to the phase."""
         return render.why(environment_service.environment(name))
 
     @routes.get("/{name:path}/logs", dependencies=[VIEWER])
@@ -55,8 +55,8 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
         suite: Annotated[str | None, Query(max_length=63)] = None,
         previous: bool = False,
     ) -> schemas.Logs:
-        """The last lines of its services, of its last operation, or of a suite of its tests. ``previous``: what the
-        services' processes before those that run now printed."""
+        """The last lines of its services, of its last operation, or of a test suite. ``previous``: the output of the
+        services' previous processes."""
         if suite:
             return schemas.Logs(
                 name=name,
@@ -73,7 +73,7 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
 
     @routes.get("/{name:path}/inside", dependencies=[VIEWER])
     async def look_inside(name: Name) -> schemas.RuntimeInfoResponse:
-        """Its pods or processes, and what its target says happened to them last."""
+        """Its pods or processes, and their latest events."""
         return schemas.RuntimeInfoResponse.model_validate(await environment_service.runtime_info(name))
 
 
@@ -97,37 +97,37 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
 
     @routes.post("/{name:path}/down", status_code=202)
     async def down(name: Name, caller: Developer) -> schemas.EnvironmentItem:
-        """Takes the label off the pull request and destroys."""
+        """Removes the pull request's label and destroys the environment."""
         return schemas.EnvironmentItem.model_validate(await environment_service.down(name, caller.name))
 
     @routes.post("/{name:path}/extend", status_code=202)
     async def extend(name: Name, body: schemas.Extend, caller: Developer) -> schemas.EnvironmentItem:
-        """Lets it live longer."""
+        """Postpones its expiry."""
         return schemas.EnvironmentItem.model_validate(await environment_service.extend(name, body.seconds, caller.name))
 
     @routes.post("/{name:path}/keep", status_code=202)
     async def keep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
-        """Stops its clock: it does not expire."""
+        """Turns off its expiry."""
         return schemas.EnvironmentItem.model_validate(await environment_service.keep(name, True, caller.name))
 
     @routes.post("/{name:path}/unkeep", status_code=202)
     async def unkeep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
-        """Lets its time count again."""
+        """Turns its expiry on again."""
         return schemas.EnvironmentItem.model_validate(await environment_service.keep(name, False, caller.name))
 
     @routes.post("/{name:path}/sleep", status_code=202)
     async def sleep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
-        """Stops what runs of it and keeps all that it holds."""
+        """Stops its processes and keeps all its data."""
         return schemas.EnvironmentItem.model_validate(await environment_service.sleep(name, caller.name))
 
     @routes.post("/{name:path}/wake", status_code=202)
     async def wake(name: Name, caller: Developer) -> schemas.EnvironmentItem:
-        """Starts it again."""
+        """Starts its processes again."""
         return schemas.EnvironmentItem.model_validate(await environment_service.wake_up(name, caller.name))
 
     @routes.post("/{name:path}/approve", status_code=202)
     async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.EnvironmentItem:
-        """Lets one very commit of a fork run."""
+        """Allows one exact commit of a fork to run."""
         return schemas.EnvironmentItem.model_validate(
             await environment_service.approve_commit(name, body.commit, caller.name)
         )
@@ -136,5 +136,5 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
 def _one(routes: APIRouter, environment_service: EnvironmentService) -> None:
     @routes.get("/{name:path}", dependencies=[VIEWER])
     async def get_environment(name: Name) -> schemas.EnvironmentItem:
-        """One environment."""
+        """Returns one environment."""
         return schemas.EnvironmentItem.model_validate(environment_service.environment(name))

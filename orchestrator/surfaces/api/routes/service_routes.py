@@ -1,4 +1,4 @@
-"""The service itself over HTTP: status, events, and what an operator asks of it."""
+"""The service itself over HTTP: status, events, and actions for operators."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def router(environment_service: EnvironmentService, streams: Streams, settings: 
 def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: Streams, settings: ApiSettings) -> None:
     @routes.get("/status", tags=["service"], dependencies=[VIEWER])
     async def service_status() -> schemas.StatusResponse:
-        """How the service is, and what it could not read."""
+        """The state of the service, and what it couldn't read."""
         return render.status(environment_service.status(), len(environment_service.environments()), settings.forge)
 
     @routes.get("/audit", tags=["service"])
     async def audit(_: Developer) -> schemas.AuditResponse:
-        """Compares what there really is with stacks and pull requests; changes nothing."""
+        """Compares the actual resources with stacks and pull requests; changes nothing."""
         return schemas.AuditResponse.model_validate(await environment_service.audit())
 
     @routes.get("/events", tags=["events"], dependencies=[VIEWER])
@@ -46,7 +46,7 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         newest: bool = False,
     ) -> schemas.EventPage:
-        """The event log, oldest first; ``newest`` gives the last ones instead."""
+        """The event log, oldest first; ``newest`` returns the last events instead."""
         found = await environment_service.events(name, after, limit, newest)
         return schemas.EventPage(
             items=[schemas.EventItem.model_validate(item) for item in found], next=found[-1].id if found else after
@@ -58,10 +58,10 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
         after: After = 0,
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> EventSourceResponse:
-        """The event log as server-sent events. A client that reconnects goes on after Last-Event-ID."""
+        """The event log as server-sent events. A client that reconnects resumes after Last-Event-ID."""
         if last_event_id and last_event_id.isdecimal():
             after = min(int(last_event_id), 2**63 - 1)
-        # Asked once before the stream begins, so that an unknown name is a 404 and not a stream that breaks.
+        # Checked before the stream starts, so that an unknown name is a 404 and not a broken stream.
         await environment_service.events(name, after, 1, False)
         return streams.respond(streams.events(environment_service, name, after))
 
@@ -69,7 +69,7 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
 def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:
     @routes.post("/sweep", tags=["service"])
     async def sweep(caller: Admin, dry_run: bool = False) -> schemas.Sweep:
-        """Looks for leftovers now and removes them; with ``dry_run`` only names them."""
+        """Looks for orphans now and removes them; with ``dry_run`` only lists them."""
         return schemas.Sweep(dry_run=dry_run, found=await environment_service.sweep(dry_run, caller.name))
 
     @routes.post("/plans/{digest}/approve", tags=["service"])
@@ -77,12 +77,12 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
         digest: Annotated[str, Path(pattern=r"^[0-9a-f]{6,64}$")],
         caller: Admin,
     ) -> schemas.Approved:
-        """Lets one very plan that a guard holds go through."""
+        """Approves one exact plan that a guard holds."""
         return schemas.Approved(message=await environment_service.approve_plan(digest, caller.name))
 
     @routes.post("/wake", tags=["service"], status_code=202)
     async def wake(caller: Developer) -> schemas.Accepted:
-        """Makes the loop look now instead of at its next turn."""
+        """Starts a cycle now instead of at the next interval."""
         environment_service.trigger_cycle(f"requested by {caller.name}")
         return schemas.Accepted(message="a cycle starts now")
 
@@ -90,7 +90,7 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
 def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
     @routes.post(f"/webhooks/{settings.forge}", tags=["webhooks"], status_code=202)
     async def webhook(request: Request) -> schemas.Accepted:
-        """Triggers an early cycle. It carries no orders: what it says is read again from the Git host."""
+        """Triggers an early cycle. A webhook contains no commands: the state is read again from the Git host."""
         if settings.webhook is None:
             raise _no_webhooks()
         if not await run_in_threadpool(settings.webhook, WebhookRequest(request.headers, await request.body())):
@@ -98,8 +98,8 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
         return schemas.Accepted(message="thanks")
 
     @routes.post(f"/webhooks/{settings.forge}/test", tags=["webhooks"])
-    async def test(caller: Admin) -> schemas.WebhookTest:  # noqa: ARG001 - who may is all that counts
-        """Sends a signed ping to this server, by its public address when that is set, and says what came of it."""
+    async def test(caller: Admin) -> schemas.WebhookTest:  # noqa: ARG001 - only the role matters
+        """Sends a signed ping to this server, through its public address if that is set, and returns the result."""
         if settings.webhook_test is None:
             raise _no_webhooks()
         found = await settings.webhook_test()

@@ -1,7 +1,7 @@
-"""Server-sent events: log lines and the event log as they come.
+"""Server-sent events: log lines and the event log in real time.
 
-The number of open streams is bounded, because each holds a connection for as long as its reader likes. A stream
-that is refused is refused before it starts, with the usual error.
+The number of open streams is limited, because each holds a connection for as long as its client likes. A stream over
+the limit is rejected before it starts, with the usual error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orchestrator.surfaces.api.api_errors import ApiError
 
 
 class Streams:
-    """``poll``: seconds between two looks at the event log, which has no notification of its own."""
+    """``poll``: seconds between two reads of the event log, which has no notifications."""
 
     def __init__(self, limit: int, poll: float) -> None:
         self._limit, self._poll, self._open = limit, poll, 0
@@ -29,10 +29,10 @@ class Streams:
         return EventSourceResponse(self._count_open(items), ping=15, sep="\n")
 
     async def _count_open(self, items: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
-        # Counted once it runs: what is never begun would never be ended either.
+        # Counted once it runs: a generator that never starts never ends either.
         self._open += 1
         try:
-            # Proxies and clients learn at once that the stream is there, however long the first line takes.
+            # Proxies and clients see at once that the stream is open, however long the first line takes.
             yield ServerSentEvent(comment="open")
             async for item in items:
                 yield item
@@ -54,8 +54,9 @@ class Streams:
 
 
 async def log_lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
-    """Each line as JSON, since a raw one may hold anything; a last event ``end`` tells an end from a broken line."""
-    # It may be destroyed while somebody reads: that is an end like any other.
+    """Each line as JSON, because a raw one may contain anything. A final event ``end`` distinguishes the end from a
+    broken connection."""
+    # The environment may be destroyed meanwhile: that ends the stream normally.
     with suppress(EnvironmentNotFound):
         async for line in lines:
             yield ServerSentEvent(data=schemas.LogLine(line=line).model_dump_json(), event="line")

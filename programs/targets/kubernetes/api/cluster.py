@@ -131,9 +131,9 @@ class ClusterClient:
         content: bytes | None = None,
     ) -> httpx2.Response:
         kind = {"Content-Type": "application/json"} if content is not None else {}
-        told = {**kind, **(headers or {})}
+        all_headers = {**kind, **(headers or {})}
         try:
-            answer = self._http.request(method, path, params=dict(params), content=content, headers=told)
+            answer = self._http.request(method, path, params=dict(params), content=content, headers=all_headers)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise ClusterUnreachable(f"The cluster doesn't respond: {type(error).__name__}: {error}") from error
         if answer.status_code == httpx2.codes.NOT_FOUND:

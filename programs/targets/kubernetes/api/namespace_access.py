@@ -76,15 +76,15 @@ def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: Kubernet
 
 def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: KubernetesSettings) -> None:
     deadline, agreed = time.monotonic() + SECONDS, 0
-    asked = {"namespace": namespace, "verb": "create", "resource": "secrets"}
+    attributes = {"namespace": namespace, "verb": "create", "resource": "secrets"}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": asked},
+        "spec": {"resourceAttributes": attributes},
     }
     while agreed < _REQUIRED_CONFIRMATIONS:
-        said = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
-        agreed = agreed + 1 if said.get("status", {}).get("allowed") else 0
+        response = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        agreed = agreed + 1 if response.get("status", {}).get("allowed") else 0
         if time.monotonic() > deadline:
             raise KubernetesError(
                 f"The account {settings.account} has no access to namespace {namespace}, although {BINDING_NAME} "

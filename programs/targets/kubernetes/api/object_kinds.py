@@ -66,11 +66,11 @@ def is_live(data: Data) -> bool:
 def modified_by(data: Data) -> str:
     """Who else modified its spec; empty if it is unmodified."""
     for entry in data["metadata"].get("managedFields") or ():
-        who = str(entry.get("manager", ""))
-        if entry.get("subresource") or who.startswith((*_OUR_MANAGERS, *_CLUSTER_MANAGERS)):
+        manager = str(entry.get("manager", ""))
+        if entry.get("subresource") or manager.startswith((*_OUR_MANAGERS, *_CLUSTER_MANAGERS)):
             continue
         if _touches_content(entry.get("fieldsV1") or {}):
-            return who or "somebody"
+            return manager or "somebody"
     return ""
 
 

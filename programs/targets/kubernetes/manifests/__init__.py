@@ -2,9 +2,8 @@
 
 Everything in them was written by the author of the pull request, so nothing is passed on because it looks harmless.
 ``allowlist`` defines which kinds and fields are allowed and rejects the rest by file, object and field. Everything that
-decides where an object lives and whose it is, is set by us (``rewriting``). Kustomizations are built without any
-program of the repository's and without other repositories (``kustomize``). Charts are rendered by helm in a sandbox
-(``helm``), and the output is treated like a file.
+decides where an object lives and whose it is, is set by us (``rewriting``). Kustomizations are built by kustomize and
+charts are rendered by helm, both in a sandbox (``renderer``), and the output is treated like a file.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def load_manifests(
     if not spec.manifests:
         return LoadedManifests()
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
-    found = [item for path in spec.manifests for item in path_reader.read(files, path, release)]
+    found = [item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize)]
     if len(found) > MAX_OBJECTS:
         raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
     found = _last_definitions(found)
@@ -51,11 +50,11 @@ def load_manifests(
     _check_name_clashes(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
     notes = object_names.secrets_annotation(spec)
-    made = [rewriting.adapt(item, settings, images, notes) for item in found if item.data["kind"] != "Ingress"]
+    adapted = [rewriting.adapt(item, settings, images, notes) for item in found if item.data["kind"] != "Ingress"]
     if front:
-        made = [rewriting.label_front_pods(data, front.selector) for data in made]
-        return LoadedManifests(tuple(made), front.backend(made, settings), front.pod_ports(made))
-    return LoadedManifests(tuple(made))
+        adapted = [rewriting.label_front_pods(data, front.selector) for data in adapted]
+        return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted))
+    return LoadedManifests(tuple(adapted))
 
 
 def _last_definitions(manifests: list[Manifest]) -> list[Manifest]:

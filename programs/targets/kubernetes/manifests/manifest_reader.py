@@ -43,14 +43,15 @@ class Manifest:
         return KubernetesError(f"{self.path}: {self.data['kind']} {self.name}: {why}")
 
 
-def parse(path: str, text: str) -> list[Manifest]:
-    return [Manifest(path, data) for document in documents(path, text) for data in _objects(path, document)]
+def parse(path: str, text: str, max_characters: int = _MAX_CHARACTERS) -> list[Manifest]:
+    found = documents(path, text, max_characters)
+    return [Manifest(path, data) for document in found for data in _objects(path, document)]
 
 
-def documents(path: str, text: str) -> list[Any]:
+def documents(path: str, text: str, max_characters: int = _MAX_CHARACTERS) -> list[Any]:
     """The documents of a file. Aliases aren't allowed: a few lines of them can expand to gigabytes."""
-    if len(text) > _MAX_CHARACTERS:
-        raise KubernetesError(f"{path} has {len(text)} characters; the limit is {_MAX_CHARACTERS}")
+    if len(text) > max_characters:
+        raise KubernetesError(f"{path} has {len(text)} characters; the limit is {max_characters}")
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):

@@ -10,12 +10,12 @@ from programs.targets.kubernetes.manifests import helm, kustomize
 from programs.targets.kubernetes.manifests.manifest_reader import KUSTOMIZATION, ChartRelease, Manifest, parse
 
 
-def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]:
+def read(files: CommitFiles, path: str, release: ChartRelease, kustomize_program: str = "") -> list[Manifest]:
     listed = files.list_folder(path)
     if listed is None:
         return parse(path, files.read_text(path))
     if any(name in KUSTOMIZATION for name in listed):
-        return kustomize.build(files, path)
+        return kustomize.build(files, path, kustomize_program)
     if "Chart.yaml" in listed:
         return helm.render(files, path, release)
     chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]

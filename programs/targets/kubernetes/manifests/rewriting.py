@@ -38,18 +38,18 @@ class FrontService:
     target_port: int | str
     headless: bool = False
 
-    def backend(self, made: Iterable[Data], settings: KubernetesSettings) -> tuple[str, int]:
+    def backend(self, objects: Iterable[Data], settings: KubernetesSettings) -> tuple[str, int]:
         """The service and the port at which the front finds it. An ingress controller looks up the pods itself."""
-        ports = self.pod_ports(made) if self.headless and settings.front == "eph" else ()
+        ports = self.pod_ports(objects) if self.headless and settings.front == "eph" else ()
         return self.service, ports[0] if ports else self.port
 
-    def pod_ports(self, made: Iterable[Data]) -> tuple[int, ...]:
+    def pod_ports(self, objects: Iterable[Data]) -> tuple[int, ...]:
         """The ports on which those pods listen. A service can refer to a port by name."""
         if isinstance(self.target_port, int):
             return (self.target_port,)
         found = {
             int(port["containerPort"])
-            for data in made
+            for data in objects
             for container in (_pod_spec(data) or {}).get("containers", [])
             for port in container.get("ports") or []
             if port.get("name") == self.target_port

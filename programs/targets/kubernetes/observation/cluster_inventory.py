@@ -25,17 +25,17 @@ _TOKEN_ANNOTATION = "kubernetes.io/service-account.name"  # noqa: S105 - an anno
 def list_resources(client: ClusterClient, settings: KubernetesSettings) -> list[HeldResource]:
     """Raises if the cluster can't be read. Kinds that we may not list are left out."""
     spaces = {item["metadata"]["name"] for item in cluster.list_namespaces(client, settings.server)}
-    things = [
+    resources = [
         HeldResource("namespace", name, name, f"Namespace:{name}", _kubectl_delete(settings, "namespace", name))
         for name in spaces
     ]
     for kind, path in object_kinds.LISTED_KINDS.items():
         if kind != "Namespace":
             listed = _list_kind(client, path, [object_kinds.collection_path(kind, space) for space in spaces])
-            things += [
+            resources += [
                 _resource(settings, kind, item) for item in listed if _belongs_to_environment(item, kind, spaces)
             ]
-    return sorted([*things, *_gateway_routes(settings)])
+    return sorted([*resources, *_gateway_routes(settings)])
 
 
 def _list_kind(client: ClusterClient, path: str, fallback_paths: list[str]) -> Iterator[Data]:

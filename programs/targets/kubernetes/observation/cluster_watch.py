@@ -61,30 +61,30 @@ def is_watching(settings: KubernetesSettings) -> bool:
 
 def list_live(client: ClusterClient, server: str) -> LiveResources:
     """Kinds that may not be listed are left out, because their state is unknown."""
-    told: dict[str, Iterable[Data]] = {}
+    listed: dict[str, Iterable[Data]] = {}
     for kind, path in object_kinds.WATCHED_KINDS.items():
         with contextlib.suppress(AccessDenied):
-            told[kind] = list(client.list_metadata(path, labelSelector=cluster.server_selector(server)))
-    return _live_resources({kind: _KnownObjects.from_items(items) for kind, items in told.items()})
+            listed[kind] = list(client.list_metadata(path, labelSelector=cluster.server_selector(server)))
+    return _live_resources({kind: _KnownObjects.from_items(items) for kind, items in listed.items()})
 
 
-def _with_namespaced_kinds(client: ClusterClient, server: str, standing: LiveResources) -> LiveResources:
+def _with_namespaced_kinds(client: ClusterClient, server: str, live: LiveResources) -> LiveResources:
     """Adds the kinds that we may list only in our own namespaces, while there are few."""
-    spaces = standing.get("Namespace", frozenset())
-    hidden = [kind for kind in object_kinds.WATCHED_KINDS if kind not in standing]
+    spaces = live.get("Namespace", frozenset())
+    hidden = [kind for kind in object_kinds.WATCHED_KINDS if kind not in live]
     if not hidden or not spaces or len(spaces) > MAX_LISTED_NAMESPACES:
-        return standing
-    told: dict[str, _KnownObjects] = {}
+        return live
+    listed: dict[str, _KnownObjects] = {}
     for kind in hidden:
         with contextlib.suppress(AccessDenied):
             every = [object_kinds.collection_path(kind, space) for space in sorted(spaces)]
-            told[kind] = _KnownObjects.from_items(
+            listed[kind] = _KnownObjects.from_items(
                 item
                 for path in every
                 for item in client.list_metadata(path, labelSelector=cluster.server_selector(server))
             )
-    more = _live_resources(told)
-    return {**standing, **more, DRIFTED: standing[DRIFTED] | more[DRIFTED]}
+    more = _live_resources(listed)
+    return {**live, **more, DRIFTED: live[DRIFTED] | more[DRIFTED]}
 
 
 @dataclass(slots=True)
@@ -95,10 +95,10 @@ class _KnownObjects:
 
     @staticmethod
     def from_items(items: Iterable[Data]) -> _KnownObjects:
-        made = _KnownObjects()
+        known = _KnownObjects()
         for item in items:
-            made.add(item)
-        return made
+            known.add(item)
+        return known
 
     def add(self, item: Data) -> None:
         if object_kinds.is_live(item):
@@ -110,9 +110,14 @@ class _KnownObjects:
         self.drifted_by_id.pop(object_kinds.object_id(item), None)
 
 
-def _live_resources(told: Mapping[str, _KnownObjects]) -> LiveResources:
-    changed = (f"{kind}:{id_}" for kind, ids in told.items() for id_, other in ids.drifted_by_id.items() if other)
-    return {**{kind: frozenset(ids.drifted_by_id) for kind, ids in told.items()}, DRIFTED: frozenset(changed)}
+def _live_resources(objects_by_kind: Mapping[str, _KnownObjects]) -> LiveResources:
+    changed = (
+        f"{kind}:{id_}" for kind, ids in objects_by_kind.items() for id_, other in ids.drifted_by_id.items() if other
+    )
+    return {
+        **{kind: frozenset(ids.drifted_by_id) for kind, ids in objects_by_kind.items()},
+        DRIFTED: frozenset(changed),
+    }
 
 
 # --- the watch

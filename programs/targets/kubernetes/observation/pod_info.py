@@ -47,12 +47,12 @@ class _Line:
 
 def read_logs(cluster: PodSource, namespace: str, request: LogRequest) -> LogLines:
     pods = sorted(cluster.list_namespaced(namespace, "v1/pods"), key=lambda pod: str(pod["metadata"]["name"]))
-    told = [(service_name(pod), pod) for pod in pods]
-    runtime_info.require_service(request.service, {service for service, _ in told}, namespace)
-    own = {service for service, _ in told if not service.startswith(object_names.PREFIX)}
+    named_pods = [(service_name(pod), pod) for pod in pods]
+    runtime_info.require_service(request.service, {service for service, _ in named_pods}, namespace)
+    own = {service for service, _ in named_pods if not service.startswith(object_names.PREFIX)}
     wanted = [
         (service, pod)
-        for service, pod in told
+        for service, pod in named_pods
         if service == request.service or (not request.service and service in own)
     ]
     hidden = secret_values(cluster.list_namespaced(namespace, "v1/secrets")) if wanted else ()
@@ -167,13 +167,13 @@ def _runtime_event(event: Data) -> RuntimeEvent:
     concerned, reason = event.get("involvedObject") or {}, str(event.get("reason", ""))
     message = rollout.shorten(str(event.get("message", "")))
     words = _EVENT_TEXTS.get(reason, reason)
-    said = words if reason in _REASON_ONLY or not message else f"{words}: {message}" if words else message
+    text = words if reason in _REASON_ONLY or not message else f"{words}: {message}" if words else message
     series = event.get("series") or {}
     at = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
     return RuntimeEvent(
         at=_parse_time(at or (event.get("metadata") or {}).get("creationTimestamp")) or LONG_AGO,
         about=f"{str(concerned.get('kind', '')).lower()} {concerned.get('name', '')}".strip(),
-        message=redact(said),
+        message=redact(text),
         bad=event.get("type") == "Warning",
         times=int(series.get("count") or event.get("count") or 1),
     )

@@ -80,9 +80,9 @@ def lost_nodes(pods: Iterable[Data]) -> list[str]:
 def _is_lost(pod: Data) -> bool:
     """A kubelet reports the readiness of a pod and of its containers, and reports the same for both. If they differ,
     the node controller marked the pod because the kubelet stopped responding."""
-    said = {condition["type"]: condition.get("status") for condition in _conditions(pod)}
+    statuses = {condition["type"]: condition.get("status") for condition in _conditions(pod)}
     gated = pod.get("spec", {}).get("readinessGates")
-    return said.get("Ready") == "False" and said.get("ContainersReady") == "True" and not gated
+    return statuses.get("Ready") == "False" and statuses.get("ContainersReady") == "True" and not gated
 
 
 def _failure_reason(pod: Data) -> str:
@@ -183,8 +183,8 @@ def _creation_failure(data: Data, pods: Sequence[Data], events: Iterable[Data]) 
 def _explain_refusal(message: str) -> str:
     if "exceeded quota" in message:
         found = re.search(r"requested: (\S+), used: (\S+), limited: (\S+)", message)
-        told = f": requested {found[1]}, used {found[2]}, limit {found[3]}" if found else ""
-        return f"the environment's quota is exceeded{told}; request less, or ask the operator for more"
+        amounts = f": requested {found[1]}, used {found[2]}, limit {found[3]}" if found else ""
+        return f"the environment's quota is exceeded{amounts}; request less, or ask the operator for more"
     if "violates PodSecurity" in message:
         why = message.partition("violates PodSecurity")[2].partition('": ')[2]
         return f"its pods violate Pod Security: {shorten(why)}"
@@ -287,8 +287,8 @@ def _conditions(data: Data) -> list[Data]:
 
 def _condition(data: Data, kind: str) -> Data | None:
     """The condition of that type, if it is true."""
-    told = (item for item in _conditions(data) if item.get("type") == kind and item.get("status") == "True")
-    return next(told, None)
+    matching = (item for item in _conditions(data) if item.get("type") == kind and item.get("status") == "True")
+    return next(matching, None)
 
 
 def _name(data: Data) -> str:

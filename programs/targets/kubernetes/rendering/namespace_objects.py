@@ -96,7 +96,7 @@ def network_policies(
     the shared database server."""
     inside: list[Data] = [{"podSelector": {}}]
     resolver = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
-    asked = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    dns_ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     found = [
         _network_policy("eph-deny", {}, ["Ingress", "Egress"], {}),
         _network_policy(
@@ -106,7 +106,7 @@ def network_policies(
             "eph-names",
             {},
             ["Egress"],
-            {"egress": [{"to": [resolver, {"ipBlock": {"cidr": NODE_LOCAL_DNS}}], "ports": asked}]},
+            {"egress": [{"to": [resolver, {"ipBlock": {"cidr": NODE_LOCAL_DNS}}], "ports": dns_ports}]},
         ),
     ]
     public = [{"protocol": "TCP", "port": port} for port in sorted(set(public_ports))]

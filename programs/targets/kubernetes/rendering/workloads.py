@@ -113,7 +113,7 @@ def container_spec(service: ServiceSpec, image: str, variables: ContainerEnv, se
 def _resources(service: ServiceSpec, settings: KubernetesSettings) -> Data:
     """The request equals the limit for memory, because it can't be taken back. CPU is shared, so a tenth of the limit
     is requested. Volumes that live with the pod count as its scratch space."""
-    limits = {what: quantities.normalize(asked) for what, asked in service.resources.items()}
+    limits = {what: quantities.normalize(amount) for what, amount in service.resources.items()}
     requests = dict(limits)
     if "cpu" in limits:
         requests["cpu"] = f"{max(1, int(quantities.parse(limits['cpu']) * 100))}m"

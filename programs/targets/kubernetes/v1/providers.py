@@ -37,8 +37,8 @@ class _Provider(ResourceProvider):
         return DiffResult(changes=changes, replaces=replaces, delete_before_replace=not self.beside)
 
     def create(self, props: Props) -> CreateResult:
-        made = self.make(props)
-        return CreateResult("/".join(str(props[name]) for name in self.replaced_by) or "made", {**props, **made})
+        outputs = self.make(props)
+        return CreateResult("/".join(str(props[name]) for name in self.replaced_by) or "made", {**props, **outputs})
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         return UpdateResult({**olds, **news, **self.make(news)})

@@ -30,13 +30,13 @@ class Provider(ResourceProvider):
         return DiffResult(changes=bool(replaces or updates), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
-        made = self.make(settings.load(props["root"]), props)
+        outputs = self.make(settings.load(props["root"]), props)
         identity = "/".join(str(props[name]) for name in self.replaced_by[1:])
-        return CreateResult(identity, {**self.record(props), **made})
+        return CreateResult(identity, {**self.record(props), **outputs})
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        made = self.make(settings.load(news["root"]), news)
-        return UpdateResult({**olds, **self.record(news), **made})
+        outputs = self.make(settings.load(news["root"]), news)
+        return UpdateResult({**olds, **self.record(news), **outputs})
 
     def delete(self, _id: str, props: Props) -> None:
         self.unmake(settings.load(props["root"]), props)
@@ -51,14 +51,14 @@ class Provider(ResourceProvider):
         named = {name: props[name] for name in (*self.replaced_by, *self.updated_by)}
         return {**named, **{name: props[name] for name in self.kept if name in props}}
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
+    def make(self, host: LocalSettings, props: Props) -> Props:
         raise NotImplementedError
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
+    def unmake(self, host: LocalSettings, props: Props) -> None:
         """Removes it. A missing resource counts as removed."""
 
-    def exists(self, on: LocalSettings, props: Props) -> bool:
-        return on.env(props["environment"]).exists()
+    def exists(self, host: LocalSettings, props: Props) -> bool:
+        return host.env(props["environment"]).exists()
 
 
 def hidden(props: Props) -> tuple[str, ...]:
@@ -66,10 +66,10 @@ def hidden(props: Props) -> tuple[str, ...]:
     return tuple(props["env"][name] for name in props.get("secrets", ()))
 
 
-def place(on: LocalSettings, props: Props) -> Workspace:
-    folder = on.env(props["environment"])
+def place(host: LocalSettings, props: Props) -> Workspace:
+    folder = host.env(props["environment"])
     return Workspace(checkout=folder / "src" / props["generation"], home=folder / "home")
 
 
-def folder(on: LocalSettings, props: Props) -> Path:
-    return on.env(props["environment"])
+def folder(host: LocalSettings, props: Props) -> Path:
+    return host.env(props["environment"])

@@ -20,8 +20,8 @@ class CommandProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
-        _run(on, props, int(props["timeout"]))
+    def make(self, host: LocalSettings, props: Props) -> Props:
+        _run(host, props, int(props["timeout"]))
         return {}
 
 
@@ -40,20 +40,20 @@ class LastWordsProvider(Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
     kept: ClassVar[tuple[str, ...]] = ("env", "secrets")
 
-    def make(self, _on: LocalSettings, _props: Props) -> Props:
+    def make(self, _host: LocalSettings, _props: Props) -> Props:
         return {}
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
-        if place(on, props).checkout.exists():
+    def unmake(self, host: LocalSettings, props: Props) -> None:
+        if place(host, props).checkout.exists():
             try:
-                _run(on, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
+                _run(host, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
             except TargetError:
                 # Its output stays in the environment's log folder until that is removed, too; a destroy never waits for
                 # it.
                 return
 
 
-def _run(on: LocalSettings, props: Props, timeout: int) -> None:
+def _run(host: LocalSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
     job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
-    command_runner.run(on, props["environment"], place(on, props), job)
+    command_runner.run(host, props["environment"], place(host, props), job)

@@ -18,16 +18,17 @@ class DatabaseProvider(Provider):
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
-        url = environment_databases.create(on, props["environment"], props["database"], props.get("source", ""))
+    def make(self, host: LocalSettings, props: Props) -> Props:
+        url = environment_databases.create(host, props["environment"], props["database"], props.get("source", ""))
         return {"url": url, "made": uuid.uuid4().hex[:12]}
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
-        environment_databases.drop(on, [props["database"]])
+    def unmake(self, host: LocalSettings, props: Props) -> None:
+        environment_databases.drop(host, [props["database"]])
 
-    def exists(self, on: LocalSettings, props: Props) -> bool:
+    def exists(self, host: LocalSettings, props: Props) -> bool:
         return any(
-            item.name == props["database"] and item.kind == "DATABASE" for item in environment_databases.list_owned(on)
+            item.name == props["database"] and item.kind == "DATABASE"
+            for item in environment_databases.list_owned(host)
         )
 
 
@@ -36,7 +37,7 @@ class SeedProvider(Provider):
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
+    def make(self, host: LocalSettings, props: Props) -> Props:
         command = props.get("command")
         seed = SeedRun(
             environment=props["environment"],
@@ -48,8 +49,8 @@ class SeedProvider(Provider):
             env=props["env"],
             secret_values=hidden(props),
         )
-        seeds.run(on, place(on, props), seed)
+        seeds.run(host, place(host, props), seed)
         return {}
 
-    def exists(self, on: LocalSettings, props: Props) -> bool:
-        return environment_databases.seed_state(on, props["database"]) == environment_databases.SEEDED
+    def exists(self, host: LocalSettings, props: Props) -> bool:
+        return environment_databases.seed_state(host, props["database"]) == environment_databases.SEEDED

@@ -18,35 +18,35 @@ from programs.targets.local.v1.base import Props, Provider, folder, place
 class HomeProvider(Provider):
     """Created first and removed last. No earlier resource can use the name, so existing leftovers are removed."""
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
-        cleanup.purge(on, props["environment"])
-        files.make_folder(folder(on, props))
-        files.make_folder(folder(on, props) / "home" / "tmp")
-        sandbox.grant_access(on, folder(on, props) / "home")
+    def make(self, host: LocalSettings, props: Props) -> Props:
+        cleanup.purge(host, props["environment"])
+        files.make_folder(folder(host, props))
+        files.make_folder(folder(host, props) / "home" / "tmp")
+        sandbox.grant_access(host, folder(host, props) / "home")
         return {}
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
-        cleanup.purge(on, props["environment"])
+    def unmake(self, host: LocalSettings, props: Props) -> None:
+        cleanup.purge(host, props["environment"])
 
 
 class CheckoutProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation")
     kept: ClassVar[tuple[str, ...]] = ("commit",)
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
+    def make(self, host: LocalSettings, props: Props) -> Props:
         try:
-            notes = checkouts.create(on, (props["clone_url"], props["commit"]), place(on, props).checkout)
+            notes = checkouts.create(host, (props["clone_url"], props["commit"]), place(host, props).checkout)
         except CheckoutTooLarge as error:
             raise TargetError(f"{error.sentence} (setting local.checkout_bytes)", error.tail) from error
         for note in notes:
             sys.stderr.write(f"{note}\n")
         return {}
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
-        files.remove(place(on, props).checkout)
+    def unmake(self, host: LocalSettings, props: Props) -> None:
+        files.remove(place(host, props).checkout)
 
-    def exists(self, on: LocalSettings, props: Props) -> bool:
-        return place(on, props).checkout.exists()
+    def exists(self, host: LocalSettings, props: Props) -> bool:
+        return place(host, props).checkout.exists()
 
 
 class PortsProvider(Provider):
@@ -55,14 +55,14 @@ class PortsProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation")
     kept: ClassVar[tuple[str, ...]] = ("services",)
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
-        return {"ports": {name: ports.reserve(on, _owner(props, name)) for name in props["services"]}}
+    def make(self, host: LocalSettings, props: Props) -> Props:
+        return {"ports": {name: ports.reserve(host, _owner(props, name)) for name in props["services"]}}
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
-        ports.release(on, {_owner(props, name) for name in props["services"]})
+    def unmake(self, host: LocalSettings, props: Props) -> None:
+        ports.release(host, {_owner(props, name) for name in props["services"]})
 
-    def exists(self, on: LocalSettings, props: Props) -> bool:
-        taken = {owner for _, owner in ports.list_reserved(on)}
+    def exists(self, host: LocalSettings, props: Props) -> bool:
+        taken = {owner for _, owner in ports.list_reserved(host)}
         return all(_owner(props, name) in taken for name in props["services"])
 
 

@@ -24,7 +24,7 @@ class ServiceProvider(Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
     kept: ClassVar[tuple[str, ...]] = ("port", "path")
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
+    def make(self, host: LocalSettings, props: Props) -> Props:
         service = ServiceProcess(
             program=_program(props),
             command=props["command"],
@@ -33,15 +33,15 @@ class ServiceProvider(Provider):
             deadline=int(props["deadline"]),
             env=props["env"],
         )
-        supervised_services.start(on, place(on, props), service)
+        supervised_services.start(host, place(host, props), service)
         return {}
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
-        supervised_services.stop(on, [_program(props)])
+    def unmake(self, host: LocalSettings, props: Props) -> None:
+        supervised_services.stop(host, [_program(props)])
 
-    def exists(self, on: LocalSettings, props: Props) -> bool:
+    def exists(self, host: LocalSettings, props: Props) -> bool:
         """Checks that it runs and responds, so that a repair restarts a service that only seems to run."""
-        running = supervisor.info(on, str(_program(props))).get("statename") in ("RUNNING", "STARTING")
+        running = supervisor.info(host, str(_program(props))).get("statename") in ("RUNNING", "STARTING")
         path = props.get("path")  # resources of an earlier version don't record it
         return running and (path is None or supervised_services.is_answering(int(props["port"]), path))
 
@@ -50,20 +50,20 @@ class RouteProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
     updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health")
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
+    def make(self, host: LocalSettings, props: Props) -> Props:
         upstream = f"http://127.0.0.1:{int(props['port'])}"
-        whose = (props["environment"], props["service"], props["commit"])
+        owner = (props["environment"], props["service"], props["commit"])
         health = str(props.get("health") or "")
-        route = RouteRecord(props["host"], upstream, *whose, sign_in=bool(props["sign_in"]), health=health)
-        routes.write(on.routes, route)
+        route = RouteRecord(props["host"], upstream, *owner, sign_in=bool(props["sign_in"]), health=health)
+        routes.write(host.routes, route)
         return {}
 
-    def unmake(self, on: LocalSettings, props: Props) -> None:
-        routes.delete(on.routes, props["host"], props["environment"], props["service"])
+    def unmake(self, host: LocalSettings, props: Props) -> None:
+        routes.delete(host.routes, props["host"], props["environment"], props["service"])
 
-    def exists(self, on: LocalSettings, props: Props) -> bool:
+    def exists(self, host: LocalSettings, props: Props) -> bool:
         """A route that a refresh finds asleep is a leftover: an update always creates routes that are awake."""
-        return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(on.routes))
+        return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(host.routes))
 
 
 class CurrentProvider(Provider):
@@ -71,10 +71,10 @@ class CurrentProvider(Provider):
 
     updated_by: ClassVar[tuple[str, ...]] = ("generation",)
 
-    def make(self, on: LocalSettings, props: Props) -> Props:
-        if cleanup.has_other_generations(on, props["environment"], props["generation"]):
-            pause(on.drain)
-        cleanup.remove_other_generations(on, props["environment"], props["generation"])
+    def make(self, host: LocalSettings, props: Props) -> Props:
+        if cleanup.has_other_generations(host, props["environment"], props["generation"]):
+            pause(host.drain)
+        cleanup.remove_other_generations(host, props["environment"], props["generation"])
         return {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
 

@@ -1,0 +1,133 @@
+"""Runs a program that renders files of the repository to objects: helm or kustomize, in a sandbox.
+
+It gets a copy of what it needs and nothing else: no network, no cluster, no plugins, no other files of this machine, a
+few seconds and a few megabytes. Its output goes through the same steps as all manifests: the allowlist and pinned
+images.
+
+Where bubblewrap can't create its namespaces, as in most pods, what remains is what the program itself promises, an
+environment without anything of ours, and the limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from programs.kit.processes import sandbox
+from programs.targets.kubernetes.errors import KubernetesError
+
+MAX_FILES = 1000
+MAX_BYTES = 5_000_000
+SECONDS = 30
+MOST_OUTPUT = 4_000_000
+_KILOBYTES = 4_000_000
+"""Address space: a Go runtime reserves much more than it uses."""
+_TAIL = 8
+_INSIDE = "/work"
+"""Where the input is in the sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """``subject`` is what it renders, for messages. ``setting`` is the path from the server's settings."""
+
+    name: str
+    subject: str
+    setting: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def find(self, needed_for: str, instead: str) -> str:
+        found = shutil.which(self.setting or self.name)
+        if found is None:
+            raise KubernetesError(
+                f"{needed_for}, but {self.name} isn't installed on this server. Install it on PATH, set "
+                f"kubernetes.{self.name}, or commit {instead}"
+            )
+        return found
+
+
+class InputFiles:
+    """What a renderer gets, by path. Raises as soon as there are too many files or bytes."""
+
+    def __init__(self, folder: str, subject: str) -> None:
+        self._folder = folder
+        self._subject = subject
+        self._bytes = 0
+        self.contents: dict[str, bytes] = {}
+
+    def add(self, path: str, content: bytes) -> None:
+        self._bytes += len(content) - len(self.contents.get(path, b""))
+        self.contents[path] = content
+        if len(self.contents) > MAX_FILES:
+            raise KubernetesError(f"{self._folder} has too many files; the limit for a {self._subject} is {MAX_FILES}")
+        if self._bytes > MAX_BYTES:
+            raise KubernetesError(f"{self._folder} exceeds the limit for a {self._subject} of {MAX_BYTES} bytes")
+
+    def write(self, work_folder: Path) -> None:
+        for path, content in self.contents.items():
+            target = work_folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+def run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) -> str:
+    """Runs the program in a copy of its input and returns its output. The whole process group is always gone
+    afterwards."""
+    limits = f'ulimit -t {SECONDS}; ulimit -v {_KILOBYTES}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
+    command = ["/bin/sh", "-c", limits, "sh", *(_sandboxed(argv, work_folder) if sandbox.works() else argv)]
+    out, err = work_folder / "out", work_folder / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            command,
+            cwd=work_folder,
+            env={"HOME": "/nonexistent", "PATH": os.defpath, "GOMAXPROCS": "1", **renderer.env},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise KubernetesError(f"{folder}: rendering this {renderer.subject} took longer than {SECONDS} s") from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if out.stat().st_size >= MOST_OUTPUT // 512 * 512:
+        raise KubernetesError(f"{folder}: this {renderer.subject} renders more than {MOST_OUTPUT} bytes")
+    if code != 0:
+        lines = _error_lines(err, work_folder)
+        why = _first_error(lines)
+        raise KubernetesError(f"{folder}: {renderer.name} can't render this {renderer.subject}: {why}", lines)
+    return out.read_bytes().decode(errors="replace")
+
+
+def _sandboxed(argv: list[str], work_folder: Path) -> list[str]:
+    """Runs in its own namespaces without a network, and sees only its input, the program and its libraries."""
+    bwrap = shutil.which("bwrap") or "bwrap"
+    words = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
+    for path in ("/lib", "/lib64", "/usr/lib"):
+        words += ["--ro-bind-try", path, path]
+    program = f"/{Path(argv[0]).name}"
+    binary = str(Path(argv[0]).resolve())
+    words += ["--ro-bind", binary, program, "--ro-bind", str(work_folder), _INSIDE, "--chdir", _INSIDE]
+    return [*words, program, *argv[1:]]
+
+
+def _error_lines(err: Path, work_folder: Path) -> list[str]:
+    text = err.read_bytes()[-4000:].decode(errors="replace").replace(f"{work_folder}/", "").replace(f"{_INSIDE}/", "")
+    return [line[:500] for line in text.splitlines() if line.strip()][-_TAIL:]
+
+
+def _first_error(lines: list[str]) -> str:
+    """Both programs end with ``Error: …``, after their warnings."""
+    start = max((number for number, line in enumerate(lines) if line.startswith("Error: ")), default=len(lines) - 1)
+    found = " ".join(lines[max(start, 0) :]).removeprefix("Error: ")
+    return (found or "it exited without an error message")[:300]
