@@ -21,7 +21,7 @@ def process_command_lines() -> list[str]:
 
 
 def readable_files(site: Site) -> dict[str, str]:
-    """Every file of the server's but those that are there to keep a secret, which nobody else may read; and but what
+    """Every file of the server except secret files that nobody else can read, and what
     a service itself wrote into its own log."""
     kept = [site.eph_home / "keys", site.eph_home / "local" / "launch"]
     found = {}
