@@ -54,7 +54,8 @@ class ClientUnderTest:
     def __init__(self, server: real.RegistryServer, **access: Any) -> None:
         self.seconds = 0.0
         beside = (server.token_host,) if server.token_host else ()
-        self.access = RegistryPolicy(plain_http=frozenset({server.host, *beside}), hosts=beside, **access)
+        options = {"hosts": beside, **access}
+        self.access = RegistryPolicy(plain_http=frozenset({server.host, *beside}), **options)
         self.registry = RegistryClient(self.access, real.wire(self.access, lambda: self.seconds), lambda: self.seconds)
         self.host = server.host
 
