@@ -20,13 +20,14 @@ from orchestrator.core.model.image_lookup import Fallback, ImageRequest
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes import settings as target_settings
 from programs.targets.kubernetes.errors import KubernetesError
+from stacks import keys
 
 BOTH = frozenset({"local", "kubernetes"})
 POLICY = AdmissionPolicy(
     installed_targets=BOTH, allowed_targets=BOTH, registries={"kubernetes": ("r.test", "registry.example.com")}
 )
 IMAGE = "services: [{name: w, image: a}]\nenvironment: {images: [{name: a, repository: %s}]}\n"
-CONTEXT = RecipeContext(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
+CONTEXT = RecipeContext(keys.pull_request(1, 42), "acme/shop", "a" * 40, "feature", "/origin.git", "gentle-stream")
 HEAD = 'version: "1.0"\nname: shop\ntarget: kubernetes\n'
 EXAMPLE = Path(__file__).parents[2] / "eph.example.yaml"
 

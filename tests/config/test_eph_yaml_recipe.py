@@ -19,16 +19,15 @@ from orchestrator.config.problems import InvalidConfig
 from orchestrator.core.model.world import Recipe, WatchedRefs
 from programs.eph_yaml.durations import format_duration, parse_duration
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
+from stacks import keys
 from stacks.model import RefKind
-from stacks.names import ref_number
 
 ROOT = Path(__file__).parents[2]
 HEAD = 'version: "1.0"\nname: shop\n'
 WEB = "services: [{name: web, command: run}]\n"
 CONTEXT = RecipeContext(
-    repository_id=12345,
+    key=keys.pull_request(12345, 42),
     repository_name="acme/shop",
-    number=42,
     head_sha="0123456789abcdef0123456789abcdef01234567",
     head_ref="feature/Größe",
     clone_url="https://git.example.com/acme/shop.git",
@@ -214,7 +213,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 @given(branch=st.text(max_size=60), number=st.integers(1, 9_999_999))
 def test_a_name_is_a_dns_label_with_words_and_number_whatever_the_branch(branch: str, number: int) -> None:
     text = "environment: {name_template: '{branch}-{words}-{number}'}\n" + WEB
-    name = make_recipe(text, replace(CONTEXT, head_ref=branch, number=number)).spec.name
+    name = make_recipe(text, replace(CONTEXT, head_ref=branch, key=keys.pull_request(1, number))).spec.name
     assert LABEL.fullmatch(name)
     assert "--" not in name
     assert len(name) <= 53
@@ -312,8 +311,8 @@ def test_problems_become_the_planners_value() -> None:
 
 def test_branch_and_tag_have_valid_names_and_their_own_triggers() -> None:
     """L3, Y2, Y3: the words distinguish them; instead of the number, people see the start of the name."""
-    number = ref_number(RefKind.BRANCH, "release/1.0")
-    on_branch = replace(CONTEXT, number=number, head_ref="release/1.0", ref_kind=RefKind.BRANCH)
+    key = keys.ref(12345, RefKind.BRANCH, "release/1.0")
+    on_branch = replace(CONTEXT, key=key, head_ref="release/1.0")
     triggers = (
         "triggers: [{type: branch, branches: ['release/*'], wait_for_checks: [build]}, {type: tag, tags: ['v*']}]\n"
     )
@@ -322,7 +321,7 @@ def test_branch_and_tag_have_valid_names_and_their_own_triggers() -> None:
     assert found.spec.marks["Ref"] == "branch release/1.0"
     assert "PRNumber" not in found.spec.marks
     assert (found.wait_for_checks, found.paths, found.allow_drafts) == (("build",), (), True)
-    on_tag = replace(on_branch, head_ref="日本", ref_kind=RefKind.TAG)
+    on_tag = replace(on_branch, key=keys.ref(12345, RefKind.TAG, "日本"), head_ref="日本")
     template = "environment: {name_template: '{words}-{number}-{ref_type}'}\n"
     assert make_recipe(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.random_words}-tag-tag"
     assert ref_patterns(parse((HEAD + triggers + WEB).encode())) == WatchedRefs(("release/*",), ("v*",))

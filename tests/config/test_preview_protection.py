@@ -21,8 +21,11 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from programs.kit import routes
 from programs.kit.routes import RouteRecord
 from programs.spec import EnvironmentSpec
+from stacks import keys
 
-CONTEXT = RecipeContext(7, "acme/shop", 42, "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream")
+CONTEXT = RecipeContext(
+    keys.pull_request(7, 42), "acme/shop", "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream"
+)
 FILE = """version: "1.0"
 name: shop
 target: local

@@ -18,6 +18,7 @@ from orchestrator.config.secret_store import MAX_SECRET_BYTES, REREAD_INTERVAL, 
 from orchestrator.config.settings.groups import PreviewSecret
 from orchestrator.config.settings.loading import load
 from programs.spec import EnvironmentSpec, Secret
+from stacks import keys
 
 VALUE = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
 FILE = b"""version: "1.0"
@@ -47,7 +48,7 @@ class SecretSetup:
     def spec(self, repository: str = "acme/shop", fork: bool = False) -> EnvironmentSpec:
         grants = self.vault.grants(repository, fork)
         context = RecipeContext(
-            7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants
+            keys.pull_request(7, 42), repository, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants
         )
         return build_recipe(parse(FILE), context, AdmissionPolicy()).spec
 
@@ -107,7 +108,9 @@ def test_secret_of_other_repositories_does_not_exist(tmp_path: Path, repository:
     assert said.startswith("eph.yaml:7:17: environment.secrets.STRIPE_KEY: ")
     assert f"no secret 'stripe' for {repository}" in said
     assert "ask the server's operator to add it" in said
-    nothing = RecipeContext(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream")
+    nothing = RecipeContext(
+        keys.pull_request(7, 42), repository, "c" * 40, "b", "https://git.example/x", "gentle-stream"
+    )
     with pytest.raises(InvalidConfig, match=r"no secret 'stripe' for"):
         build_recipe(parse(FILE), nothing, AdmissionPolicy())
 

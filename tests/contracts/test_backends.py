@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stacks import keys
 from stacks.backends import registry, update_history
 from stacks.backends.inventory import StackInventory
 from stacks.model import OperationVerb, Outcome, StackRecord, StackTag, StackUpdate
@@ -19,7 +20,7 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> BackendHarness:
 
 
 def tag(number: int, commit: str = "a" * 40) -> StackTag:
-    return StackTag(12345, "acme/shop", number, f"shop-{number}", "life", commit, AT)
+    return StackTag(keys.pull_request(12345, number), "acme/shop", f"shop-{number}", "life", commit, AT)
 
 
 def update(outcome: Outcome, seconds: int = 0, commit: str = "abc") -> StackUpdate:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.github.github_forge import AppKey, GitHubForge
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
+from stacks import keys
 from tests.contracts.emulate_host import SEED, EmulateHost, emulate
 from tests.demo.test_sample_github import WebhookReceiver
 from tests.forges.github.test_webhook_deliveries import rsa_key
@@ -93,7 +93,7 @@ def test_its_webhooks_pass_our_verification(app_setup: AppSetup) -> None:
         event, signed, body = app_setup.receiver.wait_for("opened")
     assert webhook_events.verify(SECRET.encode(), body, signed)
     assert not webhook_events.verify(b"another", body, signed)
-    assert webhook_events.key_of(event, body) == Key(shop.id, number)
+    assert webhook_events.key_of(event, body) == keys.pull_request(shop.id, number)
     forge.close()
     host.done()
 

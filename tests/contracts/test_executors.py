@@ -42,7 +42,7 @@ async def test_stack_lifecycle(bench: StackBench) -> None:
     first = record_of(bench, 1)
     assert first.tag is not None
     assert first.built is not None
-    assert (first.tag.commit, first.tag.number, first.tag.asleep) == (sha("aaaa"), 1, None)
+    assert (first.tag.commit, first.tag.key.number, first.tag.asleep) == (sha("aaaa"), 1, None)
     assert (first.built.commit, first.built.target, first.built.urls) == (sha("aaaa"), "probe", {"web": made.url})
     assert (first.resource_count, first.pending_operations, first.locks, first.target) == (1, 0, (), "probe")
     assert [(entry.verb, entry.commit, entry.outcome) for entry in first.history] == [
@@ -113,7 +113,7 @@ async def test_failed_creation_is_on_record(bench: StackBench) -> None:
     assert (await run_operation(bench, bench.factory.up(1, "aaaa"))).outcome is Outcome.FAILED
     half = record_of(bench, 1)
     assert half.tag is not None
-    assert (half.tag.number, half.built, half.unreadable) == (1, None, "")
+    assert (half.tag.key.number, half.built, half.unreadable) == (1, None, "")
     assert (await run_operation(bench, bench.factory.destroy(1))).outcome is Outcome.SUCCEEDED
     assert bench.snapshot().stacks == {}
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from orchestrator.core.model.world import Key, PullRequest, PullState
+from orchestrator.core.model.world import PullRequest, PullState
+from stacks import keys
 from stacks.model import StackLock, StackRef
 from tests.worlds.model import invariants
 from tests.worlds.model.model_world import BAD_YAML, EPH_YAML, ModelWorld
@@ -107,7 +108,7 @@ def same_commit(world: ModelWorld, who: int, _: int) -> None:
     repository = world.repository(pull.key)
     number = world.forge.open_pull(repository, pull.head_ref, "the same", pull.author, pull.from_fork)
     world.forge.label(repository, number, "preview")
-    world.undesired_at[Key(repository.id, number)] = world.time
+    world.undesired_at[keys.pull_request(repository.id, number)] = world.time
 
 
 def request_action(world: ModelWorld, who: int, what: int) -> None:

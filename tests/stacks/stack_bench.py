@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
-from stacks import names
+from stacks import keys, names
 from stacks.backends.file.file_backend import FileBackend
 from stacks.backends.inventory import StackInventory
 from stacks.executors.fake import FakeExecutor
@@ -38,7 +38,7 @@ def sha(text: str) -> str:
 
 
 def ref(number: int) -> StackRef:
-    return names.stack_ref(REPOSITORY, SHOP, number)
+    return names.stack_ref(keys.pull_request(REPOSITORY, number), SHOP)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class OperationFactory:
 
     def tag(self, number: int, commit: str, **changes: Any) -> StackTag:
         seen = datetime.now(UTC)
-        made = StackTag(REPOSITORY, SHOP, number, f"shop-probe-{number}", "", sha(commit), seen, target="probe")
+        made = StackTag(
+            keys.pull_request(REPOSITORY, number), SHOP, f"shop-probe-{number}", "", sha(commit), seen, target="probe"
+        )
         return replace(made, **changes)
 
     def up(self, number: int, commit: str, parts: tuple[str, ...] = ("web",), **changes: Any) -> Operation:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks import names
-from stacks.model import RefKind, StackRef
+from stacks import keys, names
+from stacks.model import StackRef
 from stacks.word_lists import ADJECTIVES, NOUNS
 
 IDS = st.integers(0, 2**63 - 1)
 NUMBERS = st.integers(1, 2**31 - 1)
 REPOSITORIES = st.text(max_size=120) | st.from_regex(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", fullmatch=True)
-KEYS = st.binary(min_size=16, max_size=64)
+SECRETS = st.binary(min_size=16, max_size=64)
 
 # Pulumi: at most 100 letters, digits, -, _ and dots; DNS: 63, no dash at an end. The stricter of each.
 LEGAL = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -26,17 +26,17 @@ LEGAL = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 @given(IDS, REPOSITORIES, NUMBERS)
 def test_our_stacks_are_valid_and_parse_back(repository: int, name: str, number: int) -> None:
     """Y3, P9: valid for Pulumi and DNS, and ``parse`` is the inverse."""
-    made = names.stack_ref(repository, name, number)
+    made = names.stack_ref(keys.pull_request(repository, number), name)
     for part in (made.project, made.stack):
         assert LEGAL.fullmatch(part)
         assert len(part) <= 63
-    assert names.parse(made) == (repository, number)
+    assert names.parse(made) == keys.pull_request(repository, number)
 
 
 @given(IDS, REPOSITORIES, REPOSITORIES, NUMBERS)
 def test_a_rename_keeps_the_identity(repository: int, before: str, after: str, number: int) -> None:
     """Y3: the numeric ID counts, not the name."""
-    old, new = (names.stack_ref(repository, name, number) for name in (before, after))
+    old, new = (names.stack_ref(keys.pull_request(repository, number), name) for name in (before, after))
     assert names.parse(old) == names.parse(new)
 
 
@@ -44,7 +44,7 @@ def test_a_rename_keeps_the_identity(repository: int, before: str, after: str, n
 def test_no_two_pull_requests_share_a_name(a: int, one: str, n: int, b: int, two: str, m: int) -> None:
     """Y3: whatever their repositories are called."""
     if (a, n) != (b, m):
-        assert names.stack_ref(a, one, n) != names.stack_ref(b, two, m)
+        assert names.stack_ref(keys.pull_request(a, n), one) != names.stack_ref(keys.pull_request(b, m), two)
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,22 @@ def test_foreign_stacks_do_not_parse(name: str) -> None:
     assert names.parse(StackRef(*name.split("/"))) is None
 
 
-@given(KEYS, IDS, NUMBERS)
-def test_words_are_valid_in_a_host_name(key: bytes, repository: int, number: int) -> None:
-    made = names.unguessable_words(key, repository, number)
+@given(SECRETS, IDS, NUMBERS)
+def test_words_are_valid_in_a_host_name(secret: bytes, repository: int, number: int) -> None:
+    made = names.unguessable_words(secret, keys.pull_request(repository, number))
     assert LEGAL.fullmatch(made)
     assert len(made) <= 24, "room for the project and the number in 63"
 
 
 def test_words_are_stable_and_depend_on_the_key() -> None:
     """Y3: pinned, because a restart or an upgrade must give the same; another key, ID or number gives others."""
-    key = b"k" * 32
-    assert names.unguessable_words(key, 12345, 42) == names.unguessable_words(key, 12345, 42) == PINNED
-    others = {names.unguessable_words(*of) for of in [(b"l" * 32, 12345, 42), (key, 12346, 42), (key, 12345, 43)]}
+    secret = b"k" * 32
+
+    def words(secret: bytes, repository: int, number: int) -> str:
+        return names.unguessable_words(secret, keys.pull_request(repository, number))
+
+    assert words(secret, 12345, 42) == words(secret, 12345, 42) == PINNED
+    others = {words(*of) for of in [(b"l" * 32, 12345, 42), (secret, 12346, 42), (secret, 12345, 43)]}
     assert len(others | {PINNED}) == 4
 
 
@@ -90,7 +94,7 @@ def test_words_have_36_bits() -> None:
     assert len(set(ADJECTIVES)) == len(set(NOUNS)) == 256
     bits = math.log2(len(set(ADJECTIVES)) * len(set(NOUNS)) * len(set(names._LETTERS)) ** 4)
     assert bits == 36
-    many = [names.unguessable_words(b"key", 1, number).split("-") for number in range(20_000)]
+    many = [names.unguessable_words(b"key", keys.pull_request(1, number)).split("-") for number in range(20_000)]
     assert len({"-".join(words) for words in many}) == 20_000
     for place in (0, 1):
         assert len(Counter(words[place] for words in many)) == 256
@@ -100,31 +104,5 @@ def test_words_have_36_bits() -> None:
 
 
 def test_incarnation_distinguishes_stacks_of_one_name() -> None:
-    where = names.stack_ref(1, "a/b", 1)
+    where = names.stack_ref(keys.pull_request(1, 1), "a/b")
     assert len({names.incarnation(b"key", where, nonce) for nonce in "abcdefgh"}) == 8
-
-
-@given(IDS, REPOSITORIES, st.sampled_from([RefKind.BRANCH, RefKind.TAG]), st.text(min_size=1, max_size=250))
-def test_branch_and_tag_have_valid_stacks_that_parse_back(repository: int, name: str, kind: RefKind, ref: str) -> None:
-    """L3, Y3: above every pull request's number, and never of the other kind."""
-    number = names.ref_number(kind, ref)
-    made = names.stack_ref(repository, name, number)
-    assert LEGAL.fullmatch(made.stack)
-    assert made.stack.startswith(f"{kind}-")
-    assert names.parse(made) == (repository, number)
-    assert names.ref_kind(number) is kind
-    assert names.FIRST_REF_NUMBER <= number < 2**53
-
-
-@given(st.text(min_size=1), st.text(min_size=1))
-def test_two_refs_have_different_numbers(one: str, other: str) -> None:
-    """Y3: a branch and a tag of the same name, too."""
-    assert names.ref_number(RefKind.BRANCH, one) != names.ref_number(RefKind.TAG, one)
-    assert one == other or names.ref_number(RefKind.BRANCH, one) != names.ref_number(RefKind.BRANCH, other)
-
-
-@pytest.mark.parametrize("stack", ["branch-1", "tag-{even}", "branch-0{even}", "branch-{even} ", "pr-10000000000"])
-def test_impossible_ref_number_is_not_ours(stack: str) -> None:
-    even = names.base36(names.ref_number(RefKind.BRANCH, "main"))
-    assert names.parse(StackRef("eph-shop-9ix", f"branch-{even}")) is not None
-    assert names.parse(StackRef("eph-shop-9ix", stack.format(even=even))) is None

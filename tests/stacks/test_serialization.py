@@ -21,8 +21,8 @@ from programs.spec import (
     Secret,
     ServiceSpec,
 )
-from stacks import tags
-from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
+from stacks import keys, tags
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef, StackTag
 from stacks.operations import serialization
 
 SECONDS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
@@ -42,12 +42,14 @@ SLEEP_STATES = st.one_of(
     st.builds(lambda at: {"awake_until": at}, st.none() | SECONDS),
 )
 """Asleep, perhaps half-way, or awake, perhaps because someone woke it."""
+KEYS = st.builds(keys.pull_request, st.integers(0, 10**10), st.integers(1, 10**9)) | st.builds(
+    keys.ref, st.integers(0, 10**10), st.sampled_from((RefKind.BRANCH, RefKind.TAG)), st.text(min_size=1)
+)
 TAGS = st.builds(
     lambda rest, **rest_of_it: StackTag(**rest, **rest_of_it),
     rest=SLEEP_STATES,
-    repository=st.integers(0, 10**10),
+    key=KEYS,
     repository_name=REPOSITORIES,
-    number=st.integers(1, 10**9),
     name=WORDS,
     incarnation=st.text("0123456789abcdef", min_size=8, max_size=8),
     commit=HEX,
@@ -118,6 +120,19 @@ def test_a_hostile_tag_never_raises(value: str) -> None:
     tags.decode(value)
 
 
+def test_a_tag_of_an_earlier_version_is_carried_over() -> None:
+    """A branch's stack, as version 1 wrote it; what is written now is the same, so a rollback reads it too."""
+    old = (
+        '{"v":1,"env":"shop-x-main","pr":"acme/shop#377930057248458","repo":12345,"inc":"i","sha":"s","seen":1,'
+        '"ref":"main","keep":1}'
+    )
+    read = tags.decode(old)
+    assert read is not None
+    assert (read.key, read.keep) == (keys.ref(12345, RefKind.BRANCH, "main"), True)
+    assert tags.decode(tags.encode(read)) == read
+    assert '"pr":"acme/shop#377930057248458"' in tags.encode(read)
+
+
 COMMANDS = st.builds(CommandSpec, ANY, st.integers(1, 900))
 VARIABLES = st.dictionaries(ANY, ANY, max_size=2)
 HEALTH = st.builds(HealthCheck, ANY, st.integers(1, 900))
@@ -146,7 +161,7 @@ OPERATIONS = st.builds(
     verb=st.sampled_from(OperationVerb),
     target=WORDS,
     name=WORDS,
-    tag=st.none() | st.builds(StackTag, st.integers(0), ANY, st.integers(1), WORDS, ANY, HEX, TIMES, st.none() | TIMES),
+    tag=st.none() | st.builds(StackTag, KEYS, ANY, WORDS, ANY, HEX, TIMES, st.none() | TIMES),
     spec=st.none() | SPECS,
     commit=HEX,
     refresh=st.booleans(),

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from stacks import keys
 from stacks.model import Operation, OperationVerb, StackRef, StackTag
 from stacks.operations.sleep import CannotSleep, SleepOperation, wake_without_waiting
 
 SINCE = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-AWAKE = StackTag(1, "acme/shop", 42, "shop-x-42", "inc", "a" * 40, SINCE)
-ASLEEP = StackTag(1, "acme/shop", 42, "shop-x-42", "inc", "a" * 40, SINCE, asleep=SINCE)
+AWAKE = StackTag(keys.pull_request(1, 42), "acme/shop", "shop-x-42", "inc", "a" * 40, SINCE)
+ASLEEP = StackTag(keys.pull_request(1, 42), "acme/shop", "shop-x-42", "inc", "a" * 40, SINCE, asleep=SINCE)
 
 
 class Killed(BaseException):

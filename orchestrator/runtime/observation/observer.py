@@ -16,7 +16,7 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnap
 from orchestrator.runtime.wakeups import Refresh
 from stacks import names
 from stacks.backends.port import Inventory
-from stacks.model import StackRef, StackSnapshot
+from stacks.model import Key, StackRef, StackSnapshot
 
 log = logging.getLogger("eph.observe")
 
@@ -154,7 +154,7 @@ class Observer:
             log.warning("%s", sentence)
 
 
-def _environment_names(stacks: StackSnapshot) -> dict[tuple[int, int], str]:
+def _environment_names(stacks: StackSnapshot) -> dict[Key, str]:
     """Environments that exist keep their names, whatever the repository or its file is called now."""
     found = {}
     for ref, record in stacks.stacks.items():

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.model.world import CheckState, Key, PullState, RecipeError
+from orchestrator.core.model.world import CheckState, PullState, RecipeError
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
+from stacks import keys
 from tests.worlds.plan.pull_requests import sha, spec
 from tests.worlds.plan.simulation import FOREIGN, Simulation
 
@@ -188,7 +189,7 @@ def test_what_half_a_list_states_destroys_nothing_either(live_world: Simulation,
     if statement == "draft":
         live_world.change(42, draft=True, recipe={"allow_drafts": False})
     else:
-        live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
+        live_world.marks[keys.pull_request(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live_world.action(42), plan_actions.Hold)
     live_world.incomplete.clear()
     assert isinstance(live_world.action(42), plan_actions.Destroy)
@@ -196,9 +197,9 @@ def test_what_half_a_list_states_destroys_nothing_either(live_world: Simulation,
 
 def test_a_broken_eph_yaml_cannot_say_that_a_label_is_missing(live_world: Simulation) -> None:  # Y1
     facts = live_world.world()
-    candidate = facts.repositories[1].requests[42]
+    candidate = facts.repositories[1].requests[keys.pull_request(1, 42)]
     broken = replace(candidate, recipe=RecipeError(("eph.yaml:1: wrong",), frozenset({"other"})))
-    repository = replace(facts.repositories[1], requests={42: broken})
+    repository = replace(facts.repositories[1], requests={keys.pull_request(1, 42): broken})
     facts = replace(facts, repositories={1: repository})
     assert [type(action) for action in plans.plan(facts, live_world.policy, live_world.now).actions] == [
         plan_actions.Refuse

@@ -9,10 +9,10 @@ import pytest
 
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Key, RunningOperation, World
+from orchestrator.core.model.world import RunningOperation, World
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
-from stacks import names
+from stacks import keys, names
 from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
 from tests.worlds.plan.pull_requests import START, sha
 from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
@@ -111,7 +111,7 @@ def test_what_broke_off_and_is_not_wanted_is_destroyed(live_world: Simulation) -
 
 def test_a_close_before_the_stack_is_there_does_not_lose_the_name() -> None:  # P2
     """Found by ``make chaos``: what was shown under that name (a deployment in progress) could not be taken back."""
-    ref = names.stack_ref(1, "acme/shop", 42)
+    ref = names.stack_ref(keys.pull_request(1, 42), "acme/shop")
     running = RunningOperation(ref, OperationVerb.UP, sha("aaaaaaa"), START, name="shop-gentle-stream-42")
     [subject] = environment_facts.collect(World({}, StackSnapshot(), running={ref: running}))
     assert subject.name == "shop-gentle-stream-42"
@@ -243,7 +243,7 @@ def test_the_label_goes_when_all_is_gone_and_comes_back_as_a_wish(live_world: Si
     live_world.advance(hours=73)
     live_world.run_cycle(3)
     assert live_world.ref(42) not in live_world.stacks
-    assert live_world.pulls[Key(1, 42)].labels == frozenset()
+    assert live_world.pulls[keys.pull_request(1, 42)].labels == frozenset()
     assert live_world.plan().changes == ()
     live_world.label(42)
     assert isinstance(live_world.action(42), plan_actions.Revive)
@@ -282,7 +282,7 @@ def test_keep_stops_expiry(live_world: Simulation) -> None:  # L5
     live_world.edit_record(42, tag=replace(tag, keep=True))
     live_world.advance(days=300)
     assert isinstance(live_world.action(42), plan_actions.Keep)
-    live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
+    live_world.marks[keys.pull_request(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live_world.action(42), plan_actions.Keep), "a mark of before it was kept counts no more"
 
 
@@ -360,7 +360,7 @@ def test_a_restart_does_not_start_the_clock_anew(live_world: Simulation) -> None
 def test_a_first_sight_of_an_older_commit_says_nothing_of_the_head(live_world: Simulation) -> None:  # L5
     live_world.push(42, "bbbbbbb")
     live_world.advance(hours=1)
-    facts = replace(live_world.world(), first_seen={Key(1, 42): (sha("aaaaaaa"), START)})
+    facts = replace(live_world.world(), first_seen={keys.pull_request(1, 42): (sha("aaaaaaa"), START)})
     update = next(
         a for a in plans.plan(facts, live_world.policy, live_world.now).actions if isinstance(a, plan_actions.Update)
     )
@@ -385,7 +385,7 @@ def test_one_that_is_refused_or_waits_can_still_be_extended(live_world: Simulati
 def test_a_stack_that_says_it_is_another_pull_requests_is_held(live_world: Simulation) -> None:  # L7
     tag = live_world.stacks[live_world.ref(42)].tag
     assert tag is not None
-    live_world.edit_record(42, tag=replace(tag, number=41))
+    live_world.edit_record(42, tag=replace(tag, key=keys.pull_request(1, 41)))
     live_world.unlabel(42)
     hold = live_world.action(42)
     assert isinstance(hold, plan_actions.Hold)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from stacks import names, tags
+from stacks import keys, names, tags
 from stacks.backends import update_history
 from stacks.backends.file import history
 from stacks.backends.file.file_backend import FileBackend
@@ -41,12 +41,12 @@ class BackendFiles:
         self.folder = folder
 
     def add(self, number: int, outputs: Any = None, **deployment: Any) -> StackRef:
-        ref = names.stack_ref(12345, "acme/shop", number)
+        ref = names.stack_ref(keys.pull_request(12345, number), "acme/shop")
         stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": BUILT} if outputs is None else outputs}
         latest = {"resources": [stack, {"type": "pulumi:providers:x"}, {"type": "eph:Service"}], **deployment}
         self.write(ref, {"version": 3, "checkpoint": {"stack": str(ref), "latest": latest}})
         self.backend.tag_file(ref).unlink(missing_ok=True)
-        value = tags.encode(StackTag(12345, "acme/shop", number, f"shop-{number}", "i", SHA, AT))
+        value = tags.encode(StackTag(keys.pull_request(12345, number), "acme/shop", f"shop-{number}", "i", SHA, AT))
         self.backend.tag_file(ref).write_text(json.dumps({"version": 1, "tags": {tags.TAG_KEY: value}}))
         past = self.backend.history_folder(ref)
         past.mkdir(parents=True, exist_ok=True)
@@ -238,7 +238,7 @@ def test_changes_are_detected(store: BackendFiles) -> None:
     ref, other = store.add(1), store.add(2)
     inventory = StackInventory(store.backend)
     first = inventory.snapshot().stacks[ref]
-    store.backend.write_tag(ref, StackTag(12345, "acme/shop", 1, "shop-1", "i", "b" * 40, AT))
+    store.backend.write_tag(ref, StackTag(keys.pull_request(12345, 1), "acme/shop", "shop-1", "i", "b" * 40, AT))
     second = inventory.snapshot().stacks[ref]
     assert second.tag is not None
     assert (second.tag.commit, second.built) == ("b" * 40, first.built)

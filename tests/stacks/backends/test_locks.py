@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from stacks import names, process_identity
+from stacks import keys, names, process_identity
 from stacks.backends.file import locks
 from stacks.backends.file.layout import FileLayout
 from stacks.backends.port import LockHeld
 from stacks.process_identity import ProcessStart
 
-REF = names.stack_ref(12345, "acme/shop", 1)
+REF = names.stack_ref(keys.pull_request(12345, 1), "acme/shop")
 TAKEN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
