@@ -10,13 +10,14 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
 from programs import targets
+from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
@@ -40,6 +41,10 @@ def _no_findings(_: EphYamlData) -> Iterable[Finding]:
     return ()
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class TargetDescription:
     """What Eph knows about a target before it runs anything there. Nothing else in Eph refers to a target by name.
@@ -48,7 +53,8 @@ class TargetDescription:
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
-    it runs if they are installed. ``preload`` lists modules worth importing before the first operation.
+    it runs if they are installed. ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
+    modules worth importing before the first operation; ``warm_up`` is called then too, and caches what operations need.
     """
 
     title: str
@@ -61,7 +67,9 @@ class TargetDescription:
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    drift_wording: DriftWording = field(default_factory=DriftWording)
     preload: tuple[str, ...] = ()
+    warm_up: Callable[[], object] = _nothing
 
 
 class UnknownTarget(LookupError):

@@ -28,6 +28,7 @@ from typing import IO, Any, TextIO
 
 from programs.kit import waiting
 from programs.redaction import Redactor
+from stacks.backends import registry as backends
 from stacks.model import Operation, OperationVerb
 from stacks.operations import dynamic_provider, lifecycle, serialization
 from stacks.operations.dynamic_provider import ProviderProcess
@@ -52,6 +53,7 @@ class Worker:
 
     def main(self) -> int:
         self._provider = dynamic_provider.start()
+        backends.schemes()  # reads what is installed, which takes longer than all else before an operation begins
         self.send("ready")
         line = self._control.readline()
         if not line.strip():

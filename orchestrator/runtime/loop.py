@@ -110,6 +110,7 @@ class Loop:
         plan = plans.plan(world, self._policy, now)
         if plan.changes and await leading.confirm_term(term):
             parts.executor.execute(plan, parts.observer.forge.repositories)
+            await asyncio.sleep(0)  # the operations begin now, not after all that follows here
         parts.monitor.watch(health_monitor.probe_requests(world))
         seen = environment_views.build(world, plan, self._policy, now)
         leads = term != 0 and leading.term == term

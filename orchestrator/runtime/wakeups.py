@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-from orchestrator.core.model.world import Key
+from stacks.model import Key
 
 RefreshScope = frozenset[Key | int]
 """Pull requests, and repositories by id. Empty: no limit."""

@@ -11,6 +11,7 @@ SDK's four threads the fifth would never be called.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import runpy
@@ -72,8 +73,11 @@ class ProviderProcess:
 
 
 def start() -> ProviderProcess:
-    for name in registry.get(DEFAULT_TARGET).description.preload:
+    description = registry.get(DEFAULT_TARGET).description
+    for name in description.preload:
         import_module(name)
+    with contextlib.suppress(Exception):  # an operation that needs it tries again, and reports why it fails
+        description.warm_up()
     if threading.active_count() > 1:
         raise RuntimeError("a worker forks its provider before it starts a thread")
     sys.stdout.flush()

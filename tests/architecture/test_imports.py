@@ -99,11 +99,22 @@ def test_composition_sets_nothing_after_construction() -> None:
 
 def test_compose_is_the_only_place_that_creates_the_loop() -> None:
     """The stories, the model and the benchmarks call ``compose`` too."""
-    creating = [
-        path.relative_to(ROOT).as_posix()
+    trees = {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
         for folder in ("orchestrator", "tests")
         for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Loop", "Executor")
-    ]
-    assert sorted(set(creating)) == ["orchestrator/app/compose.py"]
+    }
+    creating = {
+        path
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Loop", "PlanExecutor")
+    }
+    assert creating == {"orchestrator/app/runtime_parts.py"}
+    importing = {
+        path
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and "runtime_parts" in f"{node.module} {[each.name for each in node.names]}"
+    }
+    assert importing == {"orchestrator/app/compose.py"}

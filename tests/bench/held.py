@@ -30,12 +30,13 @@ PATIENCE = 120.0
 FIRST_OID = 1_000_000
 """Far above what a new server has given away."""
 SERVICE = """[program:{name}]
-command=sleep infinity
+command=/bin/sh -c "exec sleep infinity" /bin/sh
 autostart=true
 autorestart=true
 stdout_logfile=NONE
 stderr_logfile=NONE
 """
+"""The fourth word is an existing file, as the launcher is in a real one; a program without a launcher is rewritten."""
 CATALOGUE = """INSERT INTO pg_database
 SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'datname', %s::text))).*
   FROM pg_database template WHERE template.datname = 'template0'"""

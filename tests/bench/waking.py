@@ -9,6 +9,7 @@ import os
 import signal
 import statistics
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -68,17 +69,18 @@ async def sleep(running: RunningEph, number: int) -> None:
 
 
 async def send_requests(running: RunningEph, number: int, count: int) -> list[float]:
-    """Seconds until each of so many requests is answered well."""
+    """Seconds until each of that many requests succeeds. Measured in a process of their own: this one runs ephd."""
     gateway, host = f"http://{running.world.settings.gateway_listen}/", view_of(running, number).host
-
-    async def one() -> float:
-        begun = time.monotonic()
-        answer = await running.client.get(gateway, headers={"Host": host}, timeout=TIMEOUT)
-        if answer.status_code != 200:
-            raise RuntimeError(f"a cold request got {answer.status_code}: {answer.text[:300]}")
-        return time.monotonic() - begun
-
-    return list(await asyncio.gather(*(one() for _ in range(count))))
+    command = [sys.executable, "-m", "tests.bench.visitors", gateway, host, str(count)]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("they were asked for as pipes")
+    await process.stdout.readline()
+    output, _ = await process.communicate(b"go\n")
+    if process.returncode:
+        raise RuntimeError(f"{count} cold requests: exit status {process.returncode}; the reason is printed above")
+    return [float(seconds) for seconds in json.loads(output)]
 
 
 async def wake_count(running: RunningEph, number: int) -> int:

@@ -208,7 +208,7 @@ def _stack_key(path: Path) -> str:
 
 def _key(project: str, stack: str) -> str:
     parsed = names.parse(StackRef(project, stack))
-    return f"{parsed[0]}#{parsed[1]}" if parsed else f"{project}/{stack}"
+    return f"{parsed.repository}#{parsed.id}" if parsed else f"{project}/{stack}"
 
 
 def _with_process_details(line: str) -> str:

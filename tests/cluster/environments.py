@@ -14,7 +14,7 @@ from typing import Any
 
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
 from programs.targets.kubernetes.target import TARGET
-from stacks import names
+from stacks import keys, names
 from stacks.backends.inventory import StackInventory
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackTag
 from stacks.toolchain import plugins, pulumi_cli
@@ -93,7 +93,9 @@ class OperationRunner:
     def _up(self, spec: EnvironmentSpec) -> Operation:
         number = int(spec.marks["PRNumber"])
         now = datetime.now(UTC)
-        tag = StackTag(REPOSITORY, SHOP, number, spec.name, "", spec.source.commit, now, target=spec.target)
+        tag = StackTag(
+            keys.pull_request(REPOSITORY, number), SHOP, spec.name, "", spec.source.commit, now, target=spec.target
+        )
         return Operation(
             ref(number),
             OperationVerb.UP,
@@ -167,7 +169,7 @@ class OperationRunner:
 
 
 def ref(number: int) -> StackRef:
-    return names.stack_ref(REPOSITORY, SHOP, number)
+    return names.stack_ref(keys.pull_request(REPOSITORY, number), SHOP)
 
 
 @dataclass

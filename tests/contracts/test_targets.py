@@ -1,4 +1,4 @@
-"""What every target promises before it runs anything: one suite for those of Eph and the sample. Rows: T1 and O5.
+"""What every target must fulfil before it runs anything: one suite for Eph's targets and the sample. Rows: T1 and O5.
 
 The behaviour of running targets is proven by the tests of each (tests/targets, tests/cluster, tests/e2e).
 """

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, and a line to it that can be cut without a goodbye."""
+"""A real PostgreSQL for tests, and a connection to it that can be cut silently."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 class PostgresServer:
-    """Ended by ``kill -9`` of all its processes, started anew on the same folder and port."""
+    """Killed by ``kill -9`` of all its processes, and restarted with the same folder and port."""
 
     def __init__(self, folder: Path) -> None:
         found = binaries.binaries_folder()
@@ -78,7 +78,7 @@ class PostgresServer:
                 os.kill(pid, number)
 
     def _pids(self) -> list[int]:
-        """The server's own, and those that serve one client each, which lead sessions of their own."""
+        """The server's own processes, and those that serve clients, which lead their own sessions."""
         assert self._process is not None
         first = self._process.pid
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()

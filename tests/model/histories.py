@@ -29,7 +29,7 @@ def play(history: History, policy: Policy = model_world.POLICY) -> list[Problem]
             steps.take_step(opened, step)
             if problems := opened.problems_so_far():
                 return problems
-        return opened.settle()
+        return opened.heal_and_settle()
 
 
 def shrink(history: History, is_failing: Callable[[History], bool]) -> list[Step]:

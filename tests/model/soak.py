@@ -77,7 +77,7 @@ def soak(home: Path, cycles: int) -> SoakResult:
             if not figures.first and world.cycles >= cycles / 4:
                 figures.first = _measure(world, ledger)
         figures.last = _measure(world, ledger)
-        figures.problems = world.settle()
+        figures.problems = world.heal_and_settle()
     finally:
         figures.pulls = sum(world.pull_counts())
         figures.hours, figures.cycles, figures.restarts = world.time / 3600, world.cycles, world.starts
@@ -98,7 +98,7 @@ def _run_round(world: ModelWorld) -> None:
 
 def _measure(world: ModelWorld, ledger: SqlLedger) -> dict[str, int]:
     """Between two rounds, when what was open is closed."""
-    world.pass_seconds(240)
+    world.run_for(240)
     world.prune()
     gc.collect()
     return {

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from orchestrator.core.model.world import Key, PullRequest, PullState
+from orchestrator.core.model.world import PullRequest, PullState
+from stacks import keys
 from stacks.model import StackLock, StackRef
 from tests.worlds.model import invariants
 from tests.worlds.model.model_world import BAD_YAML, EPH_YAML, ModelWorld
@@ -50,7 +51,7 @@ def open_pull(world: ModelWorld, who: int, what: int) -> None:
     by, from_fork = strangers.get(what, ("ada", False))
     open_ones = [pull for pull in world.pulls() if pull.state is PullState.OPEN]
     if len(open_ones) < 8:
-        world.open(world.repositories[who % 3 % 2], by, from_fork)
+        world.open_pull(world.repositories[who % 3 % 2], by, from_fork)
 
 
 def push(world: ModelWorld, who: int, what: int) -> None:
@@ -65,7 +66,7 @@ def push_storm(world: ModelWorld, who: int, what: int) -> None:
     for _ in range(what + 2):
         push(world, who, 0)
         world.send_webhook()
-        world.pass_seconds(1.5 + what)
+        world.run_for(1.5 + what)
 
 
 def label(world: ModelWorld, who: int, _: int) -> None:
@@ -107,7 +108,7 @@ def same_commit(world: ModelWorld, who: int, _: int) -> None:
     repository = world.repository(pull.key)
     number = world.forge.open_pull(repository, pull.head_ref, "the same", pull.author, pull.from_fork)
     world.forge.label(repository, number, "preview")
-    world.undesired_at[Key(repository.id, number)] = world.time
+    world.undesired_at[keys.pull_request(repository.id, number)] = world.time
 
 
 def request_action(world: ModelWorld, who: int, what: int) -> None:
@@ -260,14 +261,14 @@ def restore_forge(world: ModelWorld, _: int, __: int) -> None:
 
 
 def pass_time(world: ModelWorld, _: int, what: int) -> None:
-    world.pass_seconds(PASSES[what % len(PASSES)])
+    world.run_for(PASSES[what % len(PASSES)])
 
 
 def pass_minutes(world: ModelWorld, _: int, what: int) -> None:
     """Not while writes fail: what is refused for ten minutes is given up, and may be half an hour late."""
     if world.forge.mood in ("writes_refused", "no_writes", "down", "limited"):
         world.forge.mood = HEALTHY
-    world.pass_seconds(300.0 * (1 + what % 3))
+    world.run_for(300.0 * (1 + what % 3))
 
 
 STEPS: Mapping[str, tuple[int, Act]] = {
@@ -291,4 +292,4 @@ def take_step(world: ModelWorld, step: Step) -> None:
     world.record_truth()
     if step.who % 2:
         world.send_webhook()
-    world.pass_seconds(PASSES[(step.who + step.what) % 4])
+    world.run_for(PASSES[(step.who + step.what) % 4])

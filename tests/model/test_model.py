@@ -70,7 +70,7 @@ class AnyHistory(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if not self.world.problems_so_far():
-                assert self.world.settle() == []
+                assert self.world.heal_and_settle() == []
         finally:
             self.world.close()
 

@@ -35,20 +35,20 @@ def test_two_hundred_labelled_at_once_go_through_in_order_and_see_their_place() 
     policy = Policy(max_environments=PULLS, max_per_repository=PULLS, max_concurrent=4)
     with model_world.running_world(policy) as town:
         for _ in range(PULLS):
-            town.open(town.repositories[0])
+            town.open_pull(town.repositories[0])
         town.send_webhook()
-        town.pass_seconds(3)
+        town.run_for(3)
         _check_positions_shown(town)
         waited = _queue_positions(town)
         while waited:
-            town.pass_seconds(30)
+            town.run_for(30)
             now = _queue_positions(town)
             assert all(now[number] < waited[number] for number in now), "everybody moves up"
             assert [number for number in sorted(waited, key=waited.__getitem__) if number in now] == sorted(
                 now, key=now.__getitem__
             ), "nobody overtakes"
             waited = now
-        town.pass_seconds(60)
+        town.run_for(60)
         assert [view.phase for view in town.last_cycle().views] == [Phase.READY] * PULLS
         assert len(town.machine.built_commits) == PULLS
         assert town.problems_so_far() == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.port import ForgeUnavailable
+from stacks import keys
 from tests.worlds.composition import INTERVAL
 from tests.worlds.eph_files import eph_yaml
 from tests.worlds.world import World
@@ -20,36 +20,36 @@ def take_listed(world: World) -> list[str]:
 
 async def test_only_what_changed_is_read_early(world: World) -> None:
     pay = world.forge.create_repository("acme/pay", eph_yaml())
-    await world.cycle()
+    await world.run_cycle()
     assert take_listed(world) == ["acme/pay", "acme/shop"]
-    number = world.open()
-    await world.loop.cycle(True, frozenset({Key(world.shop.id, number)}))
+    number = world.open_pull()
+    await world.loop.cycle(True, frozenset({keys.pull_request(world.shop.id, number)}))
     assert take_listed(world) == ["acme/shop"]
     assert world.view(number) is not None
     await world.loop.cycle(True, frozenset({pay.id, 4711}))
     assert take_listed(world) == ["acme/pay"]
     assert world.view(number) is not None
-    await world.settle()
+    await world.wait_until_idle()
 
 
 async def test_a_storm_about_one_does_not_starve_the_others(world: World) -> None:
     world.forge.create_repository("acme/pay", eph_yaml())
-    await world.cycle()
+    await world.run_cycle()
     for _ in range(10):
         world.now += timedelta(seconds=4)
         await world.loop.cycle(True, frozenset({world.shop.id}))
     assert take_listed(world).count("acme/pay") == 1 + 40 // INTERVAL.total_seconds()
-    await world.settle()
+    await world.wait_until_idle()
 
 
 async def test_an_early_look_heals_nothing_that_it_did_not_read(world: World) -> None:
     """Pitfall 3: the listing failed; what a webhook then makes us read says nothing of the other repositories."""
     pay = world.forge.create_repository("acme/pay", eph_yaml())
-    await world.cycle()
+    await world.run_cycle()
     world.now += INTERVAL
     world.forge.fail_next(ForgeUnavailable("down"), "repositories")
-    await world.cycle()
+    await world.run_cycle()
     await world.loop.cycle(True, frozenset({world.shop.id}))
     facts = world.last_cycle.forge.facts
     assert (facts[world.shop.id].complete, facts[pay.id].complete) == (True, False)
-    await world.settle()
+    await world.wait_until_idle()

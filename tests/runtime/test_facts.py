@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.model.image_lookup import ImageLookup
-from orchestrator.core.model.world import CompletedRepair, Intent, IntentKind, Key, PullRequest, PullState
+from orchestrator.core.model.world import CompletedRepair, Intent, IntentKind, PullRequest, PullState
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.commits import FirstSeenCommits
@@ -17,15 +17,15 @@ from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.facts.suite_history import SuiteHistory
-from stacks import names
+from stacks import keys, names
 from stacks.model import OperationResult, OperationVerb, Outcome, StackSnapshot
 from tests.worlds.eph_files import BAD_YAML
 from tests.worlds.world import World
 from tests.worlds.world_process import START
 
 REPOSITORY = 28
-KEY = Key(REPOSITORY, 1)
-REF = names.stack_ref(REPOSITORY, "shop", 1)
+KEY = keys.pull_request(REPOSITORY, 1)
+REF = names.stack_ref(keys.pull_request(REPOSITORY, 1), "shop")
 
 
 def result_of(verb: OperationVerb, outcome: Outcome, commit: str = "a" * 40) -> OperationResult:
@@ -176,14 +176,16 @@ def test_an_interruption_counts_only_if_a_newer_commit_caused_it() -> None:  # L
 
 async def test_many_lives_of_pull_requests_leave_nothing_in_memory(world: World) -> None:  # L2
     for each in range(30):
-        number = world.open(str(each), files={"text": str(each), **({"eph.yaml": BAD_YAML} if each % 5 == 0 else {})})
+        number = world.open_pull(
+            str(each), files={"text": str(each), **({"eph.yaml": BAD_YAML} if each % 5 == 0 else {})}
+        )
         if each % 3 == 0:
             world.stacks.fail(world.ref(number), "exit code 2", times=2)
         await world.run_for(seconds=20)
         world.push(number)
         await world.run_for(seconds=20)
         world.request_action("extend" if each % 2 else "retry", number)
-        world.forge.close_pull(world.shop, number)
+        world.close_pull(number)
         await world.run_for(seconds=20)
     await world.run_for(minutes=5)
     facts = world.facts

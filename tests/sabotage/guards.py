@@ -114,7 +114,7 @@ MODELLED = (
     ),
     Guard(
         "a stack whose name is not known protects its number", "lost",
-        (Patch(ORPHANS, "            numbers.add(str(subject.key.number))", "            pass"),),
+        (Patch(ORPHANS, "            numbers.add(subject.key.id)", "            pass"),),
         (("open", 0, 0), ("pass", 0, 5), ("push", 0, 7), ("cut_state", 0, 0), ("unlabel", 0, 0), ("pass", 0, 6)),
     ),
     Guard(

@@ -49,7 +49,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[ActionsSetup]:
 
 async def test_down_removes_the_label_and_destroys_the_environment(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     asked = await setup.actions.down(f"acme/shop#{number}", "bob")
     assert asked.phase is Phase.READY
@@ -61,7 +61,7 @@ async def test_down_removes_the_label_and_destroys_the_environment(setup: Action
 
 async def test_down_is_refused_when_the_label_cant_be_removed(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeRefused("the token may not change labels"), "remove_label")
     with refused(RefusalReason.FORGE_ERROR, "may not change labels"):
@@ -72,10 +72,10 @@ async def test_down_is_refused_when_the_label_cant_be_removed(setup: ActionsSetu
 
 async def test_down_accepts_a_label_that_is_already_removed(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeNotFound("no such label"), "remove_label")
-    town.forge.unlabel(town.shop, number, "preview")
+    town.unlabel(number)
     await setup.actions.down(f"acme/shop#{number}", "bob")
     await town.run_for(minutes=1)
     assert town.stack(number) is None
@@ -83,7 +83,7 @@ async def test_down_accepts_a_label_that_is_already_removed(setup: ActionsSetup)
 
 async def test_extend_postpones_the_expiry_in_the_stacks_tag(setup: ActionsSetup) -> None:  # L5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     view = town.view(number)
     assert view is not None
@@ -100,7 +100,7 @@ async def test_extend_postpones_the_expiry_in_the_stacks_tag(setup: ActionsSetup
 
 async def test_extend_is_refused_before_creation(setup: ActionsSetup) -> None:  # L5
     town = setup.world
-    number = town.open(from_fork=True)
+    number = town.open_pull(from_fork=True)
     await town.run_for(minutes=1)
     with refused(RefusalReason.NOT_CREATED):
         await setup.actions.extend(f"acme/shop#{number}", 3600, "bob")
@@ -109,7 +109,7 @@ async def test_extend_is_refused_before_creation(setup: ActionsSetup) -> None:  
 async def test_only_the_newest_commit_of_a_fork_can_be_approved(setup: ActionsSetup) -> None:
     """S2, pitfall 7: an approval is for one commit, and never for one that was pushed after it."""
     town = setup.world
-    number = town.open(by="mallory", from_fork=True)
+    number = town.open_pull(by="mallory", from_fork=True)
     name, old = f"acme/shop#{number}", town.head(number)
     await town.run_for(minutes=1)
     requested_at = town.now
@@ -128,7 +128,7 @@ async def test_only_the_newest_commit_of_a_fork_can_be_approved(setup: ActionsSe
 
 async def test_approval_is_refused_without_a_fork_or_when_its_status_fails(setup: ActionsSetup) -> None:  # S2
     town = setup.world
-    own, fork = town.open("own"), town.open("fork", from_fork=True)
+    own, fork = town.open_pull("own"), town.open_pull("fork", from_fork=True)
     await town.run_for(minutes=1)
     with refused(RefusalReason.NOT_A_FORK):
         await setup.actions.approve_commit(f"acme/shop#{own}", town.head(own), "ada")
@@ -141,7 +141,7 @@ async def test_approval_is_refused_without_a_fork_or_when_its_status_fails(setup
 
 async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     name = f"acme/shop#{number}"
     await town.run_for(minutes=1)
     await setup.actions.keep(name, True, "ada")
@@ -160,7 +160,7 @@ async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
 
 
 async def test_keep_is_refused_before_creation(setup: ActionsSetup) -> None:  # L5
-    number = setup.world.open(from_fork=True)
+    number = setup.world.open_pull(from_fork=True)
     await setup.world.run_for(minutes=1)
     with refused(RefusalReason.NOT_CREATED):
         await setup.actions.keep(f"acme/shop#{number}", True, "bob")
@@ -189,7 +189,7 @@ async def test_a_branch_stays_down_until_up_or_a_push(setup: ActionsSetup) -> No
 
 async def test_up_retries_a_failed_environment_at_once(setup: ActionsSetup) -> None:  # P5, L5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     town.stacks.fail(town.ref(number), "exit code 2", times=3)
     await town.run_for(minutes=1)
     assert town.phase(number) is Phase.FAILED
@@ -200,7 +200,7 @@ async def test_up_retries_a_failed_environment_at_once(setup: ActionsSetup) -> N
 
 async def test_only_the_plan_on_hold_can_be_approved(setup: ActionsSetup) -> None:  # L7
     town = setup.world
-    numbers = [town.open(str(each)) for each in range(9)]
+    numbers = [town.open_pull(str(each)) for each in range(9)]
     await town.run_for(minutes=2)
     with refused(RefusalReason.PLAN_NOT_HELD, "abcdef"):
         await setup.actions.approve_plan("abcdef", "bob")
@@ -237,7 +237,7 @@ async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
 ) -> None:  # P5
     monkeypatch.setattr("orchestrator.service.environment_service.FOLLOW_INTERVAL", 0)
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.stacks.logs[town.ref(number)] = log = ["one", "two"]
     told: list[str] = []
@@ -246,14 +246,14 @@ async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
         if line == "two":
             log.append("three")
         if line == "three":
-            town.forge.close_pull(town.shop, number)
+            town.close_pull(number)
             await town.run_for(minutes=1)
     assert told == ["one", "two", "three"]
 
 
 async def test_unknown_names_are_reported(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     view = town.view(number)
     assert view is not None
@@ -266,10 +266,10 @@ async def test_unknown_names_are_reported(setup: ActionsSetup) -> None:  # P5
 
 async def test_events_of_a_destroyed_environment_are_found_by_its_stack(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     ref = town.ref(number)
-    town.forge.close_pull(town.shop, number)
+    town.close_pull(number)
     await town.run_for(minutes=1)
     kinds = [event.kind for event in await setup.actions.events(str(ref), 0, 100, False)]
     assert kinds[0] == "environment.creating"
@@ -283,7 +283,7 @@ class UnavailableLedger(MemoryLedger):
 
 async def test_an_unavailable_event_log_is_a_503_and_breaks_nothing_else(setup: ActionsSetup) -> None:  # O1, P7
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     setup.actions._deps.ledger = UnavailableLedger()
     app = create_app(setup.actions, ApiSettings("1", tokens=(Token.from_secret(ADMIN, "ann", Role.ADMIN),)))

@@ -29,7 +29,7 @@ class ChatWorld:
         self.world = World(chat=True)
 
     async def kill(self) -> None:
-        await self.world.restart()
+        await self.world.crash()
 
     async def ask(self, number: int, body: str, by: str = "ada", **span: float) -> frozenset[Reaction]:
         comment = self.say(number, body, by)
@@ -52,7 +52,7 @@ async def chat_world() -> AsyncIterator[ChatWorld]:
 
 async def test_up_adds_the_label_and_creates_the_environment(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open(label=False)
+    number = town.open_pull(label=False)
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph up") == DONE
     assert town.forge.pull(town.shop, number).labels == {"preview"}
@@ -66,7 +66,7 @@ PHRASES = EPH_YAML + "triggers:\n  - {type: comment, phrases: [please preview, /
 async def test_a_phrase_in_the_default_branchs_eph_yaml_works_like_up(chat_world: ChatWorld) -> None:
     """L3, S2: from people with write access only, found by polling, obeyed once, kept as the server's label."""
     town = chat_world.world
-    number = town.open(label=False)
+    number = town.open_pull(label=False)
     town.forge.push(town.shop, "main", {"eph.yaml": PHRASES})
     await town.run_for(minutes=3)
     assert await chat_world.ask(number, "/deploy", by="mallory") == {Reaction.REFUSED}
@@ -85,14 +85,14 @@ async def test_a_phrase_in_the_default_branchs_eph_yaml_works_like_up(chat_world
 async def test_a_pull_request_cant_define_phrases(chat_world: ChatWorld) -> None:
     """S3"""
     town = chat_world.world
-    number = town.open(files={"eph.yaml": PHRASES}, label=False)
+    number = town.open_pull(files={"eph.yaml": PHRASES}, label=False)
     await town.run_for(minutes=3)
     assert await chat_world.ask(number, "please preview") == frozenset()
 
 
 async def test_down_removes_the_label_and_up_adds_it_again(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph down") == DONE
     assert town.stack(number) is None
@@ -103,7 +103,7 @@ async def test_down_removes_the_label_and_up_adds_it_again(chat_world: ChatWorld
 
 async def test_up_recreates_an_expired_environment(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     await town.skip_ahead(hours=73)
     await town.run_for(minutes=2)
@@ -114,7 +114,7 @@ async def test_up_recreates_an_expired_environment(chat_world: ChatWorld) -> Non
 
 async def test_retry_retries_a_stalled_environment(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     town.stacks.fail(town.ref(number), "exit code 2", times=5)
     await town.run_for(minutes=50)
     assert town.phase(number) is Phase.STALLED
@@ -125,7 +125,7 @@ async def test_retry_retries_a_stalled_environment(chat_world: ChatWorld) -> Non
 async def test_extend_and_keep_are_stored_on_the_stack(chat_world: ChatWorld) -> None:
     """P8: the last word comes when a kill can take nothing back."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     before = town.view(number)
     assert before is not None
@@ -145,7 +145,7 @@ async def test_extend_and_keep_are_stored_on_the_stack(chat_world: ChatWorld) ->
 async def test_unpersisted_request_survives_a_kill(chat_world: ChatWorld) -> None:
     """L2: seen, and not yet done: the next life does it."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.hold(number)
     town.push(number)
@@ -165,7 +165,7 @@ async def test_unpersisted_request_survives_a_kill(chat_world: ChatWorld) -> Non
 async def test_command_is_executed_once(chat_world: ChatWorld) -> None:
     """P8: neither a restart, nor a webhook that comes twice, nor an edit does it again."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     comment = chat_world.say(number, "/eph extend 24h")
     for _ in range(3):
@@ -187,7 +187,7 @@ async def test_command_is_executed_once(chat_world: ChatWorld) -> None:
 async def test_why_logs_and_help_reply_in_the_same_comment(chat_world: ChatWorld) -> None:
     """P1, P8: the newest answer stands there, and there is never a second comment."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     chat_world.world.target.printed = ["GET / 200", "```", "@acme/all look <img src=x>"]
     assert await chat_world.ask(number, "/eph logs") == DONE
@@ -202,7 +202,7 @@ async def test_why_logs_and_help_reply_in_the_same_comment(chat_world: ChatWorld
 
 
 async def test_wake_of_an_awake_environment_is_reported(chat_world: ChatWorld) -> None:
-    number = chat_world.world.open()
+    number = chat_world.world.open_pull()
     await chat_world.world.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph wake") == DONE
     assert "is already awake" in chat_world.world.comment(number)
@@ -210,7 +210,7 @@ async def test_wake_of_an_awake_environment_is_reported(chat_world: ChatWorld) -
 
 async def test_help_works_without_an_environment(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open(label=False)
+    number = town.open_pull(label=False)
     await town.run_for(minutes=1)
     assert town.comment(number) == ""
     assert await chat_world.ask(number, "/eph retry") == CONFUSED
@@ -221,10 +221,10 @@ async def test_help_works_without_an_environment(chat_world: ChatWorld) -> None:
 async def test_reply_does_not_replace_the_final_report(chat_world: ChatWorld) -> None:
     """P1: it says removed long after the answer is forgotten."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     await chat_world.ask(number, "/eph why")
-    town.forge.merge(town.shop, number)
+    town.merge(number)
     await town.run_for(minutes=5)
     assert "Destroyed" in town.comment(number)
 
@@ -232,7 +232,7 @@ async def test_reply_does_not_replace_the_final_report(chat_world: ChatWorld) ->
 async def test_command_from_stranger_is_rejected(chat_world: ChatWorld) -> None:
     """P8, S2: whoever may not push, may not command."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     before = town.comment(number)
     assert await chat_world.ask(number, "/eph down", by="mallory") == {Reaction.REFUSED}
@@ -243,7 +243,7 @@ async def test_command_from_stranger_is_rejected(chat_world: ChatWorld) -> None:
 
 @pytest.mark.parametrize("by", ["eph-bot", "dependabot[bot]"])
 async def test_command_from_bot_is_ignored(chat_world: ChatWorld, by: str) -> None:
-    number = chat_world.world.open()
+    number = chat_world.world.open_pull()
     chat_world.world.forge.grant_write(chat_world.world.shop, by)
     await chat_world.world.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph down", by=by) == frozenset()
@@ -252,7 +252,7 @@ async def test_command_from_bot_is_ignored(chat_world: ChatWorld, by: str) -> No
 
 async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph upp") == CONFUSED
     assert "Unknown command 'upp'" in town.comment(number)
@@ -261,11 +261,11 @@ async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
 
 async def test_old_comments_and_closed_pull_requests_are_ignored(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number, closed = town.open(), town.open()
+    number, closed = town.open_pull(), town.open_pull()
     old = town.forge.add_comment(
         town.shop, number, "/eph down", town.now - MAX_COMMENT_AGE - timedelta(seconds=1), "ada"
     )
-    town.forge.close_pull(town.shop, closed)
+    town.close_pull(closed)
     late = chat_world.say(closed, "/eph up")
     await town.run_for(minutes=2)
     assert chat_world.reactions(old) == chat_world.reactions(late) == frozenset()
@@ -275,7 +275,7 @@ async def test_old_comments_and_closed_pull_requests_are_ignored(chat_world: Cha
 async def test_command_is_retried_when_the_forge_is_down(chat_world: ChatWorld) -> None:
     """L2: nothing that was said is lost by an answer that does not come."""
     town = chat_world.world
-    number = town.open(label=False)
+    number = town.open_pull(label=False)
     await town.run_for(minutes=1)
     comment = chat_world.say(number, "/eph up")
     for verb in ("comments_since", "may_write", "react", "add_label"):
@@ -288,7 +288,7 @@ async def test_command_is_retried_when_the_forge_is_down(chat_world: ChatWorld) 
 
 async def test_missing_label_permission_is_reported(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open(label=False)
+    number = town.open_pull(label=False)
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeRefused("the token may not change labels"), "add_label")
     assert await chat_world.ask(number, "/eph up") == CONFUSED
@@ -298,7 +298,7 @@ async def test_missing_label_permission_is_reported(chat_world: ChatWorld) -> No
 async def test_approve_applies_only_to_a_commit_older_than_the_comment(chat_world: ChatWorld) -> None:
     """S2, pitfall 7: a push that came later needs a word of its own, or the commit's number."""
     town = chat_world.world
-    number = town.open(by="mallory", from_fork=True)
+    number = town.open_pull(by="mallory", from_fork=True)
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph approve", by="mallory") == {Reaction.REFUSED}
     town.push(number)
@@ -315,7 +315,7 @@ async def test_approve_applies_only_to_a_commit_older_than_the_comment(chat_worl
 async def test_many_commands_are_rate_limited(chat_world: ChatWorld) -> None:
     """S3: strangers cost a bounded number of reactions, and do not use up what the others have."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     theirs = [chat_world.say(number, "/eph down", "mallory") for _ in range(60)]
     ours = [chat_world.say(number, "/eph why") for _ in range(15)]
@@ -329,7 +329,7 @@ async def test_many_commands_are_rate_limited(chat_world: ChatWorld) -> None:
 async def test_a_host_without_reactions_executes_a_command_once_per_process(chat_world: ChatWorld) -> None:
     """And never for what was said before it, for nobody knows whether that was done."""
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeUnsupported("this Git host has no reactions"), "react", count=999)
     chat_world.say(number, "/eph extend 24h")
@@ -342,7 +342,7 @@ async def test_a_host_without_reactions_executes_a_command_once_per_process(chat
 
 async def test_a_deleted_comment_breaks_nothing(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeNotFound("no such comment"), "react", count=2)
     await chat_world.ask(number, "/eph why")
@@ -354,7 +354,7 @@ async def test_forge_without_comment_listing_is_reported_once(chat_world: ChatWo
     town.forge.fail_next(
         ForgeUnsupported("acme/shop: this Git host does not list comments"), "comments_since", count=999
     )
-    number = town.open()
+    number = town.open_pull()
     await town.skip_ahead(hours=3)
     assert town.phase(number) is Phase.READY
     assert len([said for said in town.event_messages("cycle.failed") if "does not list" in said]) == 1
@@ -362,7 +362,7 @@ async def test_forge_without_comment_listing_is_reported_once(chat_world: ChatWo
 
 async def test_invalid_eph_yaml_does_not_block_commands(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    number = town.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph why") == DONE
     assert "is invalid" in town.comment(number)

@@ -17,7 +17,7 @@ from tests.worlds.world import World
 
 async def test_the_states_file_explains_every_host(world: World, tmp_path: Path) -> None:
     world.listeners.append(GatewayStatesFile(tmp_path / "gateway").on_cycle)
-    number = world.open()
+    number = world.open_pull()
     world.stacks.fail(world.ref(number), "exit code 2", times=9)
     await world.run_for(seconds=5)
     view = world.view(number)
@@ -30,7 +30,7 @@ async def test_the_states_file_explains_every_host(world: World, tmp_path: Path)
 
 async def test_unchanged_state_is_not_rewritten(world: World, tmp_path: Path) -> None:  # L4
     states, path = GatewayStatesFile(tmp_path), tmp_path / "states.json"
-    world.open()
+    world.open_pull()
     await world.run_for(minutes=1)
     states.on_cycle(world.last_cycle)
     path.unlink()
@@ -41,19 +41,19 @@ async def test_unchanged_state_is_not_rewritten(world: World, tmp_path: Path) ->
 
 
 async def test_final_report_comes_from_the_destroy(world: World) -> None:  # P1
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
-    world.forge.merge(world.shop, number)
+    world.merge(number)
     await world.run_for(minutes=5)
     assert "is merged" in world.comment(number)
     assert "Not wanted" not in world.comment(number)
 
 
 async def test_failed_final_report_is_retried(world: World) -> None:  # P1
-    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    number = world.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeUnavailable("503"), "upsert_comment", count=2)
-    world.forge.unlabel(world.shop, number, "preview")
+    world.unlabel(number)
     await world.run_for(seconds=1)
     assert "No longer needed" not in world.comment(number)
     await world.run_for(minutes=5)
@@ -61,17 +61,17 @@ async def test_failed_final_report_is_retried(world: World) -> None:  # P1
 
 
 async def test_incomplete_snapshot_sends_no_final_report(world: World) -> None:  # P1, pitfall 3
-    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    number = world.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     before = world.comment(number)
     world.forge.truncate_next_pulls(world.shop, 0)
-    await world.cycle()
+    await world.run_cycle()
     assert world.view(number) is None
     assert world.comment(number) == before
 
 
 async def test_a_failed_final_report_is_retried_until_it_is_rejected_for_good(world: World) -> None:
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     view = world.view(number)
     assert view is not None
@@ -81,7 +81,7 @@ async def test_a_failed_final_report_is_retried_until_it_is_rejected_for_good(wo
     world.now = world.now.replace(minute=world.now.minute + 5)
     assert await world.notifier.report_destroyed(operation, "it is merged") is True
     assert "Destroyed" in world.comment(number)
-    another = world.open("another")
+    another = world.open_pull("another")
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=9)
     assert (
@@ -93,7 +93,7 @@ async def test_a_failed_final_report_is_retried_until_it_is_rejected_for_good(wo
 
 
 async def test_a_report_that_crashes_is_recorded_and_the_next_one_works(world: World) -> None:  # P1
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.forge.words_error = ZeroDivisionError("a fault of ours")
     await world.notifier.report()
@@ -107,7 +107,7 @@ async def test_a_report_that_crashes_is_recorded_and_the_next_one_works(world: W
 
 async def test_deployments_follow_the_whole_lifecycle(world: World) -> None:  # P2, pitfalls 2 and 9
     """Made, moved on by a push, found again by a life that remembers nothing, and gone with the environment."""
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     view, first = world.view(number), world.head(number)
     assert view is not None
@@ -117,21 +117,21 @@ async def test_deployments_follow_the_whole_lifecycle(world: World) -> None:  # 
         return {sha: report.state.value for sha, report in there.items()}
 
     assert states() == {first: "success"}
-    await world.restart()
+    await world.crash()
     world.push(number)
     await world.run_for(minutes=1)
     assert states() == {first: "inactive", world.head(number): "success"}
-    world.forge.merge(world.shop, number)
+    world.merge(number)
     await world.run_for(minutes=1)
     assert world.stack(number) is None
     assert world.forge.deployments(world.shop) == {}
 
 
 async def test_a_deployment_that_cant_be_retired_doesnt_block_a_destroy(world: World) -> None:  # P2, L7
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeUnavailable("502"), "retire_deployment", count=12)
-    world.forge.merge(world.shop, number)
+    world.merge(number)
     await world.run_for(hours=1)
     assert world.stack(number) is None
     await world.run_for(hours=5)
@@ -140,13 +140,13 @@ async def test_a_deployment_that_cant_be_retired_doesnt_block_a_destroy(world: W
 
 async def test_a_stack_without_its_tag_retires_its_deployments(world: World) -> None:  # P2, L8
     """Found by ``make chaos``: half-made, its tag gone, its pull request closed, and it was "in progress" for ever."""
-    number = world.open()
+    number = world.open_pull()
     ref = world.ref(number)
     world.stacks.fail(ref, "exit code 2")
     await world.run_for(seconds=5)
     assert world.forge.deployments(world.shop)
     world.stacks.records[ref] = replace(world.stacks.records[ref], tag=None)
-    world.forge.close_pull(world.shop, number)
+    world.close_pull(number)
     await world.run_for(minutes=1)
     assert world.stack(number) is None
     assert world.forge.deployments(world.shop) == {}

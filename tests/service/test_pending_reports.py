@@ -26,22 +26,22 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def test_environment_removed_during_downtime_is_reported(world: World) -> None:
-    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    number = world.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     assert "Not created" in world.comment(number)
-    await world.restart()
-    world.forge.close_pull(world.shop, number)
+    await world.crash()
+    world.close_pull(number)
     await world.run_for(minutes=1)
     assert "No longer needed" in world.comment(number)
 
 
 async def test_a_check_in_progress_on_an_older_commit_is_completed(world: World) -> None:
     """P2, pitfall 9: killed while it made one commit; when it is back, another one is wanted."""
-    number = world.open()
+    number = world.open_pull()
     world.hold(number)
     await world.run_for(minutes=1)
     older = world.head(number)
-    await world.restart()
+    await world.crash()
     world.push(number)
     await world.run_for(minutes=2)
     assert world.forge.reports(world.shop, older)["eph/preview"].conclusion is Conclusion.NEUTRAL
@@ -49,35 +49,35 @@ async def test_a_check_in_progress_on_an_older_commit_is_completed(world: World)
 
 
 async def test_desired_environment_gets_no_final_report(world: World) -> None:
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=1)
     assert "Ready" in world.comment(number)
     assert world.comment(number).count("Not wanted") == 0
 
 
 async def test_a_final_report_waits_until_the_repository_is_readable(world: World) -> None:
-    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    number = world.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     world.forge.truncate_next_pulls(world.shop, 0)
-    await world.cycle()
-    world.forge.close_pull(world.shop, number)
+    await world.run_cycle()
+    world.close_pull(number)
     await world.run_for(minutes=1)
     assert "No longer needed" in world.comment(number)
 
 
 async def test_an_environment_that_leaves_without_a_destroy_leaves_no_logs(world: World) -> None:
-    number, other = world.open(files={"text": "x", "eph.yaml": BAD_YAML}), world.open()
+    number, other = world.open_pull(files={"text": "x", "eph.yaml": BAD_YAML}), world.open_pull()
     await world.run_for(minutes=1)
-    world.forge.close_pull(world.shop, number)
-    world.forge.close_pull(world.shop, other)
+    world.close_pull(number)
+    world.close_pull(other)
     await world.run_for(minutes=2)
     assert world.ref(number) in world.stacks.forgotten  # the other one, whose destroy said so, may be forgotten twice
 
 
 async def test_a_renamed_repositorys_old_stack_leaves_no_logs_and_no_final_report(world: World) -> None:
-    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    number = world.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     old = world.ref(number)
     view = world.view(number)
@@ -91,27 +91,27 @@ async def test_a_renamed_repositorys_old_stack_leaves_no_logs_and_no_final_repor
 
 async def test_a_refusal_that_ends_doesnt_leave_an_outdated_comment(world: World) -> None:
     """One 404 of a Git host in trouble, just as the environment became ready."""
-    number = world.open()
+    number = world.open_pull()
     world.forge.fail_next(ForgeNotFound("not found"), "upsert_comment")
     await world.run_for(minutes=1)
     assert "Ready" in world.comment(number)
 
 
 async def test_a_final_report_that_was_rejected_once_is_retried(world: World) -> None:
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("403 just now"), "upsert_comment", count=2)
-    world.forge.close_pull(world.shop, number)
+    world.close_pull(number)
     await world.run_for(minutes=2)
     assert world.view(number) is None
     assert "Destroyed" in world.comment(number)
 
 
 async def test_a_final_report_that_is_always_rejected_is_abandoned(world: World) -> None:
-    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    number = world.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=1000)
-    world.forge.close_pull(world.shop, number)
+    world.close_pull(number)
     await world.run_for(minutes=5)
     assert world.stacks.forgotten == []
     await world.run_for(minutes=30)
@@ -120,7 +120,7 @@ async def test_a_final_report_that_is_always_rejected_is_abandoned(world: World)
 
 async def test_an_outdated_view_isnt_reported_after_the_final_report(world: World) -> None:
     """The Git host hangs just after the destroy, so that no new look replaces the last one."""
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     view = world.view(number)
     assert view is not None

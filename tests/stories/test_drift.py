@@ -17,7 +17,7 @@ database:
 
 
 async def test_a_part_that_is_lost_is_noticed_at_the_next_look_repaired_and_told(world: World) -> None:  # L9, P1, O1
-    number = world.open(files={"eph.yaml": WITH_DATABASE})
+    number = world.open_pull(files={"eph.yaml": WITH_DATABASE})
     await world.run_for(minutes=2)
     view = world.view(number)
     assert view is not None
@@ -43,7 +43,7 @@ async def test_a_part_that_is_lost_is_noticed_at_the_next_look_repaired_and_told
 
 
 async def test_a_target_that_cannot_be_looked_at_has_lost_nothing(world: World) -> None:  # L9
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=2)
     ups = len(world.built_commits(number))
     world.target.unreadable = True
@@ -53,20 +53,20 @@ async def test_a_target_that_cannot_be_looked_at_has_lost_nothing(world: World) 
 
 
 async def test_a_repair_outlives_a_restart_in_what_is_told(world: World) -> None:  # L2, L9
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=2)
     view = world.view(number)
     assert view is not None
     world.target.lose(f"Service:{view.name}/web")
     await world.run_for(minutes=1)
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=1)
     assert "the service web wasn't running; it was restarted" in world.comment(number)
 
 
 async def test_a_new_commit_looks_at_what_is_there_when_something_is_lost(world: World) -> None:  # L9
     """Else its migration would be told to run in a database that is gone."""
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=2)
     view = world.view(number)
     assert view is not None

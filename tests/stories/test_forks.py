@@ -26,14 +26,14 @@ def approve(world: World, number: int, commit: str = "") -> None:
 
 
 async def test_the_label_alone_lets_nothing_run(world: World) -> None:
-    number = world.open(by="mallory", from_fork=True)
+    number = world.open_pull(by="mallory", from_fork=True)
     await world.run_for(hours=1)
     assert world.phase(number) is Phase.WAITING
     assert world.stacks.started == []
 
 
 async def test_approval_is_of_one_commit_and_a_push_takes_it_back(world: World) -> None:
-    number = world.open(by="mallory", from_fork=True)
+    number = world.open_pull(by="mallory", from_fork=True)
     first = world.head(number)
     approve(world, number)
     await world.run_for(minutes=1)
@@ -49,11 +49,11 @@ async def test_approval_is_of_one_commit_and_a_push_takes_it_back(world: World) 
 
 async def test_a_push_between_approval_and_checkout_is_not_built(world: World) -> None:
     """The operation is given the approved commit, and the branch has moved on by the time it looks."""
-    number = world.open(by="mallory", from_fork=True)
+    number = world.open_pull(by="mallory", from_fork=True)
     approved = world.head(number)
     approve(world, number)
     ref = world.hold(number)
-    await world.cycle()
+    await world.run_cycle()
     world.push(number)
     await world.run_for(seconds=10)
     world.release(ref)
@@ -62,7 +62,7 @@ async def test_a_push_between_approval_and_checkout_is_not_built(world: World) -
 
 
 async def test_approval_of_an_older_commit_lets_the_newer_wait(world: World) -> None:
-    number = world.open(by="mallory", from_fork=True)
+    number = world.open_pull(by="mallory", from_fork=True)
     old = world.head(number)
     world.push(number)
     approve(world, number, old)
@@ -74,7 +74,7 @@ async def test_approval_of_an_older_commit_lets_the_newer_wait(world: World) -> 
 async def test_what_a_fork_writes_into_eph_yaml_decides_nothing(world: World) -> None:
     """Neither before the approval nor after it: the file is the base branch's."""
     theirs = EPH_YAML.replace("python3 web.py", "steal").replace("name: shop", "name: theirs")
-    number = world.open(by="mallory", from_fork=True, files={"eph.yaml": theirs})
+    number = world.open_pull(by="mallory", from_fork=True, files={"eph.yaml": theirs})
     approve(world, number)
     await world.run_for(minutes=1)
     view = world.view(number)
@@ -87,17 +87,17 @@ async def test_what_a_fork_writes_into_eph_yaml_decides_nothing(world: World) ->
 
 
 async def test_marks_that_cannot_be_read_are_no_approval(world: World) -> None:
-    number = world.open(by="mallory", from_fork=True)
+    number = world.open_pull(by="mallory", from_fork=True)
     approve(world, number)
     world.forge.fail_next(ForgeUnavailable("502"), "decisions", count=2)
-    await world.cycle()
+    await world.run_cycle()
     assert world.phase(number) is Phase.WAITING
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
 
 
 async def test_a_withdrawn_approval_keeps_the_next_build_from_starting(world: World) -> None:
-    number = world.open(by="mallory", from_fork=True)
+    number = world.open_pull(by="mallory", from_fork=True)
     approve(world, number)
     await world.run_for(minutes=1)
     world.forge.mark(world.shop, world.head(number), APPROVED, "")
@@ -116,7 +116,7 @@ async def test_a_withdrawn_approval_keeps_the_next_build_from_starting(world: Wo
 async def test_a_server_may_refuse_what_is_approved(policy: Policy, words: str) -> None:
     """Y4: ``forks.allow`` and ``forks.guarded``."""
     town = World(policy)
-    number = town.open(by="mallory", from_fork=True)
+    number = town.open_pull(by="mallory", from_fork=True)
     approve(town, number)
     await town.run_for(minutes=5)
     assert town.phase(number) is Phase.REFUSED
@@ -127,7 +127,7 @@ async def test_a_server_may_refuse_what_is_approved(policy: Policy, words: str) 
 
 async def test_a_pull_request_whose_fork_was_deleted_still_waits(world: World) -> None:
     """Pitfall 11: the host tells no head repository any more, which counts as a fork."""
-    number = world.open(by="mallory", from_fork=True)
+    number = world.open_pull(by="mallory", from_fork=True)
     world.forge.update_pull(world.shop, number, head_ref="unknown repository")
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.WAITING

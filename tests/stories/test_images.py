@@ -53,7 +53,7 @@ def reasons(world: World, number: int) -> str:
 
 
 async def test_it_waits_for_ci_and_is_made_once_the_image_is_there(world: World) -> None:
-    number = world.open(files=eph_yaml_files())
+    number = world.open_pull(files=eph_yaml_files())
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.IMAGE
     assert world.stacks.started == []
@@ -76,7 +76,7 @@ async def test_it_waits_for_ci_and_is_made_once_the_image_is_there(world: World)
 
 async def test_a_look_is_one_question_and_the_comment_is_written_once(world: World) -> None:
     """L4: waiting costs one cheap question each half minute, and nobody is told the same again."""
-    number = world.open(files=eph_yaml_files())
+    number = world.open_pull(files=eph_yaml_files())
     await world.run_for(minutes=1)
     before, comment = world.registries.requests, world.comment(number)
     await world.run_for(minutes=10)
@@ -86,7 +86,7 @@ async def test_a_look_is_one_question_and_the_comment_is_written_once(world: Wor
 
 
 async def test_after_the_wait_it_has_failed_and_says_what_to_do(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
     await world.run_for(minutes=9)
     assert world.phase(number) is Phase.IMAGE
     await world.run_for(minutes=2)
@@ -107,7 +107,7 @@ async def test_after_the_wait_it_has_failed_and_says_what_to_do(world: World) ->
 
 
 async def test_retry_looks_at_once_and_waits_as_long_again(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
     await world.run_for(minutes=15)
     assert world.phase(number) is Phase.FAILED
     world.request_action("retry", number)
@@ -122,7 +122,7 @@ async def test_retry_looks_at_once_and_waits_as_long_again(world: World) -> None
 
 
 async def test_a_push_while_it_waits_waits_for_the_newer_commit(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
     await world.run_for(minutes=8)
     world.push(number)
     await world.run_for(minutes=5)
@@ -134,7 +134,7 @@ async def test_a_push_while_it_waits_waits_for_the_newer_commit(world: World) ->
 
 async def test_what_runs_goes_on_while_the_newer_one_has_no_image(world: World) -> None:
     """A failed look, a wait that is over, a registry that is down: nothing of it touches what runs."""
-    number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
     digest, first = push_image(world, number), world.head(number)
     await world.run_for(minutes=1)
     world.push(number)
@@ -153,13 +153,13 @@ async def test_what_runs_goes_on_while_the_newer_one_has_no_image(world: World) 
 
 
 async def test_a_registry_that_is_down_touches_nothing_that_is_built(world: World) -> None:
-    number = world.open(files=eph_yaml_files())
+    number = world.open_pull(files=eph_yaml_files())
     push_image(world, number)
     await world.run_for(minutes=1)
     asked = world.registries.requests
     world.registries.error = RegistryUnavailable("cannot be asked for just now")
     await world.run_for(minutes=10)
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.READY
     assert world.registries.requests == asked, "what is pinned is not looked for again"
@@ -167,7 +167,7 @@ async def test_a_registry_that_is_down_touches_nothing_that_is_built(world: Worl
 
 
 async def test_a_registry_that_is_down_is_asked_less_and_less(world: World) -> None:
-    number = world.open(files=eph_yaml_files())
+    number = world.open_pull(files=eph_yaml_files())
     world.registries.error = RegistryUnavailable("unavailable: registry.test asks for patience", retry_after=300)
     await world.run_for(minutes=1)
     before = world.registries.requests
@@ -181,12 +181,12 @@ async def test_a_registry_that_is_down_is_asked_less_and_less(world: World) -> N
 
 async def test_a_tag_that_moves_changes_nothing_for_a_commit(world: World) -> None:
     """I2: pinned once, whatever happens: repairs, other commits' builds, restarts in the middle of a build."""
-    number = world.open(files=eph_yaml_files("tag_template: latest"))
+    number = world.open_pull(files=eph_yaml_files("tag_template: latest"))
     first = world.registries.push(REPOSITORY, "latest")
     ref = world.hold(number)
     await world.run_for(seconds=5)
     world.registries.push(REPOSITORY, "latest")
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=2)
     assert (world.phase(number), running_digest(world, number)) == (Phase.READY, first)
     world.unresponsive.add(world.url(number).partition("//")[2])
@@ -202,7 +202,7 @@ async def test_a_tag_that_moves_changes_nothing_for_a_commit(world: World) -> No
 
 
 async def test_a_failed_build_is_tried_again_with_the_same_images(world: World) -> None:
-    number = world.open(files=eph_yaml_files("tag_template: latest"))
+    number = world.open_pull(files=eph_yaml_files("tag_template: latest"))
     first = world.registries.push(REPOSITORY, "latest")
     world.stacks.fail(world.ref(number), "the quota is full", times=2)
     await world.run_for(seconds=10)
@@ -212,15 +212,15 @@ async def test_a_failed_build_is_tried_again_with_the_same_images(world: World) 
 
 
 async def test_a_restart_does_not_begin_the_wait_anew(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
     await world.run_for(minutes=9)
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=2)
     assert world.phase(number) is Phase.FAILED
 
 
 async def test_the_fallback_is_taken_at_once_and_said(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "fallback_tag: stable"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "fallback_tag: stable"))
     digest = world.registries.push(REPOSITORY, "stable")
     await world.run_for(minutes=1)
     assert (world.phase(number), running_digest(world, number)) == (Phase.READY, digest)
@@ -233,7 +233,7 @@ async def test_the_fallback_is_taken_at_once_and_said(world: World) -> None:
 
 
 async def test_with_fallback_wait_it_is_taken_when_the_wait_is_over(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "fallback_tag: stable", "fallback: wait", "wait: 10m"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "fallback_tag: stable", "fallback: wait", "wait: 10m"))
     digest = world.registries.push(REPOSITORY, "stable")
     await world.run_for(minutes=9)
     assert world.phase(number) is Phase.IMAGE
@@ -242,7 +242,7 @@ async def test_with_fallback_wait_it_is_taken_when_the_wait_is_over(world: World
 
 
 async def test_with_fallback_fail_it_does_not_wait(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "fallback: fail"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "fallback: fail"))
     await world.run_for(seconds=5)
     assert world.phase(number) is Phase.FAILED
     push_image(world, number)
@@ -252,7 +252,7 @@ async def test_with_fallback_fail_it_does_not_wait(world: World) -> None:
 
 
 async def test_a_git_note_names_the_image_first_of_all(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "git_notes: true"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "git_notes: true"))
     push_image(world, number)
     digest = world.registries.push(REPOSITORY, "elsewhere")
     world.forge.write_note(world.shop, world.head(number), f"api: {digest}\n")
@@ -262,7 +262,7 @@ async def test_a_git_note_names_the_image_first_of_all(world: World) -> None:
 
 
 async def test_a_git_host_that_does_not_tell_its_notes_says_nothing(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "git_notes: true"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "git_notes: true"))
     push_image(world, number)
     world.forge.fail_next(ForgeUnavailable("502 Bad Gateway"), "note")
     await world.run_for(seconds=5)
@@ -273,7 +273,7 @@ async def test_a_git_host_that_does_not_tell_its_notes_says_nothing(world: World
 
 
 async def test_a_scan_takes_the_newest_that_is_young_enough(world: World) -> None:
-    number = world.open(files=eph_yaml_files("tag_pattern: 'pr-{pr_number}-*'", "max_age: 1d"))
+    number = world.open_pull(files=eph_yaml_files("tag_pattern: 'pr-{pr_number}-*'", "max_age: 1d"))
     world.registries.push(REPOSITORY, f"pr-{number}-zz", created=world.now - timedelta(days=2))
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.IMAGE
@@ -288,7 +288,7 @@ async def test_a_scan_takes_the_newest_that_is_young_enough(world: World) -> Non
 async def test_each_of_several_is_pinned_when_it_is_there(world: World) -> None:
     more = "    - {name: worker, repository: registry.test/acme/worker, tag_template: latest}\nservices:"
     text = eph_yaml_files()["eph.yaml"].replace("services:", more) + "  - {name: work, image: worker, public: false}\n"
-    number = world.open(files={"eph.yaml": text})
+    number = world.open_pull(files={"eph.yaml": text})
     first = world.registries.push("registry.test/acme/worker", "latest")
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.IMAGE
@@ -306,7 +306,7 @@ async def test_each_of_several_is_pinned_when_it_is_there(world: World) -> None:
 
 
 async def test_an_image_that_is_refused_is_told_and_fails_in_time(world: World) -> None:
-    number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
+    number = world.open_pull(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
     world.registries.error = RegistryRefused("not accessible: registry.test denies this server access")
     await world.run_for(minutes=2)
     assert world.phase(number) is Phase.IMAGE
@@ -317,12 +317,12 @@ async def test_an_image_that_is_refused_is_told_and_fails_in_time(world: World) 
 
 @pytest.mark.parametrize("gone", ["close", "unlabel"])
 async def test_who_does_not_want_it_any_more_is_not_waited_for(world: World, gone: str) -> None:
-    number = world.open(files=eph_yaml_files())
+    number = world.open_pull(files=eph_yaml_files())
     await world.run_for(minutes=2)
     if gone == "close":
-        world.forge.close_pull(world.shop, number)
+        world.close_pull(number)
     else:
-        world.forge.unlabel(world.shop, number, "preview")
+        world.unlabel(number)
     await world.run_for(minutes=2)
     before = world.registries.requests
     await world.run_for(minutes=30)
@@ -332,7 +332,7 @@ async def test_who_does_not_want_it_any_more_is_not_waited_for(world: World, gon
 
 async def test_nothing_is_looked_for_that_may_not_be_built(world: World) -> None:
     """S2: for a fork's commit that nobody approved, no registry is asked."""
-    number = world.open(files=eph_yaml_files(), by="mallory", from_fork=True)
+    number = world.open_pull(files=eph_yaml_files(), by="mallory", from_fork=True)
     world.forge.push(world.shop, "main", eph_yaml_files())
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.WAITING

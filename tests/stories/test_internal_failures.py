@@ -18,7 +18,7 @@ from tests.worlds.world import World
 
 async def test_an_operation_that_raises_frees_its_lane_and_is_told(world: World) -> None:  # L8
     world.stacks.break_next_lane("the pipe broke")
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(seconds=5)
     assert world.executor.running == {}
     assert world.phase(number) is Phase.FAILED
@@ -28,7 +28,7 @@ async def test_an_operation_that_raises_frees_its_lane_and_is_told(world: World)
 
 
 async def test_one_that_cannot_be_started_stops_nobody(world: World) -> None:  # pitfall 5
-    bad, good = world.open("bad"), world.open("good")
+    bad, good = world.open_pull("bad"), world.open_pull("good")
     world.stacks.refuse_start(world.ref(bad), "no process could be started")
     await world.run_for(minutes=1)
     assert world.phase(good) is Phase.READY
@@ -43,7 +43,7 @@ async def test_a_show_that_fails_does_not_fail_the_cycle(world: World) -> None: 
         raise OSError("no space left on device")
 
     world.listeners.append(full)
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
     assert "Ready" in world.comment(number)
@@ -52,8 +52,8 @@ async def test_a_show_that_fails_does_not_fail_the_cycle(world: World) -> None: 
 
 async def test_a_cycle_that_fails_is_followed_by_the_next(world: World) -> None:  # L2
     world.stacks.backend.error = "the disk is gone"
-    number = world.open()
-    due = await world.cycle()
+    number = world.open_pull()
+    due = await world.run_cycle()
     assert due - world.now == timedelta(seconds=5)
     world.stacks.backend.error = ""
     await world.run_for(seconds=6)
@@ -62,10 +62,10 @@ async def test_a_cycle_that_fails_is_followed_by_the_next(world: World) -> None:
 
 
 async def test_stacks_that_cannot_all_be_read_are_neither_made_twice_nor_destroyed(world: World) -> None:  # L7
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.stacks.backend.incomplete = "one object could not be read"
-    another = world.open("another")
+    another = world.open_pull("another")
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.READY
     assert world.stack(another) is None
@@ -75,7 +75,7 @@ async def test_stacks_that_cannot_all_be_read_are_neither_made_twice_nor_destroy
 
 
 async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(world: World) -> None:  # L7
-    numbers = [world.open(str(each)) for each in range(10)]
+    numbers = [world.open_pull(str(each)) for each in range(10)]
     await world.run_for(minutes=2)
     for number in numbers[:5]:
         world.forge.vanish(world.shop, number)
@@ -84,7 +84,7 @@ async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(world: Worl
     world.forge.vanish(world.shop, numbers[5])
     await world.run_for(minutes=3)
     assert len(world.stacks.records) == 5
-    world.forge.close_pull(world.shop, numbers[6])  # stated by the Git host: that one may go
+    world.close_pull(numbers[6])  # stated by the Git host: that one may go
     await world.run_for(minutes=3)
     assert len(world.stacks.records) == 4
     await world.run_for(hours=1)
@@ -92,7 +92,7 @@ async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(world: Worl
 
 
 async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(world: World) -> None:  # L7, L6
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.target.hold_purges()
     world.target.leftovers.update(f"shop-old-name-{each}" for each in range(100, 105))
@@ -120,7 +120,7 @@ async def test_a_purge_that_fails_rests_and_is_told_once(world: World) -> None: 
 
 
 async def test_nothing_in_the_background_ends_without_a_word(world: World) -> None:  # L2
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.forge.fail_next(KeyError("a fault of ours"), "pull", count=1000)
     world.forge.update_pull(world.shop, number, state="closed")
@@ -145,9 +145,9 @@ async def test_a_target_that_hangs_holds_nobody_up(world: World, monkeypatch: py
     """It is asked once, not once a cycle: threads are few."""
     other = HangingTarget()
     world.targets["other"] = other
-    await world.restart()
+    await world.crash()
     monkeypatch.setattr(observer, "TARGET_TIMEOUT", 0.02)
-    number = world.open()
+    number = world.open_pull()
     world.target.leftovers.add("shop-old-name-7")
     await world.run_for(minutes=2)
     assert world.phase(number) is Phase.READY

@@ -9,7 +9,7 @@ from tests.worlds.world import World
 
 async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place() -> None:  # L6
     town = World(Policy(max_environments=2))
-    numbers = [town.open(str(each)) for each in range(4)]
+    numbers = [town.open_pull(str(each)) for each in range(4)]
     await town.run_for(minutes=2)
     phases = [town.phase(number) for number in numbers]
     assert phases.count(Phase.READY) == 2
@@ -22,7 +22,7 @@ async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place(
         assert f"Position **{view.queue_position}** in the queue" in town.comment(number)
     first = min(queued, key=lambda number: getattr(town.view(number), "queue_position", 0))
     ready = next(number for number in numbers if town.phase(number) is Phase.READY)
-    town.forge.close_pull(town.shop, ready)
+    town.close_pull(ready)
     await town.run_for(minutes=2)
     assert town.phase(first) is Phase.READY
     assert len(town.stacks.records) == 2
@@ -34,8 +34,8 @@ async def test_a_repository_has_its_own_limit() -> None:  # L6
     other = town.forge.create_repository("acme/wiki", {"eph.yaml": 'version: "1.0"\nname: wiki\nservices:\n'
                                                        "  - name: web\n    command: serve\n"})  # fmt: skip
     town.forge.grant_write(other, "ada")
-    here = [town.open(str(each)) for each in range(2)]
-    there = town.open("there", repository=other)
+    here = [town.open_pull(str(each)) for each in range(2)]
+    there = town.open_pull("there", repository=other)
     await town.run_for(minutes=2)
     assert [town.phase(number) for number in here] == [Phase.READY, Phase.QUEUED]
     assert town.phase(there, other) is Phase.READY
@@ -43,7 +43,7 @@ async def test_a_repository_has_its_own_limit() -> None:  # L6
 
 
 async def test_never_more_operations_than_the_limit(world: World) -> None:  # L6
-    numbers = [world.open(str(each)) for each in range(9)]
+    numbers = [world.open_pull(str(each)) for each in range(9)]
     refs = [world.hold(number) for number in numbers]
     most = 0
     for _ in range(len(refs)):
@@ -60,14 +60,14 @@ async def test_never_more_operations_than_the_limit(world: World) -> None:  # L6
 
 
 async def test_one_stack_never_has_two_operations(world: World) -> None:  # L6
-    number = world.open()
+    number = world.open_pull()
     ref = world.hold(number)
-    await world.cycle()
+    await world.run_cycle()
     for _ in range(10):
         world.wakeups.wake(refresh=True)
-        await world.cycle()
+        await world.run_cycle()
     assert len(world.stacks.started) == 1
-    world.forge.close_pull(world.shop, number)
+    world.close_pull(number)
     await world.run_for(seconds=1)
     assert [each.verb.value for each in world.stacks.started] == ["up", "destroy"]
     world.release(ref)

@@ -8,7 +8,7 @@ from tests.worlds.world import World
 
 
 async def test_push_during_create_supersedes_it(world: World) -> None:  # L5
-    number = world.open()
+    number = world.open_pull()
     ref = world.hold(number)
     await world.run_for(seconds=1)
     old = world.head(number)
@@ -22,7 +22,7 @@ async def test_push_during_create_supersedes_it(world: World) -> None:  # L5
 
 
 async def test_pushes_in_a_row_are_awaited(world: World) -> None:  # L6
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     for _ in range(3):
         last = world.push(number)
@@ -34,7 +34,7 @@ async def test_pushes_in_a_row_are_awaited(world: World) -> None:  # L6
 
 
 async def test_a_storm_of_fifty_pushes_ends_in_few_updates_and_the_last_commit(world: World) -> None:  # L6
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     ref = world.hold(number)
     for _ in range(50):
@@ -51,7 +51,7 @@ async def test_a_storm_of_fifty_pushes_ends_in_few_updates_and_the_last_commit(w
 
 
 async def test_old_version_serves_during_update(world: World) -> None:  # L5
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     old, url = world.running_commit(number), world.url(number)
     world.hold(number)
@@ -64,7 +64,7 @@ async def test_old_version_serves_during_update(world: World) -> None:  # L5
 
 async def test_supersedes_count_from_the_last_end_of_its_own(world: World) -> None:  # L6
     """A failure ends the row of interruptions: the next commits may supersede again."""
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     for _ in range(2):
         ref = world.hold(number)

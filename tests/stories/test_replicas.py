@@ -29,7 +29,7 @@ def lease(world: World) -> FakeLease:
 
 
 async def test_who_follows_looks_and_neither_acts_nor_tells(follower: World) -> None:
-    number = follower.open()
+    number = follower.open_pull()
     await follower.run_for(minutes=5)
     assert follower.stacks.records == {}
     assert follower.comment(number) == ""
@@ -38,7 +38,7 @@ async def test_who_follows_looks_and_neither_acts_nor_tells(follower: World) -> 
 
 
 async def test_who_begins_to_lead_acts_at_once(follower: World) -> None:
-    number = follower.open()
+    number = follower.open_pull()
     await follower.run_for(minutes=5)
     lease(follower).set_leading(True)
     await follower.run_for(seconds=10)
@@ -49,11 +49,11 @@ async def test_who_begins_to_lead_acts_at_once(follower: World) -> None:
 
 async def test_who_ceases_to_lead_starts_nothing_new(follower: World) -> None:
     lease(follower).set_leading(True)
-    one = follower.open()
+    one = follower.open_pull()
     await follower.run_for(minutes=1)
     lease(follower).set_leading(False)
     said = follower.comment(one)
-    other = follower.open("another")
+    other = follower.open_pull("another")
     follower.push(one)
     await follower.run_for(minutes=5)
     assert len(follower.stacks.records) == 1
@@ -64,7 +64,7 @@ async def test_who_ceases_to_lead_starts_nothing_new(follower: World) -> None:
 async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: World) -> None:
     """Another led while this one looked: what it saw may be old."""
     lease(follower).set_leading(True)
-    follower.open()
+    follower.open_pull()
 
     def lose_and_regain() -> None:
         lease(follower).on_confirm = lambda: None
@@ -72,7 +72,7 @@ async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: World) -> 
         lease(follower).set_leading(True)
 
     lease(follower).on_confirm = lose_and_regain
-    await follower.cycle()
+    await follower.run_cycle()
     assert follower.stacks.records == {}
     await follower.run_for(minutes=1)
     assert len(follower.stacks.records) == 1
@@ -80,7 +80,7 @@ async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: World) -> 
 
 async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: World) -> None:
     lease(follower).set_leading(True)
-    number = follower.open()
+    number = follower.open_pull()
     await follower.run_for(minutes=1)
     follower.facts.intents.add(Intent(follower.ref(number), IntentKind.DOWN, "ada", follower.now))
     lease(follower).set_leading(False)
@@ -91,11 +91,11 @@ async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: Worl
 
 async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(follower: World) -> None:
     lease(follower).set_leading(True)
-    number = follower.open()
+    number = follower.open_pull()
     left = RemoteOperation(follower.ref(number), OperationVerb.UP, "c" * 40, follower.now, "process 7 on one")
     follower.stacks.remote = Recovery((), (left,))
-    await follower.cycle()
-    await follower.cycle()
+    await follower.run_cycle()
+    await follower.run_cycle()
     assert follower.stacks.records == {}
     [view] = follower.last_cycle.views
     assert view.reasons[0] == "waiting for the up of ccccccc that another replica started"

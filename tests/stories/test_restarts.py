@@ -31,9 +31,9 @@ async def during_update(world: World, number: int) -> None:
 async def during_destroy(world: World, number: int) -> None:
     await world.run_for(minutes=1)
     world.hold(number)
-    world.forge.unlabel(world.shop, number, "preview")
+    world.unlabel(number)
     await world.run_for(seconds=2)
-    world.forge.label(world.shop, number, "preview")
+    world.label(number)
 
 
 async def after_a_failed_build(world: World, number: int) -> None:
@@ -53,7 +53,7 @@ async def during_superseded_update(world: World, number: int) -> None:
 async def during_debounce(world: World, number: int) -> None:
     await world.run_for(minutes=1)
     world.push(number)
-    await world.cycle()
+    await world.run_cycle()
 
 
 async def when_idle(world: World, number: int) -> None:
@@ -73,9 +73,9 @@ KILL_POINTS = [
 
 @pytest.mark.parametrize("moment", KILL_POINTS)
 async def test_a_restart_brings_it_to_its_newest_commit(world: World, moment: KillPoint) -> None:  # L2, L8
-    number, other = world.open("this"), world.open("another")
+    number, other = world.open_pull("this"), world.open_pull("another")
     await moment(world, number)
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=3)
     assert world.phase(number) is Phase.READY
     assert world.running_commit(number) == world.head(number)
@@ -86,10 +86,10 @@ async def test_a_restart_brings_it_to_its_newest_commit(world: World, moment: Ki
 
 @pytest.mark.parametrize("moment", KILL_POINTS)
 async def test_what_is_closed_while_nobody_looks_is_gone_afterwards(world: World, moment: KillPoint) -> None:  # L2, L7
-    number = world.open()
+    number = world.open_pull()
     await moment(world, number)
-    await world.restart()
-    world.forge.close_pull(world.shop, number)
+    await world.crash()
+    world.close_pull(number)
     await world.run_for(minutes=3)
     assert world.stacks.records == {}
     assert "Destroyed" in world.comment(number)
@@ -97,18 +97,18 @@ async def test_what_is_closed_while_nobody_looks_is_gone_afterwards(world: World
 
 async def test_a_restart_in_peace_does_nothing_again(world: World) -> None:  # L2, L4
     for each in range(3):
-        world.open(str(each))
+        world.open_pull(str(each))
     await world.run_for(minutes=2)
     started = len(world.stacks.started)
-    await world.restart()
+    await world.crash()
     await world.run_for(minutes=5)
     assert len(world.stacks.started) == started
 
 
 async def test_a_restart_while_the_git_host_is_down_destroys_nothing(world: World) -> None:  # L2, L7
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
-    await world.restart()
+    await world.crash()
     world.forge.hide(world.shop)
     await world.run_for(minutes=10)
     assert world.stack(number) is not None
@@ -119,9 +119,9 @@ async def test_a_restart_while_the_git_host_is_down_destroys_nothing(world: Worl
 
 
 async def test_the_time_to_live_survives_a_restart(world: World) -> None:  # L5
-    number = world.open()
+    number = world.open_pull()
     await world.skip_ahead(hours=40)
-    await world.restart()
+    await world.crash()
     await world.skip_ahead(hours=30)
     assert world.phase(number) is Phase.READY
     await world.skip_ahead(hours=3)
@@ -129,11 +129,11 @@ async def test_the_time_to_live_survives_a_restart(world: World) -> None:  # L5
 
 
 async def test_a_failed_destroy_is_remembered_by_its_stack(world: World) -> None:  # L7
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.stacks.fail(world.ref(number), "a namespace hangs", times=3, verb=OperationVerb.DESTROY)
-    world.forge.close_pull(world.shop, number)
+    world.close_pull(number)
     await world.run_for(minutes=1)
-    await world.restart()
+    await world.crash()
     await world.run_for(hours=1)
     assert world.stacks.records == {}

@@ -25,7 +25,7 @@ def first_reason(world: World, number: int) -> str:
 
 
 async def test_a_change_of_nothing_that_counts_gets_no_environment_and_says_so(world: World) -> None:
-    number = world.open(files=with_trigger("    paths: [web/**]\n") | {"docs/page.md": "words"})
+    number = world.open_pull(files=with_trigger("    paths: [web/**]\n") | {"docs/page.md": "words"})
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.REFUSED
     assert world.stacks.started == []
@@ -40,9 +40,9 @@ async def test_a_change_of_nothing_that_counts_gets_no_environment_and_says_so(w
 
 
 async def test_what_it_changes_is_asked_once_for_a_commit(world: World) -> None:  # L4
-    number = world.open(files=with_trigger("    paths: [eph.yaml]\n"))
+    number = world.open_pull(files=with_trigger("    paths: [eph.yaml]\n"))
     world.forge.fail_next(ForgeUnavailable("502"), "changed_files")
-    await world.cycle()
+    await world.run_cycle()
     assert world.phase(number) is Phase.WAITING
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
@@ -56,7 +56,7 @@ async def test_what_it_changes_is_asked_once_for_a_commit(world: World) -> None:
 
 async def test_a_trigger_without_paths_takes_any_change(world: World) -> None:
     more = "    paths: [web/**]\n  - type: pr_label\n    labels: [preview, anything]\n"
-    number = world.open(files=with_trigger(more))
+    number = world.open_pull(files=with_trigger(more))
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
 
@@ -65,7 +65,7 @@ async def test_a_trigger_without_paths_takes_any_change(world: World) -> None:
 
 
 async def test_it_waits_for_the_checks_of_that_very_commit(world: World) -> None:  # pitfall 9
-    number = world.open(files=with_trigger("    wait_for_checks: [build, 'test (*)']\n"))
+    number = world.open_pull(files=with_trigger("    wait_for_checks: [build, 'test (*)']\n"))
     first = world.head(number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.WAITING
@@ -88,10 +88,10 @@ async def test_it_waits_for_the_checks_of_that_very_commit(world: World) -> None
 
 async def test_a_label_that_is_renamed_takes_its_environment_with_it(world: World) -> None:
     """The host puts the new name on every pull request that had the old one."""
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
-    world.forge.unlabel(world.shop, number, "preview")
-    world.forge.label(world.shop, number, "try-it")
+    world.unlabel(number)
+    world.label(number, "try-it")
     await world.run_for(minutes=2)
     assert world.stack(number) is None
     assert "Destroyed" in world.comment(number)
@@ -99,16 +99,16 @@ async def test_a_label_that_is_renamed_takes_its_environment_with_it(world: Worl
 
 async def test_a_label_deleted_from_the_repository_is_gone_from_all(world: World) -> None:
     """Stated for each of them, so the brake on mass deletion does not hold it."""
-    numbers = [world.open(str(each)) for each in range(8)]
+    numbers = [world.open_pull(str(each)) for each in range(8)]
     await world.run_for(minutes=3)
     for number in numbers:
-        world.forge.unlabel(world.shop, number, "preview")
+        world.unlabel(number)
     await world.run_for(minutes=10)
     assert world.stacks.records == {}
 
 
 async def test_drafts_by_setting(world: World) -> None:
-    number = world.open(files=with_trigger("    drafts: false\n"))
+    number = world.open_pull(files=with_trigger("    drafts: false\n"))
     world.forge.update_pull(world.shop, number, draft=True)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.REFUSED
@@ -122,7 +122,7 @@ async def test_drafts_by_setting(world: World) -> None:
 
 
 async def test_a_base_branch_that_changes_changes_nothing_of_ours(world: World) -> None:
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     url, ups = world.url(number), world.built_commits(number)
     world.forge.push(world.shop, "next", {"text": "another base"})
@@ -132,7 +132,7 @@ async def test_a_base_branch_that_changes_changes_nothing_of_ours(world: World) 
 
 
 async def test_a_base_branch_that_is_deleted_harms_nobody(world: World) -> None:
-    number = world.open()
+    number = world.open_pull()
     world.forge.update_pull(world.shop, number, base_ref="no-more")
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.READY
@@ -140,17 +140,17 @@ async def test_a_base_branch_that_is_deleted_harms_nobody(world: World) -> None:
 
 async def test_a_pull_request_in_conflict_gets_its_environment(world: World) -> None:
     """The head commit is built, never a merge commit, which the host does not make while there is a conflict."""
-    number = world.open(files={"text": "ours"})
+    number = world.open_pull(files={"text": "ours"})
     world.forge.push(world.shop, "main", {"text": "theirs"})
     await world.run_for(minutes=1)
     assert world.running_commit(number) == world.head(number)
-    world.forge.close_pull(world.shop, number)
+    world.close_pull(number)
     await world.run_for(minutes=2)
     assert world.stack(number) is None
 
 
 async def test_a_forced_push_back_to_an_older_commit_is_built_again(world: World) -> None:
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     first, branch = world.running_commit(number), world.forge.pull(world.shop, number).head_ref
     second = world.push(number)
@@ -163,16 +163,16 @@ async def test_a_forced_push_back_to_an_older_commit_is_built_again(world: World
 
 async def test_an_archived_repository_is_served_without_a_word(world: World) -> None:
     """It can be read and not written: what there is stays, ends as ever, and no refusal stops anything."""
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.forge.archive(world.shop)
-    world.forge.close_pull(world.shop, number)
+    world.close_pull(number)
     await world.run_for(minutes=5)
     assert world.stack(number) is None
 
 
 async def test_expiry_in_an_archived_repository_is_tried_on_and_harms_nobody(world: World) -> None:
-    number, other = world.open("one"), world.open("two")
+    number, other = world.open_pull("one"), world.open_pull("two")
     await world.run_for(minutes=1)
     world.forge.archive(world.shop)
     await world.skip_ahead(hours=73)
@@ -185,7 +185,7 @@ async def test_expiry_in_an_archived_repository_is_tried_on_and_harms_nobody(wor
 
 
 async def test_a_transferred_repository_keeps_its_environments(world: World) -> None:  # Y3
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     url = world.url(number)
     world.forge.rename(world.shop, "globex/boutique")
@@ -199,7 +199,7 @@ async def test_a_transferred_repository_keeps_its_environments(world: World) -> 
 
 async def test_a_repository_out_of_sight_loses_nothing(world: World) -> None:  # L7, pitfall 3
     """Deleted, or our access taken away: both look the same from here, and an operator decides."""
-    number = world.open()
+    number = world.open_pull()
     await world.run_for(minutes=1)
     world.forge.hide(world.shop)
     await world.run_for(hours=2)

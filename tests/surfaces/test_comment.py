@@ -20,12 +20,12 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo.github.pages.render_markdown import render as page
 from orchestrator.forges.port import Conclusion
 from orchestrator.surfaces.reports import check_runs, comment, deployment_states, markdown
+from stacks import keys
 from tests.surfaces.sample_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, VIEWS_BY_NAME, view
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -67,7 +67,7 @@ def test_each_phase_reads_as_committed(name: str) -> None:
 @pytest.mark.parametrize("name", REPLIES)
 def test_each_answer_reads_as_committed(name: str) -> None:
     """P8: within our one comment, and alone where there is no environment."""
-    alone = comment.render_reply_only(Key(1296269, 42), REPLIES[name])
+    alone = comment.render_reply_only(keys.pull_request(1296269, 42), REPLIES[name])
     assert_matches_snapshot(
         f"reply_{name}", f"{comment.render(BASE, NOW, REPLIES[name])}\n=== without environment\n{alone}"
     )
@@ -94,7 +94,7 @@ def test_every_phase_has_a_text() -> None:
 
 
 def test_the_marker_names_the_pull_request_by_number() -> None:
-    assert comment.marker(Key(1296269, 42)) == "<!-- eph:1296269/42 -->"
+    assert comment.marker(keys.pull_request(1296269, 42)) == "<!-- eph:1296269/42 -->"
     assert comment.render(BASE, NOW).count("<!--") == 1
     assert "<!--" not in comment.render(replace(BASE, key=None), NOW)
 
@@ -157,7 +157,10 @@ def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool)
 def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words: str, verbatim: bool) -> None:
     """S3: read as a Git host does, Markdown first, then what looks like a reference in the text that came out."""
     reply = tainted_reply(words, verbatim)
-    for rendered in (comment.render(tainted(words), NOW, reply), comment.render_reply_only(Key(1296269, 42), reply)):
+    for rendered in (
+        comment.render(tainted(words), NOW, reply),
+        comment.render_reply_only(keys.pull_request(1296269, 42), reply),
+    ):
         html = str(page(rendered))
         assert set(re.findall(r'href="([^"]*)"', html)) <= {BASE.url}
         assert not re.search(r"<(?!/?(?:h3|p|ul|li|a|code|pre|strong|br)\b)", html)

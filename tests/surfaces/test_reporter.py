@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import (
@@ -24,6 +23,7 @@ from orchestrator.forges.port import (
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import comment
 from orchestrator.surfaces.reports.reporter import Reporter
+from stacks import keys
 from tests.surfaces.sample_views import BASE, NEW, NOW, OLD, VIEWS_BY_NAME
 
 REPOSITORY = Repository(1296269, "acme/shop", "http://git.test/acme/shop.git", "main")
@@ -94,7 +94,7 @@ class ReporterSetup:
 
 
 def pull(name: str, number: int = 42) -> EnvironmentView:
-    return replace(VIEWS_BY_NAME[name], key=Key(REPOSITORY.id, number))
+    return replace(VIEWS_BY_NAME[name], key=keys.pull_request(REPOSITORY.id, number))
 
 
 def test_a_pull_request_shows_every_state_it_comes_to() -> None:
@@ -245,7 +245,7 @@ def test_the_end_is_told_before_the_record_goes() -> None:
 
 def test_without_a_pull_request_or_its_repository_nothing_is_written() -> None:
     story = ReporterSetup()
-    elsewhere = replace(BASE, key=Key(7, 1))
+    elsewhere = replace(BASE, key=keys.pull_request(7, 1))
     assert story.cycle(replace(BASE, key=None), elsewhere) == []
     assert story.host.writes == {}
 
@@ -253,7 +253,7 @@ def test_without_a_pull_request_or_its_repository_nothing_is_written() -> None:
 def test_an_environment_without_any_commit_has_a_comment_only() -> None:
     story = ReporterSetup()
     story.cycle(replace(BASE, phase=Phase.DESTROYED, commit="", wanted_commit=""))
-    assert comment.marker(Key(REPOSITORY.id, 42)) in story.host.comments[42]
+    assert comment.marker(keys.pull_request(REPOSITORY.id, 42)) in story.host.comments[42]
     assert story.host.checks == {}
 
 

@@ -14,15 +14,17 @@ from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
-from stacks import names
-from stacks.model import StackRecord, StackRef
+from stacks import keys, names
+from stacks.model import Key, StackRecord, StackRef
 from tests.worlds.world_time import WorldTime
+
+TRIGGER_LABEL = "preview"
 
 
 class World(WorldTime):
     # --- what people do
 
-    def open(
+    def open_pull(
         self,
         title: str = "a change",
         *,
@@ -37,12 +39,27 @@ class World(WorldTime):
         self.forge.push(home, branch, files or {"text": title})
         number = self.forge.open_pull(home, branch, title, by, from_fork)
         if label:
-            self.forge.label(home, number, "preview")
+            self.forge.label(home, number, TRIGGER_LABEL)
         return number
 
     def push(self, number: int, files: Mapping[str, str] | None = None) -> str:
         branch = self.forge.pull(self.shop, number).head_ref
         return self.forge.push(self.shop, branch, files or {"text": f"at {self.now}"})
+
+    def close_pull(self, number: int) -> None:
+        self.forge.close_pull(self.shop, number)
+
+    def merge(self, number: int) -> None:
+        self.forge.merge(self.shop, number)
+
+    def reopen(self, number: int) -> None:
+        self.forge.reopen(self.shop, number)
+
+    def label(self, number: int, label: str = TRIGGER_LABEL) -> None:
+        self.forge.label(self.shop, number, label)
+
+    def unlabel(self, number: int, label: str = TRIGGER_LABEL) -> None:
+        self.forge.unlabel(self.shop, number, label)
 
     def request_action(self, kind: str, number: int, until: datetime | None = None) -> None:
         self.facts.intents.add(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))
@@ -57,24 +74,25 @@ class World(WorldTime):
 
     # --- what can be seen
 
-    def ref(self, number: int, repository: Repository | None = None) -> StackRef:
+    def ref(self, number: int | Key, repository: Repository | None = None) -> StackRef:
         home = repository or self.shop
+        key = number if isinstance(number, Key) else keys.pull_request(home.id, number)
         for ref in (*self.stacks.records, *self.executor.running):
-            if names.parse(ref) == (home.id, number):
+            if names.parse(ref) == key:
                 return ref
-        return names.stack_ref(home.id, home.full_name, number)
+        return names.stack_ref(key, home.full_name)
 
     def head(self, number: int) -> str:
         return self.forge.pull(self.shop, number).head_sha
 
-    def stack(self, number: int, repository: Repository | None = None) -> StackRecord | None:
+    def stack(self, number: int | Key, repository: Repository | None = None) -> StackRecord | None:
         return self.stacks.records.get(self.ref(number, repository))
 
-    def view(self, number: int, repository: Repository | None = None) -> EnvironmentView | None:
+    def view(self, number: int | Key, repository: Repository | None = None) -> EnvironmentView | None:
         ref = self.ref(number, repository)
         return next((view for view in self.last_cycle.views if view.ref == ref), None)
 
-    def phase(self, number: int, repository: Repository | None = None) -> Phase | None:
+    def phase(self, number: int | Key, repository: Repository | None = None) -> Phase | None:
         view = self.view(number, repository)
         return view.phase if view else None
 

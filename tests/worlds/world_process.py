@@ -34,7 +34,7 @@ DEFAULT_POLICY = Policy()
 
 
 class WorldProcess:
-    """``unresponsive`` hosts answer no health check. ``targets`` takes effect with the next ``restart``."""
+    """``unresponsive`` hosts answer no health check. ``targets`` takes effect with the next ``crash``."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class WorldProcess:
         await self.stacks.close()
         await self.executor.close()
 
-    async def restart(self) -> None:
+    async def crash(self) -> None:
         """``kill -9`` and a new start: operations end where they are, memory is gone."""
         self.stacks.crash()
         self.held_stacks.clear()

@@ -12,11 +12,11 @@ MAX_CYCLES_PER_MOMENT = 60
 
 
 class WorldTime(WorldProcess):
-    async def cycle(self, refresh: bool = True) -> datetime:
+    async def run_cycle(self, refresh: bool = True) -> datetime:
         """One cycle, and everything that it started and that can end by itself."""
         self.cycles += 1
         due = await self.loop.cycle(refresh)
-        await self.settle()
+        await self.wait_until_idle()
         if self._chat:
             await self.system.commands.process()
         await self.notifier.report()
@@ -26,7 +26,7 @@ class WorldTime(WorldProcess):
         """Lets this much time pass, with every cycle that falls due or is woken in it; at least one of them."""
         end, refresh, turns = self.now + timedelta(**span), True, 0
         while True:
-            due = await self.cycle(refresh)
+            due = await self.run_cycle(refresh)
             woken = self.wakeups.take()
             turns = turns + 1
             assert turns < MAX_CYCLES_PER_MOMENT, f"{turns} cycles at {self.now}: {self.last_cycle.plan}"
@@ -59,12 +59,12 @@ class WorldTime(WorldProcess):
                 if due <= self.now and not future.done():
                     future.set_result(None)
             self._sleepers = [(due, future) for due, future in self._sleepers if not future.done()]
-            await self.settle()
+            await self.wait_until_idle()
             if self.wakeups.recorded:
                 return
         self.now = max(self.now, moment)
 
-    async def settle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Until everything that runs is held, or waits for the clock."""
         async with asyncio.timeout(20):
             while self._is_busy():

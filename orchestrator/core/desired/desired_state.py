@@ -95,7 +95,7 @@ def _determine_requested(
     environment: EnvironmentFacts, repository: RepositoryFacts, request: Request, context: PlanContext
 ) -> DesiredState:
     stated = _unwanted_by_host(environment, request, context)
-    incomplete = not repository.is_complete_for(environment.key.number)
+    incomplete = not repository.is_complete_for(environment.key)
     if stated is not None and incomplete and _exists(environment):  # half an answer destroys nothing
         return Unchanged(_incomplete(environment, repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
@@ -123,9 +123,8 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
     """A stack whose pull request is not among the labelled ones."""
     if environment.key.kind is not RefKind.PULL:
         return _absent_ref(environment, repository)
-    number = environment.key.number
-    confirmed = repository.confirmed.get(number)
-    if number in repository.open:
+    confirmed = repository.confirmed.get(environment.key)
+    if environment.key in repository.open:
         if repository.complete:  # open, read whole, and without our label
             return Unwanted(f"{environment.title} has no trigger label")
         return Unchanged(_incomplete(environment, repository))
@@ -146,8 +145,8 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
 
 def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
     """A stack whose branch or tag is not among the watched ones: is it gone, or is it watched no more?"""
-    kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key.number)
-    if not repository.is_complete_for(environment.key.number):
+    kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key)
+    if not repository.is_complete_for(environment.key):
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:
         reason = f"the {kind} {environment.title} doesn't match any trigger in eph.yaml"

@@ -18,7 +18,6 @@ from orchestrator.core.model.world import (
     HealthStatus,
     Intent,
     IntentKind,
-    Key,
     Recipe,
     RepositoryFacts,
     Request,
@@ -29,8 +28,9 @@ from orchestrator.core.model.world import (
 )
 from orchestrator.core.planning import drift_detection
 from orchestrator.core.planning.drift_detection import Drift
+from orchestrator.core.util import formatting
 from stacks import names
-from stacks.model import OperationResult, RefKind, StackRecord, StackRef, StackTag
+from stacks.model import Key, OperationResult, RefKind, StackRecord, StackRef, StackTag
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class EnvironmentFacts:
     @property
     def has_foreign_tag(self) -> bool:
         """Its tag says that it belongs to another pull request: then nothing of what the tag says may be believed."""
-        return self.tag is not None and (self.tag.repository, self.tag.number) != (self.key.repository, self.key.number)
+        return self.tag is not None and self.tag.key != self.key
 
     @property
     def repository_name(self) -> str:
@@ -112,20 +112,13 @@ class EnvironmentFacts:
     @property
     def title(self) -> str:
         """``acme/shop#42``, as people call it; of a branch or a tag ``acme/shop@main``."""
-        if self.key.kind is RefKind.PULL:
-            return f"{self.repository_name}#{self.key.number}"
-        return f"{self.repository_name}@{self.ref_name or self.ref.stack}"
+        return formatting.reference(self.repository_name, self.key, self.ref_name)
 
     def latest_intent(self, kind: IntentKind) -> Intent | None:
         """The newest wish of that kind that a person voiced."""
         if not self.intents:
             return None
         return max((intent for intent in self.intents if intent.kind == kind), key=lambda i: i.at, default=None)
-
-
-def key_of(ref: StackRef) -> Key | None:
-    found = names.parse(ref)
-    return None if found is None else Key(*found)
 
 
 def collect(world: World) -> list[EnvironmentFacts]:
@@ -146,14 +139,13 @@ def _known_refs(world: World) -> dict[Key, list[StackRef]]:
     """By pull request, the stacks that exist or are in the making; for a candidate without any, the one to make."""
     known: dict[Key, list[StackRef]] = {}
     for ref in dict.fromkeys((*world.stacks.stacks, *world.running)):
-        key = key_of(ref)
+        key = names.parse(ref)
         if key is not None:
             known.setdefault(key, []).append(ref)
     for repository in world.repositories.values():
-        for number in repository.requests:
-            key = Key(repository.id, number)
+        for key in repository.requests:
             if key not in known:
-                known[key] = [names.stack_ref(repository.id, repository.full_name, number)]
+                known[key] = [names.stack_ref(key, repository.full_name)]
     return known
 
 
@@ -181,7 +173,7 @@ def _collect_one(
     world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]
 ) -> EnvironmentFacts:
     repository = world.repositories.get(key.repository)
-    candidate = repository.requests.get(key.number) if repository else None
+    candidate = repository.requests.get(key) if repository else None
     commit, seen = world.first_seen.get(key, ("", None))
     record = world.stacks.stacks.get(ref)
     return EnvironmentFacts(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from programs.drift_wording import DriftWording
 from programs.spec import DEFAULT_TARGET
 
 
@@ -64,4 +65,5 @@ class Policy:
     image_poll_interval: timedelta = timedelta(seconds=30)
     """Between two looks for an image that a commit waits for."""
     program_versions: Mapping[str, str] = field(default_factory=dict)
+    drift_wordings: Mapping[str, DriftWording] = field(default_factory=dict)
     """By target, the version of the program that would build now; a target left out is not compared."""

@@ -16,22 +16,7 @@ from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.suites.suite_results import SuiteRuns
 from programs.spec import EnvironmentSpec, SuiteSpec
-from stacks import names
-from stacks.model import OperationResult, OperationVerb, RefKind, StackRef, StackSnapshot
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """A pull request: the repository's numeric id, which survives renames and transfers, and its number.
-
-    A branch or a tag has a number too, made of its name (``stacks.names``)."""
-
-    repository: int
-    number: int
-
-    @property
-    def kind(self) -> RefKind:
-        return names.ref_kind(self.number)
+from stacks.model import Key, OperationResult, OperationVerb, RefKind, StackRef, StackSnapshot
 
 
 class PullState(StrEnum):
@@ -151,8 +136,8 @@ class RepositoryFacts:
     """One repository as last read. Not ``complete``: ``reason`` says why, and absence proves nothing. The same for its
     branches and tags: ``refs_complete``, ``refs_reason``.
 
-    ``requests`` are the open pull requests with a trigger label, and the watched branches and tags; ``open`` all open
-    numbers, and theirs. ``confirmed`` holds
+    ``requests`` are the open pull requests with a trigger label, and the watched branches and tags; ``open`` the keys
+    of everything that is open. ``confirmed`` holds
     the states that the host stated for single pull requests that were asked for.
     """
 
@@ -160,16 +145,16 @@ class RepositoryFacts:
     full_name: str
     complete: bool
     reason: str = ""
-    requests: Mapping[int, Request] = field(default_factory=dict)
-    open: frozenset[int] = frozenset()
-    confirmed: Mapping[int, PullRequest] = field(default_factory=dict)
+    requests: Mapping[Key, Request] = field(default_factory=dict)
+    open: frozenset[Key] = frozenset()
+    confirmed: Mapping[Key, PullRequest] = field(default_factory=dict)
     refs_complete: bool = True
     refs_reason: str = ""
     watched_refs: WatchedRefs = WatchedRefs()
 
-    def is_complete_for(self, number: int) -> bool:
+    def is_complete_for(self, key: Key) -> bool:
         """Whether the absence of that pull request, branch or tag would prove anything."""
-        return self.complete and (self.refs_complete or names.ref_kind(number) is RefKind.PULL)
+        return self.complete and (self.refs_complete or key.kind is RefKind.PULL)
 
 
 @dataclass(frozen=True, slots=True)

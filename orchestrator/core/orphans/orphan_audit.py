@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orchestrator.core.model import environment_facts
-from orchestrator.core.model.world import Key
 from orchestrator.core.orphans.orphan_purges import KnownNames
 from orchestrator.core.planning.plan_actions import Confirm, Hold, Purge, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
 from orchestrator.core.util.formatting import count
 from programs.inventory import HeldResource
-from stacks.model import StackRecord, StackRef, StackSnapshot, StrayFile
+from stacks import names
+from stacks.model import Key, RefKind, StackRecord, StackRef, StackSnapshot, StrayFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def orphaned_stacks(plan: Plan | None, context: AuditContext, wanted: frozenset[
     for action in plan.actions if plan else ():
         if isinstance(action, Purge | Confirm) or action.ref in context.busy or action.ref not in context.stacks.stacks:
             continue
-        held = isinstance(action, Hold) and action.command and environment_facts.key_of(action.ref) not in wanted
+        held = isinstance(action, Hold) and action.command and names.parse(action.ref) not in wanted
         if held or (isinstance(action, Wait) and action.waiting_for is WaitingFor.DESTROY):
             command = action.command if isinstance(action, Hold) else f"eph down {action.ref}"
             yield OrphanedResource(
@@ -178,5 +177,8 @@ def _check_file(orphan: StrayFile, context: AuditContext) -> OrphanedResource | 
 
 
 def _title(ref: StackRef) -> str:
-    key = environment_facts.key_of(ref)
-    return f"pull request {key.number} of repository {key.repository}" if key else str(ref)
+    key = names.parse(ref)
+    if key is None:
+        return str(ref)
+    what = f"pull request {key.number}" if key.kind is RefKind.PULL else f"{key.kind} {key.id}"
+    return f"{what} of repository {key.repository}"

@@ -38,7 +38,7 @@ def known_names(environments: Iterable[tuple[EnvironmentFacts, bool]]) -> KnownN
         told = subject.record is not None and bool(subject.record.name) and not subject.has_foreign_tag
         # A tag that is another's names the other; what this one is called, its number must tell.
         if not told and (exists or not subject.name):
-            numbers.add(str(subject.key.number))
+            numbers.add(subject.key.id)
     return KnownNames(frozenset(names), frozenset(numbers))
 
 

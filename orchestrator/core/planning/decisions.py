@@ -115,7 +115,8 @@ def _obstacle(environment: EnvironmentFacts) -> Hold | None:
         return Hold(ref, f"its state could not be read: {record.unreadable}", f"pulumi stack export --stack {name}")
     tag = record.tag
     if tag is not None and environment.has_foreign_tag:
-        reason = f"its tag says it belongs to {tag.repository_name}#{tag.number}, but its name says {environment.title}"
+        other = formatting.reference(tag.repository_name, tag.key, tag.ref_name)
+        reason = f"its tag says it belongs to {other}, but its name says {environment.title}"
         return Hold(ref, reason, f"pulumi stack tag ls --stack {name}")
     alive = [lock for lock in record.locks if not lock.owner_dead]
     if alive:  # whoever holds it may be at work
@@ -323,9 +324,7 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
     until = expiry.extended_until(environment, context.policy)
     seen, keep = expiry.commit_seen_at(environment, context.now), expiry.is_kept(environment)
     if old is None:
-        made = StackTag(
-            key.repository, repository_name, key.number, spec.name, "", environment.head, seen, until, keep=keep
-        )
+        made = StackTag(key, repository_name, spec.name, "", environment.head, seen, until, keep=keep)
         return replace(made, ref_name=environment.ref_name, target=spec.target)
     wanted = replace(
         old,

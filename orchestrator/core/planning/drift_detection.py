@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.core.util import formatting
+from programs.drift_wording import DriftWording
 from programs.inventory import DRIFTED, PROCESS_KINDS
 from stacks.model import StackRecord
 
 LiveParts = Mapping[str, frozenset[str]]
 """By kind, the ids of all that stands on a target; under DRIFTED and PROCESS_KINDS, see
 ``programs.registry.DetectsDrift``."""
-NAMESPACE = "namespace"
-"""With it goes everything in it: nothing else needs to be named."""
 MAX_NAMED = 3
 
 
@@ -63,24 +62,24 @@ def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
             found.append(Drift(name, DriftKind.STOPPED if is_process else DriftKind.GONE))
         elif part in changed:
             found.append(Drift(name, DriftKind.CHANGED))
-    whole = [drift for drift in found if drift.name == NAMESPACE and drift.kind is DriftKind.GONE]
-    return tuple(whole or sorted(found))
+    return tuple(sorted(found))
 
 
-def describe(drifts: Sequence[Drift]) -> str:
+def describe(drifts: Sequence[Drift], wording: DriftWording) -> str:
     """``the database main is gone``: why an update starts."""
-    return _join_limited([f"the {_display_name(drift.name)} {_PRESENT_TENSE[drift.kind]}" for drift in drifts])
+    reported = _without_contained(drifts, wording)
+    return _join_limited([f"the {wording.display_name(drift.name)} {_PRESENT_TENSE[drift.kind]}" for drift in reported])
 
 
-def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str]) -> str:
+def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str], wording: DriftWording) -> str:
     """``the database main was gone; it was recreated and seeded``: what is told afterwards. ``part_names`` are the
     names of all parts, which say whether a database is seeded."""
     everything = set(part_names)
-    gone = [drift.name for drift in drifts if drift.name.startswith("database-")]
-    seeded = any(name.replace("database-", "seed-", 1) in everything for name in gone)
-    verbs = {_REPAIR_VERBS[drift.kind] for drift in drifts} | ({"seeded"} if seeded else set())
-    they = "it was" if len(drifts) == 1 else "they were"
-    was = _join_limited([f"the {_display_name(drift.name)} {_PAST_TENSE[drift.kind]}" for drift in drifts])
+    reported = _without_contained(drifts, wording)
+    seeded = any(wording.is_seeded(drift.name, everything) for drift in reported)
+    verbs = {_REPAIR_VERBS[drift.kind] for drift in reported} | ({"seeded"} if seeded else set())
+    they = "it was" if len(reported) == 1 else "they were"
+    was = _join_limited([f"the {wording.display_name(drift.name)} {_PAST_TENSE[drift.kind]}" for drift in reported])
     return f"{was}; {they} {formatting.join_words(verbs)}"
 
 
@@ -90,6 +89,5 @@ def _join_limited(sentences: list[str]) -> str:
     return f"{told}, and {formatting.count(more, 'more resource')}" if more > 0 else told
 
 
-def _display_name(name: str) -> str:
-    kind, dash, rest = name.partition("-")
-    return f"{kind} {rest}" if dash else kind
+def _without_contained(drifts: Sequence[Drift], wording: DriftWording) -> Sequence[Drift]:
+    return [drift for drift in drifts if drift.name in wording.containers and drift.kind is DriftKind.GONE] or drifts

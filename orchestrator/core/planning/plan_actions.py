@@ -11,9 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.core.model.image_lookup import ImageRequest
-from orchestrator.core.model.world import Key
 from programs.spec import EnvironmentSpec
-from stacks.model import StackRef, StackTag
+from stacks.model import Key, StackRef, StackTag
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import HealthStatus, Recipe
 from orchestrator.core.planning import backoff, drift_detection
 from orchestrator.core.util import formatting
+from programs.drift_wording import DriftWording
 from programs.spec import EnvironmentSpec
 from stacks.model import BuildInfo, OperationVerb, Outcome, StackRecord
 
@@ -70,9 +71,10 @@ def _find_needed_update(
         return NeededUpdate(f"the target {recipe.spec.target} was upgraded to {version}", low_priority=True)
     if environment.drift:  # behind our back; nobody has to wait until the URL tells it too
         until = _next_repair(environment, record, context)
-        mends = drift_detection.describe_repair(environment.drift, record.resource_names.values())
+        wording = context.policy.drift_wordings.get(record.target, DriftWording())
+        mends = drift_detection.describe_repair(environment.drift, record.resource_names.values(), wording)
         return NeededUpdate(
-            drift_detection.describe(environment.drift), refresh=True, not_before=until, repair_note=mends
+            drift_detection.describe(environment.drift, wording), refresh=True, not_before=until, repair_note=mends
         )
     return _repair(environment, recipe.spec, built, context)
 

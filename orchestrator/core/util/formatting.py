@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from stacks.model import StackRef
+from stacks import keys
+from stacks.model import Key, RefKind, StackRef
 
 
 def commit(sha: str) -> str:
     return sha[:7] or "no commit"
+
+
+def reference(repository_name: str, key: Key, ref_name: str) -> str:
+    """``acme/shop#42``; for a branch or a tag, ``acme/shop@main``. Without a name it shows the stack name."""
+    if key.kind is RefKind.PULL:
+        return f"{repository_name}#{key.number}"
+    return f"{repository_name}@{ref_name or keys.stack_name(key)}"
 
 
 def duration(span: timedelta) -> str:

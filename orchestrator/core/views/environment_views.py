@@ -12,7 +12,7 @@ from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import ImagePin
 from orchestrator.core.model.joins import WantedOnly
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Key, Recipe, World
+from orchestrator.core.model.world import Recipe, World
 from orchestrator.core.planning import backoff, decisions
 from orchestrator.core.planning.plan_actions import Action, Find, Hold, Keep, Purge, Refuse, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
@@ -20,10 +20,12 @@ from orchestrator.core.sleep import schedules, sleep_rules
 from orchestrator.core.suites import suite_plan
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteRuns
+from orchestrator.core.util import formatting
 from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
 from programs.spec import DEFAULT_TARGET
-from stacks.model import OperationVerb, Outcome, RefKind, StackRef
+from stacks import keys
+from stacks.model import Key, OperationVerb, Outcome, RefKind, StackRef
 
 IMAGE_STEP = "image lookup"
 """The step of a failure that no operation had."""
@@ -123,8 +125,11 @@ def display_name(view: EnvironmentView) -> str:
     """``acme/shop#42`` or ``acme/shop@main``."""
     if view.key is None:
         return view.repository
-    is_pull = view.key.kind is RefKind.PULL
-    return f"{view.repository}#{view.key.number}" if is_pull else f"{view.repository}@{view.ref_name or view.ref.stack}"
+    return formatting.reference(view.repository, view.key, view.ref_name)
+
+
+def _position(view: EnvironmentView) -> tuple[str, int, StackRef]:
+    return view.repository, keys.to_number(view.key) if view.key else 0, view.ref
 
 
 def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
@@ -136,7 +141,7 @@ def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[Envi
         if subject.ref in actions
     ]
     views = [_view(facts) for facts in shown if not _is_hidden(facts)]
-    return tuple(sorted(views, key=lambda view: (view.repository, view.key or Key(0, 0), view.ref)))
+    return tuple(sorted(views, key=_position))
 
 
 @dataclass(frozen=True, slots=True)

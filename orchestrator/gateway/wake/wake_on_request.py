@@ -23,7 +23,7 @@ from orchestrator.gateway.wake.traffic_log import TrafficLog
 
 log = logging.getLogger("eph.gateway")
 
-POLL_SECONDS = 0.03
+POLL_SECONDS = 0.005
 _FAILED = frozenset({Phase.FAILED, Phase.STALLED})
 
 

@@ -25,6 +25,9 @@ class SuiteHistory:
         """A copy, which later results don't change."""
         return SuiteRuns({ref: dict(results) for ref, results in self.results.items()}, dict(self.running))
 
+    def is_running(self, ref: StackRef) -> bool:
+        return any(run.ref == ref for run in self.running)
+
     def record(self, ref: StackRef, result: SuiteResult) -> None:
         self.results.setdefault(ref, {})[result.suite] = result
 

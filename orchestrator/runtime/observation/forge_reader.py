@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
+from orchestrator.core.model.world import CheckState, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     APPROVED,
@@ -33,8 +33,8 @@ from orchestrator.runtime.observation.answer_cache import AnswerCache
 from orchestrator.runtime.observation.recipe_reader import CONFIG_FILE, MISSING_FILE, RecipeReader
 from orchestrator.runtime.observation.ref_reader import RefFacts
 from orchestrator.runtime.wakeups import UNLIMITED, RefreshScope
-from stacks import names as stack_names
-from stacks.model import RefKind
+from stacks import keys as stack_keys
+from stacks.model import Key, RefKind
 
 log = logging.getLogger("eph.forge")
 
@@ -42,7 +42,7 @@ MAX_CONCURRENT = 8
 MAX_REFS = 20
 PATH_MATCHES_KEPT = 20_000
 T = TypeVar("T")
-EnvironmentNames = Mapping[tuple[int, int], str]
+EnvironmentNames = Mapping[Key, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class ForgeReader:
 
     async def _read_requests(self, pulls: PullList, names: EnvironmentNames) -> RepositoryFacts:
         repository = pulls.repository
-        existing = [number for home, number in names if home == repository.id]
+        existing = [key for key in names if key.repository == repository.id]
         try:
             refs = await self._in_thread(
                 lambda: ref_reader.read(self._forge, self._recipes, repository, existing, self._max_refs)
@@ -166,18 +166,18 @@ class ForgeReader:
         if last is None:
             return facts
         kept = {
-            number: candidate
-            for number, candidate in last.requests.items()
-            if number not in facts.open and (facts.id, number) in names and not facts.is_complete_for(number)
+            key: candidate
+            for key, candidate in last.requests.items()
+            if key not in facts.open and key in names and not facts.is_complete_for(key)
         }
         return replace(facts, requests={**kept, **facts.requests}, open=facts.open | kept.keys())
 
     async def _request(self, repository: Repository, pull: PullRequest, names: EnvironmentNames) -> Request | None:
-        existing = names.get((pull.key.repository, pull.key.number), "")
+        existing = names.get(pull.key, "")
         try:
             return await self._in_thread(lambda: self._build_request(repository, pull, existing))
         except Exception as error:
-            log.exception("%s#%s could not be checked", repository.full_name, pull.key.number)
+            log.exception("%s of %s could not be checked", stack_keys.stack_name(pull.key), repository.full_name)
             problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
             return Request(pull, RecipeError((problem,), frozenset(), transient=True)) if existing else None
 
@@ -247,7 +247,7 @@ class ForgeReader:
             said = self._forge.decisions(repository, request.pull.head_sha)
         except ForgeError:
             return request
-        expired = said.get(expired_mark(stack_names.stack_name(request.pull.key.number))) or said.get(EXPIRED, "")
+        expired = said.get(expired_mark(stack_keys.stack_name(request.pull.key))) or said.get(EXPIRED, "")
         label_off = True if expired.startswith(LABEL_REMOVED) else False if expired.startswith(LABEL_NOT_OURS) else None
         approved = said.get(APPROVED, "")
         return replace(
@@ -269,8 +269,8 @@ def _facts(pulls: PullList, refs: RefFacts, requests: list[Request]) -> Reposito
         full_name=pulls.repository.full_name,
         complete=pulls.complete,
         reason=pulls.reason,
-        requests={candidate.pull.key.number: candidate for candidate in requests},
-        open=frozenset(pull.key.number for pull in pulls.open) | refs.matching,
+        requests={candidate.pull.key: candidate for candidate in requests},
+        open=frozenset(pull.key for pull in pulls.open) | refs.matching,
         refs_complete=refs.complete,
         refs_reason=refs.reason,
         watched_refs=refs.watched_refs,

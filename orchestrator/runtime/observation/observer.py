@@ -16,7 +16,7 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnap
 from orchestrator.runtime.wakeups import Refresh
 from stacks import names
 from stacks.backends.port import Inventory
-from stacks.model import StackRef, StackSnapshot
+from stacks.model import Key, StackRef, StackSnapshot
 
 log = logging.getLogger("eph.observe")
 
@@ -72,8 +72,7 @@ class Observer:
         stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
         if refresh.needed:
             self.forge = await self._sources.forge.read(_environment_names(stacks), refresh.scope)
-        on_targets = await self._target_environments()
-        standing = await self._live_parts()
+        on_targets, standing = await asyncio.gather(self._target_environments(), self._live_parts())
         self._facts.update(self.forge.facts, stacks, clock())
         return replace(self._world(stacks, running), target_environments=on_targets, live_parts=standing)
 
@@ -155,7 +154,7 @@ class Observer:
             log.warning("%s", sentence)
 
 
-def _environment_names(stacks: StackSnapshot) -> dict[tuple[int, int], str]:
+def _environment_names(stacks: StackSnapshot) -> dict[Key, str]:
     """Environments that exist keep their names, whatever the repository or its file is called now."""
     found = {}
     for ref, record in stacks.stacks.items():

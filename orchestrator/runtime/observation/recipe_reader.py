@@ -161,18 +161,16 @@ class RecipeReader:
     ) -> Recipe | RecipeError:
         key, bounds = pull.key, self._rules.bounds
         context = RecipeContext(
-            repository_id=key.repository,
+            key=key,
             repository_name=repository.full_name,
-            number=key.number,
             head_sha=pull.head_sha,
             head_ref=pull.head_ref,
             clone_url=repository.clone_url,
-            random_words=names.unguessable_words(self._rules.naming_key, key.repository, key.number),
+            random_words=names.unguessable_words(self._rules.naming_key, key),
             existing_name=existing_name,
             domain=self._rules.domain,
             target_settings=self._rules.settings.get(resolve_target(document.config, bounds), {}),
             labels=pull.labels,
-            ref_kind=key.kind,
             grants=self._rules.secrets.grants(repository.full_name, pull.from_fork),
         )
         try:

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from orchestrator.core.model.world import Key, PullRequest, PullState, RecipeError, WatchedRefs
+from orchestrator.core.model.world import PullRequest, PullState, RecipeError, WatchedRefs
 from orchestrator.core.util import natural_sort
 from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.runtime.observation.recipe_reader import RecipeReader
-from stacks import names
-from stacks.model import RefKind
+from stacks import keys
+from stacks.model import Key, RefKind
 
 KINDS = (RefKind.BRANCH, RefKind.TAG)
 
 
 @dataclass(frozen=True, slots=True)
 class RefFacts:
-    """``selected`` are those to look at, ``matching`` the numbers of all that a glob names. ``note``: how many are not
+    """``selected`` are those to look at, ``matching`` the keys of all that a glob names. ``note``: how many are not
     looked at."""
 
     selected: tuple[PullRequest, ...] = ()
-    matching: frozenset[int] = frozenset()
+    matching: frozenset[Key] = frozenset()
     complete: bool = True
     reason: str = ""
     watched_refs: WatchedRefs = field(default_factory=WatchedRefs)
@@ -33,14 +33,14 @@ class RefFacts:
 
 
 def read(
-    forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[int], limit: int
+    forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[Key], limit: int
 ) -> RefFacts:
-    """Blocking. ``existing``: numbers of the environments that are there."""
+    """Blocking. ``existing``: keys of the environments that are there."""
     watched = recipes.watched_refs(repository)
     if isinstance(watched, RecipeError):
         why = "; ".join(watched.problems)
         return RefFacts(complete=False, reason=f"eph.yaml of {repository.default_branch} could not be read: {why}")
-    found: dict[int, PullRequest] = {}
+    found: dict[Key, PullRequest] = {}
     reason = ""
     for kind in KINDS:
         patterns = watched.patterns_for(kind)
@@ -54,8 +54,8 @@ def read(
         reason = reason or ("" if refs.complete else refs.reason or "the list was incomplete")
         for name in sorted(refs.commits, key=natural_sort.sort_key, reverse=kind is RefKind.TAG):
             pull = _as_pull_request(repository, kind, name, refs.commits[name])
-            found.setdefault(pull.key.number, pull)
-    chosen = sorted(found.values(), key=lambda pull: pull.key.number not in existing)[:limit]
+            found.setdefault(pull.key, pull)
+    chosen = sorted(found.values(), key=lambda pull: pull.key not in existing)[:limit]
     note = f"{repository.full_name}: {len(found)} branches and tags match; only {limit} are used (limits.refs)"
     return RefFacts(
         tuple(chosen), frozenset(found), not reason, reason, watched, note if len(found) > len(chosen) else ""
@@ -64,7 +64,7 @@ def read(
 
 def _as_pull_request(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
     """Who pushes a branch or a tag of the repository itself has write access to it."""
-    key = Key(repository.id, names.ref_number(kind, name))
+    key = keys.ref(repository.id, kind, name)
     return PullRequest(
         key, PullState.OPEN, f"{repository.full_name}@{name}", frozenset(), "", commit, name,
         repository.default_branch, "", author_trusted=True,

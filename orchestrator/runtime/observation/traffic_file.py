@@ -2,7 +2,7 @@
 
 The gateway is another process, and may be another version of Eph; a file that does not read back is no word at all,
 and then nothing is idle. Somebody who knocks at an environment that sleeps waits in front of a page: so the file is
-looked at twenty times a second (one ``stat``), and a new knock wakes the loop at once. A knock that nobody heard is
+looked at a hundred times a second (one ``stat``), and a new knock wakes the loop at once. A knock that nobody heard is
 found by the next look.
 """
 
@@ -21,7 +21,7 @@ from orchestrator.core.model.world import TrafficSnapshot
 
 log = logging.getLogger("eph.visits")
 
-POLL_INTERVAL = 0.05
+POLL_INTERVAL = 0.01
 Signature = tuple[int, int, int]
 
 
@@ -51,7 +51,7 @@ class TrafficFile:
 
     def _signature(self) -> Signature | None:
         try:
-            found = os.stat(self._path)  # noqa: PTH116 - twenty times a second
+            found = os.stat(self._path)  # noqa: PTH116 - a hundred times a second
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size

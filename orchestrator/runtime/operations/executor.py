@@ -24,6 +24,7 @@ from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.destroys import DestroyApprovals, GuardedDestroys
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.facts.repairs import CompletedRepairs
+from orchestrator.runtime.facts.suite_history import SuiteHistory
 from orchestrator.runtime.operations.forge_tasks import ForgeTasks
 from orchestrator.runtime.operations.journal import Journal
 from programs import registry
@@ -72,6 +73,7 @@ class PlanExecutorDependencies:
     guarded_destroys: GuardedDestroys
     approvals: DestroyApprovals
     repairs: CompletedRepairs
+    suites: SuiteHistory
     target: Callable[[str], Target] = registry.get
     secrets: SecretStore = field(default_factory=SecretStore)
     is_leader: Callable[[], bool] = lambda: True
@@ -135,6 +137,8 @@ class PlanExecutor:
         match action:
             case plan_actions.Create() | plan_actions.Update() | plan_actions.Retag() | plan_actions.Destroy():
                 self._start_operation(action)
+            case plan_actions.Sleep(ref=ref) if self._dependencies.suites.is_running(ref):
+                return  # the plan stops its tests first, whose requests would wake it again; their end wakes the loop
             case plan_actions.Sleep() | plan_actions.Wake():
                 self._start_operation(action)
             case plan_actions.Interrupt():

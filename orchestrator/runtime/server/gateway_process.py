@@ -20,10 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
+from orchestrator.auth import preview_tokens
+from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime.server.addresses import StartupError, check_free
 from programs.kit import files
 from stacks import process_identity
@@ -55,6 +57,19 @@ class GatewaySpec:
     trusted_proxies: tuple[str, ...] = ()
     has_replicas: bool = False
     """Several ephd keep it, each with an address of its own: a file says which of them leads."""
+
+    @staticmethod
+    def from_settings(settings: ServerSettings) -> GatewaySpec:
+        return GatewaySpec(
+            settings.gateway_listen,
+            settings.listen,
+            settings.gateway_dir,
+            settings.domain,
+            tokens_file=preview_tokens.preview_tokens_file(settings.keys_dir),
+            sign_in=settings.previews.sign_in,
+            trusted_proxies=settings.previews.proxies,
+            has_replicas=settings.replicas.lease != "none",
+        )
 
     @property
     def command(self) -> list[str]:
@@ -210,6 +225,18 @@ class ExternalGateway(GatewayProcess):
 
     def stop(self) -> None:
         """Whoever started it ends it."""
+
+
+def open_gateway(settings: ServerSettings) -> GatewayProcess:
+    kind = GatewayProcess if settings.gateway == "own" else ExternalGateway
+    return kind(GatewaySpec.from_settings(settings))
+
+
+def become_gateway(settings: ServerSettings) -> NoReturn:
+    """Replaces this process, so that its supervisor sees the gateway end."""
+    command = GatewaySpec.from_settings(settings).command
+    settings.routes_dir.mkdir(parents=True, exist_ok=True)
+    os.execv(command[0], command)  # noqa: S606 - our own command, no shell
 
 
 def _identity_from(entry: dict[str, Any]) -> ProcessIdentity | None:

@@ -237,7 +237,7 @@ def _ready(view: EnvironmentView, cycle: CycleResult) -> tuple[SuiteEnvironment,
 
 def _request(view: EnvironmentView, cycle: CycleResult) -> Request | None:
     facts = cycle.forge.facts.get(view.key.repository) if view.key else None
-    return facts.requests.get(view.key.number) if facts and view.key else None
+    return facts.requests.get(view.key) if facts and view.key else None
 
 
 def _environment_variables(ready: _ReadyEnvironment, suite: SuiteSpec) -> dict[str, str]:

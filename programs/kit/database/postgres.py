@@ -51,7 +51,7 @@ OPTIONS = {
 
 def ensure(settings: HostSettings) -> None:
     """Creates and starts the server if necessary. It accepts connections when this returns."""
-    if settings.postgres or _reachable(settings):
+    if settings.postgres or _is_serving(settings) or _reachable(settings):
         return
     with files.locked(_folder(settings) / "lock"):
         if not _reachable(settings):
@@ -162,6 +162,19 @@ def address(settings: HostSettings) -> tuple[str, int]:
     return "127.0.0.1", _port(settings)
 
 
+def _is_serving(settings: HostSettings) -> bool:
+    """Whether our own process accepts sessions. Cheaper than a session: a worker's first one takes 15 ms."""
+    from psycopg import pq
+
+    try:
+        if supervisor.running_info(settings, PROGRAM).get("statename") != "RUNNING":
+            return False
+    except OSError:
+        return False
+    where = f"host=127.0.0.1 port={_port(settings)} dbname=postgres user={ADMIN} sslmode=disable connect_timeout=10"
+    return pq.PGconn.ping(where.encode()) == pq.Ping.OK
+
+
 def _reachable(settings: HostSettings) -> bool:
     import psycopg
 
@@ -192,6 +205,7 @@ def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Conn
             dbname=database or "postgres",
             autocommit=True,
             connect_timeout=10,
+            sslmode="disable",
         )
     try:
         yield session

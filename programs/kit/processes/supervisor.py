@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import json
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from typing import Any
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.processes import process_table, sandbox, supervisor_rpc
+from programs.kit.processes import process_table, sandbox, supervisor_rpc, supervisor_states
 from programs.kit.processes.sandbox import LaunchSpec
 
 MAX_SOCKET_PATH = 100
@@ -101,13 +103,11 @@ def replace_missing_launchers(settings: HostSettings) -> None:
             return
         daemon = client(settings)
         _reload(daemon)
-        known = {info["name"] for info in daemon.call("getAllProcessInfo")}
-        for name in known.intersection(names):
+        for name in names:
             with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
                 daemon.call("stopProcess", name, False)
         for name in names:
-            if name in known:
-                _remove_group(daemon, name)
+            _remove_group(daemon, name)
             with _ignoring(supervisor_rpc.ALREADY_ADDED):
                 daemon.call("addProcessGroup", name)
 
@@ -185,6 +185,7 @@ def _config(settings: HostSettings) -> str:
         f"pidfile={folder}/supervisord.pid\nchildlogdir={folder}/logs\nidentifier=eph\nminfds={most}\n{user}\n"
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\n"
+        f"[rpcinterface:eph]\nsupervisor.rpcinterface_factory={supervisor_states.__name__}:make\n\n"
         "[include]\nfiles=programs/*.conf\n"
     )
 
@@ -230,10 +231,7 @@ def add(settings: HostSettings, program: SupervisedProgram) -> None:
     files.write(program_file(settings, program.name), _program_config(settings, program, argv))
     daemon = client(settings)
     _reload(daemon)
-    with _ignoring(supervisor_rpc.ALREADY_ADDED):
-        daemon.call("addProcessGroup", program.name)
-    with _ignoring(supervisor_rpc.ALREADY_STARTED):
-        daemon.call("startProcess", program.name, False)
+    _add_group(daemon, program.name)
 
 
 def suspend(settings: HostSettings, names: list[str]) -> None:
@@ -244,22 +242,40 @@ def suspend(settings: HostSettings, names: list[str]) -> None:
         with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
             daemon.call("stopProcess", name, False)
     deadline = time.monotonic() + START_TIMEOUT
-    while running := {info["name"] for info in daemon.call("getAllProcessInfo") if info["pid"]}.intersection(names):
+    while running := [name for name in names if _info(daemon, name).get("pid")]:
         if time.monotonic() > deadline:
-            raise TargetError(f"couldn't stop the process {min(running)}")
+            raise TargetError(f"couldn't stop the process {running[0]}")
         time.sleep(0.02)
 
 
 def resume(settings: HostSettings, names: list[str]) -> None:
-    """Starts suspended programs. Those that are running keep running."""
+    """Starts suspended programs. Those that are running keep running. Reading all configuration again is slow with
+    many programs, so supervisord only does it for a program that it doesn't know."""
     daemon = client(settings)
-    _reload(daemon)
     for name in names:
         _set_autostart(settings, name, enabled=True)
-        with _ignoring(supervisor_rpc.ALREADY_ADDED):
-            daemon.call("addProcessGroup", name)
-        with _ignoring(supervisor_rpc.ALREADY_STARTED):
+    unknown = [name for name in names if not _start_known(daemon, name)]
+    if unknown:
+        _reload(daemon)
+    for name in unknown:
+        _add_group(daemon, name)
+
+
+def _start_known(daemon: supervisor_rpc.SupervisorClient, name: str) -> bool:
+    """False if supervisord doesn't know the program."""
+    try:
+        with _ignoring(supervisor_rpc.ALREADY_STARTED, passing=supervisor_rpc.BAD_NAME):
             daemon.call("startProcess", name, False)
+    except supervisor_rpc.Fault:
+        return False
+    return True
+
+
+def _add_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
+    with _ignoring(supervisor_rpc.ALREADY_ADDED):
+        daemon.call("addProcessGroup", name)
+    with _ignoring(supervisor_rpc.ALREADY_STARTED):
+        daemon.call("startProcess", name, False)
 
 
 def note(settings: HostSettings, name: str) -> str:
@@ -281,15 +297,12 @@ def remove(settings: HostSettings, names: list[str]) -> None:
     All of them are signalled before any is waited for.
     """
     daemon = client(settings)
-    known = {info["name"] for info in daemon.call("getAllProcessInfo")}
     for name in names:
         program_file(settings, name).unlink(missing_ok=True)
-        if name in known:
-            with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
-                daemon.call("stopProcess", name, False)
+        with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
+            daemon.call("stopProcess", name, False)
     for name in names:
-        if name in known:
-            _remove_group(daemon, name)
+        _remove_group(daemon, name)
         for path in settings.logs.glob(f"{name}.log*"):
             path.unlink(missing_ok=True)
         _launch_file(settings, name).unlink(missing_ok=True)
@@ -318,23 +331,56 @@ def _reload(daemon: supervisor_rpc.SupervisorClient) -> None:
 
 
 @contextlib.contextmanager
-def _ignoring(*codes: int) -> Any:
+def _ignoring(*codes: int, passing: int = 0) -> Iterator[None]:
+    """Any other fault than ``codes`` raises TargetError; ``passing`` is a fault that is raised as it is."""
     try:
         yield
     except supervisor_rpc.Fault as fault:
+        if fault.faultCode == passing:
+            raise
         if fault.faultCode not in codes:
             raise TargetError(f"supervisord refused: {fault.faultString}") from None
 
 
 def info(settings: HostSettings, name: str) -> dict[str, Any]:
     """What supervisord reports about a program; empty if it doesn't know that name."""
+    return _info(client(settings), name)
+
+
+def running_info(settings: HostSettings, name: str) -> dict[str, Any]:
+    """As ``info``, but raises OSError when supervisord doesn't respond, and doesn't start one."""
+    return _info(supervisor_rpc.SupervisorClient(socket_path(settings)), name)
+
+
+def _info(daemon: supervisor_rpc.SupervisorClient, name: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = client(settings).call("getProcessInfo", name)
+        found: dict[str, Any] = daemon.call("getProcessInfo", name)
     except supervisor_rpc.Fault as fault:
         if fault.faultCode == supervisor_rpc.BAD_NAME:
             return {}
         raise TargetError(f"supervisord refused: {fault.faultString}") from None
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramState:
+    """``state`` as supervisord names it; ``stopped_at``: when the program last exited, in seconds since the epoch."""
+
+    state: str
+    stopped_at: int
+
+
+def states(settings: HostSettings) -> Mapping[str, ProgramState]:
+    """How all programs are, by name. Raises OSError when supervisord doesn't respond, and doesn't start one."""
+    daemon = supervisor_rpc.SupervisorClient(socket_path(settings))
+    try:
+        found = json.loads(daemon.call(supervisor_states.METHOD))
+    except supervisor_rpc.Fault as fault:
+        if fault.faultCode != supervisor_rpc.UNKNOWN_METHOD:
+            raise
+        # An earlier version of Eph started this supervisord.
+        found = {info["name"]: (info["statename"], info["stop"]) for info in daemon.call("getAllProcessInfo")}
+    return {name: ProgramState(*values) for name, values in found.items()}
 
 
 def list_programs(settings: HostSettings) -> list[str]:

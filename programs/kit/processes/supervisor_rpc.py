@@ -11,13 +11,23 @@ from typing import Any
 from xmlrpc.client import Fault
 
 TIMEOUT = 30.0
+UNKNOWN_METHOD = 1
 BAD_NAME = 10
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 ALREADY_ADDED = 90
 STILL_RUNNING = 91
 
-__all__ = ["ALREADY_ADDED", "ALREADY_STARTED", "BAD_NAME", "NOT_RUNNING", "STILL_RUNNING", "Fault", "SupervisorClient"]
+__all__ = [
+    "ALREADY_ADDED",
+    "ALREADY_STARTED",
+    "BAD_NAME",
+    "NOT_RUNNING",
+    "STILL_RUNNING",
+    "UNKNOWN_METHOD",
+    "Fault",
+    "SupervisorClient",
+]
 
 
 class _Connection(http.client.HTTPConnection):
@@ -38,8 +48,9 @@ class SupervisorClient:
         self._path = path
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Raises Fault if supervisord refuses the call, OSError if it isn't running."""
-        body = xmlrpc.client.dumps(arguments, f"supervisor.{method}")
+        """``method`` without a namespace is one of supervisord's own. Raises Fault if supervisord refuses the call,
+        OSError if it isn't running."""
+        body = xmlrpc.client.dumps(arguments, method if "." in method else f"supervisor.{method}")
         connection = _Connection(str(self._path))
         try:
             connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", "Connection": "close"})

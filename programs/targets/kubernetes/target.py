@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from programs import image_references, start_order
+from programs.drift_wording import DriftWording
 from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
 from programs.kit import identifiers
@@ -57,6 +58,7 @@ DESCRIPTION = TargetDescription(
     trusted_authors_only=False,
     plugins=("kubernetes",),
     tools=("helm", "kustomize"),
+    drift_wording=DriftWording(containers=frozenset({"namespace"})),
 )
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 

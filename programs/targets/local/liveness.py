@@ -7,13 +7,14 @@ then it no longer counts.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from programs.inventory import PROCESS_KINDS
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases
-from programs.kit.processes import supervisor, supervisor_rpc
+from programs.kit.processes import supervisor
+from programs.kit.processes.supervisor import ProgramState
 from programs.targets.local.settings import LocalSettings
 
 LIVE_STATES = frozenset({"RUNNING", "STARTING", "STOPPING"})
@@ -36,12 +37,12 @@ def live_resources(settings: LocalSettings) -> Mapping[str, frozenset[str]]:
 
 
 def _services(settings: LocalSettings) -> Iterator[str]:
-    daemon = supervisor_rpc.SupervisorClient(supervisor.socket_path(settings))
-    for info in daemon.call("getAllProcessInfo"):
-        program = identifiers.parse_program(info["name"])
-        if program and is_live(info):
+    now = time.time()
+    for name, found in supervisor.states(settings).items():
+        program = identifiers.parse_program(name)
+        if program and is_live(found, now):
             yield f"{program.environment}/{program.service}/{program.generation}"
 
 
-def is_live(info: Mapping[str, Any]) -> bool:
-    return info["statename"] in LIVE_STATES or info["now"] - info["stop"] <= RESTART_GRACE
+def is_live(program: ProgramState, now: float) -> bool:
+    return program.state in LIVE_STATES or now - program.stopped_at <= RESTART_GRACE

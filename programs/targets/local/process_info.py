@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from programs import runtime_info
-from programs.kit import files, identifiers
-from programs.kit.processes import supervisor, supervisor_rpc
+from programs.kit import files
+from programs.kit.processes import supervisor
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
 from programs.targets.local import cleanup
@@ -73,10 +73,9 @@ def _size(path: Path) -> int:
 
 def list_processes(settings: LocalSettings, name: str) -> Iterator[ProcessInfo]:
     """Raises OSError if supervisord doesn't respond."""
-    for info in supervisor_rpc.SupervisorClient(supervisor.socket_path(settings)).call("getAllProcessInfo"):
-        found = identifiers.parse_program(info["name"])
-        if found and found.environment == name:
-            yield _process_info(found.service, info)
+    for item in cleanup.list_programs(settings):
+        if item.environment == name and (info := supervisor.running_info(settings, str(item))):
+            yield _process_info(item.service, info)
 
 
 def _process_info(service: str, info: Mapping[str, Any]) -> ProcessInfo:

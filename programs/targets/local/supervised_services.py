@@ -24,6 +24,9 @@ from programs.targets.local.settings import LocalSettings
 MAX_EXITS = 3
 CHECK_INTERVAL = 0.2
 PROBE_TIMEOUT = 5.0
+CONNECT_INTERVAL = 0.01
+"""Seconds between tries while nothing listens yet: they are cheap, and whoever woke the service waits for it."""
+_REFUSED = "connection refused"
 TAIL_LINES = 40
 PROBE_ATTEMPTS = 2
 
@@ -89,7 +92,7 @@ def is_answering(port: int, path: str) -> bool:
 def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
-    looked, exits, answer = began, _ExitCounter(), "connection refused"
+    looked, exits, answer = began, _ExitCounter(), _REFUSED
     while time.monotonic() - began < service.deadline:
         ok, answer = probe(service.port, service.path)
         now = time.monotonic()
@@ -101,7 +104,7 @@ def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
                 return
             if ended >= MAX_EXITS:
                 raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without responding")
-        pause(POLL_SECONDS)
+        pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
     raise _failed(settings, service, f"didn't respond on {service.path} within {service.deadline} s: {answer}")
 
 
@@ -117,7 +120,7 @@ def probe(port: int, path: str) -> tuple[bool, str]:
         connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})
         status = connection.getresponse().status
     except ConnectionRefusedError:
-        return False, "connection refused"
+        return False, _REFUSED
     except (OSError, http.client.HTTPException) as error:
         return False, f"{type(error).__name__}: {error}"
     finally:

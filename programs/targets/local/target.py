@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from programs.drift_wording import DriftWording
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, suite_runs
 from programs.kit.database import postgres
@@ -24,7 +25,9 @@ DESCRIPTION = TargetDescription(
     problems=eph_yaml_checks.problems,
     notices=eph_yaml_checks.notices,
     database_strategies=STRATEGIES,
+    drift_wording=DriftWording(seeds={"database-": "seed-"}),
     preload=("programs.targets.local.local_program", "psycopg"),
+    warm_up=sandbox.works,
 )
 
 

@@ -167,7 +167,8 @@ class ProcessExecutor:
 
     async def _perform(self, operation: Operation, hooks: _Hooks, started: datetime) -> OperationResult:
         worker = await self._workers.acquire()
-        self._workers.refill()
+        if not operation.verb.skips_pulumi:
+            self._workers.refill()
         self._sessions[operation.ref] = worker.process.pid
         mine = _running_record(operation, worker, started)
         try:
@@ -182,6 +183,7 @@ class ProcessExecutor:
         finally:
             self._sessions.pop(operation.ref, None)
             await self._workers.release(worker)
+            self._workers.refill()  # not before a short operation ends: both together take twice as long
             if not operation_records.has_running(self._records, operation.ref, excluding=mine):
                 self._backend.clean_up(operation.ref)
             if mine is not None:

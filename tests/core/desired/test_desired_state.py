@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.model.world import CheckState, Key, PullState, RecipeError
+from orchestrator.core.model.world import CheckState, PullState, RecipeError
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
+from stacks import keys
 from tests.worlds.plan.pull_requests import sha, spec
 from tests.worlds.plan.simulation import FOREIGN, Simulation
 
@@ -22,14 +23,14 @@ def world() -> Simulation:
 @pytest.fixture
 def live_world(world: Simulation) -> Simulation:
     """One environment, built and answering."""
-    world.open(42)
-    world.cycle()
+    world.open_pull(42)
+    world.run_cycle()
     world.report_health(42)
     return world
 
 
 def test_a_labelled_pull_request_gets_an_environment(world: Simulation) -> None:  # L1, L5
-    ref = world.open(42)
+    ref = world.open_pull(42)
     create = world.action(42)
     assert isinstance(create, plan_actions.Create)
     assert create.reason == "acme/shop#42 has the label preview but no environment yet"
@@ -39,13 +40,13 @@ def test_a_labelled_pull_request_gets_an_environment(world: Simulation) -> None:
         world.now,
         "",
     )
-    world.cycle()
+    world.run_cycle()
     assert isinstance(world.action(42), plan_actions.Keep)
     assert world.plan().changes == ()
 
 
 def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) -> None:  # L3
-    world.open(42, labels=frozenset({"bug"}))
+    world.open_pull(42, labels=frozenset({"bug"}))
     assert world.plan().actions == ()
 
 
@@ -66,7 +67,7 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
 )  # fmt: skip
 def test_reasons_that_block_creation(world: Simulation, facts: dict[str, Any], kind: type, words: str) -> None:
     """S2, S3, Y1, L3."""
-    world.open(42, **facts)
+    world.open_pull(42, **facts)
     action = world.action(42)
     assert isinstance(action, kind)
     assert words in action.reason
@@ -74,7 +75,7 @@ def test_reasons_that_block_creation(world: Simulation, facts: dict[str, Any], k
 
 def test_checks_are_named_by_what_became_of_them(world: Simulation) -> None:  # L3
     checks = {"lint": CheckState.FAILED, "unit": CheckState.PENDING, "types": CheckState.PASSED}
-    world.open(42, checks=checks, recipe={"wait_for_checks": ("lint", "unit", "types")})
+    world.open_pull(42, checks=checks, recipe={"wait_for_checks": ("lint", "unit", "types")})
     assert world.action(42).reason == "waiting for checks on commit aaaaaaa: lint failed, unit pending"
     world.change(42, checks=dict.fromkeys(checks, CheckState.PASSED))
     assert isinstance(world.action(42), plan_actions.Create)
@@ -120,7 +121,7 @@ def test_missing_pull_request_is_confirmed_before_destroy(live_world: Simulation
     destroy = live_world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
     assert (destroy.guarded, destroy.reason) == (False, f"acme/shop#42 is {state}")
-    live_world.cycle(2)
+    live_world.run_cycle(2)
     assert live_world.stacks.keys() == {FOREIGN}
 
 
@@ -133,7 +134,7 @@ def test_nonexistent_pull_request_counts_against_the_guard(live_world: Simulatio
 
 
 def test_incomplete_snapshot_destroys_nothing(live_world: Simulation) -> None:  # L7, pitfall 3
-    live_world.open(1)
+    live_world.open_pull(1)
     live_world.incomplete.add(1)
     held = live_world.action(42)
     assert isinstance(held, plan_actions.Hold)
@@ -158,7 +159,7 @@ def test_a_renamed_repository_keeps_its_environment(live_world: Simulation) -> N
     retag = live_world.action(42)
     assert isinstance(retag, plan_actions.Retag)
     assert (retag.ref, retag.tag.repository_name, retag.tag.name) == (ref, "acme/store", "shop1-gentle-stream-42")
-    live_world.cycle()
+    live_world.run_cycle()
     assert live_world.plan().changes == ()
 
 
@@ -174,7 +175,7 @@ def test_new_names_do_not_reach_an_environment_that_exists(live_world: Simulatio
 
 def test_down_destroys_and_stays_down_while_it_is_asked(live_world: Simulation) -> None:  # P5
     live_world.request_action("down", 42)
-    live_world.cycle()
+    live_world.run_cycle()
     assert live_world.stacks.keys() == {FOREIGN}
     assert "bob took it down" in live_world.action(42).reason
     live_world.advance(minutes=1)
@@ -188,7 +189,7 @@ def test_what_half_a_list_states_destroys_nothing_either(live_world: Simulation,
     if statement == "draft":
         live_world.change(42, draft=True, recipe={"allow_drafts": False})
     else:
-        live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
+        live_world.marks[keys.pull_request(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live_world.action(42), plan_actions.Hold)
     live_world.incomplete.clear()
     assert isinstance(live_world.action(42), plan_actions.Destroy)
@@ -196,9 +197,9 @@ def test_what_half_a_list_states_destroys_nothing_either(live_world: Simulation,
 
 def test_a_broken_eph_yaml_cannot_say_that_a_label_is_missing(live_world: Simulation) -> None:  # Y1
     facts = live_world.world()
-    candidate = facts.repositories[1].requests[42]
+    candidate = facts.repositories[1].requests[keys.pull_request(1, 42)]
     broken = replace(candidate, recipe=RecipeError(("eph.yaml:1: wrong",), frozenset({"other"})))
-    repository = replace(facts.repositories[1], requests={42: broken})
+    repository = replace(facts.repositories[1], requests={keys.pull_request(1, 42): broken})
     facts = replace(facts, repositories={1: repository})
     assert [type(action) for action in plans.plan(facts, live_world.policy, live_world.now).actions] == [
         plan_actions.Refuse
@@ -211,12 +212,12 @@ def test_checks_that_run_again_do_not_trouble_what_is_built(live_world: Simulati
 
 
 def test_a_draft_is_built_unless_eph_yaml_says_no(world: Simulation) -> None:  # L3
-    world.open(42, draft=True)
+    world.open_pull(42, draft=True)
     assert isinstance(world.action(42), plan_actions.Create)
 
 
 def test_unseen_stack_is_not_created_again(live_world: Simulation) -> None:  # L2
-    live_world.open(43)
+    live_world.open_pull(43)
     live_world.stacks_complete = False
     wait = live_world.action(43)
     assert isinstance(wait, plan_actions.Wait)
@@ -225,7 +226,7 @@ def test_unseen_stack_is_not_created_again(live_world: Simulation) -> None:  # L
 
 def test_its_tag_says_what_it_is_made_on(world: Simulation) -> None:
     """L7: a destroy that was cut short is gone on with there, whatever its state still knows."""
-    world.open(43, recipe={"spec": spec("shop1-gentle-stream-43", sha("aaaaaaa"), "kubernetes")})
+    world.open_pull(43, recipe={"spec": spec("shop1-gentle-stream-43", sha("aaaaaaa"), "kubernetes")})
     made = world.action(43)
     assert isinstance(made, plan_actions.Create)
     assert made.tag is not None

@@ -13,11 +13,11 @@ from orchestrator.core.model import joins
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import Fallback, ImageLookup, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Key, Recipe, RepositoryFacts
+from orchestrator.core.model.world import Recipe, RepositoryFacts
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.plan_actions import Find, Wait, WaitingFor
 from programs import spec as specs
-from stacks import names
+from stacks import keys, names
 from stacks.model import BuildInfo, PinnedImages, StackRecord
 from tests.worlds.plan.pull_requests import PREVIEW, START, sha, spec
 from tests.worlds.plan.simulation import Simulation
@@ -26,7 +26,7 @@ HOME = "registry.test/acme/shop"
 DIGEST = f"{HOME}@sha256:{'a' * 64}"
 OTHER = f"{HOME}@sha256:{'b' * 64}"
 IMAGE_REQUEST = ImageRequest("api", HOME, tag="x", wait=timedelta(minutes=10))
-REF = names.stack_ref(1, "acme/shop", 42)
+REF = names.stack_ref(keys.pull_request(1, 42), "acme/shop")
 POLICY = Policy()
 
 
@@ -36,10 +36,12 @@ def recipe(*requests: ImageRequest) -> Recipe:
 
 def subject(looked: ImageLookup | None = None, record: StackRecord | None = None) -> EnvironmentFacts:
     world = Simulation()
-    world.open(42, sha("a"))
-    candidate = world._request(Key(1, 42))
+    world.open_pull(42, sha("a"))
+    candidate = world._request(keys.pull_request(1, 42))
     facts = RepositoryFacts(1, "acme/shop", complete=True)
-    return EnvironmentFacts(REF, Key(1, 42), joins.join(facts, candidate, record, None), image_lookup=looked)
+    return EnvironmentFacts(
+        REF, keys.pull_request(1, 42), joins.join(facts, candidate, record, None), image_lookup=looked
+    )
 
 
 def search_result(
@@ -156,7 +158,7 @@ def test_a_stack_says_what_it_began_with(record: StackRecord, reference: str) ->
 
 def test_a_person_who_asks_again_begins_the_wait_anew() -> None:
     world = Simulation()
-    world.open(42)
+    world.open_pull(42)
     world.now = START + timedelta(minutes=20)
     world.request_action("retry", 42)
     one = replace(subject(search_result(ABSENT, timedelta(minutes=15))), intents=tuple(world.intents))
@@ -181,7 +183,7 @@ def _fail_if_hashed(*_: object) -> None:
 
 def test_it_is_an_action_of_the_plan() -> None:
     world = Simulation()
-    world.open(42, sha("a"), recipe={"images": (IMAGE_REQUEST,)})
+    world.open_pull(42, sha("a"), recipe={"images": (IMAGE_REQUEST,)})
     found = world.action(42)
     assert isinstance(found, plan_actions.Find)
     assert found.commit == sha("a")

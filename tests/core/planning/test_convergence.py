@@ -85,8 +85,8 @@ def test_incomplete_snapshots_destroy_and_purge_nothing(
     """Everything vanishes from every answer at once, and each answer says that it is not whole."""
     world = Simulation(Policy(max_concurrent=50))
     for repository, number in sorted(open_):
-        world.open(number, repository=repository)
-    world.cycle()
+        world.open_pull(number, repository=repository)
+    world.run_cycle()
     world.pulls.clear()
     world.incomplete = {1, 2} if stacks_complete else {1, 2} | partial
     world.stacks_complete = stacks_complete
@@ -96,7 +96,7 @@ def test_incomplete_snapshots_destroy_and_purge_nothing(
             for a in world.plan().actions
             if isinstance(a, plan_actions.Destroy | plan_actions.Purge | plan_actions.Interrupt)
         ]
-        world.cycle()
+        world.run_cycle()
     assert len(world.stacks) == len(open_) + 1
 
 
@@ -106,19 +106,19 @@ def test_one_broken_environment_stops_nobody_else(number: int, fault: str) -> No
     """Pitfall 5."""
     world = Simulation(Policy(max_concurrent=2, debounce=timedelta(0)))
     for each in range(1, 5):
-        world.open(each)
-    world.cycle(2)
+        world.open_pull(each)
+    world.run_cycle(2)
     for each in range(1, 5):
         world.push(each, "bbbbbbb" if each != number else "baddbad")
     world.failing.add(sha("baddbad"))
     if fault == "hang":
         world.stuck.add(world.ref(number))
-        world.change(number, labels=frozenset())
+        world.unlabel(number)
     if fault == "broken":
         world.change(number, problems=("eph.yaml:1: wrong",))
     if fault == "unreadable":
         world.edit_record(number, unreadable="cut")
-    world.cycle(4)
+    world.run_cycle(4)
     for each in {1, 2, 3, 4} - {number}:
         built = world.stacks[world.ref(each)].built
         assert built is not None
@@ -130,7 +130,7 @@ def test_one_broken_environment_stops_nobody_else(number: int, fault: str) -> No
 def test_a_storm_of_pushes_ends_at_the_last_one(pushes: list[str]) -> None:
     """L6: at most ``supersede_most`` interruptions in a row, and the newest commit wins."""
     world = Simulation(Policy(debounce=timedelta(seconds=1)))
-    ref = world.open(1)
+    ref = world.open_pull(1)
     for commit in pushes:
         world.push(1, commit)
         world.advance(seconds=1.5)
@@ -139,7 +139,7 @@ def test_a_storm_of_pushes_ends_at_the_last_one(pushes: list[str]) -> None:
         if ref in world.jobs and world.jobs[ref].running.interrupting:
             world.finish(ref)
     world.finish_all()
-    world.cycle(4)
+    world.run_cycle(4)
     built = world.stacks[ref].built
     assert built is not None
     assert built.commit == sha(pushes[-1])
@@ -150,7 +150,7 @@ def test_a_storm_of_pushes_ends_at_the_last_one(pushes: list[str]) -> None:
 def test_a_name_that_does_not_read_back_is_never_touched(project: str, stack: str) -> None:
     ref = StackRef(project, stack)
     world = Simulation()
-    world.open(1)
+    world.open_pull(1)
     world.stacks[ref] = world.stacks[FOREIGN]
     mentioned = {action.ref for action in world.plan().actions if not isinstance(action, plan_actions.Purge)}
     assert (ref in mentioned) == (names.parse(ref) is not None)

@@ -9,10 +9,10 @@ import pytest
 
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Key, PullState, RunningOperation, World
+from orchestrator.core.model.world import RunningOperation, World
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
-from stacks import names
+from stacks import keys, names
 from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
 from tests.worlds.plan.pull_requests import START, sha
 from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
@@ -21,8 +21,8 @@ from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
 @pytest.fixture
 def live_world() -> Simulation:
     world = Simulation(Policy(debounce=timedelta(seconds=2), program_versions={"local": "1"}))
-    world.open(42)
-    world.cycle()
+    world.open_pull(42)
+    world.run_cycle()
     world.report_health(42)
     return world
 
@@ -58,7 +58,7 @@ def test_a_storm_of_pushes_delays_its_update_five_debounces_at_most(live_world: 
 
 
 def test_the_first_make_does_not_wait_for_more_pushes(live_world: Simulation) -> None:  # L5
-    live_world.open(43)
+    live_world.open_pull(43)
     assert isinstance(live_world.action(43), plan_actions.Create)
 
 
@@ -93,13 +93,13 @@ def test_interrupted_create_is_completed(
     assert isinstance(update, plan_actions.Update)
     assert update.refresh is refresh
     assert words in update.reason
-    live_world.cycle()
+    live_world.run_cycle()
     assert isinstance(live_world.action(42), plan_actions.Update | plan_actions.Keep)
 
 
 def test_what_broke_off_and_is_not_wanted_is_destroyed(live_world: Simulation) -> None:  # L8
     live_world.edit_record(42, tag=None, built=None, pending_operations=1, locks=(lock(dead=True),))
-    live_world.change(42, labels=frozenset())
+    live_world.unlabel(42)
     destroy = live_world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
     assert destroy.name == "", "nothing tells its name: it goes by its state, and targets show what else is there"
@@ -111,7 +111,7 @@ def test_what_broke_off_and_is_not_wanted_is_destroyed(live_world: Simulation) -
 
 def test_a_close_before_the_stack_is_there_does_not_lose_the_name() -> None:  # P2
     """Found by ``make chaos``: what was shown under that name (a deployment in progress) could not be taken back."""
-    ref = names.stack_ref(1, "acme/shop", 42)
+    ref = names.stack_ref(keys.pull_request(1, 42), "acme/shop")
     running = RunningOperation(ref, OperationVerb.UP, sha("aaaaaaa"), START, name="shop-gentle-stream-42")
     [subject] = environment_facts.collect(World({}, StackSnapshot(), running={ref: running}))
     assert subject.name == "shop-gentle-stream-42"
@@ -136,9 +136,9 @@ def test_what_cannot_be_judged_is_held_and_shown_first(
     live_world: Simulation, facts: dict[str, object], words: str, command: str
 ) -> None:
     """L8, L2."""
-    live_world.open(1)
+    live_world.open_pull(1)
     live_world.edit_record(42, **facts)
-    live_world.change(42, state=PullState.CLOSED)
+    live_world.close_pull(42)
     hold = live_world.plan().actions[0]
     assert isinstance(hold, plan_actions.Hold)
     assert words in hold.reason
@@ -167,7 +167,7 @@ def test_a_newer_commit_ends_a_running_update(live_world: Simulation) -> None:  
     live_world.start(live_world.plan())
     assert live_world.action(42).reason.startswith("canceling")
     live_world.finish_all()
-    live_world.cycle()
+    live_world.run_cycle()
     built = live_world.stacks[live_world.ref(42)].built
     assert built is not None
     assert built.commit == sha("ccccccc")
@@ -185,32 +185,32 @@ def test_an_update_is_superseded_three_times_at_most(live_world: Simulation) -> 
 
 
 def test_a_label_taken_away_ends_a_running_creation(live_world: Simulation) -> None:  # L5, pitfall 1
-    live_world.open(43)
+    live_world.open_pull(43)
     live_world.start(live_world.plan())
-    live_world.change(43, labels=frozenset())
+    live_world.unlabel(43)
     interrupt = live_world.action(43)
     assert isinstance(interrupt, plan_actions.Interrupt)
     assert interrupt.unwanted
-    live_world.cycle(3)
+    live_world.run_cycle(3)
     assert live_world.ref(43) not in live_world.stacks
 
 
 def test_a_close_during_creation_is_confirmed_and_leaves_nothing(live_world: Simulation) -> None:  # L5, pitfall 1
-    live_world.open(43)
+    live_world.open_pull(43)
     live_world.start(live_world.plan())
-    live_world.change(43, state=PullState.CLOSED)
+    live_world.close_pull(43)
     assert isinstance(live_world.action(43), plan_actions.Confirm)
     live_world.start(live_world.plan())
     assert isinstance(live_world.action(43), plan_actions.Interrupt)
-    live_world.cycle(3)
+    live_world.run_cycle(3)
     assert live_world.stacks.keys() == {FOREIGN, live_world.ref(42)}
     assert live_world.targets["local"] == {"shop1-gentle-stream-42"}
 
 
 def test_environment_desired_again_during_destroy_is_recreated(live_world: Simulation) -> None:  # L5
-    live_world.change(42, labels=frozenset())
+    live_world.unlabel(42)
     live_world.start(live_world.plan())
-    live_world.change(42, labels=frozenset({"preview"}))
+    live_world.label(42)
     assert "waiting for the running destroy to finish" in live_world.action(42).reason
     live_world.finish_all()
     assert isinstance(live_world.action(42), plan_actions.Create)
@@ -220,7 +220,7 @@ def test_time_runs_from_the_newest_commit_and_the_mark_comes_first(live_world: S
     live_world.can_remove_labels = False
     live_world.advance(hours=71)
     live_world.push(42, "bbbbbbb")
-    live_world.cycle(2)
+    live_world.run_cycle(2)
     live_world.advance(hours=71)
     assert isinstance(live_world.action(42), plan_actions.Keep)
     live_world.advance(hours=2)
@@ -229,9 +229,9 @@ def test_time_runs_from_the_newest_commit_and_the_mark_comes_first(live_world: S
     assert expire.commit == sha("bbbbbbb")
     live_world.start(live_world.plan())
     assert isinstance(live_world.action(42), plan_actions.Destroy)
-    live_world.cycle()
+    live_world.run_cycle()
     assert isinstance(live_world.action(42), plan_actions.Unlabel)
-    live_world.cycle()
+    live_world.run_cycle()
     assert isinstance(live_world.action(42), plan_actions.Refuse), "never again for this commit"
     assert live_world.plan().changes == (), "a label that we may not take off is not tried for ever"
     assert live_world.view(42).phase is Phase.EXPIRED
@@ -241,13 +241,13 @@ def test_time_runs_from_the_newest_commit_and_the_mark_comes_first(live_world: S
 
 def test_the_label_goes_when_all_is_gone_and_comes_back_as_a_wish(live_world: Simulation) -> None:  # L5
     live_world.advance(hours=73)
-    live_world.cycle(3)
+    live_world.run_cycle(3)
     assert live_world.ref(42) not in live_world.stacks
-    assert live_world.pulls[Key(1, 42)].labels == frozenset()
+    assert live_world.pulls[keys.pull_request(1, 42)].labels == frozenset()
     assert live_world.plan().changes == ()
-    live_world.change(42, labels=frozenset({"preview"}))
+    live_world.label(42)
     assert isinstance(live_world.action(42), plan_actions.Revive)
-    live_world.cycle(2)
+    live_world.run_cycle(2)
     assert live_world.ref(42) in live_world.stacks
     live_world.advance(hours=71)
     assert isinstance(live_world.action(42), plan_actions.Keep), "one life of the usual length"
@@ -255,9 +255,9 @@ def test_the_label_goes_when_all_is_gone_and_comes_back_as_a_wish(live_world: Si
 
 def test_trying_again_revives_what_expired(live_world: Simulation) -> None:  # L5
     live_world.advance(hours=73)
-    live_world.cycle(2)
+    live_world.run_cycle(2)
     live_world.request_action("retry", 42)
-    live_world.cycle(2)
+    live_world.run_cycle(2)
     assert live_world.ref(42) in live_world.stacks
     assert live_world.plan().changes == ()
     live_world.advance(hours=73)
@@ -269,7 +269,7 @@ def test_an_extension_counts_but_never_beyond_the_servers_most(live_world: Simul
     retag = live_world.action(42)
     assert isinstance(retag, plan_actions.Retag)
     assert retag.tag.extended_until == live_world.now + timedelta(days=30)
-    live_world.cycle()
+    live_world.run_cycle()
     live_world.advance(days=29)
     assert isinstance(live_world.action(42), plan_actions.Keep)
     live_world.advance(days=2)
@@ -282,7 +282,7 @@ def test_keep_stops_expiry(live_world: Simulation) -> None:  # L5
     live_world.edit_record(42, tag=replace(tag, keep=True))
     live_world.advance(days=300)
     assert isinstance(live_world.action(42), plan_actions.Keep)
-    live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
+    live_world.marks[keys.pull_request(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live_world.action(42), plan_actions.Keep), "a mark of before it was kept counts no more"
 
 
@@ -314,7 +314,7 @@ def test_repairs_that_do_not_help_are_paced(live_world: Simulation) -> None:  # 
         assert record.built is not None
         live_world.report_health(42, ok=False, ago=live_world.now - record.built.built_at)
         repairs += isinstance(live_world.action(42), plan_actions.Update)
-        live_world.cycle(seconds=60)
+        live_world.run_cycle(seconds=60)
         if live_world.now - START > timedelta(hours=10):
             break
     assert 10 <= repairs <= 50
@@ -337,7 +337,7 @@ def test_an_asleep_environment_is_left_alone_until_a_push(live_world: Simulation
 
 
 def test_an_operation_whose_stack_is_not_to_be_seen_yet_keeps_its_lane(live_world: Simulation) -> None:  # L6
-    live_world.open(43)
+    live_world.open_pull(43)
     world = replace(
         live_world.world(),
         running={
@@ -360,7 +360,7 @@ def test_a_restart_does_not_start_the_clock_anew(live_world: Simulation) -> None
 def test_a_first_sight_of_an_older_commit_says_nothing_of_the_head(live_world: Simulation) -> None:  # L5
     live_world.push(42, "bbbbbbb")
     live_world.advance(hours=1)
-    facts = replace(live_world.world(), first_seen={Key(1, 42): (sha("aaaaaaa"), START)})
+    facts = replace(live_world.world(), first_seen={keys.pull_request(1, 42): (sha("aaaaaaa"), START)})
     update = next(
         a for a in plans.plan(facts, live_world.policy, live_world.now).actions if isinstance(a, plan_actions.Update)
     )
@@ -385,8 +385,8 @@ def test_one_that_is_refused_or_waits_can_still_be_extended(live_world: Simulati
 def test_a_stack_that_says_it_is_another_pull_requests_is_held(live_world: Simulation) -> None:  # L7
     tag = live_world.stacks[live_world.ref(42)].tag
     assert tag is not None
-    live_world.edit_record(42, tag=replace(tag, number=41))
-    live_world.change(42, labels=frozenset())
+    live_world.edit_record(42, tag=replace(tag, key=keys.pull_request(1, 41)))
+    live_world.unlabel(42)
     hold = live_world.action(42)
     assert isinstance(hold, plan_actions.Hold)
     assert "belongs to acme/shop#41" in hold.reason
@@ -402,8 +402,8 @@ def test_unconfirmed_absence_interrupts_nothing(live_world: Simulation) -> None:
 
 
 def test_unconfirmed_absence_destroys_nothing_with_incomplete_inventory(live_world: Simulation) -> None:  # L7
-    live_world.open(1)
-    live_world.cycle()
+    live_world.open_pull(1)
+    live_world.run_cycle()
     live_world.pulls.clear()
     live_world.start(live_world.plan())
     live_world.stacks_complete = False

@@ -8,14 +8,15 @@ import pytest
 
 from orchestrator.core.planning import drift_detection
 from orchestrator.core.planning.drift_detection import Drift, DriftKind
+from programs.drift_wording import DriftWording
 from programs.inventory import DRIFTED, PROCESS_KINDS
-from stacks import names
+from stacks import keys, names
 from stacks.model import BuildInfo, StackRecord
 from tests.worlds.plan.pull_requests import START, sha
 
 BUILT = BuildInfo(sha("a"), "0" * 16, "local-2", "local", "http://x", {}, START)
 PARTS = {"Database:e/eph_app": "database-app", "Seed:e/eph_app": "seed-app", "Route:e/h": "route-web", "Home:e": "home"}
-RECORD = StackRecord(names.stack_ref(8, "acme/shop", 1), built=BUILT, resource_names=PARTS)
+RECORD = StackRecord(names.stack_ref(keys.pull_request(8, 1), "acme/shop"), built=BUILT, resource_names=PARTS)
 THERE = {"Database": frozenset({"e/eph_app"}), "Route": frozenset({"e/h"})}
 
 
@@ -36,12 +37,17 @@ def test_what_somebody_changed_counts_and_a_namespace_stands_for_all_in_it() -> 
         Drift("service-web", DriftKind.CHANGED),
     )
     assert drift_detection.detect(record, {**there, "Service": frozenset()}) == (Drift("service-web", DriftKind.GONE),)
-    assert drift_detection.detect(record, dict.fromkeys(there, frozenset())) == (Drift("namespace"),)
+    everything = drift_detection.detect(record, dict.fromkeys(there, frozenset()))
+    assert [drift.name for drift in everything] == ["deployment-web", "namespace", "service-web"]
+    wording = DriftWording(containers=frozenset({"namespace"}))
+    assert drift_detection.describe(everything, wording) == "the namespace is gone"
+    assert drift_detection.describe_repair(everything, (), wording) == "the namespace was gone; it was recreated"
     assert drift_detection.detect(record, {"Service": frozenset(), PROCESS_KINDS: frozenset({"Service"})}) == (
         Drift("service-web", DriftKind.STOPPED),
     )
 
 
+WORDING = DriftWording(seeds={"database-": "seed-"})
 APP = Drift("database-app")
 STOPPED, CHANGED_WEB = Drift("service-web", DriftKind.STOPPED), Drift("service-web", DriftKind.CHANGED)
 
@@ -75,5 +81,5 @@ STOPPED, CHANGED_WEB = Drift("service-web", DriftKind.STOPPED), Drift("service-w
     ],
 )
 def test_it_is_said_in_one_sentence(lost: list[Drift], now: str, then: str) -> None:
-    assert drift_detection.describe(lost) == now
-    assert drift_detection.describe_repair(lost, PARTS.values()) == then
+    assert drift_detection.describe(lost, WORDING) == now
+    assert drift_detection.describe_repair(lost, PARTS.values(), WORDING) == then

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import PullState
 from orchestrator.core.planning import plan_actions
 from stacks.model import StackRef
 from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
@@ -19,8 +18,8 @@ def world_with_pulls(number: int, **policy: Any) -> Simulation:
     limits = Policy(debounce=timedelta(0), max_concurrent=50, concurrent_destroys=40, max_per_repository=50)
     world = Simulation(replace(limits, **policy))
     for each in range(1, number + 1):
-        world.open(each)
-    world.cycle()
+        world.open_pull(each)
+    world.run_cycle()
     return world
 
 
@@ -45,7 +44,7 @@ def test_mass_deletion_above_the_share_is_held(ours: int, gone: int, through: in
 def test_recent_destroys_count() -> None:
     world = world_with_pulls(10)
     remove_pulls(world, 3)
-    world.cycle()
+    world.run_cycle()
     remove_pulls(world, 3)
     assert destroys(world) == []
     world.advance(minutes=61)
@@ -55,14 +54,14 @@ def test_recent_destroys_count() -> None:
 def test_confirmed_closes_do_not_count() -> None:
     world = world_with_pulls(10)
     for number in range(1, 11):
-        world.change(number, state=PullState.MERGED)
-    world.cycle(3)
+        world.merge(number)
+    world.run_cycle(3)
     assert world.stacks.keys() == {FOREIGN}
 
 
 def test_an_operator_lets_that_very_plan_through_to_its_end() -> None:
     world = world_with_pulls(20, max_concurrent=4, concurrent_destroys=2)
-    world.cycle(5)
+    world.run_cycle(5)
     remove_pulls(world, 9)
     plan = world.plan()
     hold = plan.actions[0]
@@ -72,7 +71,7 @@ def test_an_operator_lets_that_very_plan_through_to_its_end() -> None:
     assert "9 environments would be destroyed" in plan.notes[0]
     world.approved_plans.add(plan.digest)
     world.approved |= set(plan.guarded)
-    world.cycle(6)
+    world.run_cycle(6)
     assert len(world.stacks) == 11 + 1
 
 
@@ -88,7 +87,7 @@ def test_a_guarded_destroy_that_failed_is_not_judged_again() -> None:
     world = world_with_pulls(10)
     remove_pulls(world, 5)
     world.stuck |= set(world.stacks)
-    world.cycle()
+    world.run_cycle()
     world.advance(minutes=1)
     assert len(destroys(world)) == 5
 
@@ -98,7 +97,7 @@ def test_leftovers_are_purged_and_nothing_else() -> None:
     world.targets["local"] |= {"shop1-lost-lamb-7"}
     purges = [action for action in world.plan().actions if isinstance(action, plan_actions.Purge)]
     assert [(purge.target, purge.name) for purge in purges] == [("local", "shop1-lost-lamb-7")]
-    world.cycle()
+    world.run_cycle()
     assert world.targets["local"] == {"shop1-gentle-stream-1", "shop1-gentle-stream-2"}
 
 
@@ -128,7 +127,7 @@ def test_a_wrong_backend_does_not_empty_the_targets() -> None:
 
 def test_a_half_made_leftover_of_a_candidate_waits_for_its_creation() -> None:
     world = world_with_pulls(0)
-    world.open(7)
+    world.open_pull(7)
     world.targets["local"] |= {"shop1-gentle-stream-7"}
     assert [type(action) for action in world.plan().changes] == [plan_actions.Create]
 
@@ -143,14 +142,14 @@ def test_stacks_that_are_not_ours_are_never_mentioned() -> None:
 
 def test_the_share_counts_what_was_there_when_the_hour_began() -> None:
     world = world_with_pulls(40, max_concurrent=6)
-    world.cycle(6)
+    world.run_cycle(6)
     remove_pulls(world, 12)
-    world.cycle(4)
+    world.run_cycle(4)
     assert len(world.stacks) == 28 + 1, "twelve of forty, though only five at once"
 
 
 def test_a_leftover_of_one_that_is_not_wanted_is_purged() -> None:
     world = world_with_pulls(0)
-    world.open(7, draft=True, recipe={"allow_drafts": False})
+    world.open_pull(7, draft=True, recipe={"allow_drafts": False})
     world.targets["local"] |= {"shop1-gentle-stream-7"}
     assert [type(action) for action in world.plan().changes] == [plan_actions.Purge]

@@ -40,7 +40,7 @@ def started_creates(world: Simulation) -> int:
 def test_as_many_as_fit_and_always_one(free: int, started: int) -> None:
     world = SmallMachine(free)
     for number in range(1, 7):
-        world.open(number)
+        world.open_pull(number)
     assert started_creates(world) == started
 
 
@@ -48,7 +48,7 @@ def test_what_runs_has_not_used_all_that_it_will() -> None:
     """Two under way: one took half of its share, the other was not measured yet."""
     world = SmallMachine(800 * MB)
     for number in range(1, 7):
-        world.open(number)
+        world.open_pull(number)
     world.start(world.plan(), limit=2)
     world.used_bytes = (100 * MB,)
     assert started_creates(world) == 2
@@ -61,7 +61,7 @@ def test_what_runs_has_not_used_all_that_it_will() -> None:
 def test_the_queue_says_why() -> None:
     world = SmallMachine(500 * MB)
     for number in range(1, 4):
-        world.open(number)
+        world.open_pull(number)
     [waits] = [a for a in world.plan().actions if isinstance(a, plan_actions.Wait)]
     assert waits.reason.endswith("memory is low: at most 2 operations at a time; position 1 in the queue")
     assert world.plan().notes == (
@@ -72,7 +72,7 @@ def test_the_queue_says_why() -> None:
 def test_plenty_of_memory_says_nothing() -> None:
     world = SmallMachine(5000 * MB)
     for number in range(1, 9):
-        world.open(number)
+        world.open_pull(number)
     assert world.plan().notes == ()
     assert all("memory" not in a.reason for a in world.plan().actions)
 

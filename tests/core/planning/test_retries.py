@@ -21,12 +21,12 @@ REF = StackRef("eph-shop-1", "pr-42")
 def failing_world() -> Simulation:
     """An environment at aaaaaaa, whose newer commit bbbbbbb does not build."""
     world = Simulation()
-    world.open(42)
-    world.cycle()
+    world.open_pull(42)
+    world.run_cycle()
     world.report_health(42)
     world.failing.add(sha("bbbbbbb"))
     world.push(42, "bbbbbbb")
-    world.cycle(seconds=1)
+    world.run_cycle(seconds=1)
     return world
 
 
@@ -36,7 +36,7 @@ def tries_until_stalled(world: Simulation) -> int:
         isinstance(wait := world.action(42), plan_actions.Wait) and wait.waiting_for is plan_actions.WaitingFor.STALLED
     ):
         tries += isinstance(wait, plan_actions.Update)
-        world.cycle(seconds=10)
+        world.run_cycle(seconds=10)
     return tries
 
 
@@ -64,7 +64,7 @@ def test_a_stalled_one_goes_on_at_once_when_somebody_mends_it(failing_world: Sim
         failing_world.push(42, "ccccccc")
     else:
         failing_world.request_action("retry", 42)
-    failing_world.cycle()
+    failing_world.run_cycle()
     assert isinstance(failing_world.action(42), plan_actions.Keep)
 
 
@@ -72,7 +72,7 @@ def test_retry_request_allows_one_attempt(failing_world: Simulation) -> None:  #
     failing_world.request_action("retry", 42)
     assert isinstance(failing_world.action(42), plan_actions.Update)
     failing_world.advance(seconds=1)
-    failing_world.cycle(seconds=1)
+    failing_world.run_cycle(seconds=1)
     assert isinstance(failing_world.action(42), plan_actions.Wait), "it failed again after the wish"
 
 
@@ -108,7 +108,7 @@ def test_an_interrupted_build_is_not_a_try(failing_world: Simulation) -> None:  
     wait = failing_world.action(42)
     assert isinstance(wait, plan_actions.Wait)
     assert "the build of ccccccc was interrupted" in wait.reason
-    failing_world.cycle(2)
+    failing_world.run_cycle(2)
     assert isinstance(failing_world.action(42), plan_actions.Keep)
 
 
@@ -126,7 +126,7 @@ def test_a_clock_that_is_set_back_holds_nothing_up(failing_world: Simulation) ->
 
 
 def test_what_fails_before_its_stack_exists_is_paced_by_our_own_count(failing_world: Simulation) -> None:  # L5
-    failing_world.open(43, "ddddddd")
+    failing_world.open_pull(43, "ddddddd")
     ref = failing_world.ref(43)
     failed = replace(
         failing_world.failures[failing_world.ref(42)], ref=ref, commit=sha("ddddddd"), ended=failing_world.now
@@ -148,14 +148,14 @@ def test_what_fails_before_its_stack_exists_is_paced_by_our_own_count(failing_wo
 def test_failed_destroy_is_retried_forever(failing_world: Simulation) -> None:  # L7, pitfall 6
     ref = failing_world.ref(42)
     failing_world.stuck.add(ref)
-    failing_world.change(42, labels=frozenset())
-    failing_world.cycle(400, seconds=60)
+    failing_world.unlabel(42)
+    failing_world.run_cycle(400, seconds=60)
     tried = sum(isinstance(action, plan_actions.Destroy) for action in failing_world.started)
     assert 30 <= tried <= 50, "ten minutes and a bit between the later ones"
     assert failing_world.view(42).phase is Phase.FAILED
     assert "next attempt at" in failing_world.view(42).reasons[0]
     failing_world.stuck.clear()
-    failing_world.cycle(12, seconds=60)
+    failing_world.run_cycle(12, seconds=60)
     assert failing_world.stacks.keys() == {FOREIGN}
 
 
@@ -174,8 +174,8 @@ def test_many_that_fail_together_do_not_return_together() -> None:  # L5
 
 def test_success_resets_the_failure_count(failing_world: Simulation) -> None:  # L5
     failing_world.failing.clear()
-    failing_world.cycle(seconds=60)
-    failing_world.cycle(seconds=60)
+    failing_world.run_cycle(seconds=60)
+    failing_world.run_cycle(seconds=60)
     ref = failing_world.ref(42)
     assert failing_world.stacks[ref].history[-1].outcome is Outcome.SUCCEEDED
     assert failing_world.view(42).failure is None
@@ -198,7 +198,7 @@ def test_a_failure_that_a_success_followed_holds_nothing_up(failing_world: Simul
     failing_world.failing.clear()
     failing_world.request_action("retry", 42)
     failing_world.advance(seconds=1)
-    failing_world.cycle()
+    failing_world.run_cycle()
     failing_world.failures[ref] = stale
     failing_world.edit_record(42, pending_operations=1)
     assert isinstance(failing_world.action(42), plan_actions.Update)

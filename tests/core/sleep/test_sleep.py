@@ -23,8 +23,8 @@ MONDAY_EVENING = datetime(2026, 3, 2, 18, 30, tzinfo=UTC)  # 19:30 there
 
 def live_world(policy: Policy | None = None, **recipe: object) -> Simulation:
     world = Simulation(policy or Policy(debounce=timedelta(seconds=2), program_versions={"local": "1"}))
-    world.open(42, recipe=recipe)
-    world.cycle()
+    world.open_pull(42, recipe=recipe)
+    world.run_cycle()
     world.report_health(42)
     world.record_traffic()
     return world
@@ -38,7 +38,7 @@ def tag_of(world: Simulation) -> StackTag:
 
 def put_to_sleep(world: Simulation) -> Simulation:
     world.request_action("sleep", 42)
-    world.cycle()
+    world.run_cycle()
     assert tag_of(world).asleep
     world.record_traffic()
     return world
@@ -63,16 +63,16 @@ def test_idle_environment_sleeps_and_a_request_wakes_it() -> None:
     sleep = pass_idle_time(world)
     assert isinstance(sleep, plan_actions.Sleep)
     assert "no visit since 2026-03-02 13:00" in sleep.reason
-    world.cycle()
+    world.run_cycle()
     assert (world.view(42).phase, tag_of(world).half) == (Phase.ASLEEP, False)
     for _ in range(3):
-        world.cycle(seconds=3600)
+        world.run_cycle(seconds=3600)
         assert world.view(42).phase is Phase.ASLEEP
     world.visit(42, knock=True)
     wake = world.action(42)
     assert isinstance(wake, plan_actions.Wake)
     assert wake.tag.asleep is None
-    world.cycle()
+    world.run_cycle()
     assert world.view(42).phase is not Phase.ASLEEP
     assert isinstance(world.action(42), plan_actions.Keep)
 
@@ -130,7 +130,7 @@ def test_what_is_broken_because_it_sleeps_is_not_broken() -> None:
     assert isinstance(world.action(42), plan_actions.Keep)
     assert world.view(42).phase is Phase.ASLEEP
     world.request_action("wake", 42)
-    world.cycle()
+    world.run_cycle()
     assert isinstance(world.action(42), plan_actions.Update), "now it is brought up to date"
 
 
@@ -143,13 +143,13 @@ def test_people_put_it_to_sleep_and_wake_it() -> None:
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
     assert sleep.reason == "bob put it to sleep"
-    world.cycle()
+    world.run_cycle()
     assert isinstance(world.action(42), plan_actions.Keep)
     world.request_action("wake", 42)
     wake = world.action(42)
     assert isinstance(wake, plan_actions.Wake)
     assert wake.reason == "bob woke it"
-    world.cycle()
+    world.run_cycle()
     assert tag_of(world).awake_until == world.now.replace(microsecond=0) - timedelta(seconds=30) + timedelta(hours=1)
 
 
@@ -166,7 +166,7 @@ def test_who_wakes_what_is_awake_keeps_it_so() -> None:
     world.request_action("wake", 42)
     retag = world.action(42)
     assert isinstance(retag, plan_actions.Retag)
-    world.cycle()
+    world.run_cycle()
     world.advance(minutes=20)
     world.record_traffic()
     assert isinstance(world.action(42), plan_actions.Keep)
@@ -178,7 +178,7 @@ def test_a_push_wakes_and_extensions_do_not() -> None:
     retag = world.action(42)
     assert isinstance(retag, plan_actions.Retag)
     assert retag.tag.asleep == tag_of(world).asleep
-    world.cycle()
+    world.run_cycle()
     world.push(42, "bbbbbbb")
     world.advance(seconds=5)
     update = world.action(42)
@@ -208,7 +208,7 @@ def test_outside_of_its_hours_it_sleeps_and_it_is_awake_at_their_start() -> None
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
     assert "outside its scheduled hours (Mon-Fri 08:00-19:00 Europe/Berlin)" in sleep.reason
-    world.cycle()
+    world.run_cycle()
     assert world.view(42).wakes_at == datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
     world.now = datetime(2026, 3, 3, 6, 59, tzinfo=UTC)
     assert isinstance(world.action(42), plan_actions.Keep)
@@ -230,14 +230,14 @@ def test_somebody_who_uses_it_at_the_end_of_its_hours_is_not_cut_off() -> None:
 def test_who_wakes_it_outside_of_its_hours_has_it_for_a_bounded_time(how: str) -> None:
     world = live_world(schedule=OFFICE, idle_timeout=timedelta(days=2))
     world.now = MONDAY_EVENING
-    world.cycle()
+    world.run_cycle()
     world.advance(hours=2)
     if how == "wake":
         world.request_action("wake", 42)
     else:
         world.visit(42, knock=True)
     assert isinstance(world.action(42), plan_actions.Wake)
-    world.cycle()
+    world.run_cycle()
     world.advance(minutes=55)
     assert isinstance(world.action(42), plan_actions.Keep)
     world.advance(minutes=10)
@@ -247,9 +247,9 @@ def test_who_wakes_it_outside_of_its_hours_has_it_for_a_bounded_time(how: str) -
 def test_the_start_of_the_hours_counts_as_use() -> None:
     world = live_world(schedule=OFFICE, idle_timeout=IDLE)
     world.now = MONDAY_EVENING
-    world.cycle()
+    world.run_cycle()
     world.now = datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
-    world.cycle()
+    world.run_cycle()
     world.now = datetime(2026, 3, 3, 8, 59, tzinfo=UTC)
     world.record_traffic()
     assert isinstance(world.action(42), plan_actions.Keep)
@@ -266,21 +266,21 @@ def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_i
     expire = pass_idle_time(world)
     assert isinstance(expire, plan_actions.Expire)
     assert expire.reason == "unused for 2 h, and its eph.yaml says on_idle: destroy"
-    world.cycle()
+    world.run_cycle()
     destroy = world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
     assert destroy.reason == expire.reason
-    world.cycle(2)
+    world.run_cycle(2)
     assert world.ref(42) not in world.stacks
-    world.change(42, labels=frozenset({"preview"}))
-    world.cycle(3)
+    world.label(42)
+    world.run_cycle(3)
     assert world.ref(42) in world.stacks, "its label is there again"
 
 
 def test_what_is_kept_sleeps_where_others_end() -> None:
     world = live_world(idle_timeout=IDLE, destroy_when_idle=True)
     world.request_action("keep", 42)
-    world.cycle()
+    world.run_cycle()
     assert isinstance(pass_idle_time(world), plan_actions.Sleep)
 
 
@@ -303,7 +303,7 @@ def test_interrupted_sleep_or_wake_is_completed_or_reverted(wish: str) -> None:
     world.advance(seconds=1)
     world.visit(42, knock=True)
     assert isinstance(world.action(42), plan_actions.Wake), "whoever comes meanwhile counts more"
-    world.cycle(2)
+    world.run_cycle(2)
     assert (tag_of(world).asleep, tag_of(world).half) == (None, False)
 
 
@@ -312,7 +312,7 @@ def test_a_start_that_fails_is_told_and_tried_again_later() -> None:
     world.stuck.add(world.ref(42))
     world.advance(seconds=5)
     world.visit(42, knock=True)
-    world.cycle(seconds=1)
+    world.run_cycle(seconds=1)
     wait = world.action(42)
     assert isinstance(wait, plan_actions.Wait)
     assert "wake-up failed 1 time" in wait.reason
@@ -323,7 +323,7 @@ def test_a_start_that_fails_is_told_and_tried_again_later() -> None:
     world.stuck.clear()
     world.advance(minutes=1)
     assert isinstance(world.action(42), plan_actions.Wake)
-    world.cycle()
+    world.run_cycle()
     assert tag_of(world).asleep is None
 
 
@@ -339,18 +339,18 @@ def test_request_before_sleep_in_the_same_second_does_not_wake_it() -> None:
     world = put_to_sleep(live_world())
     world.advance(seconds=5.1)
     world.visit(42, knock=True)
-    world.cycle(seconds=0.3)
+    world.run_cycle(seconds=0.3)
     assert tag_of(world).asleep is None
     world.report_health(42)
     world.request_action("sleep", 42)
-    world.cycle(seconds=0.3)
+    world.run_cycle(seconds=0.3)
     assert tag_of(world).asleep
     assert isinstance(world.action(42), plan_actions.Keep)
 
 
 def test_many_that_wake_do_not_wait_behind_those_that_are_made() -> None:
     world = put_to_sleep(live_world(Policy(max_concurrent=1, program_versions={"local": "1"})))
-    world.open(43)
+    world.open_pull(43)
     world.start(world.plan())
     assert [job.running.verb for job in world.jobs.values()] == [OperationVerb.UP]
     world.advance(seconds=5)
@@ -363,5 +363,5 @@ def test_a_close_ends_a_waking_early() -> None:
     world.request_action("wake", 42)
     world.start(world.plan())
     assert world.view(42).phase is Phase.STARTING
-    world.change(42, labels=frozenset())
+    world.unlabel(42)
     assert isinstance(world.action(42), plan_actions.Interrupt)

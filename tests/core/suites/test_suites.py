@@ -12,10 +12,10 @@ from orchestrator.core.suites.suite_plan import SuiteEnvironment
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun, SuiteRuns
 from orchestrator.core.views.phases import Phase
 from programs.spec import CommandSpec, SuiteSpec
-from stacks import names
+from stacks import keys, names
 from tests.worlds.plan.pull_requests import START, sha
 
-REF, OTHER = (names.stack_ref(8, "acme/shop", number) for number in (1, 2))
+REF, OTHER = (names.stack_ref(keys.pull_request(8, number), "acme/shop") for number in (1, 2))
 A, B = sha("a"), sha("b")
 UNIT = SuiteSpec("unit", CommandSpec("make test"))
 BROWSER = SuiteSpec("browser", CommandSpec("npx playwright"), needs=("unit",))

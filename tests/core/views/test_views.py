@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import PullState
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.util import formatting
 from orchestrator.core.views import environment_views
@@ -20,7 +19,7 @@ from tests.worlds.plan.simulation import Simulation
 @pytest.fixture
 def world() -> Simulation:
     world = Simulation(Policy(debounce=timedelta(seconds=2)))
-    world.open(42)
+    world.open_pull(42)
     return world
 
 
@@ -40,7 +39,7 @@ def test_the_life_of_an_environment_in_phases(world: Simulation) -> None:  # L5,
     world.finish_all()
     seen.append(world.view(42).phase)
     world.report_health(42)
-    world.change(42, state=PullState.MERGED)
+    world.merge(42)
     world.start(world.plan())
     seen.append(world.view(42).phase)
     world.start(world.plan())
@@ -54,16 +53,16 @@ def test_the_life_of_an_environment_in_phases(world: Simulation) -> None:  # L5,
 
 
 def test_an_answer_for_the_old_commit_does_not_make_the_new_one_ready(world: Simulation) -> None:  # P3, pitfall 9
-    world.cycle()
+    world.run_cycle()
     world.report_health(42)
     world.push(42, "bbbbbbb")
     world.advance(seconds=3)
-    world.cycle()
+    world.run_cycle()
     assert world.view(42).phase is Phase.STARTING
 
 
 def test_why_names_the_decision_then_the_facts(world: Simulation) -> None:  # P5
-    world.cycle()
+    world.run_cycle()
     world.report_health(42)
     assert world.view(42).reasons == (
         "the newest commit aaaaaaa is deployed",
@@ -76,7 +75,7 @@ def test_why_names_the_decision_then_the_facts(world: Simulation) -> None:  # P5
 
 
 def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
-    world.cycle()
+    world.run_cycle()
     world.report_health(42)
     view = world.view(42)
     assert (view.repository, view.name, view.host) == (
@@ -91,9 +90,9 @@ def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
 
 def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation) -> None:  # P3
     world.policy = Policy(max_concurrent=1, program_versions={"local": "2"}, debounce=timedelta(0))
-    world.cycle()
+    world.run_cycle()
     world.report_health(42)
-    world.open(43)
+    world.open_pull(43)
     world.start(world.plan())
     assert isinstance(world.action(42), plan_actions.Wait)
     assert world.view(42).phase is Phase.READY
@@ -101,20 +100,20 @@ def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation)
 
 def test_a_plan_prints_as_a_dry_run(world: Simulation) -> None:  # L7 (sweep --dry-run)
     world.policy = replace(world.policy, allow_forks=False)
-    world.open(43, fork=True)
+    world.open_pull(43, fork=True)
     assert str(world.plan()).splitlines() == [
         "create    eph-shop-1/pr-42: acme/shop#42 has the label preview but no environment yet",
         "refuse    eph-shop-1/pr-43: acme/shop#43 comes from a fork, and this server doesn't run forks",
     ]
-    world.cycle()
-    world.change(43, state=PullState.CLOSED)
+    world.run_cycle()
+    world.close_pull(43)
     assert str(world.plan()) == "nothing to do"
     assert world.plan().render(include_unchanged=True).startswith("keep ")
 
 
 def test_the_same_facts_give_the_same_plan(world: Simulation) -> None:  # habit 2
-    world.open(43, problems=("eph.yaml:1: not YAML",))
-    world.cycle()
+    world.open_pull(43, problems=("eph.yaml:1: not YAML",))
+    world.run_cycle()
     assert plans.plan(world.world(), world.policy, world.now) == plans.plan(world.world(), world.policy, world.now)
 
 
@@ -148,5 +147,5 @@ def test_lists_and_ordinals_read_well() -> None:  # P1
 
 def test_a_creation_that_is_ended_for_good_reads_as_destroying(world: Simulation) -> None:  # P1
     world.start(world.plan())
-    world.change(42, labels=frozenset())
+    world.unlabel(42)
     assert world.view(42).phase is Phase.DESTROYING

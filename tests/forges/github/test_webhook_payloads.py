@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.webhooks import WebhookEvent
+from stacks import keys
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 SHOP = 70123
-PULL_REQUEST_EVENT = WebhookEvent(Key(SHOP, 142), note="reading pull request #142 of repository 70123")
+PULL_REQUEST_EVENT = WebhookEvent(keys.pull_request(SHOP, 142), note="reading pull request #142 of repository 70123")
 REPOSITORY_EVENT = WebhookEvent(SHOP, note="reading repository 70123")
 EXPECTED = {
     "pull_request.opened": PULL_REQUEST_EVENT,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.model.world import Key
 from orchestrator.demo.github.webhook_sender import signature
 from orchestrator.forges.github.webhooks import webhook_events
+from stacks import keys
 
 BODY = b'{"repository": {"id": 7}}'
 # GitHub's own example: docs "Validating webhook deliveries".
@@ -46,8 +46,8 @@ def test_only_the_same_body_and_secret_fit(body: bytes, secret: bytes, other: by
 @pytest.mark.parametrize(
     ("event", "data", "expected"),
     [
-        ("pull_request", {"repository": {"id": 7}, "pull_request": {"number": 3}}, Key(7, 3)),
-        ("issue_comment", {"repository": {"id": 7}, "issue": {"number": 3}}, Key(7, 3)),
+        ("pull_request", {"repository": {"id": 7}, "pull_request": {"number": 3}}, keys.pull_request(7, 3)),
+        ("issue_comment", {"repository": {"id": 7}, "issue": {"number": 3}}, keys.pull_request(7, 3)),
         ("push", {"repository": {"id": 7}, "ref": "refs/heads/main"}, 7),
         ("status", {"repository": {"id": 7}}, 7),
         ("ping", {"repository": {"id": 7}}, None),

@@ -1,4 +1,4 @@
-"""The parent's end of the pipes, against workers that misbehave: always one ending, never an exception (L2)."""
+"""The parent's end of the pipes, with workers that misbehave: always one result, never an exception (L2)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def run_worker(
     emptied: OnDestroyed | None = None,
     lease: LeaseUntil | None = None,
 ) -> WorkerExit:
-    """Listens to a worker that is this program."""
+    """Reads from a worker that is this program."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -64,7 +64,7 @@ async def run_worker(
 
 
 async def test_invalid_messages_are_ignored(tmp_path: Path) -> None:
-    """No JSON, no object, an unknown word, five megabytes, bytes that are no UTF-8."""
+    """No JSON, no object, an unknown word, five megabytes, bytes that aren't UTF-8."""
     program = (
         "print('hello'); print('[]'); print('{}'); print('{\"event\": 7}'); print('x' * 5_000_000, flush=True)\n"
         "sys.stdout.buffer.write(b'\\xff\\xfe\\n'); print(RESULT, flush=True)"
@@ -76,8 +76,8 @@ async def test_silent_worker_is_a_failure(tmp_path: Path) -> None:
     assert await run_worker(tmp_path, "sys.exit(1)") == WorkerExit(None)
 
 
-async def test_callbacks_that_raise_hold_nothing_up(tmp_path: Path) -> None:
-    """And a record whose end could not be told stays."""
+async def test_callbacks_that_raise_block_nothing(tmp_path: Path) -> None:
+    """And a record whose end couldn't be reported stays."""
 
     def raising(text: str) -> None:
         raise KeyError(text)
@@ -94,7 +94,7 @@ async def test_callbacks_that_raise_hold_nothing_up(tmp_path: Path) -> None:
 
 
 async def test_unresponsive_worker_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the deadline and the grace; what it had started in its session is gone with it."""
+    """After the deadline and the grace period; what it started in its session is gone with it."""
     monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
     monkeypatch.setattr(warm_workers, "_FAREWELL", 0.2)
     slow = OperationFactory().up(1, "aaaa", deadline=0.2)
@@ -103,7 +103,8 @@ async def test_unresponsive_worker_is_killed(tmp_path: Path, monkeypatch: pytest
 
 
 async def test_stopped_worker_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGSTOP before it read its order, which is more than a pipe holds. Its deadline, the grace, then the kill."""
+    """SIGSTOP before it read its operation, which is larger than a pipe's buffer. Its deadline, the grace period, then
+    the kill."""
     monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
     long = replace(OperationFactory().up(1, "aaaa", deadline=0.2), commit="a" * 3_000_000)
     async with asyncio.timeout(20):
@@ -112,8 +113,8 @@ async def test_stopped_worker_does_not_block(tmp_path: Path, monkeypatch: pytest
         )
 
 
-async def test_a_worker_is_told_of_each_renewal_of_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O2: also when the lease was over for a while; nothing is said while nothing is new."""
+async def test_worker_receives_each_renewal_of_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O2: also after the lease had expired for a while; nothing is sent without a renewal."""
     monkeypatch.setattr(worker_protocol, "TELL_LEASE", 0.01)
     monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
     now = [7.5, 7.5, float("-inf"), 9.25]
@@ -125,12 +126,12 @@ async def test_a_worker_is_told_of_each_renewal_of_the_lease(tmp_path: Path, mon
     assert found == WorkerExit(RESULT)
 
 
-async def test_one_alone_is_told_of_no_lease(tmp_path: Path) -> None:
+async def test_single_replica_sends_no_lease(tmp_path: Path) -> None:
     program = "print(RESULT if json.loads(sys.stdin.readline())['not_after'] is None else 'no', flush=True)"
     assert await run_worker(tmp_path, program) == WorkerExit(RESULT)
 
 
-async def test_the_word_for_a_deadline_is_late(tmp_path: Path) -> None:
+async def test_control_word_for_a_deadline_is_late(tmp_path: Path) -> None:
     program = "sys.stdin.readline(); print(RESULT if sys.stdin.readline() == 'late\\n' else 'no', flush=True)"
     slow = OperationFactory().up(1, "aaaa", deadline=0.2)
     assert await run_worker(tmp_path, program, slow) == WorkerExit(RESULT, timed_out=True)
