@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo import leak_check
+from programs.kit.processes import process_table
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Git, Preview, Site, wait_until
 
@@ -132,15 +133,7 @@ def test_a_command_that_hangs_ends_at_its_timeout(site: Site, preview: Preview) 
 
 
 def sleeping_pids(site: Site, preview: Preview) -> list[int]:
-    return [pid for pid in leak_check.processes(preview.name) if b"sleep\x001000" in command_line(pid)]
-
-
-def command_line(pid: int) -> bytes:
-    """Empty when the process has ended meanwhile."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    return [pid for pid in leak_check.processes(preview.name) if "sleep 1000" in process_table.command_line(pid)]
 
 
 def test_the_next_good_push_is_all_it_takes(site: Site, preview: Preview) -> None:
