@@ -1,6 +1,6 @@
-"""The guards: where each stands, how it is switched off, and what shows that it was.
+"""The guards: where each is, how it is disabled, and what detects that.
 
-A patch is a piece of text that must be there exactly once; when the code around it changes, this list must follow.
+A patch is a text that must occur exactly once; when the code around it changes, this list must follow.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``counter`` is what turns from zero without it. ``history`` or ``test`` is the proof; ``expected_output`` is what the failed
-    test says, so that nothing else than the missing guard made it fail."""
+    """``counter`` becomes non-zero without it. ``history`` or ``test`` is the proof; ``expected_output`` is in the
+    failed test's output, so that it failed only because of the missing guard."""
 
     name: str
     counter: str

@@ -1,4 +1,4 @@
-"""What is kept over a restart: a quiet cycle of a new life costs nothing, and a damaged file costs no more than one.
+"""What survives a restart: a quiet cycle of a new process costs nothing, and a damaged file costs no more than one.
 
 Rows: L2, L4, S4.
 """
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> Iterator[DemoGitHub]:
 
 
 def first_cycle_cost(world: DemoGitHub, path: Path, sha: str) -> tuple[int, int]:
-    """One life's first cycle: what counted, and how many requests there were."""
+    """The first cycle of a process: requests that counted, and the total number of requests."""
     forge = GitHubForge(
         world.api_url, world.token("eph-bot"), [SHOP], options=GitHubOptions(login="eph-bot", cache=DiskCache(path))
     )
@@ -44,8 +44,8 @@ def first_cycle_cost(world: DemoGitHub, path: Path, sha: str) -> tuple[int, int]
     return after["counted"] - before["counted"], after["requests"] - before["requests"]
 
 
-def test_a_quiet_cycle_after_a_restart_costs_nothing(world: DemoGitHub, tmp_path: Path) -> None:
-    """L4: what can change is asked conditionally, what cannot is not asked at all."""
+def test_quiet_cycle_after_a_restart_costs_nothing(world: DemoGitHub, tmp_path: Path) -> None:
+    """L4: what can change is requested conditionally, what can't isn't requested at all."""
     sha = world.push(SHOP, "one", {"x": "x"})
     world.open_pull(SHOP, "one")
     path = tmp_path / "cache.db"
@@ -58,8 +58,8 @@ def test_a_quiet_cycle_after_a_restart_costs_nothing(world: DemoGitHub, tmp_path
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "a folder", "another form"])
-def test_a_damaged_file_is_begun_anew(tmp_path: Path, damage: str) -> None:
-    """L2: the loop never fails for it."""
+def test_damaged_file_is_recreated(tmp_path: Path, damage: str) -> None:
+    """L2: the loop never fails because of it."""
     path = tmp_path / "cache.db"
     kept = DiskCache(path)
     for number in range(200):
@@ -85,8 +85,8 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path, damage: str) -> None:
     again.close()
 
 
-def test_a_damaged_entry_is_no_entry(tmp_path: Path) -> None:
-    """The checksum of each is its own."""
+def test_damaged_entry_is_ignored(tmp_path: Path) -> None:
+    """Each has its own checksum."""
     path = tmp_path / "cache.db"
     kept = DiskCache(path)
     kept.put("one", b"1" * 1000)
@@ -102,7 +102,7 @@ def test_a_damaged_entry_is_no_entry(tmp_path: Path) -> None:
 
 
 def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest go first."""
+    """The oldest are deleted first."""
     monkeypatch.setattr(disk_cache, "MOST_ENTRIES", 100)
     monkeypatch.setattr(disk_cache, "TIDY_EVERY", 50)
     clock = iter(range(10_000))
@@ -115,7 +115,7 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.close()
 
 
-def test_without_a_path_nothing_is_kept() -> None:
+def test_without_a_path_nothing_is_cached() -> None:
     kept = DiskCache(None)
     kept.put("one", b"1")
     assert kept.get("one") is None
