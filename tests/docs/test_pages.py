@@ -97,7 +97,7 @@ def test_every_make_command_in_a_page_is_a_target() -> None:
 def test_every_decision_is_in_the_index_and_numbered_in_order() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     numbers = [path.name[:4] for path in DECISIONS]
-    assert numbers == sorted(set(numbers)), "two decisions have one number"
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
     for path in DECISIONS:
         title = path.read_text().split("\n")[0].removeprefix(f"# {path.name[:4]} ")
         assert f"| [{path.name[:4]}]({path.name}) | {title} |" in index

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.core import wording
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.world import RunningOperation, World
 from orchestrator.core.planning import plan_actions, plans
@@ -29,7 +30,7 @@ def test_a_push_updates_in_place_once_pushes_end(live_world: Simulation) -> None
     live_world.advance(seconds=2)
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
-    assert update.reason == "commit bbbbbbb is newer than the live commit aaaaaaa"
+    assert update.reason == wording.newer_than_live("bbbbbbb", "aaaaaaa")
     assert update.tag is not None
     assert (update.tag.commit, update.tag.seen, update.ref) == (
         sha("bbbbbbb"),
@@ -66,23 +67,23 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
 
 
 @pytest.mark.parametrize(
-    ("facts", "refresh", "words"),
+    ("facts", "refresh", "reason"),
     [
-        ({"pending_operations": 2}, True, "left 2 resources half-done"),
-        ({"locks": (lock(dead=True),)}, True, "owner is proven dead"),
-        ({"tag": None}, False, "its creation was not finished"),
-        ({"built": None}, False, "its creation was not finished"),
+        ({"pending_operations": 2}, True, wording.half_done(2)),
+        ({"locks": (lock(dead=True),)}, True, wording.DEAD_LOCK),
+        ({"tag": None}, False, wording.NOT_FINISHED),
+        ({"built": None}, False, wording.NOT_FINISHED),
     ],
 )
 def test_interrupted_create_is_completed(
-    live_world: Simulation, facts: dict[str, object], refresh: bool, words: str
+    live_world: Simulation, facts: dict[str, object], refresh: bool, reason: str
 ) -> None:
     """L8."""
     live_world.edit_record(42, **facts)
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
     assert update.refresh is refresh
-    assert words in update.reason
+    assert update.reason == reason
     live_world.run_cycle()
     assert isinstance(live_world.action(42), plan_actions.Update | plan_actions.Keep)
 
@@ -142,7 +143,7 @@ def test_a_second_stack_for_one_pull_request_is_held(live_world: Simulation) -> 
     live_world.stacks[other] = StackRecord(other)
     held = live_world.actions(other)
     assert isinstance(held[0], plan_actions.Hold)
-    assert str(live_world.ref(42)) in held[0].reason
+    assert held[0].reason == wording.second_stack("acme/shop#42", live_world.ref(42))
 
 
 def test_a_newer_commit_ends_a_running_update(live_world: Simulation) -> None:  # L6
@@ -171,7 +172,8 @@ def test_an_update_is_superseded_three_times_at_most(live_world: Simulation) -> 
     live_world.start(live_world.plan())
     live_world.push(42, "ccccccc")
     live_world.advance(seconds=5)
-    assert "superseded 3 times in a row and now runs to completion" in live_world.action(42).reason
+    newer = wording.newer_commit("ccccccc", "bbbbbbb")
+    assert live_world.action(42).reason == wording.superseded_too_often(newer, 3)
 
 
 def test_a_label_taken_away_ends_a_running_creation(live_world: Simulation) -> None:  # L5, pitfall 1
@@ -215,7 +217,7 @@ def test_a_url_that_falls_silent_is_repaired_with_patience(live_world: Simulatio
     repair = live_world.action(42)
     assert isinstance(repair, plan_actions.Update)
     assert repair.refresh
-    assert repair.reason == "its URL hasn't responded for 46 s: 502 from the app"
+    assert repair.reason == wording.url_unresponsive(timedelta(seconds=46), "502 from the app")
 
 
 def test_a_url_that_never_answered_gets_its_own_deadline(live_world: Simulation) -> None:  # P3
@@ -277,7 +279,7 @@ def test_a_stack_that_says_it_is_another_pull_requests_is_held(live_world: Simul
     live_world.unlabel(42)
     hold = live_world.action(42)
     assert isinstance(hold, plan_actions.Hold)
-    assert "belongs to acme/shop#41" in hold.reason
+    assert hold.reason == wording.foreign_tag("acme/shop#41", "acme/shop#42")
 
 
 def test_unconfirmed_absence_interrupts_nothing(live_world: Simulation) -> None:  # L7
