@@ -6,6 +6,7 @@ import dataclasses
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,13 +66,17 @@ def _is_sleep(pid: int) -> bool:
     return process_table.command_line(pid) in ("sleep 987", "sleep 986")
 
 
+@pytest.fixture
+def cancelled() -> Iterator[threading.Event]:
+    """The process's own switch, off again at the end."""
+    yield waiting.CANCELLED
+    waiting.CANCELLED.clear()
+
+
 def test_cancelled_operation_ends_its_command_immediately(
-    tmp_path: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: Workspace, cancelled: threading.Event
 ) -> None:
     """L5 L6: a newer commit or a close doesn't wait for a build."""
-    cancelled = threading.Event()
-    monkeypatch.setattr(waiting, "CANCELLED", cancelled)
-    monkeypatch.setattr(command_runner, "CANCELLED", cancelled)
     timer = threading.Timer(0.2, cancelled.set)
     timer.start()
     began = time.monotonic()
