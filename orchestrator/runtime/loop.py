@@ -59,6 +59,7 @@ class LoopDependencies:
     remote_operations: RemoteOperations
     cycles: Cycles
     listeners: Sequence[CycleListener] = ()
+    min_refresh_interval: float = MIN_REFRESH_INTERVAL
 
 
 class Loop:
@@ -78,7 +79,7 @@ class Loop:
             until = await self.cycle(look.needed, look.scope)
             looked, look = look, await self._wait(until)
             if looked.needed and look.needed:
-                await asyncio.sleep(max(0.0, began + MIN_REFRESH_INTERVAL - monotonic()))
+                await asyncio.sleep(max(0.0, began + self._dependencies.min_refresh_interval - monotonic()))
 
     async def _wait(self, until: datetime) -> Refresh:
         return await self._dependencies.wakeups.wait(max(MIN_CYCLE_INTERVAL, (until - self._clock()).total_seconds()))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from orchestrator.demo import demo_world, leak_check
@@ -381,6 +382,6 @@ def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -
 
 def _survives(pid: int) -> bool:
     end = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+    while psutil.pid_exists(pid) and time.monotonic() < end:
         time.sleep(POLL_INTERVAL)
-    return Path(f"/proc/{pid}").exists()
+    return psutil.pid_exists(pid)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo import leak_check
+from programs.kit.processes import process_table
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Git, Preview, Site, wait_until
 
@@ -131,15 +132,7 @@ def test_hanging_command_ends_at_its_timeout(site: Site, preview: Preview) -> No
 
 
 def sleeping_pids(site: Site, preview: Preview) -> list[int]:
-    return [pid for pid in leak_check.processes(preview.name) if b"sleep\x001000" in command_line(pid)]
-
-
-def command_line(pid: int) -> bytes:
-    """Empty if the process has ended meanwhile."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    return [pid for pid in leak_check.processes(preview.name) if "sleep 1000" in process_table.command_line(pid)]
 
 
 def test_next_good_push_is_enough(site: Site, preview: Preview) -> None:

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.demo import leak_check
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.processes import ports
+from programs.kit.processes import ports, process_table
 from programs.targets.local import cleanup
 from tests.e2e import site as sites
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
@@ -93,10 +93,7 @@ def assert_exactly_one(site: Site, preview: Preview) -> None:
 
 
 def _runs(pid: int, word: str) -> bool:
-    try:
-        return word in Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return False
+    return word in process_table.command_line(pid)
 
 
 KILL_POINTS: dict[str, Callable[[Site, int], bool]] = {

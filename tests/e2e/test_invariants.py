@@ -17,7 +17,7 @@ import pytest
 
 from programs.kit import routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.processes import supervisor
+from programs.kit.processes import process_table, supervisor
 from programs.kit.routes import RouteRecord
 from stacks import names
 from stacks.word_lists import ADJECTIVES, NOUNS
@@ -56,10 +56,7 @@ def second(previews: list[Preview]) -> Preview:
 
 def is_alive(pid: int) -> bool:
     """A zombie has no environment variables any more."""
-    try:
-        return bool(Path(f"/proc/{pid}/environ").read_bytes())
-    except OSError:
-        return False
+    return bool(process_table.environment(pid))
 
 
 def url_of(site: Site, preview: Preview) -> str:

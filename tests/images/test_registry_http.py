@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from orchestrator.images import registry_client as registries
@@ -344,12 +345,13 @@ def test_only_registries_that_the_server_allows() -> None:
             access.check_allowed(image_references.parse(other))
 
 
-def test_slow_registry_times_out(scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_registry_times_out(scripted_registry: ScriptedRegistry) -> None:
     def late() -> Answer:
         time.sleep(0.3)
         return 200, {"Docker-Content-Digest": DIGEST}, b""
 
-    monkeypatch.setattr(wires, "TIMEOUT", 0.05)
     scripted_registry.answers[MANIFEST] = late
+    policy = RegistryPolicy(plain_http=frozenset({scripted_registry.host}))
+    registry = RegistryClient(policy, wire(policy, timeout=httpx.Timeout(0.05)))
     with pytest.raises(RegistryUnavailable, match="timed out"):
-        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        registry.digest(reference(scripted_registry.host))

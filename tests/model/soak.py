@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 import sys
 import tempfile
 import threading
@@ -19,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+import psutil
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.ledger.sql_ledger import SqlLedger
@@ -105,7 +106,7 @@ def _measure(world: ModelWorld, ledger: SqlLedger) -> dict[str, int]:
         "blocks": sys.getallocatedblocks(),
         "objects": len(gc.get_objects()),
         "threads": threading.active_count(),
-        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "files": psutil.Process().num_fds(),
         "folders": len(list(Path(tempfile.gettempdir()).glob("automation-*"))),
         "rows": len(ledger.events(limit=100_000)),
     }
@@ -125,7 +126,7 @@ def main() -> int:
 
 def _resident() -> int:
     """In kilobytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    return int(psutil.Process().memory_info().rss) // 1024
 
 
 if __name__ == "__main__":

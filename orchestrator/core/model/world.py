@@ -173,9 +173,9 @@ class HealthStatus:
 
 @dataclass(frozen=True, slots=True)
 class TrafficSnapshot:
-    """What the gateway saw, by host: the last use, and the last time that somebody knocked at one that sleeps.
+    """The gateway's traffic by host: the last request, and the last one that found its environment asleep.
 
-    It has watched up to ``observed_until``, as far as is known, and all hosts that it names; of others it says nothing.
+    The gateway observed all these hosts until ``observed_until``, as far as known. Other hosts are unknown.
     """
 
     observed_until: datetime

@@ -95,7 +95,7 @@ def _sleep_change(environment: EnvironmentFacts, policy: Policy, now: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledSleep:
-    """When it falls asleep if nobody uses it, and why. ``known_until``: up to when it is known that nobody did."""
+    """When it goes to sleep unless visited, and why. ``known_until``: until when traffic is known."""
 
     at: datetime
     reason: str

@@ -216,8 +216,12 @@ class GatewayProcess:
 class ExternalGateway(GatewayProcess):
     """An externally supervised gateway, for example in a container: only awaited, never started or stopped."""
 
+    def __init__(self, spec: GatewaySpec, timeout: float = EXTERNAL_TIMEOUT) -> None:
+        super().__init__(spec)
+        self._timeout = timeout
+
     async def ensure(self) -> None:
-        if not await self._wait_healthy(lambda: True, EXTERNAL_TIMEOUT):
+        if not await self._wait_healthy(lambda: True, self._timeout):
             raise GatewayError(
                 f"no gateway responds at {self._spec.listen}; with the setting gateway = beside you start it "
                 "separately with: ephd --gateway"

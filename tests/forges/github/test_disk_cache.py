@@ -13,8 +13,7 @@ import pytest
 
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.github.github_forge import GitHubForge, GitHubOptions
-from orchestrator.forges.github.http import disk_cache
-from orchestrator.forges.github.http.disk_cache import DiskCache
+from orchestrator.forges.github.http.disk_cache import CacheLimits, DiskCache
 from orchestrator.forges.port import EXPIRED
 
 SHOP = "ada/shop"
@@ -101,12 +100,11 @@ def test_damaged_entry_is_ignored(tmp_path: Path) -> None:
     kept.close()
 
 
-def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_bounded(tmp_path: Path) -> None:
     """The oldest are deleted first."""
-    monkeypatch.setattr(disk_cache, "MOST_ENTRIES", 100)
-    monkeypatch.setattr(disk_cache, "TIDY_EVERY", 50)
     clock = iter(range(10_000))
-    kept = DiskCache(tmp_path / "cache.db", lambda: float(next(clock)))
+    limits = CacheLimits(entries=100, evict_every=50)
+    kept = DiskCache(tmp_path / "cache.db", lambda: float(next(clock)), limits)
     for number in range(400):
         kept.put(f"key {number}", b"x")
     held = [number for number in range(400) if kept.get(f"key {number}") is not None]
