@@ -310,7 +310,7 @@ def target_upgraded(target: str, version: str) -> str:
 
 
 def last_attempt_failed(problem: str) -> str:
-    return f"the last attempt failed: {problem or UNKNOWN_REASON}"
+    return f"the last attempt failed: {problem.removesuffix('.') or UNKNOWN_REASON}"
 
 
 def url_unresponsive(silence: timedelta, detail: str) -> str:

@@ -287,7 +287,7 @@ def test_repository_tests_run_against_the_url_and_decide_the_check(site: Site) -
     body = site.wait_for_comment(
         number, "Ready", sha[:7], "Tests against the URL", "failed: exit status 1", timeout=sites.CREATE_TIMEOUT
     )
-    assert "| `late` | ⚪ skipped: skipped because asks did not pass |" in body
+    assert "| `late` | ⚪ skipped: skipped because asks didn't pass |" in body
     assert "| `asks` |" in body
     assert "@ann" not in body
     site.wait_for_check(sha, "failure")
