@@ -24,7 +24,7 @@ demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
 
-test-long: pulumi helm kustomize ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
+test-long: pulumi helm kustomize ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
 check: venv ## check lint, format, types, import directions and docs
@@ -52,10 +52,10 @@ sabotage: pulumi ## disable each guard in turn and check that tests detect it; A
 soak: venv ## run ten thousand cycles in virtual time and check that nothing grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soak $(ARGS)
 
-test-cluster: pulumi plugin-kubernetes helm kustomize ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
+test-cluster: pulumi plugin-kubernetes helm kustomize ## run the tests on a real Kubernetes cluster, started for them; EPH_TEST_KUBECONFIG=FILE uses yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
 
-image: pulumi plugin-kubernetes helm kustomize ## build the container image without a daemon; ARGS=file.tar writes it there too
+image: pulumi plugin-kubernetes helm kustomize ## build the container image without a daemon; ARGS=file.tar also writes it to that file
 	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)
 
 cluster-up: venv ## start a single-node Kubernetes on this machine and print the variables to export

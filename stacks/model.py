@@ -34,6 +34,33 @@ class RefKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """What an environment is of: one pull request, branch or tag. ``stacks.keys`` creates, prints and parses it.
+
+    ``repository`` is the numeric id, which survives renames and transfers. ``id`` tells one of that kind from another:
+    a pull request's number, or a digest of the name of a branch or a tag.
+    """
+
+    repository: int
+    kind: RefKind
+    id: str
+
+    @property
+    def number(self) -> int:
+        """The number of a pull request; raises ValueError for anything else."""
+        if self.kind is not RefKind.PULL:
+            raise ValueError(f"a {self.kind} has no number")
+        return int(self.id)
+
+    def __lt__(self, other: Key) -> bool:
+        return self._position < other._position
+
+    @property
+    def _position(self) -> tuple[int, bool, int, str]:
+        return self.repository, self.kind is not RefKind.PULL, len(self.id), self.id
+
+
+@dataclass(frozen=True, slots=True)
 class StackTag:
     """The owner of a stack and people's overrides: one compact tag, written as a whole by the stack's own lane.
 
@@ -43,9 +70,8 @@ class StackTag:
     falling asleep or waking started and isn't known to have finished.
     """
 
-    repository: int
+    key: Key
     repository_name: str
-    number: int
     name: str
     incarnation: str
     commit: str

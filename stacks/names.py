@@ -1,9 +1,8 @@
 """The only place that creates names of environments: Pulumi project and stack, and the unguessable words (Y3).
 
 A project is ``eph-<repository>-<its numeric ID in base 36>``. The ID comes last and complete, so a project is ours if
-it parses to a number, and a renamed repository keeps its stacks: ``parse`` looks at the ID, never at the slug. A stack
-is ``pr-42``, or for a branch or tag ``branch-1k3zc9f0p2``: a number derived from its name that is above every pull
-request's number, even for a branch and odd for a tag. So one number names one thing in a repository.
+it parses to a number, and a renamed repository keeps its stacks: ``parse`` looks at the ID, never at the slug. The
+stack's name is that of its key (``stacks.keys``).
 
 The words come from an HMAC under the server's key over repository ID and number: they stay the same after a restart, a
 rename or a transfer, and have 36 bits that can't be derived without the key (docs/decisions: two words and four
@@ -16,30 +15,16 @@ import hashlib
 import hmac
 import re
 
-from stacks.model import RefKind, StackRef
+from stacks import keys
+from stacks.model import Key, StackRef
 from stacks.word_lists import ADJECTIVES, NOUNS
 
 PREFIX = "eph"
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789aeuly"
 _PROJECT = re.compile(rf"{PREFIX}-(?:[a-z0-9-]+-)?([0-9a-z]+)")
 ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """The format of an environment's name: a DNS label."""
-_STACK = re.compile(r"pr-([1-9][0-9]{0,9})|(branch|tag)-([1-9a-z][0-9a-z]{5,11})")
-FIRST_REF_NUMBER = 10**10
-"""Numbers from here on belong to branches and tags. They stay below 2**53, which JSON parsers read exactly."""
 _MAX_SLUG_LENGTH = 40
-
-
-def base36(number: int) -> str:
-    if number < 0:
-        raise ValueError(f"{number} is negative, but repository IDs aren't")
-    digits = ""
-    while True:
-        number, rest = divmod(number, 36)
-        digits = _DIGITS[rest] + digits
-        if not number:
-            return digits
 
 
 def slug(text: str, max_length: int = _MAX_SLUG_LENGTH) -> str:
@@ -50,38 +35,17 @@ def slug(text: str, max_length: int = _MAX_SLUG_LENGTH) -> str:
 def project_name(repository: int, repository_name: str) -> str:
     """``acme/shop`` with the ID 12345 is ``eph-shop-9ix``. Without any valid letter, the slug is left out."""
     middle = slug(repository_name.rpartition("/")[2])
-    return "-".join(part for part in (PREFIX, middle, base36(repository)) if part)
+    return "-".join(part for part in (PREFIX, middle, keys.base36(repository)) if part)
 
 
-def stack_ref(repository: int, repository_name: str, number: int) -> StackRef:
-    return StackRef(project_name(repository, repository_name), stack_name(number))
+def stack_ref(key: Key, repository_name: str) -> StackRef:
+    return StackRef(project_name(key.repository, repository_name), keys.stack_name(key))
 
 
-def stack_name(number: int) -> str:
-    kind = ref_kind(number)
-    return f"{kind}-{number if kind is RefKind.PULL else base36(number)}"
-
-
-def ref_kind(number: int) -> RefKind:
-    if number < FIRST_REF_NUMBER:
-        return RefKind.PULL
-    return RefKind.TAG if number % 2 else RefKind.BRANCH
-
-
-def ref_number(kind: RefKind, name: str) -> int:
-    """Two names are as unlikely to share a number as two commits to share their first twelve digits."""
-    digest = hashlib.sha256(f"{kind}/{name}".encode()).digest()
-    return FIRST_REF_NUMBER + 2 * int.from_bytes(digest[:6], "big") + (kind is RefKind.TAG)
-
-
-def parse(ref: StackRef) -> tuple[int, int] | None:
-    """Repository ID and number of one of our stacks; None for any other stack."""
+def parse(ref: StackRef) -> Key | None:
+    """The key of one of our stacks; None for any other stack."""
     repository = parse_project(ref.project)
-    stack = _STACK.fullmatch(ref.stack)
-    if repository is None or stack is None:
-        return None
-    number = int(stack[1] or int(stack[3], 36))
-    return (repository, number) if stack_name(number) == ref.stack else None
+    return None if repository is None else keys.parse_stack_name(repository, ref.stack)
 
 
 def parse_project(name: str) -> int | None:
@@ -92,9 +56,9 @@ def parse_project(name: str) -> int | None:
     return int(found[1], 36)
 
 
-def unguessable_words(key: bytes, repository: int, number: int) -> str:
+def unguessable_words(secret: bytes, key: Key) -> str:
     """``gentle-stream-k7wq``: eight bits, eight bits and four letters of five bits each."""
-    digest = hmac.new(key, f"{repository}/{number}".encode(), hashlib.sha256).digest()
+    digest = hmac.new(secret, f"{key.repository}/{keys.to_number(key)}".encode(), hashlib.sha256).digest()
     letters = "".join(_LETTERS[byte % 32] for byte in digest[2:6])
     return f"{ADJECTIVES[digest[0]]}-{NOUNS[digest[1]]}-{letters}"
 

@@ -45,7 +45,7 @@ def boot_id() -> str:
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """None when there is no such process, or only its corpse."""
+    """None if there is no such process, or only a zombie."""
     started = process_table.start_ticks(pid)
     return None if started is None else ProcessIdentity(pid, started, boot_id())
 

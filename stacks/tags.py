@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from programs.spec import DEFAULT_TARGET
+from stacks import keys
 from stacks.model import StackTag
 
 TAG_KEY = "eph"
@@ -22,8 +23,8 @@ def encode(tag: StackTag) -> str:
     data: dict[str, Any] = {
         "v": 1,
         "env": tag.name,
-        "pr": f"{tag.repository_name}#{tag.number}",
-        "repo": tag.repository,
+        "pr": f"{tag.repository_name}#{keys.to_number(tag.key)}",
+        "repo": tag.key.repository,
         "inc": tag.incarnation,
         "sha": tag.commit,
         "seen": _to_seconds(tag.seen),
@@ -49,9 +50,8 @@ def decode(value: str) -> StackTag | None:
         data = json.loads(value)
         repository_name, _, number = data["pr"].rpartition("#")
         return StackTag(
-            repository=int(data["repo"]),
+            key=keys.from_number(int(data["repo"]), int(number)),
             repository_name=repository_name,
-            number=int(number),
             name=str(data["env"]),
             incarnation=str(data["inc"]),
             commit=str(data["sha"]),
@@ -86,7 +86,8 @@ def _fit(data: dict[str, Any], tag: StackTag) -> str:
     shorter += [(0, kept) for kept in range(len(tag.ref_name) - 1, -1, -1)]
     for kept, of_ref in shorter:
         name = tag.repository_name[len(tag.repository_name) - kept :]
-        fitted = {**data, "pr": f"{name}#{tag.number}", **({"ref": tag.ref_name[:of_ref]} if tag.ref_name else {})}
+        ref = {"ref": tag.ref_name[:of_ref]} if tag.ref_name else {}
+        fitted = {**data, "pr": f"{name}#{keys.to_number(tag.key)}", **ref}
         value = json.dumps(fitted, separators=(",", ":"))
         if len(value) <= MAX_LENGTH:
             return value

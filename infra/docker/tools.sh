@@ -1,9 +1,9 @@
 #!/bin/sh
-# The Pulumi CLI, the plugin of the target kubernetes, Helm and kustomize, at the versions of the lock, into one folder:
-# tools.sh FOLDER
+# Installs the Pulumi CLI, the plugin for the target kubernetes, Helm and kustomize, at the locked versions, into one
+# folder: tools.sh FOLDER
 #
-# A builder on a closed network lends what it has at /tools. They are tried before they are taken. Helm and kustomize
-# have no download: where nobody lends them and there is no Go to build them with, the image is without them.
+# A builder on a closed network provides them in /tools; each is tested before it is used. Helm and kustomize can't be
+# downloaded: if they aren't provided and there is no Go to build them, the image doesn't contain them.
 set -eu
 folder=${1:?usage: tools.sh FOLDER}
 cd /src
@@ -18,7 +18,7 @@ for name in helm kustomize; do
   if found=$($python -m stacks.toolchain.plugins "$name"); then
     install -m 755 "$found/$name" "$folder/$name"
   else
-    echo "this image has no $name: manifests that need it will be rejected" >&2
+    echo "this image doesn't contain $name: manifests that need it will be rejected" >&2
   fi
 done
 rm -rf "$EPH_CACHE"

@@ -7,16 +7,16 @@ from orchestrator.auth.identities import Role, Token
 from orchestrator.auth.local_token import local_token
 from orchestrator.config import server_keys
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.forges import registry as forge_registry
-from orchestrator.forges.webhooks import ReportsWebhooks, WebhookStatus
-from orchestrator.service.webhook_receiver import WebhookEndpoint, WebhookReceiver
+from orchestrator.service.webhook_receiver import open_receiver
 from orchestrator.surfaces.api.api_settings import ApiSettings, webhook_path
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.leader_proxy import App
 
 
 def create_api(settings: ServerSettings, system: System) -> App:
-    token, webhook = local_token(settings.shared_dir), _webhook_receiver(settings, system)
+    ports, path = system.ports, webhook_path(settings.forge.kind)
+    webhook = open_receiver(settings, path, ports.forge, ports.wakeups, system.journal, ports.clock)
+    token = local_token(settings.shared_dir)
     return create_app(
         system.service,
         ApiSettings(
@@ -28,20 +28,3 @@ def create_api(settings: ServerSettings, system: System) -> App:
             session_key=server_keys.server_key(settings.keys_dir),
         ),
     )
-
-
-def _webhook_receiver(settings: ServerSettings, system: System) -> WebhookReceiver | None:
-    parser = forge_registry.get(settings.forge.kind).webhooks
-    secret = settings.forge.read_webhook_secret().encode()
-    if not secret or parser is None:
-        return None
-    forge = system.ports.forge
-    endpoint = WebhookEndpoint(
-        secret=secret,
-        path=webhook_path(settings.forge.kind),
-        listen_address=settings.listen,
-        public_url=settings.forge.webhook_url,
-        status=forge.webhook_status if isinstance(forge, ReportsWebhooks) else WebhookStatus,
-        host=forge.words.host,
-    )
-    return WebhookReceiver(endpoint, parser, system.ports.wakeups, system.journal, system.ports.clock)

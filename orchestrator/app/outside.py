@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from importlib import metadata
 
@@ -11,7 +10,6 @@ from orchestrator.auth import preview_tokens
 from orchestrator.config import server_keys
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.core.model.policy import Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.port import Forge
 from orchestrator.forges.registry import ConnectionContext
@@ -19,18 +17,17 @@ from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
-from orchestrator.ledger.lease import Lease, NoLease, PostgresLease
 from orchestrator.ledger.sql_ledger import SqlLedger
 from orchestrator.runtime import clock
+from orchestrator.runtime.leadership import open_lease
 from orchestrator.runtime.observation.health_monitor import Probe
 from orchestrator.runtime.observation.memory_monitor import MEGABYTE, MemoryMonitor
 from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.runtime.observation.traffic_file import TrafficFile
-from orchestrator.runtime.server.gateway_process import ExternalGateway, GatewayProcess, GatewaySpec
+from orchestrator.runtime.server.gateway_process import open_gateway
 from orchestrator.service.notifier import GatewayStatesFile
 from orchestrator.service.pending_reports import PendingReports
 from programs import registry
-from programs.registry import Sleeps
 from programs.spec import EnvironmentSpec
 from stacks.backends import registry as backends
 from stacks.backends.inventory import StackInventory
@@ -64,7 +61,7 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
 
     return Options(
         version=version(),
-        policy=planning_policy(settings),
+        policy=settings.policy(),
         rules=rules,
         targets=targets,
         records=settings.operations_dir,
@@ -85,13 +82,12 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
 def create_ports(
     settings: ServerSettings, worker: WorkerSettings, pulumi_version: str, forge: Forge, probe: Probe
 ) -> Ports:
-    backend, lease, has_replicas = worker.backend, create_lease(settings), settings.replicas.lease != "none"
+    backend, lease, has_replicas = worker.backend, open_lease(settings), settings.replicas.lease != "none"
     lease_until = (lambda: lease.until) if has_replicas else None
     executor = executors.open_executor(
         settings.executor,
         ExecutorSettings(worker, pulumi_version, settings.operations_dir, settings.workers, lease_until),
     )
-    gateway = GatewayProcess if settings.gateway == "own" else ExternalGateway
     return Ports(
         forge=forge,
         inventory=StackInventory(backend),
@@ -103,7 +99,7 @@ def create_ports(
         ledger=SqlLedger(settings.ledger_database_url, keep=settings.ledger.keep),
         lease=lease,
         probe=probe,
-        gateway=gateway(gateway_spec(settings)),
+        gateway=open_gateway(settings),
         traffic=TrafficFile(settings.gateway_dir),
         memory=MemoryMonitor(executor.sessions, settings.limits.spare_memory * MEGABYTE),
         clock=clock.system,
@@ -122,12 +118,6 @@ def create_probe(settings: ServerSettings) -> GatewayProbe:
     return GatewayProbe(settings.probe_url, lambda: preview_tokens.preview_token(settings.keys_dir))
 
 
-def create_lease(settings: ServerSettings) -> Lease:
-    if settings.replicas.lease == "none":
-        return NoLease()
-    return PostgresLease(settings.ledger_database_url, settings.name, settings.replica_url)
-
-
 def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> WorkerSettings:
     return WorkerSettings(
         backend=backends.open_backend(settings.stacks_url),
@@ -138,21 +128,6 @@ def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> Worker
     )
 
 
-def planning_policy(settings: ServerSettings) -> Policy:
-    """The settings' policy, with what the installed targets declare."""
-    targets = {name: registry.get(name) for name in registry.installed_targets()}
-    versions = {name: target.version for name, target in targets.items()}
-    sleepers = frozenset(name for name, target in targets.items() if isinstance(target, Sleeps))
-    guarded = frozenset(name for name, target in targets.items() if target.description.trusted_authors_only)
-    return replace(
-        settings.policy(),
-        program_versions=versions,
-        drift_wordings={name: target.description.drift_wording for name, target in targets.items()},
-        sleep_capable_targets=sleepers,
-        trusted_authors_only=guarded,
-    )
-
-
 def targets_in_use(settings: ServerSettings) -> frozenset[str]:
     """Targets of the settings and of existing stacks, which must stay destroyable."""
     return settings.known_targets | targets_of_stacks(StackInventory(backends.open_backend(settings.stacks_url)))
@@ -160,16 +135,3 @@ def targets_in_use(settings: ServerSettings) -> frozenset[str]:
 
 def targets_of_stacks(inventory: Inventory) -> frozenset[str]:
     return frozenset(record.target for record in inventory.snapshot().stacks.values())
-
-
-def gateway_spec(settings: ServerSettings) -> GatewaySpec:
-    return GatewaySpec(
-        settings.gateway_listen,
-        settings.listen,
-        settings.gateway_dir,
-        settings.domain,
-        tokens_file=preview_tokens.preview_tokens_file(settings.keys_dir),
-        sign_in=settings.previews.sign_in,
-        trusted_proxies=settings.previews.proxies,
-        has_replicas=settings.replicas.lease != "none",
-    )

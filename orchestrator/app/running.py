@@ -16,11 +16,12 @@ from pathlib import Path
 from orchestrator.app import outside
 from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
-from orchestrator.app.system import System, wait_for_failure
+from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
 from orchestrator.runtime.server.addresses import open_listener
 from orchestrator.runtime.server.home_lock import lock_home
+from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.surfaces.api.server import serve
 from orchestrator.surfaces.leader_proxy import LeaderProxy

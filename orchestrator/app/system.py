@@ -8,7 +8,6 @@ leads while anything here still runs. A start that fails stops what it had start
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -22,6 +21,7 @@ from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.journal import Journal
+from orchestrator.runtime.server.lifecycle import Lifecycle
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.terms import Terms
@@ -32,10 +32,6 @@ from orchestrator.service.notifier import Notifier
 
 GATEWAY_CHECK_INTERVAL = 5.0
 TARGET_CHECK_INTERVAL = 5.0
-
-
-class ComponentFailed(RuntimeError):
-    """A part that should run as long as ephd does has ended; the message names it."""
 
 
 @dataclass(slots=True)
@@ -58,9 +54,9 @@ class System:
     commands: CommandListener
     targets: TargetKeeper
     loop: Loop
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _lease: asyncio.Task[None] | None = None
-    _exits: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    _lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    _lease: Lifecycle = field(default_factory=Lifecycle)
+    """Apart from the other tasks, because it starts among them and is released last."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -83,29 +79,29 @@ class System:
             raise
 
     async def stop(self) -> None:
-        await self._exits.aclose()
+        await self._lifecycle.stop()
 
     @property
     def tasks(self) -> Sequence[asyncio.Task[None]]:
-        """Everything that runs until ``stop``; a task that ends by itself has failed."""
-        return self._tasks
+        """Everything that runs until ``stop``; a task that ends early has failed."""
+        return (*self._lease.tasks, *self._lifecycle.tasks)
 
     async def _start(self) -> None:
-        ports, exits = self.ports, self._exits
-        exits.push_async_callback(self._release_lease)
-        for close in (self.monitor.close, self.suites.close, self.executor.close, ports.operations.close):
-            exits.push_async_callback(close)
+        ports, lifecycle = self.ports, self._lifecycle
+        operations = ports.operations
+        for close in (self._lease.stop, self.monitor.close, self.suites.close, self.executor.close, operations.close):
+            lifecycle.on_stop(close)
         await self.prepare()
-        await ports.operations.open()
+        await operations.open()
         await ports.gateway.ensure()
-        exits.callback(self.journal.record, EventKind.SERVICE_STOPPED, "stop requested")
-        self._lease = asyncio.create_task(ports.lease.run(), name="lease")
-        self._tasks.append(self._lease)
+        lifecycle.on_stop(self._record_stop)
+        self._lease.run("lease", ports.lease.run())
         for name, work in self._parts():
-            task = asyncio.create_task(work, name=name)
-            exits.push_async_callback(_cancel, task)
-            self._tasks.append(task)
+            lifecycle.run(name, work)
         self.journal.record(EventKind.SERVICE_STARTED, f"eph {self.options.version}")
+
+    async def _record_stop(self) -> None:
+        self.journal.record(EventKind.SERVICE_STOPPED, "stop requested")
 
     def _parts(self) -> Iterable[tuple[str, Coroutine[None, None, None]]]:
         ports = self.ports
@@ -116,20 +112,3 @@ class System:
         yield "notifier", self.notifier.run()
         yield "commands", self.commands.run()
         yield "loop", self.loop.run()
-
-    async def _release_lease(self) -> None:
-        if self._lease is not None:
-            await _cancel(self._lease)
-
-
-async def wait_for_failure(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Until one of them has ended; raises the error that names it."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        error = None if task.cancelled() else task.exception()
-        raise ComponentFailed(f"the task {task.get_name()!r} of ephd stopped: {error or 'without an error'}") from error
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.app.running import RunningEphd
-from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo import wording
 from orchestrator.demo.demo_world import LABEL, REPOSITORY, DemoWorld
@@ -73,7 +73,7 @@ def _table(views: Sequence[EnvironmentView]) -> Table:
     table.add_column(wide, ratio=1)
     for view in views:
         state = Text(view.phase.value, style=_COLOURS.get(view.phase, "cyan"))
-        table.add_row(f"#{view.key.number}" if view.key else "", state, view.commit[:7], _status_text(view))
+        table.add_row(display_name(view).removeprefix(view.repository), state, view.commit[:7], _status_text(view))
     return table
 
 

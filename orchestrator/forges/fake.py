@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, PullState
+from orchestrator.core.model.world import CheckState, PullRequest, PullState
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     ApiUsage,
@@ -33,6 +33,7 @@ from orchestrator.forges.port import (
     mentions,
 )
 from orchestrator.forges.wording import ForgeWords
+from stacks import keys
 from stacks.model import RefKind
 
 BOT_LOGIN = "eph-bot"
@@ -115,8 +116,9 @@ class FakeForge:
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         with self._call("pull"):
-            key = Key(repository.id, number)
-            missing = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
+            missing = PullRequest(
+                keys.pull_request(repository.id, number), PullState.GONE, "", frozenset(), "", "", "", "", ""
+            )
             return self._repository(repository).pulls.get(number, missing)
 
     def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> RefList:
@@ -272,7 +274,7 @@ class FakeForge:
             number = home.last_number
             url = f"https://git.example/{home.repository.full_name}/pull/{number}"
             home.pulls[number] = PullRequest(
-                Key(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,
+                keys.pull_request(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,
                 home.branches[branch], branch, "main", url, from_fork,
             )  # fmt: skip
             return number
@@ -385,6 +387,9 @@ class FakeForge:
 
     def comments(self, repository: Repository, number: int) -> list[str]:
         return list(self._repositories[repository.id].comments.get(number, {}).values())
+
+    def comments_by_number(self, repository: Repository) -> Mapping[int, list[str]]:
+        return {number: list(found.values()) for number, found in self._repositories[repository.id].comments.items()}
 
     def reports(self, repository: Repository, sha: str) -> Mapping[str, CheckReport]:
         return {name: report for (at, name), report in self._repositories[repository.id].reports.items() if at == sha}

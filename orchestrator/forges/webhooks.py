@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from orchestrator.core.model.world import Key
+from stacks.model import Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.core.util import formatting
+from stacks.model import Key, RefKind
+
 
 @dataclass(frozen=True, slots=True)
 class ForgeWords:
@@ -15,9 +18,11 @@ class ForgeWords:
     check: str = "check"
     deployment: str = "deployment"
 
-    def reference(self, repository: str, number: int) -> str:
-        """A pull request as people write it: ``acme/shop#42``."""
-        return f"{repository}{self.sigil}{number}"
+    def reference(self, repository: str, key: Key, ref_name: str = "") -> str:
+        """``acme/shop#42``, as people write it; for a branch or a tag ``acme/shop@main``."""
+        if key.kind is not RefKind.PULL:
+            return formatting.reference(repository, key, ref_name)
+        return f"{repository}{self.sigil}{key.number}"
 
     def report(self, kind: str) -> str:
         """The host's term for a report: ``comment``, ``check`` or ``deployment``."""

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import logging
 
-from orchestrator.ledger.lease import Lease, NoLease
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.ledger.lease import Lease, NoLease, PostgresLease
 from orchestrator.runtime.wakeups import Wakeups
 
 log = logging.getLogger("eph.leading")
+
+
+def open_lease(settings: ServerSettings) -> Lease:
+    if settings.replicas.lease == "none":
+        return NoLease()
+    return PostgresLease(settings.ledger_database_url, settings.name, settings.replica_url)
 
 
 class Leadership:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.model import environment_facts
-from orchestrator.core.model.world import Key, World
+from orchestrator.core.model.world import World
 from orchestrator.core.orphans import orphan_audit, orphan_purges
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading, AuditResult, OrphanedResource
 from orchestrator.runtime.cycles import Cycles
@@ -22,7 +22,7 @@ from orchestrator.service import wording
 from programs import registry
 from programs.registry import ListsResources, Target
 from stacks.backends.port import Inventory
-from stacks.model import StackSnapshot, StrayFile
+from stacks.model import Key, StackSnapshot, StrayFile
 from stacks.stray_files import HoldsStrayFiles
 
 
@@ -157,7 +157,7 @@ class Auditor:
 
 
 def _requested_keys(world: World) -> frozenset[Key]:
-    return frozenset(Key(facts.id, number) for facts in world.repositories.values() for number in facts.requests)
+    return frozenset(key for facts in world.repositories.values() for key in facts.requests)
 
 
 def _counts(reading: AuditReading, stacks: StackSnapshot) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
-from orchestrator.core.model.world import TAG_INTENTS, Key, PullRequest
+from orchestrator.core.model.world import TAG_INTENTS, PullRequest
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
@@ -20,6 +20,7 @@ from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
 from programs.runtime_info import LogRequest
 from stacks import names
+from stacks.model import Key
 
 LOG_LINES = 20
 
@@ -45,7 +46,7 @@ class ChatActions:
             return CommandResult(False, f"{error}")
 
     def is_applied(self, key: Key, until: datetime) -> bool:
-        mine = [each for each in self._intents.all() if names.parse(each.ref) == (key.repository, key.number)]
+        mine = [each for each in self._intents.all() if names.parse(each.ref) == key]
         return not any(each.kind in TAG_INTENTS and each.at <= until for each in mine)
 
     async def _execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:

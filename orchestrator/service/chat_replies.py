@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
-from orchestrator.core.model.world import Key
+from stacks.model import Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import PREFIX, ChatCommand, ChatReply, CommandResult, InvalidCommand
-from orchestrator.core.model.world import Key, RepositoryFacts
+from orchestrator.core.model.world import RepositoryFacts
 from orchestrator.forges.port import (
     ChatComment,
     Forge,
@@ -35,6 +35,8 @@ from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service import comment_text, wording
 from orchestrator.service.chat_replies import ChatReplies
+from stacks import keys
+from stacks.model import Key
 
 log = logging.getLogger("eph.commands")
 
@@ -178,14 +180,16 @@ class CommandListener:
             or comment.id in self._comments.pending
             or comment.our_reactions & _FINAL_REACTIONS
         )
-        return not known and not comment.by_bot and comment.number in facts.open
+        return not known and not comment.by_bot and keys.pull_request(facts.id, comment.number) in facts.open
 
     async def _handle_comment(self, repository: Repository, comment: ChatComment, phrases: tuple[str, ...]) -> None:
         commands = chat_commands.parse(await asyncio.to_thread(_authored_lines, comment.body), phrases)
         if not commands:
             self._comments.done[comment.id] = comment.created
             return
-        origin = CommandOrigin(repository, Key(repository.id, comment.number), comment.author, comment.created)
+        origin = CommandOrigin(
+            repository, keys.pull_request(repository.id, comment.number), comment.author, comment.created
+        )
         if not await asyncio.to_thread(self._forge.may_write, repository, comment.author):
             await self._refuse(origin, comment)
         elif self._within_rate_limit(origin.key, MAX_COMMANDS_PER_PULL):
@@ -238,7 +242,7 @@ class CommandListener:
                 await self._react(waiting.origin.repository, comment, waiting.reaction)
             except ForgeError as error:
                 origin = waiting.origin
-                where = self._forge.words.reference(origin.repository.full_name, origin.key.number)
+                where = self._forge.words.reference(origin.repository.full_name, origin.key)
                 self._journal.record_problem(wording.reaction_failed(where, error))
                 continue
             del self._comments.pending[comment]

@@ -226,7 +226,7 @@ class LocalControlPlane:
     async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
         forge = self._deps.cycles.latest.forge
         facts = forge.facts.get(view.key.repository) if view.key else None
-        candidate = facts.requests.get(view.key.number) if facts and view.key else None
+        candidate = facts.requests.get(view.key) if facts and view.key else None
         repository = forge.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None:
             return
@@ -306,7 +306,7 @@ class LocalControlPlane:
         view = self.environment(name)
         facts = self._deps.cycles.latest.forge
         home = facts.facts.get(view.key.repository) if view.key else None
-        candidate = home.requests.get(view.key.number) if home and view.key else None
+        candidate = home.requests.get(view.key) if home and view.key else None
         repository = facts.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None or not candidate.pull.from_fork:
             raise RequestRefused(RefusalReason.NOT_A_FORK, wording.not_a_fork(name))

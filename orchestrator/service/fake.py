@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.core.model.world import Key
 from orchestrator.core.orphans.orphan_audit import AuditResult
-from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
@@ -24,6 +23,7 @@ from orchestrator.service.port import (
     TemporarilyUnavailable,
 )
 from programs.runtime_info import LogRequest, RuntimeInfo
+from stacks import keys
 from stacks.model import StackRef
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -39,7 +39,7 @@ def sample(
     commit = f"{number:02x}" * 20
     return EnvironmentView(
         ref=StackRef(f"eph-{short}-9ix", f"pr-{number}"),
-        key=Key(sum(owner.encode()), number),
+        key=keys.pull_request(sum(owner.encode()), number),
         repository=repository,
         name=name,
         host=f"{name}.localhost",
@@ -235,6 +235,6 @@ class FakeEnvironmentService:
 
     def _find(self, name: str) -> EnvironmentView:
         for view in self.views.values():
-            if name in (view.name, str(view.ref)) or (view.key and name == f"{view.repository}#{view.key.number}"):
+            if name in (view.name, str(view.ref)) or name == display_name(view):
                 return view
         raise EnvironmentNotFound(wording.not_found(name))

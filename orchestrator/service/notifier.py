@@ -249,4 +249,4 @@ def _expired_view(view: EnvironmentView) -> EnvironmentView:
 def _is_gone(view: EnvironmentView, cycle: CycleResult) -> bool:
     """Absence counts only if the repository was read completely."""
     facts = cycle.forge.facts.get(view.key.repository) if view.key else None
-    return facts is not None and view.key is not None and facts.is_complete_for(view.key.number)
+    return facts is not None and view.key is not None and facts.is_complete_for(view.key)

@@ -13,11 +13,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from programs.kit import files
-from stacks.model import StackRef
+from stacks import keys
+from stacks.model import Key, StackRef
 
 
 class PendingReports:
@@ -38,7 +38,7 @@ class PendingReports:
         return {view.ref: view for view in views}
 
     def save(self, views: Iterable[EnvironmentView]) -> None:
-        text = json.dumps([to_row(view) for view in views if view.key is not None])
+        text = json.dumps([to_row(view, view.key) for view in views if view.key is not None])
         if self._path is None or text == self._written:
             return
         with contextlib.suppress(OSError):  # for example a full disk; the next cycle retries
@@ -46,13 +46,12 @@ class PendingReports:
             self._written = text
 
 
-def to_row(view: EnvironmentView) -> dict[str, object]:
-    key = view.key or Key(0, 0)
+def to_row(view: EnvironmentView, key: Key) -> dict[str, object]:
     return {
         "project": view.ref.project,
         "stack": view.ref.stack,
         "repository": key.repository,
-        "number": key.number,
+        "number": keys.to_number(key),
         "called": view.repository,
         "name": view.name,
         "host": view.host,
@@ -65,7 +64,7 @@ def to_row(view: EnvironmentView) -> dict[str, object]:
 def from_row(row: dict[str, object]) -> EnvironmentView:
     return EnvironmentView(
         ref=StackRef(str(row["project"]), str(row["stack"])),
-        key=Key(int(str(row["repository"])), int(str(row["number"]))),
+        key=keys.from_number(int(str(row["repository"])), int(str(row["number"]))),
         repository=str(row["called"]),
         name=str(row["name"]),
         host=str(row["host"]),

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 
 import httpx
 
-from orchestrator.forges.webhooks import WebhookParser, WebhookRequest, WebhookStatus
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.forges import registry as forge_registry
+from orchestrator.forges.port import Forge
+from orchestrator.forges.webhooks import ReportsWebhooks, WebhookParser, WebhookRequest, WebhookStatus
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.operations.journal import Journal
@@ -41,6 +44,25 @@ class WebhookEndpoint:
     public_url: str
     status: Callable[[], WebhookStatus]
     host: str
+
+
+def open_receiver(
+    settings: ServerSettings, path: str, forge: Forge, wakeups: Wakeups, journal: Journal, clock: Clock
+) -> WebhookReceiver | None:
+    """None if no webhook secret is configured, or if the Git host has no webhooks."""
+    parser = forge_registry.get(settings.forge.kind).webhooks
+    secret = settings.forge.read_webhook_secret().encode()
+    if not secret or parser is None:
+        return None
+    endpoint = WebhookEndpoint(
+        secret=secret,
+        path=path,
+        listen_address=settings.listen,
+        public_url=settings.forge.webhook_url,
+        status=forge.webhook_status if isinstance(forge, ReportsWebhooks) else WebhookStatus,
+        host=forge.words.host,
+    )
+    return WebhookReceiver(endpoint, parser, wakeups, journal, clock)
 
 
 class WebhookReceiver:

@@ -9,13 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from programs.spec import EnvironmentSpec
+from stacks import keys
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
 
 _TIMES = ("seen", "extended_until", "asleep", "awake_until")
 
 
 def dump(value: Operation | OperationResult) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(value), default=_default))  # type: ignore[no-any-return]  # JSON
+    data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(value), default=_default))
+    if isinstance(value, Operation) and value.tag is not None:
+        del data["tag"]["key"]
+        data["tag"] |= {"repository": value.tag.key.repository, "number": keys.to_number(value.tag.key)}
+    return data
 
 
 def load_operation(data: Mapping[str, Any]) -> Operation:
@@ -48,8 +53,9 @@ def load_result(data: Mapping[str, Any]) -> OperationResult:
 def _load_tag(data: Mapping[str, Any] | None) -> StackTag | None:
     if data is None:
         return None
-    times = {key: data[key] and datetime.fromisoformat(data[key]) for key in _TIMES}
-    return StackTag(**{**data, **times})
+    facts = {name: value for name, value in data.items() if name not in ("repository", "number")}
+    times = {name: data[name] and datetime.fromisoformat(data[name]) for name in _TIMES}
+    return StackTag(**{**facts, **times, "key": keys.from_number(data["repository"], data["number"])})
 
 
 def _default(value: object) -> str:

@@ -1,6 +1,6 @@
-"""``ephd`` as people start it: ready, stopped by SIGTERM, and what is left is what must go on (L2).
+"""``ephd`` as people start it: ready, stopped by SIGTERM, and what is left is what must keep running (L2).
 
-The gateway outlives it, and so does what the target keeps running for all previews: they answer while ephd restarts.
+The gateway outlives it, and so does what the target keeps running for previews: they respond while ephd restarts.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def ephd() -> Iterator[EphdHarness]:
 
 
 @pytest.mark.long
-def test_it_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(ephd: EphdHarness) -> None:
+def test_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(ephd: EphdHarness) -> None:
     life = ephd.start()
     ephd.wait_ready(life)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A start that cannot be: one sentence each, and nothing left running or lying about. O4 in small, L2."""
+"""A start that must fail: one sentence each, and nothing left behind. O4 in small, L2."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def start_ephd(config: ServerSettings, tools: Toolchain) -> None:
         pytest.fail("it started")
 
 
-async def test_a_taken_port_is_named_with_its_setting_before_anything_is_touched(
+async def test_taken_port_is_reported_with_its_setting_before_anything_changes(
     tmp_path: Path, tools: Toolchain
 ) -> None:
     told = settings(tmp_path / "home")

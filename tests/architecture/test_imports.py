@@ -1,4 +1,4 @@
-"""Imports go one way, and nothing is joined after its construction. Imports inside functions count too."""
+"""Imports go one way, and nothing is connected after its construction. Imports inside functions count, too."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def imports() -> Mapping[str, frozenset[str]]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Also those of a function, and those for the type checker alone."""
+    """Includes imports in functions and those for the type checker only."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (item.name for item in node.names if item.name in modules())
@@ -83,8 +83,8 @@ def test_imports_point_down() -> None:
 
 
 def test_composition_sets_nothing_after_construction() -> None:
-    """A part gets what it depends on from its constructor: ``app`` assigns no attribute of another object. (The daemon
-    does, of a timer of the standard library.)"""
+    """A part receives its dependencies through its constructor: ``app`` assigns no attribute of another object. (The
+    daemon does, of a timer of the standard library.)"""
     assigned = [
         f"{path.name}:{node.lineno}: {ast.unparse(target)}"
         for path in (ROOT / "orchestrator" / "app").glob("*.py")
@@ -99,11 +99,22 @@ def test_composition_sets_nothing_after_construction() -> None:
 
 def test_compose_is_the_only_place_that_creates_the_loop() -> None:
     """The stories, the model and the benchmarks call ``compose`` too."""
-    creating = [
-        path.relative_to(ROOT).as_posix()
+    trees = {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
         for folder in ("orchestrator", "tests")
         for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Loop", "Executor")
-    ]
-    assert sorted(set(creating)) == ["orchestrator/app/compose.py"]
+    }
+    creating = {
+        path
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Loop", "PlanExecutor")
+    }
+    assert creating == {"orchestrator/app/runtime_parts.py"}
+    importing = {
+        path
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and "runtime_parts" in f"{node.module} {[each.name for each in node.names]}"
+    }
+    assert importing == {"orchestrator/app/compose.py"}

@@ -20,22 +20,23 @@ ROOT = Path(__file__).resolve().parents[2]
 USE = """
 import os
 from docs import generate
-from orchestrator.app import outside
 from orchestrator.config.eph_yaml import json_schema
 from orchestrator.config.eph_yaml.parsing import parse
 from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
 from orchestrator.config.problems import InvalidConfig, InvalidSettings
 from orchestrator.config.settings import loading
+from stacks import keys
 
 settings = loading.load()
 assert settings.target_settings("id")["static"]["start_seconds"] == "7"
-policy = outside.planning_policy(settings)
+policy = settings.policy()
 assert policy.program_versions["static"] == "static-1"
 assert "static" in policy.trusted_authors_only, "trust is opt-out"
 assert "EPH_STATIC__START_SECONDS" in generate.settings()
+assert "| `static.root` | The folder to publish." in generate.target_sections()
 assert "root" in json_schema.schema()["$defs"]["StaticSection"]["properties"]
 
-context = RecipeContext(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
+context = RecipeContext(keys.pull_request(1, 42), "acme/shop", "a" * 40, "feature", "/origin.git", "gentle-stream")
 head = 'version: "1.0"\\nname: shop\\nstatic: {root: dist}\\n'
 spec = build_recipe(parse(head.encode()), context, settings.admission_policy()).spec
 assert (spec.target, spec.options) == ("static", {"root": "dist"})

@@ -34,6 +34,7 @@ from orchestrator.demo.demo_world import REPOSITORY, DemoWorld
 from programs import registry
 from programs.spec import EnvironmentSpec
 from programs.targets.local.target import TARGET
+from stacks import keys
 from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import Toolchain
 
@@ -91,7 +92,7 @@ class RunningEph:
 
     def spec(self, number: int) -> EnvironmentSpec:
         facts = next(iter(self.ephd.system.cycles.latest.forge.facts.values()))
-        recipe = facts.requests[number].recipe
+        recipe = facts.requests[keys.pull_request(facts.id, number)].recipe
         if not isinstance(recipe, Recipe):
             raise TypeError(f"eph.yaml is not valid: {recipe.problems}")
         return recipe.spec

@@ -24,9 +24,9 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader
 from orchestrator.runtime.observation.recipe_reader import RecipeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
-from stacks import names
+from stacks import keys, names
 from stacks.backends.file.file_backend import FileBackend
-from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
+from stacks.model import Key, Operation, OperationVerb, Outcome, StackRef, StackTag
 from stacks.operations.worker_settings import WorkerSettings
 from tests.bench import held
 from tests.bench.systems import tools
@@ -87,12 +87,12 @@ async def populate(system: System, worker: WorkerSettings, upstream: str) -> Non
     await asyncio.to_thread(held.hold, worker.backend, system.options.targets["local"], upstream)
 
 
-async def _create_template(worker: WorkerSettings, candidates: Mapping[int, Request]) -> Template:
+async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, Request]) -> Template:
     spec = _spec(next(iter(candidates.values())))
     commit = await asyncio.to_thread(_repository, worker.work.parent / "bench-repository")
     source = GitSource(str(worker.work.parent / "bench-repository"), commit, "main")
     model = replace(spec, name=TEMPLATE_NAME, host=f"{TEMPLATE_NAME}.localhost", source=source)
-    ref = names.stack_ref(1000, demo_world.REPOSITORY, TEMPLATE_PULL)
+    ref = names.stack_ref(keys.pull_request(1000, TEMPLATE_PULL), demo_world.REPOSITORY)
     pool = process_executor(worker, tools().version)
     await pool.open()
     try:
@@ -142,7 +142,14 @@ def _copy_stack(worker: WorkerSettings, template: Template, texts: Mapping[Path,
     for path, text in texts.items():
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
-    tag = StackTag(pull.key.repository, demo_world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
+    tag = StackTag(
+        pull.key,
+        demo_world.REPOSITORY,
+        spec.name,
+        "bench",
+        pull.head_sha,
+        seen,
+    )
     file_backend(worker).write_tag(ref, tag)
 
 

@@ -1,4 +1,4 @@
-"""Every kind of badness in an eph.yaml ends as clear sentences with file and line, and as nothing else (Y1, Y2, S3)."""
+"""Every kind of error in an eph.yaml ends as clear sentences with file and line, and as nothing else (Y1, Y2, S3)."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def problems(text: bytes) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_file_that_cannot_be_read_says_where_and_what(case: str) -> None:
+def test_unreadable_file_is_reported_with_position_and_reason(case: str) -> None:
     text, expected = CASES[case]
     started = time.process_time()
     assert any(line.startswith(expected) for line in problems(text)), problems(text)
@@ -142,13 +142,13 @@ def test_a_file_that_cannot_be_read_says_where_and_what(case: str) -> None:
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_a_wrong_value_says_where_and_what_to_write(value: str) -> None:
+def test_wrong_value_is_reported_with_position_and_expectation(value: str) -> None:
     found = problems(f"{HEAD}{value}\n".encode())
     assert len(found) == 1 or "comand" in value, found
     assert any(VALUES[value] in line for line in found), found
 
 
-def test_a_yaml_bomb_is_refused_before_it_grows() -> None:
+def test_yaml_bomb_is_rejected_before_it_expands() -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     bomb += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30))
     started = time.process_time()
@@ -161,12 +161,12 @@ def test_an_alias_may_be_used_within_the_limits() -> None:
     assert parse(text.encode()).config.services[1].command == "run"
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_problems_are_reported_at_once_in_file_order() -> None:
     found = validate_text("version: 2\nname: shop\nname: x\ntargt: y\nenvironment:\n  ttl: never\nbuild: 5\n")
     assert [line.split(":")[1] for line in found] == ["1", "3", "4", "6", "7"]
 
 
-def test_a_file_of_mistakes_is_told_in_part() -> None:
+def test_report_of_many_problems_is_truncated() -> None:
     found = validate_text(HEAD + "".join(f"k{i}: x\n" for i in range(400)))
     assert len(found) == 51
     assert found[-1] == "and 350 more problems"
@@ -176,19 +176,19 @@ def test_a_file_of_mistakes_is_told_in_part() -> None:
     "place", ["name: {}", "{}: x", "name: a\n{}: 1", "environment: {{ttl: {}}}", "team: &{0} [*{0}z]"]
 )
 @pytest.mark.parametrize("letter", ["A", "\u202e", "\x85"])
-def test_no_error_repeats_more_than_80_characters_or_anything_that_does_not_print(place: str, letter: str) -> None:
+def test_no_error_repeats_more_than_80_characters_or_unprintable_ones(place: str, letter: str) -> None:
     for line in validate_text(place.format(letter * 3000)):
         assert line.isprintable()
         assert line.count(letter) <= 80
         assert len(line) < 700
 
 
-def test_numbers_mean_what_was_written() -> None:
+def test_numbers_keep_the_text_that_was_written() -> None:
     text = HEAD.replace('"1.0"', "1.0") + "environment: {env: {A: 1.10, B: 007, C: -3, D: 1e5}}\n"
     assert parse(text.encode()).config.environment.env == {"A": "1.10", "B": "007", "C": "-3", "D": "1e5"}
 
 
-def test_a_byte_order_mark_is_no_mistake() -> None:
+def test_byte_order_mark_is_accepted() -> None:
     assert validate_text(b"\xef\xbb\xbf" + HEAD.encode()) == []
 
 
@@ -215,13 +215,13 @@ PIECES = st.sampled_from([*TOKENS.split("|"), "|", "\n", "\n  ", "  ", "\t", "\0
 
 @settings(max_examples=150)
 @given(st.binary(max_size=400))
-def test_any_bytes_end_as_a_document_or_as_problems(text: bytes) -> None:
+def test_any_bytes_give_a_document_or_problems(text: bytes) -> None:
     check_bounded(text)
 
 
 @settings(max_examples=200)
 @given(st.lists(PIECES, max_size=60).map("".join))
-def test_any_mess_of_yaml_ends_as_a_document_or_as_problems(text: str) -> None:
+def test_any_yaml_gives_a_document_or_problems(text: str) -> None:
     check_bounded(text.encode("utf-8"))
 
 
@@ -235,7 +235,7 @@ KEYS = ("triggers", "environment", "services", "build", "kubernetes", "database"
 
 @settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
-def test_any_value_at_any_key_ends_as_a_document_or_as_problems(values: dict[str, object]) -> None:
+def test_any_value_at_any_key_gives_a_document_or_problems(values: dict[str, object]) -> None:
     check_bounded((HEAD + "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())).encode())
 
 

@@ -1,4 +1,5 @@
-"""eph.yaml for the target `kubernetes`: what the program is told, and what is refused by file and line (T2, Y2, Y4)."""
+"""eph.yaml for the target `kubernetes`: what the program receives, and what is rejected with file and line (T2, Y2,
+Y4)."""
 
 from __future__ import annotations
 
@@ -19,13 +20,14 @@ from orchestrator.core.model.image_lookup import Fallback, ImageRequest
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes import settings as target_settings
 from programs.targets.kubernetes.errors import KubernetesError
+from stacks import keys
 
 BOTH = frozenset({"local", "kubernetes"})
 POLICY = AdmissionPolicy(
     installed_targets=BOTH, allowed_targets=BOTH, registries={"kubernetes": ("r.test", "registry.example.com")}
 )
 IMAGE = "services: [{name: w, image: a}]\nenvironment: {images: [{name: a, repository: %s}]}\n"
-CONTEXT = RecipeContext(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
+CONTEXT = RecipeContext(keys.pull_request(1, 42), "acme/shop", "a" * 40, "feature", "/origin.git", "gentle-stream")
 HEAD = 'version: "1.0"\nname: shop\ntarget: kubernetes\n'
 EXAMPLE = Path(__file__).parents[2] / "eph.example.yaml"
 
@@ -54,7 +56,7 @@ def test_the_example_means_what_it_says() -> None:
     assert EnvironmentSpec.from_json(made.to_json()) == made
 
 
-def test_services_of_images_and_what_they_may_use() -> None:
+def test_image_services_and_their_resources() -> None:
     text = (
         HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: '{commit_sha}', wait: 5m, "
         "fallback_tag: main, fallback: wait, git_notes: true, required_labels: {rev: '{commit_sha:0:7}', team: red}}, "
@@ -71,7 +73,7 @@ def test_services_of_images_and_what_they_may_use() -> None:
 
 
 def test_services_are_ordered_scheduled_and_bounded() -> None:
-    """Y2: every key of a service reaches the program; what runs by schedule need not say that it is not public."""
+    """Y2: every key of a service reaches the program; a scheduled service is never public."""
     made = spec(
         HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: x}]}\n"
         "hooks: {pre_destroy: [bin/bye]}\n"
@@ -108,7 +110,7 @@ def test_services_are_ordered_scheduled_and_bounded() -> None:
         ("[{name: a, image: i, volumes: {/data: lots}}]", "not an amount"),
     ],
 )
-def test_what_does_not_fit_together_is_refused_with_its_place(services: str, why: str) -> None:
+def test_inconsistencies_are_rejected_with_their_position(services: str, why: str) -> None:
     text = (
         f"{HEAD}environment: {{images: [{{name: i, repository: r.test/i, tag_template: x}}]}}\nservices: {services}\n"
     )
@@ -116,7 +118,7 @@ def test_what_does_not_fit_together_is_refused_with_its_place(services: str, why
         spec(text)
 
 
-def test_on_one_machine_volumes_and_shares_are_said_to_be_without_effect_and_schedules_refused() -> None:
+def test_on_local_volumes_and_limits_are_notices_and_schedules_are_rejected() -> None:
     local = HEAD.replace("kubernetes", "local")
     text = "services: [{name: web, command: run, after: [], volumes: {/data: 1Gi}, resources: {cpu: 1}}]\n"
     told = notices(parse((local + text).encode()), POLICY)
@@ -157,13 +159,13 @@ def test_on_one_machine_volumes_and_shares_are_said_to_be_without_effect_and_sch
         ),
     ],
 )
-def test_what_cannot_be_made_is_refused_with_its_place(text: str, why: str) -> None:
+def test_impossible_requests_are_rejected_with_their_position(text: str, why: str) -> None:
     with pytest.raises(InvalidConfig, match=why):
         spec(HEAD + text)
 
 
 def test_values_of_charts_are_templates_and_numbers_stay_numbers() -> None:
-    """T2: a commit of digits only is still a text."""
+    """T2: a commit that consists of digits is still text."""
     made = spec(
         HEAD + "kubernetes:\n  manifests: [chart]\n  values_files: [./preview.yaml]\n"
         "  values: {image.tag: '{commit_sha:0:7}', pr: 'pr-{number}', replicas: 2, share: 0.5, on: true, text: '012'}\n"
@@ -183,8 +185,8 @@ def test_values_of_charts_are_templates_and_numbers_stay_numbers() -> None:
             spec(HEAD + f"kubernetes: {{manifests: [chart], values: {wrong}}}\n")
 
 
-def test_a_prepared_database_is_one_that_the_server_offers_for_that_target() -> None:
-    """D1, Y4: eph.yaml says its name, the server which database that is."""
+def test_prepared_database_must_be_offered_for_that_target() -> None:
+    """D1, Y4: eph.yaml contains its name, and the server maps it to a database."""
     policy = replace(POLICY, templates={"kubernetes": frozenset({"shop"}), "local": frozenset({"tiny"})})
     database = "database: {instances: [{name: main, template: {strategy: template, source: SOURCE}}]}\n"
     text = HEAD + "kubernetes: {manifests: [k8s]}\n" + database
@@ -195,7 +197,7 @@ def test_a_prepared_database_is_one_that_the_server_offers_for_that_target() -> 
         build_recipe(parse(text.replace("SOURCE", "tiny").encode()), CONTEXT, policy)
 
 
-def test_what_is_not_done_is_said() -> None:
+def test_ignored_keys_are_reported() -> None:
     text = HEAD + (
         "kubernetes: {manifests: [k8s]}\nbuild: {command: make}\nenvironment: {resources: {cpu: 1}, images: "
         "[{name: a, repository: r.test/a, tag_template: x, fallback_tag: y, fallback: fail}]}\n"
@@ -235,7 +237,7 @@ def test_the_servers_settings_reach_the_target(tmp_path: Path) -> None:
     assert "kubernetes" not in ServerSettings(home=tmp_path).target_settings("")
 
 
-def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_path: Path) -> None:
+def test_local_is_started_only_if_it_is_or_was_allowed(tmp_path: Path) -> None:
     """O4: an ephd in a pod has neither PostgreSQL's server nor a sandbox, and needs none (T2)."""
     only = ServerSettings(home=tmp_path, targets={"allowed": ["kubernetes"], "default": "kubernetes"})
     assert set(only.target_settings("")) == {"kubernetes"}
@@ -243,8 +245,8 @@ def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_pat
     assert set(only.target_settings("")) == {"kubernetes", "local"}
 
 
-def test_a_target_that_may_not_be_asked_for_any_more_can_still_be_reached(tmp_path: Path) -> None:
-    """L7: a destroy is always possible, whatever was taken out of targets.allowed."""
+def test_target_that_is_no_longer_allowed_can_still_be_reached(tmp_path: Path) -> None:
+    """L7: a destroy is always possible, whatever was removed from targets.allowed."""
     tables: dict[str, Any] = {"kubernetes": {"ingress_class": "nginx"}}
     configured = ServerSettings(home=tmp_path, **tables)
     assert "kubernetes" not in configured.admission_policy().allowed_targets

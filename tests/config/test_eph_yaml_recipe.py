@@ -1,4 +1,4 @@
-"""From a file and a pull request to a recipe, within the server's bounds (Y2, Y3, Y4, D1, D3, L3)."""
+"""From a file and a pull request to a recipe, within the server's limits (Y2, Y3, Y4, D1, D3, L3)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from orchestrator.config.problems import InvalidConfig
 from orchestrator.core.model.world import Recipe, WatchedRefs
 from programs.eph_yaml.durations import format_duration, parse_duration
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
+from stacks import keys
 from stacks.model import RefKind
-from stacks.names import ref_number
 
 ROOT = Path(__file__).parents[2]
 HEAD = 'version: "1.0"\nname: shop\n'
 WEB = "services: [{name: web, command: run}]\n"
 CONTEXT = RecipeContext(
-    repository_id=12345,
+    key=keys.pull_request(12345, 42),
     repository_name="acme/shop",
-    number=42,
     head_sha="0123456789abcdef0123456789abcdef01234567",
     head_ref="feature/Größe",
     clone_url="https://git.example.com/acme/shop.git",
@@ -100,7 +99,7 @@ def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
     assert EnvironmentSpec.from_json(spec.to_json()) == spec
 
 
-def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None:
+def test_example_is_rejected_only_if_its_target_is_not_installed() -> None:
     document = parse((ROOT / "eph.example.yaml").read_bytes())
     with pytest.raises(InvalidConfig) as caught:
         build_recipe(document, CONTEXT, AdmissionPolicy())
@@ -152,11 +151,11 @@ def test_local_without_services_says_what_to_add() -> None:
         ),
     ],
 )
-def test_what_the_server_does_not_grant_is_told_with_its_place(text: str, expected: str) -> None:
+def test_requests_beyond_the_servers_limits_are_reported_with_their_position(text: str, expected: str) -> None:
     assert expected in config_error(text + WEB)
 
 
-def test_counts_are_bounded() -> None:
+def test_counts_are_limited() -> None:
     many = "services: [" + ", ".join(f"{{name: s{i}, command: x}}" for i in range(11)) + "]\n"
     databases = "database: {instances: [" + ", ".join(f"{{name: d{i}, variable: D{i}}}" for i in range(4)) + "]}\n"
     found = config_error(many + databases)
@@ -165,17 +164,17 @@ def test_counts_are_bounded() -> None:
     assert "database.instances: 4 databases exceed the limit of this server; at most 3" in found
 
 
-def test_a_target_that_is_installed_may_still_be_forbidden() -> None:
+def test_installed_target_can_be_forbidden() -> None:
     policy = AdmissionPolicy(installed_targets=frozenset({"local", "aws"}))
     assert "target `aws` is not allowed on this server" in config_error("target: aws\n", policy=policy)
 
 
-def test_a_database_that_is_switched_off_is_not_made_and_not_judged() -> None:
+def test_disabled_database_is_neither_created_nor_checked() -> None:
     text = "database: {enabled: false, instances: [{name: a, template: {strategy: branch, source: x}}]}\n"
     assert make_recipe(text + WEB).spec.databases == ()
 
 
-def test_a_domain_that_the_server_allows_is_used() -> None:
+def test_allowed_domain_is_used() -> None:
     policy = AdmissionPolicy(domains=frozenset({"preview.example.com"}))
     found = make_recipe("environment: {dns: {domain: preview.example.com}}\n" + WEB, policy=policy)
     assert found.spec.host == "shop-gentle-stream-k7wq-42.preview.example.com"
@@ -197,14 +196,14 @@ def test_an_environment_keeps_the_name_it_has() -> None:
     assert (found.spec.name, found.spec.host) == ("old-42", "old-42.localhost")
 
 
-def test_a_host_name_of_a_second_service_that_is_too_long_is_told() -> None:
+def test_too_long_host_name_of_a_second_service_is_reported() -> None:
     text = "services: [{name: web, command: x}, {name: " + "a" * 30 + ", command: x}]\n"
     assert "is too long for a host name; shorten the service's name" in config_error(
         text, replace(CONTEXT, existing_name="x" * 40)
     )
 
 
-def test_words_longer_than_foreseen_are_told_and_not_cut() -> None:
+def test_too_long_words_are_reported_and_not_truncated() -> None:
     assert "the name would be 68 characters long" in config_error(WEB, replace(CONTEXT, random_words="w" * 60))
 
 
@@ -214,7 +213,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 @given(branch=st.text(max_size=60), number=st.integers(1, 9_999_999))
 def test_a_name_is_a_dns_label_with_words_and_number_whatever_the_branch(branch: str, number: int) -> None:
     text = "environment: {name_template: '{branch}-{words}-{number}'}\n" + WEB
-    name = make_recipe(text, replace(CONTEXT, head_ref=branch, number=number)).spec.name
+    name = make_recipe(text, replace(CONTEXT, head_ref=branch, key=keys.pull_request(1, number))).spec.name
     assert LABEL.fullmatch(name)
     assert "--" not in name
     assert len(name) <= 53
@@ -243,14 +242,14 @@ def test_labels_are_those_of_all_label_triggers() -> None:
     ("labels", "checks", "drafts"),
     [({"preview"}, ("build",), False), ({"quick"}, (), True), (set(), ("build",), True), ({"other"}, ("build",), True)],
 )
-def test_a_pull_request_waits_for_what_its_own_trigger_says(
+def test_pull_request_waits_for_what_its_own_trigger_requires(
     labels: set[str], checks: tuple[str, ...], drafts: bool
 ) -> None:
     found = make_recipe(TRIGGERS + WEB, replace(CONTEXT, labels=frozenset(labels)))
     assert (found.wait_for_checks, found.allow_drafts) == (checks, drafts)
 
 
-def test_what_is_not_done_yet_is_said() -> None:
+def test_unsupported_keys_are_reported() -> None:
     text = (
         TRIGGERS
         + WEB
@@ -272,7 +271,7 @@ tests:
 """
 
 
-def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # P4
+def test_suites_come_from_the_file_and_do_not_affect_the_build() -> None:  # P4
     plain, found = make_recipe(WEB), make_recipe(WEB + SUITES)
     unit, browser = found.suites
     assert (unit.command.run, unit.command.timeout, unit.junit, unit.env) == (
@@ -296,13 +295,13 @@ def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # 
         ("[{name: a, command: x, env: {EPH_SUITE: b}}]", "is set by Eph itself"),
     ],
 )
-def test_a_suite_that_cannot_be_is_told(suites: str, told: str) -> None:  # P4, Y1
+def test_impossible_suite_is_reported(suites: str, told: str) -> None:  # P4, Y1
     with pytest.raises(InvalidConfig) as caught:
         parse((HEAD + WEB + f"tests: {suites}\n").encode())
     assert told in str(caught.value)
 
 
-def test_problems_become_the_plans_own_value() -> None:
+def test_problems_become_the_planners_value() -> None:
     with pytest.raises(InvalidConfig) as caught:
         parse(b"name: shop\n")
     error = caught.value.as_recipe_error(frozenset({"preview"}))
@@ -310,10 +309,10 @@ def test_problems_become_the_plans_own_value() -> None:
     assert (error.labels, error.transient) == (frozenset({"preview"}), False)
 
 
-def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:
-    """L3, Y2, Y3: the words tell them apart; where the number stands, the start of the name is for people."""
-    number = ref_number(RefKind.BRANCH, "release/1.0")
-    on_branch = replace(CONTEXT, number=number, head_ref="release/1.0", ref_kind=RefKind.BRANCH)
+def test_branch_and_tag_have_valid_names_and_their_own_triggers() -> None:
+    """L3, Y2, Y3: the words distinguish them; instead of the number, people see the start of the name."""
+    key = keys.ref(12345, RefKind.BRANCH, "release/1.0")
+    on_branch = replace(CONTEXT, key=key, head_ref="release/1.0")
     triggers = (
         "triggers: [{type: branch, branches: ['release/*'], wait_for_checks: [build]}, {type: tag, tags: ['v*']}]\n"
     )
@@ -322,14 +321,14 @@ def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:
     assert found.spec.marks["Ref"] == "branch release/1.0"
     assert "PRNumber" not in found.spec.marks
     assert (found.wait_for_checks, found.paths, found.allow_drafts) == (("build",), (), True)
-    on_tag = replace(on_branch, head_ref="日本", ref_kind=RefKind.TAG)
+    on_tag = replace(on_branch, key=keys.ref(12345, RefKind.TAG, "日本"), head_ref="日本")
     template = "environment: {name_template: '{words}-{number}-{ref_type}'}\n"
     assert make_recipe(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.random_words}-tag-tag"
     assert ref_patterns(parse((HEAD + triggers + WEB).encode())) == WatchedRefs(("release/*",), ("v*",))
 
 
 @given(st.integers(1, 365 * 86400))
-def test_a_duration_reads_back(seconds: int) -> None:
+def test_duration_survives_a_round_trip(seconds: int) -> None:
     length = timedelta(seconds=seconds)
     written = format_duration(length)
     assert len(written) > 7 or parse_duration(written) == length

@@ -1,4 +1,5 @@
-"""S5: what an eph.yaml may ask for by the server's setting, where the token lies, that old states stay good."""
+"""S5: what an eph.yaml can require depending on the server's setting, where the token is, and that old states stay
+valid."""
 
 from __future__ import annotations
 
@@ -20,8 +21,11 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from programs.kit import routes
 from programs.kit.routes import RouteRecord
 from programs.spec import EnvironmentSpec
+from stacks import keys
 
-CONTEXT = RecipeContext(7, "acme/shop", 42, "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream")
+CONTEXT = RecipeContext(
+    keys.pull_request(7, 42), "acme/shop", "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream"
+)
 FILE = """version: "1.0"
 name: shop
 target: local
@@ -36,13 +40,13 @@ def build_spec(protection: str, sign_in: str) -> EnvironmentSpec:
 
 
 @pytest.mark.parametrize("sign_in", ["asked", "all"])
-def test_a_file_may_ask_where_the_server_can(sign_in: str) -> None:
+def test_file_can_require_sign_in_if_the_server_supports_it(sign_in: str) -> None:
     assert build_spec("{sign_in: required}", sign_in).sign_in is True
     assert build_spec("{}", sign_in).sign_in is True
     assert build_spec("{sign_in: none}", sign_in).sign_in is False
 
 
-def test_elsewhere_the_error_names_the_setting_and_the_place() -> None:
+def test_otherwise_the_error_names_the_setting_and_the_position() -> None:
     with pytest.raises(InvalidConfig) as caught:
         build_spec("{sign_in: required}", "off")
     assert "eph.yaml:4:27: environment.protection: " in str(caught.value)
@@ -50,13 +54,13 @@ def test_elsewhere_the_error_names_the_setting_and_the_place() -> None:
     assert build_spec("{sign_in: none}", "off").sign_in is False
 
 
-def test_people_by_name_are_refused_and_not_passed_over() -> None:
+def test_people_by_name_are_rejected_and_not_ignored() -> None:
     with pytest.raises(InvalidConfig, match=r"protection\.allow: this version of Eph can't identify people"):
         build_spec("{allow: [alice]}", "asked")
     assert notices(parse(FILE.format("{token_for_tests: false}").encode()), AdmissionPolicy()) == ()
 
 
-def test_what_was_built_before_has_the_same_digest_and_is_still_read() -> None:
+def test_environments_from_before_keep_their_digest_and_are_still_read() -> None:
     plain, protected = build_spec("{sign_in: none}", "asked"), build_spec("{}", "asked")
     old = plain.to_json()
     for key in ("sign_in", "images", "manifests", "resources", "values", "values_files", "found", "secrets", "options"):
@@ -67,7 +71,7 @@ def test_what_was_built_before_has_the_same_digest_and_is_still_read() -> None:
     assert EnvironmentSpec.from_json(old) == plain
     assert EnvironmentSpec.from_json(protected.to_json()) == protected
     assert plain.digest != protected.digest
-    # The digest as it was computed before there was a sign-in, and before there were images.
+    # The digest as it was computed before sign-in and images existed.
     assert plain.digest == _digest({key: value for key, value in old.items() if key != "marks"})
 
 
@@ -75,7 +79,7 @@ def _digest(data: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def test_a_route_file_says_it_and_one_of_before_is_read(tmp_path: Path) -> None:
+def test_route_file_contains_sign_in_and_older_files_are_read(tmp_path: Path) -> None:
     here = tmp_path / "routes"
     routes.write(here, RouteRecord("a.localhost", "http://127.0.0.1:1", "a", "web", "c", sign_in=True))
     assert json.loads((tmp_path / "routes" / "a.localhost.json").read_text())["sign_in"] is True
@@ -84,7 +88,7 @@ def test_a_route_file_says_it_and_one_of_before_is_read(tmp_path: Path) -> None:
     assert [route.sign_in for route in routes.list_routes(here)] == [True, False]
 
 
-def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+def test_token_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     path = preview_tokens.preview_tokens_file(tmp_path)
     token = preview_tokens.preview_token(tmp_path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

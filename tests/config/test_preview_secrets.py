@@ -1,6 +1,6 @@
-"""The server's secrets for previews: who may name which, what a change of a value changes, and that nothing shows one.
+"""The server's secrets for previews: who can use which, what a change of a value changes, and that nothing reveals one.
 
-S4, Y4, S2 (a fork gets those that are marked for it), Y1 (what is wrong has file and line).
+S4, Y4, S2 (a fork gets those that are marked for it), Y1 (problems have file and line).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from orchestrator.config.secret_store import MAX_SECRET_BYTES, REREAD_INTERVAL, 
 from orchestrator.config.settings.groups import PreviewSecret
 from orchestrator.config.settings.loading import load
 from programs.spec import EnvironmentSpec, Secret
+from stacks import keys
 
 VALUE = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
 FILE = b"""version: "1.0"
@@ -31,7 +32,7 @@ environment:
 
 
 class SecretSetup:
-    """A vault with one secret in a file, on a clock of its own."""
+    """A secret store with one secret in a file, and a manual clock."""
 
     def __init__(self, folder: Path, value: str = VALUE, **entry: object) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ class SecretSetup:
     def spec(self, repository: str = "acme/shop", fork: bool = False) -> EnvironmentSpec:
         grants = self.vault.grants(repository, fork)
         context = RecipeContext(
-            7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants
+            keys.pull_request(7, 42), repository, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants
         )
         return build_recipe(parse(FILE), context, AdmissionPolicy()).spec
 
@@ -58,7 +59,7 @@ def config_error(setup: SecretSetup, repository: str = "acme/shop") -> str:
     return str(caught.value)
 
 
-def test_a_spec_holds_the_name_and_a_mark_and_an_operation_the_value(tmp_path: Path) -> None:
+def test_spec_contains_name_and_mark_and_the_operation_the_value(tmp_path: Path) -> None:
     room = SecretSetup(tmp_path, f"{VALUE}\n")
     spec = room.spec()
     assert spec.secrets["STRIPE_KEY"].name == "stripe"
@@ -70,7 +71,7 @@ def test_a_spec_holds_the_name_and_a_mark_and_an_operation_the_value(tmp_path: P
     assert EnvironmentSpec.from_json(opened.to_json()) == opened, "it survives the way to the worker"
 
 
-def test_a_value_that_changes_changes_the_digest_and_one_that_does_not_leaves_it(tmp_path: Path) -> None:
+def test_digest_changes_exactly_with_the_value(tmp_path: Path) -> None:
     room = SecretSetup(tmp_path)
     before, state = room.spec(), room.vault.fingerprint()
     room.write(VALUE)
@@ -82,7 +83,7 @@ def test_a_value_that_changes_changes_the_digest_and_one_that_does_not_leaves_it
     assert (late.secret_values["STRIPE_KEY"], late.digest) == (VALUE + "2", room.spec().digest)
 
 
-def test_a_mark_tells_nothing_without_the_servers_key(tmp_path: Path) -> None:
+def test_mark_reveals_nothing_without_the_servers_key(tmp_path: Path) -> None:
     """Not even that two secrets, or two servers, have the same value."""
     room = SecretSetup(tmp_path)
     entry = PreviewSecret.model_validate({"file": room.file, "repositories": ["acme/*"]})
@@ -91,7 +92,7 @@ def test_a_mark_tells_nothing_without_the_servers_key(tmp_path: Path) -> None:
     assert len({room.vault.grants("acme/shop", False).granted["stripe"], other_key, other_name}) == 3
 
 
-def test_a_digest_of_before_there_were_secrets_is_the_same(tmp_path: Path) -> None:
+def test_digest_from_before_secrets_existed_is_unchanged(tmp_path: Path) -> None:
     spec = SecretSetup(tmp_path).spec()
     plain = EnvironmentSpec.from_json({**spec.to_json(), "secrets": {}})
     data = plain.to_json()
@@ -100,24 +101,26 @@ def test_a_digest_of_before_there_were_secrets_is_the_same(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("repository", ["other/shop", "acme-evil/shop", "acme"])
-def test_what_is_not_for_a_repository_is_not_there_for_it(tmp_path: Path, repository: str) -> None:
-    """Y4. And nobody learns what others have: it reads as one that no server knows."""
+def test_secret_of_other_repositories_does_not_exist(tmp_path: Path, repository: str) -> None:
+    """Y4. And nobody learns what others have: the error is the same as for a secret that doesn't exist."""
     room = SecretSetup(tmp_path)
     said = config_error(room, repository)
     assert said.startswith("eph.yaml:7:17: environment.secrets.STRIPE_KEY: ")
     assert f"no secret 'stripe' for {repository}" in said
     assert "ask the server's operator to add it" in said
-    nothing = RecipeContext(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream")
+    nothing = RecipeContext(
+        keys.pull_request(7, 42), repository, "c" * 40, "b", "https://git.example/x", "gentle-stream"
+    )
     with pytest.raises(InvalidConfig, match=r"no secret 'stripe' for"):
         build_recipe(parse(FILE), nothing, AdmissionPolicy())
 
 
-def test_capital_letters_are_githubs_own_matter(tmp_path: Path) -> None:
+def test_repository_names_ignore_case(tmp_path: Path) -> None:
     assert "STRIPE_KEY" in SecretSetup(tmp_path).spec("ACME/Shop").secrets
 
 
-def test_a_fork_gets_what_is_marked_for_it_and_is_told_of_the_rest(tmp_path: Path) -> None:
-    """S2: the variable is absent, not empty; the environment is made all the same."""
+def test_fork_gets_marked_secrets_and_a_notice_about_the_others(tmp_path: Path) -> None:
+    """S2: the variable is absent, not empty; the environment is created anyway."""
     room = SecretSetup(tmp_path)
     assert room.spec(fork=True).secrets == {}
     [told] = withheld_secrets(parse(FILE), room.vault.grants("acme/shop", True))
@@ -136,7 +139,7 @@ INVALID_VALUES = {
 
 
 @pytest.mark.parametrize(("value", "why"), INVALID_VALUES.values(), ids=INVALID_VALUES)
-def test_a_value_that_cannot_be_is_the_operators_matter_and_never_shown(tmp_path: Path, value: str, why: str) -> None:
+def test_unusable_value_is_reported_to_the_operator_and_never_shown(tmp_path: Path, value: str, why: str) -> None:
     room = SecretSetup(tmp_path, value)
     [told] = room.vault.problems()
     assert told.startswith(f"secret stripe: {room.file} ")
@@ -145,7 +148,7 @@ def test_a_value_that_cannot_be_is_the_operators_matter_and_never_shown(tmp_path
     assert "this server can't read the secret 'stripe' right now" in config_error(room)
 
 
-def test_a_file_that_is_gone_or_no_text_is_told_and_comes_back(tmp_path: Path) -> None:
+def test_missing_or_binary_file_is_reported_and_recovers(tmp_path: Path) -> None:
     room = SecretSetup(tmp_path)
     was = room.spec()
     room.file.write_bytes(b"\xff\xfe\xff\xfe\xff\xfe")
@@ -160,7 +163,7 @@ def test_a_file_that_is_gone_or_no_text_is_told_and_comes_back(tmp_path: Path) -
     assert room.spec() == was
 
 
-def test_a_variable_of_ephd_will_do(tmp_path: Path) -> None:
+def test_environment_variable_of_ephd_works(tmp_path: Path) -> None:
     entry = PreviewSecret.model_validate({"variable": "SHOP_STRIPE", "repositories": ["acme/shop"]})
     vault = SecretStore({"stripe": entry}, b"k" * 32, environ={"SHOP_STRIPE": VALUE})
     assert vault.values() == (VALUE,)
@@ -169,7 +172,7 @@ def test_a_variable_of_ephd_will_do(tmp_path: Path) -> None:
     ]
 
 
-def test_what_a_value_was_stays_hidden_too(tmp_path: Path) -> None:
+def test_earlier_values_stay_redacted(tmp_path: Path) -> None:
     room = SecretSetup(tmp_path)
     assert room.vault.redact(f"key={VALUE}") == "key=***"
     room.write("another-value")
@@ -183,7 +186,7 @@ def test_without_any_secret_nothing_changes() -> None:
     assert vault.grants("acme/shop", False) == SecretGrants()
 
 
-def test_a_clock_that_is_set_back_keeps_nothing_for_long(tmp_path: Path) -> None:
+def test_clock_set_back_delays_nothing_for_long(tmp_path: Path) -> None:
     room = SecretSetup(tmp_path)
     room.spec()
     room.file.write_text("another-value")
@@ -197,7 +200,7 @@ def test_a_clock_that_is_set_back_keeps_nothing_for_long(tmp_path: Path) -> None
 TOML = '[secrets.stripe]\nfile = "/run/stripe"\nrepositories = ["acme/shop", "acme/pay-*"]\nforks = true\n'
 
 
-def test_each_has_a_table_in_the_settings(tmp_path: Path) -> None:
+def test_each_secret_has_a_table_in_the_settings(tmp_path: Path) -> None:
     (tmp_path / "eph.toml").write_text(TOML)
     found = load(home=tmp_path).secrets["stripe"]
     assert (found.file, found.repositories, found.forks) == (Path("/run/stripe"), ("acme/shop", "acme/pay-*"), True)
@@ -215,7 +218,7 @@ def test_each_has_a_table_in_the_settings(tmp_path: Path) -> None:
         ('[secrets."a b"]\nfile = "/x"\nrepositories = ["acme/*"]\n', "secrets"),
     ],
 )
-def test_a_wrong_table_is_told_and_never_with_a_value(tmp_path: Path, text: str, said: str) -> None:
+def test_wrong_table_is_reported_without_a_value(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "eph.toml").write_text(text)
     with pytest.raises(InvalidSettings) as caught:
         load(home=tmp_path)
@@ -223,5 +226,5 @@ def test_a_wrong_table_is_told_and_never_with_a_value(tmp_path: Path, text: str,
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_secret_shows_no_value_by_itself() -> None:
+def test_secret_does_not_show_its_value() -> None:
     assert repr(Secret("stripe", "m", VALUE)) == "Secret(name='stripe', mark='m')"

@@ -1,4 +1,5 @@
-"""The server's key and passphrase: made once, for the owner alone, by however many servers at once (Y3, S4, L2)."""
+"""The server's key and passphrase: created once, readable only by the owner, even by concurrent servers (Y3, S4,
+L2)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import pytest
 from orchestrator.config.server_keys import InvalidKey, passphrase_file, server_key
 
 
-def test_a_key_is_made_once_and_then_stays(tmp_path: Path) -> None:
+def test_key_is_created_once_and_then_stays(tmp_path: Path) -> None:
     first = server_key(tmp_path / "keys")
     assert len(first) == 32
     assert server_key(tmp_path / "keys") == first
@@ -26,21 +27,21 @@ def test_only_the_owner_can_read_keys(tmp_path: Path) -> None:
     assert len(file.read_text()) == 64
 
 
-def test_servers_that_start_at_once_have_one_key(tmp_path: Path) -> None:
+def test_concurrent_servers_share_one_key(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         found = pool.map(server_key, [tmp_path / "keys"] * 32, chunksize=1)
     assert len(set(found)) == 1
     assert [path.name for path in (tmp_path / "keys").iterdir()] == ["server.key"]
 
 
-def test_a_key_that_others_can_read_is_refused_with_the_command(tmp_path: Path) -> None:
+def test_key_readable_by_others_is_rejected_with_the_command(tmp_path: Path) -> None:
     server_key(tmp_path)
     (tmp_path / "server.key").chmod(0o640)
     with pytest.raises(InvalidKey, match=r"mode 0640\); run: chmod 600 "):
         server_key(tmp_path)
 
 
-def test_a_cut_key_is_never_replaced(tmp_path: Path) -> None:
+def test_truncated_key_is_never_replaced(tmp_path: Path) -> None:
     server_key(tmp_path)
     (tmp_path / "server.key").write_bytes(b"short")
     with pytest.raises(InvalidKey, match="has 5 bytes instead of 32; restore it from a backup"):
@@ -51,8 +52,8 @@ def test_a_cut_key_is_never_replaced(tmp_path: Path) -> None:
         passphrase_file(tmp_path)
 
 
-def test_an_operators_own_passphrase_is_used_where_it_is(tmp_path: Path) -> None:
-    """O4: a mounted Secret is readable by its group; nothing is made beside it."""
+def test_operators_own_passphrase_file_is_used(tmp_path: Path) -> None:
+    """O4: a mounted Secret is readable by its group; nothing is created next to it."""
     given = tmp_path / "given"
     given.write_text("correct horse")
     given.chmod(0o440)

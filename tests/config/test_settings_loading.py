@@ -1,4 +1,4 @@
-"""The server's settings: where they come from, what follows from them, and what a wrong one says (Y4, L6, S4)."""
+"""The server's settings: their sources, what follows from them, and errors (Y4, L6, S4)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_another_file_is_read_when_named(tmp_path: Path) -> None:
         load(config=tmp_path / "nothing.toml")
 
 
-def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
+def test_empty_settings_follow_the_gateways_port_and_home() -> None:
     found = ServerSettings(home=Path("/srv/eph"), gateway_listen="0.0.0.0:9999")
     assert found.url_template == "http://{host}:9999"
     assert found.target_mapping("local") == {
@@ -99,12 +99,12 @@ def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
         ("eph.internal:80", "http://eph.internal:80"),
     ],
 )
-def test_programs_of_this_machine_reach_the_api_by_loopback_where_it_listens_there(listen: str, url: str) -> None:
+def test_local_programs_reach_the_api_by_loopback_if_it_listens_there(listen: str, url: str) -> None:
     assert ServerSettings(home=Path("/srv/eph"), listen=listen).local_api_url == url
 
 
-def test_previews_are_asked_where_people_come_in() -> None:
-    """P3: through the ingress controller where that leads to the gateway; else the gateway leads to it by itself."""
+def test_previews_are_checked_at_their_public_entry_point() -> None:
+    """P3: through the ingress controller if that forwards to the gateway; otherwise directly at the gateway."""
     own = {"front": "eph", "front_namespace": "eph", "front_labels": "app=eph"}
     for told, way in (
         ({"ingress_url": "http://10.0.0.5"}, "http://127.0.0.1:8080"),
@@ -115,7 +115,7 @@ def test_previews_are_asked_where_people_come_in() -> None:
         assert ServerSettings(home=Path("/srv/eph"), **tables).probe_url == way
 
 
-def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_in_code_ignore_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_WORKERS", "9")
     assert ServerSettings(home=Path("/srv/eph")).workers == 1
 
@@ -135,7 +135,7 @@ def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPat
         ("EPH_LISTEN", "localhost:8080", "gateway_listen: the API and the gateway use the same port"),
         ("EPH_DOMAIN", "no domain", "EPH_DOMAIN: 'no domain' is not a domain"),
         ("EPH_PUBLIC_URL", "https://example.com", "EPH_PUBLIC_URL: this is not a URL that contains {host}"),
-        ("EPH_BACKEND_URL", "s3://bucket", "EPH_BACKEND_URL: unknown backend 's3'; installed backends: file"),
+        ("EPH_BACKEND_URL", "floppy://a", "EPH_BACKEND_URL: unknown backend 'floppy'; installed backends: "),
         ("EPH_BACKEND_URL", "file://stacks", "EPH_BACKEND_URL: a file backend needs an absolute path; write file://"),
         ("EPH_FORGE__REPOSITORIES", "acme/shop,pay", "EPH_FORGE__REPOSITORIES: 'pay' is not a repository; use owner"),
         ("EPH_PREVIEWS__PROXIES", "10.0.0.0/8,ingress", "EPH_PREVIEWS__PROXIES: 'ingress' is not a network; use"),
@@ -152,7 +152,9 @@ def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPat
         ),
     ],
 )
-def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:
+def test_wrong_variable_is_reported_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
     assert any(expected in line for line in load_errors(monkeypatch, {name: value}))
 
 
@@ -171,19 +173,19 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
         ("forge = 3\n", "eph.toml:1: forge: this is a group of settings"),
     ],
 )
-def test_a_wrong_line_of_the_file_is_named(
+def test_wrong_line_of_the_file_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, expected: str
 ) -> None:
     (tmp_path / "eph.toml").write_text(text)
     assert any(expected in line for line in load_errors(monkeypatch, {}))
 
 
-def test_a_file_that_is_not_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_file_that_is_not_text_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "eph.toml").write_bytes(b"\xff")
     assert "not UTF-8" in load_errors(monkeypatch, {})[0]
 
 
-def test_variables_that_are_not_settings_are_nobodys_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unrelated_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_TOKEN", "x")
     monkeypatch.setenv("EPH_CACHE", "x")
     assert load().workers == 1
@@ -235,8 +237,8 @@ SHARED = {
 }
 
 
-def test_replicas_share_all_but_their_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """O2: one alone shares nothing, so its home is all there is."""
+def test_replicas_share_everything_except_their_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """O2: a single ephd shares nothing, so its home is all there is."""
     assert load().shared_dir == tmp_path
     for name, value in SHARED.items():
         monkeypatch.setenv(name, value)
@@ -261,10 +263,10 @@ def test_replicas_share_all_but_their_work(monkeypatch: pytest.MonkeyPatch, tmp_
         ("EPH_LISTEN", "0.0.0.0:8081", "other replicas can't reach 0.0.0.0"),
     ],
 )
-def test_replicas_that_could_not_work_are_refused(
+def test_impossible_replica_settings_are_rejected(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
-    """O2: at the start, with the way out."""
+    """O2: at startup, with what to do."""
     variables = {**SHARED, name: value}
     [problem] = load_errors(monkeypatch, {key: text for key, text in variables.items() if text})
     assert said in problem

@@ -1,4 +1,4 @@
-"""One harness for each backend: it does to the backend what Pulumi, a crash or an operator would do.
+"""One harness per backend: it does to the backend what Pulumi, a crash or an operator would do.
 
 A new backend adds its harness to ``HARNESSES``, and ``test_backends`` runs on it.
 """
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from stacks import names
+from stacks import keys, names
 from stacks.backends import registry, update_history
 from stacks.backends.fake import FakeBackend
 from stacks.backends.file.file_backend import FileBackend
@@ -27,7 +27,7 @@ _KINDS = {OperationVerb.UP: "update", OperationVerb.DESTROY: "destroy"}
 
 
 def ref(number: int) -> StackRef:
-    return names.stack_ref(12345, "acme/shop", number)
+    return names.stack_ref(keys.pull_request(12345, number), "acme/shop")
 
 
 class BackendHarness(Protocol):

@@ -1,4 +1,4 @@
-"""The host that a contract runs on, one of ``forge_harnesses``."""
+"""The host that a contract test runs on, from ``forge_harnesses``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.contracts.forge_hosts import Host
 
 
 class Servers:
-    """What harnesses run once for all tests of a module, started when the first test needs it."""
+    """Servers that harnesses run once for all tests of a module, started when the first test needs them."""
 
     def __init__(self, folders: pytest.TempPathFactory, ends: ExitStack) -> None:
         self._folders, self._ends = folders, ends

@@ -1,4 +1,4 @@
-"""The stranger: npm's emulate, a GitHub that we did not write, with the verbs of ``forge_hosts``."""
+"""An independent implementation: npm's emulate, a GitHub that we didn't write, with the verbs of ``forge_hosts``."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def require_npm() -> None:
 
 @contextmanager
 def emulate(folder: Path, config: str = SEED) -> Iterator[str]:
-    """Comes from npm the first time, from the cache later. Starts on a free port; that very process is ended."""
+    """Installed from npm the first time, then from the cache. Starts on a free port; only that process is killed."""
     require_npm()
     done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""One bench for each executor. A new executor adds its bench to ``HARNESSES``, and ``test_executors`` runs on it."""
+"""One bench per executor. A new executor adds its bench to ``HARNESSES``, and ``test_executors`` runs on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every Git host that the contracts run on. A new adapter adds an entry: the world's verbs on a host of its kind."""
+"""Every Git host that the contract tests run on. A new adapter adds an entry: verbs that change a host of its kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.contracts.sandbox_host import SandboxHost
 @dataclass(frozen=True)
 class Harness:
     """``adapter``: its name in the registry; empty for the fake. ``server`` runs once for all tests of a module and
-    gives its URL, where there is one; ``open`` gives each test a host of its own, from a folder and that URL."""
+    yields its URL, if there is one; ``open`` gives each test its own host, from a folder and that URL."""
 
     adapter: str
     open: Callable[[Path, str], AbstractContextManager[Host]]

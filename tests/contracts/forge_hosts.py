@@ -1,4 +1,5 @@
-"""What people and CI do on a Git host, as the contracts need it, and the fake's host. ``forge_harnesses`` lists all."""
+"""What people and CI do on a Git host, as the contract tests need it, and the fake's host. ``forge_harnesses`` lists
+all."""
 
 from __future__ import annotations
 
@@ -34,16 +35,16 @@ Feature = Literal[
     "statuses",
     "strangers",
 ]
-"""What a Git host, or the server that stands in for it, may lack. ``pushes``: to the branch of an open pull request;
-``comments``: listed for a whole repository; ``etags``: free requests; ``strangers``: what people other than Eph write.
-"""
+"""Features that a Git host, or the server that replaces it, may lack. ``pushes``: to the branch of an open pull
+request; ``comments``: listed for a whole repository; ``etags``: free requests; ``strangers``: content by people other
+than Eph."""
 
 
 class Host(Protocol):
-    """A host with one repository, ``REPOSITORY_NAME``, that holds ``FILES`` and is owned by ada.
+    """A host with one repository, ``REPOSITORY_NAME``, that contains ``FILES`` and is owned by ada.
 
-    ``writer`` may push to it, ``stranger`` may not. ``unsupported``: the features that are missing, each with the
-    reason that a skipped test shows. A method that only serves such a feature is never called.
+    ``writer`` can push to it, ``stranger`` can't. ``unsupported``: the missing features, each with the reason that a
+    skipped test shows. A method that only serves such a feature is never called.
     """
 
     unsupported: Mapping[Feature, str]
@@ -68,31 +69,31 @@ class Host(Protocol):
     def set_check(self, sha: str, name: str, state: CheckState) -> None: ...
     def set_status(self, sha: str, name: str, state: CheckState) -> None: ...
     def reports(self, sha: str) -> Mapping[str, str]:
-        """What we reported, by name: the conclusion, or how far it is."""
+        """Our checks by name: the conclusion, or the status."""
 
     def comment_as_writer(self, number: int, body: str) -> int:
-        """A comment by ``writer``; gives its id."""
+        """Adds a comment by ``writer`` and returns its ID."""
 
     def edit_comment(self, comment: int, body: str) -> None: ...
     def react_as_other(self, comment: int) -> None:
-        """Somebody else's thumb."""
+        """Adds someone else's reaction."""
 
     def reactions(self, comment: int) -> set[str]:
-        """Ours."""
+        """Our reactions."""
 
     def deployments(self, environment: str) -> Mapping[str, str]:
-        """What we deployed, by commit: its state."""
+        """The state of our deployments, by commit."""
 
     def environments(self) -> list[str]: ...
     def grant_admin(self) -> None:
-        """From now on we may administer the repository."""
+        """From now on we have admin permission."""
 
     def rename(self, to: str) -> None: ...
     def delete_repository(self) -> None: ...
 
 
 class Clients:
-    """Of an installed adapter; each remembers nothing, and all end together."""
+    """Connections of an installed adapter, without any cache. All are closed together."""
 
     def __init__(self, adapter: str) -> None:
         self._adapter = registry.get(adapter)
@@ -206,7 +207,7 @@ class FakeHost:
 
 
 def require_support(host: Host, *features: Feature) -> None:
-    """Skips a test if the host lacks one of the features that it is about."""
+    """Skips a test if the host lacks one of the features that it needs."""
     for thing in features:
         if thing in host.unsupported:
             pytest.skip(host.unsupported[thing])

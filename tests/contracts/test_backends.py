@@ -1,4 +1,4 @@
-"""What Eph relies on from every backend, run on each adapter and on the fake (L2, L8; design: one door)."""
+"""What Eph relies on from every backend, run on each adapter and on the fake (L2, L8)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stacks import keys
 from stacks.backends import registry, update_history
 from stacks.backends.inventory import StackInventory
 from stacks.model import OperationVerb, Outcome, StackRecord, StackTag, StackUpdate
@@ -19,7 +20,7 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> BackendHarness:
 
 
 def tag(number: int, commit: str = "a" * 40) -> StackTag:
-    return StackTag(12345, "acme/shop", number, f"shop-{number}", "life", commit, AT)
+    return StackTag(keys.pull_request(12345, number), "acme/shop", f"shop-{number}", "life", commit, AT)
 
 
 def update(outcome: Outcome, seconds: int = 0, commit: str = "abc") -> StackUpdate:
@@ -127,7 +128,7 @@ def test_history_is_in_order_and_bounded(harness: BackendHarness) -> None:
     ("outcome", "since", "expected"),
     [
         (Outcome.FAILED, 5.9, Outcome.CANCELLED),
-        (Outcome.FAILED, 20.0, Outcome.FAILED),  # it ended before the interrupted operation began
+        (Outcome.FAILED, 20.0, Outcome.FAILED),  # it ended before the interrupted operation started
         (Outcome.SUCCEEDED, 0.0, Outcome.SUCCEEDED),  # too late to interrupt it
         (Outcome.CANCELLED, 0.0, Outcome.CANCELLED),
     ],
@@ -167,7 +168,7 @@ def test_only_a_lock_of_a_dead_owner_is_broken(harness: BackendHarness) -> None:
 
 
 def test_lock_of_another_machine_is_never_broken(harness: BackendHarness) -> None:
-    """Its pid says nothing here."""
+    """Its pid means nothing here."""
     harness.backend.create(ref(1))
     harness.lock(1, "elsewhere", dead=True, host="another-machine")
     assert harness.backend.break_dead_locks(ref(1)) == ()

@@ -1,6 +1,6 @@
-"""Eph as a GitHub App on a GitHub that we did not write: tickets, tokens, reports, and its webhooks with signatures.
+"""Eph as a GitHub App on a GitHub that we didn't write: JWTs, tokens, reports, and its signed webhooks.
 
-Rows: O5, L1, P1, P2, S1. emulate 0.11.2 has no list of what an installation is shown, so names are given exactly.
+Rows: O5, L1, P1, P2, S1. emulate 0.11.2 has no list of an installation's repositories, so names are exact.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.github.github_forge import AppKey, GitHubForge
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
+from stacks import keys
 from tests.contracts.emulate_host import SEED, EmulateHost, emulate
 from tests.demo.test_sample_github import WebhookReceiver
 from tests.forges.github.test_webhook_deliveries import rsa_key
@@ -57,7 +57,7 @@ def app_setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppSetup]:
 
 @pytest.mark.real
 def test_an_app_reads_and_reports_there(app_setup: AppSetup) -> None:
-    """O5, P1, P2: found by ticket, read and written by the installation's token; found again by a fresh client."""
+    """O5, P1, P2: found with a JWT, read and written with the installation's token; found again by a fresh client."""
     host = EmulateHost(app_setup.url, "ada/app-shop")
     sha = host.push("one", {"message.txt": "one\\n"})
     number = host.open_pull("one")
@@ -81,8 +81,8 @@ def test_an_app_reads_and_reports_there(app_setup: AppSetup) -> None:
 
 
 @pytest.mark.real
-def test_its_webhooks_fit_our_check(app_setup: AppSetup) -> None:
-    """L1, S1: signed by somebody else's code, and they name the pull request."""
+def test_its_webhooks_pass_our_verification(app_setup: AppSetup) -> None:
+    """L1, S1: signed by someone else's code, and they name the pull request."""
     host = EmulateHost(app_setup.url, "ada/app-hooks")
     host.push("one", {"message.txt": "one\\n"})
     number = host.open_pull("one")
@@ -93,14 +93,14 @@ def test_its_webhooks_fit_our_check(app_setup: AppSetup) -> None:
         event, signed, body = app_setup.receiver.wait_for("opened")
     assert webhook_events.verify(SECRET.encode(), body, signed)
     assert not webhook_events.verify(b"another", body, signed)
-    assert webhook_events.key_of(event, body) == Key(shop.id, number)
+    assert webhook_events.key_of(event, body) == keys.pull_request(shop.id, number)
     forge.close()
     host.done()
 
 
 @pytest.mark.real
-def test_what_it_refuses_is_said(app_setup: AppSetup) -> None:
-    """O5: another key, and an owner who has not installed the App."""
+def test_rejections_are_reported(app_setup: AppSetup) -> None:
+    """O5: another key, and an owner who hasn't installed the App."""
     wrong, elsewhere = app_setup.forge("ada/app-shop", key=AppKey("4711", rsa_key())), app_setup.forge("grace/shop")
     with pytest.raises(ForgeRefused, match="401"):
         wrong.repositories()

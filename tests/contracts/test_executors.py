@@ -1,4 +1,4 @@
-"""What Eph relies on from every executor, run on each adapter and on the fake (L2, L5, L8, P9; design: one door)."""
+"""What Eph relies on from every executor, run on each adapter and on the fake (L2, L5, L8, P9)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_installed_executor_has_a_harness() -> None:
 
 
 async def test_stack_lifecycle(bench: StackBench) -> None:
-    """L5: made, updated in place, tagged anew, destroyed; the record says what the store holds at each step."""
+    """L5: created, updated in place, retagged, destroyed; the record matches the store at each step."""
     told: list[str] = []
     made = await run_operation(bench, bench.factory.up(1, "aaaa"), told)
     assert (made.outcome, made.error, made.commit) == (Outcome.SUCCEEDED, "", sha("aaaa"))
@@ -42,7 +42,7 @@ async def test_stack_lifecycle(bench: StackBench) -> None:
     first = record_of(bench, 1)
     assert first.tag is not None
     assert first.built is not None
-    assert (first.tag.commit, first.tag.number, first.tag.asleep) == (sha("aaaa"), 1, None)
+    assert (first.tag.commit, first.tag.key.number, first.tag.asleep) == (sha("aaaa"), 1, None)
     assert (first.built.commit, first.built.target, first.built.urls) == (sha("aaaa"), "probe", {"web": made.url})
     assert (first.resource_count, first.pending_operations, first.locks, first.target) == (1, 0, (), "probe")
     assert [(entry.verb, entry.commit, entry.outcome) for entry in first.history] == [
@@ -74,7 +74,7 @@ async def test_stack_lifecycle(bench: StackBench) -> None:
 
 
 async def test_a_new_stack_of_an_old_name_is_a_new_incarnation(bench: StackBench) -> None:
-    """Pitfall: a stack made again can inherit the tags of the one before it."""
+    """Pitfall: a recreated stack can inherit the tags of its predecessor."""
     await run_operation(bench, bench.factory.up(1, "aaaa"))
     await run_operation(bench, bench.factory.retag(1, "aaaa", keep=True))
     old = record_of(bench, 1).tag
@@ -88,8 +88,9 @@ async def test_a_new_stack_of_an_old_name_is_a_new_incarnation(bench: StackBench
     assert len(new.history) == 1
 
 
-async def test_a_failure_keeps_what_was_built_and_counts_as_a_try(bench: StackBench) -> None:
-    """L5, L8: the error and the failed try are told; what was built last stays on record; mended, it goes on."""
+async def test_failure_keeps_what_was_built_and_counts_as_an_attempt(bench: StackBench) -> None:
+    """L5, L8: the error and the failed attempt are reported; the last build stays on record; once fixed, it
+    continues."""
     await run_operation(bench, bench.factory.up(1, "aaaa"))
     bench.fail(1, "the migration broke")
     failed = await run_operation(bench, bench.factory.up(1, "bbbb"))
@@ -106,20 +107,20 @@ async def test_a_failure_keeps_what_was_built_and_counts_as_a_try(bench: StackBe
     assert (await run_operation(bench, bench.factory.up(1, "bbbb"))).outcome is Outcome.SUCCEEDED
 
 
-async def test_a_failed_creation_is_on_record(bench: StackBench) -> None:
-    """L2: a half-made stack is seen, with its tag and without a build, and is destroyed like any other."""
+async def test_failed_creation_is_on_record(bench: StackBench) -> None:
+    """L2: a half-created stack is listed with its tag and without a build, and is destroyed like any other."""
     bench.fail(1, "no disk")
     assert (await run_operation(bench, bench.factory.up(1, "aaaa"))).outcome is Outcome.FAILED
     half = record_of(bench, 1)
     assert half.tag is not None
-    assert (half.tag.number, half.built, half.unreadable) == (1, None, "")
+    assert (half.tag.key.number, half.built, half.unreadable) == (1, None, "")
     assert (await run_operation(bench, bench.factory.destroy(1))).outcome is Outcome.SUCCEEDED
     assert bench.snapshot().stacks == {}
 
 
-async def test_an_interrupt_is_not_a_try(bench: StackBench) -> None:
-    """L6: a creation that hangs is interrupted; its lock is gone, its history says so, the next one completes. One
-    stack never has two operations at once, and a live lock is nobody's to break."""
+async def test_interrupt_is_not_an_attempt(bench: StackBench) -> None:
+    """L6: a hanging creation is interrupted; its lock is gone, its history says so, and the next one completes. One
+    stack never has two operations at once, and a live lock is never broken."""
     bench.hold(1)
     lane = start_operation(bench, bench.factory.up(1, "aaaa"))
     await bench.wait_until_running(1)
@@ -160,7 +161,7 @@ async def test_operation_whose_process_is_killed_ends_in_one_failure(bench: Stac
 
 
 async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> None:
-    """Pitfall: a record dropped too early. Reports are turned to 'destroyed' before the stack's record goes."""
+    """Pitfall: a record removed too early. Reports say 'destroyed' before the stack's record is removed."""
     asked: list[Operation] = []
     willing = False
 
@@ -184,7 +185,7 @@ async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> 
 
 
 async def test_operations_on_a_missing_stack(bench: StackBench) -> None:
-    """L2: a destroy of nothing succeeds; a tag or a refresh for nothing fails and makes nothing."""
+    """L2: a destroy of nothing succeeds; a tag or a refresh of nothing fails and creates nothing."""
     assert (await run_operation(bench, bench.factory.destroy(7))).outcome is Outcome.SUCCEEDED
     for operation in (bench.factory.retag(7, "aaaa"), bench.factory.refresh(7)):
         result = await run_operation(bench, operation)
@@ -193,8 +194,8 @@ async def test_operations_on_a_missing_stack(bench: StackBench) -> None:
     assert bench.snapshot().stacks == {}
 
 
-async def test_after_close_nothing_is_begun(bench: StackBench) -> None:
-    """L2: a pool that closes interrupts what runs, gives its result, and starts no more."""
+async def test_after_close_nothing_starts(bench: StackBench) -> None:
+    """L2: a closing pool interrupts what is running, returns its result, and starts no more."""
     bench.hold(1)
     lane = start_operation(bench, bench.factory.up(1, "aaaa"))
     await bench.wait_until_running(1)
@@ -206,7 +207,7 @@ async def test_after_close_nothing_is_begun(bench: StackBench) -> None:
 
 
 async def test_last_result_is_kept_until_the_stack_is_gone(bench: StackBench) -> None:
-    """P1: after a restart people still read why the last build failed. A tag that was written explains nothing."""
+    """P1: after a restart, people still see why the last build failed. A tag update doesn't explain it."""
     assert list(bench.operations.last_results()) == []
     bench.fail(1, "the migration broke")
     failed = await run_operation(bench, bench.factory.up(1, "aaaa"))
@@ -221,7 +222,7 @@ async def test_last_result_is_kept_until_the_stack_is_gone(bench: StackBench) ->
 
 
 async def test_idle_executor_holds_nothing(bench: StackBench) -> None:
-    """L9: an operation that has ended leaves no session, nothing to recover and no stray file."""
+    """L9: a finished operation leaves no session, nothing to recover and no stray file."""
     await run_operation(bench, bench.factory.up(1, "aaaa"))
     assert bench.operations.sessions() == ()
     assert bench.operations.recover() == Recovery()

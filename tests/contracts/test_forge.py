@@ -1,4 +1,4 @@
-"""One contract for every Git host: the fake, the production client on the sandbox, and on a GitHub we did not write.
+"""One contract for every Git host: the fake, the production client on the sandbox, and on a GitHub we didn't write.
 
 Rows: L1, L3 (labels), L7, P1, P2 (checks), S2 (who may write). Pitfalls 3, 6, 8, 9, 11.
 """
@@ -31,7 +31,7 @@ READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers", "http://shop.loca
 
 
 def test_open_pull_requests_come_with_labels_and_commit(host: Host) -> None:
-    """L1, L3: labels set before or after the opening are seen at the next look, without any webhook."""
+    """L1, L3: labels set before or after opening are seen in the next cycle, without any webhook."""
     forge, shop = repository(host)
     assert forge.pulls(shop).open == ()
     sha = host.push("one", {"message.txt": "one\n"})
@@ -45,8 +45,8 @@ def test_open_pull_requests_come_with_labels_and_commit(host: Host) -> None:
     assert (pull.state, pull.author, pull.from_fork) == (PullState.OPEN, "ada", False)
 
 
-def test_a_push_changes_the_commit_at_the_next_look(host: Host) -> None:
-    """L1, L5, pitfall 11: never a head commit from yesterday."""
+def test_push_changes_the_commit_in_the_next_cycle(host: Host) -> None:
+    """L1, L5, pitfall 11: never an outdated head commit."""
     require_support(host, "pushes")
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})
@@ -58,7 +58,7 @@ def test_a_push_changes_the_commit_at_the_next_look(host: Host) -> None:
 
 
 def test_closed_merged_reopened(host: Host) -> None:
-    """L7: what the host states positively."""
+    """L7: states that the host reports explicitly."""
     forge, shop = repository(host)
     for name in ("one", "two"):
         host.push(name, {f"{name}.txt": name})
@@ -72,8 +72,8 @@ def test_closed_merged_reopened(host: Host) -> None:
     assert forge.pull(shop, one).state is PullState.OPEN
 
 
-def test_gone_only_when_the_repository_itself_answers(host: Host) -> None:
-    """L7, pitfall 3: a number that never was is gone; the same in a repository we cannot see is an error."""
+def test_gone_only_if_the_repository_itself_responds(host: Host) -> None:
+    """L7, pitfall 3: a number that never existed is gone; the same in a repository we can't see is an error."""
     forge, shop = repository(host)
     assert forge.pull(shop, 4711).state is PullState.GONE
     host.push("one", {"message.txt": "one\n"})
@@ -86,7 +86,7 @@ def test_gone_only_when_the_repository_itself_answers(host: Host) -> None:
 
 
 def test_files_at_a_commit(host: Host) -> None:
-    """Y1: read at the head commit; missing and too large are told apart."""
+    """Y1: read at the head commit; missing and too large are distinguished."""
     forge, shop = repository(host)
     sha = host.push("one", {"eph.yaml": "version: 2\n"})
     later = host.push("one", {"eph.yaml": "version: 3\n"})
@@ -99,7 +99,7 @@ def test_files_at_a_commit(host: Host) -> None:
 
 
 def test_branches_and_tags_by_glob(host: Host) -> None:
-    """L3: each with its commit; an annotated tag is its commit too; what is deleted is gone at the next look."""
+    """L3: each with its commit; an annotated tag has its commit, too; deleted refs are gone in the next cycle."""
     forge, shop = repository(host)
     one, two = host.push("release/1", {"a.txt": "1\n"}), host.push("release/2", {"a.txt": "2\n"})
     host.push("other", {"a.txt": "3\n"})
@@ -116,7 +116,7 @@ def test_branches_and_tags_by_glob(host: Host) -> None:
     assert forge.refs(shop, RefKind.BRANCH, ("release/*",)).commits == {"release/2": two}
 
 
-def test_refs_of_a_repository_out_of_sight_are_an_error(host: Host) -> None:
+def test_refs_of_an_inaccessible_repository_are_an_error(host: Host) -> None:
     """L7, pitfall 3: never an empty list."""
     forge, shop = repository(host)
     host.delete_repository()
@@ -137,7 +137,7 @@ def test_what_a_pull_request_changes(host: Host) -> None:
 
 
 def test_checks_of_others_without_our_own(host: Host) -> None:
-    """L3: wait_for_checks sees what CI said of that commit, and never what we said ourselves."""
+    """L3: wait_for_checks sees CI's checks of that commit, and never our own."""
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     wanted = {"build": CheckState.PASSED, "lint": CheckState.FAILED, "slow": CheckState.PENDING}
@@ -148,7 +148,7 @@ def test_checks_of_others_without_our_own(host: Host) -> None:
 
 
 def test_statuses_of_others_count_as_checks(host: Host) -> None:
-    """L3: older CI systems set commit statuses; the newest of a name counts, the graver of two kinds."""
+    """L3: older CI systems set commit statuses; the newest of a name counts, and the worse of two kinds."""
     require_support(host, "statuses")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
@@ -158,8 +158,8 @@ def test_statuses_of_others_count_as_checks(host: Host) -> None:
     assert forge.checks(shop, sha) == {"ci/build": CheckState.PASSED, "ci/lint": CheckState.FAILED}
 
 
-def test_what_was_read_ahead_is_what_is_there(host: Host) -> None:
-    """L4: many commits in one question where the host has one for it; the answers are those of the single ones."""
+def test_prefetched_data_is_correct(host: Host) -> None:
+    """L4: many commits in one query where the host supports it; the results equal those of single requests."""
     forge, shop = repository(host)
     first = host.push("one", {"eph.yaml": "version: 2\n"})
     second = host.push("one", {"eph.yaml": "version: 3\n"})
@@ -190,7 +190,7 @@ def test_who_may_write(host: Host) -> None:
 
 
 def test_a_repository_keeps_its_identity_when_renamed(host: Host) -> None:
-    """Y3, pitfall 11: the id counts; a client that still knows the old name goes on."""
+    """Y3, pitfall 11: the ID counts; a client that still knows the old name continues."""
     require_support(host, "rename")
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})
@@ -202,14 +202,14 @@ def test_a_repository_keeps_its_identity_when_renamed(host: Host) -> None:
     assert forge.pull(shop, number).state is PullState.OPEN
 
 
-def test_the_clone_url_holds_no_secret(host: Host) -> None:
+def test_clone_url_contains_no_secret(host: Host) -> None:
     """S4: it ends up in specs and in Pulumi's state."""
     forge, shop = repository(host)
     assert "@" not in forge.clone_url(shop)
     assert "token" not in forge.clone_url(shop)
 
 
-def test_a_pull_request_from_a_fork_says_so(host: Host) -> None:
+def test_pull_request_from_a_fork_is_marked(host: Host) -> None:
     """S2, pitfall 7."""
     require_support(host, "forks")
     forge, shop = repository(host)
@@ -218,8 +218,8 @@ def test_a_pull_request_from_a_fork_says_so(host: Host) -> None:
     assert (pull.key.number, pull.from_fork, pull.author) == (number, True, "mallory")
 
 
-def test_a_quiet_look_takes_nothing_from_the_quota(host: Host) -> None:
-    """L4: the second cycle in which nothing changed is answered by 304 alone; our own marks are remembered."""
+def test_quiet_cycle_uses_no_quota(host: Host) -> None:
+    """L4: the second cycle without changes only gets 304s; our own marks are cached."""
     require_support(host, "etags")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
@@ -254,8 +254,8 @@ def test_commit_without_a_git_note_has_an_empty_one_unless_the_host_exposes_none
         assert forge.note(shop, sha, "refs/notes/eph") == ""
 
 
-def test_a_git_note_is_read_whatever_folders_git_made(host: Host) -> None:
-    """I1: CI may name the image of a commit in a git note; a ref of another name is another matter."""
+def test_git_note_is_read_from_any_folder_structure(host: Host) -> None:
+    """I1: CI can record a commit's image in a git note; other refs don't matter."""
     require_support(host, "git notes")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
@@ -271,7 +271,7 @@ def test_a_git_note_is_read_whatever_folders_git_made(host: Host) -> None:
     )
 
 
-def test_a_note_of_a_repository_that_is_gone_is_no_missing_note(host: Host) -> None:
+def test_note_of_a_deleted_repository_is_an_error(host: Host) -> None:
     forge, shop = repository(host)
     host.delete_repository()
     with pytest.raises(ForgeError):
@@ -292,7 +292,7 @@ def test_many_notes_are_found_in_the_folders_that_git_sorts_them_into(tmp_path: 
 
 
 def _write_fanned_out_notes(bare: Path, shas: list[str]) -> None:
-    """As git has it from some hundreds of notes on: two letters make a folder."""
+    """Like git from some hundreds of notes on: folders named after two letters."""
     stream = ["commit refs/notes/eph", "committer ci <ci@sandbox.invalid> 0 +0000", "data 0"]
     for sha in shas:
         words = f"note of {sha}"

@@ -1,4 +1,4 @@
-"""What every installed Git host's adapter keeps to, besides the port itself. Rows: O5, S1."""
+"""What every installed Git host adapter must fulfil besides the port itself. Rows: O5, S1."""
 
 from __future__ import annotations
 

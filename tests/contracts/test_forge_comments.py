@@ -1,6 +1,6 @@
-"""What people say in comments, on every Git host: the fake, the client on the sandbox, and on a GitHub of others.
+"""Comments by people, on every Git host: the fake, the client on the sandbox, and on a GitHub we didn't write.
 
-Rows: P8 (found by polling, answered by a reaction), L4 (a quiet look is free), S2 (whose word it is).
+Rows: P8 (found by polling, answered by a reaction), L4 (a quiet cycle is free), S2 (who wrote it).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def open_pull(host: Host) -> int:
     return host.open_pull("one")
 
 
-def test_comments_are_found_with_who_said_them(host: Host) -> None:
+def test_comments_are_found_with_their_authors(host: Host) -> None:
     require_support(host, "comments")
     forge, shop = repository(host)
     number = open_pull(host)
@@ -42,8 +42,8 @@ def test_older_ones_are_left_out(host: Host) -> None:
     assert forge.comments_since(shop, datetime.now(UTC) + timedelta(minutes=1), ("/eph",)) == []
 
 
-def test_our_own_comment_is_a_programs(host: Host) -> None:
-    """P8: what Eph writes, it never obeys."""
+def test_our_own_comment_is_by_a_bot(host: Host) -> None:
+    """P8: Eph never executes what it wrote itself."""
     require_support(host, "strangers", "comments")
     forge, shop = repository(host)
     number = open_pull(host)
@@ -52,8 +52,8 @@ def test_our_own_comment_is_a_programs(host: Host) -> None:
     assert found.by_bot
 
 
-def test_a_reaction_is_remembered_by_the_host(host: Host) -> None:
-    """P8, L2: a client that remembers nothing finds what was answered; somebody else's thumb is not ours."""
+def test_reaction_is_stored_by_the_host(host: Host) -> None:
+    """P8, L2: a client without a cache finds what was answered; someone else's reaction isn't ours."""
     require_support(host, "reactions")
     forge, shop = repository(host)
     comment = host.comment_as_writer(open_pull(host), "/eph up")
@@ -67,14 +67,14 @@ def test_a_reaction_is_remembered_by_the_host(host: Host) -> None:
     assert (found.body, found.our_reactions) == ("/eph down", frozenset({Reaction.SEEN, Reaction.DONE}))
 
 
-def test_a_comment_that_is_gone_takes_no_reaction(host: Host) -> None:
+def test_reacting_to_a_deleted_comment_is_an_error(host: Host) -> None:
     forge, shop = repository(host)
     open_pull(host)
     with pytest.raises(ForgeNotFound):
         forge.react(shop, 4711, Reaction.DONE)
 
 
-def test_a_host_without_them_says_so(host: Host) -> None:
+def test_host_without_comments_reports_it(host: Host) -> None:
     if "reactions" not in host.unsupported:
         pytest.skip("this host has both")
     forge, shop = repository(host)
@@ -86,7 +86,7 @@ def test_a_host_without_them_says_so(host: Host) -> None:
         forge.react(shop, comment, Reaction.SEEN)
 
 
-def test_a_label_is_put_on_and_may_be_there_already(host: Host) -> None:
+def test_label_is_added_and_may_exist_already(host: Host) -> None:
     forge, shop = repository(host)
     number = open_pull(host)
     host.label(number, "bug")
@@ -95,8 +95,8 @@ def test_a_label_is_put_on_and_may_be_there_already(host: Host) -> None:
     assert forge.pulls(shop).open[0].labels == {"bug", "size: s/m"}
 
 
-def test_a_look_at_silent_repositories_is_free(host: Host) -> None:
-    """L4: whatever was said before."""
+def test_polling_silent_repositories_is_free(host: Host) -> None:
+    """L4: whatever was written before."""
     require_support(host, "etags")
     forge, shop = repository(host)
     comment = host.comment_as_writer(open_pull(host), "/eph up")

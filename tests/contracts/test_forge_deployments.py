@@ -1,6 +1,6 @@
-"""Deployments on every Git host: the fake, the production client on the sandbox, and on a GitHub we did not write.
+"""Deployments on every Git host: the fake, the production client on the sandbox, and on a GitHub we didn't write.
 
-Rows: P2, L2 (found again without memory), L4 (nothing is written twice). Pitfalls 2 (environments leak), 9.
+Rows: P2, L2 (found again without a cache), L4 (nothing is written twice). Pitfalls 2 (environments leak), 9.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def test_a_commit_has_one_deployment_that_goes_through_its_states(host: Host) ->
         assert host.deployments(ENVIRONMENT_NAME) == {sha: state}
 
 
-def test_an_older_commit_turns_inactive_when_the_newer_one_is_made_or_failed(host: Host) -> None:
-    """Pitfall 9: until then it is what answers; afterwards none is green beside a red one."""
+def test_older_commit_becomes_inactive_once_the_newer_one_succeeds_or_fails(host: Host) -> None:
+    """Pitfall 9: until then it is live; afterwards no green one is next to a red one."""
     require_support(host, "deployments")
     forge, shop = repository(host)
     first, second, third = push_commits(host, 3)
@@ -62,7 +62,7 @@ def test_an_older_commit_turns_inactive_when_the_newer_one_is_made_or_failed(hos
     assert host.deployments(ENVIRONMENT_NAME) == {first: "inactive", second: "inactive", third: "failure"}
 
 
-def test_a_commit_that_comes_back_is_active_again(host: Host) -> None:
+def test_commit_that_comes_back_is_active_again(host: Host) -> None:
     """Pitfall 11, a force push to an older commit."""
     require_support(host, "deployments")
     forge, shop = repository(host)
@@ -74,7 +74,7 @@ def test_a_commit_that_comes_back_is_active_again(host: Host) -> None:
     assert set(host.deployments(ENVIRONMENT_NAME).values()) == {"inactive"}
 
 
-def test_an_end_that_comes_first_makes_nothing(host: Host) -> None:
+def test_end_before_the_start_creates_nothing(host: Host) -> None:
     require_support(host, "deployments")
     forge, shop = repository(host)
     [sha] = push_commits(host, 1)
@@ -83,8 +83,8 @@ def test_an_end_that_comes_first_makes_nothing(host: Host) -> None:
     assert (host.deployments(ENVIRONMENT_NAME), host.environments()) == ({}, [])
 
 
-def test_at_the_end_all_of_them_go_and_no_other_environments(host: Host) -> None:
-    """Pitfall 2: by a client that remembers nothing, and as often as it is asked to."""
+def test_at_the_end_all_are_removed_and_no_other_environments(host: Host) -> None:
+    """Pitfall 2: by a client without a cache, and repeatedly."""
     require_support(host, "deployments")
     forge, shop = repository(host)
     host.grant_admin()
@@ -99,7 +99,7 @@ def test_at_the_end_all_of_them_go_and_no_other_environments(host: Host) -> None
     assert host.deployments(ENVIRONMENT_NAME) == {second: "success"}
 
 
-def test_a_host_that_has_none_says_so_and_is_not_asked_again(host: Host) -> None:
+def test_host_without_deployments_reports_it_and_is_not_asked_again(host: Host) -> None:
     if "deployments" not in host.unsupported:
         pytest.skip("this host has deployments")
     forge, shop = repository(host)
@@ -110,7 +110,9 @@ def test_a_host_that_has_none_says_so_and_is_not_asked_again(host: Host) -> None
     assert forge.retire_deployment(shop, ENVIRONMENT_NAME) == ""
 
 
-def test_who_may_not_remove_environments_removes_the_deployments_and_says_what_stays(sandbox_host: SandboxHost) -> None:
+def test_without_permission_to_remove_environments_deployments_are_removed_and_the_rest_is_reported(
+    sandbox_host: SandboxHost,
+) -> None:
     """Pitfall 2: a token with less than administration: write."""
     forge, home = repository(sandbox_host)
     [sha] = push_commits(sandbox_host, 1)
@@ -120,8 +122,8 @@ def test_who_may_not_remove_environments_removes_the_deployments_and_says_what_s
     sandbox_host.done()
 
 
-def test_what_broke_off_half_way_is_finished_by_the_next_life(sandbox_host: SandboxHost) -> None:
-    """L2: the newest deployment goes last, so that as long as anything is left it can be found."""
+def test_interrupted_cleanup_is_finished_after_a_restart(sandbox_host: SandboxHost) -> None:
+    """L2: the newest deployment is removed last, so that as long as anything is left it can be found."""
     forge, home = repository(sandbox_host)
     sandbox_host.grant_admin()
     first, second = push_commits(sandbox_host, 2)
@@ -137,8 +139,8 @@ def test_what_broke_off_half_way_is_finished_by_the_next_life(sandbox_host: Sand
     sandbox_host.done()
 
 
-def test_a_long_history_of_commits_is_cut(sandbox_host: SandboxHost) -> None:
-    """Nothing grows without bound. A fresh client for each, so that none waits for its pace."""
+def test_long_history_is_pruned(sandbox_host: SandboxHost) -> None:
+    """Nothing grows without bound. A fresh client each time, so that none waits for its rate limit."""
     repository(sandbox_host)
     made = push_commits(sandbox_host, 14)
     for sha in made:
@@ -148,8 +150,8 @@ def test_a_long_history_of_commits_is_cut(sandbox_host: SandboxHost) -> None:
     sandbox_host.done()
 
 
-def test_what_is_so_already_is_not_written_again(sandbox_host: SandboxHost) -> None:
-    """L4: neither by this life nor by the next."""
+def test_unchanged_state_is_not_written_again(sandbox_host: SandboxHost) -> None:
+    """L4: neither by this process nor by the next."""
     forge, home = repository(sandbox_host)
     [sha] = push_commits(sandbox_host, 1)
     forge.report_deployment(home, sha, ENVIRONMENT_NAME, SUCCEEDED)
@@ -164,7 +166,7 @@ def test_what_is_so_already_is_not_written_again(sandbox_host: SandboxHost) -> N
     sandbox_host.done()
 
 
-def test_a_deployment_that_the_host_refuses_is_an_error_with_its_words(sandbox_host: SandboxHost) -> None:
+def test_rejected_deployment_is_an_error_with_the_hosts_message(sandbox_host: SandboxHost) -> None:
     forge, home = repository(sandbox_host)
     with pytest.raises(ForgeRefused, match="No commit found"):
         forge.report_deployment(home, "0" * 40, ENVIRONMENT_NAME, SUCCEEDED)

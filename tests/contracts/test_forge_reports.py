@@ -1,4 +1,4 @@
-"""What Eph writes to a Git host, on each of them: the comment, the check, marks on a commit, a label taken off.
+"""What Eph writes to a Git host, on each of them: the comment, the check, marks on a commit, a removed label.
 
 Rows: L2, L5, P1, P2, S2, S3. Pitfalls 8 and 9.
 """
@@ -18,7 +18,7 @@ BROKEN = CheckReport(Conclusion.FAILURE, "Failed", "The build failed")
 
 
 def test_one_comment_edited_in_place(host: Host) -> None:
-    """P1, pitfall 8: never a second, not even by a client that remembers nothing."""
+    """P1, pitfall 8: never a second one, not even from a client without a cache."""
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})
     number = host.open_pull("one")
@@ -29,8 +29,8 @@ def test_one_comment_edited_in_place(host: Host) -> None:
     assert host.comments(number) == [f"{MARKER}\nfailed"]
 
 
-def test_a_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
-    """P1, S3: somebody who quotes our comment does not become its author."""
+def test_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
+    """P1, S3: quoting our comment doesn't make someone its author."""
     require_support(host, "strangers")
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})
@@ -40,7 +40,7 @@ def test_a_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
     assert host.comments(number) == [f"{MARKER}\nours"]
 
 
-def test_a_comment_without_its_marker_is_refused(host: Host) -> None:
+def test_comment_without_its_marker_is_rejected(host: Host) -> None:
     """P1: it could never be found again."""
     forge, shop = repository(host)
     with pytest.raises(ValueError, match="marker"):
@@ -48,7 +48,7 @@ def test_a_comment_without_its_marker_is_refused(host: Host) -> None:
 
 
 def test_our_check_goes_through_its_states(host: Host) -> None:
-    """P2, pitfall 9: one check of a name for each commit, and it says what is now."""
+    """P2, pitfall 9: one check of a name per commit, with the current state."""
     forge, shop = repository(host)
     first = host.push("one", {"message.txt": "one\n"})
     second = host.push("one", {"message.txt": "two\n"})
@@ -60,8 +60,8 @@ def test_our_check_goes_through_its_states(host: Host) -> None:
     assert host.reports(second) == {"eph": "failure"}
 
 
-def test_a_mark_on_a_commit_is_found_and_lifted(host: Host) -> None:
-    """L2, design 'decisions about one commit': expiry survives us, and a new push starts afresh."""
+def test_mark_on_a_commit_is_found_and_removed(host: Host) -> None:
+    """L2, design 'decisions about one commit': expiry survives us, and a new push starts again."""
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     assert not is_marked(forge.decisions(shop, sha))
@@ -75,7 +75,7 @@ def test_a_mark_on_a_commit_is_found_and_lifted(host: Host) -> None:
 
 
 def test_marks_of_others_neither_count_nor_hide_ours(host: Host) -> None:
-    """S2, S3: whoever may push can set a status of any name, and a job of a workflow is a check run of any name."""
+    """S2, S3: anyone who can push can set a status of any name, and a workflow job is a check run of any name."""
     require_support(host, "strangers", "statuses")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
@@ -87,7 +87,7 @@ def test_marks_of_others_neither_count_nor_hide_ours(host: Host) -> None:
     assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
 
 
-def test_a_label_is_taken_away_and_may_be_gone_already(host: Host) -> None:
+def test_label_is_removed_and_may_be_gone_already(host: Host) -> None:
     """L5 (expiry), L3."""
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})

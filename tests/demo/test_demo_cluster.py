@@ -27,6 +27,7 @@ from orchestrator.demo.cluster.oci import ImageLayer, OciImage
 from orchestrator.demo.cluster.registry_push import DemoRegistry, PushFailed
 from orchestrator.demo.emulate.git_mirror import GitMirror, GitPerson, MirrorCommit
 from orchestrator.demo.github.demo_github import DemoGitHubError
+from stacks import keys
 from tests.images import registry_server as real
 
 BASE = OciImage((ImageLayer({"usr/bin/sh": b"a shell"}),), ("sh",), env={"PATH": "/usr/bin"})
@@ -290,7 +291,9 @@ def test_the_shop_asks_for_the_same_on_both_targets(probe: ClusterProbe) -> None
     there, here = (parse(demo_world.shop_files(each)["eph.yaml"].encode()) for each in (site, None))
     both, own = frozenset({"local", "kubernetes"}), (f"{probe.host}/eph-demo",)
     policy = AdmissionPolicy(installed_targets=both, allowed_targets=both, registries={"kubernetes": own})
-    context = RecipeContext(1, "acme/shop", 1, "0123456789abcdef", "feature", "file:///x", "blue-fish")
+    context = RecipeContext(
+        keys.pull_request(1, 1), "acme/shop", "0123456789abcdef", "feature", "file:///x", "blue-fish"
+    )
     made, known = (build_recipe(each, context, policy) for each in (there, here))
     [image] = made.images
     assert (image.repository, image.tag) == (f"{probe.host}/eph-demo/shop", "0123456789ab")

@@ -14,12 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.core.model.world import CheckState, Key
+from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import DemoGitHub, DemoGitHubError, WebhookConfig
 from orchestrator.demo.github.pages.render_markdown import render
 from orchestrator.forges.github.github_forge import GitHubForge
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.port import CheckReport, Conclusion, ForgeUnavailable
+from stacks import keys
 
 SHOP = "ada/shop"
 MARKER = "<!-- eph -->"
@@ -85,7 +86,12 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     forge = GitHubForge(world.api_url, token, [SHOP])
     [shop] = forge.repositories()
     [pull] = forge.pulls(shop).open
-    assert (shop.id, pull.key, pull.head_sha, pull.labels) == (home, Key(home, number), sha, frozenset({"preview"}))
+    assert (shop.id, pull.key, pull.head_sha, pull.labels) == (
+        home,
+        keys.pull_request(home, number),
+        sha,
+        frozenset({"preview"}),
+    )
     assert forge.checks(shop, sha) == {"ci/build": CheckState.PASSED}
     assert [item["body"] for item in world.comments(SHOP, number)] == ["hello"]
     forge.close()
@@ -215,7 +221,7 @@ def test_webhooks_are_signed_and_name_the_pull_request(tmp_path: Path) -> None:
     for action in ("opened", "labeled", "synchronize", "closed"):
         event, signed, body = ear.wait_for(action)
         assert webhook_events.verify(b"quiet", body, signed)
-        assert webhook_events.key_of(event, body) == Key(home, number)
+        assert webhook_events.key_of(event, body) == keys.pull_request(home, number)
     world.close()
     ear.close()
 

@@ -1,4 +1,4 @@
-"""A real gateway and real upstreams on loopback ports of their own."""
+"""A real gateway and real upstreams on their own loopback ports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @dataclass
 class GatewayWorld:
-    """``request`` is what a client gets that asks the gateway for a host."""
+    """``request`` sends a request for a host to the gateway."""
 
     directory: Path
     stack: AsyncExitStack

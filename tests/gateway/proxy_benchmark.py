@@ -1,11 +1,9 @@
-"""How fast the gateway is, against nginx and Caddy in front of the same upstream: ``python -m
-tests.gateway.proxy_benchmark``.
+"""Compares the gateway with nginx and Caddy in front of the same upstream: ``python -m tests.gateway.proxy_benchmark``.
 
-The upstream is nginx with a small file: so fast that what is measured is the proxy before it. wrk asks them in turns,
-several rounds, and the median counts: what else the machine does meets them all alike. Rates are compared at 16
-connections; what the gateway adds is its p50 at one connection less the upstream's own, where nothing queues.
-
-``python -m tests.gateway.proxy_benchmark profile`` lets the gateway alone be asked, and prints where its time goes.
+The upstream is nginx with a small file: so fast that only the proxy matters. wrk requests them in turns, for several
+rounds, and the median counts: other load on the machine affects them all alike. Rates are compared at 16 connections;
+what the gateway adds is its p50 at one connection minus the upstream's, without queueing. ``python -m
+tests.gateway.proxy_benchmark profile`` requests only the gateway, and prints where its time is spent.
 """
 
 from __future__ import annotations
@@ -60,7 +58,7 @@ _PROXY_CONFIG = (
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Answers a second by proxy at 16 connections, p50 in ms at one."""
+    """Responses per second by proxy at 16 connections, p50 in ms at one."""
 
     rates: Mapping[str, float]
     p50s: Mapping[str, float]
@@ -70,7 +68,7 @@ async def throughput() -> Row:
     found = await asyncio.to_thread(measure)
     others = [name for name in ("caddy", "nginx") if name in found.rates]
     ratios = {name: found.rates["gateway"] / found.rates[name] for name in others}
-    # The budget is Caddy's or nginx's: the first there is; the other is told beside it.
+    # The budget is relative to Caddy or nginx: the first one installed; the other is only reported.
     figure = Figure("ratio", ratios[others[0]], MIN_RATIO, at_least=True)
     theirs = ", ".join(f"{name} {found.rates[name]:,.0f}/s (ratio {ratios[name]:.2f})" for name in others)
     return Row("gateway-throughput", (figure,), f"gateway {found.rates['gateway']:,.0f}/s", theirs)
@@ -121,7 +119,7 @@ def _start_all(home: Path, stack: contextlib.ExitStack) -> dict[str, int]:
 def _upstream(home: Path, stack: contextlib.ExitStack) -> int:
     (home / "www").mkdir()
     (home / "www" / "index.html").write_text("<p>hello</p>\n" * 40)
-    # Its worker is another user's when we are root.
+    # Its worker belongs to another user if we are root.
     home.chmod(0o755)
     return _nginx(home, stack, "upstream", 9, _SERVE_CONFIG.format(home=home))
 
@@ -165,7 +163,7 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def _run_wrk(port: int, connections: int) -> tuple[float, float]:
-    """Answers a second, and the median in milliseconds."""
+    """Responses per second, and the median in milliseconds."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-H", f"Host: {HOST}"]
     said = subprocess.run([*command, f"http://127.0.0.1:{port}/"], check=True, capture_output=True, text=True).stdout
     rate, median = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"50%\s+([\d.]+)(us|ms|s)", said)
@@ -175,7 +173,7 @@ def _run_wrk(port: int, connections: int) -> tuple[float, float]:
 
 
 def profile() -> None:
-    """The gateway in this process, asked by wrk for a few seconds."""
+    """The gateway in this process, requested by wrk for a few seconds."""
 
     async def serve(home: Path, port: int) -> None:
         async with running_gateway(

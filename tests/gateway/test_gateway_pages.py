@@ -1,6 +1,6 @@
-"""Which request goes where, and what people see when there is nothing to see yet.
+"""Where each request is routed, and what people see if there is nothing yet.
 
-Proves S5 (unknown hosts are rate-limited and say nothing), P3 and pitfall 13 (a holding page, no error page).
+Proves S5 (unknown hosts are rate-limited and reveal nothing), P3 and pitfall 13 (a holding page, no error page).
 """
 
 from __future__ import annotations
@@ -56,23 +56,23 @@ async def test_ephs_own_hosts_go_to_ephd(world: GatewayWorld, host: str) -> None
         ("GET", {"Origin": f"http://{HOST}"}, 200),
     ],
 )
-async def test_a_previews_page_cannot_press_ephds_buttons(
+async def test_preview_page_cannot_make_changes_at_ephd(
     world: GatewayWorld, method: str, headers: dict[str, str], status: int
 ) -> None:
-    """S3: what a pull request serves runs in a browser that may reach ephd's API, too."""
+    """S3: a pull request's page runs in a browser that may reach ephd's API, too."""
     await world.start(control=await world.upstream(hello))
     assert (await world.request("localhost", "/api/v1/x", method, headers)).status == status
 
 
-async def test_without_ephd_its_hosts_say_so(world: GatewayWorld) -> None:
+async def test_without_ephd_its_hosts_show_a_page(world: GatewayWorld) -> None:
     await world.start(control=1)
     answer = await world.request("localhost")
     assert answer.status == 502
     assert "Is ephd running?" in await answer.text()
 
 
-async def test_a_route_counts_from_the_next_request_on(world: GatewayWorld) -> None:
-    """P3: made, moved and removed, with no delay in between."""
+async def test_route_applies_from_the_next_request(world: GatewayWorld) -> None:
+    """P3: created, moved and removed, without any delay."""
     await world.start()
     one, two = await world.upstream(hello), await world.upstream(_status(201))
     seen = [(await world.request(HOST)).status]
@@ -120,8 +120,8 @@ async def test_each_service_has_its_own_host(world: GatewayWorld) -> None:
         "",
     ],
 )
-async def test_what_is_no_host_name_is_refused(world: GatewayWorld, host: str) -> None:
-    """S5: a host becomes a file name, so nothing else may pass; the file that is asked for exists."""
+async def test_invalid_host_names_are_rejected(world: GatewayWorld, host: str) -> None:
+    """S5: a host becomes a file name, so nothing else is allowed; the requested file exists."""
     world.write("x.json", {"host": "../x", "upstream": "http://127.0.0.1:9"})
     await world.start()
     assert (await send_raw(world, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
@@ -137,25 +137,25 @@ def test_no_text_becomes_a_path(text: str) -> None:
     assert Path("routes", f"{host}.json").parent == Path("routes")
 
 
-async def test_two_hosts_are_none(world: GatewayWorld) -> None:
+async def test_two_host_headers_are_rejected(world: GatewayWorld) -> None:
     await world.start()
     assert b" 400 " in await send_raw(world, f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: localhost\r\n\r\n")
 
 
-async def test_head_lines_without_end_are_refused(world: GatewayWorld) -> None:
+async def test_endless_header_lines_are_rejected(world: GatewayWorld) -> None:
     await world.start()
     assert b" 400 " in await send_raw(world, f"GET / HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 70_000}\r\n\r\n")
 
 
-async def test_health_answers_on_any_host(world: GatewayWorld) -> None:
+async def test_health_check_responds_on_any_host(world: GatewayWorld) -> None:
     await world.start()
     for host in ("nope.eph.test", "localhost"):
         answer = await world.request(host, "/_eph/healthz")
         assert (answer.status, (await answer.json())["ok"]) == (200, True)
 
 
-async def test_unknown_names_cannot_be_tried_at_will(world: GatewayWorld) -> None:
-    """S5: three a minute in this test; time gives tries back."""
+async def test_guessing_unknown_names_is_limited(world: GatewayWorld) -> None:
+    """S5: three a minute in this test; time gives attempts back."""
     await world.start()
     assert [(await world.request(f"shop-{n}.eph.test")).status for n in range(5)] == [404, 404, 404, 429, 429]
     answer = await world.request("shop-9.eph.test")
@@ -165,7 +165,7 @@ async def test_unknown_names_cannot_be_tried_at_will(world: GatewayWorld) -> Non
 
 
 def test_a_guesser_cannot_tell_known_from_unknown() -> None:
-    """S5: once out of tries, a client hears the same of every name it had not reached before."""
+    """S5: once out of attempts, a client gets the same response for every name that it hadn't reached before."""
     clock = [0.0]
     limits = GuessLimiter(per_minute=2, monotonic=lambda: clock[0])
     assert limits.allow_host("203.0.113.9", "mine") == 0
@@ -194,7 +194,7 @@ STATUS = {
 
 @pytest.mark.parametrize("phase", list(Phase))
 async def test_every_phase_has_its_page(world: GatewayWorld, phase: Phase) -> None:
-    """Pitfall 13: a page that says why, and comes back by itself while something is being done."""
+    """Pitfall 13: a page that explains why, and reloads itself while something is in progress."""
     await world.start()
     world.state(HOST, phase=phase, message="the migration failed", pull_url="https://git.test/shop/pull/42")
     answer = await world.request(HOST)
@@ -210,7 +210,7 @@ async def test_every_phase_has_its_page(world: GatewayWorld, phase: Phase) -> No
 
 
 async def test_nothing_from_outside_becomes_html(world: GatewayWorld) -> None:
-    """S3: titles, messages and links are other people's words."""
+    """S3: titles, messages and links are untrusted text."""
     await world.start()
     world.state(
         HOST, phase="failed", message=HOSTILE, title=HOSTILE, progress=HOSTILE + "!", pull_url="javascript:alert(1)"
@@ -230,7 +230,7 @@ async def test_programs_get_json(world: GatewayWorld) -> None:
     assert (data["phase"], data["progress"], data["commit"], data["status"]) == ("creating", "database", "abc", 503)
 
 
-async def test_a_dead_upstream_is_a_page_that_comes_back(world: GatewayWorld) -> None:
+async def test_dead_upstream_is_a_page_that_reloads(world: GatewayWorld) -> None:
     await world.start()
     world.route(HOST, 1)
     world.state(HOST, phase="unhealthy", message="it exited with code 1")
@@ -242,7 +242,7 @@ async def test_a_dead_upstream_is_a_page_that_comes_back(world: GatewayWorld) ->
     assert 'http-equiv="refresh"' in text
 
 
-async def test_states_that_are_broken_take_nothing_down(world: GatewayWorld) -> None:
+async def test_broken_states_take_nothing_down(world: GatewayWorld) -> None:
     await world.start()
     world.state(HOST, phase="creating")
     assert (await world.request(HOST)).status == 503
@@ -254,7 +254,7 @@ async def test_states_that_are_broken_take_nothing_down(world: GatewayWorld) -> 
     assert (await world.request(HOST)).status == 503
 
 
-async def test_what_is_too_much_at_once_waits_outside(world: GatewayWorld) -> None:
+async def test_requests_over_the_limit_wait_outside(world: GatewayWorld) -> None:
     inside, hold = asyncio.Event(), asyncio.Event()
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -273,13 +273,13 @@ async def test_what_is_too_much_at_once_waits_outside(world: GatewayWorld) -> No
     assert (await first).status == 200
 
 
-async def test_connect_and_trace_are_not_passed_on(world: GatewayWorld) -> None:
+async def test_connect_and_trace_are_not_forwarded(world: GatewayWorld) -> None:
     await world.start(control=await world.upstream(hello))
     assert (await world.request("localhost", method="TRACE")).status == 405
 
 
-def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
-    """What the idle clock will read: an open request counts as use, a removed host is forgotten."""
+def test_traffic_records_when_a_host_was_last_used(tmp_path: Path) -> None:
+    """The idle detection reads this: an open request counts as use, a removed host is forgotten."""
     (tmp_path / "routes").mkdir()
     for host in ("a", "b"):
         (tmp_path / "routes" / f"{host}.json").write_text("{}")
@@ -306,8 +306,8 @@ def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
     }, "what was lost counts as used when it was noticed again"  # fmt: skip
 
 
-def test_who_may_come_by_another_way_is_not_taken_for_gone(tmp_path: Path) -> None:
-    """C1: people may reach an Ingress without passing here; only one that came by here shows that they do not."""
+def test_host_reachable_in_other_ways_is_not_reported_as_unused(tmp_path: Path) -> None:
+    """C1: people may reach an Ingress without the gateway; only traffic here shows that they use it."""
     (tmp_path / "routes").mkdir()
     (tmp_path / "routes" / "a.json").write_text('{"sole": false}')
     traffic = TrafficLog(tmp_path, lambda: 100.0)
@@ -323,14 +323,14 @@ def _save_traffic(traffic: TrafficLog, folder: Path) -> str:
 
 
 async def _wait_until_recorded(world: GatewayWorld) -> float:
-    """When the gateway first wrote the host down."""
+    """When the gateway first recorded the host."""
     async with asyncio.timeout(20):
         while HOST not in (hosts := json.loads((world.directory / "traffic.json").read_text())["hosts"]):
             await asyncio.sleep(0.05)
     return float(hosts[HOST])
 
 
-async def test_health_checks_are_no_traffic(world: GatewayWorld) -> None:
+async def test_health_checks_are_not_traffic(world: GatewayWorld) -> None:
     await world.start()
     world.route(HOST, await world.upstream(hello))
     noticed = await _wait_until_recorded(world)
@@ -341,7 +341,7 @@ async def test_health_checks_are_no_traffic(world: GatewayWorld) -> None:
     assert json.loads((world.directory / "traffic.json").read_text())["hosts"][HOST] == noticed
 
 
-async def test_traffic_is_written_at_the_end(world: GatewayWorld) -> None:
+async def test_traffic_is_saved_at_shutdown(world: GatewayWorld) -> None:
     await world.start()
     world.route(HOST, await world.upstream(hello))
     await world.request(HOST)

@@ -1,5 +1,4 @@
-"""The gateway as the process that people start: it listens, answers, and goes when it is told to (L5: holds who comes
-to a preview that sleeps)."""
+"""The gateway as a process: it listens, responds, and stops on request (L5: holds requests to a sleeping preview)."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ def test_it_starts_answers_and_stops_on_sigterm(tmp_path: Path) -> None:
 
 
 def test_its_command_line_protects_and_shows_no_token(tmp_path: Path) -> None:
-    """S5: the token is in a file, so that no process list has it."""
+    """S5: the token is in a file, so it isn't in any process list."""
     token = "x" * 32
     tokens = tmp_path / "previews.token"
     tokens.write_text(token)
@@ -49,8 +48,8 @@ def test_its_command_line_protects_and_shows_no_token(tmp_path: Path) -> None:
         assert token not in process.stderr.read()
 
 
-def test_it_goes_with_its_folder(tmp_path: Path) -> None:
-    """L2: nobody would look for the gateway of a home that is gone."""
+def test_exits_when_its_folder_is_removed(tmp_path: Path) -> None:
+    """L2: nothing would stop the gateway of a home that is gone."""
     home = tmp_path / "home"
     home.mkdir()
     port = free_port()
@@ -61,7 +60,7 @@ def test_it_goes_with_its_folder(tmp_path: Path) -> None:
         assert process.wait(10) == 0
 
 
-def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with start(tmp_path, port) as process:
@@ -72,8 +71,8 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_knock(tmp_path: Path) -> None:
-    """And a gateway that was killed knows who used what, and who knocked."""
+async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_wake(tmp_path: Path) -> None:
+    """A killed gateway still knows who used what, and which wake requests there were."""
     (tmp_path / "routes").mkdir()
     route, traffic = tmp_path / "routes" / "a.localhost.json", tmp_path / "traffic.json"
     upstream = await asyncio.start_server(_hello, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""What passes through the gateway, and how: P3's transport, S5's headers, on real servers over loopback."""
+"""What the gateway forwards, and how: P3's transport, S5's headers, with real servers on loopback."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_a_request_arrives_as_it_was_sent(world: GatewayWorld) -> None:
     assert answer.headers.getall("Set-Cookie") == ["a=1", "b"]
 
 
-async def test_clients_cannot_say_who_they_are(world: GatewayWorld) -> None:
+async def test_clients_cannot_forge_their_identity(world: GatewayWorld) -> None:
     await serve(world)
     forged = {
         "X-Forwarded-For": "6.6.6.6",
@@ -60,7 +60,7 @@ async def test_clients_cannot_say_who_they_are(world: GatewayWorld) -> None:
     assert "\nForwarded" not in text
 
 
-async def test_a_trusted_proxy_is_believed_about_its_last_hop(world: GatewayWorld) -> None:
+async def test_trusted_proxy_is_believed_about_its_last_hop(world: GatewayWorld) -> None:
     await serve(world, trusted_proxies=frozenset({"10.0.0.0/8", "127.0.0.0/8"}))
     said = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
     text = await (await world.request(HOST, headers=said)).text()
@@ -79,12 +79,12 @@ async def test_a_trusted_proxy_is_believed_about_its_last_hop(world: GatewayWorl
         ("", ["0.0.0.0/0"], False),
     ],
 )
-def test_who_stands_in_front_is_told_by_networks(address: str, networks: list[str], found: bool) -> None:
+def test_trusted_proxies_are_networks(address: str, networks: list[str], found: bool) -> None:
     """An ingress controller in a cluster has another address after each restart."""
     assert in_networks(address, frozenset(networks)) is found
 
 
-async def test_headers_of_one_connection_stay_there(world: GatewayWorld) -> None:
+async def test_hop_by_hop_headers_are_not_forwarded(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.Response:
         answer = await echo(request)
         answer.headers.update({"Connection": "X-Private", "X-Private": "1", "Proxy-Authenticate": "x"})
@@ -98,8 +98,8 @@ async def test_headers_of_one_connection_stay_there(world: GatewayWorld) -> None
     assert not {"X-Private", "Proxy-Authenticate"} & set(answer.headers)
 
 
-async def test_no_preview_is_for_search_engines(world: GatewayWorld) -> None:
-    """S5: robots.txt itself passes, the header is on every answer, whatever the app says."""
+async def test_previews_are_not_indexed_by_search_engines(world: GatewayWorld) -> None:
+    """S5: robots.txt itself is forwarded, and the header is on every response, whatever the app says."""
 
     async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(text=f"robots of {request.raw_path}", headers={"X-Robots-Tag": "all"})
@@ -124,11 +124,11 @@ async def test_head_range_and_not_modified_keep_their_meaning(world: GatewayWorl
     assert (await world.request(HOST, headers={"If-None-Match": "x"})).status == 304
 
 
-async def test_bodies_are_neither_unpacked_nor_given_a_type(world: GatewayWorld) -> None:
+async def test_bodies_are_neither_decompressed_nor_given_a_type(world: GatewayWorld) -> None:
     packed = gzip.compress(b"hello" * 100)
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        assert await request.read() == b"hello" * 100  # unpacked by the upstream itself, so it arrived packed
+        assert await request.read() == b"hello" * 100  # decompressed by the upstream itself, so it arrived compressed
         response = UntypedResponse(headers={"Content-Encoding": "gzip"})
         await response.prepare(request)
         await response.write(packed)
@@ -166,15 +166,15 @@ async def test_an_event_stream_arrives_event_by_event(world: GatewayWorld) -> No
         return response
 
     await serve(world, handler)
-    answer = await open_stream(world)  # the head is here before any event
+    answer = await open_stream(world)  # the head arrives before any event
     for expected in (b"data: 1\n\n", b"data: 2\n\n"):
         go_on.set()
         assert await answer.content.readany() == expected
     assert await answer.content.read() == b""
 
 
-async def test_an_upload_is_answered_while_it_goes_on(world: GatewayWorld) -> None:
-    """Chunks come back one by one, so nothing is collected in either direction."""
+async def test_upload_gets_its_response_while_it_continues(world: GatewayWorld) -> None:
+    """Chunks come back one by one, so nothing is buffered in either direction."""
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -199,7 +199,7 @@ async def test_an_upload_is_answered_while_it_goes_on(world: GatewayWorld) -> No
     assert await answer.content.read() == b""
 
 
-async def test_a_large_body_goes_both_ways_whole(world: GatewayWorld) -> None:
+async def test_large_body_is_complete_in_both_directions(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -212,7 +212,7 @@ async def test_a_large_body_goes_both_ways_whole(world: GatewayWorld) -> None:
     assert await (await world.request(HOST, method="PUT", data=io.BytesIO(body))).read() == body
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on(world: GatewayWorld) -> None:
+async def test_expect_100_continue_is_answered(world: GatewayWorld) -> None:
     await serve(world)
     answer = await world.client.post(world.url(), headers={"Host": HOST}, data=b"large", expect100=True)
     text = await answer.text()
@@ -220,7 +220,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on(world: GatewayWorld) ->
     assert "Expect" not in text
 
 
-async def test_an_answer_that_breaks_off_does_not_look_whole(world: GatewayWorld) -> None:
+async def test_truncated_response_does_not_look_complete(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -235,7 +235,7 @@ async def test_an_answer_that_breaks_off_does_not_look_whole(world: GatewayWorld
         await answer.read()
 
 
-async def test_a_client_that_leaves_ends_the_request_upstream(world: GatewayWorld) -> None:
+async def test_disconnected_client_ends_the_upstream_request(world: GatewayWorld) -> None:
     ended = asyncio.Event()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -252,8 +252,8 @@ async def test_a_client_that_leaves_ends_the_request_upstream(world: GatewayWorl
     await asyncio.wait_for(ended.wait(), 2)
 
 
-async def test_a_restart_in_progress_is_not_seen(world: GatewayWorld) -> None:
-    """P3: the service comes back within the second, at another port."""
+async def test_restart_in_progress_is_invisible(world: GatewayWorld) -> None:
+    """P3: the service comes back within a second, on another port."""
     world.route(HOST, free_port())
     await world.start()
     asking = asyncio.create_task(world.request(HOST, method="POST", data=b"once"))
@@ -265,7 +265,7 @@ async def test_a_restart_in_progress_is_not_seen(world: GatewayWorld) -> None:
 
 
 @pytest.mark.parametrize(("method", "status", "tries"), [("GET", 200, 2), ("POST", 502, 1)])
-async def test_a_dropped_connection_is_tried_again_only_when_that_is_safe(
+async def test_dropped_connection_is_retried_only_if_safe(
     world: GatewayWorld, method: str, status: int, tries: int
 ) -> None:
     seen: list[str] = []
@@ -281,7 +281,7 @@ async def test_a_dropped_connection_is_tried_again_only_when_that_is_safe(
     assert (answer.status, len(seen)) == (status, tries)
 
 
-async def test_what_is_no_http_becomes_a_page(world: GatewayWorld) -> None:
+async def test_invalid_http_becomes_a_page(world: GatewayWorld) -> None:
     async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
         writer.close()
@@ -296,7 +296,7 @@ async def test_what_is_no_http_becomes_a_page(world: GatewayWorld) -> None:
 
 
 async def test_redirects_and_cookies_belong_to_the_client(world: GatewayWorld) -> None:
-    """The gateway follows nothing, and keeps no cookie of one client for another."""
+    """The gateway follows no redirects, and keeps no cookies."""
 
     async def handler(request: web.BaseRequest) -> web.Response:
         seen = request.headers.get("Cookie", "none")
@@ -309,7 +309,7 @@ async def test_redirects_and_cookies_belong_to_the_client(world: GatewayWorld) -
         assert (answer.status, answer.headers["Location"]) == (302, "/next?none")
 
 
-async def test_header_bytes_that_are_no_utf8_do_not_break_an_answer(world: GatewayWorld) -> None:
+async def test_header_bytes_that_are_not_utf8_do_not_break_a_response(world: GatewayWorld) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nX-Name: caf\xe9\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")

@@ -1,4 +1,4 @@
-"""S5: sign-in in front of previews, by setting, with a token for tests."""
+"""S5: sign-in for previews, by setting, with a token for tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HTML_HEADERS = {"Accept": "text/html"}
 
 @pytest.fixture
 async def protected_world(world: GatewayWorld, tmp_path: Path) -> GatewayWorld:
-    """One preview that asks people to sign in, one that does not; both tell the headers that reached them."""
+    """One preview that requires sign-in, one that doesn't; both return the headers that reached them."""
 
     async def echo(request: web.BaseRequest) -> web.Response:
         return web.Response(text="\n".join(f"{key}: {value}" for key, value in request.headers.items()))
@@ -50,11 +50,11 @@ async def sign_in(world: GatewayWorld, token: str = TOKEN, to: str = "/", **head
 
 
 def cookie(response: ClientResponse) -> str:
-    """As a browser sends it back; the client's own jar would not, because it knows the gateway by address."""
+    """As a browser sends it back; the client's own jar wouldn't, because it uses the gateway's address."""
     return response.headers["Set-Cookie"].partition(";")[0]
 
 
-async def test_who_shows_nothing_gets_the_form_and_nothing_of_the_preview(protected_world: GatewayWorld) -> None:
+async def test_without_a_token_there_is_only_the_form(protected_world: GatewayWorld) -> None:
     answer = await protected_world.request(HOST, "/cart?a=1&b=2", headers=HTML_HEADERS)
     text = await answer.text()
     assert (answer.status, answer.headers["Cache-Control"]) == (401, "no-store")
@@ -67,7 +67,7 @@ async def test_who_shows_nothing_gets_the_form_and_nothing_of_the_preview(protec
     ).content_type == "application/json"
 
 
-async def test_what_is_not_protected_is_open_as_before(protected_world: GatewayWorld) -> None:
+async def test_unprotected_preview_is_open(protected_world: GatewayWorld) -> None:
     assert (await protected_world.request(OPEN_HOST)).status == 200
 
 
@@ -85,7 +85,7 @@ async def test_a_person_signs_in_once_and_comes_back_to_the_page(protected_world
     assert "Cookie: mine=1; other=2" in await answer.text()
 
 
-async def test_the_cookie_is_secure_where_the_connection_is(world: GatewayWorld, tmp_path: Path) -> None:
+async def test_cookie_is_secure_if_the_connection_is(world: GatewayWorld, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(TOKEN)
     world.route(HOST, 1)
     await world.start(tokens=tmp_path / "t", sign_in="all", trusted_proxies=frozenset({"127.0.0.1"}))
@@ -93,7 +93,7 @@ async def test_the_cookie_is_secure_where_the_connection_is(world: GatewayWorld,
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
-async def test_a_cookie_opens_one_host_only_and_no_changed_one_opens_any(protected_world: GatewayWorld) -> None:
+async def test_cookie_is_valid_for_one_host_and_cannot_be_changed(protected_world: GatewayWorld) -> None:
     good = cookie(await sign_in(protected_world))
     assert (await protected_world.request(f"api--{HOST}", headers={"Cookie": good})).status == 401
     name, _, value = good.partition("=")
@@ -101,12 +101,14 @@ async def test_a_cookie_opens_one_host_only_and_no_changed_one_opens_any(protect
     later, cut = f"{int(until) + 1}.{seal}", f"{until}.{seal[:-1]}{'0' if seal[-1] != '0' else '1'}"
     for wrong in (later, cut, until, f"{until}.", "", "x" * 5000, "9" * 400 + "." + seal):
         assert (await protected_world.request(HOST, headers={"Cookie": f"{name}={wrong}"})).status == 401
-    # A neighbouring preview may have set one of its own under the same name.
+    # A neighbouring preview may have set its own under the same name.
     assert (await protected_world.request(HOST, headers={"Cookie": f"{name}=tossed; {good}"})).status == 200
 
 
 @pytest.mark.parametrize("header", [("X-Eph-Preview-Token", TOKEN), ("Authorization", f"Bearer {TOKEN}")])
-async def test_a_token_lets_machines_in_and_stays_here(protected_world: GatewayWorld, header: tuple[str, str]) -> None:
+async def test_token_authenticates_programs_and_is_not_forwarded(
+    protected_world: GatewayWorld, header: tuple[str, str]
+) -> None:
     for host in (HOST, OPEN_HOST):
         answer = await protected_world.request(host, headers=dict([header]))
         assert answer.status == 200
@@ -115,7 +117,7 @@ async def test_a_token_lets_machines_in_and_stays_here(protected_world: GatewayW
         assert header[0].lower() not in text.lower()
 
 
-async def test_an_app_keeps_its_own_authorization(protected_world: GatewayWorld) -> None:
+async def test_app_keeps_its_own_authorization(protected_world: GatewayWorld) -> None:
     sent = {"Authorization": "Bearer the-apps-own", "Cookie": cookie(await sign_in(protected_world))}
     text = await (await protected_world.request(HOST, headers=sent)).text()
     assert "Authorization: Bearer the-apps-own" in text
@@ -124,7 +126,7 @@ async def test_an_app_keeps_its_own_authorization(protected_world: GatewayWorld)
 @pytest.mark.parametrize(
     "token", ["", "wrong", "short", "# for tests", TOKEN[:-1], TOKEN + "x", "\udcff", f"{TOKEN}\n{TOKEN}"]
 )
-async def test_no_other_token_opens(protected_world: GatewayWorld, token: str) -> None:
+async def test_other_tokens_are_rejected(protected_world: GatewayWorld, token: str) -> None:
     assert not SignInGuard(PreviewTokens(protected_world.directory / "previews.token")).is_valid(token)
     assert "Set-Cookie" not in (await sign_in(protected_world, token.encode("utf-8", "replace").decode())).headers
 
@@ -150,12 +152,12 @@ async def test_wrong_tokens_are_counted_and_the_right_one_still_passes(protected
         "/\t/evil.test",
     ],
 )
-async def test_the_way_back_leads_nowhere_else(protected_world: GatewayWorld, to: str) -> None:
+async def test_return_path_stays_on_the_site(protected_world: GatewayWorld, to: str) -> None:
     assert (await sign_in(protected_world, to=to)).headers["Location"] == "/"
     assert safe_path(to) == "/"
 
 
-async def test_a_large_or_strange_body_is_only_a_wrong_try(protected_world: GatewayWorld) -> None:
+async def test_large_or_strange_body_is_a_failed_attempt(protected_world: GatewayWorld) -> None:
     for body in (b"x" * 100_000, b"token", b"\xff\x00", b"&" * 4000):
         answer = await protected_world.request(HOST, "/_eph/sign-in", "POST", data=body)
         assert answer.status == 401
@@ -170,13 +172,13 @@ async def _chunks() -> AsyncIterator[bytes]:
         yield b"token=" * 100
 
 
-async def test_search_engines_are_told_to_stay_out(protected_world: GatewayWorld) -> None:
+async def test_search_engines_are_excluded(protected_world: GatewayWorld) -> None:
     answer = await protected_world.request(HOST, "/robots.txt")
     assert (answer.status, await answer.text()) == (200, "User-agent: *\nDisallow: /\n")
     assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
 
 
-async def test_websockets_ask_too_and_not_for_another_previews_page(world: GatewayWorld, tmp_path: Path) -> None:
+async def test_websockets_require_sign_in_and_the_same_origin(world: GatewayWorld, tmp_path: Path) -> None:
     async def talk(request: web.BaseRequest) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -201,7 +203,7 @@ async def test_websockets_ask_too_and_not_for_another_previews_page(world: Gatew
         assert caught.value.status == 401
 
 
-async def test_all_protects_what_has_no_route_yet_and_own_hosts_stay_open(world: GatewayWorld, tmp_path: Path) -> None:
+async def test_all_protects_hosts_without_a_route_and_own_hosts_stay_open(world: GatewayWorld, tmp_path: Path) -> None:
     async def ephd(_request: web.BaseRequest) -> web.Response:
         return web.Response(text="ephd")
 
@@ -215,7 +217,7 @@ async def test_all_protects_what_has_no_route_yet_and_own_hosts_stay_open(world:
     assert (await world.request("unknown.eph.test")).status == 404
 
 
-async def test_with_asked_the_page_before_the_first_route_tells_no_details(protected_world: GatewayWorld) -> None:
+async def test_with_asked_the_page_before_the_first_route_reveals_no_details(protected_world: GatewayWorld) -> None:
     protected_world.state(
         "shop-new-one-1.eph.test", phase="creating", title="A secret title", message="why", pull_url="http://x/1"
     )
@@ -226,14 +228,16 @@ async def test_with_asked_the_page_before_the_first_route_tells_no_details(prote
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text("short\n#" + TOKEN)])
-async def test_without_a_token_nobody_gets_in(protected_world: GatewayWorld, spoil: Callable[[Path], object]) -> None:
+async def test_without_a_token_nobody_has_access(
+    protected_world: GatewayWorld, spoil: Callable[[Path], object]
+) -> None:
     spoil(protected_world.directory / "previews.token")
     answer = await protected_world.request(HOST, headers={"X-Eph-Preview-Token": TOKEN})
     assert answer.status == 503
     assert "no token" in await answer.text()
 
 
-async def test_a_token_that_is_replaced_takes_its_cookies_with_it(protected_world: GatewayWorld) -> None:
+async def test_replacing_a_token_revokes_its_cookies(protected_world: GatewayWorld) -> None:
     good = cookie(await sign_in(protected_world))
     fresh = TOKEN[::-1] + "-new"
     (protected_world.directory / "previews.token").write_text(fresh + "\n")
@@ -241,7 +245,7 @@ async def test_a_token_that_is_replaced_takes_its_cookies_with_it(protected_worl
     assert (await sign_in(protected_world, fresh)).status == 303
 
 
-async def test_a_cookie_ends_after_twelve_hours(world: GatewayWorld, tmp_path: Path) -> None:
+async def test_cookie_expires_after_twelve_hours(world: GatewayWorld, tmp_path: Path) -> None:
     tokens = tmp_path / "t"
     tokens.write_text(TOKEN)
     guard = SignInGuard(PreviewTokens(tokens), now=lambda: 1000.0)
@@ -256,7 +260,7 @@ async def test_a_cookie_ends_after_twelve_hours(world: GatewayWorld, tmp_path: P
         assert guard._is_valid_cookie(value, HOST) is opens
 
 
-async def test_who_is_turned_away_does_not_keep_a_preview_awake(protected_world: GatewayWorld) -> None:
+async def test_rejected_requests_do_not_keep_a_preview_awake(protected_world: GatewayWorld) -> None:
     before = await _wait_until_recorded(protected_world)
     await protected_world.request(HOST)
     await protected_world.request(OPEN_HOST)
@@ -266,7 +270,7 @@ async def test_who_is_turned_away_does_not_keep_a_preview_awake(protected_world:
 
 
 async def _wait_until_recorded(world: GatewayWorld) -> dict[str, float]:
-    """When the gateway first wrote each of them down: within its first rounds."""
+    """When the gateway first recorded each of them: within its first rounds."""
     async with asyncio.timeout(20):
         while (
             not {HOST, OPEN_HOST}
@@ -283,7 +287,7 @@ async def test_tokens_are_in_no_log(protected_world: GatewayWorld, caplog: pytes
     assert TOKEN not in caplog.text
 
 
-async def test_ephds_own_health_checks_get_in(protected_world: GatewayWorld, tmp_path: Path) -> None:
+async def test_ephds_own_health_checks_are_allowed(protected_world: GatewayWorld, tmp_path: Path) -> None:
     probe = GatewayProbe(f"http://127.0.0.1:{protected_world.port}", lambda: TOKEN)
     stranger = GatewayProbe(f"http://127.0.0.1:{protected_world.port}")
     try:
@@ -294,8 +298,8 @@ async def test_ephds_own_health_checks_get_in(protected_world: GatewayWorld, tmp
         await stranger.close()
 
 
-async def test_what_stands_in_front_does_not_answer_for_a_preview(world: GatewayWorld) -> None:
-    """P3: an ingress controller that sends everybody to https has not asked the preview."""
+async def test_proxy_in_front_does_not_answer_for_a_preview(world: GatewayWorld) -> None:
+    """P3: an ingress controller that redirects everything to https hasn't reached the preview."""
 
     async def redirect(_: web.BaseRequest) -> web.Response:
         return web.Response(status=308, headers={"Location": "https://elsewhere.test/"})

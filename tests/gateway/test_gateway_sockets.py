@@ -14,7 +14,7 @@ HOST = "shop-gentle-stream-42.eph.test"
 
 
 async def echo(request: web.BaseRequest) -> web.StreamResponse:
-    """Answers in kind; ``close CODE WORDS`` makes it close."""
+    """Echoes messages of the same kind; ``close CODE REASON`` makes it close."""
     socket = web.WebSocketResponse(protocols=("chat.v2", "chat.v1"), autoping=False)
     socket.headers["X-Seen"] = (
         f"{request.headers['X-Forwarded-For']} {request.headers.get('Origin')} {request.raw_path}"
@@ -66,14 +66,14 @@ async def test_no_subprotocol_is_none(world: GatewayWorld) -> None:
     assert (await connect(world)).protocol is None
 
 
-async def test_a_close_of_the_upstream_keeps_its_code_and_words(world: GatewayWorld) -> None:
+async def test_close_by_the_upstream_keeps_its_code_and_reason(world: GatewayWorld) -> None:
     socket = await connect(world)
     await socket.send_str("close 4001 go away")
     message = await socket.receive()
     assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 4001, "go away")
 
 
-async def test_a_close_of_the_client_reaches_the_upstream(world: GatewayWorld) -> None:
+async def test_close_by_the_client_reaches_the_upstream(world: GatewayWorld) -> None:
     codes: asyncio.Queue[int | None] = asyncio.Queue()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -88,7 +88,7 @@ async def test_a_close_of_the_client_reaches_the_upstream(world: GatewayWorld) -
     assert await asyncio.wait_for(codes.get(), 2) == 4002
 
 
-async def test_an_upstream_that_dies_is_not_a_normal_close(world: GatewayWorld) -> None:
+async def test_upstream_that_dies_is_not_a_normal_close(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -101,7 +101,7 @@ async def test_an_upstream_that_dies_is_not_a_normal_close(world: GatewayWorld) 
     assert socket.close_code == 1011
 
 
-async def test_a_client_that_dies_ends_the_upstreams_socket(world: GatewayWorld) -> None:
+async def test_client_that_dies_ends_the_upstreams_socket(world: GatewayWorld) -> None:
     ended = asyncio.Event()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -119,7 +119,7 @@ async def test_a_client_that_dies_ends_the_upstreams_socket(world: GatewayWorld)
     await asyncio.wait_for(ended.wait(), 2)
 
 
-async def test_a_refused_upgrade_is_the_answer_it_was(world: GatewayWorld) -> None:
+async def test_rejected_upgrade_keeps_its_response(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=403)
 

@@ -1,4 +1,5 @@
-"""The short way to an upstream gives what aiohttp's client gives, on upstreams that misbehave byte by byte (T1, S5)."""
+"""The fast client for upstreams gives the same results as aiohttp's, with upstreams that misbehave byte by byte (T1,
+S5)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ from aiohttp import ClientError, ClientPayloadError, ServerDisconnectedError
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
-from orchestrator.gateway.proxy import dns_cache, upstream_pool
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 from orchestrator.gateway.proxy.upstream_pool import ConnectionRefused, Endpoint, UpstreamPool
 
@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class ScriptedUpstream:
-    """Says the next of ``answers`` to each request; None closes the connection instead. Keeps what it was asked."""
+    """Sends the next of ``answers`` to each request; None closes the connection instead. Records the requests."""
 
     def __init__(self, responses: Sequence[bytes | None], close: bool = False) -> None:
         self._answers = iter(responses)
@@ -73,7 +73,7 @@ async def test_one_connection_serves_one_request_after_the_other() -> None:
     assert upstream.requests[0] == f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 
-async def test_two_at_once_have_two_connections() -> None:
+async def test_two_concurrent_requests_have_two_connections() -> None:
     upstream = ScriptedUpstream([OK, OK])
     async with serve_upstream(upstream) as (kept, place):
         first, second = await kept.get(place, "/1", HEADERS), await kept.get(place, "/2", HEADERS)
@@ -90,44 +90,44 @@ async def test_two_at_once_have_two_connections() -> None:
         (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK, b"ok"),
     ],
 )
-async def test_an_answer_may_end_in_every_way(answer: bytes, body: bytes) -> None:
+async def test_response_may_end_in_every_way(answer: bytes, body: bytes) -> None:
     upstream = ScriptedUpstream([answer], close=True)
     async with serve_upstream(upstream) as (kept, place):
         assert await read(kept, place) == (200, body)
 
 
-async def test_a_kept_connection_that_was_closed_meanwhile_is_not_noticed() -> None:
+async def test_closed_kept_alive_connection_is_not_noticed() -> None:
     upstream = ScriptedUpstream([OK, None, OK])
     async with serve_upstream(upstream) as (kept, place):
         assert [await read(kept, place) for _ in range(2)] == [(200, b"ok")] * 2
     assert (upstream.connections, len(upstream.requests)) == (2, 3)
 
 
-async def test_an_old_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_connection_is_not_reused() -> None:
     upstream = ScriptedUpstream([OK, OK])
     async with serve_upstream(upstream) as (kept, place):
         await read(kept, place)
-        monkeypatch.setattr(upstream_pool, "IDLE_SECONDS", 0)
+        kept.idle_seconds = 0.0
         await read(kept, place)
     assert upstream.connections == 2
 
 
-async def test_idle_connections_are_closed_without_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_pool, "IDLE_SECONDS", 0.01)
+async def test_idle_connections_are_closed_without_another_request() -> None:
     upstream = ScriptedUpstream([OK])
     async with serve_upstream(upstream) as (kept, place):
+        kept.idle_seconds = 0.01
         await read(kept, place)
         await asyncio.wait_for(upstream.ended.wait(), 2)
 
 
-async def test_an_answer_that_is_left_half_read_ends_its_connection() -> None:
+async def test_half_read_response_closes_its_connection() -> None:
     upstream = ScriptedUpstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"])
     async with serve_upstream(upstream) as (kept, place):
         (await kept.get(place, "/", HEADERS)).close()
         await asyncio.wait_for(upstream.ended.wait(), 2)
 
 
-async def test_an_answer_that_breaks_off_is_an_error() -> None:
+async def test_truncated_response_is_an_error() -> None:
     upstream = ScriptedUpstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"], close=True)
     async with serve_upstream(upstream) as (kept, place):
         with pytest.raises(ClientPayloadError):
@@ -143,21 +143,19 @@ async def test_an_answer_that_breaks_off_is_an_error() -> None:
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", ClientError),
     ],
 )
-async def test_what_is_no_answer_is_the_error_that_aiohttp_has_for_it(
-    answer: bytes | None, error: type[Exception]
-) -> None:
+async def test_invalid_response_is_the_error_that_aiohttp_raises(answer: bytes | None, error: type[Exception]) -> None:
     async with serve_upstream(ScriptedUpstream([answer])) as (kept, place):
         with pytest.raises(error):
             await read(kept, place)
 
 
-async def test_nobody_there_is_told_apart_because_nothing_was_sent(free_port: Callable[[], int]) -> None:
+async def test_refused_connection_is_distinguished_because_nothing_was_sent(free_port: Callable[[], int]) -> None:
     with pytest.raises(ConnectionRefused):
         await UpstreamPool().get(("127.0.0.1", free_port()), "/", HEADERS)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb"])
-async def test_no_header_can_become_two(value: str) -> None:
+async def test_header_cannot_become_two(value: str) -> None:
     upstream = ScriptedUpstream([OK])
     async with serve_upstream(upstream) as (kept, place):
         with pytest.raises(ClientPayloadError):
@@ -168,7 +166,7 @@ async def test_no_header_can_become_two(value: str) -> None:
 
 
 class CountingResolver(AbstractResolver):
-    """Knows ``known``, and counts the questions."""
+    """Knows ``known``, and counts lookups."""
 
     def __init__(self, known: dict[str, list[str]]) -> None:
         self.known = known
@@ -190,12 +188,11 @@ class CountingResolver(AbstractResolver):
         return
 
 
-async def test_a_name_is_looked_up_once_for_all_who_connect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service of the cluster is called by its name; the first address of two may not answer."""
-    monkeypatch.setattr(upstream_pool, "IDLE_SECONDS", 0.0)  # each request has a connection of its own
+async def test_name_is_looked_up_once_for_all_connections() -> None:
+    """A service of the cluster has a name; the first of its two addresses may not respond."""
     names = CountingResolver({"web.shop.svc": ["127.0.0.9", "127.0.0.1"]})
     async with serve_upstream(ScriptedUpstream([OK] * 9)) as (_, (_, port)):
-        kept = UpstreamPool(DnsCache(names))
+        kept = UpstreamPool(DnsCache(names), idle_seconds=0.0)  # each request opens a connection
         for _ in range(3):
             assert await read(kept, ("web.shop.svc", port)) == (200, b"ok")
         assert names.lookups == 1
@@ -206,11 +203,10 @@ async def test_a_name_is_looked_up_once_for_all_who_connect(monkeypatch: pytest.
         kept.close()
 
 
-async def test_a_name_is_looked_up_anew_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that was made anew has another address."""
-    monkeypatch.setattr(dns_cache, "SECONDS", 0.0)
+async def test_name_is_looked_up_again_after_a_moment() -> None:
+    """A recreated service has another address."""
     names = CountingResolver({"web.shop.svc": ["10.96.0.7"]})
-    known = DnsCache(names)
+    known = DnsCache(names, seconds=0.0)
     assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.7"
     names.known["web.shop.svc"] = ["10.96.0.8"]
     assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.8"

@@ -1,7 +1,7 @@
-"""In front of a preview that sleeps: L5 (woken on request), P8 of design.md's budget: 200 cold requests, 200 answers.
+"""Requests to a sleeping preview: L5 (wake on request), P8 of design.md's budget: 200 cold requests, 200 responses.
 
-The gateway's end of it. What a knock leads to is ephd's (tests/core/sleep/test_sleep.py, tests/e2e/test_sleep.py); here
-a test plays ephd, by the files that both know.
+The gateway's part. ephd decides what a wake request leads to (tests/core/sleep/test_sleep.py, tests/e2e/test_sleep.py);
+here a test plays ephd, through the files that both use.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
 
 
 async def held_requests(world: GatewayWorld, count: int) -> list[asyncio.Task[ClientResponse]]:
-    """Programs that ask, and are held."""
+    """Programs whose requests are held."""
     tasks = [asyncio.create_task(world.request(HOST)) for _ in range(count)]
     await wait_until(lambda: HOST in wake_requests(world))
     return tasks
@@ -56,9 +56,7 @@ async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_start(
     await world.start()
     port = free_port()
     route(world, port, asleep=True)
-    tasks = await held_requests(
-        world, COLD_REQUESTS
-    )  # as ephd does it: a knock that is newer than the sleep is one start
+    tasks = await held_requests(world, COLD_REQUESTS)  # like ephd: a wake request newer than the sleep is one start
     assert list(wake_requests(world)) == [HOST]
     assert [task.done() for task in tasks] == [False] * COLD_REQUESTS, "all are held"
     await world.upstream(hello, port)
@@ -78,7 +76,7 @@ async def test_a_browser_gets_a_page_that_reloads_by_itself(world: GatewayWorld)
     assert HOST in wake_requests(world), "written at once, not with the next round"
 
 
-async def test_a_start_that_failed_is_told_to_all_who_wait(world: GatewayWorld) -> None:
+async def test_failed_start_is_reported_to_all_who_wait(world: GatewayWorld) -> None:
     await world.start()
     route(world, 1, asleep=True)
     world.state(HOST, phase="failed", message="service web ended 3 times", failed_at=time.time() - 60)
@@ -94,7 +92,7 @@ async def test_a_start_that_failed_is_told_to_all_who_wait(world: GatewayWorld) 
     assert "could not wake up" in await page.text()
 
 
-async def test_whoever_waits_too_long_is_told_to_come_again(world: GatewayWorld) -> None:
+async def test_after_the_maximum_wait_clients_are_asked_to_retry(world: GatewayWorld) -> None:
     await world.start(max_wake_wait=0.2)
     route(world, 1, asleep=True)
     answer = await world.request(HOST, method="POST", data=b"x")
@@ -102,7 +100,7 @@ async def test_whoever_waits_too_long_is_told_to_come_again(world: GatewayWorld)
     assert int(answer.headers["Retry-After"]) > 0
 
 
-async def test_one_that_goes_while_people_wait_is_said_to_be_gone(world: GatewayWorld) -> None:
+async def test_preview_that_disappears_while_clients_wait_is_reported(world: GatewayWorld) -> None:
     await world.start()
     route(world, 1, asleep=True)
     tasks = await held_requests(world, 2)
@@ -111,7 +109,7 @@ async def test_one_that_goes_while_people_wait_is_said_to_be_gone(world: Gateway
     assert [answer.status for answer in await asyncio.gather(*tasks)] == [410, 410]
 
 
-async def test_who_gives_up_leaves_the_others_waiting(world: GatewayWorld, free_port: Callable[[], int]) -> None:
+async def test_disconnected_client_leaves_the_others_waiting(world: GatewayWorld, free_port: Callable[[], int]) -> None:
     await world.start()
     port = free_port()
     route(world, port, asleep=True)

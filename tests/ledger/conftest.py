@@ -1,4 +1,4 @@
-"""One PostgreSQL for each module that asks for it."""
+"""One PostgreSQL for each module that needs it."""
 
 from __future__ import annotations
 

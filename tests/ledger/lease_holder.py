@@ -1,7 +1,7 @@
-"""One replica as a process of its own: ``python -m tests.ledger.lease_holder URL NAME FILE``.
+"""One replica in its own process: ``python -m tests.ledger.lease_holder URL NAME FILE``.
 
-While it leads it works: every few milliseconds it writes a line with the time, its pid and the epoch. Each moment is
-read before ``leads`` is asked, so a line says: at this moment or later it held that it leads.
+While it leads it works: every few milliseconds it writes a line with the time, its pid and the epoch. The time is read
+before ``leads`` is checked, so a line says: at this time or later it believed that it leads.
 """
 
 from __future__ import annotations

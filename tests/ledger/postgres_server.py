@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, and a line to it that can be cut without a goodbye."""
+"""A real PostgreSQL for tests, and a connection to it that can be cut silently."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from orchestrator.demo.free_ports import free_port
@@ -27,7 +28,7 @@ OPTIONS = {**postgres.OPTIONS, "max_connections": "60"}
 
 
 class PostgresServer:
-    """Ended by ``kill -9`` of all its processes, started anew on the same folder and port."""
+    """Killed by ``kill -9`` of all its processes, and restarted with the same folder and port."""
 
     def __init__(self, folder: Path) -> None:
         found = binaries.binaries_folder()
@@ -68,16 +69,15 @@ class PostgresServer:
 
     def send_signal(self, number: int) -> None:
         assert self._process is not None
-        with suppress(ProcessLookupError, FileNotFoundError):  # it was killed before
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it was killed before
             for pid in self._pids():
                 os.kill(pid, number)
 
     def _pids(self) -> list[int]:
-        """The server's own, and those that serve one client each, which lead sessions of their own."""
+        """The server's own processes, and those that serve clients, which lead their own sessions."""
         assert self._process is not None
-        first = self._process.pid
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return [first, *map(int, children)]
+        first = psutil.Process(self._process.pid)
+        return [first.pid, *(child.pid for child in first.children())]
 
     @contextmanager
     def session(self, database: str = "postgres") -> Iterator[psycopg.Connection[tuple[object, ...]]]:

@@ -1,4 +1,4 @@
-"""The lease by an injected clock and a row in memory: who leads, from when to when, and never two (O2)."""
+"""The lease with an injected clock and a row in memory: who leads, from when to when, and never two (O2)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LeaseWorld:
 
 
 class UnreliableRows:
-    """One replica's way to the row: may be cut, slow to ask, slow to answer, or lose what it is told."""
+    """One replica's connection to the row: may be cut, slow to send, slow to respond, or lose messages."""
 
     def __init__(self, world: LeaseWorld) -> None:
         self._world = world
@@ -74,14 +74,14 @@ class UnreliableRows:
         self._call(released)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Nothing to close."""
 
     def _call(self, work: Callable[[], T]) -> T:
         self.calls += 1
         if self.cut:
             raise LeaseUnavailable("cut")
         self._world.advance(self.request_delay)
-        if self.lost_calls == "late":  # on its way for long, and carried out at last
+        if self.lost_calls == "late":  # delayed for long, and finally executed
             self._world.late.append(work)
             raise LeaseUnavailable("no answer yet")
         answer = work()
@@ -97,14 +97,14 @@ def create_leases(world: LeaseWorld, count: int = 2) -> tuple[list[PostgresLease
 
 
 async def make_leader(world: LeaseWorld, lease: PostgresLease) -> None:
-    """It waits as long as it takes for a row of which nothing is known, and leads."""
+    """Waits as long as an unknown row requires, then leads."""
     await lease.tick()
     world.advance(TIMING.lease_seconds)
     await lease.tick()
     assert lease.leads()
 
 
-async def test_a_row_of_which_nothing_is_known_is_watched_before_it_is_taken() -> None:
+async def test_unknown_row_is_watched_before_it_is_taken() -> None:
     """It may be new because its database was lost, and another may still lead by the old one."""
     world = LeaseWorld()
     (one, _), _ = create_leases(world)
@@ -117,7 +117,7 @@ async def test_a_row_of_which_nothing_is_known_is_watched_before_it_is_taken() -
     assert (one.leads(), one.epoch) == (True, 1)
 
 
-async def test_it_leads_until_its_time_is_over_and_no_longer() -> None:
+async def test_leads_until_its_lease_expires_and_no_longer() -> None:
     world = LeaseWorld()
     (one, _), (wire, _) = create_leases(world)
     await make_leader(world, one)
@@ -130,7 +130,7 @@ async def test_it_leads_until_its_time_is_over_and_no_longer() -> None:
     assert not one.leads()
 
 
-async def test_its_time_counts_from_when_it_asked_not_from_the_answer() -> None:
+async def test_lease_counts_from_the_request_not_from_the_response() -> None:
     world = LeaseWorld()
     (one, _), (wire, _) = create_leases(world)
     await make_leader(world, one)
@@ -139,7 +139,7 @@ async def test_its_time_counts_from_when_it_asked_not_from_the_answer() -> None:
     assert one.until == asked + TIMING.valid_seconds
 
 
-async def test_neither_does_it_when_it_takes_the_row() -> None:
+async def test_lease_of_a_takeover_counts_from_the_request_too() -> None:
     world = LeaseWorld()
     (one, _), (wire, _) = create_leases(world)
     await one.tick()
@@ -149,8 +149,8 @@ async def test_neither_does_it_when_it_takes_the_row() -> None:
     assert one.until == world.now - 9.0 + TIMING.valid_seconds
 
 
-async def test_watching_counts_from_the_answer_not_from_when_it_asked() -> None:
-    """What the row said may have been written just before the answer."""
+async def test_watching_counts_from_the_response_not_from_the_request() -> None:
+    """The row may have been written just before the response."""
     world = LeaseWorld()
     (one, _), (wire, _) = create_leases(world)
     wire.request_delay = 5.0
@@ -161,7 +161,7 @@ async def test_watching_counts_from_the_answer_not_from_when_it_asked() -> None:
     assert not one.leads()
 
 
-async def test_asking_whether_it_leads_asks_nobody() -> None:
+async def test_checking_leads_does_no_io() -> None:
     world = LeaseWorld()
     (one, _), (wire, _) = create_leases(world)
     await make_leader(world, one)
@@ -172,7 +172,7 @@ async def test_asking_whether_it_leads_asks_nobody() -> None:
     assert wire.calls == before + 1
 
 
-async def test_another_waits_while_it_is_renewed_and_takes_it_when_it_is_not() -> None:
+async def test_candidate_waits_while_it_is_renewed_and_takes_it_otherwise() -> None:
     world = LeaseWorld()
     (one, two), _ = create_leases(world)
     await make_leader(world, one)
@@ -186,7 +186,7 @@ async def test_another_waits_while_it_is_renewed_and_takes_it_when_it_is_not() -
     assert (one.leads(), two.leads(), two.epoch) == (False, True, 2)
 
 
-async def test_who_slept_finds_that_it_leads_no_more_before_it_asks_anyone() -> None:
+async def test_suspended_leader_knows_that_its_lease_expired_without_io() -> None:
     world = LeaseWorld()
     (one, two), (wire, _) = create_leases(world)
     await make_leader(world, one)
@@ -201,7 +201,7 @@ async def test_who_slept_finds_that_it_leads_no_more_before_it_asks_anyone() -> 
     assert (one.leads(), two.leads()) == (False, True)
 
 
-async def test_who_slept_and_was_not_replaced_leads_on_in_its_epoch() -> None:
+async def test_suspended_leader_without_a_successor_continues_in_its_epoch() -> None:
     world = LeaseWorld()
     (one, _), _ = create_leases(world)
     await make_leader(world, one)
@@ -210,8 +210,8 @@ async def test_who_slept_and_was_not_replaced_leads_on_in_its_epoch() -> None:
     assert (one.leads(), one.epoch) == (True, 1)
 
 
-async def test_confirming_finds_what_a_clock_that_stood_still_hides() -> None:
-    """A virtual machine that was frozen with its clock: only asking helps."""
+async def test_confirming_detects_what_a_frozen_clock_hides() -> None:
+    """A virtual machine that was frozen with its clock: only a query helps."""
     world = LeaseWorld()
     (one, _), _ = create_leases(world)
     await make_leader(world, one)
@@ -221,7 +221,7 @@ async def test_confirming_finds_what_a_clock_that_stood_still_hides() -> None:
     assert not one.leads()
 
 
-async def test_an_error_in_between_starts_the_watching_anew() -> None:
+async def test_error_in_between_restarts_the_watching() -> None:
     """The database may have come back as an older copy of itself."""
     world = LeaseWorld()
     (_, two), (_, wire) = create_leases(world)
@@ -238,8 +238,8 @@ async def test_an_error_in_between_starts_the_watching_anew() -> None:
     assert two.leads()
 
 
-async def test_a_change_of_the_leader_is_told_once_also_when_time_alone_makes_it() -> None:
-    """In real time, as it is the event loop that tells."""
+async def test_leader_change_is_notified_once_even_on_expiry() -> None:
+    """In real time, because the event loop notifies."""
     world, told = LeaseWorld(), list[bool]()
     wire = UnreliableRows(world)
     timing = Timing(lease_seconds=0.2, margin_seconds=0.05, renew_seconds=0.05, poll_seconds=0.02)
@@ -329,18 +329,18 @@ async def max_leaders(steps: list[tuple[int, str, float, float, str]]) -> int:
 
 
 async def restarted(world: LeaseWorld, lease: PostgresLease, wire: UnreliableRows) -> PostgresLease:
-    """It gives back what it has, and another life of it begins."""
+    """It releases what it has, and restarts."""
     await lease._release()
     return PostgresLease("", "eph", timing=TIMING, clock=lambda: world.now, store=wire)
 
 
-async def test_the_simulation_does_see_leaders() -> None:
-    """So that the property above cannot hold for the lack of any."""
+async def test_simulation_does_have_leaders() -> None:
+    """So the property above isn't satisfied just because there are none."""
     steps = [(0, "turn", 9.0, 0.0, ""), (0, "turn", 9.0, 0.0, ""), (1, "turn", 0.0, 0.0, "")]
     assert await max_leaders(steps) == 1
 
 
-async def test_the_lease_of_tests_leads_when_it_is_told_to() -> None:
+async def test_fake_lease_leads_on_request() -> None:
     lease: Lease = (fake := FakeLease())
     told: list[bool] = []
     lease.subscribe(told.append)

@@ -1,6 +1,6 @@
-"""Replicas as real processes on a real PostgreSQL, killed, stopped and cut off: one leads, soon, and never two (O2).
+"""Replicas as real processes on a real PostgreSQL, killed, paused and cut off: one leads, soon, and never two (O2).
 
-The stories run side by side, each with a lease of its own; they are told with ``-s`` or when one fails.
+The scenarios run concurrently, each with its own lease; they are printed with ``-s`` or if one fails.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Beat:
 
 
 class LeaseScenario:
-    """Some replicas of one name, and all that they wrote."""
+    """Some replicas of one name, and everything they wrote."""
 
     def __init__(self, name: str, file: Path) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class LeaseScenario:
         return [beat for beat in found if beat.at > after and pid in (0, beat.pid)]
 
     async def wait_until_led_by(self, pid: int, after: float, seconds: float = TAKEOVER_SECONDS + 45) -> float:
-        """When that replica first worked after a moment."""
+        """When that replica first worked after a given time."""
         await self._until(lambda: bool(self.beats(pid, after)), seconds)
         return self.beats(pid, after)[0].at
 
@@ -84,7 +84,7 @@ class LeaseScenario:
                 await asyncio.sleep(0.05)
 
     def terms(self) -> list[tuple[float, float, int, int]]:
-        """From, to, whose, and of which epoch."""
+        """Start, end, holder and epoch."""
         found: dict[tuple[int, int], list[float]] = {}
         for beat in self.beats():
             found.setdefault((beat.epoch, beat.pid), []).append(beat.at)
@@ -93,7 +93,7 @@ class LeaseScenario:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """What a story came to: figures by name, and its reigns."""
+    """A scenario's outcome: figures by name, and its terms."""
 
     figures: dict[str, float]
     terms: list[tuple[float, float, int, int]]
@@ -103,7 +103,7 @@ Scenario = Callable[[LeaseScenario, PostgresServer], Awaitable[dict[str, float]]
 
 
 async def leader_and_standby(scenario: LeaseScenario, server: PostgresServer, port: int = 0) -> tuple[int, int, str]:
-    """A leader, on a line of its own if so wished, and one that waits."""
+    """A leader, optionally with its own connection, and a standby."""
     database = server.create_database()
     leader = await scenario.start_replica(server.url(database, port))
     await scenario.wait_until_led_by(leader, 0.0)
@@ -146,7 +146,7 @@ async def leader_cut_off(scenario: LeaseScenario, server: PostgresServer) -> dic
 
 
 async def leader_cut_off_briefly(scenario: LeaseScenario, server: PostgresServer) -> dict[str, float]:
-    """Shorter than the lease: nobody takes over, the leader leads on in its epoch."""
+    """Shorter than the lease: nobody takes over, and the leader continues in its epoch."""
     with postgres_server.cuttable_proxy(server.port) as line:
         leader, other, _ = await leader_and_standby(scenario, server, line.port)
         line.cut()
@@ -167,7 +167,7 @@ async def leader_shut_down(scenario: LeaseScenario, server: PostgresServer) -> d
 
 
 async def many_standbys(scenario: LeaseScenario, server: PostgresServer) -> dict[str, float]:
-    """Five wait for the place of one."""
+    """Five wait to replace one."""
     leader, other, url = await leader_and_standby(scenario, server)
     waiting = [other, *[await scenario.start_replica(url) for _ in range(4)]]
     at = scenario.send_signal(leader, signal.SIGTERM)
@@ -234,13 +234,13 @@ def test_another_leads_soon_after_the_leader_was_killed(results: dict[str, Scena
     assert 0 < results["leader_killed"].figures["takes over after kill -9"] < TAKEOVER_SECONDS
 
 
-def test_a_stopped_leader_is_replaced_and_knows_it_when_it_wakes(results: dict[str, ScenarioResult]) -> None:
+def test_paused_leader_is_replaced_and_knows_it_on_resume(results: dict[str, ScenarioResult]) -> None:
     figures = results["leader_stopped"].figures
     assert figures["takes over after SIGSTOP"] < TAKEOVER_SECONDS
     assert figures["works of the woken one"] == 0
 
 
-def test_a_leader_cut_off_ceases_before_another_begins(results: dict[str, ScenarioResult]) -> None:
+def test_isolated_leader_stops_before_another_starts(results: dict[str, ScenarioResult]) -> None:
     figures = results["leader_cut_off"].figures
     assert figures["the one cut off ceases after"] < TIMING.valid_seconds
     assert figures["takes over after the cut"] < TAKEOVER_SECONDS
@@ -248,16 +248,16 @@ def test_a_leader_cut_off_ceases_before_another_begins(results: dict[str, Scenar
     assert figures["works of the one that came back"] == 0
 
 
-def test_a_short_cut_changes_nothing(results: dict[str, ScenarioResult]) -> None:
+def test_short_outage_changes_nothing(results: dict[str, ScenarioResult]) -> None:
     figures = results["leader_cut_off_briefly"].figures
     assert figures["works of the other"] == 0
     assert figures["goes on"] > 0
     assert len(results["leader_cut_off_briefly"].terms) == 1
 
 
-def test_a_leader_that_ends_well_hands_over_at_once(results: dict[str, ScenarioResult]) -> None:
+def test_clean_shutdown_hands_over_immediately(results: dict[str, ScenarioResult]) -> None:
     assert results["leader_shut_down"].figures["takes over after a stop"] < 3
 
 
-def test_of_many_that_wait_one_leads(results: dict[str, ScenarioResult]) -> None:
+def test_one_of_many_standbys_leads(results: dict[str, ScenarioResult]) -> None:
     assert results["crowd"].figures["leaders among them"] == 1

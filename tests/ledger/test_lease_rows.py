@@ -32,12 +32,12 @@ def create_rows(request: pytest.FixtureRequest) -> RowsPair:
     return SqlLeaseStore(url, "eph"), SqlLeaseStore(url, "eph")
 
 
-def test_a_new_row_is_not_free(rows: RowsPair) -> None:
+def test_new_row_is_not_free(rows: RowsPair) -> None:
     assert rows[0].read() == rows[1].read() == LeaseRow(UNKNOWN_HOLDER, 0, 0)
     assert not rows[0].read().is_released
 
 
-def test_of_two_that_saw_the_same_one_takes_it(rows: RowsPair) -> None:
+def test_one_of_two_with_the_same_view_takes_it(rows: RowsPair) -> None:
     one, two = rows
     seen = one.read()
     assert two.read() == seen
@@ -45,7 +45,7 @@ def test_of_two_that_saw_the_same_one_takes_it(rows: RowsPair) -> None:
     assert two.read().holder == "one"
 
 
-def test_a_renewal_makes_what_was_seen_old(rows: RowsPair) -> None:
+def test_renewal_invalidates_what_was_seen(rows: RowsPair) -> None:
     one, two = rows
     one.take(one.read(), "one")
     seen = two.read()
@@ -54,7 +54,7 @@ def test_a_renewal_makes_what_was_seen_old(rows: RowsPair) -> None:
     assert two.take(two.read(), "two") == 2
 
 
-def test_who_was_replaced_can_neither_renew_nor_give_back(rows: RowsPair) -> None:
+def test_replaced_holder_can_neither_renew_nor_release(rows: RowsPair) -> None:
     one, two = rows
     one.take(one.read(), "one")
     two.take(two.read(), "two")
@@ -66,7 +66,7 @@ def test_who_was_replaced_can_neither_renew_nor_give_back(rows: RowsPair) -> Non
     assert two.read() == before
 
 
-def test_what_is_given_back_is_free_and_keeps_its_epoch(rows: RowsPair) -> None:
+def test_released_row_is_free_and_keeps_its_epoch(rows: RowsPair) -> None:
     one, two = rows
     one.take(one.read(), "one")
     one.release("one")
@@ -76,7 +76,7 @@ def test_what_is_given_back_is_free_and_keeps_its_epoch(rows: RowsPair) -> None:
 
 
 @pytest.mark.real
-def test_of_many_at_the_same_time_one_takes_it(server: PostgresServer) -> None:
+def test_one_of_many_concurrent_candidates_takes_it(server: PostgresServer) -> None:
     url = server.url(server.create_database())
     all_rows = [SqlLeaseStore(url, "eph") for _ in range(8)]
     seen = [each.read() for each in all_rows]
@@ -97,7 +97,7 @@ def test_of_many_at_the_same_time_one_takes_it(server: PostgresServer) -> None:
 
 
 @pytest.mark.real
-def test_leases_of_two_names_have_nothing_to_do_with_each_other(server: PostgresServer) -> None:
+def test_leases_of_two_names_are_independent(server: PostgresServer) -> None:
     url = server.url(server.create_database())
     one, two = SqlLeaseStore(url, "eph"), SqlLeaseStore(url, "eph-staging")
     assert (one.take(one.read(), "me"), two.take(two.read(), "me")) == (1, 1)
@@ -107,7 +107,7 @@ def test_leases_of_two_names_have_nothing_to_do_with_each_other(server: Postgres
     two.close()
 
 
-def test_no_server_is_said_without_the_password() -> None:
+def test_missing_server_is_reported_without_the_password() -> None:
     rows = SqlLeaseStore(f"postgresql://eph:{PASSWORD}@127.0.0.1:{free_port()}/eph", "eph")
     with pytest.raises(LeaseUnavailable, match=r"eph@127\.0\.0\.1.*refused") as caught:
         rows.read()

@@ -1,6 +1,6 @@
 """The event log: one contract on the store and on its fake, and what the store does while its database is down.
 
-Proves O1: on SQLite the loop goes on, the gap is recorded, nothing is lost that need not be. A PostgreSQL that dies
+Proves O1: on SQLite the loop continues, the gap is recorded, and nothing is lost unnecessarily. A PostgreSQL that dies
 is in test_ledger_postgres.
 """
 
@@ -62,7 +62,7 @@ def messages(ledger: Ledger) -> list[str]:
     return [found.message for found in ledger.events()]
 
 
-def test_what_is_recorded_is_read_back_whole(ledger: Ledger) -> None:
+def test_recorded_events_are_read_back_completely(ledger: Ledger) -> None:
     ledger.record(event("one"))
     (found,) = ledger.events()
     assert found == Event(
@@ -80,7 +80,7 @@ def test_events_are_paged_oldest_first(ledger: Ledger) -> None:
     assert ledger.events(limit=0) == []
 
 
-def test_newest_gives_the_last_ones_in_their_order(ledger: Ledger) -> None:
+def test_newest_returns_the_last_ones_in_order(ledger: Ledger) -> None:
     for number in range(5):
         ledger.record(event(str(number)))
     assert [found.message for found in ledger.events(limit=2, newest=True)] == ["3", "4"]
@@ -109,12 +109,12 @@ def test_many_threads_lose_nothing(ledger: Ledger) -> None:
     assert [each.id for each in found] == sorted({each.id for each in found})
 
 
-def test_what_people_wrote_is_kept_as_it_is(ledger: Ledger) -> None:
+def test_user_input_is_stored_unchanged(ledger: Ledger) -> None:
     ledger.record(event("'; DROP TABLE events; -- \u202e ünïcode 🦊"))
     assert messages(ledger) == ["'; DROP TABLE events; -- \u202e ünïcode 🦊"]
 
 
-def test_a_store_survives_its_process(tmp_path: Path) -> None:
+def test_store_survives_its_process(tmp_path: Path) -> None:
     with closing(SqlLedger(url(tmp_path / "l.db"))) as first:
         first.record(event("one"))
     with closing(SqlLedger(url(tmp_path / "l.db"))) as second:
@@ -129,7 +129,7 @@ def test_times_are_utc_whatever_the_zone(tmp_path: Path) -> None:
         assert ledger.events()[0].at.isoformat() == "2026-11-21T04:00:00+00:00"
 
 
-def test_an_event_that_a_database_would_refuse_is_mended_not_lost(tmp_path: Path) -> None:
+def test_event_that_a_database_would_reject_is_adapted_not_lost(tmp_path: Path) -> None:
     with closing(SqlLedger(url(tmp_path / "l.db"))) as ledger:
         ledger.record(event("a\x00b\udc80", "s" * 999))
         (found,) = ledger.events()
@@ -147,14 +147,14 @@ def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """The database as another process that writes for ever leaves it: every write of ours fails."""
+    """The database as a process that writes forever leaves it: every write of ours fails."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
 
-def test_while_the_database_is_down_events_wait_and_the_gap_is_told(tmp_path: Path) -> None:
+def test_events_wait_while_the_database_is_down_and_the_gap_is_recorded(tmp_path: Path) -> None:
     clock = FakeMonotonic()
     with closing(SqlLedger(url(tmp_path / "l.db"), buffer=3, monotonic=clock)) as ledger:
         ledger.record(event("before"))
@@ -173,7 +173,7 @@ def test_while_the_database_is_down_events_wait_and_the_gap_is_told(tmp_path: Pa
         assert sum(found.kind == EventKind.LEDGER_GAP for found in ledger.events()) == 1
 
 
-def test_a_dead_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
+def test_dead_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
     clock = FakeMonotonic()
     with closing(SqlLedger(url(tmp_path / "l.db"), monotonic=clock)) as ledger:
         ledger.record(event("before"))
@@ -187,7 +187,7 @@ def test_a_dead_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
         assert messages(ledger)[:3] == ["before", "late", "still quiet"]
 
 
-def test_a_start_without_a_database_is_a_start(tmp_path: Path) -> None:
+def test_starts_without_a_database(tmp_path: Path) -> None:
     clock = FakeMonotonic()
     (tmp_path / "l.db").mkdir()
     with closing(SqlLedger(url(tmp_path / "l.db"), monotonic=clock)) as ledger:
@@ -201,7 +201,7 @@ def test_a_start_without_a_database_is_a_start(tmp_path: Path) -> None:
         assert ledger.events(newest=True, limit=1)[0].data == {"late": "2", "lost": "0"}
 
 
-def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
+def test_queued_events_are_written_on_close(tmp_path: Path) -> None:
     ledger = SqlLedger(url(tmp_path / "l.db"), monotonic=FakeMonotonic())
     ledger.record(event("before"))
     assert messages(ledger) == ["before"]
@@ -213,7 +213,7 @@ def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
         assert messages(again)[:2] == ["before", "late"]
 
 
-def test_recording_after_the_end_is_no_error(tmp_path: Path) -> None:
+def test_recording_after_close_is_no_error(tmp_path: Path) -> None:
     ledger = SqlLedger(url(tmp_path / "l.db"))
     ledger.close()
     ledger.record(event("too late"))

@@ -1,6 +1,6 @@
 """A real PostgreSQL that is killed, frozen or cut off while the ledger records (O1), and its password (S4).
 
-Nothing raises, nothing blocks, what was kept is written in its order and once, and the gap is told.
+Nothing raises, nothing blocks, kept events are written in order and once, and the gap is recorded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator.demo.free_ports import free_port
-from orchestrator.ledger import database_engine, schema_upgrade, sql_ledger
+from orchestrator.ledger import database_engine, schema_upgrade
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable, SqlLedger
@@ -27,23 +27,22 @@ pytestmark = pytest.mark.real
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 WRITE_SECONDS = 0.2
-"""Seconds that recording may take, whatever the database does."""
+"""The maximum number of seconds for recording, whatever the database does."""
 READ_SECONDS = 12.0
-
-
-@pytest.fixture(autouse=True)
-def short_retry_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_ledger, "QUIET_SECONDS", 0.5)
 
 
 @pytest.fixture
 def ledger(server: PostgresServer) -> Iterator[SqlLedger]:
-    with closing(SqlLedger(server.url(server.create_database()))) as made:
+    with closing(open_ledger(server.url(server.create_database()))) as made:
         yield made
 
 
+def open_ledger(url: str) -> SqlLedger:
+    return SqlLedger(url, retry_seconds=0.5)
+
+
 def record(ledger: SqlLedger, *numbers: int) -> float:
-    """The longest that any of it took."""
+    """Returns the longest time that any of it took."""
     longest = 0.0
     for number in numbers:
         began = time.monotonic()
@@ -82,7 +81,7 @@ def failed_read_seconds(ledger: SqlLedger) -> float:
     return time.monotonic() - began
 
 
-def test_killed_and_restored_it_gets_all_in_order_and_the_gap(
+def test_after_a_kill_and_restore_it_gets_all_in_order_and_the_gap(
     server: PostgresServer, ledger: SqlLedger, caplog: pytest.LogCaptureFixture
 ) -> None:
     record(ledger, *range(5))
@@ -99,8 +98,8 @@ def test_killed_and_restored_it_gets_all_in_order_and_the_gap(
     assert PASSWORD not in caplog.text
 
 
-def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: PostgresServer, ledger: SqlLedger) -> None:
-    """A commit whose answer is lost is tried again: the marks keep the event from being there twice."""
+def test_kill_during_a_write_loses_and_duplicates_nothing(server: PostgresServer, ledger: SqlLedger) -> None:
+    """A commit whose response is lost is retried: the marks keep the event from being stored twice."""
     stop = threading.Event()
     longest: list[float] = []
     written: list[int] = []
@@ -128,10 +127,8 @@ def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: Post
 
 
 @pytest.mark.long
-def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(
-    server: PostgresServer, ledger: SqlLedger
-) -> None:
-    """A stopped server closes nothing: only our own clock ends the waiting."""
+def test_frozen_server_is_given_up_soon_and_gets_all_when_it_resumes(server: PostgresServer, ledger: SqlLedger) -> None:
+    """A paused server closes nothing: only our own clock ends the waiting."""
     record(ledger, 0)
     assert numbers(ledger.events()) == [0]
     server.send_signal(signal.SIGSTOP)
@@ -145,9 +142,9 @@ def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(
 
 
 @pytest.mark.long
-def test_cut_off_without_a_goodbye_it_ends_in_time(server: PostgresServer) -> None:
+def test_silently_cut_connection_ends_in_time(server: PostgresServer) -> None:
     with postgres_server.cuttable_proxy(server.port) as line:
-        ledger = SqlLedger(server.url(server.create_database(), line.port))
+        ledger = open_ledger(server.url(server.create_database(), line.port))
         record(ledger, 0)
         assert numbers(ledger.events()) == [0]
         line.cut()
@@ -162,8 +159,8 @@ def test_cut_off_without_a_goodbye_it_ends_in_time(server: PostgresServer) -> No
         assert time.monotonic() - began < 20
 
 
-def test_a_start_without_a_server_is_a_start() -> None:
-    ledger = SqlLedger(unreachable_url())
+def test_starts_without_a_server() -> None:
+    ledger = open_ledger(unreachable_url())
     assert record(ledger, *range(3)) < WRITE_SECONDS
     assert failed_read_seconds(ledger) < READ_SECONDS
     ledger.close()
@@ -173,10 +170,10 @@ def unreachable_url() -> str:
     return f"postgresql://eph:{PASSWORD}@127.0.0.1:{free_port()}/eph"
 
 
-def test_two_replicas_number_their_events_in_the_order_in_which_they_appear(server: PostgresServer) -> None:
+def test_two_replicas_number_events_in_the_order_they_appear(server: PostgresServer) -> None:
     """A reader that pages by number must not miss one that was committed later."""
     url = server.url(server.create_database())
-    with closing(SqlLedger(url)) as one, closing(SqlLedger(url)) as two, closing(SqlLedger(url)) as reader:
+    with closing(open_ledger(url)) as one, closing(open_ledger(url)) as two, closing(open_ledger(url)) as reader:
         reader.events()
         threads = [threading.Thread(target=record, args=(each, *range(60))) for each in (one, two)]
         for thread in threads:
@@ -189,9 +186,7 @@ def test_two_replicas_number_their_events_in_the_order_in_which_they_appear(serv
         assert seen == [event.id for event in reader.events(limit=500)]
 
 
-def test_a_replica_that_stops_in_the_middle_of_writing_does_not_hold_the_others_up(
-    server: PostgresServer, ledger: SqlLedger
-) -> None:
+def test_replica_that_stops_while_writing_does_not_block_the_others(server: PostgresServer, ledger: SqlLedger) -> None:
     record(ledger, 0)
     assert numbers(ledger.events()) == [0]
     engine = database_engine.create_engine(ledger._engine.url.render_as_string(hide_password=False))
@@ -206,9 +201,9 @@ def test_a_replica_that_stops_in_the_middle_of_writing_does_not_hold_the_others_
 # --- what may be told
 
 
-def test_a_wrong_password_is_not_told(server: PostgresServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_password_is_not_revealed(server: PostgresServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    ledger = SqlLedger(server.url(server.create_database()).replace(PASSWORD, "another-secret"))
+    ledger = open_ledger(server.url(server.create_database()).replace(PASSWORD, "another-secret"))
     record(ledger, 1)
     with pytest.raises(LedgerUnavailable, match="password authentication failed") as caught:
         ledger.events()
@@ -227,9 +222,9 @@ def test_a_wrong_password_is_not_told(server: PostgresServer, caplog: pytest.Log
         (f"nonsense+driver://eph:{PASSWORD}@host/eph", "SQLite and PostgreSQL"),
     ],
 )
-def test_a_url_that_is_wrong_says_so_and_not_itself(url: str, said: str) -> None:
+def test_wrong_url_is_reported_without_repeating_it(url: str, said: str) -> None:
     with pytest.raises(database_engine.BadDatabaseUrl) as caught:
-        SqlLedger(url)
+        open_ledger(url)
     assert said in str(caught.value)
     assert PASSWORD not in str(caught.value)
 
@@ -244,7 +239,7 @@ def test_a_password_among_the_parameters_is_not_told() -> None:
 def test_the_line_of_these_tests_does_pass_things_on(server: PostgresServer) -> None:
     with (
         postgres_server.cuttable_proxy(server.port) as line,
-        closing(SqlLedger(server.url(server.create_database(), line.port))) as ledger,
+        closing(open_ledger(server.url(server.create_database(), line.port))) as ledger,
     ):
         assert isinstance(line, CuttableProxy)
         record(ledger, 7)

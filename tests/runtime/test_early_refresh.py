@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.port import ForgeUnavailable
+from stacks import keys
 from tests.worlds.composition import INTERVAL
 from tests.worlds.eph_files import eph_yaml
 from tests.worlds.world import World
@@ -23,7 +23,7 @@ async def test_only_what_changed_is_read_early(world: World) -> None:
     await world.run_cycle()
     assert take_listed(world) == ["acme/pay", "acme/shop"]
     number = world.open_pull()
-    await world.loop.cycle(True, frozenset({Key(world.shop.id, number)}))
+    await world.loop.cycle(True, frozenset({keys.pull_request(world.shop.id, number)}))
     assert take_listed(world) == ["acme/shop"]
     assert world.view(number) is not None
     await world.loop.cycle(True, frozenset({pay.id, 4711}))

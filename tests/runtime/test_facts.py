@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.model.image_lookup import ImageLookup
-from orchestrator.core.model.world import CompletedRepair, Intent, IntentKind, Key, PullRequest, PullState
+from orchestrator.core.model.world import CompletedRepair, Intent, IntentKind, PullRequest, PullState
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.commits import FirstSeenCommits
@@ -17,15 +17,15 @@ from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.facts.suite_history import SuiteHistory
-from stacks import names
+from stacks import keys, names
 from stacks.model import OperationResult, OperationVerb, Outcome, StackSnapshot
 from tests.worlds.eph_files import BAD_YAML
 from tests.worlds.world import World
 from tests.worlds.world_process import START
 
 REPOSITORY = 28
-KEY = Key(REPOSITORY, 1)
-REF = names.stack_ref(REPOSITORY, "shop", 1)
+KEY = keys.pull_request(REPOSITORY, 1)
+REF = names.stack_ref(keys.pull_request(REPOSITORY, 1), "shop")
 
 
 def result_of(verb: OperationVerb, outcome: Outcome, commit: str = "a" * 40) -> OperationResult:

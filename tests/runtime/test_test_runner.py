@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.core.model.world import Key, PullRequest, PullState, Recipe, RepositoryFacts, Request
+from orchestrator.core.model.world import PullRequest, PullState, Recipe, RepositoryFacts, Request
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult
 from orchestrator.core.views.environment_views import EnvironmentView
@@ -31,10 +31,10 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDep
 from programs.redaction import Redactor
 from programs.registry import Target
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
-from stacks import names, process_identity
+from stacks import keys, names, process_identity
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-REF = names.stack_ref(8, "acme/shop", 1)
+REF = names.stack_ref(keys.pull_request(8, 1), "acme/shop")
 A, B = "a" * 40, "b" * 40
 TOKEN = "a-preview-token-of-some-length"
 
@@ -80,7 +80,7 @@ class RunnerSetup:
         self.tester = SuiteRunner(bench)
 
     def cycle_result(self) -> CycleResult:
-        key = Key(8, 1)
+        key = keys.pull_request(8, 1)
         spec = EnvironmentSpec(
             "shop-1", "shop-1.localhost", "local", "shop", GitSource("x", self.commit, "b"), (ServiceSpec("web", "x"),)
         )
@@ -88,7 +88,7 @@ class RunnerSetup:
         pull = PullRequest(
             key, PullState.OPEN, "t", frozenset({"preview"}), "ann", self.commit, "b", "main", "u", self.fork
         )
-        facts = RepositoryFacts(8, "acme/shop", True, requests={1: Request(pull, recipe)})
+        facts = RepositoryFacts(8, "acme/shop", True, requests={key: Request(pull, recipe)})
         view = EnvironmentView(
             REF, key, "acme/shop", "shop-1", "shop-1.localhost", self.phase, (), url="http://shop-1.localhost:8080",
             commit=self.commit, wanted_commit=self.commit, ready_at=AT,
@@ -136,7 +136,7 @@ async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(
     assert verdicts == {
         "good": (SuiteOutcome.PASSED, ""),
         "bad": (SuiteOutcome.FAILED, "exit status 3"),
-        "after": (SuiteOutcome.SKIPPED, "skipped because bad did not pass"),
+        "after": (SuiteOutcome.SKIPPED, "skipped because bad didn't pass"),
         "cannot": (SuiteOutcome.SKIPPED, "no browser here"),
     }
     assert setup.tester.log_lines(REF, "good", 10) == [f"http://shop-1.localhost:8080 good {A} UTC"]

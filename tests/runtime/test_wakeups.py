@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from orchestrator.core.model.world import Key
 from orchestrator.runtime.wakeups import FULL_REFRESH, NO_REFRESH, Refresh, Wakeups
+from stacks import keys
 
 
 async def test_wakes_before_a_wait_are_one_and_the_strongest_counts() -> None:
@@ -31,8 +31,8 @@ async def test_what_changed_is_all_that_is_asked_until_somebody_wants_everything
     wakeups = Wakeups()
     wakeups.wake(scope=7)
     wakeups.wake()
-    wakeups.wake(scope=Key(8, 3))
-    assert await wakeups.wait(60) == Refresh(True, frozenset({7, Key(8, 3)}))
+    wakeups.wake(scope=keys.pull_request(8, 3))
+    assert await wakeups.wait(60) == Refresh(True, frozenset({7, keys.pull_request(8, 3)}))
     for wake in ({"scope": 7}, {"refresh": True}, {"scope": 8}):
         wakeups.wake(**wake)
     assert await wakeups.wait(60) == FULL_REFRESH

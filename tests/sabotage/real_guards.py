@@ -1,4 +1,5 @@
-"""Guards that only the real thing has: processes, files, locks, sandboxes, signatures. A test of each shows it."""
+"""Guards that exist only in the real components: processes, files, locks, sandboxes, signatures. A test detects
+each."""
 
 from __future__ import annotations
 
@@ -43,12 +44,12 @@ FILES = (
     Guard(
         "passwords are taken out of what people are told", "secrets",
         (Patch("programs/redaction.py", "    return _PASSWORD.sub(rf\"\\1{MASK}@\", text)", "    return text"),),
-        test="tests/targets/local/test_checkouts.py::test_a_clone_url_keeps_its_password_from_command_lines_and_errors",
+        test="tests/targets/local/test_checkouts.py::test_password_of_a_clone_url_stays_off_command_lines_and_errors",
     ),
     Guard(
         "a preview gets nothing of the server's environment", "secrets",
         (Patch("programs/kit/processes/sandbox.py", "    clean = {**base_env(settings, workspace, how), **env}", "    clean = {**os.environ, **base_env(settings, workspace, how), **env}"),),
-        test="tests/targets/local/test_names_and_settings.py::test_without_a_sandbox_the_environment_is_still_clean",
+        test="tests/targets/local/test_names_and_settings.py::test_without_a_sandbox_the_environment_variables_are_still_clean",
     ),
     Guard(
         "an operation that heeds nothing is killed", "stuck",
@@ -77,12 +78,12 @@ PROCESSES = (
     Guard(
         "a tag of a stack that never came to be goes", "leaks",
         (Patch(FILE_BACKEND, "        if not self.exists(ref):\n            self.forget(ref)", "        return"),),
-        test=f"{CRASHES}::test_one_that_ends_before_its_stack_is_there_leaves_no_tag",
+        test=f"{CRASHES}::test_operation_that_ends_before_its_stack_exists_leaves_no_tag",
     ),
     Guard(
         "a tag that was cut does not stop a destroy", "stuck",
         (Patch(FILE_BACKEND, "        self._delete_corrupt_tag(ref)\n", ""),),
-        test=f"{CRASHES}::test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same",
+        test=f"{CRASHES}::test_stack_with_a_truncated_tag_is_destroyed",
     ),
     Guard(
         "a record goes only when its pull request was told", "lies",
@@ -93,18 +94,18 @@ PROCESSES = (
         "a record goes only when its destroy succeeded", "leaks",
         (Patch(LIFECYCLE, "            self._destroy_resources(stack)\n", "            with contextlib.suppress(Exception):\n                self._destroy_resources(stack)\n"),
          Patch(LIFECYCLE, "remove_stack(ref.stack)", "remove_stack(ref.stack, force=True)")),
-        test="tests/stacks/test_lifecycle.py::test_a_destroy_that_fails_keeps_the_record",
+        test="tests/stacks/test_lifecycle.py::test_failed_destroy_keeps_the_record",
     ),
     Guard(
         "an old tag does not reach a new stack", "lies",
         (Patch(LIFECYCLE, 'kept = "" if fresh else tag.incarnation', 'kept = tag.incarnation'),
          Patch(LIFECYCLE, "before = None if fresh else self._backend.read_tag(ref)", "before = self._backend.read_tag(ref)")),
-        test="tests/stacks/test_lifecycle.py::test_a_first_up_starts_three_processes_at_most_and_an_update_two",
+        test="tests/stacks/test_lifecycle.py::test_first_up_starts_at_most_three_processes_and_an_update_two",
     ),
     Guard(
         "one operation on a stack, in the pool too", "overlaps",
         (Patch("stacks/executors/process/process_executor.py", "        if operation.ref in self._busy_stacks:", "        if False:"),),
-        test=f"{CONTRACT}::test_an_interrupt_is_not_a_try",
+        test=f"{CONTRACT}::test_interrupt_is_not_an_attempt",
     ),
 )  # fmt: skip
 

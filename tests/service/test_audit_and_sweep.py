@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from programs.inventory import HeldResource
-from stacks import names
+from stacks import keys, names
 from stacks.executors.fake import FakeExecutor
 from tests.stack_folders import file_backend, operation_folder, records_of
 from tests.worlds.fake_machine import FakeMachine
@@ -128,7 +128,7 @@ async def test_unreadable_target_is_not_reported_clean(audit_setup: AuditSetup) 
 async def test_sweep_removes_our_orphaned_files_and_keeps_foreign_ones(audit_setup: AuditSetup) -> None:  # C2, L8
     number, _ = await audit_setup.create_environment()
     store = file_backend(audit_setup.settings)
-    ours, theirs = names.stack_ref(8, "acme/shop", 99), store.folder / ".pulumi/stacks/payroll"
+    ours, theirs = names.stack_ref(keys.pull_request(8, 99), "acme/shop"), store.folder / ".pulumi/stacks/payroll"
     planted = [
         store.tag_file(ours),
         audit_setup.settings.work / ("0" * 32),

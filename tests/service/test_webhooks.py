@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.core.model.world import Key
 from orchestrator.demo.free_ports import free_port
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.github.webhooks.webhook_events import GitHubWebhooks
@@ -25,6 +24,7 @@ from orchestrator.service.fake import FakeEnvironmentService
 from orchestrator.service.webhook_receiver import WebhookEndpoint, WebhookReceiver, _explain_response
 from orchestrator.surfaces.api.api_settings import webhook_path
 from orchestrator.surfaces.api.app import create_app
+from stacks import keys
 from tests.surfaces.api_server import TOKENS, api_settings, serve
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -41,7 +41,7 @@ LABELED = {
 
 
 NO_HOOKS = WebhookStatus()
-ONE_PULL_REQUEST = Refresh(True, frozenset({Key(7, 3)}))
+ONE_PULL_REQUEST = Refresh(True, frozenset({keys.pull_request(7, 3)}))
 
 
 def labeled_at(text: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_webhook_wakes_its_pull_request_and_records_its_id() -> None:
     """L1; the audit names the delivery."""
     heard = WebhookSetup()
     assert heard.send("pull_request", LABELED)
-    assert heard.pending_wake == Refresh(True, frozenset({Key(7, 3)}))
+    assert heard.pending_wake == Refresh(True, frozenset({keys.pull_request(7, 3)}))
     assert heard.recorded_messages() == ["pull_request: reading pull request #3 of repository 7 (delivery d-1)"]
 
 

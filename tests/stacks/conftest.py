@@ -1,4 +1,4 @@
-"""The real Pulumi in a folder of its own."""
+"""The real Pulumi in its own folder."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A target for tests: its parts are files, and what they do is told by files in a ``control`` folder.
+"""A target for tests: its resources are files, and files in a ``control`` folder control it.
 
-``hold-<environment>``: making, changing and removing wait while it is there, and give up when the operation is to end
-early, except when it says ``stubborn``. ``fail-<environment>``: making and
-changing raise its text. ``noise-<environment>``: making prints its bytes first. What was done stands in ``journal``,
-a line for each begin and end. It is registered as real targets are, by an entry point.
+``hold-<environment>``: creating, updating and removing wait while the file exists, and stop when the operation is
+interrupted, unless it contains ``stubborn``. ``fail-<environment>``: creating and updating raise its text.
+``noise-<environment>``: creating prints its bytes first. ``journal`` has a line for each start and end. It is
+registered like real targets, by an entry point.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A bench for operations: a folder of its own, the real Pulumi behind a counting ``pulumi`` on PATH, the probe target.
+"""A bench for operations: its own folder, the real Pulumi behind a counting ``pulumi`` on PATH, the probe target.
 
-The same verbs on the fake and on the real thing, so that one contract can be told for both.
+The same verbs for the fake and the real executor, so that one contract suite tests both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
-from stacks import names
+from stacks import keys, names
 from stacks.backends.file.file_backend import FileBackend
 from stacks.backends.inventory import StackInventory
 from stacks.executors.fake import FakeExecutor
@@ -38,18 +38,20 @@ def sha(text: str) -> str:
 
 
 def ref(number: int) -> StackRef:
-    return names.stack_ref(REPOSITORY, SHOP, number)
+    return names.stack_ref(keys.pull_request(REPOSITORY, number), SHOP)
 
 
 @dataclass(frozen=True)
 class OperationFactory:
-    """Operations as the plan would order them."""
+    """Operations as the planner would create them."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def tag(self, number: int, commit: str, **changes: Any) -> StackTag:
         seen = datetime.now(UTC)
-        made = StackTag(REPOSITORY, SHOP, number, f"shop-probe-{number}", "", sha(commit), seen, target="probe")
+        made = StackTag(
+            keys.pull_request(REPOSITORY, number), SHOP, f"shop-probe-{number}", "", sha(commit), seen, target="probe"
+        )
         return replace(made, **changes)
 
     def up(self, number: int, commit: str, parts: tuple[str, ...] = ("web",), **changes: Any) -> Operation:
@@ -181,7 +183,7 @@ class RealBench:
         self.control_file("fail", number).unlink(missing_ok=True)
 
     async def wait_until_running(self, number: int) -> None:
-        """Until a resource of it is being worked on."""
+        """Until one of its resources is being worked on."""
         name = f"shop-probe-{number}"
         await wait_until(lambda: any(line.split()[0] in START_WORDS for line in self.journal(name)[-1:]))
 
@@ -190,19 +192,19 @@ class RealBench:
         lines = path.read_text().splitlines() if path.exists() else []
         return [line for line in lines if line.split()[1] == name]
 
-    # --- what is there
+    # --- inspection
 
     def created_files(self) -> dict[str, str]:
         root = self.target / "made"
         return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
 
     def pulumi_commands(self) -> list[str]:
-        """The command lines of all ``pulumi`` processes so far, by the wrapper on PATH."""
+        """The command lines of all ``pulumi`` processes so far, recorded by the wrapper on PATH."""
         path = self.folder / "started"
         return path.read_text().splitlines() if path.exists() else []
 
     def pulumi(self, *words: str) -> str:
-        """As a person would call it, with the environment that Eph prints."""
+        """Like a person would call it, with the environment that Eph prints."""
         env = {**os.environ, **self.settings.environment()}
         done = subprocess.run(
             [self.folder / "real-pulumi", *words], env=env, cwd=self.folder, capture_output=True, text=True, check=True
@@ -210,7 +212,7 @@ class RealBench:
         return done.stdout
 
     def remaining_files(self) -> list[str]:
-        """Files in the folders of operations, other than the store's own marker and the logs of what still exists."""
+        """Files in the folders of operations, other than the store's own marker and the logs of existing stacks."""
         found = [*_files(self.backend.folder), *_files(self.records), *_files(self.folder / "tmp")]
         warm = {interpreter.folder for interpreter in self.operations._workers.idle}
         found += [path for path in _files(self.settings.work) if path.parent not in warm]
@@ -232,7 +234,7 @@ async def wait_until(condition: Callable[[], bool], seconds: float = TIMEOUT) ->
 
 
 def create_real_bench(folder: Path, monkeypatch: Any) -> RealBench:
-    """``monkeypatch`` sets variables for the test: the folder for temporary files, and where the entry point lies."""
+    """``monkeypatch`` sets variables for the test: the folder for temporary files, and where the entry point is."""
     found = pulumi_cli.find()
     for name in ("bin", "tmp", "target/control", "site/eph_probe-1.dist-info"):
         (folder / name).mkdir(parents=True)

@@ -1,6 +1,6 @@
-"""Operations on real Pulumi with a tiny target: what they cost, what they leave, what they never show.
+"""Operations with the real Pulumi and a tiny target: what they cost, what they leave, what they never reveal.
 
-Pitfalls, section one: each test names the line it holds.
+Pitfalls, section one: each test names its own.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.stacks.stack_bench import RealBench, record_of, ref, run_operation, s
 pytestmark = pytest.mark.real
 
 
-async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real: RealBench) -> None:
+async def test_first_up_starts_at_most_three_processes_and_an_update_two(real: RealBench) -> None:
     """Budget and pitfall '10 processes where 2 would do', counted by the pulumi on PATH, not by us. P9, O3 (file): a
     person sees pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log,
     temporary folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
     old = real.factory.tag(1, "ffff", keep=True, incarnation="before")
-    real.backend.write_tag(ref(1), old)  # an earlier stack's, that outlived it
+    real.backend.write_tag(ref(1), old)  # an earlier stack's, that survived it
     result = await run_operation(real, real.factory.up(1, "aaaa"))
     assert result.outcome is Outcome.SUCCEEDED
     tag = record_of(real, 1).tag
@@ -54,7 +54,7 @@ async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real:
     assert "eph-shop-9ix" not in kept
 
 
-async def test_a_secret_is_nowhere_but_encrypted_in_the_state(real: RealBench) -> None:
+async def test_secret_is_only_in_the_encrypted_state(real: RealBench) -> None:
     """S4 and pitfall 'outputs return secrets in plaintext': not in progress, result, log, last result or store."""
     told: list[str] = []
     result = await run_operation(real, real.factory.up(1, "aaaa"), told)
@@ -68,9 +68,9 @@ async def test_a_secret_is_nowhere_but_encrypted_in_the_state(real: RealBench) -
     assert len(state) < 30_000, "a pickled provider lies in the state of each resource: keep it small"
 
 
-async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: RealBench) -> None:
-    """L6; pitfalls: programs in one process share globals, and a byte that is no UTF-8 or ten megabytes on one line
-    kill the SDK's reader and the call never returns."""
+async def test_two_concurrent_stacks_of_one_project_one_with_much_output(real: RealBench) -> None:
+    """L6; pitfalls: programs in one process share globals, and a byte that isn't UTF-8 or ten megabytes on one line
+    crash the SDK's reader and the call never returns."""
     noise = b"\xff\xfe no utf-8 \n" + b"x" * 10_000_000 + b"\n"
     real.control_file("noise", 1).write_bytes(noise)
     real.fail(2, "first line\n" + "y" * 10_000_000)
@@ -89,12 +89,12 @@ async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: R
 
 
 @pytest.mark.long
-async def test_a_deadline_is_a_failure(real: RealBench) -> None:
-    """Pitfall 'no timeout and no handle on the child process' (pulumi #9103): it ends, gracefully, as a failed try,
-    even when a provider does not heed: it is ended, and Pulumi saves that as an error."""
+async def test_missed_deadline_is_a_failure(real: RealBench) -> None:
+    """Pitfall 'no timeout and no handle on the child process' (pulumi #9103): it ends gracefully as a failed attempt,
+    even if a provider doesn't react: it is killed, and Pulumi saves that as an error."""
     began = time.monotonic()
     await run_operation(real, real.factory.up(1, "aaaa"))
-    deadline = round(2 * (time.monotonic() - began))  # on a machine of any speed, it is at work on the part by then
+    deadline = round(2 * (time.monotonic() - began))  # on a machine of any speed, it is working on the resource by then
     real.control_file("hold", 1).write_text("stubborn")
     result = await run_operation(real, real.factory.up(1, "bbbb", deadline=float(deadline)))
     assert (result.outcome, result.error) == (Outcome.FAILED, f"it exceeded its deadline of {deadline} s")
@@ -104,9 +104,9 @@ async def test_a_deadline_is_a_failure(real: RealBench) -> None:
     assert (after.history[-1].commit, after.history[-1].outcome) == (sha("bbbb"), Outcome.FAILED)
 
 
-async def test_whose_a_lock_is(real: RealBench) -> None:
-    """L8 and pitfall 'break a lock only when its owner is ours and proven dead': another host's stays and is told
-    with the command that helps; one whose pid was used again is broken, and the operation goes on."""
+async def test_lock_owners(real: RealBench) -> None:
+    """L8 and pitfall 'break a lock only when its owner is ours and proven dead': another host's lock stays and is
+    reported with a command; one whose pid was reused is broken, and the operation continues."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     folder = real.backend.lock_folder(ref(1))
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,8 +126,8 @@ async def test_whose_a_lock_is(real: RealBench) -> None:
     assert any("took over a lock whose owner is dead" in line for line in told)
 
 
-async def test_the_wrong_key_is_said_clearly(real: RealBench) -> None:
-    """Pitfall 'error classes come from regular expressions over text': one sentence, and no retry that cannot help."""
+async def test_wrong_key_is_reported_clearly(real: RealBench) -> None:
+    """Pitfall 'error classes come from regular expressions over text': one sentence, and no retry that can't help."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     real.settings.passphrase_file.write_text("another passphrase")
     result = await run_operation(real, real.factory.up(1, "bbbb"))
@@ -137,9 +137,9 @@ async def test_the_wrong_key_is_said_clearly(real: RealBench) -> None:
     assert real.created_files() == {"shop-probe-1/web": sha("aaaa")}
 
 
-async def test_a_shell_that_knows_another_pulumi(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables of the operator's shell do not reach our stacks; a foreign stack in our store is counted, never
-    listed, never touched."""
+async def test_shell_variables_for_another_pulumi_are_ignored(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the operator's shell don't reach our stacks; a foreign stack in our store is counted, never listed,
+    never touched."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the shell's")
     monkeypatch.setenv("PULUMI_DIY_BACKEND_GZIP", "true")
     foreign = real.backend.state_file(StackRef("payroll", "production"))
@@ -155,8 +155,8 @@ async def test_a_shell_that_knows_another_pulumi(real: RealBench, monkeypatch: p
     assert foreign.exists()
 
 
-async def test_a_program_that_is_wrong_and_a_target_that_is_not_there(real: RealBench) -> None:
-    """One sentence, and the last lines of why; the last result is read back whole."""
+async def test_failing_program_and_missing_target(real: RealBench) -> None:
+    """One sentence, and the last lines of output; the last result is read back completely."""
     twice = await run_operation(real, real.factory.up(1, "aaaa", ("web", "web")))
     assert twice.outcome is Outcome.FAILED
     assert "web" in " ".join([twice.error, *twice.tail])
@@ -177,8 +177,8 @@ def _texts(folder: Path) -> dict[Path, str]:
     return {path: path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()}
 
 
-async def test_a_destroy_that_fails_keeps_the_record(real: RealBench) -> None:
-    """L7, pitfall 6: what could not be removed is still on record, and goes with the next try."""
+async def test_failed_destroy_keeps_the_record(real: RealBench) -> None:
+    """L7, pitfall 6: what couldn't be removed stays on record, and is removed by the next attempt."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     stays = real.control_file("undeletable", 1)
     stays.write_text("a namespace hangs")
@@ -190,8 +190,8 @@ async def test_a_destroy_that_fails_keeps_the_record(real: RealBench) -> None:
     assert real.remaining_files() == []
 
 
-async def test_a_state_that_a_full_disk_cut_in_the_first_up_is_begun_anew(real: RealBench) -> None:
-    """L8; Pulumi puts what was written before the disk was full in the place of the whole state. Found by chaos."""
+async def test_state_truncated_by_a_full_disk_in_the_first_up_is_recreated(real: RealBench) -> None:
+    """L8; Pulumi replaces the whole state with what was written before the disk was full. Found by chaos."""
     backend = real.backend
     for number in (1, 2):
         backend.create(ref(number))

@@ -1,7 +1,7 @@
-"""What an operation says of itself: the engine's events as sentences, errors as a cause, the history as tries.
+"""What an operation reports: the engine's events as sentences, errors as a cause, the history as attempts.
 
-Events have the shape in which Pulumi 3.259 sends them. Pitfalls: error classes come from regular expressions over
-text, and resource errors all exit with 1; an exception in a callback kills the reader.
+Events have the format of Pulumi 3.259. Pitfalls: error classes come from regular expressions over text, and resource
+errors all exit with 1; an exception in a callback crashes the reader.
 """
 
 from __future__ import annotations
@@ -105,13 +105,13 @@ def test_the_cause_comes_from_the_resource_that_failed() -> None:
         ("", "pulumi failed without an error message", True),
     ],
 )  # fmt: skip
-def test_the_command_s_own_words(stderr: str, error: str, retryable: bool) -> None:
+def test_errors_of_the_command_itself(stderr: str, error: str, retryable: bool) -> None:
     why = errors.explain(_error(stderr), read_events()[0])
     assert (why.error, why.retryable) == (error, retryable)
 
 
 def test_megabytes_become_sentences() -> None:
-    """Neither the result nor what is told grows with what a build prints."""
+    """Neither the result nor the progress grows with a build's output."""
     progress, said = read_events(*[diagnostic("x" * 1_000_000 + "\n" + "y" * 1_000_000) for _ in range(60)])
     why = errors.explain(_error("z" * 1_000_000), progress)
     assert max(map(len, said)) <= MAX_MESSAGE_LENGTH + 3
@@ -119,8 +119,8 @@ def test_megabytes_become_sentences() -> None:
     assert sum(map(len, progress.errors.values())) == 50
 
 
-def test_events_of_an_unknown_shape_are_passed_over() -> None:
-    """Never raises: the SDK calls it from a thread of its own."""
+def test_events_of_an_unknown_shape_are_ignored() -> None:
+    """Never raises: the SDK calls it from its own thread."""
     progress = ProgressCollector(str)
     progress.on_event(cast("EngineEvent", None))
     event = EngineEvent.from_json(
@@ -153,7 +153,7 @@ def entry(folder: Path, number: int, **changes: Any) -> Path:
     return path
 
 
-def test_history_tells_tries(tmp_path: Path) -> None:
+def test_history_lists_attempts(tmp_path: Path) -> None:
     entry(tmp_path, 1)
     entry(tmp_path, 2, kind="destroy", message="eph destroy", result="succeeded")
     entry(tmp_path, 3, message="by hand, in a hurry")
@@ -170,7 +170,7 @@ def test_history_tells_tries(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_update_is_marked_once(tmp_path: Path) -> None:
-    """Only the newest, only when it ended in this operation, and only when it did not succeed."""
+    """Only the newest, only if it ended in this operation, and only if it failed."""
     entry(tmp_path, 1)
     entry(tmp_path, 10)
     history.mark_cancelled(tmp_path, NOW + timedelta(seconds=10.9))
@@ -188,8 +188,8 @@ def test_an_interrupted_update_is_marked_once(tmp_path: Path) -> None:
     history.mark_cancelled(tmp_path / "none", NOW)
 
 
-def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
-    """L2, L8: Pulumi wrote one on its way out, and nobody was left to say that it was interrupted."""
+def test_operation_of_a_killed_process_is_no_failure(tmp_path: Path) -> None:
+    """L2, L8: Pulumi recorded a failure while it was killed, and nobody could mark it as interrupted."""
     settings = worker_settings(tmp_path)
     ref = StackRef("eph-shop-1", "pr-1")
     dead = ProcessIdentity(2**22 + 1, 1, "an earlier boot")
@@ -200,7 +200,7 @@ def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
     backend = file_backend(settings)
     state = backend.root / "stacks" / ref.project / f"{ref.stack}.json"
     state.parent.mkdir(parents=True)
-    state.write_text("{}")  # of a stack that is not there, nothing stays
+    state.write_text("{}")  # a stack that doesn't exist leaves nothing
     past = backend.history_folder(ref)
     past.parent.mkdir(parents=True)
     entry(past, 0, endTime=int(time.time()) + 1)
@@ -209,7 +209,7 @@ def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_history_is_pruned_with_its_checkpoints(tmp_path: Path) -> None:
-    """Pitfall: Pulumi never prunes, and each entry brings a whole checkpoint."""
+    """Pitfall: Pulumi never prunes, and each entry comes with a whole checkpoint."""
     for number in range(50):
         entry(tmp_path, number)
     history.prune(tmp_path)

@@ -1,4 +1,4 @@
-"""Values that cross a border and come back: the tag in the store, the operation and its result on a pipe (L2, S3)."""
+"""Values that survive a round trip: the tag in the store, the operation and its result on a pipe (L2, S3)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from programs.spec import (
     Secret,
     ServiceSpec,
 )
-from stacks import tags
-from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
+from stacks import keys, tags
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef, StackTag
 from stacks.operations import serialization
 
 SECONDS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
@@ -41,13 +41,15 @@ SLEEP_STATES = st.one_of(
     ),
     st.builds(lambda at: {"awake_until": at}, st.none() | SECONDS),
 )
-"""What sleeps, perhaps half-way, or what is awake, perhaps because somebody woke it."""
+"""Asleep, perhaps half-way, or awake, perhaps because someone woke it."""
+KEYS = st.builds(keys.pull_request, st.integers(0, 10**10), st.integers(1, 10**9)) | st.builds(
+    keys.ref, st.integers(0, 10**10), st.sampled_from((RefKind.BRANCH, RefKind.TAG)), st.text(min_size=1)
+)
 TAGS = st.builds(
     lambda rest, **rest_of_it: StackTag(**rest, **rest_of_it),
     rest=SLEEP_STATES,
-    repository=st.integers(0, 10**10),
+    key=KEYS,
     repository_name=REPOSITORIES,
-    number=st.integers(1, 10**9),
     name=WORDS,
     incarnation=st.text("0123456789abcdef", min_size=8, max_size=8),
     commit=HEX,
@@ -63,15 +65,16 @@ LOSSY = {"repository_name": "", "ref_name": ""}
 
 
 @given(TAGS)
-def test_a_tag_reads_back(tag: StackTag) -> None:
-    """The repository's name gives way to the bound of 256, then the end of a branch's name; nothing else is lost."""
+def test_tag_survives_a_round_trip(tag: StackTag) -> None:
+    """The repository's name is shortened first to fit into 256 characters, then a branch's name; nothing else is
+    lost."""
     value = tags.encode(tag)
     assert len(value) <= tags.MAX_LENGTH
     read = tags.decode(value)
     assert read is not None
     assert tag.repository_name.endswith(read.repository_name)
     assert tag.ref_name.startswith(read.ref_name)
-    assert read == tag or len(value) > tags.MAX_LENGTH - 13  # one sign may take twelve
+    assert read == tag or len(value) > tags.MAX_LENGTH - 13  # one character may take twelve
     assert {**_fields(read), **LOSSY} == {**_fields(tag), **LOSSY}
 
 
@@ -99,8 +102,8 @@ def _fields(tag: StackTag) -> dict[str, Any]:
         '{"pr":"a/b#1","repo":1,"env":"e","inc":"i","sha":"s","seen":[1]}',
     ],
 )
-def test_a_tag_of_somebody_else_is_none(value: str) -> None:
-    """S3: read as untrusted text; a stack with such a tag is a half-made one."""
+def test_foreign_tag_is_none(value: str) -> None:
+    """S3: parsed as untrusted text; a stack with such a tag is half-created."""
     assert tags.decode(value) is None
 
 
@@ -115,6 +118,19 @@ JSON = ODD | st.dictionaries(FIELDS, ODD)
 @given(st.text(max_size=300) | JSON.map(json.dumps))
 def test_a_hostile_tag_never_raises(value: str) -> None:
     tags.decode(value)
+
+
+def test_a_tag_of_an_earlier_version_is_carried_over() -> None:
+    """A branch's stack, as version 1 wrote it; what is written now is the same, so a rollback reads it too."""
+    old = (
+        '{"v":1,"env":"shop-x-main","pr":"acme/shop#377930057248458","repo":12345,"inc":"i","sha":"s","seen":1,'
+        '"ref":"main","keep":1}'
+    )
+    read = tags.decode(old)
+    assert read is not None
+    assert (read.key, read.keep) == (keys.ref(12345, RefKind.BRANCH, "main"), True)
+    assert tags.decode(tags.encode(read)) == read
+    assert '"pr":"acme/shop#377930057248458"' in tags.encode(read)
 
 
 COMMANDS = st.builds(CommandSpec, ANY, st.integers(1, 900))
@@ -145,7 +161,7 @@ OPERATIONS = st.builds(
     verb=st.sampled_from(OperationVerb),
     target=WORDS,
     name=WORDS,
-    tag=st.none() | st.builds(StackTag, st.integers(0), ANY, st.integers(1), WORDS, ANY, HEX, TIMES, st.none() | TIMES),
+    tag=st.none() | st.builds(StackTag, KEYS, ANY, WORDS, ANY, HEX, TIMES, st.none() | TIMES),
     spec=st.none() | SPECS,
     commit=HEX,
     refresh=st.booleans(),

@@ -1,4 +1,4 @@
-"""Falling asleep and waking up, interrupted at each step (L5, L2): what is left says what to do again."""
+"""Falling asleep and waking, interrupted at each step (L5, L2): what is left determines what to repeat."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
+from stacks import keys
 from stacks.model import Operation, OperationVerb, StackRef, StackTag
 from stacks.operations.sleep import CannotSleep, SleepOperation, wake_without_waiting
 
 SINCE = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-AWAKE = StackTag(1, "acme/shop", 42, "shop-x-42", "inc", "a" * 40, SINCE)
-ASLEEP = StackTag(1, "acme/shop", 42, "shop-x-42", "inc", "a" * 40, SINCE, asleep=SINCE)
+AWAKE = StackTag(keys.pull_request(1, 42), "acme/shop", "shop-x-42", "inc", "a" * 40, SINCE)
+ASLEEP = StackTag(keys.pull_request(1, 42), "acme/shop", "shop-x-42", "inc", "a" * 40, SINCE, asleep=SINCE)
 
 
 class Killed(BaseException):
-    """``kill -9``: nobody gets to tidy up."""
+    """``kill -9``: nothing gets cleaned up."""
 
 
 class SleepWorld:
-    """A tag, a target that can sleep, and a power cut after so many steps."""
+    """A tag, a target that can sleep, and a power failure after a number of steps."""
 
     def __init__(self, tag: StackTag, steps: int = 99, fails: bool = False) -> None:
         self.tag, self.running, self.steps, self.fails = tag, tag.asleep is None, steps, fails
@@ -55,7 +56,7 @@ class SleepWorld:
 
 @pytest.mark.parametrize("steps", range(4))
 @pytest.mark.parametrize("verb", [OperationVerb.SLEEP, OperationVerb.WAKE])
-def test_killed_at_any_step_it_is_whole_or_says_that_it_is_half_way(verb: OperationVerb, steps: int) -> None:
+def test_killed_at_any_step_it_is_complete_or_marked_half_way(verb: OperationVerb, steps: int) -> None:
     before, after = (AWAKE, ASLEEP) if verb is OperationVerb.SLEEP else (ASLEEP, AWAKE)
     world = SleepWorld(before, steps)
     with pytest.raises(Killed):
@@ -75,14 +76,14 @@ def _perform(world: SleepWorld, verb: OperationVerb, tag: StackTag) -> None:
         resting.wake(SINCE)
 
 
-def test_a_start_that_fails_is_taken_back() -> None:
+def test_failed_start_is_reverted() -> None:
     world = SleepWorld(ASLEEP, fails=True)
     with pytest.raises(RuntimeError, match="service web"):
         _perform(world, OperationVerb.WAKE, AWAKE)
     assert (world.tag, world.running) == (ASLEEP, False)
 
 
-def test_before_an_update_what_sleeps_is_started_and_not_waited_for() -> None:
+def test_before_an_update_a_sleeping_environment_is_started_without_waiting() -> None:
     world = SleepWorld(ASLEEP, fails=True)
     target: Any = world
     operation = Operation(StackRef("eph-shop-1", "pr-42"), OperationVerb.UP, "local", "shop-x-42")
@@ -92,7 +93,7 @@ def test_before_an_update_what_sleeps_is_started_and_not_waited_for() -> None:
     assert not wake_without_waiting(target, operation, None)
 
 
-def test_a_target_that_cannot_says_so() -> None:
+def test_target_without_sleep_is_reported() -> None:
     target: Any = object()
     operation = Operation(StackRef("eph-shop-1", "pr-42"), OperationVerb.SLEEP, "rocket", "shop-x-42", ASLEEP)
     with pytest.raises(CannotSleep, match="rocket"):

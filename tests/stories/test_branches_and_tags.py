@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model.world import CheckState, Key
+from orchestrator.core import wording
+from orchestrator.core.model.world import CheckState
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import EXPIRED, ForgeUnavailable
-from stacks import names
+from stacks import keys
 from stacks.model import RefKind, StackRecord
 from tests.worlds.eph_files import BAD_YAML, EPH_YAML
 from tests.worlds.world import World
@@ -26,16 +27,12 @@ def ref_triggers(more: str = "") -> dict[str, str]:
     return {"eph.yaml": EPH_YAML + TRIGGERS + more}
 
 
-def number(name: str, kind: RefKind = RefKind.BRANCH) -> int:
-    return names.ref_number(kind, name)
-
-
 def stack(world: World, name: str, kind: RefKind = RefKind.BRANCH) -> StackRecord | None:
-    return world.stack(number(name, kind))
+    return world.stack(keys.ref(world.shop.id, kind, name))
 
 
 def view(world: World, name: str, kind: RefKind = RefKind.BRANCH) -> EnvironmentView:
-    found = world.view(number(name, kind))
+    found = world.view(keys.ref(world.shop.id, kind, name))
     assert found is not None
     return found
 
@@ -65,7 +62,7 @@ async def test_what_happened_is_told_on_the_commit_alone(world: World) -> None: 
     await set_up_branches(world, "release/1")
     sha = world.forge.branch(world.shop, "release/1")
     assert list(world.forge.reports(world.shop, sha)) == ["eph/branch/release/1"]
-    assert world.forge.comments(world.shop, number("release/1")) == []
+    assert world.forge.comments_by_number(world.shop) == {}
 
 
 async def test_a_push_updates_it_at_the_same_url(world: World) -> None:
@@ -86,7 +83,7 @@ async def test_a_tag_gets_one_and_is_no_branch_of_the_same_name(world: World) ->
     branch, tag = view(world, "v1"), view(world, "v1", RefKind.TAG)
     assert (branch.phase, tag.phase) == (Phase.READY, Phase.READY)
     assert len({branch.name, tag.name}) == 2
-    assert Key(world.shop.id, number("v1", RefKind.TAG)).kind is RefKind.TAG
+    assert [shown.key and shown.key.kind for shown in (branch, tag)] == [RefKind.BRANCH, RefKind.TAG]
 
 
 async def test_a_branch_that_is_deleted_takes_its_environment_once_that_is_confirmed(world: World) -> None:  # L7
@@ -110,7 +107,7 @@ async def test_half_a_list_destroys_nothing(world: World) -> None:  # L7, pitfal
     await world.run_cycle()
     plan = world.last_cycle.plan
     assert plan is not None
-    assert any("branches and tags of acme/shop could not be read completely: 502" in note for note in plan.notes)
+    assert any(wording.note_refs("acme/shop", "502") in note for note in plan.notes)
 
 
 async def test_a_branch_that_is_there_after_all_is_not_destroyed(world: World) -> None:

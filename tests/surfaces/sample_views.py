@@ -1,4 +1,4 @@
-"""An environment in each of its phases, as the plan would describe it."""
+"""An environment in each of its phases, as the planner would describe it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.core.chat_commands import HELP, ChatReply, CommandResult
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
 from orchestrator.core.views.phases import Phase
+from stacks import keys
 from stacks.model import OperationVerb, StackRef
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
@@ -18,7 +18,7 @@ NEW = "bbbbbbb2222222222222222222222222222222bb"
 
 BASE = EnvironmentView(
     ref=StackRef("eph-shop-9ix", "pr-42"),
-    key=Key(1296269, 42),
+    key=keys.pull_request(1296269, 42),
     repository="acme/shop",
     name="shop-gentle-stream-42",
     host="shop-gentle-stream-42.localhost",

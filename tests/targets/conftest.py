@@ -1,4 +1,4 @@
-"""The fixtures of this room: a machine with a root of its own, with or without Pulumi, and a repository."""
+"""The fixtures of these tests: a machine with its own root, with or without Pulumi, and a repository."""
 
 from __future__ import annotations
 

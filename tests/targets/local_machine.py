@@ -1,4 +1,4 @@
-"""A machine of its own for each test: a root in a temporary folder, a repository to push to, Pulumi on a file store."""
+"""A separate machine for each test: a root in a temporary folder, a repository to push to, Pulumi with a file store."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def new_repository(folder: Path) -> Repository:
 
 
 class PulumiFailed(Exception):
-    """Pulumi's whole output."""
+    """With Pulumi's whole output."""
 
 
 @dataclass
@@ -121,7 +121,7 @@ class LocalMachine:
         return replace(spec, **changes)
 
     def start(self, verb: str, spec: EnvironmentSpec | None = None) -> subprocess.Popen[str]:
-        """Begins a piece of work in a process group of its own."""
+        """Starts an operation in its own process group."""
         work = {"verb": verb, "spec": spec and spec.to_json(), "env": self.env, "folder": str(self.folder / "project")}
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.targets.pulumi_driver"],

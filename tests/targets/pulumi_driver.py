@@ -1,5 +1,7 @@
-"""One piece of work for the real Pulumi through the Automation API, in a process of its own, as Eph itself does it:
-``python -m tests.targets.pulumi_driver``, with a JSON object on standard input. Its answer is the last line."""
+"""Runs one operation with the real Pulumi through the Automation API, in its own process, as Eph does:
+
+``python -m tests.targets.pulumi_driver``, with a JSON object on standard input. The response is the last line.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from programs.targets.local.target import TARGET
 
 
 def empty_program() -> None:
-    """The program of what needs none."""
+    """The program for operations that need none."""
 
 
 def create_stack(request: dict[str, Any]) -> automation.Stack:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model.world import Key
 from orchestrator.runtime.wakeups import Wakeups
+from stacks.model import Key
 
 
 class RecordingWakeups(Wakeups):

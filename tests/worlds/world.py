@@ -14,8 +14,8 @@ from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
-from stacks import names
-from stacks.model import StackRecord, StackRef
+from stacks import keys, names
+from stacks.model import Key, StackRecord, StackRef
 from tests.worlds.world_time import WorldTime
 
 TRIGGER_LABEL = "preview"
@@ -74,24 +74,25 @@ class World(WorldTime):
 
     # --- what can be seen
 
-    def ref(self, number: int, repository: Repository | None = None) -> StackRef:
+    def ref(self, number: int | Key, repository: Repository | None = None) -> StackRef:
         home = repository or self.shop
+        key = number if isinstance(number, Key) else keys.pull_request(home.id, number)
         for ref in (*self.stacks.records, *self.executor.running):
-            if names.parse(ref) == (home.id, number):
+            if names.parse(ref) == key:
                 return ref
-        return names.stack_ref(home.id, home.full_name, number)
+        return names.stack_ref(key, home.full_name)
 
     def head(self, number: int) -> str:
         return self.forge.pull(self.shop, number).head_sha
 
-    def stack(self, number: int, repository: Repository | None = None) -> StackRecord | None:
+    def stack(self, number: int | Key, repository: Repository | None = None) -> StackRecord | None:
         return self.stacks.records.get(self.ref(number, repository))
 
-    def view(self, number: int, repository: Repository | None = None) -> EnvironmentView | None:
+    def view(self, number: int | Key, repository: Repository | None = None) -> EnvironmentView | None:
         ref = self.ref(number, repository)
         return next((view for view in self.last_cycle.views if view.ref == ref), None)
 
-    def phase(self, number: int, repository: Repository | None = None) -> Phase | None:
+    def phase(self, number: int | Key, repository: Repository | None = None) -> Phase | None:
         view = self.view(number, repository)
         return view.phase if view else None
 

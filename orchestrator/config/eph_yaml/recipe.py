@@ -37,7 +37,7 @@ from programs import spec as specs
 from programs.eph_yaml.durations import format_duration
 from programs.eph_yaml.field_types import CommandConfig
 from programs.eph_yaml.templates import render
-from stacks.model import RefKind
+from stacks.model import Key, RefKind
 from stacks.names import slug
 
 MAX_HOST_LABEL = 63
@@ -50,9 +50,8 @@ class RecipeContext:
     ``existing_name`` is the name of the running environment, which it keeps so that its URL stays. ``labels`` are the
     pull request's: only the triggers that they match decide what to wait for."""
 
-    repository_id: int
+    key: Key
     repository_name: str
-    number: int
     head_sha: str
     head_ref: str
     clone_url: str
@@ -61,7 +60,6 @@ class RecipeContext:
     domain: str = "localhost"
     target_settings: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
-    ref_kind: RefKind = RefKind.PULL
     grants: SecretGrants = field(default_factory=SecretGrants)
 
 
@@ -133,15 +131,15 @@ def _placeholder_values(config: EphYaml, context: RecipeContext) -> dict[str, st
     """The values of placeholders."""
     branch = slug(context.head_ref, MAX_BRANCH_LENGTH)
     # The words distinguish a branch or tag from all others; instead of the number, people see the start of its name.
-    is_pull = context.ref_kind is RefKind.PULL
-    number = str(context.number) if is_pull else slug(context.head_ref, MAX_NUMBER_LENGTH) or context.ref_kind
+    is_pull = context.key.kind is RefKind.PULL
+    number = str(context.key.number) if is_pull else slug(context.head_ref, MAX_NUMBER_LENGTH) or context.key.kind
     return {
         "project": config.name,
         "words": context.random_words,
         "number": number,
         "pr_number": number,
         "branch": branch,
-        "ref_type": str(context.ref_kind),
+        "ref_type": str(context.key.kind),
         "ref_name": branch,
         "commit_sha": context.head_sha,
     }
@@ -185,9 +183,9 @@ def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
 def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[LabelTrigger | BranchTrigger | RefTag]:
     """The label triggers that this pull request matches, or all of them if its labels aren't known. For a branch or
     tag, those whose globs match."""
-    if context.ref_kind is not RefKind.PULL:
+    if context.key.kind is not RefKind.PULL:
         named = (item for item in config.triggers or () if isinstance(item, BranchTrigger | RefTag))
-        return [item for item in named if globs.any_matches(_globs(item, context.ref_kind), context.head_ref)]
+        return [item for item in named if globs.any_matches(_globs(item, context.key.kind), context.head_ref)]
     found = [item for item in config.triggers or () if isinstance(item, LabelTrigger)]
     matched = [item for item in found if context.labels & set(item.labels)]
     return matched or found
@@ -259,8 +257,8 @@ def _tags(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         "EphemeralTTL": format_duration(config.environment.ttl or policy.default_ttl),
         "Repository": context.repository_name,
     }
-    is_pull = context.ref_kind is RefKind.PULL
-    marks |= {"PRNumber": str(context.number)} if is_pull else {"Ref": f"{context.ref_kind} {context.head_ref}"}
+    is_pull = context.key.kind is RefKind.PULL
+    marks |= {"PRNumber": str(context.key.number)} if is_pull else {"Ref": f"{context.key.kind} {context.head_ref}"}
     return {"Team": config.team, **marks} if config.team else marks
 
 

@@ -40,7 +40,7 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.settings import ForgeSettings
 from programs import registry
-from programs.registry import InvalidTarget
+from programs.registry import InvalidTarget, Sleeps
 from programs.settings import InvalidValue, ServerContext, TargetSettings, quote
 from programs.spec import DEFAULT_TARGET
 from stacks.backends import registry as backends
@@ -276,7 +276,8 @@ class ServerSettingsFile(BaseSettings):
         return host_and_port(self.gateway_listen)
 
     def policy(self) -> Policy:
-        """What the planner has to respect."""
+        """What the planner has to respect: these settings, and what the installed targets declare."""
+        targets = {name: registry.get(name) for name in registry.installed_targets()}
         return Policy(
             server=self.name,
             default_labels=frozenset(self.labels),
@@ -291,6 +292,12 @@ class ServerSettingsFile(BaseSettings):
             min_awake=self.idle.awake,
             allow_forks=self.forks.allow == "approve",
             approval_is_trust=self.forks.guarded == "approve",
+            program_versions={name: target.version for name, target in targets.items()},
+            drift_wordings={name: target.description.drift_wording for name, target in targets.items()},
+            sleep_capable_targets=frozenset(name for name, target in targets.items() if isinstance(target, Sleeps)),
+            trusted_authors_only=frozenset(
+                name for name, target in targets.items() if target.description.trusted_authors_only
+            ),
         )
 
     def admission_policy(self) -> AdmissionPolicy:

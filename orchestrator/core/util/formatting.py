@@ -1,15 +1,23 @@
-"""Wording shared by everything that people read in ``eph why``: durations, commits, lists, counts."""
+"""Formats durations, times, commits, lists and counts for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from stacks.model import StackRef
+from stacks import keys
+from stacks.model import Key, RefKind, StackRef
 
 
 def commit(sha: str) -> str:
     return sha[:7] or "no commit"
+
+
+def reference(repository_name: str, key: Key, ref_name: str) -> str:
+    """``acme/shop#42``; for a branch or a tag, ``acme/shop@main``. Without a name it shows the stack name."""
+    if key.kind is RefKind.PULL:
+        return f"{repository_name}#{key.number}"
+    return f"{repository_name}@{ref_name or keys.stack_name(key)}"
 
 
 def duration(span: timedelta) -> str:
@@ -33,7 +41,7 @@ def format_time(at: datetime) -> str:
 
 
 def join_words(items: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``, in order of the alphabet."""
+    """``a``, ``a and b``, ``a, b and c``, sorted."""
     words = sorted(items)
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
 
@@ -48,5 +56,5 @@ def ordinal(number: int) -> str:
 
 
 def pulumi_name(ref: StackRef) -> str:
-    """How Pulumi wants a stack called on a backend of one's own."""
+    """A stack's full name in a self-managed Pulumi backend."""
     return f"organization/{ref.project}/{ref.stack}"

@@ -1,4 +1,4 @@
-"""What people see of an environment, from one value: comment, check run, API, CLI, gateway pages all render this."""
+"""The view of an environment that comment, check run, API, CLI and gateway pages render."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from orchestrator.core import wording
 from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import ImagePin
 from orchestrator.core.model.joins import WantedOnly
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Key, Recipe, World
+from orchestrator.core.model.world import Recipe, World
 from orchestrator.core.planning import backoff, decisions
 from orchestrator.core.planning.plan_actions import Action, Find, Hold, Keep, Purge, Refuse, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
@@ -20,18 +21,20 @@ from orchestrator.core.sleep import schedules, sleep_rules
 from orchestrator.core.suites import suite_plan
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteRuns
+from orchestrator.core.util import formatting
 from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
 from programs.spec import DEFAULT_TARGET
-from stacks.model import OperationVerb, Outcome, RefKind, StackRef
+from stacks import keys
+from stacks.model import Key, OperationVerb, Outcome, RefKind, StackRef
 
 IMAGE_STEP = "image lookup"
-"""The step of a failure that no operation had."""
+"""The step of a failed image lookup, which isn't part of an operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """What went wrong, for the person who can fix it. ``tries`` is 0 when an image is missing."""
+    """What failed, for the person who can fix it. ``tries`` is 0 if an image is missing."""
 
     commit: str
     step: str
@@ -45,7 +48,7 @@ class FailureView:
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """``how``: which place named it, and what those before it said."""
+    """``how``: how the image was found."""
 
     reference: str
     how: str
@@ -53,10 +56,10 @@ class ImageView:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentView:
-    """One environment, wanted or existing. ``commit`` is what runs, ``wanted_commit`` what should.
+    """One environment, wanted or existing. ``commit`` is live, ``wanted_commit`` is the desired one.
 
-    ``reasons`` are the sentences of ``eph why``: first what was decided and why, then the facts that it stands on.
-    ``problems`` are eph.yaml's mistakes with file and line.
+    ``reasons`` are the sentences of ``eph why``: first the decision, then the facts behind it. ``problems`` are errors
+    in eph.yaml, with file and line.
     """
 
     ref: StackRef
@@ -74,7 +77,7 @@ class EnvironmentView:
     branch: str = ""
     pull_url: str = ""
     ref_name: str = ""
-    """Of a branch or a tag, which has no pull request: its name."""
+    """The name of a branch or tag, which has no pull request."""
     commit: str = ""
     wanted_commit: str = ""
     since: datetime | None = None
@@ -83,30 +86,30 @@ class EnvironmentView:
     queue_position: int | None = None
     problems: tuple[str, ...] = ()
     tests: tuple[SuiteView, ...] = ()
-    """The suites of the newest commit, once its environment stands."""
+    """The suites of the newest commit, once its environment exists."""
     repaired: str = ""
-    """What was lost behind our back and is there again, and when."""
+    """The last repair, and when it happened."""
     images: Mapping[str, ImageView] = field(default_factory=dict)
-    """By name, what the wanted commit runs, as far as it was found."""
+    """The images found for the wanted commit, by name."""
     failure: FailureView | None = None
     progress: str = ""
     command: str = ""
-    """What an operator can type, when the phase is ``held``."""
+    """What an operator can run while the environment is on hold."""
     kept: bool = False
-    """Its clock stands still: it does not expire."""
+    """Expiry is off."""
     expires_soon: bool = False
-    """Its time is up within the warning that the policy sets."""
+    """It expires within the policy's warning time."""
     notices: tuple[str, ...] = ()
-    """What eph.yaml asks for and this version of Eph does not do."""
+    """What eph.yaml requests but this version of Eph doesn't support."""
     rules: tuple[str, ...] = ()
-    """When it sleeps, in sentences that stay the same."""
+    """When it sleeps, in sentences that don't change over time."""
     sleeps_at: datetime | None = None
-    """When it goes to sleep unless it is visited."""
+    """When it goes to sleep unless visited."""
     asleep_since: datetime | None = None
     wakes_at: datetime | None = None
-    """When an environment that is asleep wakes on schedule."""
+    """When a sleeping environment wakes on schedule."""
     used_at: datetime | None = None
-    """The last visit that the gateway recorded."""
+    """The last visit recorded by the gateway."""
 
     @property
     def ref_type(self) -> str:
@@ -123,12 +126,15 @@ def display_name(view: EnvironmentView) -> str:
     """``acme/shop#42`` or ``acme/shop@main``."""
     if view.key is None:
         return view.repository
-    is_pull = view.key.kind is RefKind.PULL
-    return f"{view.repository}#{view.key.number}" if is_pull else f"{view.repository}@{view.ref_name or view.ref.stack}"
+    return formatting.reference(view.repository, view.key, view.ref_name)
+
+
+def _position(view: EnvironmentView) -> tuple[str, int, StackRef]:
+    return view.repository, keys.to_number(view.key) if view.key else 0, view.ref
 
 
 def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
-    """One view for each environment that exists, is wanted, or is refused; in order of name."""
+    """One view for each environment that exists, is wanted, or is refused; sorted."""
     actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
     shown = [
         _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs)
@@ -136,12 +142,12 @@ def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[Envi
         if subject.ref in actions
     ]
     views = [_view(facts) for facts in shown if not _is_hidden(facts)]
-    return tuple(sorted(views, key=lambda view: (view.repository, view.key or Key(0, 0), view.ref)))
+    return tuple(sorted(views, key=_position))
 
 
 @dataclass(frozen=True, slots=True)
 class _ViewInputs:
-    """What one view is made of."""
+    """The input of one view."""
 
     subject: EnvironmentFacts
     action: Action
@@ -151,7 +157,7 @@ class _ViewInputs:
 
 
 def _is_hidden(inputs: _ViewInputs) -> bool:
-    """Neither wanted nor existing: a pull request that Eph has no word about."""
+    """Neither wanted nor existing: there is nothing to report."""
     return isinstance(inputs.action, Keep) and isinstance(inputs.subject.join, WantedOnly)
 
 
@@ -231,7 +237,7 @@ def _pins(environment: EnvironmentFacts) -> Mapping[str, ImagePin]:
 
 
 def _image_failure(inputs: _ViewInputs) -> FailureView | None:
-    """While nothing else was decided: an environment that nobody wants any more lacks nothing."""
+    """Only while it waits for an image: an environment that is no longer wanted misses none."""
     subject, action = inputs.subject, inputs.action
     recipe = subject.request.recipe if subject.request else None
     waits = isinstance(action, Find) or (isinstance(action, Wait) and action.waiting_for is WaitingFor.IMAGE)
@@ -243,7 +249,7 @@ def _image_failure(inputs: _ViewInputs) -> FailureView | None:
 
 
 def _failure(inputs: _ViewInputs) -> FailureView | None:
-    """What went wrong with what is wanted now; a failure of an older commit is no longer news."""
+    """The failure of the wanted commit; those of older commits aren't shown."""
     subject = inputs.subject
     if (found := _image_failure(inputs)) is not None:
         return found
@@ -259,7 +265,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
     return FailureView(
         commit=matching.commit if matching else subject.head,
         step=matching.step if matching else "",
-        error=matching.error if matching else "the last attempt failed; its output was lost in a restart",
+        error=matching.error if matching else wording.OUTPUT_LOST,
         tail=matching.tail if matching else (),
         at=tried.last,
         tries=tried.failed,
@@ -269,7 +275,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
 
 
 def _since(inputs: _ViewInputs, phase: Phase) -> datetime | None:
-    """When the phase began, as far as the facts tell."""
+    """When the phase began, as far as known."""
     subject = inputs.subject
     if subject.running is not None:
         return subject.running.started

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest
+from orchestrator.core.model.world import CheckState, PullRequest
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.commits.commit_cache import CommitCache
 from orchestrator.forges.github.commits.commit_marks import CommitMarks
@@ -56,6 +56,7 @@ from orchestrator.forges.port import (
 )
 from orchestrator.forges.webhooks import WebhookStatus
 from orchestrator.forges.wording import ForgeWords
+from stacks import keys
 from stacks.model import RefKind
 
 PERMISSION_SECONDS = 300.0
@@ -198,8 +199,8 @@ class GitHubForge:
             found = self._router.get(f"{self._path(repository)}/pulls/{number}", parsers.pull)
         except ForgeNotFound:
             self._check_exists(repository)
-            return parsers.gone_pull(Key(repository.id, number))
-        if found.key != Key(repository.id, number):
+            return parsers.gone_pull(keys.pull_request(repository.id, number))
+        if found.key != keys.pull_request(repository.id, number):
             raise _different_repository(repository)
         return self._without_labels_if_archived(found)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, PullState
+from orchestrator.core.model.world import CheckState, PullRequest, PullState
 from orchestrator.forges.port import Repository
+from stacks import keys
+from stacks.model import Key
 
 PASSED = frozenset({"success", "neutral", "skipped"})
 SEVERITY = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
@@ -137,7 +139,7 @@ def pull(data: Any) -> PullRequest:
     home = int(base["repo"]["id"])
     source = head.get("repo")
     return PullRequest(
-        key=Key(home, int(data["number"])),
+        key=keys.pull_request(home, int(data["number"])),
         state=_state(data),
         title=str(data["title"]),
         labels=frozenset(str(label["name"]) for label in data["labels"]),

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.desired import image_pinning
-from orchestrator.core.model.world import Key, Recipe, Request
+from orchestrator.core.model.world import Recipe, Request
 from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
-from stacks.model import StackRecord
+from stacks.model import Key, StackRecord
 
 
 @dataclass(slots=True)

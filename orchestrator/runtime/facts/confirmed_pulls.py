@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from orchestrator.core.model.world import Key, PullRequest
+from orchestrator.core.model.world import PullRequest
 from orchestrator.core.util.time_windows import is_within
 from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
+from stacks.model import Key
 
 CONFIRMED_TTL = timedelta(minutes=2)
 
@@ -19,8 +20,8 @@ class ConfirmedPulls:
     def record(self, pull: PullRequest, now: datetime) -> None:
         self.confirmed[pull.key] = (pull, now)
 
-    def of_repository(self, repository: int) -> dict[int, PullRequest]:
-        return {key.number: pull for key, (pull, _) in self.confirmed.items() if key.repository == repository}
+    def of_repository(self, repository: int) -> dict[Key, PullRequest]:
+        return {key: pull for key, (pull, _) in self.confirmed.items() if key.repository == repository}
 
     def forget(self, current: CurrentRecords) -> None:
         """A pull request that is listed as open again needs no confirmation."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.model.image_lookup import ImageLookup, ImageResult
-from orchestrator.core.model.world import Key
 from orchestrator.core.planning.plan_actions import Find
 from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks import names
+from stacks.model import Key
 
 
 @dataclass(slots=True)
@@ -37,6 +37,4 @@ class ImageLookups:
     def start_term(self, recalled: RecalledFacts) -> None:
         """A restart doesn't reset how long a commit has been waiting for its images."""
         waits = ((names.parse(ref), wait) for ref, wait in recalled.image_waits.items())
-        self.latest = {
-            Key(*parsed): ImageLookup(commit, (), since, since) for parsed, (commit, since) in waits if parsed
-        }
+        self.latest = {parsed: ImageLookup(commit, (), since, since) for parsed, (commit, since) in waits if parsed}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.core.model.world import CompletedRepair, Key, RepositoryFacts, Request
+from orchestrator.core.model.world import CompletedRepair, RepositoryFacts, Request
 from stacks import names
-from stacks.model import OperationResult, StackRecord, StackRef, StackSnapshot
+from stacks.model import Key, OperationResult, StackRecord, StackRef, StackSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class CurrentRecords:
         """Each request with the stack that exists for it."""
         existing = {parsed: record for ref, record in self.stacks.stacks.items() if (parsed := names.parse(ref))}
         for facts in self.repositories.values():
-            for number, request in facts.requests.items():
-                yield request, existing.get((facts.id, number))
+            for key, request in facts.requests.items():
+                yield request, existing.get(key)
 
     def is_requested(self, key: Key) -> bool:
         """False once a complete reading no longer lists the request, or the repository is no longer served.
@@ -34,11 +34,11 @@ class CurrentRecords:
         A repository that couldn't be read completely may still request it.
         """
         facts = self.repositories.get(key.repository)
-        return facts is not None and (not facts.is_complete_for(key.number) or key.number in facts.requests)
+        return facts is not None and (not facts.is_complete_for(key) or key in facts.requests)
 
     def is_open(self, key: Key) -> bool:
         facts = self.repositories.get(key.repository)
-        return facts is not None and facts.is_complete_for(key.number) and key.number in facts.open
+        return facts is not None and facts.is_complete_for(key) and key in facts.open
 
     def has_ended(self, ref: StackRef) -> bool:
         """Whether a stack is gone and stays gone. An incomplete snapshot proves no absence.
@@ -47,8 +47,8 @@ class CurrentRecords:
         """
         if not self.stacks.complete or ref in self.stacks.stacks:
             return False
-        parsed = names.parse(ref)
-        return ref in self.failed_destroys or parsed is None or not self.is_requested(Key(*parsed))
+        key = names.parse(ref)
+        return ref in self.failed_destroys or key is None or not self.is_requested(key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""What the Git host says should exist, read whole or said to be partial; one repository's trouble is its own.
+"""Reads the desired state from the Git host, completely or marked as incomplete; one repository's failure doesn't
+affect the others.
 
-While a repository cannot be read, what was last read of the environments that exist still counts, marked as not
-complete: they are watched and repaired, and nothing is destroyed. A pull request whose file breaks our own code is
-that pull request's trouble alone.
+While a repository can't be read, the last known state of its existing environments still counts, marked as incomplete:
+they are monitored and repaired, but never destroyed. A pull request whose file crashes our own code affects only
+itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
+from orchestrator.core.model.world import CheckState, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     APPROVED,
@@ -33,8 +34,8 @@ from orchestrator.runtime.observation.answer_cache import AnswerCache
 from orchestrator.runtime.observation.recipe_reader import CONFIG_FILE, MISSING_FILE, RecipeReader
 from orchestrator.runtime.observation.ref_reader import RefFacts
 from orchestrator.runtime.wakeups import UNLIMITED, RefreshScope
-from stacks import names as stack_names
-from stacks.model import RefKind
+from stacks import keys as stack_keys
+from stacks.model import Key, RefKind
 
 log = logging.getLogger("eph.forge")
 
@@ -42,12 +43,12 @@ MAX_CONCURRENT = 8
 MAX_REFS = 20
 PATH_MATCHES_KEPT = 20_000
 T = TypeVar("T")
-EnvironmentNames = Mapping[tuple[int, int], str]
+EnvironmentNames = Mapping[Key, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ForgeSnapshot:
-    """``problems`` are sentences about what could not be read at all, or is not looked at."""
+    """``problems`` are sentences about what couldn't be read or is skipped."""
 
     facts: Mapping[int, RepositoryFacts] = field(default_factory=dict)
     repositories: Mapping[int, Repository] = field(default_factory=dict)
@@ -55,8 +56,8 @@ class ForgeSnapshot:
 
 
 class ForgeReader:
-    """``guarded_targets`` run only what people with write access pushed, so who that is must be asked. ``most_refs``:
-    so many branches and tags of a repository are looked at."""
+    """``guarded_targets`` only run commits by people with write access, so access must be checked. ``most_refs`` limits
+    how many branches and tags of a repository are read."""
 
     def __init__(
         self,
@@ -79,14 +80,14 @@ class ForgeReader:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def read(self, names: EnvironmentNames, scope: RefreshScope = UNLIMITED) -> ForgeSnapshot:
-        """``names`` are those of the environments that exist: they keep them. ``scope``: what was said to have changed;
-        of everything else the last reading still counts."""
+        """``names`` are those of existing environments, which keep them. ``scope`` is what changed; for everything
+        else, the last read still counts."""
         changed = {key.repository if isinstance(key, Key) else key for key in scope}
         self._snapshot = await (self._read_some(names, changed) if scope else self._read_all(names))
         return self._snapshot
 
     async def _read_some(self, names: EnvironmentNames, changed: set[int]) -> ForgeSnapshot:
-        """One that is not known yet is none of ours, or new: the next whole look will tell."""
+        """An unknown repository isn't ours, or it is new: the next full read will find it."""
         asked = [item for item in self._repositories.values() if item.id in changed]
         for item in asked:
             self._answer_cache.invalidate(item.id)
@@ -110,7 +111,7 @@ class ForgeReader:
     async def _read_repositories(
         self, repositories: Sequence[Repository], names: EnvironmentNames, changed: Collection[int] = ()
     ) -> list[RepositoryFacts]:
-        """First which pull requests there are, then what their commits say: together, where the host can."""
+        """Read the list of pull requests first, then their commits; in one request if the host supports it."""
         listed = await asyncio.gather(*(self._list_pulls(item, names) for item in repositories))
         await self._prefetch([pulls for pulls in listed if isinstance(pulls, PullList)], changed)
         return await asyncio.gather(
@@ -140,7 +141,7 @@ class ForgeReader:
 
     async def _read_requests(self, pulls: PullList, names: EnvironmentNames) -> RepositoryFacts:
         repository = pulls.repository
-        existing = [number for home, number in names if home == repository.id]
+        existing = [key for key in names if key.repository == repository.id]
         try:
             refs = await self._in_thread(
                 lambda: ref_reader.read(self._forge, self._recipes, repository, existing, self._max_refs)
@@ -161,23 +162,23 @@ class ForgeReader:
         return self._merge_last(nothing, names)
 
     def _merge_last(self, facts: RepositoryFacts, names: EnvironmentNames) -> RepositoryFacts:
-        """What was read now, and of what exists already what was read last."""
+        """Merge what was read now with what was last read about existing environments."""
         last = self._last_facts.get(facts.id)
         if last is None:
             return facts
         kept = {
-            number: candidate
-            for number, candidate in last.requests.items()
-            if number not in facts.open and (facts.id, number) in names and not facts.is_complete_for(number)
+            key: candidate
+            for key, candidate in last.requests.items()
+            if key not in facts.open and key in names and not facts.is_complete_for(key)
         }
         return replace(facts, requests={**kept, **facts.requests}, open=facts.open | kept.keys())
 
     async def _request(self, repository: Repository, pull: PullRequest, names: EnvironmentNames) -> Request | None:
-        existing = names.get((pull.key.repository, pull.key.number), "")
+        existing = names.get(pull.key, "")
         try:
             return await self._in_thread(lambda: self._build_request(repository, pull, existing))
         except Exception as error:
-            log.exception("%s#%s could not be checked", repository.full_name, pull.key.number)
+            log.exception("%s of %s could not be checked", stack_keys.stack_name(pull.key), repository.full_name)
             problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
             return Request(pull, RecipeError((problem,), frozenset(), transient=True)) if existing else None
 
@@ -201,7 +202,7 @@ class ForgeReader:
         return self._with_commit_marks(repository, Request(pull, recipe, checks, matches_paths=touches))
 
     def _matches_paths(self, repository: Repository, pull: PullRequest, paths: tuple[str, ...]) -> bool | None:
-        """Asked once for each commit and base. Of more files than are read, some may count: then it is wanted."""
+        """Read once per commit and base. If there are more files than can be read, the paths count as matching."""
         if not paths:
             return True
         question = (pull.key, pull.head_sha, pull.base_ref, paths)
@@ -229,7 +230,7 @@ class ForgeReader:
         return trusted
 
     def _checks(self, repository: Repository, sha: str, required: Collection[str]) -> Mapping[str, CheckState]:
-        """Checks that could not be read are missing, which waits."""
+        """Checks that couldn't be read count as missing, so the environment waits."""
         passed = self._answer_cache.passed_checks((repository.id, sha))
         if passed is not None and all(passed.get(name) is CheckState.PASSED for name in required):
             return passed  # Another environment of the same commit may have waited for others.
@@ -241,13 +242,13 @@ class ForgeReader:
         return found
 
     def _with_commit_marks(self, repository: Repository, request: Request) -> Request:
-        """With our marks on that very commit. Marks that could not be read count as absent: the tag still has the
-        time, and expires it again; and a fork waits."""
+        """Add our commit statuses. If they can't be read, they count as absent: the tag still has the expiry, and a
+        fork waits."""
         try:
             said = self._forge.decisions(repository, request.pull.head_sha)
         except ForgeError:
             return request
-        expired = said.get(expired_mark(stack_names.stack_name(request.pull.key.number))) or said.get(EXPIRED, "")
+        expired = said.get(expired_mark(stack_keys.stack_name(request.pull.key))) or said.get(EXPIRED, "")
         label_off = True if expired.startswith(LABEL_REMOVED) else False if expired.startswith(LABEL_NOT_OURS) else None
         approved = said.get(APPROVED, "")
         return replace(
@@ -269,8 +270,8 @@ def _facts(pulls: PullList, refs: RefFacts, requests: list[Request]) -> Reposito
         full_name=pulls.repository.full_name,
         complete=pulls.complete,
         reason=pulls.reason,
-        requests={candidate.pull.key.number: candidate for candidate in requests},
-        open=frozenset(pull.key.number for pull in pulls.open) | refs.matching,
+        requests={candidate.pull.key: candidate for candidate in requests},
+        open=frozenset(pull.key for pull in pulls.open) | refs.matching,
         refs_complete=refs.complete,
         refs_reason=refs.reason,
         watched_refs=refs.watched_refs,

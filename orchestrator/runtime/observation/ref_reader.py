@@ -1,7 +1,7 @@
-"""The branches and tags that get environments, as pull requests without a pull request.
+"""Reads branches and tags that get environments, like pull requests.
 
-Which ones, the default branch's eph.yaml says; where it names none, nothing is asked. A repository may have thousands
-of tags, so only so many are looked at: those with an environment first, then the newest.
+The default branch's eph.yaml selects them; if it selects none, nothing is read. A repository may have thousands of
+tags, so only a limited number is used: first those with an environment, then the newest.
 """
 
 from __future__ import annotations
@@ -9,23 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from orchestrator.core.model.world import Key, PullRequest, PullState, RecipeError, WatchedRefs
+from orchestrator.core.model.world import PullRequest, PullState, RecipeError, WatchedRefs
 from orchestrator.core.util import natural_sort
 from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.runtime.observation.recipe_reader import RecipeReader
-from stacks import names
-from stacks.model import RefKind
+from stacks import keys
+from stacks.model import Key, RefKind
 
 KINDS = (RefKind.BRANCH, RefKind.TAG)
 
 
 @dataclass(frozen=True, slots=True)
 class RefFacts:
-    """``selected`` are those to look at, ``matching`` the numbers of all that a glob names. ``note``: how many are not
-    looked at."""
+    """``selected`` are the ones in use, ``matching`` the keys of all matches. ``note`` says how many are skipped."""
 
     selected: tuple[PullRequest, ...] = ()
-    matching: frozenset[int] = frozenset()
+    matching: frozenset[Key] = frozenset()
     complete: bool = True
     reason: str = ""
     watched_refs: WatchedRefs = field(default_factory=WatchedRefs)
@@ -33,14 +32,14 @@ class RefFacts:
 
 
 def read(
-    forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[int], limit: int
+    forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[Key], limit: int
 ) -> RefFacts:
-    """Blocking. ``existing``: numbers of the environments that are there."""
+    """Blocking. ``existing`` are the keys of existing environments."""
     watched = recipes.watched_refs(repository)
     if isinstance(watched, RecipeError):
         why = "; ".join(watched.problems)
         return RefFacts(complete=False, reason=f"eph.yaml of {repository.default_branch} could not be read: {why}")
-    found: dict[int, PullRequest] = {}
+    found: dict[Key, PullRequest] = {}
     reason = ""
     for kind in KINDS:
         patterns = watched.patterns_for(kind)
@@ -54,8 +53,8 @@ def read(
         reason = reason or ("" if refs.complete else refs.reason or "the list was incomplete")
         for name in sorted(refs.commits, key=natural_sort.sort_key, reverse=kind is RefKind.TAG):
             pull = _as_pull_request(repository, kind, name, refs.commits[name])
-            found.setdefault(pull.key.number, pull)
-    chosen = sorted(found.values(), key=lambda pull: pull.key.number not in existing)[:limit]
+            found.setdefault(pull.key, pull)
+    chosen = sorted(found.values(), key=lambda pull: pull.key not in existing)[:limit]
     note = f"{repository.full_name}: {len(found)} branches and tags match; only {limit} are used (limits.refs)"
     return RefFacts(
         tuple(chosen), frozenset(found), not reason, reason, watched, note if len(found) > len(chosen) else ""
@@ -63,8 +62,8 @@ def read(
 
 
 def _as_pull_request(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
-    """Who pushes a branch or a tag of the repository itself has write access to it."""
-    key = Key(repository.id, names.ref_number(kind, name))
+    """People who push a branch or tag to the repository itself have write access."""
+    key = keys.ref(repository.id, kind, name)
     return PullRequest(
         key, PullState.OPEN, f"{repository.full_name}@{name}", frozenset(), "", commit, name,
         repository.default_branch, "", author_trusted=True,

@@ -31,7 +31,7 @@ from orchestrator.runtime.facts.commits import FirstSeenCommits
 from orchestrator.runtime.facts.confirmed_pulls import ConfirmedPulls
 from orchestrator.runtime.facts.image_lookups import ImageLookups
 from orchestrator.runtime.operations.journal import Journal
-from stacks import names
+from stacks import keys
 from stacks.model import RefKind
 
 MAX_CONCURRENT_FINDS = 8
@@ -68,7 +68,7 @@ class ForgeTasks:
         try:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
-            where = self._dependencies.forge.words.reference(repository.full_name, action.key.number)
+            where = self._dependencies.forge.words.reference(repository.full_name, action.key, action.ref_name)
             self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
             return False
         self._dependencies.confirmed.record(pull, self._dependencies.clock())
@@ -108,7 +108,7 @@ class ForgeTasks:
         if key.kind is RefKind.PULL:
             return self._dependencies.forge.pull(repository, key.number)
         refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
-        found = next((name for name in refs.commits if names.ref_number(key.kind, name) == key.number), "")
+        found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
         if not found and not refs.complete:
             raise ForgeUnavailable(
                 f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"

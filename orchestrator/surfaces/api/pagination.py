@@ -12,12 +12,13 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
+from stacks import keys
 
 SortKey = tuple[str, int, str]
 
 
 def sort_key(view: EnvironmentView) -> SortKey:
-    return (view.repository, view.key.number if view.key else 0, str(view.ref))
+    return (view.repository, keys.to_number(view.key) if view.key else 0, str(view.ref))
 
 
 def page(views: Iterable[EnvironmentView], limit: int, cursor: str | None) -> schemas.EnvironmentPage:

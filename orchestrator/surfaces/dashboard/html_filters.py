@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
+from stacks import keys
 
 PHASE_TONES: Mapping[Phase, str] = {
     Phase.READY: "good",
@@ -31,7 +32,8 @@ PHASE_TONES: Mapping[Phase, str] = {
 
 def sort_key(view: EnvironmentView) -> tuple[bool, str, int, str]:
     """Held environments come first: nothing happens to them until a person acts."""
-    return (view.phase is not Phase.HELD, view.repository, -(view.key.number if view.key else 0), str(view.ref))
+    newest_first = -keys.to_number(view.key) if view.key else 0
+    return (view.phase is not Phase.HELD, view.repository, newest_first, str(view.ref))
 
 
 def tone(phase: Phase) -> str:
@@ -75,10 +77,6 @@ def path(name: str) -> str:
     return f"/e/{quote(name)}"
 
 
-def number(view: EnvironmentView) -> str:
-    return f"{view.repository}#{view.key.number}" if view.key else view.repository
-
-
 FILTERS: Mapping[str, Callable[..., str]] = {
     "tone": tone,
     "verdict": suite_tone,
@@ -87,5 +85,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "pulse": process_tone,
     "web_link": web_link,
     "path": path,
-    "number": number,
+    "number": display_name,
 }

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
-from orchestrator.core.model.world import Key
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
@@ -26,7 +25,8 @@ from orchestrator.surfaces.reports.phase_wording import (
     sentence,
     short_sha,
 )
-from stacks.model import OperationVerb
+from stacks import keys
+from stacks.model import Key, OperationVerb
 
 MAX_PROBLEMS = 20
 MAX_SERVICES = 20
@@ -52,7 +52,7 @@ _DOTS: Mapping[Phase, str] = {
 
 
 def marker(key: Key) -> str:
-    return f"<!-- eph:{key.repository}/{key.number} -->"
+    return f"<!-- eph:{key.repository}/{keys.to_number(key)} -->"
 
 
 def render(

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import CheckReport, Conclusion, DeploymentReport, Repository
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import check_runs, comment, deployment_states
-from stacks.model import RefKind
+from stacks.model import Key, RefKind
 
 
 @dataclass(frozen=True, slots=True)

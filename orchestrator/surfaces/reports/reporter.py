@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
-from orchestrator.core.model.world import Key
 from orchestrator.core.util.time_windows import TimeWindow, is_within
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -41,6 +40,7 @@ from orchestrator.surfaces.reports.forge_reports import (
     DeploymentUpdate,
     ForgeReport,
 )
+from stacks.model import Key
 
 WRITE_INTERVAL = timedelta(seconds=5)
 FIRST_RETRY = timedelta(seconds=10)
@@ -269,7 +269,7 @@ class Reporter:
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
             self._forge_backoff = state.backoff
         words = self._forge.words
-        where, what = words.reference(report.repository.full_name, report.key.number), words.report(report.kind)
+        where, what = words.reference(report.repository.full_name, report.key), words.report(report.kind)
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
         return f"{where}: couldn't update the {what}, next attempt at {again}: {why}"

@@ -6,21 +6,21 @@ import pytest
 
 from orchestrator.core.model import joins
 from orchestrator.core.model.joins import ExistingOnly, UnrecordedStack, WantedAndExisting, WantedOnly
-from orchestrator.core.model.world import Key, RepositoryFacts, RunningOperation
-from stacks import names
+from orchestrator.core.model.world import RepositoryFacts, RunningOperation
+from stacks import keys, names
 from stacks.model import OperationVerb, StackRecord
 from tests.worlds.plan.pull_requests import START, sha
 from tests.worlds.plan.simulation import Simulation
 
 REPOSITORY = RepositoryFacts(1, "acme/shop", complete=True)
-REF = names.stack_ref(1, "acme/shop", 42)
+REF = names.stack_ref(keys.pull_request(1, 42), "acme/shop")
 RUNNING = RunningOperation(REF, OperationVerb.UP, sha("a"), START)
 
 
 def test_join_tells_wanted_from_existing() -> None:
     world = Simulation()
     world.open_pull(42, sha("a"))
-    request, record = world._request(Key(1, 42)), StackRecord(REF)
+    request, record = world._request(keys.pull_request(1, 42)), StackRecord(REF)
     assert joins.join(REPOSITORY, request, None, None) == WantedOnly(REPOSITORY, request)
     assert isinstance(joins.join(None, None, record, RUNNING), ExistingOnly)
     assert isinstance(joins.join(REPOSITORY, request, record, None), WantedAndExisting)

@@ -10,13 +10,13 @@ from orchestrator.core.planning import drift_detection
 from orchestrator.core.planning.drift_detection import Drift, DriftKind
 from programs.drift_wording import DriftWording
 from programs.inventory import DRIFTED, PROCESS_KINDS
-from stacks import names
+from stacks import keys, names
 from stacks.model import BuildInfo, StackRecord
 from tests.worlds.plan.pull_requests import START, sha
 
 BUILT = BuildInfo(sha("a"), "0" * 16, "local-2", "local", "http://x", {}, START)
 PARTS = {"Database:e/eph_app": "database-app", "Seed:e/eph_app": "seed-app", "Route:e/h": "route-web", "Home:e": "home"}
-RECORD = StackRecord(names.stack_ref(8, "acme/shop", 1), built=BUILT, resource_names=PARTS)
+RECORD = StackRecord(names.stack_ref(keys.pull_request(8, 1), "acme/shop"), built=BUILT, resource_names=PARTS)
 THERE = {"Database": frozenset({"e/eph_app"}), "Route": frozenset({"e/h"})}
 
 

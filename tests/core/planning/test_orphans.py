@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.core.model.world import Key
 from orchestrator.core.orphans import orphan_audit
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading
 from orchestrator.core.orphans.orphan_purges import KnownNames
 from orchestrator.core.planning.plan_actions import Action, Hold, Keep, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
 from programs.inventory import HeldResource
-from stacks import names
+from stacks import keys, names
 from stacks.model import BuildInfo, StackRecord, StackSnapshot, StackTag, StrayFile
 from tests.worlds.plan.pull_requests import START, sha
 
-REF = names.stack_ref(8, "acme/shop", 1)
-KEY = Key(8, 1)
+REF = names.stack_ref(keys.pull_request(8, 1), "acme/shop")
+KEY = keys.pull_request(8, 1)
 NAME = "shop-gentle-stream-1"
-TAG = StackTag(8, "acme/shop", 1, NAME, "i", sha("a"), START)
+TAG = StackTag(keys.pull_request(8, 1), "acme/shop", NAME, "i", sha("a"), START)
 BUILT = BuildInfo(sha("a"), "0" * 16, "local-1", "local", "http://x", {}, START)
 RECORD = StackRecord(REF, TAG, BUILT, resource_names={f"Database:{NAME}/db": "database-main"})
 STRAY = HeldResource("database", "stray", NAME, f"Database:{NAME}/stray")
@@ -82,7 +81,7 @@ def test_a_stack_that_nobody_wants_and_that_stays_is_named_with_the_command_that
 
 
 def test_a_lock_whose_owner_may_live_is_named_and_not_swept() -> None:
-    gone = names.stack_ref(8, "acme/shop", 9)
+    gone = names.stack_ref(keys.pull_request(8, 9), "acme/shop")
     free, held = (StrayFile("lock", path, gone, "why", "rm", in_use=path == "/b") for path in ["/a", "/b"])
     found = orphan_audit.find_orphans(AuditReading(file_orphans=[free, held]), known_facts())
     assert [(orphan.name, orphan.sweepable) for orphan in found] == [("/a", True), ("/b", False)]

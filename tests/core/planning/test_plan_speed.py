@@ -6,9 +6,9 @@ import time
 from datetime import timedelta
 
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Key, RepositoryFacts, World
+from orchestrator.core.model.world import RepositoryFacts, World
 from orchestrator.core.planning import plans
-from stacks import names
+from stacks import keys, names
 from stacks.model import BuildInfo, StackRecord, StackSnapshot, StackTag
 from tests.worlds.plan.pull_requests import START, SimulatedPull, sha
 
@@ -17,15 +17,15 @@ NOW = START + timedelta(hours=1)
 
 def large_world(number: int) -> World:
     """Every second environment is as it should be, every second waits for an update."""
-    pulls = [SimulatedPull(Key(1, each), sha("aaaaaaa")) for each in range(1, number + 1)]
-    candidates = {pull.key.number: pull.request(False) for pull in pulls}
+    pulls = [SimulatedPull(keys.pull_request(1, each), sha("aaaaaaa")) for each in range(1, number + 1)]
+    candidates = {pull.key: pull.request(False) for pull in pulls}
     stacks = {}
     for pull in pulls:
-        ref = names.stack_ref(1, "acme/shop", pull.key.number)
+        ref = names.stack_ref(pull.key, "acme/shop")
         commit = pull.commit if pull.key.number % 2 else sha("bbbbbbb")
-        recipe = candidates[pull.key.number].recipe
+        recipe = candidates[pull.key].recipe
         built = BuildInfo(commit, getattr(recipe, "digest", ""), "1", "local", "", {}, START)
-        tag = StackTag(1, "acme/shop", pull.key.number, pull.name, "", commit, START)
+        tag = StackTag(pull.key, "acme/shop", pull.name, "", commit, START)
         stacks[ref] = StackRecord(ref, tag, built, 3)
     return World({1: RepositoryFacts(1, "acme/shop", True, "", candidates)}, StackSnapshot(stacks))
 

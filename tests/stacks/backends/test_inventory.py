@@ -1,7 +1,7 @@
-"""The inventory over stores of every kind: whole, cut, foreign, vanishing (L2, L7).
+"""The inventory over all kinds of stores: complete, truncated, foreign, vanishing (L2, L7).
 
-Pitfalls: ``pulumi stack ls`` reads every stack each time, fails whole on one cut state file and silently drops a
-stack whose tag file is corrupt. The store here is made of files as Pulumi writes them.
+Pitfalls: ``pulumi stack ls`` reads every stack each time, fails entirely on one truncated state file and silently drops
+a stack whose tag file is corrupt. The store here consists of files as Pulumi writes them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from stacks import names, tags
+from stacks import keys, names, tags
 from stacks.backends import update_history
 from stacks.backends.file import history
 from stacks.backends.file.file_backend import FileBackend
 from stacks.backends.inventory import StackInventory
-from stacks.model import OperationVerb, Outcome, PinnedImages, StackRef, StackTag
+from stacks.model import OperationVerb, Outcome, PinnedImages, RefKind, StackRef, StackTag
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SHA = "a" * 40
@@ -41,12 +41,12 @@ class BackendFiles:
         self.folder = folder
 
     def add(self, number: int, outputs: Any = None, **deployment: Any) -> StackRef:
-        ref = names.stack_ref(12345, "acme/shop", number)
+        ref = names.stack_ref(keys.pull_request(12345, number), "acme/shop")
         stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": BUILT} if outputs is None else outputs}
         latest = {"resources": [stack, {"type": "pulumi:providers:x"}, {"type": "eph:Service"}], **deployment}
         self.write(ref, {"version": 3, "checkpoint": {"stack": str(ref), "latest": latest}})
         self.backend.tag_file(ref).unlink(missing_ok=True)
-        value = tags.encode(StackTag(12345, "acme/shop", number, f"shop-{number}", "i", SHA, AT))
+        value = tags.encode(StackTag(keys.pull_request(12345, number), "acme/shop", f"shop-{number}", "i", SHA, AT))
         self.backend.tag_file(ref).write_text(json.dumps({"version": 1, "tags": {tags.TAG_KEY: value}}))
         past = self.backend.history_folder(ref)
         past.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ class BackendFiles:
         path.write_text(document if isinstance(document, str) else json.dumps(document))
 
     def copy(self, ref: StackRef, number: int) -> None:
-        """Another stack with the same files, by links: a thousand are made in no time."""
+        """Another stack with the same files, as links, so that a thousand are created quickly."""
         other = StackRef(ref.project, f"pr-{number}")
         self.backend.history_folder(other).mkdir()
         for of in (self.backend.state_file, self.backend.tag_file):
@@ -81,7 +81,7 @@ def store(tmp_path: Path) -> BackendFiles:
     return BackendFiles(tmp_path)
 
 
-def test_what_a_record_says(store: BackendFiles) -> None:
+def test_content_of_a_record(store: BackendFiles) -> None:
     ref = store.add(1, pending_operations=[{}, {}])
     snapshot = StackInventory(store.backend).snapshot()
     record = snapshot.stacks[ref]
@@ -93,8 +93,8 @@ def test_what_a_record_says(store: BackendFiles) -> None:
     assert [(entry.commit, entry.outcome) for entry in record.history] == [(SHA, Outcome.SUCCEEDED)]
 
 
-def test_a_record_says_which_images_its_build_began_with(store: BackendFiles) -> None:
-    """I2: said by the first resource, so that a build that broke off goes on with the same."""
+def test_record_contains_the_images_of_its_build(store: BackendFiles) -> None:
+    """I2: recorded by the first resource, so that an interrupted build continues with the same ones."""
     begun = {"commit": "b" * 40, "images": {"api": "r.test/a@sha256:2"}, "found": {"api": "tag x"}}
     built = {**BUILT, "images": {"api": "r.test/a@sha256:1"}, "found": {"api": "tag w"}}
     stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": built}}
@@ -128,7 +128,7 @@ def test_a_record_says_which_images_its_build_began_with(store: BackendFiles) ->
     ],
 )
 def test_corrupt_state_hides_no_other_stack(store: BackendFiles, document: Any) -> None:
-    """Unreadable, not absent; the others are whole, and it is read again once it is mended."""
+    """Unreadable, not absent; the others are complete, and it is read again once it is repaired."""
     bad, good = store.add(1), store.add(2)
     if document == "\udcff":
         store.backend.state_file(bad).write_bytes(b'{"checkpoint": "\xff\xfe"')
@@ -146,10 +146,10 @@ def test_corrupt_state_hides_no_other_stack(store: BackendFiles, document: Any) 
 
 @pytest.mark.parametrize("text", ["", '{"version": 3, "checkp'])
 @pytest.mark.parametrize("result", ["", "failed"])
-def test_a_state_that_was_cut_before_anything_was_made_is_half_made(
+def test_state_truncated_before_anything_was_created_is_half_created(
     store: BackendFiles, text: str, result: str
 ) -> None:
-    """L8; found by ``make chaos``: a full disk in its first ``up``. One that was ever built stays unreadable."""
+    """L8; found by ``make chaos``: a full disk in its first ``up``. A stack that was ever built stays unreadable."""
     ref = store.add(1)
     [entry] = store.backend.history_folder(ref).iterdir()
     if result:
@@ -165,7 +165,7 @@ def test_a_state_that_was_cut_before_anything_was_made_is_half_made(
 
 
 @pytest.mark.parametrize("text", ["", '{"version":1,"tags":{"ep', "[]", '{"tags": []}', '{"tags": {"eph": 7}}'])
-def test_a_cut_tag_makes_a_half_made_stack(store: BackendFiles, text: str) -> None:
+def test_truncated_tag_makes_a_half_created_stack(store: BackendFiles, text: str) -> None:
     """Never lost: it is listed without a tag, and so completed or destroyed (L8)."""
     ref = store.add(1)
     store.backend.tag_file(ref).write_text(text)
@@ -185,7 +185,7 @@ def test_an_output_that_is_not_ours_is_no_build(store: BackendFiles, outputs: An
 
 @pytest.mark.parametrize("inputs", [None, [], {"environment": 1}, {"environment": "../etc"}, {"environment": ""}])
 def test_a_lost_tag_does_not_lose_the_name(store: BackendFiles, inputs: Any) -> None:
-    """L2, L8. Found by ``make chaos``: without a name nothing that a state does not know could be removed."""
+    """L2, L8. Found by ``make chaos``: without a name, nothing that a state doesn't contain could be removed."""
     ref = store.add(1)
     state = json.loads(store.backend.state_file(ref).read_text())
     odd, told = {"type": "eph:Home", "inputs": inputs}, {"type": "eph:Home", "inputs": {"environment": "shop-x-1"}}
@@ -206,7 +206,7 @@ def test_foreign_stacks_are_counted_and_never_listed(store: BackendFiles) -> Non
 
 
 def test_unused_backend_is_empty_and_missing_backend_is_unknown(store: BackendFiles, tmp_path: Path) -> None:
-    """Pitfall: an empty answer read as 'none'. A disk that is not mounted must not look like no stacks."""
+    """Pitfall: an empty response read as 'none'. A disk that isn't mounted must not look like no stacks."""
     assert StackInventory(FileBackend(tmp_path)).snapshot().complete
     gone = StackInventory(FileBackend(tmp_path / "gone")).snapshot()
     assert (gone.complete, gone.stacks) == (False, {})
@@ -218,8 +218,8 @@ def test_unused_backend_is_empty_and_missing_backend_is_unknown(store: BackendFi
     assert not inventory.snapshot().complete
 
 
-def test_a_project_that_cannot_be_listed_hides_no_other(store: BackendFiles) -> None:
-    """And makes the snapshot incomplete, so that nothing is destroyed for its sake."""
+def test_unreadable_project_hides_no_other(store: BackendFiles) -> None:
+    """And makes the snapshot incomplete, so that nothing is destroyed because of it."""
     ref = store.add(1)
     loop = store.backend.root / "stacks" / "eph-wiki-7"
     loop.symlink_to(loop)
@@ -233,16 +233,16 @@ def test_a_project_that_cannot_be_listed_hides_no_other(store: BackendFiles) -> 
     assert inventory.snapshot().complete
 
 
-def test_what_changed_is_seen(store: BackendFiles) -> None:
-    """Each of the files alone, and a stack that goes."""
+def test_changes_are_detected(store: BackendFiles) -> None:
+    """Each of the files alone, and a stack that disappears."""
     ref, other = store.add(1), store.add(2)
     inventory = StackInventory(store.backend)
     first = inventory.snapshot().stacks[ref]
-    store.backend.write_tag(ref, StackTag(12345, "acme/shop", 1, "shop-1", "i", "b" * 40, AT))
+    store.backend.write_tag(ref, StackTag(keys.pull_request(12345, 1), "acme/shop", "shop-1", "i", "b" * 40, AT))
     second = inventory.snapshot().stacks[ref]
     assert second.tag is not None
     assert (second.tag.commit, second.built) == ("b" * 40, first.built)
-    history.mark_cancelled(store.backend.history_folder(ref), AT)  # it succeeded: stays so
+    history.mark_cancelled(store.backend.history_folder(ref), AT)  # it succeeded: it stays so
     assert inventory.snapshot().stacks[ref].history == first.history
     store.add(1, {})
     assert inventory.snapshot().stacks[ref].built is None
@@ -250,8 +250,30 @@ def test_what_changed_is_seen(store: BackendFiles) -> None:
     assert set(inventory.snapshot().stacks) == {ref}
 
 
-def test_a_quiet_look_at_a_thousand_stacks_reads_no_file(store: BackendFiles) -> None:
-    """L4: nothing is opened for what did not change; and one that changed is one that is read."""
+def test_branch_stack_of_the_previous_version_is_read_from_its_files(store: BackendFiles) -> None:
+    """L2, Y3: its name and its tag still mean the same branch."""
+    added = store.add(1)
+    old = StackRef(added.project, "branch-3pyqo67y6i")
+    for path, moved in (
+        (store.backend.state_file(added), store.backend.state_file(old)),
+        (store.backend.tag_file(added), store.backend.tag_file(old)),
+    ):
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(moved)
+    value = (
+        '{"v":1,"env":"shop-x-main","pr":"acme/shop#377930057248458","repo":12345,"inc":"i","sha":"s","seen":1,'
+        '"ref":"main"}'
+    )
+    store.backend.tag_file(old).write_text(json.dumps({"version": 1, "tags": {tags.TAG_KEY: value}}))
+    snapshot = StackInventory(store.backend).snapshot()
+    main = keys.ref(12345, RefKind.BRANCH, "main")
+    assert (list(snapshot.stacks), snapshot.foreign_count) == ([old], 0)
+    tag = snapshot.stacks[old].tag
+    assert (names.parse(old), tag and tag.key) == (main, main)
+
+
+def test_quiet_cycle_over_a_thousand_stacks_reads_no_file(store: BackendFiles) -> None:
+    """L4: nothing is opened if it hasn't changed, and one changed stack is one read."""
     first = store.add(1)
     for number in range(2, 1001):
         store.copy(first, number)

@@ -1,4 +1,4 @@
-"""Whose lock it is, and whether its owner is proven dead (L8; pitfall: no lease, no heartbeat)."""
+"""Who owns a lock, and whether its owner is proven dead (L8; pitfall: no lease, no heartbeat)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from stacks import names, process_identity
+from stacks import keys, names, process_identity
 from stacks.backends.file import locks
 from stacks.backends.file.layout import FileLayout
 from stacks.backends.port import LockHeld
 from stacks.process_identity import ProcessStart
 
-REF = names.stack_ref(12345, "acme/shop", 1)
+REF = names.stack_ref(keys.pull_request(12345, 1), "acme/shop")
 TAKEN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -41,9 +41,9 @@ def lock(backend: Path, host: str = "", pid: int = 77, name: str = "a") -> Path:
     ("found", "dead"),
     [
         (None, True),  # no process has that pid
-        (ProcessStart(TAKEN.timestamp() - 5, "pulumi"), False),  # the owner itself, at work
-        (ProcessStart(TAKEN.timestamp() + 1, "pulumi"), False),  # clocks differ by a little
-        (ProcessStart(TAKEN.timestamp() + 60, "postgres"), True),  # the number was used again
+        (ProcessStart(TAKEN.timestamp() - 5, "pulumi"), False),  # the owner itself, running
+        (ProcessStart(TAKEN.timestamp() + 1, "pulumi"), False),  # clocks differ slightly
+        (ProcessStart(TAKEN.timestamp() + 60, "postgres"), True),  # the pid was reused
         (ProcessStart(TAKEN.timestamp() + 60, "pulumi"), False),  # or the clock was set forward: not proven
         (ProcessStart(TAKEN.timestamp() - 5, "postgres"), False),  # older than the lock: not proven
     ],
@@ -87,8 +87,8 @@ def test_no_lock(tmp_path: Path) -> None:
     assert locks.read(lock_folder(tmp_path)) == ()
 
 
-def test_a_real_process_and_its_corpse() -> None:
-    """Start times are right to a second, and a corpse that nobody buried is dead."""
+def test_real_process_and_its_zombie() -> None:
+    """Start times are accurate to a second, and an unreaped zombie is dead."""
     began = time.time()
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     found = process_identity.describe(child.pid)

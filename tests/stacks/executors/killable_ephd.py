@@ -1,5 +1,5 @@
-"""``python -m tests.stacks.executors.killable_ephd FOLDER TOOLS VERSION``: an earlier life of ephd, to be killed in the
-middle.
+"""``python -m tests.stacks.executors.killable_ephd FOLDER TOOLS VERSION``: an earlier process of ephd, to be killed in
+the middle of an operation.
 
 It opens a pool on the bench in FOLDER, starts an update of pr-1, and waits for its end.
 """

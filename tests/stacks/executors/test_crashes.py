@@ -1,8 +1,8 @@
-"""``kill -9`` of each process in turn, while a resource is being made: what is left is ended, and the next run ends
-the work (L2, L8).
+"""``kill -9`` of each process in turn while a resource is being created: leftovers are killed, and the next run
+completes the work (L2, L8).
 
-Pitfalls: a pulumi that is killed leaves its lock and a pending operation; ``cancel`` only deletes the lock file while
-the other process goes on. So a lock is taken over once its owner is proven dead, and never before.
+Pitfalls: a killed pulumi leaves its lock and a pending operation; ``cancel`` only deletes the lock file while the other
+process continues. So a lock is taken over once its owner is proven dead, and never before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import psutil
 import pytest
 
 from stacks import process_identity
-from stacks.executors.process import operation_records, worker_protocol
+from stacks.executors.process import operation_records
+from stacks.executors.process.worker_protocol import SessionTiming
 from stacks.model import Outcome, StackRecord
 from tests.stack_folders import process_executor
 from tests.stacks.stack_bench import ROOT, RealBench, record_of, ref, run_operation, sha, start_operation, wait_until
@@ -42,7 +43,7 @@ async def test_pulumi_is_killed(real: RealBench) -> None:
 
 
 async def test_the_worker_is_killed(real: RealBench) -> None:
-    """Out of memory looks like this: no word from it, and yet a result; nothing of its session outlives it."""
+    """Out of memory looks like this: no message from it, and yet a result; nothing in its session survives it."""
     real.hold(1)
     lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
     await real.wait_until_running(1)
@@ -59,9 +60,9 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     await _assert_heals(real, record_of(real, 1))
 
 
-async def test_one_that_is_stopped_holds_nobody(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """L6: SIGSTOP of a whole operation. Others go on; asked to end, it is ended by force, and its stack heals."""
-    monkeypatch.setattr(worker_protocol, "GRACE", 1.0)
+async def test_stopped_operation_blocks_no_other(real: RealBench) -> None:
+    """L6: SIGSTOP of a whole operation. Others continue; interrupted, it is killed, and its stack recovers."""
+    real.operations = process_executor(real.settings, real.version, SessionTiming(grace=1.0))
     real.hold(1)
     lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
     await real.wait_until_running(1)
@@ -78,7 +79,7 @@ async def test_one_that_is_stopped_holds_nobody(real: RealBench, monkeypatch: py
 
 
 async def test_ephd_is_killed(real: RealBench) -> None:
-    """The next life ends what the last one left, by its recorded identity, before it plans."""
+    """The next process kills what the last one left, by its recorded identity, before it plans."""
     await real.operations.close()
     real.hold(1)
     words = [str(real.folder), real.settings.tools, real.version]
@@ -89,7 +90,7 @@ async def test_ephd_is_killed(real: RealBench) -> None:
     warm = real.settings.work
     await wait_until(lambda: len(list(warm.iterdir())) == 2)
     worker = next(iter(operation_records.list_running(real.records))).worker.pid
-    _pause(process_identity.session_members(worker))  # or it would cancel by itself
+    _pause(process_identity.session_members(worker))  # otherwise it would cancel by itself
     ephd.kill()
     await ephd.wait()
     orphans = [process for process in psutil.process_iter() if _belongs(process, real.folder)]
@@ -105,7 +106,7 @@ async def test_ephd_is_killed(real: RealBench) -> None:
     await _assert_heals(real, record_of(real, 1))
 
 
-async def test_what_a_life_between_removal_and_tidying_left(real: RealBench) -> None:
+async def test_leftovers_of_a_kill_between_removal_and_cleanup(real: RealBench) -> None:
     """Pitfall: ``stack rm`` deletes the state before the tags. A kill between the two leaves files of no stack."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     await run_operation(real, real.factory.up(2, "aaaa"))
@@ -118,8 +119,8 @@ async def test_what_a_life_between_removal_and_tidying_left(real: RealBench) -> 
     assert record_of(real, 2) == kept
 
 
-async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealBench) -> None:
-    """Found by ``make chaos``: the tag is written first, and nothing else would ever look for it in this life."""
+async def test_operation_that_ends_before_its_stack_exists_leaves_no_tag(real: RealBench) -> None:
+    """Found by ``make chaos``: the tag is written first, and nothing else would look for it in this process."""
     stacks = real.backend.folder / ".pulumi/stacks" / ref(1).project
     stacks.mkdir(parents=True)
     (stacks / "pr-1.pulumi-tags").write_text("{}")
@@ -132,8 +133,8 @@ async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealB
 
 
 @pytest.mark.parametrize("text", ['{"version": 1, "ta', "", "[]", '{"tags": 1}'])
-async def test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same(real: RealBench, text: str) -> None:
-    """L8. Found by ``make chaos``: Pulumi itself refuses such a stack, and a destroy would be retried for ever."""
+async def test_stack_with_a_truncated_tag_is_destroyed(real: RealBench, text: str) -> None:
+    """L8. Found by ``make chaos``: Pulumi itself refuses such a stack, and a destroy would be retried forever."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     tag = real.backend.folder / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags"
     tag.write_text(text)
@@ -142,9 +143,9 @@ async def test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same(real: RealBen
     assert real.remaining_files() == []
 
 
-async def test_a_destroy_depends_on_no_tag_and_on_no_name(real: RealBench) -> None:
-    """L8. Found by ``make chaos``: nobody knows the name of a stack without tag, pull request and resources, and its
-    destroy was refused for ever. What it knows goes by its state; targets show what else is there."""
+async def test_destroy_depends_on_neither_tag_nor_name(real: RealBench) -> None:
+    """L8. Found by ``make chaos``: the name of a stack without tag, pull request and resources is unknown, and its
+    destroy failed forever. It is destroyed by its state; targets find what else exists."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     (real.backend.folder / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags").unlink()
     assert record_of(real, 1).name == "shop-probe-1"
@@ -153,8 +154,8 @@ async def test_a_destroy_depends_on_no_tag_and_on_no_name(real: RealBench) -> No
     assert (real.remaining_files(), real.created_files()) == ([], {})
 
 
-async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:
-    """Found by ``make chaos``: the half of a file beside the whole one, ours or Pulumi's."""
+async def test_partial_files_of_a_killed_writer_are_removed(real: RealBench) -> None:
+    """Found by ``make chaos``: a partial file next to the complete one, ours or Pulumi's."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     stacks = real.backend.folder / ".pulumi/stacks" / ref(1).project
     whole = sorted(stacks.iterdir())
@@ -169,8 +170,8 @@ async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:
 
 
 @pytest.mark.parametrize("next_life", [False, True])
-async def test_a_lock_that_was_half_written_stops_nothing(real: RealBench, next_life: bool) -> None:
-    """L8. Found by ``make chaos``, with a full disk: "unexpected end of JSON input" from Pulumi for ever after."""
+async def test_half_written_lock_blocks_nothing(real: RealBench, next_life: bool) -> None:
+    """L8. Found by ``make chaos``, with a full disk: "unexpected end of JSON input" from Pulumi forever after."""
     await run_operation(real, real.factory.up(1, "aaaa"))
     store = real.backend.folder / ".pulumi"
     folder = store / "locks/organization" / ref(1).project / "pr-1"
@@ -187,7 +188,8 @@ async def test_a_lock_that_was_half_written_stops_nothing(real: RealBench, next_
 
 
 async def _assert_heals(real: RealBench, broken: StackRecord) -> None:
-    """As the plan does: refresh when something is pending or locked; then it is whole, and nothing was made twice."""
+    """Like the planner: refresh if something is pending or locked; then it is complete, and nothing was created
+    twice."""
     assert all(lock.owner_dead for lock in broken.locks)
     assert broken.built is None
     assert broken.tag is not None

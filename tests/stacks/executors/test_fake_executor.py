@@ -1,4 +1,4 @@
-"""The fake's own verbs, which the real thing has no door for: ``kill -9`` of everything, and a deadline (L2, L8)."""
+"""The fake's own verbs, which the real executor doesn't have: ``kill -9`` of everything, and a deadline (L2, L8)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.stacks.stack_bench import FakeBench, record_of, ref, run_operation, s
 
 
 async def test_a_crash_leaves_what_kill_9_leaves() -> None:
-    """A dead owner's lock and something half-done; the next life is told what it ended, and heals it."""
+    """A dead owner's lock and half-finished work; the next start gets a list of what it ended, and repairs it."""
     bench = FakeBench()
     bench.hold(1)
     start_operation(bench, bench.factory.up(1, "aaaa"))
@@ -22,7 +22,7 @@ async def test_a_crash_leaves_what_kill_9_leaves() -> None:
     assert (healed.locks, healed.pending_operations) == ((), 0)
 
 
-async def test_a_deadline_passes_when_told() -> None:
+async def test_deadline_passes_on_request() -> None:
     bench = FakeBench()
     bench.hold(1)
     lane = start_operation(bench, bench.factory.up(1, "aaaa", deadline=60.0))
@@ -34,7 +34,7 @@ async def test_a_deadline_passes_when_told() -> None:
 
 
 async def test_failures_run_out() -> None:
-    """As often as asked, and then it works."""
+    """As often as requested, and then it works."""
     bench = FakeBench()
     bench.operations.fail(ref(1), "the disk is full", times=2, retryable=False)
     results = [await run_operation(bench, bench.factory.up(1, "aaaa")) for _ in range(3)]

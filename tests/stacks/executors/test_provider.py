@@ -1,4 +1,4 @@
-"""The warm provider of a worker: it says its port whatever Python's environment is (L2)."""
+"""A worker's warm provider prints its port whatever Python's environment is (L2)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ found.kill()
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_its_port_is_told_with_and_without_pythons_own_buffer(unbuffered: str) -> None:
-    """Many machines set PYTHONUNBUFFERED, and a pod does not: a worker that waits for the port waited for ever."""
+def test_port_is_printed_with_and_without_pythons_own_buffer(unbuffered: str) -> None:
+    """Many machines set PYTHONUNBUFFERED, and a pod doesn't: a worker that waited for the port waited forever."""
     env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", ASK], env=env, cwd=root, capture_output=True, text=True, timeout=90)

@@ -1,7 +1,7 @@
 """The ``pulumi`` command of one operation, with small scripts in its place.
 
-Pitfalls: no handle on the child (pulumi #9103); a byte that is no UTF-8 kills the SDK's reader and the call never
-returns; output is all kept in memory; ten processes where two would do.
+Pitfalls: no handle on the child (pulumi #9103); a byte that isn't UTF-8 crashes the SDK's reader and the call never
+returns; all output is kept in memory; ten processes where two would do.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ def lines() -> list[str]:
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> OperationCommand:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(pulumi_command, "_LAST_WORDS", 0.2)
-    return OperationCommand("3.259.0", lines.append)
+    return OperationCommand("3.259.0", lines.append, last_words=0.2)
 
 
 def write_pulumi_script(folder: Path, text: str) -> None:
@@ -44,8 +43,8 @@ def test_what_needs_no_process_starts_none(pulumi: OperationCommand, tmp_path: P
     assert pulumi.processes_started == 0
 
 
-def test_a_made_stack_is_not_selected(pulumi: OperationCommand, tmp_path: Path) -> None:
-    """Else each leaves a file in PULUMI_HOME/workspaces for ever (pulumi #8186)."""
+def test_created_stack_is_not_selected(pulumi: OperationCommand, tmp_path: Path) -> None:
+    """Otherwise each leaves a file in PULUMI_HOME/workspaces forever (pulumi #8186)."""
     write_pulumi_script(tmp_path, 'echo "$@"')
     assert pulumi.run(["stack", "init", "pr-1"], str(tmp_path), {}).stdout == (
         "--non-interactive stack init pr-1 --no-select"
@@ -67,8 +66,8 @@ def test_any_bytes_and_any_length(pulumi: OperationCommand, tmp_path: Path, line
     assert len(str(raised.value)) <= 2 * pulumi_command.KEPT_LINES * pulumi_command.MAX_LINE_LENGTH
 
 
-def test_a_child_that_holds_the_pipe_holds_nobody_up(pulumi: OperationCommand, tmp_path: Path) -> None:
-    """A plugin that outlives a pulumi that was killed."""
+def test_child_that_holds_the_pipe_blocks_nothing(pulumi: OperationCommand, tmp_path: Path) -> None:
+    """A plugin that survives a killed pulumi."""
     write_pulumi_script(tmp_path, "sleep 2 & echo $! >child; echo done; kill -9 $$")
     began = time.monotonic()
     with pytest.raises(CommandError):
@@ -81,7 +80,7 @@ COUNTING = "trap 'echo int >>ints; sleep 0.2; exit {code}' INT; touch up; while 
 
 @pytest.fixture
 def sigint_enabled() -> Iterator[None]:
-    """What runs in the background ignores SIGINT, and a shell below it then cannot trap it."""
+    """Background processes ignore SIGINT, and a shell below them can't trap it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -90,8 +89,8 @@ def sigint_enabled() -> Iterator[None]:
 @pytest.mark.usefixtures("sigint_enabled")
 @pytest.mark.parametrize("code", [8, 0])
 def test_an_interrupt_is_sent_once(pulumi: OperationCommand, tmp_path: Path, code: int) -> None:
-    """A second SIGINT would end pulumi on the spot, with its state unsaved. What succeeded all the same is a success;
-    no further process is started either way."""
+    """A second SIGINT would end pulumi immediately, with its state unsaved. If it succeeds anyway, that is a success;
+    no further process is started in either case."""
     write_pulumi_script(tmp_path, COUNTING.format(code=code))
     ended: list[CommandResult | Exception] = []
 
@@ -117,8 +116,8 @@ def test_an_interrupt_is_sent_once(pulumi: OperationCommand, tmp_path: Path, cod
     assert pulumi.processes_started == 1
 
 
-def test_nothing_is_started_once_the_lease_ran_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O2: not by a leader that was stopped meanwhile, and renewals count."""
+def test_nothing_starts_after_the_lease_expired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O2: not by a leader that was paused meanwhile, and renewals count."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     write_pulumi_script(tmp_path, "exit 0")
     now = process_identity.boot_clock()

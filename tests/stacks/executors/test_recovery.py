@@ -1,5 +1,5 @@
-"""What a new leader makes of operations that other replicas recorded: ended where they are proven dead, waited for
-where they are not, never touched where nothing can be proven (O2, L8)."""
+"""What a new leader does with operations that other replicas recorded: killed if proven dead, waited for if not, never
+touched if nothing can be proven (O2, L8)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ProcessSetup:
 
 
 def remote(record: OperationRecord) -> RemoteOperation:
-    """What the port says of it."""
+    """As the port describes it."""
     identity = f"process {record.worker.pid} on {record.where.split()[0]}"
     return RemoteOperation(record.ref, record.verb, "aaaa", datetime(2026, 11, 21, 6, 0, tzinfo=UTC), identity)
 
@@ -96,17 +96,17 @@ def test_operation_of_a_dead_owner_is_ended(setup: ProcessSetup) -> None:
     assert list(operation_records.list_running(setup.records)) == []
 
 
-def test_a_dead_worker_s_owner_may_be_stopped_and_cannot_tidy_up(setup: ProcessSetup) -> None:
+def test_dead_workers_owner_may_be_paused_and_cannot_clean_up(setup: ProcessSetup) -> None:
     left = setup.record_running()
     setup.kill(left.worker)
     assert recovery.recover(setup.records, setup.backend, exclusive=False) == Recovery((ref(1),), ())
     assert not operation_records.has_running(setup.records, ref(1))
 
 
-def test_one_that_is_past_its_deadline_is_ended_by_force(setup: ProcessSetup) -> None:
+def test_operation_past_its_deadline_is_killed(setup: ProcessSetup) -> None:
     left = setup.record_running(until=process_identity.boot_clock() - 1)
     assert recovery.recover(setup.records, setup.backend, exclusive=False).ended == (ref(1),)
-    setup.kill(left.worker)  # reaps it: settle has killed it
+    setup.kill(left.worker)  # reaps it: recover has killed it
     assert not process_identity.is_alive(left.worker)
 
 
@@ -116,7 +116,7 @@ def test_operation_on_another_machine_is_not_proven_dead(setup: ProcessSetup) ->
     assert recovery.recover(setup.records, setup.backend, exclusive=False) == Recovery((), (remote(left),))
 
 
-def test_one_s_own_is_nobody_else_s(setup: ProcessSetup) -> None:
+def test_own_operations_are_left_alone(setup: ProcessSetup) -> None:
     setup.record_running(owner=process_identity.identify(os.getpid()))
     assert recovery.recover(setup.records, setup.backend, exclusive=False) == Recovery()
     assert recovery.recover(setup.records, setup.backend, exclusive=True) == Recovery()
@@ -129,8 +129,8 @@ def test_single_replica_ends_unknown_operations(setup: ProcessSetup) -> None:
     setup.kill(left.worker)
 
 
-def test_the_record_of_another_is_never_taken_for_one_s_own(setup: ProcessSetup) -> None:
-    """A leader that was stopped at the end of its operation wakes when another works on that stack."""
+def test_foreign_record_is_never_mistaken_for_our_own(setup: ProcessSetup) -> None:
+    """A leader that was paused at the end of its operation resumes when another works on that stack."""
     late, now = setup.record_running(), replace(setup.record_running(), operation="another")
     operation_records.write_running(setup.records, now)
     assert operation_records.has_running(setup.records, ref(1), excluding=late)
@@ -138,7 +138,7 @@ def test_the_record_of_another_is_never_taken_for_one_s_own(setup: ProcessSetup)
     assert list(operation_records.list_running(setup.records)) == [now]
 
 
-def test_a_record_of_a_version_before_replicas_is_read(setup: ProcessSetup) -> None:
+def test_record_of_a_version_before_replicas_is_read(setup: ProcessSetup) -> None:
     left = setup.record_running()
     path = operation_records.running_file(setup.records, left)
     old = f'{{"ref": {{"project": "{ref(1).project}", "stack": "pr-1"}}, "verb": "up", "operation": "m", '
@@ -148,8 +148,8 @@ def test_a_record_of_a_version_before_replicas_is_read(setup: ProcessSetup) -> N
     assert list(path.parent.iterdir()) == []
 
 
-async def test_a_replica_that_starts_leaves_the_folder_of_what_still_ends(setup: ProcessSetup) -> None:
-    """Its earlier life was killed, and another replica leads."""
+async def test_starting_replica_keeps_folders_of_operations_that_still_run(setup: ProcessSetup) -> None:
+    """Its earlier process was killed, and another replica leads."""
     for name in ("ending", "over"):
         (setup.settings.work / name).mkdir()
     setup.process("ending")

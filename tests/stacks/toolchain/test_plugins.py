@@ -1,4 +1,4 @@
-"""Pulumi's plugins beside the CLI: found, downloaded or built once, in the order of the ways that are allowed."""
+"""Pulumi's plugins next to the CLI: found, downloaded or built once, in the order of the allowed ways."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_program(path: Path, text: str = "exit 0") -> Path:
 
 @pytest.fixture
 def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with a cache of its own, no plugin, and a `pulumi` whose installer reaches nothing."""
+    """A machine with its own cache, no plugin, and a `pulumi` whose installer reaches nothing."""
     write_program(tmp_path / "bin" / "pulumi", "echo no way out >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setenv("EPH_CACHE", str(tmp_path / "cache"))
@@ -50,7 +50,7 @@ def test_a_download_is_kept_in_the_cache(bare_machine: Path) -> None:
     assert len(said) == 1, "the second time it is there"
 
 
-def test_when_nothing_works_every_way_is_named(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_nothing_works_every_way_is_reported(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache,download")
     with pytest.raises(ToolchainNotFound) as failed:
         plugins.ensure(NAME, lambda _: None)
@@ -68,7 +68,7 @@ def test_a_server_brings_the_plugins_of_its_targets(bare_machine: Path) -> None:
     assert plugins.with_plugins(tools, ("local", "kubernetes"), lambda _: None).path == f"{bare_machine / 'bin'}:/tools"
 
 
-def test_the_build_is_of_the_version_that_the_sdk_asks_for() -> None:
+def test_build_has_the_version_that_the_sdk_requires() -> None:
     script = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "kubernetes-plugin" / "build.sh"
     assert f"\nversion={plugins.version(NAME)}\n" in script.read_text()
 
@@ -86,9 +86,7 @@ def test_kustomize_is_the_version_of_its_module(bare_machine: Path) -> None:
     assert path == f"{bare_machine / 'bin'}:{cached}:/tools"
 
 
-def test_helm_is_the_one_that_the_plugin_renders_charts_with(
-    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_helm_has_the_version_that_the_plugin_uses(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "kubernetes-plugin" / "go.mod"
     version = plugins.version(plugins.HELM)
     assert f"\thelm.sh/helm/v3 v{version}" in module.read_text()

@@ -1,7 +1,7 @@
-"""The tools that Eph stands on: found, made once, never half, and one message when there are none (P5, O4).
+"""The tools that Eph depends on: found, installed once, never partially, and one message if there are none (P5, O4).
 
-The world here is a PATH of real small scripts that this test writes, and an empty cache folder. Whatever would
-reach a network is shut off by the setting that users have for it, or by a proxy that refuses.
+The world here is a PATH of small scripts that this test writes, and an empty cache folder. Network access is disabled
+by the user's setting for it, or by a proxy that rejects everything.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SYSTEM = "/usr/bin:/bin"
 
 @dataclass(frozen=True)
 class ToolMachine:
-    """A machine that has what a test puts into its ``bin``, and a shell."""
+    """A machine with what a test puts into its ``bin``, and a shell."""
 
     folder: Path
 
@@ -53,7 +53,7 @@ class ToolMachine:
         return self.program("pulumi", f"echo v{version}")
 
     def install_fake_go(self, before: str = "", version: str = VERSION) -> None:
-        """A go that counts its runs and links a pulumi that tells its version."""
+        """A go that counts its runs and links a pulumi that prints its version."""
         out = 'while [ "$1" != -o ]; do shift; done\n'
         link = f'printf \'#!/bin/sh\\necho v{version}\\n\' >"$2"; chmod +x "$2"'
         self.program("go", f"echo run >>{self.folder}/runs\n{out}{before}\n{link}")
@@ -91,7 +91,7 @@ def newer_version() -> str:
 
 
 @pytest.mark.parametrize("version", [VERSION, newer_version()])
-def test_a_fit_pulumi_on_path_is_used(machine: ToolMachine, version: str) -> None:
+def test_compatible_pulumi_on_path_is_used(machine: ToolMachine, version: str) -> None:
     binary = machine.pulumi(version)
     found = pulumi_cli.find()
     assert (found.pulumi, found.version, found.source) == (binary, version, "path")
@@ -104,7 +104,7 @@ def test_our_plugin_comes_first_on_the_path(machine: ToolMachine) -> None:
     assert second == str(machine.bin)
 
 
-def test_the_plugin_starts_the_interpreter_that_it_is_told(machine: ToolMachine) -> None:
+def test_plugin_starts_the_configured_interpreter(machine: ToolMachine) -> None:
     told = machine.program("my python", 'echo "$@"')
     plugin = installers.plugin_folder(machine.cache) / installers.PYTHON_PLUGIN
     env = {**os.environ, "PULUMI_PYTHON_CMD": str(told)}
@@ -112,7 +112,7 @@ def test_the_plugin_starts_the_interpreter_that_it_is_told(machine: ToolMachine)
     assert done.stdout == "-u -m pulumi.dynamic 127.0.0.1:9 x y\n"
 
 
-def test_the_plugin_hands_over_a_warm_provider_and_ends_with_pulumi(machine: ToolMachine) -> None:
+def test_plugin_hands_over_a_warm_provider_and_ends_with_pulumi(machine: ToolMachine) -> None:
     plugin = installers.plugin_folder(machine.cache) / installers.PYTHON_PLUGIN
     env = {**os.environ, "EPH_DYNAMIC_PROVIDER_PORT": "4711"}
     with subprocess.Popen([plugin], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waiting:
@@ -128,14 +128,16 @@ def test_the_plugin_hands_over_a_warm_provider_and_ends_with_pulumi(machine: Too
     ("version", "reason"),
     [("3.1.0", f"older than the SDK's {VERSION}"), ("4.0.0", "another major version"), ("dev", "not a version")],
 )
-def test_an_unfit_pulumi_on_path_is_passed_over_and_said_why(machine: ToolMachine, version: str, reason: str) -> None:
+def test_incompatible_pulumi_on_path_is_skipped_with_the_reason(
+    machine: ToolMachine, version: str, reason: str
+) -> None:
     binary = machine.pulumi(version)
     with pytest.raises(ToolchainNotFound, match=re.escape(reason)) as told:
         pulumi_cli.find()
     assert f"{binary} is {version}" in str(told.value)
 
 
-def test_a_pulumi_on_path_that_does_not_run_is_passed_over(machine: ToolMachine) -> None:
+def test_pulumi_on_path_that_does_not_run_is_skipped(machine: ToolMachine) -> None:
     machine.program("pulumi", "exit 3")
     with pytest.raises(ToolchainNotFound, match="doesn't run"):
         pulumi_cli.find()
@@ -150,13 +152,13 @@ def test_built_once_then_found_in_the_cache(machine: ToolMachine) -> None:
     assert machine.build_count() == 1
 
 
-def test_two_at_once_build_once(machine: ToolMachine) -> None:
+def test_two_concurrent_calls_build_once(machine: ToolMachine) -> None:
     gate = machine.folder / "gate"
     os.mkfifo(gate)
     machine.install_fake_go(before=f"echo building >&2; read go <{gate}")
     first = machine.start()
     assert first.stderr is not None
-    assert "building from its Go module" in first.stderr.readline()  # so the first has the lock
+    assert "building from its Go module" in first.stderr.readline()  # so the first one has the lock
     with machine.start() as second:
         assert second.stderr is not None
         assert "waiting for it" in second.stderr.readline()
@@ -167,12 +169,12 @@ def test_two_at_once_build_once(machine: ToolMachine) -> None:
     assert machine.build_count() == 1
 
 
-def test_a_killed_build_leaves_nothing_half(machine: ToolMachine) -> None:
+def test_killed_build_leaves_nothing_incomplete(machine: ToolMachine) -> None:
     gate = machine.folder / "gate"
     os.mkfifo(gate)
     machine.install_fake_go(before=f'printf half >"$2"; echo $$ >{gate}; read go <{gate}')
     with machine.start() as killed:
-        compiler = int(gate.read_text())  # it has written the half binary now
+        compiler = int(gate.read_text())  # it has written half of the binary now
         killed.kill()
     assert not machine.cached_pulumi.exists()
     os.kill(compiler, signal.SIGKILL)
@@ -183,14 +185,14 @@ def test_a_killed_build_leaves_nothing_half(machine: ToolMachine) -> None:
     assert subprocess.run([machine.cached_pulumi], capture_output=True, text=True, check=True).stdout == f"v{VERSION}\n"
 
 
-def test_a_build_of_another_version_is_refused(machine: ToolMachine) -> None:
+def test_build_of_another_version_is_rejected(machine: ToolMachine) -> None:
     machine.install_fake_go(version="3.1.0")
     with pytest.raises(ToolchainNotFound, match=f"it installed 3.1.0, not {re.escape(VERSION)}"):
         pulumi_cli.ensure(discard)
     assert not machine.cached_pulumi.exists()
 
 
-def test_the_command_can_tell_the_path_alone(machine: ToolMachine) -> None:
+def test_command_can_print_only_the_path(machine: ToolMachine) -> None:
     machine.install_fake_go()
     out, err = io.StringIO(), io.StringIO()
     assert pulumi_cli.main(["--path"], out, err) == 0
@@ -205,7 +207,7 @@ def test_the_command_fails_with_the_reasons(machine: ToolMachine) -> None:
     assert (out.getvalue(), "Tried:" in err.getvalue()) == ("", True)
 
 
-def test_progress_says_what_takes_so_long(machine: ToolMachine) -> None:
+def test_progress_reports_slow_steps(machine: ToolMachine) -> None:
     machine.install_fake_go()
     heard: list[str] = []
     pulumi_cli.ensure(heard.append)
@@ -215,7 +217,7 @@ def test_progress_says_what_takes_so_long(machine: ToolMachine) -> None:
 def test_when_nothing_works_one_message_lists_every_way(machine: ToolMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EPH_TOOLCHAIN_WAYS")
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there: refused at once
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there: refused immediately
     machine.pulumi("3.1.0")
     machine.program("go", "echo 'no such module: example' >&2; exit 1")
     with pytest.raises(ToolchainNotFound) as told:
@@ -227,14 +229,16 @@ def test_when_nothing_works_one_message_lists_every_way(machine: ToolMachine, mo
     assert "not tried" not in text
 
 
-def test_no_go_is_a_reason_of_its_own(machine: ToolMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_go_has_its_own_reason(machine: ToolMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.program("sh", 'exec /bin/sh "$@"')
     monkeypatch.setenv("PATH", str(machine.bin))
     with pytest.raises(ToolchainNotFound, match="build: Go isn't on PATH"):
         pulumi_cli.ensure(discard)
 
 
-def test_ways_can_be_forbidden_and_a_wrong_name_is_told(machine: ToolMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ways_can_be_disabled_and_a_wrong_name_is_reported(
+    machine: ToolMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine.install_fake_go()
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache")
     with pytest.raises(ToolchainNotFound, match="build: not allowed by EPH_TOOLCHAIN_WAYS"):
@@ -245,7 +249,7 @@ def test_ways_can_be_forbidden_and_a_wrong_name_is_told(machine: ToolMachine, mo
         pulumi_cli.find()
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(machine: ToolMachine) -> None:
+def test_unwritable_cache_is_one_sentence(machine: ToolMachine) -> None:
     machine.cache.write_text("a file where the folder should be")
     for pulumi_there in (False, True):
         if pulumi_there:
@@ -254,13 +258,13 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(machine: ToolMachine) ->
             pulumi_cli.ensure(discard)
 
 
-def test_an_endless_child_meets_its_deadline() -> None:
+def test_endless_child_reaches_its_deadline() -> None:
     with pytest.raises(installers.SourceUnavailable, match="not finished within 0 s"):
         installers._run(["sleep", "60"], 0.01, lambda _: None)
 
 
 def test_one_version_of_pulumi_everywhere() -> None:
-    """The SDK, go.mod, pyproject and both locks name the same release."""
+    """The SDK, go.mod, pyproject and both locks contain the same release."""
     module = re.search(r"pulumi/pkg/v3 v(\S+)", (ROOT / "infra/toolchain/pulumi/go.mod").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert module is not None

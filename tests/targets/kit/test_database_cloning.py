@@ -1,6 +1,6 @@
-"""Databases cloned from prepared ones, on a real PostgreSQL: whole, one at a time, shared by nobody (D1, D3).
+"""Cloning prepared databases on a real PostgreSQL: complete, one at a time, never shared (D1, D3).
 
-One server for the module; to the Kubernetes target it is the server that environments share.
+One server for the module. To the Kubernetes target it is the server that environments share.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def connect(url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         yield session
 
 
-def test_all_of_a_clone_belongs_to_its_environment_and_the_prepared_one_stays(machine: LocalMachine) -> None:
-    """Whoever made what is in it: the environment's migrations may change, and its tests drop, everything."""
+def test_clone_belongs_to_its_environment_and_source_is_unchanged(machine: LocalMachine) -> None:
+    """Whoever created the content: the environment's migrations can change, and its tests drop, everything."""
     url = environment_databases.create(machine.settings, "one", "eph_one", "prepared")
     with connect(url) as session:
         session.execute("INSERT INTO fruit (name, colour) VALUES ('plum', 'red')")
@@ -94,7 +94,7 @@ def test_all_of_a_clone_belongs_to_its_environment_and_the_prepared_one_stays(ma
     assert environment_databases.list_owned(machine.settings) == []
 
 
-def test_one_that_is_in_use_or_not_there_is_said_and_leaves_nothing_behind(machine: LocalMachine) -> None:
+def test_source_that_is_in_use_or_missing_is_reported_and_leaves_nothing_behind(machine: LocalMachine) -> None:
     with postgres.connect(machine.settings, "prepared"), pytest.raises(TargetError, match="prepared is in use"):
         environment_databases.create(machine.settings, "one", "eph_one", "prepared")
     with pytest.raises(TargetError, match="no prepared database missing"):
@@ -106,8 +106,8 @@ def test_one_that_is_in_use_or_not_there_is_said_and_leaves_nothing_behind(machi
     environment_databases.drop(machine.settings, ["eph_one"])
 
 
-def test_clones_stand_in_a_queue(machine: LocalMachine) -> None:
-    """Copies side by side only wait for the disk."""
+def test_clones_run_one_at_a_time(machine: LocalMachine) -> None:
+    """Parallel copies only compete for the disk."""
     made: list[str] = []
     waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
@@ -124,8 +124,8 @@ def test_clones_stand_in_a_queue(machine: LocalMachine) -> None:
     environment_databases.drop(machine.settings, ["eph_one"])
 
 
-def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machine: LocalMachine) -> None:
-    """Y4: eph.yaml names it, the server says which database that is; another source is another database."""
+def test_local_target_clones_only_configured_templates(machine: LocalMachine) -> None:
+    """Y4: eph.yaml names it, and the server maps the name to a database; another source gives another database."""
     spec = EnvironmentSpec(
         name="shop-a-42",
         host="shop-a-42.localhost",
@@ -162,8 +162,8 @@ def settings(machine: LocalMachine, tmp_path: Path) -> KubernetesSettings:
     return kubernetes_settings.from_mapping(told)
 
 
-def test_a_shared_server_gives_each_environment_its_own_and_tells_no_names(settings: KubernetesSettings) -> None:
-    """S3, S5: who can list the databases of a server learns nothing of the environments on it."""
+def test_shared_server_isolates_environments_and_reveals_no_names(settings: KubernetesSettings) -> None:
+    """S3, S5: listing a server's databases reveals nothing about its environments."""
     spec = DatabaseSpec("main", strategy="template", source="shop")
     shared_postgres.save_admin_url(settings)
     assert (settings.root / shared_postgres.ADMIN_URL_FILE).stat().st_mode & 0o077 == 0
@@ -190,7 +190,7 @@ def test_a_shared_server_gives_each_environment_its_own_and_tells_no_names(setti
     assert shared_postgres.list_owned(settings) == []
 
 
-def test_where_pods_find_a_shared_server(settings: KubernetesSettings) -> None:
+def test_address_of_a_shared_server_for_pods(settings: KubernetesSettings) -> None:
     made = "postgresql://r:p@127.0.0.1:5000/d"
     there = replace(settings, postgres_address="db.example.internal:6432")
     assert shared_postgres.pod_url(made, there) == "postgresql://r:p@db.example.internal:6432/d?sslmode=prefer"
@@ -215,6 +215,6 @@ def test_where_pods_find_a_shared_server(settings: KubernetesSettings) -> None:
         ({"postgres": "postgresql://x", "postgres_address": "a b"}, "use host or host:port"),
     ],
 )
-def test_settings_that_count_on_a_server_that_is_not_named(changes: dict[str, str], why: str) -> None:
+def test_settings_that_require_a_shared_server_are_rejected_without_one(changes: dict[str, str], why: str) -> None:
     with pytest.raises(KubernetesError, match=why):
         kubernetes_settings.from_mapping({"root": "/nowhere", "server": "eph", **changes})

@@ -1,4 +1,4 @@
-"""Secret values are taken out of texts, in whatever usual way a program prints them (S4)."""
+"""Secret values are redacted in every form in which programs usually print them (S4)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nq9f\n-----END KEY-----"
         f"export KEY={VALUE}; echo {VALUE}",
     ],
 )
-def test_a_value_is_found_as_others_write_it(shown: str) -> None:
+def test_encoded_values_are_found(shown: str) -> None:
     clean = Redactor([VALUE])(f"before {shown} after")
     assert clean.startswith("before ")
     assert clean.endswith(" after")
@@ -43,13 +43,13 @@ def test_a_value_is_found_as_others_write_it(shown: str) -> None:
     assert "rd" not in clean
 
 
-def test_a_value_of_several_lines_is_found_line_by_line() -> None:
+def test_multi_line_value_is_found_line_by_line() -> None:
     veil = Redactor([PEM])
     assert [veil(line) for line in PEM.splitlines()] == ["***", "***", "q9f", "***"]
     assert veil(PEM) == "***"
 
 
-def test_the_longest_goes_first_and_what_is_short_or_nothing_goes_by() -> None:
+def test_longest_value_first_and_short_values_are_ignored() -> None:
     assert Redactor(["secret", "secret-longer"])("a secret-longer one, a secret one") == "a *** one, a *** one"
     assert Redactor(["yes", ""])("yes, and nothing") == "yes, and nothing"
     assert Redactor()("text") == "text"
@@ -64,8 +64,8 @@ def place(tmp_path: Path) -> Workspace:
     return made
 
 
-def test_a_build_that_prints_it_tells_it_neither_in_its_log_nor_in_its_error(tmp_path: Path, place: Workspace) -> None:
-    """Where a long line is cut, and when it arrives in pieces, too."""
+def test_build_that_prints_a_secret_shows_it_neither_in_log_nor_error(tmp_path: Path, place: Workspace) -> None:
+    """Even where a long line is cut, or arrives in pieces."""
     value = "gehe1mes-Wört-42"
     line = (
         "env | sort; printf 'first half gehe1mes-W\\303'; sleep 0.2; "
@@ -82,7 +82,7 @@ def test_a_build_that_prints_it_tells_it_neither_in_its_log_nor_in_its_error(tmp
         assert "gehe1" not in text
 
 
-def test_what_a_provider_hides_is_named_and_not_held() -> None:
+def test_provider_records_names_of_secrets_but_not_values() -> None:
     assert hidden({"env": {"KEY": "v", "OTHER": "w"}, "secrets": ["KEY"]}) == ("v",)
     assert hidden({"env": {"KEY": "v"}}) == ()
 
@@ -97,8 +97,8 @@ def spec(**secrets: Secret) -> EnvironmentSpec:
     return EnvironmentSpec("shop-a-42", "shop.test", "kubernetes", "shop", source, (), secrets=secrets)
 
 
-def test_pods_change_with_a_secret_and_hold_only_its_name() -> None:
-    """T2: a new value makes new pods, though none of them holds it."""
+def test_pods_change_with_a_secret_and_contain_only_its_name() -> None:
+    """T2: a new value replaces the pods, although none of them contains it."""
     first, other = spec(KEY=Secret("k", "m1", VALUE)), spec(KEY=Secret("k", "m2", VALUE))
     notes = kubernetes_names.secrets_annotation(first)
     assert notes != kubernetes_names.secrets_annotation(other)
@@ -118,12 +118,12 @@ def test_pods_change_with_a_secret_and_hold_only_its_name() -> None:
         ("mailto ann@example.com at 10:30", "mailto ann@example.com at 10:30"),
     ],
 )
-def test_passwords_of_urls_are_taken_out(text: str, told: str) -> None:
-    """Too much is taken out rather than too little: what looks like a password before an @ is one."""
+def test_passwords_in_urls_are_redacted(text: str, told: str) -> None:
+    """Redacts too much rather than too little: what looks like a password before an @ counts as one."""
     assert redact(text) == told
 
 
-def test_a_line_costs_no_more_than_its_length() -> None:
-    """S3: with a pattern that is quadratic this would take hours."""
+def test_redaction_is_linear_in_line_length() -> None:
+    """S3: with a quadratic pattern this would take hours."""
     assert redact("a" * 2_000_000) == "a" * 2_000_000
     assert redact("://u:" * 20_000) == "://u:" * 20_000

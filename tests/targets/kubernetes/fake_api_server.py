@@ -1,5 +1,5 @@
-"""A small API server: it keeps objects, lists them and streams their changes as the real one does, and can be made to
-close its streams, to forget its past, to refuse and to fall silent."""
+"""A small API server: it stores objects, lists them and streams changes like the real one, and can be made to close its
+streams, forget its history, deny access and stop responding."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ NAMESPACES_PATH = "/api/v1/namespaces"
 
 
 class FakeApiServer(http.server.ThreadingHTTPServer):
-    """``objects`` by address; ``events`` is what a stream can tell of. ``requests``: every request."""
+    """``objects`` by path; ``events`` is what a stream can send. ``requests``: every request."""
 
     daemon_threads = True
+    request_queue_size = 128  # a watch opens its streams at once; a full queue costs each a second
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -35,7 +36,7 @@ class FakeApiServer(http.server.ThreadingHTTPServer):
     # --- what happens in the cluster
 
     def put(self, path: str, *, manager: str = "pulumi-kubernetes", fields: Data | None = None, **metadata: Any) -> str:
-        """``path`` as ``apps/v1/deployments:shop-a-1/web``; gives the object's address."""
+        """``path`` is like ``apps/v1/deployments:shop-a-1/web``. Returns the object's path."""
         address, data = _object(path)
         entry = {"manager": manager, "fieldsV1": {"f:spec": {"f:x": {}}} if fields is None else fields}
         data["metadata"] |= {"labels": LABELS, "managedFields": [entry], **metadata}
@@ -55,7 +56,7 @@ class FakeApiServer(http.server.ThreadingHTTPServer):
             self.changed.notify_all()
 
     def end_streams(self, *, expire: bool = False, down: bool = False) -> None:
-        """Every stream ends; with ``expire`` none can go on from where it was."""
+        """Ends every stream; with ``expire``, none can resume."""
         with self.changed:
             self.epoch += 1
             self.down = down
@@ -102,7 +103,7 @@ def _object(path: str) -> tuple[str, Data]:
 
 
 def _is_listed(path: str, address: str) -> bool:
-    """Whether an object belongs to a list: of its namespace, or of its kind in all of them."""
+    """Whether an object belongs to a list: of its namespace, or of its kind across all namespaces."""
     head, _, plural = path.rpartition("/")
     parts = address.split("/")
     if parts[-2] != plural:

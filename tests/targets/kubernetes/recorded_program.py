@@ -1,4 +1,4 @@
-"""What the Kubernetes program would apply: its resources as Pulumi's own mocks take them down, nothing applied."""
+"""What the Kubernetes program would apply: its resources as recorded by Pulumi's mocks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def kubernetes_spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
 
 @dataclass
 class RecordedProgram(Mocks):
-    """Every resource by its name in the program; what waits for an object has its name too, and gets ``ready:``."""
+    """Every resource by its name in the program. The wait for an object has its name with the prefix ``ready:``."""
 
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ def run_program(build: Callable[[], None]) -> None:
 
 @contextmanager
 def event_loop() -> Iterator[None]:
-    """Pulumi's mocks take the thread's event loop for granted; whoever had one before may have taken it along."""
+    """Pulumi's mocks expect an event loop in the thread; an earlier test may have closed it."""
     local = vars(asyncio.get_event_loop_policy())["_local"]  # get_event_loop would create one
     before = local._loop
     asyncio.set_event_loop(_LOOP)

@@ -1,6 +1,6 @@
-"""The cluster's API as the Kubernetes target asks it: what silence, refusal and absence each mean (L7, L9, T2).
+"""How the Kubernetes target interprets the API's responses: no response, denied and missing differ (L7, L9, T2).
 
-A small HTTP server stands for the API server; nothing of a cluster is needed.
+A small HTTP server stands in for the API server; no cluster is needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OURS = {"app.kubernetes.io/managed-by": "eph", "eph.dev/server": "eph-1"}
 
 
 class _ScriptedApiServer(http.server.ThreadingHTTPServer):
-    """``answers`` by path; what is deleted is gone. ``requests``: every request with its token."""
+    """``answers`` by path; deleted objects are gone. ``requests``: every request with its token."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -43,7 +43,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._respond(*self.server.answers.get(self.path.partition("?")[0], (404, {"message": "not found"})))
 
     def do_POST(self) -> None:
-        """What is made is there from then on. ``may`` answers the questions for rights, one by one."""
+        """Created objects exist from then on. ``may`` answers access reviews, one by one."""
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append(f"POST {self.path}")
         if said["kind"] == "SelfSubjectAccessReview":
@@ -75,7 +75,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[_ScriptedApiServer]:
     server = _ScriptedApiServer()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
     server.shutdown()
@@ -107,7 +107,7 @@ def settings_from(raw_settings: dict[str, str]) -> KubernetesSettings:
     return settings.from_mapping(raw_settings)
 
 
-def test_only_our_own_namespaces_are_asked_for_and_named(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+def test_lists_only_our_own_namespaces(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     api.answers["/api/v1/namespaces"] = (200, {"items": [{"metadata": {"name": "shop-a-1"}}]})
     assert TARGET.list_environments(raw_settings) == {"shop-a-1"}
     assert "app.kubernetes.io%2Fmanaged-by%3Deph%2Ceph.dev%2Fserver%3Deph-1" in api.requests[0]
@@ -136,14 +136,14 @@ def test_a_renewed_kubeconfig_is_read_again(
     assert [line.rpartition(" ")[2] for line in api.requests] == ["first", "second"]
 
 
-def test_a_file_that_is_no_kubeconfig_is_named(raw_settings: dict[str, str], tmp_path: Path) -> None:
+def test_invalid_kubeconfig_is_reported_by_name(raw_settings: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text("{}")
     with pytest.raises(KubernetesError, match="kubeconfig"):
         cluster.connect(settings_from(raw_settings))
 
 
-def test_a_purge_removes_what_is_ours_and_only_that(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
-    """A namespace that only has the name of an environment is somebody's, and stays."""
+def test_purge_removes_only_what_is_ours(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+    """A namespace that only has an environment's name belongs to someone else and stays."""
     place = "/api/v1/namespaces/shop-a-1"
     api.answers[place] = (200, {"metadata": {"labels": {**OURS, "eph.dev/server": "eph-2"}}})
     TARGET.purge("shop-a-1", raw_settings)
@@ -161,7 +161,7 @@ WILDCARD = "/api/v1/namespaces/infra/secrets/wildcard"
 
 
 def environment_spec(raw_settings: dict[str, str], **more: str) -> EnvironmentSpec:
-    """Its image has a digest already, so no registry is asked."""
+    """Its image has a digest already, so no registry is contacted."""
     return EnvironmentSpec(
         name="shop-a-1",
         host="shop-a-1.preview.test",
@@ -174,7 +174,7 @@ def environment_spec(raw_settings: dict[str, str], **more: str) -> EnvironmentSp
     )
 
 
-def test_a_cluster_without_the_gateway_api_is_said_before_anything_is_applied(
+def test_missing_gateway_api_is_reported_before_anything_is_applied(
     api: _ScriptedApiServer, raw_settings: dict[str, str]
 ) -> None:
     spec = environment_spec(raw_settings, gateway="infra/edge")
@@ -187,7 +187,7 @@ def test_a_cluster_without_the_gateway_api_is_said_before_anything_is_applied(
     TARGET.program(spec)
 
 
-def test_a_certificate_to_copy_must_be_there_and_whole(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+def test_certificate_to_copy_must_exist_and_be_complete(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     spec = environment_spec(raw_settings, tls_secret="infra/wildcard")
     with pytest.raises(KubernetesError, match="no Secret wildcard in the namespace infra"):
         TARGET.program(spec)
@@ -198,7 +198,7 @@ def test_a_certificate_to_copy_must_be_there_and_whole(api: _ScriptedApiServer, 
     TARGET.program(spec)
 
 
-def test_what_is_missing_is_told_apart(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+def test_missing_objects_are_distinguished(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     with pytest.raises(ObjectNotFound):
         cluster.connect(settings_from(raw_settings)).get_namespaced("a", "apps/v1/deployments", "web")
     assert "/apis/apps/v1/namespaces/a/deployments/web" in api.requests[0]
@@ -214,10 +214,10 @@ def scoped_settings(raw_settings: dict[str, str]) -> KubernetesSettings:
     return settings_from({**raw_settings, "role": "eph-environment", "account": "tools/eph"})
 
 
-def test_its_own_rights_come_before_anything_else_in_a_namespace(
+def test_role_binding_comes_before_anything_else_in_a_namespace(
     api: _ScriptedApiServer, raw_settings: dict[str, str]
 ) -> None:
-    """O4, S3: a server in a cluster binds itself a role in its environment's namespace, and has none in others."""
+    """O4, S3: a server in a cluster binds a role to itself in its environment's namespace, and has none elsewhere."""
     api.access_answers = [False, True, False, True, True, True]
     namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
     assert api.answers[NAMESPACE][1]["metadata"]["labels"] == OURS
@@ -235,22 +235,19 @@ def test_its_own_rights_come_before_anything_else_in_a_namespace(
     assert api.requests == [], "nothing to do where the account may anyway"
 
 
-def test_a_foreign_namespace_is_not_entered(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+def test_foreign_namespace_is_not_used(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     api.answers[NAMESPACE] = (200, {"metadata": {"labels": {**OURS, "eph.dev/server": "eph-2"}}})
     with pytest.raises(KubernetesError, match="doesn't belong to this server"):
         namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
     assert BINDING not in api.answers
 
 
-def test_a_binding_that_gives_nothing_is_told(
-    api: _ScriptedApiServer, raw_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(namespace_access, "SECONDS", 0.0)
+def test_binding_without_effect_is_reported(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     api.access_answers = [False] * 9
     with pytest.raises(KubernetesError, match="account tools/eph has no access to namespace shop-1"):
-        namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
+        namespace_access.ensure_access("shop-1", scoped_settings(raw_settings), timeout=0.0)
 
 
-def test_a_role_without_an_account_is_refused(raw_settings: dict[str, str]) -> None:
+def test_role_without_an_account_is_rejected(raw_settings: dict[str, str]) -> None:
     with pytest.raises(KubernetesError, match="must be namespace/name"):
         settings_from({**raw_settings, "role": "eph-environment", "account": "eph"})

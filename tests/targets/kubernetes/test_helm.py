@@ -1,6 +1,6 @@
-"""A repository's Helm chart, rendered by the real helm shut in, and judged like any manifest: the attacks (T2, S3).
+"""A repository's Helm chart, rendered by the real sandboxed helm and checked like any manifest: attacks (T2, S3).
 
-What needs no helm is tried with a script in its place, so that it is tried on every machine.
+Tests that don't need helm use a script instead, so that they run on every machine.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def render_chart(texts: Mapping[str, str], program: str = HELM, **more: Any) -> 
 
 @pytest.mark.long
 @needs_helm
-def test_a_chart_is_rendered_with_the_values_of_eph_yaml_judged_and_pinned() -> None:
-    """Files of values count more than the chart's own, and eph.yaml more than they."""
+def test_chart_is_rendered_with_values_of_eph_yaml_checked_and_pinned() -> None:
+    """Values files override the chart's own values, and eph.yaml overrides both."""
     files = InMemoryFiles({**CHART, "preview.yaml": "replicas: 2\nimage: {tag: preview}\n"})
     found = load_manifests(
         files, spec(values={"image.tag": "0123456", "replicas": 3}, values_files=("preview.yaml",)), SETTINGS, PINNED
@@ -136,7 +136,7 @@ def test_a_chart_sees_nothing_but_itself() -> None:
     ],
     ids=["environment", "nil", "recursion", "a dependency that is not here", "endlessly"],
 )
-def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], why: str) -> None:
+def test_render_errors_are_reported_in_helms_words(files: dict[str, str], why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as caught:
         render_chart(files)
     assert str(caught.value).startswith("chart: ")
@@ -163,7 +163,7 @@ def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], w
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n", "because Eph sets the namespace"),
     ],
 )
-def test_what_a_chart_renders_is_judged_like_any_manifest(text: str, why: str) -> None:
+def test_rendered_objects_are_checked_like_any_manifest(text: str, why: str) -> None:
     with pytest.raises(KubernetesError, match=why):
         load_manifests(InMemoryFiles({**CHART, "chart/templates/evil.yaml": text}), spec(), SETTINGS, PINNED)
 
@@ -177,19 +177,17 @@ def write_fake_helm(folder: Path, script: str) -> str:
 
 @pytest.fixture
 def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine where bubblewrap does not work: a script needs a shell, which the sandbox does not show."""
+    """As on a machine where bubblewrap doesn't work: a script needs a shell, which the sandbox doesn't contain."""
     monkeypatch.setattr(sandbox, "works", lambda: False)
 
 
-def test_one_that_never_ends_is_ended(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_rendering_is_stopped(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renderer, "SECONDS", 1)
     with pytest.raises(KubernetesError, match="took longer than 1 s"):
         render_chart({}, write_fake_helm(tmp_path, "sleep 60"))
 
 
-def test_one_that_prints_without_end_is_ended(
-    tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_output_is_stopped(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renderer, "MOST_OUTPUT", 51200)
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
         render_chart(
@@ -197,7 +195,9 @@ def test_one_that_prints_without_end_is_ended(
         )
 
 
-def test_helm_gets_nothing_of_this_server(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_helm_inherits_nothing_from_this_server(
+    tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KUBECONFIG", "/secret")
     monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
     with pytest.raises(KubernetesError) as caught:
@@ -206,7 +206,7 @@ def test_helm_gets_nothing_of_this_server(tmp_path: Path, no_sandbox: None, monk
     assert shown <= {"GOMAXPROCS", "HELM_NO_PLUGINS", "HOME", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
 
 
-def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
+def test_missing_helm_and_too_large_chart_are_reported() -> None:
     with pytest.raises(KubernetesError, match="helm isn't installed on this server"):
         render_chart({}, "/nowhere/helm")
     many = {f"chart/files/{number}": "" for number in range(renderer.MAX_FILES)}
@@ -219,7 +219,7 @@ def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
 
 
 @pytest.mark.parametrize("values", [{"a": 1, "a.b": 2}, {"a.b": 2, "a": 1}])
-def test_values_that_stand_on_each_other_are_refused(values: dict[str, int]) -> None:
+def test_conflicting_values_are_rejected(values: dict[str, int]) -> None:
     assert helm.nest_values({"a.b": 1, "a.c": "x", "d": True}) == {"a": {"b": 1, "c": "x"}, "d": True}
     with pytest.raises(KubernetesError, match=r"kubernetes\.values: a"):
         helm.nest_values(values)

@@ -1,4 +1,4 @@
-"""What a repository's manifests may hold on Kubernetes, and what is made of them: the list of attacks (S3, T2).
+"""What a repository's manifests may contain on Kubernetes, and what they become: a list of attacks (S3, T2).
 
 Everything here is pure: files in memory in, objects or one sentence out.
 """
@@ -66,7 +66,7 @@ def apply_manifests(*objects: dict[str, Any], settings: KubernetesSettings = SET
 
 
 def with_change(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy with one more thing in it, at a path of keys and numbers."""
+    """A copy with one addition at a path of keys and numbers."""
     made = copy.deepcopy(data)
     *above, last = path.split(".")
     place: Any = made
@@ -76,7 +76,7 @@ def with_change(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return made
 
 
-def test_a_plain_pair_is_applied_pinned_shut_in_and_reached() -> None:
+def test_plain_pair_is_applied_pinned_hardened_and_reachable() -> None:
     found = apply_manifests(DEPLOYMENT, SERVICE)
     pod = found.objects[0]["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == PINNED["api"]
@@ -172,7 +172,7 @@ ATTACKS: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "word"), ATTACKS, ids=[f"{path} {word}" for path, _, word in ATTACKS])
-def test_what_could_break_out_is_refused_by_file_and_object(path: str, value: Any, word: str) -> None:
+def test_escapes_are_rejected_by_file_and_object(path: str, value: Any, word: str) -> None:
     with pytest.raises(KubernetesError) as refused:
         apply_manifests(with_change(DEPLOYMENT, path, value))
     sentence = refused.value.sentence
@@ -225,14 +225,14 @@ FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(
     ("data", "word"), FORBIDDEN_KINDS, ids=[f"{data['kind']} {word}" for data, word in FORBIDDEN_KINDS]
 )
-def test_kinds_and_fields_that_reach_beyond_the_namespace_are_refused(data: dict[str, Any], word: str) -> None:
+def test_kinds_and_fields_beyond_the_namespace_are_rejected(data: dict[str, Any], word: str) -> None:
     named = {**data, "metadata": {"name": "web"}}
     with pytest.raises(KubernetesError, match=word.replace("no storage", "storage_class is empty")) as refused:
         apply_manifests(named)
     assert refused.value.sentence.startswith(f"k8s/all.yaml: {data['kind']} web: ")
 
 
-def test_an_ingress_only_says_which_service_people_reach() -> None:
+def test_ingress_only_selects_the_public_service() -> None:
     backend = {"service": {"name": "web", "port": {"number": 80}}}
     ingress = {
         "apiVersion": "networking.k8s.io/v1",
@@ -251,8 +251,8 @@ def test_an_ingress_only_says_which_service_people_reach() -> None:
         apply_manifests(DEPLOYMENT, ingress)
 
 
-def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> None:
-    """Its name leads to them directly, so its own port is nowhere; an ingress controller asks the cluster instead."""
+def test_headless_service_is_reached_at_its_pods() -> None:
+    """Its name resolves to the pods, so its own port doesn't exist; an ingress controller looks up the pods itself."""
     headless = {**SERVICE, "spec": {**SERVICE["spec"], "clusterIP": "None"}}
     backend = {"service": {"name": "web", "port": {"number": 80}}}
     rules = [{"http": {"paths": [{"path": "/", "backend": backend}]}}]
@@ -264,7 +264,7 @@ def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> Non
     assert apply_manifests(DEPLOYMENT, SERVICE, settings=own).front_service == ("web", 80)
 
 
-def test_which_service_people_reach_must_be_clear() -> None:
+def test_public_service_must_be_unambiguous() -> None:
     api, worker = ({**SERVICE, "metadata": {"name": name}} for name in ("one", "two"))
     with pytest.raises(KubernetesError, match="Can't choose the public service among one, two"):
         apply_manifests(DEPLOYMENT, api, worker)
@@ -288,7 +288,7 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("text", "why"), BAD_FILES, ids=[why for _, why in BAD_FILES])
-def test_a_file_that_is_no_manifest_is_refused_by_name(text: str, why: str) -> None:
+def test_invalid_manifest_is_rejected_by_name(text: str, why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as refused:
         load_manifests(InMemoryFiles({"k8s/bad.yaml": text}), spec(), SETTINGS, PINNED)
     assert "k8s/bad.yaml" in refused.value.sentence
@@ -302,7 +302,7 @@ def test_a_path_stays_in_the_repository(path: str) -> None:
         InMemoryFiles({}).read_text(path)
 
 
-def test_lists_and_later_files_are_read_as_kubectl_does() -> None:
+def test_lists_and_later_files_are_read_like_kubectl_does() -> None:
     later = with_change(DEPLOYMENT, "spec.replicas", 3)
     files = InMemoryFiles(
         {

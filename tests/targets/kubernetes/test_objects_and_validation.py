@@ -1,4 +1,4 @@
-"""The pure parts of the Kubernetes target: names, marks, what shuts an environment in, and what is refused early.
+"""The pure parts of the Kubernetes target: names, labels, isolation, and what is rejected early.
 
 T2, Y3, S3, C2 (TTL on everything).
 """
@@ -40,7 +40,7 @@ def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
     return replace(made, **more)
 
 
-def test_marks_are_legal_labels_and_whole_annotations() -> None:
+def test_marks_are_valid_labels_and_complete_annotations() -> None:
     assert object_names.labels(spec(), "eph") == {
         "app.kubernetes.io/managed-by": "eph",
         "eph.dev/environment": "shop-a-42",
@@ -52,7 +52,7 @@ def test_marks_are_legal_labels_and_whole_annotations() -> None:
     assert object_names.mark_annotations(MARKS)["eph.dev/team"] == "Red & blue"
 
 
-def test_a_database_is_another_one_when_it_is_filled_otherwise() -> None:
+def test_new_seed_gives_a_new_database() -> None:
     first = DatabaseSpec("main", scripts=("a.sql",), strategy="seed")
     assert object_names.database(first) == object_names.database(replace(first, migrate=CommandSpec("other")))
     assert len({object_names.database(first), object_names.database(replace(first, scripts=("b.sql",)))}) == 2
@@ -60,7 +60,7 @@ def test_a_database_is_another_one_when_it_is_filled_otherwise() -> None:
 
 
 @pytest.mark.parametrize("name", ["kube-system", "default", "kube-public", "Shop", "a.b", "-a", ""])
-def test_a_namespace_that_is_not_ours_to_make(name: str) -> None:
+def test_invalid_namespace_is_rejected(name: str) -> None:
     with pytest.raises(KubernetesError):
         object_names.namespace(name)
 
@@ -72,7 +72,7 @@ def egress(settings: KubernetesSettings) -> list[str]:
     return [peer["ipBlock"]["cidr"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
 
 
-def test_the_network_is_shut_and_opened_for_what_is_needed() -> None:
+def test_network_is_closed_except_for_what_is_needed() -> None:
     found = {
         item["metadata"]["name"]: item["spec"] for item in namespace_objects.network_policies(SETTINGS, [8080, 3000])
     }
@@ -88,14 +88,14 @@ def test_the_network_is_shut_and_opened_for_what_is_needed() -> None:
     assert egress(replace(shut, egress_allow="10.1.0.0/16")) == [namespace_objects.NODE_LOCAL_DNS, "10.1.0.0/16"]
 
 
-def test_what_it_may_use_is_what_its_file_says_or_the_server() -> None:
+def test_limits_come_from_eph_yaml_or_the_server() -> None:
     hard = namespace_objects.resource_quota(spec(resources={"cpu": "2"}), SETTINGS)["spec"]["hard"]
     assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("4", "8Gi", "0")
 
 
 @pytest.mark.parametrize(("what", "asked"), [("cpu", "4001m"), ("memory", "5Gi"), ("memory", "900G"), ("disk", "1Ti")])
-def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: str) -> None:
-    """Y4: the bound is named."""
+def test_exceeding_a_server_limit_is_rejected_and_never_reduced(what: str, asked: str) -> None:
+    """Y4: the error names the limit."""
     with pytest.raises(
         KubernetesError, match=rf"resources\.{what} is {asked}; this server's limit for an environment is"
     ):
@@ -120,8 +120,8 @@ def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: 
         ({"volumes": {"/a": "1536Mi", "/b": "1Gi"}}, "total 2.5Gi; this environment's limit is 2Gi"),
     ],
 )
-def test_a_service_may_not_ask_for_more_than_its_environment(asked: dict[str, Any], why: str) -> None:
-    """Y4: volumes are counted together."""
+def test_service_cannot_exceed_its_environments_limit(asked: dict[str, Any], why: str) -> None:
+    """Y4: volumes are added up."""
     with pytest.raises(KubernetesError, match=why):
         target.check_limits(spec(replace(WEB, **asked), resources={"memory": "1Gi", "disk": "2Gi"}), SETTINGS)
     assert quantities.format_bytes(quantities.parse("512Ki")) == "512Ki"
@@ -133,7 +133,7 @@ def test_a_database_keeps_its_data_where_there_is_storage() -> None:
     assert "volumeClaimTemplates" not in workloads.postgres_stateful_set(DatabaseSpec("main"), SETTINGS, {})["spec"]
 
 
-def test_volumes_that_one_pod_only_can_have_are_handed_over() -> None:
+def test_single_pod_volumes_are_handed_over() -> None:
     service = ServiceSpec("web", "", image="shop", volumes={"/data": "1Gi"})
     kept = replace(SETTINGS, storage_class="fast")
     assert workloads.deployment(service, {}, kept)["spec"]["strategy"] == {"type": "Recreate"}
@@ -179,7 +179,7 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
 
 
 @pytest.mark.parametrize(("asked", "why"), REFUSED, ids=[why for _, why in REFUSED])
-def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentSpec, why: str) -> None:
+def test_later_cluster_errors_are_reported_early(asked: EnvironmentSpec, why: str) -> None:
     with pytest.raises(KubernetesError, match=why):
         target.check_spec(asked)
 
@@ -213,7 +213,7 @@ def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentS
         ),
     ],
 )
-def test_a_wrong_setting_is_named(changes: dict[str, str], why: str) -> None:
+def test_invalid_setting_is_reported_by_name(changes: dict[str, str], why: str) -> None:
     with pytest.raises(KubernetesError, match=why):
         settings.from_mapping({"root": "/nowhere", "server": "eph", **changes})
 
@@ -241,8 +241,8 @@ def test_references() -> None:
         (f"registry.test/acme/shop@{DIGEST}", "other.test", "only allows images from other.test"),
     ],
 )
-def test_only_what_is_pinned_and_allowed_is_run(image: str, registries: str, why: str) -> None:
-    """I2: a program looks for no image; it is told which digest to run."""
+def test_only_pinned_and_allowed_images_run(image: str, registries: str, why: str) -> None:
+    """I2: a program doesn't look images up; it receives the digests to run."""
     with pytest.raises(KubernetesError, match=why):
         target._prepare(spec(images={"shop": image}), replace(SETTINGS, registries=registries))
     pinned = f"registry.test/acme/shop@{DIGEST}"

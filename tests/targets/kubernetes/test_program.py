@@ -1,4 +1,5 @@
-"""What the Kubernetes program asks Pulumi for, case by case, with Pulumi's own mocks: nothing is applied (T2, C1)."""
+"""The resources that the Kubernetes program declares, case by case, with Pulumi's mocks: nothing is applied (T2,
+C1)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from programs.targets.kubernetes.kubernetes_program import PreparedInputs
 from tests.targets.kubernetes.recorded_program import IMAGE, SETTINGS, WEB, kubernetes_spec, record_program
 
 
-def test_a_cron_service_runs_in_utc_and_nobody_reaches_it() -> None:
+def test_cron_service_runs_in_utc_and_is_not_reachable() -> None:
     nightly = ServiceSpec("nightly", "bin/tidy", public=False, image="shop", schedule="0 3 * * *")
     made = record_program(kubernetes_spec(WEB, nightly)).resources
     job = made["cronjob-nightly"]["spec"]
@@ -22,8 +23,8 @@ def test_a_cron_service_runs_in_utc_and_nobody_reaches_it() -> None:
     assert [name for name in made if "nightly" in name] == ["service-nightly", "cronjob-nightly"]
 
 
-def test_volumes_live_with_the_pod_or_where_there_is_storage() -> None:
-    """Without storage they count as the container's scratch space, which would end it at 2 GiB otherwise."""
+def test_volumes_live_with_the_pod_unless_there_is_storage() -> None:
+    """Without storage they count as the container's scratch space, whose default limit is 2 GiB."""
     service = replace(WEB, volumes={"/data": "3Gi", "/cache": "1Gi"})
     without = record_program(kubernetes_spec(service)).resources
     pod = without["deployment-web"]["spec"]["template"]["spec"]
@@ -37,7 +38,7 @@ def test_volumes_live_with_the_pod_or_where_there_is_storage() -> None:
     assert pod["volumes"][1]["persistentVolumeClaim"] == {"claimName": "web-data-1"}
 
 
-def test_what_a_service_asks_for_is_its_bound() -> None:
+def test_service_resources_are_its_limits() -> None:
     pod = record_program(kubernetes_spec(replace(WEB, resources={"cpu": "2", "memory": "1G"}))).resources[
         "deployment-web"
     ]["spec"]["template"]
@@ -54,7 +55,7 @@ def test_what_a_service_asks_for_is_its_bound() -> None:
 
 
 @pytest.mark.parametrize("nodes", ["required", "preferred"])
-def test_every_pod_runs_on_the_nodes_that_the_server_names(nodes: str) -> None:
+def test_every_pod_runs_on_the_configured_nodes(nodes: str) -> None:
     on = replace(SETTINGS, spot="pool=spot", spot_nodes=nodes)
     asked = kubernetes_spec(databases=(DatabaseSpec("main", migrate=CommandSpec("migrate")),))
     made = record_program(asked, on).resources
@@ -67,8 +68,8 @@ def test_every_pod_runs_on_the_nodes_that_the_server_names(nodes: str) -> None:
         assert list(rules) == (["preferredDuringSchedulingIgnoredDuringExecution"] if nodes == "preferred" else [])
 
 
-def test_last_words_are_written_down_and_hold_no_secret() -> None:
-    """Y2 hooks: what runs before a destroy is a Job that waits in the state until then, for a minute at most."""
+def test_pre_destroy_job_is_recorded_without_secrets() -> None:
+    """Y2 hooks: what runs before a destroy is a Job in the state, limited to a minute."""
     hooks = LifecycleHooks(pre_destroy=(CommandSpec("bin/export", 600), CommandSpec("bin/bye", 20)))
     made = record_program(kubernetes_spec(databases=(DatabaseSpec("main"),), hooks=hooks)).resources
     first, second = (json.loads(made[f"pre-destroy-{number}"]["job"]) for number in (1, 2))
@@ -80,8 +81,8 @@ def test_last_words_are_written_down_and_hold_no_secret() -> None:
     assert "password" not in json.dumps(first).lower()
 
 
-def test_what_leads_to_a_service_is_an_ingress_or_a_route_of_a_gateway() -> None:
-    """Class, certificate and annotations are the server's; each public service has its own host name."""
+def test_service_is_reached_through_an_ingress_or_a_gateway_route() -> None:
+    """The server sets class, certificate and annotations; each public service has its own host name."""
     api = ServiceSpec("api", "", image="shop", port=9000)
     notes = "external-dns.alpha.kubernetes.io/ttl=60"
     made = record_program(
@@ -120,8 +121,8 @@ OWN_GATEWAY_SETTINGS = replace(
 )
 
 
-def test_where_ephs_own_gateway_stands_in_front_doors_lead_straight_to_the_services() -> None:
-    """L5, C1: nobody comes by it unseen. There is no Ingress, and the policy lets in the gateway's pods alone."""
+def test_with_ephs_gateway_in_front_routes_lead_directly_to_services() -> None:
+    """L5, C1: no traffic bypasses it. There is no Ingress, and the policy admits only the gateway's pods."""
     api = ServiceSpec("api", "", image="shop", port=9000)
     made = record_program(kubernetes_spec(WEB, api, sign_in=True), OWN_GATEWAY_SETTINGS).resources
     assert not [name for name in made if name.startswith(("ingress-", "httproute-"))]
@@ -165,7 +166,7 @@ def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
         ({"ingress_annotations": "cert-manager.io/cluster-issuer=x", "tls_secret": "y"}, {"secretName": "y"}),
     ],
 )
-def test_the_certificate_is_the_controllers_own_a_copied_one_or_cert_managers(
+def test_certificate_is_the_controllers_a_copied_one_or_cert_managers(
     settings: dict[str, Any], wanted: dict[str, str]
 ) -> None:
     on = replace(SETTINGS, **settings)
@@ -178,7 +179,7 @@ def test_the_certificate_is_the_controllers_own_a_copied_one_or_cert_managers(
 
 
 def test_manifests_get_the_variables_of_eph_yaml_and_its_databases() -> None:
-    """Y2, D3: a manifest's own value for the same variable was meant for another place."""
+    """Y2, D3: a manifest's own value for the same variable was meant for another cluster."""
     own = [{"name": "DATABASE_URL", "value": "elsewhere"}, {"name": "MINE", "value": "$(DATABASE_URL)"}]
     pod = {"containers": [{"name": "app", "image": IMAGE, "env": own}]}
     worker = {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "w"}}
@@ -203,7 +204,8 @@ def test_manifests_get_the_variables_of_eph_yaml_and_its_databases() -> None:
 
 @pytest.mark.parametrize("where", ["namespace", "shared"])
 def test_a_database_lives_in_the_namespace_or_on_the_shared_server(where: str) -> None:
-    """D1, D3: a prepared one is cloned there in any case; what runs finds each by a Secret, and may call its server."""
+    """D1, D3: prepared databases are always cloned on the shared server; workloads find each database through a Secret
+    and can connect to its server."""
     on = replace(SETTINGS, postgres="postgresql://a:b@10.1.2.3/postgres", templates="shop=prepared", databases=where)
     main, other = DatabaseSpec("main"), DatabaseSpec("other", "15", "OTHER_URL", "template", source="shop")
     server: tuple[list[dict[str, object]], int] = ([{"ipBlock": {"cidr": "10.1.2.3/32"}}], 5432)

@@ -1,4 +1,4 @@
-"""Why a workload does not become ready, in one sentence, from what the cluster says of it (P3, T2)."""
+"""Why a workload doesn't become ready, in one sentence, from what the cluster reports (P3, T2)."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ LOST: dict[str, Any] = {
     "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
     "containerStatuses": [{"name": "app", "ready": True, "state": {"running": {}}}],
 }
-"""As a real cluster has it, forty seconds after it heard of the node last."""
+"""As on a real cluster, forty seconds after the node's last heartbeat."""
 DONE = {"updatedReplicas": 1, "replicas": 1, "availableReplicas": 1}
 
 
-def test_ready_is_when_the_new_pods_are_available_and_the_old_are_gone() -> None:
+def test_ready_once_new_pods_are_available_and_old_ones_are_gone() -> None:
     assert rollout.workload_status(deployment(**DONE), [], []).ready
     assert not rollout.workload_status(deployment(**{**DONE, "replicas": 2}), [], []).ready
     assert not rollout.workload_status(deployment(**{**DONE, "availableReplicas": 0}), [], []).ready
@@ -50,8 +50,8 @@ def test_ready_is_when_the_new_pods_are_available_and_the_old_are_gone() -> None
 
 
 @pytest.mark.parametrize("seen", [{"observedGeneration": 1}, {"updatedReplicas": 0}])
-def test_what_ailed_the_last_try_says_nothing_of_this_one(seen: dict[str, int]) -> None:
-    """Until there are pods of the newest template, the newest pods are the last try's."""
+def test_problems_of_the_last_attempt_do_not_count(seen: dict[str, int]) -> None:
+    """Until there are pods of the newest template, the newest pods belong to the last attempt."""
     ended = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
     last = container(ended, {"terminated": {"exitCode": 3}}, restartCount=2)
     assert "keeps crashing" in rollout.workload_status(deployment(), [last], []).failure
@@ -120,14 +120,16 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
 
 
 @pytest.mark.parametrize(("found", "events", "why"), CASES, ids=[why for _, _, why in CASES])
-def test_what_is_certain_is_said_at_once(found: dict[str, Any] | None, events: list[dict[str, Any]], why: str) -> None:
+def test_definite_failures_are_reported_at_once(
+    found: dict[str, Any] | None, events: list[dict[str, Any]], why: str
+) -> None:
     verdict = rollout.workload_status(deployment(), [found] if found else [], events)
     assert not verdict.ready
     assert "preemption" not in verdict.failure
     assert re.search(why, verdict.failure), verdict.failure
 
 
-def test_a_controller_says_by_condition_too() -> None:
+def test_controller_condition_is_a_failure_too() -> None:
     told = [{"type": "ReplicaFailure", "status": "True", "message": QUOTA}]
     assert "quota is exceeded" in rollout.workload_status(deployment(conditions=told), [], []).failure
 
@@ -151,14 +153,12 @@ def test_a_controller_says_by_condition_too() -> None:
         ),
     ],
 )
-def test_what_may_still_become_well_is_waited_for(
-    found: dict[str, Any], events: list[dict[str, Any]], doubt: str
-) -> None:
+def test_possible_recoveries_are_waited_for(found: dict[str, Any], events: list[dict[str, Any]], doubt: str) -> None:
     verdict = rollout.workload_status(deployment(), [found], events)
     assert (verdict.failure, doubt in verdict.pending_reason) == ("", True), verdict
 
 
-def test_pods_of_the_last_template_and_those_that_go_say_nothing() -> None:
+def test_pods_of_the_last_template_and_terminating_pods_do_not_count() -> None:
     broken = container({"waiting": {"reason": "CrashLoopBackOff"}})
     old = {
         **broken,
@@ -174,7 +174,7 @@ def job(**condition: str) -> dict[str, Any]:
     return {"kind": "Job", "metadata": {"name": "web"}, "spec": {}, "status": told}
 
 
-def test_a_job_is_done_failed_late_or_under_way() -> None:
+def test_job_is_done_failed_late_or_running() -> None:
     ended = container({"terminated": {"exitCode": 4}})
     assert rollout.job_status(job(type="Complete"), [], []).ready
     failed = rollout.job_status(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
@@ -185,8 +185,8 @@ def test_a_job_is_done_failed_late_or_under_way() -> None:
     assert "can't pull" in rollout.job_status(job(), [pulled], []).failure
 
 
-def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> None:
-    """The Job itself says so two seconds later, which a database's three Jobs would add up."""
+def test_only_attempt_of_a_job_counts_as_soon_as_its_pod_has_ended() -> None:
+    """The Job itself reports it two seconds later, which would add up over a database's three Jobs."""
     done, failed = container({"terminated": {"exitCode": 0}}), container({"terminated": {"exitCode": 4}})
     late = {**failed, "metadata": {**NAME, "deletionTimestamp": "2026"}}
     once = {**job(), "spec": {"backoffLimit": 0}}
@@ -210,7 +210,7 @@ def test_a_job_has_failed_as_soon_as_its_only_pod_has() -> None:
     assert not rollout.has_failed(job(type="Complete"), [failed])
 
 
-def test_nodes_that_do_not_answer_are_known_by_their_pods() -> None:
+def test_lost_nodes_are_detected_by_their_pods() -> None:
     gated = {"nodeName": "two", "readinessGates": [{"conditionType": "load-balancer"}]}
     well = {**LOST, "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]}
     placed = [({"nodeName": "one"}, LOST), (gated, LOST), ({"nodeName": "three"}, well), ({"nodeName": "one"}, LOST)]

@@ -1,4 +1,4 @@
-"""What pods print and how they are, in words (P5, P6, S4)."""
+"""The output and state of pods in words (P5, P6, S4)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pod(name: str, labels: dict[str, str], phase: str = "Running", **status: Any
 
 
 class FakeCluster:
-    """Pods with the lines that they printed, each with its time; a log is read as the kubelet gives it."""
+    """Pods with the lines they printed, each with its timestamp; logs are returned like the kubelet does."""
 
     def __init__(self) -> None:
         self.pods = [pod("web-1", {SERVICE: "web"}), pod("api-1", {SERVICE: "api"}), pod("db-0", {SERVICE: "eph-db"})]
@@ -42,12 +42,12 @@ class FakeCluster:
         return (self.before if previous else self.lines).get(pod, [])[-lines:]
 
 
-def test_lines_of_several_come_in_order_with_their_service_and_without_secrets() -> None:
+def test_lines_of_several_services_are_ordered_prefixed_and_redacted() -> None:
     told = pod_info.read_logs(FakeCluster(), "shop-1", LogRequest())
     assert told.lines == ("web | web begins", "api | api begins", "web | it is ***!")
 
 
-def test_a_follower_gets_what_came_since_of_pods_that_came_since_too() -> None:
+def test_follower_gets_new_lines_and_new_pods() -> None:
     cluster = FakeCluster()
     told = pod_info.read_logs(cluster, "shop-1", LogRequest())
     assert pod_info.read_logs(cluster, "shop-1", LogRequest(since=told.positions)).lines == ()
@@ -59,7 +59,7 @@ def test_a_follower_gets_what_came_since_of_pods_that_came_since_too() -> None:
     assert pod_info.read_logs(cluster, "shop-1", LogRequest(since=again.positions)).lines == ()
 
 
-def test_one_service_the_process_before_and_what_is_not_there() -> None:
+def test_selecting_service_and_previous_process_and_missing_logs() -> None:
     cluster = FakeCluster()
     assert pod_info.read_logs(cluster, "shop-1", LogRequest("eph-db")).lines == ("database",)
     assert pod_info.read_logs(cluster, "shop-1", LogRequest("web", previous=True)).lines == (
@@ -96,14 +96,14 @@ STATES = [
 
 
 @pytest.mark.parametrize(("data", "state", "detail"), STATES, ids=[state for _, state, _ in STATES])
-def test_a_pod_is_a_word_and_a_reason(data: dict[str, Any], state: str, detail: str) -> None:
+def test_pod_has_a_state_and_a_reason(data: dict[str, Any], state: str, detail: str) -> None:
     found = pod_info.process_info(data, [])
     assert found.state == state
     assert detail in found.detail
     assert found.image == "acme/shop:1"
 
 
-def test_a_pod_that_was_told_to_end_does_so() -> None:
+def test_deleted_pod_is_terminating() -> None:
     going = pod("a", {"batch.kubernetes.io/job-name": "eph-seed"}, **READY)
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     found = pod_info.process_info(going, [])
@@ -115,7 +115,7 @@ def event(reason: str, at: str, message: str = "", **more: Any) -> dict[str, Any
     return {**about, "reason": reason, "message": message, **more}
 
 
-def test_events_are_told_in_words_the_newest_last() -> None:
+def test_events_are_in_words_newest_last() -> None:
     found = pod_info.recent_events([
         event("Unhealthy", "2026-01-01T00:00:03Z", "HTTP probe failed with 500", type="Warning", count=7),
         event("Pulled", "2026-01-01T00:00:01Z", "Successfully pulled image in 3ms"),

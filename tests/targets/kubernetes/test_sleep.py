@@ -1,4 +1,4 @@
-"""What of a namespace sleeps and in which order it wakes, judged without a cluster (L5, T2)."""
+"""What of a namespace sleeps and in which order it wakes, decided without a cluster (L5, T2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def workload(kind: str, name: str, notes: dict[str, str] | None = None, **spec: 
     return {"kind": kind, "metadata": {"name": name, "annotations": notes or {}}, "spec": spec}
 
 
-def test_the_number_of_pods_becomes_a_note() -> None:
+def test_number_of_replicas_becomes_an_annotation() -> None:
     found = scale_to_zero.without_replicas(workload("Deployment", "web", {"a": "b"}, replicas=3, selector={}))
     assert found["metadata"]["annotations"] == {"a": "b", object_names.REPLICAS: "3"}
     assert found["spec"] == {"selector": {}}
@@ -26,7 +26,7 @@ def test_the_number_of_pods_becomes_a_note() -> None:
     assert scale_to_zero.without_replicas(service) is service
 
 
-def test_what_an_autoscaler_looks_after_keeps_no_number() -> None:
+def test_autoscaled_workload_keeps_no_replicas() -> None:
     scaler = workload("HorizontalPodAutoscaler", "web", scaleTargetRef={"kind": "Deployment", "name": "web"})
     scaled = scale_to_zero.autoscaled([scaler, workload("Deployment", "web")])
     found = scale_to_zero.without_replicas(workload("Deployment", "web", replicas=3), scaled)
@@ -34,7 +34,7 @@ def test_what_an_autoscaler_looks_after_keeps_no_number() -> None:
 
 
 class FakeCluster:
-    """Lists what it was given, and notes what is applied."""
+    """Lists what it was given, and records what is applied."""
 
     def __init__(self, *found: Data) -> None:
         self.found = found
@@ -57,10 +57,10 @@ def cluster_with(*found: Data) -> Any:
 
 
 SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
-"""A server without a gateway's folder."""
+"""A server without a gateway folder."""
 
 
-def test_what_would_lose_its_data_and_what_says_so_stays_awake() -> None:
+def test_workloads_that_would_lose_data_or_opt_out_stay_awake() -> None:
     made = cluster_with(
         workload("Deployment", "web", replicas=1),
         workload("Deployment", "cache", {object_names.SLEEP_POLICY: "false"}, replicas=1),
@@ -72,7 +72,7 @@ def test_what_would_lose_its_data_and_what_says_so_stays_awake() -> None:
     assert made.applied == [("nightly", {"suspend": True}), ("web", {"replicas": 0}), ("kept", {"replicas": 0})]
 
 
-def test_it_wakes_from_the_database_outwards_to_as_many_as_there_were() -> None:
+def test_wakes_from_the_database_outwards_to_the_previous_replicas() -> None:
     made = cluster_with(
         workload("Deployment", "web", {object_names.AFTER: "api", object_names.REPLICAS: "2"}, replicas=0),
         workload("Deployment", "api", replicas=0),
@@ -85,7 +85,7 @@ def test_it_wakes_from_the_database_outwards_to_as_many_as_there_were() -> None:
     assert made.applied == [("kept", ones), ("api", ones), ("web", {"replicas": 2}), ("nightly", {})]
 
 
-def test_services_that_wait_for_each_other_wake_all_the_same() -> None:
+def test_services_in_a_cycle_wake_anyway() -> None:
     made = cluster_with(
         workload("Deployment", "a", {object_names.AFTER: "b"}, replicas=0),
         workload("Deployment", "b", {object_names.AFTER: "a,gone"}, replicas=0),

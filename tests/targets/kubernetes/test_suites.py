@@ -1,4 +1,5 @@
-"""A repository's tests against an environment on a cluster: sandboxed beside ephd, in that commit's files (P4, S3)."""
+"""A repository's tests against an environment on a cluster: sandboxed next to ephd, in that commit's checkout (P4,
+S3)."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def run(environment_spec: EnvironmentSpec, suite: SuiteSpec) -> str:
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
-def test_it_runs_in_its_commit_sees_no_key_and_reports(raw_settings: dict[str, str], repository: Repository) -> None:
+def test_suite_runs_in_its_commit_sees_no_credentials_and_reports(
+    raw_settings: dict[str, str], repository: Repository
+) -> None:
     if not sandbox.works():
         pytest.skip("needs bubblewrap")
     first = repository.push({"a.txt": "one"})
@@ -55,7 +58,7 @@ def test_it_runs_in_its_commit_sees_no_key_and_reports(raw_settings: dict[str, s
     assert list(suite_sandbox.list_folders(on)) == []
 
 
-def test_without_a_sandbox_nothing_runs_beside_the_clusters_key(
+def test_nothing_runs_without_a_sandbox(
     raw_settings: dict[str, str], repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "works", lambda: False)

@@ -1,6 +1,6 @@
-"""What stands on a cluster: told by a watch that goes on after 410 and gives way to plain lists (L9, C2).
+"""What exists on a cluster, from a watch that recovers from 410 and falls back to lists (L9, C2).
 
-A small API server of our own stands for the cluster's; tests/cluster proves the same on a real one.
+A small fake API server stands in for the cluster's; tests/cluster proves the same on a real one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BY_HAND: dict[str, Any] = {"f:spec": {"f:ports": {}}}
 @pytest.fixture
 def api() -> Iterator[FakeApiServer]:
     server = FakeApiServer()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     server.put("v1/namespaces:shop-a-1")
     server.put(WEB)
@@ -70,7 +70,7 @@ def observed_names(watch: ClusterWatch, kind: str = "Deployment") -> set[str]:
     return set((watch.snapshot() or {}).get(kind, ()))
 
 
-def test_a_watch_tells_what_came_changed_and_went_and_lists_once(api: FakeApiServer, watch: ClusterWatch) -> None:
+def test_watch_sees_additions_changes_and_deletions_after_one_list(api: FakeApiServer, watch: ClusterWatch) -> None:
     assert observed_names(watch) == {"shop-a-1/web"}
     api.put("apps/v1/deployments:shop-a-1/api")
     wait_until(lambda: observed_names(watch) == {"shop-a-1/web", "shop-a-1/api"})
@@ -83,7 +83,7 @@ def test_a_watch_tells_what_came_changed_and_went_and_lists_once(api: FakeApiSer
     assert api.count("GET", DEPLOYMENTS) == 1
 
 
-def test_a_stream_that_ends_goes_on_and_one_too_old_begins_anew(api: FakeApiServer, watch: ClusterWatch) -> None:
+def test_ended_stream_resumes_and_expired_one_lists_again(api: FakeApiServer, watch: ClusterWatch) -> None:
     api.end_streams()
     api.put("apps/v1/deployments:shop-a-1/api")
     wait_until(lambda: "shop-a-1/api" in observed_names(watch))
@@ -95,10 +95,10 @@ def test_a_stream_that_ends_goes_on_and_one_too_old_begins_anew(api: FakeApiServ
     wait_until(lambda: observed_names(watch) == {"shop-a-1/web"})
 
 
-def test_while_the_watch_is_broken_the_cluster_is_asked_and_its_silence_is_no_answer(
+def test_broken_watch_falls_back_to_lists_and_no_response_is_no_answer(
     api: FakeApiServer, target_settings: KubernetesSettings, watch: ClusterWatch
 ) -> None:
-    """L9: nothing is concluded from a cluster that does not answer, and all goes on when it does."""
+    """L9: nothing is concluded from a cluster that doesn't respond, and everything continues once it does."""
     api.end_streams(down=True)
     wait_until(lambda: watch.snapshot() is None)
     with pytest.raises(KubernetesError, match="503"):
@@ -108,10 +108,10 @@ def test_while_the_watch_is_broken_the_cluster_is_asked_and_its_silence_is_no_an
     wait_until(lambda: watch.snapshot() is not None)
 
 
-def test_who_may_look_into_our_own_namespaces_only_looks_there(
+def test_account_limited_to_our_namespaces_lists_only_those(
     api: FakeApiServer, target_settings: KubernetesSettings
 ) -> None:
-    """RBAC cannot tell namespaces by label: a narrow account lists them one by one, and what it may not see at all is
+    """RBAC can't select namespaces by label: a narrow account lists them one by one, and kinds that it may not see are
     left out."""
     api.put("v1/services:shop-a-1/web", manager="kubectl-edit", fields=BY_HAND)
     api.forbidden |= {path for kind, path in object_kinds.LISTED_KINDS.items() if kind != "Namespace"}
@@ -139,15 +139,15 @@ def test_who_may_look_into_our_own_namespaces_only_looks_there(
         ("openshift-controller-manager", {"f:imagePullSecrets": {}}, False),
     ],
 )
-def test_who_wrote_what_an_object_is_for_changed_it(who: str, fields: dict[str, object], changed: bool) -> None:
+def test_other_writer_of_a_spec_counts_as_a_change(who: str, fields: dict[str, object], changed: bool) -> None:
     data = {"metadata": {"managedFields": [{"manager": who, "fieldsV1": fields}]}}
     assert bool(object_kinds.modified_by(data)) is changed
 
 
-def test_everything_in_a_namespace_of_ours_is_held_and_one_thing_can_go(
+def test_all_objects_in_our_namespaces_are_listed_and_can_be_removed_singly(
     api: FakeApiServer, target_settings: KubernetesSettings
 ) -> None:
-    """C2: what a controller made, what every namespace has, and what is another server's is not named."""
+    """C2: objects of controllers, those in every namespace, and those of other servers aren't listed."""
     service = api.put("v1/services:shop-a-1/extra")
     api.put("v1/pods:shop-a-1/web-1", ownerReferences=[{"kind": "ReplicaSet"}])
     api.put("v1/configmaps:shop-a-1/kube-root-ca.crt")
@@ -178,7 +178,7 @@ def spec(strings: dict[str, str]) -> EnvironmentSpec:
     return EnvironmentSpec("shop-a-1", "h", "kubernetes", "shop", source, (), (DatabaseSpec("main"),), settings=strings)
 
 
-def test_before_an_operation_what_others_changed_goes_and_a_lost_database_is_filled_anew(
+def test_before_an_operation_modified_objects_are_removed_and_a_lost_database_is_reseeded(
     api: FakeApiServer, target_settings: KubernetesSettings
 ) -> None:
     changed = api.put("v1/services:shop-a-1/web", manager="kubectl-edit", fields=BY_HAND)
@@ -194,10 +194,10 @@ def test_before_an_operation_what_others_changed_goes_and_a_lost_database_is_fil
     assert api.count("DELETE", changed, "Orphan") == 1, "its pods stay for the one that comes after it"
 
 
-def test_what_failed_is_taken_away_so_that_the_next_try_runs_it_again(
+def test_failed_jobs_are_removed_so_that_the_next_attempt_reruns_them(
     api: FakeApiServer, target_settings: KubernetesSettings
 ) -> None:
-    """D2: Pulumi believes that it is there, and would wait for it in vain."""
+    """D2: Pulumi believes that it exists, and would wait for it in vain."""
     failed, done, nightly = (
         api.put(f"batch/v1/jobs:shop-a-1/{name}") for name in ("eph-run-migrate-main-1", "eph-seed-main-1", "nightly-1")
     )
@@ -223,7 +223,7 @@ def test_a_job_whose_pod_failed_a_moment_ago_is_removed_too(
     assert migrate not in api.objects
 
 
-def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(
+def test_stuck_namespace_is_reported_with_what_blocks_it(
     api: FakeApiServer, target_settings: KubernetesSettings
 ) -> None:
     address = api.put("v1/namespaces:shop-a-1", deletionTimestamp="2026-01-01T00:00:00Z")

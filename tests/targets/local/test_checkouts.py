@@ -1,4 +1,4 @@
-"""Commits become plain folders, and what could do harm is refused (T1, S3, S4)."""
+"""Commits become plain folders, and harmful ones are rejected (T1, S3, S4)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def refusal_message(folder: Path, repository: Repository, commit: str, **changes
 
 
 def test_a_checkout_is_plain_files_and_runs_nothing(tmp_path: Path, repository: Repository) -> None:
-    """T1 S3: no hook, no filter, no submodule, no repository; links inside stay, and what was there before goes."""
+    """T1 S3: no hook, no filter, no submodule, no repository; internal links stay, and earlier leftovers are
+    removed."""
     marker = tmp_path / "ran"
     attributes = "*.txt filter=evil\nkept.md export-ignore\n"
     repository.push({".gitattributes": attributes, "a.txt": "text", "kept.md": "kept", "deep/down/b.txt": "b"})
@@ -44,8 +45,8 @@ def test_a_checkout_is_plain_files_and_runs_nothing(tmp_path: Path, repository: 
 
 
 @pytest.mark.parametrize("to", ["/etc/passwd", "../outside", "a/b/c/way/../../outside"])
-def test_links_that_lead_out_are_refused(tmp_path: Path, repository: Repository, to: str) -> None:
-    """S3: by where they really lead; the last one's text stays inside, and it goes through another link."""
+def test_links_out_of_the_repository_are_rejected(tmp_path: Path, repository: Repository, to: str) -> None:
+    """S3: by their real target; the last one's text stays inside, but it goes through another link."""
     repository.push({"sub/file": "x", "a/b/c/file": "y"})
     (repository.work / "a" / "b" / "c" / "way").symlink_to("../../../sub")
     (repository.work / "bad").symlink_to(to)
@@ -53,8 +54,8 @@ def test_links_that_lead_out_are_refused(tmp_path: Path, repository: Repository,
     assert f"bad is a symbolic link to {to!r}, which is outside the repository" in said
 
 
-def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: Repository) -> None:
-    """T1 S3: with the number, the limit and the way out."""
+def test_too_large_and_unknown_commits_are_rejected(tmp_path: Path, repository: Repository) -> None:
+    """T1 S3: with the number, the limit and what to do."""
     commit = repository.push({"large.bin": "x" * 3_000_000})
     said = refusal_message(tmp_path, repository, commit, checkout_bytes="2000000")
     assert "3 MB" in said
@@ -72,8 +73,8 @@ def test_the_error_names_the_setting_of_the_target(tmp_path: Path, repository: R
         CheckoutProvider().make(local_settings(tmp_path, checkout_bytes="2000000"), props)
 
 
-def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repository: Repository) -> None:
-    """S3: what is fetched is bounded before anybody can know how large the files are, and half a pack goes."""
+def test_endless_repository_does_not_fill_the_disk(tmp_path: Path, repository: Repository) -> None:
+    """S3: a fetch is limited before the size of the files is known, and a partial pack is removed."""
     (repository.work / "noise.bin").write_bytes(os.urandom(17_000_000))
     commit = repository.push({})
     said = refusal_message(tmp_path, repository, commit, checkout_bytes="8")
@@ -83,8 +84,8 @@ def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repos
     assert left < 1_000_000
 
 
-def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> None:
-    """S3: submodules and LFS would make this machine ask hosts that the repository names."""
+def test_submodules_and_lfs_files_are_reported(tmp_path: Path, repository: Repository) -> None:
+    """S3: submodules and LFS would make this machine contact hosts that the repository chooses."""
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
     repository.push({"model.bin": pointer, "pointer": pointer})
     repository.git("update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},vendor/lib")
@@ -102,13 +103,13 @@ def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> 
 
 
 @pytest.mark.parametrize("url", ["", "--upload-pack=x", "ext::sh -c touch", "-x"])
-def test_clone_urls_that_are_commands_are_refused(url: str) -> None:
+def test_clone_urls_that_are_commands_are_rejected(url: str) -> None:
     with pytest.raises(TargetError, match="Clone URL"):
         mirrors.parse_remote(url)
 
 
-def test_a_clone_url_keeps_its_password_from_command_lines_and_errors() -> None:
-    """S4: it travels as a header in git's environment."""
+def test_password_of_a_clone_url_stays_off_command_lines_and_errors() -> None:
+    """S4: it is passed as a header in git's environment."""
     found = mirrors.parse_remote("https://x-access-token:s3cret@example.com/acme/shop.git")
     assert found.url == "https://example.com/acme/shop.git"
     assert found.header.startswith("Authorization: Basic ")
@@ -116,7 +117,7 @@ def test_a_clone_url_keeps_its_password_from_command_lines_and_errors() -> None:
 
 
 def test_commits_come_from_branches_and_pull_requests_and_force_pushes(tmp_path: Path, repository: Repository) -> None:
-    """T1: one mirror, filled by several at once."""
+    """T1: one mirror, filled concurrently."""
     made = local_settings(tmp_path)
     first = repository.push({"a": "1"})
     second = repository.push({"a": "2"}, branch="topic")

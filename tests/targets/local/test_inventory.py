@@ -1,4 +1,4 @@
-"""What the local target says it holds, and the removal of single things, by their mark: C2, L9, T1."""
+"""The inventory of the local target, and the removal of single resources, by their marks: C2, L9, T1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GENERATION = "aaaaaaaaaaaa-bbbbbb"
 
 @contextmanager
 def orphan_process(home: str, folder: str = "/") -> Iterator[int]:
-    """A process with that home that no supervisor looks after, and whose starter is not ephd."""
+    """A process with that home, without a supervisor, and not started by ephd."""
     line = 'sleep 60 >/dev/null 2>&1 & echo "$!"'
     started = subprocess.run(
         ["setsid", "sh", "-c", line], env={"HOME": home}, cwd=folder, capture_output=True, text=True, check=True
@@ -38,7 +38,7 @@ def orphan_process(home: str, folder: str = "/") -> Iterator[int]:
 
 
 def create_one_of_each(machine: LocalMachine) -> None:
-    """One thing of each kind, as the target itself makes them."""
+    """One resource of each kind, created by the target itself."""
     on = machine.settings
     TARGET.ensure(machine.raw_settings)
     checkout = files.make_folder(on.env(NAME) / "src" / GENERATION)
@@ -57,7 +57,7 @@ def create_one_of_each(machine: LocalMachine) -> None:
     environment_databases.create(on, NAME, "eph_shop_1")
 
 
-def test_each_thing_is_named_with_its_mark_its_part_and_its_command(machine: LocalMachine) -> None:
+def test_each_resource_is_listed_with_its_mark_part_and_command(machine: LocalMachine) -> None:
     create_one_of_each(machine)
     found = TARGET.list_resources(machine.raw_settings)
     parts = {(thing.kind, thing.resource_id) for thing in found}
@@ -80,8 +80,8 @@ def test_each_thing_is_named_with_its_mark_its_part_and_its_command(machine: Loc
     assert all(thing.removal_command for thing in found)
 
 
-def test_every_command_by_hand_removes_its_thing(machine: LocalMachine) -> None:
-    """C2: the exact command; processes go with their service."""
+def test_every_removal_command_removes_its_resource(machine: LocalMachine) -> None:
+    """C2: the exact command; processes are removed with their service."""
     create_one_of_each(machine)
     environment_databases.create(machine.settings, NAME, "eph_shop_2")
     env = {"PATH": f"{binaries.binaries_folder()}:/usr/bin:/bin"}
@@ -92,7 +92,7 @@ def test_every_command_by_hand_removes_its_thing(machine: LocalMachine) -> None:
     assert TARGET.list_resources(machine.raw_settings) == []
 
 
-def test_what_has_no_mark_of_ours_is_neither_named_nor_touched(machine: LocalMachine) -> None:
+def test_resources_without_our_mark_are_neither_listed_nor_touched(machine: LocalMachine) -> None:
     create_one_of_each(machine)
     on = machine.settings
     other = files.make_folder(on.envs / "Not_Ours" / "src" / "x")
@@ -113,7 +113,7 @@ def test_what_has_no_mark_of_ours_is_neither_named_nor_touched(machine: LocalMac
         session.execute("DROP ROLE eph_theirs")
 
 
-def test_a_single_thing_goes_and_the_environment_lives_on(machine: LocalMachine) -> None:
+def test_single_resource_is_removed_and_the_environment_survives(machine: LocalMachine) -> None:
     create_one_of_each(machine)
     on = machine.settings
     environment_databases.create(on, NAME, "eph_stray")

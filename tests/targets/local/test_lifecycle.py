@@ -1,4 +1,4 @@
-"""The local target under the real Pulumi: made, updated, broken, mended, interrupted and destroyed (T1, T7, D1-D3)."""
+"""The local target with the real Pulumi: create, update, break, repair, interrupt and destroy (T1, T7, D1-D3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import signal
 from datetime import datetime
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -38,7 +37,7 @@ def error_of(machine: LocalMachine, spec: EnvironmentSpec) -> str:
 
 @pytest.mark.long
 def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMachine, repository: Repository) -> None:
-    """T1 T7 D1 D2 P3: the URL stays, rows stay, and a broken commit never touches what answers."""
+    """T1 T7 D1 D2 P3: the URL stays, rows stay, and a broken commit never affects what is live."""
     machine = pulumi
     spec = machine.spec(
         repository, repository.push(FILES), databases=WITH_DATABASE, build=CommandSpec("test -f app.py", 20)
@@ -116,7 +115,7 @@ def _break_and_mend(machine: LocalMachine, repository: Repository, good: Environ
 
 
 def _check_state(machine: LocalMachine, database: str) -> None:
-    """S4: no password in the state, and little of anything."""
+    """S4: no password in the state, and little of anything else."""
     resources = machine.state()
     own = [item for item in resources if "dynamic/eph" in item["type"]]
     assert len(own) == 11 - 1
@@ -131,7 +130,7 @@ def _check_state(machine: LocalMachine, database: str) -> None:
 
 @pytest.mark.long
 def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository: Repository) -> None:
-    """T1 T7 D3: a circle of two services, two databases, one route each for what is public, hooks around it all."""
+    """T1 T7 D3: a cycle of two services, two databases, one route per public service, hooks before and after."""
     machine = pulumi
     web = ServiceSpec(
         "web", "exec python3 app.py", health=HealthCheck("/version", 20), env={"PORT": "1", "COLOUR": "blue"}
@@ -144,7 +143,7 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
         post_create=(CommandSpec("echo post >> hooks.txt"),),
         pre_destroy=(CommandSpec(f"cp hooks.txt {last_words}"),),
     )
-    # A place outside the sandbox, to see the last hook's effect after everything is gone.
+    # Outside the sandbox, to see the last hook's effect after everything is gone.
     last_words.mkdir()
     machine.raw_settings["sandbox"] = "none"
     spec = machine.spec(
@@ -189,7 +188,8 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
 
 
 def states(machine: LocalMachine, spec: EnvironmentSpec) -> dict[str, str]:
-    """Of its services; supervisord calls one running two seconds after its start, whether it answers or not."""
+    """The states of its services. supervisord reports a process as running two seconds after its start, whether it
+    responds or not."""
     return {item.service: item.state for item in TARGET.inspect(spec.name, machine.raw_settings).processes}
 
 
@@ -213,33 +213,28 @@ def test_killed_in_the_middle_and_purged_or_run_again(pulumi: LocalMachine, repo
     assert TARGET.list_environments(machine.raw_settings) == frozenset()
     TARGET.purge(spec.name, machine.raw_settings)
     machine.run("cancel")
-    # The state still tells of what is gone: its deletes find nothing to do.
+    # The state still contains what is gone: its deletes find nothing to do.
     machine.destroy()
 
 
 def _kill_once_file_exists(machine: LocalMachine, spec: EnvironmentSpec, moment: str) -> None:
-    """Starts an update, and kills it with every process of its own as soon as a file of the environment exists."""
+    """Starts an update, and kills it with all its processes as soon as a file of the environment exists."""
     folder = machine.settings.env(spec.name)
     with machine.start("up", spec) as process:
         assert wait_for(lambda: any(folder.glob(moment)), 60)
         assert process.poll() is None, f"the update was over before it could be killed at {moment}"
         os.killpg(process.pid, signal.SIGKILL)
-        mine = f"PULUMI_HOME={machine.folder}/home\0".encode()
-        process_table.kill([pid for pid in process_table.pids() if mine in _environ(pid)])
-
-
-def _environ(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
+        mine = f"{machine.folder}/home"
+        process_table.kill(
+            [pid for pid in process_table.pids() if process_table.environment_variable(pid, "PULUMI_HOME") == mine]
+        )
 
 
 @pytest.mark.long
-def test_the_same_spec_changes_nothing_and_a_refresh_finds_what_is_lost(
+def test_same_spec_changes_nothing_and_a_refresh_finds_what_is_lost(
     pulumi: LocalMachine, repository: Repository
 ) -> None:
-    """L4 L9 T1: nothing is restarted; what was taken away behind our back is made again."""
+    """L4 L9 T1: nothing is restarted; what was removed behind our back is recreated."""
     machine = pulumi
     spec = machine.spec(repository, repository.push(FILES))
     machine.up(spec)

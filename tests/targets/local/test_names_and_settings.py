@@ -1,4 +1,4 @@
-"""Names, the target's door, its settings and what the sandbox is told (Y3, Y4, T1, S3)."""
+"""Names, the target's entry point, its settings and the sandbox's arguments (Y3, Y4, T1, S3)."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def spec(**changes: Any) -> EnvironmentSpec:
 
 
 @given(LABELS, LABELS, LABELS, LABELS)
-def test_database_names_are_legal_and_never_shared(one: str, two: str, first: str, second: str) -> None:
-    """Y3 D3: legal for PostgreSQL, the same each time, another for another environment or database."""
+def test_database_names_are_valid_and_never_shared(one: str, two: str, first: str, second: str) -> None:
+    """Y3 D3: valid for PostgreSQL, stable, and different for another environment or database."""
     names = {identifiers.database_name(env, DatabaseSpec(name)) for env in (one, two) for name in (first, second)}
     assert len(names) == len({(env, name) for env in (one, two) for name in (first, second)})
     assert all(re.fullmatch(r"eph_[a-z0-9_]{1,59}", name) for name in names)
 
 
 def test_a_new_seed_is_a_new_database() -> None:
-    """D1: what a database is filled from belongs to its identity; a migration does not."""
+    """D1: a seed is part of a database's identity; a migration isn't."""
     plain = DatabaseSpec("db", strategy="seed", scripts=("a.sql",))
     other = dataclasses.replace(plain, scripts=("b.sql",))
     assert identifiers.database_name("shop", plain) != identifiers.database_name("shop", other)
@@ -52,8 +52,8 @@ def test_a_new_seed_is_a_new_database() -> None:
 
 
 @given(LABELS, LABELS)
-def test_a_program_name_can_be_taken_apart(environment: str, service: str) -> None:
-    """T1: what supervisord runs says whose it is."""
+def test_program_name_can_be_parsed(environment: str, service: str) -> None:
+    """T1: what supervisord runs names its environment."""
     made = ProgramName(environment, service, identifiers.generation(spec(), VERSION))
     assert identifiers.parse_program(str(made)) == made
     assert identifiers.parse_program("postgres") is None
@@ -76,7 +76,7 @@ def test_hosts_of_services() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-x", "a/b", "..", "a.b", "A", "x" * 64, "a\nb", "--upload-pack=x"])
-def test_what_may_not_name_anything(text: str) -> None:
+def test_invalid_names_are_rejected(text: str) -> None:
     """S3: no name leaves its folder, looks like an option or splits a line."""
     for check in (identifiers.check_commit, lambda name: identifiers.check_label(name, "service")):
         with pytest.raises(TargetError, match="must be"):
@@ -98,7 +98,7 @@ def test_what_may_not_name_anything(text: str) -> None:
         ({"source": GitSource("/x", "HEAD", "main")}, "commit 'HEAD'"),
     ],
 )
-def test_a_spec_that_cannot_be_built_is_refused_before_anything_runs(changes: dict[str, object], said: str) -> None:
+def test_invalid_spec_is_rejected_before_anything_runs(changes: dict[str, object], said: str) -> None:
     """T1 S3: a clear sentence, before Pulumi starts."""
     with pytest.raises(TargetError, match=re.escape(said)):
         TARGET.program(spec(**changes))
@@ -108,8 +108,8 @@ def test_the_registry_finds_it() -> None:
     assert registry.get("local") is TARGET
 
 
-def test_nothing_is_started_or_made_by_looking(tmp_path: Path) -> None:
-    """T1: names and purge of a root that was never used."""
+def test_looking_starts_and_creates_nothing(tmp_path: Path) -> None:
+    """T1: list and purge of a root that was never used."""
     strings = host_settings.to_mapping(local_settings(tmp_path))
     assert TARGET.list_environments(strings) == frozenset()
     TARGET.purge("shop", strings)
@@ -118,7 +118,7 @@ def test_nothing_is_started_or_made_by_looking(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_settings_survive_their_strings(tmp_path: Path) -> None:
+def test_settings_survive_a_round_trip_through_strings(tmp_path: Path) -> None:
     made = local_settings(tmp_path, toolbox=f"/opt/a{os.pathsep}/opt/b", drain="0.5", sandbox="none")
     assert settings.from_mapping(host_settings.to_mapping(made)) == made
     host_settings.save(made)
@@ -134,15 +134,15 @@ def test_settings_survive_their_strings(tmp_path: Path) -> None:
         ({"toolbox": "/"}, "narrower"),
     ],
 )
-def test_wrong_settings_are_refused(tmp_path: Path, changes: dict[str, str], said: str) -> None:
-    """S3: a toolbox never shows the server's own folders."""
+def test_wrong_settings_are_rejected(tmp_path: Path, changes: dict[str, str], said: str) -> None:
+    """S3: a toolbox never exposes the server's own folders."""
     with pytest.raises(TargetError, match=re.escape(said)):
         local_settings(tmp_path, **changes)
 
 
 @pytest.mark.skipif(not sandbox.works(), reason="bubblewrap cannot make its namespaces here")
-def test_what_the_sandbox_is_told(tmp_path: Path) -> None:
-    """T1 S3: own namespaces, read-only machine, nothing of the server's folder but checkout and home."""
+def test_sandbox_arguments(tmp_path: Path) -> None:
+    """T1 S3: own namespaces, read-only machine, nothing of the server's folder except checkout and home."""
     made = local_settings(tmp_path, toolbox="/opt/tools")
     place = Workspace(made.env("shop") / "src" / "x", made.env("shop") / "home")
     launch = sandbox.sandboxed(made, place, "run me", {"PORT": "1", "PATH": "/mine"})
@@ -159,8 +159,10 @@ def test_what_the_sandbox_is_told(tmp_path: Path) -> None:
     assert set(launch.env) == {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "SHELL", "PORT"}
 
 
-def test_without_a_sandbox_the_environment_is_still_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S4: nothing of the server's own environment reaches a preview."""
+def test_without_a_sandbox_the_environment_variables_are_still_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S4: no variable of the server reaches a preview."""
     monkeypatch.setenv("EPH_SECRET", "x")
     place = Workspace(tmp_path / "src", tmp_path / "home")
     launch = sandbox.sandboxed(local_settings(tmp_path, sandbox="none"), place, "run", {})

@@ -34,21 +34,21 @@ def run(environment_spec: EnvironmentSpec, suite: SuiteSpec) -> str:
     return done.stdout + done.stderr
 
 
-def test_it_sees_what_the_build_made_and_is_told_where_to_ask(machine: LocalMachine, repository: Repository) -> None:
+def test_suite_sees_the_build_and_the_url(machine: LocalMachine, repository: Repository) -> None:
     made = spec(machine, repository)
     suite = SuiteSpec("unit", CommandSpec('cat built.txt; echo "$PREVIEW_URL $TZ $KEPT"'), env={"KEPT": "by the suite"})
     said = run(made, suite)
     assert said == f"by the buildhttp://{made.host}:8080 UTC by the suite\n"
 
 
-def test_a_name_under_localhost_is_this_machine(machine: LocalMachine, repository: Repository) -> None:
+def test_name_under_localhost_is_this_machine(machine: LocalMachine, repository: Repository) -> None:
     if sandbox.kind(machine.settings) != "bubblewrap":
         pytest.skip("only bubblewrap can show another list of host names")
     made = spec(machine, repository)
     assert run(made, SuiteSpec("unit", CommandSpec(f"getent hosts {made.host}"))).split()[0] == "127.0.0.1"
 
 
-def test_it_cannot_read_what_a_build_cannot(machine: LocalMachine, repository: Repository) -> None:
+def test_suite_cannot_read_more_than_a_build(machine: LocalMachine, repository: Repository) -> None:
     made = spec(machine, repository)
     secret = machine.folder / "secret"
     secret.write_text("the server's own")
@@ -56,16 +56,14 @@ def test_it_cannot_read_what_a_build_cannot(machine: LocalMachine, repository: R
     assert "the server's own" not in run(made, SuiteSpec("unit", CommandSpec(f"cat {secret}; env")))
 
 
-def test_without_its_commits_checkout_nothing_runs(machine: LocalMachine, repository: Repository) -> None:
+def test_nothing_runs_without_its_commits_checkout(machine: LocalMachine, repository: Repository) -> None:
     made = spec(machine, repository)
     files.remove(machine.settings.env(made.name) / "src")
     with pytest.raises(TargetError, match="no checkout of commit aaaaaaa"):
         TARGET.suite_command(made, SuiteSpec("unit", CommandSpec("true")), {})
 
 
-def test_a_report_is_a_plain_file_of_the_checkout_and_nothing_else(
-    machine: LocalMachine, repository: Repository
-) -> None:
+def test_report_must_be_a_regular_file_in_the_checkout(machine: LocalMachine, repository: Repository) -> None:
     made = spec(machine, repository)
     checkout = next((machine.settings.env(made.name) / "src").iterdir())
 

@@ -1,4 +1,4 @@
-"""What runs is kept running by one supervisord, once, across kills and restarts; and it is kept apart (T1, D3, S3)."""
+"""One supervisord keeps programs running, once, across kills and restarts, and isolated (T1, D3, S3)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOST = f"{NAME}.localhost"
 
 
 def run_service(machine: LocalMachine, repository: Repository, name: str = NAME, **env: str) -> ProgramName:
-    """An environment with one service, put together by hand from the target's own parts, without Pulumi."""
+    """An environment with one service, assembled from the target's parts without Pulumi."""
     here = machine.settings
     TARGET.ensure(machine.raw_settings)
     commit = repository.push({"app.py": APP, "version.txt": "one"})
@@ -66,7 +66,7 @@ def supervisord_pid(machine: LocalMachine) -> int:
 def sandboxed_machine(
     machine: LocalMachine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> LocalMachine:
-    """Each way of keeping previews apart; ``user`` is what a machine without bubblewrap does for root."""
+    """Each way of isolating previews; ``user`` is what a machine without bubblewrap does for root."""
     if request.param != "user":
         machine.raw_settings["sandbox"] = request.param
     elif os.geteuid() != 0:
@@ -77,7 +77,7 @@ def sandboxed_machine(
     return machine
 
 
-def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(
+def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
     sandboxed_machine: LocalMachine, repository: Repository
 ) -> None:
     """T1 L2: kill -9 of supervisord ends its children; the next ensure gives the same URL, once, and the same rows."""
@@ -124,10 +124,10 @@ def _daemons(machine: LocalMachine) -> list[int]:
 
 
 @pytest.mark.parametrize("supervisord_runs", [True, False])
-def test_programs_of_an_earlier_version_run_on_after_an_upgrade_moved_the_launcher(
+def test_programs_of_an_earlier_version_keep_running_after_an_upgrade_moved_the_launcher(
     machine: LocalMachine, repository: Repository, supervisord_runs: bool
 ) -> None:
-    """T1: their files name the launcher by its path in the version that wrote them."""
+    """T1: their files contain the launcher's path in the version that wrote them."""
     program = run_service(machine, repository)
     old = machine.folder / "old" / "launch.py"
     old.parent.mkdir()
@@ -150,8 +150,8 @@ def test_programs_of_an_earlier_version_run_on_after_an_upgrade_moved_the_launch
     assert environment_databases.list_owned(machine.settings) == [], "PostgreSQL answers, too"
 
 
-def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: LocalMachine, repository: Repository) -> None:
-    """T1: a crash is mended without us; after stop nothing runs, and after ensure it answers again."""
+def test_crashed_service_restarts_and_stop_ends_everything(machine: LocalMachine, repository: Repository) -> None:
+    """T1: a crash is repaired without us; after stop nothing runs, and after ensure it responds again."""
     run_service(machine, repository)
     process_table.kill(app_processes(machine))
     assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
@@ -166,7 +166,7 @@ def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: LocalM
     assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
 
 
-def test_supervisord_survives_us_and_is_no_child_of_ours(machine: LocalMachine) -> None:
+def test_supervisord_survives_us_and_is_not_our_child(machine: LocalMachine) -> None:
     """T1 L2: neither a kill of our process group nor Ctrl-C reaches it."""
     TARGET.ensure(machine.raw_settings)
     assert os.getsid(supervisord_pid(machine)) != os.getsid(0)
@@ -175,7 +175,7 @@ def test_supervisord_survives_us_and_is_no_child_of_ours(machine: LocalMachine) 
 
 
 def test_a_long_root_gets_a_short_socket(machine: LocalMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """T1: a unix socket's path is bounded by the kernel; a root's is not. Operations find it, too."""
+    """T1: the kernel limits the path of a unix socket, but not a root's. Operations find it, too."""
     machine.raw_settings["root"] = str(machine.folder / ("long-" * 20) / "root")
     socket = supervisor.socket_path(machine.settings)
     monkeypatch.setattr(tempfile, "tempdir", str(machine.folder / "of an operation"))
@@ -189,7 +189,7 @@ def test_a_long_root_gets_a_short_socket(machine: LocalMachine, monkeypatch: pyt
 
 
 @pytest.mark.skipif(not works(), reason="bubblewrap cannot make its namespaces here")
-def test_a_service_sees_nothing_of_the_machine(machine: LocalMachine, repository: Repository, tmp_path: Path) -> None:
+def test_service_sees_nothing_of_the_machine(machine: LocalMachine, repository: Repository, tmp_path: Path) -> None:
     """T1 S3 S4: not the server's key, not /root, not another checkout, not its parent's environment."""
     run_service(machine, repository, "other")
     run_service(machine, repository, SECRET="mine")
@@ -214,7 +214,7 @@ def test_a_service_sees_nothing_of_the_machine(machine: LocalMachine, repository
     assert "mine" not in command_lines
 
 
-def test_a_role_sees_its_own_database_only(machine: LocalMachine) -> None:
+def test_role_sees_only_its_own_database(machine: LocalMachine) -> None:
     """D3 S3: no environment reaches another's data, nor the server's own databases."""
     TARGET.ensure(machine.raw_settings)
     here = machine.settings
@@ -237,8 +237,8 @@ def test_a_role_sees_its_own_database_only(machine: LocalMachine) -> None:
     assert machine.remaining() == []
 
 
-def test_names_come_from_every_kind_of_trace(machine: LocalMachine) -> None:
-    """T1 L2: whatever a crash left, one piece is enough to be found and purged by name."""
+def test_names_are_found_by_every_kind_of_trace(machine: LocalMachine) -> None:
+    """T1 L2: any single leftover of a crash is enough to find the name and purge it."""
     TARGET.ensure(machine.raw_settings)
     here = machine.settings
     files.make_folder(here.env("folder"))
@@ -258,7 +258,7 @@ def test_names_come_from_every_kind_of_trace(machine: LocalMachine) -> None:
     assert cleanup.list_environments(here) == frozenset()
 
 
-def test_an_operators_own_server_is_shared_with_others(machine: LocalMachine, tmp_path: Path) -> None:
+def test_operators_own_server_is_shared_with_others(machine: LocalMachine, tmp_path: Path) -> None:
     """D3: another server's databases are neither listed nor touched."""
     TARGET.ensure(machine.raw_settings)
     first = machine.settings
@@ -274,9 +274,7 @@ def test_an_operators_own_server_is_shared_with_others(machine: LocalMachine, tm
     assert {item.name for item in environment_databases.list_owned(first)} == {"eph_shop_first"}
 
 
-def test_a_checkout_that_nothing_runs_from_goes_with_the_next_build(
-    machine: LocalMachine, repository: Repository
-) -> None:
+def test_unused_checkout_is_removed_by_the_next_build(machine: LocalMachine, repository: Repository) -> None:
     """L2; found by chaos: a first build was killed after its checkout, before anything ran, and the state forgot it."""
     program = run_service(machine, repository)
     source = machine.settings.env(NAME) / "src"

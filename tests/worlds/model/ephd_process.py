@@ -36,7 +36,7 @@ class EphdHome(PendingReports):
         self._kept: tuple[EnvironmentView, ...] = ()
 
     def load(self) -> dict[StackRef, EnvironmentView]:
-        found = [pending_reports.from_row(pending_reports.to_row(view)) for view in self._kept]
+        found = [pending_reports.from_row(pending_reports.to_row(view, view.key)) for view in self._kept if view.key]
         return {view.ref: view for view in found}
 
     def save(self, views: Iterable[EnvironmentView]) -> None:

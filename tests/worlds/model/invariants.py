@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.phases import Phase
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS
-from stacks.model import OperationVerb, StackRef
+from stacks.model import Key, OperationVerb, StackRef
 from tests.worlds.model.problems import Problem
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ def _stack_problems(world: ModelWorld, ref: StackRef, commit: str) -> Iterator[P
 def _leak_problems(world: ModelWorld) -> Iterator[Problem]:
     machine = world.machine
     of_stacks = {machine.tags[ref].name for ref in machine.states if ref in machine.tags}
-    nameless = {str(world.key(ref).number) for ref in machine.states if ref not in machine.tags}
+    nameless = {world.key(ref).id for ref in machine.states if ref not in machine.tags}
     for name in machine.parts.keys() - of_stacks:
         if name.rpartition("-")[2] in nameless:
             continue  # whose tag was cut, and may stay as it is

@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.model.policy import Backoff, Policy
-from orchestrator.core.model.world import Intent, IntentKind, Key, PullRequest, PullState
+from orchestrator.core.model.world import Intent, IntentKind, PullRequest, PullState
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import EXPIRED, ForgeError, Repository, expired_mark
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.cycles import CycleResult
-from stacks import names
-from stacks.model import Operation, StackRef, StackTag
+from stacks import keys, names
+from stacks.model import Key, Operation, StackRef, StackTag
 from tests.worlds.model import invariants
 from tests.worlds.model.ephd_process import EphdDependencies, EphdHome, ModelEphd
 from tests.worlds.model.machine import ModelMachine
@@ -151,7 +151,7 @@ class ModelWorld:
     def key(self, ref: StackRef) -> Key:
         found = names.parse(ref)
         assert found is not None, f"{ref} is not ours"
-        return Key(*found)
+        return found
 
     def desired_commit(self, key: Key) -> str:
         """The commit that should run there; empty when nothing should."""
@@ -243,7 +243,7 @@ class ModelWorld:
         self.commit(repository, branch)
         number = self.forge.open_pull(repository, branch, branch, by, from_fork)
         self.forge.label(repository, number, "preview")
-        self.undesired_at[Key(repository.id, number)] = self.time
+        self.undesired_at[keys.pull_request(repository.id, number)] = self.time
         return number
 
     def send_webhook(self) -> None:
@@ -295,7 +295,9 @@ class ModelWorld:
             self.pushed_at[sha] = self.clock() if not text else self.pushed_at.get(sha, START)
             return
         early = self.clock() < self.pushed_at.get(sha, START) + self.policy.ttl_default - timedelta(seconds=2)
-        tags = [tag for ref, tag in self.machine.tags.items() if self.key(ref) == Key(repository.id, number)]
+        tags = [
+            tag for ref, tag in self.machine.tags.items() if self.key(ref) == keys.pull_request(repository.id, number)
+        ]
         longer = any(tag.extended_until is not None and tag.extended_until > self.clock() for tag in tags)
         if text and (early or longer) and not self.clock_changed:
             self.problems.append(Problem("lost", f"{sha[:7]} of {repository.full_name} is marked as expired too early"))

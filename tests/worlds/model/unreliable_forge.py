@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, PullState
+from orchestrator.core.model.world import CheckState, PullRequest, PullState
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import (
     ChangedFiles,
@@ -20,6 +20,7 @@ from orchestrator.forges.port import (
     PullList,
     Repository,
 )
+from stacks import keys
 
 HEALTHY = "honest"
 MOODS = (
@@ -70,7 +71,9 @@ class UnreliableForge(FakeForge):
     def pull(self, repository: Repository, number: int) -> PullRequest:
         self._check_read("pull")
         if self.mood == "gone":
-            return PullRequest(Key(repository.id, number), PullState.GONE, "", frozenset(), "", "", "", "", "")
+            return PullRequest(
+                keys.pull_request(repository.id, number), PullState.GONE, "", frozenset(), "", "", "", "", ""
+            )
         if self.mood == "hidden" and repository.id == 1000:
             raise ForgeRefused("404 for the repository")
         return super().pull(repository, number)

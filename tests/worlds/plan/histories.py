@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from orchestrator.core.model.policy import Backoff, Policy
-from orchestrator.core.model.world import Key, PullState
+from orchestrator.core.model.world import PullState
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views import environment_views
-from stacks import names
+from stacks import keys, names
+from stacks.model import Key
 from tests.worlds.plan.pull_requests import PREVIEW, sha
 from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
 
@@ -65,7 +66,7 @@ def random_history(seed: int, number: int) -> list[Event]:
 
 def apply_event(world: Simulation, event: tuple[str, int, int, object]) -> None:
     verb, repository, number, value = event
-    key = Key(repository, number)
+    key = keys.pull_request(repository, number)
     pull = world.pulls.get(key)
     match verb, value:
         case "open", str(commit):
@@ -123,7 +124,7 @@ def check_plan(world: Simulation, plan: plans.Plan) -> None:
 def check_destroy(world: Simulation, destroy: plan_actions.Destroy) -> None:
     found = names.parse(destroy.ref)
     assert found is not None
-    key = Key(*found)
+    key = found
     pull = world.pulls.get(key)
     assert pull is None or not pull.desired, f"{destroy} ends what is wanted"
     assert key.repository not in world.incomplete or key in world.confirmed, "half an answer destroys nothing"
@@ -153,7 +154,7 @@ def check_converged(world: Simulation) -> None:
             continue
         assert record.built is not None, f"{ref} is half-made"
         assert not record.pending_operations
-        held[Key(*found)] = record.built.commit
+        held[found] = record.built.commit
     assert held.keys() <= wanted
     assert all(commit == world.pulls[key].commit for key, commit in held.items())
     assert len(held) == capacity_for(wanted)

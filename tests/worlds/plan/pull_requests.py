@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, Key, PullRequest, PullState, Recipe, RecipeError, Request
+from orchestrator.core.model.world import CheckState, PullRequest, PullState, Recipe, RecipeError, Request
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
+from stacks.model import Key
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PREVIEW = frozenset({"preview"})

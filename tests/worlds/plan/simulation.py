@@ -16,7 +16,6 @@ from orchestrator.core.model.world import (
     HealthStatus,
     Intent,
     IntentKind,
-    Key,
     PullRequest,
     PullState,
     RepositoryFacts,
@@ -28,9 +27,10 @@ from orchestrator.core.model.world import (
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.suites.suite_results import SuiteRun, SuiteRuns
 from orchestrator.core.views import environment_views
-from stacks import names
+from stacks import keys, names
 from stacks.model import (
     BuildInfo,
+    Key,
     OperationResult,
     OperationVerb,
     Outcome,
@@ -98,12 +98,12 @@ class Simulation:
     # What people and machines do.
 
     def open_pull(self, number: int, commit: str = "aaaaaaa", repository: int = 1, **facts: Any) -> StackRef:
-        key = Key(repository, number)
+        key = keys.pull_request(repository, number)
         self.pulls[key] = SimulatedPull(key, sha(commit), seen=self.now, behind_since=self.now, **facts)
         return self.ref(number, repository)
 
     def push(self, number: int, commit: str, repository: int = 1) -> None:
-        pull = self.pulls[Key(repository, number)]
+        pull = self.pulls[keys.pull_request(repository, number)]
         pull.commit, pull.seen = sha(commit), self.now
         pull.behind_since = pull.behind_since or self.now
 
@@ -121,7 +121,7 @@ class Simulation:
 
     def change(self, number: int, repository: int = 1, **facts: object) -> None:
         for name, value in facts.items():
-            setattr(self.pulls[Key(repository, number)], name, value)
+            setattr(self.pulls[keys.pull_request(repository, number)], name, value)
 
     def request_action(self, kind: str, number: int, until: datetime | None = None) -> None:
         self.intents.append(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))
@@ -164,11 +164,11 @@ class Simulation:
     # What is seen of it.
 
     def ref(self, number: int, repository: int = 1) -> StackRef:
-        key = Key(repository, number)
+        key = keys.pull_request(repository, number)
         for ref in self.stacks:
-            if names.parse(ref) == (key.repository, key.number):
+            if names.parse(ref) == key:
                 return ref
-        return names.stack_ref(repository, self.names[repository], number)
+        return names.stack_ref(keys.pull_request(repository, number), self.names[repository])
 
     def world(self) -> World:
         hidden = set() if self.stacks_complete else set(sorted(self.stacks)[1::2])
@@ -202,9 +202,9 @@ class Simulation:
             self.names[repository],
             not half,
             "502 on page 2" if half else "",
-            {key.number: self._request(key) for key in labelled},
-            frozenset(key.number for key in open_),
-            {key.number: self._confirmed_pull(key, state) for key, state in confirmed.items() if key not in open_},
+            {key: self._request(key) for key in labelled},
+            frozenset(open_),
+            {key: self._confirmed_pull(key, state) for key, state in confirmed.items() if key not in open_},
         )
 
     def _request(self, key: Key) -> Request:
@@ -304,7 +304,7 @@ class Simulation:
 
     def _check_limits(self) -> None:
         made = {ref for ref, job in self.jobs.items() if isinstance(job.action, plan_actions.Create)}
-        held = Counter(found[0] for ref in {*self.stacks, *made} if (found := names.parse(ref)))
+        held = Counter(found.repository for ref in {*self.stacks, *made} if (found := names.parse(ref)))
         assert held.total() <= self.policy.max_environments
         assert all(number <= self.policy.max_per_repository for number in held.values())
 
@@ -378,7 +378,7 @@ class Simulation:
 
     def _mark_current(self, ref: StackRef, commit: str) -> None:
         found = names.parse(ref)
-        pull = self.pulls.get(Key(*found)) if found else None
+        pull = self.pulls.get(found) if found else None
         if pull is not None and pull.commit == commit:
             pull.behind_since = None
 

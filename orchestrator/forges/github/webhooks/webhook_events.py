@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.core.model.world import Key
 from orchestrator.forges.webhooks import WebhookEvent, WebhookRequest
+from stacks import keys
+from stacks.model import Key
 
 MAX_BODY = 5_000_000
 """GitHub's own limit is 25 MB; the events that we use are far smaller."""
@@ -98,7 +99,7 @@ def key_of(event: str, body: bytes) -> Key | int | None:
     if repository is None:
         return None
     number = _positive(data, "pull_request", "number") or _positive(data, "issue", "number")
-    return Key(repository, number) if number is not None else repository
+    return keys.pull_request(repository, number) if number is not None else repository
 
 
 def _age(body: bytes, now: datetime) -> timedelta | None:

@@ -1,0 +1,167 @@
+"""The parts of a System in the room ``runtime``: what observes, plans and executes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from orchestrator.app.ports import Options, Ports
+from orchestrator.runtime.cycles import CycleListener, Cycles
+from orchestrator.runtime.facts.loop_facts import LoopFacts
+from orchestrator.runtime.leadership import Leadership
+from orchestrator.runtime.loop import Loop, LoopDependencies
+from orchestrator.runtime.observation.forge_reader import ForgeReader
+from orchestrator.runtime.observation.health_monitor import HealthMonitor
+from orchestrator.runtime.observation.image_finder import ImageFinder
+from orchestrator.runtime.observation.observer import Observer, ObserverSources
+from orchestrator.runtime.observation.recipe_reader import RecipeReader
+from orchestrator.runtime.operations.executor import PlanExecutor, PlanExecutorDependencies
+from orchestrator.runtime.operations.forge_tasks import ForgeTaskDependencies, ForgeTasks
+from orchestrator.runtime.operations.journal import Journal
+from orchestrator.runtime.operations.remote_operations import RemoteOperations
+from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
+from orchestrator.runtime.terms import TermDependencies, TermListener, Terms
+from programs.registry import DetectsDrift
+from stacks.model import Operation
+
+OnDestroyed = Callable[[Operation, str], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedParts:
+    """What most parts depend on."""
+
+    ports: Ports
+    options: Options
+    facts: LoopFacts
+    cycles: Cycles
+    journal: Journal
+    leadership: Leadership
+    remote_operations: RemoteOperations
+
+    @staticmethod
+    def create(ports: Ports, options: Options) -> SharedParts:
+        journal, leadership = Journal(ports.ledger, ports.clock), Leadership(ports.lease, ports.wakeups)
+        remote = RemoteOperations(leadership, ports.operations, journal, ports.wakeups)
+        return SharedParts(ports, options, LoopFacts(), Cycles(), journal, leadership, remote)
+
+    def recipe_reader(self) -> RecipeReader:
+        """A reader is for one caller at a time, so each caller gets its own."""
+        return RecipeReader(self.ports.forge, self.options.rules, self.ports.clock)
+
+
+def create_suite_runner(shared: SharedParts) -> SuiteRunner:
+    return SuiteRunner(
+        SuiteRunnerDependencies(
+            records=shared.options.records,
+            history=shared.facts.suites,
+            journal=shared.journal,
+            clock=shared.ports.clock,
+            wake=shared.ports.wakeups.wake,
+            token=shared.options.suite_token,
+            slots=shared.options.suite_slots,
+            is_leader=shared.leadership.is_leader,
+            target=shared.ports.target,
+            secrets=shared.options.rules.secrets.values,
+        )
+    )
+
+
+def create_executor(shared: SharedParts, on_destroyed: OnDestroyed) -> PlanExecutor:
+    ports, facts = shared.ports, shared.facts
+    dependencies = PlanExecutorDependencies(
+        operations=ports.operations,
+        forge_tasks=_forge_tasks(shared),
+        settings=shared.options.targets,
+        deadline=shared.options.deadline.total_seconds(),
+        clock=ports.clock,
+        journal=shared.journal,
+        wake=ports.wakeups.wake,
+        on_destroyed=on_destroyed,
+        attempts=facts.attempts,
+        intents=facts.intents,
+        guarded_destroys=facts.guarded_destroys,
+        approvals=facts.approvals,
+        repairs=facts.repairs,
+        suites=facts.suites,
+        target=ports.target,
+        secrets=shared.options.rules.secrets,
+        is_leader=shared.leadership.is_leader,
+    )
+    return PlanExecutor(dependencies)
+
+
+def _forge_tasks(shared: SharedParts) -> ForgeTasks:
+    ports, facts = shared.ports, shared.facts
+    return ForgeTasks(
+        ForgeTaskDependencies(
+            forge=ports.forge,
+            find_images=ImageFinder(shared.options.image_access, ports.registries, ports.forge, ports.clock).find,
+            journal=shared.journal,
+            clock=ports.clock,
+            wake=ports.wakeups.wake,
+            refresh=lambda: ports.wakeups.wake(refresh=True),
+            is_leader=shared.leadership.is_leader,
+            confirmed=facts.confirmed,
+            image_lookups=facts.image_lookups,
+            first_seen=facts.first_seen,
+        )
+    )
+
+
+def create_terms(shared: SharedParts, suites: SuiteRunner, listeners: Sequence[TermListener]) -> Terms:
+    dependencies = TermDependencies(
+        leadership=shared.leadership,
+        journal=shared.journal,
+        facts=shared.facts,
+        operations=shared.ports.operations,
+        suites=suites,
+        gateway=shared.ports.gateway,
+        address=shared.options.address,
+        listeners=listeners,
+    )
+    return Terms(dependencies)
+
+
+def create_loop(
+    shared: SharedParts,
+    executor: PlanExecutor,
+    monitor: HealthMonitor,
+    terms: Terms,
+    listeners: Sequence[CycleListener],
+) -> Loop:
+    ports, options = shared.ports, shared.options
+    dependencies = LoopDependencies(
+        observer=Observer(_sources(shared, executor, monitor), shared.facts),
+        executor=executor,
+        monitor=monitor,
+        journal=shared.journal,
+        wakeups=ports.wakeups,
+        leadership=shared.leadership,
+        terms=terms,
+        remote_operations=shared.remote_operations,
+        cycles=shared.cycles,
+        listeners=(*ports.listeners, *listeners),
+    )
+    return Loop(dependencies, options.policy, ports.clock, options.interval)
+
+
+def _sources(shared: SharedParts, executor: PlanExecutor, monitor: HealthMonitor) -> ObserverSources:
+    ports, options = shared.ports, shared.options
+    targets = {name: (ports.target(name), settings) for name, settings in options.targets.items()}
+    guarded = options.policy.trusted_authors_only
+    return ObserverSources(
+        forge=ForgeReader(ports.forge, shared.recipe_reader(), guarded, ports.clock, options.max_refs),
+        inventory=ports.inventory,
+        targets={name: partial(target.list_environments, settings) for name, (target, settings) in targets.items()},
+        health=monitor.statuses,
+        operations=executor,
+        headroom=ports.memory.headroom,
+        live_parts={
+            name: partial(target.live_resources, settings)
+            for name, (target, settings) in targets.items()
+            if isinstance(target, DetectsDrift)
+        },
+        traffic=ports.traffic.read,
+    )
