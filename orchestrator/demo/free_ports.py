@@ -11,7 +11,6 @@ import random
 import socket
 
 FIRST_PORT, LAST_PORT = 10_000, 19_999
-_reservations: list[socket.socket] = []
 
 
 def free_port() -> int:
@@ -44,5 +43,5 @@ def _bind_reservation(port: int) -> bool:
     except OSError:
         reservation.close()
         return False
-    _reservations.append(reservation)
+    reservation.detach()  # stays open until this process ends
     return True
