@@ -19,12 +19,17 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from orchestrator.config.eph_yaml import json_schema
+from orchestrator.config.eph_yaml.key_reference import documented_keys
 from orchestrator.config.settings import loading
+from programs import registry
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "requirements.md"
 REQUIREMENT_TESTS = ROOT / "docs" / "reference" / "requirement-tests.md"
 CONFIGURATION = ROOT / "docs" / "reference" / "configuration.md"
+YAML_REFERENCE = ROOT / "docs" / "reference" / "eph-yaml.md"
+SCHEMA = ROOT / "docs" / "reference" / "eph.schema.json"
 
 _ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<text>.*) \| (?P<state>[^|]*) \|$")
 _CITED = re.compile(r"\b([LYITDPMCOS])(\d{1,2})(?:(?:–|-| to )\1?(\d{1,2}))?\b")
@@ -149,11 +154,29 @@ def configuration_page() -> str:
     return filled(CONFIGURATION.read_text(), "settings", settings())
 
 
+def target_sections() -> str:
+    """A table of keys for each installed target that has a section of eph.yaml."""
+    targets = [name for name, description in registry.descriptions().items() if description.section_model]
+    return "\n\n".join(_keys_table(name) for name in targets)
+
+
+def _keys_table(section: str) -> str:
+    keys = [(path, meaning) for path, meaning in documented_keys() if re.match(rf"{section}\b", path)]
+    rows = [f"| `{path}` | {meaning} |" for path, meaning in keys]
+    return "\n".join([f"### {section}", "", "| Key | Meaning |", "|---|---|", *rows])
+
+
+def eph_yaml_page() -> str:
+    return filled(YAML_REFERENCE.read_text(), "sections of targets", target_sections())
+
+
 PAGES: Mapping[Path, Callable[[], str]] = {
     REQUIREMENT_TESTS: requirement_tests_page,
     CONFIGURATION: configuration_page,
+    YAML_REFERENCE: eph_yaml_page,
+    SCHEMA: json_schema.render,
 }
-"""Every page with a generated part, and the function that renders the current page."""
+"""Every file with a generated part, and the function that renders it now."""
 
 
 def main() -> None:

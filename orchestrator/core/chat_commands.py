@@ -1,7 +1,7 @@
-"""What people say to Eph in a comment: lines that start with ``/eph``, read as commands.
+"""Parses chat commands: lines of a comment that start with ``/eph``.
 
-Only a line of its own at the left margin counts; ``orchestrator.service.comment_text`` tells which lines of a comment
-are somebody's own words. A line that cannot be understood is a value too, because whoever wrote it waits for an answer.
+A command must start at the left margin and fill its line; ``orchestrator.service.comment_text`` selects the lines that
+count. An invalid command is a value too, because its author expects a reply.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 PREFIX = "/eph"
 MAX_COMMANDS = 3
-"""Commands of one comment that are heard; nobody needs more at a time."""
+"""The maximum number of commands per comment."""
 _LINE = re.compile(r"/eph(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
 _DURATION = re.compile(r"(\d{1,5})(m|min|h|d)")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
@@ -39,7 +39,7 @@ class ChatVerb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChatCommand:
-    """``duration`` is for ``extend``; ``commit``, or its first digits, for ``approve``."""
+    """``duration`` is for ``extend``; ``commit``, a SHA or its prefix, for ``approve``."""
 
     verb: ChatVerb
     duration: timedelta = DEFAULT_EXTENSION
@@ -57,18 +57,18 @@ ParsedLine = ChatCommand | InvalidCommand
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What Eph says to a command: a sentence, and lines where there are some to show (logs, reasons)."""
+    """Eph's reply to a command: a sentence, and lines to show, if any (logs, reasons)."""
 
     ok: bool
     text: str
     lines: tuple[str, ...] = ()
     verbatim: bool = False
-    """The lines are output, not prose."""
+    """Show the lines as preformatted output."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """An answer with who asked what; the newest of a pull request stands in Eph's comment."""
+    """A reply with its command and author. Eph's comment shows the newest one of a pull request."""
 
     command: str
     author: str
@@ -90,7 +90,7 @@ HELP = (
 
 
 def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[ParsedLine, ...]:
-    """In their order. ``phrases``: whole lines that ask as ``/eph up`` does."""
+    """The commands in order. ``phrases`` are lines that work like ``/eph up``."""
     found: list[ParsedLine] = []
     for line in lines:
         if line in phrases:

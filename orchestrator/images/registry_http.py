@@ -60,6 +60,7 @@ class RegistryHttp:
         policy: RegistryPolicy,
         now: Callable[[], float] = time.monotonic,
         is_public_address: Callable[[str], bool] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._policy = policy
         self._now = now
@@ -69,9 +70,9 @@ class RegistryHttp:
         context = _tls_context()
         headers = {"Accept-Encoding": "identity"}
         public_only = _PublicOnlyTransport(context, is_public_address or is_public)
-        self._configured_client = httpx.Client(verify=context, timeout=TIMEOUT, follow_redirects=False, headers=headers)
+        self._configured_client = httpx.Client(verify=context, timeout=timeout, follow_redirects=False, headers=headers)
         self._public_client = httpx.Client(
-            transport=public_only, timeout=TIMEOUT, follow_redirects=False, headers=headers
+            transport=public_only, timeout=timeout, follow_redirects=False, headers=headers
         )
 
     def close(self) -> None:

@@ -53,6 +53,7 @@ class SqlLedger:
         *,
         keep: timedelta = retention.KEEP,
         buffer: int = MAX_BUFFERED,
+        retry_seconds: float = QUIET_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = _now,
     ) -> None:
@@ -60,6 +61,7 @@ class SqlLedger:
         self._display_url = database_engine.display_url(self._engine.url)
         self._backlog = Backlog(buffer)
         self._keep = keep
+        self._retry_seconds = retry_seconds
         self._monotonic = monotonic
         self._now = now
         self._retry_at = NEVER
@@ -199,7 +201,7 @@ class SqlLedger:
     def _back_off(self, error: Exception) -> None:
         if self._retry_at == NEVER:
             log.warning("%s", self._error_message("written", error))
-        self._retry_at = self._monotonic() + QUIET_SECONDS
+        self._retry_at = self._monotonic() + self._retry_seconds
         self._schema_ready = False
         # A database restored under the same name must be opened again, not through an old handle.
         self._engine.dispose()

@@ -1,6 +1,6 @@
-"""Small works in the background: told when they break, and never lost without a word.
+"""Runs small background tasks and reports their failures.
 
-An asyncio task that raises says so only when somebody asks for its result; nobody asks for these.
+asyncio reports the exception of a task only to code that awaits its result, and nothing awaits these.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from orchestrator.runtime.clock import Clock
 log = logging.getLogger("eph.errands")
 
 COOLDOWN = timedelta(seconds=10)
-"""Before what failed is asked for again: cycles come much more often than a Git host in trouble likes."""
+"""The pause before a failed task is retried: cycles are much more frequent than a Git host in trouble can handle."""
 
 
 class BackgroundTasks:
-    """``start_once`` keeps a plan that says the same each cycle from doing the same twice at a time."""
+    """``start_once`` prevents a plan that repeats an action in each cycle from running it twice at a time."""
 
     def __init__(self, clock: Clock, report_problem: Callable[[str], None]) -> None:
         self._clock = clock
@@ -31,7 +31,7 @@ class BackgroundTasks:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any that is done ``start_once`` at a time is not over."""
+        """Whether any task of ``start_once`` is running."""
         return bool(self._active)
 
     def start(self, work: Coroutine[None, None, None]) -> None:
@@ -40,7 +40,8 @@ class BackgroundTasks:
         task.add_done_callback(self._on_done)
 
     def start_once(self, key: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> bool:
-        """Whether it begins now. ``work`` gives False when it failed and should rest before it is tried again."""
+        """Start ``work`` unless it is running or paused. Returns whether it starts. If ``work`` returns False, it
+        failed and is paused before a retry."""
         now = self._clock()
         self._cooldowns = {one: rest for one, rest in self._cooldowns.items() if rest.contains(now)}
         if key in self._active or key in self._cooldowns:

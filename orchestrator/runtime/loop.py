@@ -1,8 +1,10 @@
-"""The loop: wake, observe, plan, execute, show. Every 30 seconds, and early when woken. Where several replicas run,
-the one that leads carries out and shows; the others look as it does, to be warm when their turn comes (``leading``).
+"""The reconcile loop: wake, observe, plan, execute, publish; every 30 seconds, and earlier when woken.
 
-Level-triggered: each cycle compares everything that should exist with everything that does, so a lost, doubled or late
-event changes nothing but latency, and a cycle that failed is simply followed by the next.
+With several replicas, only the leader executes and publishes; the others observe, so that they are ready to take over
+(``leadership``).
+
+The loop is level-triggered: each cycle compares everything desired with everything observed. A lost, duplicate or late
+event only changes latency, and after a failed cycle the next one starts as usual.
 """
 
 from __future__ import annotations
@@ -36,10 +38,10 @@ from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, Refresh, Refre
 log = logging.getLogger("eph.loop")
 
 MIN_CYCLE_INTERVAL = 0.05
-"""Seconds between two cycles that the plan itself asks for."""
+"""Seconds between two cycles that the plan itself requests."""
 MIN_REFRESH_INTERVAL = 0.5
-"""Seconds between two readings of the Git host, so that a storm of webhooks is a few cycles and not many. The first
-wake after a quiet time is heeded at once."""
+"""Seconds between two reads of the Git host, so that many webhooks cause few cycles. The first wake-up after a quiet
+period acts at once."""
 RETRY_AFTER = timedelta(seconds=5)
 
 
@@ -57,6 +59,7 @@ class LoopDependencies:
     remote_operations: RemoteOperations
     cycles: Cycles
     listeners: Sequence[CycleListener] = ()
+    min_refresh_interval: float = MIN_REFRESH_INTERVAL
 
 
 class Loop:
@@ -69,22 +72,22 @@ class Loop:
         self._failed = False
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         look = FULL_REFRESH
         while True:
             began = monotonic()
             until = await self.cycle(look.needed, look.scope)
             looked, look = look, await self._wait(until)
             if looked.needed and look.needed:
-                await asyncio.sleep(max(0.0, began + MIN_REFRESH_INTERVAL - monotonic()))
+                await asyncio.sleep(max(0.0, began + self._dependencies.min_refresh_interval - monotonic()))
 
     async def _wait(self, until: datetime) -> Refresh:
         return await self._dependencies.wakeups.wait(max(MIN_CYCLE_INTERVAL, (until - self._clock()).total_seconds()))
 
     async def cycle(self, refresh: bool, scope: RefreshScope = UNLIMITED) -> datetime:
-        """One cycle; gives when the next is due. An error is told, and changes nothing but that.
+        """Run one cycle and return when the next is due. An error is recorded and changes nothing else.
 
-        ``scope``: of the Git host just this is asked again, unless the interval is over and it is everything's turn.
+        ``scope`` limits what is read from the Git host, unless the interval is over and everything is due.
         """
         began = self._clock()
         if self._refreshed_at is None or not is_within(self._refreshed_at, self._interval, began):
@@ -133,7 +136,7 @@ class Loop:
         return plan
 
     def _notify_listeners(self) -> None:
-        """What cannot be shown just now (a full disk, say) is shown after the next cycle; the cycle itself is over."""
+        """Publish the result. What fails (for example because of a full disk) is published after the next cycle."""
         for show in self._dependencies.listeners:
             try:
                 show(self._dependencies.cycles.latest)
@@ -149,13 +152,13 @@ class Loop:
             self._dependencies.journal.record(EventKind.CYCLE_RECOVERED, "cycles succeed again")
 
     def _next_cycle_at(self, plan: Plan) -> datetime:
-        """The interval, or the first moment that the plan itself waits for."""
+        """The end of the interval, or the first time that the plan waits for."""
         now = self._clock()
         waits = [action.until for action in plan.actions if isinstance(action, Wait) and action.until is not None]
         return min([(self._refreshed_at or now) + self._interval, *(max(until, now) for until in waits)])
 
 
 def _held_note(plan: Plan) -> str:
-    """The guard's own note, when it holds."""
+    """The guard's note, if the plan is on hold."""
     command = f"eph approve {plan.digest}"
     return next((note for note in plan.notes if plan.digest and command in note), "")

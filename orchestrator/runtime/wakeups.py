@@ -1,8 +1,8 @@
-"""What ends the loop's sleep early. A wake carries no facts: it only says how much must be read again.
+"""Wakes the loop early. A wake-up carries no facts; it only says how much to read again.
 
-Webhooks, buttons and commands wake with ``look=True``: the Git host is asked again, or with ``only`` what they are
-about. An operation that ended or a URL that answered changes nothing there, so those wakes reuse what was read within
-the interval. Whatever wakes in between, everything is looked at once in each interval.
+Webhooks, buttons and commands refresh the Git host, or only the ``scope`` that they are about. A finished operation or
+a URL that responds changes nothing there, so those wake-ups reuse what was read within the interval. Independently of
+wake-ups, everything is read once per interval.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNLIMITED: RefreshScope = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Whether the Git host must be asked again, and for what of it only."""
+    """Whether to read the Git host again, and which part of it."""
 
     needed: bool = False
     scope: RefreshScope = UNLIMITED
@@ -36,8 +36,7 @@ FULL_REFRESH = Refresh(needed=True)
 
 
 class Wakeups:
-    """Any number of wakes before a ``wait`` are one. ``wake`` may be called from the loop's thread only;
-    ``wake_soon`` from any."""
+    """Wake-ups before a ``wait`` are merged. Call ``wake`` only from the loop's thread, ``wake_soon`` from any."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -45,13 +44,13 @@ class Wakeups:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def wake(self, refresh: bool = False, scope: Key | int | None = None) -> None:
-        """``scope``: what the host said has changed."""
+        """``scope``: what changed, according to the Git host."""
         asked = Refresh(refresh or scope is not None, UNLIMITED if scope is None else frozenset({scope}))
         self._refresh = self._refresh.merge(asked)
         self._event.set()
 
     def wake_soon(self, refresh: bool = False, scope: Key | int | None = None) -> None:
-        """Before the first ``wait`` nobody sleeps yet, so that a plain note is enough."""
+        """Before the first ``wait``, nothing is sleeping, so recording the wake-up is enough."""
         if self._loop is None:
             self.wake(refresh, scope)
             return
@@ -59,7 +58,7 @@ class Wakeups:
             self._loop.call_soon_threadsafe(self.wake, refresh, scope)
 
     async def wait(self, seconds: float) -> Refresh:
-        """Until the time is over or a wake comes."""
+        """Wait until the timeout or a wake-up."""
         self._loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
             # Not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake.

@@ -1,6 +1,6 @@
 """Backends by the scheme of their URL, which is the setting ``backend_url``.
 
-Each folder beside this module is a backend, and so is each entry point of the group ``eph.backends``: its ``ADAPTER``
+Each folder next to this module is a backend, and so is each entry point of the group ``eph.backends``: its ``ADAPTER``
 says which schemes it opens.
 """
 

@@ -1,6 +1,6 @@
 """Executors by name, which is the setting ``executor``.
 
-Each folder beside this module is an executor, and so is each entry point of the group ``eph.executors``.
+Each folder next to this module is an executor, and so is each entry point of the group ``eph.executors``.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ from stacks import process_identity
 
 KEPT_LINES = 400
 MAX_LINE_LENGTH = 4000
-_LAST_WORDS = 5.0
+LAST_WORDS = 5.0
+"""Seconds to read what a pulumi that ended has printed."""
 _SUMMARY = json.dumps(
     [
         {
@@ -52,12 +53,15 @@ class Interrupted(Exception):
 class OperationCommand(automation.PulumiCommand):
     """One per operation. ``interrupt`` may come from any thread."""
 
-    def __init__(self, version: str, on_line: OnLine, lease_until: float | None = None) -> None:
+    def __init__(
+        self, version: str, on_line: OnLine, lease_until: float | None = None, last_words: float = LAST_WORDS
+    ) -> None:
         # Not the SDK's __init__, which would start `pulumi version`; the toolchain has checked the version already.
         self.command = "pulumi"
         self.version = VersionInfo.parse(version)
         self.processes_started = 0
         self._on_line = on_line
+        self._last_words = last_words
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._interrupted = False
@@ -157,7 +161,7 @@ class OperationCommand(automation.PulumiCommand):
         child.wait()
         for reader in readers:
             # Not forever: something that outlived a killed pulumi may hold the pipe open.
-            reader.join(_LAST_WORDS)
+            reader.join(self._last_words)
         return "\n".join(outputs[0]), "\n".join(outputs[1])
 
     def _read_lines(self, stream: IO[bytes], lines: deque[str]) -> None:

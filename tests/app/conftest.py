@@ -9,5 +9,5 @@ from stacks.toolchain.pulumi_cli import Toolchain
 
 @pytest.fixture
 def tools() -> Toolchain:
-    """For starts that never come as far as Pulumi."""
+    """For starts that never reach Pulumi."""
     return Toolchain(Path("/bin/false"), "3.259.0", "", "nowhere")

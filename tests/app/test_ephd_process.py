@@ -1,6 +1,6 @@
-"""``ephd`` as people start it: ready, stopped by SIGTERM, and what is left is what must go on (L2).
+"""``ephd`` as people start it: ready, stopped by SIGTERM, and what is left is what must keep running (L2).
 
-The gateway outlives it, and so does what the target keeps running for all previews: they answer while ephd restarts.
+The gateway outlives it, and so does what the target keeps running for previews: they respond while ephd restarts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from orchestrator.demo import leak_check
-from orchestrator.demo.github.demo_github import DemoGitHub, free_port
+from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.github.demo_github import DemoGitHub
 from programs.targets.local.target import TARGET
 from stacks.toolchain import pulumi_cli
 
@@ -107,7 +108,7 @@ def ephd() -> Iterator[EphdHarness]:
 
 
 @pytest.mark.long
-def test_it_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(ephd: EphdHarness) -> None:
+def test_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(ephd: EphdHarness) -> None:
     life = ephd.start()
     ephd.wait_ready(life)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""An adapter's name stands in its own folder and nowhere else, so that adding one takes no edit elsewhere. Row: O5."""
+"""An adapter's name occurs in its own folder and nowhere else, so that adding one takes no edit elsewhere. Row: O5."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALLOWED = (
     ("orchestrator/forges/registry.py", 'DEFAULT = "github"'),  # the one default
     ("programs/kit/git/checkouts.py", "https://git-lfs.github.com/spec/"),  # the first line of an LFS pointer
 )
-"""Lines that may name a Git host all the same, by file."""
+"""Lines that can name a Git host anyway, by file."""
 
 
 def lines_that_name(name: str, homes: tuple[str, ...]) -> Iterator[str]:
@@ -40,7 +40,7 @@ ALLOWED_TARGETS = {
     "programs/spec.py": "DEFAULT_TARGET is named once",
     "orchestrator/app/api.py": "the name of the token for this machine's own programs",
 }
-"""Files that may have a target's name as a string, with the reason."""
+"""Files that can have a target's name as a string, with the reason."""
 
 
 def mentions_of_target(name: str, path: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One name, one concept: no public class name occurs twice in the product, whatever the room."""
+"""One name, one concept: no public class name occurs twice in the product, in any room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("orchestrator", "stacks", "programs")
 PERSISTED = "/v1/"
-"""Pulumi's state names these classes by module, so each target keeps its own."""
+"""Pulumi's state refers to these classes by module, so each target keeps its own."""
 SAMPLE_SHOP = "orchestrator/demo/shop/"
 
 

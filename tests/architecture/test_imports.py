@@ -1,4 +1,4 @@
-"""Imports go one way, and nothing is joined after its construction. Imports inside functions count too."""
+"""Imports go one way, and nothing is connected after its construction. Imports inside functions count, too."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def imports() -> Mapping[str, frozenset[str]]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Also those of a function, and those for the type checker alone."""
+    """Includes imports in functions and those for the type checker only."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (item.name for item in node.names if item.name in modules())
@@ -83,8 +83,8 @@ def test_imports_point_down() -> None:
 
 
 def test_composition_sets_nothing_after_construction() -> None:
-    """A part gets what it depends on from its constructor: ``app`` assigns no attribute of another object. (The daemon
-    does, of a timer of the standard library.)"""
+    """A part receives its dependencies through its constructor: ``app`` assigns no attribute of another object. (The
+    daemon does, of a timer of the standard library.)"""
     assigned = [
         f"{path.name}:{node.lineno}: {ast.unparse(target)}"
         for path in (ROOT / "orchestrator" / "app").glob("*.py")

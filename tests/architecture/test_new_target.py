@@ -33,6 +33,7 @@ policy = settings.policy()
 assert policy.program_versions["static"] == "static-1"
 assert "static" in policy.trusted_authors_only, "trust is opt-out"
 assert "EPH_STATIC__START_SECONDS" in generate.settings()
+assert "| `static.root` | The folder to publish." in generate.target_sections()
 assert "root" in json_schema.schema()["$defs"]["StaticSection"]["properties"]
 
 context = RecipeContext(keys.pull_request(1, 42), "acme/shop", "a" * 40, "feature", "/origin.git", "gentle-stream")

@@ -1,4 +1,4 @@
-"""Backends and executors are named in their own folder alone, and a new one takes one folder and no other edit."""
+"""Backends and executors are named only in their own folder, and a new one takes one folder and no other edit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ assert "empty" in registry.installed()
 
 
 def backend_files() -> dict[str, str]:
-    """The adapter that docs/how-to/add-a-backend.md shows, with a backend in memory."""
+    """The adapter in docs/how-to/add-a-backend.md, with a backend in memory."""
     [code] = how_to_pages.code_files("add-a-backend").values()
     return {"__init__.py": code, "s3_backend.py": S3_BACKEND}
 

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import sys
 from collections import Counter
 from pathlib import Path
 
+import psutil
+
 from orchestrator.app.running import RunningEphd, running
 from orchestrator.core.views.phases import Phase
+from programs.kit.processes import process_table
 from tests.bench import thousand_environments
 from tests.bench.systems import tools
 
@@ -64,8 +66,8 @@ def _process_status_mb(process: str, field: str) -> float:
 
 
 def _workers() -> list[str]:
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [pid for pid in children if "stacks.worker" in Path(f"/proc/{pid}/cmdline").read_text()]
+    children = psutil.Process().children()
+    return [str(child.pid) for child in children if "stacks.worker" in process_table.command_line(child.pid)]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
 from orchestrator.core.planning import plans
-from orchestrator.demo.demo_world import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.loop import Loop
 from programs.targets.local.target import TARGET

@@ -18,6 +18,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from programs.kit.processes import process_table
 from tests.chaos.schedules import Step
 from tests.chaos.site import REPOSITORIES, ChaosSite
 
@@ -99,17 +102,17 @@ class Faults:
         for path in (self._site.eph_home / "operations").glob("*/*/running.*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 found.append(int(json.loads(path.read_text())["worker"]["pid"]))
-        return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())
+        return sorted(pid for pid in found if psutil.pid_exists(pid))
 
     def _has_operation(self, pid: int) -> bool:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) in self._worker_pids()
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(pid).ppid() in self._worker_pids()
         return False
 
     def _pulumi_pids(self) -> list[int]:
         """Not ``pulumi version``, by which ephd finds its tools: it would take another, which the audit cannot see."""
         found = set(self._site.processes("pulumi")) - set(self._site.processes("pulumi version"))
-        return sorted(pid for pid in found if _process_name(pid) == "pulumi")
+        return sorted(pid for pid in found if process_table.process_name(pid) == "pulumi")
 
     # --- the Git host
 
@@ -318,9 +321,3 @@ def _send_signal(pid: int, number: signal.Signals) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _process_name(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    return ""

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from programs import registry
+from programs.kit.processes import process_table
 from stacks import names
 from stacks.model import StackRef
 from tests.chaos import reported_state
@@ -215,8 +216,10 @@ def _with_process_details(line: str) -> str:
     """Of a process the line shows the beginning of its command; whose it is may stand further on, or in what it was
     started with."""
     found = re.match(r"process (\d+):", line)
-    folder = Path(f"/proc/{found[1]}") if found else None
-    return line if folder is None else f"{line} {_read_text(folder / 'cmdline')} {_read_text(folder / 'environ')}"
+    if not found:
+        return line
+    pid = int(found[1])
+    return f"{line} {process_table.command_line(pid)} {process_table.environment(pid)}"
 
 
 def _mentions(line: str, name: str) -> bool:

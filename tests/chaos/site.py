@@ -20,8 +20,10 @@ from typing import Any
 import httpx
 
 from orchestrator.demo import demo_world, leak_check
-from orchestrator.demo.github.demo_github import DemoGitHub, WebhookConfig, free_port
+from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.github.demo_github import DemoGitHub, WebhookConfig
 from programs import registry
+from programs.kit.processes import process_table
 from stacks.toolchain import pulumi_cli
 from tests.chaos.overlap_audit import OverlapAudit
 from tests.chaos.resources import Clock, CpuShareClock, Disk
@@ -201,10 +203,9 @@ class ChaosSite:
         """Of this run, by words that all stand in the command line."""
         found = []
         for pid in leak_check.processes(str(self.home)):
-            with contextlib.suppress(OSError):
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if line and all(word in line for word in words):
-                    found.append(pid)
+            line = process_table.command_line(pid)
+            if line and all(word in line for word in words):
+                found.append(pid)
         return sorted(found)
 
     # --- the end
@@ -242,11 +243,9 @@ class ChaosSite:
             time.sleep(0.1)
         found = []
         for pid in left:
-            with contextlib.suppress(OSError):
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if line:
-                    found.append(f"process {pid} outlived everything: {line[:200]}")
-                    _kill(pid, signal.SIGKILL)
+            if line := process_table.command_line(pid):
+                found.append(f"process {pid} outlived everything: {line[:200]}")
+                _kill(pid, signal.SIGKILL)
         return found
 
 

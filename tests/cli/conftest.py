@@ -36,7 +36,7 @@ def url(shared_server: tuple[SwappableDesk, str], desk: FakeEnvironmentService) 
 
 @pytest.fixture(autouse=True)
 def isolated_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server of this machine, and nothing of the developer's own settings."""
+    """No server on this machine, and none of the developer's own settings."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("EPH_URL", "EPH_TOKEN", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
@@ -44,7 +44,7 @@ def isolated_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def eph(url: str, monkeypatch: pytest.MonkeyPatch) -> Eph:
-    """Runs a command against the server, as an administrator unless ``role`` says otherwise."""
+    """Runs a command with the server, as an administrator unless ``role`` says otherwise."""
 
     def run(*args: str, role: str = "admin", input: str | None = None) -> Result:  # noqa: A002 (the runner's word)
         monkeypatch.setenv("EPH_URL", url)

@@ -1,4 +1,4 @@
-"""``eph`` against a real server. Row: P5 (all that talk to it, --output, exit codes)."""
+"""``eph`` with a real server. Row: P5 (all that talk to it, --output, exit codes)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
 
 
-def test_list_has_a_row_each_and_the_state_of_the_service_beside(eph: Eph) -> None:
+def test_list_has_one_row_each_and_the_state_of_the_service(eph: Eph) -> None:
     result = eph("list")
     assert result.exit_code == 0, result.output
     rows = result.stdout.splitlines()
@@ -40,7 +40,7 @@ def test_list_has_a_row_each_and_the_state_of_the_service_beside(eph: Eph) -> No
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
-def test_output_for_programs_is_all_of_it(eph: Eph, form: str) -> None:
+def test_output_for_programs_is_complete(eph: Eph, form: str) -> None:
     def read(*args: str) -> Any:
         text = eph(*args, "-o", form).stdout
         return json.loads(text) if form == "json" else YAML(typ="safe").load(text)
@@ -66,20 +66,20 @@ def test_output_for_programs_is_all_of_it(eph: Eph, form: str) -> None:
         "eph-shop-9ix/pr-42",
     ],
 )
-def test_a_name_may_be_typed_in_many_ways(eph: Eph, typed: str) -> None:
+def test_name_can_be_typed_in_many_ways(eph: Eph, typed: str) -> None:
     result = eph("get", typed, "-o", "json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["name"] == NAME
 
 
-def test_a_start_that_several_have_is_asked_back(eph: Eph) -> None:
+def test_ambiguous_prefix_lists_the_candidates(eph: Eph) -> None:
     result = eph("get", "shop")
     assert result.exit_code == 4
     assert "matches 3 environments" in result.stderr
     assert NAME in result.stderr
 
 
-def test_get_shows_what_failed_with_the_last_lines(eph: Eph, desk: FakeEnvironmentService) -> None:
+def test_get_shows_the_failure_with_its_last_lines(eph: Eph, desk: FakeEnvironmentService) -> None:
     failure = FailureView("9" * 40, "build", "make exited with status 2.", ("no rule", "stop"), START, 2, START)
     desk.put_environment(replace(sample(9, Phase.FAILED), failure=failure))
     text = eph("get", "9").stdout
@@ -87,15 +87,15 @@ def test_get_shows_what_failed_with_the_last_lines(eph: Eph, desk: FakeEnvironme
     assert "  no rule\n  stop\n" in text
 
 
-def test_why_says_sentences_and_facts(eph: Eph) -> None:
+def test_why_prints_sentences_and_facts(eph: Eph) -> None:
     text = eph("why", NAME).stdout
     assert f"{NAME} is ready" in text
     assert "The pull request #42 is open and has the label preview." in text
     assert "eph-shop-9ix/pr-42" in text
 
 
-def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeEnvironmentService) -> None:
-    """P5: states and reasons in words; what cannot be asked hides nothing else."""
+def test_get_shows_pods_and_events(eph: Eph, desk: FakeEnvironmentService) -> None:
+    """P5: states and reasons in words; what can't be read hides nothing else."""
     pod = ProcessInfo(
         "web-5d4f8-x", "web", "failing", "its process keeps exiting (3 times): exit status 3", 2, START, "shop:1"
     )
@@ -111,7 +111,7 @@ def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeEnvironmen
     assert (silent.exit_code, "no route" in silent.stderr, NAME in silent.stdout) == (0, True, True)
 
 
-def test_what_the_process_before_printed(eph: Eph, desk: FakeEnvironmentService) -> None:
+def test_logs_of_the_previous_process(eph: Eph, desk: FakeEnvironmentService) -> None:
     desk.add_log_lines(NAME, "web died")
     assert eph("logs", NAME, "--previous").stdout == "web died (before)\n"
     assert eph("logs", NAME, "--previous", "--follow").exit_code == 2
@@ -126,7 +126,7 @@ def test_logs_and_following_them_to_the_end(eph: Eph, desk: FakeEnvironmentServi
     assert eph("logs", NAME, "--follow", "-o", "json").exit_code == 2
 
 
-def test_what_a_pull_request_prints_cannot_steer_the_terminal(eph: Eph, desk: FakeEnvironmentService) -> None:
+def test_pull_request_output_cannot_control_the_terminal(eph: Eph, desk: FakeEnvironmentService) -> None:
     desk.add_log_lines(NAME, "\x1b]0;owned\x07\x1b[31mred\x1b[0m \x1b[2Jcleared\r\u202egnp.exe", "[bold]markup[/bold]")
     desk.put_environment(replace(sample(42), title="\x1b[5m[blink]title[/blink]"))
     assert eph("logs", NAME).stdout == "red clearedgnp.exe\n[bold]markup[/bold]\n"
@@ -140,7 +140,7 @@ class TestWaiting:
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(polling, "POLL_INTERVAL", 0.0)
 
-    def test_up_stays_until_ready_and_prints_the_url(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+    def test_up_waits_until_ready_and_prints_the_url(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.put_environment(sample(42))
         desk.queue_phases(NAME, Phase.FAILED, Phase.CREATING, Phase.STARTING, Phase.READY)
         result = eph("up", NAME, "--wait")
@@ -149,14 +149,14 @@ class TestWaiting:
         told = [line for line in result.stderr.splitlines() if line.startswith(NAME)]
         assert told == [f"{NAME} creating", f"{NAME} starting", f"{NAME} ready"]
 
-    def test_up_ends_with_1_when_it_fails_again(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+    def test_up_exits_with_1_if_it_fails_again(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases("demo/shop#9", Phase.FAILED, Phase.CREATING, Phase.STALLED)
         result = eph("up", "9", "--wait")
         assert result.exit_code == 1
         assert "is stalled" in result.stderr
         assert "--operation" in result.stderr
 
-    def test_up_gives_up_on_what_never_changes(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+    def test_up_gives_up_if_nothing_changes(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases("demo/shop#9", *[Phase.REFUSED] * 50)
         result = eph("up", "9", "--wait")
         assert result.exit_code == 1
@@ -168,14 +168,14 @@ class TestWaiting:
         assert result.exit_code == 1
         assert "not ready after 1 s" in result.stderr
 
-    def test_down_stays_until_it_is_gone(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+    def test_down_waits_until_it_is_gone(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases(NAME, Phase.READY, Phase.DESTROYING, Phase.DESTROYED)
         result = eph("down", NAME, "--yes", "--wait")
         assert result.exit_code == 0, result.output
         assert result.stdout == f"{NAME} is destroyed\n"
         assert "eph-shop-9ix/pr-42" not in desk.views
 
-    def test_down_tells_what_holds_it(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+    def test_down_reports_what_blocks_it(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.put_environment(replace(sample(42), command="eph approve 4f2a91c0"))
         desk.queue_phases(NAME, Phase.READY, Phase.HELD)
         result = eph("down", NAME, "--yes", "--wait")
@@ -183,14 +183,14 @@ class TestWaiting:
         assert "eph approve 4f2a91c0" in result.stderr
 
 
-def test_up_of_one_that_expired_says_what_brings_it_back(eph: Eph) -> None:
-    """L5: expiry took its label off, so there is nothing that could be tried again."""
+def test_up_of_an_expired_environment_says_how_to_recreate_it(eph: Eph) -> None:
+    """L5: expiry removed its label, so there is nothing to retry."""
     done = eph("up", "shop-long-gone-abcd-99")
     assert done.exit_code == ExitCode.NOT_FOUND
     assert "Add the label to the pull request again, or comment `/eph up` there" in done.stderr
 
 
-def test_down_needs_a_yes_from_a_person_or_a_flag(eph: Eph, desk: FakeEnvironmentService) -> None:
+def test_down_needs_confirmation_or_a_flag(eph: Eph, desk: FakeEnvironmentService) -> None:
     result = eph("down", NAME, input="y\n")
     assert result.exit_code == 2
     assert "--yes" in result.stderr
@@ -199,7 +199,7 @@ def test_down_needs_a_yes_from_a_person_or_a_flag(eph: Eph, desk: FakeEnvironmen
     assert desk.calls == [("down", NAME, "admin-name")]
 
 
-def test_extend_takes_a_length_of_time(eph: Eph, desk: FakeEnvironmentService) -> None:
+def test_extend_takes_a_duration(eph: Eph, desk: FakeEnvironmentService) -> None:
     assert eph("extend", NAME, "24h").exit_code == 0
     assert desk.environment(NAME).expires_at == START + timedelta(hours=24)
     wrong = eph("extend", NAME, "soon")
@@ -212,8 +212,8 @@ ORPHAN = OrphanedResource(
 )
 
 
-def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeEnvironmentService) -> None:
-    """C2: 0 clean, 1 orphans, 2 not all could be looked at, which is never clean."""
+def test_audit_lists_each_orphan_and_its_exit_code_shows_the_result(eph: Eph, desk: FakeEnvironmentService) -> None:
+    """C2: 0 clean, 1 orphans, 2 not everything could be checked, which never counts as clean."""
     clean = eph("audit")
     assert (clean.exit_code, clean.stdout) == (0, "0 orphans; checked nothing\n")
     desk.audit_result = AuditResult((), ("the target local could not be looked at",), {"stacks": 3})
@@ -239,7 +239,7 @@ def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeE
     assert eph("audit", role="viewer").exit_code == 3
 
 
-def test_tests_are_in_get_and_their_lines_in_logs(eph: Eph, desk: FakeEnvironmentService) -> None:
+def test_suites_are_in_get_and_their_output_in_logs(eph: Eph, desk: FakeEnvironmentService) -> None:
     """P4"""
     passed = SuiteView("integration", "integration", SuiteState.PASSED, seconds=1.5)
     failed = SuiteView(
@@ -277,8 +277,8 @@ def test_sweep_and_approve(eph: Eph, desk: FakeEnvironmentService) -> None:
     assert eph("approve", "what").exit_code == 4
 
 
-def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk: FakeEnvironmentService) -> None:
-    """S2: a script names the commit or says --yes; the API takes all forty digits only."""
+def test_approval_of_a_fork_applies_to_the_commit_that_was_shown(eph: Eph, desk: FakeEnvironmentService) -> None:
+    """S2: a script names the commit or passes --yes; the API accepts only all forty digits."""
     commit = desk.environment(NAME).wanted_commit
     unsaid = eph("approve", "demo/shop#42")
     assert unsaid.exit_code == 2
@@ -296,7 +296,7 @@ def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk:
     assert eph("approve", "demo/shop#42", "--yes", role="viewer").exit_code == 3
 
 
-def test_keep_stops_the_clock(eph: Eph, desk: FakeEnvironmentService) -> None:  # L5
+def test_keep_turns_off_the_expiry(eph: Eph, desk: FakeEnvironmentService) -> None:  # L5
     assert eph("keep", NAME).stdout == f"{NAME} doesn't expire\n"
     assert desk.environment(NAME).kept
     assert eph("unkeep", NAME).exit_code == 0

@@ -1,4 +1,4 @@
-"""The reference pages say what is there, and nothing else. Rows: P5, P7."""
+"""The reference pages list exactly what exists. Rows: P5, P7."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ API = (REFERENCE / "api.md").read_text()
 
 
 def commands() -> dict[str, set[str]]:
-    """Each command with the options that it really has."""
+    """Each command with its real options."""
     group = get_command(app)
     assert isinstance(group, TyperGroup)
     return {
@@ -50,7 +50,7 @@ def test_every_command_and_option_is_documented() -> None:
     assert {**there, "demo": set()} == {**written, "demo": set()}
 
 
-def test_every_command_says_what_it_does_in_one_line() -> None:
+def test_every_command_has_a_one_line_description() -> None:
     group = get_command(app)
     assert isinstance(group, TyperGroup)
     for name, command in group.commands.items():

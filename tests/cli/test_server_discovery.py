@@ -25,7 +25,7 @@ def token_file(folder: Path) -> Path:
     return path
 
 
-def test_what_is_written_is_read_and_removed(tmp_path: Path) -> None:
+def test_record_is_written_read_and_removed(tmp_path: Path) -> None:
     written = discovery.write("http://127.0.0.1:1", token_file(tmp_path))
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     assert stat.S_IMODE(written.parent.stat().st_mode) == 0o700
@@ -39,7 +39,7 @@ def test_what_is_written_is_read_and_removed(tmp_path: Path) -> None:
     discovery.remove()
 
 
-def test_the_file_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
+def test_file_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     discovery.write("http://127.0.0.1:1", token_file(tmp_path), ended.pid)
@@ -49,21 +49,21 @@ def test_the_file_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"url": 1}', '{"url": "x", "token_file": 3, "pid": 1}', '{"pid": -1}']
 )
-def test_a_file_that_makes_no_sense_is_no_server(text: str) -> None:
+def test_invalid_file_is_no_server(text: str) -> None:
     discovery.path().parent.mkdir(parents=True)
     discovery.path().write_text(text)
     assert discovery.read() is None
     discovery.remove()
 
 
-def test_a_server_on_this_machine_is_found(url: str, desk: FakeEnvironmentService, tmp_path: Path) -> None:
+def test_server_on_this_machine_is_found(url: str, desk: FakeEnvironmentService, tmp_path: Path) -> None:
     discovery.write(url, token_file(tmp_path))
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == 0, result.output
     assert "shop-gentle-stream-42" in result.stdout
 
 
-def test_a_token_that_cannot_be_read(url: str, tmp_path: Path) -> None:
+def test_unreadable_token(url: str, tmp_path: Path) -> None:
     discovery.write(url, tmp_path / "none")
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == 3
@@ -76,7 +76,7 @@ def test_no_server_says_what_to_do() -> None:
     assert "eph demo" in result.stderr
 
 
-def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_does_not_respond(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("EPH_URL", f"http://127.0.0.1:{port}")
@@ -98,7 +98,7 @@ def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_real_process(url: str, desk: FakeEnvironmentService, tmp_path: Path) -> None:
+def test_real_process(url: str, desk: FakeEnvironmentService, tmp_path: Path) -> None:
     discovery.write(url, token_file(tmp_path))
     good = run("get", "42", "-o", "json")
     assert good.returncode == 0, good.stderr

@@ -19,7 +19,7 @@ from orchestrator.config.eph_yaml.parsing import validate_text
 
 @pytest.fixture
 def eph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs a command in a repository of its own."""
+    """Runs a command in its own repository."""
     folder = tmp_path / "My Shop_2"
     (folder / ".git").mkdir(parents=True)
     monkeypatch.chdir(folder)
@@ -29,7 +29,7 @@ def eph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 Eph = Callable[..., Result]
 
 
-def test_a_good_file_and_a_bad_one(eph: Eph) -> None:
+def test_valid_and_invalid_file(eph: Eph) -> None:
     Path("eph.yaml").write_text('version: "1.0"\nname: shop\n')
     assert eph("validate").stdout == "eph.yaml is valid\n"
     Path("bad.yaml").write_text('version: "1.0"\nname: shop\nenvironment:\n  ttl: soon\n')
@@ -41,7 +41,7 @@ def test_a_good_file_and_a_bad_one(eph: Eph) -> None:
     assert len(found["problems"]) == 1
 
 
-def test_what_is_no_file_at_all(eph: Eph) -> None:
+def test_missing_file(eph: Eph) -> None:
     missing = eph("validate")
     assert missing.exit_code == 2
     assert "eph init" in missing.stderr
@@ -52,7 +52,7 @@ def test_what_is_no_file_at_all(eph: Eph) -> None:
     assert eph("validate", "binary.yaml").exit_code == 1
 
 
-def test_a_file_from_standard_input(eph: Eph) -> None:
+def test_file_from_standard_input(eph: Eph) -> None:
     done = CliRunner().invoke(app, ["validate", "-"], input='version: "1.0"\nname: shop\n')
     assert done.exit_code == 0, done.output
 
@@ -86,9 +86,7 @@ def test_init_writes_at_the_root_once_and_it_validates(eph: Eph, monkeypatch: py
         ({"Procfile": "web:\nweb: \x1b[31m\n"}, "python3 -m http.server"),
     ],
 )
-def test_what_the_repository_looks_like_decides_the_command(
-    tmp_path: Path, files: dict[str, str], command: str
-) -> None:
+def test_detected_framework_determines_the_command(tmp_path: Path, files: dict[str, str], command: str) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     found = scaffold.detect(tmp_path)
@@ -120,7 +118,7 @@ def test_doctor_finds_what_is_missing_and_says_what_to_do(
     assert "eph demo" in checks["server"]["todo"]
 
 
-def test_doctor_tells_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     broken.chmod(0o755)
@@ -130,14 +128,14 @@ def test_doctor_tells_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatch:
     assert "No permissions" in check.found
 
 
-def test_doctor_sees_a_port_that_is_taken(eph: Eph) -> None:
+def test_doctor_reports_a_port_in_use(eph: Eph) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert doctor._port(port).verdict is doctor.CheckStatus.WARN
     assert doctor._port(port).verdict is doctor.CheckStatus.OK
 
 
-def test_doctor_fails_for_a_server_that_was_named_and_is_not_there(eph: Eph, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_fails_for_a_configured_server_that_does_not_respond(eph: Eph, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("EPH_URL", f"http://127.0.0.1:{port}")

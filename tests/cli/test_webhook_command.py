@@ -1,4 +1,4 @@
-"""`eph webhook test` asks the server for its Git host, so that the client names none. Rows: P7, O5."""
+"""`eph webhook test` uses the server's Git host, so the client doesn't need to know it. Rows: P7, O5."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""``python -m tests.cluster``: all tests that need a Kubernetes, two modules at once; then those that need it alone.
+"""``python -m tests.cluster``: all tests that need a Kubernetes cluster, two modules at a time; then those that need it
+exclusively.
 
-What is said after it goes to pytest both times. The chart's tests come along: they need helm, and people who have a
-cluster.
+Arguments are passed to pytest both times. The chart's tests are included: they need helm, like people with a cluster.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ PASSES = (
     ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone"),
     ("-n", "0", "-m", "alone"),
 )
-"""In the order of their names, where the longest module is not the last: by default xdist begins with the one that has
-the most tests, which is not the one that lasts."""
+"""In the order of their names, in which the longest module isn't last: by default xdist starts with the module that has
+the most tests, which isn't the longest."""
 NO_TESTS_COLLECTED = 5
 
 
 def main(arguments: list[str]) -> int:
-    """Both turns are taken, whatever the first said; the worse code is the answer."""
+    """Both runs take place, whatever the first returned; the worse exit code counts."""
     codes = [
         subprocess.run([sys.executable, "-m", "pytest", *turn, *TEST_PATHS, *arguments]).returncode for turn in PASSES
     ]

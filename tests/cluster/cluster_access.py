@@ -1,4 +1,4 @@
-"""The cluster as the tests know it, and what they do there by hand: apply, look, ask a pod to try something."""
+"""The cluster as tests see it, and what they do there by hand: apply, inspect, run something in a pod."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60.0, interval: floa
 
 @dataclass
 class Cluster:
-    """A cluster, its registry and its way in. ``namespaces``: made here by hand, removed at the end."""
+    """A cluster, its registry and its ingress. ``namespaces``: created here by hand, deleted at the end."""
 
     folder: Path
     kubeconfig: str
@@ -58,7 +58,7 @@ class Cluster:
         )
 
     def image(self, name: str) -> str:
-        """A sample image (``acme/shop:v1``) as a program is told of it: by its digest."""
+        """A sample image (``acme/shop:v1``) as a program receives it: by its digest."""
         return f"{self.registry}/{name.partition(':')[0]}@{self.digests[name]}"
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
@@ -78,7 +78,7 @@ class Cluster:
         return DemoRegistry(f"http://{self.registry}", user, password)
 
     def pull_secret(self) -> Path:
-        """A Docker configuration that lets in at the registry."""
+        """A Docker configuration with the registry's credentials."""
         user, _, password = self.auth.partition(":")
         path = self.folder / "docker.json"
         path.write_text(json.dumps({"auths": {self.registry: {"username": user, "password": password}}}))
@@ -103,11 +103,11 @@ class Cluster:
 
     def clear(self) -> None:
         if self.namespaces:
-            # By name: others may be at work on the same cluster.
+            # By name, because others may be using the same cluster.
             self.kubectl("delete", "namespace", *self.namespaces, "--ignore-not-found", "--wait=false")
 
     def create_pods(self, namespace: str, *names: str, **labels: str) -> dict[str, str]:
-        """Pods of the sample app, awaited; gives the address of each."""
+        """Creates pods of the sample app, waits for them, and returns their addresses."""
         self.apply(*(self._pod(namespace, name, labels) for name in names))
         for name in names:
             self.kubectl("-n", namespace, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=90s")
@@ -132,18 +132,18 @@ class Cluster:
         }
 
     def can_connect(self, namespace: str, pod: str, address: str) -> bool:
-        """Whether a connection from inside that pod to ``host:port`` is made."""
+        """Whether a connection from inside that pod to ``host:port`` succeeds."""
         ask = f"http://127.0.0.1:8080/connect?to={urllib.parse.quote(address)}"
         return "yes" in self.kubectl("-n", namespace, "exec", pod, "--", "tools", "fetch", ask)
 
     def fetch_from(self, namespace: str, pod: str, url: str) -> str:
-        """What a URL answers inside that pod's network; begins with ``no:`` where nothing does."""
+        """What a URL returns inside that pod's network; starts with ``no:`` if nothing responds."""
         ask = f"http://127.0.0.1:8080/fetch?url={urllib.parse.quote(url)}"
         return self.kubectl("-n", namespace, "exec", pod, "--", "tools", "fetch", ask).partition(" ")[2].strip()
 
 
 def images() -> ModuleType:
-    """The maker of the cluster's own images lies with its scripts, which are no package."""
+    """The script that builds the cluster's images is next to the cluster's scripts, which aren't a package."""
     place = ROOT / "infra" / "toolchain" / "cluster" / "images.py"
     spec = importlib.util.spec_from_file_location("cluster_images", place)
     assert spec is not None

@@ -1,11 +1,11 @@
-"""A real Kubernetes for these tests: `make test-cluster` starts one; without it they are skipped, with the reason.
+"""A real Kubernetes for these tests: `make test-cluster` starts one; without it they are skipped with the reason.
 
-``EPH_TEST_KUBECONFIG`` may name any cluster that a person has. What of it the tests need to know is told by variables:
-``EPH_TEST_REGISTRY`` and ``EPH_TEST_REGISTRY_AUTH`` (a file with user:password), ``EPH_TEST_INGRESS`` (a URL at which
-its ingress controller answers), ``EPH_TEST_INGRESS_CLASS``, ``EPH_TEST_INGRESS_NAMESPACE``, ``EPH_TEST_TOOLS`` (the
-folder of our built tools), ``EPH_TEST_APISERVER`` and ``EPH_TEST_KUBELET`` (processes of the API server and of the
-only node's kubelet, for tests that stop them for a while) and ``EPH_TEST_BREAK_LOCK`` (a file that they lock
-meanwhile: whoever shares the cluster can wait for it).
+``EPH_TEST_KUBECONFIG`` can name any cluster. Variables describe what the tests need to know about it:
+``EPH_TEST_REGISTRY`` and ``EPH_TEST_REGISTRY_AUTH`` (a file with user:password), ``EPH_TEST_INGRESS`` (the URL of its
+ingress controller), ``EPH_TEST_INGRESS_CLASS``, ``EPH_TEST_INGRESS_NAMESPACE``, ``EPH_TEST_TOOLS`` (the folder of our
+built tools), ``EPH_TEST_APISERVER`` and ``EPH_TEST_KUBELET`` (processes of the API server and of the only node's
+kubelet, for tests that pause them) and ``EPH_TEST_BREAK_LOCK`` (a file that they lock meanwhile, so that other users of
+the cluster can wait for it).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Of a whole Eph: a short name, because sockets lie in it."""
+    """A whole Eph's home, with a short name, because it contains sockets."""
     with tempfile.TemporaryDirectory(prefix="eph-cluster-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)
         yield Path(made)
@@ -54,7 +54,7 @@ def home() -> Iterator[Path]:
 def eph(
     site: Cluster, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[OperationRunner]:
-    """One for each module; none looks at what another's made."""
+    """One per module; none looks at another's environments."""
     suffix = request.module.__name__.rpartition("test_")[2].replace("_", "-")
     made = OperationRunner(site, tmp_path_factory.mktemp("eph"), suffix)
     made.repository.push({"db/schema.sql": SCHEMA})

@@ -1,4 +1,5 @@
-"""Environments on the cluster, made as ephd makes them: an operation each, in a worker, with Pulumi and its plugin."""
+"""Environments on the cluster, created as ephd creates them: one operation each, in a worker, with Pulumi and its
+plugin."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ DATABASE = DatabaseSpec("main", strategy="seed", scripts=("db/schema.sql",), mig
 
 @dataclass
 class OperationRunner:
-    """Operations and looks, as ephd has them. ``suffix`` is part of the name and of the mark of all that is made, so
-    that several of these work on one cluster at once."""
+    """Operations and reads like ephd's. ``suffix`` is part of the name and label of everything created, so that several
+    runners can use one cluster at once."""
 
     site: Cluster
     folder: Path
@@ -109,7 +110,7 @@ class OperationRunner:
         )
 
     def sleep_or_wake(self, number: int, verb: OperationVerb) -> OperationResult:
-        """Puts it to sleep, or wakes it, from the record alone, as ephd does it."""
+        """Puts it to sleep or wakes it from the record alone, like ephd."""
         record = self.record(number)
         assert record.tag is not None
         now = datetime.now(UTC) if verb is OperationVerb.SLEEP else None
@@ -120,7 +121,7 @@ class OperationRunner:
         return self.down_many([number], 1)[0]
 
     def down_many(self, numbers: Sequence[int], at_once: int) -> list[OperationResult]:
-        """From the records alone, as ephd does it."""
+        """From the records alone, like ephd."""
         return self._run([self._down(number) for number in numbers], at_once)
 
     def _down(self, number: int) -> Operation:
@@ -149,7 +150,7 @@ class OperationRunner:
         assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, self.progress[-20:])
 
     def assert_failed(self, result: OperationResult, *words: str) -> None:
-        """With all of the words in what it says."""
+        """With all the words in its error."""
         told = " ".join([result.error, *result.tail])
         assert result.outcome is Outcome.FAILED, told
         assert [word for word in words if word not in told] == [], told
@@ -159,7 +160,7 @@ class OperationRunner:
         return "\n".join(path.read_text(errors="replace") for path in sorted(folder.glob("*.log")))
 
     def remaining(self) -> list[str]:
-        """What is there of us, by label; and by name, whatever its labels."""
+        """What is left of ours, by label, and by name whatever its labels."""
         listed = self.site.get("namespaces")["items"]
         named = [
             item["metadata"]["name"] for item in listed if item["metadata"]["name"].startswith(f"shop-{self.suffix}-")
@@ -174,7 +175,7 @@ def ref(number: int) -> StackRef:
 
 @dataclass
 class Page:
-    """An environment's URL, asked through the ingress controller by its host name."""
+    """An environment's URL, requested through the ingress controller by its host name."""
 
     site: Cluster
     host: str
@@ -195,7 +196,7 @@ class Page:
             return 0, str(error)
 
     def wait_for_text(self, path: str = "/", **query: str) -> str:
-        """What it answers once it answers; an ingress controller hears of a new name within a moment."""
+        """Its response once it responds; an ingress controller learns about a new name within a moment."""
         seen = [(0, "nothing")]
 
         def answered() -> bool:
@@ -211,7 +212,7 @@ class Page:
 
 
 class PageMonitor(BackgroundPoller):
-    """``failures`` are the answers that were not a page."""
+    """``failures`` are the responses that weren't a page."""
 
     def __init__(self, page: Page) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""What fills a database, when it fails and when it changes, on a real Kubernetes (D1, D2, L5, L8).
+"""Seeding a database, failures and changes, on a real Kubernetes (D1, D2, L5, L8).
 
-Whatever failed is run again by the next try, and what was done is not done twice.
+The next attempt reruns what failed, and doesn't repeat what was done.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def good_spec(eph: OperationRunner) -> EnvironmentSpec:
     return push_spec(eph)
 
 
-def test_a_script_that_fails_is_told_and_mended_by_a_push(eph: OperationRunner, good_spec: EnvironmentSpec) -> None:
+def test_failing_script_is_reported_and_fixed_by_a_push(eph: OperationRunner, good_spec: EnvironmentSpec) -> None:
     """All scripts of a seed, or none."""
     bad = push_spec(eph, rows="INSERT INTO vegetables VALUES (1);")
     for _ in range(2):
@@ -45,8 +45,8 @@ def test_a_script_that_fails_is_told_and_mended_by_a_push(eph: OperationRunner, 
     eph.assert_failed(eph.up(good_spec), "migrate main", "exit status 1")
 
 
-def test_the_next_try_runs_what_failed_and_nothing_else(eph: OperationRunner, good_spec: EnvironmentSpec) -> None:
-    """D2, L5: of the very same commit, though nothing of what is asked for has changed."""
+def test_next_attempt_runs_only_what_failed(eph: OperationRunner, good_spec: EnvironmentSpec) -> None:
+    """D2, L5: of the same commit, although nothing has changed."""
     eph.assert_succeeded(eph.up(good_spec))
     assert rows(eph, good_spec) == ["apple", "cherry", "pear"]
     again = eph.up(good_spec)
@@ -54,8 +54,8 @@ def test_the_next_try_runs_what_failed_and_nothing_else(eph: OperationRunner, go
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}
 
 
-def test_a_seed_that_changes_leaves_what_is_there(eph: OperationRunner) -> None:
-    """As on the target local: what a database was filled with once stays, until another one is asked for."""
+def test_changed_seed_leaves_existing_data(eph: OperationRunner) -> None:
+    """As on the target local: seeded data stays until a new database is requested."""
     spec = push_spec(eph, rows="INSERT INTO fruit VALUES ('plum');", schema=f"{SCHEMA} -- and more")
     eph.assert_succeeded(eph.up(spec))
     assert rows(eph, spec) == ["apple", "cherry", "pear"]

@@ -1,7 +1,7 @@
-"""What others do to an environment behind Eph's back, on a real cluster: seen by the watch, named, and mended by the
-next operation, as ephd's loop has it carried out (L9, C2).
+"""Changes behind Eph's back on a real cluster: detected by the watch, reported, and repaired by the next operation, as
+ephd's loop orders it (L9, C2).
 
-One environment; the tests stand on each other in this order.
+One environment; the tests depend on each other in this order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def spec(eph: OperationRunner) -> EnvironmentSpec:
 
 
 def detect_drift(eph: OperationRunner) -> tuple[Drift, ...]:
-    """As the loop sees it at each look."""
+    """As the loop sees it in each cycle."""
     return drift_detection.detect(eph.record(81), TARGET.live_resources(eph.settings))
 
 
@@ -43,7 +43,7 @@ def assert_repaired(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     assert page.wait_for_text("/query", sql="select count(*) from fruit") == "3", "seeded and migrated, once"
 
 
-def test_what_was_made_stands_and_nothing_else_is_there(eph: OperationRunner, spec: EnvironmentSpec) -> None:
+def test_created_objects_exist_and_nothing_else(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     assert detect_drift(eph) == ()
     on = settings.from_mapping(eph.settings)
     assert wait_for(lambda: cluster_watch.is_watching(on), 30), "the watch took over from the lists"
@@ -52,9 +52,7 @@ def test_what_was_made_stands_and_nothing_else_is_there(eph: OperationRunner, sp
     assert {part for part in held if part not in eph.record(81).resource_names} == set()
 
 
-def test_what_somebody_deleted_changed_and_added_is_named_and_mended(
-    eph: OperationRunner, spec: EnvironmentSpec
-) -> None:
+def test_deletions_changes_and_additions_are_listed_and_repaired(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     kubectl, space = eph.site.kubectl, spec.name
     changed = [{"op": "replace", "path": "/spec/selector", "value": {"app": "another"}}]
     kubectl("-n", space, "patch", "service", "web", "--type=json", "-p", json.dumps(changed))
@@ -73,14 +71,14 @@ def test_what_somebody_deleted_changed_and_added_is_named_and_mended(
     assert kubectl("-n", space, "get", "configmap", "by-hand", "--ignore-not-found") == ""
 
 
-def test_a_namespace_that_is_gone_is_made_again_whole(eph: OperationRunner, spec: EnvironmentSpec) -> None:
+def test_deleted_namespace_is_recreated_completely(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     eph.site.kubectl("delete", "namespace", spec.name, "--wait=false")
     assert wait_for(lambda: Drift("namespace") in detect_drift(eph), 60)
     eph.assert_succeeded(eph.up(spec, refresh=True))
     assert_repaired(eph, spec)
 
 
-def test_until_when_it_lives_stands_on_the_namespace(eph: OperationRunner, spec: EnvironmentSpec) -> None:
+def test_expiry_is_on_the_namespace(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     def told() -> str:
         return str(eph.site.get("namespace", spec.name)["metadata"]["annotations"].get(object_names.EXPIRES_AT))
 
@@ -92,6 +90,6 @@ def test_until_when_it_lives_stands_on_the_namespace(eph: OperationRunner, spec:
     assert detect_drift(eph) == (), "a date is no change"
 
 
-def test_gone_it_leaves_nothing(eph: OperationRunner, spec: EnvironmentSpec) -> None:
+def test_destroyed_leaves_nothing(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     eph.assert_succeeded(eph.down(81))
     assert eph.remaining() == []

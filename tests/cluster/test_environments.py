@@ -1,7 +1,7 @@
-"""Environments on a real Kubernetes, with the real plugin: made, answering, changed in place, broken, gone.
+"""Environments on a real Kubernetes, with the real plugin: created, live, updated in place, broken, destroyed.
 
 T2, T7 (outputs), D1 (empty, seed), D2, D3, P3, S3 (isolation, tried from inside a pod). One module, because each
-operation takes seconds: the tests stand on each other in this order.
+operation takes seconds: the tests depend on each other in this order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def first_spec(eph: OperationRunner) -> EnvironmentSpec:
     return replace(spec, env={"COLOUR": "green", "PRICE": "5 $$ or $(COLOUR)"})
 
 
-def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+def test_environment_is_created_and_responds(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
     eph.assert_succeeded(eph.up(first_spec))
     page = Page(eph.site, first_spec.host)
     assert f"commit {first_spec.source.commit}" in page.wait_for_text()
@@ -62,7 +62,7 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
     )
     told = TARGET.logs(first_spec.name, eph.settings, LogRequest(lines=10))
     password = urlsplit(page.wait_for_text("/env", name="DATABASE_URL")).password
-    page.wait_for_text(f"/{password}")  # the app prints each path that it is asked for
+    page.wait_for_text(f"/{password}")  # the app prints each requested path
     later = wait_for(lambda: TARGET.logs(first_spec.name, eph.settings, LogRequest(since=told.positions)).lines, 20)
     assert "web | GET /***" in later
     assert not set(later) & set(told.lines), "a follower is told nothing twice"
@@ -82,7 +82,7 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
     assert TARGET.list_environments(eph.settings) == {first_spec.name}
 
 
-def test_everything_is_marked_bounded_and_without_a_token(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+def test_everything_is_labelled_limited_and_without_a_token(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
     about = eph.site.get("namespace", first_spec.name)["metadata"]
     assert about["annotations"]["eph.dev/ephemeral-ttl"] == "72h"
     assert (about["labels"]["eph.dev/pr-number"], about["labels"][object_names.MANAGED_BY]) == ("1", "eph")
@@ -99,10 +99,10 @@ def test_everything_is_marked_bounded_and_without_a_token(eph: OperationRunner, 
     assert [pod for pod in pods if pod["spec"].get("automountServiceAccountToken") is not False] == []
 
 
-def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(
+def test_push_updates_in_place_and_a_second_run_changes_nothing(
     eph: OperationRunner, first_spec: EnvironmentSpec
 ) -> None:
-    """L5: the same URL, and the old answers until the new does."""
+    """L5: the same URL, and the old commit serves until the new one does."""
     commit = eph.repository.push({"a": "2"})
     spec = replace(
         first_spec,
@@ -134,10 +134,10 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(
     ],
     ids=["ends at once", "unhealthy"],
 )
-def test_a_broken_commit_is_told_why_and_the_old_one_answers(
+def test_broken_commit_is_explained_and_the_old_one_stays_live(
     eph: OperationRunner, first_spec: EnvironmentSpec, change: dict[str, Any], words: tuple[str, ...], most: int
 ) -> None:
-    """P3: recognised within seconds, in one sentence, with the last lines of the log."""
+    """P3: detected within seconds, in one sentence, with the last lines of the log."""
     before = Page(eph.site, first_spec.host).wait_for_text()
     spec = eph.spec(1, eph.repository.push({"a": "broken"}), databases=(DATABASE,), env=first_spec.env)
     broken = replace(spec.services[0], **change)
@@ -150,7 +150,7 @@ def test_a_broken_commit_is_told_why_and_the_old_one_answers(
     assert Page(eph.site, first_spec.host).wait_for_text().partition(",")[2] == before.partition(",")[2]
 
 
-def test_what_cannot_be_had_is_said_before_anything_is_touched(
+def test_unavailable_resources_are_reported_before_anything_changes(
     eph: OperationRunner, first_spec: EnvironmentSpec
 ) -> None:
     missing = replace(first_spec, images={"shop": f"{eph.site.registry}/acme/shop:v1"})
@@ -160,8 +160,8 @@ def test_what_cannot_be_had_is_said_before_anything_is_touched(
     assert result.changes == {}
 
 
-def test_two_environments_do_not_reach_each_other(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
-    """S3, D3: tried from inside a pod, by address and by name, with policies that are enforced."""
+def test_two_environments_cannot_reach_each_other(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+    """S3, D3: tried from inside a pod, by address and by name, with enforced policies."""
     second = eph.spec(2, eph.repository.push({"a": "3"}), databases=(DATABASE,))
     eph.assert_succeeded(eph.up(second))
     site, page = eph.site, Page(eph.site, second.host)
@@ -183,8 +183,8 @@ def test_two_environments_do_not_reach_each_other(eph: OperationRunner, first_sp
     assert url not in "\n".join(eph.progress) + eph.log(2)
 
 
-def test_gone_is_gone(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
-    """Nothing is left by label nor by name, and what was never whole goes too."""
+def test_destroyed_is_gone(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+    """Nothing is left by label or name, and incomplete environments are removed, too."""
     started = time.monotonic()
     half = eph.spec(3, eph.repository.push({"a": "4"}))
     half = replace(half, services=(replace(half.services[0], command="exit 1"),))

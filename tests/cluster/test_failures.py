@@ -1,7 +1,7 @@
-"""What goes wrong on a cluster, made to go wrong on a real one: each ends in the right state, and in words that help.
+"""Failures on a real cluster: each ends in the right state, with a helpful message.
 
-T2, P3, L7, L8. Failures of workloads are recognised within ten seconds; what keeps a namespace, a server that does not
-answer and a key that does not open are survived, told, and over once their cause is.
+T2, P3, L7, L8. Failing workloads are detected within ten seconds. A stuck namespace, a server that doesn't respond and
+invalid credentials are survived, reported, and over once their cause is.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def deployment(site: Cluster, space: str, name: str, **changes: Any) -> dict[str
 
 
 PROBE = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
-"""What has none is ready as soon as its process is there, even when that is about to end."""
+"""A container without a health check is ready as soon as its process exists, even if that is about to exit."""
 FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
     "image": (
         {"image": "{registry}/acme/shop:never-pushed"},
@@ -73,12 +73,12 @@ FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 def timeout_seconds() -> float:
-    """Ten seconds on a machine that has a processor to spare; as much more as others wait for it."""
+    """Ten seconds on a machine with an idle CPU; more under load."""
     return SOON * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_a_workload_that_cannot_become_ready_is_told_within_ten_seconds(
+def test_workload_that_cannot_become_ready_is_reported_within_ten_seconds(
     eph: OperationRunner, site: Cluster, namespace: str, name: str
 ) -> None:
     changes, words, last = FAILING[name]
@@ -95,7 +95,7 @@ def test_a_workload_that_cannot_become_ready_is_told_within_ten_seconds(
     assert caught.value.sentence.startswith(f"service {name}: ")
 
 
-def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(
+def test_failing_health_check_is_reported_while_it_may_still_succeed(
     eph: OperationRunner, site: Cluster, namespace: str
 ) -> None:
     probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}
@@ -109,8 +109,8 @@ def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(
     site.kubectl("-n", namespace, "delete", "deployment", "sick")
 
 
-def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(eph: OperationRunner) -> None:
-    """L7: the record stays, every try says what keeps it, and the next one after that ends it."""
+def test_namespace_kept_by_a_dead_controller_is_reported_and_removed_later(eph: OperationRunner) -> None:
+    """L7: the record stays, every attempt reports what blocks it, and the next one after that ends it."""
     spec = eph.spec(71, eph.repository.push({"a": "1"}))
     eph.assert_succeeded(eph.up(spec))
     kept = {"name": "kept", "namespace": spec.name, "finalizers": ["example.com/nobody"]}
@@ -125,9 +125,7 @@ def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(e
     assert eph.remaining() == []
 
 
-def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(
-    eph: OperationRunner, tmp_path: Path
-) -> None:
+def test_invalid_credentials_are_reported_and_nothing_is_concluded(eph: OperationRunner, tmp_path: Path) -> None:
     spec = eph.spec(72, eph.repository.push({"a": "2"}))
     eph.assert_succeeded(eph.up(spec))
     good = eph.site.kubeconfig

@@ -1,4 +1,5 @@
-"""A repository's own manifests on a real Kubernetes: an overlay that is applied, and quotas that are told (T2, S3)."""
+"""A repository's own manifests on a real Kubernetes: an overlay is applied, and an exceeded quota is reported (T2,
+S3)."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ configMapGenerator: [{name: conf, literals: [COLOUR=blue]}]
 }
 
 
-def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: OperationRunner) -> None:
+def test_overlay_is_applied_and_excess_is_reported(eph: OperationRunner) -> None:
     spec = eph.spec(7, eph.repository.push(FILES), services=(), manifests=("k8s/preview",))
     result = eph.up(spec)
     assert result.outcome is Outcome.SUCCEEDED, (result.error, result.tail)
@@ -60,6 +61,6 @@ def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: Operation
 
 
 def _over_quota_files() -> dict[str, str]:
-    """Two containers more, each as large as one may be: with the first they are more than an environment twice."""
+    """Two more containers, each as large as allowed: with the first one they exceed twice the environment's limit."""
     more = "".join(f"      - {{name: {name}, image: shop, resources: {{limits: {{memory: 4Gi}}}}}}\n" for name in "ab")
     return {"k8s/base/web.yaml": FILES["k8s/base/web.yaml"].replace("---\n", f"{more}---\n", 1)}

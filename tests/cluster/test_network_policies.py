@@ -1,4 +1,4 @@
-"""The test cluster enforces NetworkPolicy: without that, whatever the tests of isolation find proves nothing (S3)."""
+"""The test cluster enforces NetworkPolicy: without that, the isolation tests would prove nothing (S3)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def clean_policies(site: Cluster, pods: dict[str, str]) -> Iterator[Cluster]:
 
 
 def wait_for_reachability(site: Cluster, expected: dict[tuple[str, str, str], bool]) -> None:
-    """Rules follow a policy within a moment, and then hold for every way at once."""
+    """Rules follow a policy within a moment, and then apply to all connections at once."""
 
     def seen() -> dict[tuple[str, str, str], bool]:
         return {way: site.can_connect(*way) for way in expected}
@@ -47,7 +47,7 @@ def wait_for_reachability(site: Cluster, expected: dict[tuple[str, str, str], bo
     wait_for(lambda: seen() == expected, 30)
 
 
-def test_without_a_policy_everything_is_reached(clean_policies: Cluster, pods: dict[str, str]) -> None:
+def test_without_a_policy_everything_is_reachable(clean_policies: Cluster, pods: dict[str, str]) -> None:
     wait_for_reachability(
         clean_policies,
         {
@@ -59,7 +59,7 @@ def test_without_a_policy_everything_is_reached(clean_policies: Cluster, pods: d
     )
 
 
-def test_default_deny_shuts_in_and_out_and_keeps_probes(clean_policies: Cluster, pods: dict[str, str]) -> None:
+def test_default_deny_blocks_both_directions_and_keeps_probes(clean_policies: Cluster, pods: dict[str, str]) -> None:
     clean_policies.apply(policy("deny", {}, ingress=None, egress=None))
     wait_for_reachability(
         clean_policies,
@@ -75,7 +75,7 @@ def test_default_deny_shuts_in_and_out_and_keeps_probes(clean_policies: Cluster,
     assert {item["type"]: item["status"] for item in conditions}["Ready"] == "True"
 
 
-def test_pods_namespaces_and_ports_are_told_apart(clean_policies: Cluster, pods: dict[str, str]) -> None:
+def test_pods_namespaces_and_ports_are_distinguished(clean_policies: Cluster, pods: dict[str, str]) -> None:
     red = {"namespaceSelector": {"matchLabels": {"team": "red"}}, "podSelector": {"matchLabels": {"app": "near"}}}
     clean_policies.apply(
         policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": "http"}]}])
@@ -96,7 +96,7 @@ def test_pods_namespaces_and_ports_are_told_apart(clean_policies: Cluster, pods:
 
 
 def test_networks_and_their_exceptions(clean_policies: Cluster, pods: dict[str, str]) -> None:
-    """What every environment gets: the world, but not what is private."""
+    """What every environment gets: the internet, but no private networks."""
     outside = {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", f"{pods['near']}/32"]}}
     clean_policies.apply(policy("out", {"matchLabels": {"app": "shop"}}, egress=[{"to": [outside]}]))
     wait_for_reachability(

@@ -1,7 +1,7 @@
-"""A part of the cluster itself is away for a while: the API server in the middle of an operation, or the node.
+"""A part of the cluster is unavailable for a while: the API server during an operation, or the node.
 
-L7, L8, T2. Nothing is concluded from silence; it is waited for or told, and what was to be done is done once it is
-back. These tests break the cluster for everybody, so they run alone.
+L7, L8, T2. Nothing is concluded from missing responses; Eph waits or reports, and completes the work once it is back.
+These tests break the cluster for everyone, so they run alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ API_SERVER_VARIABLE, KUBELET_VARIABLE = "EPH_TEST_APISERVER", "EPH_TEST_KUBELET"
 
 @contextlib.contextmanager
 def paused(process: str) -> Iterator[None]:
-    """It stands still: connections are taken, and nothing is answered."""
+    """The process is paused: connections are accepted, and nothing responds."""
     pid = int(os.environ[process])
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -46,7 +46,7 @@ def paused(process: str) -> Iterator[None]:
 
 @pytest.fixture
 def exclusive_cluster() -> Iterator[None]:
-    """Whoever shares the cluster waits."""
+    """Other users of the cluster wait."""
     if missing := [name for name in (API_SERVER_VARIABLE, KUBELET_VARIABLE) if not os.environ.get(name)]:
         pytest.skip(f"needs the processes that are to be stopped ({', '.join(missing)})")
     path = os.environ.get("EPH_TEST_BREAK_LOCK")
@@ -58,7 +58,7 @@ def exclusive_cluster() -> Iterator[None]:
         yield
 
 
-def test_a_server_that_is_away_for_a_minute_in_the_middle_of_an_up_is_waited_for(
+def test_api_server_outage_of_a_minute_during_an_up_is_waited_for(
     eph: OperationRunner, exclusive_cluster: None
 ) -> None:
     spec = eph.spec(73, eph.repository.push({"a": "4"}))
@@ -70,22 +70,24 @@ def test_a_server_that_is_away_for_a_minute_in_the_middle_of_an_up_is_waited_for
     with paused(API_SERVER_VARIABLE):
         time.sleep(60)
     thread.join(280)
-    if results[0].outcome is not Outcome.SUCCEEDED:  # the engine itself may have given up: then the next try mends it
+    if (
+        results[0].outcome is not Outcome.SUCCEEDED
+    ):  # the engine itself may have given up: then the next attempt repairs it
         eph.assert_succeeded(eph.up(spec))
     assert spec.source.commit in Page(eph.site, spec.host).wait_for_text()
     eph.assert_succeeded(eph.down(73))
 
 
 def node_ready_status(site: Cluster) -> str:
-    """``True``: it is there. ``Unknown``: it has not been heard of for a while."""
+    """``True``: it is there. ``Unknown``: no heartbeat for a while."""
     [node] = site.get("nodes")["items"]
     return str(next(item["status"] for item in node["status"]["conditions"] if item["type"] == "Ready"))
 
 
-def test_a_node_that_is_gone_is_named_and_what_waited_for_it_is_done_once_it_is_back(
+def test_lost_node_is_reported_and_work_completes_once_it_is_back(
     eph: OperationRunner, exclusive_cluster: None
 ) -> None:
-    """A push finds no node and says so, what is to go says what keeps it, and nothing is left in the end."""
+    """A push finds no node and says so, a destroy says what blocks it, and nothing is left in the end."""
     stays, goes = (eph.spec(number, eph.repository.push({"a": str(number)})) for number in (74, 75))
     eph.assert_succeeded(eph.up(stays))
     eph.assert_succeeded(eph.up(goes))

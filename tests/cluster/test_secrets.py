@@ -1,4 +1,4 @@
-"""The server's secrets on a real Kubernetes: in a Secret that pods name, and nowhere else (S4, T2, S3)."""
+"""The server's secrets on a real Kubernetes: in a Secret that pods refer to, and nowhere else (S4, T2, S3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def spec(eph: OperationRunner, value: str) -> EnvironmentSpec:
     return replace(made, name=name, host=f"{name}.preview.test", marks={**made.marks, "Environment": name})
 
 
-def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: OperationRunner) -> None:
+def test_secret_reaches_pods_by_name_and_a_new_value_replaces_them(eph: OperationRunner) -> None:
     commit = eph.repository.push({"a": "1"})
     wanted = spec(eph, FIRST)
     wanted = replace(wanted, source=replace(wanted.source, commit=commit))

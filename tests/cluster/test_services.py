@@ -1,6 +1,6 @@
-"""What eph.yaml may say of services beyond the plain ones, on a real Kubernetes, and how it ends (T2, Y2).
+"""More options of services in eph.yaml, on a real Kubernetes, and how they end (T2, Y2).
 
-One environment; the tests stand on each other in this order.
+One environment; the tests depend on each other in this order.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def test_services_start_in_order_with_volumes_shares_and_hooks(eph: OperationRun
     assert web["spec"]["containers"][0]["resources"]["limits"]["memory"] == "64Mi"
 
 
-def test_last_words_are_said_and_a_silent_one_holds_nothing_up(eph: OperationRunner, shop: EnvironmentSpec) -> None:
-    """The hook before a destroy runs while its database is there; one that hangs is ended, and the environment goes."""
+def test_pre_destroy_hook_runs_and_a_hanging_one_blocks_nothing(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+    """The hook before a destroy runs while its database exists; one that hangs is killed, and the environment is
+    destroyed."""
     jobs = eph.site.get("cronjobs", "-n", shop.name)["items"]
     assert [(item["metadata"]["name"], item["spec"]["timeZone"]) for item in jobs] == [("tick", "Etc/UTC")]
     started = time.monotonic()
@@ -77,7 +78,7 @@ def test_last_words_are_said_and_a_silent_one_holds_nothing_up(eph: OperationRun
 
 
 class HookLogMonitor(BackgroundPoller):
-    """What the Jobs before a destroy print, heard while they are there: nothing of it is left afterwards."""
+    """What pre-destroy Jobs print, recorded while they exist: nothing is left afterwards."""
 
     def __init__(self, eph: OperationRunner, namespace: str) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""What environments share on a real Kubernetes: a PostgreSQL that clones for each, and a Gateway (D1, D3, T2).
+"""What environments share on a real Kubernetes: a PostgreSQL with clones, and a Gateway (D1, D3, T2).
 
-The Gateway API is a definition of our own making, as small as it can be, and so is its controller, the test cluster's:
-a cluster without it is said; a route is made, leads to the pods, and goes with its environment.
+The Gateway API is a minimal definition of ours, and so is its controller, the test cluster's: a cluster without it is
+reported; a route is created, leads to the pods, and is deleted with its environment.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROUTES = {
     "kind": "CustomResourceDefinition",
     "metadata": {
         "name": f"httproutes.{GROUP}",
-        # The API server asks for this in that group: whose word it is that such a thing may be defined.
+        # The API server requires an approval annotation for definitions in that group.
         "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in of Eph's tests"},
     },
     "spec": {
@@ -59,7 +59,7 @@ MAIN = DatabaseSpec(
 
 @pytest.fixture(scope="module", autouse=True)
 def without_gateway_api(site: Cluster) -> Iterator[None]:
-    """Neither before nor after; what somebody else installed is not ours to take away."""
+    """Neither before nor after; a Gateway API that someone else installed isn't ours to remove."""
     if site.kubectl("get", "crd", f"httproutes.{GROUP}", "--ignore-not-found", "-o", "name"):
         pytest.skip("this cluster has the Gateway API already, and these tests define it anew")
     yield
@@ -68,7 +68,7 @@ def without_gateway_api(site: Cluster) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def admin_url(eph: OperationRunner) -> str:
-    """An administrator's URL of a PostgreSQL in the cluster, with a prepared database."""
+    """The administrator's URL of a PostgreSQL in the cluster, with a prepared database."""
     site, on = eph.site, from_mapping(eph.settings)
     site.namespace(DATA)
     here, name = {"namespace": DATA}, object_names.database(SERVER)
@@ -102,10 +102,8 @@ def shared_spec(eph: OperationRunner, server: str, number: int) -> EnvironmentSp
     return replace(spec, settings=settings)
 
 
-def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_leads_there(
-    eph: OperationRunner, admin_url: str
-) -> None:
-    """And the database is a clone, the environment's own, reached from its pods and from none of another's."""
+def test_missing_gateway_api_is_reported_and_then_a_route_works(eph: OperationRunner, admin_url: str) -> None:
+    """And the database is a clone, the environment's own, reachable from its pods and from no others."""
     site = eph.site
     spec = shared_spec(eph, admin_url, 71)
     routed = replace(spec, settings={**spec.settings, "ingress_class": "", "gateway": f"{DATA}/edge"})
@@ -130,7 +128,7 @@ def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_leads
     assert admin_url not in "\n".join(eph.progress) + eph.log(71)
 
 
-def test_the_clone_goes_with_its_environment(eph: OperationRunner, admin_url: str) -> None:
+def test_clone_is_removed_with_its_environment(eph: OperationRunner, admin_url: str) -> None:
     eph_settings = shared_spec(eph, admin_url, 71).settings
     eph.assert_succeeded(eph.down(71))
     with psycopg.connect(admin_url, autocommit=True) as session:
@@ -142,5 +140,5 @@ def test_the_clone_goes_with_its_environment(eph: OperationRunner, admin_url: st
 
 
 def run_in_pod(site: Cluster, spec: EnvironmentSpec, command: str) -> str:
-    """What a command says inside the pod of the service."""
+    """The output of a command inside the service's pod."""
     return str(site.kubectl("-n", spec.name, "exec", "deploy/web", "--", "sh", "-c", command)).strip()

@@ -1,6 +1,6 @@
-"""Sleep and wake on a real Kubernetes (L5, C1, L2): scaled to zero and back without Pulumi, and nothing fights it.
+"""Sleep and wake on a real Kubernetes (L5, C1, L2): scaled to zero and back without Pulumi, and nothing conflicts.
 
-One module whose tests stand on each other, because each operation takes seconds.
+One module whose tests depend on each other, because each operation takes seconds.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shop(eph: OperationRunner) -> EnvironmentSpec:
 
 
 def replica_counts(eph: OperationRunner, shop: EnvironmentSpec) -> dict[str, int]:
-    """How many pods each workload asks for."""
+    """The number of replicas of each workload."""
     items = eph.site.get("deployments,statefulsets", "-n", shop.name)["items"]
     return {item["metadata"]["name"].partition("-main")[0]: item["spec"]["replicas"] for item in items}
 
@@ -64,7 +64,7 @@ def route(eph: OperationRunner, shop: EnvironmentSpec) -> dict[str, Any]:
 AWAKE = {"web": 1, "api": 1, "beside": 2, "eph-db": 1}
 
 
-def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+def test_falls_asleep_without_pulumi_and_keeps_its_data(eph: OperationRunner, shop: EnvironmentSpec) -> None:
     eph.assert_succeeded(eph.up(shop))
     assert replica_counts(eph, shop) == AWAKE
     result = eph.sleep_or_wake(7, OperationVerb.SLEEP)
@@ -84,7 +84,7 @@ def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: OperationRu
     eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))
 
 
-def test_it_wakes_in_order_and_answers_when_that_is_said(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+def test_wakes_in_order_and_responds_when_reported_awake(eph: OperationRunner, shop: EnvironmentSpec) -> None:
     result = eph.sleep_or_wake(7, OperationVerb.WAKE)
     eph.assert_succeeded(result)
     assert result.pulumi_processes == 0
@@ -99,7 +99,7 @@ def test_it_wakes_in_order_and_answers_when_that_is_said(eph: OperationRunner, s
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}, "Pulumi does not fight it"
 
 
-def test_a_push_while_it_sleeps_wakes_it(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+def test_push_while_asleep_wakes_it(eph: OperationRunner, shop: EnvironmentSpec) -> None:
     eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))
     commit = eph.repository.push({"a": "2"})
     pushed = replace(shop, source=replace(shop.source, commit=commit))
@@ -109,7 +109,7 @@ def test_a_push_while_it_sleeps_wakes_it(eph: OperationRunner, shop: Environment
     assert not route(eph, shop)["asleep"]
 
 
-def test_a_start_that_fails_says_why_and_is_taken_back(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+def test_failed_start_is_explained_and_reverted(eph: OperationRunner, shop: EnvironmentSpec) -> None:
     eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))
     missing = f"web={eph.site.registry}/acme/shop:never-pushed"
     eph.site.kubectl("set", "image", "deployment/web", missing, "-n", shop.name)

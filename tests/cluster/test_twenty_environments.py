@@ -1,4 +1,4 @@
-"""Twenty environments come and go, several at once: afterwards the cluster is what it was before (L2, L7, C2)."""
+"""Twenty environments come and go, several at once: afterwards the cluster is the same as before (L2, L7, C2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(900)]
 NUMBERS = range(101, 121)
 AT_ONCE = 4
 EVERYTHING = "all,ingress,pvc,secret,configmap,networkpolicy,serviceaccount,resourcequota,limitrange,namespace"
-"""Not events and leases, which the cluster itself makes and drops."""
+"""Without events and leases, which the cluster itself creates and deletes."""
 
 
 def all_objects(site: Cluster) -> set[str]:
@@ -31,7 +31,7 @@ def failures(results: list[OperationResult]) -> list[tuple[str, tuple[str, ...]]
     return [(result.error, result.tail) for result in results if result.outcome is not Outcome.SUCCEEDED]
 
 
-def test_after_twenty_came_and_went_nothing_differs(eph: OperationRunner) -> None:
+def test_after_twenty_environments_nothing_differs(eph: OperationRunner) -> None:
     before = all_objects(eph.site)
     commit = eph.repository.push({"a": "1"})
     specs = [eph.spec(number, commit) for number in NUMBERS]

@@ -21,11 +21,6 @@ PAGE = (ROOT / "docs/reference/eph-yaml.md").read_text()
 EXAMPLE = (ROOT / "eph.example.yaml").read_bytes()
 
 
-def test_the_committed_schema_is_current() -> None:
-    told = "type: python -m orchestrator.config.eph_yaml.json_schema > docs/reference/eph.schema.json"
-    assert (ROOT / "docs/reference/eph.schema.json").read_text() == json_schema.render(), told
-
-
 def test_the_module_prints_the_schema() -> None:
     command = [sys.executable, "-m", "orchestrator.config.eph_yaml.json_schema"]
     printed = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, timeout=60)

@@ -135,7 +135,7 @@ def test_settings_in_code_ignore_variables(monkeypatch: pytest.MonkeyPatch) -> N
         ("EPH_LISTEN", "localhost:8080", "gateway_listen: the API and the gateway use the same port"),
         ("EPH_DOMAIN", "no domain", "EPH_DOMAIN: 'no domain' is not a domain"),
         ("EPH_PUBLIC_URL", "https://example.com", "EPH_PUBLIC_URL: this is not a URL that contains {host}"),
-        ("EPH_BACKEND_URL", "s3://bucket", "EPH_BACKEND_URL: unknown backend 's3'; installed backends: file"),
+        ("EPH_BACKEND_URL", "floppy://a", "EPH_BACKEND_URL: unknown backend 'floppy'; installed backends: "),
         ("EPH_BACKEND_URL", "file://stacks", "EPH_BACKEND_URL: a file backend needs an absolute path; write file://"),
         ("EPH_FORGE__REPOSITORIES", "acme/shop,pay", "EPH_FORGE__REPOSITORIES: 'pay' is not a repository; use owner"),
         ("EPH_PREVIEWS__PROXIES", "10.0.0.0/8,ingress", "EPH_PREVIEWS__PROXIES: 'ingress' is not a network; use"),

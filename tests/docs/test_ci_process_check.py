@@ -1,4 +1,4 @@
-"""CI's own helper: a step that leaves a process running has failed, and the process is ended."""
+"""CI's helper: a step that leaves a process running fails, and the process is killed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def run_ci_helper(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_commands_own_exit_code_is_kept() -> None:
+def test_exit_code_of_the_command_is_kept() -> None:
     assert [run_ci_helper("exit 3").returncode, run_ci_helper("true").returncode] == [3, 0]
 
 
-def test_a_daemon_without_a_trace_of_us_is_found_named_and_ended(tmp_path: Path) -> None:
+def test_unrelated_looking_daemon_is_found_reported_and_killed(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     done = run_ci_helper(
         f"setsid env -i sh -c 'echo $$ >{note}; exec sleep 61' >/dev/null 2>&1 & while ! [ -s {note} ]; do :; done"

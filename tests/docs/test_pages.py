@@ -16,7 +16,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 ROWS = {"L": 10, "Y": 5, "I": 2, "T": 9, "D": 5, "P": 14, "M": 6, "C": 2, "O": 7, "S": 6}
 
-# In two halves, so that this file is not found by its own search.
+# Split, so that this file doesn't match its own search.
 REGISTRIES = [
     "pypi." + "org",
     "python" + "hosted",
@@ -34,7 +34,7 @@ LOCAL_PATHS = [
 
 
 def committed_files() -> list[Path]:
-    """The files that git knows; in an unpacked archive, all that are text and not made here."""
+    """The files in git; in an unpacked archive, all text files that weren't generated here."""
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=False)
     if listed.returncode == 0 and listed.stdout:
         return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
@@ -56,7 +56,7 @@ def anchors(page: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
+def test_every_relative_link_resolves(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
         if re.match(r"[a-z]+:", link):
             continue
@@ -97,7 +97,7 @@ def test_every_make_command_in_a_page_is_a_target() -> None:
 def test_every_decision_is_in_the_index_and_numbered_in_order() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     numbers = [path.name[:4] for path in DECISIONS]
-    assert numbers == sorted(set(numbers)), "two decisions have one number"
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
     for path in DECISIONS:
         title = path.read_text().split("\n")[0].removeprefix(f"# {path.name[:4]} ")
         assert f"| [{path.name[:4]}]({path.name}) | {title} |" in index
@@ -154,7 +154,7 @@ def test_every_variable_of_ours_is_documented() -> None:
 
 
 def environment_variables() -> dict[str, str]:
-    """Each EPH_ variable that code or a script names, and one file that does."""
+    """Each EPH_ variable that occurs in code or a script, and one file in which it does."""
     found: dict[str, str] = {}
     for path in committed_files():
         if path.suffix in {".py", ".sh", ".toml"} or path.name in {"Makefile", "run"}:

@@ -1,4 +1,4 @@
-"""One whole Eph for the tests of a file: starting it costs seconds. And a ground for demos, which bring their own."""
+"""One whole Eph per test file, because starting it takes seconds, and a sandbox for demos, which start their own."""
 
 from __future__ import annotations
 

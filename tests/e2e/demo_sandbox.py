@@ -1,4 +1,4 @@
-"""Where a demo is started as a newcomer does, and where everything that it leaves is seen."""
+"""A place in which to start a demo like a newcomer does, and to see everything that it leaves behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.file_trees import all_files
 
 
 class DemoSandbox:
-    """A temporary folder that everything of a demo lies in and names, so that what it leaves is told from others'."""
+    """A temporary folder that contains and names everything of a demo, so that its leftovers can be identified."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,7 +26,7 @@ class DemoSandbox:
         self.env = {**kept, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder / "config"), "PATH": path}
 
     def start(self, *words: str, out: int | None = None) -> subprocess.Popen[str]:
-        """``out``: where it says what it says, if not where ``output`` reads it."""
+        """``out``: where its output goes, if not where ``output`` reads it."""
         command = [sys.executable, "-m", "orchestrator.cli.main", "demo", *words]
         with (self.folder / "said").open("w") as file:
             to = file if out is None else out
@@ -41,13 +41,13 @@ class DemoSandbox:
         return next(self.folder.glob("eph-demo-*"), None)
 
     def creation_status(self) -> str:
-        """Empty once Pulumi is at work for a pull request."""
+        """Empty once Pulumi is working on a pull request."""
         home = self.home()
         locks = [path for path in all_files(home) if "locks" in path.parts and path.suffix == ".json"] if home else []
         return "" if locks else f"no operation yet: {self.output()}"
 
     def ports(self) -> set[int]:
-        """Whatever the demo said and wrote that it listens on."""
+        """All ports that the demo printed or recorded."""
         said = {int(port) for port in re.findall(r"(?:127\.0\.0\.1|localhost):(\d+)", self.output())}
         url = json.loads((self.folder / "config/eph/current.json").read_text())["url"]
         return said | {int(url.rpartition(":")[2])}

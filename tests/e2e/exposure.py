@@ -1,4 +1,4 @@
-"""What others than Eph may read of it on its machine: where a secret must not be."""
+"""What other users can read of Eph on its machine: places where a secret must not appear."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.file_trees import all_files
 
 
 def process_command_lines() -> list[str]:
-    """What ``ps`` shows everybody."""
+    """What ``ps`` shows to everyone."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -21,7 +21,7 @@ def process_command_lines() -> list[str]:
 
 
 def readable_files(site: Site) -> dict[str, str]:
-    """Every file of the server's but those that are there to keep a secret, which nobody else may read; and but what
+    """Every file of the server except secret files that nobody else can read, and what
     a service itself wrote into its own log."""
     kept = [site.eph_home / "keys", site.eph_home / "local" / "launch"]
     found = {}
@@ -29,7 +29,7 @@ def readable_files(site: Site) -> dict[str, str]:
         if not path.is_file() or path.is_relative_to(site.eph_home / "local" / "postgres" / "data"):
             continue
         secret = any(path.is_relative_to(place) for place in kept) or "password" in path.name
-        secret = secret or path.parent.name == "run"  # what a command of an environment is started from
+        secret = secret or path.parent.name == "run"  # the launch file of an environment's command
         if secret:
             assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
         elif not re.match(r"shop-.*\.web\..*\.log", path.name):

@@ -1,7 +1,7 @@
-"""A whole Eph for the tests of a file: the real ``ephd`` in a process of its own, on a sandbox forge.
+"""A whole Eph for a test file: the real ``ephd`` in its own process, with a sandbox forge.
 
-Tests speak to it from outside only: by git, labels and comments, over HTTP by host name, by ``eph``, by signals, and
-by looking at the machine.
+Tests use it only from outside: by git, labels and comments, over HTTP by host name, with ``eph``, by signals, and by
+looking at the machine.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from orchestrator.demo import demo_world, leak_check
-from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig, free_port
+from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig
 from programs import registry
 from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli
@@ -49,7 +51,7 @@ def shop_files() -> dict[str, str]:
 
 
 def wait_until(what: str, problem: Callable[[], str], seconds: float = REPORT_TIMEOUT) -> float:
-    """Waits until ``problem`` gives an empty word; gives the seconds."""
+    """Waits until ``problem`` returns an empty string, and returns the seconds."""
     began = time.monotonic()
     while said := problem():
         if time.monotonic() - began > seconds:
@@ -63,7 +65,7 @@ Git = Callable[..., str]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A pull request that has an environment, and the commit that answered when it was made."""
+    """A pull request with an environment, and the commit that was live when it was created."""
 
     number: int
     branch: str
@@ -87,7 +89,7 @@ class Page:
 
 
 class Site:
-    """``home`` holds everything: the forge, Eph's own home, its logs, temporary files."""
+    """``home`` contains everything: the forge, Eph's own home, its logs, temporary files."""
 
     def __init__(self, home: Path, webhooks: bool = True, ledger_url: str = "", local: str = "") -> None:
         self.home = home
@@ -129,13 +131,13 @@ class Site:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Of everything that is started for the site: so that it finds this Eph and no other."""
+        """The environment of everything started for the site, so that it finds this Eph and no other."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("EPH_", "PULUMI_", "XDG_"))}
         own = {"TMPDIR": str(self.home / "tmp"), "XDG_CONFIG_HOME": str(self.home / "config"), "NO_COLOR": "1"}
         return {**kept, **own, "PATH": os.pathsep.join([self.tools.path, os.environ["PATH"]]), "COLUMNS": "200"}
 
     def launch(self) -> None:
-        """Starts ephd and does not wait."""
+        """Starts ephd without waiting."""
         self.start_count += 1
         with (self.home / f"ephd.{self.start_count}.log").open("wb") as log:
             self.daemon = subprocess.Popen(
@@ -161,7 +163,7 @@ class Site:
         return (self.home / f"ephd.{self.start_count}.log").read_text(errors="replace")[-3000:]
 
     def kill(self) -> None:
-        """As the kernel would for want of memory: ephd alone, at once."""
+        """Like the kernel's OOM killer: ephd alone, immediately."""
         assert self.daemon
         self.daemon.send_signal(signal.SIGKILL)
         self.daemon.wait(10)
@@ -173,7 +175,7 @@ class Site:
         return self.daemon.wait(60)
 
     def close(self) -> None:
-        """Ends everything, and looks whether anything stays."""
+        """Stops everything, and checks that nothing is left."""
         with contextlib.ExitStack() as last:
             last.callback(self.http.close)
             last.callback(self.forge.close)
@@ -183,11 +185,11 @@ class Site:
         for pid in leak_check.processes(f"{self.eph_home}/gateway"):
             os.kill(pid, signal.SIGTERM)
 
-    # --- the people's side
+    # --- verbs of users
 
     def commit_by_git(self, repository: str, branch: str, work: Path, change: Callable[[Git], None]) -> str:
-        """By git itself: the forge's own verbs make no links, no submodules and no odd names. From the branch if it
-        is there, else from main."""
+        """Uses git itself, because the forge's own verbs create no links, no submodules and no unusual names. Commits
+        to the branch if it exists, otherwise to a new one from main."""
         bare = self.home / "forge" / "git" / f"{repository}.git"
 
         def git(*words: str) -> str:
@@ -211,7 +213,7 @@ class Site:
         return number, sha
 
     def preview(self, branch: str, files: Files | None = None) -> Preview:
-        """A new pull request whose environment answers."""
+        """A new pull request whose environment responds."""
         return self.wait_for_preview(branch, *self.open_pull(branch, files))
 
     def wait_for_preview(self, branch: str, number: int, sha: str, timeout: float = CREATE_TIMEOUT) -> Preview:
@@ -223,7 +225,7 @@ class Site:
         return self.forge.push(REPOSITORY, preview.branch, files)
 
     def wait_for_commit(self, preview: Preview, sha: str, timeout: float = CREATE_TIMEOUT) -> float:
-        """Waits for the URL to answer with this commit, and for its pull request to say so."""
+        """Waits until the URL serves this commit and the pull request says so."""
         took = wait_until(
             f"#{preview.number} answers with {sha[:7]}", lambda: self._commit_mismatch(preview, sha), timeout
         )
@@ -240,7 +242,7 @@ class Site:
         )
 
     def wait_for_comment(self, number: int, *parts: str, timeout: float = REPORT_TIMEOUT) -> str:
-        """Waits for Eph's one comment to hold all of the parts, and gives it."""
+        """Waits until Eph's comment contains all parts, and returns it."""
 
         def wrong() -> str:
             body = self.comment(number)
@@ -251,7 +253,7 @@ class Site:
         return self.comment(number)
 
     def wait_for_check(self, sha: str, conclusion: str) -> None:
-        """Waits for Eph's check on that very commit."""
+        """Waits for Eph's check on that exact commit."""
 
         def wrong() -> str:
             found = self.forge.checks(REPOSITORY, sha)
@@ -265,7 +267,7 @@ class Site:
         return bodies[0] if bodies else ""
 
     def wait_for_host(self, number: int, timeout: float = CREATE_TIMEOUT) -> str:
-        """Wherever the pull request says that it is; nobody can guess it."""
+        """The host name that the pull request shows, because it can't be guessed."""
         found: list[str] = []
 
         def wrong() -> str:
@@ -285,10 +287,10 @@ class Site:
         return Page(answer.status_code, answer.text, answer.headers)
 
     def wait_until_gone(self, preview: Preview, timeout: float = CREATE_TIMEOUT) -> None:
-        """Waits until nothing on this machine is the environment's."""
+        """Waits until nothing of the environment is left on this machine."""
         wait_until(f"{preview.name} is gone", lambda: "; ".join(self.remains_of(preview.name)), timeout)
 
-    # --- the operator's side
+    # --- verbs of operators
 
     def api_url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.api_port}/{path}"
@@ -335,7 +337,7 @@ class Site:
         return local_settings.from_mapping(self.local)
 
     def remains_of(self, *names: str) -> list[str]:
-        """What exists of these environments, wherever on this machine: nothing of it from anybody's records."""
+        """What exists of these environments anywhere on this machine, independent of any records."""
         found = [f"process {pid} of {name}" for name in names for pid in leak_check.processes(name)]
         found += [line for line in registry.get("local").list_remaining(self.local) if self._mentions(line, names)]
         places = (self.eph_home / "local", self.eph_home / "gateway" / "routes")
@@ -351,7 +353,7 @@ class Site:
         return sorted(int(path.stem.removeprefix("pr-")) for path in found)
 
     def stack_files(self, number: int) -> list[Path]:
-        """State, tags, locks, history: all that the backend holds of a pull request."""
+        """State, tags, locks, history: everything that the backend stores about a pull request."""
         backend = self.eph_home / "backend"
         return [
             path
@@ -362,8 +364,7 @@ class Site:
 
 @contextlib.contextmanager
 def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iterator[Site]:
-    """Everything ends with it; what would stay is a failure of the tests that used it. ``local``: more settings of
-    that target."""
+    """Stops everything at the end; leftovers fail the tests that used it. ``local``: more settings of that target."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
     site = Site(home, webhooks, ledger_url, local)
@@ -382,6 +383,6 @@ def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -
 
 def _survives(pid: int) -> bool:
     end = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+    while psutil.pid_exists(pid) and time.monotonic() < end:
         time.sleep(POLL_INTERVAL)
-    return Path(f"/proc/{pid}").exists()
+    return psutil.pid_exists(pid)

@@ -1,6 +1,5 @@
-"""Every kind of bad eph.yaml, pushed to a pull request that runs already (Y1): one clear message with file and line,
-the running environment as it was, and all well after the next good push.
-"""
+"""Every kind of bad eph.yaml, pushed to a pull request that is already running (Y1): one clear message with file and
+line, the running environment unchanged, and all well after the next good push."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo import leak_check
+from programs.kit.processes import process_table
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Git, Preview, Site, wait_until
 
@@ -35,7 +35,7 @@ def location(text: str, part: str) -> str:
 
 
 def bad_files() -> dict[str, tuple[str | bytes, tuple[str, ...]]]:
-    """What stands in the file, and what the pull request must be told of it."""
+    """The content of the file, and what the pull request must show."""
     broken = GOOD + "\ttabbed: [\n"
     unknown = replace_in_good("name: shop\n", "name: shop\ndatabse: {}\n")
     mistyped = replace_in_good("command: exec python3 app.py", "command: [python3, app.py]")
@@ -56,7 +56,7 @@ def bad_files() -> dict[str, tuple[str | bytes, tuple[str, ...]]]:
 
 
 ROUNDS = [list(bad_files())[start : start + 3] for start in range(0, len(bad_files()), 3)]
-"""Comments are paced, so three pull requests are tried at once."""
+"""Comments are rate-limited, so three pull requests are tried at once."""
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +74,14 @@ def preview(previews: list[Preview]) -> Preview:
 
 
 def assert_still_runs(site: Site, preview: Preview) -> None:
-    """The commit and the rows from before any of it."""
+    """The commit and the rows from before."""
     data = site.page(preview.host).data
     assert data["commit"] == preview.commit
     assert "a row that must stay" in data["goods"]
 
 
 @pytest.mark.parametrize("round_", ROUNDS, ids=", ".join)
-def test_it_is_told_with_file_and_line_and_what_runs_stays(
+def test_error_has_file_and_line_and_the_running_environment_stays(
     site: Site, previews: list[Preview], round_: list[str]
 ) -> None:
     pushed = [
@@ -96,14 +96,14 @@ def test_it_is_told_with_file_and_line_and_what_runs_stays(
         assert_still_runs(site, preview)
 
 
-def test_a_missing_file_is_told(site: Site, preview: Preview) -> None:
+def test_missing_file_is_reported(site: Site, preview: Preview) -> None:
     sha = site.push(preview, {"eph.yaml": None})
     site.wait_for_comment(preview.number, sha[:7], "eph.yaml", "missing in this commit")
     assert_still_runs(site, preview)
 
 
-def test_a_link_out_of_the_checkout_is_not_followed(site: Site, preview: Preview, tmp_path: Path) -> None:
-    """S3: the schema is a link to a file of the server's."""
+def test_link_out_of_the_checkout_is_not_followed(site: Site, preview: Preview, tmp_path: Path) -> None:
+    """S3: the schema is a link to one of the server's files."""
     sha = push_link(site, preview, tmp_path, "db/schema.sql", str(site.token))
     body = site.wait_for_comment(preview.number, sha[:7], "db/schema.sql", "**Failed**")
     assert site.token.read_text() not in body
@@ -120,7 +120,7 @@ def push_link(site: Site, preview: Preview, folder: Path, path: str, to: str) ->
     return site.commit_by_git(REPOSITORY, preview.branch, folder, change)
 
 
-def test_a_command_that_hangs_ends_at_its_timeout(site: Site, preview: Preview) -> None:
+def test_hanging_command_ends_at_its_timeout(site: Site, preview: Preview) -> None:
     slow = replace_in_good("timeout: 1m", "timeout: 3s")
     schema = (sites.SHOP / "db/schema.sql").read_text()
     files = {"eph.yaml": slow, "build.sh": "echo waiting; sleep 1000\n", "db/schema.sql": None}
@@ -132,18 +132,10 @@ def test_a_command_that_hangs_ends_at_its_timeout(site: Site, preview: Preview) 
 
 
 def sleeping_pids(site: Site, preview: Preview) -> list[int]:
-    return [pid for pid in leak_check.processes(preview.name) if b"sleep\x001000" in command_line(pid)]
+    return [pid for pid in leak_check.processes(preview.name) if "sleep 1000" in process_table.command_line(pid)]
 
 
-def command_line(pid: int) -> bytes:
-    """Empty when the process has ended meanwhile."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def test_the_next_good_push_is_all_it_takes(site: Site, preview: Preview) -> None:
+def test_next_good_push_is_enough(site: Site, preview: Preview) -> None:
     good = {path: text for path, text in sites.shop_files().items() if path in ("eph.yaml", "build.sh")}
     sha = site.push(preview, good)
     site.wait_for_commit(preview, sha)

@@ -1,4 +1,4 @@
-"""The real ``eph`` against the real service, as a person types it (P5)."""
+"""The real ``eph`` with the real service, as a person uses it (P5)."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def run_eph(site: Site, *words: str) -> str:
 
 
 def not_running(site: Site, preview: Preview) -> str:
-    """A service answers before the supervisor, which waits for two seconds, calls it running."""
+    """A service responds before supervisord, which waits for two seconds, reports it as running."""
     got = json.loads(run_eph(site, "get", preview.name, "--output", "json"))
     states = [process["state"] for process in got["processes"]]
     return "" if states == ["running"] else f"its processes are {states}"
 
 
-def test_list_and_get_show_it_by_every_name_that_people_use(site: Site, preview: Preview) -> None:
+def test_list_and_get_find_it_by_every_name(site: Site, preview: Preview) -> None:
     assert preview.name in run_eph(site, "list")
     [listed] = json.loads(run_eph(site, "list", "--output", "json"))
     assert (listed["phase"], listed["number"], listed["commit"]) == ("ready", preview.number, preview.commit)
     url = f"http://{preview.host}:{site.gateway_port}"
     for name in (preview.name, preview.name[:-4], f"{REPOSITORY}#{preview.number}", str(preview.number), url):
         got = json.loads(run_eph(site, "get", name, "--output", "json"))
-        told_later = {"used_at", "reasons"}  # of the fixture's visit the gateway tells within a second
+        told_later = {"used_at", "reasons"}  # the gateway reports the fixture's visit within a second
         assert {key: got[key] for key in listed if key not in told_later} == {
             key: value for key, value in listed.items() if key not in told_later
         }
@@ -45,7 +45,7 @@ def test_list_and_get_show_it_by_every_name_that_people_use(site: Site, preview:
     assert run_eph(site, "open", preview.name).strip() == url
 
 
-def test_why_says_which_facts_led_to_it(site: Site, preview: Preview) -> None:
+def test_why_shows_the_facts(site: Site, preview: Preview) -> None:
     told = run_eph(site, "why", preview.name)
     assert f"{REPOSITORY}#{preview.number} is open and has the label {LABEL}" in told
     assert f"commit {preview.commit[:7]} is deployed" in told
@@ -63,8 +63,8 @@ def test_doctor_finds_the_server_and_the_tools(site: Site, preview: Preview) -> 
     assert "Pulumi" in told
 
 
-def test_extend_lets_it_live_longer(site: Site, preview: Preview) -> None:
-    """L5: the tag has it, so a restart forgets nothing; the pull request is told."""
+def test_extend_postpones_the_expiry(site: Site, preview: Preview) -> None:
+    """L5: the tag contains it, so a restart forgets nothing; the pull request shows it."""
     before = datetime.fromisoformat(json.loads(run_eph(site, "get", preview.name, "-o", "json"))["expires_at"])
     run_eph(site, "extend", preview.name, "24h")
 
@@ -76,8 +76,8 @@ def test_extend_lets_it_live_longer(site: Site, preview: Preview) -> None:
     site.wait_for_comment(preview.number, f"Expires {before + timedelta(hours=24):%Y-%m-%d %H:%M}")
 
 
-def test_up_tries_a_failed_one_again_at_once(site: Site, preview: Preview) -> None:
-    """L5: the build fails for as long as a file outside says so; nobody has to push."""
+def test_up_retries_a_failed_environment_immediately(site: Site, preview: Preview) -> None:
+    """L5: the build fails as long as a file outside says so; no push is necessary."""
     broken = 'test -e "$HOME/mended" || { echo "not yet" >&2; exit 1; }\n'
     number, sha = site.open_pull("retried", {"build.sh": broken})
     site.wait_for_comment(number, "Failed", "not yet", sha[:7])
@@ -91,12 +91,12 @@ def test_up_tries_a_failed_one_again_at_once(site: Site, preview: Preview) -> No
     site.wait_for_preview("retried", number, sha)
 
 
-def test_sweep_finds_nothing_where_all_is_well(site: Site, preview: Preview) -> None:
+def test_sweep_finds_nothing_if_all_is_well(site: Site, preview: Preview) -> None:
     """L7"""
     assert "no orphans found" in run_eph(site, "sweep", "--dry-run")
 
 
-def test_errors_have_a_sentence_a_hint_and_a_code_of_their_own(site: Site, preview: Preview) -> None:
+def test_errors_have_a_sentence_a_hint_and_an_exit_code(site: Site, preview: Preview) -> None:
     missing = site.eph("get", "no-such-one")
     assert (missing.returncode, missing.stdout) == (4, "")
     assert "no-such-one" in missing.stderr
@@ -108,8 +108,8 @@ def test_errors_have_a_sentence_a_hint_and_a_code_of_their_own(site: Site, previ
     assert site.eph("nonsense").returncode == 2
 
 
-def test_down_takes_the_label_off_and_everything_away(site: Site) -> None:
-    """L5: a label that stayed would only bring it back."""
+def test_down_removes_the_label_and_everything_else(site: Site) -> None:
+    """L5: a label that stayed would only recreate it."""
     preview = site.preview("unwanted")
     run_eph(site, "up", preview.name)
     run_eph(site, "extend", preview.name, "1h")
@@ -122,8 +122,8 @@ def test_down_takes_the_label_off_and_everything_away(site: Site) -> None:
     assert site.eph("get", preview.name).returncode == 4
 
 
-def test_no_server_is_said_at_once(site: Site, preview: Preview) -> None:
-    """Last, because it stops the service; what runs stays, and the next life finds it."""
+def test_missing_server_is_reported_immediately(site: Site, preview: Preview) -> None:
+    """Last, because it stops the service; what is running stays, and the next process finds it."""
     assert site.stop() == 0
     done = site.eph("list")
     assert done.returncode == 5, done

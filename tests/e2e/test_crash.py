@@ -1,6 +1,5 @@
-"""``kill -9`` at any instant, then a restart, converges (L2, L8): the right commit answers, nothing leaked, nothing
-twice, by looking at the machine. What ephd keeps running is killed too, and comes back (T1).
-"""
+"""``kill -9`` at any time, then a restart, converges (L2, L8): the right commit is live, nothing leaked, nothing twice,
+checked on the machine. What ephd keeps running is killed, too, and comes back (T1)."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ import pytest
 from orchestrator.demo import leak_check
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.processes import ports
+from programs.kit.processes import ports, process_table
 from programs.targets.local import cleanup
 from tests.e2e import site as sites
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
@@ -30,20 +29,20 @@ SLOW_HOOKS = (sites.SHOP / "eph.yaml").read_text() + "hooks:\n  pre_destroy:\n  
 
 @pytest.fixture(scope="module")
 def bystander(site: Site) -> Preview:
-    """One that runs all the while, and has nothing to do with any of it."""
+    """An environment that runs all the time and isn't involved."""
     return site.preview("bystander")
 
 
 @pytest.fixture(autouse=True)
 def running_service(site: Site, bystander: Preview) -> None:
-    """Every test starts from a living service, and from one that answers."""
+    """Every test starts with a running service that responds."""
     assert site.daemon
     assert site.daemon.poll() is None
     assert site.page(bystander.host).data["commit"] == bystander.commit
 
 
 def kill_when(site: Site, bystander: Preview, what: str, reached: Callable[[], bool]) -> None:
-    """Kills ephd at that instant, looks at what goes on without it, and starts the next life."""
+    """Kills ephd at that time, checks what continues without it, and starts the next process."""
     wait_until(what, lambda: "" if reached() else f"not yet; {site.log_tail()}", 60)
     site.kill()
     assert site.page(bystander.host).data["commit"] == bystander.commit
@@ -67,7 +66,7 @@ def file_exists(site: Site, number: int, file: str) -> bool:
 
 
 def assert_exactly_one(site: Site, preview: Preview) -> None:
-    """Of everything exactly what one environment needs."""
+    """Exactly what one environment needs, of everything."""
     name, on = preview.name, site.target_settings
 
     def wrong() -> str:
@@ -94,10 +93,7 @@ def assert_exactly_one(site: Site, preview: Preview) -> None:
 
 
 def _runs(pid: int, word: str) -> bool:
-    try:
-        return word in Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return False
+    return word in process_table.command_line(pid)
 
 
 KILL_POINTS: dict[str, Callable[[Site, int], bool]] = {
@@ -116,7 +112,7 @@ def _is_built(stack: Path) -> bool:
 
 
 @pytest.mark.parametrize("instant", KILL_POINTS)
-def test_killed_while_it_makes_one(site: Site, bystander: Preview, instant: str) -> None:
+def test_killed_while_creating(site: Site, bystander: Preview, instant: str) -> None:
     number, sha = site.open_pull(instant.replace(" ", "-"), {"build.sh": SLOW})
     kill_when(site, bystander, instant, lambda: KILL_POINTS[instant](site, number))
     made = site.wait_for_preview("made", number, sha)
@@ -125,8 +121,8 @@ def test_killed_while_it_makes_one(site: Site, bystander: Preview, instant: str)
     site.wait_until_gone(made)
 
 
-def test_killed_in_the_middle_of_an_update_and_of_a_destroy(site: Site, bystander: Preview) -> None:
-    """Two at once, to have one life less: the update ends at the newest commit, the destroy to its end."""
+def test_killed_during_an_update_and_a_destroy(site: Site, bystander: Preview) -> None:
+    """Both at once, to save a restart: the update ends at the newest commit, the destroy completes."""
     changed, leaving = [
         site.wait_for_preview(branch, *opened)
         for branch, opened in [
@@ -149,8 +145,8 @@ def test_killed_in_the_middle_of_an_update_and_of_a_destroy(site: Site, bystande
     site.wait_for_comment(leaving.number, "Destroyed")
 
 
-def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
-    """L7: no event tells of it, and the next life sees it all the same."""
+def test_closed_while_ephd_was_down(site: Site, bystander: Preview) -> None:
+    """L7: no event reports it, and the next process sees it anyway."""
     preview = site.preview("unseen")
     site.kill()
     site.forge.close_pull(REPOSITORY, preview.number)
@@ -159,7 +155,7 @@ def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
     wait_until("its stack is gone", lambda: str(site.stack_files(preview.number) or ""))
 
 
-def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: Preview) -> None:
+def test_killed_supervisor_comes_back_with_everything_it_ran(site: Site, bystander: Preview) -> None:
     """Within two cycles, at the same URL."""
     daemon = next(pid for pid in leak_check.processes(str(site.eph_home)) if _runs(pid, "supervisor.supervisord"))
     ran = set(leak_check.processes(bystander.name))
@@ -170,7 +166,7 @@ def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: P
     assert_exactly_one(site, bystander)
 
 
-def test_a_killed_database_server_comes_back_with_its_rows(site: Site, bystander: Preview) -> None:
+def test_killed_database_server_comes_back_with_its_rows(site: Site, bystander: Preview) -> None:
     assert site.page(bystander.host, "/add", q="a row before the kill").status == 200
     on = site.target_settings
     postmaster = int((on.root / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
@@ -182,7 +178,7 @@ def test_a_killed_database_server_comes_back_with_its_rows(site: Site, bystander
         assert isinstance(session, psycopg.Connection)
 
 
-def test_a_killed_app_is_started_again(site: Site, bystander: Preview) -> None:
+def test_killed_app_is_restarted(site: Site, bystander: Preview) -> None:
     before = site.page(bystander.host, "/environ").data["PORT"]
     for pid in leak_check.processes(bystander.name):
         if _runs(pid, "app.py"):

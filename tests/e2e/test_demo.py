@@ -1,4 +1,4 @@
-"""``eph demo`` as a newcomer starts it: plays its story, and leaves nothing behind however it ends (issue 3)."""
+"""``eph demo`` as a newcomer starts it: runs its story, and leaves nothing behind however it ends (issue 3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from orchestrator.demo import leak_check, wording
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT, wait_until
 
@@ -59,7 +59,7 @@ def test_ctrl_c_while_creating_leaves_nothing_behind(demo: DemoSandbox) -> None:
 
 
 @pytest.mark.long
-def test_the_next_demo_cleans_up_after_a_killed_one(demo: DemoSandbox) -> None:
+def test_next_demo_cleans_up_after_a_killed_one(demo: DemoSandbox) -> None:
     """Issue 3: not even ``kill -9`` leaves anything behind forever."""
     process = demo.start("--no-open", "--port", str(free_port()))
     wait_until("the demo creates environments", demo.creation_status, 90)

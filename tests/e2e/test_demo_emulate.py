@@ -1,7 +1,7 @@
 """The demo's story on npm's emulate, a GitHub written by others, where Eph is a GitHub App (issue 5).
 
-Rows: L1, L5, O5, P1, P2, S1. The demo itself says what emulate lacks: a pull request there keeps its files, so a branch
-plays the push, the broken push and the fix.
+Rows: L1, L5, O5, P1, P2, S1. The demo reports what emulate lacks: a pull request there keeps its files, so a branch
+gets the push, the broken push and the fix.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STEPS = (
 
 
 @pytest.mark.timeout(360)
-def test_the_story_is_played_on_emulate(demo: DemoSandbox) -> None:
+def test_story_runs_on_emulate(demo: DemoSandbox) -> None:
     require_npm()
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--forge", "emulate"]
     done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=340)

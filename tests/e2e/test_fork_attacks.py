@@ -1,7 +1,7 @@
-"""What a stranger may try by a pull request from a fork, each on a real Eph (S2, S3, pitfall 7).
+"""Attacks by pull requests from forks, each on a real Eph (S2, S3, pitfall 7).
 
-Before the approval nothing of any of them runs. Each is then approved, as by somebody who did not look closely, and
-still gets no further than its own preview; what was refused is said on its pull request or in its logs.
+Before the approval, nothing of any of them runs. Each is then approved, as by someone who didn't look closely, and
+still can't get beyond its own preview. What was rejected is reported on its pull request or in its logs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STRANGER = "mallory"
 CHECKOUT_LIMIT = 2_000_000
 OPTION = "--upload-pack=touch"
 NOTE = "ran.txt"
-"""Every build of theirs leaves it in its checkout: where there is none, nothing ran."""
+"""Every build of an attack leaves this file in its checkout: where it is missing, nothing ran."""
 BUILD = f"echo yes > {NOTE}\n"
 PEEK = """
 for file in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $file; done > environs.txt 2>&1
@@ -112,7 +112,7 @@ def _attack_changes(site: Site, temporary: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def approved(site: Site, attacks: dict[str, Attack]) -> dict[str, Attack]:
-    """The last one's branch moves on between the look and the approval."""
+    """The last one's branch moves between the review and the approval."""
     moved = attacks["a push after the look"]
     newer = site.forge.push(f"{STRANGER}/shop", moved.branch, {"build.sh": "echo newer > newer.txt\n"})
     site.wait_for_comment(moved.number, newer[:7], "approval")
@@ -124,7 +124,7 @@ def approved(site: Site, attacks: dict[str, Attack]) -> dict[str, Attack]:
 
 
 def checkout(site: Site, item: Attack) -> Path:
-    """Where its files are, once it was made."""
+    """Where its files are, once it was created."""
     name = site.wait_for_host(item.number).partition(".")[0]
     [found] = (site.eph_home / "local" / "envs" / name / "src").glob(f"{item.sha[:12]}-*")
     return found
@@ -137,7 +137,7 @@ def test_unapproved_fork_runs_nothing(site: Site, attacks: dict[str, Attack]) ->
     assert NOTE not in {path.name for path in all_files(site.eph_home / "local")}
 
 
-def test_its_own_eph_yaml_counts_for_nothing(site: Site, approved: dict[str, Attack]) -> None:
+def test_its_own_eph_yaml_is_ignored(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["its own eph.yaml"]
     host = site.wait_for_host(item.number)
     wait_until(
@@ -146,37 +146,39 @@ def test_its_own_eph_yaml_counts_for_nothing(site: Site, approved: dict[str, Att
 
 
 def test_symlink_out_of_the_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:
-    body = site.wait_for_comment(approved["a link to a secret"].number, "**Failed**", "symbolic link", "leads out")
+    body = site.wait_for_comment(
+        approved["a link to a secret"].number, "**Failed**", "symbolic link", "outside the repository"
+    )
     assert site.token.read_text() not in body
 
 
 def test_oversized_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:
-    site.wait_for_comment(approved["a huge repository"].number, "Failed", "more than the server's limit of 2 MB")
+    site.wait_for_comment(approved["a huge repository"].number, "Failed", "The server's limit is 2 MB")
 
 
-def test_submodules_and_lfs_ask_nobody_and_are_told(site: Site, approved: dict[str, Attack]) -> None:
+def test_submodules_and_lfs_contact_nobody_and_are_reported(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["submodules and LFS"]
     site.wait_for_comment(item.number, "Ready", item.sha[:7])
     folder = checkout(site, item)
     assert list((folder / "vendor" / "x").iterdir()) == []
     assert (folder / "model.bin").read_text().startswith("version https://git-lfs")
     logs = site.eph("logs", f"{REPOSITORY}#{item.number}", "--operation").stdout
-    assert "'vendor/x': submodules are not fetched" in logs
-    assert "'model.bin': Git LFS is not fetched" in logs
+    assert "'vendor/x': submodules aren't fetched" in logs
+    assert "'model.bin': Git LFS files aren't fetched" in logs
 
 
 @pytest.mark.parametrize("name", ["a branch like an option", "hooks and filters", "submodules and LFS"])
-def test_nothing_of_git_runs_on_the_server(
+def test_no_git_hook_or_filter_runs_on_the_server(
     site: Site, approved: dict[str, Attack], name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     item = approved[name]
     site.wait_for_comment(item.number, "Ready", item.sha[:7])
-    assert (checkout(site, item) / NOTE).exists()  # it was made, by the build that everybody sees
+    assert (checkout(site, item) / NOTE).exists()  # it was created, by the build that everyone sees
     assert [path.name for path in tmp_path_factory.getbasetemp().glob("hit*/*")] == []
 
 
-def test_a_build_sees_nothing_of_the_server(site: Site, approved: dict[str, Attack]) -> None:
-    """S4: neither by the environment of any process, nor by its files, nor their names."""
+def test_build_sees_nothing_of_the_server(site: Site, approved: dict[str, Attack]) -> None:
+    """S4: neither through a process's environment, nor through files or their names."""
     item = approved["a curious build"]
     site.wait_for_comment(item.number, "Ready", item.sha[:7])
     folder = checkout(site, item)
@@ -192,14 +194,14 @@ def test_a_build_sees_nothing_of_the_server(site: Site, approved: dict[str, Atta
     assert "keys" not in (folder / "folders.txt").read_text()
 
 
-def test_a_push_after_the_look_is_not_what_was_approved(site: Site, approved: dict[str, Attack]) -> None:
+def test_push_after_the_review_is_not_approved(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["a push after the look"]
     site.wait_for_comment(item.number, "needs approval")
     assert "newer.txt" not in {path.name for path in all_files(site.eph_home / "local")}
     assert item.number not in site.stacks()
 
 
-def test_what_was_approved_goes_without_a_trace(site: Site, approved: dict[str, Attack]) -> None:
+def test_approved_environment_is_removed_without_a_trace(site: Site, approved: dict[str, Attack]) -> None:
     for item in approved.values():
         site.forge.close_pull(REPOSITORY, item.number)
     wait_until("all of them are gone", lambda: json.dumps(site.stacks()) if site.stacks() else "", sites.CREATE_TIMEOUT)

@@ -1,6 +1,5 @@
-"""What has to be true of a whole Eph, whoever looks: operators with Pulumi's own CLI, strangers at the gateway, a
-preview's code, and whoever reads what it writes.
-"""
+"""What must be true of a whole Eph, seen by operators with Pulumi's own CLI, strangers at the gateway, a preview's
+code, and readers of its output."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ import pytest
 
 from programs.kit import routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.processes import supervisor
+from programs.kit.processes import process_table, supervisor
 from programs.kit.routes import RouteRecord
 from stacks import names
 from stacks.word_lists import ADJECTIVES, NOUNS
@@ -34,7 +33,7 @@ LEAKY_YAML = (sites.SHOP / "eph.yaml").read_text() + "      migrate:\n        co
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """One that no webhook tells anything."""
+    """A site that receives no webhooks."""
     with sites.running_site(webhooks=False) as made:
         yield made
 
@@ -56,18 +55,15 @@ def second(previews: list[Preview]) -> Preview:
 
 
 def is_alive(pid: int) -> bool:
-    """A process that ended and was not waited for yet has no environment any more."""
-    try:
-        return bool(Path(f"/proc/{pid}/environ").read_bytes())
-    except OSError:
-        return False
+    """A zombie has no environment variables any more."""
+    return bool(process_table.environment(pid))
 
 
 def url_of(site: Site, preview: Preview) -> str:
     return str(site.page(preview.host, "/environ").data["DATABASE_URL"])
 
 
-def test_pulumi_itself_shows_the_stacks_and_whose_they_are(site: Site, first: Preview, second: Preview) -> None:
+def test_pulumi_shows_the_stacks_and_their_owners(site: Site, first: Preview, second: Preview) -> None:
     """P9"""
     listed = [item["name"] for item in json.loads(site.pulumi("stack", "ls", "--all", "--json"))]
     project = names.project_name(8, REPOSITORY)
@@ -96,7 +92,7 @@ def test_two_environments_cannot_read_each_others_database(site: Site, first: Pr
     assert site.page(first.host, "/connect", q=own.geturl()).data == {"rows": 1}
 
 
-def test_a_service_reads_nothing_of_the_servers(site: Site, first: Preview, second: Preview) -> None:
+def test_service_cannot_read_the_servers_files(site: Site, first: Preview, second: Preview) -> None:
     """T1, S3: keys, state, the forge's token, the settings, another checkout, another's launch file."""
     envs = site.eph_home / "local" / "envs"
     wanted = [path for path in (site.eph_home / "keys").iterdir() if path.is_file()]
@@ -116,7 +112,7 @@ def test_a_service_reads_nothing_of_the_servers(site: Site, first: Preview, seco
 
 
 def test_urls_cannot_be_guessed_and_are_not_indexed(site: Site, first: Preview, second: Preview) -> None:
-    """S5: 32 bits at least, a few tries a minute, and no search engine."""
+    """S5: at least 32 bits, a few attempts a minute, and no search engines."""
     found = re.fullmatch(r"shop-([a-z]+)-([a-z]+)-([a-z0-9]{4})-1", first.name)
     assert found
     assert (found[1] in ADJECTIVES, found[2] in NOUNS) == (True, True)
@@ -130,7 +126,7 @@ def test_urls_cannot_be_guessed_and_are_not_indexed(site: Site, first: Preview, 
     assert site.page(first.host).status == 200, "whoever was in stays in"
 
 
-def test_what_is_shown_everywhere_is_one_list(site: Site, first: Preview, second: Preview) -> None:
+def test_all_surfaces_show_the_same_list(site: Site, first: Preview, second: Preview) -> None:
     """L6"""
     status = site.api("status")
     assert status["environments"] == len(site.api("environments")["items"]) == 2
@@ -138,7 +134,7 @@ def test_what_is_shown_everywhere_is_one_list(site: Site, first: Preview, second
 
 
 def secret_values(site: Site, *previews: Preview) -> dict[str, str]:
-    """All that must never be read where people read."""
+    """Everything that people must never be able to read."""
     found = {f"keys/{path.name}": path.read_bytes() for path in (site.eph_home / "keys").iterdir() if path.is_file()}
     found |= {"forge token": site.token.read_bytes(), "webhook secret": site.secret.read_bytes()}
     found |= {str(path): path.read_bytes() for path in (site.eph_home / "local/postgres").glob("*password*")}
@@ -147,7 +143,7 @@ def secret_values(site: Site, *previews: Preview) -> dict[str, str]:
 
 
 def test_no_secret_is_written_where_people_read(site: Site, first: Preview, second: Preview) -> None:
-    """S4: though one service printed its database's URL at start, and another's migration failed while doing so."""
+    """S4: although one service printed its database's URL at startup, and another's migration failed doing so."""
     number, sha = site.open_pull(
         "telltale", {"eph.yaml": LEAKY_YAML, "migrate.sh": 'echo "connecting to $DATABASE_URL"; exit 7\n'}
     )
@@ -167,7 +163,7 @@ def _launch_files(site: Site) -> str:
 
 
 def _visible_texts(site: Site, one: Preview, failed: int) -> dict[str, str]:
-    """Everything that can be asked of Eph and of the Git host."""
+    """All output of Eph and of the Git host."""
     said = {f"comment {number}": site.comment(number) for number in (1, 2, failed)}
     said["checks"] = str(site.forge.api("GET", f"/repos/{REPOSITORY}/commits/{one.commit}/check-runs"))
     for path in ("status", "environments", "events", f"environments/{one.name}", f"environments/{one.name}/why"):
@@ -185,8 +181,8 @@ def _visible_texts(site: Site, one: Preview, failed: int) -> dict[str, str]:
     return said
 
 
-def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, first: Preview) -> None:
-    """C2, L9, P5: planted under a living environment, so that nothing but the audit could find it."""
+def test_audit_lists_what_is_ours_and_a_sweep_removes_it(site: Site, first: Preview) -> None:
+    """C2, L9, P5: planted under a live environment, so that only the audit could find it."""
     on, store = site.target_settings, site.eph_home / "backend/.pulumi/stacks"
     tag = store / names.project_name(8, REPOSITORY) / "pr-77.pulumi-tags"
     assert site.eph("audit").returncode == 0, site.eph("audit").stdout
@@ -223,14 +219,14 @@ def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, fi
 
 
 def _orphan_process(home: str) -> int:
-    """A process with that home that no supervisor looks after."""
+    """A process with that home, without a supervisor."""
     words = ["setsid", "sh", "-c", 'sleep 300 >/dev/null 2>&1 & echo "$!"']
     return int(subprocess.run(words, env={"HOME": home}, capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.mark.long
-def test_what_is_lost_behind_its_back_is_noticed_repaired_and_told(site: Site, second: Preview) -> None:
-    """L9, P1, O1: a database dropped, a route deleted, a service ended for good; each within two cycles."""
+def test_what_is_lost_behind_its_back_is_detected_repaired_and_reported(site: Site, second: Preview) -> None:
+    """L9, P1, O1: a dropped database, a deleted route, a service ended for good; each within two cycles."""
     on, url = site.target_settings, urlsplit(url_of(site, second))
     with postgres.connect(on) as session:
         session.execute(f'DROP DATABASE "{url.path[1:]}" WITH (FORCE)')
@@ -284,14 +280,14 @@ sys.exit(1 if outcome else 0)
 
 
 @pytest.mark.long
-def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> None:
-    """P4, P1, P2: the suite asks the real URL by its name, from the sandbox."""
+def test_repository_tests_run_against_the_url_and_decide_the_check(site: Site) -> None:
+    """P4, P1, P2: the suite requests the real URL by its name, from the sandbox."""
     yaml = (sites.SHOP / "eph.yaml").read_text() + SUITES
     number, sha = site.open_pull("tested", {"eph.yaml": yaml, "ask.py": ASK % "False"})
     body = site.wait_for_comment(
         number, "Ready", sha[:7], "Tests against the URL", "failed: exit status 1", timeout=sites.CREATE_TIMEOUT
     )
-    assert "| `late` | ⚪ skipped: skipped because asks did not pass |" in body
+    assert "| `late` | ⚪ skipped: skipped because asks didn't pass |" in body
     assert "| `asks` |" in body
     assert "@ann" not in body
     site.wait_for_check(sha, "failure")
@@ -313,8 +309,8 @@ def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> Non
     site.wait_until_gone(tested)
 
 
-def test_the_api_lets_nobody_in_without_its_token(site: Site, first: Preview) -> None:
-    """S1, and a preview's own code on the same machine."""
+def test_api_requires_its_token(site: Site, first: Preview) -> None:
+    """S1, also for a preview's code on the same machine."""
     for path in ("status", "environments", f"environments/{first.name}", "events"):
         assert httpx.get(site.api_url(f"api/v1/{path}"), trust_env=False).status_code == 401
     forged = httpx.post(
@@ -326,8 +322,8 @@ def test_the_api_lets_nobody_in_without_its_token(site: Site, first: Preview) ->
     assert forged.status_code == 401
 
 
-def test_a_change_is_noticed_without_any_webhook(site: Site, first: Preview) -> None:
-    """L1: nothing was ever sent to this Eph; it finds every change by looking, a cycle later at most."""
+def test_changes_are_detected_without_webhooks(site: Site, first: Preview) -> None:
+    """L1: nothing was ever sent to this Eph; it finds every change by polling, within one cycle."""
     number, _ = site.open_pull("unannounced", {"eph.yaml": "nonsense"}, label=False)
     site.forge.label(REPOSITORY, number, LABEL)
     assert wait_until("it is noticed", lambda: "" if site.comment(number) else "no comment yet") < 2 * CYCLE

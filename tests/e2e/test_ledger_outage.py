@@ -1,5 +1,5 @@
-"""The event log's PostgreSQL is killed while one real ephd works, and comes back: nothing stops, and the gap is told
-(O1)."""
+"""The event log's PostgreSQL is killed while a real ephd is working, and comes back: nothing stops, and the gap is
+recorded (O1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def site(server: PostgresServer) -> Iterator[Site]:
         yield made
 
 
-def test_nothing_stops_and_the_gap_is_told(site: Site, server: PostgresServer) -> None:
+def test_nothing_stops_and_the_gap_is_recorded(site: Site, server: PostgresServer) -> None:
     before = site.preview("before")
     server.kill()
     assert site.eph("why", before.name).returncode == 0, "the facts are not in the log"

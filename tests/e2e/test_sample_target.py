@@ -1,6 +1,5 @@
-"""Targets of other distributions have every right in a whole Eph: the sample, and the one that the page
-docs/how-to/add-a-target.md shows. Rows: T1 and O5.
-"""
+"""Targets from other packages have full support in a whole Eph: the sample, and the one in docs/how-to/add-a-target.md.
+Rows: T1 and O5."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ TOML = '[targets]\nallowed = ["local", "folders", "static"]\n[folders]\ngreeting
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The distributions are installed where only this Eph looks."""
+    """The packages are installed where only this Eph looks."""
     packages = tmp_path_factory.mktemp("packages")
     source = tmp_path_factory.mktemp("source") / "sample_target"
     shutil.copytree(Path(__file__).parents[1] / "sample_target", source)
@@ -48,7 +47,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def stop_static(site: Site, packages: Path) -> None:
-    """What its environments share runs on when Eph stops, as with every target."""
+    """What its environments share keeps running when Eph stops, as with every target."""
     code = f"from eph_static.target import TARGET; TARGET.stop({static_settings(site)!r})"
     environ = {**site.environ, "PYTHONPATH": str(packages)}
     subprocess.run([sys.executable, "-c", code], cwd=sites.ROOT, env=environ, check=True)

@@ -1,4 +1,4 @@
-"""Preview secrets in a whole Eph: they arrive, they change, forks do without, and nobody reads them.
+"""Preview secrets in a whole Eph: they arrive, they change, forks don't get them, and nobody can read them.
 
 S4, Y4, S2, S3.
 """
@@ -47,7 +47,7 @@ def service_environ(site: Site, host: str) -> dict[str, str]:
     return dict(site.page(host, "/environ").data)
 
 
-def test_a_secret_reaches_the_service_changes_with_its_file_and_is_read_nowhere(site: Site, secret_files: Path) -> None:
+def test_secret_reaches_the_service_changes_with_its_file_and_is_shown_nowhere(site: Site, secret_files: Path) -> None:
     one = site.preview("one", {"eph.yaml": YAML, "build.sh": BUILD + (sites.SHOP / "build.sh").read_text()})
     assert (service_environ(site, one.host)["STRIPE_KEY"], service_environ(site, one.host)["MAPS_KEY"]) == (FIRST, SAFE)
 
@@ -80,7 +80,7 @@ def stack(site: Site) -> str:
 
 
 def visible_texts(site: Site, number: int, name: str, commits: tuple[str, ...]) -> dict[str, str]:
-    """Everything that can be asked of Eph and of the Git host; the service printed nothing of it itself."""
+    """All output of Eph and of the Git host; the service itself printed nothing of it."""
     found = {"comment": site.comment(number), "ps": "\n".join(process_command_lines())}
     for path in ("status", "environments", "events", f"environments/{name}", f"environments/{name}/why"):
         found[path] = json.dumps(site.api(path))
@@ -92,8 +92,8 @@ def visible_texts(site: Site, number: int, name: str, commits: tuple[str, ...]) 
     return found
 
 
-def test_a_fork_gets_what_is_marked_for_it_and_says_what_it_goes_without(site: Site) -> None:
-    """S2: once a person approved it; the base branch's file names the secrets."""
+def test_fork_gets_marked_secrets_and_reports_the_others(site: Site) -> None:
+    """S2: after a person approved it; the base branch's file names the secrets."""
     site.forge.push(REPOSITORY, "main", {"eph.yaml": YAML})
     fork = site.forge.fork(REPOSITORY, "mallory")
     sha = site.forge.push(fork, "borrowed", {"note.txt": "x"})

@@ -1,6 +1,6 @@
 """Sleep and wake on the target `local`, with a real ephd and a real gateway (L5, C1, P5 `sleep` and `wake`, L2).
 
-Told from outside: people visit or do not, push, and type; what runs is seen in the machine's own table of processes.
+Seen from outside: people visit or don't, push, and type commands; the machine's process table shows what is running.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def not_in_phase(site: Site, preview: Preview, phase: str) -> str:
 
 
 def wait_until_asleep(site: Site, preview: Preview) -> None:
-    """Its pull request says so, and nothing of it runs."""
+    """Its pull request says so, and nothing of it is running."""
     site.wait_for_comment(preview.number, "Asleep", "/eph wake", timeout=60)
     wait_until("nothing of it runs", lambda: str(leak_check.processes(f"/{preview.name}/home") or ""))
 
@@ -44,7 +44,7 @@ def update_count(site: Site, preview: Preview) -> int:
     return sum(path.match(f"pr-{preview.number}-*.history.json") for path in kept)
 
 
-def test_it_sleeps_when_nobody_uses_it_and_wakes_for_who_comes(site: Site) -> None:
+def test_sleeps_when_unused_and_wakes_on_a_visit(site: Site) -> None:
     one = site.preview("sleepy", {"eph.yaml": FILE})
     assert site.page(one.host, "/add", q="cherry").status == 200
     before = update_count(site, one)
@@ -63,7 +63,7 @@ def test_it_sleeps_when_nobody_uses_it_and_wakes_for_who_comes(site: Site) -> No
     site.wait_for_comment(one.number, "Ready", "without a visit")
 
 
-def test_people_say_so_a_kill_changes_nothing_and_a_push_wakes_it(site: Site) -> None:
+def test_commands_sleep_and_wake_a_kill_changes_nothing_and_a_push_wakes(site: Site) -> None:
     two = site.preview("told", {"eph.yaml": LONG})
     done = site.eph("sleep", two.name)
     assert done.returncode == 0, done.stderr

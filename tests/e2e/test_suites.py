@@ -21,7 +21,7 @@ def shop_files() -> dict[str, str]:
 
 
 def wait_for_results(site: Site, number: int, commit: str) -> dict[str, dict[str, Any]]:
-    """The suites of that commit, once none waits or runs."""
+    """The suites of that commit, once none is waiting or running."""
 
     def found() -> dict[str, Any]:
         return next((item for item in site.api("environments")["items"] if item["number"] == number), {})
@@ -37,7 +37,7 @@ def wait_for_results(site: Site, number: int, commit: str) -> dict[str, dict[str
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
-def test_a_real_browser_opens_the_preview_and_a_push_that_breaks_a_suite_is_told(site: Site) -> None:
+def test_real_browser_opens_the_preview_and_a_failing_suite_is_reported(site: Site) -> None:
     """P4: result in the comment and in the check, each for its commit."""
     number, commit = site.open_pull("browse", shop_files())
     suites = wait_for_results(site, number, commit)

@@ -13,7 +13,6 @@ from aiohttp import ClientError, ClientPayloadError, ServerDisconnectedError
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
-from orchestrator.gateway.proxy import dns_cache, upstream_pool
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 from orchestrator.gateway.proxy.upstream_pool import ConnectionRefused, Endpoint, UpstreamPool
 
@@ -104,19 +103,19 @@ async def test_closed_kept_alive_connection_is_not_noticed() -> None:
     assert (upstream.connections, len(upstream.requests)) == (2, 3)
 
 
-async def test_old_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_connection_is_not_reused() -> None:
     upstream = ScriptedUpstream([OK, OK])
     async with serve_upstream(upstream) as (kept, place):
         await read(kept, place)
-        monkeypatch.setattr(upstream_pool, "IDLE_SECONDS", 0)
+        kept.idle_seconds = 0.0
         await read(kept, place)
     assert upstream.connections == 2
 
 
-async def test_idle_connections_are_closed_without_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_pool, "IDLE_SECONDS", 0.01)
+async def test_idle_connections_are_closed_without_another_request() -> None:
     upstream = ScriptedUpstream([OK])
     async with serve_upstream(upstream) as (kept, place):
+        kept.idle_seconds = 0.01
         await read(kept, place)
         await asyncio.wait_for(upstream.ended.wait(), 2)
 
@@ -189,12 +188,11 @@ class CountingResolver(AbstractResolver):
         return
 
 
-async def test_name_is_looked_up_once_for_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_name_is_looked_up_once_for_all_connections() -> None:
     """A service of the cluster has a name; the first of its two addresses may not respond."""
-    monkeypatch.setattr(upstream_pool, "IDLE_SECONDS", 0.0)  # each request has its own connection
     names = CountingResolver({"web.shop.svc": ["127.0.0.9", "127.0.0.1"]})
     async with serve_upstream(ScriptedUpstream([OK] * 9)) as (_, (_, port)):
-        kept = UpstreamPool(DnsCache(names))
+        kept = UpstreamPool(DnsCache(names), idle_seconds=0.0)  # each request opens a connection
         for _ in range(3):
             assert await read(kept, ("web.shop.svc", port)) == (200, b"ok")
         assert names.lookups == 1
@@ -205,11 +203,10 @@ async def test_name_is_looked_up_once_for_all_connections(monkeypatch: pytest.Mo
         kept.close()
 
 
-async def test_name_is_looked_up_again_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_name_is_looked_up_again_after_a_moment() -> None:
     """A recreated service has another address."""
-    monkeypatch.setattr(dns_cache, "SECONDS", 0.0)
     names = CountingResolver({"web.shop.svc": ["10.96.0.7"]})
-    known = DnsCache(names)
+    known = DnsCache(names, seconds=0.0)
     assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.7"
     names.known["web.shop.svc"] = ["10.96.0.8"]
     assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.8"

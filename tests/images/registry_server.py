@@ -1,5 +1,5 @@
-"""A real registry for a test: Debian's docker-registry on loopback, open, behind a password, or behind a token server
-of ours; and images that are a few bytes, made here and pushed by the API."""
+"""A real registry for tests: Debian's docker-registry on loopback, open, with a password, or with our token server; and
+images of a few bytes, created here and pushed through the API."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "puller", "a very secret word"
 HASHED = "$2a$04$pVl28ssNcGmCQ5A8X.epKe2LVX4IUrSCT/RqycotSwRj6kHeci6C2"
-"""Of that password, by bcrypt, which is all that the registry takes."""
+"""The bcrypt hash of that password, the only kind that the registry supports."""
 SERVICE, ISSUER = "registry.test", "issuer.test"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Knows no authority: reading them takes longer than all that is asked here."""
+"""Without certificate authorities: loading them takes longer than all requests here."""
 OPEN_CONNECTIONS: list[RegistryHttp] = []
 """Closed after each test (conftest)."""
 
@@ -51,7 +51,7 @@ def wire(access: RegistryPolicy, now: Callable[[], float] = time.monotonic, **mo
 
 
 def registry_program() -> str | None:
-    """Where it is; None: it is not on this machine and could not be installed."""
+    """Its path; None if it isn't installed on this machine and couldn't be installed."""
     done = subprocess.run([ROOT / "infra/toolchain/registry.sh"], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
@@ -62,7 +62,7 @@ def digest(data: bytes) -> str:
 
 @dataclass
 class RegistryServer:
-    """``authorization``: what lets a push in. ``tokens``: what the token server was asked for."""
+    """``authorization``: the header for pushes. ``tokens``: the requests to the token server."""
 
     host: str
     authorization: str = ""
@@ -88,7 +88,7 @@ class RegistryServer:
         )
 
     def index(self, repository: str, tag: str, entries: Sequence[tuple[str, str]]) -> str:
-        """Of architecture and digest each, with the attestation that build tools put in today."""
+        """Each with architecture and digest, and with the attestation that build tools add today."""
         listed = [
             {"mediaType": MANIFEST, "digest": one, "size": 1, "platform": {"os": "linux", "architecture": name}}
             for name, one in entries
@@ -135,7 +135,7 @@ def password_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
 
 @contextmanager
 def token_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
-    """The token server knows one user, who may pull; a push here is let in by a token of its own making."""
+    """The token server knows one user with pull permission; pushes use a token that it creates itself."""
     folder.mkdir(exist_ok=True)
     maker = TokenMaker(folder / "root.pem")
     with _token_server(maker) as port:
@@ -163,7 +163,7 @@ class TokenRegistry(RegistryServer):
 
 
 class TokenMaker:
-    """Signs tokens as the specification of Docker's registry asks for: a JWT with its certificate in the header."""
+    """Signs tokens as the specification of Docker's registry requires: a JWT with its certificate in the header."""
 
     def __init__(self, certificate: Path) -> None:
         self.certificate, self.requests = certificate, list[Mapping[str, str]]()
@@ -223,7 +223,7 @@ def _token_server(maker: TokenMaker) -> Iterator[int]:
 
 @contextmanager
 def serve(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
-    """On a free port of this machine; gives host and port."""
+    """On a free port of this machine; returns host and port."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

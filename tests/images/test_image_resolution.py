@@ -1,4 +1,5 @@
-"""Which image is taken: note, tag, scan, fallback, the first that has a right one; and what each of the others said."""
+"""Which image is used: note, tag, scan, fallback, the first that has a suitable one; and what each of the others
+reported."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def pinned(answer: ImageResult) -> str:
     return answer.pin.reference if answer.pin else f"none: {answer}"
 
 
-def test_the_first_that_has_one_wins_and_the_others_are_told(registries: FakeRegistries) -> None:
+def test_first_source_with_an_image_wins_and_the_others_are_reported(registries: FakeRegistries) -> None:
     """I1: in the order note, tag, scan, fallback."""
     nothing = resolve(registries, ALL)
     assert nothing == ImageResult(
@@ -51,7 +52,7 @@ def test_the_first_that_has_one_wins_and_the_others_are_told(registries: FakeReg
             "fallback_tag: stable not found in the registry",
         ),
     )
-    for tag in ("stable", "pr-42-older", "pr-42-abc"):  # each place before the one that had it
+    for tag in ("stable", "pr-42-older", "pr-42-abc"):  # each source before the one that had it
         digest = registries.push(HOME, tag, NOW)
         assert pinned(resolve(registries, ALL)) == f"{HOME}@{digest}"
     noted = registries.push(HOME, "release")
@@ -61,7 +62,7 @@ def test_the_first_that_has_one_wins_and_the_others_are_told(registries: FakeReg
     assert answer.pin.how == "git note refs/notes/eph: release"
 
 
-def test_the_fallback_counts_only_once_it_may(registries: FakeRegistries) -> None:
+def test_fallback_counts_only_once_allowed(registries: FakeRegistries) -> None:
     registries.push(HOME, "stable")
     assert resolve(registries, ALL, fall_back=False).pin is None
     answer = resolve(registries, ALL)
@@ -75,10 +76,10 @@ def test_the_fallback_counts_only_once_it_may(registries: FakeRegistries) -> Non
     ("trouble", "unreachable", "pause"),
     [(RegistryUnavailable("does not answer", 7), True, 7), (RegistryRefused("does not let us in"), False, 0)],
 )
-def test_a_place_that_cannot_be_asked_lets_no_later_one_win(
+def test_unreachable_source_lets_no_later_one_win(
     registries: FakeRegistries, trouble: RegistryError, unreachable: bool, pause: float
 ) -> None:
-    """A registry that is down for a minute must not make a commit run the fallback for ever."""
+    """A registry that is down for a minute must not make a commit use the fallback forever."""
     registries.push(HOME, "stable")
     noted = resolve(registries, ALL, note=trouble)
     assert (noted.pin, noted.messages, noted.unreachable, noted.retry_after) == (None, (), unreachable, pause)
@@ -101,7 +102,7 @@ def test_a_place_that_cannot_be_asked_lets_no_later_one_win(
     ],
 )
 @pytest.mark.parametrize("place", ["tag", "pattern", "note", "fallback"])
-def test_a_wrong_one_is_passed_over_wherever_it_is_named(
+def test_unsuitable_image_is_skipped_wherever_it_is_named(
     registries: FakeRegistries,
     wish: ImageRequest,
     created: datetime | None,
@@ -123,7 +124,7 @@ def test_a_wrong_one_is_passed_over_wherever_it_is_named(
     assert pinned(resolve(registries, named, note="x")) == f"{HOME}@{right}"
 
 
-def test_the_newest_of_a_scan_by_its_building_then_by_its_name(registries: FakeRegistries) -> None:
+def test_newest_of_a_scan_by_build_date_then_by_name(registries: FakeRegistries) -> None:
     registries.push(HOME, "v1.10", NOW - timedelta(hours=5))
     newest = registries.push(HOME, "v1.9", NOW - timedelta(hours=1))
     assert pinned(resolve(registries, replace(WISH, pattern="v1.*"))) == f"{HOME}@{newest}"
@@ -135,7 +136,7 @@ def test_the_newest_of_a_scan_by_its_building_then_by_its_name(registries: FakeR
     assert answer.pin.how == "tag_pattern: w*: w1.10, the newest of 2 matches"
 
 
-def test_of_very_many_matches_so_many_are_looked_at_and_that_is_said(registries: FakeRegistries) -> None:
+def test_number_of_checked_matches_is_limited_and_reported(registries: FakeRegistries) -> None:
     for number in range(MAX_MATCHES + 10):
         newest = registries.push(HOME, f"n{number}", NOW - timedelta(hours=100 - number))
     before = registries.requests
@@ -164,11 +165,11 @@ def test_of_very_many_matches_so_many_are_looked_at_and_that_is_said(registries:
         ("a\nb", ""),
     ],
 )
-def test_what_a_note_names(text: str, named: str) -> None:
+def test_content_of_a_note(text: str, named: str) -> None:
     assert reference_in_note(text, WISH) == named
 
 
-def test_a_note_cannot_lead_to_another_repository(registries: FakeRegistries) -> None:
+def test_note_cannot_refer_to_another_repository(registries: FakeRegistries) -> None:
     registries.push("registry.test/evil/miner", "1")
     noted = replace(WISH, notes="refs/notes/eph")
     answer = resolve(registries, noted, note="api: registry.test/evil/miner:1")
@@ -179,7 +180,7 @@ def test_a_note_cannot_lead_to_another_repository(registries: FakeRegistries) ->
     assert missing.messages == ("git note refs/notes/eph not found in the registry",)
 
 
-def test_a_registry_that_this_server_does_not_allow_is_not_asked(registries: FakeRegistries) -> None:
+def test_registry_that_is_not_allowed_is_not_contacted(registries: FakeRegistries) -> None:
     registries.push(HOME, "x")
     finder = ImageResolver(RegistryPolicy(registries=("other.test",)), registries, lambda: NOW)
     answer = finder.find(replace(WISH, tag="x"), str, False)

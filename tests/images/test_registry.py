@@ -1,4 +1,4 @@
-"""A real registry, asked as Eph asks: open, behind a password, behind tokens; single images and indexes (I1, I2)."""
+"""A real registry, used like Eph does: open, with a password, with tokens; single images and indexes (I1, I2)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ class ClientUnderTest:
     def __init__(self, server: real.RegistryServer, **access: Any) -> None:
         self.seconds = 0.0
         beside = (server.token_host,) if server.token_host else ()
-        self.access = RegistryPolicy(plain_http=frozenset({server.host, *beside}), hosts=beside, **access)
+        options = {"hosts": beside, **access}
+        self.access = RegistryPolicy(plain_http=frozenset({server.host, *beside}), **options)
         self.registry = RegistryClient(self.access, real.wire(self.access, lambda: self.seconds), lambda: self.seconds)
         self.host = server.host
 
@@ -67,7 +68,7 @@ def docker_json(path: Path, host: str, password: str = PASSWORD) -> DockerCreden
     return DockerCredentials(path)
 
 
-def test_a_tag_leads_to_its_digest_and_to_what_the_image_says(open_registry: real.RegistryServer) -> None:
+def test_tag_resolves_to_its_digest_and_metadata(open_registry: real.RegistryServer) -> None:
     client = ClientUnderTest(open_registry)
     pushed = open_registry.push("acme/shop", "pr-1-abc", labels={"team": "red"})
     image = client.reference("acme/shop:pr-1-abc")
@@ -81,7 +82,7 @@ def test_a_tag_leads_to_its_digest_and_to_what_the_image_says(open_registry: rea
         client.registry.tags(client.reference("acme/nothing"))
 
 
-def test_a_tag_that_is_moved_is_seen_after_a_moment(open_registry: real.RegistryServer) -> None:
+def test_moved_tag_is_detected_after_a_moment(open_registry: real.RegistryServer) -> None:
     client = ClientUnderTest(open_registry)
     image = client.reference("acme/moved:latest")
     first = open_registry.push("acme/moved", "latest", labels={"n": "1"})
@@ -93,8 +94,8 @@ def test_a_tag_that_is_moved_is_seen_after_a_moment(open_registry: real.Registry
     assert client.registry.image(image.with_digest(first)).labels == {"n": "1"}
 
 
-def test_an_index_speaks_for_its_architectures(open_registry: real.RegistryServer) -> None:
-    """I2: what is pinned is the index, and each node takes what is its own."""
+def test_index_reports_its_architectures(open_registry: real.RegistryServer) -> None:
+    """I2: the index is pinned, and each node pulls its own image."""
     client = ClientUnderTest(open_registry, architectures=("arm64",))
     parts = [
         (name, open_registry.push("acme/multi", f"one-{name}", labels={"of": name}, architecture=name))
@@ -124,9 +125,7 @@ def test_the_newest_match_is_the_one_that_was_built_last(open_registry: real.Reg
     assert answer.pin.how == "tag_pattern: pr-7-*: pr-7-new, built 2026-03-02 11:00:00 UTC, the newest of 3 matches"
 
 
-def test_a_password_lets_in_where_the_registry_asks_for_one(
-    password_registry: real.RegistryServer, tmp_path: Path
-) -> None:
+def test_password_works_if_the_registry_requires_one(password_registry: real.RegistryServer, tmp_path: Path) -> None:
     pushed = password_registry.push("acme/shop", "1")
     file = tmp_path / "docker.json"
     client = ClientUnderTest(password_registry, credentials=docker_json(file, password_registry.host))
@@ -143,7 +142,7 @@ def test_a_password_lets_in_where_the_registry_asks_for_one(
         )
 
 
-def test_credentials_that_were_renewed_are_read_again(password_registry: real.RegistryServer, tmp_path: Path) -> None:
+def test_renewed_credentials_are_reloaded(password_registry: real.RegistryServer, tmp_path: Path) -> None:
     pushed = password_registry.push("acme/renewed", "1")
     file = tmp_path / "docker.json"
     client = ClientUnderTest(password_registry, credentials=docker_json(file, password_registry.host, "expired"))
@@ -154,7 +153,7 @@ def test_credentials_that_were_renewed_are_read_again(password_registry: real.Re
     assert client.registry.digest(image) == pushed
 
 
-def test_a_token_is_bought_once_for_each_repository_and_again_when_it_ends(
+def test_token_is_requested_once_per_repository_and_again_when_it_expires(
     token_registry: real.RegistryServer, tmp_path: Path
 ) -> None:
     pushed = token_registry.push("acme/shop", "1")
@@ -171,7 +170,7 @@ def test_a_token_is_bought_once_for_each_repository_and_again_when_it_ends(
     assert len(token_registry.tokens) == before + 2
 
 
-def test_without_credentials_a_token_opens_what_is_open_and_no_more(token_registry: real.RegistryServer) -> None:
+def test_without_credentials_a_token_only_opens_public_images(token_registry: real.RegistryServer) -> None:
     pushed = token_registry.push("open/shop", "1")
     token_registry.push("acme/closed", "1")
     client = ClientUnderTest(token_registry)
@@ -180,8 +179,8 @@ def test_without_credentials_a_token_opens_what_is_open_and_no_more(token_regist
         client.registry.digest(client.reference("acme/closed:1"))
 
 
-def test_a_token_place_that_nobody_named_sees_no_password(token_registry: real.RegistryServer, tmp_path: Path) -> None:
-    """S4: the realm is what the registry says, and whoever runs it may say anything."""
+def test_unconfigured_token_server_gets_no_password(token_registry: real.RegistryServer, tmp_path: Path) -> None:
+    """S4: the registry determines the realm, and whoever runs it can set it to anything."""
     before = len(token_registry.tokens)
     client = ClientUnderTest(
         token_registry, hosts=(), credentials=docker_json(tmp_path / "docker.json", token_registry.host)
@@ -191,7 +190,7 @@ def test_a_token_place_that_nobody_named_sees_no_password(token_registry: real.R
     assert len(token_registry.tokens) == before
 
 
-def test_a_registry_that_is_down_says_nothing_of_its_images(program: str, tmp_path: Path) -> None:
+def test_nothing_is_concluded_from_a_registry_that_is_down(program: str, tmp_path: Path) -> None:
     with real.open_registry(program, tmp_path / "gone") as at:
         at.push("acme/shop", "1")
     client = ClientUnderTest(at)

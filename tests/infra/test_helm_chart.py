@@ -1,6 +1,6 @@
-"""The Helm chart: what it refuses, and that what it renders is what ephd and the program ask for (O4).
+"""The Helm chart: what it rejects, and that it renders what ephd and the program need (O4).
 
-Helm is found, never made here: `make test-cluster` brings it, and runs these too.
+Helm is found, never built here: `make test-cluster` builds it, and runs these, too.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def render(**values: Any) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def settings_of(found: dict[tuple[str, str], dict[str, Any]]) -> Any:
-    """The server's settings; each target and Git host adds fields of its own."""
+    """The server's settings; each target and Git host adds its own fields."""
     return ServerSettings(**tomllib.loads(found["ConfigMap", "eph"]["data"]["eph.toml"]))
 
 
-def test_it_passes_helms_own_checks() -> None:
+def test_passes_helms_own_checks() -> None:
     done = helm("lint", "--strict", values=MINIMAL_VALUES)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -79,13 +79,13 @@ def test_it_passes_helms_own_checks() -> None:
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "",
 )
-def test_a_value_that_cannot_be_is_refused_by_its_name(values: Values, words: str) -> None:
+def test_invalid_value_is_rejected_by_name(values: Values, words: str) -> None:
     done = helm("template", "eph", values={**MINIMAL_VALUES, **values})
     assert done.returncode != 0
     assert words in done.stderr
 
 
-def test_values_become_settings_that_ephd_takes() -> None:
+def test_values_become_settings_that_ephd_accepts() -> None:
     found = render(
         settings={
             "domain": "preview.test",
@@ -113,8 +113,8 @@ def test_values_become_settings_that_ephd_takes() -> None:
     assert {item["secret"]["secretName"] for item in pod["volumes"] if "secret" in item} == {"forge", "words", "pull"}
 
 
-def test_people_come_to_previews_by_the_gateway_and_nobody_else_does() -> None:
-    """C1, L5: the wildcard is the way in, and what ephd is told, the policies and the pod's own labels agree."""
+def test_previews_are_reached_only_through_the_gateway() -> None:
+    """C1, L5: traffic enters through the wildcard, and ephd's settings, the policies and the pod's own labels agree."""
     found = render(settings={"domain": "preview.test", "domains": ["acme.test"], "public_url": "https://{host}"})
     made = settings_of(found)
     (rule, other) = found["Ingress", "eph-previews"]["spec"]["rules"]
@@ -138,7 +138,7 @@ def test_people_come_to_previews_by_the_gateway_and_nobody_else_does() -> None:
     assert settings_of(own).previews.proxies == ("10.9.0.1/32",)
 
 
-def test_or_each_preview_has_an_ingress_of_its_own() -> None:
+def test_or_each_preview_has_its_own_ingress() -> None:
     found = render(settings={"kubernetes": {"front": "ingress", "ingress_class": "nginx"}})
     made = settings_of(found)
     assert (made.kubernetes.front, made.kubernetes.ingress_class) == ("ingress", "nginx")
@@ -148,12 +148,12 @@ def test_or_each_preview_has_an_ingress_of_its_own() -> None:
 
 
 def permissions_of(found: dict[tuple[str, str], dict[str, Any]]) -> set[tuple[str, str]]:
-    """What it may do in an environment's namespace."""
+    """Its permissions in an environment's namespace."""
     rules = found["ClusterRole", "tools-eph-environment"]["rules"]
     return {(kind, verb) for rule in rules for kind in rule["resources"] for verb in rule["verbs"]}
 
 
-def test_the_pod_runs_as_a_user_of_no_rights_on_a_read_only_root() -> None:
+def test_pod_runs_unprivileged_on_a_read_only_root() -> None:
     pod = render()["StatefulSet", "eph"]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -163,9 +163,9 @@ def test_the_pod_runs_as_a_user_of_no_rights_on_a_read_only_root() -> None:
         assert shut["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_no_right_is_wider_than_what_the_program_does() -> None:
-    """Everywhere only namespaces; in an environment's own, the kinds that repositories and we bring, and what is read
-    of pods. Nothing with a star, no exec, no nodes."""
+def test_no_permission_is_wider_than_the_program_needs() -> None:
+    """Cluster-wide only namespaces; in an environment's own, the kinds that repositories and we create, and what is
+    read of pods. No wildcards, no exec, no nodes."""
     found = render()
     wide = found["ClusterRole", "tools-eph-server"]["rules"]
     assert {(group, kind) for rule in wide for group in rule["apiGroups"] for kind in rule["resources"]} == {
@@ -186,7 +186,7 @@ def test_no_right_is_wider_than_what_the_program_does() -> None:
     }
 
 
-def test_a_shared_certificate_is_the_one_secret_that_may_be_read_elsewhere() -> None:
+def test_shared_certificate_is_the_only_secret_readable_elsewhere() -> None:
     found = render(settings={"kubernetes": {"front": "ingress", "tls_secret": "infra/wildcard"}})
     role = found["Role", "tools-eph-certificate"]
     assert role["metadata"]["namespace"] == "infra"
@@ -201,7 +201,7 @@ def plural(kind: str) -> str:
     return f"{kind.lower()}{'es' if kind.endswith('s') else 's'}".replace("policys", "policies")
 
 
-def test_the_binding_names_what_the_chart_made() -> None:
+def test_binding_refers_to_what_the_chart_created() -> None:
     found = render()
     made = settings_of(found).kubernetes
     assert found["ClusterRole", made.role]

@@ -15,20 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
+from orchestrator.demo.free_ports import free_port
 from programs.kit.database import binaries, postgres
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import LaunchSpec
 
 PASSWORD = "hunter2-secret"
 OPTIONS = {**postgres.OPTIONS, "max_connections": "60"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class PostgresServer:
@@ -73,16 +69,15 @@ class PostgresServer:
 
     def send_signal(self, number: int) -> None:
         assert self._process is not None
-        with suppress(ProcessLookupError, FileNotFoundError):  # it was killed before
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it was killed before
             for pid in self._pids():
                 os.kill(pid, number)
 
     def _pids(self) -> list[int]:
         """The server's own processes, and those that serve clients, which lead their own sessions."""
         assert self._process is not None
-        first = self._process.pid
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return [first, *map(int, children)]
+        first = psutil.Process(self._process.pid)
+        return [first.pid, *(child.pid for child in first.children())]
 
     @contextmanager
     def session(self, database: str = "postgres") -> Iterator[psycopg.Connection[tuple[object, ...]]]:

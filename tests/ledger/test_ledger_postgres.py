@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.ledger import database_engine, schema_upgrade, sql_ledger
+from orchestrator.demo.free_ports import free_port
+from orchestrator.ledger import database_engine, schema_upgrade
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable, SqlLedger
@@ -30,15 +31,14 @@ WRITE_SECONDS = 0.2
 READ_SECONDS = 12.0
 
 
-@pytest.fixture(autouse=True)
-def short_retry_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_ledger, "QUIET_SECONDS", 0.5)
-
-
 @pytest.fixture
 def ledger(server: PostgresServer) -> Iterator[SqlLedger]:
-    with closing(SqlLedger(server.url(server.create_database()))) as made:
+    with closing(open_ledger(server.url(server.create_database()))) as made:
         yield made
+
+
+def open_ledger(url: str) -> SqlLedger:
+    return SqlLedger(url, retry_seconds=0.5)
 
 
 def record(ledger: SqlLedger, *numbers: int) -> float:
@@ -144,7 +144,7 @@ def test_frozen_server_is_given_up_soon_and_gets_all_when_it_resumes(server: Pos
 @pytest.mark.long
 def test_silently_cut_connection_ends_in_time(server: PostgresServer) -> None:
     with postgres_server.cuttable_proxy(server.port) as line:
-        ledger = SqlLedger(server.url(server.create_database(), line.port))
+        ledger = open_ledger(server.url(server.create_database(), line.port))
         record(ledger, 0)
         assert numbers(ledger.events()) == [0]
         line.cut()
@@ -160,20 +160,20 @@ def test_silently_cut_connection_ends_in_time(server: PostgresServer) -> None:
 
 
 def test_starts_without_a_server() -> None:
-    ledger = SqlLedger(unreachable_url())
+    ledger = open_ledger(unreachable_url())
     assert record(ledger, *range(3)) < WRITE_SECONDS
     assert failed_read_seconds(ledger) < READ_SECONDS
     ledger.close()
 
 
 def unreachable_url() -> str:
-    return f"postgresql://eph:{PASSWORD}@127.0.0.1:{postgres_server.free_port()}/eph"
+    return f"postgresql://eph:{PASSWORD}@127.0.0.1:{free_port()}/eph"
 
 
 def test_two_replicas_number_events_in_the_order_they_appear(server: PostgresServer) -> None:
     """A reader that pages by number must not miss one that was committed later."""
     url = server.url(server.create_database())
-    with closing(SqlLedger(url)) as one, closing(SqlLedger(url)) as two, closing(SqlLedger(url)) as reader:
+    with closing(open_ledger(url)) as one, closing(open_ledger(url)) as two, closing(open_ledger(url)) as reader:
         reader.events()
         threads = [threading.Thread(target=record, args=(each, *range(60))) for each in (one, two)]
         for thread in threads:
@@ -203,7 +203,7 @@ def test_replica_that_stops_while_writing_does_not_block_the_others(server: Post
 
 def test_wrong_password_is_not_revealed(server: PostgresServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    ledger = SqlLedger(server.url(server.create_database()).replace(PASSWORD, "another-secret"))
+    ledger = open_ledger(server.url(server.create_database()).replace(PASSWORD, "another-secret"))
     record(ledger, 1)
     with pytest.raises(LedgerUnavailable, match="password authentication failed") as caught:
         ledger.events()
@@ -224,7 +224,7 @@ def test_wrong_password_is_not_revealed(server: PostgresServer, caplog: pytest.L
 )
 def test_wrong_url_is_reported_without_repeating_it(url: str, said: str) -> None:
     with pytest.raises(database_engine.BadDatabaseUrl) as caught:
-        SqlLedger(url)
+        open_ledger(url)
     assert said in str(caught.value)
     assert PASSWORD not in str(caught.value)
 
@@ -239,7 +239,7 @@ def test_a_password_among_the_parameters_is_not_told() -> None:
 def test_the_line_of_these_tests_does_pass_things_on(server: PostgresServer) -> None:
     with (
         postgres_server.cuttable_proxy(server.port) as line,
-        closing(SqlLedger(server.url(server.create_database(), line.port))) as ledger,
+        closing(open_ledger(server.url(server.create_database(), line.port))) as ledger,
     ):
         assert isinstance(line, CuttableProxy)
         record(ledger, 7)

@@ -1,8 +1,8 @@
-"""``python -m tests.model --seconds 60 --seed 1``: as many histories as fit, and a line for each level at the end.
+"""``python -m tests.model --seconds 60 --seed 1``: as many histories as fit, and a line per level at the end.
 
-Two levels: the plan alone against a world that carries it out (``tests/worlds/plan/histories.py``: thousands a minute),
-then the whole of ephd in virtual time (``histories``: hundreds a minute, for a loop with its comments costs a hundred
-times a plan). A history that went wrong is made as short as it gets, and printed so that it can be kept as a case.
+Two levels: the planner alone in a world that carries its plans out (``tests/worlds/plan/histories.py``: thousands a
+minute), then the whole of ephd in virtual time (``histories``: hundreds a minute, because a loop with its comments
+costs a hundred times as much as a plan). A failing history is shrunk, and printed so that it can be kept as a case.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.worlds.plan import histories as plan_histories
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """``generate`` makes a history by chance from a seed and a number; ``play`` tells what went wrong in it."""
+    """``generate`` creates a random history from a seed and a number; ``play`` returns what went wrong."""
 
     generate: Callable[[int, int], list[Any]]
     play: Callable[[list[Any]], list[Problem]]
@@ -46,7 +46,7 @@ LEVELS: Mapping[str, Level] = {
 
 @dataclass(frozen=True, slots=True)
 class WorkShare:
-    """What one process plays: every so-manieth history, until its time is over or enough went wrong."""
+    """What one process plays: every n-th history, until its time is over or enough have failed."""
 
     level: str
     seed: int
@@ -56,7 +56,7 @@ class WorkShare:
 
 
 def play(share: WorkShare) -> tuple[int, list[tuple[int, list[Problem]]]]:
-    """How many it played, and those that went wrong."""
+    """The number of histories played, and those that failed."""
     logging.disable(logging.CRITICAL)
     level, end = LEVELS[share.level], time.monotonic() + share.seconds
     done = 0
@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def _run_level(name: str, options: argparse.Namespace, map_shares: Callable[..., Any], seconds: float) -> int:
-    """How many went wrong, in its share of the time."""
+    """The number of failures, in its share of the time."""
     end = options.first + options.most
     ranges = [range(options.first + each, end, options.jobs) for each in range(options.jobs)]
     began = time.monotonic()

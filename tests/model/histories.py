@@ -1,4 +1,4 @@
-"""Histories: made by chance from a seed, played to their end, and made shorter when they went wrong."""
+"""Histories: generated from a seed, played to their end, and shrunk when they fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def random_history(seed: int, number: int, length: int = LENGTH) -> list[Step]:
 
 
 def play(history: History, policy: Policy = model_world.POLICY) -> list[Problem]:
-    """What went wrong on the way or was wrong in the end."""
+    """What went wrong on the way, or is wrong at the end."""
     with model_world.running_world(policy) as opened:
         for step in history:
             steps.take_step(opened, step)
@@ -33,7 +33,7 @@ def play(history: History, policy: Policy = model_world.POLICY) -> list[Problem]
 
 
 def shrink(history: History, is_failing: Callable[[History], bool]) -> list[Step]:
-    """The same without the steps that it does not need to go wrong."""
+    """The same history without the steps that it doesn't need to fail."""
     found, size = list(history), max(1, len(history) // 2)
     while True:
         place, before = 0, len(found)

@@ -1,5 +1,5 @@
-"""Histories that went wrong once, each as short as it gets: found by this model, or by the chaos that runs the real
-thing. They stay right."""
+"""Histories that once failed, each as short as possible: found by this model, or by chaos with the real components.
+They must keep passing."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A soak, compressed by the clock: ``python -m tests.model.soak --cycles 10000``.
+"""A compressed soak test: ``python -m tests.model.soak --cycles 10000``.
 
-Pull requests come and go, are pushed to, fail, expire; ephd is killed now and then; the event log is a real SQLite
-database that keeps an hour. A quarter of the cycles is for growing up; what is there then must be about what is there
-at the end: blocks of memory that Python holds, objects, threads, open files, temporary folders, rows.
+Pull requests come and go, are pushed to, fail and expire; ephd is killed now and then; the event log is a real SQLite
+database with a retention of an hour. The first quarter of the cycles is for growing up; what exists then must be about
+the same as at the end: Python's memory blocks, objects, threads, open files, temporary folders, rows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 import sys
 import tempfile
 import threading
@@ -19,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+import psutil
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.ledger.sql_ledger import SqlLedger
@@ -34,10 +35,10 @@ ROUND_STEPS = (
     Step("close", 2, 1), Step("delete", 5, 0), Step("close", 0, 0), Step("kill", 0, 0), Step("pass", 0, 6),
 )  # fmt: skip
 KILL_EVERY = 12
-"""Rounds between two deaths of ephd."""
+"""Rounds between two kills of ephd."""
 MAX_GROWTH = {"blocks": 20_000, "objects": 6_000, "threads": 0, "files": 2, "folders": 0}
 MAX_ROW_GROWTH = 700
-"""By how much the end may exceed the first quarter's, whatever the length of the soak."""
+"""By how much the end can exceed the first quarter's, whatever the length of the soak."""
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class SoakResult:
     problems: list[Problem] = field(default_factory=list)
 
     def excess_growth(self) -> dict[str, int]:
-        """What grew by more than is allowed."""
+        """What grew by more than allowed."""
         allowed = {**MAX_GROWTH, "rows": MAX_ROW_GROWTH + self.pulls}  # the newest event of each stack stays
         more = {what: self.last[what] - self.first[what] for what in allowed}
         return {what: by for what, by in more.items() if by > allowed[what]}
@@ -105,7 +106,7 @@ def _measure(world: ModelWorld, ledger: SqlLedger) -> dict[str, int]:
         "blocks": sys.getallocatedblocks(),
         "objects": len(gc.get_objects()),
         "threads": threading.active_count(),
-        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "files": psutil.Process().num_fds(),
         "folders": len(list(Path(tempfile.gettempdir()).glob("automation-*"))),
         "rows": len(ledger.events(limit=100_000)),
     }
@@ -124,8 +125,8 @@ def main() -> int:
 
 
 def _resident() -> int:
-    """Kilobytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    """In kilobytes."""
+    return int(psutil.Process().memory_info().rss) // 1024
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What can happen, a step each: what people do, how the machine breaks, how the Git host lies, how time goes by.
+"""What can happen, one step each: what people do, how the machine breaks, how the Git host lies, how time passes.
 
-A step names nobody: ``who`` picks one of those there are, ``what`` says which way or how much. So any list of steps is
-a history, and one that went wrong can be made shorter and kept as a case.
+A step names no object: ``who`` picks one of those that exist, ``what`` says which way or how much. So any list of steps
+is a history, and a failing one can be shrunk and kept as a case.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def push(world: ModelWorld, who: int, what: int) -> None:
 
 
 def push_storm(world: ModelWorld, who: int, what: int) -> None:
-    """Pushes, one after the other."""
+    """Several pushes in a row."""
     for _ in range(what + 2):
         push(world, who, 0)
         world.send_webhook()
@@ -96,7 +96,7 @@ def delete(world: ModelWorld, who: int, _: int) -> None:
 
 
 def rename(world: ModelWorld, who: int, what: int) -> None:
-    """A rename, a transfer, or the name that another had."""
+    """A rename, a transfer, or a name that another repository had."""
     repository = world.repositories[who % 2]
     world.forge.rename(repository, ("c/shop", "a/wiki", "b/shop-2", "a/shop")[what % 4])
 
@@ -132,7 +132,7 @@ def kill(world: ModelWorld, who: int, _: int) -> None:
 
 
 def break_environment(world: ModelWorld, who: int, what: int) -> None:
-    """Something of an environment is lost on the target, whole or so that it only stops answering."""
+    """Something of an environment is lost on the target, completely or so that it only stops responding."""
     names = sorted(world.machine.parts)
     if not names:
         return
@@ -152,7 +152,7 @@ def ignore_health_checks(world: ModelWorld, who: int, what: int) -> None:
 
 
 def cut_state(world: ModelWorld, who: int, what: int) -> None:
-    """A state that cannot be read, until its backup is restored."""
+    """A state that can't be read, until its backup is restored."""
     ref = _pick_stack(world, who)
     if what % 2:
         world.machine.faults.unreadable.clear()
@@ -167,7 +167,7 @@ def cut_tag(world: ModelWorld, who: int, _: int) -> None:
 
 
 def lock(world: ModelWorld, who: int, what: int) -> None:
-    """Of a dead owner, or of one on another host whom nobody can prove dead."""
+    """Of a dead owner, or of one on another host that can't be proven dead."""
     ref = _pick_stack(world, who)
     at_work = {worker.operation.ref for worker in world.machine.workers}
     if ref is None or ref not in world.machine.states or ref in world.machine.locks or ref in at_work:
@@ -177,7 +177,7 @@ def lock(world: ModelWorld, who: int, what: int) -> None:
 
 
 def unlock(world: ModelWorld, _: int, __: int) -> None:
-    """The operator did as the page says."""
+    """The operator followed the documentation."""
     for ref in [ref for ref, lock in world.machine.locks.items() if lock.host == "elsewhere"]:
         del world.machine.locks[ref]
 
@@ -193,7 +193,7 @@ def fail_builds(world: ModelWorld, who: int, what: int) -> None:
 
 
 def slow_operations(world: ModelWorld, who: int, what: int) -> None:
-    """Operations on it take long, or do not end by themselves."""
+    """Operations on it take long, or don't end by themselves."""
     ref = _pick_stack(world, who)
     if what % 4 == 3:
         world.machine.faults.slow.clear()
@@ -203,19 +203,19 @@ def slow_operations(world: ModelWorld, who: int, what: int) -> None:
 
 
 def hide_inventory(world: ModelWorld, _: int, what: int) -> None:
-    """The store cannot be read whole, or the target does not answer."""
+    """The store can't be read completely, or the target doesn't respond."""
     spoilt = world.machine.faults
     spoilt.incomplete, spoilt.target_down = what % 4 in (1, 3), what % 4 in (2, 3)
 
 
 def change_clock(world: ModelWorld, _: int, what: int) -> None:
-    """The clock is put forward or back."""
+    """The clock is set forward or back."""
     world.clock_changed = True
     world.clock_skew += timedelta(minutes=(-90, -20, -5, -1, 1, 5, 15, 0)[what % 8])
 
 
 def duplicate_stack(world: ModelWorld, who: int, _: int) -> None:
-    """A second stack for one pull request, under the project's earlier name; the operator takes it away in the end."""
+    """A second stack for one pull request, under the project's earlier name; the operator removes it in the end."""
     ref = _pick_stack(world, who)
     if ref is None or ref not in world.machine.states or ref not in world.machine.tags:
         return
@@ -226,7 +226,7 @@ def duplicate_stack(world: ModelWorld, who: int, _: int) -> None:
 
 
 def swap_tag(world: ModelWorld, who: int, what: int) -> None:
-    """The tag of one stack lies at another; it is put right in the end."""
+    """The tag of one stack is at another; it is corrected in the end."""
     tags = world.machine.tags
     refs = sorted(tags)
     if len(refs) > 1:
@@ -236,12 +236,12 @@ def swap_tag(world: ModelWorld, who: int, what: int) -> None:
 
 
 def slow_responses(world: ModelWorld, _: int, what: int) -> None:
-    """Whatever is asked answers late."""
+    """Every response is late."""
     world.set_thread_delay((0.01, 0.1, 0.4, 3.0)[what % 4])
 
 
 def check_now(world: ModelWorld, _: int, __: int) -> None:
-    """Not a thing that happens: nothing was broken, so by now everything should be as wanted."""
+    """Not an event: nothing was broken, so by now everything should be as desired."""
     world.problems += invariants.final_problems(world)
 
 
@@ -265,7 +265,7 @@ def pass_time(world: ModelWorld, _: int, what: int) -> None:
 
 
 def pass_minutes(world: ModelWorld, _: int, what: int) -> None:
-    """Not while writes fail: what is refused for ten minutes is given up, and may be half an hour late."""
+    """Not while writes fail: what is rejected for ten minutes is given up, and may be half an hour late."""
     if world.forge.mood in ("writes_refused", "no_writes", "down", "limited"):
         world.forge.mood = HEALTHY
     world.run_for(300.0 * (1 + what % 3))
@@ -283,11 +283,11 @@ STEPS: Mapping[str, tuple[int, Act]] = {
     "twin": (0, duplicate_stack), "swap_tag": (0, swap_tag), "prompt": (0, check_now), "lag": (0, slow_responses),
     "mood": (6, set_forge_mode), "honest": (6, restore_forge), "pass": (14, pass_time), "long_pass": (1, pass_minutes),
 }  # fmt: skip
-"""By kind: how often, in proportion, and what it does."""
+"""By kind: its relative frequency, and what it does."""
 
 
 def take_step(world: ModelWorld, step: Step) -> None:
-    """A webhook comes for one step in two; a moment passes, so that what it set off is under way at the next."""
+    """A webhook arrives for every other step; a moment passes, so that what it triggered is running at the next one."""
     STEPS[step.kind][1](world, step.who, step.what)
     world.record_truth()
     if step.who % 2:

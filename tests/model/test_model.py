@@ -1,7 +1,8 @@
-"""Whatever happens in whatever order, Eph comes right again, and on the way does nothing that must never happen.
+"""Whatever happens in whatever order, Eph converges, and never does on the way what must never happen.
 
-L1, L2 (kills at any step, restarts), L5, L6 (limits, one operation a stack), L7 (lies, failed lookups, mass deletion),
-L8 (locks, half-made ones), L9 (lost parts), P1 (comments that are true), S2 (forks). EPH_MODEL_EXAMPLES makes more.
+L1, L2 (kills at any step, restarts), L5, L6 (limits, one operation per stack), L7 (lies, failed lookups, mass
+deletion), L8 (locks, half-created stacks), L9 (lost parts), P1 (comments that are true), S2 (forks). EPH_MODEL_EXAMPLES
+runs more.
 """
 
 from __future__ import annotations
@@ -94,13 +95,13 @@ def test_regressions_stay_fixed(name: str) -> None:
     assert histories.play(REGRESSIONS[name]) == []
 
 
-def test_every_step_is_taken_by_some_history() -> None:
+def test_every_step_is_used_by_some_history() -> None:
     taken = {step.kind for number in range(300) for step in histories.random_history(1, number)}
     assert taken == {kind for kind, (weight, _) in STEPS.items() if weight}
     assert {*PEOPLE, *FAULTS, "mood", "honest", "pass", "long_pass"} == taken
 
 
-def test_a_seed_repeats_its_history() -> None:
+def test_seed_reproduces_its_history() -> None:
     assert histories.random_history(3, 4) == histories.random_history(3, 4) != histories.random_history(3, 5)
     history = histories.random_history(3, 4)
     assert histories.shrink(history, lambda less: any(step.kind == "open" for step in less)) == [

@@ -1,4 +1,4 @@
-"""Many at once, and for long: the queue in order, and nothing that grows (L6, L2).
+"""Many at once, and for long: the queue stays in order, and nothing grows (L6, L2).
 
 The real loop, executor, readiness, journal and reporter in virtual time (tests/model), with the event log in SQLite.
 """
@@ -30,8 +30,9 @@ def no_logging() -> Iterator[None]:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_two_hundred_labelled_at_once_go_through_in_order_and_see_their_place() -> None:
-    """L6: first come, first made; each that waits sees its place in the view and in its comment, and moves up."""
+def test_two_hundred_labelled_at_once_are_processed_in_order_and_see_their_position() -> None:
+    """L6: first come, first served; each one that waits sees its position in the view and in its comment, and moves
+    up."""
     policy = Policy(max_environments=PULLS, max_per_repository=PULLS, max_concurrent=4)
     with model_world.running_world(policy) as town:
         for _ in range(PULLS):
@@ -75,7 +76,7 @@ def _check_positions_shown(world: ModelWorld) -> None:
 
 @pytest.mark.timeout(300)
 def test_soak_does_not_grow(tmp_path: Path) -> None:
-    """L2: pull requests come and go, builds fail, ephd is killed now and then; after it, all is as it was before."""
+    """L2: pull requests come and go, builds fail, ephd is killed now and then; afterwards, all is as it was before."""
     figures = soak.soak(tmp_path, cycles=400)
     assert figures.cycles >= 400
     assert figures.problems == []

@@ -136,7 +136,7 @@ async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(
     assert verdicts == {
         "good": (SuiteOutcome.PASSED, ""),
         "bad": (SuiteOutcome.FAILED, "exit status 3"),
-        "after": (SuiteOutcome.SKIPPED, "skipped because bad did not pass"),
+        "after": (SuiteOutcome.SKIPPED, "skipped because bad didn't pass"),
         "cannot": (SuiteOutcome.SKIPPED, "no browser here"),
     }
     assert setup.tester.log_lines(REF, "good", 10) == [f"http://shop-1.localhost:8080 good {A} UTC"]

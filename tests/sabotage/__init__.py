@@ -1,6 +1,6 @@
-"""Each guard switched off in turn, in a copy of the code: the harness must see it, or it guards nothing.
+"""Disables each guard in turn in a copy of the code: the tests must detect it, or it guards nothing.
 
-``make sabotage`` runs all. A guard that the model (tests/model) can see is judged by a history that goes right with the
-guard and wrong without it; one that only the real thing has, by a test of the real thing that passes with it and fails
-without. Where a second guard stands behind the first, both runs have the second one off (``beside``).
+``make sabotage`` runs all. A guard that the model (tests/model) covers is tested by a history that succeeds with the
+guard and fails without it; one that exists only in the real components, by a test that passes with it and fails
+without. If a second guard covers the first, both runs disable the second one (``beside``).
 """

@@ -1,4 +1,4 @@
-"""``python -m tests.sabotage``: every guard, one line each; ``--search NAME`` looks for a history that shows one."""
+"""``python -m tests.sabotage``: every guard, one line each; ``--search NAME`` looks for a history that detects one."""
 
 from __future__ import annotations
 

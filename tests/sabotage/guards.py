@@ -1,6 +1,6 @@
-"""The guards: where each stands, how it is switched off, and what shows that it was.
+"""The guards: where each is, how it is disabled, and what detects that.
 
-A patch is a piece of text that must be there exactly once; when the code around it changes, this list must follow.
+A patch is a text that must occur exactly once; when the code around it changes, this list must follow.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``counter`` is what turns from zero without it. ``history`` or ``test`` is the proof; ``expected_output`` is what the failed
-    test says, so that nothing else than the missing guard made it fail."""
+    """``counter`` becomes non-zero without it. ``history`` or ``test`` is the proof; ``expected_output`` is in the
+    failed test's output, so that it failed only because of the missing guard."""
 
     name: str
     counter: str
@@ -42,9 +42,7 @@ ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/co
 
 NO_CONFIRM = Patch(
     DESIRED,
-    "        return Unchanged(\n"
-    '            Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests")\n'
-    "        )",
+    "        return Unchanged(Confirm(environment.ref, environment.key, wording.pull_not_listed(environment.title)))",
     '        return Unwanted("it is not in the list")',
 )
 NO_REPORT_MEMORY = (  # at the start of the process and of each term
@@ -54,7 +52,9 @@ NO_REPORT_MEMORY = (  # at the start of the process and of each term
 ANY_AUTHOR = Patch(
     DESIRED, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
 )
-IGNORE_RUNNING = Patch(DECISIONS, "    if environment.running is not None:  # one lane", "    if False:  # one lane")
+IGNORE_RUNNING = Patch(
+    DECISIONS, "    if environment.running is not None:  # one operation", "    if False:  # one operation"
+)
 
 MODELLED = (
     Guard(
@@ -63,7 +63,7 @@ MODELLED = (
     ),
     Guard(
         "half a list destroys nothing", "lost",
-        (Patch(DESIRED, "    if not repository.complete:  # absence from half", "    if False:  # absence from half"),),
+        (Patch(DESIRED, "    if not repository.complete:  # absence from an incomplete", "    if False:  # absence from an incomplete"),),
         (("open", 1, 0), ("long_pass", 0, 0), ("mood", 0, 2), ("crash", 0, 4), ("pass", 0, 6)), also_disabled=(NO_CONFIRM,),
     ),
     Guard(
@@ -73,7 +73,7 @@ MODELLED = (
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(DESIRED, "{environment.title} does not exist on the Git host\", guarded=True)", "{environment.title} does not exist on the Git host\")"),),
+        (Patch(DESIRED, "wording.pull_not_found(environment.title), guarded=True)", "wording.pull_not_found(environment.title))"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
@@ -83,7 +83,7 @@ MODELLED = (
     ),
     Guard(
         "a build that nobody wants any more is ended", "stuck",
-        (Patch(DECISIONS, "    if makes and isinstance(desired, Unwanted) and not desired.guarded:", "    if False:"),),
+        (Patch(DECISIONS, "    if builds and isinstance(desired, Unwanted) and not desired.guarded:", "    if False:"),),
         (("open", 0, 0), ("drag", 0, 2), ("unlabel", 1, 0), ("pass", 0, 7)),
     ),
     Guard(
@@ -93,13 +93,13 @@ MODELLED = (
     ),
     Guard(
         "the mark of expiry comes before the destroy", "lost",
-        (Patch(DESIRED, "    if over is not None:  # its time is up: first the mark, then the destroy\n        return Unchanged(over)",
+        (Patch(DESIRED, "    if over is not None:  # expired: first the commit status, then the destroy\n        return Unchanged(over)",
                "    if over is not None:\n        return Unwanted(over.reason)"),),
         (("open", 1, 0), *[("long_pass", 0, 2)] * 3),
     ),
     Guard(
         "the same environment is not served by two stacks", "overlaps",
-        (Patch(DECISIONS, "    if (\n        environment.duplicate_of is not None\n    ):", "    if False:"),),
+        (Patch(DECISIONS, "    if environment.duplicate_of is not None:", "    if False:"),),
         (("open", 0, 0), ("pass", 0, 5), ("twin", 0, 0), ("drag", 0, 0), ("drag", 1, 0), ("push", 1, 0), ("pass", 0, 6)),
     ),
     Guard(
@@ -154,12 +154,12 @@ MODELLED = (
     ),
     Guard(
         "what broke off is refreshed before it goes on", "stuck",
-        (Patch("orchestrator/core/planning/repairs.py", " half-done\",\n            refresh=True,", " half-done\","),),
+        (Patch("orchestrator/core/planning/repairs.py", "half_done(record.pending_operations), refresh=True)", "half_done(record.pending_operations))"),),
         (("open", 1, 0), ("pass", 0, 1), ("kill", 0, 0)),
     ),
     Guard(
         "a URL that does not answer is repaired", "lost",
-        (Patch("orchestrator/core/planning/repairs.py", "    if context.now < patient:\n        return None", "    return None"),),
+        (Patch("orchestrator/core/planning/repairs.py", "    if context.now < deadline:\n        return None", "    return None"),),
         (("open", 0, 0), ("pass", 0, 5), ("wreck", 0, 1)),
     ),
     Guard(

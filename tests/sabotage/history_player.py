@@ -1,8 +1,8 @@
-"""Plays histories of the model on a copy of the code, each in a process of its own.
+"""Plays the model's histories on a copy of the code, each in its own process.
 
-``python -P -m tests.sabotage.history_player`` reads one order a line (a folder first on the path, histories) and
-answers with a line of what was wrong in each. It imports what is not ours once, and forks for every order; so the code
-of each order is imported anew, from its folder.
+``python -P -m tests.sabotage.history_player`` reads one request per line (a folder to put first on the path, histories)
+and prints a line with the problems of each. It imports third-party modules once, and forks for every request, so each
+request imports the code from its folder.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class HistoryPlayer:
         self._process = process
 
     def play(self, folder: Path, histories: Sequence[Sequence[StepTuple]]) -> list[list[tuple[str, str]]]:
-        """By history, kind and text of what was wrong."""
+        """By history, kind and text of its problems."""
         found = self._ask({"folder": str(folder), "histories": [list(history) for history in histories]})
         return [[(kind, text) for kind, text in problems] for problems in found]
 
     def search(self, folder: Path, counter: str, most: int) -> list[StepTuple]:
-        """The shortest history by chance that turns the counter; empty when none of so many does."""
+        """The shortest random history that increases the counter; empty if none of that many does."""
         return [tuple(turn) for turn in self._ask({"folder": str(folder), "search": counter, "most": most})]
 
     def _ask(self, order: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A copy of the code with a guard switched off. A patch that does not fit exactly once is an error: it would prove
+"""A copy of the code with a guard disabled. A patch that doesn't match exactly once is an error, because it would prove
 nothing."""
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ PACKAGES = ("orchestrator", "stacks", "programs")
 
 
 class PatchMismatch(Exception):
-    """The text of a patch is not there, or not once."""
+    """The text of a patch doesn't occur, or occurs more than once."""
 
 
 def copy_code(folder: Path, patches: Iterable[Patch]) -> Path:
-    """With the compiled files: what is not patched need not be compiled again."""
+    """Including compiled files, so that unpatched modules aren't compiled again."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package)
     for patch in patches:
@@ -29,7 +29,7 @@ def copy_code(folder: Path, patches: Iterable[Patch]) -> Path:
 
 @contextmanager
 def patched(folder: Path, patches: Sequence[Patch]) -> Iterator[None]:
-    """In a copy, for as long as the block lasts."""
+    """In a copy, while the block lasts."""
     before = {folder / patch.file: (folder / patch.file).read_text() for patch in patches}
     try:
         for patch in patches:
@@ -51,11 +51,11 @@ def apply_patch(folder: Path, patch: Patch) -> None:
 def _write(path: Path, text: str) -> None:
     path.write_text(text)
     for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
-        compiled.unlink()  # its time might be the same second
+        compiled.unlink()  # its mtime might be in the same second
 
 
 def mismatches(patches: Iterable[Patch]) -> list[str]:
-    """What would be wrong with them."""
+    """What doesn't match."""
     wrong = []
     for patch in patches:
         found = (ROOT / patch.file).read_text().count(patch.old)

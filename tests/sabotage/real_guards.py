@@ -1,4 +1,5 @@
-"""Guards that only the real thing has: processes, files, locks, sandboxes, signatures. A test of each shows it."""
+"""Guards that exist only in the real components: processes, files, locks, sandboxes, signatures. A test detects
+each."""
 
 from __future__ import annotations
 

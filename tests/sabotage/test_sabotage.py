@@ -1,4 +1,4 @@
-"""A guard that is switched off is seen: those that the model shows here, the real ones in ``make sabotage``.
+"""A disabled guard is detected: those of the model here, the real ones in ``make sabotage``.
 
 L2, L5, L6, L7, L8, S1, S2, S3, S4, P1: each row's guards, by name.
 """
@@ -47,17 +47,17 @@ def test_disabled_guard_fails_its_test(guard: Guard) -> None:
     assert verification.verify_real(guard) == ""
 
 
-def test_guards_are_many_and_turn_every_figure() -> None:
+def test_there_are_many_guards_and_every_counter_is_used() -> None:
     assert len(ALL) == len(MODELLED) + len(REAL) >= 20
     assert {guard.counter for guard in ALL.values()} == set(history_player.KINDS)
 
 
-def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
+def test_patch_that_does_not_match_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(patched_copy.PatchMismatch, match="0 times"):
         patched_copy.copy_code(tmp_path, [Patch("stacks/backends/pulumi_locks.py", "no such line", "")])
 
 
-def test_a_guard_that_is_not_seen_is_told(player: HistoryPlayer, code_copy: Path) -> None:
+def test_undetected_guard_is_reported(player: HistoryPlayer, code_copy: Path) -> None:
     blind = Guard(
         "none",
         "lost",

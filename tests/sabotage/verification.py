@@ -1,4 +1,4 @@
-"""Whether a guard is seen to be missing: with it all is right, without it its counter is not zero."""
+"""Whether a missing guard is detected: with it all is right, without it its counter isn't zero."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEST_TIMEOUT = 240
 
 
 def control_runs(player: HistoryPlayer, folder: Path, guards: Sequence[Guard]) -> dict[str, list[tuple[str, str]]]:
-    """What is wrong with every guard on; those beside others are switched off with them only."""
+    """The problems with every guard enabled; guards with ``beside`` are run with those disabled."""
     plain = [guard for guard in guards if not guard.also_disabled]
     found = dict(zip((one.name for one in plain), player.play(folder, [one.history for one in plain]), strict=True))
     for guard in guards:
@@ -27,7 +27,7 @@ def control_runs(player: HistoryPlayer, folder: Path, guards: Sequence[Guard]) -
 
 
 def verify_modelled(player: HistoryPlayer, folder: Path, guard: Guard) -> str:
-    """Empty when its counter turns without it, else a sentence."""
+    """Empty if its counter increases without it, otherwise a sentence."""
     broken = _play_patched(player, folder, guard, (*guard.also_disabled, *guard.patches))
     if any(kind == guard.counter for kind, _ in broken):
         return ""
@@ -47,7 +47,7 @@ def search(player: HistoryPlayer, folder: Path, guard: Guard, limit: int) -> lis
 
 
 def verify_real(guard: Guard) -> str:
-    """The test of the real thing fails without the guard, and says why; it passes with it in `make test`."""
+    """The test fails without the guard, and says why; it passes with it in `make test`."""
     with tempfile.TemporaryDirectory(prefix="eph-sabotage-") as folder:
         patched_copy.copy_code(Path(folder), guard.patches)
         done = _run_test(Path(folder), guard.test)
@@ -60,7 +60,7 @@ def verify_real(guard: Guard) -> str:
 
 
 def _run_test(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
-    """The tests are a copy too: pytest puts the folder that it runs in first on the path."""
+    """The tests are copied, too: pytest puts the folder that it runs in first on the path."""
     for name in ("tests", "pyproject.toml"):
         (folder / name).symlink_to(patched_copy.ROOT / name)
     options = ["-p", "no:cacheprovider", "-x", "-q", "-n", "0"]

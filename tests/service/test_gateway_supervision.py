@@ -19,18 +19,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.runtime.server import gateway_process as doors
+from orchestrator.demo.free_ports import free_port
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.server.gateway_process import ExternalGateway, GatewayError, GatewayProcess, GatewaySpec
 from stacks import process_identity
 
 pytestmark = pytest.mark.real
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class GatewayHome:
@@ -181,13 +175,11 @@ def test_stopping_a_gateway_that_never_ran_does_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_externally_supervised_gateway_is_awaited_and_never_stopped(
-    gateway_home: GatewayHome, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_externally_supervised_gateway_is_awaited_and_never_stopped(gateway_home: GatewayHome) -> None:
     """O4: in a pod the gateway has a container of its own."""
-    monkeypatch.setattr(doors, "EXTERNAL_TIMEOUT", 0.1)
     beside = ExternalGateway(
-        GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost")
+        GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost"),
+        timeout=0.1,
     )
     with pytest.raises(GatewayError, match="ephd --gateway"):
         await beside.ensure()

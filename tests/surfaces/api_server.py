@@ -1,4 +1,4 @@
-"""A real uvicorn on a free loopback port, in a thread, ready when the block begins and gone when it ends."""
+"""A real uvicorn on a free loopback port, in a thread, ready when the block begins and stopped when it ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def api_settings(**more: Any) -> ApiSettings:
 
 
 class SwappableDesk:
-    """A desk whose place is taken by another one for each test, behind one server."""
+    """A service that each test replaces by another one, behind one server."""
 
     current: FakeEnvironmentService
 

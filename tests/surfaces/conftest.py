@@ -18,13 +18,13 @@ def desk() -> FakeEnvironmentService:
 
 @pytest.fixture
 def overrides() -> dict[str, object]:
-    """Settings of the API that a test wants otherwise; parametrise it."""
+    """API settings that a test overrides; parametrize it."""
     return {}
 
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[tuple[SwappableDesk, str]]:
-    """One server for all tests that want the usual settings: starting one costs more than most of them."""
+    """One server for all tests with the usual settings, because starting it takes longer than most of them."""
     desk = SwappableDesk()
     with serve(create_app(desk.as_desk(), api_settings())) as address:
         yield desk, address

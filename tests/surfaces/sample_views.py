@@ -1,4 +1,4 @@
-"""An environment in each of its phases, as the plan would describe it."""
+"""An environment in each of its phases, as the planner would describe it."""
 
 from __future__ import annotations
 

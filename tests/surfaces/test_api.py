@@ -1,4 +1,4 @@
-"""The API's contract, on a real server and a desk in memory. Rows: P7 (REST, OpenAPI, paging, events, metrics)."""
+"""The API's contract, with a real server and a service in memory. Rows: P7 (REST, OpenAPI, paging, events, metrics)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_an_environment_is_found_by_any_of_its_names(admin: httpx.Client) -> Non
         assert answer.json()["name"] == NAME
 
 
-def test_an_environment_has_all_that_the_view_has(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_environment_has_everything_that_the_view_has(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     found = admin.get(f"/api/v1/environments/{NAME}").json()
     view = desk.environment(NAME)
     assert found["ref"] == "eph-shop-9ix/pr-42"
@@ -33,7 +33,7 @@ def test_an_environment_has_all_that_the_view_has(admin: httpx.Client, desk: Fak
     assert found["expires_at"].startswith("2026-03-07T12:00:00")
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_pages_have_no_gaps_and_no_repeats(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     for number in range(100, 125):
         desk.put_environment(sample(number))
     seen: list[str] = []
@@ -48,7 +48,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(admin: httpx.Client, desk
     assert len(seen) == len(set(seen)) == 29
 
 
-def test_an_environment_that_goes_between_two_pages_hides_no_other(
+def test_environment_removed_between_two_pages_hides_no_other(
     admin: httpx.Client, desk: FakeEnvironmentService
 ) -> None:
     first = admin.get("/api/v1/environments", params={"limit": 2}).json()
@@ -85,7 +85,7 @@ def test_logs_of_services_and_of_the_operation(admin: httpx.Client, desk: FakeEn
     assert admin.get(base, params={"operation": True}).json()["lines"] == ["pulumi up"]
 
 
-def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_actions_are_recorded_with_the_callers_name(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     assert admin.post(f"/api/v1/environments/{NAME}/up").json()["phase"] == "creating"
     assert admin.post(f"/api/v1/environments/{NAME}/down").status_code == 202
     extended = admin.post(f"/api/v1/environments/{NAME}/extend", json={"seconds": 3600}).json()
@@ -99,9 +99,7 @@ def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk:
     ]
 
 
-def test_sweep_names_leftovers_and_removes_them_only_when_real(
-    admin: httpx.Client, desk: FakeEnvironmentService
-) -> None:
+def test_sweep_lists_orphans_and_removes_them_unless_dry_run(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.orphans = ["The database eph_old belongs to no pull request."]
     assert admin.post("/api/v1/sweep", params={"dry_run": True}).json() == {"dry_run": True, "found": desk.orphans}
     assert len(desk.orphans) == 1
@@ -109,7 +107,7 @@ def test_sweep_names_leftovers_and_removes_them_only_when_real(
     assert desk.orphans == []
 
 
-def test_a_held_plan_is_approved_once(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_held_plan_is_approved_once(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.held_plans.add("abcdef0123")
     assert "abcdef0123" in admin.post("/api/v1/plans/abcdef0123/approve").json()["message"]
     again = admin.post("/api/v1/plans/abcdef0123/approve")
@@ -118,7 +116,7 @@ def test_a_held_plan_is_approved_once(admin: httpx.Client, desk: FakeEnvironment
     assert admin.post("/api/v1/plans/NOT-A-DIGEST/approve").status_code == 422
 
 
-def test_events_after_a_point_and_the_newest(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_events_after_a_position_and_the_newest(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     for number in range(10):
         desk.add_event("environment.ready", f"event {number}", NAME if number % 2 else "")
     page = admin.get("/api/v1/events", params={"after": 3, "limit": 2}).json()
@@ -131,7 +129,7 @@ def test_events_after_a_point_and_the_newest(admin: httpx.Client, desk: FakeEnvi
     assert admin.get("/api/v1/events", params={"after": 10}).json() == {"items": [], "next": 10}
 
 
-def test_what_is_gone_still_has_its_history(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_deleted_environment_still_has_its_history(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.add_event("environment.destroyed", "Gone.", NAME)
     del desk.views["eph-shop-9ix/pr-42"]
     found = admin.get("/api/v1/events", params={"environment": "eph-shop-9ix/pr-42"}).json()["items"]
@@ -157,7 +155,7 @@ def read_stream(client: httpx.Client, path: str, count: int, **headers: str) -> 
     return found
 
 
-def test_log_lines_stream_and_say_when_they_end(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_log_lines_stream_ends_with_an_end_event(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.add_log_lines(NAME, "plain", "two\rparts\nin one: ✓", "data: forged")
     found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 4)
     lines = [json.loads(item["data"])["line"] for item in found if item["event"] == "line"]
@@ -165,14 +163,14 @@ def test_log_lines_stream_and_say_when_they_end(admin: httpx.Client, desk: FakeE
     assert found[-1]["event"] == "end"
 
 
-def test_a_log_stream_ends_when_the_environment_goes(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_log_stream_ends_when_the_environment_is_destroyed(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.add_log_lines(NAME, "last words")
     desk.queue_phases(NAME, Phase.DESTROYED)
     found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 1)
     assert found == [{"event": "end", "data": "{}"}]
 
 
-def test_events_stream_and_go_on_where_a_reader_was(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_event_stream_resumes_where_a_client_was(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     for number in range(3):
         desk.add_event("environment.ready", f"event {number}", NAME)
     assert [item["id"] for item in read_stream(admin, "/api/v1/events/stream", 3)] == ["1", "2", "3"]
@@ -181,7 +179,9 @@ def test_events_stream_and_go_on_where_a_reader_was(admin: httpx.Client, desk: F
 
 
 @pytest.mark.parametrize("overrides", [{"stream_limit": 1}])
-def test_streams_are_bounded_and_a_closed_one_makes_room(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_number_of_streams_is_limited_and_a_closed_one_frees_a_slot(
+    admin: httpx.Client, desk: FakeEnvironmentService
+) -> None:
     desk.add_event("environment.ready", "first", NAME)
     with admin.stream("GET", "/api/v1/events/stream") as first:
         reading = first.iter_lines()
@@ -196,7 +196,7 @@ def test_streams_are_bounded_and_a_closed_one_makes_room(admin: httpx.Client, de
     pytest.fail("the place of a closed stream was never given back")
 
 
-def test_status_says_what_could_not_be_read(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_status_reports_what_could_not_be_read(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.notes = ("demo/shop could not be read: 502.",)
     found = admin.get("/api/v1/status").json()
     assert found["complete"] is False
@@ -224,7 +224,7 @@ def test_metrics_count_environments_by_phase_at_the_scrape(admin: httpx.Client, 
     assert "eph_queue_length 1.0" in scrape()
 
 
-def test_openapi_lists_every_path_and_there_is_no_page_from_a_cdn(admin: httpx.Client) -> None:
+def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Client) -> None:
     document = admin.get("/openapi.json").json()
     assert document["info"]["version"] == "1.2.3"
     assert set(document["paths"]) == {

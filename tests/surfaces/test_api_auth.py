@@ -1,4 +1,4 @@
-"""Who may do what. Row: S1 (tokens hashed at rest, roles)."""
+"""Who can do what. Row: S1 (tokens hashed at rest, roles)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.surfaces.api_server import TOKENS
 
 ROLES = ("nobody", "viewer", "developer", "admin")
 ONE = "/api/v1/environments/shop-gentle-stream-42"
-# What each call needs at least. "" is open to everybody.
+# The minimum role for each call. "" is open to everyone.
 MATRIX = [
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
@@ -54,14 +54,14 @@ def test_the_whole_matrix(as_role: Client, desk: FakeEnvironmentService) -> None
                 assert status == (401 if role == "nobody" else 403), (role, path, status)
 
 
-def test_nothing_is_done_for_those_who_may_not(as_role: Client, desk: FakeEnvironmentService) -> None:
+def test_unauthorized_actions_do_nothing(as_role: Client, desk: FakeEnvironmentService) -> None:
     as_role("nobody").post(f"{ONE}/down")
     as_role("viewer").post(f"{ONE}/down")
     as_role("developer").post("/api/v1/sweep")
     assert desk.calls == []
 
 
-def test_an_unknown_name_is_hidden_from_those_who_may_not_look(as_role: Client) -> None:
+def test_unknown_name_is_hidden_without_permission_to_read(as_role: Client) -> None:
     answer = as_role("nobody").get("/api/v1/environments/none")
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -69,7 +69,7 @@ def test_an_unknown_name_is_hidden_from_those_who_may_not_look(as_role: Client) 
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer", "Basic abc", "Bearer " + "x" * 4000, "é"])
-def test_a_wrong_header_is_nobody(url: str, header: str) -> None:
+def test_invalid_header_is_unauthenticated(url: str, header: str) -> None:
     answer = httpx.get(f"{url}/api/v1/status", headers={b"Authorization": header.encode()}, trust_env=False)
     assert answer.status_code == 401
 
@@ -81,12 +81,12 @@ def test_public_reads_opens_reading_only(as_role: Client) -> None:
     assert nobody.post(f"{ONE}/down").status_code == 401
 
 
-def test_a_token_is_kept_as_its_hash() -> None:
+def test_only_the_hash_of_a_token_is_stored() -> None:
     token = Token.from_secret(TOKENS["admin"], "me", Role.ADMIN)
     assert TOKENS["admin"] not in repr(token)
 
 
-def test_the_local_token_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+def test_local_token_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     first = local_token(tmp_path)
     path = tmp_path / "keys" / "api.token"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -103,7 +103,7 @@ def sign_in(client: httpx.Client, url: str, role: str) -> httpx.Response:
 
 
 class TestBrowser:
-    """The session cookie: made from a token, worth no more than it, and no use to another site."""
+    """The session cookie: created from a token, worth no more than it, and useless to another site."""
 
     def test_signing_in_opens_the_pages(self, as_role: Client, url: str) -> None:
         browser = as_role("nobody")
@@ -117,12 +117,12 @@ class TestBrowser:
         assert "shop-gentle-stream-42" in browser.get("/").text
         assert browser.get("/api/v1/status").status_code == 200
 
-    def test_a_link_with_a_token_leaves_it_out_of_the_address(self, as_role: Client) -> None:
+    def test_link_with_a_token_removes_it_from_the_address(self, as_role: Client) -> None:
         answer = as_role("nobody").get("/", params={"token": TOKENS["admin"]})
         assert answer.status_code == 303
         assert answer.headers["location"] == "/"
 
-    def test_a_wrong_token_is_told(self, as_role: Client, url: str) -> None:
+    def test_wrong_token_is_reported(self, as_role: Client, url: str) -> None:
         answer = as_role("nobody").post("/login", data={"token": "nope"}, headers={"Origin": url})
         assert answer.status_code == 401
         assert "Invalid token" in answer.text
@@ -146,21 +146,21 @@ class TestBrowser:
             assert browser.post(path, headers=sent).status_code == 403, path
         assert desk.calls == []
 
-    def test_our_own_page_can(self, as_role: Client, url: str, desk: FakeEnvironmentService) -> None:
+    def test_our_own_page_can_use_the_cookie(self, as_role: Client, url: str, desk: FakeEnvironmentService) -> None:
         browser = as_role("nobody")
         sign_in(browser, url, "developer")
         answer = browser.post("/e/shop-gentle-stream-42/down", headers={"Origin": url, "Sec-Fetch-Site": "same-origin"})
         assert answer.status_code == 303
         assert desk.calls == [("down", "shop-gentle-stream-42", "developer-name")]
 
-    def test_a_viewer_sees_no_buttons_and_gets_403(self, as_role: Client, url: str) -> None:
+    def test_viewer_sees_no_buttons_and_gets_403(self, as_role: Client, url: str) -> None:
         browser = as_role("nobody")
         sign_in(browser, url, "viewer")
         assert "Take down" not in browser.get("/e/shop-gentle-stream-42").text
         answer = browser.post("/e/shop-gentle-stream-42/down", headers={"Origin": url})
         assert answer.status_code == 403
 
-    def test_a_tampered_or_expired_cookie_is_nobody(self, as_role: Client, url: str) -> None:
+    def test_tampered_or_expired_cookie_is_unauthenticated(self, as_role: Client, url: str) -> None:
         browser = as_role("nobody")
         sign_in(browser, url, "viewer")
         until, digest, signature = browser.cookies["eph_session"].split(".")

@@ -1,4 +1,4 @@
-"""The pages for people. Rows: P6 (environments, timeline, logs, queue), S3 (what a pull request says is untrusted)."""
+"""Web pages for people. Rows: P6 (environments, timeline, logs, queue), S3 (a pull request's text is untrusted)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 NASTY = "<script>alert(1)</script>"
 
 
-def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_list_shows_the_state_of_everything(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     failure = FailureView("9" * 40, "build", "The command 'make' ended with 2.", ("no rule",), START, 2, None)
     desk.put_environment(replace(sample(9, Phase.FAILED), failure=failure))
     desk.put_environment(replace(sample(3, Phase.QUEUED, "demo/api"), queue_position=2))
@@ -46,7 +46,7 @@ def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: 
     assert admin.get("/e/eph-shop-9ix/pr-42").status_code == 200
 
 
-def test_pods_and_their_events_are_on_the_page_and_a_silent_target_hides_nothing_else(
+def test_pods_and_events_are_on_the_page_and_a_failing_target_hides_nothing_else(
     admin: httpx.Client, desk: FakeEnvironmentService
 ) -> None:
     pod = ProcessInfo("web-1", "web", "failing", f"exit status 3 {NASTY}", 2, START, "shop:1")
@@ -60,26 +60,26 @@ def test_pods_and_their_events_are_on_the_page_and_a_silent_target_hides_nothing
     assert "has the label preview" in admin.get("/e/shop-gentle-stream-42").text
 
 
-def test_asking_twice_before_it_goes(admin: httpx.Client) -> None:
+def test_destroy_asks_for_confirmation(admin: httpx.Client) -> None:
     text = admin.get("/e/shop-gentle-stream-42", params={"confirm": 1}).text
     assert "Destroy</button>" in text
     assert 'http-equiv="refresh"' not in text
 
 
-def test_a_refusal_is_shown_on_the_page(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_rejection_is_shown_on_the_page(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.refusal = "It is being destroyed."
     answer = admin.post("/e/shop-gentle-stream-42/up")
     assert answer.status_code == 409
     assert "It is being destroyed." in answer.text
 
 
-def test_a_name_that_is_not_there_suggests_one(admin: httpx.Client) -> None:
+def test_unknown_name_suggests_one(admin: httpx.Client) -> None:
     answer = admin.get("/e/shop-gentle-stream-4")
     assert answer.status_code == 404
     assert "shop-gentle-stream-42" in answer.text
 
 
-def test_what_a_pull_request_says_stays_text(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_text_of_a_pull_request_stays_text(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     nasty = replace(
         sample(42),
         title=NASTY,
@@ -101,7 +101,7 @@ def test_what_a_pull_request_says_stays_text(admin: httpx.Client, desk: FakeEnvi
         assert 'href="javascript' not in text, path
 
 
-def test_every_answer_forbids_scripts_and_framing(admin: httpx.Client) -> None:
+def test_every_response_forbids_scripts_and_framing(admin: httpx.Client) -> None:
     for path in ("/", "/style.css", "/api/v1/status", "/api/v1/nothing", "/healthz"):
         headers = admin.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
@@ -111,7 +111,7 @@ def test_every_answer_forbids_scripts_and_framing(admin: httpx.Client) -> None:
         assert "noindex" in headers["x-robots-tag"]
 
 
-def test_suites_of_tests_have_a_table(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P4
+def test_suites_have_a_table(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P4
     failed = SuiteView(
         "browser", "browser", SuiteState.FAILED, seconds=9.0, detail="exit status 1", tail=(NASTY,),
         report=JUnitReport(3, 1, 1, 0, (NASTY,)),

@@ -39,7 +39,7 @@ def detail(answer: httpx.Response, status: int) -> dict[str, str]:
     return dict(body["error"])
 
 
-def test_an_unknown_name_gives_the_nearest_ones(admin: httpx.Client) -> None:
+def test_unknown_name_suggests_the_nearest_ones(admin: httpx.Client) -> None:
     error = detail(admin.get("/api/v1/environments/shop-gentle-steam-42"), 404)
     assert error["code"] == "not_found"
     assert "shop-gentle-stream-42" in error["hint"]
@@ -51,7 +51,7 @@ def test_an_unknown_name_gives_the_nearest_ones(admin: httpx.Client) -> None:
         assert detail(admin.post(f"/api/v1/environments/none/{path}"), 404)["code"] == "not_found"
 
 
-def test_a_refusal_is_409_with_the_reason(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_rejection_is_409_with_the_reason(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.refusal = "It is being destroyed; wait until that is done."
     error = detail(admin.post("/api/v1/environments/demo%2Fshop%2342/up"), 409)
     assert error == {"code": "refused", "message": desk.refusal, "hint": ""}
@@ -71,12 +71,12 @@ def test_a_refusal_is_409_with_the_reason(admin: httpx.Client, desk: FakeEnviron
         "/api/v1/environments/" + "x" * 301,
     ],
 )
-def test_what_is_not_valid_is_422_in_the_same_shape(admin: httpx.Client, path: str) -> None:
+def test_invalid_input_is_422_in_the_same_shape(admin: httpx.Client, path: str) -> None:
     assert detail(admin.get(path), 422)["code"] == "invalid"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"seconds": 0}', b'{"seconds": "x"}', b"[" * 10000])
-def test_a_wrong_body_is_422(admin: httpx.Client, body: bytes) -> None:
+def test_invalid_body_is_422(admin: httpx.Client, body: bytes) -> None:
     answer = admin.post(
         "/api/v1/environments/shop-gentle-stream-42/extend",
         content=body,
@@ -90,16 +90,14 @@ def test_unknown_paths_and_methods(admin: httpx.Client) -> None:
     assert detail(admin.delete("/api/v1/status"), 405)["code"] == "method_not_allowed"
 
 
-def test_a_bug_inside_is_500_and_tells_the_caller_nothing_of_it(
-    admin: httpx.Client, desk: FakeEnvironmentService
-) -> None:
+def test_internal_error_is_500_and_reveals_nothing(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.status_error = RuntimeError("postgresql://user:hunter2@db")
     answer = admin.get("/api/v1/status")
     assert detail(answer, 500)["code"] == "internal"
     assert "hunter2" not in answer.text
 
 
-def test_a_body_that_is_too_large_is_413_declared_or_not(admin: httpx.Client) -> None:
+def test_too_large_body_is_413_declared_or_not(admin: httpx.Client) -> None:
     path = "/api/v1/environments/shop-gentle-stream-42/extend"
     assert detail(admin.post(path, content=b"x" * 70_000), 413)["code"] == "too_large"
 
@@ -112,28 +110,28 @@ def test_a_body_that_is_too_large_is_413_declared_or_not(admin: httpx.Client) ->
 
 @pytest.mark.parametrize("overrides", [{"webhook": check}])
 class TestWebhooks:
-    """L1: a webhook only wakes; S1: it is verified."""
+    """L1: a webhook only triggers a cycle; S1: it is verified."""
 
-    def test_a_signed_one_is_taken_without_a_token(self, url: str) -> None:
+    def test_signed_webhook_is_accepted_without_a_token(self, url: str) -> None:
         SEEN.clear()
         body = b'{"action": "labeled"}'
         answer = httpx.post(f"{url}/api/v1/webhooks/github", content=body, headers=sign(body), trust_env=False)
         assert answer.status_code == 202
         assert SEEN == ["pull_request"]
 
-    def test_a_forged_one_is_401(self, url: str) -> None:
+    def test_forged_webhook_is_401(self, url: str) -> None:
         SEEN.clear()
         for headers in (sign(b"another body"), {"X-GitHub-Event": "push"}):
             answer = httpx.post(f"{url}/api/v1/webhooks/github", content=b"{}", headers=headers, trust_env=False)
             assert detail(answer, 401)["code"] == "unauthorised"
         assert SEEN == []
 
-    def test_one_megabyte_is_taken_and_more_is_not(self, url: str) -> None:
+    def test_one_megabyte_is_accepted_and_more_is_not(self, url: str) -> None:
         for size, status in ((1024 * 1024, 202), (1024 * 1024 + 1, 413)):
             body = b"x" * size
             answer = httpx.post(f"{url}/api/v1/webhooks/github", content=body, headers=sign(body), trust_env=False)
             assert answer.status_code == status
 
 
-def test_without_a_secret_there_is_no_webhook(admin: httpx.Client) -> None:
+def test_without_a_secret_there_are_no_webhooks(admin: httpx.Client) -> None:
     assert "webhook secret" in detail(admin.post("/api/v1/webhooks/github", content=b"{}"), 404)["hint"]

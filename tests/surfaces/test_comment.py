@@ -1,7 +1,7 @@
-"""The comment and the check on a pull request: what they say in each phase, and what nobody can make them say.
+"""The comment and the check on a pull request: their text in each phase, and that untrusted text can't change it.
 
-Proves P1 and P2 (text), and S3: nothing that a pull request's author writes is Markdown, HTML, a mention, a
-reference or a link in our name. `EPH_SNAPSHOTS=write pytest tests/surfaces/test_comment.py` writes the texts anew.
+Proves P1 and P2 (text), and S3: nothing that a pull request's author writes becomes Markdown, HTML, a mention, a
+reference or a link in our name. `EPH_SNAPSHOTS=write pytest tests/surfaces/test_comment.py` rewrites the snapshots.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ words = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60), st.text("`~@#<
 
 
 @pytest.mark.parametrize("name", VIEWS_BY_NAME)
-def test_each_phase_reads_as_committed(name: str) -> None:
+def test_each_phase_matches_its_snapshot(name: str) -> None:
     """P1, P2: change a text, look at the difference, commit it."""
     check = check_runs.report(VIEWS_BY_NAME[name], NOW)
     text = (
@@ -65,8 +65,8 @@ def test_each_phase_reads_as_committed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REPLIES)
-def test_each_answer_reads_as_committed(name: str) -> None:
-    """P8: within our one comment, and alone where there is no environment."""
+def test_each_reply_matches_its_snapshot(name: str) -> None:
+    """P8: within our one comment, and alone if there is no environment."""
     alone = comment.render_reply_only(keys.pull_request(1296269, 42), REPLIES[name])
     assert_matches_snapshot(
         f"reply_{name}", f"{comment.render(BASE, NOW, REPLIES[name])}\n=== without environment\n{alone}"
@@ -93,15 +93,15 @@ def test_every_phase_has_a_text() -> None:
     assert {path.stem for path in SNAPSHOTS.iterdir()} == {*VIEWS_BY_NAME, *(f"reply_{name}" for name in REPLIES)}
 
 
-def test_the_marker_names_the_pull_request_by_number() -> None:
+def test_marker_identifies_the_pull_request_by_number() -> None:
     assert comment.marker(keys.pull_request(1296269, 42)) == "<!-- eph:1296269/42 -->"
     assert comment.render(BASE, NOW).count("<!--") == 1
     assert "<!--" not in comment.render(replace(BASE, key=None), NOW)
 
 
 @pytest.mark.parametrize("name", VIEWS_BY_NAME)
-def test_time_that_passes_changes_nothing_by_itself(name: str) -> None:
-    """P1: edited only when something changed; the one warning before the end comes once."""
+def test_passing_time_changes_nothing(name: str) -> None:
+    """P1: edited only if something changed; the one warning before expiry comes once."""
     texts = {comment.render(VIEWS_BY_NAME[name], NOW + timedelta(seconds=30 * cycle)) for cycle in range(200)}
     assert len(texts) == 1
 
@@ -132,19 +132,19 @@ def tokens(text: str) -> list[Token]:
 
 
 def shape(found: list[Token]) -> list[str]:
-    """What a reader makes of a text, but for the words; blank reasons leave an empty paragraph out."""
+    """A text's structure without its words; empty reasons omit a paragraph."""
     return [token.type for token in found if token.type not in ("text", "softbreak")]
 
 
 @functools.cache
 def harmless_shape(verbatim: bool) -> list[str]:
-    """What the same comment is made of, when all its words are harmless."""
+    """The structure of the same comment if all its text is harmless."""
     return shape(tokens(comment.render(tainted("words"), NOW, tainted_reply("words", verbatim))))
 
 
 @given(words.filter(lambda each: bool(markdown.plain(each))), st.booleans())
 @settings(max_examples=60)
-def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool) -> None:
+def test_untrusted_text_does_not_change_the_structure(words: str, verbatim: bool) -> None:
     """S3."""
     found = tokens(comment.render(tainted(words), NOW, tainted_reply(words, verbatim)))
     assert shape(found) == harmless_shape(verbatim)
@@ -154,8 +154,8 @@ def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool)
 
 @given(words, st.booleans())
 @settings(max_examples=60)
-def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words: str, verbatim: bool) -> None:
-    """S3: read as a Git host does, Markdown first, then what looks like a reference in the text that came out."""
+def test_untrusted_text_becomes_no_link_mention_or_image(words: str, verbatim: bool) -> None:
+    """S3: processed like a Git host does: Markdown first, then references in the resulting text."""
     reply = tainted_reply(words, verbatim)
     for rendered in (
         comment.render(tainted(words), NOW, reply),
@@ -173,8 +173,8 @@ def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words
 
 @given(words)
 @settings(max_examples=80)
-def test_titles_and_descriptions_are_one_line_of_a_bounded_length(words: str) -> None:
-    """P2, S3: those are shown as they are, so that nothing but their length and their lines can be wrong."""
+def test_titles_and_descriptions_are_one_line_of_limited_length(words: str) -> None:
+    """P2, S3: they are shown unchanged, so only their length and line breaks matter."""
     assume(words != IMAGE_STEP)  # a commit without images has no deployment
     report, deployment = check_runs.report(tainted(words), NOW), deployment_states.report(tainted(words))
     assert deployment is not None
@@ -186,8 +186,8 @@ def test_titles_and_descriptions_are_one_line_of_a_bounded_length(words: str) ->
 
 @given(words)
 @settings(max_examples=150)
-def test_prose_has_nothing_for_the_second_reading(words: str) -> None:
-    """S3: Git hosts look for mentions, references and bare links in the text that Markdown left."""
+def test_prose_contains_nothing_for_the_second_pass(words: str) -> None:
+    """S3: Git hosts look for mentions, references and bare links in the text that Markdown produced."""
     seen = "".join(token.content for token in tokens(markdown.text(words)) if token.type == "text")
     assert not re.search(r"@\w|#\w|\w://|www\.|gh-\d", seen, re.IGNORECASE)
     assert seen.replace(markdown.INVISIBLE, "") == markdown.plain(words).replace(markdown.INVISIBLE, "")
@@ -197,7 +197,7 @@ def test_prose_has_nothing_for_the_second_reading(words: str) -> None:
 @example("`")
 @example("``a``")
 @settings(max_examples=150)
-def test_a_code_span_holds_what_it_was_given(words: str) -> None:
+def test_code_span_contains_its_text(words: str) -> None:
     found = tokens(f"a {markdown.code(words)} b")
     spans = [token.content for token in found if token.type == "code_inline"]
     assert spans == [markdown.plain(words) or "-"]
@@ -217,8 +217,8 @@ def test_only_web_addresses_become_links(url: str) -> None:
     assert not [token for token in tokens(markdown.link(url)) if token.type == "link_open"]
 
 
-def test_what_is_long_is_cut() -> None:
-    """A comment has 65,536 characters; the worst view fits."""
+def test_long_text_is_truncated() -> None:
+    """A comment can have 65,536 characters; the longest view fits."""
     long = "`@" * 50_000
     worst = replace(tainted(long), problems=(long,) * 500)
     rendered = comment.render(worst, NOW)
@@ -227,11 +227,11 @@ def test_what_is_long_is_cut() -> None:
     assert len(check_runs.report(worst, NOW).title) <= 120
 
 
-def test_control_characters_are_gone() -> None:
+def test_control_characters_are_removed() -> None:
     assert markdown.fence(("\x1b[31mred\x1b[0m\x00 \u202eabc", "a\rb")) == "```text\nred abc\na\nb\n```"
 
 
-def test_a_check_is_green_only_for_the_commit_that_answers() -> None:
+def test_check_is_green_only_for_the_live_commit() -> None:
     """P2, pitfall 9."""
     assert check_runs.report(BASE, NOW).conclusion is Conclusion.SUCCESS
     older = replace(BASE, commit=OLD, wanted_commit=NEW)
@@ -239,13 +239,13 @@ def test_a_check_is_green_only_for_the_commit_that_answers() -> None:
     assert check_runs.commit_of(older) == NEW
 
 
-def test_a_wrong_file_is_a_failure_and_a_fork_is_not() -> None:
+def test_invalid_file_is_a_failure_and_a_fork_is_not() -> None:
     assert check_runs.report(VIEWS_BY_NAME["refused"], NOW).conclusion is Conclusion.FAILURE
     assert check_runs.report(view(Phase.REFUSED, problems=()), NOW).conclusion is Conclusion.NEUTRAL
 
 
-def test_an_older_build_that_still_answers_is_linked() -> None:
-    """P1: what failed, and that the URL goes on."""
+def test_older_build_that_is_still_live_is_linked() -> None:
+    """P1: what failed, and that the URL still works."""
     rendered = comment.render(VIEWS_BY_NAME["failed_update"], NOW)
     assert rendered.startswith("### 🔴 Failed: [")
     assert f"`{OLD[:7]}` is still live" in rendered

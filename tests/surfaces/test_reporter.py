@@ -1,4 +1,5 @@
-"""The reporter against a small Git host: what pull requests show after each cycle. Proves P1 (one comment, paced)."""
+"""The reporter with a small Git host: what pull requests show after each cycle. Proves P1 (one comment,
+rate-limited)."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ REPOSITORY = Repository(1296269, "acme/shop", "http://git.test/acme/shop.git", "
 
 @dataclass
 class FakeHost:
-    """Keeps what it is told. ``broken`` raises for a pull request, ``broken_checks`` for every check."""
+    """Stores what it receives. ``broken`` raises for a pull request, ``broken_checks`` for every check."""
 
     comments: dict[int, str] = field(default_factory=dict)
     checks: dict[str, CheckReport] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class FakeHost:
 
 
 class ReporterSetup:
-    """``cycle`` lets time pass and reports; ``headline`` is the first line that a pull request's readers see."""
+    """``cycle`` advances the time and reports; ``headline`` is the first line of a pull request's comment."""
 
     def __init__(self) -> None:
         self.host = FakeHost()
@@ -97,7 +98,7 @@ def pull(name: str, number: int = 42) -> EnvironmentView:
     return replace(VIEWS_BY_NAME[name], key=keys.pull_request(REPOSITORY.id, number))
 
 
-def test_a_pull_request_shows_every_state_it_comes_to() -> None:
+def test_pull_request_shows_every_state() -> None:
     story = ReporterSetup()
     for name, words in (("creating", "Creating"), ("starting", "Starting"), ("ready", "Ready")):
         assert story.cycle(pull(name), seconds=30) == []
@@ -106,7 +107,7 @@ def test_a_pull_request_shows_every_state_it_comes_to() -> None:
     assert story.host.writes["comment"] == 3
 
 
-def test_what_did_not_change_is_not_even_asked_for() -> None:
+def test_unchanged_state_causes_no_request() -> None:
     story = ReporterSetup()
     for _ in range(50):
         story.cycle(pull("ready"), seconds=30)
@@ -124,7 +125,7 @@ def test_changes_in_quick_succession_are_one_write() -> None:
     assert "Position **1** in the queue" in story.host.comments[42]
 
 
-def test_a_final_state_is_told_at_once() -> None:
+def test_final_state_is_reported_immediately() -> None:
     story = ReporterSetup()
     story.cycle(pull("creating"))
     story.cycle(pull("failed_first"), seconds=0.1)
@@ -140,7 +141,7 @@ def test_a_restart_rewrites_nothing() -> None:
 
 
 def test_one_broken_pull_request_does_not_stop_the_others() -> None:
-    """Pitfall 5, for reports: even an error of a kind that nobody expected."""
+    """Pitfall 5, for reports: even an unexpected kind of error."""
     story = ReporterSetup()
     story.host.broken = {1: ForgeUnavailable("the answer was 502"), 2: KeyError("node_id")}
     sentences = story.cycle(pull("ready", 1), pull("ready", 2), pull("ready", 3))
@@ -149,7 +150,7 @@ def test_one_broken_pull_request_does_not_stop_the_others() -> None:
     assert "the answer was 502" in sentences[0]
 
 
-def test_what_failed_is_tried_again_with_backoff() -> None:
+def test_failure_is_retried_with_backoff() -> None:
     story = ReporterSetup()
     story.host.broken = {42: ForgeUnavailable("the answer was 502")}
     for _ in range(600):
@@ -160,7 +161,7 @@ def test_what_failed_is_tried_again_with_backoff() -> None:
     assert story.headline().endswith("Ready")
 
 
-def test_a_git_host_that_says_when_to_come_back_is_obeyed_by_all() -> None:
+def test_retry_after_is_obeyed_by_all_reports() -> None:
     story = ReporterSetup()
     story.host.broken = {1: ForgeUnavailable("rate limit", retry_after=60)}
     assert len(story.cycle(pull("ready", 1), pull("ready", 2))) == 1
@@ -172,7 +173,7 @@ def test_a_git_host_that_says_when_to_come_back_is_obeyed_by_all() -> None:
     assert set(story.host.comments) == {1, 2}
 
 
-def test_a_token_that_may_not_write_checks_still_keeps_the_comment_true() -> None:
+def test_token_without_permission_for_checks_still_updates_the_comment() -> None:
     story = ReporterSetup()
     story.host.broken_checks = ForgeRefused("the token may not write checks; give it checks: write")
     (sentence,) = story.cycle(pull("creating"))
@@ -181,7 +182,7 @@ def test_a_token_that_may_not_write_checks_still_keeps_the_comment_true() -> Non
     assert story.headline().endswith("Ready")
 
 
-def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
+def test_check_of_a_superseded_commit_is_completed() -> None:
     """Pitfall 9: every report names its commit, and none is left in progress."""
     story = ReporterSetup()
     story.cycle(replace(pull("creating"), wanted_commit=OLD))
@@ -191,8 +192,8 @@ def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
     assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
 
 
-def test_pull_requests_of_one_commit_share_its_check_and_the_one_that_runs_speaks() -> None:
-    """P2; found by chaos: a push to one of them said 'neutral' over the other's commit, for ever."""
+def test_pull_requests_of_one_commit_share_its_check_and_the_live_one_owns_it() -> None:
+    """P2; found by chaos: a push to one of them set the other commit's check to 'neutral' forever."""
     story = ReporterSetup()
     first = replace(pull("creating", 1), wanted_commit=OLD, commit=OLD)
     second = replace(pull("ready", 2), wanted_commit=OLD, commit=OLD)
@@ -203,8 +204,8 @@ def test_pull_requests_of_one_commit_share_its_check_and_the_one_that_runs_speak
     assert story.host.checks[NEW].conclusion is Conclusion.SUCCESS
 
 
-def test_the_end_of_one_does_not_cover_what_the_other_says_of_their_commit() -> None:
-    """P2: whatever either is told last, before its record goes or after."""
+def test_end_of_one_does_not_hide_the_others_check() -> None:
+    """P2: whichever is reported last, before its record is removed or after."""
     story = ReporterSetup()
     story.cycle(pull("ready", 1), pull("ready", 2))
     gone = replace(pull("ready", 1), phase=Phase.DESTROYED)
@@ -217,7 +218,7 @@ def test_the_end_of_one_does_not_cover_what_the_other_says_of_their_commit() -> 
     assert story.host.checks[NEW].conclusion is Conclusion.NEUTRAL
 
 
-def test_the_check_that_an_earlier_life_left_turning_stops_too() -> None:
+def test_check_left_in_progress_before_a_restart_is_completed() -> None:
     """Pitfall 9, L2."""
     story = ReporterSetup()
     story.cycle(replace(pull("creating"), wanted_commit=OLD))
@@ -228,8 +229,8 @@ def test_the_check_that_an_earlier_life_left_turning_stops_too() -> None:
     assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
 
 
-def test_the_end_is_told_before_the_record_goes() -> None:
-    """Design: reports are turned to destroyed first; what may work later is asked for again, a refusal is not."""
+def test_end_is_reported_before_the_record_is_removed() -> None:
+    """Design: reports say destroyed first; temporary errors are retried, rejections are not."""
     story = ReporterSetup()
     repositories = {REPOSITORY.id: REPOSITORY}
     story.host.broken = {42: ForgeUnavailable("the answer was 502")}
@@ -250,7 +251,7 @@ def test_without_a_pull_request_or_its_repository_nothing_is_written() -> None:
     assert story.host.writes == {}
 
 
-def test_an_environment_without_any_commit_has_a_comment_only() -> None:
+def test_environment_without_a_commit_has_only_a_comment() -> None:
     story = ReporterSetup()
     story.cycle(replace(BASE, phase=Phase.DESTROYED, commit="", wanted_commit=""))
     assert comment.marker(keys.pull_request(REPOSITORY.id, 42)) in story.host.comments[42]
@@ -260,8 +261,8 @@ def test_an_environment_without_any_commit_has_a_comment_only() -> None:
 ENVIRONMENT = BASE.name
 
 
-def test_a_deployment_says_what_became_of_its_commit() -> None:
-    """P2: in progress, made, failed, and gone with the environment."""
+def test_deployment_shows_the_state_of_its_commit() -> None:
+    """P2: in progress, succeeded, failed, and gone with the environment."""
     story = ReporterSetup()
     for name, state in (
         ("creating", DeploymentState.IN_PROGRESS),
@@ -275,7 +276,7 @@ def test_a_deployment_says_what_became_of_its_commit() -> None:
     assert story.host.deployments == {}
 
 
-def test_a_failed_commit_is_red_though_the_older_one_still_answers() -> None:
+def test_failed_commit_is_red_although_the_older_one_is_live() -> None:
     """Pitfall 9: each report names its commit, and none is green for another."""
     story = ReporterSetup()
     story.cycle(pull("failed_update"))
@@ -284,14 +285,14 @@ def test_a_failed_commit_is_red_though_the_older_one_still_answers() -> None:
     assert story.host.checks[NEW].conclusion is Conclusion.FAILURE
 
 
-def test_what_waits_or_was_refused_deploys_nothing() -> None:
+def test_waiting_and_rejected_environments_deploy_nothing() -> None:
     story = ReporterSetup()
     story.cycle(*(pull(name, number) for number, name in enumerate(("queued", "waiting_checks", "refused", "held"))))
     assert story.host.writes["deployment"] == 0
 
 
-def test_what_is_refused_while_it_is_made_is_in_progress_no_more() -> None:
-    """P2. Found by ``make chaos``: a draft, say, whose creation was interrupted; nothing else ever said so."""
+def test_rejection_during_creation_ends_the_progress() -> None:
+    """P2. Found by ``make chaos``: for example a draft whose creation was interrupted; nothing else reported it."""
     story = ReporterSetup()
     story.cycle(pull("creating"))
     assert story.host.deployments
@@ -299,8 +300,8 @@ def test_what_is_refused_while_it_is_made_is_in_progress_no_more() -> None:
     assert story.host.deployments == {}
 
 
-def test_a_host_without_deployments_is_told_of_once_and_stops_nothing() -> None:
-    """P2: nor does it keep an environment from being cleaned up."""
+def test_host_without_deployments_is_reported_once_and_stops_nothing() -> None:
+    """P2: it doesn't keep an environment from being cleaned up either."""
     story = ReporterSetup()
     story.host.broken_deployments = ForgeUnsupported("this Git host has no deployments")
     sentences = story.cycle(pull("creating", 1), pull("ready", 2))
@@ -314,8 +315,8 @@ def test_a_host_without_deployments_is_told_of_once_and_stops_nothing() -> None:
     assert story.host.writes["deployment"] == 2
 
 
-def test_what_was_forbidden_for_a_moment_is_not_untrue_for_an_hour() -> None:
-    """P2: and what stays forbidden is asked for ever more seldom."""
+def test_briefly_forbidden_report_is_not_wrong_for_an_hour() -> None:
+    """P2: and a permanently forbidden one is tried less and less often."""
     story = ReporterSetup()
     story.host.broken_deployments = ForgeForbidden("403 just now")
     story.cycle(pull("creating"), seconds=30)
@@ -329,8 +330,8 @@ def test_what_was_forbidden_for_a_moment_is_not_untrue_for_an_hour() -> None:
     assert 8 <= story.host.writes["deployment"] - before <= 11
 
 
-def test_what_was_deployed_is_cleaned_up_though_deployments_were_forbidden_a_while() -> None:
-    """P2: one 403 that passes must not leave an environment for ever."""
+def test_deployments_are_cleaned_up_although_they_were_forbidden_for_a_while() -> None:
+    """P2: a temporary 403 must not leave an environment forever."""
     story = ReporterSetup()
     repositories = {REPOSITORY.id: REPOSITORY}
     story.cycle(pull("ready"))
@@ -344,8 +345,8 @@ def test_what_was_deployed_is_cleaned_up_though_deployments_were_forbidden_a_whi
     assert story.reporter.is_delivered(pull("destroyed"), repositories) is True
 
 
-def test_a_deployment_that_can_never_be_retired_does_not_stop_the_cleaning() -> None:
-    """P2, L7: for some minutes it waits, then the environment goes, and the retiring is tried on."""
+def test_deployment_that_cannot_be_retired_does_not_stop_the_cleanup() -> None:
+    """P2, L7: it waits for some minutes, then the environment is removed, and retiring is retried."""
     story = ReporterSetup()
     story.host.broken_deployments = ForgeUnavailable("the answer was 502")
     tries = 0
@@ -357,8 +358,8 @@ def test_a_deployment_that_can_never_be_retired_does_not_stop_the_cleaning() -> 
     assert story.reporter.is_delivered(pull("destroyed"), {REPOSITORY.id: REPOSITORY}) is False
 
 
-def test_what_has_to_stay_on_the_git_host_is_said_once() -> None:
-    """Pitfall 2: environments that leak are at least told of."""
+def test_what_has_to_stay_on_the_git_host_is_reported_once() -> None:
+    """Pitfall 2: environments that leak are at least reported."""
     story = ReporterSetup()
     story.host.undeletable = "environments stay"
     assert story.cycle(pull("destroyed", 1)) == ["acme/shop: environments stay"]

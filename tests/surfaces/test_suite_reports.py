@@ -1,4 +1,4 @@
-"""Results of tests in the comment and the check: P4, P2, S3."""
+"""Test results in the comment and the check: P4, P2, S3."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ready(*tests: SuiteView) -> EnvironmentView:
     return replace(sample(42), tests=tests)
 
 
-def test_a_table_of_suites_with_counts_names_and_last_lines() -> None:
+def test_table_of_suites_has_counts_names_and_last_lines() -> None:
     body = comment.render(ready(PASSED, FAILED, replace(RUNS, blocking=False)), START)
     assert "**Tests against the URL**" in body
     assert "| suite | result | seconds | cases | failed | errors | skipped |" in body
@@ -40,7 +40,7 @@ def test_a_table_of_suites_with_counts_names_and_last_lines() -> None:
     assert "`eph logs shop-gentle-stream-42 --suite browser`" in body
 
 
-def test_nothing_that_a_suite_says_is_markup_or_a_mention() -> None:
+def test_output_of_a_suite_is_neither_markup_nor_a_mention() -> None:
     body = suite_table.section(ready(FAILED))
     assert "@ann" not in body
     assert "<b>" not in body
@@ -54,7 +54,7 @@ def test_without_reports_there_are_no_counts_and_without_suites_no_table() -> No
     assert suite_table.section(ready()) == ""
 
 
-def test_the_check_waits_for_what_blocks_and_is_red_when_it_failed() -> None:
+def test_check_waits_for_blocking_suites_and_is_red_if_one_failed() -> None:
     assert check_runs.report(ready(PASSED), START).conclusion is Conclusion.SUCCESS
     waiting = check_runs.report(ready(PASSED, RUNS), START)
     assert waiting.conclusion is Conclusion.IN_PROGRESS
@@ -66,6 +66,6 @@ def test_the_check_waits_for_what_blocks_and_is_red_when_it_failed() -> None:
     assert check_runs.report(ready(PASSED, *lenient), START).conclusion is Conclusion.SUCCESS
 
 
-def test_a_failure_of_the_environment_itself_stays_one() -> None:
+def test_failure_of_the_environment_itself_stays_one() -> None:
     view = replace(ready(PASSED), phase=Phase.UNHEALTHY)
     assert check_runs.report(view, START).conclusion is Conclusion.FAILURE

@@ -1,7 +1,7 @@
 """The JSON Schema of eph.yaml, for editors: ``python -m orchestrator.config.eph_yaml.json_schema`` prints it.
 
-It is stored as docs/reference/eph.schema.json; a test fails if that is out of date. The schema doesn't include the
-rules between sections, which ``eph validate`` checks.
+``make docs`` stores it as docs/reference/eph.schema.json. It doesn't include the rules between sections, which
+``eph validate`` checks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What should be, for one environment: wanted, not wanted, or left as it is because something is missing.
+"""The desired state of one environment: wanted, unwanted, or unchanged because something isn't known.
 
 Read ``determine`` from the top like a table: the first line that applies decides. ``Unwanted`` needs a statement by the
-Git host, or by a person; whatever is less than that ends in ``Unchanged``. A reading that failed is never read as
-'gone'.
+Git host or by a person; anything less results in ``Unchanged``. A failed read never means "gone".
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from orchestrator.core import wording
 from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.joins import ExistingOnly, WantedAndExisting, WantedOnly
@@ -37,13 +37,13 @@ from orchestrator.core.planning.plan_actions import (
     WaitingFor,
 )
 from orchestrator.core.sleep import sleep_rules
-from orchestrator.core.util import formatting, globs
+from orchestrator.core.util import globs
 from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
 class PlanContext:
-    """What every decision of one plan shares."""
+    """The input that all decisions of one plan share."""
 
     policy: Policy
     now: datetime
@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """``guarded``: not stated positively. ``report_always``: reported even when nothing exists."""
+    """``guarded``: the Git host didn't state it explicitly. ``report_always``: report it even if nothing exists."""
 
     reason: str
     guarded: bool = False
@@ -68,7 +68,7 @@ class Unwanted:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """Whatever exists stays as it is, and this is said or done about it."""
+    """Leave everything as it is; ``action`` says why, or does something other than a build."""
 
     action: Wait | Refuse | Hold | Confirm | Find | Expire | Unlabel | Revive
 
@@ -78,8 +78,8 @@ DesiredState = Wanted | Unwanted | Unchanged
 
 def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
     down, again = environment.latest_intent(IntentKind.DOWN), environment.latest_intent(IntentKind.RETRY)
-    if down is not None and (again is None or again.at < down.at):  # a person's word needs no Git host
-        return Unwanted(f"{down.by} took it down", report_always=True)
+    if down is not None and (again is None or again.at < down.at):  # an explicit request doesn't need the Git host
+        return Unwanted(wording.taken_down(down.by), report_always=True)
     match environment.join:
         case ExistingOnly(repository=repository):
             if repository is None:  # this server isn't configured for it: an operator decides
@@ -96,12 +96,12 @@ def _determine_requested(
 ) -> DesiredState:
     stated = _unwanted_by_host(environment, request, context)
     incomplete = not repository.is_complete_for(environment.key)
-    if stated is not None and incomplete and _exists(environment):  # half an answer destroys nothing
+    if stated is not None and incomplete and _exists(environment):  # an incomplete read destroys nothing
         return Unchanged(_incomplete(environment, repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
         return _after_expiry(environment, request, stated, context) or stated
     over = _expiry(environment, context)
-    if over is not None:  # its time is up: first the mark, then the destroy
+    if over is not None:  # expired: first the commit status, then the destroy
         return Unchanged(over)
     return _check_buildable(environment, request, context)
 
@@ -113,94 +113,82 @@ def _exists(environment: EnvironmentFacts) -> bool:
 def _not_served(environment: EnvironmentFacts) -> Hold:
     return Hold(
         environment.ref,
-        f"this server isn't configured for the repository of {environment.title}, "
-        "so it can't tell whether the environment is still needed",
+        wording.not_configured(environment.title),
         f"eph down {environment.ref}",
     )
 
 
 def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
-    """A stack whose pull request is not among the labelled ones."""
+    """A stack whose pull request isn't among the labelled ones."""
     if environment.key.kind is not RefKind.PULL:
         return _absent_ref(environment, repository)
     confirmed = repository.confirmed.get(environment.key)
     if environment.key in repository.open:
-        if repository.complete:  # open, read whole, and without our label
-            return Unwanted(f"{environment.title} has no trigger label")
+        if repository.complete:  # open, completely read, and without our label
+            return Unwanted(wording.no_trigger_label(environment.title))
         return Unchanged(_incomplete(environment, repository))
-    if confirmed is not None and confirmed.state in (PullState.CLOSED, PullState.MERGED):  # stated for this very one
-        return Unwanted(f"{environment.title} is {confirmed.state}")
+    if confirmed is not None and confirmed.state in (
+        PullState.CLOSED,
+        PullState.MERGED,
+    ):  # stated for exactly this pull request
+        return Unwanted(wording.in_state(environment.title, confirmed.state))
     if confirmed is not None and confirmed.state is PullState.GONE:  # weaker: a wrong id or a bug could say this
-        return Unwanted(f"{environment.title} does not exist on the Git host", guarded=True)
-    if not repository.complete:  # absence from half a list proves nothing
+        return Unwanted(wording.pull_not_found(environment.title), guarded=True)
+    if not repository.complete:  # absence from an incomplete list proves nothing
         return Unchanged(_incomplete(environment, repository))
-    if confirmed is None:  # absent from a whole list: ask for that very one
-        return Unchanged(
-            Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests")
-        )
-    return Unchanged(
-        Hold(environment.ref, f"{environment.title} is open but wasn't in the list; checking again in the next cycle")
-    )
+    if confirmed is None:  # absent from a complete list: ask for exactly this one
+        return Unchanged(Confirm(environment.ref, environment.key, wording.pull_not_listed(environment.title)))
+    return Unchanged(Hold(environment.ref, wording.pull_open_but_not_listed(environment.title)))
 
 
 def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
-    """A stack whose branch or tag is not among the watched ones: is it gone, or is it watched no more?"""
+    """A stack whose branch or tag isn't among the watched ones: it is gone, or no trigger matches it any more."""
     kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key)
     if not repository.is_complete_for(environment.key):
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:
-        reason = f"the {kind} {environment.title} doesn't match any trigger in eph.yaml"
+        reason = wording.ref_not_matched(kind, environment.title)
         return Unchanged(Confirm(environment.ref, environment.key, reason, environment.ref_name))
     if confirmed.state is PullState.GONE:
-        return Unwanted(f"the {kind} {environment.ref_name} does not exist on the Git host", guarded=True)
+        return Unwanted(wording.ref_not_found(kind, environment.ref_name), guarded=True)
     if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.head_ref):
-        return Unwanted(f"no trigger in the default branch's eph.yaml matches the {kind} {confirmed.head_ref}")
-    return Unchanged(
-        Hold(environment.ref, f"{environment.title} exists but wasn't in the list; checking again in the next cycle")
-    )
+        return Unwanted(wording.ref_no_longer_matched(kind, confirmed.head_ref))
+    return Unchanged(Hold(environment.ref, wording.ref_exists_but_not_listed(environment.title)))
 
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
-    why = repository.reason or repository.refs_reason or "the Git host's response was incomplete"
-    return Hold(
-        environment.ref,
-        f"{repository.full_name} could not be read completely ({why}), so none of its environments is destroyed",
-    )
+    problem = repository.reason or repository.refs_reason
+    return Hold(environment.ref, wording.incomplete_repository(repository.full_name, problem))
 
 
 def _unwanted_by_host(environment: EnvironmentFacts, request: Request, context: PlanContext) -> Unwanted | None:
-    """The Git host says positively that this request gets no environment."""
+    """The Git host states explicitly that this request gets no environment."""
     pull, recipe = request.pull, request.recipe
     if pull.state is not PullState.OPEN:
-        return Unwanted(f"{environment.title} is {pull.state}")
-    # A broken eph.yaml cannot say which labels it means: it never takes away what it once gave.
+        return Unwanted(wording.in_state(environment.title, pull.state))
+    # An invalid eph.yaml doesn't define labels, so it never destroys an existing environment.
     unlabelled = pull.key.kind is RefKind.PULL and not pull.labels & recipe.labels
     if unlabelled and (isinstance(recipe, Recipe) or not _exists(environment)):
-        wanted = formatting.join_words(recipe.labels) or "eph.yaml defines none"
-        return Unwanted(f"{environment.title} has no trigger label ({wanted})")
+        return Unwanted(wording.no_trigger_label(environment.title, recipe.labels))
     if expiry.is_marked_expired(environment, context.policy, context.now):
         unused = sleep_rules.parse_unused_reason(request.expiry_reason)
-        over = unused or f"commit {formatting.commit(environment.head)} expired"
-        return Unwanted(over, report_always=True, expired=True)
+        return Unwanted(unused or wording.commit_expired(environment.head), report_always=True, expired=True)
     if isinstance(recipe, Recipe) and pull.draft and not recipe.allow_drafts:
-        return Unwanted(f"{environment.title} is a draft, and its eph.yaml excludes drafts", report_always=True)
+        return Unwanted(wording.draft(environment.title), report_always=True)
     if isinstance(recipe, Recipe) and recipe.paths and request.matches_paths is False:
-        paths = formatting.join_words(recipe.paths)
-        return Unwanted(
-            f"{environment.title} changes no file that matches the paths in its eph.yaml ({paths})", report_always=True
-        )
+        return Unwanted(wording.no_matching_paths(environment.title, recipe.paths), report_always=True)
     return None
 
 
 def _after_expiry(
     environment: EnvironmentFacts, request: Request, unwanted: Unwanted, context: PlanContext
 ) -> Unchanged | None:
-    """What expired loses its label once it is gone; and a label that comes back is a person who asks for more."""
+    """Once an expired environment is destroyed, remove its label. A label that returns was added by a person."""
     if not unwanted.expired or _exists(environment) or not context.stacks_complete:
         return None
     commit, labels = environment.head, tuple(sorted(request.pull.labels & request.recipe.labels))
     if request.label_removed and labels:
-        reason = f"its trigger label was added again after commit {formatting.commit(commit)} expired"
+        reason = wording.label_added_again(commit)
         return Unchanged(Revive(environment.ref, environment.key, commit, reason))
     if request.label_removed is None and labels:
         return Unchanged(Unlabel(environment.ref, environment.key, commit, labels, unwanted.reason))
@@ -216,15 +204,14 @@ def _expiry(environment: EnvironmentFacts, context: PlanContext) -> Expire | Non
         return Expire(environment.ref, environment.key, environment.head, unused)
     if end is None or end > context.now:
         return None
-    ttl = formatting.duration(expiry.ttl(environment, context.policy))
-    reason = f"expired at {formatting.timestamp(end)} ({ttl} after the newest commit or the last extension)"
+    reason = wording.expired(end, expiry.ttl(environment, context.policy))
     return Expire(environment.ref, environment.key, environment.head, reason)
 
 
 def _check_buildable(environment: EnvironmentFacts, request: Request, context: PlanContext) -> DesiredState:
-    """Open, labelled and in time: may it be built, and is everything known that building needs?"""
+    """It is requested and not expired: may it be built, and is everything known that the build needs?"""
     pull, recipe = request.pull, request.recipe
-    if pull.from_fork and (not context.policy.allow_forks or not request.approval):  # nothing of a fork's runs unseen
+    if pull.from_fork and (not context.policy.allow_forks or not request.approval):  # no fork runs unapproved
         return Unchanged(_await_approval(environment, context))
     if isinstance(recipe, RecipeError):
         return Unchanged(_unreadable_recipe(environment, recipe))
@@ -234,7 +221,7 @@ def _check_buildable(environment: EnvironmentFacts, request: Request, context: P
     if guarded and not pull.from_fork and not pull.author_trusted:
         return Unchanged(_untrusted(environment, recipe, pull.author, pull.author_trusted))
     if recipe.paths and request.matches_paths is None and not _exists(environment):
-        reason = f"its eph.yaml filters by paths, and the files that {environment.title} changes are not known yet"
+        reason = wording.unknown_paths(environment.title)
         return Unchanged(Wait(environment.ref, environment.key, reason))
     missing = _missing_checks(environment, recipe)
     if missing:
@@ -244,48 +231,34 @@ def _check_buildable(environment: EnvironmentFacts, request: Request, context: P
 
 
 def _unreadable_recipe(environment: EnvironmentFacts, error: RecipeError) -> Wait | Refuse:
-    commit = formatting.commit(environment.head)
     if error.transient:
-        why = "; ".join(error.problems) or "the Git host did not respond"
-        return Wait(environment.ref, environment.key, f"eph.yaml at commit {commit} could not be read: {why}")
-    stays = "; the environment stays unchanged" if environment.record else ""
-    return Refuse(environment.ref, environment.key, f"eph.yaml at commit {commit} is invalid{stays}", error.problems)
+        reason = wording.unreadable_recipe(environment.head, error.problems)
+        return Wait(environment.ref, environment.key, reason)
+    reason = wording.invalid_recipe(environment.head, exists=environment.record is not None)
+    return Refuse(environment.ref, environment.key, reason, error.problems)
 
 
 def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait | Refuse:
-    """The label alone never lets a fork run: people who may label may still not be let push."""
+    """A label alone never lets a fork run: people may be allowed to label, but not to push."""
     if not context.policy.allow_forks:
-        return Refuse(
-            environment.ref,
-            environment.key,
-            f"{environment.title} comes from a fork, and this server doesn't run forks",
-        )
-    reason = (
-        f"{environment.title} comes from a fork; commit {formatting.commit(environment.head)} needs approval by "
-        f"someone with write access: comment `/eph approve`, or run `eph approve {environment.title}`"
-    )
+        return Refuse(environment.ref, environment.key, wording.forks_disabled(environment.title))
+    reason = wording.needs_approval(environment.title, environment.head)
     return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.APPROVAL)
 
 
 def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
-    reason = (
-        f"{environment.title} comes from a fork, and the target {recipe.spec.target} runs only commits that people "
-        "with write access pushed, even if they are approved"
-    )
-    return Refuse(environment.ref, environment.key, reason)
+    return Refuse(environment.ref, environment.key, wording.fork_untrusted(environment.title, recipe.spec.target))
 
 
 def _untrusted(environment: EnvironmentFacts, recipe: Recipe, author: str, trusted: bool | None) -> Wait | Refuse:
     target = recipe.spec.target
     if trusted is None:
-        reason = f"checking whether {author} has write access to the repository, which the target {target} requires"
-        return Wait(environment.ref, environment.key, reason)
-    reason = f"{author} has no write access to the repository, which the target {target} requires"
-    return Refuse(environment.ref, environment.key, reason)
+        return Wait(environment.ref, environment.key, wording.checking_access(author, target))
+    return Refuse(environment.ref, environment.key, wording.author_untrusted(author, target))
 
 
 def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:
-    """The sentence for checks that are not green; empty when nothing is missing, or this commit is built already."""
+    """Why it waits for checks; empty if all passed, or if this commit is already built."""
     checks = environment.request.checks if environment.request else {}
     built = environment.record.built if environment.record else None
     if not recipe.wait_for_checks or (built is not None and built.commit == environment.head):
@@ -293,13 +266,11 @@ def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:
     found = [pair for name in recipe.wait_for_checks for pair in _matching_checks(name, checks)]
     failed = [name for name, state in found if state is CheckState.FAILED]
     open_ = [name for name, state in found if state in (None, CheckState.PENDING)]
-    parts = [f"{formatting.join_words(failed)} failed"] if failed else []
-    parts += [f"{formatting.join_words(open_)} pending"] if open_ else []
-    return f"waiting for checks on commit {formatting.commit(environment.head)}: {', '.join(parts)}" if parts else ""
+    return wording.waiting_for_checks(environment.head, failed, open_) if failed or open_ else ""
 
 
 def _matching_checks(pattern: str, checks: Mapping[str, CheckState]) -> list[tuple[str, CheckState | None]]:
-    """A name, or a glob of names: then all of them, and while there is none the glob itself is missing."""
+    """The checks that match a name or glob. A glob without a match counts as a missing check."""
     if pattern in checks or not globs.has_wildcard(pattern):
         return [(pattern, checks.get(pattern))]
     return [(name, checks[name]) for name in sorted(checks) if globs.matches(pattern, name)] or [(pattern, None)]

@@ -1,6 +1,7 @@
-"""How long an environment may live: from the first sight of its newest commit, or until the last extension.
+"""When an environment expires: its TTL counts from when its newest commit was first seen, or the last extension.
 
-Never from commit dates, which can be forged, nor from the pull request's last change, which our own comment moves.
+Commit dates aren't used because they can be forged. Neither is the time of the pull request's last change, which our
+own comment updates.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def ttl(environment: EnvironmentFacts, policy: Policy) -> timedelta:
 
 
 def commit_seen_at(environment: EnvironmentFacts, now: datetime) -> datetime:
-    """When the head commit was first seen: the tag knows it over restarts, the memory knows it for a new push."""
+    """When the head commit was first seen: from the tag, which survives restarts, or from memory after a push."""
     tag = environment.tag
     if tag is not None and tag.commit == environment.head:
         return tag.seen
@@ -27,7 +28,7 @@ def commit_seen_at(environment: EnvironmentFacts, now: datetime) -> datetime:
 
 
 def extended_until(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
-    """The latest of what the tag says and what people ask for now, which the server's longest time bounds."""
+    """The latest extension in the tag or requested now, limited by the server's maximum TTL."""
     if not environment.intents:
         return environment.tag.extended_until if environment.tag else None
     ends = [environment.tag.extended_until] if environment.tag else []
@@ -40,7 +41,7 @@ def extended_until(environment: EnvironmentFacts, policy: Policy) -> datetime | 
 
 
 def revived_until(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
-    """Asking to try again what had expired gives it one more life of the usual length."""
+    """A retry of an expired environment gives it another TTL."""
     asked = environment.latest_intent(IntentKind.RETRY)
     if asked is None or environment.request is None or not environment.request.expired:
         return None
@@ -48,7 +49,7 @@ def revived_until(environment: EnvironmentFacts, policy: Policy) -> datetime | N
 
 
 def is_kept(environment: EnvironmentFacts) -> bool:
-    """Nobody's clock runs: what people asked for last counts, else what the tag says."""
+    """Whether expiry is off: the newest request counts, otherwise the tag."""
     keep, unkeep = environment.latest_intent(IntentKind.KEEP), environment.latest_intent(IntentKind.UNKEEP)
     if keep is None and unkeep is None:
         return environment.tag is not None and environment.tag.keep
@@ -56,7 +57,7 @@ def is_kept(environment: EnvironmentFacts) -> bool:
 
 
 def expires_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> datetime | None:
-    """None: there is nothing to expire, or it is kept."""
+    """When it expires; None if nothing exists, or if expiry is off."""
     if environment.tag is None or is_kept(environment):
         return None
     end = commit_seen_at(environment, now) + ttl(environment, policy)
@@ -65,14 +66,14 @@ def expires_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> 
 
 
 def expires_soon(environment: EnvironmentFacts, policy: Policy, now: datetime) -> bool:
-    """Whether to warn: a fixed while before the end, but never for most of a short life."""
+    """Whether to warn: for a fixed time before the end, but at most for a quarter of the TTL."""
     end = expires_at(environment, policy, now)
     warning = min(policy.expiry_warning, ttl(environment, policy) / 4)
     return end is not None and end - warning <= now
 
 
 def is_marked_expired(environment: EnvironmentFacts, policy: Policy, now: datetime) -> bool:
-    """The Git host holds our mark that this commit's time ran out, and nobody has asked for more since."""
+    """Whether a commit status says that this commit expired, and no extension was requested since."""
     if environment.request is None or not environment.request.expired:
         return False
     if environment.tag is not None and is_kept(environment):

@@ -1,11 +1,11 @@
-"""What a commit's images mean for its environment: pinned, still to be looked for, waited for, or not to be had.
+"""Decides what to do about a commit's images: use pinned ones, look for missing ones, wait, or fail.
 
-A tag is pinned once: what the stack was built from, or begins to be built from, stands in its own state and is read
-back from there; before that, what was found is remembered by this process alone, and nothing was made of it yet.
+Each image is pinned once per commit. A build stores its pins in the stack's state, from where they are read back; until
+then, only this process remembers what was found, and nothing was built from it.
 
-Nothing is triggered by a push of an image. While a commit waits for one, each look asks for it, until the wait that
-eph.yaml grants is over; after that it has failed, and is looked for hourly, as all that failed. A registry that does
-not answer says nothing: neither that an image is missing nor that the wait is over.
+A pushed image triggers nothing. While a commit waits for an image, Eph polls for it until the wait time in eph.yaml is
+over. Then the image counts as failed and is looked up hourly, like everything that failed. If a registry doesn't
+respond, the image counts neither as missing nor as timed out.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.core import wording
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import Fallback, ImageLookup, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import IntentKind, Recipe
 from orchestrator.core.planning import backoff
 from orchestrator.core.planning.plan_actions import Find, Wait, WaitingFor
-from orchestrator.core.util import formatting
 from programs import spec as specs
 from stacks.model import BuildInfo, StackRecord
 
 
 @dataclass(frozen=True, slots=True)
 class MissingImage:
-    """One image without a pin, as last looked for. ``deadline``: when its wait is over."""
+    """The last lookup of an image without a pin. ``deadline`` is the end of its wait time."""
 
     request: ImageRequest
     result: ImageResult
@@ -36,12 +36,12 @@ class MissingImage:
 
     @property
     def sentence(self) -> str:
-        said = [*self.result.messages, *([self.result.error] if self.result.error else [])]
-        return f"{self.request.repository}: {'; '.join(said) or 'no details'}"
+        messages = [*self.result.messages, *([self.result.error] if self.result.error else [])]
+        return wording.image_problems(self.request.repository, messages)
 
 
 def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: datetime) -> Recipe | Find | Wait:
-    """The recipe with every image pinned; or what is done about those that are not."""
+    """Return the recipe with every image pinned, or an action for those that aren't."""
     if not recipe.images:
         return recipe
     pins = pinned(environment, recipe.images)
@@ -52,8 +52,8 @@ def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: 
     reason = _waiting_reason(environment, recipe)
     due = _next_lookup(environment, recipe, policy, now)
     if due <= now:
-        left = tuple(wish for wish in recipe.images if wish.name not in pins)
-        fall_back = frozenset(wish.name for wish in left if _may_fall_back(wish, since, now))
+        left = tuple(request for request in recipe.images if request.name not in pins)
+        fall_back = frozenset(request.name for request in left if _may_fall_back(request, since, now))
         return Find(
             environment.ref,
             environment.key,
@@ -69,14 +69,14 @@ def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: 
 
 
 def pinned(environment: EnvironmentFacts, requests: Iterable[ImageRequest]) -> dict[str, ImagePin]:
-    """By name, those of the head commit that are known; of an image that was moved to another repository, none."""
+    """The known pins of the head commit, by name. A pin of another repository doesn't count."""
     looked = _current_lookup(environment)
     found = {answer.name: answer.pin for answer in (looked.results if looked else ()) if answer.pin}
     known = {**found, **_pins_of_record(environment.record, environment.head)}
     return {
-        wish.name: known[wish.name]
-        for wish in requests
-        if wish.name in known and known[wish.name].reference.startswith(f"{wish.repository}@")
+        request.name: known[request.name]
+        for request in requests
+        if request.name in known and known[request.name].reference.startswith(f"{request.repository}@")
     }
 
 
@@ -87,23 +87,23 @@ def with_pins(recipe: Recipe, pins: Mapping[str, ImagePin]) -> Recipe:
 
 
 def is_as_built(recipe: Recipe, built: BuildInfo) -> bool:
-    """Whether what was built is what the recipe asks for, its images being those that were pinned then."""
+    """Whether the build matches the recipe, given the images that were pinned then."""
     digest = specs.digest_with_images(recipe.digest, built.images) if recipe.images else recipe.digest
     return (built.commit, built.spec_digest) == (recipe.spec.source.commit, digest)
 
 
 def missing(environment: EnvironmentFacts, recipe: Recipe) -> tuple[MissingImage, ...]:
-    """What was looked for in vain; nothing while nothing was looked for."""
+    """The images that a lookup didn't find; none before the first lookup."""
     looked = _current_lookup(environment)
     if looked is None or not recipe.images:
         return ()
     pins, answers = pinned(environment, recipe.images), {answer.name: answer for answer in looked.results}
     found = []
-    for wish in recipe.images:
-        if wish.name not in pins and wish.name in answers:
-            answer = answers[wish.name]
-            deadline = looked.since if wish.fallback is Fallback.FAIL else looked.since + wish.wait
-            found.append(MissingImage(wish, answer, deadline, deadline <= looked.at and not answer.unreachable))
+    for request in recipe.images:
+        if request.name not in pins and request.name in answers:
+            answer = answers[request.name]
+            deadline = looked.since if request.fallback is Fallback.FAIL else looked.since + request.wait
+            found.append(MissingImage(request, answer, deadline, deadline <= looked.at and not answer.unreachable))
     return tuple(found)
 
 
@@ -113,52 +113,41 @@ def waiting_since(environment: EnvironmentFacts) -> datetime | None:
 
 
 def failure(environment: EnvironmentFacts, recipe: Recipe) -> tuple[str, datetime] | None:
-    """Why it will not be made for now, and since when; None: it is still waited for, or nothing is missing."""
+    """Why the build fails for lack of an image, and since when; None while it waits, or if no image is missing."""
     over = [each for each in missing(environment, recipe) if each.timed_out]
     if not over:
         return None
     return _failure_reason(environment, over), max(each.deadline for each in over)
 
 
-# --- words
+# --- reasons
 
 
 def _waiting_reason(environment: EnvironmentFacts, recipe: Recipe) -> str:
-    """Each look finds the same words as long as the same is said, so that nothing is told anew."""
+    """Constant while the result is the same, so that reports don't change."""
     found = missing(environment, recipe)
     over = [each for each in found if each.timed_out]
     if over:
         return _failure_reason(environment, over)
     looked = _current_lookup(environment)
-    commit = formatting.commit(environment.head)
     if not found or looked is None:
-        return (
-            f"looking for the images of commit {commit}: "
-            f"{formatting.join_words(wish.repository for wish in recipe.images)}"
-        )
-    silent = [each for each in found if each.result.unreachable]
-    names = formatting.join_words(each.request.name for each in found)
-    if silent:
-        return f"waiting for image {names} of commit {commit}; the registry is unavailable. {silent[0].sentence}"
+        return wording.looking_for_images(environment.head, (request.repository for request in recipe.images))
+    unreachable = [each for each in found if each.result.unreachable]
+    names = [each.request.name for each in found]
+    if unreachable:
+        return wording.registry_unavailable(names, environment.head, unreachable[0].sentence)
     until = min(each.deadline for each in found)
-    said = ". ".join(each.sentence for each in found)
-    return (
-        f"waiting for image {names} of commit {commit} since {formatting.timestamp(looked.since)}, at most until "
-        f"{formatting.timestamp(until)}. {said}"
-    )
+    detail = ". ".join(each.sentence for each in found)
+    return wording.waiting_for_images(names, environment.head, looked.since, until, detail)
 
 
 def _failure_reason(environment: EnvironmentFacts, images: Iterable[MissingImage]) -> str:
-    each = next(iter(images))
-    waited = "" if each.request.fallback is Fallback.FAIL else f" within {formatting.duration(each.request.wait)}"
-    return (
-        f"image {each.request.name} for commit {formatting.commit(environment.head)} not found{waited}. "
-        f"{each.sentence}. "
-        "After pushing the image, retry with `/eph retry`"
-    )
+    first = next(iter(images))
+    waited = None if first.request.fallback is Fallback.FAIL else first.request.wait
+    return wording.image_not_found(first.request.name, environment.head, waited, first.sentence)
 
 
-# --- when
+# --- lookups
 
 
 def _current_lookup(environment: EnvironmentFacts) -> ImageLookup | None:
@@ -167,7 +156,7 @@ def _current_lookup(environment: EnvironmentFacts) -> ImageLookup | None:
 
 
 def _lookup_since(environment: EnvironmentFacts, lookup: ImageLookup | None, now: datetime) -> datetime:
-    """When the wait began: a person who asks to try again begins it anew."""
+    """When the wait began; a retry restarts it."""
     again = environment.latest_intent(IntentKind.RETRY)
     if lookup is None or (again is not None and again.at > lookup.at):
         return now
@@ -180,7 +169,7 @@ def _may_fall_back(request: ImageRequest, since: datetime, now: datetime) -> boo
 
 
 def _next_lookup(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: datetime) -> datetime:
-    """When it is looked for again."""
+    """When to look for the images again."""
     looked, found = _current_lookup(environment), missing(environment, recipe)
     again = environment.latest_intent(IntentKind.RETRY)
     if looked is None or looked.requests != recipe.images or looked.at > now or not found:
@@ -194,20 +183,20 @@ def _next_lookup(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, 
 def _lookup_interval(
     environment: EnvironmentFacts, lookup: ImageLookup, missing_images: Iterable[MissingImage], policy: Policy
 ) -> timedelta:
-    told = [each.result for each in missing_images]
-    if any(answer.unreachable for answer in told):
-        asked_for = timedelta(seconds=max(answer.retry_after for answer in told))
-        return max(asked_for, backoff.backoff_delay(policy.backoff, lookup.consecutive_errors, environment.ref))
+    results = [each.result for each in missing_images]
+    if any(result.unreachable for result in results):
+        retry_after = timedelta(seconds=max(result.retry_after for result in results))
+        return max(retry_after, backoff.backoff_delay(policy.backoff, lookup.consecutive_errors, environment.ref))
     if any(each.timed_out for each in missing_images):
         return policy.backoff.stalled_interval
     return policy.image_poll_interval
 
 
 def _pins_of_record(record: StackRecord | None, head: str) -> dict[str, ImagePin]:
-    """What the stack's own state says: of a build that began, else of the one that ended."""
+    """The pins in the stack's state: of the build that began last, otherwise of the last successful one."""
     if record is None or not head:
         return {}
-    for said in (record.pinned_images, record.built):
-        if said is not None and said.commit == head and said.images:
-            return {name: ImagePin(text, said.found.get(name, "")) for name, text in said.images.items()}
+    for build in (record.pinned_images, record.built):
+        if build is not None and build.commit == head and build.images:
+            return {name: ImagePin(text, build.found.get(name, "")) for name, text in build.images.items()}
     return {}

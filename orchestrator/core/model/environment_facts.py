@@ -1,7 +1,7 @@
-"""One environment as the plan sees it: everything the world knows of one stack or one pull request, side by side.
+"""All facts about one environment: about its stack and its pull request.
 
-A stack belongs to the pull request that its name reads back to, so a renamed repository keeps its stacks. A name that
-does not read back is not ours: nothing here ever mentions it again.
+A stack belongs to the pull request that its name encodes, so a renamed repository keeps its stacks. A stack with any
+other name isn't ours and is ignored.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ from stacks.model import Key, OperationResult, RefKind, StackRecord, StackRef, S
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFacts:
-    """``first_seen_at`` is when the head commit was first seen; ``duplicate_of`` another stack that claims the same
-    pull request."""
+    """``first_seen_at`` is of the head commit. ``duplicate_of`` is another stack of the same pull request."""
 
     ref: StackRef
     key: Key
@@ -49,13 +48,13 @@ class EnvironmentFacts:
     intents: tuple[Intent, ...] = ()
     duplicate_of: StackRef | None = None
     drift: tuple[Drift, ...] = ()
-    """The parts that its state knows and its target no longer has as they were made."""
+    """Resources in its state that are missing or changed on its target."""
     last_repair: CompletedRepair | None = None
     usage: Usage | None = None
     is_testing: bool = False
-    """A suite of its tests runs."""
+    """One of its test suites is running."""
     image_lookup: ImageLookup | None = None
-    """The last look for its images, of whatever commit."""
+    """The last lookup of its images, for any commit."""
 
     @property
     def record(self) -> StackRecord | None:
@@ -83,7 +82,7 @@ class EnvironmentFacts:
 
     @property
     def name(self) -> str:
-        """The environment's name; empty when neither stack, recipe nor operation tells it."""
+        """The environment's name; empty if neither stack, recipe nor operation contains it."""
         if self.record is not None and self.record.name:
             return self.record.name
         recipe = self.request.recipe if self.request else None
@@ -93,7 +92,7 @@ class EnvironmentFacts:
 
     @property
     def has_foreign_tag(self) -> bool:
-        """Its tag says that it belongs to another pull request: then nothing of what the tag says may be believed."""
+        """Its tag belongs to another pull request, so nothing in the tag can be trusted."""
         return self.tag is not None and self.tag.key != self.key
 
     @property
@@ -104,7 +103,7 @@ class EnvironmentFacts:
 
     @property
     def ref_name(self) -> str:
-        """Of a branch or a tag; from the tag of its stack it may be only the beginning."""
+        """The name of a branch or tag; only its beginning if it comes from the stack's tag."""
         if self.key.kind is RefKind.PULL:
             return ""
         return self.request.pull.head_ref if self.request else self.tag.ref_name if self.tag else ""
@@ -115,14 +114,14 @@ class EnvironmentFacts:
         return formatting.reference(self.repository_name, self.key, self.ref_name)
 
     def latest_intent(self, kind: IntentKind) -> Intent | None:
-        """The newest wish of that kind that a person voiced."""
+        """The newest request of that kind."""
         if not self.intents:
             return None
         return max((intent for intent in self.intents if intent.kind == kind), key=lambda i: i.at, default=None)
 
 
 def collect(world: World) -> list[EnvironmentFacts]:
-    """Every stack of ours, every candidate and every operation under way, each environment once, in stable order."""
+    """Every environment with a stack, a request or a running operation, once, in stable order."""
     known = _known_refs(world)
     intents = _intents_by_stack(world.intents)
     subjects = []
@@ -136,7 +135,7 @@ def collect(world: World) -> list[EnvironmentFacts]:
 
 
 def _known_refs(world: World) -> dict[Key, list[StackRef]]:
-    """By pull request, the stacks that exist or are in the making; for a candidate without any, the one to make."""
+    """The stacks of each pull request that exist or are being created, otherwise the one to create."""
     known: dict[Key, list[StackRef]] = {}
     for ref in dict.fromkeys((*world.stacks.stacks, *world.running)):
         key = names.parse(ref)
@@ -150,7 +149,7 @@ def _known_refs(world: World) -> dict[Key, list[StackRef]]:
 
 
 def _main_stack(refs: list[StackRef], records: Mapping[StackRef, StackRecord]) -> StackRef:
-    """Of several stacks for one pull request, the one that was built, the earliest: it is what people use."""
+    """Of several stacks for one pull request, the one that was built first, which people use."""
     if len(refs) == 1:
         return refs[0]
 
@@ -200,12 +199,12 @@ def _usage(record: StackRecord | None, traffic: TrafficSnapshot | None) -> Usage
         return None
     hosts = [host for url in (built.url, *built.urls.values()) if (host := host_of(url))]
     used = [traffic.last_requests[host] for host in hosts if host in traffic.last_requests]
-    knocks = [traffic.wake_requests[host] for host in hosts if host in traffic.wake_requests]
-    return Usage(max(used), traffic.observed_until, max(knocks, default=None)) if used else None
+    visits = [traffic.wake_requests[host] for host in hosts if host in traffic.wake_requests]
+    return Usage(max(used), traffic.observed_until, max(visits, default=None)) if used else None
 
 
 def host_of(url: str) -> str:
-    """Without its port."""
+    """The host name of a URL, without its port."""
     host = url.partition("://")[2].partition("/")[0]
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdecimal() else host

@@ -1,7 +1,7 @@
-"""Images as values: what a commit wants, what each place that was asked said, and what was pinned (I1, I2).
+"""Images as values: what a commit needs, the result of the lookup, and what was pinned (I1, I2).
 
-Eph finds images and builds none. A tag may be moved; so the first that answers is pinned to its digest once for each
-commit, and what runs is that very digest however often it is built again.
+Eph finds images and builds none. A tag can be moved, so the first image found is pinned to its digest, once per commit.
+Every later build of that commit runs the same digest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Fallback(StrEnum):
-    """What happens without an image of this commit."""
+    """What to do if there is no image of this commit."""
 
     USE = "use"
     WAIT = "wait"
@@ -21,8 +21,11 @@ class Fallback(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One image of an eph.yaml, for one commit: everything in it is already filled in. ``notes``: the ref of git notes
-    that may name it, else empty. ``tag``, ``pattern`` and ``fallback_tag`` may be empty too."""
+    """An image from eph.yaml for one commit, with all placeholders replaced.
+
+    ``notes`` is the ref of git notes that may contain it. ``notes``, ``tag``, ``pattern`` and ``fallback_tag`` may be
+    empty.
+    """
 
     name: str
     repository: str
@@ -38,7 +41,7 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImagePin:
-    """``reference`` names a digest; ``how`` says which place named it, for ``eph why``."""
+    """``reference`` contains a digest; ``how`` says where it was found, for ``eph why``."""
 
     reference: str
     how: str
@@ -46,9 +49,11 @@ class ImagePin:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """How one image was looked for. ``messages``: what each place that had none said, in order, up to the first that
-    had one. ``error``: a place that could not be asked, which says nothing of the image; so nothing after it was asked.
-    ``unreachable``: it may answer later by itself, after ``retry_after`` seconds if it said so; else somebody must act.
+    """The result of looking up one image.
+
+    ``messages``: one for each place without the image, up to the first that has it. ``error``: a place that couldn't be
+    read, so the lookup stopped there. ``unreachable``: it may respond later, after ``retry_after`` seconds if it said
+    so; otherwise a person must act.
     """
 
     name: str
@@ -61,8 +66,10 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class ImageLookup:
-    """The last look for the images of a commit, and ``since`` when they are looked for. ``consecutive_errors``: how
-    often in a row a place could not be asked."""
+    """The last lookup of a commit's images. ``since``: when the lookups started.
+
+    ``consecutive_errors``: how many lookups in a row couldn't read a place.
+    """
 
     commit: str
     requests: tuple[ImageRequest, ...]

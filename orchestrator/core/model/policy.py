@@ -1,4 +1,4 @@
-"""The server's own bounds, as the plan needs them (Y4, L6)."""
+"""The server's limits, as the plan uses them (Y4, L6)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from programs.spec import DEFAULT_TARGET
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Tries of one commit: the n-th waits ``first * factor ** (n - 1)``, at most ``maximum``; after ``max_attempts`` it
-    is stalled and tried hourly (``stalled_interval``), on a new commit, or when a person asks."""
+    """Retries of one commit: the n-th waits ``initial * factor ** (n - 1)``, at most ``maximum``.
+
+    After ``max_attempts`` it is stalled, and retried hourly (``stalled_interval``), on a new commit, or on request.
+    """
 
     initial: timedelta = timedelta(seconds=15)
     factor: float = 2.0
@@ -31,21 +33,21 @@ class Policy:
     max_concurrent: int = 4
     """The maximum number of concurrent operations."""
     limit_reason: str = ""
-    """Why they are fewer than the setting says, for the sentence that says how many."""
+    """Why ``max_concurrent`` is lower than configured; a prefix for messages."""
     concurrent_destroys: int = 2
-    """Of which destroys, when creations are waiting: cleaning never starves making, nor the other way round."""
+    """How many of them may be destroys while creations wait, so that neither starves the other."""
     ttl_default: timedelta = timedelta(hours=72)
     ttl_max: timedelta = timedelta(days=30)
     expiry_warning: timedelta = timedelta(hours=4)
-    """So long before the end people are warned; at most a quarter of the whole time."""
+    """How long before the expiry to warn; at most a quarter of the TTL."""
     debounce: timedelta = timedelta(seconds=2)
     max_supersedes: int = 3
     trusted_authors_only: frozenset[str] = frozenset({DEFAULT_TARGET})
-    """Targets that run only what people with write access pushed."""
+    """Targets that only run commits pushed by people with write access."""
     allow_forks: bool = True
-    """Whether a commit of a fork may run at all, once somebody with write access approved that very one."""
+    """Whether a commit of a fork may run once a person with write access approved it."""
     approval_is_trust: bool = True
-    """Whether it may then run on the guarded targets too: who approves could as well have pushed that commit."""
+    """Whether it may then run on ``trusted_authors_only`` targets, too: the approver could have pushed that commit."""
     destroy_share: float = 0.3
     destroy_min: int = 5
     destroy_window: timedelta = timedelta(hours=1)
@@ -55,15 +57,15 @@ class Policy:
     sleep_capable_targets: frozenset[str] = frozenset({DEFAULT_TARGET})
     """Targets that can stop an environment without destroying it."""
     idle_timeout: timedelta | None = None
-    """After how long without a visit an environment sleeps whose eph.yaml says nothing; None: never."""
+    """The idle timeout if eph.yaml defines none; None: never sleep."""
     min_awake: timedelta = timedelta(hours=1)
-    """So long it stays awake that somebody woke outside of its hours."""
+    """How long an environment that was woken outside its hours stays awake."""
     after_hours_grace: timedelta = timedelta(minutes=10)
-    """So long after the last visit what is in use at the end of its hours still goes on."""
+    """How long after its last visit an environment stays awake past the end of its hours."""
     max_concurrent_sleeps: int = 4
-    """How many fall asleep or wake up at once, beside the operations that the limit above counts."""
+    """How many go to sleep or wake up at once; not included in ``max_concurrent``."""
     image_poll_interval: timedelta = timedelta(seconds=30)
-    """Between two looks for an image that a commit waits for."""
+    """The interval between lookups of an image that a commit waits for."""
     program_versions: Mapping[str, str] = field(default_factory=dict)
     drift_wordings: Mapping[str, DriftWording] = field(default_factory=dict)
-    """By target, the version of the program that would build now; a target left out is not compared."""
+    """The current program version by target. A target without one isn't compared."""

@@ -1,7 +1,7 @@
-"""The world as values: what the Git host says should exist, and everything the plan may look at.
+"""The world as values: what should exist according to the Git host, and all other input of the plan.
 
-A snapshot that could not be read whole says so (``complete``): it can create and update, never destroy. A reading
-that failed is never an empty reading.
+A snapshot says whether it is ``complete``. An incomplete one can create and update, but never destroy. A failed read is
+never an empty one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PullState(StrEnum):
     CLOSED = "closed"
     MERGED = "merged"
     GONE = "gone"
-    """The repository answered, with the same id, and knows no such pull request."""
+    """The repository, with the same id, has no such pull request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,17 @@ class PullRequest:
     from_fork: bool = False
     draft: bool = False
     author_trusted: bool | None = None
-    """Whether the author may write to the repository; None when that could not be found out."""
+    """Whether the author has write access to the repository; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A repository's eph.yaml at one commit, in the plan's own terms, after the server's policy bounded it.
+    """A repository's eph.yaml at one commit, limited by the server's policy.
 
-    ``spec`` is what to build; its ``source``, ``name``, ``host`` and ``marks`` are already this pull request's.
-    ``paths``: only a pull request that changes one of these gets an environment; empty: any.
-    ``digest`` is the spec's own, computed once when the recipe is made:
-    a plan over ten thousand recipes cannot afford to hash each of them every time.
-    ``images``: what its services run, to be found for this commit; ``spec`` has them once they are (``sought``).
+    ``spec`` is what to build, with this pull request's ``source``, ``name``, ``host`` and ``marks``. If ``paths`` isn't
+    empty, only a pull request that changes one of them gets an environment. ``digest`` is the spec's digest, computed
+    once: hashing ten thousand recipes in every plan would be too slow. ``images`` are looked up for this commit;
+    ``spec`` contains them once they are found (``image_pinning``).
     """
 
     spec: EnvironmentSpec
@@ -61,7 +60,7 @@ class Recipe:
     ttl: timedelta | None = None
     idle_timeout: timedelta | None = None
     destroy_when_idle: bool = False
-    """What nobody uses is destroyed, and not put to sleep."""
+    """Destroy it when idle, instead of putting it to sleep."""
     schedule: WeeklySchedule | None = None
     allow_drafts: bool = True
     paths: tuple[str, ...] = ()
@@ -69,7 +68,7 @@ class Recipe:
     suites: tuple[SuiteSpec, ...] = ()
     images: tuple[ImageRequest, ...] = ()
     notices: tuple[str, ...] = ()
-    """What the file asks for and this version of Eph does not do, a sentence each, with file and line."""
+    """What the file requests but this version of Eph doesn't support, with file and line."""
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -78,10 +77,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class RecipeError:
-    """Why no recipe could be had at this commit: sentences with file, line and what was expected.
+    """Why there is no recipe at this commit: sentences with file, line and what was expected.
 
-    ``transient`` True: the file could not be read just now, which says nothing about it. ``labels`` are those that
-    would ask for an environment here (from the base branch, else the server's default).
+    ``transient``: the file couldn't be read at the moment; it may be valid. ``labels`` are the trigger labels that
+    apply instead (from the base branch, otherwise the server's default).
     """
 
     problems: tuple[str, ...]
@@ -97,31 +96,36 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An open pull request with a label that may mean us, and what its commit says.
+    """A request for an environment: an open pull request with a possible trigger label, and its recipe.
 
-    A branch or a tag is one too: ``pull`` has its name as ``head_ref``, and no label, author or URL."""
+    For a branch or a tag, ``pull`` has its name as ``head_ref``, and no label, author or URL.
+    """
 
     pull: PullRequest
     recipe: Recipe | RecipeError
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     retry_requested: bool = False
     expired: bool = False
-    """The commit status of ours on this very commit says that its time ran out."""
+    """Whether our commit status says that this commit expired."""
     label_removed: bool | None = None
-    """Of an expired one: whether we took its label off, so that one that is there now is a person's; False: we may
-    not; None: that is still to do."""
+    """Whether Eph removed the label after expiry, so that a label set now was added by a person.
+
+    False: Eph isn't allowed to; None: not done yet.
+    """
     matches_paths: bool | None = True
-    """Whether it changes any of the paths that count; None: that could not be read."""
+    """Whether it changes any of the recipe's paths; None: unknown."""
     approval: str = ""
-    """What our mark on this very commit of a fork says of who lets it run; empty: nobody has."""
+    """Who approved this commit of a fork, from its commit status; empty: no one."""
     expiry_reason: str = ""
-    """The words of the mark that it expired."""
+    """The description of the commit status that says it expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedRefs:
-    """The branches and tags that get environments, by the globs in the default branch's eph.yaml; and the lines of a
-    comment that ask for one, besides ``/eph up``."""
+    """Globs of branches and tags that get environments, and the comment lines that work like ``/eph up``.
+
+    They come from the default branch's eph.yaml.
+    """
 
     branches: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -133,12 +137,11 @@ class WatchedRefs:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryFacts:
-    """One repository as last read. Not ``complete``: ``reason`` says why, and absence proves nothing. The same for its
-    branches and tags: ``refs_complete``, ``refs_reason``.
+    """One repository as last read. If it isn't ``complete``, ``reason`` says why, and absence proves nothing.
 
-    ``requests`` are the open pull requests with a trigger label, and the watched branches and tags; ``open`` the keys
-    of everything that is open. ``confirmed`` holds
-    the states that the host stated for single pull requests that were asked for.
+    ``refs_complete`` and ``refs_reason`` say the same about its branches and tags. ``requests`` are the open pull
+    requests with a trigger label, and the watched branches and tags. ``open`` are the keys of everything that is open.
+    ``confirmed`` are the states of single pull requests that were queried.
     """
 
     id: int
@@ -153,13 +156,13 @@ class RepositoryFacts:
     watched_refs: WatchedRefs = WatchedRefs()
 
     def is_complete_for(self, key: Key) -> bool:
-        """Whether the absence of that pull request, branch or tag would prove anything."""
+        """Whether the absence of that pull request, branch or tag proves that it is gone."""
         return self.complete and (self.refs_complete or key.kind is RefKind.PULL)
 
 
 @dataclass(frozen=True, slots=True)
 class HealthStatus:
-    """The last answer of an environment's URL, as ephd itself got it through the gateway."""
+    """The last health check of an environment's URL, sent by ephd through the gateway."""
 
     ok: bool
     commit: str
@@ -170,9 +173,9 @@ class HealthStatus:
 
 @dataclass(frozen=True, slots=True)
 class TrafficSnapshot:
-    """What the gateway saw, by host: the last use, and the last time that somebody knocked at one that sleeps.
+    """The gateway's traffic by host: the last request, and the last one that found its environment asleep.
 
-    It has watched up to ``observed_until``, as far as is known, and all hosts that it names; of others it says nothing.
+    The gateway observed all these hosts until ``observed_until``, as far as known. Other hosts are unknown.
     """
 
     observed_until: datetime
@@ -182,7 +185,7 @@ class TrafficSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The same of one environment, over all its hosts."""
+    """The traffic of one environment, over all its hosts."""
 
     last_request: datetime
     observed_until: datetime
@@ -191,7 +194,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class CompletedRepair:
-    """A repair that succeeded: what had been lost, in the words that people are told, and the commit that runs."""
+    """A successful repair: the commit, and a sentence for people."""
 
     at: datetime
     commit: str
@@ -200,20 +203,20 @@ class CompletedRepair:
 
 @dataclass(frozen=True, slots=True)
 class RunningOperation:
-    """An operation in its lane right now."""
+    """A running operation."""
 
     ref: StackRef
     verb: OperationVerb
     commit: str
     started: datetime
     superseded: int = 0
-    """How many times in a row a newer commit already interrupted this stack's update."""
+    """How many times in a row a newer commit interrupted this stack's update."""
     interrupting: bool = False
     progress: str = ""
     remote: bool = False
-    """A replica that led before began it: it cannot be interrupted, only waited for."""
+    """An earlier leader started it: it can't be interrupted, only awaited."""
     name: str = ""
-    """The environment's, which nothing else may tell before its stack is there and after its pull request closed."""
+    """The environment's name, needed before its stack exists and after its pull request is closed."""
 
 
 class IntentKind(StrEnum):
@@ -227,12 +230,12 @@ class IntentKind(StrEnum):
 
 
 TAG_INTENTS = (IntentKind.EXTEND, IntentKind.KEEP, IntentKind.UNKEEP, IntentKind.SLEEP, IntentKind.WAKE)
-"""Those that are carried out by a change of the stack's tag: until the tag has it, a kill loses the intent."""
+"""Requests that change the stack's tag. A kill loses the request until the tag is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a person asked for, through the API: kept until it is carried out or refused."""
+    """A person's request, kept until it is executed or refused."""
 
     ref: StackRef
     kind: IntentKind
@@ -243,7 +246,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything the plan may know. ``failures`` are the last results that were not a success, by stack."""
+    """The complete input of the plan. ``failures`` are the last unsuccessful results by stack."""
 
     repositories: Mapping[int, RepositoryFacts]
     stacks: StackSnapshot
@@ -251,28 +254,30 @@ class World:
     health: Mapping[StackRef, HealthStatus] = field(default_factory=dict)
     failures: Mapping[StackRef, OperationResult] = field(default_factory=dict)
     first_seen: Mapping[Key, tuple[str, datetime]] = field(default_factory=dict)
-    """When the newest commit of a pull request was first seen: for debouncing, and for the tag of a new stack."""
+    """When each pull request's newest commit was first seen, for debouncing and for new tags."""
     recent_destroys: tuple[datetime, ...] = ()
     """Guarded destroys within the rolling hour."""
     target_environments: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """By target, the names of environments of which anything exists there; a target that failed is left out."""
+    """The names of environments with any resource, by target. A target that couldn't be read is missing."""
     live_parts: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
-    """By target and kind, the ids of the parts that stand there; what could not be looked at is left out."""
+    """The ids of live resources, by target and kind. What couldn't be read is missing."""
     completed_repairs: Mapping[StackRef, CompletedRepair] = field(default_factory=dict)
     suite_runs: SuiteRuns = field(default_factory=SuiteRuns)
     intents: tuple[Intent, ...] = ()
     approved_plans: frozenset[str] = frozenset()
     approved_destroys: frozenset[str] = frozenset()
-    """What approved plans named (``Plan.guarded``) and is not gone yet: one that is half carried out stays approved."""
+    """Environments of approved plans (``Plan.guarded``) that aren't gone yet, so a half-executed plan stays approved.
+    """
     failed_attempts: Mapping[StackRef, int] = field(default_factory=dict)
-    """How often in a row what ``failures`` tells of failed, as this process counted: for what never reached the
-    stack's own history."""
+    """Consecutive failures counted by this process, for operations that never reached the stack's history."""
     waiting_since: Mapping[Key, datetime] = field(default_factory=dict)
-    """Since when a pull request waits for anything newer than it has; further pushes do not move it, so that a storm
-    of them neither delays its own update for ever nor loses its place in the queue."""
+    """Since when a pull request waits for a newer commit.
+
+    Further pushes don't change it, so frequent pushes neither delay an update forever nor lose its place in the queue.
+    """
     traffic: TrafficSnapshot | None = None
-    """None: nobody can tell who used what, so nothing is idle."""
+    """None: traffic is unknown, so nothing is idle."""
     image_lookups: Mapping[Key, ImageLookup] = field(default_factory=dict)
-    """The last look for the images of a commit that has not all of them yet."""
+    """The last lookup for commits with missing images."""
     headroom: Headroom | None = None
-    """What memory there is for operations; None: it bounds nothing."""
+    """Memory for operations; None: no limit."""

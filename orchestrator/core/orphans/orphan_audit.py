@@ -1,10 +1,10 @@
-"""The audit (C2, L9): what is really there against what stacks and pull requests account for; every rest is an orphan.
+"""The audit (C2, L9): compares what exists with stacks and pull requests; what belongs to neither is an orphan.
 
-Pure. Looking takes time, and things come and go meanwhile: so everything is looked at twice, the stacks in between,
-and an orphan is only what stood both times and belongs to nothing that is known or at work. What could not be looked
-at is ``unread_sources``, never clean.
+Pure. Resources come and go while they are read. So everything is read twice, with the stacks in between; an orphan was
+there both times and belongs to nothing known or running. What couldn't be read is listed in ``unread_sources`` and
+never counts as clean.
 
-A stack whose own name is not known protects every name that ends in its number, as for leftovers.
+A stack whose name isn't known protects every name that ends in its number.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core import wording
 from orchestrator.core.orphans.orphan_purges import KnownNames
 from orchestrator.core.planning.plan_actions import Confirm, Hold, Purge, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
-from orchestrator.core.util.formatting import count
 from programs.inventory import HeldResource
 from stacks import names
 from stacks.model import Key, RefKind, StackRecord, StackRef, StackSnapshot, StrayFile
@@ -23,10 +23,10 @@ from stacks.model import Key, RefKind, StackRecord, StackRef, StackSnapshot, Str
 
 @dataclass(frozen=True, slots=True)
 class OrphanedResource:
-    """Something that is there and belongs to nothing. ``command`` removes it by hand; ``sweepable``: `eph sweep` does.
+    """A resource that belongs to nothing. ``command`` removes it; ``sweepable``: so does `eph sweep`.
 
-    ``whole_environment``: nothing accounts for its environment at all, so the loop purges that as one, under its
-    guards."""
+    ``whole_environment``: its environment has neither stack nor pull request, so the loop purges it, under its guards.
+    """
 
     kind: str
     name: str
@@ -40,7 +40,7 @@ class OrphanedResource:
 
 @dataclass(frozen=True, slots=True)
 class AuditReading:
-    """What stood at both looks: by target, and beside the stacks."""
+    """What one read found: resources by target, and stray files."""
 
     resources: Mapping[str, Sequence[HeldResource]] = field(default_factory=dict)
     file_orphans: Sequence[StrayFile] = ()
@@ -48,7 +48,7 @@ class AuditReading:
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """``busy``: stacks with an operation under way at either look. ``refs``: all that is wanted or exists."""
+    """``busy``: stacks with an operation running during either read. ``refs``: all that are wanted or exist."""
 
     stacks: StackSnapshot
     known_names: KnownNames
@@ -59,7 +59,7 @@ class AuditContext:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """``checked``: how many things of each place were compared."""
+    """``checked``: how many resources were compared, by place."""
 
     orphans: tuple[OrphanedResource, ...] = ()
     unread: tuple[str, ...] = ()
@@ -72,17 +72,17 @@ class AuditResult:
 
 
 def intersect(first: AuditReading, second: AuditReading) -> AuditReading:
-    """What stood at the first look and stands at the second."""
+    """What both reads found."""
     held = {
-        target: [thing for thing in things if thing in set(first.resources[target])]
-        for target, things in second.resources.items()
+        target: [resource for resource in resources if resource in set(first.resources[target])]
+        for target, resources in second.resources.items()
         if target in first.resources
     }
     return AuditReading(held, [stray for stray in second.file_orphans if stray in set(first.file_orphans)])
 
 
 def sweepable(audit: AuditResult) -> list[OrphanedResource]:
-    """What `eph sweep` removes of it."""
+    """The orphans that `eph sweep` removes."""
     return [orphan for orphan in audit.orphans if orphan.sweepable]
 
 
@@ -91,14 +91,14 @@ def find_orphans(reading: AuditReading, context: AuditContext) -> tuple[Orphaned
     found = [
         orphan
         for target in sorted(reading.resources)
-        for thing in reading.resources[target]
-        if (orphan := _check_resource(target, thing, context, records.get(thing.environment)))
+        for resource in reading.resources[target]
+        if (orphan := _check_resource(target, resource, context, records.get(resource.environment)))
     ]
     return (*found, *(orphan for stray in reading.file_orphans if (orphan := _check_file(stray, context))))
 
 
 def orphaned_stacks(plan: Plan | None, context: AuditContext, wanted: frozenset[Key]) -> Iterator[OrphanedResource]:
-    """Stacks that no pull request wants and whose destroy waits, or is held until a person says so."""
+    """Stacks that no pull request wants and whose destroy waits or is on hold."""
     for action in plan.actions if plan else ():
         if isinstance(action, Purge | Confirm) or action.ref in context.busy or action.ref not in context.stacks.stacks:
             continue
@@ -111,24 +111,24 @@ def orphaned_stacks(plan: Plan | None, context: AuditContext, wanted: frozenset[
 
 
 def unread_sources(stacks: StackSnapshot, incomplete: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Sentences for what the Git host and the store did not show whole."""
+    """What couldn't be read completely from the Git host and the backend."""
     if not stacks.complete:
-        yield f"not all stacks could be read: {stacks.reason or 'unknown reason'}"
+        yield wording.note_stacks(stacks.reason)
     for record in stacks.stacks.values():
         if record.unreadable:
             yield f"stack {record.ref}: {record.unreadable}"
     for name, reason in incomplete:
-        yield f"{name} could not be read completely: {reason or 'unknown reason'}"
+        yield wording.note_repository(name, reason)
 
 
 def _check_resource(
     target: str, resource: HeldResource, context: AuditContext, record: StackRecord | None
 ) -> OrphanedResource | None:
     if not context.stacks.complete or resource.environment in context.busy_names:
-        return None  # nobody can say, or somebody is at work
+        return None  # not known, or an operation is running
     if not context.known_names.covers(resource.environment):
-        why = f"no stack or pull request exists for {resource.environment}"
-        return replace(_as_orphan(target, resource, why), whole_environment=True)
+        reason = wording.orphaned_environment(resource.environment)
+        return replace(_as_orphan(target, resource, reason), whole_environment=True)
     if (
         record is None
         or record.built is None
@@ -136,17 +136,11 @@ def _check_resource(
         or record.unreadable
         or record.ref in context.busy
     ):
-        return None  # half-made: completed or destroyed by the next operation
+        return None  # half-created: completed or destroyed by the next operation
     if not resource.is_supervised:
-        return _as_orphan(
-            target, resource, f"no live process supervises it, and no operation on {record.ref} is running"
-        )
+        return _as_orphan(target, resource, wording.unsupervised(record.ref))
     if resource.resource_id and resource.resource_id not in record.resource_names:
-        return _as_orphan(
-            target,
-            resource,
-            f"it isn't among the {count(len(record.resource_names), 'resource')} of stack {record.ref}",
-        )
+        return _as_orphan(target, resource, wording.not_in_stack(len(record.resource_names), record.ref))
     return None
 
 
@@ -158,12 +152,12 @@ def _as_orphan(target: str, resource: HeldResource, reason: str) -> OrphanedReso
 
 def _check_file(orphan: StrayFile, context: AuditContext) -> OrphanedResource | None:
     if orphan.in_use and orphan.ref is None:
-        return None  # at work
+        return None  # in use
     if orphan.ref is not None and (orphan.ref in context.busy or not context.stacks.complete):
         return None
     recorded = orphan.kind == "operation record" and not orphan.path.endswith(".json")
     if recorded and orphan.ref in context.refs:
-        return None  # the words of its last tries, for people
+        return None  # logs of its last attempts, for people
     whose = _title(orphan.ref) if orphan.ref else ""
     return OrphanedResource(
         orphan.kind,

@@ -1,8 +1,9 @@
-"""What targets hold under names that nothing accounts for: the rest of a creation that broke off before its stack was
-recorded, or of a destroy whose record went first.
+"""Finds leftovers on targets that belong to no stack and no pull request.
 
-Looked for only when all stacks are known. A stack whose own name is not known (half-made, unreadable) protects
-every name that ends in its number: better a leftover for one more cycle than the parts of a living environment.
+They remain after a creation that ended before its stack was recorded, or after a destroy whose record was removed
+first. They are only looked for if all stacks could be read. A stack whose name isn't known (half-created, unreadable)
+protects every name that ends in its number: a leftover may stay for another cycle, but a live environment must never be
+purged.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.core import wording
 from orchestrator.core.desired.desired_state import DesiredState, Unwanted
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.planning.plan_actions import Purge
@@ -17,7 +19,7 @@ from orchestrator.core.planning.plan_actions import Purge
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The names that something stands for: whole ones, and numbers where a stack's own name is not known."""
+    """Names in use, and the numbers of stacks whose name isn't known."""
 
     names: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
@@ -27,7 +29,7 @@ class KnownNames:
 
 
 def known_names(environments: Iterable[tuple[EnvironmentFacts, bool]]) -> KnownNames:
-    """By each subject and whether it is wanted."""
+    """``environments``: each with whether it is wanted."""
     names: set[str] = set()
     numbers: set[str] = set()
     for subject, wanted in environments:
@@ -35,9 +37,9 @@ def known_names(environments: Iterable[tuple[EnvironmentFacts, bool]]) -> KnownN
         if not exists and not wanted:
             continue
         names.add(subject.name)
-        told = subject.record is not None and bool(subject.record.name) and not subject.has_foreign_tag
-        # A tag that is another's names the other; what this one is called, its number must tell.
-        if not told and (exists or not subject.name):
+        named = subject.record is not None and bool(subject.record.name) and not subject.has_foreign_tag
+        # A foreign tag contains another environment's name, so protect by number.
+        if not named and (exists or not subject.name):
             numbers.add(subject.key.id)
     return KnownNames(frozenset(names), frozenset(numbers))
 
@@ -47,9 +49,9 @@ def purges(
 ) -> list[Purge]:
     if not any(target_environments.values()):
         return []
-    known = known_names((subject, not isinstance(wish, Unwanted)) for subject, wish in environments)
+    known = known_names((subject, not isinstance(state, Unwanted)) for subject, state in environments)
     return [
-        Purge(target, name, f"the target {target} still has {name}, but no stack or pull request exists for it")
+        Purge(target, name, wording.leftover(target, name))
         for target in sorted(target_environments)
         for name in sorted(target_environments[target])
         if not known.covers(name)

@@ -1,10 +1,9 @@
-"""When something that failed is tried again: from the stack's own history and the last result, never from a counter
-of ours alone, so that a restart forgets nothing that matters.
+"""When to retry what failed: computed from the stack's history and the last result, so that it survives a restart.
 
-What was interrupted is not a try, and goes on at once; only from the second interruption in a row on it waits the first
-pause, so that nothing turns in a circle. A failed destroy is retried for ever. An end that lies ahead was written
-before the clock was set back, and holds nothing up. The jitter comes from a hash of the stack's name: many that fail
-together do not return together, and the same facts always give the same moment.
+An interrupted operation doesn't count as an attempt and continues at once; from the second interruption in a row, it
+waits for the initial delay, so that it never loops. A failed destroy is retried forever. An end time in the future was
+written before the clock was set back, and is ignored. The jitter is a hash of the stack's name: operations that fail
+together aren't retried together, and the same facts always result in the same time.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ JITTER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Failures in a row of one thing. ``failed`` 0 with a ``last``: it was interrupted, which is not its fault."""
+    """Consecutive failures of one operation. With ``failed`` 0 and a ``last``, it was only interrupted."""
 
     failed: int
     last: datetime | None
     retryable: bool = True
     interrupted: int = 0
-    """How often in a row, since the last failure, it was interrupted."""
+    """Consecutive interruptions since the last failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDelay:
-    """Not before ``until``; None: only a new commit or a person helps."""
+    """``until`` is the earliest retry; None: only a new commit or a person can retry."""
 
     attempts: int
     until: datetime | None
@@ -43,7 +42,7 @@ class RetryDelay:
 
 
 def count_attempts(environment: EnvironmentFacts, verb: OperationVerb, commit: str, now: datetime) -> Attempts:
-    """What is known of the last tries of this very thing: a build of ``commit``, or the destroy."""
+    """The last attempts of this operation: a build of ``commit``, or a destroy."""
     if environment.failure is None and not (environment.record and environment.record.history):
         return Attempts(0, None)
     entries = _trailing_failures(environment, verb, commit)
@@ -55,7 +54,7 @@ def count_attempts(environment: EnvironmentFacts, verb: OperationVerb, commit: s
         return Attempts(failed, _latest(ended, now), interrupted=broke_off)
     if last.outcome is Outcome.FAILED:
         failed = max(failed, environment.failed_attempts, 1)
-    # An old failure is forgiven once a later try is known to have succeeded.
+    # An old failure doesn't count once a later attempt succeeded.
     if environment.record and any(
         _supersedes_failure(entry, verb, commit, last.ended) for entry in environment.record.history
     ):
@@ -69,7 +68,7 @@ def _latest(moments: Iterable[datetime], now: datetime) -> datetime | None:
 
 
 def build_delay(attempts: Attempts, backoff: Backoff, ref: StackRef, now: datetime) -> RetryDelay | None:
-    """How long a build still waits; None: it may go on."""
+    """How long a build still waits; None: it may start."""
     if attempts.last is None:
         return None
     if not attempts.retryable:
@@ -82,7 +81,7 @@ def build_delay(attempts: Attempts, backoff: Backoff, ref: StackRef, now: dateti
 
 
 def destroy_delay(attempts: Attempts, backoff: Backoff, ref: StackRef, now: datetime) -> RetryDelay | None:
-    """The same for a destroy, which is never given up."""
+    """The same for a destroy, which never stalls."""
     if attempts.last is None or _retries_at_once(attempts):
         return None
     return _if_pending(
@@ -91,7 +90,7 @@ def destroy_delay(attempts: Attempts, backoff: Backoff, ref: StackRef, now: date
 
 
 def _retries_at_once(attempts: Attempts) -> bool:
-    """Nothing failed, and it was interrupted once: by a restart, say."""
+    """It didn't fail and was interrupted at most once, for example by a restart."""
     return not attempts.failed and attempts.interrupted <= 1
 
 
@@ -105,7 +104,7 @@ def backoff_delay(backoff: Backoff, failed: int, ref: StackRef) -> timedelta:
 
 
 def _jitter_share(ref: StackRef, failed: int) -> float:
-    """Between 0 and 1, the same for the same stack and try."""
+    """Between 0 and 1; constant for a stack and attempt."""
     return int.from_bytes(hashlib.sha256(f"{ref}#{failed}".encode()).digest()[:4], "big") / 2**32
 
 
@@ -114,7 +113,7 @@ def _if_pending(delay: RetryDelay, now: datetime) -> RetryDelay | None:
 
 
 def _trailing_failures(environment: EnvironmentFacts, verb: OperationVerb, commit: str) -> list[StackUpdate]:
-    """The failures and interruptions at the end of the history that are of this very thing."""
+    """The failures and interruptions of this operation at the end of the history."""
     history = sorted(environment.record.history, key=lambda entry: entry.ended_at) if environment.record else []
     operations = [entry for entry in history if entry.verb in (OperationVerb.UP, OperationVerb.DESTROY)]
     return list(takewhile(lambda entry: _failed_at(entry, verb, commit), reversed(operations)))

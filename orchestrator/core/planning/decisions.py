@@ -1,6 +1,6 @@
-"""One environment, one action: what should be, against what is. ``decide`` reads like a table, from the top.
+"""Compares desired and observed state of one environment and returns one action. Read ``decide`` like a table.
 
-Limits are not looked at here: what this wants to start may still have to queue (``queues``) or be held (``guards``).
+Limits aren't applied here: an action may still be queued (``queues``) or held (``guards``).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from orchestrator.core import wording
 from orchestrator.core.desired import expiry
 from orchestrator.core.desired.desired_state import DesiredState, PlanContext, Unchanged, Unwanted, Wanted
 from orchestrator.core.model.environment_facts import EnvironmentFacts
@@ -38,13 +39,13 @@ from stacks.model import OperationVerb, RefKind, StackRecord, StackTag
 
 
 def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanContext) -> Action:
-    if environment.running is not None:  # one lane per stack: at most end early what runs
+    if environment.running is not None:  # one operation per stack at a time; it can only be interrupted
         return _during_operation(environment, environment.running, desired, context)
     obstacle = _obstacle(environment)
-    if obstacle is not None:  # nothing can be done to it safely
+    if obstacle is not None:  # no operation is safe
         return obstacle
     match desired:
-        case Unchanged(action):  # not enough is known, or it may not be built: it stays, but people may still extend it
+        case Unchanged(action):  # it stays as it is, but people can still extend it or put it to sleep
             may = isinstance(action, Wait | Refuse | Find)
             return (
                 may and (_sleep_or_wake(environment, environment.tag, context) or _extend(environment, context))
@@ -63,37 +64,31 @@ def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanCo
 def _during_operation(
     environment: EnvironmentFacts, running: RunningOperation, desired: DesiredState, context: PlanContext
 ) -> Action:
-    busy = f"{running.verb} of {formatting.commit(running.commit)}" if running.commit else f"{running.verb}"
-    if isinstance(desired, Unchanged) and isinstance(
-        desired.action, Confirm
-    ):  # only a question, and the answer may end it
+    operation = wording.operation(running.verb, running.commit)
+    if isinstance(desired, Unchanged) and isinstance(desired.action, Confirm):  # a read, which may end it
         return desired.action
-    if running.remote:  # nobody here can end it early
-        return _wait_for_lane(environment, f"waiting for the {busy} that another replica started")
-    if running.interrupting:  # it was told already
-        return _wait_for_lane(environment, f"canceling the {busy}")
-    makes = running.verb in (OperationVerb.UP, OperationVerb.WAKE)
-    if makes and isinstance(desired, Unwanted) and not desired.guarded:  # what it makes is not wanted
+    if running.remote:  # another replica's operation can't be interrupted
+        return _wait_for_lane(environment, wording.waiting_for_replica(operation))
+    if running.interrupting:
+        return _wait_for_lane(environment, wording.canceling(operation))
+    builds = running.verb in (OperationVerb.UP, OperationVerb.WAKE)
+    if builds and isinstance(desired, Unwanted) and not desired.guarded:  # its result is no longer wanted
         return Interrupt(environment.ref, desired.reason, unwanted=True)
     if running.verb is OperationVerb.UP and isinstance(desired, Wanted) and running.commit != environment.head:
         return _supersede(environment, running, context)
-    if running.verb is OperationVerb.DESTROY and isinstance(desired, Wanted):  # let it finish, then make it anew
-        return _wait_for_lane(environment, "needed again; waiting for the running destroy to finish")
-    return _wait_for_lane(environment, f"{busy} is running")
+    if running.verb is OperationVerb.DESTROY and isinstance(desired, Wanted):  # let it finish, then recreate it
+        return _wait_for_lane(environment, wording.NEEDED_AGAIN)
+    return _wait_for_lane(environment, wording.is_running(operation))
 
 
 def _supersede(environment: EnvironmentFacts, running: RunningOperation, context: PlanContext) -> Action:
-    newer = f"commit {formatting.commit(environment.head)} is newer than {formatting.commit(running.commit)}"
-    if running.superseded >= context.policy.max_supersedes:  # a storm of pushes must not starve the update
-        times = formatting.count(running.superseded, "time")
-        return _wait_for_lane(
-            environment, f"{newer}, but the update was already superseded {times} in a row and now runs to completion"
-        )
+    newer = wording.newer_commit(environment.head, running.commit)
+    if running.superseded >= context.policy.max_supersedes:  # frequent pushes must not starve the update
+        return _wait_for_lane(environment, wording.superseded_too_often(newer, running.superseded))
     settled = repairs.debounced_at(environment, context.policy)
-    if settled is not None and settled > context.now:  # perhaps the next push is a second away
-        return Wait(
-            environment.ref, environment.key, f"{newer}; waiting for further pushes", None, settled, WaitingFor.SETTLE
-        )
+    if settled is not None and settled > context.now:  # the next push may follow at once
+        reason = wording.waiting_for_pushes(newer)
+        return Wait(environment.ref, environment.key, reason, None, settled, WaitingFor.SETTLE)
     return Interrupt(environment.ref, newer)
 
 
@@ -104,27 +99,25 @@ def _wait_for_lane(environment: EnvironmentFacts, reason: str) -> Wait:
 def _obstacle(environment: EnvironmentFacts) -> Hold | None:
     record, ref = environment.record, environment.ref
     name = formatting.pulumi_name(ref)
-    if (
-        environment.duplicate_of is not None
-    ):  # both carry one environment's name: destroying one would take the other's parts
-        reason = f"a second stack for {environment.title}; {environment.duplicate_of} already exists"
+    if environment.duplicate_of is not None:  # same name: destroying one would destroy the other's resources
+        reason = wording.second_stack(environment.title, environment.duplicate_of)
         return Hold(ref, reason, f"pulumi stack rm --force --stack {name}")
     if record is None:
         return None
-    if record.unreadable:  # unreadable is not absent
-        return Hold(ref, f"its state could not be read: {record.unreadable}", f"pulumi stack export --stack {name}")
+    if record.unreadable:  # unreadable isn't absent
+        return Hold(ref, wording.unreadable_state(record.unreadable), f"pulumi stack export --stack {name}")
     tag = record.tag
     if tag is not None and environment.has_foreign_tag:
         other = formatting.reference(tag.repository_name, tag.key, tag.ref_name)
-        reason = f"its tag says it belongs to {other}, but its name says {environment.title}"
+        reason = wording.foreign_tag(other, environment.title)
         return Hold(ref, reason, f"pulumi stack tag ls --stack {name}")
     alive = [lock for lock in record.locks if not lock.owner_dead]
-    if alive:  # whoever holds it may be at work
+    if alive:  # its owner may still be running
         lock = alive[0]
-        owner = f"process {lock.pid} of {lock.user} on {lock.host} since {formatting.timestamp(lock.acquired_at)}"
-        if not lock.pid:  # cut in the middle: it names nobody, so nobody can be proven dead
-            owner = f"an unknown owner (the lock {lock.id} can't be read)"
-        return Hold(ref, f"locked by {owner}, which may still be running", f"pulumi cancel --yes --stack {name}")
+        owner = wording.lock_owner(lock.pid, lock.user, lock.host, lock.acquired_at)
+        if not lock.pid:  # a truncated lock names no owner, so none can be proven dead
+            owner = wording.unknown_lock_owner(lock.id)
+        return Hold(ref, wording.locked(owner), f"pulumi cancel --yes --stack {name}")
     return None
 
 
@@ -133,7 +126,7 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
     if record is None and unwanted.report_always:
         return Refuse(ref, environment.key, unwanted.reason)
     if record is None:
-        return Keep(ref, environment.key, f"{unwanted.reason}; nothing to destroy")
+        return Keep(ref, environment.key, wording.nothing_to_destroy(unwanted.reason))
     tried = backoff.count_attempts(environment, OperationVerb.DESTROY, "", context.now)
     pause = (
         None
@@ -141,31 +134,22 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
         else backoff.destroy_delay(tried, context.policy.backoff, ref, context.now)
     )
     if pause is not None and pause.until is not None:
-        failed = (
-            f"destroy failed {formatting.count(pause.attempts, 'time')}"
-            if pause.attempts
-            else "destroy was interrupted"
-        )
-        reason = f"{unwanted.reason}; {failed}; next attempt at {formatting.timestamp(pause.until)}"
+        failed = wording.attempts("destroy", pause.attempts)
+        reason = wording.retry_later(unwanted.reason, failed, pause.until, "")
         return Wait(ref, environment.key, reason, None, pause.until, WaitingFor.DESTROY)
-    if unwanted.guarded and not context.stacks_complete:  # how many share this fate cannot be told
-        return Hold(
-            ref, f"{unwanted.reason}, but not all stacks could be read ({context.stacks_reason or 'unknown reason'})"
-        )
+    if unwanted.guarded and not context.stacks_complete:  # the guard can't count the environments
+        return Hold(ref, wording.destroy_held(unwanted.reason, context.stacks_reason))
     return Destroy(ref, environment.name, record.target, unwanted.reason, unwanted.guarded)
 
 
 def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext) -> Action:
-    if not context.stacks_complete:  # it may exist, where we could not look
-        why = context.stacks_reason or "unknown reason"
-        return Wait(environment.ref, environment.key, f"not all stacks could be read ({why}), so it may exist already")
-    label = formatting.join_words(environment.request.pull.labels & recipe.labels) if environment.request else ""
-    why = (
-        f"has the label {label}"
-        if environment.key.kind is RefKind.PULL
-        else f"is a {environment.key.kind} that eph.yaml selects"
-    )
-    reason = f"{environment.title} {why} but no environment yet"
+    if not context.stacks_complete:  # it may exist in what couldn't be read
+        return Wait(environment.ref, environment.key, wording.may_exist(context.stacks_reason))
+    labels = environment.request.pull.labels & recipe.labels if environment.request else frozenset[str]()
+    if environment.key.kind is RefKind.PULL:
+        reason = wording.create_for_label(environment.title, labels)
+    else:
+        reason = wording.create_for_ref(environment.title, environment.key.kind)
     return _wait_for_retry(environment, reason, context) or Create(
         environment.ref, environment.key, recipe.spec, _desired_tag(environment, recipe.spec, context), reason
     )
@@ -197,25 +181,25 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
 def _sleep_or_wake(
     environment: EnvironmentFacts, tag: StackTag | None, context: PlanContext
 ) -> Sleep | Wake | Retag | Wait | None:
-    """What has to be done so that it sleeps, or is awake, as is wanted; ``tag`` is what else shall be on it."""
-    rest, record = sleep_rules.needed_change(environment, context.policy, context.now), environment.record
-    if rest is None or record is None or record.built is None or tag is None or record.tag is None:
+    """The action that makes it sleep or wake, if needed. ``tag`` is the desired tag."""
+    change, record = sleep_rules.needed_change(environment, context.policy, context.now), environment.record
+    if change is None or record is None or record.built is None or tag is None or record.tag is None:
         return None
     slept, now = record.tag.asleep, context.now.replace(microsecond=context.now.microsecond // 1000 * 1000)
-    asleep = (slept if record.tag.half and slept else now) if rest.asleep else None
-    wanted = replace(tag, asleep=asleep, awake_until=rest.until, half=False)
-    if not rest.asleep and slept is None:
-        return Retag(environment.ref, wanted, rest.reason) if wanted != record.tag else None
-    tired = _sleep_backoff(environment, rest, context)
-    if tired is not None:
-        return tired
-    if rest.asleep:
-        return Sleep(environment.ref, record.name, record.target, wanted, rest.reason)
-    return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, rest.reason)
+    asleep = (slept if record.tag.half and slept else now) if change.asleep else None
+    wanted = replace(tag, asleep=asleep, awake_until=change.until, half=False)
+    if not change.asleep and slept is None:
+        return Retag(environment.ref, wanted, change.reason) if wanted != record.tag else None
+    delay = _sleep_backoff(environment, change, context)
+    if delay is not None:
+        return delay
+    if change.asleep:
+        return Sleep(environment.ref, record.name, record.target, wanted, change.reason)
+    return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, change.reason)
 
 
 def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChange, context: PlanContext) -> Wait | None:
-    """Why it is not tried again yet, after it failed."""
+    """Why a failed sleep or wake-up isn't retried yet."""
     verb, limits = (OperationVerb.SLEEP if change.asleep else OperationVerb.WAKE), context.policy.backoff
     tried = backoff.count_attempts(environment, verb, "", context.now)
     if _requested_since(environment, tried.last, IntentKind.WAKE, IntentKind.SLEEP, IntentKind.RETRY):
@@ -225,42 +209,37 @@ def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChang
     if found is None:
         return None
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
-    what = "sleep" if change.asleep else "wake-up"
-    again = (
-        f"next attempt at {formatting.timestamp(found.until)}"
-        if found.until
-        else "push a new commit or run `eph wake` to retry"
-    )
-    failed = (
-        f"{what} failed {formatting.count(found.attempts, 'time')}" if found.attempts else f"{what} was interrupted"
-    )
-    return Wait(environment.ref, environment.key, f"{change.reason}; {failed}; {again}", None, found.until, because)
+    failed = wording.attempts(wording.sleep_or_wake(change.asleep), found.attempts)
+    reason = wording.retry_later(change.reason, failed, found.until, wording.RETRY_WAKE_BY_PUSH)
+    return Wait(environment.ref, environment.key, reason, None, found.until, because)
 
 
 def _delay_update(
     environment: EnvironmentFacts, record: StackRecord, need: repairs.NeededUpdate, context: PlanContext
 ) -> Wait | None:
-    """Why an update that is needed does not start now."""
+    """Why a needed update doesn't start now."""
     known = {record.tag.commit if record.tag else "", record.built.commit if record.built else ""}
     settled = repairs.debounced_at(environment, context.policy) if environment.head not in known else None
-    if settled is not None and settled > context.now:  # a push seldom comes alone
-        reason = f"{need.reason}; waiting for further pushes"
+    if settled is not None and settled > context.now:  # pushes often come in series
+        reason = wording.waiting_for_pushes(need.reason)
         return Wait(environment.ref, environment.key, reason, None, settled, WaitingFor.SETTLE)
     asked = _requested_since(environment, record.built.built_at if record.built else None)
     if need.not_before is not None and need.not_before > context.now and not asked:
-        reason = f"{need.reason}; earlier repairs did not help, next repair at {formatting.timestamp(need.not_before)}"
+        reason = wording.repairs_failed(need.reason, need.not_before)
         return Wait(environment.ref, environment.key, reason, None, need.not_before, WaitingFor.BACKOFF)
     return _wait_for_retry(environment, need.reason, context)
 
 
 def retry_delay(environment: EnvironmentFacts, context: PlanContext) -> backoff.RetryDelay | None:
-    """How long the build of the head commit waits after what happened to earlier tries of it."""
+    """How long the build of the head commit waits after earlier attempts."""
     tried = backoff.count_attempts(environment, OperationVerb.UP, environment.head, context.now)
     if _requested_since(environment, tried.last):
         return None
     found = backoff.build_delay(tried, context.policy.backoff, environment.ref, context.now)
     asks = environment.request is not None and environment.request.retry_requested
-    if found is not None and found.stalled and asks and tried.last is not None:  # never stalled, but never in a circle
+    if (
+        found is not None and found.stalled and asks and tried.last is not None
+    ):  # not stalled, but not in a tight loop either
         until = tried.last + context.policy.backoff.maximum
         return backoff.RetryDelay(found.attempts, until, stalled=False) if until > context.now else None
     return found
@@ -270,23 +249,14 @@ def _wait_for_retry(environment: EnvironmentFacts, reason: str, context: PlanCon
     found = retry_delay(environment, context)
     if found is None:
         return None
-    commit = formatting.commit(environment.head)
-    failed = (
-        f"the build of {commit} failed {formatting.count(found.attempts, 'time')}"
-        if found.attempts
-        else f"the build of {commit} was interrupted"
-    )
+    failed = wording.attempts(wording.build_of(environment.head), found.attempts)
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
-    again = (
-        f"next attempt at {formatting.timestamp(found.until)}"
-        if found.until
-        else "push a new commit or run `eph up` to retry"
-    )
-    return Wait(environment.ref, environment.key, f"{reason}; {failed}; {again}", None, found.until, because)
+    delayed = wording.retry_later(reason, failed, found.until, wording.RETRY_BY_PUSH)
+    return Wait(environment.ref, environment.key, delayed, None, found.until, because)
 
 
 def _requested_since(environment: EnvironmentFacts, last: datetime | None, *kinds: IntentKind) -> bool:
-    """A person asked to try again, or to take it down, after the last try ended."""
+    """Whether a person requested a retry or a destroy after the last attempt ended."""
     asked = [
         intent.at for intent in environment.intents if intent.kind in (kinds or (IntentKind.RETRY, IntentKind.DOWN))
     ]
@@ -294,7 +264,7 @@ def _requested_since(environment: EnvironmentFacts, last: datetime | None, *kind
 
 
 def _extend(environment: EnvironmentFacts, context: PlanContext) -> Retag | None:
-    """The tag with the time that people asked for, and nothing else changed."""
+    """Only update the expiry in the tag."""
     tag = environment.tag
     until, keep = expiry.extended_until(environment, context.policy), expiry.is_kept(environment)
     if tag is None or (until, keep) == (tag.extended_until, tag.keep):
@@ -310,12 +280,10 @@ def _retag(environment: EnvironmentFacts, tag: StackTag | None, context: PlanCon
         return None
     old = environment.tag
     if old is not None and tag.keep != old.keep:
-        return Retag(environment.ref, tag, "kept: it doesn't expire" if tag.keep else "expiry is on again")
+        return Retag(environment.ref, tag, wording.kept(tag.keep))
     if old is not None and tag.extended_until != old.extended_until and tag.extended_until is not None:
-        return Retag(environment.ref, tag, f"extended until {formatting.timestamp(tag.extended_until)}")
-    return Retag(
-        environment.ref, tag, f"updating its tag to commit {formatting.commit(tag.commit)} of {environment.title}"
-    )
+        return Retag(environment.ref, tag, wording.extended(tag.extended_until))
+    return Retag(environment.ref, tag, wording.tag_updated(tag.commit, environment.title))
 
 
 def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: PlanContext) -> StackTag:
@@ -338,7 +306,7 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
 
 
 def keep_name(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:
-    """A renamed repository keeps its environments' names, and with them their URLs and databases."""
+    """Keep an existing environment's name after its repository is renamed, and so its URL and databases."""
     if not name or name == spec.name:
         return spec
     marks = {mark: name if value == spec.name else value for mark, value in spec.marks.items()}
@@ -347,6 +315,5 @@ def keep_name(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:
 
 def _in_sync_reason(environment: EnvironmentFacts, record: StackRecord) -> str:
     if record.tag is not None and record.tag.asleep:
-        since = f"since {formatting.timestamp(record.tag.asleep)}"
-        return f"asleep {since} at the newest commit {formatting.commit(environment.head)}; a visit wakes it"
-    return f"the newest commit {formatting.commit(environment.head)} is deployed"
+        return wording.asleep(record.tag.asleep, environment.head)
+    return wording.in_sync(environment.head)

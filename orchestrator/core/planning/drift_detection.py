@@ -1,7 +1,8 @@
-"""What a stack's state knows and its target no longer has as it was made: noticed at each look, repaired at once, told.
+"""Detects drift: resources in a stack's state that are missing or changed on its target.
 
-Compared are only the kinds of parts that a target says it can look at; a target that could not be looked at says
-nothing. Names are the program's own: ``database-main`` is the database main.
+Drift is detected in every cycle, repaired at once, and reported. Only those kinds of resources are compared that the
+target can list; if a target can't be read, it has no drift. Names are the program's: ``database-main`` is the database
+main.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from programs.inventory import DRIFTED, PROCESS_KINDS
 from stacks.model import StackRecord
 
 LiveParts = Mapping[str, frozenset[str]]
-"""By kind, the ids of all that stands on a target; under DRIFTED and PROCESS_KINDS, see
+"""The ids of all live resources on a target, by kind. For DRIFTED and PROCESS_KINDS, see
 ``programs.registry.DetectsDrift``."""
 MAX_NAMED = 3
 
@@ -29,7 +30,7 @@ class DriftKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Drift:
-    """A part by its name in the program, and what became of it."""
+    """A resource by its name in the program, and what happened to it."""
 
     name: str
     kind: DriftKind = DriftKind.GONE
@@ -49,7 +50,7 @@ _REPAIR_VERBS = {DriftKind.GONE: "recreated", DriftKind.STOPPED: "restarted", Dr
 
 
 def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
-    """The parts that are not there any more, or not as they were made, in order."""
+    """The resources that are missing or changed, in order."""
     if not live_parts or record.built is None or record.unreadable:
         return ()
     changed = live_parts.get(DRIFTED, frozenset())
@@ -66,14 +67,16 @@ def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
 
 
 def describe(drifts: Sequence[Drift], wording: DriftWording) -> str:
-    """``the database main is gone``: why an update starts."""
+    """Why an update starts: ``the database main is gone``."""
     reported = _without_contained(drifts, wording)
     return _join_limited([f"the {wording.display_name(drift.name)} {_PRESENT_TENSE[drift.kind]}" for drift in reported])
 
 
 def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str], wording: DriftWording) -> str:
-    """``the database main was gone; it was recreated and seeded``: what is told afterwards. ``part_names`` are the
-    names of all parts, which say whether a database is seeded."""
+    """What is reported afterwards: ``the database main was gone; it was recreated and seeded``.
+
+    ``part_names`` are the names of all resources; they show whether a database is seeded.
+    """
     everything = set(part_names)
     reported = _without_contained(drifts, wording)
     seeded = any(wording.is_seeded(drift.name, everything) for drift in reported)
@@ -85,8 +88,8 @@ def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str], wording:
 
 def _join_limited(sentences: list[str]) -> str:
     more = len(sentences) - MAX_NAMED
-    told = ", ".join(sentences[:MAX_NAMED])
-    return f"{told}, and {formatting.count(more, 'more resource')}" if more > 0 else told
+    listed = ", ".join(sentences[:MAX_NAMED])
+    return f"{listed}, and {formatting.count(more, 'more resource')}" if more > 0 else listed
 
 
 def _without_contained(drifts: Sequence[Drift], wording: DriftWording) -> Sequence[Drift]:

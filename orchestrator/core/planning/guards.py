@@ -1,9 +1,9 @@
-"""The brake on mass deletion: how much may go in an hour on weaker grounds than a statement of the Git host.
+"""Limits mass deletion: how many environments may be destroyed per hour without an explicit statement by the Git host.
 
-Closes, merges, missing labels and expiries that the host states positively never count. What counts is a pull request
-that 'does not exist', and leftovers on targets: both are what a wrong answer, a wrong backend or a bug of ours looks
-like. Over the share, all of them are held, and an operator lets that very plan through. A destroy that was let through
-once and failed is not judged again: it is retried for ever.
+Closes, merges, missing labels and expiries are explicit and never count. A pull request that "doesn't exist" counts,
+and so do leftovers on targets: a wrong response, a wrong backend or a bug of ours would look the same. Above the limit,
+all of them are put on hold until an operator approves exactly that plan. A destroy that was allowed once and failed
+isn't checked again; it is retried forever.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.core import wording
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
@@ -24,7 +25,7 @@ from stacks.model import OperationVerb, StackRef
 
 @dataclass(frozen=True, slots=True)
 class GuardResult:
-    """What the guard let through or held; ``guarded`` names what it judged, ``note`` says that it holds."""
+    """The actions after the guard. ``guarded`` names those that it checked; ``note`` says why they are on hold."""
 
     actions: tuple[Action, ...]
     guarded: tuple[str, ...] = ()
@@ -40,24 +41,20 @@ def apply(
     command = digest(guarded)
     if limit.recent + len(open_) <= limit.maximum or command in world.approved_plans:
         return GuardResult(tuple(actions), guarded)
-    note = (
-        f"{formatting.count(len(open_), 'environment')} would be destroyed although the Git host doesn't report "
-        "them closed, "
-        f"after {limit.recent} within {limit.window}; the limit is {limit.maximum}"
-    )
+    note = wording.too_many_destroys(len(open_), limit.recent, limit.window, limit.maximum)
     held = set(open_)
     pairs = zip(actions, labels, strict=True)
     kept = [_hold(action, note, command) if name in held else action for action, name in pairs]
     return GuardResult(
         tuple(action for action in kept if action is not None),
         guarded,
-        f"{note}; to allow it, run `eph approve {command}`",
+        wording.how_to_approve(note, command),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class DestroyLimit:
-    """``maximum`` may go within ``window``, and ``recent`` went already."""
+    """At most ``maximum`` may be destroyed within ``window``; ``recent`` already were."""
 
     maximum: int
     recent: int
@@ -67,7 +64,7 @@ class DestroyLimit:
 def destroy_limit(
     world: World, environments: Iterable[EnvironmentFacts], policy: Policy, now: datetime
 ) -> DestroyLimit:
-    """The share counts what was there when the window began: what went since, or is going, is added back."""
+    """The limit is a share of the environments at the start of the window, so recently destroyed ones count."""
     ours = sum(subject.record is not None and not _is_being_destroyed(subject) for subject in environments)
     recent = sum(now - policy.destroy_window < moment <= now for moment in world.recent_destroys)
     most = max(policy.destroy_min, math.floor(policy.destroy_share * (ours + recent)))
@@ -75,7 +72,7 @@ def destroy_limit(
 
 
 def digest(guarded: Iterable[str]) -> str:
-    """Twelve hex digits that name this very set; empty for none."""
+    """Twelve hex digits that identify exactly this set; empty if there is none."""
     text = "\n".join(sorted(guarded))
     return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
 
@@ -101,7 +98,7 @@ def _is_being_destroyed(environment: EnvironmentFacts) -> bool:
 
 
 def _was_allowed_before(environment: EnvironmentFacts) -> bool:
-    """A destroy of it was let through before, and did not end well."""
+    """Whether an earlier destroy of it was allowed and failed."""
     if environment.failure is not None and environment.failure.verb is OperationVerb.DESTROY:
         return True
     history = environment.record.history if environment.record else ()
@@ -109,7 +106,7 @@ def _was_allowed_before(environment: EnvironmentFacts) -> bool:
 
 
 def _hold(action: Action, note: str, command: str) -> Action | None:
-    """A leftover has no stack to hold: the note of the plan speaks for it."""
+    """Put an action on hold. A leftover has no stack to hold; the plan's note mentions it."""
     if isinstance(action, Destroy):
-        return Hold(action.ref, f"{action.reason}; {note}", f"eph approve {command}")
+        return Hold(action.ref, wording.destroy_needs_approval(action.reason, note), f"eph approve {command}")
     return None

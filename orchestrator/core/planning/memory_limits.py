@@ -1,7 +1,7 @@
-"""How many operations the memory of this machine bears at once (L6).
+"""Limits concurrent operations by this machine's memory (L6).
 
-What runs has not used all that it will: the plan counts what an operation came to at most so far, and of those under
-way the part that they have not taken yet. One always runs, or nothing would ever free any.
+A running operation will need more memory than now. So each one reserves the difference between its current use and the
+highest use measured so far. One operation may always run; otherwise nothing would ever free memory.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from orchestrator.core import wording
 from orchestrator.core.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """In bytes. ``per_operation``: what one operation comes to, as measured. ``used``: by those under way, one each."""
+    """In bytes. ``per_operation``: the measured use of one operation. ``used``: by each running operation."""
 
     available: int
     per_operation: int
@@ -22,7 +23,7 @@ class Headroom:
     used: tuple[int, ...] = ()
 
     def additional(self, running: int) -> int:
-        """How many may start besides those that run; of one that began just now nothing was measured yet."""
+        """How many more operations may start. Those that just started aren't measured yet."""
         to_come = sum(max(0, self.per_operation - now) for now in self.used) + self.per_operation * max(
             0, running - len(self.used)
         )
@@ -30,20 +31,16 @@ class Headroom:
 
 
 def limit_policy(policy: Policy, headroom: Headroom | None, running: int) -> Policy:
-    """The policy with as many operations at once as there is memory for; None: nobody measured, nothing is bounded."""
+    """Limit concurrent operations by memory. Without a measurement, there is no limit."""
     if headroom is None:
         return policy
     most = max(1, running + headroom.additional(running))
     if most >= policy.max_concurrent:
         return policy
-    return replace(policy, max_concurrent=most, limit_reason="memory is low: ")
+    return replace(policy, max_concurrent=most, limit_reason=wording.LOW_MEMORY)
 
 
 def notes(policy: Policy, headroom: Headroom | None) -> Iterable[str]:
-    """For operators, when it matters; ``policy`` is the bounded one."""
+    """A note for operators if ``policy``, the limited one, limits anything."""
     if headroom is not None and policy.limit_reason:
-        free, each = (round(number / 1_000_000) for number in (headroom.available, headroom.per_operation))
-        yield (
-            f"{free} MB of memory are free and an operation takes {each} MB, so at most "
-            f"{policy.max_concurrent} run at a time"
-        )
+        yield wording.memory_limit(headroom.available, headroom.per_operation, policy.max_concurrent)

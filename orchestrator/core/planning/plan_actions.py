@@ -1,7 +1,7 @@
-"""What a plan can say: a closed union of frozen values, each with its reason as data.
+"""The actions of a plan: a closed union of frozen values, each with its reason.
 
-Doing nothing is an action too (``Wait``, ``Keep``): people ask why nothing happens more often than why something
-does. Match on it with ``assert_never``.
+Doing nothing is an action too (``Wait``, ``Keep``), because people ask more often why nothing happens than why
+something does. Match on the union with ``assert_never``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stacks.model import Key, StackRef, StackTag
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Makes an environment. ``tag`` is what the new stack will say of itself (incarnation still empty)."""
+    """Create an environment. ``tag`` is the new stack's tag (its incarnation is still empty)."""
 
     ref: StackRef
     key: Key
@@ -28,9 +28,9 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Brings an environment to ``spec`` in place; also completes a half-made one and retries a failed one.
+    """Update an environment to ``spec``; also completes a half-created one and retries a failed one.
 
-    ``tag`` is None when it need not change.
+    ``tag`` is None if it doesn't change.
     """
 
     ref: StackRef
@@ -39,14 +39,14 @@ class Update:
     tag: StackTag | None
     reason: str
     refresh: bool = False
-    """Something was left pending or lost: look at what really exists before the update."""
+    """Refresh the state before the update, because something is half-done or lost."""
     repair_note: str = ""
-    """What people are told once it succeeded: something was lost behind our back."""
+    """What is reported after a repair."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retag:
-    """Only the facts on the tag change: extended, kept."""
+    """Only change the tag: extended, kept."""
 
     ref: StackRef
     tag: StackTag
@@ -55,7 +55,7 @@ class Retag:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Stops what runs of an environment and keeps all that it holds. ``tag`` says since when."""
+    """Stop an environment's processes and keep its data. ``tag`` contains the time."""
 
     ref: StackRef
     name: str
@@ -66,7 +66,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Starts it again as it was. ``tag`` is what the stack says once it answers; ``commit`` what runs then."""
+    """Start it again. ``tag`` is the tag once it responds; ``commit`` is what runs then."""
 
     ref: StackRef
     name: str
@@ -78,8 +78,11 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Destroy:
-    """Removes an environment and then its record. ``guarded``: counts against the share that may go in an hour,
-    because the Git host did not state it positively (a close, a merge, an unlabel and an expiry are stated)."""
+    """Destroy an environment, then remove its record.
+
+    ``guarded``: it counts against the hourly limit, because the Git host didn't state it explicitly. A close, a merge,
+    a removed label and an expiry are explicit.
+    """
 
     ref: StackRef
     name: str
@@ -90,7 +93,7 @@ class Destroy:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Removes what a target holds under a name that neither a stack nor a pull request accounts for."""
+    """Remove what a target has under a name for which no stack and no pull request exists."""
 
     target: str
     name: str
@@ -99,8 +102,7 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """Ends a running operation early, because what it makes is no longer wanted. ``unwanted``: nothing newer follows
-    it, only the destroy."""
+    """Interrupt an operation whose result is no longer wanted. ``unwanted``: a destroy follows, not an update."""
 
     ref: StackRef
     reason: str
@@ -109,20 +111,21 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Asks the Git host for that very pull request, branch or tag, before its absence is believed."""
+    """Ask the Git host for exactly this pull request, branch or tag before treating it as gone."""
 
     ref: StackRef
     key: Key
     reason: str
     ref_name: str = ""
-    """How the name of the branch or tag begins."""
+    """The beginning of the name of the branch or tag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Looks for the images of this very commit. ``requests`` are all of them, ``remaining`` those without a pin yet, of
-    which
-    ``fallback_names`` may take their fallback by now; ``since``: when they are looked for."""
+    """Look up the images of this commit. ``requests`` are all of them, ``remaining`` those without a pin.
+
+    ``fallback_names`` may use their fallback now. ``since``: when the lookup started.
+    """
 
     ref: StackRef
     key: Key
@@ -137,8 +140,10 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """Writes on the Git host that the time of this very commit ran out. The environment is destroyed once that is
-    read back, so that a lost stack can never come to life again for the same commit."""
+    """Set a commit status that says that this commit expired.
+
+    The environment is destroyed once that status is read back, so a lost stack is never recreated for the same commit.
+    """
 
     ref: StackRef
     key: Key
@@ -148,7 +153,7 @@ class Expire:
 
 @dataclass(frozen=True, slots=True)
 class Unlabel:
-    """Takes the trigger labels off what expired and is gone, and notes on the commit that it did, or may not."""
+    """Remove the trigger labels after an expired environment is destroyed, and record that in the commit status."""
 
     ref: StackRef
     key: Key
@@ -159,7 +164,7 @@ class Unlabel:
 
 @dataclass(frozen=True, slots=True)
 class Revive:
-    """Lifts the mark from what expired: its label, which we had taken off, is there again."""
+    """Remove the expiry status, because a person added the label again."""
 
     ref: StackRef
     key: Key
@@ -168,7 +173,7 @@ class Revive:
 
 
 class WaitingFor(StrEnum):
-    """What a ``Wait`` waits for, for those who must tell them apart without reading the sentence."""
+    """What a ``Wait`` waits for, as a code. ``reason`` is for people."""
 
     FACTS = "facts"
     CHECKS = "checks"
@@ -180,12 +185,12 @@ class WaitingFor(StrEnum):
     STALLED = "stalled"
     IMAGE = "image"
     DESTROY = "destroy"
-    """Not wanted any more; its destroy is what waits."""
+    """No longer wanted; the destroy waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now. ``position`` is the place in the queue when that is why; ``until`` when it is tried again."""
+    """Not now. ``position`` is the position in the queue, if any; ``until`` is the next attempt."""
 
     ref: StackRef
     key: Key
@@ -197,7 +202,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Not done, and will not be until somebody changes something: an eph.yaml that is wrong, a fork, a limit."""
+    """Not done until a person changes something: an invalid eph.yaml, a fork, a limit."""
 
     ref: StackRef
     key: Key
@@ -207,17 +212,17 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A stack left as it is because not enough is known: unreadable, incomplete snapshot, unproven lock, guard."""
+    """Leave a stack as it is because not enough is known: unreadable, incomplete snapshot, live lock, guard."""
 
     ref: StackRef
     reason: str
     command: str = ""
-    """What an operator can type to go on."""
+    """What an operator can run to continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """As it should be."""
+    """Desired and observed state match."""
 
     ref: StackRef
     key: Key | None

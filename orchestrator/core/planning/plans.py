@@ -1,8 +1,8 @@
-"""The plan as a value, and the one pure function that makes it: facts in, actions out.
+"""The plan as a value, and the pure function that computes it: facts in, actions out.
 
-World, policy and clock go in; the same input always gives the same plan. For each environment: what should be
-(``wishes``), against what is (``decisions``); over all of them: leftovers, the brake on deletion (``guards``) and the
-limits (``queues``). Each environment is judged on its own, so a broken one never stops another.
+The same world, policy and time always result in the same plan. For each environment, it compares desired
+(``desired_state``) and observed state (``decisions``). Then it adds orphans and applies guards (``guards``) and limits
+(``queues``). Each environment is planned independently, so a broken one never blocks another.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.core import wording
 from orchestrator.core.desired import desired_state
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.policy import Policy
@@ -40,7 +41,7 @@ from orchestrator.core.planning.plan_actions import (
 )
 from stacks.model import StackRef
 
-# What is held comes first, because people must act; then what ends, what is asked, what frees room, what makes.
+# Holds come first, because people must act; then interrupts, reads, removals and builds.
 _ORDER: dict[type, int] = {
     kind: place
     for place, kind in enumerate(
@@ -55,10 +56,10 @@ _ORDER: dict[type, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now, in order; printable, comparable, refusable.
+    """What to do now, in order.
 
-    ``guarded`` names what goes without the Git host stating it, ``digest`` that very set: an operator approves it by
-    this word. ``notes`` are sentences about the whole, for the status page.
+    ``guarded`` names what is destroyed without an explicit statement by the Git host; operators approve exactly that
+    set by its ``digest``. ``notes`` are about the plan as a whole, for the status page.
     """
 
     actions: tuple[Action, ...]
@@ -72,14 +73,14 @@ class Plan:
 
     @property
     def changes(self) -> tuple[Action, ...]:
-        """Those that do something; empty in a quiet cycle."""
+        """The actions that change something; empty in a quiet cycle."""
         return tuple(action for action in self.actions if not isinstance(action, Hold | Wait | Refuse | Keep))
 
     def render(self, include_unchanged: bool = False) -> str:
-        """The dry run, a line an action; what merely stays as it should is left out unless asked for."""
+        """The dry run: one line per action, without unchanged environments by default."""
         shown = [action for action in self.actions if include_unchanged or not isinstance(action, Keep)]
         lines = [*self.notes, *(describe(action) for action in shown)]
-        return "\n".join(lines) or "nothing to do"
+        return "\n".join(lines) or wording.NOTHING_TO_DO
 
     def __str__(self) -> str:
         return self.render()
@@ -93,19 +94,19 @@ def describe(action: Action) -> str:
 
 
 def plan(world: World, policy: Policy, now: datetime) -> Plan:
-    at = desired_state.PlanContext(policy, now, world.stacks.complete, world.stacks.reason)
+    context = desired_state.PlanContext(policy, now, world.stacks.complete, world.stacks.reason)
     known = environment_facts.collect(world)
-    judged = [(subject, desired_state.determine(subject, at)) for subject in known]
-    actions = [decisions.decide(subject, wish, at) for subject, wish in judged]
+    desired = [(subject, desired_state.determine(subject, context)) for subject in known]
+    actions = [decisions.decide(subject, state, context) for subject, state in desired]
     if world.stacks.complete:
-        actions += orphan_purges.purges(world.target_environments, judged)
+        actions += orphan_purges.purges(world.target_environments, desired)
     by_ref = {subject.ref: subject for subject in known}
     limit = guards.destroy_limit(world, known, policy, now)
     guarded = guards.apply(actions, by_ref, world, limit)
-    room = memory_limits.limit_policy(policy, world.headroom, len(world.running))
-    admitted = queues.admit(guarded.actions, by_ref, world.running.values(), room, now)
-    crowded = memory_limits.notes(room, world.headroom) if any(map(_is_queued, admitted)) else ()
-    notes = (*_incomplete_notes(world), *crowded, *((guarded.note,) if guarded.note else ()))
+    limited = memory_limits.limit_policy(policy, world.headroom, len(world.running))
+    admitted = queues.admit(guarded.actions, by_ref, world.running.values(), limited, now)
+    memory_notes = memory_limits.notes(limited, world.headroom) if any(map(_is_queued, admitted)) else ()
+    notes = (*_incomplete_notes(world), *memory_notes, *((guarded.note,) if guarded.note else ()))
     unread = {subject.ref for subject in known if subject.record is not None and subject.record.unreadable}
     ordered = tuple(sorted(admitted, key=lambda action: _sort_key(action, unread)))
     return Plan(ordered, now, guarded.guarded, notes)
@@ -116,23 +117,20 @@ def _is_queued(action: Action) -> bool:
 
 
 def _sort_key(action: Action, unreadable: Container[StackRef]) -> tuple[int, int]:
-    """Sorting keeps the order of the queue within a kind; of what is held, stacks that cannot be read lead."""
+    """Keeps the order of the queue within a kind. Among holds, unreadable stacks come first."""
     if isinstance(action, Hold):
         return _ORDER[Hold], int(action.ref not in unreadable)
     return _ORDER[type(action)], (action.position or 0) if isinstance(action, Wait) else 0
 
 
 def _incomplete_notes(world: World) -> tuple[str, ...]:
-    stacks = (
-        () if world.stacks.complete else (f"not all stacks could be read: {world.stacks.reason or 'unknown reason'}",)
-    )
+    stacks = () if world.stacks.complete else (wording.note_stacks(world.stacks.reason),)
     partial = sorted((facts for facts in world.repositories.values() if not facts.complete), key=lambda facts: facts.id)
     return (
         *stacks,
-        *(f"{facts.full_name} could not be read completely: {facts.reason or 'unknown reason'}" for facts in partial),
+        *(wording.note_repository(facts.full_name, facts.reason) for facts in partial),
         *(
-            f"branches and tags of {facts.full_name} could not be read completely: "
-            f"{facts.refs_reason or 'unknown reason'}"
+            wording.note_refs(facts.full_name, facts.refs_reason)
             for facts in sorted(world.repositories.values(), key=lambda facts: facts.id)
             if facts.complete and not facts.refs_complete
         ),

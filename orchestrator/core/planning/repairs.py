@@ -1,8 +1,7 @@
-"""What an existing environment needs to be what it should be: the table of differences, and repairs of what no longer
-answers.
+"""Decides whether an existing environment needs an update: because it differs, or because its URL doesn't respond.
 
-A URL that never answered since the build is given its own start deadline; one that did is repaired sooner. Repairs
-that help nothing are paced like failures, though each of them succeeds.
+A URL that hasn't responded since the build gets the time of its start deadline; otherwise it is repaired sooner.
+Repairs that don't help back off like failures, although each of them succeeds.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.core import wording
 from orchestrator.core.desired.desired_state import PlanContext
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import HealthStatus, Recipe
 from orchestrator.core.planning import backoff, drift_detection
-from orchestrator.core.util import formatting
 from programs.drift_wording import DriftWording
 from programs.spec import EnvironmentSpec
 from stacks.model import BuildInfo, OperationVerb, Outcome, StackRecord
@@ -23,8 +22,10 @@ from stacks.model import BuildInfo, OperationVerb, Outcome, StackRecord
 
 @dataclass(frozen=True, slots=True)
 class NeededUpdate:
-    """``not_before``: not before. ``low_priority``: housekeeping, which waits behind what people wait for.
-    ``repair_note``: what people are told once it is done, when something was lost behind our back."""
+    """``low_priority``: maintenance, which queues behind everything that people wait for.
+
+    ``repair_note``: what is reported after the repair of something that was changed outside of Eph.
+    """
 
     reason: str
     refresh: bool = False
@@ -36,7 +37,7 @@ class NeededUpdate:
 def needed_update(
     environment: EnvironmentFacts, recipe: Recipe, digest: str, context: PlanContext
 ) -> NeededUpdate | None:
-    """Whatever it is for: with something lost, what really exists is looked at first."""
+    """The needed update. With drift, it refreshes the state first, whatever its reason is."""
     found = _find_needed_update(environment, recipe, digest, context)
     return replace(found, refresh=True) if found is not None and environment.drift else found
 
@@ -46,47 +47,40 @@ def _find_needed_update(
 ) -> NeededUpdate | None:
     record = environment.record
     if record is None:
-        raise ValueError(f"{environment.ref} does not exist, so it needs no update")
-    if record.pending_operations:  # a try broke off in the middle of a resource
-        return NeededUpdate(
-            f"an interrupted attempt left {formatting.count(record.pending_operations, 'resource')} half-done",
-            refresh=True,
-        )
-    if record.locks:  # proven dead, or it would be held
-        return NeededUpdate("the last attempt died and left a lock behind; its owner is proven dead", refresh=True)
+        raise ValueError(f"{environment.ref} doesn't exist, so it needs no update")
+    if record.pending_operations:  # an attempt ended in the middle of a resource
+        return NeededUpdate(wording.half_done(record.pending_operations), refresh=True)
+    if record.locks:  # with a live owner, it would be on hold
+        return NeededUpdate(wording.DEAD_LOCK, refresh=True)
     built = record.built
     if built is None or record.tag is None:
         return _first_build(environment)
     if built.commit != environment.head:
-        return NeededUpdate(
-            f"commit {formatting.commit(environment.head)} is newer than the live commit "
-            f"{formatting.commit(built.commit)}"
-        )
+        return NeededUpdate(wording.newer_than_live(environment.head, built.commit))
     if record.tag.asleep:
-        return None  # housekeeping can wait until it is awake
+        return None  # maintenance can wait until it is awake
     if built.spec_digest != digest:
-        return NeededUpdate("eph.yaml or the server's settings changed since the last build", low_priority=True)
+        return NeededUpdate(wording.SPEC_CHANGED, low_priority=True)
     version = context.policy.program_versions.get(recipe.spec.target, built.program_version)
     if version != built.program_version:
-        return NeededUpdate(f"the target {recipe.spec.target} was upgraded to {version}", low_priority=True)
-    if environment.drift:  # behind our back; nobody has to wait until the URL tells it too
+        return NeededUpdate(wording.target_upgraded(recipe.spec.target, version), low_priority=True)
+    if environment.drift:  # repaired before the URL fails, too
         until = _next_repair(environment, record, context)
-        wording = context.policy.drift_wordings.get(record.target, DriftWording())
-        mends = drift_detection.describe_repair(environment.drift, record.resource_names.values(), wording)
-        return NeededUpdate(
-            drift_detection.describe(environment.drift, wording), refresh=True, not_before=until, repair_note=mends
-        )
+        words = context.policy.drift_wordings.get(record.target, DriftWording())
+        note = drift_detection.describe_repair(environment.drift, record.resource_names.values(), words)
+        reason = drift_detection.describe(environment.drift, words)
+        return NeededUpdate(reason, refresh=True, not_before=until, repair_note=note)
     return _repair(environment, recipe.spec, built, context)
 
 
 def _first_build(environment: EnvironmentFacts) -> NeededUpdate:
     if environment.failure is not None and environment.failure.outcome is Outcome.FAILED:
-        return NeededUpdate(f"the last attempt failed: {environment.failure.error or 'unknown reason'}")
-    return NeededUpdate("its creation was not finished")
+        return NeededUpdate(wording.last_attempt_failed(environment.failure.error))
+    return NeededUpdate(wording.NOT_FINISHED)
 
 
 def debounced_at(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
-    """When the newest commit counts as the last one of a series of pushes; None: no need to wait."""
+    """When a series of pushes counts as finished; None: no need to wait."""
     if environment.first_seen_at is None or not policy.debounce:
         return None
     quiet = environment.first_seen_at + policy.debounce
@@ -95,7 +89,7 @@ def debounced_at(environment: EnvironmentFacts, policy: Policy) -> datetime | No
 
 
 def is_responding(environment: EnvironmentFacts) -> bool | None:
-    """Whether the URL of what is built answers; None: not known yet."""
+    """Whether the built environment's URL responds; None if not known yet."""
     built = environment.record.built if environment.record else None
     if built is None or environment.health is None or environment.health.commit != built.commit:
         return None
@@ -103,8 +97,8 @@ def is_responding(environment: EnvironmentFacts) -> bool | None:
 
 
 def is_starting(health: HealthStatus, built: BuildInfo, policy: Policy) -> bool:
-    """It has not answered since it was built, so far as can be told."""
-    if built.built_at > health.at:  # built after it was asked? The clock was set back.
+    """Whether its URL hasn't responded since the build, as far as known."""
+    if built.built_at > health.at:  # checked before the build: the clock was set back
         return False
     return not health.ok and health.since <= built.built_at + policy.unhealthy_after
 
@@ -120,23 +114,21 @@ def _repair(
     health = environment.health
     if is_responding(environment) is not False or health is None or environment.record is None:
         return None
-    patient = health.since + context.policy.unhealthy_after
+    deadline = health.since + context.policy.unhealthy_after
     if is_starting(health, built, context.policy):
-        patient = max(patient, start_deadline(spec, built))
-    if context.now < patient:
+        deadline = max(deadline, start_deadline(spec, built))
+    if context.now < deadline:
         return None
-    silent = formatting.duration(context.now - health.since)
-    detail = f": {health.detail}" if health.detail else ""
     return NeededUpdate(
-        f"its URL hasn't responded for {silent}{detail}",
+        wording.url_unresponsive(context.now - health.since, health.detail),
         refresh=True,
         not_before=_next_repair(environment, environment.record, context),
-        repair_note=f"its URL did not respond{detail}; all resources were checked, and missing ones were recreated",
+        repair_note=wording.url_repaired(health.detail),
     )
 
 
 def _next_repair(environment: EnvironmentFacts, record: StackRecord, context: PlanContext) -> datetime | None:
-    """Builds of this commit within the last hour, less the first, were repairs that did not help."""
+    """When the next repair may start. Recent builds of this commit, except the first, were repairs that didn't help."""
     limits, since = context.policy.backoff, context.now - context.policy.backoff.stalled_interval
     ups = [entry for entry in record.history if entry.verb is OperationVerb.UP and entry.commit == environment.head]
     ended = sorted(entry.ended_at for entry in ups if entry.outcome is Outcome.SUCCEEDED)[1:]

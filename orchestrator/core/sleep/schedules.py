@@ -1,7 +1,7 @@
-"""Office hours: spans of a week in a time zone, and where a moment lies among them.
+"""Office hours: weekly spans in a time zone, and the current or next one at a given time.
 
-Times are the clock's on the wall there, so the day on which summer time begins has an hour less. A span whose end is
-not after its start ends on the next day. Spans that touch or overlap are one.
+Times are local times, so the day on which daylight saving time starts is an hour shorter. A span that doesn't end after
+its start ends on the next day. Adjacent and overlapping spans are merged.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LOOKAHEAD_DAYS = 9
-"""Days to look ahead: a span of one day in the week comes again within eight."""
+"""Days to look ahead: a weekly span recurs within eight days."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeeklySpan:
-    """``days`` as numbers, Monday 0; minutes after midnight, 1440 being the end of the day."""
+    """``days`` as numbers from Monday = 0; times in minutes after midnight, up to 1440."""
 
     days: frozenset[int]
     opens: int
@@ -28,7 +28,7 @@ class WeeklySpan:
 
 @dataclass(frozen=True, slots=True)
 class OpenPeriod:
-    """One time of being open, in UTC."""
+    """One period of being open, in UTC."""
 
     opens: datetime
     closes: datetime
@@ -36,7 +36,7 @@ class OpenPeriod:
 
 @dataclass(frozen=True, slots=True)
 class WeeklySchedule:
-    """``text`` is how people wrote it, for the sentences that name it."""
+    """``text`` is the original notation, for messages."""
 
     zone: str
     spans: tuple[WeeklySpan, ...]
@@ -47,10 +47,10 @@ class WeeklySchedule:
 
 
 def parse(zone: str, spans: tuple[str, ...]) -> WeeklySchedule:
-    """``Mon-Fri 08:00-19:00``; raises ValueError for a zone or a time that does not exist."""
+    """``Mon-Fri 08:00-19:00``; raises ValueError for an unknown time zone or time."""
     try:
         ZoneInfo(zone)
-    except (KeyError, OSError, ValueError) as error:  # no such zone, no such file, no name of one
+    except (KeyError, OSError, ValueError) as error:  # unknown zone, missing file, or not a name
         raise ValueError(f"unknown time zone {zone[:60]!r}") from error
     return WeeklySchedule(zone, tuple(_parse_span(text) for text in spans), ", ".join(spans))
 
@@ -68,12 +68,12 @@ def _parse_minutes(text: str) -> int:
     hour, _, minute = text.partition(":")
     found = int(hour) * 60 + int(minute)
     if int(minute) > 59 or found > 1440:
-        raise ValueError(f"{text} is not a time of day; use for example 08:00, or 24:00 for midnight")
+        raise ValueError(f"{text} isn't a time of day; use for example 08:00, or 24:00 for midnight")
     return found
 
 
 def current(schedule: WeeklySchedule, now: datetime) -> OpenPeriod | None:
-    """The opening that lasts now; None outside of them."""
+    """The current open period, if any."""
     return next((found for found in _merged_periods(schedule, now) if found.opens <= now < found.closes), None)
 
 
@@ -87,7 +87,7 @@ def last_closing(schedule: WeeklySchedule, now: datetime) -> datetime | None:
 
 @lru_cache(maxsize=256)
 def _merged_periods(schedule: WeeklySchedule, now: datetime) -> tuple[OpenPeriod, ...]:
-    """Those around now, in order, merged. Remembered, because one plan asks for many environments at one moment."""
+    """Merged periods around now, in order. Cached, because one plan needs them for many environments."""
     merged: list[OpenPeriod] = []
     for found in sorted(_all_periods(schedule, now), key=lambda each: (each.opens, each.closes)):
         if merged and found.opens <= merged[-1].closes:

@@ -1,10 +1,10 @@
-"""Whether an environment should sleep, and why: what people asked, the gateway's word on who used it, office hours.
+"""Decides whether an environment should sleep: by request, by traffic at the gateway, or by office hours.
 
-Idle is what the gateway sees. It is counted up to the moment until which the gateway is known to have watched, never up
-to now: while nobody watches, nothing becomes idle. An environment whose hosts the gateway does not name is reached by
-another way, and never idle. So a lost record of traffic can make something sleep late, and never early.
+Idle time counts until the gateway's last observation, not until now: without observation, nothing becomes idle. An
+environment whose hosts the gateway doesn't know isn't reached through it and is never idle. So lost traffic data can
+delay sleep, but never cause it.
 
-Asleep is a fact in the tag. Whatever wakes must be newer than it: a request, a person's word, the start of the hours.
+The tag says whether it is asleep. Only something newer wakes it: a visit, a person, or the start of its hours.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orchestrator.core import wording
 from orchestrator.core.desired import expiry
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
@@ -24,7 +25,7 @@ from orchestrator.core.util import formatting
 
 @dataclass(frozen=True, slots=True)
 class SleepChange:
-    """``until``: of what is woken, how long it stays awake at least."""
+    """``until``: how long it stays awake at least after waking."""
 
     asleep: bool
     reason: str
@@ -32,7 +33,7 @@ class SleepChange:
 
 
 def needed_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
-    """A change of what the tag says, or what was begun and not ended; None: it may stay as it is."""
+    """A change of the state in the tag, or an interrupted change to complete; None: no change."""
     record, tag = environment.record, environment.tag
     if record is None or tag is None or record.built is None or record.target not in policy.sleep_capable_targets:
         return None
@@ -43,13 +44,13 @@ def needed_change(environment: EnvironmentFacts, policy: Policy, now: datetime) 
 
 def _resume_interrupted(environment: EnvironmentFacts) -> SleepChange | None:
     half = environment.tag is not None and environment.tag.half
-    return SleepChange(True, "going to sleep or waking up was interrupted") if half else None
+    return SleepChange(True, wording.SLEEP_INTERRUPTED) if half else None
 
 
 def _latest_intent(environment: EnvironmentFacts, *kinds: IntentKind) -> Intent | None:
-    """The newest of what people said of these kinds."""
-    said = [intent for kind in kinds if (intent := environment.latest_intent(kind)) is not None]
-    return max(said, key=lambda intent: intent.at, default=None)
+    """The newest request of these kinds."""
+    requests = [intent for kind in kinds if (intent := environment.latest_intent(kind)) is not None]
+    return max(requests, key=lambda intent: intent.at, default=None)
 
 
 # --- waking
@@ -58,21 +59,21 @@ def _latest_intent(environment: EnvironmentFacts, *kinds: IntentKind) -> Intent 
 def _wake_change(
     environment: EnvironmentFacts, asleep_since: datetime, policy: Policy, now: datetime
 ) -> SleepChange | None:
-    said = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE, IntentKind.RETRY)
-    if said is not None and said.kind != IntentKind.SLEEP:
-        return SleepChange(False, f"{said.by} woke it", _awake_until(environment, said.at, policy))
-    knock = environment.usage.wake_request if environment.usage else None
-    if knock is not None and asleep_since < knock <= now < knock + policy.min_awake:
-        return SleepChange(False, f"visited at {formatting.timestamp(knock)}", _awake_until(environment, knock, policy))
+    request = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE, IntentKind.RETRY)
+    if request is not None and request.kind != IntentKind.SLEEP:
+        return SleepChange(False, wording.woken_by(request.by), _awake_until(environment, request.at, policy))
+    visit = environment.usage.wake_request if environment.usage else None
+    if visit is not None and asleep_since < visit <= now < visit + policy.min_awake:
+        return SleepChange(False, wording.visited(visit), _awake_until(environment, visit, policy))
     schedule = schedule_of(environment)
     opening = schedules.current(schedule, now) if schedule else None
     if opening is not None and asleep_since < opening.opens:
-        return SleepChange(False, f"its scheduled hours ({schedule}) began at {formatting.timestamp(opening.opens)}")
+        return SleepChange(False, wording.hours_began(schedule, opening.opens))
     return None
 
 
 def _awake_until(environment: EnvironmentFacts, woken_at: datetime, policy: Policy) -> datetime:
-    """In its hours as long as it may be idle; outside of them for a bounded time."""
+    """During its hours for the idle timeout; outside for a fixed time."""
     schedule, idle = schedule_of(environment), idle_timeout(environment, policy)
     outside = schedule is not None and schedules.current(schedule, woken_at) is None
     span = policy.min_awake if outside or idle is None else idle
@@ -83,18 +84,18 @@ def _awake_until(environment: EnvironmentFacts, woken_at: datetime, policy: Poli
 
 
 def _sleep_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
-    said = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE)
-    if said is not None and said.kind == IntentKind.SLEEP:
-        return SleepChange(True, f"{said.by} put it to sleep")
-    if said is not None:
-        return SleepChange(False, f"{said.by} kept it awake", _awake_until(environment, said.at, policy))
+    request = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE)
+    if request is not None and request.kind == IntentKind.SLEEP:
+        return SleepChange(True, wording.put_to_sleep_by(request.by))
+    if request is not None:
+        return SleepChange(False, wording.kept_awake_by(request.by), _awake_until(environment, request.at, policy))
     due = None if environment.is_testing else sleeps_at(environment, policy, now)
     return SleepChange(True, due.reason) if due is not None and due.at <= due.known_until else None
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledSleep:
-    """When it falls asleep if nobody uses it, and why. ``known_until``: up to when it is known that nobody did."""
+    """When it goes to sleep unless visited, and why. ``known_until``: until when traffic is known."""
 
     at: datetime
     reason: str
@@ -102,7 +103,7 @@ class ScheduledSleep:
 
 
 def sleeps_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
-    """The earliest of what its hours and its idleness say; None: neither ever does."""
+    """The earlier of schedule and idle timeout; None if neither applies."""
     due = [
         found
         for found in (_sleep_after_hours(environment, policy, now), _sleep_when_idle(environment, policy, now))
@@ -123,14 +124,13 @@ def _sleep_after_hours(environment: EnvironmentFacts, policy: Policy, now: datet
     used = [
         moment + policy.after_hours_grace for moment in (built.built_at, last_used(environment)) if moment is not None
     ]
-    return ScheduledSleep(max(closed, *held, *used), f"outside its scheduled hours ({schedule})", now)
+    return ScheduledSleep(max(closed, *held, *used), wording.outside_hours(schedule), now)
 
 
 def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
     idle = idle_timeout(environment, policy)
-    if idle is None or (
-        destroys_when_idle(environment) and not expiry.is_kept(environment)
-    ):  # then it ends instead: ``unused``
+    destroys = destroys_when_idle(environment) and not expiry.is_kept(environment)
+    if idle is None or destroys:  # see ``unused_reason``
         return None
     since = _unused_since(environment, now)
     if since is None or environment.usage is None:
@@ -138,13 +138,11 @@ def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetim
     held = environment.tag.awake_until if environment.tag else None
     due = max(since + idle, held) if held else since + idle
     known = min(now, environment.usage.observed_until)
-    return ScheduledSleep(
-        due, f"no visit since {formatting.timestamp(since)} (idle timeout: {formatting.duration(idle)})", known
-    )
+    return ScheduledSleep(due, wording.idle(since, idle), known)
 
 
 def unused_reason(environment: EnvironmentFacts, policy: Policy, now: datetime) -> str:
-    """The sentence for what is to be destroyed because nobody uses it (``on_idle: destroy``); empty when it is not."""
+    """Why an unused environment is destroyed (``on_idle: destroy``); empty if it isn't."""
     idle = idle_timeout(environment, policy)
     if idle is None or not destroys_when_idle(environment) or expiry.is_kept(environment) or environment.is_testing:
         return ""
@@ -170,7 +168,7 @@ def parse_unused_reason(reason: str) -> str:
 
 
 def _unused_since(environment: EnvironmentFacts, now: datetime) -> datetime | None:
-    """Since when nobody used it: the last visit, the build, the waking, the start of its hours, or a wish for more."""
+    """Since when it is unused: its last visit, build, wake-up, start of its hours, or request to keep it."""
     used, built = last_used(environment), environment.record.built if environment.record else None
     if used is None or built is None:
         return None
@@ -190,7 +188,7 @@ def last_used(environment: EnvironmentFacts) -> datetime | None:
     return environment.usage.last_request if environment.usage else None
 
 
-# --- what eph.yaml and the server say
+# --- settings of eph.yaml and the server
 
 
 def _recipe(environment: EnvironmentFacts) -> Recipe | None:
@@ -214,13 +212,13 @@ def destroys_when_idle(environment: EnvironmentFacts) -> bool:
 
 
 def describe(environment: EnvironmentFacts, policy: Policy) -> Iterator[str]:
-    """When it sleeps, in words that do not change with every visit."""
+    """When it sleeps, in sentences that don't change with every visit."""
     record = environment.record
     if record is None or record.target not in policy.sleep_capable_targets:
         return
     idle, schedule = idle_timeout(environment, policy), schedule_of(environment)
     if idle is not None:
         ends = destroys_when_idle(environment) and not expiry.is_kept(environment)
-        yield f"{'destroyed' if ends else 'sleeps'} after {formatting.duration(idle)} without a visit"
+        yield wording.idle_rule(idle, ends)
     if schedule is not None:
-        yield f"sleeps outside of {schedule}"
+        yield wording.schedule_rule(schedule)

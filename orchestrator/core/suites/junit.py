@@ -1,5 +1,7 @@
-"""A suite's JUnit XML, read as a stranger's file: bounded in size and depth, no entities, no document type, nothing
-fetched. Only counts and the first names of what failed are kept."""
+"""Parses a suite's JUnit XML as untrusted input: limited size and depth, no entities, no document type, no fetches.
+
+Only counts and the names of the first failures are kept.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ MAX_NAME_LENGTH = 160
 
 
 class InvalidReport(ValueError):
-    """It is no JUnit XML that can be read; the message says why."""
+    """The file isn't readable JUnit XML; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class JUnitReport:
-    """``names`` are the first of those that failed."""
+    """``names`` are the first failed tests."""
 
     tests: int = 0
     failures: int = 0
@@ -32,7 +34,7 @@ class JUnitReport:
 
 
 def parse(data: bytes) -> JUnitReport:
-    """Raises BadReport."""
+    """Raises InvalidReport."""
     if len(data) > MAX_BYTES:
         raise InvalidReport(f"it is larger than {MAX_BYTES // 1024**2} MB")
     reader = _Reader()
@@ -45,19 +47,19 @@ def parse(data: bytes) -> JUnitReport:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise InvalidReport(f"it is not valid XML: {expat.errors.messages[error.code]}, line {error.lineno}") from None
+        raise InvalidReport(f"it isn't valid XML: {expat.errors.messages[error.code]}, line {error.lineno}") from None
     if not reader.found_suite:
         raise InvalidReport("its root element is neither testsuites nor testsuite")
     return reader.report()
 
 
 def _refuse(*_: object) -> int:
-    raise InvalidReport("it declares a document type or an entity, which is not allowed")
+    raise InvalidReport("it declares a document type or an entity, which isn't allowed")
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Counts cases one by one: what a header claims is not believed."""
+    """Counts test cases itself, because a header's totals can't be trusted."""
 
     depth: int = 0
     found_suite: bool = False
@@ -80,7 +82,7 @@ class _Reader:
             self._record_outcome(tag)
 
     def _record_outcome(self, tag: str) -> None:
-        """One outcome for each case, whatever else it says."""
+        """Only the first outcome of each test case counts."""
         self.outcome = tag
         self.counts[tag] += 1
         if tag != "skipped" and len(self.names) < MAX_NAMES:

@@ -1,8 +1,8 @@
-"""Tests against the URL (P4): which suites should run now, and how their state is shown. Pure.
+"""Tests against the URL (P4): which suites should run now, and how they are shown. Pure.
 
-A suite runs once for each commit, when the newest commit's environment is ready; one after the other in each
-environment, in the order of the file, so that none disturbs another. A result is a fact of that commit; losing it
-means running again. What runs goes on while its environment merely stumbles (its tests may be why), and ends with a new
+A suite runs once per commit, when the newest commit's environment is ready. In each environment, suites run one after
+the other, in the order of the file, so that they don't disturb each other. A lost result means that the suite runs
+again. A suite keeps running while its environment is unhealthy (maybe because of the tests), and is stopped by a new
 commit, a refusal or a destroy.
 """
 
@@ -19,14 +19,14 @@ from programs.spec import SuiteSpec
 from stacks.model import StackRef
 
 MAX_ATTEMPTS = 3
-"""How often a suite is begun for one commit when nothing but interruptions end it."""
+"""How often a suite is started for one commit if it is interrupted each time."""
 _KEEPS_RUNNING = frozenset({Phase.READY, Phase.UNHEALTHY, Phase.STARTING})
 _VISIBLE = _KEEPS_RUNNING | {Phase.ASLEEP}
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteView:
-    """``since`` is when it began to run, or ended."""
+    """``since`` is when it started or ended."""
 
     name: str
     kind: str
@@ -41,7 +41,7 @@ class SuiteView:
 
 @dataclass(frozen=True, slots=True)
 class SuiteEnvironment:
-    """An environment with suites, as the last cycle showed it."""
+    """An environment with suites, as of the last cycle."""
 
     ref: StackRef
     phase: Phase
@@ -65,7 +65,7 @@ class SuiteDecision:
 
 
 def decide(environments: Iterable[SuiteEnvironment], suite_runs: SuiteRuns, slots: int) -> SuiteDecision:
-    """What to begin, at most ``slots`` at a time in all, and what to end."""
+    """Which suites to start (at most ``slots`` run in total) and which to stop."""
     known = {place.ref: place for place in environments}
     stop = tuple(sorted(run for run in suite_runs.running if not _should_continue(run, known.get(run.ref))))
     busy = {run.ref for run in suite_runs.running}
@@ -85,14 +85,14 @@ def _should_continue(run: SuiteRun, environment: SuiteEnvironment | None) -> boo
 
 
 def _priority(environment: SuiteEnvironment) -> tuple[float, StackRef]:
-    """Who has been ready longest is first."""
+    """Environments that have been ready longest come first."""
     return environment.since.timestamp() if environment.since else 0.0, environment.ref
 
 
 def _select_next(
     environment: SuiteEnvironment, suite_runs: SuiteRuns, start: list[SuiteRun], skip: dict[SuiteRun, str]
 ) -> None:
-    """The first suite without a result; those that cannot run because of another are skipped on the way."""
+    """Select the first suite without a result. Skip suites whose dependencies didn't pass."""
     passed: set[str] = set()
     for suite in environment.suites:
         run = SuiteRun(environment.ref, environment.commit, suite.name)
@@ -102,14 +102,14 @@ def _select_next(
             continue
         missing = [name for name in suite.needs if name not in passed]
         if missing:
-            skip[run] = f"skipped because {missing[0]} did not pass"
+            skip[run] = f"skipped because {missing[0]} didn't pass"
             continue
         start.append(run)
         return
 
 
 def suite_views(environment: SuiteEnvironment, suite_runs: SuiteRuns) -> tuple[SuiteView, ...]:
-    """Every suite of the newest commit, once that commit's environment stands."""
+    """Every suite of the newest commit, once its environment exists."""
     if environment.phase not in _VISIBLE or not environment.commit or environment.commit != environment.wanted_commit:
         return ()
     return tuple(
@@ -131,10 +131,10 @@ def _view(suite: SuiteSpec, run: SuiteRun, suite_runs: SuiteRuns) -> SuiteView:
 
 
 def failed_suites(views: Iterable[SuiteView]) -> list[str]:
-    """The blocking suites that failed: they turn the check red."""
+    """The blocking suites that failed; they fail the check."""
     return [view.name for view in views if view.blocking and view.state is SuiteState.FAILED]
 
 
 def pending_suites(views: Iterable[SuiteView]) -> list[str]:
-    """The blocking suites that have not ended."""
+    """The blocking suites that haven't ended."""
     return [view.name for view in views if view.blocking and view.state in (SuiteState.WAITING, SuiteState.RUNNING)]

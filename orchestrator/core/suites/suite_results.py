@@ -1,4 +1,4 @@
-"""What is known of a repository's tests as values: which ran on which commit, how they ended, and which run now."""
+"""Results of test suites as values: which ran on which commit, how they ended, and which are running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SuiteOutcome(StrEnum):
 
 
 class SuiteState(StrEnum):
-    """What a suite shows on one commit: that of its run, or its outcome."""
+    """The state of a suite on one commit."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -29,7 +29,7 @@ class SuiteState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """How a suite ended on one commit. ``detail`` is one sentence, ``tail`` its last lines; neither holds a secret."""
+    """How a suite ended on one commit. ``detail`` is one sentence, ``tail`` its last lines; both without secrets."""
 
     suite: str
     commit: str
@@ -52,7 +52,7 @@ class SuiteRun:
 
 @dataclass(frozen=True, slots=True)
 class SuiteRuns:
-    """What is known of suites: results by environment and name, and when what runs began."""
+    """Results by environment and suite, and the start times of running suites."""
 
     results: Mapping[StackRef, Mapping[str, SuiteResult]] = field(default_factory=dict)
     running: Mapping[SuiteRun, datetime] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Wording shared by everything that people read in ``eph why``: durations, commits, lists, counts."""
+"""Formats durations, times, commits, lists and counts for people."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def format_time(at: datetime) -> str:
 
 
 def join_words(items: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``, in order of the alphabet."""
+    """``a``, ``a and b``, ``a, b and c``, sorted."""
     words = sorted(items)
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
 
@@ -56,5 +56,5 @@ def ordinal(number: int) -> str:
 
 
 def pulumi_name(ref: StackRef) -> str:
-    """How Pulumi wants a stack called on a backend of one's own."""
+    """A stack's full name in a self-managed Pulumi backend."""
     return f"organization/{ref.project}/{ref.stack}"

@@ -1,7 +1,7 @@
-"""Globs for branches, tags, paths and checks: ``*`` any signs but a slash, ``**`` any signs at all, ``?`` one sign.
+"""Globs for branches, tags, paths and checks: ``*`` is any text without a slash, ``**`` any text, ``?`` one character.
 
-They come from a pull request, so they are matched by walking along the text with the set of places where the pattern
-may be: no more steps than pattern times text, whatever somebody writes. Everything else in a glob is itself.
+They come from pull requests, so matching must be safe: it walks along the text with the set of possible positions in
+the pattern, which takes at most pattern times text steps. All other characters are literal.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def literal_prefix(pattern: str) -> str:
-    """What every match begins with."""
+    """The literal text that every match starts with."""
     ends = [at for at in (pattern.find("*"), pattern.find("?")) if at >= 0]
     return pattern[: min(ends)] if ends else pattern
 
 
 @lru_cache(maxsize=1024)
 def _tokenize(pattern: str) -> tuple[str, ...]:
-    """One for each sign; two stars or more are one. ``docs/**/`` also means ``docs/``."""
+    """One token per character; two or more stars are one token. ``docs/**/`` also matches ``docs/``."""
     parts: list[str] = []
     for sign in pattern:
         if sign == "*" and parts and parts[-1] in _STARS:
@@ -49,7 +49,7 @@ def _tokenize(pattern: str) -> tuple[str, ...]:
 
 
 def _closure(positions: set[int], tokens: tuple[str, ...]) -> set[int]:
-    """With those that are reached without a sign: stars may stand for nothing, and ``**/`` for no folder."""
+    """Add positions reachable without a character: stars match empty text, and ``**/`` matches no folder."""
     found, fresh = set(positions), list(positions)
     while fresh:
         place = fresh.pop()

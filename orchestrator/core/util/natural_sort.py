@@ -1,4 +1,4 @@
-"""Which of two names is the newer one, as people number things: v1.10 is newer than v1.9."""
+"""Natural sort order: v1.10 comes after v1.9."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import re
 
 
 def sort_key(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """To sort by; the newest is the greatest."""
+    """A sort key; the newest version is the greatest."""
     parts = re.split(r"([0-9]{1,18})", name)
     return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)

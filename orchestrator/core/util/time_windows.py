@@ -1,7 +1,7 @@
-"""How long something that was noted lasts, on a clock that somebody may set back.
+"""Time windows that survive a clock that is set back.
 
-What was noted "later than now" was noted before the clock was set back. How long ago that is, nobody can tell any more;
-it is taken as over, or a pause of seconds would last as long as the clock was wrong.
+A start in the future was recorded before the clock was set back, and its real age is unknown. The window then counts as
+over; otherwise a pause of seconds could last as long as the clock was wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def is_within(start: datetime, length: timedelta, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """A pause: since when, and how long."""
+    """A pause with a start and a length."""
 
     start: datetime
     length: timedelta

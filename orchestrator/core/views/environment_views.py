@@ -1,4 +1,4 @@
-"""What people see of an environment, from one value: comment, check run, API, CLI, gateway pages all render this."""
+"""The view of an environment that comment, check run, API, CLI and gateway pages render."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from orchestrator.core import wording
 from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.environment_facts import EnvironmentFacts
@@ -28,12 +29,12 @@ from stacks import keys
 from stacks.model import Key, OperationVerb, Outcome, RefKind, StackRef
 
 IMAGE_STEP = "image lookup"
-"""The step of a failure that no operation had."""
+"""The step of a failed image lookup, which isn't part of an operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """What went wrong, for the person who can fix it. ``tries`` is 0 when an image is missing."""
+    """What failed, for the person who can fix it. ``tries`` is 0 if an image is missing."""
 
     commit: str
     step: str
@@ -47,7 +48,7 @@ class FailureView:
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """``how``: which place named it, and what those before it said."""
+    """``how``: how the image was found."""
 
     reference: str
     how: str
@@ -55,10 +56,10 @@ class ImageView:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentView:
-    """One environment, wanted or existing. ``commit`` is what runs, ``wanted_commit`` what should.
+    """One environment, wanted or existing. ``commit`` is live, ``wanted_commit`` is the desired one.
 
-    ``reasons`` are the sentences of ``eph why``: first what was decided and why, then the facts that it stands on.
-    ``problems`` are eph.yaml's mistakes with file and line.
+    ``reasons`` are the sentences of ``eph why``: first the decision, then the facts behind it. ``problems`` are errors
+    in eph.yaml, with file and line.
     """
 
     ref: StackRef
@@ -76,7 +77,7 @@ class EnvironmentView:
     branch: str = ""
     pull_url: str = ""
     ref_name: str = ""
-    """Of a branch or a tag, which has no pull request: its name."""
+    """The name of a branch or tag, which has no pull request."""
     commit: str = ""
     wanted_commit: str = ""
     since: datetime | None = None
@@ -85,30 +86,30 @@ class EnvironmentView:
     queue_position: int | None = None
     problems: tuple[str, ...] = ()
     tests: tuple[SuiteView, ...] = ()
-    """The suites of the newest commit, once its environment stands."""
+    """The suites of the newest commit, once its environment exists."""
     repaired: str = ""
-    """What was lost behind our back and is there again, and when."""
+    """The last repair, and when it happened."""
     images: Mapping[str, ImageView] = field(default_factory=dict)
-    """By name, what the wanted commit runs, as far as it was found."""
+    """The images found for the wanted commit, by name."""
     failure: FailureView | None = None
     progress: str = ""
     command: str = ""
-    """What an operator can type, when the phase is ``held``."""
+    """What an operator can run while the environment is on hold."""
     kept: bool = False
-    """Its clock stands still: it does not expire."""
+    """Expiry is off."""
     expires_soon: bool = False
-    """Its time is up within the warning that the policy sets."""
+    """It expires within the policy's warning time."""
     notices: tuple[str, ...] = ()
-    """What eph.yaml asks for and this version of Eph does not do."""
+    """What eph.yaml requests but this version of Eph doesn't support."""
     rules: tuple[str, ...] = ()
-    """When it sleeps, in sentences that stay the same."""
+    """When it sleeps, in sentences that don't change over time."""
     sleeps_at: datetime | None = None
-    """When it goes to sleep unless it is visited."""
+    """When it goes to sleep unless visited."""
     asleep_since: datetime | None = None
     wakes_at: datetime | None = None
-    """When an environment that is asleep wakes on schedule."""
+    """When a sleeping environment wakes on schedule."""
     used_at: datetime | None = None
-    """The last visit that the gateway recorded."""
+    """The last visit recorded by the gateway."""
 
     @property
     def ref_type(self) -> str:
@@ -133,7 +134,7 @@ def _position(view: EnvironmentView) -> tuple[str, int, StackRef]:
 
 
 def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
-    """One view for each environment that exists, is wanted, or is refused; in order of name."""
+    """One view for each environment that exists, is wanted, or is refused; sorted."""
     actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
     shown = [
         _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs)
@@ -146,7 +147,7 @@ def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[Envi
 
 @dataclass(frozen=True, slots=True)
 class _ViewInputs:
-    """What one view is made of."""
+    """The input of one view."""
 
     subject: EnvironmentFacts
     action: Action
@@ -156,7 +157,7 @@ class _ViewInputs:
 
 
 def _is_hidden(inputs: _ViewInputs) -> bool:
-    """Neither wanted nor existing: a pull request that Eph has no word about."""
+    """Neither wanted nor existing: there is nothing to report."""
     return isinstance(inputs.action, Keep) and isinstance(inputs.subject.join, WantedOnly)
 
 
@@ -236,7 +237,7 @@ def _pins(environment: EnvironmentFacts) -> Mapping[str, ImagePin]:
 
 
 def _image_failure(inputs: _ViewInputs) -> FailureView | None:
-    """While nothing else was decided: an environment that nobody wants any more lacks nothing."""
+    """Only while it waits for an image: an environment that is no longer wanted misses none."""
     subject, action = inputs.subject, inputs.action
     recipe = subject.request.recipe if subject.request else None
     waits = isinstance(action, Find) or (isinstance(action, Wait) and action.waiting_for is WaitingFor.IMAGE)
@@ -248,7 +249,7 @@ def _image_failure(inputs: _ViewInputs) -> FailureView | None:
 
 
 def _failure(inputs: _ViewInputs) -> FailureView | None:
-    """What went wrong with what is wanted now; a failure of an older commit is no longer news."""
+    """The failure of the wanted commit; those of older commits aren't shown."""
     subject = inputs.subject
     if (found := _image_failure(inputs)) is not None:
         return found
@@ -264,7 +265,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
     return FailureView(
         commit=matching.commit if matching else subject.head,
         step=matching.step if matching else "",
-        error=matching.error if matching else "the last attempt failed; its output was lost in a restart",
+        error=matching.error if matching else wording.OUTPUT_LOST,
         tail=matching.tail if matching else (),
         at=tried.last,
         tries=tried.failed,
@@ -274,7 +275,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
 
 
 def _since(inputs: _ViewInputs, phase: Phase) -> datetime | None:
-    """When the phase began, as far as the facts tell."""
+    """When the phase began, as far as known."""
     subject = inputs.subject
     if subject.running is not None:
         return subject.running.started

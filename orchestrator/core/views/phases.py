@@ -1,4 +1,4 @@
-"""The phase of an environment: computed from facts each time, stored nowhere."""
+"""The phase of an environment: always computed from facts, never stored."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from stacks.model import OperationVerb
 class Phase(StrEnum):
     QUEUED = "queued"
     WAITING = "waiting"
-    """For checks, a debounce, a backoff, or facts that are not known yet."""
+    """For checks, a debounce, a backoff, or facts that aren't known yet."""
     IMAGE = "waiting for image"
-    """CI has not pushed it, or its registry does not answer."""
+    """CI hasn't pushed it, or its registry doesn't respond."""
     CREATING = "creating"
     UPDATING = "updating"
     STARTING = "starting"
-    """``up`` succeeded; the URL has not answered its health check yet."""
+    """``up`` succeeded; the URL hasn't passed its health check yet."""
     READY = "ready"
     UNHEALTHY = "unhealthy"
     """It was ready, but its URL no longer responds."""
     FAILED = "failed"
     STALLED = "stalled"
-    """Failed as often as it is tried; waits for a new commit, a person, or the hour."""
+    """Failed too often; waits for a new commit, a person, or the hourly retry."""
     REFUSED = "refused"
-    """Not made: a wrong eph.yaml, a fork, an untrusted author, a limit of the server."""
+    """Not created: an invalid eph.yaml, a fork, an untrusted author, a limit of the server."""
     ASLEEP = "asleep"
-    """Stopped, with all that it holds; a visit wakes it."""
+    """Stopped, with its data kept; a visit wakes it."""
     HELD = "held"
     EXPIRED = "expired"
     DESTROYING = "destroying"
@@ -60,7 +60,7 @@ class Phase(StrEnum):
 
 
 def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy: Policy) -> Phase:
-    """``failed``: the last tries of what is wanted now did."""
+    """``failed``: the last attempts of the wanted commit failed."""
     if environment.running is not None and environment.running.verb in (OperationVerb.UP, OperationVerb.DESTROY):
         return _under_way(environment, environment.running.verb, action)
     if environment.running is not None and environment.running.verb in (OperationVerb.SLEEP, OperationVerb.WAKE):
@@ -84,7 +84,7 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
         case Wait(waiting_for=WaitingFor.DESTROY):
             return Phase.FAILED if failed else Phase.DESTROYING
         case Wait(waiting_for=WaitingFor.QUEUE | WaitingFor.BACKOFF) if not failed and _is_current(environment):
-            return _built(environment, policy)  # an upgrade or a repair waits; the newest commit is there
+            return _built(environment, policy)  # only maintenance or a repair waits; the newest commit is live
         case Find() | Wait(waiting_for=WaitingFor.IMAGE):
             return _without_images(environment, failed, policy)
         case Wait(waiting_for=WaitingFor.QUEUE):
@@ -104,7 +104,7 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
         case Keep() | Retag() | Confirm():
             return _built(environment, policy)
         case Purge():
-            raise ValueError("an orphan is not an environment")
+            raise ValueError("an orphan isn't an environment")
         case _:
             assert_never(action)
 
@@ -120,7 +120,7 @@ def _is_current(environment: EnvironmentFacts) -> bool:
 
 
 def _without_images(environment: EnvironmentFacts, failed: bool, policy: Policy) -> Phase:
-    """Without its images. What runs of this very commit runs on, whatever a registry says."""
+    """Images are missing. If this commit is already live, it stays so, whatever a registry says."""
     if _is_current(environment):
         return _built(environment, policy)
     if failed:
@@ -133,7 +133,7 @@ def _building(environment: EnvironmentFacts) -> Phase:
 
 
 def _built(environment: EnvironmentFacts, policy: Policy) -> Phase:
-    """It is built as wanted; ready only once its own URL answered for the commit that is wanted."""
+    """Built as wanted; ready once its URL responds with the wanted commit."""
     built = environment.record.built if environment.record else None
     if environment.tag is not None and environment.tag.asleep:
         return Phase.ASLEEP

@@ -48,7 +48,7 @@ def signature(secret: str, body: bytes) -> str:
 
 
 class WebhookSender:
-    """``deliveries`` keeps what became of the last hundred, for whoever looks."""
+    """``deliveries`` contains the results of the last hundred."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[QueuedDelivery | None] = queue.Queue(maxsize=10_000)

@@ -21,8 +21,9 @@ LookupKey = tuple[str, int, socket.AddressFamily]
 class DnsCache(AbstractResolver):
     """Used by both clients. Raises ``OSError`` for a name without addresses."""
 
-    def __init__(self, resolver: AbstractResolver | None = None) -> None:
+    def __init__(self, resolver: AbstractResolver | None = None, seconds: float = SECONDS) -> None:
         self._resolver = resolver or ThreadedResolver()
+        self._seconds = seconds
         self._cached: dict[LookupKey, tuple[float, asyncio.Task[list[ResolveResult]]]] = {}
 
     async def resolve(
@@ -33,7 +34,7 @@ class DnsCache(AbstractResolver):
         if known is None or known[0] <= now:
             if len(self._cached) >= MAX_NAMES:
                 self._cached.clear()
-            known = self._cached[name] = (now + SECONDS, asyncio.create_task(self._resolver.resolve(*name)))
+            known = self._cached[name] = (now + self._seconds, asyncio.create_task(self._resolver.resolve(*name)))
         return await asyncio.shield(known[1])  # a caller that is cancelled doesn't cancel it for the others
 
     async def close(self) -> None:

@@ -83,9 +83,10 @@ class UpstreamResponse:
 
 
 class UpstreamPool:
-    """Kept-alive connections by upstream. One that was idle for too long is closed."""
+    """Kept-alive connections by upstream. One that was idle for ``idle_seconds`` is closed."""
 
-    def __init__(self, dns: DnsCache | None = None) -> None:
+    def __init__(self, dns: DnsCache | None = None, idle_seconds: float = IDLE_SECONDS) -> None:
+        self.idle_seconds = idle_seconds
         self._dns = dns or DnsCache()
         self._idle: dict[Endpoint, deque[tuple[float, ResponseHandler]]] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -121,7 +122,7 @@ class UpstreamPool:
         loop = asyncio.get_running_loop()
         self._idle.setdefault(endpoint, deque()).append((loop.time(), connection))
         if self._sweep_timer is None:
-            self._sweep_timer = loop.call_later(IDLE_SECONDS, self._close_idle)
+            self._sweep_timer = loop.call_later(self.idle_seconds, self._close_idle)
 
     def close(self) -> None:
         self._closed = True
@@ -138,20 +139,20 @@ class UpstreamPool:
         now = asyncio.get_running_loop().time()
         while kept:
             since, line = kept.pop()
-            if line.is_connected() and not line.should_close and now - since < IDLE_SECONDS:
+            if line.is_connected() and not line.should_close and now - since < self.idle_seconds:
                 return line
             line.close()
         return None
 
     def _close_idle(self) -> None:
         loop = asyncio.get_running_loop()
-        oldest = loop.time() - IDLE_SECONDS
+        oldest = loop.time() - self.idle_seconds
         for place, kept in [*self._idle.items()]:
             while kept and kept[0][0] <= oldest:
                 kept.popleft()[1].close()
             if not kept:
                 del self._idle[place]
-        self._sweep_timer = loop.call_later(IDLE_SECONDS, self._close_idle) if self._idle else None
+        self._sweep_timer = loop.call_later(self.idle_seconds, self._close_idle) if self._idle else None
 
     async def _connect(self, endpoint: Endpoint) -> ResponseHandler:
         loop = asyncio.get_running_loop()

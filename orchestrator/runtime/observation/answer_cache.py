@@ -1,7 +1,7 @@
-"""Answers of the Git host that need not be asked for at every look, and for how long each may be believed.
+"""Caches answers of the Git host that don't have to be read in every cycle.
 
-What a commit that runs already was judged by changes seldom: whether its author may write, and that the checks it
-waited for have passed. A new commit is always judged anew, so a right that was taken away counts at the next push.
+For a commit that is already live, two answers rarely change: whether its author has write access, and that its checks
+passed. A new commit is always checked again, so revoked access takes effect with the next push.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CommitKey = tuple[int, str]
 
 
 class AnswerCache:
-    """Called from several threads, never twice at once for one pull request."""
+    """Thread-safe, except that calls for one pull request must not overlap."""
 
     def __init__(self, clock: Clock) -> None:
         self._trusted: ExpiringCache[tuple[int, str, str], bool] = ExpiringCache(MAX_ENTRIES, TRUST_TTL, clock)
@@ -39,7 +39,7 @@ class AnswerCache:
         return self._passed.get(commit)
 
     def is_waiting(self, commit: CommitKey) -> bool:
-        """Whether its checks will be asked for."""
+        """Whether its checks are going to be read."""
         return commit in self.watched_commits and self._passed.get(commit) is None
 
     def record_checks(self, commit: CommitKey, required: Iterable[str], found: Mapping[str, CheckState]) -> None:
@@ -48,5 +48,5 @@ class AnswerCache:
             self._passed.put(commit, found)
 
     def invalidate(self, repository: int) -> None:
-        """The Git host says that something of it is otherwise than it was."""
+        """Forget the answers, because the Git host reported a change."""
         self._passed.drop_where(lambda commit: commit[0] == repository)

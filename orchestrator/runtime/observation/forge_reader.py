@@ -1,8 +1,9 @@
-"""What the Git host says should exist, read whole or said to be partial; one repository's trouble is its own.
+"""Reads the desired state from the Git host, completely or marked as incomplete; one repository's failure doesn't
+affect the others.
 
-While a repository cannot be read, what was last read of the environments that exist still counts, marked as not
-complete: they are watched and repaired, and nothing is destroyed. A pull request whose file breaks our own code is
-that pull request's trouble alone.
+While a repository can't be read, the last known state of its existing environments still counts, marked as incomplete:
+they are monitored and repaired, but never destroyed. A pull request whose file crashes our own code affects only
+itself.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ EnvironmentNames = Mapping[Key, str]
 
 @dataclass(frozen=True, slots=True)
 class ForgeSnapshot:
-    """``problems`` are sentences about what could not be read at all, or is not looked at."""
+    """``problems`` are sentences about what couldn't be read or is skipped."""
 
     facts: Mapping[int, RepositoryFacts] = field(default_factory=dict)
     repositories: Mapping[int, Repository] = field(default_factory=dict)
@@ -55,8 +56,8 @@ class ForgeSnapshot:
 
 
 class ForgeReader:
-    """``guarded_targets`` run only what people with write access pushed, so who that is must be asked. ``most_refs``:
-    so many branches and tags of a repository are looked at."""
+    """``guarded_targets`` only run commits by people with write access, so access must be checked. ``most_refs`` limits
+    how many branches and tags of a repository are read."""
 
     def __init__(
         self,
@@ -79,14 +80,14 @@ class ForgeReader:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def read(self, names: EnvironmentNames, scope: RefreshScope = UNLIMITED) -> ForgeSnapshot:
-        """``names`` are those of the environments that exist: they keep them. ``scope``: what was said to have changed;
-        of everything else the last reading still counts."""
+        """``names`` are those of existing environments, which keep them. ``scope`` is what changed; for everything
+        else, the last read still counts."""
         changed = {key.repository if isinstance(key, Key) else key for key in scope}
         self._snapshot = await (self._read_some(names, changed) if scope else self._read_all(names))
         return self._snapshot
 
     async def _read_some(self, names: EnvironmentNames, changed: set[int]) -> ForgeSnapshot:
-        """One that is not known yet is none of ours, or new: the next whole look will tell."""
+        """An unknown repository isn't ours, or it is new: the next full read will find it."""
         asked = [item for item in self._repositories.values() if item.id in changed]
         for item in asked:
             self._answer_cache.invalidate(item.id)
@@ -110,7 +111,7 @@ class ForgeReader:
     async def _read_repositories(
         self, repositories: Sequence[Repository], names: EnvironmentNames, changed: Collection[int] = ()
     ) -> list[RepositoryFacts]:
-        """First which pull requests there are, then what their commits say: together, where the host can."""
+        """Read the list of pull requests first, then their commits; in one request if the host supports it."""
         listed = await asyncio.gather(*(self._list_pulls(item, names) for item in repositories))
         await self._prefetch([pulls for pulls in listed if isinstance(pulls, PullList)], changed)
         return await asyncio.gather(
@@ -161,7 +162,7 @@ class ForgeReader:
         return self._merge_last(nothing, names)
 
     def _merge_last(self, facts: RepositoryFacts, names: EnvironmentNames) -> RepositoryFacts:
-        """What was read now, and of what exists already what was read last."""
+        """Merge what was read now with what was last read about existing environments."""
         last = self._last_facts.get(facts.id)
         if last is None:
             return facts
@@ -201,7 +202,7 @@ class ForgeReader:
         return self._with_commit_marks(repository, Request(pull, recipe, checks, matches_paths=touches))
 
     def _matches_paths(self, repository: Repository, pull: PullRequest, paths: tuple[str, ...]) -> bool | None:
-        """Asked once for each commit and base. Of more files than are read, some may count: then it is wanted."""
+        """Read once per commit and base. If there are more files than can be read, the paths count as matching."""
         if not paths:
             return True
         question = (pull.key, pull.head_sha, pull.base_ref, paths)
@@ -229,7 +230,7 @@ class ForgeReader:
         return trusted
 
     def _checks(self, repository: Repository, sha: str, required: Collection[str]) -> Mapping[str, CheckState]:
-        """Checks that could not be read are missing, which waits."""
+        """Checks that couldn't be read count as missing, so the environment waits."""
         passed = self._answer_cache.passed_checks((repository.id, sha))
         if passed is not None and all(passed.get(name) is CheckState.PASSED for name in required):
             return passed  # Another environment of the same commit may have waited for others.
@@ -241,8 +242,8 @@ class ForgeReader:
         return found
 
     def _with_commit_marks(self, repository: Repository, request: Request) -> Request:
-        """With our marks on that very commit. Marks that could not be read count as absent: the tag still has the
-        time, and expires it again; and a fork waits."""
+        """Add our commit statuses. If they can't be read, they count as absent: the tag still has the expiry, and a
+        fork waits."""
         try:
             said = self._forge.decisions(repository, request.pull.head_sha)
         except ForgeError:

@@ -1,6 +1,6 @@
-"""Readiness (P3): an environment is ready when its URL answered through the gateway, not when ``up`` returned.
+"""Readiness (P3): an environment is ready when its URL responds through the gateway, not when ``up`` returns.
 
-One prober for each URL that should answer: quick until it does, then slow. A change of mind wakes the loop.
+There is one prober per URL: fast until it responds, then slow. A change of the result wakes the loop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SleepFunction = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to ask of one environment."""
+    """The health check of one environment."""
 
     ref: StackRef
     commit: str
@@ -37,11 +37,11 @@ class ProbeRequest:
 
 class Probe(Protocol):
     async def __call__(self, host: str, path: str) -> tuple[bool, str]:
-        """Whether it answered well, and a word on how. Never raises."""
+        """Send one health check. Returns whether it succeeded, and a detail. Never raises."""
 
 
 def probe_requests(world: World) -> Iterable[ProbeRequest]:
-    """Every environment that was built, is wanted and does not sleep, by its first public service."""
+    """Every environment that is built, wanted and awake, by its first public service."""
     for subject in subjects_of(world):
         record, candidate = subject.record, subject.request
         if record is None or record.built is None or candidate is None or (record.tag and record.tag.asleep):
@@ -62,7 +62,7 @@ def _path(request: Request) -> str:
 
 
 class HealthMonitor:
-    """Keeps ``statuses`` true. ``changed`` is called, in the loop's thread, when an answer turns."""
+    """Keeps ``statuses`` up to date. ``changed`` is called in the loop's thread when a result changes."""
 
     def __init__(
         self, probe: Probe, clock: Clock, on_change: Callable[[], None], sleep: SleepFunction = asyncio.sleep
@@ -79,7 +79,7 @@ class HealthMonitor:
         return self._statuses
 
     def watch(self, requests: Iterable[ProbeRequest]) -> None:
-        """Starts and ends probers so that exactly the wanted ones run."""
+        """Start and stop probers so that exactly the wanted ones run."""
         asked = set(requests)
         for question in [question for question in self._probers if question not in asked]:
             self._probers.pop(question).cancel()
@@ -112,7 +112,7 @@ class HealthMonitor:
             await self._sleep(pause)
 
     async def _probe_once(self, request: ProbeRequest) -> tuple[bool, str]:
-        """A prober that broke would leave its environment unhealthy, or ready, for ever."""
+        """Never raises: after a crash of the prober, its environment would keep its last result forever."""
         try:
             return await self._probe(request.host, request.path)
         except Exception as error:
@@ -120,7 +120,7 @@ class HealthMonitor:
             return False, f"{request.path} could not be requested ({type(error).__name__})"
 
     def _record(self, request: ProbeRequest, ok: bool, detail: str) -> bool:
-        """Writes the answer down; gives whether it turned."""
+        """Record the result. Returns whether it changed."""
         now = self._clock()
         before = self._statuses.get(request.ref)
         if before is not None and (before.ok, before.commit) == (ok, request.commit):

@@ -1,4 +1,4 @@
-"""Looking for the images of one commit: at registries, and in its git notes at the Git host."""
+"""Looks up the images of one commit: in registries, and in its git notes at the Git host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestrator.images.registry_policy import RegistryPolicy
 
 
 class ImageFinder:
-    """``access``: by target, whom it may ask; a target that is not among them runs no images."""
+    """``access``: which registries each target may use. A target that isn't listed doesn't support images."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class ImageFinder:
         self._finders = {target: ImageResolver(reach, registries(reach), now) for target, reach in access.items()}
 
     def find(self, action: Find, repository: Repository) -> tuple[ImageResult, ...]:
-        """Blocking. One answer for each that is left; an image that breaks our own code is its own trouble alone."""
+        """Blocking. One result for each remaining image. An image that crashes our own code affects only itself."""
         finder = self._finders.get(action.target)
         if finder is None:
             return tuple(
@@ -49,7 +49,7 @@ class ImageFinder:
 
 
 def _as_registry_error(error: ForgeError) -> RegistryError:
-    """What the Git host says instead of a note."""
+    """The error that the Git host returned instead of a note."""
     if isinstance(error, ForgeUnavailable):
         return RegistryUnavailable(f"unavailable: {error}", error.retry_after or 0.0)
     return RegistryRefused(f"cannot be read: {error}")

@@ -1,8 +1,8 @@
-"""What operations take of this machine's memory, measured while they run, and what is left of it.
+"""Measures the memory of running operations, and what is left of this machine's memory.
 
-Each operation is a session of processes. Pages that they share with others count in parts (PSS), so that the sums are
-true. The most that any of the last operations came to is what the next one is expected to take. In a container its
-own limit counts, if that is nearer than the machine's.
+Each operation is a session of processes. Shared pages count proportionally (PSS), so that the sums are correct. The
+next operation is expected to need as much as the largest of the recent ones. In a container, the container's limit
+counts if it is lower than the machine's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stacks import process_identity
 
 MEGABYTE = 1_000_000
 DEFAULT_PER_OPERATION = 200 * MEGABYTE
-"""Of one operation before any was measured. On one machine they took between 100 and 160 MB."""
+"""The assumption before the first measurement. On one machine, operations needed between 100 and 160 MB."""
 SAMPLES_KEPT = 20
 INTERVAL = 1.0
 CGROUPS = Path("/sys/fs/cgroup")
@@ -28,8 +28,8 @@ UNLIMITED = 1 << 60
 
 
 class MemoryMonitor:
-    """``sessions``: the first process of each operation under way. ``spare``: bytes that shall stay free; 0: nobody
-    asks."""
+    """``sessions``: the first process of each running operation. ``spare``: bytes that must stay free; 0 disables the
+    limit."""
 
     def __init__(self, sessions: Callable[[], Iterable[int]], reserve: int) -> None:
         self._sessions = sessions
@@ -40,7 +40,7 @@ class MemoryMonitor:
 
     @property
     def per_operation(self) -> int:
-        """What one operation takes; those under way may have come to more than any before."""
+        """The expected use of one operation. A running operation may already use more than any before."""
         return max([*self._samples, *self._peak.values()])
 
     def headroom(self) -> Headroom | None:
@@ -61,7 +61,7 @@ class MemoryMonitor:
             await asyncio.sleep(INTERVAL)
 
     def record(self, used: Mapping[int, int]) -> None:
-        """What each session under way takes just now; those that are not among them have ended."""
+        """Record the current use of each running session. All others have ended."""
         for session in self._current.keys() - used.keys():
             if most := self._peak.pop(session):  # 0: it ended before anybody looked
                 self._samples.append(most)
@@ -77,7 +77,7 @@ def _machine_memory() -> int | None:
 
 
 def memory_by_session(sessions: Iterable[int]) -> dict[int, int]:
-    """Bytes of all processes of each session, in one pass."""
+    """The bytes used by each session, measured in one pass."""
     found = dict.fromkeys(sessions, 0)
     for pid, session in process_identity.sessions():
         if session in found:
@@ -92,7 +92,7 @@ def _process_memory(pid: int) -> int:
 
 
 def available_memory(on_machine: Callable[[], int | None] = _machine_memory, cgroups: Path = CGROUPS) -> int | None:
-    """Bytes that new processes can have without swapping; None where the system does not say."""
+    """The bytes that new processes can use without swapping; None if the system doesn't report it."""
     known = [size for size in (on_machine(), *_available_in_container(cgroups)) if size is not None]
     return min(known) if known else None
 
@@ -104,7 +104,7 @@ def _available_in_container(root: Path) -> Iterable[int | None]:
 
 
 def _available_in_cgroup(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
-    """Files that are only cached go when memory is wanted."""
+    """Subtract file caches, which are freed when memory is needed."""
     try:
         most = int((folder / limit).read_text())
         used = int((folder / usage).read_text())

@@ -1,4 +1,4 @@
-"""One look at the world: Git host, stacks, targets and what this process knows, put together as one value."""
+"""Observes the world: reads Git host, stacks, targets and what this process knows into one value."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from stacks.model import Key, StackRef, StackSnapshot
 log = logging.getLogger("eph.observe")
 
 TARGET_TIMEOUT = 5.0
-"""Seconds that a look waits for targets to name what is there."""
+"""Seconds to wait for a target's inventory."""
 TargetNames = Callable[[], frozenset[str]]
 TargetParts = Callable[[], Mapping[str, frozenset[str]]]
 
 
 class OperationsInProgress(Protocol):
-    """What the executor knows of operations under way."""
+    """The executor's running operations."""
 
     @property
     def running(self) -> Mapping[StackRef, RunningOperation]: ...
@@ -35,8 +35,8 @@ class OperationsInProgress(Protocol):
 
 @dataclass(slots=True)
 class ObserverSources:
-    """Where facts come from. ``targets`` gives, by target, a blocking function that names what is there; ``live_parts``
-    one that gives the single parts, for targets that can tell."""
+    """The sources of facts. ``targets`` returns a blocking function per target that lists its environments;
+    ``live_parts`` one that lists single resources, for targets that support it."""
 
     forge: ForgeReader
     inventory: Inventory
@@ -60,13 +60,13 @@ class Observer:
     async def observe(
         self, clock: Clock, refresh: Refresh, remote: Mapping[StackRef, RunningOperation] | None = None
     ) -> World:
-        """``remote``: what other replicas have under way. The clock is read when the look is over: what came in
-        meanwhile (a confirmation) is not of the future.
+        """Observe everything. ``remote`` are the operations of other replicas.
 
-        Nothing ``wanted``: the last reading of the Git host still counts; everything here is read anew.
+        The clock is read at the end, so that nothing that arrived meanwhile lies in the future. Without a refresh, the
+        last read of the Git host still counts; everything else is read again.
 
-        What runs is noted before the stacks are read: an operation that ends in between then counts as running for
-        one more cycle, and never as a stack that is half-made.
+        Running operations are noted before the stacks are read: an operation that ends in between counts as running for
+        one more cycle, and never as a half-created stack.
         """
         running = {**(remote or {}), **self._sources.operations.running}
         stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
@@ -102,8 +102,8 @@ class Observer:
         )
 
     async def _target_environments(self) -> dict[str, frozenset[str]]:
-        """A target that could not be read is left out: nothing of it is known, so nothing of it is purged. One that
-        hangs holds nobody up, and is not asked again before it answered."""
+        """A target that couldn't be read is missing, so nothing of it is purged. A target that hangs blocks nothing,
+        and isn't read again before it responds."""
         for target, names_of in self._sources.targets.items():
             if target not in self._pending_names:
                 self._pending_names[target] = asyncio.create_task(asyncio.to_thread(names_of))
@@ -120,7 +120,8 @@ class Observer:
         return found
 
     async def _live_parts(self) -> dict[str, Mapping[str, frozenset[str]]]:
-        """As for names, but only an answer to this very look counts: what was made since would seem to be lost."""
+        """The same for resources, but only a result of this very observation counts: otherwise newer resources would
+        seem lost."""
         for target in [target for target, task in self._pending_parts.items() if task.done()]:
             self._pending_parts.pop(target).exception()
         asked = {
@@ -148,14 +149,14 @@ class Observer:
         return self._pending_names.pop(target).result()
 
     def _warn_once(self, target: str, sentence: str) -> None:
-        """Once, not at every cycle."""
+        """Record a warning once, not in every cycle."""
         if self._reported.get(target) != sentence:
             self._reported[target] = sentence
             log.warning("%s", sentence)
 
 
 def _environment_names(stacks: StackSnapshot) -> dict[Key, str]:
-    """Environments that exist keep their names, whatever the repository or its file is called now."""
+    """Existing environments keep their names, even if the repository or its file was renamed."""
     found = {}
     for ref, record in stacks.stacks.items():
         parsed = names.parse(ref)

@@ -1,8 +1,7 @@
-"""eph.yaml at one commit, read once: a commit never changes, so what it says is kept until it is no longer asked for.
+"""Reads eph.yaml once per commit. A commit never changes, so the result is kept as long as it is needed.
 
-For a fork the file comes from the base branch: what a stranger wrote decides nothing (S2). The base branch moves, so
-what stands on it (a fork's recipe, the labels that count where a commit's own file cannot say them) is kept for a
-minute only.
+For a fork, the file comes from the base branch, so a stranger's file decides nothing (S2). The base branch moves, so
+results that depend on it (a fork's recipe, fallback labels) are kept for only a minute.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ CONFIG_FILE = "eph.yaml"
 MAX_BYTES = 64 * 1024
 BASE_TTL = timedelta(minutes=1)
 UNPUSHED_TTL = timedelta(hours=6)
-"""Nobody pushed, so it says what it said."""
+"""Without a push, the file is unchanged."""
 K = TypeVar("K")
 V = TypeVar("V")
 MISSING_FILE = f"{CONFIG_FILE} is missing in this commit; add one (`eph init` creates it) or remove the label"
@@ -42,7 +41,7 @@ def parse_file(text: bytes, limits: YamlLimits) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class ServerRules:
-    """What the server adds to every file: bounds, the key that makes names, the domain, the targets' settings."""
+    """What the server adds to every file: limits, the key for names, the domain, the targets' settings."""
 
     bounds: AdmissionPolicy
     naming_key: bytes
@@ -55,24 +54,24 @@ class ServerRules:
 
 @dataclass(frozen=True, slots=True)
 class _UnreadableFile:
-    """Why there is no document: ``problems`` of the file itself, or a Git host that did not give it just now."""
+    """Why there is no document: ``problems`` of the file, or a failed read."""
 
     problems: tuple[str, ...]
     transient: bool = False
     permanent: bool = True
-    """The commit itself says so, and will for ever."""
+    """Permanent: it follows from the commit itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class _CachedRecipe:
     recipe: Recipe | RecipeError
     valid: TimeWindow | None = None
-    """None: for as long as there is room."""
+    """None: keep while there is space."""
 
 
 @dataclass(frozen=True, slots=True)
 class _CachedRefs:
-    """What a default branch's file said. ``state``: the last push then, and which branch it was."""
+    """The content of a default branch's file. ``state``: the last push and the branch name at that time."""
 
     state: tuple[str, str]
     valid: TimeWindow
@@ -84,8 +83,8 @@ ReadResult = Document | _UnreadableFile
 
 @dataclass(frozen=True, slots=True)
 class CacheSizes:
-    """``recipes``: more than open pull requests with labels, or each cycle would read them all again. ``parsed``: most
-    commits of a repository contain the same file, and parsing YAML takes longer than all the rest."""
+    """``recipes``: more than there are open pull requests with labels; otherwise each cycle would read all of them
+    again. ``parsed``: most commits of a repository contain the same file, and parsing YAML is the slowest part."""
 
     recipes: int = 20_000
     bases: int = 500
@@ -96,7 +95,7 @@ DEFAULT_SIZES = CacheSizes()
 
 
 class RecipeReader:
-    """Called from several threads, never twice at once for one pull request."""
+    """Thread-safe, except that calls for one pull request must not overlap."""
 
     def __init__(self, forge: Forge, rules: ServerRules, clock: Clock, sizes: CacheSizes = DEFAULT_SIZES) -> None:
         self._forge = forge
@@ -130,9 +129,11 @@ class RecipeReader:
         return made
 
     def watched_refs(self, repository: Repository) -> WatchedRefs | RecipeError:
-        """What the default branch's file says. A file that cannot be read, or is wrong, says nothing: what there is
-        stays. Where the host tells of pushes, it is read when there was one, and again a minute later, for a host may
-        tell of two in one second as one."""
+        """The watched refs in the default branch's file. An unreadable or invalid file changes nothing.
+
+        If the host reports pushes, the file is read after each push, and again a minute later, because a host may
+        report two pushes in one second as one.
+        """
         state = (repository.pushed_at, repository.default_branch)
         known = self._watched_refs.get(repository.id)
         same = known is not None and known.state == state
@@ -180,7 +181,7 @@ class RecipeReader:
             return error.as_recipe_error(trigger_labels(document, bounds.default_labels))
 
     def _read_head(self, repository: Repository, sha: str) -> ReadResult:
-        """What is wrong at a commit stays wrong; what is right is kept as the recipe that it gives."""
+        """Errors at a commit are permanent; a valid file is kept as its recipe."""
         place = (repository.id, sha)
         known = self._invalid.get(place)
         if known is not None:
@@ -220,11 +221,12 @@ class RecipeReader:
         return known
 
     def _base_labels(self, repository: Repository, base: str) -> frozenset[str]:
-        """Which labels mean us where the commit's own file cannot say it: the base's, else the server's own."""
+        """The trigger labels that apply if the commit's own file doesn't define them: the base branch's, otherwise the
+        server's."""
         found, default = self._read_base(repository, base), self._rules.bounds.default_labels
         return trigger_labels(found, default) if isinstance(found, Document) else default
 
 
 def _notices(document: Document, bounds: AdmissionPolicy, grants: SecretGrants) -> tuple[str, ...]:
-    """What people do not get though the file asks for it."""
+    """What the file requests but isn't supported."""
     return (*map(str, withheld_secrets(document, grants)), *unsupported.notices(document, bounds))

@@ -1,7 +1,7 @@
-"""The branches and tags that get environments, as pull requests without a pull request.
+"""Reads branches and tags that get environments, like pull requests.
 
-Which ones, the default branch's eph.yaml says; where it names none, nothing is asked. A repository may have thousands
-of tags, so only so many are looked at: those with an environment first, then the newest.
+The default branch's eph.yaml selects them; if it selects none, nothing is read. A repository may have thousands of
+tags, so only a limited number is used: first those with an environment, then the newest.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ KINDS = (RefKind.BRANCH, RefKind.TAG)
 
 @dataclass(frozen=True, slots=True)
 class RefFacts:
-    """``selected`` are those to look at, ``matching`` the keys of all that a glob names. ``note``: how many are not
-    looked at."""
+    """``selected`` are the ones in use, ``matching`` the keys of all matches. ``note`` says how many are skipped."""
 
     selected: tuple[PullRequest, ...] = ()
     matching: frozenset[Key] = frozenset()
@@ -35,7 +34,7 @@ class RefFacts:
 def read(
     forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[Key], limit: int
 ) -> RefFacts:
-    """Blocking. ``existing``: keys of the environments that are there."""
+    """Blocking. ``existing`` are the keys of existing environments."""
     watched = recipes.watched_refs(repository)
     if isinstance(watched, RecipeError):
         why = "; ".join(watched.problems)
@@ -63,7 +62,7 @@ def read(
 
 
 def _as_pull_request(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
-    """Who pushes a branch or a tag of the repository itself has write access to it."""
+    """People who push a branch or tag to the repository itself have write access."""
     key = keys.ref(repository.id, kind, name)
     return PullRequest(
         key, PullState.OPEN, f"{repository.full_name}@{name}", frozenset(), "", commit, name,

@@ -1,9 +1,8 @@
-"""Who used what, as the gateway writes it down: read from its file, and watched for somebody who knocks.
+"""Reads the gateway's traffic file, and watches it for requests to sleeping environments.
 
-The gateway is another process, and may be another version of Eph; a file that does not read back is no word at all,
-and then nothing is idle. Somebody who knocks at an environment that sleeps waits in front of a page: so the file is
-looked at a hundred times a second (one ``stat``), and a new knock wakes the loop at once. A knock that nobody heard is
-found by the next look.
+The gateway is another process, maybe of another version of Eph. An unreadable file means that traffic is unknown, so
+nothing is idle. People who visit a sleeping environment wait in front of a page, so the file is checked a hundred times
+a second (one ``stat``), and a new request wakes the loop at once. A missed one is found by the next cycle.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ Signature = tuple[int, int, int]
 
 
 class TrafficFile:
-    """``read`` is for the loop's look, ``watch`` runs beside it."""
+    """``read`` is for observation; ``watch`` runs in parallel."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "traffic.json"
         self._known: tuple[Signature | None, TrafficSnapshot | None] = (None, None)
 
     def read(self) -> TrafficSnapshot | None:
-        """What the file says; None: there is none, or it says nothing."""
+        """The content of the file; None if it is missing or unreadable."""
         seen = self._signature()
         if seen is None or seen != self._known[0]:
             self._known = (seen, _load(self._path) if seen is not None else None)
         return self._known[1]
 
     async def watch(self, wake: Callable[[], None]) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         heard = _wake_requests(self.read())
         while True:
             await asyncio.sleep(POLL_INTERVAL)

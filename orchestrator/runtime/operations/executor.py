@@ -1,6 +1,6 @@
-"""Executes a plan: one lane for each stack, every operation a process, every result recorded.
+"""Executes a plan: one lane per stack, one process per operation, and every result recorded.
 
-Decides nothing. It starts the plan's actions in order; the next cycle reads from the store what a result changed.
+It decides nothing. It starts the plan's actions in order; the next cycle reads from the backend what they changed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OperationAction = (
 
 @dataclass(slots=True)
 class _ActiveOperation:
-    """A lane in use: what runs in it, and whether a newer commit is why it is being ended."""
+    """A busy lane: its operation, and whether it is interrupted because of a newer commit."""
 
     lane: Lane
     running: RunningOperation
@@ -67,7 +67,7 @@ class PlanExecutorDependencies:
     journal: Journal
     wake: Callable[[], None]
     on_destroyed: Callable[[Operation, str], Awaitable[bool]]
-    """Awaited with the reason when everything is gone, before the record is removed; False keeps the record."""
+    """Called with the reason once everything is destroyed, before the record is removed. False keeps the record."""
     attempts: AttemptHistory
     intents: PendingIntents
     guarded_destroys: GuardedDestroys
@@ -77,11 +77,11 @@ class PlanExecutorDependencies:
     target: Callable[[str], Target] = registry.get
     secrets: SecretStore = field(default_factory=SecretStore)
     is_leader: Callable[[], bool] = lambda: True
-    """Asked before each thing that changes something: another replica may lead by now."""
+    """Checked before each change: another replica may be the leader by now."""
 
 
 MAX_CONCURRENT_PURGES = 2
-"""They take threads, and a target may be slow: what is asked of the Git host must not wait behind them."""
+"""They use threads, and a target may be slow: requests to the Git host must not wait for them."""
 
 
 class PlanExecutor:
@@ -97,12 +97,12 @@ class PlanExecutor:
 
     @property
     def purging(self) -> frozenset[str]:
-        """Names of which something is being removed on a target just now."""
+        """Names with a purge in progress on a target."""
         return frozenset(name for _, name in self._purging)
 
     @contextlib.contextmanager
     def reserve(self, target: str, name: str) -> Iterator[bool]:
-        """While it lasts, no operation and no purge begins on that environment; False: one is under way."""
+        """Prevent operations and purges on that environment for a while. Yields False if one is running."""
         what = (target, name)
         free = what not in self._purging and name not in {busy.name for busy in self._active.values()}
         if free:
@@ -115,7 +115,7 @@ class PlanExecutor:
                 self._dependencies.wake()
 
     def execute(self, plan: Plan, repositories: Mapping[int, Repository]) -> None:
-        """Each on its own: one that cannot be started never stops the others."""
+        """Start each action independently: one that fails to start doesn't stop the others."""
         self._dependencies.approvals.use_plan(plan.digest, plan.guarded, self._dependencies.clock())
         for action in plan.changes:
             if not self._dependencies.is_leader():
@@ -129,7 +129,7 @@ class PlanExecutor:
                 )
 
     async def close(self) -> None:
-        """The operations themselves are ended by who owns them; here the waiting for them is."""
+        """Stop waiting for operations. Their owner stops the operations themselves."""
         await self.background_tasks.close()
 
     def _start(self, action: Action, repositories: Mapping[int, Repository]) -> None:
@@ -185,7 +185,8 @@ class PlanExecutor:
         self.background_tasks.start(self._await_operation(operation, lane))
 
     def _count_guarded_destroy(self, ref: StackRef) -> None:
-        """Counted when it begins, or those under way would escape the guard; a retry was counted before."""
+        """Count a guarded destroy when it starts; otherwise the guard would miss running ones. A retry is already
+        counted."""
         failure = self._dependencies.attempts.failures.get(ref)
         if failure is None or failure.verb is not OperationVerb.DESTROY:
             self._dependencies.guarded_destroys.record(self._dependencies.clock())
@@ -223,7 +224,7 @@ class PlanExecutor:
                 assert_never(action)
 
     async def _await_operation(self, operation: Operation, lane: Lane) -> None:
-        """Whatever happens, the lane is free again afterwards and the loop is told."""
+        """Always free the lane afterwards and wake the loop."""
         ref = operation.ref
         try:
             result = await self._await_result(operation, lane)

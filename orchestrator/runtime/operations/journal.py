@@ -1,7 +1,7 @@
-"""What happened, as events for the ledger: from operations as they start and end, and from phases as they turn.
+"""Records events: of operations as they start and end, and of phases as they change.
 
-Cycles come every few seconds and say the same again and again; the log is for what changed. So a phase, a hold and a
-repository's trouble are told when they turn, and any other trouble once an hour at most.
+Cycles run every few seconds and mostly repeat themselves, but the log should only contain changes. So phases, holds and
+unreadable repositories are recorded when they change, and any other problem at most once an hour.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ REPEAT_AFTER = timedelta(hours=1)
 MAX_PROBLEMS = 200
 RECALL_LIMIT = 1000
 IMAGE_SINCE = "image_since"
-"""In an event's data: when Eph began to look for the images of the ``commit`` beside it."""
+"""In an event's data: since when Eph has been looking for the images of the event's ``commit``."""
 GUARDED = "guarded"
-"""In an event's data: what went counts against the share that may go in an hour."""
+"""In an event's data: marks a destroy that counts against the hourly limit."""
 
 
 class Journal:
-    """Writes to the ledger, which never raises. Turns of phase are told once each."""
+    """Writes to the ledger, which never raises. Each change of phase is recorded once."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
@@ -107,7 +107,7 @@ class Journal:
         self.record(EventKind.ENVIRONMENT_REPAIRED, repair.sentence, str(ref), commit=repair.commit)
 
     def recall_repairs(self) -> dict[StackRef, CompletedRepair]:
-        """The repairs that an earlier life told; with the event log down, none."""
+        """Repairs recorded by earlier processes; none if the event log is unavailable."""
         told = [
             event for event in self._recent() if event.kind == EventKind.ENVIRONMENT_REPAIRED and "/" in event.subject
         ]
@@ -119,7 +119,7 @@ class Journal:
         }
 
     def recall_image_waits(self) -> dict[StackRef, tuple[str, datetime]]:
-        """The commits whose image an earlier life waited for, and since when."""
+        """The commits for whose images earlier processes waited, and since when."""
         found: dict[StackRef, tuple[str, datetime]] = {}
         for event in self._recent():
             if event.data.get(IMAGE_SINCE) and "/" in event.subject:
@@ -128,8 +128,8 @@ class Journal:
         return found
 
     def recall_guarded_destroys(self) -> list[datetime]:
-        """When earlier lives removed what the Git host had not stated: a restart does not begin a new share. A destroy
-        that was tried again counts once."""
+        """When earlier processes destroyed something that counts against the hourly limit, so that a restart doesn't
+        reset it. A retried destroy counts once."""
         first: dict[str, datetime] = {}
         for event in self._recent():
             if event.data.get(GUARDED):
@@ -137,7 +137,7 @@ class Journal:
         return sorted(first.values())
 
     def _recent(self) -> list[Event]:
-        """What earlier lives told last; with the event log down, nothing."""
+        """The newest events of earlier processes; none if the event log is unavailable."""
         try:
             return self._ledger.events(limit=RECALL_LIMIT, newest=True)
         except Exception:  # noqa: BLE001 - losing it loses a line of a comment, never a start
@@ -153,7 +153,7 @@ class Journal:
         self.record(EventKind.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))
 
     def record_problem(self, message: str) -> None:
-        """Said once an hour: a cycle every few seconds must not flood the log."""
+        """Record a problem at most once an hour, so that frequent cycles don't flood the log."""
         now = self._clock()
         said = self._problems.get(message)
         if said is not None and now - said < REPEAT_AFTER:
@@ -164,7 +164,7 @@ class Journal:
         self.record(EventKind.CYCLE_FAILED, message)
 
     def record_repositories(self, repositories: Iterable[RepositoryFacts], held_note: str) -> None:
-        """Which repositories could not be read whole, and the note of a guard that holds."""
+        """Record changes of which repositories are incomplete, and of the guard's note."""
         unread = {facts.full_name: facts.reason for facts in repositories if not facts.complete}
         for name in sorted(unread.keys() - self._incomplete):
             self.record(
@@ -178,7 +178,7 @@ class Journal:
         self._held = held_note
 
     def record_phases(self, views: Iterable[EnvironmentView]) -> None:
-        """Tells of environments whose phase is another than at the last cycle."""
+        """Record environments whose phase changed since the last cycle."""
         phases = {}
         for view in views:
             now = (view.phase, view.wanted_commit)

@@ -1,1 +1,1 @@
-"""What ephd holds on its machine while it runs: addresses, folders, and the gateway's process."""
+"""What ephd uses on its machine: addresses, folders, and the gateway's process."""

@@ -1,4 +1,4 @@
-"""Addresses that ephd is told to listen on: whether they can be had, said in one sentence with the setting's name."""
+"""Binds the addresses that ephd listens on, and explains failures with the setting's name."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from orchestrator.config.settings.setting_types import host_and_port
 
 
 class StartupError(RuntimeError):
-    """ephd cannot start; the message names what is in the way and what to change."""
+    """ephd can't start; the message says why and what to change."""
 
 
 def open_listener(setting: str, address: str) -> socket.socket:
-    """A socket that listens there. Taken at once, so that nobody else is met half-way through a start."""
+    """A listening socket, bound at once, so that a conflict is detected before anything else starts."""
     host, port = host_and_port(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)

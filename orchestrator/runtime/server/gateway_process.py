@@ -1,8 +1,8 @@
-"""The gateway as ephd keeps it: a process of its own that outlives a killed ephd, found again by its identity.
+"""Keeps the gateway running: a separate process that outlives a killed ephd and is found again by its identity.
 
-Previews must answer while ephd restarts; so the gateway is not a child that dies with it. Its record says who it is;
-the next life adopts it when it lives and answers, and starts a new one when not. What it has to know lies in files. One
-whose record was lost is found by a mark in its environment; no other process is ever ended.
+Previews must respond while ephd restarts, so the gateway isn't a child process that dies with it. Its record contains
+its identity. The next ephd adopts it if it is alive and responds, and starts a new one otherwise. All its input is in
+files. A gateway whose record was lost is found by a mark in its environment; no other process is ever killed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OWNER_VARIABLE = "EPH_GATEWAY_OF"
 _RECORD_FILE = "gateway.json"
 _HEALTH_PATH = "/_eph/healthz"
 _TLS_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Loopback speaks plain HTTP; a context of its own for each question would stop the loop for 30 ms each time."""
+"""Loopback uses plain HTTP; creating a TLS context for each request would block the loop for 30 ms each time."""
 START_TIMEOUT = 15.0
 RESPONSE_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
@@ -56,7 +56,7 @@ class GatewaySpec:
     sign_in: str = "off"
     trusted_proxies: tuple[str, ...] = ()
     has_replicas: bool = False
-    """Several ephd keep it, each with an address of its own: a file says which of them leads."""
+    """Several ephd processes share it, each with its own address; a file contains the leader's."""
 
     @staticmethod
     def from_settings(settings: ServerSettings) -> GatewaySpec:
@@ -94,7 +94,7 @@ class GatewaySpec:
 
 
 class GatewayError(StartupError):
-    """The gateway does not come up; the message says why, as far as it said so itself."""
+    """The gateway doesn't start; the message says why, as far as its log does."""
 
 
 class GatewayProcess:
@@ -105,7 +105,7 @@ class GatewayProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def ensure(self) -> None:
-        """Adopts the gateway of an earlier life, or starts one, and waits until it answers."""
+        """Adopt the gateway of an earlier process or start one, and wait until it responds."""
         known = await asyncio.to_thread(self._recorded_identity)
         if known is not None and await self._wait_healthy(lambda: process_identity.is_alive(known), RESPONSE_TIMEOUT):
             return
@@ -118,13 +118,13 @@ class GatewayProcess:
         raise GatewayError(f"the gateway {what}: {self._last_log_line()}")
 
     def stop(self) -> None:
-        """Ends it and waits: for an ephd that is asked to stop, and for the end of a demo."""
+        """Stop it and wait, when ephd is asked to stop or a demo ends."""
         for identity in self._find_all():
             self._terminate(identity)
         self._record.unlink(missing_ok=True)
 
     async def keep_running(self, interval: float) -> None:
-        """Looks after it until cancelled."""
+        """Supervise it until cancelled."""
         while True:
             await asyncio.sleep(interval)
             try:
@@ -133,7 +133,7 @@ class GatewayProcess:
                 log.exception("the gateway is not up")
 
     def write_leader_url(self, url: str) -> None:
-        """Tells a gateway that several ephd share which of them to ask."""
+        """Tell a gateway that several ephd processes share which of them is the leader."""
         self._spec.directory.mkdir(parents=True, exist_ok=True)
         files.write(self._spec.control_file, url, mode=0o644)
 
@@ -163,7 +163,7 @@ class GatewayProcess:
         return started
 
     def _recorded_identity(self) -> ProcessIdentity | None:
-        """The recorded gateway, when it still lives and was started just as it would be now."""
+        """The recorded gateway, if it is alive and has the current settings."""
         entry = self._read_record()
         identity = _identity_from(entry)
         if identity is None or entry.get("command") != self._spec.command or not process_identity.is_alive(identity):
@@ -171,7 +171,7 @@ class GatewayProcess:
         return identity
 
     def _find_all(self) -> list[ProcessIdentity]:
-        """Every gateway of this directory that lives: the recorded one, and any whose record was lost."""
+        """Every live gateway of this directory: the recorded one, and any whose record was lost."""
         recorded = _identity_from(self._read_record())
         found = {recorded} if recorded is not None and process_identity.is_alive(recorded) else set()
         marked = process_identity.pids_with_variable(OWNER_VARIABLE, str(self._spec.directory))
@@ -193,7 +193,7 @@ class GatewayProcess:
             self._process.wait()
 
     async def _wait_healthy(self, is_alive: Callable[[], bool], seconds: float) -> bool:
-        """Whether it answers before the time is over; a busy one is not replaced for a late answer."""
+        """Whether it responds before the timeout, which is long enough for a busy gateway."""
         end = monotonic() + seconds
         while is_alive() and monotonic() < end:
             if await self._is_healthy():
@@ -214,17 +214,21 @@ class GatewayProcess:
 
 
 class ExternalGateway(GatewayProcess):
-    """A gateway that something else keeps, such as a container of its own: it is waited for, never started or ended."""
+    """An externally supervised gateway, for example in a container: only awaited, never started or stopped."""
+
+    def __init__(self, spec: GatewaySpec, timeout: float = EXTERNAL_TIMEOUT) -> None:
+        super().__init__(spec)
+        self._timeout = timeout
 
     async def ensure(self) -> None:
-        if not await self._wait_healthy(lambda: True, EXTERNAL_TIMEOUT):
+        if not await self._wait_healthy(lambda: True, self._timeout):
             raise GatewayError(
                 f"no gateway responds at {self._spec.listen}; with the setting gateway = beside you start it "
                 "separately with: ephd --gateway"
             )
 
     def stop(self) -> None:
-        """Whoever started it ends it."""
+        """Does nothing: its supervisor stops it."""
 
 
 def open_gateway(settings: ServerSettings) -> GatewayProcess:

@@ -1,4 +1,4 @@
-"""One ephd per home: two would end each other's operations."""
+"""One ephd per home: two would stop each other's operations."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The folder that replicas share, and who may use it: one ephd alone, or several that agree on a leader, never both.
+"""The folder that replicas share: used by a single ephd, or by several that elect a leader, never both.
 
-A target that keeps processes works on the one machine where they are: a second supervisor or a second PostgreSQL on
-the same data would destroy it.
+A target with local processes is bound to their machine: a second supervisor or PostgreSQL server on the same data would
+destroy it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orchestrator.runtime.server.addresses import StartupError
 
 @contextlib.contextmanager
 def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
-    """For as long as this ephd uses the folder. Raises StartTrouble."""
+    """Hold the folder while this ephd uses it. Raises StartupError."""
     shared, several = settings.shared_dir, settings.replicas.lease != "none"
     if not several and shared == settings.home:
         yield  # the lock of the home is enough

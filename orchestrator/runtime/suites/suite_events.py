@@ -1,4 +1,4 @@
-"""Results of suites in the event log, and back: one event each, the result itself in its data."""
+"""Stores results of suites in the event log: one event per result, with the result in its data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def record_result(journal: Journal, ref: StackRef, result: SuiteResult) -> None:
 
 
 def load_results(ledger: Ledger, ref: StackRef) -> dict[str, SuiteResult]:
-    """The newest result of each suite; with the event log down, none: what was run is then run again."""
+    """The newest result of each suite. If the event log is unavailable, there are none, and suites run again."""
     try:
         events = ledger.events(str(ref), limit=MAX_EVENTS, newest=True)
     except Exception:  # noqa: BLE001 - history, never truth

@@ -1,8 +1,8 @@
-"""One suite as a process: a group and a session of its own, a deadline, its output bounded and without secrets.
+"""Runs one suite as a process: its own process group and session, a deadline, and limited output without secrets.
 
-Whatever happens, the whole session is gone when ``run`` returns. A record on disk says who it is, so that the next life
-of ephd ends what this one left running. Its last lines are for people, the log file for who wants more; both are
-scrubbed line by line, before anything is written.
+The whole session is always gone when ``run`` returns. A record on disk contains its identity, so that the next ephd can
+kill what this one left running. Both the last lines and the log file are redacted line by line before anything is
+written.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ MAX_LINE = 2000
 LOG_BYTES = 2 * 1024 * 1024
 CHUNK = 64 * 1024
 DRAIN_SECONDS = 1.0
-"""Seconds in which what was still in the pipe is read after the command ended."""
+"""Seconds for reading the rest of the pipe after the command has exited."""
 SKIPPED_EXIT_CODE = 77
-"""The exit status by which a suite says that it cannot run here; its last line says why."""
+"""The exit status that means that a suite can't run here; its last line says why."""
 _RUNNING = "running.json"
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteCommand:
-    """What to run: ``folder`` takes its log and its record; ``secrets`` are never written anywhere."""
+    """What to run. ``folder`` is for its log and record; ``secrets`` are never written anywhere."""
 
     argv: Sequence[str]
     name: str
@@ -54,7 +54,7 @@ class SuiteCommand:
 
 @dataclass(frozen=True, slots=True)
 class SuiteExit:
-    """``code`` None: its time was up."""
+    """``code`` is None after a timeout."""
 
     code: int | None
     seconds: float
@@ -66,7 +66,7 @@ def log_path(folder: Path, name: str) -> Path:
 
 
 async def run(command: SuiteCommand) -> SuiteExit:
-    """Until it ended, its deadline passed, or this was cancelled."""
+    """Run until it exits, times out, or is cancelled."""
     command.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     began = monotonic()
     process = await asyncio.create_subprocess_exec(
@@ -103,7 +103,7 @@ async def _until_ended(process: asyncio.subprocess.Process, seconds: float) -> i
 
 
 async def _finish(process: asyncio.subprocess.Process, reading: asyncio.Task[None], run_id: str) -> None:
-    """All of it is ended, so the pipe ends too, and with its end it is closed."""
+    """Kill the whole session, which also closes the pipe."""
     await asyncio.to_thread(_kill_session, process.pid, run_id)
     with contextlib.suppress(ProcessLookupError):
         process.kill()
@@ -119,7 +119,7 @@ async def _read_output(process: asyncio.subprocess.Process, output: _Output) -> 
 
 
 def _kill_session(session: int, run_id: str) -> None:
-    """Everything in the session, and what left it with our mark; one may fork while the others are being ended."""
+    """Kill the session, and processes with our mark that left it. Repeats, as a process may fork meanwhile."""
     for _ in range(50):
         members = {
             *process_identity.session_members(session),
@@ -135,7 +135,7 @@ def _kill_session(session: int, run_id: str) -> None:
 
 
 class _Output:
-    """The end of what a suite printed, and a log that stops growing."""
+    """The end of a suite's output, and a log file of limited size."""
 
     def __init__(self, log: Path, secrets: tuple[str, ...]) -> None:
         self._file = log.open("w", errors="replace")
@@ -171,7 +171,7 @@ class _Output:
 
 
 def redact_line(line: str, redactor: Redactor) -> str:
-    """Without the passwords of its URLs, and without what it was trusted with."""
+    """Remove the passwords of its URLs, and its secrets."""
     return redact(redactor(line))
 
 
@@ -179,7 +179,7 @@ def redact_line(line: str, redactor: Redactor) -> str:
 
 
 def recover(operations: Path) -> list[str]:
-    """Ends what is recorded as running; gives a word for each that was still alive."""
+    """Kill what is recorded as running. Returns a name for each process that was still alive."""
     ended = []
     for path, mark, identity in _read_records(operations):
         marked = list(process_identity.pids_with_variable(RUN_ID, mark)) if mark else []

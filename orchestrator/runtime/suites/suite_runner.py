@@ -1,8 +1,9 @@
-"""Runs the repositories' tests against ready environments (P4): starts and ends what ``core.suites`` decides after each
-cycle, and keeps what came of it.
+"""Runs the repositories' tests against ready environments (P4): after each cycle, it starts and stops suites as
+``core.suites`` decides, and stores results.
 
-Nothing waits for it: suites are processes beside the operations, a few at a time. Results lie in the event log; one
-that cannot be read back is run again. What an interruption ended has no result and is begun again, a few times.
+Nothing waits for suites: they are processes that run in parallel to operations, a few at a time. Results are in the
+event log; a suite without a readable result runs again. An interrupted suite has no result and is restarted, a limited
+number of times.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ log = logging.getLogger("eph.testing")
 
 @dataclass(slots=True)
 class SuiteRunnerDependencies:
-    """What it works with. ``token`` gives the preview token where people sign in; ``is_leader``: whether this replica
-    may start anything; ``wake`` makes the loop show what changed."""
+    """What the runner uses. ``token`` returns the preview token, if previews require sign-in; ``is_leader``: whether
+    this replica may start anything; ``wake`` makes the loop publish changes."""
 
     records: Path
     history: SuiteHistory
@@ -51,12 +52,12 @@ class SuiteRunnerDependencies:
     is_leader: Callable[[], bool] = lambda: True
     target: Callable[[str], Target] = registry.get
     secrets: Callable[[], tuple[str, ...]] = tuple
-    """What no output may show: a suite is given none of it, and an environment may tell."""
+    """Secrets that no output may contain: suites don't get them, but an environment could leak them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _ReadyEnvironment:
-    """What a run needs to know, by its environment."""
+    """The input of a run, for each environment."""
 
     spec: EnvironmentSpec
     url: str
@@ -65,7 +66,7 @@ class _ReadyEnvironment:
 
 
 class SuiteRunner:
-    """An audience of the loop. Everything but ``recover`` is for the loop's thread."""
+    """Called by the loop after each cycle. All methods except ``recover`` are for the loop's thread."""
 
     def __init__(self, dependencies: SuiteRunnerDependencies) -> None:
         self._dependencies = dependencies
@@ -73,7 +74,7 @@ class SuiteRunner:
         self._closed = False
 
     def on_cycle(self, cycle: CycleResult) -> None:
-        """After each cycle. Only starts and ends; what takes time has a task of its own."""
+        """Called after each cycle. Only starts and stops suites; anything slow runs in a separate task."""
         if self._closed:
             return
         found = {view.ref: pair for view in cycle.views if (pair := _ready(view, cycle)) is not None}
@@ -95,7 +96,7 @@ class SuiteRunner:
             self._dependencies.wake()
 
     def retry(self, ref: StackRef) -> None:
-        """Runs again what failed or was skipped, because a person asked for it."""
+        """Rerun failed and skipped suites, at a person's request."""
         self._dependencies.history.reset(ref)
 
     def log_lines(self, ref: StackRef, suite: str, limit: int) -> list[str]:
@@ -107,7 +108,7 @@ class SuiteRunner:
             return []
 
     def recover(self) -> list[str]:
-        """Blocking: ends what an earlier life left running."""
+        """Blocking: kill what an earlier process left running."""
         return suite_process.recover(self._dependencies.records)
 
     async def close(self) -> None:
@@ -120,7 +121,7 @@ class SuiteRunner:
     # --- what is known
 
     def _load_results(self, environments: Iterable[SuiteEnvironment]) -> None:
-        """The event log is asked once for each environment; meanwhile nothing of it begins."""
+        """The event log is read once per environment; until then, no suite starts."""
         for place in environments:
             asking = SuiteRun(place.ref, "", "")
             if place.suites and place.ref not in self._dependencies.history.loaded and asking not in self._tasks:
@@ -219,7 +220,7 @@ class SuiteRunner:
 
 
 def _redacted(report: bytes, secrets: tuple[str, ...]) -> bytes:
-    """Bytes that are no text go through as they are."""
+    """Non-text bytes are passed through."""
     return Redactor(secrets)(report.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
@@ -241,7 +242,7 @@ def _request(view: EnvironmentView, cycle: CycleResult) -> Request | None:
 
 
 def _environment_variables(ready: _ReadyEnvironment, suite: SuiteSpec) -> dict[str, str]:
-    """What Eph says counts more than what the repository says."""
+    """Eph's variables take precedence over the repository's."""
     return {
         "PREVIEW_URL": ready.url,
         "EPH_ENVIRONMENT": ready.spec.name,

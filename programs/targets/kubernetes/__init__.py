@@ -9,5 +9,5 @@ Pure functions render every object as the plain data that Kubernetes accepts (``
 plugin applies it without waiting. We watch readiness ourselves (``observation``): it's faster, and a failure comes with
 its reason in one sentence and the last lines of the log.
 
-``target`` is the entry point. Pulumi is imported in ``environment`` and ``v1`` only, so looking is cheap.
+``target`` is the entry point. Pulumi is imported in ``kubernetes_program`` and ``v1`` only, so looking is cheap.
 """

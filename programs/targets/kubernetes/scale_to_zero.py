@@ -108,7 +108,7 @@ def _workloads(cluster: ClusterClient, namespace: str) -> Iterator[tuple[str, Da
 
 
 def _can_sleep(kind: str, data: Data) -> bool:
-    """A StatefulSet without a volume of its own loses its data with its pod."""
+    """A StatefulSet without its own volume loses its data with its pod."""
     keeps = kind != "StatefulSet" or bool(data["spec"].get("volumeClaimTemplates"))
     return keeps and _annotations(data).get(object_names.SLEEP_POLICY) != "false"
 

@@ -8,5 +8,5 @@ A *generation* is one commit built one way. All services of a generation start n
 their own ports. Routes switch only once all of them respond, and then the previous generation is removed. A broken
 commit never affects the one that is live.
 
-``target`` is the entry point. Pulumi is imported in ``environment`` and ``v1`` only, so looking is cheap.
+``target`` is the entry point. Pulumi is imported in ``local_program`` and ``v1`` only, so looking is cheap.
 """

@@ -25,7 +25,8 @@ MAX_EXITS = 3
 CHECK_INTERVAL = 0.2
 PROBE_TIMEOUT = 5.0
 CONNECT_INTERVAL = 0.01
-"""Seconds between tries while nothing listens yet: they are cheap, and whoever woke the service waits for it."""
+"""Seconds between attempts while nothing listens yet: they are cheap, and a client may be waiting for the service to
+wake."""
 _REFUSED = "connection refused"
 TAIL_LINES = 40
 PROBE_ATTEMPTS = 2

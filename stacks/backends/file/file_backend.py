@@ -44,7 +44,7 @@ class FileBackend(FileLayout):
 
     def environment(self) -> dict[str, str]:
         return {
-            # With the options that keep gocloud from writing a second file beside each one.
+            # With the options that keep gocloud from writing a second file next to each one.
             "PULUMI_BACKEND_URL": f"{SCHEME}://{self.folder}?metadata=skip&no_tmp_dir=true",
             "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "1",
         }

@@ -23,7 +23,7 @@ from stacks.executors.port import ALREADY_RUNNING, ExecutorSettings, OnDestroyed
 from stacks.executors.process import operation_records, recovery, results, stale_files
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.executors.process.worker_pool import WorkerPool
-from stacks.executors.process.worker_protocol import WorkerSession
+from stacks.executors.process.worker_protocol import DEFAULT_TIMING, SessionTiming, WorkerSession
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StrayFile
 from stacks.operations.worker_settings import OPERATION_ENV
 
@@ -54,8 +54,9 @@ class ProcessLane:
 
 
 class ProcessExecutor:
-    def __init__(self, settings: ExecutorSettings) -> None:
+    def __init__(self, settings: ExecutorSettings, timing: SessionTiming = DEFAULT_TIMING) -> None:
         self._settings = settings
+        self._timing = timing
         self._records = settings.records
         self._work = settings.worker.work
         self._backend = settings.worker.backend
@@ -178,7 +179,9 @@ class ProcessExecutor:
             worker.log.replace(path)
             if mine is not None:
                 operation_records.write_running(self._records, mine)
-            session = WorkerSession(worker, operation, hooks.progress, hooks.on_destroyed, self._settings.lease_until)
+            session = WorkerSession(
+                worker, operation, hooks.progress, hooks.on_destroyed, self._settings.lease_until, self._timing
+            )
             ended = await session.run(self._settings.worker, self._settings.version, hooks.interrupt)
         finally:
             self._sessions.pop(operation.ref, None)

@@ -67,14 +67,14 @@ def _environment(inherited: Mapping[str, str], settings: WorkerSettings, operati
     return {**kept, **settings.environment(), OPERATION_ENV: operation_id}
 
 
-async def end(worker: WarmWorker) -> None:
+async def end(worker: WarmWorker, farewell: float = _FAREWELL) -> None:
     """Ends the worker and its session: first by closing its input, then by killing it."""
     process = worker.process
     if process.stdin is not None:
         process.stdin.close()
     if worker.is_alive:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), timeout=_FAREWELL)
+            await asyncio.wait_for(process.wait(), timeout=farewell)
     for _ in range(_KILL_ATTEMPTS):
         members = process_identity.session_members(process.pid)
         if not members:

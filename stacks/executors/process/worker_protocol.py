@@ -31,7 +31,6 @@ GRACE = 20.0
 
 KILL_TIMEOUT = 5.0
 """Seconds after the kill within which its output should end."""
-TELL_LEASE = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +45,17 @@ class WorkerExit:
     timed_out: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SessionTiming:
+    """Seconds: ``grace`` from an interrupt to the kill, ``lease_interval`` between two looks at the lease."""
+
+    grace: float = GRACE
+    lease_interval: float = 1.0
+
+
+DEFAULT_TIMING = SessionTiming()
+
+
 class WorkerSession:
     def __init__(
         self,
@@ -54,12 +64,14 @@ class WorkerSession:
         progress: OnProgress,
         on_destroyed: OnDestroyed,
         lease_until: LeaseUntil | None = None,
+        timing: SessionTiming = DEFAULT_TIMING,
     ) -> None:
         self._worker = worker
         self._operation = operation
         self._progress = progress
         self._on_destroyed = on_destroyed
         self._lease_until = lease_until
+        self._timing = timing
 
     async def run(self, settings: WorkerSettings, version: str, interrupt_requested: asyncio.Event) -> WorkerExit:
         """Sends the operation and reads until the end. Interrupts it when requested or at the deadline, and kills it if
@@ -78,7 +90,7 @@ class WorkerSession:
                 return WorkerExit(listening.result())
             late = not interrupt.done()
             self._send_line("late" if late else "interrupt")
-            await asyncio.wait({listening}, timeout=GRACE)
+            await asyncio.wait({listening}, timeout=self._timing.grace)
             if not listening.done():
                 process_identity.send_group_signal(self._worker.process.pid, signal.SIGKILL)
                 await asyncio.wait({listening}, timeout=KILL_TIMEOUT)
@@ -90,7 +102,7 @@ class WorkerSession:
     async def _send_lease_renewals(self, last_sent: float | None) -> None:
         """Sends each renewal while the operation lasts."""
         while self._lease_until is not None and last_sent is not None:
-            await asyncio.sleep(TELL_LEASE)
+            await asyncio.sleep(self._timing.lease_interval)
             if (until := self._lease_until()) > last_sent:
                 self._send_line(f"lead {until}")
                 last_sent = until

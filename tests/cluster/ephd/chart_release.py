@@ -1,4 +1,4 @@
-"""Eph as its chart installs it: the image built and pushed, a Git host in a pod, a release, and what is asked of it."""
+"""Eph as installed by its chart: the image built and pushed, a Git host in a pod, a release, and requests to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cluster.cluster_access import ROOT, TEST_LABEL, Cluster, wait_for
 
 RELEASE, REPOSITORY = "eph", "acme/shop"
 NAMESPACE = f"eph-test-install-{secrets.token_hex(3)}"
-"""Of this run: another one may be at work on the same cluster."""
+"""Of this run, because another one may be using the same cluster."""
 DOMAIN = f"{NAMESPACE}.test"
 SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 PASSPHRASE = "correct horse battery staple"
@@ -27,8 +27,8 @@ FORGE_PORT = 8080
 
 
 def build_image(site: Cluster) -> str:
-    """Built by the Dockerfile and pushed to the cluster's registry; gives the repository. ``EPH_TEST_IMAGE``: one that
-    lies in a registry already, by its repository; its tag is test."""
+    """Built from the Dockerfile and pushed to the cluster's registry; returns the repository. ``EPH_TEST_IMAGE``: the
+    repository of an image that is already in a registry, with the tag test."""
     if given := os.environ.get("EPH_TEST_IMAGE"):
         return given
     env = {
@@ -46,7 +46,7 @@ def build_image(site: Cluster) -> str:
 
 @dataclass
 class ChartRelease:
-    """A release in its own namespace. ``cluster_resources`` lie outside of it and are deleted by hand."""
+    """A release in its own namespace. ``cluster_resources`` are outside of it and deleted by hand."""
 
     site: Cluster
     folder: Path
@@ -70,11 +70,11 @@ class ChartRelease:
         assert done.returncode == 0, done.stderr + self.logs()
         return done.stdout
 
-    # --- what must be there before
+    # --- prerequisites
 
     def prepare(self) -> None:
         self.site.namespace(NAMESPACE, **{"pod-security.kubernetes.io/enforce": "restricted"})
-        self.site.kubectl("label", "namespace", NAMESPACE, f"{TEST_LABEL}-")  # it has an end of its own: ``clear``
+        self.site.kubectl("label", "namespace", NAMESPACE, f"{TEST_LABEL}-")  # it has its own cleanup: ``clear``
         self._forge()
         self._volume()
         pull = {".dockerconfigjson": self.site.pull_secret().read_text()}
@@ -87,7 +87,7 @@ class ChartRelease:
         self.site.apply({"apiVersion": "v1", "kind": "Secret", "metadata": about, "type": kind, "stringData": data})
 
     def _forge(self) -> None:
-        """The sandbox, from the very image that is under test."""
+        """The sandbox, from the same image that is under test."""
         address = f"http://forge.{NAMESPACE}:{FORGE_PORT}"
         words = ["--root", "/data", "--host", "0.0.0.0"]  # noqa: S104 - of a pod
         words += ["--port", str(FORGE_PORT), "--url", address]
@@ -96,7 +96,7 @@ class ChartRelease:
             "image": f"{self.repository}:test",
             "args": ["python3", "-m", "orchestrator.demo.github", *words],
             "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-            "resources": {"requests": {"cpu": "250m"}},  # on a machine that is busy else
+            "resources": {"requests": {"cpu": "250m"}},  # otherwise, on a busy machine
             "readinessProbe": {
                 "httpGet": {"path": "/_sandbox/stats", "port": FORGE_PORT},
                 "periodSeconds": 1,
@@ -127,7 +127,7 @@ class ChartRelease:
         (self.forge.root / "tokens.json").write_text(self.kubectl("exec", "forge", "--", "cat", "/data/tokens.json"))
 
     def _volume(self) -> None:
-        """Where no class makes volumes, one of the node's disk."""
+        """If no storage class creates volumes, one on the node's disk."""
         if self.site.get("storageclasses")["items"]:
             return
         place = self.folder / "volume"
@@ -180,7 +180,7 @@ class ChartRelease:
         self.helm("install", RELEASE, chart, "--wait", "--timeout", "300s", "-f", "-", values=self.values)
 
     def upgrade(self, router: str) -> None:
-        """``router``: who leads people to previews."""
+        """``router``: what routes traffic to previews."""
         values, site = self.values, self.site
         told = values["settings"]["kubernetes"]
         told["front"] = router
@@ -190,7 +190,7 @@ class ChartRelease:
         self.helm("upgrade", RELEASE, chart, "--wait", "--timeout", "300s", "-f", "-", values=values)
 
     def logs(self) -> str:
-        """The last words of ephd and its gateway, for what goes wrong."""
+        """The last lines of ephd and its gateway, for failures."""
         logs = ["kubectl", "--kubeconfig", self.site.kubeconfig, "-n", NAMESPACE, "logs", f"{RELEASE}-0", "--tail=30"]
         told = [subprocess.run([*logs, "-c", name], capture_output=True, text=True) for name in ("ephd", "gateway")]
         return "\n".join(done.stdout + done.stderr for done in told)
@@ -199,13 +199,13 @@ class ChartRelease:
         return self.kubectl("exec", f"{RELEASE}-0", "-c", container, "--", *words).strip()
 
     def denied(self, *words: str) -> str:
-        """What the cluster says when Eph's own account tries this; nothing is changed where it may."""
+        """What the cluster says when Eph's own account tries this; nothing is changed if it is allowed."""
         command = ["kubectl", "--kubeconfig", self.site.kubeconfig, "--as", SERVICE_ACCOUNT, *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         return done.stderr if done.returncode else ""
 
     def scale_up_count(self, namespace: str, name: str) -> int:
-        """How often, by the cluster's own account, that workload went from no pod to one."""
+        """How often that workload was scaled from zero, according to the cluster's events."""
         about = f"reason=ScalingReplicaSet,involvedObject.name={name}"
         events = self.site.get("events", "-n", namespace, "--field-selector", about)["items"]
         return sum(event.get("count") or 1 for event in events if event["message"].endswith("from 0 to 1"))
@@ -227,7 +227,7 @@ class ChartRelease:
         return self.comment(number)
 
     def remaining(self) -> list[str]:
-        """Whatever carries the release's label, of every kind that can be listed."""
+        """Everything with the release's label, of every kind that can be listed."""
         kinds = self.site.kubectl("api-resources", "--verbs=list", "-o", "name").split()
         kinds = [kind for kind in kinds if not kind.startswith("events")]
         label = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/name=eph"
@@ -236,7 +236,7 @@ class ChartRelease:
         return listed.split() + [name for name in claims if "home-" in name or "helm" in name]
 
     def clear(self) -> None:
-        """Also after a test that failed half-way: its environments are those that its account has a binding in."""
+        """Also after a test that failed half-way: its environments are those with a binding of its account."""
         self.forge.close()
         gone = ["delete", "--ignore-not-found", "--wait=false"]
         for item in self.site.get("rolebindings", "-A", "--field-selector", "metadata.name=eph-server")["items"]:

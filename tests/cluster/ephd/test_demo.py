@@ -42,7 +42,7 @@ STEPS = (
 
 
 class ClusterDemo(DemoSandbox):
-    """``server`` is what the demo's namespaces are marked with."""
+    """``server`` is the label of the demo's namespaces."""
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         super().__init__(folder)
@@ -107,8 +107,8 @@ def test_once_plays_the_whole_story_and_leaves_nothing(demo: ClusterDemo) -> Non
     assert demo.remaining(set()) == ""
 
 
-def test_the_next_demo_takes_away_what_a_killed_one_left_on_the_cluster(demo: ClusterDemo) -> None:
-    """Not even ``kill -9`` leaves a namespace for ever."""
+def test_next_demo_removes_what_a_killed_one_left_on_the_cluster(demo: ClusterDemo) -> None:
+    """Not even ``kill -9`` leaves a namespace forever."""
     process = demo.start_on_cluster("--no-open")
     wait_until("a namespace is there", lambda: "" if demo.namespaces() else demo.output(), 120)
     home = demo.home()
@@ -117,12 +117,12 @@ def test_the_next_demo_takes_away_what_a_killed_one_left_on_the_cluster(demo: Cl
     command = [sys.executable, "-c", SWEEP]
     swept = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=240)
     assert swept.stdout.strip() == str(home), swept.stderr
-    (demo.folder / "config/eph/current.json").unlink()  # it names the process, and counts no more
+    (demo.folder / "config/eph/current.json").unlink()  # it contains the process, and no longer counts
     assert demo.remaining(set()) == ""
 
 
-def test_a_terminal_that_is_closed_takes_the_environments_away(demo: ClusterDemo) -> None:
-    """It ends as by Ctrl-C, and every word that it still has to say fails."""
+def test_closed_terminal_removes_the_environments(demo: ClusterDemo) -> None:
+    """It ends as by Ctrl-C, and everything that it still has to print fails."""
     ours, theirs = os.pipe()
     process = demo.start_on_cluster("--no-open", out=theirs)
     os.close(theirs)

@@ -1,6 +1,6 @@
-"""A whole Eph with the target `kubernetes`: the real ephd on a sandbox forge and a real cluster (T2, P3, L5, L9).
+"""A whole Eph with the target `kubernetes`: the real ephd with a sandbox forge and a real cluster (T2, P3, L5, L9).
 
-Spoken to from outside only: a label, pushes, a close; and looked at through the gateway and at the cluster.
+Used only from outside: a label, pushes, a close; observed through the gateway and the cluster.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class ClusterSite(Site):
         return {"eph.yaml": file, "db/schema.sql": SCHEMA, **texts}
 
     def namespaces(self) -> list[str]:
-        """This very server's: others may be at work on the same cluster."""
+        """This server's own: others may be using the same cluster."""
         server = f"eph.dev/server=eph-{server_keys.server_id(self.eph_home / 'keys')}"
         return [item["metadata"]["name"] for item in self.cluster.get("namespaces", "-l", server)["items"]]
 
     def push_image(self, sha: str, version: str) -> str:
-        """Gives the digest."""
+        """Returns the digest."""
         image = images().app(self.cluster.tools / "tools", version)
         return self.cluster.registry_client().push(image, "acme/shop", sha[:7])
 

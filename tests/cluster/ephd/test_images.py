@@ -1,6 +1,6 @@
 """CI that pushes later, on a real cluster with a real private registry: waited for, found, pinned (I1, I2, L3).
 
-The real ephd, asked from outside: the comment, `eph list`, the image that the Deployment names.
+The real ephd, observed from outside: the comment, `eph list`, the image in the Deployment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 
 
 class CommitTagSite(ClusterSite):
-    """Its eph.yaml names the tag of the commit and nothing else."""
+    """Its eph.yaml contains only the commit's tag."""
 
     def files(self, more: str = "", **texts: str) -> dict[str, str]:
         file = CLUSTER_EPH_YAML.format(registry=self.cluster.registry, more=more).replace(", fallback_tag: v1", "")
@@ -38,7 +38,7 @@ def eph(site: Cluster, home: Path) -> Iterator[CommitTagSite]:
 
 
 @pytest.mark.timeout(900)  # two builds and two lives of ephd
-def test_a_pull_request_waits_for_ci_and_runs_what_it_pushed(eph: CommitTagSite) -> None:
+def test_pull_request_waits_for_ci_and_runs_what_it_pushed(eph: CommitTagSite) -> None:
     number, sha = eph.open_pull("feature", eph.files())
     eph.wait_for_comment(number, "Waiting for image", f"{sha[:7]} not found in the registry", "at most until")
     assert "waiting for image" in eph.eph("list").stdout
@@ -52,7 +52,7 @@ def test_a_pull_request_waits_for_ci_and_runs_what_it_pushed(eph: CommitTagSite)
     assert eph.running_image(name) == pinned
     assert f"image shop is {pinned}, found by tag_template: {sha[:7]}" in eph.eph("why", name).stdout
 
-    eph.push_image(sha, "v2")  # the tag is moved, and ephd begins another life
+    eph.push_image(sha, "v2")  # the tag moves, and ephd restarts
     eph.kill()
     eph.start()
     wait_until("it is ready", lambda: "" if "ready" in eph.eph("list").stdout else eph.eph("list").stdout, 60)

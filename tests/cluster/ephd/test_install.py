@@ -1,9 +1,10 @@
-"""Eph installed by its chart on a real cluster: ephd in a pod makes an environment, is killed, and leaves nothing (O4).
+"""Eph installed by its chart on a real cluster: ephd in a pod creates an environment, is killed, and leaves nothing
+(O4).
 
-Visitors come as the chart has it by default: ingress controller, Eph's gateway, the environment's service. So it sleeps
-when nobody comes, and a visit wakes it (L5, C1).
+Traffic takes the chart's default path: ingress controller, Eph's gateway, the environment's service. So it sleeps when
+idle, and a visit wakes it (L5, C1).
 
-One module, because an installation takes half a minute: the tests stand on each other in this order.
+One module, because an installation takes half a minute: the tests depend on each other in this order.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def eph(site: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cha
 
 @pytest.fixture(scope="module")
 def preview(eph: ChartRelease) -> tuple[int, str]:
-    """A pull request that has its environment, and the host."""
+    """A pull request with its environment, and the host."""
     files = {"eph.yaml": eph_yaml(eph, "v1")}
     eph.forge.create_repository(REPOSITORY, {"README.md": "shop"})
     sha = eph.forge.push(REPOSITORY, "feature", files)
@@ -88,7 +89,7 @@ def environment(preview: tuple[int, str]) -> str:
     return preview[1].partition(".")[0]
 
 
-def test_a_labelled_pull_request_answers_through_the_ingress(eph: ChartRelease, preview: tuple[int, str]) -> None:
+def test_labelled_pull_request_responds_through_the_ingress(eph: ChartRelease, preview: tuple[int, str]) -> None:
     assert "commit" in Page(eph.site, preview[1]).wait_for_text()
     assert Page(eph.site, f"eph.{DOMAIN}").wait_for_text("/healthz"), "the API has its own host"
     status, page = Page(eph.site, f"nobody.{DOMAIN}").request()
@@ -97,8 +98,9 @@ def test_a_labelled_pull_request_answers_through_the_ingress(eph: ChartRelease, 
     assert "warning" not in eph.run_in_pod("sh", "-c", "eph list 2>&1"), "the token stays in the pod"
 
 
-def test_the_gateway_is_the_only_way_in(eph: ChartRelease, preview: tuple[int, str]) -> None:
-    """S3, C1: no Ingress of its own; its pods let in the gateway's alone, though they answer the node's own probes."""
+def test_gateway_is_the_only_entry(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """S3, C1: no Ingress of its own; its pods admit only the gateway's, although they respond to the node's own
+    probes."""
     name = environment(preview)
     assert eph.site.get("ingresses", "-n", name)["items"] == []
     address = eph.site.get("pods", "-n", name, "-l", "eph.dev/public=true")["items"][0]["status"]["podIP"]
@@ -127,13 +129,13 @@ async def test_web_sockets_pass(eph: ChartRelease, preview: tuple[int, str]) -> 
             assert await socket.receive_str(timeout=10) == text
 
 
-def test_a_chart_of_a_repository_is_rendered_in_the_pod(eph: ChartRelease) -> None:
-    """T2: helm is in the image, and needs neither a home nor a root that can be written."""
+def test_repository_chart_is_rendered_in_the_pod(eph: ChartRelease) -> None:
+    """T2: the image contains helm, which needs neither a home nor a writable root."""
     assert eph.run_in_pod("python3", "-c", RENDER) == "hello from shop-a-1"
 
 
-def test_previews_answer_while_ephd_starts_anew(eph: ChartRelease, preview: tuple[int, str]) -> None:
-    """L2: the way to them leads through the gateway alone, which is a container of its own."""
+def test_previews_respond_while_ephd_restarts(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """L2: traffic passes only through the gateway, which is a separate container."""
 
     def ephd() -> Any:
         found = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["status"]["containerStatuses"]
@@ -147,7 +149,7 @@ def test_previews_answer_while_ephd_starts_anew(eph: ChartRelease, preview: tupl
     assert watch.failures == []
 
 
-def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: ChartRelease, preview: tuple[int, str]) -> None:
+def test_sleeps_when_idle_and_one_visit_wakes_it_once(eph: ChartRelease, preview: tuple[int, str]) -> None:
     """L5, C1: idle is what the gateway sees."""
     number, name = preview[0], environment(preview)
     sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": eph_yaml(eph, "v1", "  idle_timeout: 20s")})
@@ -168,7 +170,7 @@ def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: ChartRelease
     assert "Ready" in eph.wait_for_comment(number, "Ready")
 
 
-def test_it_runs_as_nobody_on_a_read_only_root(eph: ChartRelease) -> None:
+def test_runs_unprivileged_on_a_read_only_root(eph: ChartRelease) -> None:
     assert eph.run_in_pod("id", "-u") == "10001"
     for folder in ("/opt/eph", "/etc", "/usr/bin"):
         assert "no" in eph.run_in_pod("sh", "-c", f"touch {folder}/x 2>/dev/null || echo no")
@@ -176,8 +178,8 @@ def test_it_runs_as_nobody_on_a_read_only_root(eph: ChartRelease) -> None:
     assert "passphrase" not in eph.run_in_pod("ls", "/var/lib/eph/keys").split(), "none was made beside the operator's"
 
 
-def test_its_account_may_do_nothing_else(eph: ChartRelease, preview: tuple[int, str]) -> None:
-    """S3: tried as that account, and asked."""
+def test_its_account_has_no_other_permissions(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """S3: tried as that account, and checked by access review."""
     tries = {
         "secrets of others": ("get", "secrets", "-n", "kube-system"),
         "its own namespace's secrets": ("get", "secrets", "-n", NAMESPACE),
@@ -216,17 +218,15 @@ def test_its_account_may_do_nothing_else(eph: ChartRelease, preview: tuple[int, 
     assert SERVICE_ACCOUNT in said["nodes"]
 
 
-def test_it_reaches_neither_the_metadata_service_nor_what_it_need_not(eph: ChartRelease) -> None:
+def test_reaches_neither_the_metadata_service_nor_anything_unnecessary(eph: ChartRelease) -> None:
     ask = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
     for address, port in (("169.254.169.254", "80"), (socket.gethostbyname("localhost"), "1")):
         tried = f"python3 -c '{ask}' {address} {port} 2>/dev/null || echo no"
         assert eph.run_in_pod("sh", "-c", tried) == "no"
 
 
-def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
-    eph: ChartRelease, preview: tuple[int, str]
-) -> None:
-    """L2, L8: the volume, the name and the passphrase stay; what was under way is taken over."""
+def test_killed_pods_successor_completes_the_work(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """L2, L8: the volume, the name and the passphrase stay; the running operation is taken over."""
     number = preview[0]
     before = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"]
     sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": eph_yaml(eph, "v2")})
@@ -241,8 +241,8 @@ def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
     assert eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"] != before
 
 
-def test_each_preview_may_have_an_ingress_of_its_own_instead(eph: ChartRelease, preview: tuple[int, str]) -> None:
-    """O4: the operator's choice, there and back; what exists follows by itself."""
+def test_each_preview_can_have_its_own_ingress_instead(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """O4: the operator's choice, there and back; existing environments follow by themselves."""
     name, page = environment(preview), Page(eph.site, preview[1])
     for front, many in (("ingress", 1), ("eph", 0)):
         eph.upgrade(front)
@@ -253,7 +253,7 @@ def test_each_preview_may_have_an_ingress_of_its_own_instead(eph: ChartRelease, 
         assert (f"http://web.{name}.svc:80" in asked) == (front == "eph")
 
 
-def test_closed_is_gone_and_uninstalled_leaves_nothing(eph: ChartRelease, preview: tuple[int, str]) -> None:
+def test_closed_is_gone_and_uninstall_leaves_nothing(eph: ChartRelease, preview: tuple[int, str]) -> None:
     eph.forge.close_pull(REPOSITORY, preview[0])
     eph.wait_for_comment(preview[0], "Destroyed")
     listed = [item["metadata"]["name"] for item in eph.site.get("namespaces")["items"]]

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core import wording
 from orchestrator.core.model.world import CheckState, PullState, RecipeError
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
 from stacks import keys
 from tests.worlds.plan.pull_requests import sha, spec
 from tests.worlds.plan.simulation import FOREIGN, Simulation
+
+PULL = "acme/shop#42"
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def test_a_labelled_pull_request_gets_an_environment(world: Simulation) -> None:
     ref = world.open_pull(42)
     create = world.action(42)
     assert isinstance(create, plan_actions.Create)
-    assert create.reason == "acme/shop#42 has the label preview but no environment yet"
+    assert create.reason == wording.create_for_label(PULL, {"preview"})
     assert (create.ref, create.tag.commit, create.tag.seen, create.tag.incarnation) == (
         ref,
         create.spec.source.commit,
@@ -51,32 +54,33 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
 
 
 @pytest.mark.parametrize(
-    ("facts", "kind", "words"),
+    ("facts", "kind", "reason"),
     [
-        ({"fork": True}, plan_actions.Wait, "commit aaaaaaa needs approval by someone with write access"),
-        ({"trusted": False}, plan_actions.Refuse, "ann has no write access"),
-        ({"trusted": None}, plan_actions.Wait, "checking whether ann has write access"),
-        ({"problems": ("eph.yaml:3: unknown key",)}, plan_actions.Refuse, "eph.yaml at commit aaaaaaa is invalid"),
-        ({"problems": ("502",), "transient": True}, plan_actions.Wait, "could not be read: 502"),
-        ({"draft": True, "recipe": {"allow_drafts": False}}, plan_actions.Refuse, "is a draft"),
-        ({"recipe": {"wait_for_checks": ("unit",)}}, plan_actions.Wait, (
-"waiting for checks on commit aaaaaaa: unit "
-"pending"
-)),
+        ({"fork": True}, plan_actions.Wait, wording.needs_approval(PULL, "aaaaaaa")),
+        ({"trusted": False}, plan_actions.Refuse, wording.author_untrusted("ann", "local")),
+        ({"trusted": None}, plan_actions.Wait, wording.checking_access("ann", "local")),
+        ({"problems": ("eph.yaml:3: ?",)}, plan_actions.Refuse, wording.invalid_recipe("aaaaaaa", exists=False)),
+        ({"problems": ("502",), "transient": True}, plan_actions.Wait, wording.unreadable_recipe("aaaaaaa", ["502"])),
+        ({"draft": True, "recipe": {"allow_drafts": False}}, plan_actions.Refuse, wording.draft(PULL)),
+        (
+            {"recipe": {"wait_for_checks": ("unit",)}},
+            plan_actions.Wait,
+            wording.waiting_for_checks("aaaaaaa", (), ("unit",)),
+        ),
     ],
-)  # fmt: skip
-def test_reasons_that_block_creation(world: Simulation, facts: dict[str, Any], kind: type, words: str) -> None:
+)
+def test_reasons_that_block_creation(world: Simulation, facts: dict[str, Any], kind: type, reason: str) -> None:
     """S2, S3, Y1, L3."""
     world.open_pull(42, **facts)
     action = world.action(42)
     assert isinstance(action, kind)
-    assert words in action.reason
+    assert action.reason == reason
 
 
 def test_checks_are_named_by_what_became_of_them(world: Simulation) -> None:  # L3
     checks = {"lint": CheckState.FAILED, "unit": CheckState.PENDING, "types": CheckState.PASSED}
     world.open_pull(42, checks=checks, recipe={"wait_for_checks": ("lint", "unit", "types")})
-    assert world.action(42).reason == "waiting for checks on commit aaaaaaa: lint failed, unit pending"
+    assert world.action(42).reason == wording.waiting_for_checks("aaaaaaa", ("lint",), ("unit",))
     world.change(42, checks=dict.fromkeys(checks, CheckState.PASSED))
     assert isinstance(world.action(42), plan_actions.Create)
 
@@ -96,20 +100,20 @@ def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live_world: Simulati
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "reason"),
     [
-        ({"labels": frozenset()}, "no trigger label"),
-        ({"labels": frozenset({"bug"})}, "no trigger label"),
-        ({"draft": True, "recipe": {"allow_drafts": False}}, "is a draft"),
+        ({"labels": frozenset()}, wording.no_trigger_label(PULL)),
+        ({"labels": frozenset({"bug"})}, wording.no_trigger_label(PULL)),
+        ({"draft": True, "recipe": {"allow_drafts": False}}, wording.draft(PULL)),
     ],
 )
 def test_closed_or_unlabelled_pull_request_is_destroyed(
-    live_world: Simulation, change: dict[str, Any], words: str
+    live_world: Simulation, change: dict[str, Any], reason: str
 ) -> None:  # L5
     live_world.change(42, **change)
     destroy = live_world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
-    assert words in destroy.reason
+    assert destroy.reason == reason
     assert (destroy.name, destroy.guarded) == ("shop1-gentle-stream-42", False)
 
 
@@ -138,7 +142,7 @@ def test_incomplete_snapshot_destroys_nothing(live_world: Simulation) -> None:  
     live_world.incomplete.add(1)
     held = live_world.action(42)
     assert isinstance(held, plan_actions.Hold)
-    assert "acme/shop could not be read completely (502 on page 2)" in held.reason
+    assert held.reason == wording.incomplete_repository("acme/shop", "502 on page 2")
     assert isinstance(live_world.action(1), plan_actions.Create), "what is read may still be made"
 
 
@@ -177,7 +181,7 @@ def test_down_destroys_and_stays_down_while_it_is_asked(live_world: Simulation) 
     live_world.request_action("down", 42)
     live_world.run_cycle()
     assert live_world.stacks.keys() == {FOREIGN}
-    assert "bob took it down" in live_world.action(42).reason
+    assert live_world.action(42).reason == wording.taken_down("bob")
     live_world.advance(minutes=1)
     live_world.request_action("retry", 42)
     assert isinstance(live_world.action(42), plan_actions.Create), "the newer wish counts"
@@ -221,7 +225,7 @@ def test_unseen_stack_is_not_created_again(live_world: Simulation) -> None:  # L
     live_world.stacks_complete = False
     wait = live_world.action(43)
     assert isinstance(wait, plan_actions.Wait)
-    assert "not all stacks could be read (the disk is slow), so it may exist already" in wait.reason
+    assert wait.reason == wording.may_exist("the disk is slow")
 
 
 def test_its_tag_says_what_it_is_made_on(world: Simulation) -> None:

@@ -1,4 +1,4 @@
-"""What is done to an environment that exists: updates, interruptions, healing, time, and what is held (L5, L6, L8)."""
+"""What the planner decides for an existing environment: update, interrupt, repair, hold (L5, L6, L8)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.core import wording
 from orchestrator.core.model import environment_facts
-from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import RunningOperation, World
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
@@ -16,15 +16,6 @@ from stacks import keys, names
 from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
 from tests.worlds.plan.pull_requests import START, sha
 from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
-
-
-@pytest.fixture
-def live_world() -> Simulation:
-    world = Simulation(Policy(debounce=timedelta(seconds=2), program_versions={"local": "1"}))
-    world.open_pull(42)
-    world.run_cycle()
-    world.report_health(42)
-    return world
 
 
 def lock(dead: bool) -> StackLock:
@@ -39,7 +30,7 @@ def test_a_push_updates_in_place_once_pushes_end(live_world: Simulation) -> None
     live_world.advance(seconds=2)
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
-    assert update.reason == "commit bbbbbbb is newer than the live commit aaaaaaa"
+    assert update.reason == wording.newer_than_live("bbbbbbb", "aaaaaaa")
     assert update.tag is not None
     assert (update.tag.commit, update.tag.seen, update.ref) == (
         sha("bbbbbbb"),
@@ -76,23 +67,23 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
 
 
 @pytest.mark.parametrize(
-    ("facts", "refresh", "words"),
+    ("facts", "refresh", "reason"),
     [
-        ({"pending_operations": 2}, True, "left 2 resources half-done"),
-        ({"locks": (lock(dead=True),)}, True, "owner is proven dead"),
-        ({"tag": None}, False, "its creation was not finished"),
-        ({"built": None}, False, "its creation was not finished"),
+        ({"pending_operations": 2}, True, wording.half_done(2)),
+        ({"locks": (lock(dead=True),)}, True, wording.DEAD_LOCK),
+        ({"tag": None}, False, wording.NOT_FINISHED),
+        ({"built": None}, False, wording.NOT_FINISHED),
     ],
 )
 def test_interrupted_create_is_completed(
-    live_world: Simulation, facts: dict[str, object], refresh: bool, words: str
+    live_world: Simulation, facts: dict[str, object], refresh: bool, reason: str
 ) -> None:
     """L8."""
     live_world.edit_record(42, **facts)
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
     assert update.refresh is refresh
-    assert words in update.reason
+    assert update.reason == reason
     live_world.run_cycle()
     assert isinstance(live_world.action(42), plan_actions.Update | plan_actions.Keep)
 
@@ -152,7 +143,7 @@ def test_a_second_stack_for_one_pull_request_is_held(live_world: Simulation) -> 
     live_world.stacks[other] = StackRecord(other)
     held = live_world.actions(other)
     assert isinstance(held[0], plan_actions.Hold)
-    assert str(live_world.ref(42)) in held[0].reason
+    assert held[0].reason == wording.second_stack("acme/shop#42", live_world.ref(42))
 
 
 def test_a_newer_commit_ends_a_running_update(live_world: Simulation) -> None:  # L6
@@ -181,7 +172,8 @@ def test_an_update_is_superseded_three_times_at_most(live_world: Simulation) -> 
     live_world.start(live_world.plan())
     live_world.push(42, "ccccccc")
     live_world.advance(seconds=5)
-    assert "superseded 3 times in a row and now runs to completion" in live_world.action(42).reason
+    newer = wording.newer_commit("ccccccc", "bbbbbbb")
+    assert live_world.action(42).reason == wording.superseded_too_often(newer, 3)
 
 
 def test_a_label_taken_away_ends_a_running_creation(live_world: Simulation) -> None:  # L5, pitfall 1
@@ -216,76 +208,6 @@ def test_environment_desired_again_during_destroy_is_recreated(live_world: Simul
     assert isinstance(live_world.action(42), plan_actions.Create)
 
 
-def test_time_runs_from_the_newest_commit_and_the_mark_comes_first(live_world: Simulation) -> None:  # L5, pitfall 10
-    live_world.can_remove_labels = False
-    live_world.advance(hours=71)
-    live_world.push(42, "bbbbbbb")
-    live_world.run_cycle(2)
-    live_world.advance(hours=71)
-    assert isinstance(live_world.action(42), plan_actions.Keep)
-    live_world.advance(hours=2)
-    expire = live_world.action(42)
-    assert isinstance(expire, plan_actions.Expire)
-    assert expire.commit == sha("bbbbbbb")
-    live_world.start(live_world.plan())
-    assert isinstance(live_world.action(42), plan_actions.Destroy)
-    live_world.run_cycle()
-    assert isinstance(live_world.action(42), plan_actions.Unlabel)
-    live_world.run_cycle()
-    assert isinstance(live_world.action(42), plan_actions.Refuse), "never again for this commit"
-    assert live_world.plan().changes == (), "a label that we may not take off is not tried for ever"
-    assert live_world.view(42).phase is Phase.EXPIRED
-    live_world.push(42, "ccccccc")
-    assert isinstance(live_world.action(42), plan_actions.Create), "a push starts it afresh"
-
-
-def test_the_label_goes_when_all_is_gone_and_comes_back_as_a_wish(live_world: Simulation) -> None:  # L5
-    live_world.advance(hours=73)
-    live_world.run_cycle(3)
-    assert live_world.ref(42) not in live_world.stacks
-    assert live_world.pulls[keys.pull_request(1, 42)].labels == frozenset()
-    assert live_world.plan().changes == ()
-    live_world.label(42)
-    assert isinstance(live_world.action(42), plan_actions.Revive)
-    live_world.run_cycle(2)
-    assert live_world.ref(42) in live_world.stacks
-    live_world.advance(hours=71)
-    assert isinstance(live_world.action(42), plan_actions.Keep), "one life of the usual length"
-
-
-def test_trying_again_revives_what_expired(live_world: Simulation) -> None:  # L5
-    live_world.advance(hours=73)
-    live_world.run_cycle(2)
-    live_world.request_action("retry", 42)
-    live_world.run_cycle(2)
-    assert live_world.ref(42) in live_world.stacks
-    assert live_world.plan().changes == ()
-    live_world.advance(hours=73)
-    assert isinstance(live_world.action(42), plan_actions.Destroy), "for one life more"
-
-
-def test_an_extension_counts_but_never_beyond_the_servers_most(live_world: Simulation) -> None:  # L5
-    live_world.request_action("extend", 42, live_world.now + timedelta(days=400))
-    retag = live_world.action(42)
-    assert isinstance(retag, plan_actions.Retag)
-    assert retag.tag.extended_until == live_world.now + timedelta(days=30)
-    live_world.run_cycle()
-    live_world.advance(days=29)
-    assert isinstance(live_world.action(42), plan_actions.Keep)
-    live_world.advance(days=2)
-    assert isinstance(live_world.action(42), plan_actions.Expire)
-
-
-def test_keep_stops_expiry(live_world: Simulation) -> None:  # L5
-    tag = live_world.stacks[live_world.ref(42)].tag
-    assert tag is not None
-    live_world.edit_record(42, tag=replace(tag, keep=True))
-    live_world.advance(days=300)
-    assert isinstance(live_world.action(42), plan_actions.Keep)
-    live_world.marks[keys.pull_request(1, 42), sha("aaaaaaa")] = None
-    assert isinstance(live_world.action(42), plan_actions.Keep), "a mark of before it was kept counts no more"
-
-
 def test_a_url_that_falls_silent_is_repaired_with_patience(live_world: Simulation) -> None:  # L9
     live_world.advance(minutes=30)
     live_world.report_health(42, ok=False, ago=timedelta(seconds=44))
@@ -295,7 +217,7 @@ def test_a_url_that_falls_silent_is_repaired_with_patience(live_world: Simulatio
     repair = live_world.action(42)
     assert isinstance(repair, plan_actions.Update)
     assert repair.refresh
-    assert repair.reason == "its URL hasn't responded for 46 s: 502 from the app"
+    assert repair.reason == wording.url_unresponsive(timedelta(seconds=46), "502 from the app")
 
 
 def test_a_url_that_never_answered_gets_its_own_deadline(live_world: Simulation) -> None:  # P3
@@ -350,38 +272,6 @@ def test_an_operation_whose_stack_is_not_to_be_seen_yet_keeps_its_lane(live_worl
     assert about[0].waiting_for is plan_actions.WaitingFor.LANE
 
 
-def test_a_restart_does_not_start_the_clock_anew(live_world: Simulation) -> None:  # L2, L5
-    live_world.advance(hours=71)
-    live_world.change(42, seen=live_world.now)
-    live_world.advance(hours=2)
-    assert isinstance(live_world.action(42), plan_actions.Expire), "the tag knows when the commit was first seen"
-
-
-def test_a_first_sight_of_an_older_commit_says_nothing_of_the_head(live_world: Simulation) -> None:  # L5
-    live_world.push(42, "bbbbbbb")
-    live_world.advance(hours=1)
-    facts = replace(live_world.world(), first_seen={keys.pull_request(1, 42): (sha("aaaaaaa"), START)})
-    update = next(
-        a for a in plans.plan(facts, live_world.policy, live_world.now).actions if isinstance(a, plan_actions.Update)
-    )
-    assert update.tag is not None
-    assert update.tag.seen == live_world.now
-
-
-def test_the_server_bounds_the_time_that_eph_yaml_asks_for(live_world: Simulation) -> None:  # Y4
-    live_world.change(42, recipe={"ttl": timedelta(days=400)})
-    live_world.advance(days=31)
-    assert isinstance(live_world.action(42), plan_actions.Expire)
-
-
-def test_one_that_is_refused_or_waits_can_still_be_extended(live_world: Simulation) -> None:  # L5
-    live_world.push(42, "bbbbbbb")
-    live_world.request_action("extend", 42, live_world.now + timedelta(hours=100))
-    assert isinstance(live_world.action(42), plan_actions.Retag), "while it waits for pushes to end"
-    live_world.change(42, problems=("eph.yaml:1: wrong",))
-    assert isinstance(live_world.action(42), plan_actions.Retag), "while its new eph.yaml is wrong"
-
-
 def test_a_stack_that_says_it_is_another_pull_requests_is_held(live_world: Simulation) -> None:  # L7
     tag = live_world.stacks[live_world.ref(42)].tag
     assert tag is not None
@@ -389,7 +279,7 @@ def test_a_stack_that_says_it_is_another_pull_requests_is_held(live_world: Simul
     live_world.unlabel(42)
     hold = live_world.action(42)
     assert isinstance(hold, plan_actions.Hold)
-    assert "belongs to acme/shop#41" in hold.reason
+    assert hold.reason == wording.foreign_tag("acme/shop#41", "acme/shop#42")
 
 
 def test_unconfirmed_absence_interrupts_nothing(live_world: Simulation) -> None:  # L7

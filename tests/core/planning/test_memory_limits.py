@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.core import wording
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
 from orchestrator.core.planning import memory_limits, plan_actions, plans
@@ -63,10 +64,9 @@ def test_the_queue_says_why() -> None:
     for number in range(1, 4):
         world.open_pull(number)
     [waits] = [a for a in world.plan().actions if isinstance(a, plan_actions.Wait)]
-    assert waits.reason.endswith("memory is low: at most 2 operations at a time; position 1 in the queue")
-    assert world.plan().notes == (
-        "500 MB of memory are free and an operation takes 200 MB, so at most 2 run at a time",
-    )
+    assert wording.operation_limit(wording.LOW_MEMORY, 2) in waits.reason
+    assert (waits.position, waits.waiting_for) == (1, plan_actions.WaitingFor.QUEUE)
+    assert world.plan().notes == (wording.memory_limit(500 * MB, 200 * MB, 2),)
 
 
 def test_plenty_of_memory_says_nothing() -> None:
@@ -74,7 +74,7 @@ def test_plenty_of_memory_says_nothing() -> None:
     for number in range(1, 9):
         world.open_pull(number)
     assert world.plan().notes == ()
-    assert all("memory" not in a.reason for a in world.plan().actions)
+    assert all(wording.LOW_MEMORY not in a.reason for a in world.plan().actions)
 
 
 def test_who_measured_nothing_bounds_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from orchestrator.core import wording
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.views.phases import Phase
@@ -52,7 +53,7 @@ def test_a_full_repository_does_not_hold_up_another() -> None:
     world.open_pull(9, repository=2)
     assert isinstance(world.action(9, 2), plan_actions.Create)
     assert queue_positions(world) == {2: 1, 1: 2}
-    assert "the repository has 1 environments; the limit is 1" in world.action(1).reason
+    assert wording.repository_full(1, 1) in world.action(1).reason
 
 
 def test_so_many_operations_run_at_once_and_creations_under_way_take_room() -> None:
@@ -151,7 +152,7 @@ def test_a_creation_under_way_takes_room_before_its_stack_is_to_be_seen() -> Non
     world = world_with_pulls(Policy(max_environments=2, max_concurrent=4), 3)
     world.start(world.plan())
     assert len(world.jobs) == 2
-    assert "the server has 2 environments" in world.action(1).reason
+    assert wording.server_full(2, 2) in world.action(1).reason
 
 
 def test_a_retry_queues_from_its_failure() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.core import wording
 from orchestrator.core.model.policy import Backoff
 from orchestrator.core.planning import backoff, plan_actions, plans
 from orchestrator.core.views.phases import Phase
@@ -107,7 +108,7 @@ def test_an_interrupted_build_is_not_a_try(failing_world: Simulation) -> None:  
         assert isinstance(failing_world.action(42), expected)
     wait = failing_world.action(42)
     assert isinstance(wait, plan_actions.Wait)
-    assert "the build of ccccccc was interrupted" in wait.reason
+    assert wording.attempts(wording.build_of("ccccccc"), 0) in wait.reason
     failing_world.run_cycle(2)
     assert isinstance(failing_world.action(42), plan_actions.Keep)
 

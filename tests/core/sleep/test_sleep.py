@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator.core import wording
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import TrafficSnapshot
 from orchestrator.core.planning import plan_actions, plans
@@ -142,13 +143,13 @@ def test_people_put_it_to_sleep_and_wake_it() -> None:
     world.request_action("sleep", 42)
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert sleep.reason == "bob put it to sleep"
+    assert sleep.reason == wording.put_to_sleep_by("bob")
     world.run_cycle()
     assert isinstance(world.action(42), plan_actions.Keep)
     world.request_action("wake", 42)
     wake = world.action(42)
     assert isinstance(wake, plan_actions.Wake)
-    assert wake.reason == "bob woke it"
+    assert wake.reason == wording.woken_by("bob")
     world.run_cycle()
     assert tag_of(world).awake_until == world.now.replace(microsecond=0) - timedelta(seconds=30) + timedelta(hours=1)
 
@@ -207,7 +208,7 @@ def test_outside_of_its_hours_it_sleeps_and_it_is_awake_at_their_start() -> None
     world.now = MONDAY_EVENING
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert "outside its scheduled hours (Mon-Fri 08:00-19:00 Europe/Berlin)" in sleep.reason
+    assert sleep.reason == wording.outside_hours("Mon-Fri 08:00-19:00 Europe/Berlin")
     world.run_cycle()
     assert world.view(42).wakes_at == datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
     world.now = datetime(2026, 3, 3, 6, 59, tzinfo=UTC)
@@ -315,7 +316,7 @@ def test_a_start_that_fails_is_told_and_tried_again_later() -> None:
     world.run_cycle(seconds=1)
     wait = world.action(42)
     assert isinstance(wait, plan_actions.Wait)
-    assert "wake-up failed 1 time" in wait.reason
+    assert wording.attempts(wording.sleep_or_wake(asleep=False), 1) in wait.reason
     view = world.view(42)
     assert view.phase is Phase.FAILED
     assert view.failure is not None

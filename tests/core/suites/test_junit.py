@@ -41,11 +41,11 @@ def test_names_are_few_and_short() -> None:
         (b"<testsuite>" * (junit.MAX_DEPTH + 1), "levels deep"),
         (b" " * (junit.MAX_BYTES + 1), "larger than 2 MB"),
         (b"<html/>", "neither testsuites nor testsuite"),
-        (b"<testsuite><testcase", "not valid XML"),
-        (b"", "not valid XML"),
-        (b"\xff\xfe\x00", "not valid XML"),
+        (b"<testsuite><testcase", "isn't valid XML"),
+        (b"", "isn't valid XML"),
+        (b"\xff\xfe\x00", "isn't valid XML"),
     ],
 )
-def test_what_cannot_be_read_is_told_and_harms_nobody(data: bytes, why: str) -> None:
+def test_an_unreadable_report_is_rejected_with_a_reason(data: bytes, why: str) -> None:
     with pytest.raises(InvalidReport, match=why):
         junit.parse(data)

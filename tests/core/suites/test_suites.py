@@ -43,10 +43,10 @@ def test_suites_of_an_environment_run_one_after_the_other_in_their_order() -> No
     assert suites_to_start(suite_state(*everything)) == [], "once for each commit"
 
 
-def test_what_needs_one_that_did_not_pass_is_skipped_with_its_reason() -> None:
+def test_a_suite_whose_dependency_didnt_pass_is_skipped_with_a_reason() -> None:
     for verdict in (SuiteOutcome.FAILED, SuiteOutcome.SKIPPED):
         decision = suite_plan.decide([READY], suite_state(result_of(verdict)), 2)
-        assert decision.skip == {SuiteRun(REF, A, "browser"): "skipped because unit did not pass"}
+        assert decision.skip == {SuiteRun(REF, A, "browser"): "skipped because unit didn't pass"}
         assert [run.suite for run in decision.start] == ["scan"], "and the next goes on"
 
 

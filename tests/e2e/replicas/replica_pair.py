@@ -1,7 +1,8 @@
-"""Two real ephd of one PostgreSQL, one shared folder, one gateway and one sandbox forge, told apart from outside.
+"""Two real ephd with one PostgreSQL, one shared folder, one gateway and one sandbox forge, observed from outside.
 
-Each replica reaches the database by a line of its own, which can be cut without a goodbye. Webhooks go to ``b``, which
-follows at first. Every ``pulumi`` is noted with the replica that began it (``tests.chaos.overlap_audit``).
+Each replica has its own connection to the database, which can be cut silently. Webhooks go to ``b``, which is the
+follower at first. Every ``pulumi`` process is recorded with the replica that started it
+(``tests.chaos.overlap_audit``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import httpx
 
 from orchestrator.demo import leak_check
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from programs.kit.processes import process_table
 from tests.chaos.overlap_audit import OverlapAudit
 from tests.e2e import site as sites
@@ -59,7 +60,7 @@ class Replica:
 
 
 class ReplicaPair(Site):
-    """A site whose ephd are two; ``eph_home`` is what they share."""
+    """A site with two ephd; ``eph_home`` is what they share."""
 
     def __init__(self, home: Path, server: PostgresServer, exit_stack: contextlib.ExitStack) -> None:
         super().__init__(home)
@@ -108,13 +109,13 @@ class ReplicaPair(Site):
         found = super().environ
         return {**found, "PATH": os.pathsep.join([self._tools, found["PATH"]])}
 
-    # --- looking
+    # --- inspection
 
     def log_tail(self) -> str:
         return "\n".join(f"--- {each.name}\n{each.log_text()[-3000:]}" for each in (self.a, self.b) if each.start_count)
 
     def lease_row(self) -> tuple[int, str]:
-        """Epoch and address of the one lease, by the database itself."""
+        """Epoch and address of the lease, from the database itself."""
         with self.server.session(self.database) as session:
             found = session.execute("SELECT epoch, address FROM leases WHERE holder <> ''").fetchone()
         return (int(str(found[0])), str(found[1])) if found else (0, "")
@@ -127,7 +128,7 @@ class ReplicaPair(Site):
         return next((each.name for each in (self.a, self.b) if address.endswith(f":{each.port}")), "")
 
     def wait_for_takeover(self, replica: Replica, since: float) -> float:
-        """Seconds from that moment until it leads."""
+        """Seconds from that time until it leads."""
         wait_until(
             f"{replica.name} leads",
             lambda: "" if self.leader_name() == replica.name else self.log_tail(),
@@ -141,7 +142,7 @@ class ReplicaPair(Site):
         return self.http.request(method, url, params=query, headers=headers, timeout=30)
 
     def operations_since(self, replica: Replica, since: float) -> list[str]:
-        """What pulumi it began after that moment."""
+        """The pulumi operations that it started after that time."""
         return [
             f"{entry['verb']} of {entry['stack']}"
             for entry in self.audit.entries()
@@ -152,7 +153,7 @@ class ReplicaPair(Site):
         found = next((self.eph_home / "local" / "envs").glob(f"*-{number}"), None)
         return found is not None and any(found.glob("src/*/building"))
 
-    # --- the end
+    # --- shutdown
 
     def stop(self) -> int:
         for each in (self.a, self.b):

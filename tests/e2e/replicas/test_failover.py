@@ -1,7 +1,7 @@
 """Two real ephd: one leads, another takes over within 15 s, never two operations on one stack (O2, L6, L2).
 
-The leader is killed, stopped and cut off from the database, each time in the middle of an ``up``. Figures are told
-with ``-s``. The tests follow one another on one pair of replicas, as the days of an installation do.
+The leader is killed, paused and cut off from the database, each time in the middle of an ``up``. Figures are printed
+with ``-s``. The tests run in order on one pair of replicas, like the days of an installation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pair() -> Iterator[ReplicaPair]:
 
 @pytest.fixture(scope="module")
 def bystander(pair: ReplicaPair) -> Preview:
-    """One that runs all the while, and has nothing to do with any of it."""
+    """An environment that runs all the time and isn't involved."""
     return pair.preview("bystander")
 
 
@@ -44,7 +44,7 @@ def no_overlaps(pair: ReplicaPair, bystander: Preview) -> Iterator[None]:
 
 
 def start_slow_build(pair: ReplicaPair, branch: str, leader: Replica) -> tuple[int, str]:
-    """An ``up`` that the leader began and has not ended."""
+    """An ``up`` that the leader has started and not finished."""
     assert pair.leader_name() == leader.name
     number, sha = pair.open_pull(branch, {"build.sh": SLOW})
     wait_until(f"{branch} is being built", lambda: "" if pair.is_building(number) else pair.log_tail(), REPORT_SECONDS)
@@ -56,8 +56,8 @@ def print_duration(what: str, seconds: float) -> None:
 
 
 def test_any_replica_serves_requests(pair: ReplicaPair, bystander: Preview) -> None:
-    """A webhook and an action at the one that follows reach the one that leads; what it shows is what that one knows.
-    The pages at the gateway's own name come from whoever leads."""
+    """A webhook and an action at the follower reach the leader, and it shows what the leader knows. Pages at the
+    gateway's own name come from the leader."""
     one, other = (pair.request(each, "api/v1/environments").json() for each in (pair.a, pair.b))
     assert one == other
     extended = pair.request(pair.b, f"api/v1/environments/{bystander.name}/extend", "POST")
@@ -73,7 +73,7 @@ def _leads_metric(pair: ReplicaPair, replica: Replica) -> str:
     return next(line for line in lines if line.startswith("eph_leads "))
 
 
-def test_the_leader_is_killed_in_the_middle_of_an_up(pair: ReplicaPair) -> None:
+def test_leader_is_killed_during_an_up(pair: ReplicaPair) -> None:
     number, sha = start_slow_build(pair, "killed", pair.a)
     at = pair.a.send_signal(signal.SIGKILL)
     took = pair.wait_for_takeover(pair.b, at)
@@ -85,7 +85,7 @@ def test_the_leader_is_killed_in_the_middle_of_an_up(pair: ReplicaPair) -> None:
     pair.start_replica(pair.a)
 
 
-def test_the_leader_is_stopped_in_the_middle_of_an_up_and_wakes(pair: ReplicaPair) -> None:
+def test_leader_is_paused_during_an_up_and_resumes(pair: ReplicaPair) -> None:
     number, sha = start_slow_build(pair, "stopped", pair.b)
     at = pair.b.send_signal(signal.SIGSTOP)
     took = pair.wait_for_takeover(pair.a, at)
@@ -100,7 +100,7 @@ def test_the_leader_is_stopped_in_the_middle_of_an_up_and_wakes(pair: ReplicaPai
     assert pair.leader_name() == "a"
 
 
-def test_the_leader_is_cut_off_from_the_database_in_the_middle_of_an_up(pair: ReplicaPair) -> None:
+def test_leader_is_cut_off_from_the_database_during_an_up(pair: ReplicaPair) -> None:
     number, sha = start_slow_build(pair, "cut-off", pair.a)
     pair.a.database_proxy.cut()
     at = time.time()
@@ -117,7 +117,7 @@ def test_the_leader_is_cut_off_from_the_database_in_the_middle_of_an_up(pair: Re
 
 
 def test_without_the_database_nobody_leads_and_nothing_crashes(pair: ReplicaPair, bystander: Preview) -> None:
-    """Consistency comes first: nothing new is begun, environments stay up, and it goes on by itself (O1)."""
+    """Consistency comes first: nothing new starts, environments stay up, and it continues by itself (O1)."""
     before = pair.b.log_text().count("no longer the leader")
     pair.server.kill()
     wait_until(

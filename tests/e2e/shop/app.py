@@ -1,4 +1,4 @@
-"""The tests' sample service: says what it runs from, and tries what a test asks it to try."""
+"""The tests' sample service: reports what it runs from, and tries what a test requests."""
 
 import json
 import os
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Without what was asked: the tests ask with passwords."""
+        """Without the request: the tests send passwords in it."""
         self.log_message('"%s" %s', urlsplit(self.path).path, code)
 
 

@@ -1,6 +1,6 @@
-"""What the production client makes of a Git host that misbehaves: a real server on the loopback, one fault each.
+"""How the production client handles a misbehaving Git host: a real server on loopback, one fault each.
 
-Rows: L1, L4 (limits and Retry-After), L7. Pitfall 3: a failed reading is never an empty one.
+Rows: L1, L4 (limits and Retry-After), L7. Pitfall 3: a failed read is never an empty one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.forges.github.github_forge import GitHubForge
 from orchestrator.forges.port import (
     DeploymentReport,
@@ -32,7 +32,7 @@ REPO = {"id": 7, "full_name": "ada/shop", "clone_url": "/nowhere", "default_bran
 
 @dataclass
 class Response:
-    """One answer. ``hang``: waits for that event before it comes. ``status`` 0: the connection is closed instead."""
+    """One response. ``hang``: waits for that event first. ``status`` 0: the connection is closed instead."""
 
     status: int = 200
     data: Any = None
@@ -46,7 +46,7 @@ Script = Callable[[str], Response]
 
 
 class ScriptedServer:
-    """Answers by a function of the path; remembers what it was asked."""
+    """Responds by a function of the path, and records the requests."""
 
     def __init__(self) -> None:
         self.script: Script = lambda _: Response(404, {"message": "Not Found"})
@@ -141,7 +141,7 @@ def pull_payload(number: int, repository: int = 7) -> dict[str, Any]:
     ],
     ids=["500", "502", "truncated", "cut off", "html", "no list", "no fields", "nothing"],
 )
-def test_a_broken_answer_is_unavailable_never_empty(server: ScriptedServer, forge: GitHubForge, said: Response) -> None:
+def test_broken_response_is_unavailable_never_empty(server: ScriptedServer, forge: GitHubForge, said: Response) -> None:
     """L7, pitfall 3."""
     server.script = lambda _: said
     with pytest.raises(ForgeUnavailable, match="/pulls") as caught:
@@ -149,8 +149,8 @@ def test_a_broken_answer_is_unavailable_never_empty(server: ScriptedServer, forg
     assert "secret-token" not in str(caught.value)
 
 
-def test_no_answer_within_the_time_out(server: ScriptedServer, forge: GitHubForge) -> None:
-    """L1: a host that hangs costs one time-out, no more."""
+def test_missing_response_times_out(server: ScriptedServer, forge: GitHubForge) -> None:
+    """L1: a host that hangs costs one timeout, no more."""
     hang = threading.Event()
     server.script = lambda _: Response(200, [], hang=hang)
     with pytest.raises(ForgeUnavailable, match="Timeout"):
@@ -158,8 +158,8 @@ def test_no_answer_within_the_time_out(server: ScriptedServer, forge: GitHubForg
     hang.set()
 
 
-def test_a_question_is_asked_again_where_its_connection_was_closed(server: ScriptedServer, forge: GitHubForge) -> None:
-    """L1, L4: hosts close connections that rested, at times just when one is used again."""
+def test_read_is_retried_if_its_connection_was_closed(server: ScriptedServer, forge: GitHubForge) -> None:
+    """L1, L4: hosts close idle connections, sometimes just when one is used again."""
     replies = [Response(0), Response(200, [pull_payload(1)])]
     server.script = lambda _: replies.pop(0)
     assert [item.key.number for item in forge.pulls(SHOP).open] == [1]
@@ -170,7 +170,7 @@ def test_a_question_is_asked_again_where_its_connection_was_closed(server: Scrip
     assert len(server.requests) == 4, "once more, and no oftener"
 
 
-def test_a_change_is_never_sent_twice(server: ScriptedServer, forge: GitHubForge) -> None:
+def test_write_is_never_sent_twice(server: ScriptedServer, forge: GitHubForge) -> None:
     """L2: it may have arrived."""
     server.script = lambda _: Response(0)
     with pytest.raises(ForgeUnavailable, match="ConnectionError"):
@@ -199,10 +199,10 @@ def test_connection_refused_is_unavailable() -> None:
     ],
     ids=["429", "secondary", "secondary untold", "primary", "absurd", "unreadable"],
 )  # fmt: skip
-def test_limits_are_obeyed_by_the_whole_client(
+def test_whole_client_obeys_rate_limits(
     server: ScriptedServer, forge: GitHubForge, clock: FixedClock, said: Response, wait: float
 ) -> None:
-    """L4: nothing more is sent until the time that the host asked for has passed; nothing sleeps."""
+    """L4: nothing more is sent until the time that the host requested has passed; nothing sleeps."""
     server.script = lambda _: said
     with pytest.raises(ForgeUnavailable) as caught:
         forge.pulls(SHOP)
@@ -217,8 +217,8 @@ def test_limits_are_obeyed_by_the_whole_client(
 
 
 @pytest.mark.parametrize(("status", "hint"), [(401, "new one"), (403, "permission"), (451, "legal")])
-def test_a_refusal_says_what_to_do(server: ScriptedServer, forge: GitHubForge, status: int, hint: str) -> None:
-    """House rule: the number, what, and the way out."""
+def test_rejection_says_what_to_do(server: ScriptedServer, forge: GitHubForge, status: int, hint: str) -> None:
+    """House rule: the status, what happened, and what to do."""
     server.script = lambda _: Response(status, {"message": "No"})
     with pytest.raises(ForgeRefused, match=f"{status} No.*{hint}"):
         forge.pulls(SHOP)
@@ -239,32 +239,32 @@ def paged_script(server: ScriptedServer, second: Response) -> Script:
     ],
     ids=["empty", "500", "truncated", "limited"],
 )
-def test_a_page_that_fails_makes_the_list_incomplete(
+def test_failing_page_makes_the_list_incomplete(
     server: ScriptedServer, forge: GitHubForge, second: Response, reason: str
 ) -> None:
-    """L7, pitfall 3: what was read is given, and never called whole."""
+    """L7, pitfall 3: what was read is returned, and never counts as complete."""
     server.script = paged_script(server, second)
     found = forge.pulls(SHOP)
     assert (len(found.open), found.complete) == (100, False)
     assert reason in found.reason
 
 
-def test_all_pages_make_it_whole(server: ScriptedServer, forge: GitHubForge) -> None:
+def test_all_pages_make_it_complete(server: ScriptedServer, forge: GitHubForge) -> None:
     """L1."""
     server.script = paged_script(server, Response(200, [pull_payload(101)]))
     found = forge.pulls(SHOP)
     assert (len(found.open), found.complete) == (101, True)
 
 
-def test_a_full_page_without_a_link_is_looked_behind(server: ScriptedServer, forge: GitHubForge) -> None:
-    """L7: a remembered first page cannot hide that a second one appeared."""
+def test_full_page_without_a_link_is_checked_for_another(server: ScriptedServer, forge: GitHubForge) -> None:
+    """L7: a cached first page can't hide that a second one appeared."""
     full = Response(200, [pull_payload(n) for n in range(1, 101)])
     server.script = lambda path: Response(200, [pull_payload(101)]) if "page=2" in path else full
     assert len(forge.pulls(SHOP).open) == 101
 
 
-def test_a_remembered_link_to_a_page_that_is_no_more(server: ScriptedServer, forge: GitHubForge) -> None:
-    """L7: the list shrank to one page while the first page stayed as it was: whole again, after one look anew."""
+def test_cached_link_to_a_page_that_no_longer_exists(server: ScriptedServer, forge: GitHubForge) -> None:
+    """L7: the list shrank to one page while the first page stayed the same: complete again after one uncached read."""
     first, second = [pull_payload(n) for n in range(1, 100)], [pull_payload(101)]
 
     def script(path: str) -> Response:
@@ -282,8 +282,8 @@ def test_a_remembered_link_to_a_page_that_is_no_more(server: ScriptedServer, for
     assert (len(found.open), found.complete) == (99, True)
 
 
-def test_an_empty_list_of_a_repository_that_is_another(server: ScriptedServer, forge: GitHubForge) -> None:
-    """L7, Y3, pitfall 3: the name was given to somebody else's repository, which has no pull requests."""
+def test_empty_list_of_another_repository(server: ScriptedServer, forge: GitHubForge) -> None:
+    """L7, Y3, pitfall 3: the name was given to someone else's repository, which has no pull requests."""
     server.script = lambda path: Response(200, [] if "pulls" in path else {**REPO, "id": 8})
     with pytest.raises(ForgeRefused, match="another repository"):
         forge.pulls(SHOP)
@@ -308,14 +308,14 @@ def test_404_everywhere_is_lost_access_not_gone(server: ScriptedServer, forge: G
 
 
 def test_404_then_500_is_unavailable_not_gone(server: ScriptedServer, forge: GitHubForge) -> None:
-    """L7: the repository must answer before anything is believed to be gone."""
+    """L7: the repository must respond before anything counts as gone."""
     server.script = lambda path: Response(404, {"message": "Not Found"}) if "pulls" in path else Response(503, {})
     with pytest.raises(ForgeUnavailable):
         forge.pull(SHOP, 1)
 
 
 def test_one_broken_repository_does_not_hide_the_others(server: ScriptedServer, clock: FixedClock) -> None:
-    """L1, pitfall 5: each on its own, and the trouble is told by name."""
+    """L1, pitfall 5: each independently, and the problem is reported by name."""
     forge = GitHubForge(server.url, "t", ["ada/shop", "ada/lost"], timeout=1, now=clock)
     server.script = lambda path: (
         Response(200, REPO) if path.endswith("shop") else Response(404, {"message": "Not Found"})
@@ -329,7 +329,7 @@ def test_one_broken_repository_does_not_hide_the_others(server: ScriptedServer, 
 
 
 def test_no_repository_can_be_read(server: ScriptedServer, forge: GitHubForge) -> None:
-    """L1, pitfall 3: no answer is not an empty list of repositories."""
+    """L1, pitfall 3: no response isn't an empty list of repositories."""
     server.script = lambda _: Response(500, {})
     pulls: PullList | None = None
     with pytest.raises(ForgeUnavailable):
@@ -337,7 +337,7 @@ def test_no_repository_can_be_read(server: ScriptedServer, forge: GitHubForge) -
     assert pulls is None
 
 
-def test_permission_is_asked_once_in_five_minutes(
+def test_permission_is_requested_once_in_five_minutes(
     server: ScriptedServer, forge: GitHubForge, clock: FixedClock
 ) -> None:
     """S2, L4."""
@@ -351,10 +351,9 @@ def test_permission_is_asked_once_in_five_minutes(
     assert len(server.requests) == 2
 
 
-def test_a_person_who_was_not_found_is_asked_for_again_soon(
-    server: ScriptedServer, forge: GitHubForge, clock: FixedClock
-) -> None:
-    """S2: a host in trouble says 404 too, and who may write must not be refused for minutes; found by chaos."""
+def test_unknown_user_is_requested_again_soon(server: ScriptedServer, forge: GitHubForge, clock: FixedClock) -> None:
+    """S2: a host with problems returns 404, too, and people with write access must not be rejected for minutes; found
+    by chaos."""
     server.script = lambda path: Response(404, {}) if "collaborators" in path else Response(200, REPO)
     assert not forge.may_write(SHOP, "grace")
     server.script = lambda _: Response(200, {"permission": "write"})
@@ -363,10 +362,8 @@ def test_a_person_who_was_not_found_is_asked_for_again_soon(
     assert forge.may_write(SHOP, "grace")
 
 
-def test_what_a_host_was_found_to_lack_is_looked_for_again(
-    server: ScriptedServer, forge: GitHubForge, clock: FixedClock
-) -> None:
-    """P2: one 404 does not end deployments for good."""
+def test_missing_feature_is_tried_again_later(server: ScriptedServer, forge: GitHubForge, clock: FixedClock) -> None:
+    """P2: one 404 doesn't end deployments for good."""
     server.script = lambda path: Response(200, REPO) if path == "/repos/ada/shop" else Response(404, {})
     over = DeploymentReport(DeploymentState.INACTIVE, "")
     for _ in range(2):
@@ -379,8 +376,8 @@ def test_what_a_host_was_found_to_lack_is_looked_for_again(
     assert (asked, len(server.requests) > asked) == (2, True)
 
 
-def test_git_gets_the_token_for_the_api_s_own_host_only() -> None:
-    """S4: a clone URL that leads elsewhere gets none; the URL itself never has one."""
+def test_git_gets_the_token_only_for_the_apis_own_host() -> None:
+    """S4: a clone URL on another host gets none; the URL itself never contains one."""
     forge = GitHubForge("https://api.github.com", "secret-token", [])
     ours = Repository(7, "ada/shop", "https://github.com/ada/shop.git", "main")
     theirs = Repository(7, "ada/shop", "https://evil.example/ada/shop.git", "main")
@@ -391,7 +388,7 @@ def test_git_gets_the_token_for_the_api_s_own_host_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["shop", "ada/shop/x", "ada/../shop", "https://x/ada/shop", "ada/shop?x"])
-def test_a_repository_is_given_as_owner_and_name(name: str) -> None:
+def test_repository_must_be_owner_and_name(name: str) -> None:
     """Untrusted input gets a clear error."""
     with pytest.raises(ValueError, match="owner/name"):
         GitHubForge("https://api.github.com", "t", [name])

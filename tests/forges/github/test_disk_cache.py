@@ -1,4 +1,4 @@
-"""What is kept over a restart: a quiet cycle of a new life costs nothing, and a damaged file costs no more than one.
+"""What survives a restart: a quiet cycle of a new process costs nothing, and a damaged file costs no more than one.
 
 Rows: L2, L4, S4.
 """
@@ -13,8 +13,7 @@ import pytest
 
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.github.github_forge import GitHubForge, GitHubOptions
-from orchestrator.forges.github.http import disk_cache
-from orchestrator.forges.github.http.disk_cache import DiskCache
+from orchestrator.forges.github.http.disk_cache import CacheLimits, DiskCache
 from orchestrator.forges.port import EXPIRED
 
 SHOP = "ada/shop"
@@ -30,7 +29,7 @@ def world(tmp_path: Path) -> Iterator[DemoGitHub]:
 
 
 def first_cycle_cost(world: DemoGitHub, path: Path, sha: str) -> tuple[int, int]:
-    """One life's first cycle: what counted, and how many requests there were."""
+    """The first cycle of a process: requests that counted, and the total number of requests."""
     forge = GitHubForge(
         world.api_url, world.token("eph-bot"), [SHOP], options=GitHubOptions(login="eph-bot", cache=DiskCache(path))
     )
@@ -44,8 +43,8 @@ def first_cycle_cost(world: DemoGitHub, path: Path, sha: str) -> tuple[int, int]
     return after["counted"] - before["counted"], after["requests"] - before["requests"]
 
 
-def test_a_quiet_cycle_after_a_restart_costs_nothing(world: DemoGitHub, tmp_path: Path) -> None:
-    """L4: what can change is asked conditionally, what cannot is not asked at all."""
+def test_quiet_cycle_after_a_restart_costs_nothing(world: DemoGitHub, tmp_path: Path) -> None:
+    """L4: what can change is requested conditionally, what can't isn't requested at all."""
     sha = world.push(SHOP, "one", {"x": "x"})
     world.open_pull(SHOP, "one")
     path = tmp_path / "cache.db"
@@ -58,8 +57,8 @@ def test_a_quiet_cycle_after_a_restart_costs_nothing(world: DemoGitHub, tmp_path
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "a folder", "another form"])
-def test_a_damaged_file_is_begun_anew(tmp_path: Path, damage: str) -> None:
-    """L2: the loop never fails for it."""
+def test_damaged_file_is_recreated(tmp_path: Path, damage: str) -> None:
+    """L2: the loop never fails because of it."""
     path = tmp_path / "cache.db"
     kept = DiskCache(path)
     for number in range(200):
@@ -85,8 +84,8 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path, damage: str) -> None:
     again.close()
 
 
-def test_a_damaged_entry_is_no_entry(tmp_path: Path) -> None:
-    """The checksum of each is its own."""
+def test_damaged_entry_is_ignored(tmp_path: Path) -> None:
+    """Each has its own checksum."""
     path = tmp_path / "cache.db"
     kept = DiskCache(path)
     kept.put("one", b"1" * 1000)
@@ -101,12 +100,11 @@ def test_a_damaged_entry_is_no_entry(tmp_path: Path) -> None:
     kept.close()
 
 
-def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest go first."""
-    monkeypatch.setattr(disk_cache, "MOST_ENTRIES", 100)
-    monkeypatch.setattr(disk_cache, "TIDY_EVERY", 50)
+def test_it_is_bounded(tmp_path: Path) -> None:
+    """The oldest are deleted first."""
     clock = iter(range(10_000))
-    kept = DiskCache(tmp_path / "cache.db", lambda: float(next(clock)))
+    limits = CacheLimits(entries=100, evict_every=50)
+    kept = DiskCache(tmp_path / "cache.db", lambda: float(next(clock)), limits)
     for number in range(400):
         kept.put(f"key {number}", b"x")
     held = [number for number in range(400) if kept.get(f"key {number}") is not None]
@@ -115,7 +113,7 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.close()
 
 
-def test_without_a_path_nothing_is_kept() -> None:
+def test_without_a_path_nothing_is_cached() -> None:
     kept = DiskCache(None)
     kept.put("one", b"1")
     assert kept.get("one") is None

@@ -1,6 +1,6 @@
-"""Eph as a GitHub App: tickets, tokens that end, several installations, and what is wrong said in words.
+"""Eph as a GitHub App: JWTs, tokens that expire, several installations, and clear errors.
 
-Rows: O5, L4, S4. The sandbox checks the tickets as GitHub's documentation says it does.
+Rows: O5, L4, S4. The sandbox verifies the JWTs as GitHub's documentation describes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ForgeFactory = Callable[..., GitHubForge]
 
 
 class AheadClock:
-    """The real time, and what was added to it."""
+    """The real time plus an offset."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -71,7 +71,7 @@ def repository_names(forge: GitHubForge) -> list[str]:
 
 
 def test_several_installations_each_with_its_own_token(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
-    """O5: two organisations; everything that is read or written goes with the token of its own."""
+    """O5: two organisations; everything that is read or written uses the owner's token."""
     for account in ("acme", "other", "stranger"):
         world.install_app(key.app_id, account)
     forge = new_forge("acme/*", organisations=("other",))
@@ -90,8 +90,8 @@ def test_several_installations_each_with_its_own_token(world: DemoGitHub, key: A
     assert len(tokens) == 2
 
 
-def test_who_installs_it_unasked_is_not_served(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
-    """S3: anybody may install a public App; only who stands in the settings gets environments."""
+def test_unselected_installations_are_not_served(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
+    """S3: anyone can install a public App; only owners in the settings get environments."""
     world.install_app(key.app_id, "acme")
     world.install_app(key.app_id, "stranger")
     assert repository_names(new_forge("acme/shop")) == ["acme/shop"]
@@ -99,7 +99,7 @@ def test_who_installs_it_unasked_is_not_served(world: DemoGitHub, key: AppKey, n
         new_forge("*/*")
 
 
-def test_a_token_is_replaced_before_it_ends(
+def test_token_is_replaced_before_it_expires(
     world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock
 ) -> None:
     """O5: an hour's token; five minutes before its end there is another."""
@@ -117,8 +117,8 @@ def test_a_token_is_replaced_before_it_ends(
     assert forge.pulls(shop).complete
 
 
-def test_a_token_that_was_taken_back_is_bought_anew(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
-    """O5: refused once, and good again at the next look."""
+def test_revoked_token_is_replaced(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
+    """O5: rejected once, and valid again in the next cycle."""
     world.install_app(key.app_id, "acme")
     forge = new_forge("acme/shop")
     [shop] = forge.repositories()
@@ -128,8 +128,9 @@ def test_a_token_that_was_taken_back_is_bought_anew(world: DemoGitHub, key: AppK
     assert forge.pulls(shop).complete
 
 
-def test_what_became_of_an_installation_is_said(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
-    """O5: never installed, suspended, lifted, removed: each its own sentence, and what was known stays listed."""
+def test_state_of_an_installation_is_reported(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
+    """O5: never installed, suspended, unsuspended, removed: each has its own sentence, and known repositories stay
+    listed."""
     forge = new_forge("acme/shop")
     with pytest.raises(ForgeRefused, match="not installed at acme"):
         forge.repositories()
@@ -150,8 +151,8 @@ def test_what_became_of_an_installation_is_said(world: DemoGitHub, key: AppKey, 
         forge.pulls(shop)
 
 
-def test_the_key_of_another_app(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
-    """O5: what to do stands in the message; the key does not."""
+def test_key_of_another_app(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
+    """O5: the message says what to do, without the key."""
     world.install_app(key.app_id, "acme")
     other = AppKey(key.app_id, world.create_app("somebody-else")[1])
     with pytest.raises(ForgeRefused, match=r"401.*App's key") as caught:
@@ -160,10 +161,10 @@ def test_the_key_of_another_app(world: DemoGitHub, key: AppKey, new_forge: Forge
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(3600, "ahead of"), (-3600, "behind")])
-def test_a_clock_that_is_wrong_is_named(
+def test_wrong_clock_is_reported(
     world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock, seconds: float, side: str
 ) -> None:
-    """O5: a key that is right fails too; the message says by how much the clock is off."""
+    """O5: a correct key fails, too; the message says by how much the clock is off."""
     world.install_app(key.app_id, "acme")
     clock.ahead = seconds
     with pytest.raises(ForgeRefused, match=rf"clock is 3[56]\d\d s {side} GitHub's"):
@@ -173,16 +174,16 @@ def test_a_clock_that_is_wrong_is_named(
 @pytest.mark.parametrize(
     "text", ["", "not a key", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"]
 )
-def test_what_is_not_a_key_is_said_at_the_start(world: DemoGitHub, new_forge: ForgeFactory, text: str) -> None:
+def test_invalid_key_is_reported_at_startup(world: DemoGitHub, new_forge: ForgeFactory, text: str) -> None:
     """Untrusted input gets a clear error, without repeating a secret."""
     with pytest.raises(ValueError, match="not a private key in PEM form"):
         new_forge("acme/shop", key=AppKey("1", text))
 
 
-def test_git_gets_the_token_of_the_repository_s_installation(
+def test_git_gets_the_token_of_the_repositorys_installation(
     world: DemoGitHub, key: AppKey, new_forge: ForgeFactory
 ) -> None:
-    """O5, S4: for the API's own host only, and by the environment, never by the URL."""
+    """O5, S4: for the API's own host only, and through the environment, never in the URL."""
     for account in ("acme", "other"):
         world.install_app(key.app_id, account)
     forge = new_forge("acme/shop", "other/site")
@@ -197,7 +198,8 @@ def test_git_gets_the_token_of_the_repository_s_installation(
 
 
 def test_discovery_by_pattern(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock) -> None:
-    """O5: new ones are found within minutes, archived ones left out with a note, what fits nothing is said."""
+    """O5: new ones are found within minutes, archived ones left out with a note, patterns without a match are
+    reported."""
     world.install_app(key.app_id, "acme")
     world.create_repository("acme/shop-two", FILES)
     world.archive("acme/shop-two")
@@ -211,8 +213,8 @@ def test_discovery_by_pattern(world: DemoGitHub, key: AppKey, new_forge: ForgeFa
     assert repository_names(forge) == ["acme/shop", "acme/shop-three"]
 
 
-def test_archiving_takes_environments_away(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
-    """L7: nobody can take a label off any more, so no label counts there; the repository stays known for that."""
+def test_archiving_removes_environments(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
+    """L7: nobody can remove a label any more, so no label counts there; the repository stays known for that."""
     world.install_app(key.app_id, "acme")
     world.push("acme/shop", "one", {"x": "x"})
     number = world.open_pull("acme/shop", "one")
@@ -226,7 +228,7 @@ def test_archiving_takes_environments_away(world: DemoGitHub, key: AppKey, new_f
     assert forge.pull(shop, number).labels == frozenset()
 
 
-def test_by_token_patterns_hold_against_what_it_may_see(world: DemoGitHub) -> None:
+def test_patterns_work_with_a_token(world: DemoGitHub) -> None:
     """O5: without an App too."""
     forge = GitHubForge(world.api_url, world.token("eph-bot"), ["acme/*"])
     assert repository_names(forge) == ["acme/pay", "acme/shop"]

@@ -1,4 +1,4 @@
-"""Many commits in one question (GraphQL), on a host that has it. Rows: L3, L4, S3."""
+"""Many commits in one query (GraphQL), on a host that supports it. Rows: L3, L4, S3."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def request_count(world: DemoGitHub) -> int:
     return int(world.stats()["requests"])
 
 
-def test_many_commits_are_one_question(world: DemoGitHub, forge: GitHubForge) -> None:
+def test_many_commits_are_one_query(world: DemoGitHub, forge: GitHubForge) -> None:
     """L4: checks, marks and eph.yaml of twenty commits for one request, and nothing after it."""
     [shop] = forge.repositories()
     shas = [world.push(SHOP, "one", {"n": str(number)}) for number in range(20)]
@@ -62,8 +62,8 @@ def test_many_commits_are_one_question(world: DemoGitHub, forge: GitHubForge) ->
     assert request_count(world) - before == 2
 
 
-def test_somebody_elses_newer_mark_does_not_hide_ours(world: DemoGitHub, forge: GitHubForge) -> None:
-    """S3: GraphQL tells the newest status of a name only; then the whole list is asked for."""
+def test_someone_elses_newer_mark_does_not_hide_ours(world: DemoGitHub, forge: GitHubForge) -> None:
+    """S3: GraphQL returns only the newest status of a name; then the whole list is requested."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
     forge.mark(shop, sha, APPROVED, "by grace")
@@ -83,8 +83,10 @@ def test_somebody_elses_newer_mark_does_not_hide_ours(world: DemoGitHub, forge: 
      {"status": 200, "body": '{"data": {"r0": {"databaseId": 1, "c0": {}}, "r1": 7}}'}],
     ids=["none there", "not allowed", "502", "cut", "no data", "a list", "another repository"],
 )  # fmt: skip
-def test_without_an_answer_each_is_asked_alone(world: DemoGitHub, forge: GitHubForge, fault: dict[str, Any]) -> None:
-    """L4: an old server, a missing permission or a bad day cost requests, and never a wrong answer."""
+def test_without_a_response_each_commit_is_requested_singly(
+    world: DemoGitHub, forge: GitHubForge, fault: dict[str, Any]
+) -> None:
+    """L4: an old server, a missing permission or a bad day cost requests, and never give a wrong result."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
     world.set_check(SHOP, sha, "build", "success")
@@ -95,8 +97,8 @@ def test_without_an_answer_each_is_asked_alone(world: DemoGitHub, forge: GitHubF
     assert forge.file(shop, "eph.yaml", sha, 100) == b"version: 1\n"
 
 
-def test_a_limit_told_by_graphql_is_obeyed(world: DemoGitHub, forge: GitHubForge) -> None:
-    """L4: it comes as an answer of 200."""
+def test_rate_limit_in_graphql_is_obeyed(world: DemoGitHub, forge: GitHubForge) -> None:
+    """L4: it comes in a response with status 200."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
     body = '{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}'
@@ -105,23 +107,23 @@ def test_a_limit_told_by_graphql_is_obeyed(world: DemoGitHub, forge: GitHubForge
     assert forge.usage().blocked_for > 50
 
 
-def test_names_never_leave_their_quotes() -> None:
-    """S3: what is put into the text of a question is JSON's string, which is GraphQL's own."""
+def test_names_cannot_escape_their_quotes() -> None:
+    """S3: JSON strings, which are inserted into the query, are valid GraphQL strings."""
     text = build_query([CommitRef('/repos/a"b/c\\d', 1, 'x"){evil}')], 'p"q')
     assert 'owner: "a\\"b", name: "c\\\\d"' in text
     assert 'oid: "x\\"){evil}"' in text
     assert 'path: "p\\"q"' in text
 
 
-def test_answers_of_nobody_are_nothing() -> None:
+def test_foreign_responses_are_ignored() -> None:
     places = [CommitRef("/repos/a/b", 1, "a" * 40)]
     for data in ({}, {"data": {"r0": None}}, {"data": {"r0": {"databaseId": 2, "c0": {"file": None}}}},
                  {"data": {"r0": {"databaseId": 1, "c7": {"file": None}, "c0": None}}}):  # fmt: skip
         assert parse_response(data, places) == {}
 
 
-def test_another_repositorys_answer_is_not_believed(world: DemoGitHub, forge: GitHubForge) -> None:
-    """L7: the name leads elsewhere now; the id does not fit."""
+def test_another_repositorys_response_is_not_used(world: DemoGitHub, forge: GitHubForge) -> None:
+    """L7: the name leads elsewhere now; the ID doesn't match."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
     forge.prefetch([(Repository(shop.id + 1000, shop.full_name, "/x", "main"), sha)], "eph.yaml")

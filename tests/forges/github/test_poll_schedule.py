@@ -1,4 +1,4 @@
-"""How fast we ask, and who waits when the hour's rest does not suffice for all. Row: L4."""
+"""How fast we send requests, and which repositories wait if the hour's quota isn't enough for all. Row: L4."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FixedClock:
         return self.now
 
 
-def test_readings_stay_under_githubs_limit_of_a_minute() -> None:
+def test_reads_stay_under_githubs_limit_per_minute() -> None:
     clock = FixedClock()
     line = RateLimiter(clock)
     assert [line.acquire_read() for _ in range(rate_limiter.READS_PER_MINUTE)] == [0.0] * rate_limiter.READS_PER_MINUTE
@@ -30,8 +30,8 @@ def test_readings_stay_under_githubs_limit_of_a_minute() -> None:
     assert line.acquire_read() == 0.0
 
 
-def test_a_clock_that_is_set_back_makes_no_wait_longer() -> None:
-    """Found by ``make chaos``: after two hours ahead for a moment nothing was read or written for two hours."""
+def test_clock_set_back_makes_no_wait_longer() -> None:
+    """Found by ``make chaos``: after two hours ahead for a moment, nothing was read or written for two hours."""
     clock = FixedClock()
     line = RateLimiter(clock)
     clock.now += 7200
@@ -56,7 +56,7 @@ def test_writes_are_a_burst_and_then_one_a_second() -> None:
     assert line.acquire_write() == 4.0
 
 
-def test_new_things_stay_under_githubs_limit_of_an_hour() -> None:
+def test_new_content_stays_under_githubs_limit_per_hour() -> None:
     clock = FixedClock()
     line = RateLimiter(clock)
     for _ in range(rate_limiter.CREATES_PER_HOUR):
@@ -71,7 +71,7 @@ def test_new_things_stay_under_githubs_limit_of_an_hour() -> None:
 def simulate_hour(
     schedule: PollSchedule, limit: int, remaining: int, busy: set[int]
 ) -> tuple[int, dict[int, list[int]]]:
-    """An hour of looks on a host without ETags: every reading costs one; a busy one with its questions two."""
+    """An hour of cycles on a host without ETags: every read costs one; an active one costs two."""
     start = 1_000_000.0
     read: dict[int, list[int]] = {number: [] for number in REPOSITORIES}
     spent = 0
@@ -89,8 +89,8 @@ def simulate_hour(
     return spent, read
 
 
-def test_the_rest_of_the_hour_is_spread_over_all() -> None:
-    """12,000 readings would be wanted and 5,000 are left: nobody is forgotten, and something is left at the end."""
+def test_remaining_quota_is_spread_over_all() -> None:
+    """12,000 reads would be needed and 5,000 are left: none is forgotten, and something is left at the end."""
     spent, read = simulate_hour(PollSchedule(30), 5000, 5000, {3})
     assert 3500 <= spent <= 4600
     gaps = [max(b - a for a, b in itertools.pairwise(looks)) for looks in read.values()]
@@ -98,14 +98,14 @@ def test_the_rest_of_the_hour_is_spread_over_all() -> None:
     assert len(read[3]) >= max(len(looks) for number, looks in read.items() if number != 3)
 
 
-def test_with_little_left_the_turns_are_longer_and_still_come() -> None:
+def test_with_little_quota_turns_are_longer_but_still_come() -> None:
     spent, read = simulate_hour(PollSchedule(30), 5000, 900, set())
     assert spent <= 500 + 120
     assert all(looks for looks in read.values())
 
 
-def test_quiet_ones_cost_nothing_so_all_are_read() -> None:
-    """Where the host has ETags, a look at a thousand quiet repositories is no question of money."""
+def test_quiet_repositories_cost_nothing_so_all_are_read() -> None:
+    """If the host has ETags, a cycle over a thousand quiet repositories costs nothing."""
     rota = PollSchedule(30)
     for number in REPOSITORIES:
         for _ in range(40):
@@ -116,7 +116,7 @@ def test_quiet_ones_cost_nothing_so_all_are_read() -> None:
     )
 
 
-def test_the_note_says_how_many_wait_and_why() -> None:
+def test_note_says_how_many_wait_and_why() -> None:
     turn = PollSchedule(30).select(REPOSITORIES, ApiUsage(remaining=700, limit=5000, reset=1_003_600), 1_000_000)
     assert turn.deferred
     assert turn.note == (
@@ -124,8 +124,8 @@ def test_the_note_says_how_many_wait_and_why() -> None:
     )
 
 
-def test_a_start_that_reads_all_anew_makes_nobody_wait() -> None:
-    """L1: each reading counted once, twice even, and most of the hour is left."""
+def test_start_that_reads_everything_delays_no_repository() -> None:
+    """L1: each read counted once, even twice, and most of the quota is left."""
     rota = PollSchedule(30)
     for number in REPOSITORIES:
         for _ in range(2):
@@ -135,5 +135,5 @@ def test_a_start_that_reads_all_anew_makes_nobody_wait() -> None:
     assert rota.select(REPOSITORIES, replace(cost, remaining=2400), 1_000_060).deferred
 
 
-def test_a_host_that_tells_no_limit_holds_nobody_back() -> None:
+def test_host_without_limits_delays_no_repository() -> None:
     assert PollSchedule(30).select(REPOSITORIES, ApiUsage(), 1_000_000).deferred == frozenset()

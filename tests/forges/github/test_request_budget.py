@@ -1,4 +1,4 @@
-"""The budget of an hour, on a small world; `make bench ARGS=github-hour` measures it whole. Row: L4."""
+"""The request budget of an hour, in a small world; `make bench ARGS=github-hour` measures it in full. Row: L4."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.bench import github_hour
 
 @pytest.mark.real
 async def test_an_hour_stays_within_its_budget(tmp_path: Path) -> None:
-    """A dozen and a few for all of them together, and eight for each repository; comments are looked at, too. So 100
-    repositories stay below 1,000 an hour."""
+    """A dozen and a few for all of them together, and eight per repository, including comments. So 100 repositories
+    stay below 1,000 an hour."""
     with github_hour.fixture_repositories(tmp_path, repositories=3, pulls_each=4) as made:
         first = await github_hour.poll(made, tmp_path / "cache.db", 1, 30, busy=False)
         quiet = await github_hour.poll(made, tmp_path / "cache.db", 30, 120, busy=False)

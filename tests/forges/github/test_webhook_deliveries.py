@@ -1,4 +1,4 @@
-"""What the Git host says of its own webhooks, asked without changing anything. Rows: L1, O5."""
+"""The Git host's view of its own webhooks, read without changing anything. Rows: L1, O5."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def server() -> Iterator[ScriptedServer]:
     made.close()
 
 
-def test_an_apps(server: ScriptedServer) -> None:
-    """One hook for all; asked with the App's ticket."""
+def test_webhook_of_an_app(server: ScriptedServer) -> None:
+    """One webhook for all, read with the App's JWT."""
     answers = {"/app/hook/config": {"url": URL, "secret": "********"}, "/app/hook/deliveries?per_page=10": [DELIVERY]}
     server.script = lambda path: Response(200, answers[path]) if path in answers else Response(404, {})
     forge = GitHubForge(server.url, AppKey("1", rsa_key()), ["ada/shop"], timeout=1)
@@ -35,8 +35,8 @@ def test_an_apps(server: ScriptedServer) -> None:
     forge.close()
 
 
-def test_a_repositorys(server: ScriptedServer) -> None:
-    """With a token that administers it."""
+def test_webhooks_of_a_repository(server: ScriptedServer) -> None:
+    """With a token that has admin permission."""
     answers = {
         "/repos/ada/shop": REPO,
         "/repos/ada/shop/hooks": [{"id": 5, "config": {"url": URL}}],
@@ -50,8 +50,8 @@ def test_a_repositorys(server: ScriptedServer) -> None:
     forge.close()
 
 
-def test_who_may_not_look_is_told_so(server: ScriptedServer) -> None:
-    """It is no error: the ping itself has told enough."""
+def test_missing_permission_is_reported(server: ScriptedServer) -> None:
+    """It isn't an error: the ping itself is enough."""
     server.script = lambda path: (
         Response(200, REPO) if path == "/repos/ada/shop" else Response(404, {"message": "Not Found"})
     )

@@ -1,6 +1,6 @@
-"""Every documented shape that we listen to is understood: whom it wakes, and what the audit says. Rows: L1, S1.
+"""Every documented event that we use is understood: what it triggers, and what the audit trail says. Rows: L1, S1.
 
-The files in fixtures/ are of our own writing, after GitHub's documentation.
+The files in fixtures/ were written by us, following GitHub's documentation.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def _body(name: str) -> bytes:
     return (FIXTURES / f"{name}.json").read_bytes()
 
 
-def test_no_shape_is_left_out() -> None:
+def test_no_event_is_left_out() -> None:
     assert {path.stem for path in FIXTURES.glob("*.json")} == EXPECTED.keys()
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_whom_it_wakes(name: str) -> None:
+def test_what_it_triggers(name: str) -> None:
     event = name.partition(".")[0]
     expected = EXPECTED[name]
     assert webhook_events.key_of(event, _body(name)) == expected.key
@@ -49,8 +49,8 @@ def test_whom_it_wakes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["pull_request.opened", "issue_comment.created", "push"])
-def test_one_that_is_sent_again_after_days_wakes_nobody(name: str) -> None:
-    """S1: its age is read from what it is about, a push's from its newest commit."""
+def test_redelivery_after_days_triggers_nothing(name: str) -> None:
+    """S1: its age is that of its subject, for a push that of its newest commit."""
     heard = webhook_events.effect_of(name.partition(".")[0], _body(name), NOW + timedelta(days=2))
     assert (heard.key, heard.everything) == (None, False)
     assert "days old" in heard.note

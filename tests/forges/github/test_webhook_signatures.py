@@ -1,4 +1,4 @@
-"""Webhooks are a stranger's words until the signature fits, and only wake the loop after. Rows: L1, S1."""
+"""Webhooks are untrusted until the signature is verified, and then only trigger a cycle. Rows: L1, S1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BODY = b'{"repository": {"id": 7}}'
 EXAMPLE = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 
 
-def test_githubs_own_example_fits() -> None:
+def test_githubs_own_example_is_valid() -> None:
     """S1."""
     assert webhook_events.verify(b"It's a Secret to Everybody", b"Hello, World!", EXAMPLE)
 
@@ -27,13 +27,13 @@ def test_githubs_own_example_fits() -> None:
     ["", "sha256=", EXAMPLE[:-1], EXAMPLE.upper(), EXAMPLE.replace("sha256", "sha1"), "sha256=é", " " + EXAMPLE],
 )
 def test_invalid_signature_is_rejected(wrong: str) -> None:
-    """S1: nor does an empty secret sign anything."""
+    """S1: and an empty secret signs nothing."""
     assert not webhook_events.verify(b"It's a Secret to Everybody", b"Hello, World!", wrong)
     assert not webhook_events.verify(b"", b"Hello, World!", signature("", b"Hello, World!"))
 
 
 @given(st.binary(), st.binary(min_size=1), st.binary(min_size=1))
-def test_only_the_same_body_and_secret_fit(body: bytes, secret: bytes, other: bytes) -> None:
+def test_only_the_same_body_and_secret_are_valid(body: bytes, secret: bytes, other: bytes) -> None:
     """S1."""
     import hashlib
     import hmac
@@ -58,7 +58,7 @@ def test_only_the_same_body_and_secret_fit(body: bytes, secret: bytes, other: by
         ("pull_request", [], None),
     ],
 )
-def test_event_wakes_the_right_pull_request(event: str, data: object, expected: object) -> None:
+def test_event_triggers_the_right_pull_request(event: str, data: object, expected: object) -> None:
     """L1."""
     assert webhook_events.key_of(event, json.dumps(data).encode()) == expected
 

@@ -20,7 +20,7 @@ from stacks.backends import update_history
 from stacks.backends.file import history
 from stacks.backends.file.file_backend import FileBackend
 from stacks.backends.inventory import StackInventory
-from stacks.model import OperationVerb, Outcome, PinnedImages, StackRef, StackTag
+from stacks.model import OperationVerb, Outcome, PinnedImages, RefKind, StackRef, StackTag
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SHA = "a" * 40
@@ -248,6 +248,28 @@ def test_changes_are_detected(store: BackendFiles) -> None:
     assert inventory.snapshot().stacks[ref].built is None
     store.backend.state_file(other).unlink()
     assert set(inventory.snapshot().stacks) == {ref}
+
+
+def test_branch_stack_of_the_previous_version_is_read_from_its_files(store: BackendFiles) -> None:
+    """L2, Y3: its name and its tag still mean the same branch."""
+    added = store.add(1)
+    old = StackRef(added.project, "branch-3pyqo67y6i")
+    for path, moved in (
+        (store.backend.state_file(added), store.backend.state_file(old)),
+        (store.backend.tag_file(added), store.backend.tag_file(old)),
+    ):
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(moved)
+    value = (
+        '{"v":1,"env":"shop-x-main","pr":"acme/shop#377930057248458","repo":12345,"inc":"i","sha":"s","seen":1,'
+        '"ref":"main"}'
+    )
+    store.backend.tag_file(old).write_text(json.dumps({"version": 1, "tags": {tags.TAG_KEY: value}}))
+    snapshot = StackInventory(store.backend).snapshot()
+    main = keys.ref(12345, RefKind.BRANCH, "main")
+    assert (list(snapshot.stacks), snapshot.foreign_count) == ([old], 0)
+    tag = snapshot.stacks[old].tag
+    assert (names.parse(old), tag and tag.key) == (main, main)
 
 
 def test_quiet_cycle_over_a_thousand_stacks_reads_no_file(store: BackendFiles) -> None:

@@ -20,7 +20,8 @@ import psutil
 import pytest
 
 from stacks import process_identity
-from stacks.executors.process import operation_records, worker_protocol
+from stacks.executors.process import operation_records
+from stacks.executors.process.worker_protocol import SessionTiming
 from stacks.model import Outcome, StackRecord
 from tests.stack_folders import process_executor
 from tests.stacks.stack_bench import ROOT, RealBench, record_of, ref, run_operation, sha, start_operation, wait_until
@@ -59,9 +60,9 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     await _assert_heals(real, record_of(real, 1))
 
 
-async def test_stopped_operation_blocks_no_other(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopped_operation_blocks_no_other(real: RealBench) -> None:
     """L6: SIGSTOP of a whole operation. Others continue; interrupted, it is killed, and its stack recovers."""
-    monkeypatch.setattr(worker_protocol, "GRACE", 1.0)
+    real.operations = process_executor(real.settings, real.version, SessionTiming(grace=1.0))
     real.hold(1)
     lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
     await real.wait_until_running(1)

@@ -28,8 +28,7 @@ def lines() -> list[str]:
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> OperationCommand:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(pulumi_command, "_LAST_WORDS", 0.2)
-    return OperationCommand("3.259.0", lines.append)
+    return OperationCommand("3.259.0", lines.append, last_words=0.2)
 
 
 def write_pulumi_script(folder: Path, text: str) -> None:

@@ -9,12 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from stacks.executors.port import LeaseUntil, OnDestroyed, OnProgress
-from stacks.executors.process import warm_workers, worker_protocol
+from stacks.executors.process import warm_workers
 from stacks.executors.process.warm_workers import MAX_LINE_BYTES, WarmWorker
-from stacks.executors.process.worker_protocol import WorkerExit, WorkerSession
+from stacks.executors.process.worker_protocol import DEFAULT_TIMING, SessionTiming, WorkerExit, WorkerSession
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome
 from stacks.operations import serialization
 from tests.stack_folders import worker_settings
@@ -23,6 +21,7 @@ from tests.stacks.stack_bench import OperationFactory, ref
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RESULT = OperationResult(ref(1), OperationVerb.UP, Outcome.SUCCEEDED, "a" * 40, NOW, NOW)
 RESULT_LINE = json.dumps({"event": "result", "result": serialization.dump(RESULT)})
+SHORT = SessionTiming(grace=0.2, lease_interval=0.01)
 WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(RESULT_LINE)}\n"
 
 
@@ -33,6 +32,7 @@ async def run_worker(
     progress: OnProgress = lambda _: None,
     emptied: OnDestroyed | None = None,
     lease: LeaseUntil | None = None,
+    timing: SessionTiming = DEFAULT_TIMING,
 ) -> WorkerExit:
     """Reads from a worker that is this program."""
     pipe = asyncio.subprocess.PIPE
@@ -53,13 +53,13 @@ async def run_worker(
     work.mkdir()
     interpreter = WarmWorker(process, "mark", work)
     talk = WorkerSession(
-        interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease
+        interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease, timing
     )
     settings = worker_settings(folder)
     try:
         return await talk.run(settings, "3.259.0", asyncio.Event())
     finally:
-        await warm_workers.end(interpreter)
+        await warm_workers.end(interpreter, farewell=0.2)
         assert not work.exists()
 
 
@@ -93,36 +93,30 @@ async def test_callbacks_that_raise_block_nothing(tmp_path: Path) -> None:
     assert await run_worker(tmp_path, program, progress=raising, emptied=unable) == WorkerExit(RESULT)
 
 
-async def test_unresponsive_worker_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unresponsive_worker_is_killed(tmp_path: Path) -> None:
     """After the deadline and the grace period; what it started in its session is gone with it."""
-    monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
-    monkeypatch.setattr(warm_workers, "_FAREWELL", 0.2)
     slow = OperationFactory().up(1, "aaaa", deadline=0.2)
     async with asyncio.timeout(15):
-        assert await run_worker(tmp_path, "time.sleep(60)", slow) == WorkerExit(None, timed_out=True)
+        assert await run_worker(tmp_path, "time.sleep(60)", slow, timing=SHORT) == WorkerExit(None, timed_out=True)
 
 
-async def test_stopped_worker_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopped_worker_does_not_block(tmp_path: Path) -> None:
     """SIGSTOP before it read its operation, which is larger than a pipe's buffer. Its deadline, the grace period, then
     the kill."""
-    monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
     long = replace(OperationFactory().up(1, "aaaa", deadline=0.2), commit="a" * 3_000_000)
     async with asyncio.timeout(20):
-        assert await run_worker(tmp_path, "import os, signal; os.kill(0, signal.SIGSTOP)", long) == WorkerExit(
-            None, timed_out=True
-        )
+        stopped = await run_worker(tmp_path, "import os, signal; os.kill(0, signal.SIGSTOP)", long, timing=SHORT)
+    assert stopped == WorkerExit(None, timed_out=True)
 
 
-async def test_worker_receives_each_renewal_of_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_worker_receives_each_renewal_of_the_lease(tmp_path: Path) -> None:
     """O2: also after the lease had expired for a while; nothing is sent without a renewal."""
-    monkeypatch.setattr(worker_protocol, "TELL_LEASE", 0.01)
-    monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
     now = [7.5, 7.5, float("-inf"), 9.25]
     program = (
         "order = json.loads(sys.stdin.readline()); line = sys.stdin.readline()\n"
         "print(RESULT if (order['not_after'], line) == (7.5, 'lead 9.25\\n') else 'no', flush=True)"
     )
-    found = await run_worker(tmp_path, program, lease=lambda: now.pop(0) if len(now) > 1 else now[0])
+    found = await run_worker(tmp_path, program, lease=lambda: now.pop(0) if len(now) > 1 else now[0], timing=SHORT)
     assert found == WorkerExit(RESULT)
 
 

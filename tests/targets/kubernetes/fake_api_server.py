@@ -19,6 +19,7 @@ class FakeApiServer(http.server.ThreadingHTTPServer):
     """``objects`` by path; ``events`` is what a stream can send. ``requests``: every request."""
 
     daemon_threads = True
+    request_queue_size = 128  # a watch opens its streams at once; a full queue costs each a second
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -75,7 +75,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[_ScriptedApiServer]:
     server = _ScriptedApiServer()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
     server.shutdown()
@@ -242,13 +242,10 @@ def test_foreign_namespace_is_not_used(api: _ScriptedApiServer, raw_settings: di
     assert BINDING not in api.answers
 
 
-def test_binding_without_effect_is_reported(
-    api: _ScriptedApiServer, raw_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(namespace_access, "SECONDS", 0.0)
+def test_binding_without_effect_is_reported(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     api.access_answers = [False] * 9
     with pytest.raises(KubernetesError, match="account tools/eph has no access to namespace shop-1"):
-        namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
+        namespace_access.ensure_access("shop-1", scoped_settings(raw_settings), timeout=0.0)
 
 
 def test_role_without_an_account_is_rejected(raw_settings: dict[str, str]) -> None:

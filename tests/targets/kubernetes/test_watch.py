@@ -31,7 +31,7 @@ BY_HAND: dict[str, Any] = {"f:spec": {"f:ports": {}}}
 @pytest.fixture
 def api() -> Iterator[FakeApiServer]:
     server = FakeApiServer()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     server.put("v1/namespaces:shop-a-1")
     server.put(WEB)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,19 +63,20 @@ def test_hanging_command_is_killed_with_its_children(tmp_path: Path, place: Work
 
 
 def _is_sleep(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() in (b"sleep\x00987\x00", b"sleep\x00986\x00")
-    except OSError:
-        return False
+    return process_table.command_line(pid) in ("sleep 987", "sleep 986")
+
+
+@pytest.fixture
+def cancelled() -> Iterator[threading.Event]:
+    """The process's own switch, off again at the end."""
+    yield waiting.CANCELLED
+    waiting.CANCELLED.clear()
 
 
 def test_cancelled_operation_ends_its_command_immediately(
-    tmp_path: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: Workspace, cancelled: threading.Event
 ) -> None:
     """L5 L6: a newer commit or a close doesn't wait for a build."""
-    cancelled = threading.Event()
-    monkeypatch.setattr(waiting, "CANCELLED", cancelled)
-    monkeypatch.setattr(command_runner, "CANCELLED", cancelled)
     timer = threading.Timer(0.2, cancelled.set)
     timer.start()
     began = time.monotonic()

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 from datetime import datetime
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -225,15 +224,10 @@ def _kill_once_file_exists(machine: LocalMachine, spec: EnvironmentSpec, moment:
         assert wait_for(lambda: any(folder.glob(moment)), 60)
         assert process.poll() is None, f"the update was over before it could be killed at {moment}"
         os.killpg(process.pid, signal.SIGKILL)
-        mine = f"PULUMI_HOME={machine.folder}/home\0".encode()
-        process_table.kill([pid for pid in process_table.pids() if mine in _environ(pid)])
-
-
-def _environ(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
+        mine = f"{machine.folder}/home"
+        process_table.kill(
+            [pid for pid in process_table.pids() if process_table.environment_variable(pid, "PULUMI_HOME") == mine]
+        )
 
 
 @pytest.mark.long

@@ -86,7 +86,7 @@ class TagTrigger(Section):
 
 
 class CommentTrigger(Section):
-    """A comment on a pull request, by somebody with write access. The default branch's phrases count."""
+    """A comment on a pull request by someone with write access. The default branch's phrases count."""
 
     type: Literal["comment"] = Field(description="A comment on a pull request.")
     phrases: tuple[Phrase, ...] = Field(

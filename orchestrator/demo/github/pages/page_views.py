@@ -84,7 +84,7 @@ class PageViews:
         return handle
 
     def form(self, action: Callable[[Request, dict[str, str]], str]) -> Handle:
-        """Does it, then shows the page that ``action`` names."""
+        """Execute the form, then show the page named by ``action``."""
 
         def obey(request: Request, said: dict[str, str]) -> Response:
             try:
@@ -98,11 +98,11 @@ class PageViews:
 
         async def handle(request: Request) -> Response:
             if not self._same_origin(request):
-                message = "This form did not come from a page of this sandbox."
+                message = "This form wasn't submitted from a page of this sandbox."
                 return self._html("problem.html", {"message": message}, 403)
             body = b"".join([chunk async for chunk in request.stream()])
             if len(body) > MAX_FORM:
-                return self._html("problem.html", {"message": "That is more than a form may hold (1 MB)."}, 413)
+                return self._html("problem.html", {"message": "The form is too large (more than 1 MB)."}, 413)
             said = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
             return await run_in_threadpool(obey, request, said)
 
@@ -233,7 +233,7 @@ class PageViews:
         return shown
 
     def _deployments(self, repo: Document, pull: Document) -> list[Document]:
-        """To every environment that this commit was deployed to, with all the commits there, newest first."""
+        """Deployments to each environment of this commit, newest first, including those of other commits."""
         found = commit_reports.deployments(self._hub, repo)
         here = {item["environment"] for item in found if item["sha"] == pull["head_sha"]}
         shown = []
@@ -269,7 +269,7 @@ def _check_class(state: str) -> str:
 
 
 def _label_class(colour: str) -> str:
-    """One of the label styles of the style sheet, by its colour."""
+    """A label style, selected by the label's colour."""
     return f"label c{sum(colour.encode()) % 6}"
 
 
@@ -282,7 +282,7 @@ def _paths(git: Any, sha: str) -> list[str]:
 
 
 def _default_path(paths: list[str]) -> str:
-    """The file that somebody most likely wants to change first."""
+    """The file that people most likely want to change first."""
     for wanted in ("message.txt", "index.html", "app.py", "README.md", "eph.yaml"):
         if wanted in paths:
             return wanted

@@ -81,7 +81,7 @@ class Hub:
         return found
 
     def user_id(self, login: str) -> int:
-        """0: nobody that we know. A person's id never changes, and every answer has several."""
+        """0 for an unknown person. An id never changes, and every response contains several."""
         if login not in self._user_ids:
             found = self.store.first("user", key=login)
             if found is None:
@@ -110,7 +110,7 @@ class Hub:
         return "none"
 
     def require_permission(self, repo: Document, login: str, required: str) -> None:
-        """Raises as GitHub does: what somebody may not even see is not found, the rest is forbidden."""
+        """Raises as GitHub does: 404 for what the caller can't see, 403 for the rest."""
         has = PERMISSION_LEVELS[self.permission(repo, login)]
         if repo["private"] and not has:
             raise not_found()

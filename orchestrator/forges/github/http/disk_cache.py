@@ -21,10 +21,19 @@ from pathlib import Path
 log = logging.getLogger("eph.forge")
 
 FORMAT_VERSION = 1
-MOST_ENTRIES = 30_000
-MOST_BYTES = 128 * 1024 * 1024
 MAX_ENTRY_BYTES = 16 * 1024 * 1024
-TIDY_EVERY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLimits:
+    """``evict_every``: writes between two checks."""
+
+    entries: int = 30_000
+    bytes: int = 128 * 1024 * 1024
+    evict_every: int = 1000
+
+
+DEFAULT_LIMITS = CacheLimits()
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS kept (
@@ -47,8 +56,10 @@ class CacheEntry:
 class DiskCache:
     """Thread-safe. With ``path`` None, nothing is cached."""
 
-    def __init__(self, path: Path | None, now: Callable[[], float] = time.time) -> None:
-        self._path, self._now = path, now
+    def __init__(
+        self, path: Path | None, now: Callable[[], float] = time.time, limits: CacheLimits = DEFAULT_LIMITS
+    ) -> None:
+        self._path, self._now, self._limits = path, now, limits
         self._lock = threading.Lock()
         self._writes = 0
         self._db = self._open()
@@ -77,7 +88,7 @@ class DiskCache:
                 row = (key, etag, next_page, packed, self._now())
                 self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", row)
                 self._writes += 1
-                if self._writes % TIDY_EVERY == 0:
+                if self._writes % self._limits.evict_every == 0:
                     self._evict(self._db)
             except sqlite3.Error as error:
                 self._disable(error)
@@ -131,8 +142,8 @@ class DiskCache:
     def _evict(self, db: sqlite3.Connection) -> None:
         """Deletes the oldest entries if there are too many, or if they are too large."""
         count, size = db.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM kept").fetchone()
-        if count > MOST_ENTRIES or size > MOST_BYTES:
-            spare = max(count - MOST_ENTRIES * 3 // 4, count // 4)
+        if count > self._limits.entries or size > self._limits.bytes:
+            spare = max(count - self._limits.entries * 3 // 4, count // 4)
             db.execute("DELETE FROM kept WHERE key IN (SELECT key FROM kept ORDER BY at LIMIT ?)", (spare,))
             db.execute("VACUUM")
 

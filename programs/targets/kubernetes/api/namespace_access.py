@@ -24,7 +24,7 @@ _REQUIRED_CONFIRMATIONS = 3
 """Consecutive successes: several API servers can share one address, and each learns about the binding separately."""
 
 
-def ensure_access(name: str, settings: KubernetesSettings) -> None:
+def ensure_access(name: str, settings: KubernetesSettings, timeout: float = SECONDS) -> None:
     """Makes sure that the namespace exists, is ours, and that we have access to it. Does nothing if the account has
     access anyway."""
     if not settings.role:
@@ -35,7 +35,7 @@ def ensure_access(name: str, settings: KubernetesSettings) -> None:
         cluster.get(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings/{BINDING_NAME}")
     except ObjectNotFound:
         cluster.create(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings", role_binding(settings))
-    _wait_until_allowed(cluster, namespace, settings)
+    _wait_until_allowed(cluster, namespace, settings, timeout)
 
 
 def role_binding(settings: KubernetesSettings) -> Data:
@@ -74,8 +74,8 @@ def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: Kubernet
         )
 
 
-def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: KubernetesSettings) -> None:
-    deadline, agreed = time.monotonic() + SECONDS, 0
+def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: KubernetesSettings, timeout: float) -> None:
+    deadline, agreed = time.monotonic() + timeout, 0
     attributes = {"namespace": namespace, "verb": "create", "resource": "secrets"}
     review = {
         "apiVersion": "authorization.k8s.io/v1",

@@ -70,7 +70,7 @@ def modified_by(data: Data) -> str:
         if entry.get("subresource") or manager.startswith((*_OUR_MANAGERS, *_CLUSTER_MANAGERS)):
             continue
         if _touches_content(entry.get("fieldsV1") or {}):
-            return manager or "somebody"
+            return manager or "someone"
     return ""
 
 
