@@ -12,7 +12,7 @@ from programs.targets.kubernetes.v1 import resources
 
 
 def create(builder: ResourceBuilder, ready: list[Resource]) -> list[Resource]:
-    """Ingresses don't wait: the old version responds behind them until the new one is ready. Routes wait for everything."""
+    """Routes wait for everything. Ingresses don't: the old version responds behind them until the new one is ready."""
     environment = builder.environment
     part, last = ResourceGroup("Front", "front"), list(ready)
     for name, host in environment.hosts.items():
