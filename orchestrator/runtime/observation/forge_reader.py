@@ -17,7 +17,6 @@ from typing import TypeVar
 from orchestrator.core.model.world import CheckState, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
-    APPROVED,
     EXPIRED,
     LABEL_NOT_OURS,
     LABEL_REMOVED,
@@ -25,6 +24,7 @@ from orchestrator.forges.port import (
     ForgeError,
     PullList,
     Repository,
+    approved_mark,
     expired_mark,
 )
 from orchestrator.runtime import clock
@@ -248,9 +248,10 @@ class ForgeReader:
             said = self._forge.decisions(repository, request.pull.head_sha)
         except ForgeError:
             return request
-        expired = said.get(expired_mark(stack_keys.stack_name(request.pull.key))) or said.get(EXPIRED, "")
+        stack = stack_keys.stack_name(request.pull.key)
+        expired = said.get(expired_mark(stack)) or said.get(EXPIRED, "")
         label_off = True if expired.startswith(LABEL_REMOVED) else False if expired.startswith(LABEL_NOT_OURS) else None
-        approved = said.get(APPROVED, "")
+        approved = said.get(approved_mark(stack), "")
         return replace(
             request, expired=bool(expired), expiry_reason=expired, label_removed=label_off, approval=approved
         )
