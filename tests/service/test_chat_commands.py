@@ -327,9 +327,13 @@ async def test_our_clock_does_not_decide_what_was_shown(chat_world: ChatWorld, m
     town.host_ahead = timedelta(minutes=minutes)
     number = town.open_pull(by="mallory", from_fork=True)
     await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeUnavailable("503"), "comments_since", count=2)
     comment = chat_world.say(number, "/eph approve")
     town.push(number)
-    await town.run_for(minutes=1)
+    await town.run_for(seconds=30)
+    assert town.head(number) in town.comment(number), "Eph shows the new commit before it reads the approval"
+    assert chat_world.reactions(comment) == frozenset()
+    await town.run_for(minutes=2)
     assert chat_world.reactions(comment) == CONFUSED
     assert town.stacks.started == []
     assert await chat_world.ask(number, "/eph approve") == DONE
