@@ -92,7 +92,8 @@ class Gateway:
         except hostnames.BadHost as error:
             return holding_pages.render(holding_pages.bad_host(str(error)), request.headers)
         sender = self._client_info(request)
-        with self._open_requests.admit(sender.address, host, host not in self._settings.own_hosts) as admitted:
+        environment = "" if host in self._settings.own_hosts else hostnames.environment_host(host)
+        with self._open_requests.admit(sender.address, environment) as admitted:
             if not admitted:
                 return holding_pages.render(holding_pages.overloaded(), request.headers)
             return await self._answer(request, host, sender)

@@ -304,21 +304,29 @@ async def test_one_preview_cannot_use_up_the_gateway(world: GatewayWorld) -> Non
     assert [answer.status for answer in await asyncio.gather(*requests)] == [200] * 4
 
 
+def admit(stack: ExitStack, places: OpenRequests, address: str, *environments: str) -> list[bool]:
+    return [stack.enter_context(places.admit(address, environment)) for environment in environments]
+
+
 def test_open_requests_are_shared_fairly() -> None:
-    """A client gets a quarter of all places, and an eighth stays free for Eph's own hosts."""
+    """A client and an environment get a quarter of all places, and an eighth stays free for Eph's own hosts."""
     places = OpenRequests(16)
     with ExitStack() as stack:
-        admitted = [stack.enter_context(places.admit("198.51.100.1", f"h{n}", True)) for n in range(5)]
-        assert admitted == [True] * 4 + [False]
-        assert not stack.enter_context(places.admit("198.51.100.1", "eph.test", False))
-        many = [stack.enter_context(places.admit(f"203.0.113.{n}", f"h{n}", True)) for n in range(11)]
-        assert many == [True] * 10 + [False]
-        assert [stack.enter_context(places.admit("192.0.2.1", "eph.test", False)) for _ in range(3)] == [
-            True,
-            True,
-            False,
-        ]
+        assert admit(stack, places, "198.51.100.1", "a", "b", "c", "d", "e") == [True] * 4 + [False]
+        assert admit(stack, places, "198.51.100.2", "a", "a", "a", "a") == [True] * 3 + [False]
+        assert admit(stack, places, "198.51.100.1", "") == [True], "previews don't keep a client from Eph"
+        assert [admit(stack, places, f"203.0.113.{n}", f"h{n}") for n in range(8)] == [[True]] * 7 + [[False]]
+        assert admit(stack, places, "192.0.2.1", "", "") == [True, False]
     assert places.total == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_preview_that_hangs_does_not_delay_health_checks_of_others(address: str) -> None:
+    """ephd's health checks come from loopback, and so do requests of previews in a sandbox without its own network."""
+    places = OpenRequests(16)
+    with ExitStack() as stack:
+        assert admit(stack, places, address, "a", "a", "a", "a", "a") == [True] * 4 + [False]
+        assert admit(stack, places, address, "b", "") == [True, True]
 
 
 async def test_connect_and_trace_are_not_forwarded(world: GatewayWorld) -> None:

@@ -42,7 +42,7 @@ class GuessLimiter:
         client = self._client(client_network(address))
         if host in client.known_hosts:
             return 0.0
-        if self._refill(client) < 1 and not _loopback(address):
+        if self._refill(client) < 1 and not is_loopback(address):
             return self._retry_after(client)
         if len(client.known_hosts) < MAX_HOSTS_PER_CLIENT:
             client.known_hosts.add(host)
@@ -84,7 +84,7 @@ def client_network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
