@@ -33,8 +33,7 @@ class FirstSeenCommits:
         self.seen.pop(key, None)
 
     def forget(self, current: CurrentRecords) -> None:
-        for key in [key for key in self.seen if not current.is_requested(key)]:
-            del self.seen[key]
+        self.seen = current.requested(self.seen)
 
     def start_term(self, recalled: RecalledFacts) -> None:
         """Keeps everything: every replica sees the same commits."""
@@ -54,8 +53,7 @@ class OutdatedStacks:
             self.since.pop(key, None)
 
     def forget(self, current: CurrentRecords) -> None:
-        for key in [key for key in self.since if not current.is_requested(key)]:
-            del self.since[key]
+        self.since = current.requested(self.since)
 
     def start_term(self, recalled: RecalledFacts) -> None:
         """Keeps everything: every replica sees the same commits."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from orchestrator.core.model.world import CompletedRepair, RepositoryFacts, Request
 from stacks import names
 from stacks.model import Key, OperationResult, StackRecord, StackRef, StackSnapshot
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class CurrentRecords:
         """
         facts = self.repositories.get(key.repository)
         return facts is not None and (not facts.is_complete_for(key) or key in facts.requests)
+
+    def requested(self, facts: Mapping[Key, T]) -> dict[Key, T]:
+        """Those whose key is still requested."""
+        return {key: fact for key, fact in facts.items() if self.is_requested(key)}
 
     def is_open(self, key: Key) -> bool:
         facts = self.repositories.get(key.repository)
