@@ -1,4 +1,4 @@
-"""What ``compose`` needs, all in memory. Each world replaces what it has of its own."""
+"""Everything that ``compose`` needs, in memory. Each world replaces some of it."""
 
 from __future__ import annotations
 

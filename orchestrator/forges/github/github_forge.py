@@ -205,7 +205,7 @@ class GitHubForge:
         return self._without_labels_if_archived(found)
 
     def _without_labels_if_archived(self, pull: PullRequest) -> PullRequest:
-        """In an archived repository nobody can remove a label any more, so labels don't count."""
+        """Labels of an archived repository can't be removed, so they don't count."""
         archived = self._finder.is_archived(pull.key.repository)
         return replace(pull, labels=frozenset()) if archived else pull
 
