@@ -40,8 +40,6 @@ class PullRequest:
     url: str
     from_fork: bool = False
     draft: bool = False
-    author_trusted: bool | None = None
-    """Whether the author has write access to the repository; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +92,38 @@ class CheckState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request for an environment: an open pull request with a possible trigger label, and its recipe.
+class Trust(StrEnum):
+    """Whether the author of a commit may run it on a target that is reserved for people with write access."""
 
-    For a branch or a tag, ``pull`` has its name as ``head_ref``, and no label, author or URL.
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+    UNKNOWN = "unknown"
+    FORK = "fork"
+    """The commit comes from a fork: nothing of it runs without approval."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRequest:
+    """A request for an environment of one commit. The plan doesn't depend on which source it comes from.
+
+    ``reason`` says why it is requested. ``withdrawn`` and ``excluded`` say why it gets no environment after all; the
+    first is decided before its expiry, and isn't reported if nothing exists. ``undecided`` says what isn't known yet: a
+    new environment waits for it. ``trigger_labels`` are removed after expiry.
     """
 
-    pull: PullRequest
+    key: Key
+    commit: str
+    ref: str
     recipe: Recipe | RecipeError
+    reason: str
+    trust: Trust = Trust.UNKNOWN
+    title: str = ""
+    author: str = ""
+    url: str = ""
+    trigger_labels: frozenset[str] = frozenset()
+    withdrawn: str = ""
+    excluded: str = ""
+    undecided: str = ""
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     retry_requested: bool = False
     expired: bool = False
@@ -112,8 +133,6 @@ class Request:
 
     False: Eph isn't allowed to; None: not done yet.
     """
-    matches_paths: bool | None = True
-    """Whether it changes any of the recipe's paths; None: unknown."""
     approval: str = ""
     """Who approved this commit of a fork, from its commit status; empty: no one."""
     expiry_reason: str = ""
@@ -148,7 +167,7 @@ class RepositoryFacts:
     full_name: str
     complete: bool
     reason: str = ""
-    requests: Mapping[Key, Request] = field(default_factory=dict)
+    requests: Mapping[Key, EnvironmentRequest] = field(default_factory=dict)
     open: frozenset[Key] = frozenset()
     confirmed: Mapping[Key, PullRequest] = field(default_factory=dict)
     refs_complete: bool = True

@@ -62,9 +62,8 @@ def read(
 
 
 def _as_pull_request(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
-    """People who push a branch or tag to the repository itself have write access."""
     key = keys.ref(repository.id, kind, name)
     return PullRequest(
         key, PullState.OPEN, f"{repository.full_name}@{name}", frozenset(), "", commit, name,
-        repository.default_branch, "", author_trusted=True,
+        repository.default_branch, "",
     )  # fmt: skip

@@ -13,13 +13,13 @@ from typing import Any
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import (
+    EnvironmentRequest,
     HealthStatus,
     Intent,
     IntentKind,
     PullRequest,
     PullState,
     RepositoryFacts,
-    Request,
     RunningOperation,
     TrafficSnapshot,
     World,
@@ -207,14 +207,14 @@ class Simulation:
             {key: self._confirmed_pull(key, state) for key, state in confirmed.items() if key not in open_},
         )
 
-    def _request(self, key: Key) -> Request:
+    def _request(self, key: Key) -> EnvironmentRequest:
         mark = (key, self.pulls[key].commit)
-        found = self.pulls[key].request(mark in self.marks)
+        found = self.pulls[key].request(self.names[key.repository], mark in self.marks)
         return replace(found, label_removed=self.marks.get(mark), expiry_reason=self.expiry_reasons.get(mark, ""))
 
     def _confirmed_pull(self, key: Key, state: PullState) -> PullRequest:
         pull = self.pulls.get(key) or SimulatedPull(key, sha("0"))
-        return replace(pull.request(False).pull, state=state)
+        return replace(pull.on_host, state=state)
 
     def plan(self) -> plans.Plan:
         return plans.plan(self.world(), self.policy, self.now)
