@@ -6,8 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.core import wording
-from orchestrator.core.model.world import CheckState, EnvironmentRequest, PullRequest, Recipe, RecipeError, Trust
+from orchestrator.core.model.world import (
+    CheckState,
+    Confirmation,
+    EnvironmentRequest,
+    Existence,
+    Recipe,
+    RecipeError,
+    Trust,
+)
 from orchestrator.core.util import formatting
+from orchestrator.forges.port import Forge, Repository
+from orchestrator.forges.pull_requests import PullRequest, PullState
+from stacks.model import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,22 @@ class PullRequestFacts:
     author_trusted: bool | None = None
     matches_paths: bool | None = True
     checks: Mapping[str, CheckState] = field(default_factory=dict)
+
+
+def confirm(forge: Forge, repository: Repository, key: Key) -> Confirmation:
+    """Blocking. Asks for exactly this pull request; raises ForgeError if there is no answer."""
+    return to_confirmation(repository.full_name, forge.pull(repository, key.number))
+
+
+def to_confirmation(repository_name: str, pull: PullRequest) -> Confirmation:
+    title = formatting.reference(repository_name, pull.key, "")
+    match pull.state:
+        case PullState.OPEN:
+            return Confirmation(pull.key, Existence.PRESENT)
+        case PullState.GONE:
+            return Confirmation(pull.key, Existence.GONE, wording.pull_not_found(title))
+        case _:
+            return Confirmation(pull.key, Existence.ENDED, wording.in_state(title, pull.state))
 
 
 def to_request(

@@ -15,11 +15,12 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.core.model.world import PullRequest, PullState, Recipe, RepositoryFacts
+from orchestrator.core.model.world import Recipe, RepositoryFacts
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.facts.suite_history import SuiteHistory

@@ -19,8 +19,8 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import (
     CheckState,
     EnvironmentRequest,
+    Existence,
     IntentKind,
-    PullState,
     Recipe,
     RecipeError,
     RepositoryFacts,
@@ -128,13 +128,8 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
         if repository.complete:  # open, completely read, and without our label
             return Unwanted(wording.no_trigger_label(environment.title))
         return Unchanged(_incomplete(environment, repository))
-    if confirmed is not None and confirmed.state in (
-        PullState.CLOSED,
-        PullState.MERGED,
-    ):  # stated for exactly this pull request
-        return Unwanted(wording.in_state(environment.title, confirmed.state))
-    if confirmed is not None and confirmed.state is PullState.GONE:  # weaker: a wrong id or a bug could say this
-        return Unwanted(wording.pull_not_found(environment.title), guarded=True)
+    if confirmed is not None and confirmed.existence is not Existence.PRESENT:  # stated for exactly this pull request
+        return Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)
     if not repository.complete:  # absence from an incomplete list proves nothing
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a complete list: ask for exactly this one
@@ -150,10 +145,10 @@ def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> D
     if confirmed is None:
         reason = wording.ref_not_matched(kind, environment.title)
         return Unchanged(Confirm(environment.ref, environment.key, reason, environment.ref_name))
-    if confirmed.state is PullState.GONE:
-        return Unwanted(wording.ref_not_found(kind, environment.ref_name), guarded=True)
-    if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.head_ref):
-        return Unwanted(wording.ref_no_longer_matched(kind, confirmed.head_ref))
+    if confirmed.existence is not Existence.PRESENT:
+        return Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)
+    if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.ref):
+        return Unwanted(wording.ref_no_longer_matched(kind, confirmed.ref))
     return Unchanged(Hold(environment.ref, wording.ref_exists_but_not_listed(environment.title)))
 
 

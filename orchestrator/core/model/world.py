@@ -19,29 +19,6 @@ from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import Key, OperationResult, OperationVerb, RefKind, StackRef, StackSnapshot
 
 
-class PullState(StrEnum):
-    OPEN = "open"
-    CLOSED = "closed"
-    MERGED = "merged"
-    GONE = "gone"
-    """The repository, with the same id, has no such pull request."""
-
-
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    key: Key
-    state: PullState
-    title: str
-    labels: frozenset[str]
-    author: str
-    head_sha: str
-    head_ref: str
-    base_ref: str
-    url: str
-    from_fork: bool = False
-    draft: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A repository's eph.yaml at one commit, limited by the server's policy.
@@ -139,6 +116,27 @@ class EnvironmentRequest:
     """The description of the commit status that says it expired."""
 
 
+class Existence(StrEnum):
+    PRESENT = "present"
+    ENDED = "ended"
+    """The Git host states that it is closed or merged."""
+    GONE = "gone"
+    """The repository, with the same id, has no such thing: weaker, because a wrong id or a bug could say this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What the Git host answered when it was asked for one pull request, branch or tag.
+
+    ``reason`` is the sentence for people if it isn't ``PRESENT``. ``ref`` is the full name of a branch or tag.
+    """
+
+    key: Key
+    existence: Existence
+    reason: str = ""
+    ref: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedRefs:
     """Globs of branches and tags that get environments, and the comment lines that work like ``/eph up``.
@@ -160,7 +158,7 @@ class RepositoryFacts:
 
     ``refs_complete`` and ``refs_reason`` say the same about its branches and tags. ``requests`` are the open pull
     requests with a trigger label, and the watched branches and tags. ``open`` are the keys of everything that is open.
-    ``confirmed`` are the states of single pull requests that were queried.
+    ``confirmed`` are the answers about single ones that were queried.
     """
 
     id: int
@@ -169,7 +167,7 @@ class RepositoryFacts:
     reason: str = ""
     requests: Mapping[Key, EnvironmentRequest] = field(default_factory=dict)
     open: frozenset[Key] = frozenset()
-    confirmed: Mapping[Key, PullRequest] = field(default_factory=dict)
+    confirmed: Mapping[Key, Confirmation] = field(default_factory=dict)
     refs_complete: bool = True
     refs_reason: str = ""
     watched_refs: WatchedRefs = WatchedRefs()

@@ -14,14 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from orchestrator.core.model.world import (
-    CheckState,
-    EnvironmentRequest,
-    PullRequest,
-    Recipe,
-    RecipeError,
-    RepositoryFacts,
-)
+from orchestrator.core.model.world import CheckState, EnvironmentRequest, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     APPROVED,
@@ -34,6 +27,7 @@ from orchestrator.forges.port import (
     Repository,
     expired_mark,
 )
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime import clock
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.observation import ref_reader

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, EnvironmentRequest, PullRequest, PullState, Recipe, RecipeError
+from orchestrator.core.model.world import CheckState, EnvironmentRequest, Recipe, RecipeError
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.sources.pull_requests import PullRequestFacts, to_request
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 from stacks.model import Key
