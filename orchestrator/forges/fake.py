@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, PullRequest, PullState
+from orchestrator.core.model.world import CheckState
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     ApiUsage,
@@ -32,6 +32,7 @@ from orchestrator.forges.port import (
     Repository,
     mentions,
 )
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.forges.wording import ForgeWords
 from stacks import keys
 from stacks.model import RefKind

@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from orchestrator.core.model.world import CheckState, PullRequest
+from orchestrator.core.model.world import CheckState
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.forges.wording import ForgeWords
 from stacks.model import RefKind
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.core.model.world import Recipe, Request
+from orchestrator.core.model.world import EnvironmentRequest, Recipe
 from orchestrator.demo import demo_world
 from orchestrator.forges.fake import FakeForge
 from orchestrator.runtime.observation.forge_reader import ForgeReader
@@ -87,7 +87,7 @@ async def populate(system: System, worker: WorkerSettings, upstream: str) -> Non
     await asyncio.to_thread(held.hold, worker.backend, system.options.targets["local"], upstream)
 
 
-async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, Request]) -> Template:
+async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, EnvironmentRequest]) -> Template:
     spec = _spec(next(iter(candidates.values())))
     commit = await asyncio.to_thread(_repository, worker.work.parent / "bench-repository")
     source = GitSource(str(worker.work.parent / "bench-repository"), commit, "main")
@@ -108,7 +108,7 @@ async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, Requ
     return Template(ref, model)
 
 
-def _spec(candidate: Request) -> EnvironmentSpec:
+def _spec(candidate: EnvironmentRequest) -> EnvironmentSpec:
     if not isinstance(candidate.recipe, Recipe):
         raise TypeError(f"eph.yaml is not valid: {candidate.recipe.problems}")
     return candidate.recipe.spec
@@ -129,9 +129,11 @@ def _stack_files(store: FileBackend, ref: StackRef) -> dict[Path, str]:
     return {path: path.read_text() for path in (store.state_file(ref), *store.history_folder(ref).iterdir())}
 
 
-def _copy_stack(worker: WorkerSettings, template: Template, texts: Mapping[Path, str], request: Request) -> None:
-    spec, pull = _spec(request), request.pull
-    ref = StackRef(template.ref.project, f"pr-{pull.key.number}")
+def _copy_stack(
+    worker: WorkerSettings, template: Template, texts: Mapping[Path, str], request: EnvironmentRequest
+) -> None:
+    spec = _spec(request)
+    ref = StackRef(template.ref.project, f"pr-{request.key.number}")
     changes = {
         template.spec.digest: spec.digest,
         template.spec.source.commit: spec.source.commit,
@@ -143,11 +145,11 @@ def _copy_stack(worker: WorkerSettings, template: Template, texts: Mapping[Path,
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
     tag = StackTag(
-        pull.key,
+        request.key,
         demo_world.REPOSITORY,
         spec.name,
         "bench",
-        pull.head_sha,
+        request.commit,
         seen,
     )
     file_backend(worker).write_tag(ref, tag)

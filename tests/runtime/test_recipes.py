@@ -10,9 +10,10 @@ from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
 from orchestrator.config.secret_store import REREAD_INTERVAL, SecretStore
 from orchestrator.config.settings.groups import PreviewSecret
-from orchestrator.core.model.world import PullRequest, Recipe, RecipeError
+from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.observation.recipe_reader import (
     DEFAULT_SIZES,
     CacheSizes,

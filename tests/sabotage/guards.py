@@ -50,7 +50,7 @@ NO_REPORT_MEMORY = (  # at the start of the process and of each term
     Patch(NOTIFIER, " = self._store.load(), {}, set()", " = {}, {}, set()"),
 )
 ANY_AUTHOR = Patch(
-    DESIRED, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
+    DESIRED, "    if guarded and not from_fork and request.trust is not Trust.TRUSTED:", "    if guarded and False:"
 )
 IGNORE_RUNNING = Patch(
     DECISIONS, "    if environment.running is not None:  # one operation", "    if False:  # one operation"
@@ -124,8 +124,8 @@ MODELLED = (
     ),
     Guard(
         "nothing of a fork runs unapproved", "secrets",
-        (Patch(DESIRED, "    if pull.from_fork and (not context.policy.allow_forks or not request.approval):", "    if False:"),
-         Patch(DESIRED, "    if guarded and pull.from_fork and not context.policy.approval_is_trust:", "    if False:")),
+        (Patch(DESIRED, "    if from_fork and (not context.policy.allow_forks or not request.approval):", "    if False:"),
+         Patch(DESIRED, "    if guarded and from_fork and not context.policy.approval_is_trust:", "    if False:")),
         (("open", 0, 7), ("pass", 0, 5)),
     ),
     Guard(

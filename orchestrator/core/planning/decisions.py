@@ -145,7 +145,7 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
 def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext) -> Action:
     if not context.stacks_complete:  # it may exist in what couldn't be read
         return Wait(environment.ref, environment.key, wording.may_exist(context.stacks_reason))
-    labels = environment.request.pull.labels & recipe.labels if environment.request else frozenset[str]()
+    labels = environment.request.trigger_labels if environment.request else frozenset[str]()
     if environment.key.kind is RefKind.PULL:
         reason = wording.create_for_label(environment.title, labels)
     else:

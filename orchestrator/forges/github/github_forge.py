@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from orchestrator.core.model.world import CheckState, PullRequest
+from orchestrator.core.model.world import CheckState
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.commits.commit_cache import CommitCache
 from orchestrator.forges.github.commits.commit_marks import CommitMarks
@@ -54,6 +54,7 @@ from orchestrator.forges.port import (
     RefList,
     Repository,
 )
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.forges.webhooks import WebhookStatus
 from orchestrator.forges.wording import ForgeWords
 from stacks import keys

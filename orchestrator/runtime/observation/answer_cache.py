@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from orchestrator.core.model.world import CheckState, PullRequest
+from orchestrator.core.model.world import CheckState
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.clock import Clock
 from programs.kit.caches import ExpiringCache
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from orchestrator.core.model.world import CheckState, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
+from orchestrator.core.model.world import CheckState, EnvironmentRequest, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     APPROVED,
@@ -27,6 +27,7 @@ from orchestrator.forges.port import (
     Repository,
     expired_mark,
 )
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime import clock
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.observation import ref_reader
@@ -34,6 +35,8 @@ from orchestrator.runtime.observation.answer_cache import AnswerCache
 from orchestrator.runtime.observation.recipe_reader import CONFIG_FILE, MISSING_FILE, RecipeReader
 from orchestrator.runtime.observation.ref_reader import RefFacts
 from orchestrator.runtime.wakeups import UNLIMITED, RefreshScope
+from orchestrator.sources import pull_requests, refs
+from orchestrator.sources.pull_requests import PullRequestFacts
 from stacks import keys as stack_keys
 from stacks.model import Key, RefKind
 
@@ -143,18 +146,18 @@ class ForgeReader:
         repository = pulls.repository
         existing = [key for key in names if key.repository == repository.id]
         try:
-            refs = await self._in_thread(
+            found_refs = await self._in_thread(
                 lambda: ref_reader.read(self._forge, self._recipes, repository, existing, self._max_refs)
             )
-            asked = [*(pull for pull in pulls.open if pull.labels), *refs.selected]
+            asked = [*(pull for pull in pulls.open if pull.labels), *found_refs.selected]
             candidates = await asyncio.gather(*(self._request(repository, pull, names) for pull in asked))
         except ForgeError as error:
             return self._unreadable(repository, str(error), names)
         except Exception as error:
             log.exception("%s could not be read", repository.full_name)
             return self._unreadable(repository, f"{type(error).__name__}: {error}", names)
-        self._notes[repository.id] = refs.note
-        facts = _facts(pulls, refs, [candidate for candidate in candidates if candidate is not None])
+        self._notes[repository.id] = found_refs.note
+        facts = _facts(pulls, found_refs, [candidate for candidate in candidates if candidate is not None])
         return facts if facts.complete and facts.refs_complete else self._merge_last(facts, names)
 
     def _unreadable(self, repository: Repository, reason: str, names: EnvironmentNames) -> RepositoryFacts:
@@ -173,33 +176,38 @@ class ForgeReader:
         }
         return replace(facts, requests={**kept, **facts.requests}, open=facts.open | kept.keys())
 
-    async def _request(self, repository: Repository, pull: PullRequest, names: EnvironmentNames) -> Request | None:
+    async def _request(
+        self, repository: Repository, pull: PullRequest, names: EnvironmentNames
+    ) -> EnvironmentRequest | None:
         existing = names.get(pull.key, "")
         try:
             return await self._in_thread(lambda: self._build_request(repository, pull, existing))
         except Exception as error:
             log.exception("%s of %s could not be checked", stack_keys.stack_name(pull.key), repository.full_name)
             problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
-            return Request(pull, RecipeError((problem,), frozenset(), transient=True)) if existing else None
+            error_recipe = RecipeError((problem,), frozenset(), transient=True)
+            return _to_request(repository, pull, error_recipe) if existing else None
 
-    def _build_request(self, repository: Repository, pull: PullRequest, existing_name: str) -> Request | None:
+    def _build_request(
+        self, repository: Repository, pull: PullRequest, existing_name: str
+    ) -> EnvironmentRequest | None:
         recipe = self._recipes.recipe_for(repository, pull, existing_name)
         if not isinstance(recipe, Recipe):
             if pull.key.kind is not RefKind.PULL:  # A tag of before there was such a file is not worth a word.
                 quiet = not existing_name and recipe.problems == (MISSING_FILE,)
-                return None if quiet else self._with_commit_marks(repository, Request(pull, recipe))
+                return None if quiet else self._with_commit_marks(repository, _to_request(repository, pull, recipe))
             # A file that is wrong cannot say which labels it means: what exists stays, as long as any label is there.
             if not (existing_name or recipe.labels & pull.labels):
                 return None
-            return self._with_commit_marks(repository, Request(pull, recipe))
+            return self._with_commit_marks(repository, _to_request(repository, pull, recipe))
         is_pull = pull.key.kind is RefKind.PULL
         if is_pull and not recipe.labels & pull.labels:
             return None
-        if recipe.spec.target in self._guarded_targets and is_pull and not pull.from_fork:
-            pull = replace(pull, author_trusted=self._is_trusted(repository, pull))
+        asks = recipe.spec.target in self._guarded_targets and is_pull and not pull.from_fork
+        trusted = self._is_trusted(repository, pull) if asks else None
         checks = self._checks(repository, pull.head_sha, recipe.wait_for_checks) if recipe.wait_for_checks else {}
-        touches = self._matches_paths(repository, pull, recipe.paths)
-        return self._with_commit_marks(repository, Request(pull, recipe, checks, matches_paths=touches))
+        facts = PullRequestFacts(trusted, self._matches_paths(repository, pull, recipe.paths), checks)
+        return self._with_commit_marks(repository, _to_request(repository, pull, recipe, facts))
 
     def _matches_paths(self, repository: Repository, pull: PullRequest, paths: tuple[str, ...]) -> bool | None:
         """Read once per commit and base. If there are more files than can be read, the paths count as matching."""
@@ -241,14 +249,14 @@ class ForgeReader:
         self._answer_cache.record_checks((repository.id, sha), required, found)
         return found
 
-    def _with_commit_marks(self, repository: Repository, request: Request) -> Request:
+    def _with_commit_marks(self, repository: Repository, request: EnvironmentRequest) -> EnvironmentRequest:
         """Add our commit statuses. If they can't be read, they count as absent: the tag still has the expiry, and a
         fork waits."""
         try:
-            said = self._forge.decisions(repository, request.pull.head_sha)
+            said = self._forge.decisions(repository, request.commit)
         except ForgeError:
             return request
-        expired = said.get(expired_mark(stack_keys.stack_name(request.pull.key))) or said.get(EXPIRED, "")
+        expired = said.get(expired_mark(stack_keys.stack_name(request.key))) or said.get(EXPIRED, "")
         label_off = True if expired.startswith(LABEL_REMOVED) else False if expired.startswith(LABEL_NOT_OURS) else None
         approved = said.get(APPROVED, "")
         return replace(
@@ -260,19 +268,28 @@ class ForgeReader:
             return await asyncio.to_thread(work)
 
 
+def _to_request(
+    repository: Repository, pull: PullRequest, recipe: Recipe | RecipeError, facts: PullRequestFacts | None = None
+) -> EnvironmentRequest:
+    if pull.key.kind is RefKind.PULL:
+        return pull_requests.to_request(repository.full_name, pull, recipe, facts)
+    checks = facts.checks if facts else {}
+    return refs.to_request(repository.full_name, pull.key, pull.head_ref, pull.head_sha, recipe, checks)
+
+
 async def _as_coroutine(facts: RepositoryFacts) -> RepositoryFacts:
     return facts
 
 
-def _facts(pulls: PullList, refs: RefFacts, requests: list[Request]) -> RepositoryFacts:
+def _facts(pulls: PullList, ref_facts: RefFacts, requests: list[EnvironmentRequest]) -> RepositoryFacts:
     return RepositoryFacts(
         id=pulls.repository.id,
         full_name=pulls.repository.full_name,
         complete=pulls.complete,
         reason=pulls.reason,
-        requests={candidate.pull.key: candidate for candidate in requests},
-        open=frozenset(pull.key for pull in pulls.open) | refs.matching,
-        refs_complete=refs.complete,
-        refs_reason=refs.reason,
-        watched_refs=refs.watched_refs,
+        requests={candidate.key: candidate for candidate in requests},
+        open=frozenset(pull.key for pull in pulls.open) | ref_facts.matching,
+        refs_complete=ref_facts.complete,
+        refs_reason=ref_facts.reason,
+        watched_refs=ref_facts.watched_refs,
     )

@@ -18,9 +18,10 @@ from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe, ref
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.secret_store import SecretStore
-from orchestrator.core.model.world import PullRequest, Recipe, RecipeError, WatchedRefs
+from orchestrator.core.model.world import Recipe, RecipeError, WatchedRefs
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.clock import Clock
 from programs.kit.caches import BoundedCache
 from stacks import names

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from orchestrator.core.model.world import PullRequest, PullState, RecipeError, WatchedRefs
+from orchestrator.core.model.world import RecipeError, WatchedRefs
 from orchestrator.core.util import natural_sort
 from orchestrator.forges.port import Forge, ForgeError, Repository
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.runtime.observation.recipe_reader import RecipeReader
 from stacks import keys
 from stacks.model import Key, RefKind
@@ -62,9 +63,8 @@ def read(
 
 
 def _as_pull_request(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
-    """People who push a branch or tag to the repository itself have write access."""
     key = keys.ref(repository.id, kind, name)
     return PullRequest(
         key, PullState.OPEN, f"{repository.full_name}@{name}", frozenset(), "", commit, name,
-        repository.default_branch, "", author_trusted=True,
+        repository.default_branch, "",
     )  # fmt: skip

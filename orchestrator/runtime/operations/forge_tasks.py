@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from orchestrator.core.model.image_lookup import ImageResult
-from orchestrator.core.model.world import PullRequest, PullState
+from orchestrator.core.model.world import Confirmation
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.plan_actions import Find
 from orchestrator.forges.port import (
@@ -22,16 +22,15 @@ from orchestrator.forges.port import (
     ForgeError,
     ForgeNotFound,
     ForgeRefused,
-    ForgeUnavailable,
     Repository,
     expired_mark,
 )
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.commits import FirstSeenCommits
-from orchestrator.runtime.facts.confirmed_pulls import ConfirmedPulls
+from orchestrator.runtime.facts.confirmations import Confirmations
 from orchestrator.runtime.facts.image_lookups import ImageLookups
 from orchestrator.runtime.operations.journal import Journal
-from stacks import keys
+from orchestrator.sources import pull_requests, refs
 from stacks.model import RefKind
 
 MAX_CONCURRENT_FINDS = 8
@@ -50,7 +49,7 @@ class ForgeTaskDependencies:
     wake: Callable[[], None]
     refresh: Callable[[], None]
     is_leader: Callable[[], bool]
-    confirmed: ConfirmedPulls
+    confirmed: Confirmations
     image_lookups: ImageLookups
     first_seen: FirstSeenCommits
 
@@ -66,12 +65,12 @@ class ForgeTasks:
         if repository is None:
             return False
         try:
-            pull = await asyncio.to_thread(self._look_up, action, repository)
+            confirmation = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
             where = self._dependencies.forge.words.reference(repository.full_name, action.key, action.ref_name)
             self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
             return False
-        self._dependencies.confirmed.record(pull, self._dependencies.clock())
+        self._dependencies.confirmed.record(confirmation, self._dependencies.clock())
         self._dependencies.wake()
         return True
 
@@ -102,19 +101,12 @@ class ForgeTasks:
         self._dependencies.refresh()
         return True
 
-    def _look_up(self, action: plan_actions.Confirm, repository: Repository) -> PullRequest:
-        """Blocking. Lists every branch or tag that starts with the name: a stack's tag may keep only its start."""
-        key = action.key
+    def _look_up(self, action: plan_actions.Confirm, repository: Repository) -> Confirmation:
+        """Blocking."""
+        forge, key = self._dependencies.forge, action.key
         if key.kind is RefKind.PULL:
-            return self._dependencies.forge.pull(repository, key.number)
-        refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
-        found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
-        if not found and not refs.complete:
-            raise ForgeUnavailable(
-                f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"
-            )
-        state = PullState.OPEN if found else PullState.GONE
-        return PullRequest(key, state, "", frozenset(), "", refs.commits.get(found, ""), found, "", "")
+            return pull_requests.confirm(forge, repository, key)
+        return refs.confirm(forge, repository, key, action.ref_name)
 
     def _write_commit_mark(self, action: CommitMarkAction, repository: Repository) -> None:
         """Blocking."""
