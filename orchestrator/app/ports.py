@@ -17,10 +17,10 @@ from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener
 from orchestrator.runtime.observation.health_monitor import Probe, SleepFunction
-from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.runtime.ports import ManagedGateway, Memory, Traffic
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
+from orchestrator.sources.recipe_reader import ServerRules
 from programs.registry import Target
 from programs.spec import EnvironmentSpec
 from stacks.backends.port import Inventory

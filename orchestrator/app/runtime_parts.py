@@ -15,13 +15,13 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.observation.image_finder import ImageFinder
 from orchestrator.runtime.observation.observer import Observer, ObserverSources
-from orchestrator.runtime.observation.recipe_reader import RecipeReader
 from orchestrator.runtime.operations.executor import PlanExecutor, PlanExecutorDependencies
 from orchestrator.runtime.operations.forge_tasks import ForgeTaskDependencies, ForgeTasks
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.runtime.terms import TermDependencies, TermListener, Terms
+from orchestrator.sources.recipe_reader import RecipeReader
 from programs.registry import DetectsDrift
 from stacks.model import Operation
 

@@ -23,8 +23,8 @@ from orchestrator.forges.github.github_forge import AppKey, GitHubForge, GitHubO
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.port import CheckReport, Conclusion, Repository
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
-from orchestrator.runtime.observation.recipe_reader import RecipeReader, ServerRules
 from orchestrator.service import command_listener as chat
+from orchestrator.sources.recipe_reader import RecipeReader, ServerRules
 from tests.bench.rows import Figure, Row
 from tests.bench.sizes import Size
 from tests.bench.systems import temporary_folder

@@ -21,7 +21,7 @@ from orchestrator.core.model.world import EnvironmentRequest, Recipe
 from orchestrator.demo import demo_world
 from orchestrator.forges.fake import FakeForge
 from orchestrator.runtime.observation.forge_reader import ForgeReader
-from orchestrator.runtime.observation.recipe_reader import RecipeReader
+from orchestrator.sources.recipe_reader import RecipeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
 from stacks import keys, names

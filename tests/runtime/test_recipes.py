@@ -14,7 +14,7 @@ from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
 from orchestrator.forges.pull_requests import PullRequest
-from orchestrator.runtime.observation.recipe_reader import (
+from orchestrator.sources.recipe_reader import (
     DEFAULT_SIZES,
     CacheSizes,
     RecipeReader,

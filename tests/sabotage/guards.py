@@ -73,7 +73,8 @@ MODELLED = (
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(DESIRED, "wording.pull_not_found(environment.title), guarded=True)", "wording.pull_not_found(environment.title))"),),
+        (Patch(DESIRED, "Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)\n    if not repository.complete:",
+               "Unwanted(confirmed.reason)\n    if not repository.complete:"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(

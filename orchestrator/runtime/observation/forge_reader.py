@@ -31,12 +31,12 @@ from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime import clock
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.observation import ref_reader
-from orchestrator.runtime.observation.answer_cache import AnswerCache
-from orchestrator.runtime.observation.recipe_reader import CONFIG_FILE, MISSING_FILE, RecipeReader
 from orchestrator.runtime.observation.ref_reader import RefFacts
 from orchestrator.runtime.wakeups import UNLIMITED, RefreshScope
 from orchestrator.sources import pull_requests, refs
+from orchestrator.sources.answer_cache import AnswerCache
 from orchestrator.sources.pull_requests import PullRequestFacts
+from orchestrator.sources.recipe_reader import CONFIG_FILE, MISSING_FILE, RecipeReader
 from stacks import keys as stack_keys
 from stacks.model import Key, RefKind
 

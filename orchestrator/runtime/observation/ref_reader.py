@@ -13,7 +13,7 @@ from orchestrator.core.model.world import RecipeError, WatchedRefs
 from orchestrator.core.util import natural_sort
 from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.forges.pull_requests import PullRequest, PullState
-from orchestrator.runtime.observation.recipe_reader import RecipeReader
+from orchestrator.sources.recipe_reader import RecipeReader
 from stacks import keys
 from stacks.model import Key, RefKind
 

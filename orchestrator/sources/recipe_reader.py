@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from orchestrator.config.eph_yaml import unsupported
@@ -22,7 +22,6 @@ from orchestrator.core.model.world import Recipe, RecipeError, WatchedRefs
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
 from orchestrator.forges.pull_requests import PullRequest
-from orchestrator.runtime.clock import Clock
 from programs.kit.caches import BoundedCache
 from stacks import names
 
@@ -98,7 +97,9 @@ DEFAULT_SIZES = CacheSizes()
 class RecipeReader:
     """Thread-safe, except that calls for one pull request must not overlap."""
 
-    def __init__(self, forge: Forge, rules: ServerRules, clock: Clock, sizes: CacheSizes = DEFAULT_SIZES) -> None:
+    def __init__(
+        self, forge: Forge, rules: ServerRules, clock: Callable[[], datetime], sizes: CacheSizes = DEFAULT_SIZES
+    ) -> None:
         self._forge = forge
         self._rules = rules
         self._clock = clock

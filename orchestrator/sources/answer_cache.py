@@ -6,12 +6,11 @@ passed. A new commit is always checked again, so revoked access takes effect wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
 from orchestrator.core.model.world import CheckState
 from orchestrator.forges.pull_requests import PullRequest
-from orchestrator.runtime.clock import Clock
 from programs.kit.caches import ExpiringCache
 
 MAX_ENTRIES = 20_000
@@ -24,7 +23,7 @@ CommitKey = tuple[int, str]
 class AnswerCache:
     """Thread-safe, except that calls for one pull request must not overlap."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self._trusted: ExpiringCache[tuple[int, str, str], bool] = ExpiringCache(MAX_ENTRIES, TRUST_TTL, clock)
         self._passed: ExpiringCache[CommitKey, Mapping[str, CheckState]] = ExpiringCache(MAX_ENTRIES, PASSED_TTL, clock)
         self.watched_commits: set[CommitKey] = set()
