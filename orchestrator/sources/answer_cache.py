@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.core.model.world import CheckState
-from orchestrator.forges.pull_requests import PullRequest
 from programs.kit.caches import ExpiringCache
 
 MAX_ENTRIES = 20_000
@@ -29,11 +28,11 @@ class AnswerCache:
         self.watched_commits: set[CommitKey] = set()
         """Commits whose checks count."""
 
-    def is_trusted(self, pull: PullRequest) -> bool:
-        return bool(self._trusted.get((pull.key.repository, pull.author, pull.head_sha)))
+    def is_trusted(self, repository: int, author: str, commit: str) -> bool:
+        return bool(self._trusted.get((repository, author, commit)))
 
-    def trust(self, pull: PullRequest) -> None:
-        self._trusted.put((pull.key.repository, pull.author, pull.head_sha), True)
+    def trust(self, repository: int, author: str, commit: str) -> None:
+        self._trusted.put((repository, author, commit), True)
 
     def passed_checks(self, commit: CommitKey) -> Mapping[str, CheckState] | None:
         return self._passed.get(commit)

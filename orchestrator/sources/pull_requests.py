@@ -1,9 +1,10 @@
-"""Open pull requests with a trigger label, as requests for environments."""
+"""Open pull requests with a trigger label."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from orchestrator.core import wording
 from orchestrator.core.model.world import (
@@ -15,10 +16,16 @@ from orchestrator.core.model.world import (
     RecipeError,
     Trust,
 )
-from orchestrator.core.util import formatting
-from orchestrator.forges.port import Forge, Repository
+from orchestrator.core.util import formatting, globs
+from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.forges.pull_requests import PullRequest, PullState
-from stacks.model import Key
+from orchestrator.sources.commit_facts import CommitFacts
+from orchestrator.sources.port import Candidate, ExistingStacks, Listing
+from orchestrator.sources.recipe_reader import RecipeQuery, RecipeReader
+from programs.kit.caches import BoundedCache
+from stacks.model import Key, RefKind
+
+PATH_MATCHES_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +37,85 @@ class PullRequestFacts:
     checks: Mapping[str, CheckState] = field(default_factory=dict)
 
 
-def confirm(forge: Forge, repository: Repository, key: Key) -> Confirmation:
-    """Blocking. Asks for exactly this pull request; raises ForgeError if there is no answer."""
-    return to_confirmation(repository.full_name, forge.pull(repository, key.number))
+class PullRequests:
+    """``guarded_targets`` only run commits by people with write access, so access is checked for them."""
+
+    kinds = frozenset({RefKind.PULL})
+
+    def __init__(
+        self, forge: Forge, recipes: RecipeReader, commits: CommitFacts, guarded_targets: frozenset[str]
+    ) -> None:
+        self._forge = forge
+        self._recipes = recipes
+        self._commits = commits
+        self._guarded_targets = guarded_targets
+        self._path_matches: BoundedCache[tuple[object, ...], bool] = BoundedCache(PATH_MATCHES_KEPT)
+
+    def list_open(self, repository: Repository, existing: ExistingStacks) -> Listing:
+        """If this list is incomplete, the repository's other lists aren't trusted either."""
+        pulls = self._forge.pulls(repository)
+        return Listing(
+            open=frozenset(pull.key for pull in pulls.open),
+            candidates=tuple(self._candidate(repository, pull, existing) for pull in pulls.open if pull.labels),
+            unrequested={pull.key: unrequested(repository.full_name, pull) for pull in pulls.open},
+            complete=pulls.complete,
+            reason=pulls.reason,
+            covers_repository=True,
+        )
+
+    def confirm(self, repository: Repository, key: Key, ref_name: str) -> Confirmation:  # noqa: ARG002 - the port's
+        """A state that the Git host reports for one pull request counts even without a complete list."""
+        return to_confirmation(repository.full_name, self._forge.pull(repository, key.number))
+
+    def _candidate(self, repository: Repository, pull: PullRequest, existing: ExistingStacks) -> Candidate:
+        name = existing[pull.key].name if pull.key in existing else ""
+        read, unreadable = (
+            partial(self._request, repository, pull, name),
+            partial(to_request, repository.full_name, pull),
+        )
+        return Candidate(pull.key, pull.head_sha, read, unreadable, prefetch=True)
+
+    def _request(self, repository: Repository, pull: PullRequest, existing_name: str) -> EnvironmentRequest | None:
+        recipe = self._recipes.recipe_for(repository, recipe_query(pull), existing_name)
+        labelled = bool(recipe.labels & pull.labels)
+        if not isinstance(recipe, Recipe):
+            # An invalid file can't say which labels it means: what exists stays, as long as it has any label.
+            if not (existing_name or labelled):
+                return None
+            return self._commits.with_marks(repository, to_request(repository.full_name, pull, recipe))
+        if not labelled:
+            return None
+        facts = PullRequestFacts(
+            self._is_trusted(repository, pull, recipe),
+            self._matches_paths(repository, pull, recipe.paths),
+            self._commits.checks(repository, pull.head_sha, recipe.wait_for_checks),
+        )
+        return self._commits.with_marks(repository, to_request(repository.full_name, pull, recipe, facts))
+
+    def _is_trusted(self, repository: Repository, pull: PullRequest, recipe: Recipe) -> bool | None:
+        """None: unknown, or it doesn't matter."""
+        if recipe.spec.target not in self._guarded_targets or pull.from_fork:
+            return None
+        return self._commits.is_trusted(repository, pull.author, pull.head_sha)
+
+    def _matches_paths(self, repository: Repository, pull: PullRequest, paths: tuple[str, ...]) -> bool | None:
+        """Read once per commit and base. If there are more files than can be read, the paths count as matching."""
+        if not paths:
+            return True
+        question = (pull.key, pull.head_sha, pull.base_ref, paths)
+        known = self._path_matches.get(question)
+        if known is None:
+            try:
+                changes = self._forge.changed_files(repository, pull.key.number)
+            except ForgeError:
+                return None
+            known = not changes.complete or any(globs.any_matches(paths, path) for path in sorted(changes.paths))
+            self._path_matches.put(question, known)
+        return known
+
+
+def recipe_query(pull: PullRequest) -> RecipeQuery:
+    return RecipeQuery(pull.key, pull.head_sha, pull.head_ref, pull.base_ref, pull.labels, pull.from_fork)
 
 
 def to_confirmation(repository_name: str, pull: PullRequest) -> Confirmation:
@@ -44,6 +127,10 @@ def to_confirmation(repository_name: str, pull: PullRequest) -> Confirmation:
             return Confirmation(pull.key, Existence.GONE, wording.pull_not_found(title))
         case _:
             return Confirmation(pull.key, Existence.ENDED, wording.in_state(title, pull.state))
+
+
+def unrequested(repository_name: str, pull: PullRequest) -> str:
+    return wording.no_trigger_label(formatting.reference(repository_name, pull.key, ""))
 
 
 def to_request(

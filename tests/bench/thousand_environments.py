@@ -21,6 +21,8 @@ from orchestrator.core.model.world import EnvironmentRequest, Recipe
 from orchestrator.demo import demo_world
 from orchestrator.forges.fake import FakeForge
 from orchestrator.runtime.observation.forge_reader import ForgeReader
+from orchestrator.sources.commit_facts import CommitFacts
+from orchestrator.sources.factory import SourceContext, create_sources
 from orchestrator.sources.recipe_reader import RecipeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
@@ -74,7 +76,8 @@ async def populate(system: System, worker: WorkerSettings, upstream: str) -> Non
     environment's host leads to."""
     forge = system.ports.forge
     recipes = RecipeReader(forge, system.options.rules, system.ports.clock)
-    facts = (await ForgeReader(forge, recipes, frozenset()).read({})).facts
+    context = SourceContext(forge, recipes, CommitFacts(forge, system.ports.clock))
+    facts = (await ForgeReader(forge, create_sources(context), context.commits).read({})).facts
     [repository] = facts.values()
     model = await _create_template(worker, repository.requests)
     texts = _stack_files(file_backend(worker), model.ref)

@@ -42,7 +42,7 @@ ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/co
 
 NO_CONFIRM = Patch(
     DESIRED,
-    "        return Unchanged(Confirm(environment.ref, environment.key, wording.pull_not_listed(environment.title)))",
+    "        return Unchanged(_confirm(environment))",
     '        return Unwanted("it is not in the list")',
 )
 NO_REPORT_MEMORY = (  # at the start of the process and of each term

@@ -18,6 +18,7 @@ from orchestrator.core.model.joins import ExistingOnly, WantedAndExisting, Wante
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import (
     CheckState,
+    Confirmation,
     EnvironmentRequest,
     Existence,
     IntentKind,
@@ -39,7 +40,6 @@ from orchestrator.core.planning.plan_actions import (
 )
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import globs
-from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,40 +120,33 @@ def _not_served(environment: EnvironmentFacts) -> Hold:
 
 
 def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
-    """A stack whose pull request isn't among the labelled ones."""
-    if environment.key.kind is not RefKind.PULL:
-        return _absent_ref(environment, repository)
-    confirmed = repository.confirmed.get(environment.key)
-    if environment.key in repository.open:
-        if repository.complete:  # open, completely read, and without our label
-            return Unwanted(wording.no_trigger_label(environment.title))
+    """A stack that nothing requests: its pull request, branch or tag isn't in the list, or explicitly asks for none."""
+    key, complete = environment.key, repository.is_complete_for(environment.key)
+    confirmed = repository.confirmed.get(key)
+    if key in repository.unrequested:
+        if complete:  # open, completely read, and without our label
+            return Unwanted(repository.unrequested[key])
         return Unchanged(_incomplete(environment, repository))
-    if confirmed is not None and confirmed.existence is not Existence.PRESENT:  # stated for exactly this pull request
+    if confirmed is not None and _counts_as_absent(confirmed, complete):  # stated for exactly this one
         return Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)
-    if not repository.complete:  # absence from an incomplete list proves nothing
+    if not complete:  # absence from an incomplete list proves nothing
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a complete list: ask for exactly this one
-        return Unchanged(Confirm(environment.ref, environment.key, wording.pull_not_listed(environment.title)))
-    return Unchanged(Hold(environment.ref, wording.pull_open_but_not_listed(environment.title)))
+        return Unchanged(_confirm(environment))
+    return Unchanged(Hold(environment.ref, wording.present_but_not_listed(key.kind, environment.title)))
 
 
-def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
-    """A stack whose branch or tag isn't among the watched ones: it is gone, or no trigger matches it any more."""
-    kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key)
-    if not repository.is_complete_for(environment.key):
-        return Unchanged(_incomplete(environment, repository))
-    if confirmed is None:
-        reason = wording.ref_not_matched(kind, environment.title)
-        return Unchanged(Confirm(environment.ref, environment.key, reason, environment.ref_name))
-    if confirmed.existence is not Existence.PRESENT:
-        return Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)
-    if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.ref):
-        return Unwanted(wording.ref_no_longer_matched(kind, confirmed.ref))
-    return Unchanged(Hold(environment.ref, wording.ref_exists_but_not_listed(environment.title)))
+def _counts_as_absent(confirmed: Confirmation, complete: bool) -> bool:
+    return confirmed.existence is not Existence.PRESENT and (complete or not confirmed.needs_complete_list)
+
+
+def _confirm(environment: EnvironmentFacts) -> Confirm:
+    reason = wording.not_listed(environment.key.kind, environment.title)
+    return Confirm(environment.ref, environment.key, reason, environment.ref_name)
 
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
-    problem = repository.reason or repository.refs_reason
+    problem = repository.reason or repository.incomplete_kinds.get(environment.key.kind, "")
     return Hold(environment.ref, wording.incomplete_repository(repository.full_name, problem))
 
 

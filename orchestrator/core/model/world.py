@@ -119,7 +119,7 @@ class EnvironmentRequest:
 class Existence(StrEnum):
     PRESENT = "present"
     ENDED = "ended"
-    """The Git host states that it is closed or merged."""
+    """Stated explicitly: it is closed or merged, or no trigger selects it any more."""
     GONE = "gone"
     """The repository, with the same id, has no such thing: weaker, because a wrong id or a bug could say this."""
 
@@ -128,37 +128,24 @@ class Existence(StrEnum):
 class Confirmation:
     """What the Git host answered when it was asked for one pull request, branch or tag.
 
-    ``reason`` is the sentence for people if it isn't ``PRESENT``. ``ref`` is the full name of a branch or tag.
+    ``reason`` is the sentence for people if it isn't ``PRESENT``. ``needs_complete_list``: it counts only together with
+    a complete list that doesn't contain the key either.
     """
 
     key: Key
     existence: Existence
     reason: str = ""
-    ref: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedRefs:
-    """Globs of branches and tags that get environments, and the comment lines that work like ``/eph up``.
-
-    They come from the default branch's eph.yaml.
-    """
-
-    branches: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
-
-    def patterns_for(self, kind: RefKind) -> tuple[str, ...]:
-        return {RefKind.BRANCH: self.branches, RefKind.TAG: self.tags}.get(kind, ())
+    needs_complete_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryFacts:
     """One repository as last read. If it isn't ``complete``, ``reason`` says why, and absence proves nothing.
 
-    ``refs_complete`` and ``refs_reason`` say the same about its branches and tags. ``requests`` are the open pull
-    requests with a trigger label, and the watched branches and tags. ``open`` are the keys of everything that is open.
-    ``confirmed`` are the answers about single ones that were queried.
+    ``incomplete_kinds`` says the same about single kinds, such as branches. ``open`` are the keys of everything that is
+    open, ``requests`` those of it that request an environment. ``unrequested`` is what is open and explicitly requests
+    none, with the reason. ``confirmed`` are the answers about single ones that were queried. ``phrases`` are comment
+    lines that work like ``/eph up``.
     """
 
     id: int
@@ -167,14 +154,14 @@ class RepositoryFacts:
     reason: str = ""
     requests: Mapping[Key, EnvironmentRequest] = field(default_factory=dict)
     open: frozenset[Key] = frozenset()
+    unrequested: Mapping[Key, str] = field(default_factory=dict)
     confirmed: Mapping[Key, Confirmation] = field(default_factory=dict)
-    refs_complete: bool = True
-    refs_reason: str = ""
-    watched_refs: WatchedRefs = WatchedRefs()
+    incomplete_kinds: Mapping[RefKind, str] = field(default_factory=dict)
+    phrases: tuple[str, ...] = ()
 
     def is_complete_for(self, key: Key) -> bool:
         """Whether the absence of that pull request, branch or tag proves that it is gone."""
-        return self.complete and (self.refs_complete or key.kind is RefKind.PULL)
+        return self.complete and key.kind not in self.incomplete_kinds
 
 
 @dataclass(frozen=True, slots=True)

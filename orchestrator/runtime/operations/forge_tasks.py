@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from orchestrator.core.model.image_lookup import ImageResult
-from orchestrator.core.model.world import Confirmation
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.plan_actions import Find
 from orchestrator.forges.port import (
@@ -30,8 +29,7 @@ from orchestrator.runtime.facts.commits import FirstSeenCommits
 from orchestrator.runtime.facts.confirmations import Confirmations
 from orchestrator.runtime.facts.image_lookups import ImageLookups
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.sources import pull_requests, refs
-from stacks.model import RefKind
+from orchestrator.sources.port import Source, by_kind
 
 MAX_CONCURRENT_FINDS = 8
 
@@ -43,6 +41,7 @@ class ForgeTaskDependencies:
     """``find_images`` blocks. ``refresh`` makes the loop read the Git host again, ``wake`` starts a cycle."""
 
     forge: Forge
+    sources: Sequence[Source]
     find_images: Callable[[Find, Repository], Sequence[ImageResult]]
     journal: Journal
     clock: Clock
@@ -57,15 +56,17 @@ class ForgeTaskDependencies:
 class ForgeTasks:
     def __init__(self, dependencies: ForgeTaskDependencies) -> None:
         self._dependencies = dependencies
+        self._sources = by_kind(dependencies.sources)
         self._find_slots = asyncio.Semaphore(MAX_CONCURRENT_FINDS)
 
     async def confirm(self, action: plan_actions.Confirm, repositories: Mapping[int, Repository]) -> bool:
         """A query that fails confirms nothing: the stack stays, and the query is repeated."""
         repository = repositories.get(action.key.repository)
-        if repository is None:
+        source = self._sources.get(action.key.kind)
+        if repository is None or source is None:
             return False
         try:
-            confirmation = await asyncio.to_thread(self._look_up, action, repository)
+            confirmation = await asyncio.to_thread(source.confirm, repository, action.key, action.ref_name)
         except ForgeError as error:
             where = self._dependencies.forge.words.reference(repository.full_name, action.key, action.ref_name)
             self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
@@ -100,13 +101,6 @@ class ForgeTasks:
             self._dependencies.first_seen.reset(action.key)  # The TTL starts again.
         self._dependencies.refresh()
         return True
-
-    def _look_up(self, action: plan_actions.Confirm, repository: Repository) -> Confirmation:
-        """Blocking."""
-        forge, key = self._dependencies.forge, action.key
-        if key.kind is RefKind.PULL:
-            return pull_requests.confirm(forge, repository, key)
-        return refs.confirm(forge, repository, key, action.ref_name)
 
     def _write_commit_mark(self, action: CommitMarkAction, repository: Repository) -> None:
         """Blocking."""

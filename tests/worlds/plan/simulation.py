@@ -27,7 +27,7 @@ from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.suites.suite_results import SuiteRun, SuiteRuns
 from orchestrator.core.views import environment_views
 from orchestrator.forges.pull_requests import PullState
-from orchestrator.sources.pull_requests import to_confirmation
+from orchestrator.sources.pull_requests import to_confirmation, unrequested
 from stacks import keys, names
 from stacks.model import (
     BuildInfo,
@@ -205,6 +205,7 @@ class Simulation:
             "502 on page 2" if half else "",
             {key: self._request(key) for key in labelled},
             frozenset(open_),
+            {key: unrequested(self.names[repository], self.pulls[key].on_host) for key in open_},
             {key: self._confirmed_pull(key, state) for key, state in confirmed.items() if key not in open_},
         )
 
