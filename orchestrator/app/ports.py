@@ -20,8 +20,7 @@ from orchestrator.runtime.observation.health_monitor import Probe, SleepFunction
 from orchestrator.runtime.ports import ManagedGateway, Memory, Traffic
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
-from orchestrator.sources.factory import SourceContext, create_sources
-from orchestrator.sources.port import Source
+from orchestrator.sources.factory import SourcesFactory, create_sources
 from orchestrator.sources.recipe_reader import ServerRules
 from programs.registry import Target
 from programs.spec import EnvironmentSpec
@@ -49,7 +48,7 @@ class Ports:
     traffic: Traffic
     memory: Memory
     clock: Clock
-    sources: Callable[[SourceContext], Sequence[Source]] = create_sources
+    sources: SourcesFactory = create_sources
     """What requests environments."""
     create_folders: Callable[[], None] = lambda: None
     """Called before everything else. Blocks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.forges.port import Forge
@@ -24,6 +25,9 @@ class SourceContext:
     commits: CommitFacts
     guarded_targets: frozenset[str] = frozenset()
     max_refs: int = MAX_REFS
+
+
+SourcesFactory = Callable[[SourceContext], Sequence[Source]]
 
 
 def create_sources(context: SourceContext) -> tuple[Source, ...]:

@@ -37,7 +37,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class SourceListing:
     """What is open in one repository: all keys, and the candidates among them.
 
     ``unrequested`` says for what is open why it has no request, unless it turns out to have one. What isn't in
@@ -63,7 +63,7 @@ class Source(Protocol):
     def kinds(self) -> frozenset[RefKind]:
         """The kinds of its keys."""
 
-    def list_open(self, repository: Repository, existing: ExistingStacks) -> Listing:
+    def list_open(self, repository: Repository, existing: ExistingStacks) -> SourceListing:
         """Everything open. After a partial failure it returns what was read, not ``complete``; if nothing could be
         read, it raises ForgeError or returns an empty listing that isn't ``complete``."""
 

@@ -20,7 +20,7 @@ from orchestrator.core.util import formatting, globs
 from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.sources.commit_facts import CommitFacts
-from orchestrator.sources.port import Candidate, ExistingStacks, Listing
+from orchestrator.sources.port import Candidate, ExistingStacks, SourceListing
 from orchestrator.sources.recipe_reader import RecipeQuery, RecipeReader
 from programs.kit.caches import BoundedCache
 from stacks.model import Key, RefKind
@@ -51,10 +51,10 @@ class PullRequests:
         self._guarded_targets = guarded_targets
         self._path_matches: BoundedCache[tuple[object, ...], bool] = BoundedCache(PATH_MATCHES_KEPT)
 
-    def list_open(self, repository: Repository, existing: ExistingStacks) -> Listing:
+    def list_open(self, repository: Repository, existing: ExistingStacks) -> SourceListing:
         """If this list is incomplete, the repository's other lists aren't trusted either."""
         pulls = self._forge.pulls(repository)
-        return Listing(
+        return SourceListing(
             open=frozenset(pull.key for pull in pulls.open),
             candidates=tuple(self._candidate(repository, pull, existing) for pull in pulls.open if pull.labels),
             unrequested={pull.key: unrequested(repository.full_name, pull) for pull in pulls.open},

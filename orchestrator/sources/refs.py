@@ -24,7 +24,7 @@ from orchestrator.core.model.world import (
 from orchestrator.core.util import formatting, globs, natural_sort
 from orchestrator.forges.port import Forge, ForgeError, ForgeUnavailable, Repository
 from orchestrator.sources.commit_facts import CommitFacts
-from orchestrator.sources.port import Candidate, ExistingStacks, Listing
+from orchestrator.sources.port import Candidate, ExistingStacks, SourceListing
 from orchestrator.sources.recipe_reader import MISSING_FILE, RecipeQuery, RecipeReader
 from stacks import keys
 from stacks.model import Key, RefKind
@@ -52,16 +52,16 @@ class Refs:
         self._commits = commits
         self._max_refs = max_refs
 
-    def list_open(self, repository: Repository, existing: ExistingStacks) -> Listing:
+    def list_open(self, repository: Repository, existing: ExistingStacks) -> SourceListing:
         watched = self._recipes.watched_refs(repository)
         if isinstance(watched, RecipeError):
             why = "; ".join(watched.problems)
             problem = f"eph.yaml of {repository.default_branch} could not be read: {why}"
-            return Listing(complete=False, reason=problem)
+            return SourceListing(complete=False, reason=problem)
         found, problem = self._matching(repository, watched)
         selected = sorted(found.values(), key=lambda ref: ref.key not in existing)[: self._max_refs]
         skipped = len(selected) < len(found)
-        return Listing(
+        return SourceListing(
             open=frozenset(found),
             candidates=tuple(self._candidate(repository, ref, existing) for ref in selected),
             complete=not problem,

@@ -18,7 +18,7 @@ from orchestrator.core.model.world import EnvironmentRequest, RecipeError, Repos
 from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.runtime.wakeups import UNLIMITED, RefreshScope
 from orchestrator.sources.commit_facts import CommitFacts
-from orchestrator.sources.port import Candidate, ExistingStacks, Listing, Source, by_kind
+from orchestrator.sources.port import Candidate, ExistingStacks, Source, SourceListing, by_kind
 from stacks import keys
 from stacks.model import Key, RefKind
 
@@ -42,7 +42,7 @@ class _Listed:
     """What the sources listed in one repository."""
 
     repository: Repository
-    listings: tuple[tuple[Source, Listing], ...]
+    listings: tuple[tuple[Source, SourceListing], ...]
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -57,7 +57,7 @@ class ForgeReader:
         self._sources = tuple(sources)
         self._commits = commits
         covered = by_kind(sources)
-        self._uncovered = {kind: f"this server reads no {kind}" for kind in RefKind if kind not in covered}
+        self._uncovered = {kind: "this server has no source for them" for kind in RefKind if kind not in covered}
         self._notes: dict[int, tuple[str, ...]] = {}
         self._repositories: Mapping[int, Repository] = {}
         self._last_facts: Mapping[int, RepositoryFacts] = {}
