@@ -63,7 +63,7 @@ MODELLED = (
     ),
     Guard(
         "half a list destroys nothing", "lost",
-        (Patch(DESIRED, "    if not repository.complete:  # absence from an incomplete", "    if False:  # absence from an incomplete"),),
+        (Patch(DESIRED, "    if not complete:  # absence from an incomplete", "    if False:  # absence from an incomplete"),),
         (("open", 1, 0), ("long_pass", 0, 0), ("mood", 0, 2), ("crash", 0, 4), ("pass", 0, 6)), also_disabled=(NO_CONFIRM,),
     ),
     Guard(
@@ -73,8 +73,8 @@ MODELLED = (
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(DESIRED, "Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)\n    if not repository.complete:",
-               "Unwanted(confirmed.reason)\n    if not repository.complete:"),),
+        (Patch(DESIRED, "Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)\n    if not complete:",
+               "Unwanted(confirmed.reason)\n    if not complete:"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
