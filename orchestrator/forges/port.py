@@ -62,7 +62,6 @@ class Repository:
 class PullList:
     """The open pull requests of a repository. If not ``complete``, ``reason`` says what is missing."""
 
-    repository: Repository
     open: tuple[PullRequest, ...]
     complete: bool = True
     reason: str = ""

@@ -193,7 +193,7 @@ class GitHubForge:
         if not listing.items:
             self._check_exists(repository)
         found = {pull.key.number: self._without_labels_if_archived(pull) for pull in listing.items}.values()
-        return PullList(repository, tuple(found), listing.error is None, str(listing.error or ""))
+        return PullList(tuple(found), listing.error is None, str(listing.error or ""))
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         try:
