@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from orchestrator.core.model.world import CompletedRepair, RepositoryFacts, Request
+from orchestrator.core.model.world import CompletedRepair, EnvironmentRequest, RepositoryFacts
 from stacks import names
 from stacks.model import Key, OperationResult, StackRecord, StackRef, StackSnapshot
 
@@ -23,7 +23,7 @@ class CurrentRecords:
     now: datetime
     failed_destroys: frozenset[StackRef] = frozenset()
 
-    def requests(self) -> Iterator[tuple[Request, StackRecord | None]]:
+    def requests(self) -> Iterator[tuple[EnvironmentRequest, StackRecord | None]]:
         """Each request with the stack that exists for it."""
         existing = {parsed: record for ref, record in self.stacks.stacks.items() if (parsed := names.parse(ref))}
         for facts in self.repositories.values():
