@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from orchestrator.core.model.world import CheckState, PullRequest
+from orchestrator.core.model.world import CheckState
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.forges.wording import ForgeWords
 from stacks.model import RefKind
 
@@ -61,7 +62,6 @@ class Repository:
 class PullList:
     """The open pull requests of a repository. If not ``complete``, ``reason`` says what is missing."""
 
-    repository: Repository
     open: tuple[PullRequest, ...]
     complete: bool = True
     reason: str = ""

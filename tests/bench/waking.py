@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
-from programs.kit.processes import supervisor
+from programs.kit.processes import program_files
 from programs.targets.local import settings as local_settings
 from programs.targets.local import supervised_services
 from tests.bench.rows import Figure, Row, seconds
@@ -91,8 +91,8 @@ async def wake_count(running: RunningEph, number: int) -> int:
 def _time_manual_start(raw_settings: dict[str, str]) -> float:
     """What supervisord would start, started by us in the same sandbox with the same variables."""
     on = local_settings.from_mapping(raw_settings)
-    names = [name for name in supervisor.list_programs(on) if "." in name]
-    notes = [json.loads(supervisor.note(on, name)) for name in names]
+    names = [name for name in program_files.list_programs(on) if "." in name]
+    notes = [json.loads(program_files.note(on, name)) for name in names]
     launches = [json.loads((on.launches / f"{name}.json").read_text()) for name in names]
     begun = time.monotonic()
     started = [_start_process(launch) for launch in launches]

@@ -16,7 +16,7 @@ from typing import Any
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
-from programs.kit.processes import sandbox, supervisor
+from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
 from programs.targets.local.settings import LocalSettings
@@ -59,7 +59,7 @@ def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess
     name = str(service.program)
     launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
-        supervisor.add(settings, supervisor.SupervisedProgram(name, launch, _probe_note(service)))
+        supervisor.add(settings, program_files.SupervisedProgram(name, launch, _probe_note(service)))
         _wait_until_ready(settings, service)
     except BaseException:
         stop(settings, [service.program])
@@ -74,7 +74,7 @@ def _probe_note(service: ServiceProcess) -> str:
 def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
     """After a restart, returns when the service responds, as ``start`` does."""
     try:
-        note = json.loads(supervisor.note(settings, str(program)))
+        note = json.loads(program_files.note(settings, str(program)))
         port, path, deadline = int(note["port"]), str(note["path"]), int(note["deadline"])
     except (OSError, ValueError, KeyError, TypeError):
         return  # created by an earlier version without a note; ephd's own health checks will tell
@@ -110,7 +110,7 @@ def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
 
 
 def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> TargetError:
-    tail = files.tail(supervisor.log(settings, str(service.program)), TAIL_LINES)
+    tail = files.tail(program_files.log(settings, str(service.program)), TAIL_LINES)
     return TargetError(f"service {service.program.service} {reason}", tail)
 
 
