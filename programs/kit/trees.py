@@ -7,6 +7,7 @@ long, and an interrupted removal continues where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import uuid
@@ -41,7 +42,8 @@ def _empty(folder: int, root: int) -> list[str]:
         found = list(entries)
     for entry in found:
         if not entry.is_dir(follow_symlinks=False):
-            os.unlink(entry.name, dir_fd=folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry.name, dir_fd=folder)
             continue
         os.chmod(entry.name, stat.S_IRWXU, dir_fd=folder)
         name = uuid.uuid4().hex
