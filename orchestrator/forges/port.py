@@ -297,7 +297,3 @@ def approved_mark(stack: str) -> str:
 
 def is_mark(name: str) -> bool:
     return name in MARKS or name.startswith(tuple(f"{mark}/" for mark in MARKS))
-
-
-def is_marked(decisions: Mapping[str, str], mark: str = EXPIRED) -> bool:
-    return bool(decisions.get(mark))

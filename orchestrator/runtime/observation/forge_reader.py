@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TypeVar
 
 from orchestrator.core.model.world import EnvironmentRequest, RecipeError, RepositoryFacts
@@ -47,6 +48,16 @@ class _Listed:
     @property
     def candidates(self) -> list[Candidate]:
         return [candidate for _, listing in self.listings for candidate in listing.candidates]
+
+
+class _Unchecked(Enum):
+    """Nobody knows whether a candidate without a known environment is requested. If its stack is found before the next
+    read, nothing may be concluded from the missing request."""
+
+    UNCHECKED = "unchecked"
+
+
+_UNCHECKED = _Unchecked.UNCHECKED
 
 
 class ForgeReader:
@@ -131,21 +142,21 @@ class ForgeReader:
             log.exception("%s could not be read", repository.full_name)
             return self._unreadable(repository, f"{type(error).__name__}: {error}", existing)
         self._notes[repository.id] = tuple(listing.note for _, listing in listed.listings if listing.note)
-        facts = self._facts(listed, [request for request in requests if request is not None])
+        facts = self._facts(listed, dict(zip((each.key for each in listed.candidates), requests, strict=True)))
         return facts if facts.complete and not facts.incomplete_kinds else self._merge_last(facts, existing)
 
     async def _request(
         self, repository: Repository, candidate: Candidate, existing: ExistingStacks
-    ) -> EnvironmentRequest | None:
+    ) -> EnvironmentRequest | _Unchecked | None:
         try:
             return await self._in_thread(candidate.read)
         except Exception as error:
             log.exception("%s of %s could not be checked", keys.stack_name(candidate.key), repository.full_name)
             problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
             unreadable = RecipeError((problem,), frozenset(), transient=True)
-            return candidate.unreadable(unreadable) if candidate.key in existing else None
+            return candidate.unreadable(unreadable) if candidate.key in existing else _UNCHECKED
 
-    def _facts(self, listed: _Listed, requests: Sequence[EnvironmentRequest]) -> RepositoryFacts:
+    def _facts(self, listed: _Listed, answers: Mapping[Key, EnvironmentRequest | _Unchecked | None]) -> RepositoryFacts:
         listings = [listing for _, listing in listed.listings]
         whole = next((each for each in listings if each.covers_repository and not each.complete), None)
         partial = {
@@ -159,9 +170,14 @@ class ForgeReader:
             full_name=listed.repository.full_name,
             complete=whole is None,
             reason=whole.reason if whole else "",
-            requests={request.key: request for request in requests},
+            requests={key: answer for key, answer in answers.items() if isinstance(answer, EnvironmentRequest)},
             open=frozenset(key for listing in listings for key in listing.open),
-            unrequested={key: reason for listing in listings for key, reason in listing.unrequested.items()},
+            unrequested={
+                key: reason
+                for listing in listings
+                for key, reason in listing.unrequested.items()
+                if answers.get(key) is not _UNCHECKED
+            },
             incomplete_kinds={**self._uncovered, **partial},
             phrases=tuple(phrase for listing in listings for phrase in listing.phrases),
         )
