@@ -1,4 +1,5 @@
-"""Access to protected previews: requires a token from the file that ephd created (S5).
+"""Access to protected previews: requires a token from the file that ephd created, or one derived from it for a single
+environment (S5).
 
 A program sends it with each request, in ``X-Eph-Preview-Token`` or as ``Authorization: Bearer``. A person enters it
 once per host; the browser then holds a cookie with an expiry, signed with a key derived from the token. So nothing has
@@ -22,7 +23,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import hdrs, web
 
-from orchestrator.auth.preview_tokens import parse_tokens, sign_cookie
+from orchestrator.auth.preview_tokens import host_token, parse_tokens, sign_cookie
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.proxy import headers as names
@@ -81,37 +82,44 @@ class SignInGuard:
             return web.Response(text=_ROBOTS, headers={names.ROBOTS_HEADER: names.NO_ROBOTS, hdrs.SERVER: "eph"})
         if path == SIGN_IN_PATH:
             return await self._handle_form(request, host, client_info)
-        shown = self._check_token(request)
-        if shown is TokenCheck.RIGHT or self._has_valid_cookie(request, host):
+        shown = self._check_token(request, host)
+        if shown is TokenCheck.RIGHT or self._has_valid_cookie(request, host, client_info.scheme):
             return None
         if shown is TokenCheck.WRONG and (wait := self.failures.take_try(client_info.address)):
             return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
         back = request.rel_url.raw_path_qs if request.method == "GET" else "/"
         return self._sign_in_page(request, host, back)
 
-    def is_valid(self, token_text: str) -> bool:
+    def is_valid(self, token_text: str, host: str) -> bool:
         """Compares with every token, each in constant time."""
         candidate = token_text.encode("utf-8", "surrogateescape")
-        return any(hmac.compare_digest(candidate, token) for token in self.tokens.all())
+        return any(hmac.compare_digest(candidate, token) for token in self._accepted_tokens(host))
 
-    def _check_token(self, request: web.BaseRequest) -> TokenCheck:
+    def _accepted_tokens(self, host: str) -> list[bytes]:
+        """The tokens of the file, which open every preview, and those derived from them for this environment."""
+        environment = hostnames.environment_host(host)
+        tokens = self.tokens.all()
+        return [*tokens, *(host_token(token, environment).encode() for token in tokens)]
+
+    def _check_token(self, request: web.BaseRequest, host: str) -> TokenCheck:
         candidates = [*request.headers.getall(names.TOKEN_HEADER, ()), *filter(None, [bearer_token(request)])]
         if not candidates:
             return TokenCheck.NOTHING
-        return TokenCheck.RIGHT if any(self.is_valid(token) for token in candidates) else TokenCheck.WRONG
+        return TokenCheck.RIGHT if any(self.is_valid(token, host) for token in candidates) else TokenCheck.WRONG
 
-    def _has_valid_cookie(self, request: web.BaseRequest, host: str) -> bool:
+    def _has_valid_cookie(self, request: web.BaseRequest, host: str, scheme: str) -> bool:
         """Another preview's page could open a WebSocket here with this browser's cookie; that doesn't count."""
         origin = request.headers.get(hdrs.ORIGIN)
         if origin and hdrs.UPGRADE in request.headers and not _same_environment(origin, host):
             return False
-        return any(self._is_valid_cookie(value, host) for value in names.cookies(request.headers, names.SIGN_IN_COOKIE))
+        values = names.cookies(request.headers, names.sign_in_cookie(scheme))
+        return any(self._is_valid_cookie(value, host) for value in values)
 
     def _is_valid_cookie(self, value: str, host: str) -> bool:
         match = _COOKIE.fullmatch(value)
         if match is None or not self.now() < int(match["until"]) <= self.now() + COOKIE_SECONDS + 1:
             return False
-        seals = [sign_cookie(token, host, match["until"]) for token in self.tokens.all()]
+        seals = [sign_cookie(token, host, match["until"]) for token in self._accepted_tokens(host)]
         return any(hmac.compare_digest(seal, match["seal"]) for seal in seals)
 
     async def _handle_form(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:
@@ -120,7 +128,7 @@ class SignInGuard:
         fields = await _form_fields(request)
         back = safe_path(fields.get("to", "/"))
         token = fields.get("token", "").strip()
-        if self.is_valid(token):
+        if self.is_valid(token, host):
             return self._signed_in(host, token, back, client_info)
         if wait := self.failures.take_try(client_info.address):
             return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
@@ -133,9 +141,14 @@ class SignInGuard:
         answer.headers.update(
             {hdrs.SERVER: "eph", names.ROBOTS_HEADER: names.NO_ROBOTS, "Referrer-Policy": "no-referrer"}
         )
-        secure = client_info.scheme == "https"
         answer.set_cookie(
-            names.SIGN_IN_COOKIE, value, max_age=COOKIE_SECONDS, path="/", httponly=True, samesite="Lax", secure=secure
+            names.sign_in_cookie(client_info.scheme),
+            value,
+            max_age=COOKIE_SECONDS,
+            path="/",
+            httponly=True,
+            samesite="Lax",
+            secure=client_info.scheme == "https",
         )
         return answer
 
