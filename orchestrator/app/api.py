@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from orchestrator.app.system import System
-from orchestrator.auth.identities import Role, Token
+from orchestrator.auth.identities import Role
 from orchestrator.auth.local_token import local_token
+from orchestrator.auth.sign_in.providers import open_sign_in
+from orchestrator.auth.sql_tokens import SqlTokens
+from orchestrator.auth.token_service import TokenService
+from orchestrator.auth.tokens import Token
 from orchestrator.config import server_keys
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.service.webhook_receiver import open_receiver
@@ -17,11 +21,14 @@ def create_api(settings: ServerSettings, system: System) -> App:
     ports, path = system.ports, webhook_path(settings.forge.kind)
     webhook = open_receiver(settings, path, ports.forge, ports.wakeups, system.journal, ports.clock)
     token = local_token(settings.shared_dir)
+    tokens = TokenService(SqlTokens(settings.ledger_database_url), ports.ledger.record, ports.clock)
     return create_app(
         system.service,
         ApiSettings(
             version=system.options.version,
             tokens=(Token.from_secret(token, "local", Role.ADMIN),),
+            token_service=tokens,
+            sign_in=open_sign_in(settings.auth, tokens),
             forge=settings.forge.kind,
             webhook=webhook.receive if webhook else None,
             webhook_test=webhook.test if webhook else None,

@@ -74,6 +74,6 @@ async def running(
         proxy = LeaderProxy(create_api(settings, system), system.leadership)
         exits.push_async_callback(proxy.close)
         app = proxy if system.leadership.has_replicas else proxy.app
-        api = await exits.enter_async_context(serve(app, listener))
+        api = await exits.enter_async_context(serve(app, listener, settings.previews.proxies))
         await exits.enter_async_context(system)
         yield RunningEphd(settings, system, api, worker)

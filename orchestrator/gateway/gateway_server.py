@@ -145,9 +145,7 @@ class Gateway:
         self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo
     ) -> web.StreamResponse:
         host = route.host
-        if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(
-            sign_in.bearer_token(request), host
-        ):
+        if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request), host):
             client_info = replace(client_info, bearer=True)
         counted = visit_rules.is_visit(request.method, request.path, request.headers, route.health)
         if counted:

@@ -12,7 +12,8 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from orchestrator.auth.identities import Role, Token
+from orchestrator.auth.identities import Role
+from orchestrator.auth.tokens import Token
 from orchestrator.service.fake import START, FakeEnvironmentService
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces.api.api_settings import ApiSettings

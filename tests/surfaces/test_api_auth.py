@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.auth.identities import Role, Token
+from orchestrator.auth.identities import Role
 from orchestrator.auth.local_token import local_token
+from orchestrator.auth.tokens import Token
 from orchestrator.service.fake import START, FakeEnvironmentService
 from tests.surfaces.api_server import TOKENS
 

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.settings.groups import (
+    AuthSettings,
     ForksSettings,
     IdleSettings,
     ImagesSettings,
@@ -116,6 +117,7 @@ class ServerSettingsFile(BaseSettings):
         default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
     )
     previews: PreviewsSettings = Field(default=PreviewsSettings(), description="Access to previews.")
+    auth: AuthSettings = Field(default=AuthSettings(), description="Sign-in of people, and their roles.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},
         description="Secrets for previews, each in its own table [secrets.NAME] with file or "

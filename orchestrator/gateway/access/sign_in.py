@@ -23,6 +23,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import hdrs, web
 
+from orchestrator.auth import return_paths
 from orchestrator.auth.preview_tokens import host_token, parse_tokens, sign_cookie
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
@@ -170,9 +171,9 @@ def bearer_token(request: web.BaseRequest) -> str:
 
 
 def safe_path(path: str) -> str:
-    """A path on the same site. Anything that a browser could take for another site becomes the root page."""
-    plain = path.isascii() and path.isprintable() and "\\" not in path and len(path) <= 2048
-    return path if plain and path.startswith("/") and not path.startswith(("//", SIGN_IN_PATH)) else "/"
+    """A path on the same site that isn't the form's own."""
+    found = return_paths.safe_path(path)
+    return "/" if found.startswith(SIGN_IN_PATH) else found
 
 
 async def _form_fields(request: web.BaseRequest) -> dict[str, str]:
