@@ -106,7 +106,7 @@ class TestAttacks:
         world.clock.offset = timedelta(0)
         sealed = browser.http.cookies["eph_attempt"]
         for wrong in (sealed[:-1] + ("0" if sealed[-1] != "0" else "1"), "x." + sealed.partition(".")[2], "", ".", "é"):
-            sent = {"Cookie": b"eph_attempt=" + wrong.encode()}
+            sent = {b"Cookie": b"eph_attempt=" + wrong.encode()}
             assert httpx.get(link, headers=sent, trust_env=False).status_code == 400
 
     def test_refusal_at_the_provider_is_reported(self, world: SignInWorld) -> None:

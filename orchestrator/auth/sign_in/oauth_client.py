@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]  # it has no types
+from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]  # nor here
 
 from orchestrator.auth.sign_in.attempts import Attempt
 from orchestrator.auth.sign_in.port import SignInFailed

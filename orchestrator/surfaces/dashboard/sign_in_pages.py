@@ -83,7 +83,7 @@ def _devices(routes: APIRouter, pages: DashboardPages, devices: DeviceFlow) -> N
             return pages.sign_in(request, to="/device")
         found = devices.pending(code) if code else None
         message = "There is no client with this code. It may have expired." if code and found is None else ""
-        return pages.html("device.html", request, code=code, found=found, message=message, done="")
+        return pages.html("device.html", request, user_code=code, found=found, message=message, done="")
 
     @routes.post("/device")
     async def decide(request: Request) -> Response:
@@ -92,11 +92,11 @@ def _devices(routes: APIRouter, pages: DashboardPages, devices: DeviceFlow) -> N
         found = devices.pending(form.get("code", ""))
         if found is None:
             message = "There is no client with this code. It may have expired."
-            return pages.html("device.html", request, 404, code="", found=None, message=message, done="")
+            return pages.html("device.html", request, 404, user_code="", found=None, message=message, done="")
         approve = form.get("decision") == "approve"
         devices.decide(found, caller, approve)
         done = "The client is signed in. You can close this page." if approve else "The client was refused."
-        return pages.html("device.html", request, code="", found=None, message="", done=done)
+        return pages.html("device.html", request, user_code="", found=None, message="", done=done)
 
 
 def _tokens(routes: APIRouter, pages: DashboardPages, tokens: TokenService) -> None:
