@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.app.system import System
+from orchestrator.auth import preview_grants
 from orchestrator.auth.identities import Role
 from orchestrator.auth.local_token import local_token
 from orchestrator.auth.sign_in.providers import open_sign_in
@@ -12,7 +13,7 @@ from orchestrator.auth.tokens import Token
 from orchestrator.config import server_keys
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.service.webhook_receiver import open_receiver
-from orchestrator.surfaces.api.api_settings import ApiSettings, webhook_path
+from orchestrator.surfaces.api.api_settings import ApiSettings, PreviewAccess, webhook_path
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.leader_proxy import App
 
@@ -29,6 +30,9 @@ def create_api(settings: ServerSettings, system: System) -> App:
             tokens=(Token.from_secret(token, "local", Role.ADMIN),),
             token_service=tokens,
             sign_in=open_sign_in(settings.auth, tokens),
+            previews=PreviewAccess(
+                preview_grants.preview_key(settings.keys_dir), lambda host: settings.url_template.format(host=host)
+            ),
             forge=settings.forge.kind,
             webhook=webhook.receive if webhook else None,
             webhook_test=webhook.test if webhook else None,

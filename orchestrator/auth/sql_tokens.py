@@ -86,6 +86,7 @@ def _to_row(token: Token) -> dict[str, str]:
         "expires_at": _text(token.expires_at),
         "revoked_at": _text(token.revoked_at),
         "revoked_by": token.revoked_by,
+        "groups": json.dumps(token.groups),
     }
 
 
@@ -102,6 +103,7 @@ def _from_row(row: sa.RowMapping) -> Token:
         expires_at=_time(row["expires_at"]),
         revoked_at=_time(row["revoked_at"]),
         revoked_by=row["revoked_by"],
+        groups=tuple(json.loads(row["groups"])),
     )
 
 

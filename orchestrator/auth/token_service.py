@@ -39,6 +39,7 @@ class TokenRequest:
     service: str = ""
     label: str = ""
     repositories: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,15 @@ class TokenService:
         self._record_created(issued.token, by.name)
         return issued
 
-    def start_session(self, person: str, role: Role, lifetime: timedelta = SESSION_LIFETIME) -> Token:
+    def start_session(
+        self, person: str, role: Role, lifetime: timedelta = SESSION_LIFETIME, groups: tuple[str, ...] = ()
+    ) -> Token:
         """For the browser of a person who has just signed in. The person's other tokens that may do more are revoked:
         the identity provider has reduced the role since."""
         self._revoke_above(person, role)
-        token = self._issue(person, TokenRequest(role, lifetime, label="browser"), TokenKind.SESSION, None).token
+        token = self._issue(
+            person, TokenRequest(role, lifetime, label="browser", groups=groups), TokenKind.SESSION, None
+        ).token
         self._event(EventKind.SIGN_IN_SUCCEEDED, person, f"{person} signed in as {role.name.lower()}.")
         return token
 
@@ -120,6 +125,7 @@ class TokenService:
             id=tokens.new_id(),
             label=request.label,
             repositories=request.repositories or (by.repositories if by else ()),
+            groups=request.groups,
             created_at=now,
             expires_at=min(ends, by.expires_at) if by and by.expires_at else ends,
         )

@@ -48,6 +48,8 @@ class Token:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     revoked_by: str = ""
+    groups: tuple[str, ...] = ()
+    """A session's groups at the identity provider, for lists of people who may open a preview."""
 
     @staticmethod
     def from_secret(secret: str, owner: str, role: Role) -> Token:

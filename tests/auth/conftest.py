@@ -12,11 +12,15 @@ import pytest
 from orchestrator.auth.fake import MemoryTokens
 from orchestrator.auth.sign_in.providers import open_sign_in
 from orchestrator.auth.token_service import TokenService
+from orchestrator.demo.github.demo_github import free_port
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.fake import FakeEnvironmentService, sample
+from orchestrator.surfaces.api.api_settings import PreviewAccess
 from orchestrator.surfaces.api.app import create_app
 from tests.auth.identity_provider import Browser, EmulatedProvider, emulated
 from tests.surfaces.api_server import api_settings, serve
+
+PREVIEW_KEY = b"k" * 32
 
 
 class MovableClock:
@@ -39,6 +43,7 @@ class SignInWorld:
     store: MemoryTokens
     ledger: MemoryLedger
     clock: MovableClock
+    gateway_port: int
     new_browser: Callable[[], Browser]
 
     def events(self) -> list[tuple[str, str]]:
@@ -77,8 +82,9 @@ def world(
     provider, clock, ledger, store = providers(service), MovableClock(), MemoryLedger(), MemoryTokens()
     tokens = TokenService(store, ledger.record, clock)
     desk = FakeEnvironmentService(sample(42), sample(3, repository="demo/api"))
-    people = open_sign_in(provider.settings(**auth_overrides), tokens)
-    app = create_app(desk, api_settings(token_service=tokens, sign_in=people, clock=clock))
+    people, port = open_sign_in(provider.settings(**auth_overrides), tokens), free_port()
+    previews = PreviewAccess(PREVIEW_KEY, lambda host: f"http://{host}:{port}")
+    app = create_app(desk, api_settings(token_service=tokens, sign_in=people, previews=previews, clock=clock))
     with ExitStack() as exits, serve(app, urlsplit(provider.eph_url).port or 0):
 
         def new_browser() -> Browser:
@@ -86,4 +92,4 @@ def world(
             exits.callback(browser.close)
             return browser
 
-        yield SignInWorld(provider, desk, tokens, store, ledger, clock, new_browser)
+        yield SignInWorld(provider, desk, tokens, store, ledger, clock, port, new_browser)

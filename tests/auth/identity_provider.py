@@ -20,6 +20,7 @@ from tests.contracts.emulate_host import emulate
 CLIENT_ID, CLIENT_SECRET = "eph-client", "eph-client-secret"
 ADA, GRACE, MALLORY = "ada@example.com", "grace@example.com", "mallory@example.com"
 _FORM = re.compile(r'<form class="user-form" method="post" action="([^"]*)">(.*?)</form>', re.S)
+_REFRESH = re.compile(r'<meta http-equiv="refresh" content="0; url=([^"]*)">')
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"/>')
 
 _CLIENT = """
@@ -93,12 +94,26 @@ def emulated(folder: Path, service: str) -> Iterator[EmulatedProvider]:
         yield EmulatedProvider(service, url, eph_url)
 
 
+class _Loopback(httpx.HTTPTransport):
+    """Every host is this machine, as browsers treat names under localhost; not every resolver does."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url.copy_with(host="127.0.0.1")
+        return super().handle_request(
+            httpx.Request(
+                request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
+            )
+        )
+
+
 class Browser:
     """Follows redirects and keeps cookies, like a browser; ``choose`` picks a person on the provider's page."""
 
     def __init__(self, eph_url: str) -> None:
         self.eph_url = eph_url
-        self.http = httpx.Client(follow_redirects=True, timeout=20, trust_env=False)
+        self.http = httpx.Client(
+            follow_redirects=True, timeout=20, trust_env=False, transport=_Loopback(), headers={"Accept": "text/html"}
+        )
 
     def close(self) -> None:
         self.http.close()
@@ -116,6 +131,19 @@ class Browser:
         answer = self.http.post(urljoin(str(page.url), action), data=fields, follow_redirects=False)
         assert answer.status_code in (302, 303), answer.text
         return answer.headers["location"]
+
+    def open(self, url: str, person: str = "") -> httpx.Response:
+        """Opens a page, follows its refreshes at once, and signs in as ``person`` where the provider asks."""
+        page = self.http.get(url)
+        for _ in range(10):
+            if refresh := _REFRESH.search(page.text):
+                page = self.http.get(urljoin(str(page.url), html.unescape(refresh[1])))
+            elif person and _FORM.search(page.text):
+                action, fields = _choose(page.text, person)
+                page = self.http.post(urljoin(str(page.url), action), data=fields)
+            else:
+                break
+        return page
 
     def sign_in(self, person: str, to: str = "/") -> httpx.Response:
         return self.http.get(self.callback_url(person, to))

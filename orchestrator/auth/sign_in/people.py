@@ -45,7 +45,8 @@ class PeopleSignIn:
             raise SignInFailed(
                 f"You are {person.name}, but none of your groups has a role here. Ask an Eph administrator."
             )
-        return await asyncio.to_thread(self.tokens.start_session, person.name, role, self.lifetime)
+        groups = tuple(sorted(person.groups))
+        return await asyncio.to_thread(self.tokens.start_session, person.name, role, self.lifetime, groups)
 
 
 def _check_name(person: Person) -> None:

@@ -319,6 +319,7 @@ class ServerSettingsFile(BaseSettings):
             max_command_timeout=self.limits.command,
             max_health_deadline=self.limits.health,
             sign_in_available=self.previews.sign_in != "off",
+            knows_people=self.auth.provider != "none",
             templates={name: self.target_table(name).template_names() for name in registry.installed_targets()},
             registries={name: self.target_table(name).image_registries() for name in registry.installed_targets()},
         )

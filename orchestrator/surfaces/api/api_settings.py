@@ -28,6 +28,14 @@ def _utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewAccess:
+    """``key`` is shared with the gateway. ``url`` returns the URL of a preview's host."""
+
+    key: bytes
+    url: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     """``session_key`` signs browser sessions: use the same one for all replicas and across restarts, or people have to
     sign in again. ``forge``: the Git host's adapter, whose webhooks are accepted. ``webhook`` None: webhooks are
@@ -38,6 +46,8 @@ class ApiSettings:
     tokens: tuple[Token, ...] = ()
     token_service: TokenService | None = None
     sign_in: PeopleSignIn | None = None
+    previews: PreviewAccess | None = None
+    """None: people can't sign in to previews."""
     public_reads: bool = False
     forge: str = DEFAULT_FORGE
     webhook: WebhookHandler | None = None

@@ -21,9 +21,10 @@ from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.authentication import same_origin
 from orchestrator.surfaces.api.routes import auth_routes
+from orchestrator.surfaces.dashboard import preview_sign_in
 from orchestrator.surfaces.dashboard.pages import DashboardPages
+from orchestrator.surfaces.dashboard.preview_sign_in import SIGN_IN_PATH
 
-SIGN_IN_PATH = "/auth/sign-in"
 LONGEST = 2048
 
 
@@ -31,6 +32,8 @@ def add_routes(routes: APIRouter, pages: DashboardPages, devices: DeviceFlow) ->
     settings = pages.settings
     if settings.sign_in is not None:
         _provider(routes, pages, settings.sign_in)
+        if settings.previews is not None:
+            preview_sign_in.add_routes(routes, pages, settings.previews)
     if settings.token_service is not None:
         _devices(routes, pages, devices)
         _tokens(routes, pages, settings.token_service)
@@ -69,7 +72,7 @@ def _provider(routes: APIRouter, pages: DashboardPages, people: PeopleSignIn) ->
         except TokensUnavailable as failure:
             return pages.sign_in(request, 503, str(failure))
         # A page instead of a redirect: a browser that comes from another site sends no strict cookie along one.
-        answer = pages.html("signed_in.html", request, to=attempt.to)
+        answer = pages.html("signed_in.html", request, to=attempt.to, title="Signed in")
         pages.authenticator.sign_in(request, answer, token)
         answer.delete_cookie(_attempt_cookie(request), path="/")
         return answer

@@ -397,6 +397,7 @@ class KubernetesProgram:
             "service": name,
             "commit": self.spec.source.commit,
             "sign_in": self.spec.sign_in,
+            **({"allow": list(self.spec.allow)} if self.spec.allow else {}),
             "upstream": upstream,
             "sole": self.settings.front == "eph",
             "health": self._health_path(name),

@@ -23,5 +23,6 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.String(32), nullable=False),
         sa.Column("revoked_at", sa.String(32), nullable=False),
         sa.Column("revoked_by", sa.String(256), nullable=False),
+        sa.Column("groups", sa.Text(), nullable=False),
     )
     op.create_index("tokens_by_sha256", "tokens", ["sha256"], unique=True)

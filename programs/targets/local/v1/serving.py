@@ -48,13 +48,14 @@ class ServiceProvider(Provider):
 
 class RouteProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
-    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health")
+    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health", "allow")
 
     def make(self, host: LocalSettings, props: Props) -> Props:
         upstream = f"http://127.0.0.1:{int(props['port'])}"
         owner = (props["environment"], props["service"], props["commit"])
         health = str(props.get("health") or "")
-        route = RouteRecord(props["host"], upstream, *owner, sign_in=bool(props["sign_in"]), health=health)
+        allow = tuple(props.get("allow") or ())
+        route = RouteRecord(props["host"], upstream, *owner, sign_in=bool(props["sign_in"]), health=health, allow=allow)
         routes.write(host.routes, route)
         return {}
 
