@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.app.system import System
-from orchestrator.auth import preview_grants
+from orchestrator.auth import local_token, preview_grants
 from orchestrator.auth.identities import Role
-from orchestrator.auth.local_token import local_token
 from orchestrator.auth.sign_in.providers import open_sign_in
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.auth.token_service import TokenService
@@ -21,15 +20,15 @@ from orchestrator.surfaces.leader_proxy import App
 def create_api(settings: ServerSettings, system: System) -> App:
     ports, path = system.ports, webhook_path(settings.forge.kind)
     webhook = open_receiver(settings, path, ports.forge, ports.wakeups, system.journal, ports.clock)
-    token = local_token(settings.shared_dir)
+    token = local_token.local_token(settings.shared_dir)
     tokens = TokenService(SqlTokens(settings.ledger_database_url), ports.ledger.record, ports.clock)
     return create_app(
         system.service,
         ApiSettings(
             version=system.options.version,
-            tokens=(Token.from_secret(token, "local", Role.ADMIN),),
+            tokens=(Token.from_secret(token, local_token.OWNER, Role.ADMIN),),
             token_service=tokens,
-            sign_in=open_sign_in(settings.auth, tokens),
+            sign_in=open_sign_in(settings.auth, settings.forge, tokens),
             previews=PreviewAccess(
                 preview_grants.preview_key(settings.keys_dir), lambda host: settings.url_template.format(host=host)
             ),

@@ -24,7 +24,7 @@ SERVICE_PREFIX = "service:"
 
 
 class TokenKind(StrEnum):
-    LOCAL = "local"
+    SERVER = "server"
     """The file on the server's machine."""
     SESSION = "session"
     CLI = "cli"
@@ -40,7 +40,7 @@ class Token:
     owner: str
     role: Role
     sha256: str
-    kind: TokenKind = TokenKind.LOCAL
+    kind: TokenKind = TokenKind.SERVER
     id: str = ""
     label: str = ""
     repositories: tuple[str, ...] = ()

@@ -82,7 +82,7 @@ def world(
     provider, clock, ledger, store = providers(service), MovableClock(), MemoryLedger(), MemoryTokens()
     tokens = TokenService(store, ledger.record, clock)
     desk = FakeEnvironmentService(sample(42), sample(3, repository="demo/api"))
-    people, port = open_sign_in(provider.settings(**auth_overrides), tokens), free_port()
+    people, port = open_sign_in(provider.settings(**auth_overrides), provider.forge(), tokens), free_port()
     previews = PreviewAccess(PREVIEW_KEY, lambda host: f"http://{host}:{port}")
     app = create_app(desk, api_settings(token_service=tokens, sign_in=people, previews=previews, clock=clock))
     with ExitStack() as exits, serve(app, urlsplit(provider.eph_url).port or 0):

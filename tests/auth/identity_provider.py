@@ -15,6 +15,8 @@ from pydantic import SecretStr
 
 from orchestrator.config.settings.groups import AuthSettings
 from orchestrator.demo.github.demo_github import free_port
+from orchestrator.forges import registry
+from orchestrator.forges.settings import ForgeSettings
 from tests.contracts.emulate_host import emulate
 
 CLIENT_ID, CLIENT_SECRET = "eph-client", "eph-client-secret"
@@ -72,12 +74,17 @@ class EmulatedProvider:
             "developers": ("engineers",),
         }
         if self.service == "github":
-            shared |= {"provider": "github", "issuer": self.url, "api_url": self.url}
+            shared |= {"provider": "forge"}
         else:
             shared |= {"provider": "oidc", "issuer": self._issuer()}
         if self.service == "okta":
             shared["scopes"] = ("openid", "profile", "email", "groups")
         return AuthSettings.model_validate({**shared, **more})
+
+    def forge(self) -> ForgeSettings:
+        """The Git host whose accounts it has."""
+        settings: ForgeSettings = registry.read_settings({"kind": "github", "url": self.url})
+        return settings
 
     def _issuer(self) -> str:
         found = httpx.get(

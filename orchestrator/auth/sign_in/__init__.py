@@ -1,1 +1,2 @@
-"""Sign-in at an identity provider: a port, OpenID Connect and GitHub, and the attempt that a browser carries."""
+"""Sign-in at an identity provider: a port, OpenID Connect, the Git host's accounts, and the attempt that a browser
+carries."""

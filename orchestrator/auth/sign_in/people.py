@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+from orchestrator.auth import local_token
+from orchestrator.auth.identities import ANONYMOUS
 from orchestrator.auth.roles import RolePolicy
 from orchestrator.auth.sign_in.attempts import Attempt
 from orchestrator.auth.sign_in.port import IdentityProvider, Person, SignInFailed
@@ -14,7 +16,7 @@ from orchestrator.auth.tokens import SERVICE_PREFIX, Token
 
 CALLBACK_PATH = "/auth/callback"
 MAX_NAME = 200
-RESERVED_NAMES = frozenset({"eph", "local", "anonymous"})
+RESERVED_NAMES = frozenset({"eph", local_token.OWNER, ANONYMOUS.name})
 """Actors of the audit trail that aren't people."""
 
 

@@ -23,7 +23,7 @@ class Person:
 class IdentityProvider(Protocol):
     @property
     def label(self) -> str:
-        """For the button, such as ``GitHub``."""
+        """The provider's name, for the button."""
 
     async def authorization_url(self, attempt: Attempt, redirect_uri: str) -> str:
         """Where the browser has to go. Raises SignInFailed if the provider doesn't respond."""

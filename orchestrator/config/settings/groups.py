@@ -166,18 +166,15 @@ class PreviewsSettings(SettingsTable):
 class AuthSettings(SettingsTable):
     """Sign-in with an identity provider, and roles."""
 
-    provider: Literal["none", "oidc", "github"] = Field(
+    provider: Literal["none", "oidc", "forge"] = Field(
         default="none",
-        description="none: only tokens. oidc: a provider with OpenID Connect. github: GitHub's OAuth apps.",
+        description="none: only tokens. oidc: a provider with OpenID Connect. forge: accounts of the Git host.",
     )
     url: str = Field(
         default="",
         description="The dashboard's public URL. Register this with /auth/callback at the provider.",
     )
-    issuer: str = Field(
-        default="", description="The provider's issuer URL; for github, the URL of a GitHub Enterprise Server."
-    )
-    api_url: str = Field(default="", description="The API of a GitHub Enterprise Server. Empty: that of github.com.")
+    issuer: str = Field(default="", description="With oidc, the provider's issuer URL, as in its own documents.")
     client_id: str = Field(default="", description="The ID of Eph's registration at the provider.")
     client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that registration.")
     scopes: StringList = Field(
@@ -190,7 +187,7 @@ class AuthSettings(SettingsTable):
     groups_claim: str = Field(default="groups", min_length=1, description="The claim with a person's groups.")
     viewers: StringList = Field(
         default=(),
-        description="The groups whose members are viewers; with github, organizations and teams (acme/core). "
+        description="The groups whose members are viewers; with forge, organizations and teams (acme/core). "
         "*: everyone who can sign in.",
     )
     developers: StringList = Field(default=(), description="The groups whose members are developers.")
@@ -209,7 +206,7 @@ class AuthSettings(SettingsTable):
                 raise InvalidValue(f"the provider {self.provider} needs auth.{key}", "set it", (key,))
         if not self.client_secret.get_secret_value():
             raise InvalidValue(f"the provider {self.provider} needs auth.client_secret", "set it", ("client_secret",))
-        for key in ("url", "issuer", "api_url"):
+        for key in ("url", "issuer"):
             _check_web_url(getattr(self, key), key)
         return self
 

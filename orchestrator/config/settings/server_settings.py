@@ -179,6 +179,14 @@ class ServerSettingsFile(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_accounts(self) -> Self:
+        if self.auth.provider == "forge" and forge_registry.get(self.forge.kind).accounts is None:
+            raise InvalidValue(
+                f"people can't sign in with accounts of {self.forge.kind}", "use oidc", ("auth", "provider")
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_replicas(self) -> Self:
         if self.replicas.lease == "none":
             return self
