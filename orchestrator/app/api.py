@@ -1,4 +1,4 @@
-"""The API of a System, with the settings' tokens and webhook."""
+"""The API of a System, with the settings' tokens, sign-in and webhook."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from orchestrator.app.system import System
 from orchestrator.auth import local_token, preview_grants
 from orchestrator.auth.identities import Role
 from orchestrator.auth.sign_in.providers import open_sign_in
-from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.auth.token_service import TokenService
+from orchestrator.auth.token_store import TokenStore
 from orchestrator.auth.tokens import Token
 from orchestrator.config import server_keys
 from orchestrator.config.settings.server_settings import ServerSettings
@@ -17,11 +17,11 @@ from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.leader_proxy import App
 
 
-def create_api(settings: ServerSettings, system: System) -> App:
+def create_api(settings: ServerSettings, system: System, store: TokenStore) -> App:
     ports, path = system.ports, webhook_path(settings.forge.kind)
     webhook = open_receiver(settings, path, ports.forge, ports.wakeups, system.journal, ports.clock)
     token = local_token.local_token(settings.shared_dir)
-    tokens = TokenService(SqlTokens(settings.ledger_database_url), ports.ledger.record, ports.clock)
+    tokens = TokenService(store, ports.ledger.record, ports.clock)
     return create_app(
         system.service,
         ApiSettings(

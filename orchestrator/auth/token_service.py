@@ -111,9 +111,6 @@ class TokenService:
     def end_session(self, token_id: str, by: str) -> None:
         self._store.revoke(token_id, self._clock(), by)
 
-    def close(self) -> None:
-        self._store.close()
-
     def _issue(self, owner: str, request: TokenRequest, kind: TokenKind, by: Caller | None) -> IssuedToken:
         secret, now = tokens.new_secret(), self._clock()
         ends = now + request.lifetime

@@ -24,6 +24,7 @@ from orchestrator.auth.sign_in.port import Person, SignInFailed
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 """Signatures by the provider only. With ``HS256`` the client's secret would be a key, and with ``none`` anything."""
 LEEWAY_SECONDS = 60
+DISCOVERY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class OidcProvider:
 
     def __init__(self, issuer: str, client: OAuthClient, claims: Claims, now: Callable[[], float]) -> None:
         self._issuer, self._client, self._claims, self._now = issuer, client, claims, now
+        self._document: dict[str, Any] = {}
+        self._read_at = float("-inf")
 
     @property
     def label(self) -> str:
@@ -57,7 +60,13 @@ class OidcProvider:
         return Person(self._name(claims), self._groups(claims))
 
     async def _discover(self) -> dict[str, Any]:
-        """Read for each sign-in: people sign in rarely, and a provider may change its endpoints."""
+        """Kept for a minute: anyone can start a sign-in, which must not become a request to the provider each time."""
+        if self._now() - self._read_at > DISCOVERY_SECONDS:
+            self._document = await self._read_document()
+            self._read_at = self._now()
+        return self._document
+
+    async def _read_document(self) -> dict[str, Any]:
         url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         found = await oauth_client.get_json(url)
         if not isinstance(found, dict) or found.get("issuer") != self._issuer:
