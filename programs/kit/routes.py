@@ -62,5 +62,5 @@ def _read(path: Path) -> RouteRecord | None:
     try:
         data = json.loads(path.read_text())
         return RouteRecord(**{**data, "allow": tuple(data.get("allow", ()))})
-    except (FileNotFoundError, ValueError, TypeError):
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return None
