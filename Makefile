@@ -11,7 +11,7 @@ SECONDS ?= 60
 # Tests and benchmarks compare with the plain CLI, so they need it on PATH. Eph finds it by itself.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
-.PHONY: demo test test-long check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test test-long test-all check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm kustomize image
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -26,6 +26,9 @@ test: pulumi ## run the tests, with real components; ARGS='-k name' selects some
 
 test-long: pulumi helm kustomize ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
+
+test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
+	@.ci/run --all
 
 check: venv ## check lint, format, types, import directions and docs
 	@$(PY) -m ruff check .

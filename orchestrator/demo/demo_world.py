@@ -9,7 +9,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from orchestrator.demo import git_hosts, leak_check, wording
 from orchestrator.demo.cluster import ci, demo_cluster, oci
 from orchestrator.demo.cluster.ci import DemoCI, ImagePublisher
 from orchestrator.demo.cluster.demo_cluster import DemoCluster
+from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.git_hosts import SANDBOX, DemoGitHubHost, GitHost
 from orchestrator.demo.github.demo_github import WebhookConfig
 
@@ -73,22 +73,6 @@ class DemoWorld:
     def timeout_factor(self) -> float:
         """A cluster is slower: it pulls images and terminates pods gracefully."""
         return 2.0 if self.cluster else 1.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _ignore(_: str) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from orchestrator.app.running import RunningEphd, running
 from orchestrator.cli import discovery
-from orchestrator.demo import crash_cleanup, demo_world, git_hosts, leak_check, live, wording
+from orchestrator.demo import crash_cleanup, demo_world, free_ports, git_hosts, leak_check, live, wording
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.demo_cluster import ClusterUnavailable, DemoCluster
@@ -108,10 +108,10 @@ def _find_cluster(options: argparse.Namespace) -> DemoCluster | None:
 
 def _choose_port(requested: int | None) -> int:
     if requested is None:
-        return DEFAULT_PORT if demo_world.is_free(DEFAULT_PORT) else demo_world.free_port()
+        return DEFAULT_PORT if free_ports.reserve(DEFAULT_PORT) else free_ports.free_port()
     if not 0 <= requested <= MAX_PORT:
         raise DemoUnavailable(wording.invalid_port(requested, MAX_PORT))
-    if not demo_world.is_free(requested):
+    if not free_ports.is_free(requested):
         raise DemoUnavailable(wording.port_in_use(requested))
     return requested
 

@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from orchestrator.demo import leak_check
-from orchestrator.demo.github.demo_github import DemoGitHub, free_port
+from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.github.demo_github import DemoGitHub
 from programs.targets.local.target import TARGET
 from stacks.toolchain import pulumi_cli
 

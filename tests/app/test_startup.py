@@ -13,6 +13,7 @@ import pytest
 from orchestrator.app.running import running
 from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.demo.free_ports import free_port
 from orchestrator.runtime.server.addresses import StartupError, open_listener
 from stacks.toolchain.pulumi_cli import Toolchain
 
@@ -23,12 +24,6 @@ def settings(home: Path, **more: Any) -> ServerSettings:
     token.chmod(0o600)
     forge = {"url": "http://127.0.0.1:1", "token_file": token, "repositories": ["acme/shop"]}
     return ServerSettings(home=home, listen=f"127.0.0.1:{free_port()}", forge=forge, **more)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(config: ServerSettings) -> bytes:

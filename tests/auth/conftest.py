@@ -12,7 +12,7 @@ import pytest
 from orchestrator.auth.fake import MemoryTokens
 from orchestrator.auth.sign_in.providers import open_sign_in
 from orchestrator.auth.token_service import TokenService
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.fake import FakeEnvironmentService, sample
 from orchestrator.surfaces.api.api_settings import PreviewAccess

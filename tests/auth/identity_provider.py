@@ -14,7 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from orchestrator.config.settings.groups import AuthSettings
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.forges import registry
 from orchestrator.forges.settings import ForgeSettings
 from tests.contracts.emulate_host import emulate

@@ -24,7 +24,7 @@ from pulumi import automation
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
-import programs.targets.kubernetes.kubernetes_program
+import programs.targets.kubernetes.program.kubernetes_program
 import programs.targets.local.local_program  # noqa: F401 - programs that are imported already, as in a warm worker of Eph's
 from programs import registry
 from programs.spec import EnvironmentSpec

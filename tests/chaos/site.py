@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 
 from orchestrator.demo import demo_world, leak_check
-from orchestrator.demo.github.demo_github import DemoGitHub, WebhookConfig, free_port
+from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.github.demo_github import DemoGitHub, WebhookConfig
 from programs import registry
 from programs.kit.processes import process_table
 from stacks.toolchain import pulumi_cli

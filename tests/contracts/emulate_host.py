@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from orchestrator.core.model.world import CheckState
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.forges.port import Forge
 from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT, Clients, Feature
 

@@ -26,7 +26,8 @@ import psutil
 import pytest
 
 from orchestrator.demo import demo_world, leak_check
-from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig, free_port
+from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig
 from programs import registry
 from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from orchestrator.demo import leak_check, wording
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT, wait_until
 

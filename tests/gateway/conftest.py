@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from yarl import URL
 
+from orchestrator.demo import free_ports
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
@@ -87,10 +87,4 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A port that nothing listens on."""
-
-    def find() -> int:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            return int(found.getsockname()[1])
-
-    return find
+    return free_ports.free_port

@@ -17,7 +17,6 @@ import pstats
 import re
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from orchestrator.demo.free_ports import free_port
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
 from tests.bench.rows import Figure, Row
@@ -98,12 +98,12 @@ def measure() -> Results:
 
 
 def _start_all(home: Path, stack: contextlib.ExitStack) -> dict[str, int]:
-    ports = {"upstream": _upstream(home, stack), "gateway": _free_port()}
+    ports = {"upstream": _upstream(home, stack), "gateway": free_port()}
     stack.enter_context(_running(_gateway(home, ports["upstream"], ports["gateway"]), ports["gateway"]))
     ports["nginx"] = _nginx(home, stack, "nginx", ports["upstream"], _PROXY_CONFIG)
     caddy = shutil.which("caddy", path=_PATH)
     if caddy:
-        ports["caddy"] = _free_port()
+        ports["caddy"] = free_port()
         command = [
             caddy,
             "reverse-proxy",
@@ -125,7 +125,7 @@ def _upstream(home: Path, stack: contextlib.ExitStack) -> int:
 
 
 def _nginx(home: Path, stack: contextlib.ExitStack, name: str, upstream: int, location_config: str) -> int:
-    port = _free_port()
+    port = free_port()
     file = home / f"{name}.conf"
     file.write_text(_NGINX.format(home=home, name=name, upstream=upstream, port=port, what=location_config))
     program = shutil.which("nginx", path=_PATH) or "nginx"
@@ -172,12 +172,6 @@ def _run_wrk(port: int, connections: int) -> tuple[float, float]:
     return float(rate[1]), float(median[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[median[2]]
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def profile() -> None:
     """The gateway in this process, requested by wrk for a few seconds."""
 
@@ -188,7 +182,7 @@ def profile() -> None:
             print("answers a second, profiled:", (await asyncio.to_thread(_run_wrk, port, CONNECTIONS))[0])
 
     with tempfile.TemporaryDirectory(prefix="eph-measure-") as folder, contextlib.ExitStack() as stack:
-        port = _free_port()
+        port = free_port()
         _gateway(Path(folder), _upstream(Path(folder), stack), port)
         profiler = cProfile.Profile()
         profiler.runcall(asyncio.run, serve(Path(folder), port))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from orchestrator.demo.free_ports import free_port
+
 
 def start(directory: Path, port: int, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "orchestrator.gateway", "--listen", f"127.0.0.1:{port}"]
@@ -20,9 +22,7 @@ def start(directory: Path, port: int, *more: str) -> subprocess.Popen[str]:
 
 
 def test_it_starts_answers_and_stops_on_sigterm(tmp_path: Path) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     with start(tmp_path, port) as process:
         assert process.stderr is not None
         assert f"listens on http://127.0.0.1:{port}" in process.stderr.readline()
@@ -37,9 +37,7 @@ def test_its_command_line_protects_and_shows_no_token(tmp_path: Path) -> None:
     tokens = tmp_path / "previews.token"
     tokens.write_text(token)
     (tmp_path / "states.json").write_text('{"hosts": {"a.localhost": {"phase": "creating"}}}')
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     with start(tmp_path, port, "--tokens", str(tokens), "--sign-in", "all") as process:
         assert process.stderr is not None
         assert "listens" in process.stderr.readline()
@@ -54,9 +52,7 @@ def test_exits_when_its_folder_is_removed(tmp_path: Path) -> None:
     """L2: nothing would stop the gateway of a home that is gone."""
     home = tmp_path / "home"
     home.mkdir()
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     with start(home, port) as process:
         assert process.stderr is not None
         assert "listens" in process.stderr.readline()
@@ -82,9 +78,7 @@ async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_wake(tm
     upstream = await asyncio.start_server(_hello, "127.0.0.1", 0)
     told = {"upstream": f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}", "asleep": True}
     route.write_text(json.dumps(told))
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     with start(tmp_path, port) as process:
         assert process.stderr is not None
         assert "listens" in process.stderr.readline()

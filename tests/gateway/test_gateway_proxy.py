@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, ClientResponse, web
 
+from orchestrator.demo.free_ports import free_port
 from orchestrator.gateway.proxy.headers import in_networks
 from tests.gateway.conftest import GatewayWorld, Handler
 
@@ -254,7 +254,7 @@ async def test_disconnected_client_ends_the_upstream_request(world: GatewayWorld
 
 async def test_restart_in_progress_is_invisible(world: GatewayWorld) -> None:
     """P3: the service comes back within a second, on another port."""
-    world.route(HOST, _free_port())
+    world.route(HOST, free_port())
     await world.start()
     asking = asyncio.create_task(world.request(HOST, method="POST", data=b"once"))
     await asyncio.sleep(0.1)
@@ -262,12 +262,6 @@ async def test_restart_in_progress_is_invisible(world: GatewayWorld) -> None:
     answer = await asking
     assert answer.status == 200
     assert (await answer.text()).endswith("\nonce")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.mark.parametrize(("method", "status", "tries"), [("GET", 200, 2), ("POST", 502, 1)])

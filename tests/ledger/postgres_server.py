@@ -18,18 +18,13 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from orchestrator.demo.free_ports import free_port
 from programs.kit.database import binaries, postgres
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import LaunchSpec
 
 PASSWORD = "hunter2-secret"
 OPTIONS = {**postgres.OPTIONS, "max_connections": "60"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class PostgresServer:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.demo.free_ports import free_port
 from orchestrator.ledger.lease_store import UNKNOWN_HOLDER, LeaseRow, LeaseStore, LeaseUnavailable, SqlLeaseStore
-from tests.ledger.postgres_server import PASSWORD, PostgresServer, free_port
+from tests.ledger.postgres_server import PASSWORD, PostgresServer
 from tests.ledger.test_lease import LeaseWorld, UnreliableRows
 
 RowsPair = tuple[LeaseStore, LeaseStore]

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from orchestrator.demo.free_ports import free_port
 from orchestrator.ledger import database_engine, schema_upgrade
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
@@ -166,7 +167,7 @@ def test_starts_without_a_server() -> None:
 
 
 def unreachable_url() -> str:
-    return f"postgresql://eph:{PASSWORD}@127.0.0.1:{postgres_server.free_port()}/eph"
+    return f"postgresql://eph:{PASSWORD}@127.0.0.1:{free_port()}/eph"
 
 
 def test_two_replicas_number_events_in_the_order_they_appear(server: PostgresServer) -> None:

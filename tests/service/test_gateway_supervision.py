@@ -19,17 +19,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.demo.free_ports import free_port
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.server.gateway_process import ExternalGateway, GatewayError, GatewayProcess, GatewaySpec
 from stacks import process_identity
 
 pytestmark = pytest.mark.real
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class GatewayHome:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.github.webhooks.webhook_events import GitHubWebhooks
 from orchestrator.forges.webhooks import PastDelivery, WebhookRequest, WebhookStatus

@@ -10,7 +10,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.github.github_server import GitHubServer
 from orchestrator.demo.github.webhook_sender import WebhookTarget
 
@@ -300,12 +300,6 @@ class DemoGitHub:
         raise DemoGitHubError(
             f"the sandbox did not answer at {self.url} within {START_SECONDS:.0f} s; see {self.root}/sandbox.log"
         )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _encode_files(files: Files) -> dict[str, str | None]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from programs import image_references, start_order
 from programs.drift_wording import DriftWording
@@ -38,12 +37,10 @@ from programs.targets.kubernetes.api.namespace_access import ensure_access
 from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
+from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering import namespace_objects
 from programs.targets.kubernetes.settings import KubernetesSettings, split_list
 from programs.targets.kubernetes.settings_table import KubernetesTargetSettings
-
-if TYPE_CHECKING:
-    from programs.targets.kubernetes.kubernetes_program import PreparedInputs
 
 VERSION = "kubernetes-2"
 STRATEGIES = ("empty", "seed", "template")
@@ -77,9 +74,9 @@ class KubernetesTarget:
         prepared = _prepare(spec, cluster_settings)
 
         def run() -> None:
-            from programs.targets.kubernetes.kubernetes_program import KubernetesProgram
+            from programs.targets.kubernetes.program import kubernetes_program
 
-            KubernetesProgram(spec, cluster_settings, prepared, VERSION).build()
+            kubernetes_program.build(KubernetesEnvironment(spec, cluster_settings, prepared, VERSION))
 
         return run
 
@@ -184,7 +181,6 @@ class KubernetesTarget:
 
 
 def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:
-    from programs.targets.kubernetes.kubernetes_program import PreparedInputs
     from programs.targets.kubernetes.manifests import load_manifests
 
     scripts = {path for item in spec.databases for path in item.scripts}

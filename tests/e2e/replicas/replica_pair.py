@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from orchestrator.demo import leak_check
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from programs.kit.processes import process_table
 from tests.chaos.overlap_audit import OverlapAudit
 from tests.e2e import site as sites

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.demo.github.demo_github import free_port
+from orchestrator.demo.free_ports import free_port
 from orchestrator.forges.github.github_forge import GitHubForge
 from orchestrator.forges.port import (
     DeploymentReport,

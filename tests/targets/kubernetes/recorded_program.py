@@ -13,7 +13,8 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
-from programs.targets.kubernetes.kubernetes_program import KubernetesProgram, PreparedInputs
+from programs.targets.kubernetes.program import kubernetes_program
+from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 _LOOP = asyncio.new_event_loop()
@@ -64,8 +65,9 @@ def record_program(
     found = RecordedProgram()
     with event_loop():
         set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
-        made = KubernetesProgram(environment_spec, settings, prepared or PreparedInputs(images={"shop": IMAGE}), "test")
-        run_program(made.build)
+        inputs = prepared or PreparedInputs(images={"shop": IMAGE})
+        made = KubernetesEnvironment(environment_spec, settings, inputs, "test")
+        run_program(lambda: kubernetes_program.build(made))
     return found
 
 

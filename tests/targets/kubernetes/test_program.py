@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from programs.spec import CommandSpec, DatabaseSpec, LifecycleHooks, ServiceSpec
-from programs.targets.kubernetes.kubernetes_program import PreparedInputs
+from programs.targets.kubernetes.program.environment import PreparedInputs
 from tests.targets.kubernetes.recorded_program import IMAGE, SETTINGS, WEB, kubernetes_spec, record_program
 
 

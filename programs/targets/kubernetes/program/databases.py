@@ -1,0 +1,102 @@
+"""Databases: a server in the namespace or a database on the shared one, then its seed and its migrations."""
+
+from __future__ import annotations
+
+from pulumi import Output, Resource, ResourceOptions
+
+from programs.spec import DatabaseSpec
+from programs.targets.kubernetes import shared_postgres
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.program import commands
+from programs.targets.kubernetes.program.resource_builder import ResourceBuilder, ResourceGroup
+from programs.targets.kubernetes.rendering import namespace_objects, workloads
+from programs.targets.kubernetes.v1 import resources
+
+DATABASE_TIMEOUT = 180
+
+
+def create(builder: ResourceBuilder) -> tuple[list[Resource], dict[str, Output[str]]]:
+    """Returns what services wait for, and the databases' URLs by name. Databases don't wait for each other."""
+    environment = builder.environment
+    urls: dict[str, Output[str]] = {}
+    filled: list[Resource] = list(builder.namespace_parts)
+    for item in environment.spec.databases:
+        filled += _database(builder, item, urls)
+    return filled, urls
+
+
+def _database(builder: ResourceBuilder, item: DatabaseSpec, urls: dict[str, Output[str]]) -> list[Resource]:
+    environment = builder.environment
+    part = ResourceGroup("Database", f"database-{item.name}")
+    last = (
+        _shared_database(builder, item, part, urls)
+        if shared_postgres.is_shared(item, environment.settings)
+        else _own_server(builder, item, part, urls)
+    )
+    if item.strategy == "seed":
+        last = _seed(builder, item, part, last)
+    if item.migrate:
+        last = [commands.run(builder, f"migrate {item.name}", item.migrate, part, last)]
+    return last
+
+
+def _shared_database(
+    builder: ResourceBuilder, item: DatabaseSpec, part: Resource, urls: dict[str, Output[str]]
+) -> list[Resource]:
+    """A database and a role on the server that environments share; a clone for the strategy `template`."""
+    environment = builder.environment
+    props = {
+        "root": str(environment.settings.root),
+        "environment": environment.spec.name,
+        "database": shared_postgres.database_name(environment.spec.name, item),
+        "source": environment.settings.template_databases.get(item.source, ""),
+    }
+    made = resources.SharedDatabase(
+        f"shared-{item.name}", props, ResourceOptions(parent=part, depends_on=[builder.namespace])
+    )
+    url = made.url.apply(lambda found: shared_postgres.pod_url(found, environment.settings))
+    urls[item.name] = Output.secret(url)
+    values = {"stringData": Output.secret({"url": url})}
+    return [
+        builder.apply(namespace_objects.new_object("Secret", object_names.database(item), values), part),
+        *builder.namespace_parts,
+    ]
+
+
+def _own_server(
+    builder: ResourceBuilder, item: DatabaseSpec, part: Resource, urls: dict[str, Output[str]]
+) -> list[Resource]:
+    environment = builder.environment
+    name = object_names.database(item)
+    password = resources.Password(f"password-{item.name}", {"of": name})
+    url = Output.concat("postgresql://app:", password.value, f"@{name}:{workloads.POSTGRES_PORT}/app")
+    urls[item.name] = Output.secret(url)
+    values = {"password": password.value, "url": url}
+    secret = builder.apply(namespace_objects.new_object("Secret", name, {"stringData": Output.secret(values)}), part)
+    service = builder.apply(workloads.postgres_service(item), part)
+    server = builder.apply(
+        workloads.postgres_stateful_set(item, environment.settings, environment.labels),
+        part,
+        [secret, service, *builder.namespace_parts],
+    )
+    title = f"database {item.name}"
+    return [builder.wait_until_ready(server, "StatefulSet", name, title, DATABASE_TIMEOUT)]
+
+
+def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
+    """Runs the scripts with psql in the server's image, then the command in the image of the first service."""
+    environment = builder.environment
+    if item.scripts:
+        texts = {path: environment.prepared.scripts[path] for path in item.scripts}
+        name = object_names.job(
+            "seed", item.name, "\0".join([*item.scripts, *texts.values(), object_names.database(item)])
+        )
+        config = builder.apply(workloads.scripts_config_map(name, texts), part)
+        spec = workloads.psql_pod(item, name, environment.settings)
+        made = builder.apply(
+            workloads.job_object(name, workloads.pod_template(environment.labels, spec), 600), part, [config, *after]
+        )
+        after = [builder.wait_until_ready(made, "Job", name, f"seed {item.name}", 660)]
+    if item.seed:
+        after = [commands.run(builder, f"seed {item.name}", item.seed, part, after, once=object_names.database(item))]
+    return after

@@ -1,0 +1,89 @@
+"""What the program derives from a spec before it creates resources. Doesn't import Pulumi."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from programs.spec import EnvironmentSpec, ServiceSpec
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.rendering import workloads
+from programs.targets.kubernetes.rendering.namespace_objects import Data
+from programs.targets.kubernetes.rendering.workloads import ContainerEnv
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedInputs:
+    """What is looked up before anything is applied. ``images``: pinned, by name. ``scripts``: the SQL of seeds, by
+    path. ``objects``: the repository's manifests, checked and rewritten. ``front_service``: their service and port that
+    the environment's host routes to. ``certificate``: the data of the operator's Secret. ``database_server``: how pods
+    reach the database server that environments share."""
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    objects: tuple[Data, ...] = ()
+    front_service: tuple[str, int] | None = None
+    front_ports: tuple[int, ...] = ()
+    certificate: Mapping[str, str] = field(default_factory=dict)
+    database_server: tuple[list[Data], int] | None = None
+
+
+class KubernetesEnvironment:
+    """The spec, and what follows from it: names, labels, URLs and variables."""
+
+    def __init__(
+        self, spec: EnvironmentSpec, settings: KubernetesSettings, prepared: PreparedInputs, version: str
+    ) -> None:
+        self.spec = spec
+        self.settings = settings
+        self.prepared = prepared
+        self.version = version
+        self.namespace = object_names.namespace(spec.name)
+        self.labels = object_names.labels(spec, settings.server)
+        self.generation = f"{object_names.generation(spec)}-{version}"
+        public = [item.name for item in spec.services if item.public]
+        if not public and prepared.front_service:
+            public = [prepared.front_service[0]]
+        self.hosts = {name: object_names.service_host(spec, name, public[0]) for name in public}
+        self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
+        self.url = next(iter(self.urls.values()), "")
+        self.secret_keys = {variable: (object_names.SECRETS, variable) for variable in spec.secrets}
+        self.secret_keys |= {item.variable: (object_names.database(item), "url") for item in spec.databases}
+
+    def image(self, item: ServiceSpec) -> str:
+        return self.prepared.images[item.image]
+
+    def variables(self, item: ServiceSpec) -> ContainerEnv:
+        """All variables of a container. Eph's values override the repository's."""
+        others = {
+            object_names.url_variable(other.name): f"http://{other.name}"
+            for other in self.spec.services
+            if other.name != item.name and workloads.has_port(other)
+        }
+        fixed = {
+            "PREVIEW_URL": self.urls.get(item.name, self.url),
+            "EPH_ENVIRONMENT": self.spec.name,
+            "EPH_COMMIT": self.spec.source.commit,
+        }
+        if workloads.has_port(item):
+            fixed["PORT"] = str(workloads.service_port(item))
+        own = {key: value for key, value in {**self.spec.env, **item.env}.items() if key not in self.secret_keys}
+        return ContainerEnv({**own, **others, **fixed}, self.secret_keys)
+
+    def public_ports(self) -> list[int]:
+        declared = [workloads.service_port(item) for item in self.spec.services if item.public]
+        return [*declared, *self.prepared.front_ports]
+
+    def health_path(self, name: str) -> str:
+        """The path of a service's health check; empty for a service in the repository's manifests."""
+        return next((item.health.path for item in self.spec.services if item.name == name), "")
+
+    def cluster_settings(self) -> dict[str, str]:
+        """The settings that a wait needs. None of them is secret."""
+        return {
+            "root": str(self.settings.root),
+            "server": self.settings.server,
+            "kubeconfig": self.settings.kubeconfig,
+            "context": self.settings.context,
+        }
