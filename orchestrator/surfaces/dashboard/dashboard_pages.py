@@ -82,6 +82,9 @@ async def _signed_in(pages: DashboardPages, request: Request, token: str) -> Res
 def _list(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/")
     async def front(request: Request, token: Annotated[str, Query(max_length=500)] = "") -> Response:
+        if token and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            # Another site's link would let people act under a name that isn't theirs without noticing.
+            return pages.sign_in(request, 403, "This link comes from another site. Enter your own token.")
         if token:
             return await _signed_in(pages, request, token)
         if not await pages.may_read(request):
