@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from aiohttp import web
 
+from orchestrator.app import outside
 from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
+from orchestrator.auth import preview_tokens
 from orchestrator.auth.identities import Role
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.auth.token_service import TokenService
@@ -20,6 +24,8 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.policy import Policy
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.server.gateway_process import GatewaySpec
+from programs.spec import EnvironmentSpec, GitSource
+from stacks.backends.fake import FakeBackend
 from tests.surfaces.api_server import serve
 from tests.worlds.composition import fake_options, fake_ports
 
@@ -87,3 +93,33 @@ def test_gateway_learns_where_people_sign_in(settings: ServerSettings, tmp_path:
     key = Path(command[command.index("--people-key") + 1])
     assert key.read_bytes().hex() not in " ".join(command)
     assert "--people-url" not in GatewaySpec.from_settings(load(home=tmp_path / "other")).command
+
+
+async def test_suites_and_health_checks_get_no_token_of_other_previews(settings: ServerSettings) -> None:
+    spec = EnvironmentSpec(
+        "shop-1", "shop-1.localhost", "local", "shop", GitSource("https://git.example/acme/shop", "c" * 40, "b"), ()
+    )
+    suite_token = outside.create_options(settings, FakeBackend()).suite_token
+    shared = preview_tokens.preview_token(settings.keys_dir)
+    derived = preview_tokens.host_token(shared.encode(), "shop-1.localhost")
+    assert suite_token(spec) == ""
+    assert suite_token(dataclasses.replace(spec, sign_in=True)) == derived
+    received: list[str] = []
+
+    async def upstream(request: web.BaseRequest) -> web.Response:
+        received.append(request.headers["X-Eph-Preview-Token"])
+        return web.Response()
+
+    runner = web.ServerRunner(web.Server(upstream))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    probe = outside.create_probe(settings.model_copy(update={"gateway_listen": f"{host}:{port}"}))
+    try:
+        await probe("shop-1.localhost", "/")
+        await probe("api--shop-1.localhost", "/")
+    finally:
+        await probe.close()
+        await runner.cleanup()
+    assert received == [derived, derived]

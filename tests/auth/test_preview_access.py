@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import pytest
 from orchestrator.auth import preview_grants
 from orchestrator.auth.preview_grants import Visitor, create_grant, create_pass, read_grant, read_pass
 from orchestrator.auth.preview_tokens import host_token
+from orchestrator.gateway.access.people import PASS_MARK
 from tests.auth.conftest import PREVIEW_KEY, SignInWorld
 from tests.auth.identity_provider import ADA, GRACE, MALLORY, Browser
 
@@ -175,6 +177,23 @@ class TestPeople:
         assert browser.open(previews.url(), ADA).status_code == 200
         previews.protect(HOST, GRACE)
         assert browser.http.get(previews.url()).status_code == 403
+
+    def test_another_key_signs_everyone_out_and_without_one_nobody_is_in(
+        self, world: SignInWorld, previews: Previews
+    ) -> None:
+        browser = world.new_browser()
+        browser.open(previews.url(), ADA)
+        forged = PASS_MARK + create_pass(b"", Visitor(ADA), HOST, time.time())
+        (previews.folder / "key").unlink()
+        assert browser.http.get(previews.url()).status_code == 401
+        answer = httpx.get(
+            f"http://127.0.0.1:{previews.port}/",
+            headers={"Host": HOST, "Cookie": f"eph_sign_in={forged}"},
+            trust_env=False,
+        )
+        assert answer.status_code == 401
+        (previews.folder / "key").write_bytes(b"n" * 32)
+        assert browser.http.get(previews.url(), follow_redirects=False).status_code == 303
 
     def test_shared_token_opens_no_preview_with_a_list(self, world: SignInWorld, previews: Previews) -> None:
         derived = host_token(TOKEN.encode(), HOST)
