@@ -182,3 +182,20 @@ def test_wrong_token_is_not_stored(world: SignInWorld, eph: Run, monkeypatch: py
     monkeypatch.setenv("EPH_URL", world.provider.eph_url)
     assert eph("auth", "login", "--with-token", typed="eph_wrong\n").exit_code == 3
     assert not credentials.path().exists()
+
+
+def test_everything_of_a_person_is_revoked_at_once(
+    world: SignInWorld, eph: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPH_URL", world.provider.eph_url)
+    monkeypatch.setenv("EPH_TOKEN", TOKENS["admin"])
+    session = world.tokens.start_session(GRACE, Role.DEVELOPER)
+    world.tokens.issue_cli_token(session.caller, "laptop")
+    others = world.tokens.start_session(ADA, Role.ADMIN)
+    assert (
+        eph("auth", "token", "revoke").exit_code == eph("auth", "token", "revoke", "x", "--owner", "y").exit_code == 2
+    )
+    assert eph("auth", "token", "revoke", "--owner", GRACE).exit_code == 0
+    assert [token.owner for token in world.store.all() if token.revoked_at is None] == [ADA]
+    assert world.tokens.find(others.sha256) is not None
+    assert eph("auth", "token", "revoke", "--owner", GRACE).exit_code == 4

@@ -150,14 +150,27 @@ def list_tokens(form: output.OutputOption = OutputFormat.TABLE) -> None:
 
 @token_app.command("revoke")
 def revoke_token(
-    token: Annotated[str, typer.Argument(metavar="ID", help="The token's ID from `eph auth token list`.")],
+    token: Annotated[str, typer.Argument(metavar="[ID]", help="The token's ID from `eph auth token list`.")] = "",
+    owner: Annotated[str, typer.Option(help="Revoke everything of this person or service instead.")] = "",
 ) -> None:
     """Revoke a token or a browser session. Takes effect at once."""
     from orchestrator.cli.api_client import connect, path_segment
 
+    if bool(token) == bool(owner):
+        raise CliError("name either a token's ID or --owner", "Run `eph auth token list`.", ExitCode.USAGE)
     with connect() as client:
-        owner = client.delete(f"tokens/{path_segment(token)}")["owner"]
-    output.print_line(f"revoked token {token} of {owner}")
+        for item in [token] if token else _tokens_of(client, owner):
+            found = client.delete(f"tokens/{path_segment(item)}")
+            output.print_line(f"revoked token {item} of {found['owner']}")
+
+
+def _tokens_of(client: ApiClient, owner: str) -> list[str]:
+    from orchestrator.surfaces.api.auth_schemas import TokenList
+
+    found = [item.id for item in TokenList.model_validate(client.get("tokens")).items if item.owner == owner]
+    if not found:
+        raise CliError(f"{owner} has no tokens", "Run `eph auth token list`.", ExitCode.NOT_FOUND)
+    return found
 
 
 def _row(item: TokenItem) -> tuple[str, ...]:
