@@ -31,7 +31,17 @@ class LocalTargetSettings(TargetSettings):
     path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
-        description="Sandbox mode. auto: bubblewrap where it works. bubblewrap: required. none: no sandbox.",
+        description="Sandbox mode. auto, bubblewrap: required. none: no sandbox.",
+    )
+    egress: Literal["proxy", "none"] = Field(
+        default="proxy",
+        description="Outbound internet. proxy: public addresses through an HTTP proxy. none: no outbound connections.",
+    )
+    egress_allow: StringList = Field(
+        default=(), description="Private networks that the proxy connects to anyway, such as 10.1.0.0/16."
+    )
+    first_uid: int = Field(
+        default=2_100_000, ge=1000, description="If Eph runs as root: the first of the users of environments."
     )
     postgres: SecretStr = Field(
         default=SecretStr(""),
@@ -50,6 +60,9 @@ class LocalTargetSettings(TargetSettings):
             "toolbox": os.pathsep.join(self.toolbox),
             "path": self.path,
             "sandbox": self.sandbox,
+            "egress": self.egress,
+            "egress_allow": ",".join(self.egress_allow),
+            "first_uid": str(self.first_uid),
             "postgres": self.postgres.get_secret_value(),
             "checkout_bytes": str(self.checkout_bytes),
             "templates": ",".join(self.templates),
