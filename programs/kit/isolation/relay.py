@@ -41,6 +41,8 @@ class RelayConfig:
     database_port: int
     own_port: int
     egress_allow: tuple[str, ...] | None
+    code: str = ""
+    """A digest of the code, because a process of an earlier version must not keep serving."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

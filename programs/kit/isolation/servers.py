@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from programs.kit import files, waiting
@@ -28,12 +31,13 @@ def folder(settings: HostSettings) -> Path:
 def ensure(settings: HostSettings, config: RelayConfig) -> None:
     """Starts what doesn't respond, and restarts the relay if its configuration has changed."""
     file = settings.root / "relay.json"
+    config = replace(config, code=_code_digest())
     unchanged = file.exists() and file.read_text() == config.to_json()
     if unchanged and _responds(settings, broker.SOCKET) and _responds(settings, relay.SOCKET):
         return
     with files.locked(settings.root / "relay.lock"):
         files.make_folder(folder(settings))
-        if not _responds(settings, broker.SOCKET):
+        if not unchanged or not _responds(settings, broker.SOCKET):
             words = [str(Path(broker.__file__)), str(folder(settings)), str(settings.envs)]
             _start(settings, BROKER, [sys.executable, "-I", "-S", *words], broker.SOCKET)
         if not unchanged or not _responds(settings, relay.SOCKET):
@@ -51,6 +55,12 @@ def serve(settings: HostSettings, environment: str) -> None:
         answer = str(error)
     if answer != "ok":
         raise TargetError(f"The relay doesn't serve environment {environment}: {answer}")
+
+
+@functools.cache
+def _code_digest() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def _start(settings: HostSettings, name: str, argv: list[str], socket_name: str) -> None:
