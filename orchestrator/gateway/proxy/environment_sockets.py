@@ -113,7 +113,10 @@ class EnvironmentConnector(TCPConnector):
         self._environments = environments
 
     async def _create_connection(
-        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 - its signature
     ) -> ResponseHandler:
         environment = environment_of(req.url.host or "")
         if not environment:

@@ -21,7 +21,7 @@ import socket
 import sys
 
 if __name__ == "__main__":
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__)))))
 
 from programs.kit.isolation import namespaces
 
@@ -53,7 +53,7 @@ def _serve(connection: socket.socket, environments: str) -> None:
     connection.settimeout(REQUEST_SECONDS)
     try:
         made = _create(json.loads(_line(connection)), environments)
-    except Exception as error:  # the child's last act: whatever happened, the client learns it
+    except Exception as error:  # noqa: BLE001 - the child's last act: whatever happened, the client learns it
         connection.sendall(f"{type(error).__name__}: {error}".encode())
         return
     socket.send_fds(connection, [b"ok"], [item.fileno() for item in made])

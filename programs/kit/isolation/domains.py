@@ -11,7 +11,7 @@ from pathlib import Path
 from programs.kit import files, identifiers, waiting
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.isolation import namespaces, servers, users
+from programs.kit.isolation import limits, namespaces, servers, users
 from programs.kit.processes import sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
@@ -46,6 +46,7 @@ def remove(settings: HostSettings, environment: str) -> None:
     namespaces.end_members(str(path))
     if supervisor.program_file(settings, f"{environment}{SUFFIX}").exists():
         supervisor.remove(settings, [f"{environment}{SUFFIX}"])
+    limits.remove(settings, environment)
     path.unlink(missing_ok=True)
 
 
@@ -55,7 +56,8 @@ def _start(settings: HostSettings, environment: str) -> None:
     own = settings.env(environment) / "home"
     if own.exists() and own.stat().st_uid != uid:  # created by an earlier version
         users.give(own, uid)
-    launch = LaunchSpec(_KEEPER, sandbox.launcher_env(), "/", creates=str(path), uid=uid)
+    bounds = limits.create(settings, environment)
+    launch = LaunchSpec(_KEEPER, sandbox.launcher_env(), "/", creates=str(path), uid=uid, limits=bounds)
     name = f"{environment}{SUFFIX}"
     supervisor.add(settings, supervisor.SupervisedProgram(name, launch, f"the namespaces of {environment}"))
     if not waiting.wait_until(lambda: namespaces.is_alive(str(path)), START_SECONDS, 0.005):

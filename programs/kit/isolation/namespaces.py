@@ -15,12 +15,14 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import signal
 import socket
 import stat
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import CDLL, get_errno
+from typing import Any
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
@@ -30,8 +32,9 @@ PR_SET_DUMPABLE = 4
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 
-def create(record: str, uid: int) -> None:
-    """Moves this process into a new domain and writes the record. Root becomes ``uid`` outside the domain."""
+def create(record: str, uid: int, limits: Mapping[str, Any]) -> None:
+    """Moves this process into a new domain and writes the record. Root becomes ``uid`` outside the domain. ``limits``
+    are for those who join."""
     end_members(record)
     file = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     user, group = (uid, uid) if os.geteuid() == 0 and uid else (os.geteuid(), os.getegid())
@@ -48,7 +51,7 @@ def create(record: str, uid: int) -> None:
     spaces = {kind: os.stat(f"/proc/self/ns/{kind}").st_ino for kind in ("net", "user")}
     identity = {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "uid": user}
     os.ftruncate(file, 0)
-    os.write(file, json.dumps({**identity, **spaces}).encode())
+    os.write(file, json.dumps({**identity, **spaces, "limits": dict(limits)}).encode())
     os.close(file)
 
 
@@ -61,9 +64,9 @@ def is_alive(record: str) -> bool:
         return False
 
 
-def read(record: str) -> dict[str, int]:
+def read(record: str) -> dict[str, Any]:
     with open(record) as file:
-        found: dict[str, int] = json.load(file)
+        found: dict[str, Any] = json.load(file)
     return found
 
 
@@ -82,6 +85,18 @@ def enter(record: str, shown: Sequence[str] = ()) -> None:
         os.close(descriptor)
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
+
+
+def apply_limits(record: str) -> None:
+    """Bounds this process and all that it starts, as the record says."""
+    limits = read(record).get("limits", {})
+    for group in limits.get("groups", ()):
+        with open(group, "w") as file:
+            file.write("0")
+    if limits.get("data"):
+        resource.setrlimit(resource.RLIMIT_DATA, (limits["data"], limits["data"]))
+    if limits.get("processes"):
+        resource.setrlimit(resource.RLIMIT_NPROC, (limits["processes"], limits["processes"]))
 
 
 def end_members(record: str) -> None:

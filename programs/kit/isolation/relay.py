@@ -17,6 +17,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from programs.kit.isolation import namespaces, sockets
 from programs.kit.isolation.egress import EgressProxy
@@ -59,7 +60,7 @@ class RelayConfig:
 class _Served:
     """The listeners of one environment, for the domain with this record."""
 
-    record: dict[str, int]
+    record: dict[str, Any]
     servers: list[asyncio.Server] = field(default_factory=list)
 
     def close(self) -> None:
@@ -70,13 +71,12 @@ class _Served:
 class Relay:
     def __init__(self, config: RelayConfig) -> None:
         self._config = config
+        self._environments = Path(config.environments)
         self._served: dict[str, _Served] = {}
         self._lock = asyncio.Lock()
         self._egress = None if config.egress_allow is None else EgressProxy(config.egress_allow)
 
     async def run(self) -> None:
-        os.chdir(self._config.folder)
-        Path(SOCKET).unlink(missing_ok=True)
         await self.scan()
         async with await asyncio.start_unix_server(self._answer, SOCKET):
             while True:
@@ -85,17 +85,20 @@ class Relay:
 
     async def scan(self) -> None:
         """Serves every domain, and drops those that have ended."""
-        found = {path.parent.parent.name for path in Path(self._config.environments).glob("*/run/domain.json")}
+        found = self._domains()
         for name in self._served.keys() - found:
             self._served.pop(name).close()
         for name in sorted(found):
             with contextlib.suppress(OSError, ValueError):
                 await self.serve(name)
 
+    def _domains(self) -> set[str]:
+        return {path.parent.parent.name for path in self._environments.glob("*/run/domain.json")}
+
     async def serve(self, name: str) -> None:
         """Returns once the environment's listeners accept connections."""
         async with self._lock:
-            path = str(Path(self._config.environments) / name / "run" / "domain.json")
+            path = str(self._environments / name / "run" / "domain.json")
             record = namespaces.read(path)
             served = self._served.get(name)
             if (served and served.record == record) or not namespaces.is_alive(path):
@@ -104,7 +107,7 @@ class Relay:
                 served.close()
             self._served[name] = await self._listen(name, record)
 
-    async def _listen(self, name: str, record: dict[str, int]) -> _Served:
+    async def _listen(self, name: str, record: dict[str, Any]) -> _Served:
         handlers = self._handlers(name)
         made = await asyncio.to_thread(sockets.request, Path(self._config.folder), name, 0, list(handlers))
         served = _Served(record)
@@ -150,7 +153,10 @@ def _guarded(handler: Handler) -> Callable[[asyncio.StreamReader, asyncio.Stream
 
 
 def main(path: str) -> None:
-    relay = Relay(RelayConfig.from_json(Path(path).read_text()))
+    config = RelayConfig.from_json(Path(path).read_text())
+    os.chdir(config.folder)  # a short name: the kernel limits the path of a unix socket
+    Path(SOCKET).unlink(missing_ok=True)
+    relay = Relay(config)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     asyncio.run(relay.run())
 

@@ -36,10 +36,11 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[RequestHead, bytes]:
     except asyncio.LimitOverrunError:
         raise ValueError("the head of a request is too long") from None
     first, *fields = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-    words = first.split(" ")
-    if len(words) != 3:
+    method, _, rest = first.partition(" ")
+    target, _, version = rest.partition(" ")
+    if not version or " " in version:
         raise ValueError("the first line isn't a request")
-    return RequestHead(*words, tuple(fields)), raw
+    return RequestHead(method, target, version, tuple(fields)), raw
 
 
 async def splice(

@@ -54,8 +54,9 @@ def switch_domain(what: dict[str, Any]) -> None:
         return
     namespaces = isolation("namespaces")
     if what.get("creates"):
-        namespaces.create(what["creates"], what["uid"])
+        namespaces.create(what["creates"], what["uid"], what["limits"])
     else:
+        namespaces.apply_limits(what["domain"])
         namespaces.enter(what["domain"], what["shown"])
 
 

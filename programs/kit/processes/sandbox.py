@@ -19,8 +19,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from programs.kit import files
 from programs.kit.database import binaries
@@ -81,6 +82,7 @@ class LaunchSpec:
     shown: tuple[str, ...] = ()
     creates: str = ""
     uid: int = 0
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 def kind(settings: HostSettings) -> str:

@@ -40,6 +40,11 @@ class LocalTargetSettings(TargetSettings):
     egress_allow: StringList = Field(
         default=(), description="Private networks that the proxy connects to anyway, such as 10.1.0.0/16."
     )
+    memory_bytes: int = Field(
+        default=4096 * 1024**2, ge=1024**2, description="The maximum memory of an environment, in bytes."
+    )
+    process_limit: int = Field(default=2048, ge=16, description="The maximum number of an environment's processes.")
+    cpu_limit: float = Field(default=0.0, ge=0.0, description="The maximum CPUs of an environment. 0: all of them.")
     first_uid: int = Field(
         default=2_100_000, ge=1000, description="If Eph runs as root: the first of the users of environments."
     )
@@ -63,6 +68,9 @@ class LocalTargetSettings(TargetSettings):
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),
             "first_uid": str(self.first_uid),
+            "memory_bytes": str(self.memory_bytes),
+            "process_limit": str(self.process_limit),
+            "cpu_limit": str(self.cpu_limit),
             "postgres": self.postgres.get_secret_value(),
             "checkout_bytes": str(self.checkout_bytes),
             "templates": ",".join(self.templates),

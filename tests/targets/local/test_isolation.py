@@ -20,7 +20,7 @@ from orchestrator.gateway.serve import Address, running_gateway
 from programs.kit.database import binaries, environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
-from programs.kit.isolation import domains, namespaces, servers, sockets, users
+from programs.kit.isolation import domains, limits, namespaces, servers, sockets, users
 from programs.kit.isolation.sockets import Dialer
 from programs.kit.processes import command_runner, process_table, sandbox, supervisor
 from programs.kit.processes.command_runner import CommandRun
@@ -233,6 +233,43 @@ print(made.recv(100).split()[1].decode())
         assert isolated.python(SHOP, code).strip() == "200"
     for name in (SHOP, BLOG):
         cleanup.purge(machine.settings, name)
+
+
+def test_memory_of_an_environment_is_bounded(machine: LocalMachine, repository: Repository) -> None:
+    """S3: a process that takes more than the limit ends; the neighbour and the server stay."""
+    machine.raw_settings["memory_bytes"] = str(256 * 1024**2)
+    isolated = Isolated(machine, repository)
+    isolated.serve(BLOG)
+    with pytest.raises(TargetError, match=r"failed|killed"):
+        isolated.python(SHOP, "held = [bytearray(2**20) for _ in range(1024)]")
+    assert isolated.get(BLOG) == "one"
+    for name in (SHOP, BLOG):
+        cleanup.purge(machine.settings, name)
+
+
+def test_a_fork_bomb_stays_within_the_process_limit(machine: LocalMachine, repository: Repository) -> None:
+    """S3: processes are counted for the environment as a whole."""
+    machine.raw_settings["process_limit"] = "64"
+    isolated = Isolated(machine, repository)
+    isolated.serve(BLOG)
+    code = """
+import os, time
+made = 0
+try:
+    for made in range(2000):
+        if os.fork() == 0:
+            time.sleep(15)
+            os._exit(0)
+except OSError as error:
+    print("stopped", made < 64, flush=True)
+os._exit(0)
+"""
+    assert isolated.python(SHOP, code).split() == ["stopped", "True"]
+    assert isolated.get(BLOG) == "one"
+    for name in (SHOP, BLOG):
+        cleanup.purge(machine.settings, name)
+    if limits.method() != "rlimits":
+        assert [path for path in limits.ROOT.glob("**/eph-*") if path.name.endswith(SHOP)] == []
 
 
 def test_without_egress_there_is_no_proxy(machine: LocalMachine, repository: Repository) -> None:
