@@ -16,7 +16,6 @@ from programs.kit.processes import sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
 START_SECONDS = 15.0
-SUFFIX = ".domain"
 _KEEPER = ("/bin/sleep", "infinity")
 
 
@@ -44,10 +43,14 @@ def remove(settings: HostSettings, environment: str) -> None:
     """Ends every process in the domain, and then the domain."""
     path = record(settings, environment)
     namespaces.end_members(str(path))
-    if supervisor.program_file(settings, f"{environment}{SUFFIX}").exists():
-        supervisor.remove(settings, [f"{environment}{SUFFIX}"])
+    if supervisor.program_file(settings, _program(environment)).exists():
+        supervisor.remove(settings, [_program(environment)])
     limits.remove(settings, environment)
     path.unlink(missing_ok=True)
+
+
+def _program(environment: str) -> str:
+    return f"domain.{environment}"
 
 
 def _start(settings: HostSettings, environment: str) -> None:
@@ -58,7 +61,7 @@ def _start(settings: HostSettings, environment: str) -> None:
         users.give(own, uid)
     bounds = limits.create(settings, environment)
     launch = LaunchSpec(_KEEPER, sandbox.launcher_env(), "/", creates=str(path), uid=uid, limits=bounds)
-    name = f"{environment}{SUFFIX}"
+    name = _program(environment)
     supervisor.add(settings, supervisor.SupervisedProgram(name, launch, f"the namespaces of {environment}"))
     if not waiting.wait_until(lambda: namespaces.is_alive(str(path)), START_SECONDS, 0.005):
         tail = files.tail(supervisor.log(settings, name), 10)

@@ -90,7 +90,9 @@ class LocalTarget:
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
         host = settings.from_mapping(spec.settings)
-        domain = None if sandbox.kind(host) == "none" else domains.ensure(host, spec.name)
+        # An environment of an earlier version has no domain until its next update.
+        isolated = sandbox.kind(host) != "none" and domains.exists(host, spec.name)
+        domain = domains.ensure(host, spec.name) if isolated else None
         return suite_runs.command_line(host, spec, suite, {**connectivity.proxy_variables(host), **env}, domain)
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:

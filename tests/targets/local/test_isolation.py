@@ -17,12 +17,13 @@ from yarl import URL
 
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
+from programs.kit import routes
 from programs.kit.database import binaries, environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, limits, namespaces, servers, sockets, users
 from programs.kit.isolation.sockets import Dialer
-from programs.kit.processes import command_runner, process_table, sandbox, supervisor
+from programs.kit.processes import command_runner, ports, process_table, sandbox, supervisor
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
 from programs.targets.local import cleanup, connectivity, supervised_services
@@ -40,6 +41,7 @@ pytestmark = [
 SHOP, BLOG = "shop-1", "blog-2"
 PORT = 20001
 GENERATION = "aaaaaaaaaaaa-bbbbbb"
+OLD_GENERATION = "aaaaaaaaaaaa-cccccc"
 BAD_ADDRESSES = [("127.0.0.1", 22), ("169.254.169.254", 80), ("10.0.0.1", 80), ("192.0.2.1", 80)]
 
 
@@ -341,6 +343,43 @@ def test_without_a_sandbox_nothing_of_a_repository_runs(
     monkeypatch.setattr(sandbox, "works", lambda: False)
     with pytest.raises(TargetError, match="doesn't run code of pull requests"):
         sandbox.sandboxed(machine.settings, Workspace(tmp_path, tmp_path), "true", {})
+
+
+def test_an_environment_of_an_earlier_version_is_taken_over_by_its_next_update(isolated: Isolated) -> None:
+    """T1: it has no domain, and its files belong to Eph; the update creates the domain, and the route follows."""
+    place = isolated.workspace(SHOP)
+    domains.remove(isolated.here, SHOP)
+    users.give(place.home, os.geteuid())
+    port = ports.reserve(isolated.here, f"{SHOP}.web.{OLD_GENERATION}")
+    old = ServiceProcess(
+        ProgramName(SHOP, "web", OLD_GENERATION),
+        "exec python3 app.py",
+        port,
+        "/version",
+        20,
+        {"PORT": str(port), "EPH_COMMIT": isolated.commit},
+    )
+    supervised_services.start(isolated.here, Workspace(place.checkout, place.home), old)
+    assert supervised_services.is_answering(isolated.here, old.program, port, "/version")
+    assert not domains.exists(isolated.here, SHOP)
+
+    isolated.serve(SHOP, 'touch "$HOME/new"; exec python3 app.py')
+    _route(isolated, SHOP)
+    assert supervised_services.is_answering(isolated.here, old.program, port, "/version"), (
+        "until the route has switched"
+    )
+    cleanup.remove_other_generations(isolated.here, SHOP, GENERATION)
+    assert isolated.get(SHOP) == "one"
+    assert next(routes.list_routes(isolated.here.routes)).isolated
+
+
+def test_an_environment_without_a_domain_is_still_removed(isolated: Isolated) -> None:
+    """L7: a destroy needs nothing that an earlier version didn't create."""
+    isolated.workspace(SHOP)
+    domains.remove(isolated.here, SHOP)
+    users.release(isolated.here, SHOP)
+    cleanup.purge(isolated.here, SHOP)
+    assert SHOP not in TARGET.list_environments(isolated.machine.raw_settings)
 
 
 def test_the_broker_accepts_no_invalid_names(isolated: Isolated) -> None:
