@@ -59,7 +59,7 @@ def _start(settings: HostSettings, environment: str) -> None:
     own = settings.env(environment) / "home"
     if own.exists() and own.stat().st_uid != uid:  # created by an earlier version
         users.give(own, uid)
-    bounds = limits.create(settings, environment)
+    bounds = limits.describe(settings, environment)
     launch = LaunchSpec(_KEEPER, sandbox.launcher_env(), "/", creates=str(path), uid=uid, limits=bounds)
     name = _program(environment)
     supervisor.add(settings, supervisor.SupervisedProgram(name, launch, f"the namespaces of {environment}"))

@@ -26,20 +26,14 @@ REMOVE_SECONDS = 10.0
 _CONTROLLERS = ("memory", "pids", "cpu")
 
 
-def create(settings: HostSettings, environment: str) -> dict[str, Any]:
-    """Creates the environment's control groups, and returns what its processes apply when they start."""
+def describe(settings: HostSettings, environment: str) -> dict[str, Any]:
+    """What ``namespaces`` creates with the domain, also after a reboot, and what processes apply when they start."""
     how = method()
     if how == "rlimits":
         processes = settings.process_limit if os.geteuid() == 0 else 0
         return {"data": settings.memory_bytes, "processes": processes}
     groups = _groups(settings, environment)
-    for group in groups:
-        group.mkdir(exist_ok=True)
-        for name, value in _values(settings, how, group).items():
-            # A kernel without swap accounting lacks some of them.
-            if (group / name).exists():
-                (group / name).write_text(value)
-    return {"groups": [str(group / "cgroup.procs") for group in groups]}
+    return {"groups": {str(group): _values(settings, how, group) for group in groups}}
 
 
 def remove(settings: HostSettings, environment: str) -> None:
@@ -56,6 +50,14 @@ def remove(settings: HostSettings, environment: str) -> None:
                 group.rmdir()
             except OSError:
                 time.sleep(0.01)
+
+
+def remove_empty(settings: HostSettings) -> None:
+    """Removes the control groups of all environments, once nothing runs."""
+    for group in _groups(settings, "*"):
+        for found in group.parent.glob(group.name):
+            with contextlib.suppress(OSError):
+                found.rmdir()
 
 
 def members(group: Path) -> list[int]:

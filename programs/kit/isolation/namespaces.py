@@ -36,6 +36,7 @@ def create(record: str, uid: int, limits: Mapping[str, Any]) -> None:
     """Moves this process into a new domain and writes the record. Root becomes ``uid`` outside the domain. ``limits``
     are for those who join."""
     end_members(record)
+    _create_groups(limits.get("groups", {}))
     file = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     user, group = (uid, uid) if os.geteuid() == 0 and uid else (os.geteuid(), os.getegid())
     if user != os.geteuid():
@@ -91,12 +92,22 @@ def apply_limits(record: str) -> None:
     """Bounds this process and all that it starts, as the record says."""
     limits = read(record).get("limits", {})
     for group in limits.get("groups", ()):
-        with open(group, "w") as file:
+        with open(f"{group}/cgroup.procs", "w") as file:
             file.write("0")
     if limits.get("data"):
         resource.setrlimit(resource.RLIMIT_DATA, (limits["data"], limits["data"]))
     if limits.get("processes"):
         resource.setrlimit(resource.RLIMIT_NPROC, (limits["processes"], limits["processes"]))
+
+
+def _create_groups(groups: Mapping[str, Mapping[str, str]]) -> None:
+    for group, values in groups.items():
+        os.makedirs(group, exist_ok=True)
+        for name, value in values.items():
+            # A kernel without swap accounting lacks some of them.
+            if os.path.exists(f"{group}/{name}"):
+                with open(f"{group}/{name}", "w") as file:
+                    file.write(value)
 
 
 def end_members(record: str) -> None:

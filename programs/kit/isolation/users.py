@@ -50,12 +50,14 @@ def release(settings: HostSettings, environment: str) -> None:
 
 
 def give(tree: Path, uid: int) -> None:
-    """Makes the user the owner of a tree."""
+    """Makes the user the owner of a tree, even while hostile processes exchange its folders for links."""
     if os.geteuid() != 0:
         return
-    for folder, _, names in os.walk(tree):
-        for path in [folder, *(os.path.join(folder, name) for name in names)]:  # noqa: PTH118 - many, and fast
-            os.chown(path, uid, uid, follow_symlinks=False)
+    os.chown(tree, uid, uid, follow_symlinks=False)
+    for _, folders, names, descriptor in os.fwalk(tree):
+        for name in (*folders, *names):
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(name, uid, uid, dir_fd=descriptor, follow_symlinks=False)
 
 
 def _folder(settings: HostSettings) -> Path:

@@ -9,7 +9,7 @@ from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, suite_runs
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
-from programs.kit.isolation import domains
+from programs.kit.isolation import domains, limits
 from programs.kit.processes import sandbox, supervisor
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
@@ -118,6 +118,7 @@ class LocalTarget:
         host = settings.from_mapping(settings_)
         postgres.shutdown(host)
         supervisor.stop(host)
+        limits.remove_empty(host)
 
 
 def _check(spec: EnvironmentSpec, settings: LocalSettings) -> None:

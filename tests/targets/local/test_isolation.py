@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import urllib.request
@@ -359,15 +360,15 @@ def test_an_environment_of_an_earlier_version_is_taken_over_by_its_next_update(i
         20,
         {"PORT": str(port), "EPH_COMMIT": isolated.commit},
     )
-    supervised_services.start(isolated.here, Workspace(place.checkout, place.home), old)
+    checkout = place.checkout.with_name(OLD_GENERATION)
+    shutil.copytree(place.checkout, checkout)
+    supervised_services.start(isolated.here, Workspace(checkout, place.home), old)
     assert supervised_services.is_answering(isolated.here, old.program, port, "/version")
     assert not domains.exists(isolated.here, SHOP)
 
     isolated.serve(SHOP, 'touch "$HOME/new"; exec python3 app.py')
     _route(isolated, SHOP)
-    assert supervised_services.is_answering(isolated.here, old.program, port, "/version"), (
-        "until the route has switched"
-    )
+    assert supervised_services.is_answering(isolated.here, old.program, port, "/version"), "until the route switches"
     cleanup.remove_other_generations(isolated.here, SHOP, GENERATION)
     assert isolated.get(SHOP) == "one"
     assert next(routes.list_routes(isolated.here.routes)).isolated
