@@ -6,7 +6,7 @@ keeps both alive, and a record names that process. Whoever joins verifies the re
 reused.
 """
 
-# ruff: noqa: PTH115, PTH116, PTH120, PTH123, PTH208, PTH103
+# ruff: noqa: PTH110, PTH115, PTH116, PTH120, PTH123, PTH208, PTH103
 # Importing pathlib takes as long as everything else here, and each start of a service waits for it.
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def is_alive(record: str) -> bool:
     """Whether the process in the record still runs."""
     try:
         found = read(record)
-        return start_ticks(found["pid"]) == found["ticks"]
+        return bool(start_ticks(found["pid"]) == found["ticks"])
     except (OSError, ValueError, KeyError):
         return False
 

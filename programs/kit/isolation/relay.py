@@ -32,8 +32,9 @@ log = logging.getLogger("eph.relay")
 
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
-    """``database``: PostgreSQL's address outside; it appears inside as 127.0.0.1:``database_port``. ``own_port``: the
-    port in the URLs of previews. ``egress_allow`` is None if there is no proxy."""
+    """``database``: PostgreSQL's address outside, a host or the folder of its socket, and the port. Inside, it is
+    127.0.0.1:``database_port``. ``own_port``: the port in the URLs of previews. ``egress_allow`` is None if there is no
+    proxy."""
 
     folder: str
     environments: str
@@ -125,7 +126,11 @@ class Relay:
 
     async def _database(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._config.database
-        await splice(reader, writer, *await asyncio.open_connection(host, port))
+        if host.startswith("/"):
+            far = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        else:
+            far = await asyncio.open_connection(host, port)
+        await splice(reader, writer, *far)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """``NAME`` on a line: serve that environment now."""

@@ -25,7 +25,7 @@ def ensure(settings: LocalSettings) -> None:
             folder=str(servers.folder(settings)),
             environments=str(settings.envs),
             routes=str(settings.routes),
-            database=postgres.address(settings),
+            database=postgres.server_address(settings),
             database_port=_database_port(settings),
             own_port=_own_port(settings),
             egress_allow=allow,

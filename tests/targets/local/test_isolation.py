@@ -206,6 +206,32 @@ def test_database_is_reached_through_the_domain_only(isolated: Isolated) -> None
     assert found.strip() == "42"
 
 
+def test_the_administrator_connects_by_a_socket_that_no_environment_can_take(isolated: Isolated) -> None:
+    """S3 S4: a preview that took PostgreSQL's port used to receive the administrator's password in clear."""
+    folder = postgres.socket_folder(isolated.here)
+    assert folder
+    assert Path(folder).stat().st_mode & 0o077 == 0
+    with postgres.connect(isolated.here) as session:
+        assert session.info.host == folder
+        assert session.execute("select inet_client_addr()").fetchone() == (None,)
+    assert isolated.python(SHOP, f"import os; print(os.path.exists({folder!r}))").strip() == "False"
+
+
+def test_a_server_of_an_earlier_version_gets_the_socket(isolated: Isolated) -> None:
+    """S3: its databases stay, and so does its port, which is in their URLs."""
+    url = environment_databases.create(isolated.here, SHOP, "eph_kept")
+    file = isolated.here.launches / f"{postgres.PROGRAM}.json"
+    launch = json.loads(file.read_text())
+    launch["argv"] = [word for word in launch["argv"] if not word.startswith("unix_socket_permissions")]
+    launch["argv"].remove("-c")
+    file.write_text(json.dumps(launch))
+    before = supervisor.info(isolated.here, postgres.PROGRAM)["pid"]
+    TARGET.ensure(isolated.machine.raw_settings)
+    assert supervisor.info(isolated.here, postgres.PROGRAM)["pid"] != before
+    with psycopg.connect(url) as session:
+        assert session.execute("select 1").fetchone() == (1,)
+
+
 def test_outbound_requests_go_through_a_proxy_that_knows_private_addresses(isolated: Isolated) -> None:
     """S3: through the proxy, an environment reaches no address of the machine or its networks, by name or number."""
     with socket.create_server(("127.0.0.1", 0)) as control:
