@@ -15,13 +15,18 @@ from collections.abc import Sequence
 from programs.kit.isolation.streams import RequestHead, read_head, splice
 
 CONNECT_SECONDS = 10.0
-NEVER = tuple(
-    map(
-        ipaddress.ip_network,
-        ("169.254.0.0/16", "168.63.129.16/32", "192.0.0.192/32", "100.100.100.200/32", "fd00:ec2::254/128"),
-    )
+_NEVER = (
+    "169.254.0.0/16",
+    "168.63.129.16/32",
+    "192.0.0.192/32",
+    "100.100.100.200/32",
+    "fd00:ec2::254/128",
+    "64:ff9b:1::/48",
 )
-"""Metadata endpoints: refused even within an allowed network."""
+NEVER = tuple(map(ipaddress.ip_network, _NEVER))
+"""Metadata endpoints, and NAT64 with a local prefix, which can hide one: refused even within an allowed network."""
+_LAST_BITS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
+"""NAT64 and the deprecated IPv4-compatible form: the last 32 bits are the IPv4 address."""
 _HOP = ("proxy-authorization:", "proxy-connection:", "connection:", "keep-alive:")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -70,10 +75,10 @@ class EgressProxy:
 
 
 def _embedded(address: Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for: mapped, 6to4, Teredo, NAT64, IPv4-compatible."""
+    """The IPv4 address that an IPv6 address stands for: mapped, 6to4, Teredo, NAT64 or compatible."""
     if isinstance(address, ipaddress.IPv4Address):
         return None
-    if address in ipaddress.ip_network("64:ff9b::/96") or address in ipaddress.ip_network("64:ff9b:1::/48"):
+    if any(address in network for network in _LAST_BITS):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address.teredo:
         return address.teredo[1]
