@@ -26,8 +26,8 @@ async def label_to_url(size: Size) -> Row:
     return Row(
         "label-to-url",
         (Figure("ratio", ratio, 1.3),),
-        f"Eph, from the label to the answer through the gateway: {seconds(ours)}",
-        f"`pulumi stack init` and `pulumi up`, until the app answers: {seconds(theirs)}",
+        f"Eph, from label to response through the gateway: {seconds(ours)}",
+        f"`pulumi stack init` and `pulumi up`, until the app responds: {seconds(theirs)}",
     )
 
 
@@ -47,7 +47,7 @@ async def pulumi_processes(_: Size) -> Row:
     return Row(
         "pulumi-processes",
         (Figure("first-up", len(first), 3), Figure("update", len(update), 2)),
-        f"a first up starts: {_summarize(first)}; an update: {_summarize(update)}",
+        f"first up: {_summarize(first)}; update: {_summarize(update)}",
         "counted by a wrapper in front of `pulumi`",
     )
 
@@ -75,7 +75,7 @@ async def parallel_20(size: Size) -> Row:
     return Row(
         "parallel-20",
         (Figure("ratio", (before + after) / ours, 3.0, at_least=True),),
-        f"Eph, {many} labels at once until all {many} answer: {ours:.1f} s",
+        f"Eph, {many} labels at once until all {many} respond: {ours:.1f} s",
         f"{many} times `create_or_select_stack` and `up` in one interpreter: {before + after:.1f} s",
     )
 

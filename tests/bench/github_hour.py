@@ -203,11 +203,11 @@ async def github_hour(size: Size) -> Row:
         (
             Figure("counted, quiet", quiet.counted, 1000),
             Figure("counted for a push", each, 15),
-            Figure("requests of a later look", busy.peak_requests, 400),
+            Figure("requests of a later cycle", busy.peak_requests, 400),
         ),
-        f"{size.looks} looks, one each half minute, at {quiet.pull_requests} pull requests in {size.repositories} "
-        "repositories, beginning with a restart: "
+        f"{size.looks} cycles, one every 30 seconds, over {quiet.pull_requests} pull requests in {size.repositories} "
+        "repositories, starting with a restart: "
         f"{quiet.counted} counted of {quiet.requests} requests; a restart alone: {restart.counted}; a push, a label, a "
-        f"comment and a check twice in each look: {each:.1f} more",
-        f"the first look ever: {first.counted} counted; the world took {built:.0f} s to make, all of it {hours}",
+        f"comment and a check twice per cycle: {each:.1f} more",
+        f"the very first cycle: {first.counted} counted; building the fixture took {built:.0f} s, everything {hours}",
     )

@@ -101,7 +101,7 @@ async def kubernetes_url(_: Size) -> Row:
             Figure("cli ratio", middle / statistics.median(cli), 1.3),
             Figure("kubectl ratio", middle / statistics.median(kubectl), 3.0),
         ),
-        f"Eph, from the label to the answer through the gateway and the ingress: {seconds(ours)}",
+        f"Eph, from label to response through the gateway and the ingress: {seconds(ours)}",
         f"`pulumi stack init` and `pulumi up`: {seconds(cli)}; `kubectl apply` and the page: {seconds(kubectl)}",
     )
 
@@ -136,8 +136,9 @@ async def kubernetes_wake(_: Size) -> Row:
             Figure("starts", starts, 1),
             Figure("answers", len(cold), COLD_REQUESTS, at_least=True),
         ),
-        f"a request to a sleeping preview, answered: {seconds(ours)}; {COLD_REQUESTS} at once: {max(cold):.2f} s",
-        f"`kubectl scale --replicas=1` of a copy's Deployment, until its page answers: {seconds(theirs)}",
+        f"request to a sleeping preview until its response: {seconds(ours)}; "
+        f"{COLD_REQUESTS} at once: {max(cold):.2f} s",
+        f"`kubectl scale --replicas=1` of a copy's Deployment, until its page responds: {seconds(theirs)}",
     )
 
 
@@ -169,7 +170,7 @@ async def kubernetes_10(_: Size) -> Row:
             Figure("ratio", (before + after) / ours, 2.0, at_least=True),
             Figure("MB of one operation", memory.peak, 900),
         ),
-        f"Eph, {CONCURRENT} labels at once until all {CONCURRENT} answer: {ours:.1f} s",
+        f"Eph, {CONCURRENT} labels at once until all {CONCURRENT} respond: {ours:.1f} s",
         f"{CONCURRENT} times `create_or_select_stack` and `up` in one interpreter: {before + after:.1f} s",
     )
 

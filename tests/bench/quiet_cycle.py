@@ -78,7 +78,7 @@ async def quiet_cycle(size: Size) -> Row:
     return Row(
         "quiet-cycle",
         (Figure("ratio", statistics.median(ours) / statistics.median(theirs), 0.5), Figure("updates", 0, 0)),
-        f"a cycle over {count} stacks: {seconds(ours)}; the first after a start: {first:.2f} s",
+        f"cycle over {count} stacks: {seconds(ours)}; first cycle after a start: {first:.2f} s",
         f"`pulumi stack ls --all`: {seconds(theirs)}",
     )
 
@@ -114,9 +114,9 @@ async def ephd_memory(size: Size) -> Row:
     return Row(
         "ephd-memory",
         (Figure("megabytes", told["megabytes"], 250.0),),
-        f"ephd with {size.stacks} environments, all of them asked for their health: {told['megabytes']:.0f} MB "
+        f"ephd with {size.stacks} environments, with health checks: {told['megabytes']:.0f} MB "
         f"resident, {told['most']:.0f} MB at most",
-        f"one worker that waits for an operation: {told['worker']:.0f} MB",
+        f"one worker waiting for an operation: {told['worker']:.0f} MB",
     )
 
 
@@ -168,7 +168,7 @@ async def plan_10000(size: Size) -> Row:
     return Row(
         "plan-10000",
         (Figure("seconds", larger, 0.5), Figure("growth", larger / smaller, 2.6)),
-        f"plan() for {size.planned:,} pull requests and stacks, every second to be updated: {larger:.2f} s of CPU",
+        f"plan() for {size.planned:,} pull requests and stacks, half of them to be updated: {larger:.2f} s of CPU",
         f"for {size.planned // 2:,}: {smaller:.2f} s",
     )
 

@@ -49,7 +49,7 @@ def _measure(strings: dict[str, str], home: Path, size: Size) -> Row:
     return Row(
         "template-clone",
         (Figure("ratio", ratio, 1.5),),
-        f"a role and a database cloned from {megabytes}, all of it handed over: {seconds(ours)}",
+        f"a role and a database cloned from {megabytes}, including ownership: {seconds(ours)}",
         f"its files copied: {seconds(theirs)}",
     )
 

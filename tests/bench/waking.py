@@ -44,8 +44,8 @@ async def wake_row(size: Size) -> Row:
     return Row(
         "wake",
         (Figure("ratio", ratio, 1.3), Figure("starts", starts, 1), Figure("answers", len(cold), many, at_least=True)),
-        f"a request to a preview that sleeps, until its answer: {seconds(ours[1:])}; {many} at once: {max(cold):.2f} s",
-        f"its services' own command lines started by hand, until they answer: {seconds(theirs[1:])}",
+        f"request to a sleeping preview until its response: {seconds(ours[1:])}; {many} at once: {max(cold):.2f} s",
+        f"the same command lines started by hand until they respond: {seconds(theirs[1:])}",
     )
 
 

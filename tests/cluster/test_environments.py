@@ -156,7 +156,7 @@ def test_unavailable_resources_are_reported_before_anything_changes(
     missing = replace(first_spec, images={"shop": f"{eph.site.registry}/acme/shop:v1"})
     result = eph.up(missing)
     assert result.outcome is Outcome.FAILED
-    assert "is not pinned to a digest" in result.error
+    assert "isn't pinned to a digest" in result.error
     assert result.changes == {}
 
 

@@ -66,7 +66,7 @@ FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
     "place": ({"resources": {"requests": {"cpu": "900"}}}, "no node can run it: .*Insufficient cpu", ""),
     "quota": (
         {"resources": {"requests": {"memory": "65Gi"}}},
-        "quota is exceeded: it asks for requests.memory=65Gi",
+        "quota is exceeded: requested requests.memory=65Gi",
         "",
     ),
 }
@@ -116,7 +116,7 @@ def test_namespace_kept_by_a_dead_controller_is_reported_and_removed_later(eph: 
     kept = {"name": "kept", "namespace": spec.name, "finalizers": ["example.com/nobody"]}
     eph.site.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept})
     eph.assert_failed(
-        eph.down(71), "still being removed", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml"
+        eph.down(71), "still being deleted", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml"
     )
     assert eph.record(71).name == spec.name
     let = json.dumps({"metadata": {"finalizers": None}})
@@ -135,12 +135,12 @@ def test_invalid_credentials_are_reported_and_nothing_is_concluded(eph: Operatio
     eph.site.kubeconfig = str(tmp_path / "kubeconfig")
     try:
         for ask in (TARGET.list_environments, TARGET.list_resources):
-            with pytest.raises(KubernetesError, match=r"refuses GET .*check the kubeconfig's rights"):
+            with pytest.raises(KubernetesError, match=r"denied GET .*Check the account's permissions"):
                 ask(eph.settings)
         standing = TARGET.live_resources(eph.settings)
         assert standing.keys() <= {"Door", DRIFTED}, "kinds that may not be looked at are left out"
-        eph.assert_failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the kubeconfig's rights")
-        eph.assert_failed(eph.down(72), "check the kubeconfig's rights")
+        eph.assert_failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "Check the account's permissions")
+        eph.assert_failed(eph.down(72), "Check the account's permissions")
         assert eph.record(72).name == spec.name
     finally:
         eph.site.kubeconfig = good

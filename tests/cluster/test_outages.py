@@ -100,7 +100,7 @@ def test_lost_node_is_reported_and_work_completes_once_it_is_back(
         [pod] = TARGET.inspect(goes.name, eph.settings).processes
         assert (pod.state, pod.detail) == ("unknown", "its node doesn't respond")
         eph.site.kubectl("delete", "namespace", goes.name, "--wait=false")
-        with pytest.raises(KubernetesError, match=r"node eph-node does not answer.*kubectl delete node eph-node"):
+        with pytest.raises(KubernetesError, match=r"node eph-node doesn't respond.*kubectl delete node eph-node"):
             update_preparation.wait_until_namespace_deleted(
                 cluster.connect(from_mapping(eph.settings)), f"{SPACE}/{goes.name}", goes.name, 5
             )

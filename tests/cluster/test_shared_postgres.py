@@ -109,7 +109,7 @@ def test_missing_gateway_api_is_reported_and_then_a_route_works(eph: OperationRu
     routed = replace(spec, settings={**spec.settings, "ingress_class": "", "gateway": f"{DATA}/edge"})
     refused = eph.up(routed)
     assert refused.outcome is Outcome.FAILED
-    assert f"has no HTTPRoute of {GROUP}/v1" in refused.error
+    assert f"doesn't support HTTPRoutes ({GROUP}/v1)" in refused.error
     site.apply(ROUTES)
     site.kubectl("wait", "--for=condition=Established", f"crd/httproutes.{GROUP}", "--timeout=60s")
     eph.assert_succeeded(eph.up(routed))

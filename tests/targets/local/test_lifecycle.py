@@ -6,13 +6,14 @@ import dataclasses
 import json
 import os
 import signal
+from collections.abc import Callable
 from datetime import datetime
 
 import psycopg
 import pytest
 
 from programs.kit.processes import process_table
-from programs.runtime_info import LogRequest, NoSuchLog
+from programs.runtime_info import LogLines, LogRequest, NoSuchLog
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
 from programs.targets.local.target import TARGET
 from tests.targets.local_machine import APP, WITH_DATABASE, LocalMachine, PulumiFailed, Repository, wait_for
@@ -168,14 +169,12 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
     assert f":{seen['PORT']}" in machine.route()["upstream"]
     assert {"db": seen["DATABASE_URL"], "stats": seen["STATS_URL"]} == outputs["database_urls"]
     assert not {name for name in seen if name.startswith(("PULUMI", "SUPERVISOR"))}
-    assert any(
-        "starting" in line for line in TARGET.logs(spec.name, machine.raw_settings, LogRequest("worker", 10)).lines
+    assert wait_for(lambda: any("starting" in line for line in logs(machine, spec, LogRequest("worker", 10)).lines))
+    assert wait_for(
+        lambda: any(line.startswith("api-v1 | ") for line in logs(machine, spec, LogRequest(lines=10)).lines)
     )
-    told = TARGET.logs(spec.name, machine.raw_settings, LogRequest(lines=10))
-    assert any(line.startswith("api-v1 | ") for line in told.lines)
-    machine.get("/version", host)
-    later = TARGET.logs(spec.name, machine.raw_settings, LogRequest(since=told.positions)).lines
-    assert later == ("api-v1 | request /version",), "nothing is told twice"
+    request = "api-v1 | request /environ"
+    assert read_until(machine, spec, request, lambda: machine.get("/environ", host)).count(request) == 1
     with pytest.raises(NoSuchLog, match="there are: api-v1, web, worker"):
         TARGET.logs(spec.name, machine.raw_settings, LogRequest("nothing"))
     running = {"web": "running", "api-v1": "running", "worker": "running"}
@@ -185,6 +184,27 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
     machine.destroy()
     assert (last_words / "hooks.txt").read_text() == "", "hooks of creation ran again, or the last one on an old commit"
     assert machine.remaining() == []
+
+
+def logs(machine: LocalMachine, spec: EnvironmentSpec, request: LogRequest) -> LogLines:
+    return TARGET.logs(spec.name, machine.raw_settings, request)
+
+
+def read_until(machine: LocalMachine, spec: EnvironmentSpec, line: str, act: Callable[[], object]) -> list[str]:
+    """What a follower reads from the act until the line, and once more. supervisord writes a line a moment after the
+    response."""
+    answer, lines = logs(machine, spec, LogRequest(lines=10)), list[str]()
+    act()
+
+    def read() -> bool:
+        nonlocal answer
+        answer = logs(machine, spec, LogRequest(since=answer.positions))
+        lines.extend(answer.lines)
+        return line in lines
+
+    assert wait_for(read), lines
+    read()
+    return lines
 
 
 def states(machine: LocalMachine, spec: EnvironmentSpec) -> dict[str, str]:

@@ -87,9 +87,9 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
         session.execute("create table kept as select 1 as x")
     before = sorted(app_processes(machine))
     os.kill(supervisord_pid(machine), signal.SIGKILL)
-    assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 5), (
-        "the service outlived its supervisord"
-    )
+    assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 20), {
+        pid: process_table.command_line(pid) for pid in before if process_table.is_alive(pid)
+    }
 
     starters = [threading.Thread(target=TARGET.ensure, args=(machine.raw_settings,)) for _ in range(4)]
     for thread in starters:
