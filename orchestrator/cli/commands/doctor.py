@@ -128,7 +128,7 @@ def _bubblewrap() -> DoctorCheck:
     done, text = _run_command("bwrap", "--ro-bind", "/", "/", *namespaces, "--die-with-parent", "true")
     if done:
         return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes work")
-    todo = "Install bubblewrap 0.8 or later and allow user namespaces. Without it, target `local` runs no code."
+    todo = "Install bubblewrap 0.8 or later and allow user namespaces. Without it, no code of pull requests runs."
     return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
 
 
