@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, PullRequest, PullState
+from orchestrator.core.model.world import CheckState
 from orchestrator.core.util import globs
 from orchestrator.forges.port import (
     ApiUsage,
@@ -32,6 +32,7 @@ from orchestrator.forges.port import (
     Repository,
     mentions,
 )
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.forges.wording import ForgeWords
 from stacks import keys
 from stacks.model import RefKind
@@ -107,12 +108,12 @@ class FakeForge:
             home = self._repository(repository)
             self.listed.append(home.repository.full_name)
             if repository.id in self._emptied:
-                return PullList(home.repository, ())
+                return PullList(())
             found = tuple(pull for _, pull in sorted(home.pulls.items()) if pull.state is PullState.OPEN)
             if repository.id in self._partial_pulls:
                 count, reason = self._partial_pulls.pop(repository.id)
-                return PullList(home.repository, found[:count], False, reason)
-            return PullList(home.repository, found)
+                return PullList(found[:count], False, reason)
+            return PullList(found)
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         with self._call("pull"):

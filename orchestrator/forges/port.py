@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from orchestrator.core.model.world import CheckState, PullRequest
+from orchestrator.core.model.world import CheckState
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.forges.wording import ForgeWords
 from stacks.model import RefKind
 
@@ -61,7 +62,6 @@ class Repository:
 class PullList:
     """The open pull requests of a repository. If not ``complete``, ``reason`` says what is missing."""
 
-    repository: Repository
     open: tuple[PullRequest, ...]
     complete: bool = True
     reason: str = ""
@@ -280,7 +280,3 @@ def expired_mark(stack: str) -> str:
 
 def is_mark(name: str) -> bool:
     return name in MARKS or name.startswith(tuple(f"{mark}/" for mark in MARKS))
-
-
-def is_marked(decisions: Mapping[str, str], mark: str = EXPIRED) -> bool:
-    return bool(decisions.get(mark))

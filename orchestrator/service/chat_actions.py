@@ -9,10 +9,11 @@ from typing import assert_never
 
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
-from orchestrator.core.model.world import TAG_INTENTS, PullRequest
+from orchestrator.core.model.world import TAG_INTENTS
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.service import wording
 from orchestrator.service.command_listener import CommandOrigin

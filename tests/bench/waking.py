@@ -17,7 +17,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from programs.kit import identifiers
-from programs.kit.processes import sandbox, supervisor
+from programs.kit.processes import program_files, sandbox
 from programs.targets.local import settings as local_settings
 from programs.targets.local import supervised_services
 from tests.bench.rows import Figure, Row, seconds
@@ -92,8 +92,8 @@ async def wake_count(running: RunningEph, number: int) -> int:
 def _time_manual_start(raw_settings: dict[str, str]) -> float:
     """What supervisord would start, started by us in the same sandbox with the same variables."""
     on = local_settings.from_mapping(raw_settings)
-    programs = [found for name in supervisor.list_programs(on) if (found := identifiers.parse_program(name))]
-    notes = [json.loads(supervisor.note(on, str(program))) for program in programs]
+    programs = [found for name in program_files.list_programs(on) if (found := identifiers.parse_program(name))]
+    notes = [json.loads(program_files.note(on, str(program))) for program in programs]
     launches = [json.loads((on.launches / f"{program}.json").read_text()) for program in programs]
     begun = time.monotonic()
     started = [_start_process(on.root / f"by-hand-{index}.json", launch) for index, launch in enumerate(launches)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.model.world import CheckState
-from orchestrator.forges.port import APPROVED, EXPIRED, CheckReport, Conclusion, is_marked
+from orchestrator.forges.port import APPROVED, EXPIRED, CheckReport, Conclusion
 from tests.contracts.forge_hosts import Host, repository, require_support
 
 MARKER = "<!-- eph:preview -->"
@@ -64,10 +64,10 @@ def test_mark_on_a_commit_is_found_and_removed(host: Host) -> None:
     """L2, design 'decisions about one commit': expiry survives us, and a new push starts again."""
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
-    assert not is_marked(forge.decisions(shop, sha))
+    assert forge.decisions(shop, sha) == {}
     forge.mark(shop, sha, EXPIRED, "Expired after 72 h")
     assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
-    assert not is_marked(forge.decisions(shop, host.push("one", {"message.txt": "two\n"})))
+    assert forge.decisions(shop, host.push("one", {"message.txt": "two\n"})) == {}
     forge.mark(shop, sha, APPROVED, "Approved by ada")
     assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h", APPROVED: "Approved by ada"}
     forge.mark(shop, sha, EXPIRED, "")

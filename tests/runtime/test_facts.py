@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.model.image_lookup import ImageLookup
-from orchestrator.core.model.world import CompletedRepair, Intent, IntentKind, PullRequest, PullState
+from orchestrator.core.model.world import CompletedRepair, Confirmation, Existence, Intent, IntentKind
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.commits import FirstSeenCommits
@@ -43,7 +43,7 @@ def record_everything(facts: LoopFacts) -> None:
     facts.first_seen.seen[KEY] = ("a" * 40, START)
     facts.outdated.since[KEY] = START
     facts.image_lookups.latest[KEY] = ImageLookup("a" * 40, (), START, START)
-    facts.confirmed.record(PullRequest(KEY, PullState.CLOSED, "", frozenset(), "", "", "", "", ""), START)
+    facts.confirmed.record(Confirmation(KEY, Existence.ENDED, "closed"), START)
     facts.guarded_destroys.record(START)
     facts.approvals.approve_plan("digest", START)
     facts.repairs.record(REF, CompletedRepair(START, "a" * 40, "recreated the database"))

@@ -24,6 +24,7 @@ from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource,
 from programs.targets.local import settings as settings_module
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.target import TARGET
+from stacks.backends.file.file_backend import FileBackend
 
 APP = """
 import http.server, json, os, urllib.request
@@ -215,7 +216,7 @@ def pulumi_env(folder: Path) -> dict[str, str]:
     return {
         "PATH": f"{plugins}:{Path(found).parent}:{os.environ['PATH']}",
         "PULUMI_HOME": str(folder / "home"),
-        "PULUMI_BACKEND_URL": f"file://{folder / 'store'}",
+        **FileBackend(folder / "store").environment(),
         "PULUMI_CONFIG_PASSPHRASE": "test",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_PYTHON_CMD": sys.executable,

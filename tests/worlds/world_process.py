@@ -18,6 +18,7 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.cycles import CycleListener, CycleResult
 from orchestrator.service.pending_reports import PendingReports
+from orchestrator.sources.factory import SourcesFactory, create_sources
 from programs.registry import Target
 from stacks.backends.inventory import StackInventory
 from stacks.executors.fake import FakeExecutor
@@ -34,7 +35,8 @@ DEFAULT_POLICY = Policy()
 
 
 class WorldProcess:
-    """``unresponsive`` hosts answer no health check. ``targets`` takes effect with the next ``crash``."""
+    """``unresponsive`` hosts answer no health check. ``targets`` and ``sources`` take effect with the next
+    ``crash``."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class WorldProcess:
         lease: Lease | None = None,
         folder: Path = NO_FOLDER,
         chat: bool = False,
+        sources: SourcesFactory = create_sources,
     ) -> None:
         """``folder``: where Eph keeps files, if the story reads any. ``chat``: whether Eph reads comments."""
         self.now = START
@@ -61,6 +64,7 @@ class WorldProcess:
         self.stores = (self.worker.backend, process_executor(self.worker)) if folder != NO_FOLDER else ()
         self.pending_reports = PendingReports(folder / "owed.json" if folder != NO_FOLDER else None)
         self.listeners: list[CycleListener] = []
+        self.sources = sources
         self.unresponsive: set[str] = set()
         self.held_stacks: set[StackRef] = set()
         self.cycles = 0
@@ -93,6 +97,7 @@ class WorldProcess:
             wakeups=self.wakeups,
             pending_reports=self.pending_reports,
             stores=self.stores,
+            sources=self.sources,
             listeners=(self._show_cycle,),
         )
 

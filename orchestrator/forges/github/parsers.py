@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, PullRequest, PullState
+from orchestrator.core.model.world import CheckState
 from orchestrator.forges.port import Repository
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from stacks import keys
 from stacks.model import Key
 

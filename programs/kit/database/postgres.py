@@ -26,7 +26,7 @@ from programs.kit import files, waiting
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.processes import ports, sandbox, supervisor
+from programs.kit.processes import ports, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _start(settings: HostSettings) -> None:
     if not supervisor.info(settings, PROGRAM) or not _has_current_options(settings):
         supervisor.add(settings, _supervised_program(settings))
     if not waiting.wait_until(lambda: _reachable(settings), READY_SECONDS):
-        lines = files.tail(supervisor.log(settings, PROGRAM), 20)
+        lines = files.tail(program_files.log(settings, PROGRAM), 20)
         raise TargetError("PostgreSQL didn't start", lines)
     if fresh:
         with connect(settings) as session:
@@ -144,13 +144,13 @@ def _launch(argv: list[str], pidfile: str = "") -> LaunchSpec:
     return LaunchSpec(tuple(argv), env, "/", _server_identity(), pidfile=pidfile, bounded=False)
 
 
-def _supervised_program(settings: HostSettings) -> supervisor.SupervisedProgram:
+def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgram:
     argv = [str(_require_binaries() / "postgres"), "-D", str(_folder(settings) / "data"), "-p", str(_port(settings))]
     options = {**OPTIONS, "unix_socket_directories": socket_folder(settings), "unix_socket_permissions": "0700"}
     argv += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
     # SIGINT triggers PostgreSQL's fast shutdown; it stops its own children.
-    return supervisor.SupervisedProgram(PROGRAM, launch, "shared by all environments", "INT", 15, group=False)
+    return program_files.SupervisedProgram(PROGRAM, launch, "shared by all environments", "INT", 15, group=False)
 
 
 def _has_current_options(settings: HostSettings) -> bool:

@@ -12,7 +12,7 @@ from programs.kit import files, identifiers, waiting
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import limits, namespaces, servers, users
-from programs.kit.processes import sandbox, supervisor
+from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
 START_SECONDS = 15.0
@@ -43,7 +43,7 @@ def remove(settings: HostSettings, environment: str) -> None:
     """Ends every process in the domain, and then the domain."""
     path = record(settings, environment)
     namespaces.end_members(str(path))
-    if supervisor.program_file(settings, _program(environment)).exists():
+    if program_files.program_file(settings, _program(environment)).exists():
         supervisor.remove(settings, [_program(environment)])
     limits.remove(settings, environment)
     path.unlink(missing_ok=True)
@@ -62,8 +62,8 @@ def _start(settings: HostSettings, environment: str) -> None:
     bounds = limits.describe(settings, environment)
     launch = LaunchSpec(_KEEPER, sandbox.launcher_env(), "/", creates=str(path), uid=uid, limits=bounds)
     name = _program(environment)
-    supervisor.add(settings, supervisor.SupervisedProgram(name, launch, f"the namespaces of {environment}"))
+    supervisor.add(settings, program_files.SupervisedProgram(name, launch, f"the namespaces of {environment}"))
     if not waiting.wait_until(lambda: namespaces.is_alive(str(path)), START_SECONDS, 0.005):
-        tail = files.tail(supervisor.log(settings, name), 10)
+        tail = files.tail(program_files.log(settings, name), 10)
         raise TargetError(f"The namespaces of environment {environment} couldn't be created", tail)
     servers.serve(settings, environment)

@@ -16,7 +16,7 @@ from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import broker, relay, sockets
 from programs.kit.isolation.relay import RelayConfig
-from programs.kit.processes import sandbox, supervisor
+from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
 BROKER, RELAY = "broker", "relay"
@@ -65,9 +65,9 @@ def _code_digest() -> str:
 
 def _start(settings: HostSettings, name: str, argv: list[str], socket_name: str) -> None:
     launch = LaunchSpec(tuple(argv), sandbox.launcher_env(), "/", bounded=False)
-    supervisor.add(settings, supervisor.SupervisedProgram(name, launch, "shared by all environments"))
+    supervisor.add(settings, program_files.SupervisedProgram(name, launch, "shared by all environments"))
     if not waiting.wait_until(lambda: _responds(settings, socket_name), READY_SECONDS, 0.01):
-        raise TargetError(f"The process {name} didn't start", files.tail(supervisor.log(settings, name), 20))
+        raise TargetError(f"The process {name} didn't start", files.tail(program_files.log(settings, name), 20))
 
 
 def _responds(settings: HostSettings, socket_name: str) -> bool:

@@ -9,7 +9,7 @@ from programs.kit import files, identifiers, routes
 from programs.kit.database import environment_databases, postgres
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, users
-from programs.kit.processes import ports, process_table, supervisor
+from programs.kit.processes import ports, process_table, program_files, supervisor
 from programs.targets.local.settings import LocalSettings
 
 
@@ -25,7 +25,7 @@ def list_environments(settings: LocalSettings) -> frozenset[str]:
 
 
 def list_programs(settings: LocalSettings) -> Iterator[ProgramName]:
-    for name in supervisor.list_programs(settings):
+    for name in program_files.list_programs(settings):
         found = identifiers.parse_program(name)
         if found:
             yield found
@@ -79,7 +79,7 @@ def list_remaining(settings: LocalSettings, *, including_server: bool = False) -
     found = [f"folder {path}" for path in _folders(settings)]
     found += [f"checkout {path}" for path in settings.envs.glob("*/src/*")]
     found += [f"route {route.host} of {route.environment}" for route in routes.list_routes(settings.routes)]
-    found += [f"program {name}" for name in supervisor.list_programs(settings) if "." in name]
+    found += [f"program {name}" for name in program_files.list_programs(settings) if "." in name]
     found += [f"port {port} of {owner}" for port, owner in ports.list_reserved(settings) if "." in owner]
     found += [f"launch file {path.name}" for path in (settings.launches).glob("*.*.*.json")]
     found += [f"log {path.name}" for path in settings.logs.glob("*.*.*.log*")]

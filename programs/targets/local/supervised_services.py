@@ -19,7 +19,7 @@ from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import servers
 from programs.kit.isolation.sockets import Dialer
-from programs.kit.processes import sandbox, supervisor
+from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
 from programs.targets.local.settings import LocalSettings
@@ -65,7 +65,7 @@ def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess
     service = replace(service, isolated=workspace.domain is not None)
     launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
-        supervisor.add(settings, supervisor.SupervisedProgram(name, launch, _probe_note(service)))
+        supervisor.add(settings, program_files.SupervisedProgram(name, launch, _probe_note(service)))
         _wait_until_ready(settings, service)
     except BaseException:
         stop(settings, [service.program])
@@ -82,7 +82,7 @@ def _probe_note(service: ServiceProcess) -> str:
 def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
     """After a restart, returns when the service responds, as ``start`` does."""
     try:
-        note = json.loads(supervisor.note(settings, str(program)))
+        note = json.loads(program_files.note(settings, str(program)))
         port, path, deadline = int(note["port"]), str(note["path"]), int(note["deadline"])
         isolated = note.get("isolated") is True
     except (OSError, ValueError, KeyError, TypeError):
@@ -102,7 +102,7 @@ def is_answering(settings: LocalSettings, program: ProgramName, port: int, path:
 
 def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
     try:
-        return json.loads(supervisor.note(settings, str(program))).get("isolated") is True
+        return json.loads(program_files.note(settings, str(program))).get("isolated") is True
     except (OSError, ValueError, AttributeError):
         return False  # created by an earlier version
 
@@ -128,7 +128,7 @@ def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
 
 
 def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> TargetError:
-    tail = files.tail(supervisor.log(settings, str(service.program)), TAIL_LINES)
+    tail = files.tail(program_files.log(settings, str(service.program)), TAIL_LINES)
     return TargetError(f"service {service.program.service} {reason}", tail)
 
 

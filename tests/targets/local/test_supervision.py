@@ -21,7 +21,7 @@ from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, users
-from programs.kit.processes import launch, ports, process_table, sandbox, supervisor
+from programs.kit.processes import launch, ports, process_table, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace, works
 from programs.kit.routes import RouteRecord
 from programs.targets.local import cleanup, supervised_services
@@ -135,13 +135,13 @@ def test_programs_of_an_earlier_version_keep_running_after_an_upgrade_moved_the_
     shutil.copytree(kit / "isolation", old.parents[1] / "isolation")
     old.parent.mkdir()
     old.write_text(Path(launch.__file__).read_text())
-    for name in supervisor.list_programs(machine.settings):
-        file = supervisor.program_file(machine.settings, name)
+    for name in program_files.list_programs(machine.settings):
+        file = program_files.program_file(machine.settings, name)
         file.write_text(file.read_text().replace(launch.__file__, str(old)))
     supervisor.stop(machine.settings)
     TARGET.ensure(machine.raw_settings)
     assert wait_for(lambda: _answers(machine))
-    assert str(old) in supervisor.program_file(machine.settings, str(program)).read_text(), "it still exists"
+    assert str(old) in program_files.program_file(machine.settings, str(program)).read_text(), "it still exists"
 
     old.unlink()
     if not supervisord_runs:
@@ -248,7 +248,7 @@ def test_names_are_found_by_every_kind_of_trace(machine: LocalMachine) -> None:
     ports.reserve(here, "port.web.gen")
     routes.write(here.routes, RouteRecord("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
     environment_databases.create(here, "database", "eph_database_x")
-    files.write(supervisor.program_file(here, "program.web.gen"), "; interrupted before supervisord read it\n")
+    files.write(program_files.program_file(here, "program.web.gen"), "; interrupted before supervisord read it\n")
     found = {"folder", "port", "route", "database", "program"}
     assert TARGET.list_environments(machine.raw_settings) == found
     assert len(machine.remaining()) == len(found) + 1
