@@ -36,7 +36,7 @@ from yarl import URL
 
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets
-from orchestrator.gateway.proxy.headers import ClientInfo, request_headers, response_headers
+from orchestrator.gateway.proxy.headers import ClientInfo, request_headers, response_headers, safe_reason
 from orchestrator.gateway.proxy.upstream_pool import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -119,7 +119,7 @@ async def forward(
 
     answer = await with_retries(ask, find_upstream, body is None and request.method in REPEATABLE)
     try:
-        return await _relay(request, answer, response_headers(answer.headers, is_preview))
+        return await _relay(request, answer, response_headers(answer.headers, is_preview, request.host))
     finally:
         # After a complete response the connection is already back in the pool, and this does nothing.
         answer.close()
@@ -188,7 +188,7 @@ async def _relay(
     request: web.BaseRequest, answer: ClientResponse | UpstreamResponse, headers: CIMultiDict[str]
 ) -> web.StreamResponse:
     kind = _CompleteResponse if answer.content.is_eof() else _ProxiedResponse
-    response = kind(status=answer.status, reason=answer.reason, headers=headers)
+    response = kind(status=answer.status, reason=safe_reason(answer.reason), headers=headers)
     await response.prepare(request)
     if request.method == "HEAD":
         await response.write_eof()
