@@ -49,6 +49,15 @@ def reap() -> None:
         return
 
 
+def wait(child: int) -> int:
+    """The exit code of the command. Adopted orphans that end meanwhile are reaped, as init does it: a test that waits
+    for a process to end would otherwise see it forever."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            return os.waitstatus_to_exitcode(status)
+
+
 def left() -> dict[int, str]:
     """Looked at three times: while others end, the kernel's list of children may miss one."""
     for _ in range(3):
@@ -75,11 +84,11 @@ def end() -> None:
 def main(command: list[str]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child = subprocess.Popen(command)
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child.pid, signal.SIGTERM))
     try:
-        code = child.wait()
+        code = wait(child.pid)
     except KeyboardInterrupt:
-        code = child.wait() or 130
+        code = wait(child.pid) or 130
     grace = time.monotonic() + 1.0  # a process that is just exiting isn't a leftover
     while left() and time.monotonic() < grace:
         time.sleep(0.1)

@@ -10,6 +10,8 @@ from orchestrator.app import runtime_parts
 from orchestrator.app.ports import Options, Ports
 from orchestrator.app.runtime_parts import SharedParts
 from orchestrator.app.system import System
+from orchestrator.forges.port import Repository
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
@@ -21,6 +23,7 @@ from orchestrator.service.command_listener import CommandListener, CommandListen
 from orchestrator.service.environment_service import ControlPlaneDependencies, LocalControlPlane
 from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.notifier import Notifier, NotifierDependencies
+from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.surfaces.reports.reporter import Reporter
 
 
@@ -97,7 +100,6 @@ def _service(shared: SharedParts, executor: PlanExecutor, auditor: Auditor, suit
             executor=executor,
             intents=shared.facts.intents,
             approvals=shared.facts.approvals,
-            first_seen=shared.facts.first_seen,
             journal=shared.journal,
             wakeups=ports.wakeups,
             forge=ports.forge,
@@ -115,10 +117,12 @@ def _service(shared: SharedParts, executor: PlanExecutor, auditor: Auditor, suit
 def _commands(
     shared: SharedParts, replies: ChatReplies, service: LocalControlPlane, notifier: Notifier
 ) -> CommandListener:
-    recipes = shared.recipe_reader()
-    actions = ChatActions(
-        service, shared.ports.forge, shared.facts.intents, lambda home, pull: recipes.recipe_for(home, pull, "").labels
-    )
+    recipes = runtime_parts.recipe_reader(shared.ports, shared.options)
+
+    def trigger_labels(repository: Repository, pull: PullRequest) -> frozenset[str]:
+        return recipes.recipe_for(repository, recipe_query(pull), "").labels
+
+    actions = ChatActions(service, shared.ports.forge, shared.facts.intents, trigger_labels)
     return CommandListener(
         CommandListenerDependencies(
             forge=shared.ports.forge,

@@ -23,11 +23,11 @@ from orchestrator.runtime import clock
 from orchestrator.runtime.leadership import open_lease
 from orchestrator.runtime.observation.health_monitor import Probe
 from orchestrator.runtime.observation.memory_monitor import MEGABYTE, MemoryMonitor
-from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.runtime.observation.traffic_file import TrafficFile
 from orchestrator.runtime.server.gateway_process import open_gateway
 from orchestrator.service.notifier import GatewayStatesFile
 from orchestrator.service.pending_reports import PendingReports
+from orchestrator.sources.recipe_reader import ServerRules
 from programs import registry
 from programs.spec import EnvironmentSpec
 from stacks.backends import registry as backends

@@ -17,10 +17,11 @@ from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener
 from orchestrator.runtime.observation.health_monitor import Probe, SleepFunction
-from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.runtime.ports import ManagedGateway, Memory, Traffic
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
+from orchestrator.sources.factory import SourcesFactory, create_sources
+from orchestrator.sources.recipe_reader import ServerRules
 from programs.registry import Target
 from programs.spec import EnvironmentSpec
 from stacks.backends.port import Inventory
@@ -47,6 +48,8 @@ class Ports:
     traffic: Traffic
     memory: Memory
     clock: Clock
+    sources: SourcesFactory = create_sources
+    """What requests environments."""
     create_folders: Callable[[], None] = lambda: None
     """Called before everything else. Blocks."""
     sleep: SleepFunction = asyncio.sleep

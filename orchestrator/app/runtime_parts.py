@@ -15,13 +15,16 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.observation.image_finder import ImageFinder
 from orchestrator.runtime.observation.observer import Observer, ObserverSources
-from orchestrator.runtime.observation.recipe_reader import RecipeReader
 from orchestrator.runtime.operations.executor import PlanExecutor, PlanExecutorDependencies
 from orchestrator.runtime.operations.forge_tasks import ForgeTaskDependencies, ForgeTasks
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.runtime.terms import TermDependencies, TermListener, Terms
+from orchestrator.sources.commit_facts import CommitFacts
+from orchestrator.sources.factory import SourceContext
+from orchestrator.sources.port import Source
+from orchestrator.sources.recipe_reader import RecipeReader
 from programs.registry import DetectsDrift
 from stacks.model import Operation
 
@@ -39,16 +42,40 @@ class SharedParts:
     journal: Journal
     leadership: Leadership
     remote_operations: RemoteOperations
+    commits: CommitFacts
+    sources: tuple[Source, ...]
 
     @staticmethod
     def create(ports: Ports, options: Options) -> SharedParts:
         journal, leadership = Journal(ports.ledger, ports.clock), Leadership(ports.lease, ports.wakeups)
         remote = RemoteOperations(leadership, ports.operations, journal, ports.wakeups)
-        return SharedParts(ports, options, LoopFacts(), Cycles(), journal, leadership, remote)
+        context = _source_context(ports, options)
+        return SharedParts(
+            ports,
+            options,
+            LoopFacts(),
+            Cycles(),
+            journal,
+            leadership,
+            remote,
+            context.commits,
+            tuple(ports.sources(context)),
+        )
 
-    def recipe_reader(self) -> RecipeReader:
-        """A reader is for one caller at a time, so each caller gets its own."""
-        return RecipeReader(self.ports.forge, self.options.rules, self.ports.clock)
+
+def recipe_reader(ports: Ports, options: Options) -> RecipeReader:
+    """A reader is for one caller at a time, so each caller gets its own."""
+    return RecipeReader(ports.forge, options.rules, ports.clock)
+
+
+def _source_context(ports: Ports, options: Options) -> SourceContext:
+    return SourceContext(
+        forge=ports.forge,
+        recipes=recipe_reader(ports, options),
+        commits=CommitFacts(ports.forge, ports.clock),
+        guarded_targets=options.policy.trusted_authors_only,
+        max_refs=options.max_refs,
+    )
 
 
 def create_suite_runner(shared: SharedParts) -> SuiteRunner:
@@ -97,6 +124,7 @@ def _forge_tasks(shared: SharedParts) -> ForgeTasks:
     return ForgeTasks(
         ForgeTaskDependencies(
             forge=ports.forge,
+            sources=shared.sources,
             find_images=ImageFinder(shared.options.image_access, ports.registries, ports.forge, ports.clock).find,
             journal=shared.journal,
             clock=ports.clock,
@@ -150,9 +178,8 @@ def create_loop(
 def _sources(shared: SharedParts, executor: PlanExecutor, monitor: HealthMonitor) -> ObserverSources:
     ports, options = shared.ports, shared.options
     targets = {name: (ports.target(name), settings) for name, settings in options.targets.items()}
-    guarded = options.policy.trusted_authors_only
     return ObserverSources(
-        forge=ForgeReader(ports.forge, shared.recipe_reader(), guarded, ports.clock, options.max_refs),
+        forge=ForgeReader(ports.forge, shared.sources, shared.commits),
         inventory=ports.inventory,
         targets={name: partial(target.list_environments, settings) for name, (target, settings) in targets.items()},
         health=monitor.statuses,

@@ -1,8 +1,8 @@
 """The server's secrets for previews (S4): where their values are, which repositories can use them, and how they change.
 
 A value is exposed in two places only: in the spec of an operation that is about to start, and in the list of values to
-redact. Everything else gets its mark, a keyed hash that changes with the value: whoever reads it, in a stack or in the
-digest of a spec, learns nothing and can't test guesses.
+redact. Everything else gets its mark, a keyed hash that changes with the value: anyone who reads it, in a stack or in
+the digest of a spec, learns nothing and can't test guesses.
 """
 
 from __future__ import annotations

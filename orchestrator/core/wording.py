@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from orchestrator.core.util import formatting
+from stacks.model import RefKind
 
 UNKNOWN_REASON = "unknown reason"
 
@@ -41,16 +42,15 @@ def pull_not_found(title: str) -> str:
     return f"{title} doesn't exist on the Git host"
 
 
-def pull_not_listed(title: str) -> str:
-    return f"{title} isn't among the open pull requests"
-
-
-def pull_open_but_not_listed(title: str) -> str:
-    return f"{title} is open but wasn't in the list; checking again in the next cycle"
-
-
-def ref_not_matched(kind: str, title: str) -> str:
+def not_listed(kind: RefKind, title: str) -> str:
+    if kind is RefKind.PULL:
+        return f"{title} isn't among the open pull requests"
     return f"the {kind} {title} doesn't match any trigger in eph.yaml"
+
+
+def present_but_not_listed(kind: RefKind, title: str) -> str:
+    is_there = "is open" if kind is RefKind.PULL else "exists"
+    return f"{title} {is_there} but wasn't in the list; checking again in the next cycle"
 
 
 def ref_not_found(kind: str, name: str) -> str:
@@ -59,10 +59,6 @@ def ref_not_found(kind: str, name: str) -> str:
 
 def ref_no_longer_matched(kind: str, name: str) -> str:
     return f"no trigger in the default branch's eph.yaml matches the {kind} {name}"
-
-
-def ref_exists_but_not_listed(title: str) -> str:
-    return f"{title} exists but wasn't in the list; checking again in the next cycle"
 
 
 def incomplete_repository(name: str, problem: str) -> str:
@@ -407,8 +403,12 @@ def note_repository(name: str, problem: str) -> str:
     return f"{name} couldn't be read completely: {problem or UNKNOWN_REASON}"
 
 
-def note_refs(name: str, problem: str) -> str:
-    return f"branches and tags of {name} couldn't be read completely: {problem or UNKNOWN_REASON}"
+def note_kinds(name: str, kinds: Iterable[RefKind], problem: str) -> str:
+    what = formatting.join_words(_PLURALS[kind] for kind in kinds)
+    return f"{what} of {name} couldn't be read completely: {problem or UNKNOWN_REASON}"
+
+
+_PLURALS = {RefKind.PULL: "pull requests", RefKind.BRANCH: "branches", RefKind.TAG: "tags"}
 
 
 # --- Sleep

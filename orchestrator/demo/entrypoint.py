@@ -30,6 +30,7 @@ from orchestrator.demo.story.emulate_story import EmulateStory
 from orchestrator.demo.story.story import Story, StoryResult
 from orchestrator.runtime.server.gateway_process import GatewayError
 from programs import registry
+from programs.kit.processes import ports
 from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import Toolchain, ToolchainNotFound
 
@@ -111,7 +112,7 @@ def _choose_port(requested: int | None) -> int:
         return DEFAULT_PORT if free_ports.reserve(DEFAULT_PORT) else free_ports.free_port()
     if not 0 <= requested <= MAX_PORT:
         raise DemoUnavailable(wording.invalid_port(requested, MAX_PORT))
-    if not free_ports.is_free(requested):
+    if not ports.is_free(requested):
         raise DemoUnavailable(wording.port_in_use(requested))
     return requested
 

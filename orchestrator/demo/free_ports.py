@@ -1,7 +1,7 @@
 """Ports on loopback for servers that start a little later.
 
-A port that the kernel picks may be the local end of somebody's connection by the time its server binds it. These lie
-below the range that the kernel picks from, and below the ports that environments get. An abstract Unix socket reserves
+By the time a server binds a port that the kernel picked, another process may use it as the local end of a connection.
+These ports are below the kernel's range, and below those of environments. An abstract Unix socket reserves
 each for as long as this process lives, so no two processes that ask here get the same one.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import random
 import socket
+
+from programs.kit.processes import ports
 
 FIRST_PORT, LAST_PORT = 10_000, 19_999
 
@@ -23,17 +25,7 @@ def free_port() -> int:
 
 def reserve(port: int) -> bool:
     """False if something listens on the port, or another caller has it."""
-    return _bind_reservation(port) and is_free(port)
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    return _bind_reservation(port) and ports.is_free(port)
 
 
 def _bind_reservation(port: int) -> bool:

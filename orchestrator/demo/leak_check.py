@@ -42,7 +42,7 @@ def demo_leaks(home: Path, ports: Iterable[int]) -> list[str]:
 
 
 def temp_dir(home: Path) -> Path:
-    """TMPDIR of every process of the demo, so that its leftovers can be told from those of other programs."""
+    """TMPDIR of every process of the demo, to distinguish its leftovers from those of other programs."""
     return home / "tmp"
 
 

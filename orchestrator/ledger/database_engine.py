@@ -101,10 +101,6 @@ def parse(url: str) -> sa.URL:
 _EXAMPLES = "use for example sqlite:////var/lib/eph/ledger.db or postgresql://eph:password@host/eph"
 
 
-def is_postgres(url: str) -> bool:
-    return parse(url).get_backend_name() == POSTGRES
-
-
 def display_url(url: sa.URL) -> str:
     """The database, for people: without the password and the parameters, which may contain one."""
     shown = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)

@@ -162,4 +162,4 @@ def _requested_keys(world: World) -> frozenset[Key]:
 
 def _counts(reading: AuditReading, stacks: StackSnapshot) -> dict[str, int]:
     counts = {target: len(things) for target, things in reading.resources.items()}
-    return {"stacks": len(stacks.stacks), **counts, "beside the stacks": len(reading.file_orphans)}
+    return {"stacks": len(stacks.stacks), **counts, "other files": len(reading.file_orphans)}

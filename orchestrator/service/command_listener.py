@@ -158,11 +158,11 @@ class CommandListener:
         since = self._clock() - MAX_COMMENT_AGE
         try:
             async with self._slots:
-                phrases = (PREFIX, *facts.watched_refs.phrases)
+                phrases = (PREFIX, *facts.phrases)
                 comments = await asyncio.to_thread(self._forge.comments_since, repository, since, phrases)
             for comment in comments:
                 if self._is_candidate(comment, facts) and self._dependencies.is_leader():
-                    await self._handle_comment(repository, comment, facts.watched_refs.phrases)
+                    await self._handle_comment(repository, comment, facts.phrases)
         except ForgeUnsupported as error:
             if repository.id not in self._unsupported:
                 self._unsupported.add(repository.id)

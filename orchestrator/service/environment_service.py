@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core.model.world import Intent, IntentKind, Request
+from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind, Trust
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
-from orchestrator.forges.port import APPROVED, ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, expired_mark
+from orchestrator.forges.port import ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, approved_mark, expired_mark
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.facts.commits import FirstSeenCommits
 from orchestrator.runtime.facts.destroys import DestroyApprovals
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.leadership import Leadership
@@ -58,7 +57,6 @@ class ControlPlaneDependencies:
     executor: PlanExecutor
     intents: PendingIntents
     approvals: DestroyApprovals
-    first_seen: FirstSeenCommits
     journal: Journal
     wakeups: Wakeups
     forge: Forge
@@ -230,21 +228,23 @@ class LocalControlPlane:
         repository = forge.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None:
             return
-        if candidate.pull.key.kind is not RefKind.PULL:
+        if candidate.key.kind is not RefKind.PULL:
             await self._mark_ref_expired(view, repository, candidate)
-        for label in sorted(candidate.recipe.labels & candidate.pull.labels):
+        for label in sorted(candidate.trigger_labels):
             try:
-                await asyncio.to_thread(self._deps.forge.remove_label, repository, candidate.pull.key.number, label)
+                await asyncio.to_thread(self._deps.forge.remove_label, repository, candidate.key.number, label)
             except ForgeNotFound:
                 continue  # already removed
             except ForgeError as error:
                 raise RequestRefused(RefusalReason.FORGE_ERROR, wording.label_not_removed(label, error)) from error
 
-    async def _mark_ref_expired(self, view: EnvironmentView, repository: Repository, candidate: Request) -> None:
+    async def _mark_ref_expired(
+        self, view: EnvironmentView, repository: Repository, candidate: EnvironmentRequest
+    ) -> None:
         """A branch or a tag has no label to remove, so its commit is marked as expired."""
         try:
             mark, text = expired_mark(view.ref.stack), wording.DESTROYED_BY_PERSON
-            await asyncio.to_thread(self._deps.forge.mark, repository, candidate.pull.head_sha, mark, text)
+            await asyncio.to_thread(self._deps.forge.mark, repository, candidate.commit, mark, text)
         except ForgeError as error:
             raise RequestRefused(
                 RefusalReason.FORGE_ERROR, wording.ref_not_marked(display_name(view), error)
@@ -300,25 +300,20 @@ class LocalControlPlane:
         self._deps.journal.record(event, message, str(view.ref), by)
         return view
 
-    async def approve_commit(
-        self, name: str, commit: str, by: str, requested_at: datetime | None = None
-    ) -> EnvironmentView:
+    async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self.environment(name)
         facts = self._deps.cycles.latest.forge
         home = facts.facts.get(view.key.repository) if view.key else None
         candidate = home.requests.get(view.key) if home and view.key else None
         repository = facts.repositories.get(view.key.repository) if view.key else None
-        if candidate is None or repository is None or not candidate.pull.from_fork:
+        if candidate is None or repository is None or candidate.trust is not Trust.FORK:
             raise RequestRefused(RefusalReason.NOT_A_FORK, wording.not_a_fork(name))
-        head = candidate.pull.head_sha
+        head = candidate.commit
         if commit != head:
             raise RequestRefused(RefusalReason.NOT_NEWEST_COMMIT, wording.not_newest_commit(name, head, commit))
-        seen_at = self._deps.first_seen.seen_at(candidate.pull.key, head)
-        if requested_at is not None and (seen_at is None or seen_at >= requested_at):
-            raise RequestRefused(RefusalReason.PUSHED_MEANWHILE, wording.pushed_meanwhile(head))
         try:
-            text = wording.approved_by(by)
-            await asyncio.to_thread(self._deps.forge.mark, repository, head, APPROVED, text)
+            mark, text = approved_mark(view.ref.stack), wording.approved_by(by)
+            await asyncio.to_thread(self._deps.forge.mark, repository, head, mark, text)
         except ForgeError as error:
             raise RequestRefused(RefusalReason.FORGE_ERROR, wording.approval_not_written(head, error)) from error
         self._deps.journal.record(EventKind.COMMIT_APPROVED, wording.fork_approved(head), str(view.ref), by)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
 
 from orchestrator.auth.identities import Caller
 from orchestrator.core.orphans.orphan_audit import AuditResult
@@ -87,10 +86,8 @@ class ScopedService:
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         return await self._service.wake_up(self._ref(name), by)
 
-    async def approve_commit(
-        self, name: str, commit: str, by: str, requested_at: datetime | None = None
-    ) -> EnvironmentView:
-        return await self._service.approve_commit(self._ref(name), commit, by, requested_at)
+    async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
+        return await self._service.approve_commit(self._ref(name), commit, by)
 
     async def audit(self) -> AuditResult:
         raise PermissionError("a restricted caller can't audit the service")

@@ -29,6 +29,8 @@ class RouteRecord:
     """The upstream can be reached only through the gateway, so the gateway sees every visit."""
     allow: tuple[str, ...] = ()
     """Only these people can open it; empty: everyone who can sign in."""
+    isolated: bool = False
+    """The upstream's address is in the environment's own network namespace, not on this machine."""
 
 
 def write(folder: Path, route: RouteRecord) -> None:

@@ -23,8 +23,10 @@ from orchestrator.forges.github.github_forge import AppKey, GitHubForge, GitHubO
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.port import CheckReport, Conclusion, Repository
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
-from orchestrator.runtime.observation.recipe_reader import RecipeReader, ServerRules
 from orchestrator.service import command_listener as chat
+from orchestrator.sources.commit_facts import CommitFacts
+from orchestrator.sources.factory import SourceContext, create_sources
+from orchestrator.sources.recipe_reader import RecipeReader, ServerRules
 from tests.bench.rows import Figure, Row
 from tests.bench.sizes import Size
 from tests.bench.systems import temporary_folder
@@ -121,7 +123,8 @@ def new_client(fixture: Fixture, cache: Path) -> tuple[GitHubForge, ForgeReader]
     forge = GitHubForge(fixture.world.api_url, fixture.key, [], timeout=TIMEOUT, now=fixture.clock, options=options)
     rules = ServerRules(AdmissionPolicy(installed_targets=frozenset({"local"})), b"k" * 32, "localhost", {"local": {}})
     recipes = RecipeReader(forge, rules, fixture.clock.utc)
-    return forge, ForgeReader(forge, recipes, frozenset({"local"}), fixture.clock.utc)
+    context = SourceContext(forge, recipes, CommitFacts(forge, fixture.clock.utc), frozenset({"local"}))
+    return forge, ForgeReader(forge, create_sources(context), context.commits)
 
 
 async def poll(fixture: Fixture, cache: Path, cycles: int, interval: float, busy: bool) -> RequestCount:
@@ -166,7 +169,7 @@ def _incomplete(fixture: Fixture, facts: ForgeSnapshot) -> list[str]:
     """Why a look is not whole, each repository in its own words; nothing: it is."""
     every = facts.facts.values()
     found = [f"{item.full_name}: {item.reason}" for item in every if not item.complete]
-    found += [f"{item.full_name}, its refs: {item.refs_reason}" for item in every if not item.refs_complete]
+    found += [f"{item.full_name}, {kind}: {why}" for item in every for kind, why in item.incomplete_kinds.items()]
     missing = {*fixture.names} - {item.full_name for item in every}
     return [*found, *(f"{name} is not there" for name in sorted(missing)), *facts.problems]
 

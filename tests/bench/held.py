@@ -14,7 +14,7 @@ from programs.kit import files, routes
 from programs.kit.database import environment_databases, postgres
 from programs.kit.database.environment_databases import OwnedObject
 from programs.kit.identifiers import ProgramName
-from programs.kit.processes import supervisor
+from programs.kit.processes import program_files
 from programs.kit.routes import RouteRecord
 from programs.targets.local import liveness
 from programs.targets.local import settings as local_settings
@@ -77,7 +77,7 @@ def _start_services(strings: Mapping[str, str], wanted: set[str]) -> None:
     on = local_settings.from_mapping(strings)
     names = [str(ProgramName(*name.split("/"))) for name in sorted(wanted)]
     for name in names:
-        files.write(supervisor.program_file(on, name), SERVICE.format(name=name))
+        files.write(program_files.program_file(on, name), SERVICE.format(name=name))
     TARGET.stop(strings)
     TARGET.ensure(strings)  # brings up all that is on disk, which is faster than one after the other
     deadline = time.monotonic() + PATIENCE

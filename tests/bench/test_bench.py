@@ -10,8 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
-
+from programs.kit.processes import process_table
 from tests.bench import results
 
 
@@ -24,7 +23,7 @@ def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def nothing_left(folder: Path) -> bool:
-    return not psutil.pid_exists(int((folder / "pid").read_text())) and list((folder / "tmp").iterdir()) == []
+    return not process_table.is_alive(int((folder / "pid").read_text())) and list((folder / "tmp").iterdir()) == []
 
 
 def test_a_row_that_crashes_fails_the_run_and_is_shown_as_not_measured(tmp_path: Path) -> None:

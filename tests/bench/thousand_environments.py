@@ -17,11 +17,13 @@ from typing import Any
 
 from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.core.model.world import Recipe, Request
+from orchestrator.core.model.world import EnvironmentRequest, Recipe
 from orchestrator.demo import demo_world
 from orchestrator.forges.fake import FakeForge
 from orchestrator.runtime.observation.forge_reader import ForgeReader
-from orchestrator.runtime.observation.recipe_reader import RecipeReader
+from orchestrator.sources.commit_facts import CommitFacts
+from orchestrator.sources.factory import SourceContext, create_sources
+from orchestrator.sources.recipe_reader import RecipeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
 from stacks import keys, names
@@ -74,7 +76,8 @@ async def populate(system: System, worker: WorkerSettings, upstream: str) -> Non
     environment's host leads to."""
     forge = system.ports.forge
     recipes = RecipeReader(forge, system.options.rules, system.ports.clock)
-    facts = (await ForgeReader(forge, recipes, frozenset()).read({})).facts
+    context = SourceContext(forge, recipes, CommitFacts(forge, system.ports.clock))
+    facts = (await ForgeReader(forge, create_sources(context), context.commits).read({})).facts
     [repository] = facts.values()
     model = await _create_template(worker, repository.requests)
     texts = _stack_files(file_backend(worker), model.ref)
@@ -87,7 +90,7 @@ async def populate(system: System, worker: WorkerSettings, upstream: str) -> Non
     await asyncio.to_thread(held.hold, worker.backend, system.options.targets["local"], upstream)
 
 
-async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, Request]) -> Template:
+async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, EnvironmentRequest]) -> Template:
     spec = _spec(next(iter(candidates.values())))
     commit = await asyncio.to_thread(_repository, worker.work.parent / "bench-repository")
     source = GitSource(str(worker.work.parent / "bench-repository"), commit, "main")
@@ -108,7 +111,7 @@ async def _create_template(worker: WorkerSettings, candidates: Mapping[Key, Requ
     return Template(ref, model)
 
 
-def _spec(candidate: Request) -> EnvironmentSpec:
+def _spec(candidate: EnvironmentRequest) -> EnvironmentSpec:
     if not isinstance(candidate.recipe, Recipe):
         raise TypeError(f"eph.yaml is not valid: {candidate.recipe.problems}")
     return candidate.recipe.spec
@@ -129,9 +132,11 @@ def _stack_files(store: FileBackend, ref: StackRef) -> dict[Path, str]:
     return {path: path.read_text() for path in (store.state_file(ref), *store.history_folder(ref).iterdir())}
 
 
-def _copy_stack(worker: WorkerSettings, template: Template, texts: Mapping[Path, str], request: Request) -> None:
-    spec, pull = _spec(request), request.pull
-    ref = StackRef(template.ref.project, f"pr-{pull.key.number}")
+def _copy_stack(
+    worker: WorkerSettings, template: Template, texts: Mapping[Path, str], request: EnvironmentRequest
+) -> None:
+    spec = _spec(request)
+    ref = StackRef(template.ref.project, f"pr-{request.key.number}")
     changes = {
         template.spec.digest: spec.digest,
         template.spec.source.commit: spec.source.commit,
@@ -143,11 +148,11 @@ def _copy_stack(worker: WorkerSettings, template: Template, texts: Mapping[Path,
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
     tag = StackTag(
-        pull.key,
+        request.key,
         demo_world.REPOSITORY,
         spec.name,
         "bench",
-        pull.head_sha,
+        request.commit,
         seen,
     )
     file_backend(worker).write_tag(ref, tag)

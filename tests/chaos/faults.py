@@ -102,7 +102,7 @@ class Faults:
         for path in (self._site.eph_home / "operations").glob("*/*/running.*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 found.append(int(json.loads(path.read_text())["worker"]["pid"]))
-        return sorted(pid for pid in found if psutil.pid_exists(pid))
+        return sorted(pid for pid in found if process_table.is_alive(pid))
 
     def _has_operation(self, pid: int) -> bool:
         with contextlib.suppress(psutil.Error):

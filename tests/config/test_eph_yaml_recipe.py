@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.parsing import parse
-from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe, ref_patterns, trigger_labels
+from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
+from orchestrator.config.eph_yaml.triggers import WatchedRefs, ref_patterns, trigger_labels
 from orchestrator.config.eph_yaml.unsupported import notices
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.core.model.world import Recipe, WatchedRefs
+from orchestrator.core.model.world import Recipe
 from programs.eph_yaml.durations import format_duration, parse_duration
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
 from stacks import keys

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.model.world import CheckState, PullState
+from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.port import (
     EXPIRED,
@@ -23,6 +23,7 @@ from orchestrator.forges.port import (
     ForgeUnsupported,
     RefList,
 )
+from orchestrator.forges.pull_requests import PullState
 from stacks.model import RefKind
 from tests.contracts.forge_hosts import Host, repository, require_support
 from tests.contracts.sandbox_host import SandboxHost

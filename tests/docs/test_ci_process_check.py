@@ -26,3 +26,11 @@ def test_unrelated_looking_daemon_is_found_reported_and_killed(tmp_path: Path) -
     assert done.returncode == 1
     assert f"left running: {note.read_text().strip()} sleep 61" in done.stderr
     assert not Path(f"/proc/{note.read_text().strip()}").exists()
+
+
+def test_ended_orphan_is_reaped_while_the_command_still_runs(tmp_path: Path) -> None:
+    """Otherwise it stays a zombie, and a test that waits for its end waits forever."""
+    note = tmp_path / "pid"
+    gone = f"kill -0 $(cat {note}) 2>/dev/null"
+    loop = f"n=0; while {gone} && [ $n -lt 150 ]; do n=$((n+1)); sleep 0.01; done; ! {gone}"
+    assert run_ci_helper(f"(true & echo $! >{note}); {loop}").returncode == 0

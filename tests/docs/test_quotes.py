@@ -72,6 +72,6 @@ def test_the_audit_page_shows_what_the_command_prints(capsys: pytest.CaptureFixt
         command=remove.removeprefix("  remove: "),
         swept=False,
     )
-    looked = {"stacks": 3, "local": 41, "beside the stacks": 3}
+    looked = {"stacks": 3, "local": 41, "other files": 3}
     maintenance.print_audit(AuditResponse(clean=False, orphans=[orphan], unread=[], looked=looked))
     assert capsys.readouterr().out == f"local: {block}\n"

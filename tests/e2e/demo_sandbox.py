@@ -10,10 +10,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.demo import leak_check
+from orchestrator.demo import leak_check, wording
 from stacks.toolchain import pulumi_cli
 from tests.e2e.site import ROOT
 from tests.file_trees import all_files
+
+SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.clean_up())"
+STORY_STEPS = (
+    "#1: live",
+    "#2: live",
+    "pulumi stack ls",
+    "#1: the push is live",
+    wording.broken_build("#1"),
+    wording.fixed("#1"),
+    wording.destroyed("#1", wording.LABEL_REMOVED),
+    wording.destroyed("#2", wording.CLOSED),
+)
+"""What every story on the sandbox prints, on each target."""
 
 
 class DemoSandbox:

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from orchestrator.demo import demo_world, leak_check
 from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig
 from programs import registry
+from programs.kit.processes import process_table
 from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli
 from tests.file_trees import all_files
@@ -373,16 +373,16 @@ def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -
         yield site
     finally:
         site.close()
-        left = [pid for pid in leak_check.processes(str(home)) if _survives(pid)]
+        left = {pid: process_table.command_line(pid) for pid in leak_check.processes(str(home)) if _survives(pid)}
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(home, ignore_errors=True)
-    assert left == []
+    assert left == {}
 
 
 def _survives(pid: int) -> bool:
     end = time.monotonic() + 20
-    while psutil.pid_exists(pid) and time.monotonic() < end:
+    while process_table.is_alive(pid) and time.monotonic() < end:
         time.sleep(POLL_INTERVAL)
-    return psutil.pid_exists(pid)
+    return process_table.is_alive(pid)

@@ -12,22 +12,11 @@ import pytest
 
 from orchestrator.demo import leak_check, wording
 from orchestrator.demo.free_ports import free_port
-from tests.e2e.demo_sandbox import DemoSandbox
+from tests.e2e.demo_sandbox import STORY_STEPS, SWEEP, DemoSandbox
 from tests.e2e.site import ROOT, wait_until
 
 pytestmark = pytest.mark.real
 
-SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.clean_up())"
-STEPS = (
-    "#1: live",
-    "#2: live",
-    "pulumi stack ls",
-    "#1: the push is live",
-    wording.broken_build("#1"),
-    wording.fixed("#1"),
-    wording.destroyed("#1", wording.LABEL_REMOVED),
-    wording.destroyed("#2", wording.CLOSED),
-)
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 
 
@@ -39,7 +28,7 @@ def test_once_plays_the_whole_story_and_leaves_nothing_behind(demo: DemoSandbox)
     done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
-    assert [step for step in STEPS if step not in done.stderr] == [], done.stderr
+    assert [step for step in STORY_STEPS if step not in done.stderr] == [], done.stderr
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 

@@ -17,7 +17,7 @@ import pytest
 
 from programs.kit import routes
 from programs.kit.database import environment_databases, postgres
-from programs.kit.processes import process_table, supervisor
+from programs.kit.processes import process_table, program_files, supervisor
 from programs.kit.routes import RouteRecord
 from stacks import names
 from stacks.word_lists import ADJECTIVES, NOUNS
@@ -240,7 +240,7 @@ def test_what_is_lost_behind_its_back_is_detected_repaired_and_reported(site: Si
     assert site.page(second.host, "/connect", q=url_of(site, second)).data == {"rows": 1}
     assert site.page(second.host).data["commit"] == second.commit
 
-    [program] = [name for name in supervisor.list_programs(on) if name.startswith(f"{second.name}.")]
+    [program] = [name for name in program_files.list_programs(on) if name.startswith(f"{second.name}.")]
     supervisor.client(on).call("stopProcess", program)
     site.wait_for_comment(
         second.number, "Ready", "the service web wasn't running; it was restarted", timeout=sites.CREATE_TIMEOUT

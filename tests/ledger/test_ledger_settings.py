@@ -13,4 +13,4 @@ def test_alone_on_sqlite_for_90_days_unless_told_otherwise(tmp_path: Path) -> No
     found = ServerSettings(home=tmp_path)
     assert found.ledger.keep == timedelta(days=90)
     assert found.ledger.keep == retention.KEEP
-    assert not database_engine.is_postgres(found.ledger_database_url)
+    assert database_engine.parse(found.ledger_database_url).get_backend_name() == "sqlite"

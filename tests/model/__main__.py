@@ -46,7 +46,7 @@ LEVELS: Mapping[str, Level] = {
 
 @dataclass(frozen=True, slots=True)
 class WorkShare:
-    """What one process plays: every n-th history, until its time is over or enough have failed."""
+    """What one process plays: every n-th history, until its time is up or enough have failed."""
 
     level: str
     seed: int

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from orchestrator.core.model.world import PullRequest, PullState
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from stacks import keys
 from stacks.model import StackLock, StackRef
 from tests.worlds.model import invariants

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.model.image_lookup import ImageLookup
-from orchestrator.core.model.world import CompletedRepair, Intent, IntentKind, PullRequest, PullState
+from orchestrator.core.model.world import CompletedRepair, Confirmation, Existence, Intent, IntentKind
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.commits import FirstSeenCommits
@@ -43,7 +43,7 @@ def record_everything(facts: LoopFacts) -> None:
     facts.first_seen.seen[KEY] = ("a" * 40, START)
     facts.outdated.since[KEY] = START
     facts.image_lookups.latest[KEY] = ImageLookup("a" * 40, (), START, START)
-    facts.confirmed.record(PullRequest(KEY, PullState.CLOSED, "", frozenset(), "", "", "", "", ""), START)
+    facts.confirmed.record(Confirmation(KEY, Existence.ENDED, "closed"), START)
     facts.guarded_destroys.record(START)
     facts.approvals.approve_plan("digest", START)
     facts.repairs.record(REF, CompletedRepair(START, "a" * 40, "recreated the database"))
@@ -107,12 +107,11 @@ def test_approving_a_plan_approves_its_destroys_once() -> None:  # L7
     assert approvals.destroys == {}
 
 
-def test_a_commit_that_is_no_longer_the_newest_has_no_first_seen_time() -> None:  # S2
+def test_reset_forgets_when_a_commit_was_first_seen() -> None:  # L5
     commits = FirstSeenCommits({KEY: ("b" * 40, START)})
-    assert commits.seen_at(KEY, "b" * 40) == START
-    assert commits.seen_at(KEY, "a" * 40) is None
+    assert commits.seen == {KEY: ("b" * 40, START)}
     commits.reset(KEY)
-    assert commits.seen_at(KEY, "b" * 40) is None
+    assert commits.seen == {}
 
 
 def test_results_that_came_in_while_older_ones_were_loaded_win() -> None:  # P4

@@ -10,10 +10,12 @@ from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
 from orchestrator.config.secret_store import REREAD_INTERVAL, SecretStore
 from orchestrator.config.settings.groups import PreviewSecret
-from orchestrator.core.model.world import PullRequest, Recipe, RecipeError
+from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
-from orchestrator.runtime.observation.recipe_reader import (
+from orchestrator.forges.pull_requests import PullRequest
+from orchestrator.sources.pull_requests import recipe_query
+from orchestrator.sources.recipe_reader import (
     DEFAULT_SIZES,
     CacheSizes,
     RecipeReader,
@@ -55,7 +57,7 @@ class RecipeSetup:
         return self.forge.pull(self.repository, number)
 
     def read(self, pull: PullRequest, name: str = "") -> Recipe | RecipeError:
-        return self.recipes.recipe_for(self.repository, pull, name)
+        return self.recipes.recipe_for(self.repository, recipe_query(pull), name)
 
     @property
     def request_count(self) -> int:

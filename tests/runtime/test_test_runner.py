@@ -15,11 +15,12 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.core.model.world import PullRequest, PullState, Recipe, RepositoryFacts, Request
+from orchestrator.core.model.world import Recipe, RepositoryFacts
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.facts.suite_history import SuiteHistory
@@ -28,6 +29,7 @@ from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites import suite_process
 from orchestrator.runtime.suites.suite_process import SuiteCommand
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
+from orchestrator.sources.pull_requests import to_request
 from programs.redaction import Redactor
 from programs.registry import Target
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
@@ -88,7 +90,7 @@ class RunnerSetup:
         pull = PullRequest(
             key, PullState.OPEN, "t", frozenset({"preview"}), "ann", self.commit, "b", "main", "u", self.fork
         )
-        facts = RepositoryFacts(8, "acme/shop", True, requests={key: Request(pull, recipe)})
+        facts = RepositoryFacts(8, "acme/shop", True, requests={key: to_request("acme/shop", pull, recipe)})
         view = EnvironmentView(
             REF, key, "acme/shop", "shop-1", "shop-1.localhost", self.phase, (), url="http://shop-1.localhost:8080",
             commit=self.commit, wanted_commit=self.commit, ready_at=AT,

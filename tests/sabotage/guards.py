@@ -42,7 +42,7 @@ ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/co
 
 NO_CONFIRM = Patch(
     DESIRED,
-    "        return Unchanged(Confirm(environment.ref, environment.key, wording.pull_not_listed(environment.title)))",
+    "        return Unchanged(_confirm(environment))",
     '        return Unwanted("it is not in the list")',
 )
 NO_REPORT_MEMORY = (  # at the start of the process and of each term
@@ -50,7 +50,7 @@ NO_REPORT_MEMORY = (  # at the start of the process and of each term
     Patch(NOTIFIER, " = self._store.load(), {}, set()", " = {}, {}, set()"),
 )
 ANY_AUTHOR = Patch(
-    DESIRED, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
+    DESIRED, "    if guarded and not from_fork and request.trust is not Trust.TRUSTED:", "    if guarded and False:"
 )
 IGNORE_RUNNING = Patch(
     DECISIONS, "    if environment.running is not None:  # one operation", "    if False:  # one operation"
@@ -63,7 +63,7 @@ MODELLED = (
     ),
     Guard(
         "half a list destroys nothing", "lost",
-        (Patch(DESIRED, "    if not repository.complete:  # absence from an incomplete", "    if False:  # absence from an incomplete"),),
+        (Patch(DESIRED, "    if not complete:  # absence from an incomplete", "    if False:  # absence from an incomplete"),),
         (("open", 1, 0), ("long_pass", 0, 0), ("mood", 0, 2), ("crash", 0, 4), ("pass", 0, 6)), also_disabled=(NO_CONFIRM,),
     ),
     Guard(
@@ -73,7 +73,8 @@ MODELLED = (
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(DESIRED, "wording.pull_not_found(environment.title), guarded=True)", "wording.pull_not_found(environment.title))"),),
+        (Patch(DESIRED, "Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)\n    if not complete:",
+               "Unwanted(confirmed.reason)\n    if not complete:"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
@@ -124,8 +125,8 @@ MODELLED = (
     ),
     Guard(
         "nothing of a fork runs unapproved", "secrets",
-        (Patch(DESIRED, "    if pull.from_fork and (not context.policy.allow_forks or not request.approval):", "    if False:"),
-         Patch(DESIRED, "    if guarded and pull.from_fork and not context.policy.approval_is_trust:", "    if False:")),
+        (Patch(DESIRED, "    if from_fork and (not context.policy.allow_forks or not request.approval):", "    if False:"),
+         Patch(DESIRED, "    if guarded and from_fork and not context.policy.approval_is_trust:", "    if False:")),
         (("open", 0, 7), ("pass", 0, 5)),
     ),
     Guard(

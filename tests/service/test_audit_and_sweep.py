@@ -68,7 +68,7 @@ async def test_audit_is_clean_when_the_stack_owns_every_resource(audit_setup: Au
     await audit_setup.create_environment()
     found = await audit_setup.auditor.audit()
     assert (found.orphans, found.unread) == ((), ())
-    assert found.checked == {"stacks": 1, "local": 1, "beside the stacks": 0}
+    assert found.checked == {"stacks": 1, "local": 1, "other files": 0}
 
 
 async def test_unknown_resource_of_a_live_stack_is_reported_and_swept(audit_setup: AuditSetup) -> None:  # C2, L9

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model.world import PullState
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.pull_requests import PullState
 from tests.worlds.eph_files import BAD_YAML, EPH_YAML
 from tests.worlds.world import World
 

@@ -1,4 +1,4 @@
-"""What ``compose`` needs, all in memory. Each world replaces what it has of its own."""
+"""Everything that ``compose`` needs, in memory. Each world replaces some of it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.lease import NoLease
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.fake import FakeGateway, FakeMemory, FakeTraffic
-from orchestrator.runtime.observation.forge_reader import MAX_REFS
-from orchestrator.runtime.observation.recipe_reader import ServerRules
+from orchestrator.sources.factory import MAX_REFS
+from orchestrator.sources.recipe_reader import ServerRules
 from programs.fake import FakeTarget
 from stacks.backends.fake import FakeBackend
 from stacks.backends.inventory import StackInventory
@@ -33,7 +33,7 @@ async def answers_well(host: str, path: str) -> tuple[bool, str]:
 def fake_ports(clock: Clock) -> Ports:
     inventory, registries, target = StackInventory(FakeBackend()), FakeRegistries(), FakeTarget()
     return Ports(
-        forge=FakeForge(),
+        forge=FakeForge(clock),
         inventory=inventory,
         create_inventory=lambda: inventory,
         operations=FakeExecutor(),

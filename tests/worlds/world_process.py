@@ -18,6 +18,7 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.cycles import CycleListener, CycleResult
 from orchestrator.service.pending_reports import PendingReports
+from orchestrator.sources.factory import SourcesFactory, create_sources
 from programs.registry import Target
 from stacks.backends.inventory import StackInventory
 from stacks.executors.fake import FakeExecutor
@@ -34,7 +35,8 @@ DEFAULT_POLICY = Policy()
 
 
 class WorldProcess:
-    """``unresponsive`` hosts answer no health check. ``targets`` takes effect with the next ``crash``."""
+    """``unresponsive`` hosts answer no health check. ``targets`` and ``sources`` take effect with the next
+    ``crash``."""
 
     def __init__(
         self,
@@ -43,11 +45,14 @@ class WorldProcess:
         lease: Lease | None = None,
         folder: Path = NO_FOLDER,
         chat: bool = False,
+        sources: SourcesFactory = create_sources,
     ) -> None:
         """``folder``: where Eph keeps files, if the story reads any. ``chat``: whether Eph reads comments."""
         self.now = START
+        self.host_ahead = timedelta(0)
+        """How far the Git host's clock is ahead of ours."""
         self.policy = policy
-        self.forge = FakeForge()
+        self.forge = FakeForge(self.host_clock)
         self.shop = self.forge.create_repository("acme/shop", eph_yaml())
         self.forge.grant_write(self.shop, "ada")
         self.stacks = FakeExecutor(now=self.clock)
@@ -61,6 +66,7 @@ class WorldProcess:
         self.stores = (self.worker.backend, process_executor(self.worker)) if folder != NO_FOLDER else ()
         self.pending_reports = PendingReports(folder / "owed.json" if folder != NO_FOLDER else None)
         self.listeners: list[CycleListener] = []
+        self.sources = sources
         self.unresponsive: set[str] = set()
         self.held_stacks: set[StackRef] = set()
         self.cycles = 0
@@ -93,6 +99,7 @@ class WorldProcess:
             wakeups=self.wakeups,
             pending_reports=self.pending_reports,
             stores=self.stores,
+            sources=self.sources,
             listeners=(self._show_cycle,),
         )
 
@@ -114,6 +121,9 @@ class WorldProcess:
 
     def clock(self) -> datetime:
         return self.now
+
+    def host_clock(self) -> datetime:
+        return self.now + self.host_ahead
 
     async def _probe(self, host: str, path: str) -> tuple[bool, str]:
         return host not in self.unresponsive, f"{path} answered {502 if host in self.unresponsive else 200}"

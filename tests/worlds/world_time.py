@@ -47,12 +47,12 @@ class WorldTime(WorldProcess):
         await self.run_for(minutes=1)
 
     def set_back(self, **span: float) -> None:
-        """Someone sets the clock back; whoever sleeps does not sleep longer for it."""
+        """Someone sets the clock back. Sleepers don't sleep longer because of it."""
         self.now -= timedelta(**span)
         self._sleepers = [(due - timedelta(**span), future) for due, future in self._sleepers]
 
     async def _pass_until(self, moment: datetime) -> None:
-        """The clock jumps; whoever slept until then wakes, earliest first."""
+        """The clock jumps. Every sleeper whose time has come wakes, earliest first."""
         while dues := [due for due, future in self._sleepers if due <= moment and not future.done()]:
             self.now = max(self.now, min(dues))
             for due, future in self._sleepers:

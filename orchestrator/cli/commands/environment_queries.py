@@ -78,7 +78,7 @@ def _source_label(item: EnvironmentItem) -> str:
 
 
 def _print_footer(status: StatusResponse, found: list[EnvironmentItem], *, filtered: bool) -> None:
-    """Goes with the table but isn't data, so it is printed to stderr and a pipe gets rows only."""
+    """A summary below the table. It goes to stderr, so that a pipe gets only the rows."""
     if not found:
         hint = "" if filtered else "; add the trigger label to a pull request that has an eph.yaml"
         output.print_note(f"no environments{' match' if filtered else ' yet'}{hint}")

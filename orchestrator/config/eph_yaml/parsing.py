@@ -92,7 +92,7 @@ def dotted(path: YamlPath) -> str:
 
 
 def _is_consequence(error: Any) -> bool:
-    """A list with invalid items is also reported as too short, which helps nobody."""
+    """pydantic also reports a list with invalid items as too short; only the invalid items are worth reporting."""
     return error["type"] == "too_short" and bool(error["input"])
 
 

@@ -25,11 +25,12 @@ from orchestrator.config.eph_yaml.consistency import MAX_BRANCH_LENGTH, MAX_NAME
 from orchestrator.config.eph_yaml.models.database_section import DatabaseConfig
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.services_section import ServiceConfig
-from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger
+from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, LabelTrigger
 from orchestrator.config.eph_yaml.models.triggers import TagTrigger as RefTag
 from orchestrator.config.eph_yaml.parsing import Document
+from orchestrator.config.eph_yaml.triggers import trigger_labels
 from orchestrator.config.problems import InvalidConfig, Problem
-from orchestrator.core.model.world import Recipe, WatchedRefs
+from orchestrator.core.model.world import Recipe
 from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import globs
@@ -61,26 +62,6 @@ class RecipeContext:
     target_settings: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
     grants: SecretGrants = field(default_factory=SecretGrants)
-
-
-def ref_patterns(document: Document) -> WatchedRefs:
-    """The branches, tags and comment phrases for which the default branch's file creates environments."""
-    triggers = document.config.triggers or ()
-    return WatchedRefs(
-        branches=tuple(glob for item in triggers if isinstance(item, BranchTrigger) for glob in item.branches),
-        tags=tuple(glob for item in triggers if isinstance(item, RefTag) for glob in item.tags),
-        phrases=tuple(phrase for item in triggers if isinstance(item, CommentTrigger) for phrase in item.phrases),
-    )
-
-
-def trigger_labels(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
-    """The trigger labels; ``default`` for a file without triggers. A comment's request is stored as a label, too: if
-    only comments trigger, it is the ``default``."""
-    triggers = document.config.triggers
-    if triggers is None:
-        return default
-    named = frozenset(label for item in triggers if isinstance(item, LabelTrigger) for label in item.labels)
-    return default if not named and any(isinstance(item, CommentTrigger) for item in triggers) else named
 
 
 def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:

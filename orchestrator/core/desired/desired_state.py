@@ -18,12 +18,14 @@ from orchestrator.core.model.joins import ExistingOnly, WantedAndExisting, Wante
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import (
     CheckState,
+    Confirmation,
+    EnvironmentRequest,
+    Existence,
     IntentKind,
-    PullState,
     Recipe,
     RecipeError,
     RepositoryFacts,
-    Request,
+    Trust,
 )
 from orchestrator.core.planning.plan_actions import (
     Confirm,
@@ -38,7 +40,6 @@ from orchestrator.core.planning.plan_actions import (
 )
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import globs
-from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredSta
 
 
 def _determine_requested(
-    environment: EnvironmentFacts, repository: RepositoryFacts, request: Request, context: PlanContext
+    environment: EnvironmentFacts, repository: RepositoryFacts, request: EnvironmentRequest, context: PlanContext
 ) -> DesiredState:
     stated = _unwanted_by_host(environment, request, context)
     incomplete = not repository.is_complete_for(environment.key)
@@ -119,74 +120,56 @@ def _not_served(environment: EnvironmentFacts) -> Hold:
 
 
 def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
-    """A stack whose pull request isn't among the labelled ones."""
-    if environment.key.kind is not RefKind.PULL:
-        return _absent_ref(environment, repository)
-    confirmed = repository.confirmed.get(environment.key)
-    if environment.key in repository.open:
-        if repository.complete:  # open, completely read, and without our label
-            return Unwanted(wording.no_trigger_label(environment.title))
+    """A stack that nothing requests: its pull request, branch or tag isn't in the list, or explicitly asks for none."""
+    key, complete = environment.key, repository.is_complete_for(environment.key)
+    confirmed = repository.confirmed.get(key)
+    if key in repository.unrequested:
+        if complete:  # open, completely read, and without our label
+            return Unwanted(repository.unrequested[key])
         return Unchanged(_incomplete(environment, repository))
-    if confirmed is not None and confirmed.state in (
-        PullState.CLOSED,
-        PullState.MERGED,
-    ):  # stated for exactly this pull request
-        return Unwanted(wording.in_state(environment.title, confirmed.state))
-    if confirmed is not None and confirmed.state is PullState.GONE:  # weaker: a wrong id or a bug could say this
-        return Unwanted(wording.pull_not_found(environment.title), guarded=True)
-    if not repository.complete:  # absence from an incomplete list proves nothing
+    if confirmed is not None and _counts_as_absent(confirmed, complete):  # stated for exactly this one
+        return Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)
+    if not complete:  # absence from an incomplete list proves nothing
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a complete list: ask for exactly this one
-        return Unchanged(Confirm(environment.ref, environment.key, wording.pull_not_listed(environment.title)))
-    return Unchanged(Hold(environment.ref, wording.pull_open_but_not_listed(environment.title)))
+        return Unchanged(_confirm(environment))
+    return Unchanged(Hold(environment.ref, wording.present_but_not_listed(key.kind, environment.title)))
 
 
-def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
-    """A stack whose branch or tag isn't among the watched ones: it is gone, or no trigger matches it any more."""
-    kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key)
-    if not repository.is_complete_for(environment.key):
-        return Unchanged(_incomplete(environment, repository))
-    if confirmed is None:
-        reason = wording.ref_not_matched(kind, environment.title)
-        return Unchanged(Confirm(environment.ref, environment.key, reason, environment.ref_name))
-    if confirmed.state is PullState.GONE:
-        return Unwanted(wording.ref_not_found(kind, environment.ref_name), guarded=True)
-    if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.head_ref):
-        return Unwanted(wording.ref_no_longer_matched(kind, confirmed.head_ref))
-    return Unchanged(Hold(environment.ref, wording.ref_exists_but_not_listed(environment.title)))
+def _counts_as_absent(confirmed: Confirmation, complete: bool) -> bool:
+    return confirmed.existence is not Existence.PRESENT and (complete or not confirmed.needs_complete_list)
+
+
+def _confirm(environment: EnvironmentFacts) -> Confirm:
+    reason = wording.not_listed(environment.key.kind, environment.title)
+    return Confirm(environment.ref, environment.key, reason, environment.ref_name)
 
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
-    problem = repository.reason or repository.refs_reason
+    problem = repository.reason or repository.incomplete_kinds.get(environment.key.kind, "")
     return Hold(environment.ref, wording.incomplete_repository(repository.full_name, problem))
 
 
-def _unwanted_by_host(environment: EnvironmentFacts, request: Request, context: PlanContext) -> Unwanted | None:
+def _unwanted_by_host(
+    environment: EnvironmentFacts, request: EnvironmentRequest, context: PlanContext
+) -> Unwanted | None:
     """The Git host states explicitly that this request gets no environment."""
-    pull, recipe = request.pull, request.recipe
-    if pull.state is not PullState.OPEN:
-        return Unwanted(wording.in_state(environment.title, pull.state))
     # An invalid eph.yaml doesn't define labels, so it never destroys an existing environment.
-    unlabelled = pull.key.kind is RefKind.PULL and not pull.labels & recipe.labels
-    if unlabelled and (isinstance(recipe, Recipe) or not _exists(environment)):
-        return Unwanted(wording.no_trigger_label(environment.title, recipe.labels))
+    if request.withdrawn and (isinstance(request.recipe, Recipe) or not _exists(environment)):
+        return Unwanted(request.withdrawn)
     if expiry.is_marked_expired(environment, context.policy, context.now):
         unused = sleep_rules.parse_unused_reason(request.expiry_reason)
         return Unwanted(unused or wording.commit_expired(environment.head), report_always=True, expired=True)
-    if isinstance(recipe, Recipe) and pull.draft and not recipe.allow_drafts:
-        return Unwanted(wording.draft(environment.title), report_always=True)
-    if isinstance(recipe, Recipe) and recipe.paths and request.matches_paths is False:
-        return Unwanted(wording.no_matching_paths(environment.title, recipe.paths), report_always=True)
-    return None
+    return Unwanted(request.excluded, report_always=True) if request.excluded else None
 
 
 def _after_expiry(
-    environment: EnvironmentFacts, request: Request, unwanted: Unwanted, context: PlanContext
+    environment: EnvironmentFacts, request: EnvironmentRequest, unwanted: Unwanted, context: PlanContext
 ) -> Unchanged | None:
     """Once an expired environment is destroyed, remove its label. A label that returns was added by a person."""
     if not unwanted.expired or _exists(environment) or not context.stacks_complete:
         return None
-    commit, labels = environment.head, tuple(sorted(request.pull.labels & request.recipe.labels))
+    commit, labels = environment.head, tuple(sorted(request.trigger_labels))
     if request.label_removed and labels:
         reason = wording.label_added_again(commit)
         return Unchanged(Revive(environment.ref, environment.key, commit, reason))
@@ -208,21 +191,20 @@ def _expiry(environment: EnvironmentFacts, context: PlanContext) -> Expire | Non
     return Expire(environment.ref, environment.key, environment.head, reason)
 
 
-def _check_buildable(environment: EnvironmentFacts, request: Request, context: PlanContext) -> DesiredState:
+def _check_buildable(environment: EnvironmentFacts, request: EnvironmentRequest, context: PlanContext) -> DesiredState:
     """It is requested and not expired: may it be built, and is everything known that the build needs?"""
-    pull, recipe = request.pull, request.recipe
-    if pull.from_fork and (not context.policy.allow_forks or not request.approval):  # no fork runs unapproved
+    recipe, from_fork = request.recipe, request.trust is Trust.FORK
+    if from_fork and (not context.policy.allow_forks or not request.approval):  # no fork runs unapproved
         return Unchanged(_await_approval(environment, context))
     if isinstance(recipe, RecipeError):
         return Unchanged(_unreadable_recipe(environment, recipe))
     guarded = recipe.spec.target in context.policy.trusted_authors_only
-    if guarded and pull.from_fork and not context.policy.approval_is_trust:
+    if guarded and from_fork and not context.policy.approval_is_trust:
         return Unchanged(_refuse_fork(environment, recipe))
-    if guarded and not pull.from_fork and not pull.author_trusted:
-        return Unchanged(_untrusted(environment, recipe, pull.author, pull.author_trusted))
-    if recipe.paths and request.matches_paths is None and not _exists(environment):
-        reason = wording.unknown_paths(environment.title)
-        return Unchanged(Wait(environment.ref, environment.key, reason))
+    if guarded and not from_fork and request.trust is not Trust.TRUSTED:
+        return Unchanged(_untrusted(environment, recipe, request))
+    if request.undecided and not _exists(environment):
+        return Unchanged(Wait(environment.ref, environment.key, request.undecided))
     missing = _missing_checks(environment, recipe)
     if missing:
         return Unchanged(Wait(environment.ref, environment.key, missing, waiting_for=WaitingFor.CHECKS))
@@ -250,9 +232,10 @@ def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
     return Refuse(environment.ref, environment.key, wording.fork_untrusted(environment.title, recipe.spec.target))
 
 
-def _untrusted(environment: EnvironmentFacts, recipe: Recipe, author: str, trusted: bool | None) -> Wait | Refuse:
+def _untrusted(environment: EnvironmentFacts, recipe: Recipe, request: EnvironmentRequest) -> Wait | Refuse:
     target = recipe.spec.target
-    if trusted is None:
+    author = request.author
+    if request.trust is Trust.UNKNOWN:
         return Wait(environment.ref, environment.key, wording.checking_access(author, target))
     return Refuse(environment.ref, environment.key, wording.author_untrusted(author, target))
 

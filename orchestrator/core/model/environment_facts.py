@@ -15,12 +15,12 @@ from orchestrator.core.model.image_lookup import ImageLookup
 from orchestrator.core.model.joins import Join
 from orchestrator.core.model.world import (
     CompletedRepair,
+    EnvironmentRequest,
     HealthStatus,
     Intent,
     IntentKind,
     Recipe,
     RepositoryFacts,
-    Request,
     RunningOperation,
     TrafficSnapshot,
     Usage,
@@ -61,7 +61,7 @@ class EnvironmentFacts:
         return self.join.record
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> EnvironmentRequest | None:
         return self.join.request
 
     @property
@@ -78,7 +78,7 @@ class EnvironmentFacts:
 
     @property
     def head(self) -> str:
-        return self.request.pull.head_sha if self.request else ""
+        return self.request.commit if self.request else ""
 
     @property
     def name(self) -> str:
@@ -106,7 +106,7 @@ class EnvironmentFacts:
         """The name of a branch or tag; only its beginning if it comes from the stack's tag."""
         if self.key.kind is RefKind.PULL:
             return ""
-        return self.request.pull.head_ref if self.request else self.tag.ref_name if self.tag else ""
+        return self.request.ref if self.request else self.tag.ref_name if self.tag else ""
 
     @property
     def title(self) -> str:
@@ -182,7 +182,7 @@ def _collect_one(
         health=world.health.get(ref),
         failure=world.failures.get(ref),
         failed_attempts=world.failed_attempts.get(ref, 0),
-        first_seen_at=seen if candidate and candidate.pull.head_sha == commit else None,
+        first_seen_at=seen if candidate and candidate.commit == commit else None,
         waiting_since=world.waiting_since.get(key),
         intents=intents.get(ref, ()),
         drift=drift_detection.detect(record, world.live_parts.get(record.target, {})) if record else (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from orchestrator.core.model.world import RepositoryFacts, Request, RunningOperation
+from orchestrator.core.model.world import EnvironmentRequest, RepositoryFacts, RunningOperation
 from stacks.model import StackRecord
 
 
@@ -39,7 +39,7 @@ class WantedOnly:
     record: ClassVar[None] = None
     running: ClassVar[None] = None
     repository: RepositoryFacts
-    request: Request
+    request: EnvironmentRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class WantedAndExisting:
     """Requested, and it exists."""
 
     repository: RepositoryFacts
-    request: Request
+    request: EnvironmentRequest
     stack: ExistingStack
 
     @property
@@ -81,7 +81,7 @@ Join = WantedOnly | ExistingOnly | WantedAndExisting
 
 def join(
     repository: RepositoryFacts | None,
-    request: Request | None,
+    request: EnvironmentRequest | None,
     record: StackRecord | None,
     running: RunningOperation | None,
 ) -> Join:

@@ -19,31 +19,6 @@ from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import Key, OperationResult, OperationVerb, RefKind, StackRef, StackSnapshot
 
 
-class PullState(StrEnum):
-    OPEN = "open"
-    CLOSED = "closed"
-    MERGED = "merged"
-    GONE = "gone"
-    """The repository, with the same id, has no such pull request."""
-
-
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    key: Key
-    state: PullState
-    title: str
-    labels: frozenset[str]
-    author: str
-    head_sha: str
-    head_ref: str
-    base_ref: str
-    url: str
-    from_fork: bool = False
-    draft: bool = False
-    author_trusted: bool | None = None
-    """Whether the author has write access to the repository; None if unknown."""
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A repository's eph.yaml at one commit, limited by the server's policy.
@@ -94,15 +69,38 @@ class CheckState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request for an environment: an open pull request with a possible trigger label, and its recipe.
+class Trust(StrEnum):
+    """Whether the author of a commit may run it on a target that is reserved for people with write access."""
 
-    For a branch or a tag, ``pull`` has its name as ``head_ref``, and no label, author or URL.
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+    UNKNOWN = "unknown"
+    FORK = "fork"
+    """The commit comes from a fork: nothing of it runs without approval."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRequest:
+    """A request for an environment of one commit. The plan doesn't depend on which source it comes from.
+
+    ``reason`` says why it is requested. ``withdrawn`` and ``excluded`` say why it gets no environment after all; the
+    first is decided before its expiry, and isn't reported if nothing exists. ``undecided`` says what isn't known yet: a
+    new environment waits for it. ``trigger_labels`` are removed after expiry.
     """
 
-    pull: PullRequest
+    key: Key
+    commit: str
+    ref: str
     recipe: Recipe | RecipeError
+    reason: str
+    trust: Trust = Trust.UNKNOWN
+    title: str = ""
+    author: str = ""
+    url: str = ""
+    trigger_labels: frozenset[str] = frozenset()
+    withdrawn: str = ""
+    excluded: str = ""
+    undecided: str = ""
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     retry_requested: bool = False
     expired: bool = False
@@ -112,52 +110,58 @@ class Request:
 
     False: Eph isn't allowed to; None: not done yet.
     """
-    matches_paths: bool | None = True
-    """Whether it changes any of the recipe's paths; None: unknown."""
     approval: str = ""
     """Who approved this commit of a fork, from its commit status; empty: no one."""
     expiry_reason: str = ""
     """The description of the commit status that says it expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedRefs:
-    """Globs of branches and tags that get environments, and the comment lines that work like ``/eph up``.
+class Existence(StrEnum):
+    PRESENT = "present"
+    ENDED = "ended"
+    """Stated explicitly: it is closed or merged, or no trigger selects it any more."""
+    GONE = "gone"
+    """The repository, with the same id, has no such thing: weaker, because a wrong id or a bug could say this."""
 
-    They come from the default branch's eph.yaml.
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What the Git host answered when it was asked for one pull request, branch or tag.
+
+    ``reason`` is the sentence for people if it isn't ``PRESENT``. ``needs_complete_list``: it counts only together with
+    a complete list that doesn't contain the key either.
     """
 
-    branches: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
-
-    def patterns_for(self, kind: RefKind) -> tuple[str, ...]:
-        return {RefKind.BRANCH: self.branches, RefKind.TAG: self.tags}.get(kind, ())
+    key: Key
+    existence: Existence
+    reason: str = ""
+    needs_complete_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryFacts:
     """One repository as last read. If it isn't ``complete``, ``reason`` says why, and absence proves nothing.
 
-    ``refs_complete`` and ``refs_reason`` say the same about its branches and tags. ``requests`` are the open pull
-    requests with a trigger label, and the watched branches and tags. ``open`` are the keys of everything that is open.
-    ``confirmed`` are the states of single pull requests that were queried.
+    ``incomplete_kinds`` says the same about single kinds, such as branches. ``open`` are the keys of everything that is
+    open, ``requests`` those of it that request an environment. ``unrequested`` is what is open and explicitly requests
+    none, with the reason. ``confirmed`` are the answers about single ones that were queried. ``phrases`` are comment
+    lines that work like ``/eph up``.
     """
 
     id: int
     full_name: str
     complete: bool
     reason: str = ""
-    requests: Mapping[Key, Request] = field(default_factory=dict)
+    requests: Mapping[Key, EnvironmentRequest] = field(default_factory=dict)
     open: frozenset[Key] = frozenset()
-    confirmed: Mapping[Key, PullRequest] = field(default_factory=dict)
-    refs_complete: bool = True
-    refs_reason: str = ""
-    watched_refs: WatchedRefs = WatchedRefs()
+    unrequested: Mapping[Key, str] = field(default_factory=dict)
+    confirmed: Mapping[Key, Confirmation] = field(default_factory=dict)
+    incomplete_kinds: Mapping[RefKind, str] = field(default_factory=dict)
+    phrases: tuple[str, ...] = ()
 
     def is_complete_for(self, key: Key) -> bool:
         """Whether the absence of that pull request, branch or tag proves that it is gone."""
-        return self.complete and (self.refs_complete or key.kind is RefKind.PULL)
+        return self.complete and key.kind not in self.incomplete_kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from orchestrator.core.planning.plan_actions import (
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import formatting
 from programs.spec import EnvironmentSpec
-from stacks.model import OperationVerb, RefKind, StackRecord, StackTag
+from stacks.model import OperationVerb, StackRecord, StackTag
 
 
 def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanContext) -> Action:
@@ -145,8 +145,8 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
 def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext) -> Action:
     if not context.stacks_complete:  # it may exist in what couldn't be read
         return Wait(environment.ref, environment.key, wording.may_exist(context.stacks_reason))
-    labels = environment.request.pull.labels & recipe.labels if environment.request else frozenset[str]()
-    if environment.key.kind is RefKind.PULL:
+    labels = environment.request.trigger_labels if environment.request else frozenset[str]()
+    if labels:
         reason = wording.create_for_label(environment.title, labels)
     else:
         reason = wording.create_for_ref(environment.title, environment.key.kind)

@@ -15,7 +15,7 @@ from orchestrator.core import wording
 from orchestrator.core.desired import desired_state
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import World
+from orchestrator.core.model.world import RepositoryFacts, World
 from orchestrator.core.orphans import orphan_purges
 from orchestrator.core.planning import decisions, guards, memory_limits, queues
 from orchestrator.core.planning.plan_actions import (
@@ -39,7 +39,7 @@ from orchestrator.core.planning.plan_actions import (
     WaitingFor,
     Wake,
 )
-from stacks.model import StackRef
+from stacks.model import RefKind, StackRef
 
 # Holds come first, because people must act; then interrupts, reads, removals and builds.
 _ORDER: dict[type, int] = {
@@ -130,8 +130,16 @@ def _incomplete_notes(world: World) -> tuple[str, ...]:
         *stacks,
         *(wording.note_repository(facts.full_name, facts.reason) for facts in partial),
         *(
-            wording.note_refs(facts.full_name, facts.refs_reason)
+            wording.note_kinds(facts.full_name, kinds, reason)
             for facts in sorted(world.repositories.values(), key=lambda facts: facts.id)
-            if facts.complete and not facts.refs_complete
+            if facts.complete
+            for reason, kinds in _kinds_by_reason(facts).items()
         ),
     )
+
+
+def _kinds_by_reason(facts: RepositoryFacts) -> dict[str, list[RefKind]]:
+    found: dict[str, list[RefKind]] = {}
+    for kind, reason in sorted(facts.incomplete_kinds.items()):
+        found.setdefault(reason, []).append(kind)
+    return found

@@ -50,11 +50,6 @@ def count(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def ordinal(number: int) -> str:
-    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{suffix}"
-
-
 def pulumi_name(ref: StackRef) -> str:
     """A stack's full name in a self-managed Pulumi backend."""
     return f"organization/{ref.project}/{ref.stack}"

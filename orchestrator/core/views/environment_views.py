@@ -80,6 +80,8 @@ class EnvironmentView:
     """The name of a branch or tag, which has no pull request."""
     commit: str = ""
     wanted_commit: str = ""
+    awaits_approval: bool = False
+    """The wanted commit is a fork's, and a person must approve it."""
     since: datetime | None = None
     ready_at: datetime | None = None
     expires_at: datetime | None = None
@@ -163,8 +165,8 @@ def _is_hidden(inputs: _ViewInputs) -> bool:
 
 def _view(inputs: _ViewInputs) -> EnvironmentView:
     subject, action = inputs.subject, inputs.action
-    pull = subject.request.pull if subject.request else None
-    recipe = subject.request.recipe if subject.request else None
+    request = subject.request
+    recipe = request.recipe if request else None
     built = subject.record.built if subject.record else None
     failure = _failure(inputs)
     phase = phases.compute(subject, action, failure is not None, inputs.policy)
@@ -180,13 +182,14 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         url=built.url if built else "",
         urls=built.urls if built else {},
         target=_target(subject),
-        title=pull.title if pull else "",
+        title=request.title if request else "",
         ref_name=subject.ref_name,
-        author=pull.author if pull else "",
-        branch=pull.head_ref if pull else "",
-        pull_url=pull.url if pull else "",
+        author=request.author if request else "",
+        branch=request.ref if request else "",
+        pull_url=request.url if request else "",
         commit=built.commit if built else "",
         wanted_commit=subject.head,
+        awaits_approval=isinstance(action, Wait) and action.waiting_for is WaitingFor.APPROVAL,
         since=_since(inputs, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
         expires_at=expiry.expires_at(subject, inputs.policy, inputs.now) if subject.request else None,

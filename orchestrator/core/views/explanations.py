@@ -9,14 +9,14 @@ from orchestrator.core import wording
 from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import HealthStatus, Recipe, Request
+from orchestrator.core.model.world import EnvironmentRequest, HealthStatus, Recipe
 from orchestrator.core.sleep import sleep_rules
-from stacks.model import OperationResult, RefKind, StackRecord
+from stacks.model import OperationResult, StackRecord
 
 
 def explain(environment: EnvironmentFacts, policy: Policy, now: datetime) -> Iterable[str]:
     if environment.request is not None:
-        yield _about_pull(environment.title, environment.request)
+        yield environment.request.reason
         seen = expiry.commit_seen_at(environment, now)
         yield wording.first_seen(environment.head, seen)
         yield from _about_images(environment, environment.request)
@@ -62,14 +62,7 @@ def repair_sentence(environment: EnvironmentFacts) -> str:
     return wording.repaired(last.at, last.sentence)
 
 
-def _about_pull(title: str, request: Request) -> str:
-    if request.pull.key.kind is not RefKind.PULL:
-        return wording.selected_ref(title, request.pull.key.kind)
-    pull = request.pull
-    return wording.pull_state(title, pull.state, pull.draft, pull.labels & request.recipe.labels)
-
-
-def _about_images(environment: EnvironmentFacts, request: Request) -> Iterable[str]:
+def _about_images(environment: EnvironmentFacts, request: EnvironmentRequest) -> Iterable[str]:
     if isinstance(request.recipe, Recipe):
         for name, pin in image_pinning.pinned(environment, request.recipe.images).items():
             yield wording.image_pinned(name, pin.reference, pin.how)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from orchestrator.core.model.world import CheckState, PullRequest
+from orchestrator.core.model.world import CheckState
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.commits.commit_cache import CommitCache
 from orchestrator.forges.github.commits.commit_marks import CommitMarks
@@ -49,11 +49,13 @@ from orchestrator.forges.port import (
     ForgeError,
     ForgeNotFound,
     ForgeRefused,
+    PostedComment,
     PullList,
     Reaction,
     RefList,
     Repository,
 )
+from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.forges.webhooks import WebhookStatus
 from orchestrator.forges.wording import ForgeWords
 from stacks import keys
@@ -192,7 +194,7 @@ class GitHubForge:
         if not listing.items:
             self._check_exists(repository)
         found = {pull.key.number: self._without_labels_if_archived(pull) for pull in listing.items}.values()
-        return PullList(repository, tuple(found), listing.error is None, str(listing.error or ""))
+        return PullList(tuple(found), listing.error is None, str(listing.error or ""))
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         try:
@@ -205,7 +207,7 @@ class GitHubForge:
         return self._without_labels_if_archived(found)
 
     def _without_labels_if_archived(self, pull: PullRequest) -> PullRequest:
-        """In an archived repository nobody can remove a label any more, so labels don't count."""
+        """Labels of an archived repository can't be removed, so they don't count."""
         archived = self._finder.is_archived(pull.key.repository)
         return replace(pull, labels=frozenset()) if archived else pull
 
@@ -273,6 +275,9 @@ class GitHubForge:
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self._sticky_comments.upsert((self._path(repository), number, marker), body)
+
+    def posted_comment(self, repository: Repository, number: int, marker: str) -> PostedComment | None:
+        return self._sticky_comments.posted((self._path(repository), number, marker))
 
     def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
         return self._chat_comments.since(

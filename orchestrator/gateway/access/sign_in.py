@@ -26,6 +26,7 @@ from aiohttp import hdrs, web
 from orchestrator.auth import return_paths
 from orchestrator.auth.preview_tokens import host_token, parse_tokens, sign_cookie
 from orchestrator.gateway import holding_pages, hostnames
+from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.access.people import Admission, KeyFile, PeopleGuard
 from orchestrator.gateway.proxy import headers as names
@@ -124,9 +125,9 @@ class SignInGuard:
         return TokenCheck.RIGHT if any(self.is_valid(token, host, allow) for token in candidates) else TokenCheck.WRONG
 
     def _has_valid_cookie(self, request: web.BaseRequest, host: str, scheme: str, allow: tuple[str, ...]) -> bool:
-        """Another preview's page could open a WebSocket here with this browser's cookie; that doesn't count."""
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin and hdrs.UPGRADE in request.headers and not _same_environment(origin, host):
+        """Another preview's page could make requests here with this browser's cookie; that doesn't count."""
+        environment = hostnames.environment_host(host)
+        if is_cross_site(request, lambda page: hostnames.environment_host(page) == environment):
             return False
         if self.people.admission(request, host, scheme, allow) is Admission.ALLOWED:
             return True
@@ -234,11 +235,3 @@ async def _form_fields(request: web.BaseRequest) -> dict[str, str]:
     if not isinstance(found, dict):
         return {}
     return {key: str(value[0] if isinstance(value, list) and value else value) for key, value in found.items()}
-
-
-def _same_environment(origin: str, host: str) -> bool:
-    try:
-        asking = hostnames.normalize(origin.partition("://")[2])
-    except hostnames.BadHost:
-        return False
-    return hostnames.environment_host(asking) == hostnames.environment_host(host)

@@ -82,7 +82,7 @@ async def tunnel(
 
 
 def _refusal(error: WSServerHandshakeError) -> web.StreamResponse:
-    """The upstream's own status; an upgrade that it only claimed is an error of its own."""
+    """The upstream's status, or 502 if it claimed to upgrade but didn't."""
     return web.Response(status=error.status if error.status >= 300 else 502, text="The upgrade was rejected.\n")
 
 
@@ -97,7 +97,7 @@ async def _accept(
         max_msg_size=MAX_MESSAGE,
         timeout=CLOSE_SECONDS,
     )
-    answered = response_headers(upstream._response.headers, is_preview)
+    answered = response_headers(upstream._response.headers, is_preview, request.host)
     for name in _HANDSHAKE_HEADERS:
         answered.popall(name, None)
     near.headers.extend(answered)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.desired import image_pinning
-from orchestrator.core.model.world import Recipe, Request
+from orchestrator.core.model.world import EnvironmentRequest, Recipe
 from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks.model import Key, StackRecord
 
@@ -17,24 +17,18 @@ class FirstSeenCommits:
 
     seen: dict[Key, tuple[str, datetime]] = field(default_factory=dict)
 
-    def record(self, request: Request, record: StackRecord | None, now: datetime) -> None:
-        key, head = request.pull.key, request.pull.head_sha
+    def record(self, request: EnvironmentRequest, record: StackRecord | None, now: datetime) -> None:
+        key, head = request.key, request.commit
         if self.seen.get(key, ("", now))[0] != head:
             self.seen[key] = (head, _recorded_at(record, head, now))
         elif self.seen[key][1] > now:  # the clock was set back
             self.seen[key] = (head, now)
 
-    def seen_at(self, key: Key, commit: str) -> datetime | None:
-        """None if another commit is the newest one that was seen."""
-        newest, at = self.seen.get(key, ("", None))
-        return at if newest == commit else None
-
     def reset(self, key: Key) -> None:
         self.seen.pop(key, None)
 
     def forget(self, current: CurrentRecords) -> None:
-        for key in [key for key in self.seen if not current.is_requested(key)]:
-            del self.seen[key]
+        self.seen = current.requested(self.seen)
 
     def start_term(self, recalled: RecalledFacts) -> None:
         """Keeps everything: every replica sees the same commits."""
@@ -46,16 +40,15 @@ class OutdatedStacks:
 
     since: dict[Key, datetime] = field(default_factory=dict)
 
-    def record(self, request: Request, record: StackRecord | None, now: datetime) -> None:
-        key = request.pull.key
+    def record(self, request: EnvironmentRequest, record: StackRecord | None, now: datetime) -> None:
+        key = request.key
         if isinstance(request.recipe, Recipe) and _is_outdated(request.recipe, record):
             self.since[key] = min(self.since.get(key, now), now)
         else:
             self.since.pop(key, None)
 
     def forget(self, current: CurrentRecords) -> None:
-        for key in [key for key in self.since if not current.is_requested(key)]:
-            del self.since[key]
+        self.since = current.requested(self.since)
 
     def start_term(self, recalled: RecalledFacts) -> None:
         """Keeps everything: every replica sees the same commits."""

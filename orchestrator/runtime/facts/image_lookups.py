@@ -31,8 +31,7 @@ class ImageLookups:
         )
 
     def forget(self, current: CurrentRecords) -> None:
-        for key in [key for key in self.latest if not current.is_requested(key)]:
-            del self.latest[key]
+        self.latest = current.requested(self.latest)
 
     def start_term(self, recalled: RecalledFacts) -> None:
         """A restart doesn't reset how long a commit has been waiting for its images."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator.core.model.world import RepositoryFacts
 from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.commits import FirstSeenCommits, OutdatedStacks
-from orchestrator.runtime.facts.confirmed_pulls import ConfirmedPulls
+from orchestrator.runtime.facts.confirmations import Confirmations
 from orchestrator.runtime.facts.destroys import DestroyApprovals, GuardedDestroys
 from orchestrator.runtime.facts.image_lookups import ImageLookups
 from orchestrator.runtime.facts.intents import PendingIntents
@@ -26,7 +26,7 @@ class LoopFacts:
     first_seen: FirstSeenCommits = field(default_factory=FirstSeenCommits)
     outdated: OutdatedStacks = field(default_factory=OutdatedStacks)
     image_lookups: ImageLookups = field(default_factory=ImageLookups)
-    confirmed: ConfirmedPulls = field(default_factory=ConfirmedPulls)
+    confirmed: Confirmations = field(default_factory=Confirmations)
     guarded_destroys: GuardedDestroys = field(default_factory=GuardedDestroys)
     approvals: DestroyApprovals = field(default_factory=DestroyApprovals)
     repairs: CompletedRepairs = field(default_factory=CompletedRepairs)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from orchestrator.core.model.world import CompletedRepair, RepositoryFacts, Request
+from orchestrator.core.model.world import CompletedRepair, EnvironmentRequest, RepositoryFacts
 from stacks import names
 from stacks.model import Key, OperationResult, StackRecord, StackRef, StackSnapshot
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class CurrentRecords:
     now: datetime
     failed_destroys: frozenset[StackRef] = frozenset()
 
-    def requests(self) -> Iterator[tuple[Request, StackRecord | None]]:
+    def requests(self) -> Iterator[tuple[EnvironmentRequest, StackRecord | None]]:
         """Each request with the stack that exists for it."""
         existing = {parsed: record for ref, record in self.stacks.stacks.items() if (parsed := names.parse(ref))}
         for facts in self.repositories.values():
@@ -35,6 +37,10 @@ class CurrentRecords:
         """
         facts = self.repositories.get(key.repository)
         return facts is not None and (not facts.is_complete_for(key) or key in facts.requests)
+
+    def requested(self, facts: Mapping[Key, T]) -> dict[Key, T]:
+        """Those whose key is still requested."""
+        return {key: fact for key, fact in facts.items() if self.is_requested(key)}
 
     def is_open(self, key: Key) -> bool:
         facts = self.repositories.get(key.repository)

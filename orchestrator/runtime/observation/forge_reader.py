@@ -1,4 +1,4 @@
-"""Reads the desired state from the Git host, completely or marked as incomplete; one repository's failure doesn't
+"""Reads the desired state from all sources, completely or marked as incomplete; one repository's failure doesn't
 affect the others.
 
 While a repository can't be read, the last known state of its existing environments still counts, marked as incomplete:
@@ -12,38 +12,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TypeVar
 
-from orchestrator.core.model.world import CheckState, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
-from orchestrator.core.util import globs
-from orchestrator.forges.port import (
-    APPROVED,
-    EXPIRED,
-    LABEL_NOT_OURS,
-    LABEL_REMOVED,
-    Forge,
-    ForgeError,
-    PullList,
-    Repository,
-    expired_mark,
-)
-from orchestrator.runtime import clock
-from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.observation import ref_reader
-from orchestrator.runtime.observation.answer_cache import AnswerCache
-from orchestrator.runtime.observation.recipe_reader import CONFIG_FILE, MISSING_FILE, RecipeReader
-from orchestrator.runtime.observation.ref_reader import RefFacts
+from orchestrator.core.model.world import EnvironmentRequest, RecipeError, RepositoryFacts
+from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.runtime.wakeups import UNLIMITED, RefreshScope
-from stacks import keys as stack_keys
+from orchestrator.sources.commit_facts import CommitFacts
+from orchestrator.sources.port import Candidate, ExistingStacks, Source, SourceListing, by_kind
+from stacks import keys
 from stacks.model import Key, RefKind
 
 log = logging.getLogger("eph.forge")
 
 MAX_CONCURRENT = 8
-MAX_REFS = 20
-PATH_MATCHES_KEPT = 20_000
 T = TypeVar("T")
-EnvironmentNames = Mapping[Key, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,224 +38,174 @@ class ForgeSnapshot:
     problems: tuple[str, ...] = ()
 
 
-class ForgeReader:
-    """``guarded_targets`` only run commits by people with write access, so access must be checked. ``most_refs`` limits
-    how many branches and tags of a repository are read."""
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What the sources listed in one repository."""
 
-    def __init__(
-        self,
-        forge: Forge,
-        recipes: RecipeReader,
-        guarded_targets: frozenset[str],
-        now: Clock = clock.system,
-        max_refs: int = MAX_REFS,
-    ) -> None:
-        self._max_refs = max_refs
-        self._notes: dict[int, str] = {}
+    repository: Repository
+    listings: tuple[tuple[Source, SourceListing], ...]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        return [candidate for _, listing in self.listings for candidate in listing.candidates]
+
+
+class _Unchecked(Enum):
+    """Nobody knows whether a candidate without a known environment is requested. If its stack is found before the next
+    read, nothing may be concluded from the missing request."""
+
+    UNCHECKED = "unchecked"
+
+
+_UNCHECKED = _Unchecked.UNCHECKED
+
+
+class ForgeReader:
+    """A kind of key that no source reads is never complete, so nothing of that kind is destroyed."""
+
+    def __init__(self, forge: Forge, sources: Sequence[Source], commits: CommitFacts) -> None:
         self._forge = forge
-        self._recipes = recipes
-        self._guarded_targets = guarded_targets
-        self._answer_cache = AnswerCache(now)
+        self._sources = tuple(sources)
+        self._commits = commits
+        covered = by_kind(sources)
+        self._uncovered = {kind: "this server has no source for them" for kind in RefKind if kind not in covered}
+        self._notes: dict[int, tuple[str, ...]] = {}
         self._repositories: Mapping[int, Repository] = {}
         self._last_facts: Mapping[int, RepositoryFacts] = {}
         self._snapshot = ForgeSnapshot()
-        self._path_matches: dict[tuple[object, ...], bool] = {}
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
-    async def read(self, names: EnvironmentNames, scope: RefreshScope = UNLIMITED) -> ForgeSnapshot:
-        """``names`` are those of existing environments, which keep them. ``scope`` is what changed; for everything
-        else, the last read still counts."""
+    async def read(self, existing: ExistingStacks, scope: RefreshScope = UNLIMITED) -> ForgeSnapshot:
+        """``existing`` environments keep their names. ``scope`` is what changed; for everything else, the last read
+        still counts."""
         changed = {key.repository if isinstance(key, Key) else key for key in scope}
-        self._snapshot = await (self._read_some(names, changed) if scope else self._read_all(names))
+        self._snapshot = await (self._read_some(existing, changed) if scope else self._read_all(existing))
         return self._snapshot
 
-    async def _read_some(self, names: EnvironmentNames, changed: set[int]) -> ForgeSnapshot:
+    async def _read_some(self, existing: ExistingStacks, changed: set[int]) -> ForgeSnapshot:
         """An unknown repository isn't ours, or it is new: the next full read will find it."""
         asked = [item for item in self._repositories.values() if item.id in changed]
         for item in asked:
-            self._answer_cache.invalidate(item.id)
-        found = {item.id: item for item in await self._read_repositories(asked, names, changed)}
+            self._commits.invalidate(item.id)
+        found = {item.id: item for item in await self._read_repositories(asked, existing, changed)}
         self._last_facts = {**self._last_facts, **found}
         return replace(self._snapshot, facts={**self._snapshot.facts, **found})
 
-    async def _read_all(self, names: EnvironmentNames) -> ForgeSnapshot:
+    async def _read_all(self, existing: ExistingStacks) -> ForgeSnapshot:
         try:
             listed = await asyncio.to_thread(self._forge.repositories)
         except ForgeError as error:
             # Nothing is known of any repository: those of the last reading are incomplete, and nothing is destroyed.
-            facts = {item.id: self._unreadable(item, str(error), names) for item in self._repositories.values()}
+            facts = {item.id: self._unreadable(item, str(error), existing) for item in self._repositories.values()}
             return ForgeSnapshot(facts, self._repositories, (f"the repositories could not be listed: {error}",))
         self._repositories = {item.id: item for item in listed}
-        found = await self._read_repositories(listed, names)
+        found = await self._read_repositories(listed, existing)
         self._last_facts = {item.id: item for item in found}
-        notes = [note for item in listed if (note := self._notes.get(item.id))]
+        notes = [note for item in listed for note in self._notes.get(item.id, ())]
         return ForgeSnapshot(self._last_facts, self._repositories, (*self._forge.problems().values(), *notes))
 
     async def _read_repositories(
-        self, repositories: Sequence[Repository], names: EnvironmentNames, changed: Collection[int] = ()
+        self, repositories: Sequence[Repository], existing: ExistingStacks, changed: Collection[int] = ()
     ) -> list[RepositoryFacts]:
-        """Read the list of pull requests first, then their commits; in one request if the host supports it."""
-        listed = await asyncio.gather(*(self._list_pulls(item, names) for item in repositories))
-        await self._prefetch([pulls for pulls in listed if isinstance(pulls, PullList)], changed)
+        """Read all lists first, then the commits; in one request if the host supports it."""
+        listed = await asyncio.gather(*(self._list(item, existing) for item in repositories))
+        readable = [item for item in listed if isinstance(item, _Listed)]
+        await asyncio.to_thread(self._commits.prefetch, _to_prefetch(readable), changed)
         return await asyncio.gather(
             *(
-                self._read_requests(found, names) if isinstance(found, PullList) else _as_coroutine(found)
+                self._read_requests(found, existing) if isinstance(found, _Listed) else _as_coroutine(found)
                 for found in listed
             )
         )
 
-    async def _prefetch(self, listed: Sequence[PullList], changed: Collection[int]) -> None:
-        labelled = [(pulls.repository, pull.head_sha) for pulls in listed for pull in pulls.open if pull.labels]
-        commits = {(repository.id, sha) for repository, sha in labelled}
-        anew = frozenset(commit for commit in commits if self._answer_cache.is_waiting(commit) or commit[0] in changed)
-        if not changed:
-            self._answer_cache.watched_commits &= commits
-        if labelled:
-            await asyncio.to_thread(self._forge.prefetch, labelled, CONFIG_FILE, anew)
-
-    async def _list_pulls(self, repository: Repository, names: EnvironmentNames) -> PullList | RepositoryFacts:
+    async def _list(self, repository: Repository, existing: ExistingStacks) -> _Listed | RepositoryFacts:
+        """One source after the other: once one can't be read, the others need not be asked."""
         try:
-            return await self._in_thread(lambda: self._forge.pulls(repository))
-        except ForgeError as error:
-            return self._unreadable(repository, str(error), names)
-        except Exception as error:
-            log.exception("%s could not be read", repository.full_name)
-            return self._unreadable(repository, f"{type(error).__name__}: {error}", names)
-
-    async def _read_requests(self, pulls: PullList, names: EnvironmentNames) -> RepositoryFacts:
-        repository = pulls.repository
-        existing = [key for key in names if key.repository == repository.id]
-        try:
-            refs = await self._in_thread(
-                lambda: ref_reader.read(self._forge, self._recipes, repository, existing, self._max_refs)
+            return await self._in_thread(
+                lambda: _Listed(
+                    repository, tuple((source, source.list_open(repository, existing)) for source in self._sources)
+                )
             )
-            asked = [*(pull for pull in pulls.open if pull.labels), *refs.selected]
-            candidates = await asyncio.gather(*(self._request(repository, pull, names) for pull in asked))
         except ForgeError as error:
-            return self._unreadable(repository, str(error), names)
+            return self._unreadable(repository, str(error), existing)
         except Exception as error:
             log.exception("%s could not be read", repository.full_name)
-            return self._unreadable(repository, f"{type(error).__name__}: {error}", names)
-        self._notes[repository.id] = refs.note
-        facts = _facts(pulls, refs, [candidate for candidate in candidates if candidate is not None])
-        return facts if facts.complete and facts.refs_complete else self._merge_last(facts, names)
+            return self._unreadable(repository, f"{type(error).__name__}: {error}", existing)
 
-    def _unreadable(self, repository: Repository, reason: str, names: EnvironmentNames) -> RepositoryFacts:
+    async def _read_requests(self, listed: _Listed, existing: ExistingStacks) -> RepositoryFacts:
+        repository = listed.repository
+        try:
+            requests = await asyncio.gather(
+                *(self._request(repository, candidate, existing) for candidate in listed.candidates)
+            )
+        except Exception as error:
+            log.exception("%s could not be read", repository.full_name)
+            return self._unreadable(repository, f"{type(error).__name__}: {error}", existing)
+        self._notes[repository.id] = tuple(listing.note for _, listing in listed.listings if listing.note)
+        facts = self._facts(listed, dict(zip((each.key for each in listed.candidates), requests, strict=True)))
+        return facts if facts.complete and not facts.incomplete_kinds else self._merge_last(facts, existing)
+
+    async def _request(
+        self, repository: Repository, candidate: Candidate, existing: ExistingStacks
+    ) -> EnvironmentRequest | _Unchecked | None:
+        try:
+            return await self._in_thread(candidate.read)
+        except Exception as error:
+            log.exception("%s of %s could not be checked", keys.stack_name(candidate.key), repository.full_name)
+            problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
+            unreadable = RecipeError((problem,), frozenset(), transient=True)
+            return candidate.unreadable(unreadable) if candidate.key in existing else _UNCHECKED
+
+    def _facts(self, listed: _Listed, answers: Mapping[Key, EnvironmentRequest | _Unchecked | None]) -> RepositoryFacts:
+        listings = [listing for _, listing in listed.listings]
+        whole = next((each for each in listings if each.covers_repository and not each.complete), None)
+        partial = {
+            kind: listing.reason
+            for source, listing in listed.listings
+            if not (listing.complete or listing.covers_repository)
+            for kind in source.kinds
+        }
+        return RepositoryFacts(
+            id=listed.repository.id,
+            full_name=listed.repository.full_name,
+            complete=whole is None,
+            reason=whole.reason if whole else "",
+            requests={key: answer for key, answer in answers.items() if isinstance(answer, EnvironmentRequest)},
+            open=frozenset(key for listing in listings for key in listing.open),
+            unrequested={
+                key: reason
+                for listing in listings
+                for key, reason in listing.unrequested.items()
+                if answers.get(key) is not _UNCHECKED
+            },
+            incomplete_kinds={**self._uncovered, **partial},
+            phrases=tuple(phrase for listing in listings for phrase in listing.phrases),
+        )
+
+    def _unreadable(self, repository: Repository, reason: str, existing: ExistingStacks) -> RepositoryFacts:
         nothing = RepositoryFacts(repository.id, repository.full_name, complete=False, reason=reason)
-        return self._merge_last(nothing, names)
+        return self._merge_last(nothing, existing)
 
-    def _merge_last(self, facts: RepositoryFacts, names: EnvironmentNames) -> RepositoryFacts:
+    def _merge_last(self, facts: RepositoryFacts, existing: ExistingStacks) -> RepositoryFacts:
         """Merge what was read now with what was last read about existing environments."""
         last = self._last_facts.get(facts.id)
         if last is None:
             return facts
         kept = {
-            key: candidate
-            for key, candidate in last.requests.items()
-            if key not in facts.open and key in names and not facts.is_complete_for(key)
+            key: request
+            for key, request in last.requests.items()
+            if key not in facts.open and key in existing and not facts.is_complete_for(key)
         }
         return replace(facts, requests={**kept, **facts.requests}, open=facts.open | kept.keys())
-
-    async def _request(self, repository: Repository, pull: PullRequest, names: EnvironmentNames) -> Request | None:
-        existing = names.get(pull.key, "")
-        try:
-            return await self._in_thread(lambda: self._build_request(repository, pull, existing))
-        except Exception as error:
-            log.exception("%s of %s could not be checked", stack_keys.stack_name(pull.key), repository.full_name)
-            problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
-            return Request(pull, RecipeError((problem,), frozenset(), transient=True)) if existing else None
-
-    def _build_request(self, repository: Repository, pull: PullRequest, existing_name: str) -> Request | None:
-        recipe = self._recipes.recipe_for(repository, pull, existing_name)
-        if not isinstance(recipe, Recipe):
-            if pull.key.kind is not RefKind.PULL:  # A tag of before there was such a file is not worth a word.
-                quiet = not existing_name and recipe.problems == (MISSING_FILE,)
-                return None if quiet else self._with_commit_marks(repository, Request(pull, recipe))
-            # A file that is wrong cannot say which labels it means: what exists stays, as long as any label is there.
-            if not (existing_name or recipe.labels & pull.labels):
-                return None
-            return self._with_commit_marks(repository, Request(pull, recipe))
-        is_pull = pull.key.kind is RefKind.PULL
-        if is_pull and not recipe.labels & pull.labels:
-            return None
-        if recipe.spec.target in self._guarded_targets and is_pull and not pull.from_fork:
-            pull = replace(pull, author_trusted=self._is_trusted(repository, pull))
-        checks = self._checks(repository, pull.head_sha, recipe.wait_for_checks) if recipe.wait_for_checks else {}
-        touches = self._matches_paths(repository, pull, recipe.paths)
-        return self._with_commit_marks(repository, Request(pull, recipe, checks, matches_paths=touches))
-
-    def _matches_paths(self, repository: Repository, pull: PullRequest, paths: tuple[str, ...]) -> bool | None:
-        """Read once per commit and base. If there are more files than can be read, the paths count as matching."""
-        if not paths:
-            return True
-        question = (pull.key, pull.head_sha, pull.base_ref, paths)
-        known = self._path_matches.get(question)
-        if known is None:
-            try:
-                changes = self._forge.changed_files(repository, pull.key.number)
-            except ForgeError:
-                return None
-            known = not changes.complete or any(globs.any_matches(paths, path) for path in sorted(changes.paths))
-            self._path_matches[question] = known
-            while len(self._path_matches) > PATH_MATCHES_KEPT:
-                self._path_matches.pop(next(iter(self._path_matches)), None)
-        return known
-
-    def _is_trusted(self, repository: Repository, pull: PullRequest) -> bool | None:
-        if self._answer_cache.is_trusted(pull):
-            return True
-        try:
-            trusted = self._forge.may_write(repository, pull.author)
-        except ForgeError:
-            return None
-        if trusted:
-            self._answer_cache.trust(pull)
-        return trusted
-
-    def _checks(self, repository: Repository, sha: str, required: Collection[str]) -> Mapping[str, CheckState]:
-        """Checks that couldn't be read count as missing, so the environment waits."""
-        passed = self._answer_cache.passed_checks((repository.id, sha))
-        if passed is not None and all(passed.get(name) is CheckState.PASSED for name in required):
-            return passed  # Another environment of the same commit may have waited for others.
-        try:
-            found = self._forge.checks(repository, sha)
-        except ForgeError:
-            found = {}
-        self._answer_cache.record_checks((repository.id, sha), required, found)
-        return found
-
-    def _with_commit_marks(self, repository: Repository, request: Request) -> Request:
-        """Add our commit statuses. If they can't be read, they count as absent: the tag still has the expiry, and a
-        fork waits."""
-        try:
-            said = self._forge.decisions(repository, request.pull.head_sha)
-        except ForgeError:
-            return request
-        expired = said.get(expired_mark(stack_keys.stack_name(request.pull.key))) or said.get(EXPIRED, "")
-        label_off = True if expired.startswith(LABEL_REMOVED) else False if expired.startswith(LABEL_NOT_OURS) else None
-        approved = said.get(APPROVED, "")
-        return replace(
-            request, expired=bool(expired), expiry_reason=expired, label_removed=label_off, approval=approved
-        )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:
             return await asyncio.to_thread(work)
 
 
+def _to_prefetch(listed: Sequence[_Listed]) -> list[tuple[Repository, str]]:
+    return [(item.repository, each.commit) for item in listed for each in item.candidates if each.prefetch]
+
+
 async def _as_coroutine(facts: RepositoryFacts) -> RepositoryFacts:
     return facts
-
-
-def _facts(pulls: PullList, refs: RefFacts, requests: list[Request]) -> RepositoryFacts:
-    return RepositoryFacts(
-        id=pulls.repository.id,
-        full_name=pulls.repository.full_name,
-        complete=pulls.complete,
-        reason=pulls.reason,
-        requests={candidate.pull.key: candidate for candidate in requests},
-        open=frozenset(pull.key for pull in pulls.open) | refs.matching,
-        refs_complete=refs.complete,
-        refs_reason=refs.reason,
-        watched_refs=refs.watched_refs,
-    )

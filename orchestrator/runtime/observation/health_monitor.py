@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from orchestrator.core.model.environment_facts import collect as subjects_of
-from orchestrator.core.model.world import HealthStatus, Recipe, Request, World
+from orchestrator.core.model.world import EnvironmentRequest, HealthStatus, Recipe, World
 from orchestrator.runtime.clock import Clock
 from stacks.model import StackRef
 
@@ -53,7 +53,7 @@ def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].rpartition(":")[0] or url.partition("://")[2].partition("/")[0]
 
 
-def _path(request: Request) -> str:
+def _path(request: EnvironmentRequest) -> str:
     if isinstance(request.recipe, Recipe):
         for service in request.recipe.spec.services:
             if service.public:

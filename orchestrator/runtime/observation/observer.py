@@ -16,7 +16,7 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnap
 from orchestrator.runtime.wakeups import Refresh
 from stacks import names
 from stacks.backends.port import Inventory
-from stacks.model import Key, StackRef, StackSnapshot
+from stacks.model import Key, StackRecord, StackRef, StackSnapshot
 
 log = logging.getLogger("eph.observe")
 
@@ -71,7 +71,7 @@ class Observer:
         running = {**(remote or {}), **self._sources.operations.running}
         stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
         if refresh.needed:
-            self.forge = await self._sources.forge.read(_environment_names(stacks), refresh.scope)
+            self.forge = await self._sources.forge.read(_existing_stacks(stacks), refresh.scope)
         on_targets, standing = await asyncio.gather(self._target_environments(), self._live_parts())
         self._facts.update(self.forge.facts, stacks, clock())
         return replace(self._world(stacks, running), target_environments=on_targets, live_parts=standing)
@@ -155,11 +155,11 @@ class Observer:
             log.warning("%s", sentence)
 
 
-def _environment_names(stacks: StackSnapshot) -> dict[Key, str]:
+def _existing_stacks(stacks: StackSnapshot) -> dict[Key, StackRecord]:
     """Existing environments keep their names, even if the repository or its file was renamed."""
     found = {}
     for ref, record in stacks.stacks.items():
         parsed = names.parse(ref)
         if parsed is not None and record.name:
-            found[parsed] = record.name
+            found[parsed] = record
     return found

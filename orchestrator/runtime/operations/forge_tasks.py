@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from orchestrator.core.model.image_lookup import ImageResult
-from orchestrator.core.model.world import PullRequest, PullState
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.plan_actions import Find
 from orchestrator.forges.port import (
@@ -22,17 +21,15 @@ from orchestrator.forges.port import (
     ForgeError,
     ForgeNotFound,
     ForgeRefused,
-    ForgeUnavailable,
     Repository,
     expired_mark,
 )
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.commits import FirstSeenCommits
-from orchestrator.runtime.facts.confirmed_pulls import ConfirmedPulls
+from orchestrator.runtime.facts.confirmations import Confirmations
 from orchestrator.runtime.facts.image_lookups import ImageLookups
 from orchestrator.runtime.operations.journal import Journal
-from stacks import keys
-from stacks.model import RefKind
+from orchestrator.sources.port import Source, by_kind
 
 MAX_CONCURRENT_FINDS = 8
 
@@ -44,13 +41,14 @@ class ForgeTaskDependencies:
     """``find_images`` blocks. ``refresh`` makes the loop read the Git host again, ``wake`` starts a cycle."""
 
     forge: Forge
+    sources: Sequence[Source]
     find_images: Callable[[Find, Repository], Sequence[ImageResult]]
     journal: Journal
     clock: Clock
     wake: Callable[[], None]
     refresh: Callable[[], None]
     is_leader: Callable[[], bool]
-    confirmed: ConfirmedPulls
+    confirmed: Confirmations
     image_lookups: ImageLookups
     first_seen: FirstSeenCommits
 
@@ -58,20 +56,22 @@ class ForgeTaskDependencies:
 class ForgeTasks:
     def __init__(self, dependencies: ForgeTaskDependencies) -> None:
         self._dependencies = dependencies
+        self._sources = by_kind(dependencies.sources)
         self._find_slots = asyncio.Semaphore(MAX_CONCURRENT_FINDS)
 
     async def confirm(self, action: plan_actions.Confirm, repositories: Mapping[int, Repository]) -> bool:
         """A query that fails confirms nothing: the stack stays, and the query is repeated."""
         repository = repositories.get(action.key.repository)
-        if repository is None:
+        source = self._sources.get(action.key.kind)
+        if repository is None or source is None:
             return False
         try:
-            pull = await asyncio.to_thread(self._look_up, action, repository)
+            confirmation = await asyncio.to_thread(source.confirm, repository, action.key, action.ref_name)
         except ForgeError as error:
             where = self._dependencies.forge.words.reference(repository.full_name, action.key, action.ref_name)
             self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
             return False
-        self._dependencies.confirmed.record(pull, self._dependencies.clock())
+        self._dependencies.confirmed.record(confirmation, self._dependencies.clock())
         self._dependencies.wake()
         return True
 
@@ -101,20 +101,6 @@ class ForgeTasks:
             self._dependencies.first_seen.reset(action.key)  # The TTL starts again.
         self._dependencies.refresh()
         return True
-
-    def _look_up(self, action: plan_actions.Confirm, repository: Repository) -> PullRequest:
-        """Blocking. Lists every branch or tag that starts with the name: a stack's tag may keep only its start."""
-        key = action.key
-        if key.kind is RefKind.PULL:
-            return self._dependencies.forge.pull(repository, key.number)
-        refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
-        found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
-        if not found and not refs.complete:
-            raise ForgeUnavailable(
-                f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"
-            )
-        state = PullState.OPEN if found else PullState.GONE
-        return PullRequest(key, state, "", frozenset(), "", refs.commits.get(found, ""), found, "", "")
 
     def _write_commit_mark(self, action: CommitMarkAction, repository: Repository) -> None:
         """Blocking."""

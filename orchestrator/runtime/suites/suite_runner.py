@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from orchestrator.core.model.world import Recipe, Request
+from orchestrator.core.model.world import EnvironmentRequest, Recipe, Trust
 from orchestrator.core.suites import junit, suite_plan
 from orchestrator.core.suites.junit import InvalidReport, JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteEnvironment
@@ -232,11 +232,11 @@ def _ready(view: EnvironmentView, cycle: CycleResult) -> tuple[SuiteEnvironment,
     place = SuiteEnvironment(view.ref, view.phase, view.commit, view.wanted_commit, recipe.suites, view.ready_at)
     spec = replace(recipe.spec, name=view.name, host=view.host)
     return place, _ReadyEnvironment(
-        spec, view.url, candidate.pull.from_fork, {suite.name: suite for suite in recipe.suites}
+        spec, view.url, candidate.trust is Trust.FORK, {suite.name: suite for suite in recipe.suites}
     )
 
 
-def _request(view: EnvironmentView, cycle: CycleResult) -> Request | None:
+def _request(view: EnvironmentView, cycle: CycleResult) -> EnvironmentRequest | None:
     facts = cycle.forge.facts.get(view.key.repository) if view.key else None
     return facts.requests.get(view.key) if facts and view.key else None
 

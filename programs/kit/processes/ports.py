@@ -34,7 +34,7 @@ def reserve(settings: HostSettings, owner: str) -> int:
         start = random.randrange(span)  # noqa: S311 - no secret
         for step in range(span):
             port = settings.first_port + (start + step) % span
-            if port not in taken and _is_free(port):
+            if port not in taken and is_free(port):
                 files.write(_folder(settings) / str(port), json.dumps({"owner": owner}))
                 return port
     raise TargetError(f"no free port between {settings.first_port} and {settings.last_port}")
@@ -64,7 +64,8 @@ def list_reserved(settings: HostSettings) -> Iterator[tuple[int, str]]:
                     yield int(name), json.loads((_folder(settings) / name).read_text())["owner"]
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nothing listens on that port of loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

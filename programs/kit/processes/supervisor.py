@@ -9,13 +9,10 @@ proves that it is ours.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
-import re
 import resource
-import shlex
 import subprocess
 import sys
 import time
@@ -27,25 +24,12 @@ from typing import Any
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.processes import process_table, sandbox, supervisor_rpc, supervisor_states
-from programs.kit.processes.sandbox import LaunchSpec
+from programs.kit.processes import process_table, program_files, supervisor_rpc, supervisor_states
+from programs.kit.processes.program_files import SupervisedProgram
 
 MAX_SOCKET_PATH = 100
 """The kernel's limit for the path of a unix socket is 107 bytes; supervisord adds a suffix while it binds."""
 START_TIMEOUT = 20.0
-_COMMAND = re.compile(r"^command=(.*)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisedProgram:
-    """A program for supervisord. ``note`` is kept in its file and can be read back."""
-
-    name: str
-    launch: LaunchSpec
-    note: str
-    stop_signal: str = "TERM"
-    stop_seconds: int = 3
-    group: bool = True
 
 
 def home(settings: HostSettings) -> Path:
@@ -98,46 +82,23 @@ def replace_missing_launchers(settings: HostSettings) -> None:
     """Restarts the programs whose launcher was moved by an upgrade. Otherwise supervisord, which restarts a program
     from its file, couldn't start them once they end."""
     with files.locked(home(settings) / "launchers.lock"):
-        names = _rewrite_missing_launchers(settings)
+        names = program_files.rewrite_missing_launchers(settings)
         if not names:
             return
         daemon = client(settings)
         _reload(daemon)
         for name in names:
-            with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
-                daemon.call("stopProcess", name, False)
+            _signal_stop(daemon, name)
         for name in names:
             _remove_group(daemon, name)
             with _ignoring(supervisor_rpc.ALREADY_ADDED):
                 daemon.call("addProcessGroup", name)
 
 
-def _rewrite_missing_launchers(settings: HostSettings) -> list[str]:
-    """Returns the programs whose files were rewritten."""
-    rewritten = []
-    for name in list_programs(settings):
-        try:
-            text = program_file(settings, name).read_text()
-        except FileNotFoundError:
-            continue  # removed meanwhile
-        found = _COMMAND.search(text)
-        if found and not _can_run(found[1]):
-            command = _escape(shlex.join(sandbox.launch_command(_launch_file(settings, name))))
-            files.write(program_file(settings, name), text[: found.start(1)] + command + text[found.end(1) :])
-            rewritten.append(name)
-    return rewritten
-
-
-def _can_run(command: str) -> bool:
-    """Whether the interpreter and the launcher in a program's command line still exist."""
-    python, _, _, launcher, *_ = [*shlex.split(command.replace("%%", "%")), *[""] * 4]
-    return Path(python).exists() and Path(launcher).is_file()
-
-
 def _start(settings: HostSettings) -> None:
     _remove_stale(settings)
     files.make_folder(settings.programs)
-    _rewrite_missing_launchers(settings)
+    program_files.rewrite_missing_launchers(settings)
     files.make_folder(settings.logs)
     files.write(config(settings), _config(settings))
     result = subprocess.run(
@@ -175,12 +136,12 @@ def _is_daemon(pid: int, settings: HostSettings) -> bool:
 
 
 def _config(settings: HostSettings) -> str:
-    folder = _escape(str(home(settings)))
+    folder = program_files.escape(str(home(settings)))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
     user = "user=root\n" if os.geteuid() == 0 else ""
     return (
-        f"[unix_http_server]\nfile={_escape(str(socket_path(settings)))}\nchmod=0600\n\n"
+        f"[unix_http_server]\nfile={program_files.escape(str(socket_path(settings)))}\nchmod=0600\n\n"
         f"[supervisord]\nlogfile={folder}/supervisord.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
         f"pidfile={folder}/supervisord.pid\nchildlogdir={folder}/logs\nidentifier=eph\nminfds={most}\n{user}\n"
         "[rpcinterface:supervisor]\n"
@@ -190,45 +151,10 @@ def _config(settings: HostSettings) -> str:
     )
 
 
-def _escape(text: str) -> str:
-    return text.replace("%", "%%")
-
-
-def program_file(settings: HostSettings, name: str) -> Path:
-    return settings.programs / f"{name}.conf"
-
-
-def _launch_file(settings: HostSettings, name: str) -> Path:
-    return settings.launches / f"{name}.json"
-
-
-def log(settings: HostSettings, name: str) -> Path:
-    # Next to supervisord, not in the environment: it refuses all programs if the folder of one log is missing.
-    return settings.logs / f"{name}.log"
-
-
-_AUTOSTART = ("autostart=false", "autostart=true")
-
-
-def _program_config(settings: HostSettings, program: SupervisedProgram, argv: list[str]) -> str:
-    group = "true" if program.group else "false"
-    return (
-        f"; {program.note}\n[program:{program.name}]\n"
-        f"command={_escape(shlex.join(argv))}\ndirectory=/\n"
-        # Each retry waits one second longer; a thousand of them take more than five days.
-        "autostart=true\nautorestart=true\nstartsecs=2\nstartretries=1000\n"
-        f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nstopasgroup={group}\nkillasgroup=true\n"
-        f"redirect_stderr=true\nstdout_logfile={_escape(str(log(settings, program.name)))}\n"
-        f"stdout_logfile_maxbytes={settings.log_bytes}\nstdout_logfile_backups=1\n"
-    )
-
-
 def add(settings: HostSettings, program: SupervisedProgram) -> None:
     """Starts a program, replacing one of that name that an earlier attempt left."""
     remove(settings, [program.name])
-    launch = dataclasses.replace(program.launch, parent=str(config(settings)))
-    argv = sandbox.write_launch_file(_launch_file(settings, program.name), launch)
-    files.write(program_file(settings, program.name), _program_config(settings, program, argv))
+    program_files.write(settings, program, parent=str(config(settings)))
     daemon = client(settings)
     _reload(daemon)
     _add_group(daemon, program.name)
@@ -238,9 +164,8 @@ def suspend(settings: HostSettings, names: list[str]) -> None:
     """Stops programs but keeps them: a restarted supervisord doesn't start them. Returns when all have ended."""
     daemon = client(settings)
     for name in names:
-        _set_autostart(settings, name, enabled=False)
-        with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
-            daemon.call("stopProcess", name, False)
+        program_files.set_autostart(settings, name, enabled=False)
+        _signal_stop(daemon, name)
     deadline = time.monotonic() + START_TIMEOUT
     while running := [name for name in names if _info(daemon, name).get("pid")]:
         if time.monotonic() > deadline:
@@ -253,7 +178,7 @@ def resume(settings: HostSettings, names: list[str]) -> None:
     many programs, so supervisord only does it for a program that it doesn't know."""
     daemon = client(settings)
     for name in names:
-        _set_autostart(settings, name, enabled=True)
+        program_files.set_autostart(settings, name, enabled=True)
     unknown = [name for name in names if not _start_known(daemon, name)]
     if unknown:
         _reload(daemon)
@@ -264,10 +189,12 @@ def resume(settings: HostSettings, names: list[str]) -> None:
 def _start_known(daemon: supervisor_rpc.SupervisorClient, name: str) -> bool:
     """False if supervisord doesn't know the program."""
     try:
-        with _ignoring(supervisor_rpc.ALREADY_STARTED, passing=supervisor_rpc.BAD_NAME):
-            daemon.call("startProcess", name, False)
-    except supervisor_rpc.Fault:
-        return False
+        daemon.call("startProcess", name, False)
+    except supervisor_rpc.Fault as fault:
+        if fault.faultCode == supervisor_rpc.BAD_NAME:
+            return False
+        if fault.faultCode != supervisor_rpc.ALREADY_STARTED:
+            raise _refusal(fault) from None
     return True
 
 
@@ -278,19 +205,6 @@ def _add_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
         daemon.call("startProcess", name, False)
 
 
-def note(settings: HostSettings, name: str) -> str:
-    """The note that was given when the program was added."""
-    return program_file(settings, name).read_text().partition("\n")[0].removeprefix("; ")
-
-
-def _set_autostart(settings: HostSettings, name: str, enabled: bool) -> None:
-    path = program_file(settings, name)
-    text = path.read_text()
-    wanted = text.replace(f"\n{_AUTOSTART[not enabled]}\n", f"\n{_AUTOSTART[enabled]}\n", 1)
-    if wanted != text:
-        files.write(path, wanted)
-
-
 def remove(settings: HostSettings, names: list[str]) -> None:
     """Stops programs and removes them. Unknown names are ignored.
 
@@ -298,14 +212,19 @@ def remove(settings: HostSettings, names: list[str]) -> None:
     """
     daemon = client(settings)
     for name in names:
-        program_file(settings, name).unlink(missing_ok=True)
-        with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
-            daemon.call("stopProcess", name, False)
+        program_files.program_file(settings, name).unlink(missing_ok=True)
+        _signal_stop(daemon, name)
     for name in names:
         _remove_group(daemon, name)
         for path in settings.logs.glob(f"{name}.log*"):
             path.unlink(missing_ok=True)
-        _launch_file(settings, name).unlink(missing_ok=True)
+        program_files.launch_file(settings, name).unlink(missing_ok=True)
+
+
+def _signal_stop(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
+    """Doesn't wait for the program to end."""
+    with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
+        daemon.call("stopProcess", name, False)
 
 
 def _remove_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
@@ -331,15 +250,17 @@ def _reload(daemon: supervisor_rpc.SupervisorClient) -> None:
 
 
 @contextlib.contextmanager
-def _ignoring(*codes: int, passing: int = 0) -> Iterator[None]:
-    """Any other fault than ``codes`` raises TargetError; ``passing`` is a fault that is raised as it is."""
+def _ignoring(*codes: int) -> Iterator[None]:
+    """Any fault other than ``codes`` raises TargetError."""
     try:
         yield
     except supervisor_rpc.Fault as fault:
-        if fault.faultCode == passing:
-            raise
         if fault.faultCode not in codes:
-            raise TargetError(f"supervisord refused: {fault.faultString}") from None
+            raise _refusal(fault) from None
+
+
+def _refusal(fault: supervisor_rpc.Fault) -> TargetError:
+    return TargetError(f"supervisord refused: {fault.faultString}")
 
 
 def info(settings: HostSettings, name: str) -> dict[str, Any]:
@@ -358,7 +279,7 @@ def _info(daemon: supervisor_rpc.SupervisorClient, name: str) -> dict[str, Any]:
     except supervisor_rpc.Fault as fault:
         if fault.faultCode == supervisor_rpc.BAD_NAME:
             return {}
-        raise TargetError(f"supervisord refused: {fault.faultString}") from None
+        raise _refusal(fault) from None
     return found
 
 
@@ -381,11 +302,6 @@ def states(settings: HostSettings) -> Mapping[str, ProgramState]:
         # An earlier version of Eph started this supervisord.
         found = {info["name"]: (info["statename"], info["stop"]) for info in daemon.call("getAllProcessInfo")}
     return {name: ProgramState(*values) for name, values in found.items()}
-
-
-def list_programs(settings: HostSettings) -> list[str]:
-    """The names of all programs on disk, running or not."""
-    return sorted(path.stem for path in settings.programs.glob("*.conf"))
 
 
 def stop(settings: HostSettings) -> None:

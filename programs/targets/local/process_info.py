@@ -13,7 +13,7 @@ from typing import Any
 
 from programs import runtime_info
 from programs.kit import files
-from programs.kit.processes import supervisor
+from programs.kit.processes import program_files, supervisor
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
 from programs.targets.local import cleanup
@@ -40,7 +40,7 @@ def read_logs(settings: LocalSettings, name: str, request: LogRequest) -> LogLin
     lines, marks = [], {}
     for item in found:
         if request.service in (None, item.service):
-            path = supervisor.log(settings, str(item))
+            path = program_files.log(settings, str(item))
             fresh, marks[str(item)] = _read_since(path, request, str(item))
             lines += [(item.service, redact(line)) for line in fresh]
     return LogLines(runtime_info.with_service_prefix(lines, multiple=request.service is None and len(known) > 1), marks)

@@ -44,7 +44,8 @@ class FileBackend(FileLayout):
 
     def environment(self) -> dict[str, str]:
         return {
-            # With the options that keep gocloud from writing a second file next to each one.
+            # gocloud writes a file of attributes next to each one, and not atomically: a process that is killed leaves
+            # it empty, and then Pulumi can't read the stack. These options switch it off.
             "PULUMI_BACKEND_URL": f"{SCHEME}://{self.folder}?metadata=skip&no_tmp_dir=true",
             "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "1",
         }

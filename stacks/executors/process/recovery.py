@@ -2,7 +2,7 @@
 
 The leader starts nothing on a stack while such an operation may still be running. No lock is needed to know that: an
 operation writes its record before it does anything, and a worker starts nothing once the lease of its owner has
-expired. What is proven dead is cleaned up: the owner (then its worker was told to stop already, and is killed), or the
+expired. What is proven dead is cleaned up: the owner (its worker has already been asked to stop, and is killed), or the
 worker alone (its owner may be paused, and can't clean up). A live worker of a live owner continues, because its result
 is probably still wanted. It is killed once it is past its own deadline. Nothing can be proven about another machine:
 such an operation is left alone and reported.

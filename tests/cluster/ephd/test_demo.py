@@ -18,27 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.demo import leak_check, wording
+from orchestrator.demo import leak_check
 from stacks import process_identity
 from tests.cluster.cluster_access import Cluster
-from tests.e2e.demo_sandbox import DemoSandbox
+from tests.e2e.demo_sandbox import STORY_STEPS, SWEEP, DemoSandbox
 from tests.e2e.site import ROOT, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0$"
-SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.clean_up())"
-STEPS = (
-    "Kubernetes v",
-    "#1: live",
-    "#2: live",
-    "pulumi stack ls",
-    "#1: the push is live",
-    wording.broken_build("#1"),
-    wording.fixed("#1"),
-    wording.destroyed("#1", wording.LABEL_REMOVED),
-    wording.destroyed("#2", wording.CLOSED),
-)
+STEPS = ("Kubernetes v", *STORY_STEPS)
 
 
 class ClusterDemo(DemoSandbox):

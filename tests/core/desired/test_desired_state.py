@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from orchestrator.core import wording
-from orchestrator.core.model.world import CheckState, PullState, RecipeError
+from orchestrator.core.model.world import CheckState, RecipeError
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.pull_requests import PullState
 from stacks import keys
 from tests.worlds.plan.pull_requests import sha, spec
 from tests.worlds.plan.simulation import FOREIGN, Simulation

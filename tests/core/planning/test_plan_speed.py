@@ -18,7 +18,7 @@ NOW = START + timedelta(hours=1)
 def large_world(number: int) -> World:
     """Every second environment is as it should be, every second waits for an update."""
     pulls = [SimulatedPull(keys.pull_request(1, each), sha("aaaaaaa")) for each in range(1, number + 1)]
-    candidates = {pull.key: pull.request(False) for pull in pulls}
+    candidates = {pull.key: pull.request("acme/shop", False) for pull in pulls}
     stacks = {}
     for pull in pulls:
         ref = names.stack_ref(pull.key, "acme/shop")

@@ -5,9 +5,6 @@ Tests that don't need helm use a script instead, so that they run on every machi
 
 from __future__ import annotations
 
-import os
-import shutil
-import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from programs.kit.processes import sandbox
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import helm, load_manifests, renderer
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.settings import KubernetesSettings
+from tests.targets.kubernetes.render_tools import find_tool, write_script
 
 CHART = {
     "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 0.1.0\n",
@@ -48,12 +45,7 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 PINNED = {"api": "registry.test/acme/shop@sha256:" + "a" * 64}
 
 
-def _helm() -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eph" / "plugins"
-    return shutil.which("helm") or next((str(path) for path in sorted(cache.glob("helm-*/helm"))), "")
-
-
-HELM = _helm()
+HELM = find_tool("helm")
 needs_helm = pytest.mark.skipif(not HELM, reason="needs helm on PATH or in Eph's cache: run `make helm`")
 SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph", helm=HELM)
 
@@ -168,30 +160,17 @@ def test_rendered_objects_are_checked_like_any_manifest(text: str, why: str) -> 
         load_manifests(InMemoryFiles({**CHART, "chart/templates/evil.yaml": text}), spec(), SETTINGS, PINNED)
 
 
-def write_fake_helm(folder: Path, script: str) -> str:
-    path = folder / "helm"
-    path.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-@pytest.fixture
-def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine where bubblewrap doesn't work: a script needs a shell, which the sandbox doesn't contain."""
-    monkeypatch.setattr(sandbox, "works", lambda: False)
-
-
 def test_endless_rendering_is_stopped(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renderer, "SECONDS", 1)
     with pytest.raises(KubernetesError, match="took longer than 1 s"):
-        render_chart({}, write_fake_helm(tmp_path, "sleep 60"))
+        render_chart({}, write_script(tmp_path, "helm", "sleep 60"))
 
 
 def test_endless_output_is_stopped(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renderer, "MOST_OUTPUT", 51200)
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
         render_chart(
-            {}, write_fake_helm(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done")
+            {}, write_script(tmp_path, "helm", "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done")
         )
 
 
@@ -201,7 +180,7 @@ def test_helm_inherits_nothing_from_this_server(
     monkeypatch.setenv("KUBECONFIG", "/secret")
     monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
     with pytest.raises(KubernetesError) as caught:
-        render_chart({}, write_fake_helm(tmp_path, "env | cut -d= -f1 | sort >&2; exit 1"))
+        render_chart({}, write_script(tmp_path, "helm", "env | cut -d= -f1 | sort >&2; exit 1"))
     shown = set("\n".join(caught.value.tail).split())
     assert shown <= {"GOMAXPROCS", "HELM_NO_PLUGINS", "HOME", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
 

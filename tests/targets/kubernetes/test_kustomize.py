@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from programs.kit.processes import sandbox
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import kustomization, manifest_reader, path_reader, renderer
+from tests.targets.kubernetes.render_tools import find_tool, write_script
 
 BASE = {
     "base/kustomization.yaml": "resources: [web.yaml]\ncommonLabels: {app: web}\n",
@@ -36,12 +34,7 @@ spec:
 RELEASE = manifest_reader.ChartRelease("shop-a-42")
 
 
-def _kustomize() -> str:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eph" / "plugins"
-    return shutil.which("kustomize") or next((str(path) for path in sorted(cache.glob("kustomize-*/kustomize"))), "")
-
-
-KUSTOMIZE = _kustomize()
+KUSTOMIZE = find_tool("kustomize")
 needs_kustomize = pytest.mark.skipif(
     not KUSTOMIZE, reason="needs kustomize on PATH or in Eph's cache: run `make kustomize`"
 )
@@ -307,25 +300,12 @@ def test_files_are_limited_before_they_are_read() -> None:
         read({**files, **overlay(configMapGenerator=[{"name": "x", "files": names}])}, program="/bin/true")
 
 
-def write_fake_kustomize(folder: Path, script: str) -> str:
-    path = folder / "kustomize"
-    path.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-@pytest.fixture
-def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine where bubblewrap does not work: a script needs a shell, which the sandbox does not show."""
-    monkeypatch.setattr(sandbox, "works", lambda: False)
-
-
 def test_kustomize_gets_nothing_of_this_server(
     tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even git, which it would fetch bases with."""
     monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
-    program = write_fake_kustomize(tmp_path, '/usr/bin/env >&2; command -v git >&2; echo "$@" >&2; exit 1')
+    program = write_script(tmp_path, "kustomize", '/usr/bin/env >&2; command -v git >&2; echo "$@" >&2; exit 1')
     with pytest.raises(KubernetesError) as caught:
         read(overlay(), program=program)
     shown = "\n".join(caught.value.tail)
@@ -338,10 +318,13 @@ def test_kustomize_gets_nothing_of_this_server(
 def test_time_and_output_are_limited(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renderer, "SECONDS", 1)
     with pytest.raises(KubernetesError, match="took longer than 1 s"):
-        read(overlay(), program=write_fake_kustomize(tmp_path, "/bin/sleep 60"))
+        read(overlay(), program=write_script(tmp_path, "kustomize", "/bin/sleep 60"))
     monkeypatch.setattr(renderer, "MOST_OUTPUT", 51200)
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
-        read(overlay(), program=write_fake_kustomize(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaa'; done"))
+        read(
+            overlay(),
+            program=write_script(tmp_path, "kustomize", "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaa'; done"),
+        )
 
 
 def test_a_server_without_kustomize_says_so() -> None:

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.model.policy import Backoff, Policy
-from orchestrator.core.model.world import Intent, IntentKind, PullRequest, PullState
+from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import EXPIRED, ForgeError, Repository, expired_mark
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.cycles import CycleResult

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from orchestrator.core.model.world import CheckState, PullRequest, PullState
+from orchestrator.core.model.world import CheckState
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import (
     ChangedFiles,
@@ -20,6 +20,7 @@ from orchestrator.forges.port import (
     PullList,
     Repository,
 )
+from orchestrator.forges.pull_requests import PullRequest, PullState
 from stacks import keys
 
 HEALTHY = "honest"

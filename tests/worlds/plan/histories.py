@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from orchestrator.core.model.policy import Backoff, Policy
-from orchestrator.core.model.world import PullState
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views import environment_views
+from orchestrator.forges.pull_requests import PullState
 from stacks import keys, names
 from stacks.model import Key
 from tests.worlds.plan.pull_requests import PREVIEW, sha

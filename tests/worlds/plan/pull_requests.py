@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.core.model.world import CheckState, PullRequest, PullState, Recipe, RecipeError, Request
+from orchestrator.core.model.world import CheckState, EnvironmentRequest, Recipe, RecipeError
+from orchestrator.forges.pull_requests import PullRequest, PullState
+from orchestrator.sources.pull_requests import PullRequestFacts, to_request
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 from stacks.model import Key
 
@@ -40,14 +42,16 @@ class SimulatedPull:
     transient: bool = False
     retry: bool = False
     checks: dict[str, CheckState] = field(default_factory=dict)
+    matches_paths: bool | None = True
     recipe: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return f"shop{self.key.repository}-gentle-stream-{self.key.number}"
 
-    def request(self, expired: bool) -> Request:
-        pull = PullRequest(
+    @property
+    def on_host(self) -> PullRequest:
+        return PullRequest(
             self.key,
             self.state,
             "A change",
@@ -59,11 +63,14 @@ class SimulatedPull:
             "http://host/pull",
             from_fork=self.fork,
             draft=self.draft,
-            author_trusted=self.trusted,
         )
+
+    def request(self, repository_name: str, expired: bool) -> EnvironmentRequest:
         made = Recipe(spec(self.name, self.commit), PREVIEW)
         recipe = RecipeError(self.problems, PREVIEW, self.transient) if self.problems else replace(made, **self.recipe)
-        return Request(pull, recipe, dict(self.checks), self.retry, expired, approval=self.approved)
+        facts = PullRequestFacts(self.trusted, self.matches_paths, dict(self.checks))
+        made_request = to_request(repository_name, self.on_host, recipe, facts)
+        return replace(made_request, retry_requested=self.retry, expired=expired, approval=self.approved)
 
     @property
     def desired(self) -> bool:

@@ -13,13 +13,12 @@ from typing import Any
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import (
+    Confirmation,
+    EnvironmentRequest,
     HealthStatus,
     Intent,
     IntentKind,
-    PullRequest,
-    PullState,
     RepositoryFacts,
-    Request,
     RunningOperation,
     TrafficSnapshot,
     World,
@@ -27,6 +26,8 @@ from orchestrator.core.model.world import (
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.suites.suite_results import SuiteRun, SuiteRuns
 from orchestrator.core.views import environment_views
+from orchestrator.forges.pull_requests import PullState
+from orchestrator.sources.pull_requests import to_confirmation, unrequested
 from stacks import keys, names
 from stacks.model import (
     BuildInfo,
@@ -204,17 +205,18 @@ class Simulation:
             "502 on page 2" if half else "",
             {key: self._request(key) for key in labelled},
             frozenset(open_),
+            {key: unrequested(self.names[repository], self.pulls[key].on_host) for key in open_},
             {key: self._confirmed_pull(key, state) for key, state in confirmed.items() if key not in open_},
         )
 
-    def _request(self, key: Key) -> Request:
+    def _request(self, key: Key) -> EnvironmentRequest:
         mark = (key, self.pulls[key].commit)
-        found = self.pulls[key].request(mark in self.marks)
+        found = self.pulls[key].request(self.names[key.repository], mark in self.marks)
         return replace(found, label_removed=self.marks.get(mark), expiry_reason=self.expiry_reasons.get(mark, ""))
 
-    def _confirmed_pull(self, key: Key, state: PullState) -> PullRequest:
+    def _confirmed_pull(self, key: Key, state: PullState) -> Confirmation:
         pull = self.pulls.get(key) or SimulatedPull(key, sha("0"))
-        return replace(pull.request(False).pull, state=state)
+        return to_confirmation(self.names[key.repository], replace(pull.on_host, state=state))
 
     def plan(self) -> plans.Plan:
         return plans.plan(self.world(), self.policy, self.now)

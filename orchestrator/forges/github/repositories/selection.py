@@ -33,9 +33,6 @@ class Selection:
     def names_of(self, owner: str) -> list[str]:
         return [name for name in self.names if _owner(name) == owner.lower()]
 
-    def patterns_of(self, owner: str) -> list[str]:
-        return [item for item in self.patterns if _owner(item) == owner.lower()]
-
 
 def parse(repositories: Iterable[str], organizations: Iterable[str] = ()) -> Selection:
     wanted = [*repositories, *(f"{owner}/*" for owner in organizations)]

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from programs.targets.kubernetes.commit_files import CommitFiles
@@ -29,10 +27,7 @@ def render(files: CommitFiles, folder: str, release: ChartRelease) -> list[Manif
     binary = tool.find(f"{folder} is a Helm chart", "the rendered chart")
     inputs = InputFiles(folder, tool.subject)
     words = _add_chart(inputs, files, folder, release)
-    with tempfile.TemporaryDirectory(prefix="eph-chart-") as place:
-        inputs.write(Path(place))
-        text = renderer.run(tool, [binary, "template", release.name, "chart", *words], Path(place), folder)
-    return _objects(folder, text)
+    return _objects(folder, renderer.run(tool, [binary, "template", release.name, "chart", *words], inputs))
 
 
 def _add_chart(inputs: InputFiles, files: CommitFiles, folder: str, release: ChartRelease) -> list[str]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.manifests import kustomization, manifest_reader, renderer
@@ -38,10 +36,7 @@ def build(files: CommitFiles, folder: str, program: str = "") -> list[Manifest]:
     inputs = InputFiles(folder, tool.subject)
     root = kustomization.read(files, folder, inputs)
     binary = tool.find(f"{folder} is a kustomization", "its output")
-    with tempfile.TemporaryDirectory(prefix="eph-kustomize-") as place:
-        inputs.write(Path(place))
-        text = renderer.run(tool, [binary, "build", *_OPTIONS, root], Path(place), folder)
-    return list(_objects(folder, text))
+    return list(_objects(folder, renderer.run(tool, [binary, "build", *_OPTIONS, root], inputs)))
 
 
 def _objects(folder: str, text: str) -> Iterator[Manifest]:

@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ class InputFiles:
     """What a renderer gets, by path. Raises as soon as there are too many files or bytes."""
 
     def __init__(self, folder: str, subject: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._subject = subject
         self._bytes = 0
         self.contents: dict[str, bytes] = {}
@@ -65,9 +66,9 @@ class InputFiles:
         self._bytes += len(content) - len(self.contents.get(path, b""))
         self.contents[path] = content
         if len(self.contents) > MAX_FILES:
-            raise KubernetesError(f"{self._folder} has too many files; the limit for a {self._subject} is {MAX_FILES}")
+            raise KubernetesError(f"{self.folder} has too many files; the limit for a {self._subject} is {MAX_FILES}")
         if self._bytes > MAX_BYTES:
-            raise KubernetesError(f"{self._folder} exceeds the limit for a {self._subject} of {MAX_BYTES} bytes")
+            raise KubernetesError(f"{self.folder} exceeds the limit for a {self._subject} of {MAX_BYTES} bytes")
 
     def write(self, work_folder: Path) -> None:
         for path, content in self.contents.items():
@@ -76,9 +77,15 @@ class InputFiles:
             target.write_bytes(content)
 
 
-def run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) -> str:
-    """Runs the program in a copy of its input and returns its output. The whole process group is always gone
-    afterwards."""
+def run(renderer: Renderer, argv: list[str], inputs: InputFiles) -> str:
+    """Runs the program in a copy of its input and returns its output. The copy is always deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix=f"eph-{renderer.name}-") as place:
+        inputs.write(Path(place))
+        return _run(renderer, argv, Path(place), inputs.folder)
+
+
+def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) -> str:
+    """The whole process group is always gone afterwards."""
     limits = f'ulimit -t {SECONDS}; ulimit -v {_KILOBYTES}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
     command = ["/bin/sh", "-c", limits, "sh", *(_sandboxed(argv, work_folder) if sandbox.works() else argv)]
     out, err = work_folder / "out", work_folder / "err"

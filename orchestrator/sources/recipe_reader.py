@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from orchestrator.config.eph_yaml import unsupported
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy, SecretGrants, resolve_target, withheld_secrets
 from orchestrator.config.eph_yaml.parsing import Document, parse
-from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe, ref_patterns, trigger_labels
+from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
+from orchestrator.config.eph_yaml.triggers import WatchedRefs, ref_patterns, trigger_labels
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.secret_store import SecretStore
-from orchestrator.core.model.world import PullRequest, Recipe, RecipeError, WatchedRefs
+from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
-from orchestrator.runtime.clock import Clock
 from programs.kit.caches import BoundedCache
 from stacks import names
+from stacks.model import Key
 
 CONFIG_FILE = "eph.yaml"
 MAX_BYTES = 64 * 1024
@@ -50,6 +51,19 @@ class ServerRules:
     max_bytes: int = MAX_BYTES
     secrets: SecretStore = field(default_factory=SecretStore)
     parse_file: Callable[[bytes, YamlLimits], Document] = parse_file
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeQuery:
+    """The commit for which a recipe is read. ``base`` is the branch whose file applies to a fork, and whose labels
+    apply if the commit's own file is invalid."""
+
+    key: Key
+    commit: str
+    ref: str
+    base: str
+    labels: frozenset[str] = frozenset()
+    from_fork: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +109,11 @@ DEFAULT_SIZES = CacheSizes()
 
 
 class RecipeReader:
-    """Thread-safe, except that calls for one pull request must not overlap."""
+    """Thread-safe, except that calls for one key must not overlap."""
 
-    def __init__(self, forge: Forge, rules: ServerRules, clock: Clock, sizes: CacheSizes = DEFAULT_SIZES) -> None:
+    def __init__(
+        self, forge: Forge, rules: ServerRules, clock: Callable[[], datetime], sizes: CacheSizes = DEFAULT_SIZES
+    ) -> None:
         self._forge = forge
         self._rules = rules
         self._clock = clock
@@ -107,23 +123,19 @@ class RecipeReader:
         self._bases: BoundedCache[tuple[int, str], tuple[TimeWindow, ReadResult]] = BoundedCache(sizes.bases)
         self._parsed: BoundedCache[bytes, Document] = BoundedCache(sizes.parsed)
 
-    def recipe_for(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
+    def recipe_for(self, repository: Repository, query: RecipeQuery, existing_name: str) -> Recipe | RecipeError:
         question = (
-            pull.key,
-            pull.head_sha,
-            pull.labels,
+            query,
             existing_name,
             repository.full_name,
-            pull.base_ref,
-            pull.from_fork,
             self._rules.secrets.fingerprint(),
         )
         known = self._recipes.get(question)
         if known is not None and (known.valid is None or known.valid.contains(self._clock())):
             return known.recipe
-        made = self._resolve(repository, pull, existing_name)
+        made = self._resolve(repository, query, existing_name)
         if not (isinstance(made, RecipeError) and made.transient):
-            moves = pull.from_fork or isinstance(made, RecipeError)
+            moves = query.from_fork or isinstance(made, RecipeError)
             valid = TimeWindow(self._clock(), BASE_TTL) if moves else None
             self._recipes.put(question, _CachedRecipe(made, valid))
         return made
@@ -147,32 +159,32 @@ class RecipeReader:
         self._watched_refs[repository.id] = _CachedRefs(state, TimeWindow(self._clock(), rest), watched)
         return watched
 
-    def _resolve(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
+    def _resolve(self, repository: Repository, query: RecipeQuery, existing_name: str) -> Recipe | RecipeError:
         found = (
-            self._read_base(repository, pull.base_ref) if pull.from_fork else self._read_head(repository, pull.head_sha)
+            self._read_base(repository, query.base) if query.from_fork else self._read_head(repository, query.commit)
         )
         if isinstance(found, Document):
-            return self._build(found, repository, pull, existing_name)
+            return self._build(found, repository, query, existing_name)
         if found.transient:
             return RecipeError(found.problems, self._rules.bounds.default_labels, transient=True)
-        return RecipeError(found.problems, self._base_labels(repository, pull.base_ref))
+        return RecipeError(found.problems, self._base_labels(repository, query.base))
 
     def _build(
-        self, document: Document, repository: Repository, pull: PullRequest, existing_name: str
+        self, document: Document, repository: Repository, query: RecipeQuery, existing_name: str
     ) -> Recipe | RecipeError:
-        key, bounds = pull.key, self._rules.bounds
+        key, bounds = query.key, self._rules.bounds
         context = RecipeContext(
             key=key,
             repository_name=repository.full_name,
-            head_sha=pull.head_sha,
-            head_ref=pull.head_ref,
+            head_sha=query.commit,
+            head_ref=query.ref,
             clone_url=repository.clone_url,
             random_words=names.unguessable_words(self._rules.naming_key, key),
             existing_name=existing_name,
             domain=self._rules.domain,
             target_settings=self._rules.settings.get(resolve_target(document.config, bounds), {}),
-            labels=pull.labels,
-            grants=self._rules.secrets.grants(repository.full_name, pull.from_fork),
+            labels=query.labels,
+            grants=self._rules.secrets.grants(repository.full_name, query.from_fork),
         )
         try:
             made = build_recipe(document, context, bounds)

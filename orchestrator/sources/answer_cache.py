@@ -6,11 +6,10 @@ passed. A new commit is always checked again, so revoked access takes effect wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
-from orchestrator.core.model.world import CheckState, PullRequest
-from orchestrator.runtime.clock import Clock
+from orchestrator.core.model.world import CheckState
 from programs.kit.caches import ExpiringCache
 
 MAX_ENTRIES = 20_000
@@ -23,17 +22,17 @@ CommitKey = tuple[int, str]
 class AnswerCache:
     """Thread-safe, except that calls for one pull request must not overlap."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self._trusted: ExpiringCache[tuple[int, str, str], bool] = ExpiringCache(MAX_ENTRIES, TRUST_TTL, clock)
         self._passed: ExpiringCache[CommitKey, Mapping[str, CheckState]] = ExpiringCache(MAX_ENTRIES, PASSED_TTL, clock)
         self.watched_commits: set[CommitKey] = set()
         """Commits whose checks count."""
 
-    def is_trusted(self, pull: PullRequest) -> bool:
-        return bool(self._trusted.get((pull.key.repository, pull.author, pull.head_sha)))
+    def is_trusted(self, repository: int, author: str, commit: str) -> bool:
+        return bool(self._trusted.get((repository, author, commit)))
 
-    def trust(self, pull: PullRequest) -> None:
-        self._trusted.put((pull.key.repository, pull.author, pull.head_sha), True)
+    def trust(self, repository: int, author: str, commit: str) -> None:
+        self._trusted.put((repository, author, commit), True)
 
     def passed_checks(self, commit: CommitKey) -> Mapping[str, CheckState] | None:
         return self._passed.get(commit)
