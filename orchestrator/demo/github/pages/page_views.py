@@ -140,7 +140,11 @@ class PageViews:
         paths = _paths(git, sha) if sha else []
         path = request.query_params.get("file") or _default_path(paths)
         text = _text(git, sha, path) if sha and path in paths else ""
-        named = {"name": serializers.full_name(repo), "clone_url": self._clone_url(request, repo), "repo": repo}
+        named: Document = {
+            "name": serializers.full_name(repo),
+            "clone_url": self._clone_url(request, repo),
+            "repo": repo,
+        }
         named |= {
             "parent": self._parent(repo),
             "fork_owners": FORK_OWNERS,
