@@ -7,13 +7,15 @@ The cluster's Pod Security and RBAC are a second line of defence, and aren't rel
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 
 FieldCheck = Callable[[Mapping[str, Any]], Iterator[str]]
+MAX_PROBLEMS = 40
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
 
@@ -73,15 +75,24 @@ AUTOSCALER_FIELDS = _fields("behavior maxReplicas metrics minReplicas scaleTarge
 DISRUPTION_BUDGET_FIELDS = _fields("maxUnavailable minAvailable selector unhealthyPodEvictionPolicy")
 
 
-def check_manifest(manifest: Manifest, namespace: str) -> None:
-    """Raises for the first thing that isn't allowed."""
+def check_manifests(manifests: Iterable[Manifest], namespace: str) -> None:
+    """Raises with everything that isn't allowed, each with its file and object, so that one push can fix it all."""
+    errors = [manifest.error(problem).sentence for manifest in manifests for problem in _problems(manifest, namespace)]
+    if len(errors) == 1:
+        raise KubernetesError(errors[0])
+    if errors:
+        raise KubernetesError(f"{errors[0]} ({len(errors)} problems in the manifests)", errors[:MAX_PROBLEMS])
+
+
+def _problems(manifest: Manifest, namespace: str) -> Iterator[str]:
     kind, version = manifest.data["kind"], manifest.data["apiVersion"]
     allowed = ALLOWED_KINDS.get(kind)
     if allowed is None or version not in allowed[0]:
         known = ", ".join(sorted(ALLOWED_KINDS))
-        raise manifest.error(f"{version} {kind} isn't allowed in a preview; allowed kinds: {known}")
-    for sentence in (*_metadata(manifest, namespace), *allowed[1](manifest.data)):
-        raise manifest.error(sentence)
+        yield f"{version} {kind} isn't allowed in a preview; allowed kinds: {known}"
+        return
+    yield from _metadata(manifest, namespace)
+    yield from allowed[1](manifest.data)
 
 
 def _metadata(manifest: Manifest, namespace: str) -> Iterator[str]:
