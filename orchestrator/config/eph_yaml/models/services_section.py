@@ -51,8 +51,8 @@ class HealthCheckConfig(Section):
 
     path: UrlPath = Field(
         default="/healthz",
-        description="The path of the health check. Ready means a 2xx response, or a redirect within the environment that "
-        "ends in one.",
+        description="The path of the health check. Ready means a 2xx response, or a redirect within the environment "
+        "that ends in one.",
     )
     deadline: Duration = Field(
         default=timedelta(minutes=5), description="How long it may take until the first such response."
