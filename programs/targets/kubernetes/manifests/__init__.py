@@ -46,7 +46,7 @@ def load_manifests(
     if len(found) > MAX_OBJECTS:
         raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
     found = _last_definitions(found)
-    allowlist.check_manifests(found, spec.name)
+    _check_all(found, spec.name)
     _check_name_clashes(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
     notes = object_names.secrets_annotation(spec)
@@ -58,6 +58,19 @@ def load_manifests(
         adapted = [rewriting.label_front_pods(data, front.selector) for data in adapted]
         return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted))
     return LoadedManifests(tuple(adapted))
+
+
+def _check_all(manifests: list[Manifest], namespace: str) -> None:
+    """Raises with every object that isn't allowed, so that one push can fix them all."""
+    errors = []
+    for item in manifests:
+        try:
+            allowlist.check_manifest(item, namespace)
+        except KubernetesError as error:
+            errors.append(error.sentence)
+    if errors:
+        more = f" ({len(errors)} objects aren't allowed)" if len(errors) > 1 else ""
+        raise KubernetesError(f"{errors[0]}{more}", errors if more else ())
 
 
 def _last_definitions(manifests: list[Manifest]) -> list[Manifest]:
