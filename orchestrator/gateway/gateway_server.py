@@ -15,7 +15,10 @@ from yarl import URL
 
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.access import sign_in
+from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.access.open_requests import OpenRequests
+from orchestrator.gateway.access.people import KeyFile, PeopleGuard
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.proxy import http_proxy, websockets
 from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
@@ -44,6 +47,10 @@ class GatewaySettings:
     max_open: int = MAX_OPEN
     tokens: Path | None = None
     sign_in: str = "off"
+    people_url: str = ""
+    """The dashboard's URL, where people sign in; empty: only tokens."""
+    people_key: Path | None = None
+    """The file with the key that ephd and the gateway share."""
     max_wake_wait: float = MAX_WAKE_WAIT
     control_file: Path | None = None
     """A file with the URL of ephd's API that overrides ``control`` while it is readable: with replicas the URL changes.
@@ -76,41 +83,43 @@ class Gateway:
         self._limits = limits
         self._traffic = traffic
         self._client = client
-        self._sign_in_guard = SignInGuard(PreviewTokens(settings.tokens), protects_all=settings.sign_in == "all")
+        self._sign_in_guard = SignInGuard(
+            PreviewTokens(settings.tokens),
+            PeopleGuard(settings.people_url, KeyFile(settings.people_key)),
+            protects_all=settings.sign_in == "all",
+        )
         self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait)
-        self._open_requests = 0
+        self._open_requests = OpenRequests(settings.max_open)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path == HEALTH_PATH:
             return web.json_response(
-                {"ok": True, "open": self._open_requests}, headers={hdrs.CACHE_CONTROL: "no-store"}
+                {"ok": True, "open": self._open_requests.total}, headers={hdrs.CACHE_CONTROL: "no-store"}
             )
-        if self._open_requests >= self._settings.max_open:
-            return holding_pages.render(holding_pages.overloaded(), request.headers)
-        self._open_requests += 1
-        try:
-            return await self._answer(request)
-        finally:
-            self._open_requests -= 1
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             host = _host(request)
         except hostnames.BadHost as error:
             return holding_pages.render(holding_pages.bad_host(str(error)), request.headers)
+        sender = self._client_info(request)
+        environment = "" if host in self._settings.own_hosts else hostnames.environment_host(host)
+        with self._open_requests.admit(sender.address, environment) as admitted:
+            if not admitted:
+                return holding_pages.render(holding_pages.overloaded(), request.headers)
+            return await self._answer(request, host, sender)
+
+    async def _answer(self, request: web.BaseRequest, host: str, sender: ClientInfo) -> web.StreamResponse:
         if request.method in ("CONNECT", "TRACE"):
             return holding_pages.render(holding_pages.method_not_allowed(), request.headers)
         if host in self._settings.own_hosts:
             return await self._forward_to_api(request)
-        sender = self._client_info(request)
         route = self._directory.route(host)
         if route is None:
             return await self._no_route(request, host, sender)
         wait = self._limits.allow_host(sender.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        if route.sign_in or self._sign_in_guard.protects_all:
-            stopped = await self._sign_in_guard.challenge(request, host, sender)
+        if route.sign_in or route.allow or self._sign_in_guard.protects_all:
+            stopped = await self._sign_in_guard.challenge(request, host, sender, route.allow)
             if stopped is not None:
                 return stopped
         if route.asleep:
@@ -124,28 +133,18 @@ class Gateway:
         return await self._forward_to_preview(request, route, sender)
 
     async def _forward_to_api(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._is_cross_origin(request):
+        if is_cross_site(request, self._settings.own_hosts.__contains__):
             return holding_pages.render(holding_pages.cross_origin(), request.headers)
         try:
             return await self._forward(request, self._settings.api_url, self._client_info(request), is_preview=False)
         except UpstreamUnavailable as error:
             return holding_pages.render(holding_pages.service_down(str(error)), request.headers)
 
-    def _is_cross_origin(self, request: web.BaseRequest) -> bool:
-        """A preview's page contains untrusted code, which must not make changes at ephd through someone's browser."""
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or (request.method in http_proxy.REPEATABLE and not websockets.is_upgrade(request)):
-            return False
-        try:
-            return hostnames.normalize(origin.partition("://")[2]) not in self._settings.own_hosts
-        except hostnames.BadHost:
-            return True
-
     async def _forward_to_preview(
         self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo
     ) -> web.StreamResponse:
         host = route.host
-        if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request)):
+        if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request), host):
             client_info = replace(client_info, bearer=True)
         counted = visit_rules.is_visit(request.method, request.path, request.headers, route.health)
         if counted:

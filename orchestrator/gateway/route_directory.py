@@ -16,6 +16,7 @@ from typing import Any
 from yarl import URL
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.gateway.proxy import environment_sockets
 
 FileVersion = tuple[int, int, int]
 MAX_ROUTES = 10_000
@@ -33,6 +34,8 @@ class PreviewRoute:
     """The upstream is stopped, and is started on the next request."""
     health: str = ""
     """The path of its health check, which doesn't count as a visit."""
+    allow: tuple[str, ...] = ()
+    """Only these people can open it; empty: everyone who can sign in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,14 @@ def _route(host: str, data: dict[str, Any] | None) -> PreviewRoute | None:
     if data is None:
         return None
     upstream = _upstream(data.get("upstream"))
+    if upstream is not None and data.get("isolated") is True:
+        upstream = environment_sockets.isolated_url(_text(data, "environment"), upstream.port or 0)
     if upstream is None or data.get("host", host) != host:
         return None
     environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))
     asleep, health = data.get("asleep") is True, _text(data, "health")
-    return PreviewRoute(host, upstream, environment, service, commit, _requires_sign_in(data), asleep, health)
+    allow = _allow(data)
+    return PreviewRoute(host, upstream, environment, service, commit, _requires_sign_in(data), asleep, health, allow)
 
 
 def _upstream(value: object) -> URL | None:
@@ -148,6 +154,12 @@ def _seconds(value: object) -> float:
 def _requires_sign_in(data: dict[str, Any]) -> bool:
     """Whether sign-in is required; any value other than a plain no means yes."""
     return data.get("sign_in", False) is not False
+
+
+def _allow(data: dict[str, Any]) -> tuple[str, ...]:
+    """A list that isn't one allows nobody."""
+    found = data.get("allow") or ()
+    return tuple(str(item) for item in found) if isinstance(found, list | tuple) else ("",)
 
 
 def _text(data: dict[str, Any], key: str) -> str:

@@ -38,7 +38,7 @@ def test_settings_that_contradict_each_other_are_errors(changes: dict[str, str],
 
 def findings(**changes: Any) -> list[tuple[tuple[str | int, ...], str]]:
     data = {"version": "1.0", "name": "shop", "target": "aws", "services": [SERVICE], **changes}
-    images = [{"name": "shop", "repository": "registry.test/shop", "tag_template": "{sha}"}]
+    images = [{"name": "shop", "repository": "registry.test/shop", "tag_template": "{commit_sha}"}]
     given = {**data, "environment": {"images": images, **data.get("environment", {})}}
     file = parse(json.dumps(given).encode()).config.model_dump()
     return [(item.path, item.message) for item in eph_yaml_section.problems(file)]
@@ -52,7 +52,7 @@ def test_a_file_that_the_target_can_build_has_no_problems() -> None:
     ("changes", "path"),
     [
         ({"services": [{"name": "web", "command": "x"}]}, ("services", 0)),
-        ({"services": [{**SERVICE, "public": False, "schedule": "0 3 * * *"}]}, ("services", 0, "schedule")),
+        ({"services": [{"name": "web", "image": "shop", "public": False, "schedule": "0 3 * * *"}]}, ("services", 0, "schedule")),
         ({"services": [{**SERVICE, "volumes": {"/data": "1Gi"}}]}, ("services", 0, "volumes")),
         ({"hooks": {"pre_destroy": ["bin/bye"]}}, ("hooks", "pre_destroy")),
         ({"environment": {"protection": {"sign_in": "required"}}}, ("environment", "protection")),
