@@ -17,6 +17,7 @@ from programs.targets.aws.target import TARGET
 from tests.targets.aws.recorded_program import SETTINGS, WEB, aws_spec
 
 BASE = {"region": "eu-central-1", "server": "eph-1", "url": "https://{host}", "zone": "Z1"}
+NIGHTLY = {"name": "nightly", "image": "shop", "public": False, "schedule": "0 3 * * *"}
 SERVICE = {"name": "web", "image": "shop", "port": 8080}
 
 
@@ -52,7 +53,7 @@ def test_a_file_that_the_target_can_build_has_no_problems() -> None:
     ("changes", "path"),
     [
         ({"services": [{"name": "web", "command": "x"}]}, ("services", 0)),
-        ({"services": [{"name": "web", "image": "shop", "public": False, "schedule": "0 3 * * *"}]}, ("services", 0, "schedule")),
+        ({"services": [SERVICE, NIGHTLY]}, ("services", 1, "schedule")),
         ({"services": [{**SERVICE, "volumes": {"/data": "1Gi"}}]}, ("services", 0, "volumes")),
         ({"hooks": {"pre_destroy": ["bin/bye"]}}, ("hooks", "pre_destroy")),
         ({"environment": {"protection": {"sign_in": "required"}}}, ("environment", "protection")),
