@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from aiohttp import (
@@ -27,7 +28,6 @@ from aiohttp import (
     ServerDisconnectedError,
     ServerTimeoutError,
     StreamReader,
-    TCPConnector,
     hdrs,
     web,
 )
@@ -35,6 +35,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from orchestrator.gateway.proxy.dns_cache import DnsCache
+from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets
 from orchestrator.gateway.proxy.headers import ClientInfo, request_headers, response_headers, safe_reason
 from orchestrator.gateway.proxy.upstream_pool import (
     CONNECT_SECONDS,
@@ -44,6 +45,7 @@ from orchestrator.gateway.proxy.upstream_pool import (
     UpstreamPool,
     UpstreamResponse,
 )
+from programs.kit.isolation import sockets
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED_RETRY_DELAYS = (0.05,) * 20
@@ -64,21 +66,26 @@ class UpstreamClient:
 
 
 @contextlib.asynccontextmanager
-async def open_client() -> AsyncIterator[UpstreamClient]:
+async def open_client(directory: Path) -> AsyncIterator[UpstreamClient]:
+    """``directory`` contains the routes and, if environments have their own networks, the broker of their sockets."""
     lookups = DnsCache()
-    lines = UpstreamPool(lookups)
-    async with open_session(lookups) as full:
+    environments = EnvironmentSockets(sockets.folder_beside(directory / "routes"))
+    lines = UpstreamPool(lookups, environments=environments)
+    async with open_session(lookups, environments) as full:
         try:
             yield UpstreamClient(full, lines)
         finally:
             lines.close()
+            environments.close()
 
 
-def open_session(dns: DnsCache) -> ClientSession:
+def open_session(dns: DnsCache, environments: EnvironmentSockets) -> ClientSession:
     """One pool for all upstreams. It stores no cookies, follows no redirects, decompresses nothing and adds no
     headers."""
     return ClientSession(
-        connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, resolver=dns, use_dns_cache=False),
+        connector=EnvironmentConnector(
+            environments, limit=0, keepalive_timeout=IDLE_SECONDS, resolver=dns, use_dns_cache=False
+        ),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,

@@ -17,7 +17,6 @@ from programs.kit.errors import CheckoutTooLarge, TargetError
 from programs.kit.git import commit_trees, mirrors
 from programs.kit.git.commit_trees import CommitEntry
 from programs.kit.host_settings import MEGABYTE, HostSettings
-from programs.kit.processes import sandbox
 
 LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
 MAX_POINTER_BYTES = 1024
@@ -37,7 +36,6 @@ def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tup
     try:
         _export(mirror, commit, fresh, index)
         _check_links(fresh)
-        sandbox.grant_access(settings, fresh)
         files.remove(target)
         fresh.replace(target)
         return _notes(target, entries)
