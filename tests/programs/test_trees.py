@@ -13,22 +13,11 @@ import pytest
 
 from programs.kit import files
 from programs.kit.trees import TreeNotRemoved
-
-
-def _nest(root: Path, depth: int) -> None:
-    """Creates nested folders. Their full path is longer than the kernel accepts."""
-    root.mkdir()
-    folder = os.open(root, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("d" * 20, dir_fd=folder)
-        inner = os.open("d" * 20, os.O_RDONLY, dir_fd=folder)
-        os.close(folder)
-        folder = inner
-    os.close(folder)
+from tests import file_trees
 
 
 def test_tree_of_1500_nested_folders_is_removed(tmp_path: Path) -> None:
-    _nest(tmp_path / "deep", 1500)
+    file_trees.nest(tmp_path / "deep", 1500)
     files.remove(tmp_path / "deep")
     assert not (tmp_path / "deep").exists()
 
