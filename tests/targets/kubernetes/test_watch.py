@@ -243,10 +243,11 @@ def test_pods_with_endless_grace_do_not_delay_a_destroy(
     api: FakeApiServer, target_settings: KubernetesSettings, terminating: bool
 ) -> None:
     """S3: the pods are from a version that accepted any grace period; the namespace waits for them."""
-    marked = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if terminating else {}
+    marked: dict[str, Any] = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if terminating else {}
+    late: dict[str, Any] = {**marked, "deletionGracePeriodSeconds": 86400} if terminating else {}
     space = api.put("v1/namespaces:shop-a-1", **marked)
     for name in ("web-1", "web-2"):
-        pod = api.put(f"v1/pods:shop-a-1/{name}", **({**marked, "deletionGracePeriodSeconds": 86400} if marked else {}))
+        pod = api.put(f"v1/pods:shop-a-1/{name}", **late)
         api.grace[pod] = 86400
     TARGET.purge("shop-a-1", api.settings(target_settings.root))
     assert space not in api.objects
