@@ -109,6 +109,18 @@ def load_with_images(*objects: dict[str, Any], **replaced: str) -> LoadedManifes
     return load_manifests(files, spec(replaced_images=replaced), replace(SETTINGS, registries=""), PINNED)
 
 
+def test_all_refusals_are_reported_at_once() -> None:
+    """Y2, P3: each with its file and object; otherwise every push would reveal one more."""
+    first = with_change(with_change(DEPLOYMENT, f"{POD}.hostNetwork", True), f"{POD}.hostPID", True)
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"}}
+    with pytest.raises(KubernetesError) as raised:
+        load_with_images(first, SERVICE, role)
+    assert "(3 problems in the manifests)" in raised.value.sentence
+    expected = [("Deployment web", "hostNetwork"), ("Deployment web", "hostPID"), ("Role reader", "isn't allowed")]
+    for line, parts in zip(raised.value.tail, expected, strict=True):
+        assert all(part in line for part in ("k8s/all.yaml", *parts))
+
+
 def test_listed_image_that_no_workload_runs_is_an_error() -> None:
     """I1, T2: otherwise the preview would run the release that the manifests name, and look healthy."""
     release = with_change(DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/acme/shop:1.4")

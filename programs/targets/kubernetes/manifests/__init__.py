@@ -39,7 +39,7 @@ class LoadedManifests:
 def load_manifests(
     files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
 ) -> LoadedManifests:
-    """The manifests' objects to apply. Raises for the first one that isn't allowed."""
+    """The manifests' objects to apply. Raises with everything that isn't allowed."""
     if not spec.manifests:
         return LoadedManifests()
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
@@ -48,8 +48,7 @@ def load_manifests(
     if len(found) > MAX_OBJECTS:
         raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
     found = _last_definitions(found)
-    for item in found:
-        allowlist.check_manifest(item, spec.name)
+    allowlist.check_manifests(found, spec.name)
     _check_name_clashes(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
     notes = object_names.secrets_annotation(spec)

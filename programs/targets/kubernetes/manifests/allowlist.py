@@ -7,10 +7,11 @@ The cluster's Pod Security and RBAC are a second line of defence, and aren't rel
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests.field_checks import (
     FieldCheck,
     anything,
@@ -28,6 +29,7 @@ from programs.targets.kubernetes.manifests.field_checks import (
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 from programs.targets.kubernetes.manifests.pod_fields import POD, RESOURCES
 
+MAX_PROBLEMS = 40
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
 METADATA_FIELDS = frozenset(("annotations", "labels", "name", "namespace"))
@@ -41,15 +43,23 @@ MAX_REPLICAS = 100
 """Of anything that a controller creates in numbers: pods, and finished Jobs and revisions that it keeps."""
 
 
-def check_manifest(manifest: Manifest, namespace: str) -> None:
-    """Raises for the first thing that isn't allowed."""
+def check_manifests(manifests: Iterable[Manifest], namespace: str) -> None:
+    """Raises with everything that isn't allowed, each with its file and object, so that one push can fix it all."""
+    errors = [manifest.error(problem).sentence for manifest in manifests for problem in _problems(manifest, namespace)]
+    if errors:
+        count = f" ({len(errors)} problems in the manifests)" if len(errors) > 1 else ""
+        raise KubernetesError(f"{errors[0]}{count}", errors[:MAX_PROBLEMS] if count else ())
+
+
+def _problems(manifest: Manifest, namespace: str) -> Iterator[str]:
     kind, version = manifest.data["kind"], manifest.data["apiVersion"]
     allowed = ALLOWED_KINDS.get(kind)
     if allowed is None or version != allowed[0]:
         known = ", ".join(sorted(ALLOWED_KINDS))
-        raise manifest.error(f"{version} {kind} isn't allowed in a preview; allowed kinds: {known}")
-    for sentence in (*_metadata(manifest, namespace), *_body(manifest.data, allowed[1])):
-        raise manifest.error(sentence)
+        yield f"{version} {kind} isn't allowed in a preview; allowed kinds: {known}"
+        return
+    yield from _metadata(manifest, namespace)
+    yield from _body(manifest.data, allowed[1])
 
 
 def _metadata(manifest: Manifest, namespace: str) -> Iterator[str]:
