@@ -14,7 +14,7 @@ from orchestrator.forges.port import CheckReport, Conclusion
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import comment, suite_table
 from orchestrator.surfaces.reports.markdown import plain
-from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, is_outdated, is_reachable, short_sha
+from orchestrator.surfaces.reports.phase_wording import is_outdated, is_reachable, label, short_sha
 from stacks.model import RefKind
 
 CHECK_NAME = "eph/preview"
@@ -54,7 +54,7 @@ def report(view: EnvironmentView, now: datetime, words: ForgeWords = DEFAULT_WOR
         conclusion=_conclusion(view),
         title=plain(_title(view), LONGEST_TITLE),
         summary=comment.render(view, now, words=words),
-        details_url=view.url if is_reachable(view) else "",
+        details_url=f"{view.page_url}#logs" if view.page_url else view.url if is_reachable(view) else "",
     )
 
 
@@ -74,11 +74,7 @@ def _conclusion(view: EnvironmentView) -> Conclusion:
 
 
 def _title(view: EnvironmentView) -> str:
-    head = (
-        f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit_of(view))}"
-        if commit_of(view)
-        else PHASE_LABELS[view.phase]
-    )
+    head = f"{label(view)}, commit {short_sha(commit_of(view))}" if commit_of(view) else label(view)
     return f"{head}: {rest}" if (rest := _rest(view)) else head
 
 

@@ -40,6 +40,16 @@ def sentence(reason: str) -> str:
     return capital if capital.endswith((".", "!", "?", "…")) else f"{capital}."
 
 
+def label(view: EnvironmentView) -> str:
+    """The phase in words. A failed update isn't called failed alone, because the environment still responds."""
+    if view.phase in (Phase.FAILED, Phase.STALLED) and is_outdated(view):
+        return f"{_FAILED_UPDATES[view.phase]}, previous version live"
+    return PHASE_LABELS[view.phase]
+
+
+_FAILED_UPDATES: Mapping[Phase, str] = {Phase.FAILED: "Update failed", Phase.STALLED: "Update failed repeatedly"}
+
+
 def short_sha(commit: str) -> str:
     return commit[:7]
 
