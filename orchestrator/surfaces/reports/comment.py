@@ -17,7 +17,7 @@ from orchestrator.core.views.environment_views import EnvironmentView, FailureVi
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
-from orchestrator.surfaces.reports.markdown import code, fence, link, plain, text
+from orchestrator.surfaces.reports.markdown import cell, code, fence, link, plain, text
 from orchestrator.surfaces.reports.phase_wording import (
     GONE_PHASES,
     is_outdated,
@@ -147,7 +147,7 @@ def _services(view: EnvironmentView) -> str:
         "| --- | --- | --- |" + (" --- |" if logs else ""),
     ]
     rows += [
-        f"| {code(name)} | {_DOTS.get(view.phase, _BUSY)} {status} | {link(url)} |{logs}"
+        f"| {cell(code(name))} | {_DOTS.get(view.phase, _BUSY)} {status} | {cell(link(url))} |{logs}"
         for name, url in sorted(view.urls.items())[:MAX_SERVICES]
     ]
     more = len(view.urls) - MAX_SERVICES
