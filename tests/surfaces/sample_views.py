@@ -25,6 +25,7 @@ BASE = EnvironmentView(
     phase=Phase.READY,
     reasons=("the newest commit bbbbbbb is deployed",),
     url="http://shop-gentle-stream-42.localhost:8080",
+    page_url="http://localhost:8080/e/shop-gentle-stream-42",
     title="Show prices with tax",
     author="maria",
     branch="prices",
@@ -52,6 +53,9 @@ def view(phase: Phase, **changes: Any) -> EnvironmentView:
 VIEWS_BY_NAME = {
     "ready": BASE,
     "ready_services": replace(BASE, urls={"web": BASE.url, "api": "http://api--shop-gentle-stream-42.localhost:8080"}),
+    "refused_first": view(
+        Phase.REFUSED, name="", host="", url="", page_url="", problems=("eph.yaml:3:1: unknown key",)
+    ),
     "ready_expires_soon": replace(BASE, expires_at=NOW + timedelta(hours=2), expires_soon=True),
     "ready_notices": replace(
         BASE, notices=("eph.yaml:12:3: environment.schedule: the target local does not support schedules",)

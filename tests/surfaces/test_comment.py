@@ -31,6 +31,7 @@ from tests.surfaces.sample_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, V
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+OUR_LINKS = {BASE.url, BASE.page_url, f"{BASE.page_url}#logs", f"{BASE.page_url}#operation"}
 HOSTILE = [
     "@acme/security please approve, @maria",
     "fixes #1, closes acme/shop#2, GH-3",
@@ -166,8 +167,9 @@ def test_untrusted_text_does_not_change_the_structure(words: str, verbatim: bool
     """S3."""
     found = tokens(comment.render(tainted(words), NOW, tainted_reply(words, verbatim)))
     assert shape(found) == harmless_shape(verbatim)
-    assert [token.content for token in found if token.type.startswith("html")] == ["<!-- eph:1296269/42 -->\n"]
-    assert {token.attrs["href"] for token in found if token.type == "link_open"} == {BASE.url}
+    html = [token.content for token in found if token.type.startswith("html")]
+    assert html == ["<details><summary>Commands</summary>\n", "</details>\n", "<!-- eph:1296269/42 -->\n"]
+    assert {token.attrs["href"] for token in found if token.type == "link_open"} <= OUR_LINKS
 
 
 @given(words, st.booleans())
@@ -180,8 +182,10 @@ def test_untrusted_text_becomes_no_link_mention_or_image(words: str, verbatim: b
         comment.render_reply_only(keys.pull_request(1296269, 42), reply),
     ):
         html = str(page(rendered))
-        assert set(re.findall(r'href="([^"]*)"', html)) <= {BASE.url}
-        assert not re.search(r"<(?!/?(?:h3|p|ul|li|a|code|pre|strong|br)\b)", html)
+        assert set(re.findall(r'href="([^"]*)"', html)) <= OUR_LINKS
+        assert not re.search(
+            r"<(?!/?(?:h3|p|ul|li|a|code|pre|strong|br|details|summary|table|thead|tbody|tr|th|td)\b)", html
+        )
         inside, outside = 0, []
         for token in tokens(rendered):
             inside += {"link_open": 1, "link_close": -1}.get(token.type, 0)
@@ -265,6 +269,21 @@ def test_invalid_file_is_a_failure_and_a_fork_is_not() -> None:
 def test_older_build_that_is_still_live_is_linked() -> None:
     """P1: what failed, and that the URL still works."""
     rendered = comment.render(VIEWS_BY_NAME["failed_update"], NOW)
-    assert rendered.startswith("### 🔴 Failed: [")
+    assert rendered.startswith("### 🔴 Update failed, previous version live: [")
     assert f"`{OLD[:7]}` is still live" in rendered
-    assert "](<" not in comment.render(VIEWS_BY_NAME["failed_first"], NOW)
+    assert f"](<{BASE.url}" not in comment.render(VIEWS_BY_NAME["failed_first"], NOW)
+
+
+def test_mistake_in_the_first_file_has_no_empty_name() -> None:
+    """Issue 18: there is no name yet, so none is shown."""
+    rendered = comment.render(VIEWS_BY_NAME["refused_first"], NOW)
+    assert rendered.startswith("### 🔴 Not created\n")
+    assert "``" not in rendered
+    assert "`-`" not in rendered
+
+
+def test_failure_comes_before_the_state() -> None:
+    """Issue 18: what failed and its last lines first, with a link to the whole log."""
+    rendered = comment.render(VIEWS_BY_NAME["failed_update"], NOW)
+    places = [rendered.index(part) for part in ("**Failed**", "make dist", "Full log", "Newest commit", "<details>")]
+    assert places == sorted(places)

@@ -229,6 +229,11 @@ class ServerSettingsFile(BaseSettings):
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
+    def dashboard_url(self) -> str:
+        """``auth.url``, or the gateway at the domain itself, which shows the dashboard."""
+        return (self.auth.url or self.url_template.replace("{host}", self.domain)).rstrip("/")
+
+    @property
     def probe_url(self) -> str:
         """Where ephd checks that previews respond: at the public entry point, if ephd can reach it."""
         fronts = (self.target_table(name).probe_url() for name in registry.installed_targets())
@@ -290,6 +295,7 @@ class ServerSettingsFile(BaseSettings):
         targets = {name: registry.get(name) for name in registry.installed_targets()}
         return Policy(
             server=self.name,
+            dashboard_url=self.dashboard_url,
             default_labels=frozenset(self.labels),
             max_environments=self.limits.environments,
             max_per_repository=self.limits.per_repository,

@@ -27,6 +27,8 @@ class Backoff:
 @dataclass(frozen=True, slots=True)
 class Policy:
     server: str = "eph"
+    dashboard_url: str = ""
+    """Where people reach the dashboard; reports link to it."""
     default_labels: frozenset[str] = frozenset({"preview"})
     max_environments: int = 50
     max_per_repository: int = 20

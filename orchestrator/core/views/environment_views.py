@@ -75,6 +75,8 @@ class EnvironmentView:
     phase: Phase
     reasons: tuple[str, ...]
     url: str = ""
+    page_url: str = ""
+    """The environment's page on the dashboard."""
     urls: Mapping[str, str] = field(default_factory=dict)
     target: str = DEFAULT_TARGET
     title: str = ""
@@ -185,6 +187,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         phase=phase,
         reasons=(action.reason, *explanations.explain(subject, inputs.policy, inputs.now)),
         url=built.url if built else "",
+        page_url=_page_url(inputs),
         urls=built.urls if built else {},
         target=_target(subject),
         title=request.title if request else "",
@@ -215,6 +218,11 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         wakes_at=_wakes_at(inputs) if phase is Phase.ASLEEP else None,
         used_at=sleep_rules.last_used(subject),
     )
+
+
+def _page_url(inputs: _ViewInputs) -> str:
+    base = inputs.policy.dashboard_url
+    return f"{base}/e/{inputs.subject.name}" if base and inputs.subject.name else ""
 
 
 def _sleeps_at(inputs: _ViewInputs, phase: Phase) -> datetime | None:

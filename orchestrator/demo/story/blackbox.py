@@ -108,8 +108,8 @@ class BlackBoxClient:
 
 
 def host_in(text: str) -> str:
-    """The host name of the first URL; empty without one."""
-    found = _URL.search(text)
+    """The host name of the URL in a report's headline; empty without one."""
+    found = _URL.search(text.partition("\n")[0])
     return found["host"] if found else ""
 
 

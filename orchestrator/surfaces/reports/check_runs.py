@@ -54,7 +54,7 @@ def report(view: EnvironmentView, now: datetime, words: ForgeWords = DEFAULT_WOR
         conclusion=_conclusion(view),
         title=plain(_title(view), LONGEST_TITLE),
         summary=comment.render(view, now, words=words),
-        details_url=view.url if is_reachable(view) else "",
+        details_url=f"{view.page_url}#logs" if view.page_url else view.url if is_reachable(view) else "",
     )
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from orchestrator.core.chat_commands import ChatReply
+from orchestrator.core.chat_commands import HELP, ChatReply
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
-from orchestrator.surfaces.reports.markdown import code, fence, link, plain, text
+from orchestrator.surfaces.reports.markdown import cell, code, fence, link, plain, text
 from orchestrator.surfaces.reports.phase_wording import (
     GONE_PHASES,
     fallback_tags,
@@ -52,14 +52,23 @@ _DOTS: Mapping[Phase, str] = {
 }
 
 
+_SERVICE_STATUS: Mapping[Phase, str] = {
+    Phase.READY: "ready",
+    Phase.ASLEEP: "asleep",
+    Phase.UNHEALTHY: "not responding",
+}
+
+
 def render(
     view: EnvironmentView, now: datetime, reply: ChatReply | None = None, words: ForgeWords = DEFAULT_WORDS
 ) -> str:
-    state = [_headline(view), _reason(view), _approval(view), _facts(view, now, words), suite_table.section(view)]
-    trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
+    """The headline, then what went wrong, then the state."""
+    trouble = [_reason(view), _problems(view), _failure(view), _approval(view), _command(view)]
+    state = [_services(view), _facts(view, now, words), suite_table.section(view), _notices(view)]
     hidden = [approvable(view.wanted_commit) if view.awaits_approval else "", marker(view.key) if view.key else ""]
     answer = _reply(reply) if reply is not None else ""
-    return "\n\n".join(part for part in [*state, *trouble, answer, _help(view), *hidden] if part) + "\n"
+    parts = [_headline(view), *trouble, *state, answer, _links(view), _commands_help(view), *hidden]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def render_reply_only(key: Key, reply: ChatReply) -> str:
@@ -68,14 +77,17 @@ def render_reply_only(key: Key, reply: ChatReply) -> str:
 
 
 def _headline(view: EnvironmentView) -> str:
-    place = link(view.url) if is_reachable(view) else code(view.name)
+    """Without a name if there is none yet, as with a mistake in the first eph.yaml."""
+    place = link(view.url) if is_reachable(view) else code(view.name) if view.name else ""
     dot = _BUSY if fallback_tags(view) else _DOTS.get(view.phase, _BUSY)
-    return f"### {dot} {text(label(view))}: {place}"
+    return f"### {dot} {text(label(view))}{': ' if place else ''}{place}"
 
 
 def _reason(view: EnvironmentView) -> str:
-    """The first reason. A ready or sleeping environment needs none, because the facts below say it all."""
+    """The first reason, unless what follows says it all."""
     if view.phase in (Phase.READY, Phase.ASLEEP) or not view.reasons:
+        return ""
+    if view.phase in (Phase.FAILED, Phase.STALLED) and _shows_failure(view):
         return ""
     reason = view.reasons[0].removesuffix(f"; position {view.queue_position} in the queue")
     return text(sentence(reason))
@@ -97,7 +109,6 @@ def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iter
         yield f"Position **{view.queue_position}** in the queue."
     if view.phase not in GONE_PHASES:
         yield from _commits(view)
-        yield from _services(view)
         yield from _images(view)
         if view.repaired:
             yield text(sentence(view.repaired))
@@ -127,11 +138,22 @@ def _live_commit(view: EnvironmentView) -> str:
     return f"Last deployed: {commit}" if view.phase in (Phase.UNHEALTHY, Phase.ASLEEP) else f"{commit} is still live"
 
 
-def _services(view: EnvironmentView) -> Iterator[str]:
-    if not is_reachable(view) or len(view.urls) < 2:
-        return
-    for name, url in sorted(view.urls.items())[:MAX_SERVICES]:
-        yield f"{code(name)}: {link(url)}"
+def _services(view: EnvironmentView) -> str:
+    """A table: each public service with its status, its URL and its logs."""
+    if not is_reachable(view) or not view.urls:
+        return ""
+    status = _SERVICE_STATUS.get(view.phase, "previous version live" if is_outdated(view) else "starting")
+    logs = f" [logs](<{view.page_url}#logs>) |" if view.page_url else ""
+    rows = [
+        "| Service | Status | URL |" + (" Logs |" if logs else ""),
+        "| --- | --- | --- |" + (" --- |" if logs else ""),
+    ]
+    rows += [
+        f"| {cell(code(name))} | {_DOTS.get(view.phase, _BUSY)} {status} | {cell(link(url))} |{logs}"
+        for name, url in sorted(view.urls.items())[:MAX_SERVICES]
+    ]
+    more = len(view.urls) - MAX_SERVICES
+    return "\n".join([*rows, *(["", f"and {more} more"] if more > 0 else [])])
 
 
 def _images(view: EnvironmentView) -> Iterator[str]:
@@ -184,16 +206,26 @@ def _notices(view: EnvironmentView) -> str:
     return "\n".join(["**Ignored in eph.yaml**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
+def _shows_failure(view: EnvironmentView) -> bool:
+    """Not once the environment is ready, asleep, expired or destroyed."""
+    return view.failure is not None and view.phase not in (
+        Phase.READY,
+        Phase.DESTROYED,
+        Phase.EXPIRED,
+        Phase.ASLEEP,
+    )
+
+
 def _failure(view: EnvironmentView) -> str:
-    """Not shown once the environment is ready, asleep, expired or destroyed."""
     failure = view.failure
-    if failure is None or view.phase in (Phase.READY, Phase.DESTROYED, Phase.EXPIRED, Phase.ASLEEP):
+    if failure is None or not _shows_failure(view):
         return ""
     step = f" at {code(failure.step)}" if failure.step else ""
     commit = f" on commit {code(short_sha(failure.commit))}" if failure.commit else ""
     head = f"**Failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
-    return "\n\n".join(part for part in [head, tail, _next_try(failure)] if part)
+    full = f"[Full log](<{view.page_url}#operation>)." if view.page_url else ""
+    return "\n\n".join(part for part in [head, tail, " ".join(filter(None, [_next_try(failure), full]))] if part)
 
 
 def _next_try(failure: FailureView) -> str:
@@ -228,8 +260,20 @@ def _command(view: EnvironmentView) -> str:
     return f"For an operator to continue: {code(view.command)}" if view.phase is Phase.HELD and view.command else ""
 
 
-def _help(view: EnvironmentView) -> str:
-    details = f"Details: {code(f'eph why {view.name}')}"
-    if view.phase in GONE_PHASES or _is_destroy_failing(view):
-        return details
-    return f"{details} · Logs: {code(f'eph logs {view.name}')} · Commands: {code('/eph help')}"
+def _links(view: EnvironmentView) -> str:
+    why = f"Details: {code(f'eph why {view.name}')}" if view.name else ""
+    logs = "" if not view.name or _is_over(view) else f"Logs: {code(f'eph logs {view.name}')}"
+    page = f"[Dashboard](<{view.page_url}>)" if view.page_url else ""
+    return " · ".join(filter(None, [page, why, logs]))
+
+
+def _commands_help(view: EnvironmentView) -> str:
+    if _is_over(view):
+        return ""
+    listed = (line.partition(": ") for line in HELP)
+    rows = [f"- {code(f'/eph {name}')}: {text(what)}" for name, _, what in listed]
+    return "\n".join(["<details><summary>Commands</summary>", "", *rows, "", "</details>"])
+
+
+def _is_over(view: EnvironmentView) -> bool:
+    return view.phase in GONE_PHASES or _is_destroy_failing(view)

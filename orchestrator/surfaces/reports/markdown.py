@@ -61,6 +61,11 @@ def link(url: str, label: str = "") -> str:
     return f"[{text(label) if label else _escape(url)}](<{url}>)"
 
 
+def cell(markdown: str) -> str:
+    """Markdown inside a table, where a bar ends the cell even within code."""
+    return markdown.replace("|", "\\|")
+
+
 def _escape(value: str) -> str:
     return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", value)
 

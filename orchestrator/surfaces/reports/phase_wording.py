@@ -26,22 +26,6 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.DESTROYING: "Destroying",
     Phase.DESTROYED: "Destroyed",
 }
-
-
-def label(view: EnvironmentView) -> str:
-    """The phase, and whether a ready environment runs another image than the commit's own."""
-    tags = fallback_tags(view)
-    named = f"{'image' if len(tags) == 1 else 'images'} {', '.join(tags)}"
-    return f"{PHASE_LABELS[view.phase]} with fallback {named}" if tags else PHASE_LABELS[view.phase]
-
-
-def fallback_tags(view: EnvironmentView) -> list[str]:
-    """The tags of the fallback images that a ready environment runs."""
-    if view.phase is not Phase.READY:
-        return []
-    return sorted({image.fallback_tag for image in view.images.values() if image.fallback_tag})
-
-
 GONE_PHASES = frozenset({Phase.EXPIRED, Phase.DESTROYING, Phase.DESTROYED})
 UNCERTAIN_PHASES = frozenset({Phase.FAILED, Phase.STALLED, Phase.REFUSED, Phase.HELD})
 """Phases in which the URL responds only if an earlier build is still live."""
@@ -54,6 +38,26 @@ def sentence(reason: str) -> str:
     """A reason as a sentence. A name at its start, such as ``acme/shop#42`` or ``eph.yaml``, stays lowercase."""
     capital = reason[:1].upper() + reason[1:] if _FIRST_WORD.match(reason) else reason
     return capital if capital.endswith((".", "!", "?", "…")) else f"{capital}."
+
+
+def label(view: EnvironmentView) -> str:
+    """The phase in words. A failed update isn't called failed alone, because the environment still responds, and a
+    ready environment with another image than the commit's own isn't called ready alone."""
+    if view.phase in (Phase.FAILED, Phase.STALLED) and is_outdated(view):
+        return f"{_FAILED_UPDATES[view.phase]}, previous version live"
+    tags = fallback_tags(view)
+    named = f"{'image' if len(tags) == 1 else 'images'} {', '.join(tags)}"
+    return f"{PHASE_LABELS[view.phase]} with fallback {named}" if tags else PHASE_LABELS[view.phase]
+
+
+def fallback_tags(view: EnvironmentView) -> list[str]:
+    """The tags of the fallback images that a ready environment runs."""
+    if view.phase is not Phase.READY:
+        return []
+    return sorted({image.fallback_tag for image in view.images.values() if image.fallback_tag})
+
+
+_FAILED_UPDATES: Mapping[Phase, str] = {Phase.FAILED: "Update failed", Phase.STALLED: "Update failed repeatedly"}
 
 
 def short_sha(commit: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS
+from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, label
 from stacks.model import Key, OperationVerb, StackRef
 from tests.worlds.model.problems import Problem
 
@@ -191,7 +191,7 @@ def _comment_problems(world: ModelWorld, key: Key, body: str) -> Iterator[Proble
     elif not commit and not world.may_exist(key):
         if not any(word in head for word in _GONE_WORDS):
             yield Problem("lies", f"{key} has and wants nothing, and its comment says {head!r}")
-    elif view is not None and PHASE_LABELS[view.phase] not in head:
+    elif view is not None and label(view) not in head:
         yield Problem("lies", f"{key} is {view.phase}, and its comment says {head!r}")
     if has and "Destroyed" in head:
         yield Problem("lies", f"{key} exists, and its comment says {head!r}")
