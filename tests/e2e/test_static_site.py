@@ -29,6 +29,7 @@ def site() -> Iterator[Site]:
     with sites.running_site(local=TOML) as made:
         yield made
         # What its environments share keeps running when Eph stops, as with every target.
+        made.stop()
         TARGET.stop(settings(made))
 
 

@@ -56,5 +56,11 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
         yield Finding((), "the target `static` needs a folder to publish", "add static.root")
     if file["services"]:
         yield Finding(("services",), "the target `static` runs no services", "remove them or use another target")
-    if file["database"]:
-        yield Finding(("database",), "the target `static` has no databases", "remove them or use another target")
+    if file["database"]["instances"]:
+        where = ("database", "instances")
+        yield Finding(where, "the target `static` has no databases", "remove them or use another target")
+
+
+def notices(file: EphYamlData) -> Iterator[Finding]:
+    if any(file["hooks"].values()):
+        yield Finding(("hooks",), "the target `static` runs no hooks; add the commands to build")

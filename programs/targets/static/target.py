@@ -24,6 +24,7 @@ class StaticTarget:
         settings_model=settings_table.StaticTargetSettings,
         section_model=settings_table.StaticSection,
         problems=settings_table.problems,
+        notices=settings_table.notices,
         preload=("programs.targets.static.v1",),
         warm_up=sandbox.works,
     )
