@@ -20,7 +20,7 @@ FILE = (
     'version: "1.0"\nname: shop\nstatic: {{root: {root}, fallback: index.html}}\n'
     'build: "mkdir dist && echo {text} > dist/index.html && echo run > dist/app.js && {more}"\n'
 )
-PORT_TRIAL = "! python3 -c \\\"import socket; socket.create_connection(('127.0.0.1', {port}), 2)\\\""
+PORT_TRIAL = "python3 -c \\\"import socket; assert socket.socket().connect_ex(('127.0.0.1', {port})) != 0\\\""
 TOML = '[targets]\nallowed = ["local", "static"]\n'
 
 
