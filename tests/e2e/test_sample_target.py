@@ -21,10 +21,10 @@ from tests.file_trees import all_files
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 FILE = 'version: "1.0"\nname: shop\nfolders: {{page: "{text} of {{commit_sha:0:7}}"}}\n'
-STATIC_FILE = (
-    'version: "1.0"\nname: shop\nstatic: {{root: dist}}\nbuild: "mkdir dist && echo {text} > dist/index.html"\n'
+WEBSITE_FILE = (
+    'version: "1.0"\nname: shop\nwebsite: {{root: dist}}\nbuild: "mkdir dist && echo {text} > dist/index.html"\n'
 )
-TOML = '[targets]\nallowed = ["local", "folders", "static"]\n[folders]\ngreeting = "Welcome"\n'
+TOML = '[targets]\nallowed = ["local", "folders", "website"]\n[folders]\ngreeting = "Welcome"\n'
 
 
 @pytest.fixture(scope="module")
@@ -38,23 +38,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     command = [sys.executable, "-m", "pip", "install", *quiet, *offline, "--target", str(packages), str(source)]
     subprocess.run(command, check=True, capture_output=True, text=True)
     documented = {"__init__.py": "", **how_to_pages.code_files("add-a-target")}
-    how_to_pages.install(packages, "eph_static", documented, "eph.targets static = eph_static.target:TARGET")
+    how_to_pages.install(packages, "eph_website", documented, "eph.targets website = eph_website.target:TARGET")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(packages))
         with sites.running_site(local=TOML) as made:
             yield made
-            stop_static(made, packages)
+            stop_website(made, packages)
 
 
-def stop_static(site: Site, packages: Path) -> None:
+def stop_website(site: Site, packages: Path) -> None:
     """What its environments share keeps running when Eph stops, as with every target."""
-    code = f"from eph_static.target import TARGET; TARGET.stop({static_settings(site)!r})"
+    code = f"from eph_website.target import TARGET; TARGET.stop({website_settings(site)!r})"
     environ = {**site.environ, "PYTHONPATH": str(packages)}
     subprocess.run([sys.executable, "-c", code], cwd=sites.ROOT, env=environ, check=True)
 
 
-def static_settings(site: Site) -> dict[str, str]:
-    return {"root": str(site.eph_home / "static"), "routes": site.local["routes"]}
+def website_settings(site: Site) -> dict[str, str]:
+    return {"root": str(site.eph_home / "website"), "routes": site.local["routes"]}
 
 
 def shows(site: Site, host: str, text: str) -> str:
@@ -103,24 +103,24 @@ def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed
 
 
 def test_documented_target_is_created_updated_and_destroyed(site: Site) -> None:
-    number, _ = site.open_pull("site", {"eph.yaml": STATIC_FILE.format(text="one")})
+    number, _ = site.open_pull("site", {"eph.yaml": WEBSITE_FILE.format(text="one")})
     host = site.wait_for_host(number)
     name = host.partition(".")[0]
     wait_until("it is created", lambda: shows(site, host, "one"), 60)
-    newer = site.forge.push(sites.REPOSITORY, "site", {"eph.yaml": STATIC_FILE.format(text="two")})
+    newer = site.forge.push(sites.REPOSITORY, "site", {"eph.yaml": WEBSITE_FILE.format(text="two")})
     wait_until("it is updated", lambda: shows(site, host, "two"), 60)
     site.wait_for_comment(number, "Ready", newer[:7])
     assert "GET /" in site.eph("logs", name).stdout
     assert json.loads(site.eph("audit", "--output", "json").stdout)["clean"]
 
     site.forge.push(
-        sites.REPOSITORY, "site", {"eph.yaml": STATIC_FILE.format(text="three").replace("root: dist", "root: out")}
+        sites.REPOSITORY, "site", {"eph.yaml": WEBSITE_FILE.format(text="three").replace("root: dist", "root: out")}
     )
     site.wait_for_comment(number, "there is no folder out after the build", newer[:7])
     assert "two" in site.page(host).text
 
     site.forge.close_pull(sites.REPOSITORY, number)
-    left = site.eph_home / "static"
+    left = site.eph_home / "website"
     wait_until("it is destroyed", lambda: ", ".join(map(str, all_files(left / "envs"))), 60)
     wait_until("its stack is gone", lambda: str(site.stacks() or ""))
     assert list((left / "ports").glob("[0-9]*")) == []

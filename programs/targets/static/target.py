@@ -1,0 +1,69 @@
+"""The static target's entry point. Cheap to import: Pulumi is imported only by ``program``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from programs.kit import identifiers
+from programs.kit.isolation import limits
+from programs.kit.processes import sandbox, supervisor
+from programs.registry import TargetDescription
+from programs.runtime_info import LogLines, LogRequest
+from programs.spec import EnvironmentSpec
+from programs.targets.static import settings, settings_table, shared_processes, sites
+
+VERSION = "static-1"
+
+
+class StaticTarget:
+    """Static sites on this machine; see ``programs.registry.Target``."""
+
+    version = VERSION
+    description = TargetDescription(
+        title="The target `static`.",
+        settings_model=settings_table.StaticTargetSettings,
+        section_model=settings_table.StaticSection,
+        problems=settings_table.problems,
+        notices=settings_table.notices,
+        preload=("programs.targets.static.v1",),
+        warm_up=sandbox.works,
+    )
+
+    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
+        identifiers.check_commit(spec.source.commit)
+
+        def run() -> None:
+            from programs.targets.static.v1 import export_site
+
+            self.ensure(spec.settings)
+            export_site(spec, VERSION)
+
+        return run
+
+    def ensure(self, settings_: Mapping[str, str]) -> None:
+        shared_processes.ensure(settings.from_mapping(settings_))
+
+    def stop(self, settings_: Mapping[str, str]) -> None:
+        host = settings.from_mapping(settings_)
+        supervisor.stop(host)
+        limits.remove_empty(host)
+
+    def purge(self, name: str, settings_: Mapping[str, str]) -> None:
+        host = settings.from_mapping(settings_)
+        if host.root.exists():
+            sites.remove(host, name)
+
+    def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
+        return sites.list_names(settings.from_mapping(settings_))
+
+    def list_remaining(self, settings_: Mapping[str, str]) -> list[str]:
+        return sites.list_remaining(settings.from_mapping(settings_))
+
+    def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
+        return sites.read_logs(settings.from_mapping(settings_), name, request)
+
+    def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+        return {"StaticSite": sites.list_complete(settings.from_mapping(settings_))}
+
+
+TARGET = StaticTarget()
