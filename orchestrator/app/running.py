@@ -17,6 +17,7 @@ from orchestrator.app import outside
 from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
 from orchestrator.app.system import System
+from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
@@ -74,7 +75,9 @@ async def running(
             exits.push_async_callback(asyncio.to_thread, system.ports.gateway.stop)
         tokens = SqlTokens(settings.ledger_database_url)
         exits.callback(tokens.close)
-        proxy = LeaderProxy(create_api(settings, system, tokens), system.leadership)
+        share_links = SqlShareLinks(settings.ledger_database_url)
+        exits.callback(share_links.close)
+        proxy = LeaderProxy(create_api(settings, system, tokens, share_links), system.leadership)
         exits.push_async_callback(proxy.close)
         app = proxy if system.leadership.has_replicas else proxy.app
         api = await exits.enter_async_context(serve(app, listener, settings.previews.proxies))

@@ -70,6 +70,27 @@ def read_pass(key: bytes, value: str, host: str, now: float) -> Visitor | None:
     return _open(key, "pass", value, host, "", now)
 
 
+def create_share_grant(key: bytes, link_id: str, host: str, now: float) -> str:
+    """For a visitor with a share link. Whoever has the link may send it to others, so it isn't bound to one browser."""
+    return _seal(key, "share grant", Visitor(link_id), host, "", int(now) + GRANT_SECONDS)
+
+
+def read_share_grant(key: bytes, grant: str, host: str, now: float) -> str:
+    """The link's ID, or empty."""
+    found = _open(key, "share grant", grant, host, "", now)
+    return found.name if found else ""
+
+
+def create_share_pass(key: bytes, link_id: str, host: str, until: int) -> str:
+    return _seal(key, "share pass", Visitor(link_id), host, "", until)
+
+
+def read_share_pass(key: bytes, value: str, host: str, now: float) -> str:
+    """The link's ID, or empty. It only counts while the link does."""
+    found = _open(key, "share pass", value, host, "", now)
+    return found.name if found else ""
+
+
 def _seal(key: bytes, purpose: str, visitor: Visitor, host: str, state: str, until: int) -> str:
     content = {**asdict(visitor), "host": host, "state": state, "until": until}
     body = base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode().rstrip("=")

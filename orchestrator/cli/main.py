@@ -20,6 +20,7 @@ from orchestrator.cli.commands import (
     logs,
     maintenance,
     project,
+    share,
     shell,
     webhook,
 )
@@ -54,6 +55,7 @@ app = typer.Typer(
 for group in (environment_queries, logs, environment_actions, maintenance, project, doctor, shell):
     app.add_typer(group.app)
 app.add_typer(auth.app, name="auth")
+app.add_typer(share.app, name="share")
 app.add_typer(webhook.app, name="webhook")
 
 DEMO_MODULE = "orchestrator.demo"

@@ -19,6 +19,7 @@ from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.access.open_requests import OpenRequests
 from orchestrator.gateway.access.people import KeyFile, PeopleGuard
+from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.proxy import http_proxy, websockets
 from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
@@ -83,9 +84,11 @@ class Gateway:
         self._limits = limits
         self._traffic = traffic
         self._client = client
+        key = KeyFile(settings.people_key)
         self._sign_in_guard = SignInGuard(
             PreviewTokens(settings.tokens),
-            PeopleGuard(settings.people_url, KeyFile(settings.people_key)),
+            PeopleGuard(settings.people_url, key),
+            ShareGuard(key, directory.path),
             protects_all=settings.sign_in == "all",
         )
         self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait)
@@ -118,7 +121,8 @@ class Gateway:
         wait = self._limits.allow_host(sender.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        if route.sign_in or route.allow or self._sign_in_guard.protects_all:
+        is_protected = route.sign_in or route.allow or self._sign_in_guard.protects_all
+        if is_protected or sign_in.is_share_visit(request):
             stopped = await self._sign_in_guard.challenge(request, host, sender, route.allow)
             if stopped is not None:
                 return stopped

@@ -140,6 +140,15 @@ def sign_in_incomplete() -> HoldingPage:
     return HoldingPage(401, "Sign-in didn't complete", text, "bad")
 
 
+def share_link_invalid(has_list: bool) -> HoldingPage:
+    if has_list:
+        text = "Only people on this preview's list can open it, not everyone with a link. Sign in with your account."
+        return HoldingPage(403, "Share links don't open this preview", text, "bad")
+    return HoldingPage(
+        401, "This link no longer works", "It expired or was revoked. Open it again or ask for a new one.", "bad"
+    )
+
+
 def sign_in_with_account() -> HoldingPage:
     return HoldingPage(401, "Sign in", "Open this page in a browser to sign in, or send the preview's token.")
 

@@ -68,6 +68,10 @@ class EventKind(StrEnum):
     SIGN_IN_REFUSED = "sign_in.refused"
     TOKEN_CREATED = "token.created"  # noqa: S105 - a kind of event
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a kind of event
+    SHARE_CREATED = "share.created"
+    SHARE_REVOKED = "share.revoked"
+    SHARE_OPENED = "share.opened"
+    SHARE_REFUSED = "share.refused"
     WEBHOOK_RECEIVED = "webhook.received"
     LEDGER_GAP = "ledger.gap"
 
@@ -149,6 +153,10 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.SIGN_IN_REFUSED: "A person signed in at the identity provider, but none of their groups has a role here.",
     EventKind.TOKEN_CREATED: "A person created a token; the message says for whom, with which role and until when.",
     EventKind.TOKEN_REVOKED: "A person revoked a token, or Eph did, because its owner's role was reduced.",
+    EventKind.SHARE_CREATED: "A person created a share link for a preview; the message says until when.",
+    EventKind.SHARE_REVOKED: "A person revoked a share link.",
+    EventKind.SHARE_OPENED: "Someone opened a preview with a share link; the message says who created the link.",
+    EventKind.SHARE_REFUSED: "Someone entered a wrong password for a share link.",
     EventKind.WEBHOOK_RECEIVED: (
         "The Git host reported a change; the message names the delivery and what Eph reads again."
     ),

@@ -65,6 +65,25 @@ TOKENS = sa.Table(
 )
 """Who can call the API; ``orchestrator.auth`` reads and writes it. An empty time means never."""
 
+SHARE_LINKS = sa.Table(
+    "share_links",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("environment", sa.String(256), nullable=False),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("host", sa.String(256), nullable=False),
+    sa.Column("repository", sa.String(256), nullable=False),
+    sa.Column("created_by", sa.String(256), nullable=False),
+    sa.Column("created_at", sa.String(32), nullable=False),
+    sa.Column("expires_at", sa.String(32), nullable=False),
+    sa.Column("password_hash", sa.String(256), nullable=False),
+    sa.Column("revoked_at", sa.String(32), nullable=False),
+    sa.Column("revoked_by", sa.String(256), nullable=False),
+    sa.Index("share_links_by_sha256", "sha256", unique=True),
+)
+"""Which links open a preview without an account."""
+
 
 def to_row(event: Event, idempotency_key: str) -> dict[str, str]:
     """Truncated to the columns' widths, and without NUL, which PostgreSQL rejects: a long name must not lose an

@@ -17,6 +17,7 @@ from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
 from orchestrator.auth import preview_tokens
 from orchestrator.auth.identities import Role
+from orchestrator.auth.sharing.fake import MemoryShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.auth.token_service import TokenService
 from orchestrator.config.settings.loading import load
@@ -52,7 +53,7 @@ def url(settings: ServerSettings) -> Iterator[str]:
     """ephd's API, started anew by each use of the database."""
     store = SqlTokens(settings.ledger_database_url)
     system = compose(fake_ports(now), fake_options(Policy(), {}))
-    with serve(create_api(settings, system, store)) as address:  # type: ignore[arg-type]  # it is a FastAPI app
+    with serve(create_api(settings, system, store, MemoryShareLinks())) as address:  # type: ignore[arg-type]  # it is a FastAPI app
         yield address
     store.close()
 

@@ -101,7 +101,7 @@ def emulated(folder: Path, service: str) -> Iterator[EmulatedProvider]:
         yield EmulatedProvider(service, url, eph_url)
 
 
-class _Loopback(httpx.HTTPTransport):
+class LoopbackTransport(httpx.HTTPTransport):
     """Every host is this machine, as browsers treat names under localhost; not every resolver does."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -119,7 +119,11 @@ class Browser:
     def __init__(self, eph_url: str) -> None:
         self.eph_url = eph_url
         self.http = httpx.Client(
-            follow_redirects=True, timeout=20, trust_env=False, transport=_Loopback(), headers={"Accept": "text/html"}
+            follow_redirects=True,
+            timeout=20,
+            trust_env=False,
+            transport=LoopbackTransport(),
+            headers={"Accept": "text/html"},
         )
 
     def close(self) -> None:

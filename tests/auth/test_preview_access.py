@@ -3,16 +3,9 @@ write. Rows: S5 (sign-in in front of previews), S1."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,9 +17,9 @@ from orchestrator.auth.preview_tokens import host_token
 from orchestrator.gateway.access.people import PASS_MARK
 from tests.auth.conftest import PREVIEW_KEY, SignInWorld
 from tests.auth.identity_provider import ADA, GRACE, MALLORY, Browser
+from tests.auth.preview_gateway import TOKEN, Previews, serving_previews
 
 HOST, OTHER = "shop-gentle-stream-42.localhost", "api-gentle-stream-3.localhost"
-TOKEN = "token-of-the-operator-that-is-long-enough"
 KEY = PREVIEW_KEY
 
 
@@ -84,71 +77,9 @@ class TestValues:
         assert preview_grants.preview_key(tmp_path) == path.read_bytes()
 
 
-class _Preview(BaseHTTPRequestHandler):
-    """An app that shows what reached it."""
-
-    def do_GET(self) -> None:
-        body = f"PREVIEW {self.path}\n{self.headers}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-@dataclass(frozen=True, slots=True)
-class Previews:
-    """A gateway process with two protected previews."""
-
-    folder: Path
-    port: int
-    upstream: int
-
-    def url(self, host: str = HOST, path: str = "/") -> str:
-        return f"http://{host}:{self.port}{path}"
-
-    def protect(self, host: str, *allow: str) -> None:
-        record = {"host": host, "upstream": f"http://127.0.0.1:{self.upstream}", "sign_in": True, "allow": list(allow)}
-        new = self.folder / "routes" / "new"
-        new.write_text(json.dumps(record))
-        new.replace(self.folder / "routes" / f"{host}.json")
-
-
-@contextmanager
-def serving_previews(world: SignInWorld, folder: Path) -> Iterator[Previews]:
-    (folder / "routes").mkdir()
-    (folder / "key").write_bytes(KEY)
-    (folder / "tokens").write_text(TOKEN + "\n")
-    app = ThreadingHTTPServer(("127.0.0.1", 0), _Preview)
-    Thread(target=app.serve_forever, daemon=True).start()
-    arguments = [
-        *("--listen", f"127.0.0.1:{world.gateway_port}", "--directory", str(folder), "--sign-in", "asked"),
-        *("--tokens", str(folder / "tokens"), "--people-key", str(folder / "key")),
-        *("--people-url", world.provider.eph_url),
-    ]
-    gateway = subprocess.Popen([sys.executable, "-m", "orchestrator.gateway", *arguments])
-    try:
-        previews = Previews(folder, world.gateway_port, app.server_port)
-        _wait_until_ready(previews.port)
-        yield previews
-    finally:
-        gateway.terminate()
-        gateway.wait(10)
-        app.shutdown()
-        app.server_close()
-
-
-def _wait_until_ready(port: int) -> None:
-    """Connecting is tried again with growing pauses, for about 50 seconds."""
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8), trust_env=False) as client:
-        assert client.get(f"http://127.0.0.1:{port}/_eph/healthz").status_code == 200
-
-
 @pytest.fixture
 def previews(world: SignInWorld, tmp_path: Path) -> Iterator[Previews]:
-    with serving_previews(world, tmp_path) as found:
+    with serving_previews(tmp_path, world.gateway_port, world.provider.eph_url) as found:
         found.protect(HOST, ADA)
         found.protect(OTHER, "@engineers")
         yield found

@@ -81,8 +81,8 @@ class PeopleGuard:
     def redirect_to_sign_in(self, host: str, return_path: str, client_info: ClientInfo) -> web.Response:
         state = secrets.token_urlsafe(24)
         query = urlencode({"host": host, "to": return_path, "state": state})
-        answer = _redirect(f"{self.url}/auth/preview?{query}")
-        _set_cookie(answer, names.state_cookie(client_info.scheme), state, STATE_SECONDS, client_info)
+        answer = redirect(f"{self.url}/auth/preview?{query}")
+        set_cookie(answer, names.state_cookie(client_info.scheme), state, STATE_SECONDS, client_info)
         return answer
 
     def accept_grant(
@@ -93,8 +93,8 @@ class PeopleGuard:
         if visitor is None:
             return None
         value = PASS_MARK + preview_grants.create_pass(self.key.read(), visitor, host, self.now())
-        answer = _redirect(return_path)
-        _set_cookie(answer, names.sign_in_cookie(client_info.scheme), value, preview_grants.PASS_SECONDS, client_info)
+        answer = redirect(return_path)
+        set_cookie(answer, names.sign_in_cookie(client_info.scheme), value, preview_grants.PASS_SECONDS, client_info)
         answer.del_cookie(names.state_cookie(client_info.scheme), path="/")
         return answer
 
@@ -116,7 +116,7 @@ class PeopleGuard:
         return preview_grants.read_pass(key, value.removeprefix(PASS_MARK), host, self.now())
 
 
-def _redirect(url: str) -> web.Response:
+def redirect(url: str) -> web.Response:
     headers = {
         hdrs.LOCATION: url,
         hdrs.CACHE_CONTROL: "no-store",
@@ -127,7 +127,7 @@ def _redirect(url: str) -> web.Response:
     return web.Response(status=303, headers=headers)
 
 
-def _set_cookie(answer: web.Response, name: str, value: str, seconds: int, client_info: ClientInfo) -> None:
+def set_cookie(answer: web.Response, name: str, value: str, seconds: int, client_info: ClientInfo) -> None:
     answer.set_cookie(
         name,
         value,

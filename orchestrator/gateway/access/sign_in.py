@@ -29,6 +29,7 @@ from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.access.people import Admission, KeyFile, PeopleGuard
+from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.proxy import headers as names
 from orchestrator.gateway.proxy.headers import ClientInfo
 from orchestrator.gateway.route_directory import file_version
@@ -70,10 +71,11 @@ class PreviewTokens:
 @dataclass(frozen=True, slots=True)
 class SignInGuard:
     """``protects_all``: every preview requires sign-in, not only those whose route says so. ``people``: sign-in by
-    account, besides tokens."""
+    account, besides tokens. ``shares``: share links, which don't open a preview with a list of people."""
 
     tokens: PreviewTokens
     people: PeopleGuard = field(default_factory=lambda: PeopleGuard("", KeyFile(None)))
+    shares: ShareGuard = field(default_factory=lambda: ShareGuard(KeyFile(None), None))
     protects_all: bool = False
     now: Callable[[], float] = time.time
     failures: GuessLimiter = field(default_factory=lambda: GuessLimiter(FAILURES_PER_MINUTE))
@@ -131,6 +133,8 @@ class SignInGuard:
             return False
         if self.people.admission(request, host, scheme, allow) is Admission.ALLOWED:
             return True
+        if not allow and self.shares.is_open(request, host, scheme):
+            return True
         values = names.cookies(request.headers, names.sign_in_cookie(scheme))
         return any(self._is_valid_cookie(value, host, allow) for value in values)
 
@@ -146,6 +150,8 @@ class SignInGuard:
     ) -> web.StreamResponse:
         if request.method == "GET" and "grant" in request.rel_url.query:
             return self._handle_grant(request, host, client_info, allow)
+        if is_share_visit(request):
+            return self._handle_share(request, host, client_info, allow)
         if allow and self.people.is_available and _is_page_view(request):
             return self.people.redirect_to_sign_in(host, "/", client_info)
         if request.method != "POST":
@@ -169,6 +175,12 @@ class SignInGuard:
         if allow:
             return holding_pages.render(holding_pages.sign_in_incomplete(), request.headers)
         return self._sign_in_page(request, host, back, people_only=False)
+
+    def _handle_share(
+        self, request: web.BaseRequest, host: str, client_info: ClientInfo, allow: tuple[str, ...]
+    ) -> web.Response:
+        accepted = None if allow else self.shares.accept_grant(request, host, client_info)
+        return accepted or holding_pages.render(holding_pages.share_link_invalid(bool(allow)), request.headers)
 
     def _signed_in(self, host: str, token: str, return_path: str, client_info: ClientInfo) -> web.Response:
         until = str(int(self.now()) + COOKIE_SECONDS)
@@ -200,6 +212,11 @@ class SignInGuard:
         )
         answer.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="preview"'
         return answer
+
+
+def is_share_visit(request: web.BaseRequest) -> bool:
+    """Whether ephd sent the browser here with a share link, maybe to a preview that needs no sign-in."""
+    return request.method == "GET" and request.rel_url.raw_path == SIGN_IN_PATH and "share" in request.rel_url.query
 
 
 def _is_page_view(request: web.BaseRequest) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.auth.sharing.share_link_service import ShareLinkService
 from orchestrator.auth.sign_in.people import PeopleSignIn
 from orchestrator.auth.token_service import TokenService
 from orchestrator.auth.tokens import Token
@@ -29,10 +30,13 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class PreviewAccess:
-    """``key`` is shared with the gateway. ``url`` returns the URL of a preview's host."""
+    """``key`` is shared with the gateway. ``url`` returns the URL of a preview's host. ``share_links`` None: previews
+    can't be shared."""
 
     key: bytes
     url: Callable[[str], str]
+    dashboard_url: str = ""
+    share_links: ShareLinkService | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.role_dependencies import SERVICE_VIEWER
-from orchestrator.surfaces.api.routes import auth_routes, environment_routes, service_routes
+from orchestrator.surfaces.api.routes import auth_routes, environment_routes, service_routes, share_routes
 from orchestrator.surfaces.api.routes.streams import Streams
 
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -49,6 +49,9 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     )
     devices = DeviceFlow(settings.clock)
     app.include_router(auth_routes.router(settings, devices), prefix="/api/v1", responses=ERRORS)
+    if settings.previews is not None and settings.previews.share_links is not None:
+        routes = share_routes.router(environment_service, settings.previews, settings.previews.share_links)
+        app.include_router(routes, prefix="/api/v1", responses=ERRORS)
     app.include_router(dashboard.router(environment_service, keeper, settings, devices), include_in_schema=False)
     _probes(app, environment_service, settings)
     api_errors.install(app, environment_service)

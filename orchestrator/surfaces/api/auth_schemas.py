@@ -74,3 +74,32 @@ class DeviceResult(BaseModel):
 
     state: Literal["pending", "approved"]
     token: CreatedToken | None = None
+
+
+class NewShareLink(BaseModel):
+    """A request for a link that opens one preview without an account."""
+
+    environment: str = Field(max_length=300, description="Its name, owner/repo#42 or stack.")
+    seconds: int = Field(default=SECONDS_A_DAY, gt=0, le=30 * SECONDS_A_DAY)
+    password: str = Field(default="", max_length=200, description="At least 8 characters; empty for none.")
+
+
+class ShareLinkItem(BaseModel):
+    """A share link, without its secret, which is stored nowhere."""
+
+    id: str
+    environment: str
+    repository: str
+    has_password: bool
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class ShareLinkList(BaseModel):
+    items: list[ShareLinkItem]
+
+
+class CreatedShareLink(BaseModel):
+    url: str = Field(description="The link itself. It is shown only here.")
+    link: ShareLinkItem

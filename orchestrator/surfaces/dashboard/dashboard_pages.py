@@ -17,7 +17,7 @@ from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
-from orchestrator.surfaces.dashboard import html_filters, sign_in_pages
+from orchestrator.surfaces.dashboard import html_filters, share_pages, sign_in_pages
 from orchestrator.surfaces.dashboard.pages import TEMPLATES_FOLDER, DashboardPages
 from programs.runtime_info import LogRequest, RuntimeInfo
 
@@ -36,6 +36,8 @@ def router(
     _actions(routes, pages)
     _one(routes, pages)
     sign_in_pages.add_routes(routes, pages, devices)
+    if settings.previews is not None and settings.previews.share_links is not None:
+        share_pages.add_routes(routes, pages, settings.previews, settings.previews.share_links)
     return routes
 
 

@@ -38,6 +38,7 @@ class DashboardPages:
             "caller": caller,
             "developer": caller.may(Role.DEVELOPER),
             "has_tokens": self.settings.token_service is not None,
+            "can_share": self.settings.previews is not None and self.settings.previews.share_links is not None,
             "refresh": 0,
             **values,
         }
