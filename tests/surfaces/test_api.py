@@ -254,6 +254,7 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/healthz",
         "/metrics",
         "/readyz",
+        "/api/v1/whoami",
     }
     assert admin.get("/docs").status_code == 404
     assert document["paths"]["/api/v1/sweep"]["post"]["security"] == [{"HTTPBearer": []}]
