@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from programs.kit.database import binaries
@@ -15,6 +17,7 @@ from programs.targets.local import supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
 from programs.targets.local.v1.places import CheckoutProvider, HomeProvider
+from programs.targets.local.v1.serving import RouteProvider
 from tests.targets.local_machine import APP, LocalMachine, Repository
 
 SHOP, BLOG = "shop-1", "blog-2"
@@ -25,11 +28,13 @@ GENERATION = "aaaaaaaaaaaa-bbbbbb"
 class Isolated:
     """A machine on which environments are assembled from the target's own parts, without Pulumi."""
 
-    def __init__(self, machine: LocalMachine, repository: Repository) -> None:
+    def __init__(
+        self, machine: LocalMachine, repository: Repository, more_files: Mapping[str, str] | None = None
+    ) -> None:
         self.machine = machine
         self.here = machine.settings
         self.repository = repository
-        self.commit = repository.push({"app.py": APP, "version.txt": "one"})
+        self.commit = repository.push({"app.py": APP, "version.txt": "one", **(more_files or {})})
         TARGET.ensure(machine.raw_settings)
 
     def workspace(self, name: str) -> Workspace:
@@ -47,6 +52,10 @@ class Isolated:
         env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
         service = ServiceProcess(program, command, PORT, "/version", 10, env)
         supervised_services.start(self.here, self.workspace(name), service)
+
+    def route(self, name: str) -> None:
+        props = {"root": str(self.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}
+        RouteProvider().make(self.here, {**props, "commit": "c", "port": PORT, "sign_in": False, "health": "/version"})
 
     def run(self, name: str, command: str, **env: str) -> str:
         """The output of a command in the environment."""

@@ -26,7 +26,6 @@ from programs.kit.processes.sandbox import Workspace
 from programs.targets.local import cleanup, connectivity, supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
-from programs.targets.local.v1.serving import RouteProvider
 from tests.targets.isolated_machine import BLOG, GENERATION, PORT, SHOP, Isolated
 from tests.targets.local_machine import LocalMachine, Repository, wait_for
 
@@ -230,7 +229,7 @@ def test_own_urls_work_inside_and_only_they(isolated: Isolated) -> None:
     """T1: a suite reaches its own services by their URLs, and neither a neighbour nor Eph's API."""
     for name in (SHOP, BLOG):
         isolated.serve(name)
-        _route(isolated, name)
+        isolated.route(name)
     hosts = [f"{SHOP}.localhost", f"{BLOG}.localhost", "localhost"]
     code = f"""
 import http.client
@@ -245,7 +244,7 @@ for host in {hosts!r}:
 def test_gateway_connects_to_the_environments_own_process(isolated: Isolated) -> None:
     """P2 S3: requests with and without a body, through the real gateway."""
     isolated.serve(SHOP)
-    _route(isolated, SHOP)
+    isolated.route(SHOP)
 
     async def ask() -> list[str]:
         directory = isolated.here.routes.parent
@@ -308,7 +307,7 @@ def test_an_environment_of_an_earlier_version_is_taken_over_by_its_next_update(i
     assert not domains.exists(isolated.here, SHOP)
 
     isolated.serve(SHOP, 'touch "$HOME/new"; exec python3 app.py')
-    _route(isolated, SHOP)
+    isolated.route(SHOP)
     assert supervised_services.is_answering(isolated.here, old.program, port, "/version"), "until the route switches"
     cleanup.remove_other_generations(isolated.here, SHOP, GENERATION)
     assert isolated.get(SHOP) == "one"
@@ -352,11 +351,6 @@ def _answers(isolated: Isolated, name: str) -> bool:
         return isolated.get(name) == "one"
     except OSError:
         return False
-
-
-def _route(isolated: Isolated, name: str) -> None:
-    props = {"root": str(isolated.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}
-    RouteProvider().make(isolated.here, {**props, "commit": "c", "port": PORT, "sign_in": False, "health": "/version"})
 
 
 def _fetch(port: int, name: str) -> str:
