@@ -18,6 +18,7 @@ def connect(settings: GitHubSettings, context: ConnectionContext) -> Forge:
         organisations=settings.organisations,
         poll_seconds=context.poll_seconds,
         clone_url=settings.clone_url,
+        discovery_seconds=settings.discovery_seconds,
         cache=DiskCache(context.cache_file),
     )
     return GitHubForge(settings.url, app or settings.read_secret("token"), settings.repositories, options=options)
