@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from programs.kit import files
 from programs.kit.errors import TargetError
@@ -31,7 +32,8 @@ class HostSettings:
     ``checkout_bytes``: the maximum total size of a commit's files. ``log_bytes``: of a log file. Services get ports
     from ``first_port`` to ``last_port``. If Eph runs as root, environments have users from ``first_uid``.
     ``memory_bytes``, ``process_limit`` and ``cpu_limit``, in CPUs and 0 for all, bound each environment. ``egress`` is
-    ``proxy`` or ``none``; ``egress_allow`` are private networks that the proxy connects to anyway.
+    ``proxy`` or ``none``; ``egress_allow`` are private networks that the proxy connects to anyway, ``egress_proxy`` the
+    proxy that it uses itself.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class HostSettings:
     cpu_limit: float = 0.0
     egress: str = "proxy"
     egress_allow: tuple[str, ...] = ()
+    egress_proxy: str = ""
 
     @classmethod
     def read(cls, data: Mapping[str, str]) -> Self:
@@ -73,6 +76,7 @@ class HostSettings:
             cpu_limit=float(data.get("cpu_limit") or defaults.cpu_limit),
             egress=data.get("egress") or defaults.egress,
             egress_allow=tuple(item for item in data.get("egress_allow", "").split(",") if item),
+            egress_proxy=data.get("egress_proxy", ""),
         )
         _check(settings)
         return settings
@@ -100,6 +104,10 @@ class HostSettings:
     def env(self, name: str) -> Path:
         """The folder of an environment."""
         return self.envs / name
+
+    def domain_record(self, name: str) -> Path:
+        """The file that names the process that keeps an environment's domain alive (``programs.kit.isolation``)."""
+        return self.env(name) / "run" / "domain.json"
 
 
 def from_mapping(data: Mapping[str, str]) -> HostSettings:
@@ -138,6 +146,9 @@ def _check(settings: HostSettings) -> None:
         raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; use one of: {', '.join(SANDBOX_MODES)}")
     if settings.egress not in EGRESS_MODES:
         raise TargetError(f"setting 'egress' is {settings.egress!r}; use one of: {', '.join(EGRESS_MODES)}")
+    proxy = urlsplit(settings.egress_proxy)
+    if settings.egress_proxy and (proxy.scheme not in ("http", "https") or not proxy.hostname):
+        raise TargetError("setting 'egress_proxy' isn't the URL of an HTTP proxy; use for example http://proxy:3128")
     check_toolbox(settings.toolbox, settings.root, settings.routes)
 
 

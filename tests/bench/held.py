@@ -38,7 +38,8 @@ stderr_logfile=NONE
 """
 """The fourth word is an existing file, as the launcher is in a real one; a program without a launcher is rewritten."""
 CATALOGUE = """INSERT INTO pg_database
-SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'datname', %s::text))).*
+SELECT (jsonb_populate_record(template, jsonb_build_object(
+  'oid', %s::bigint, 'datname', %s::text, 'datdba', %s::regrole::oid))).*
   FROM pg_database template WHERE template.datname = 'template0'"""
 
 
@@ -68,9 +69,8 @@ def _register_databases(on: LocalSettings, names: Iterable[str]) -> None:
 def _register(session: psycopg.Connection[Any], on: LocalSettings, what: tuple[int, str, str]) -> None:
     oid, environment, name = what
     postgres.execute(session, "CREATE ROLE {}", name)
-    session.execute(CATALOGUE, (oid, name))
-    for kind in ("ROLE", "DATABASE"):
-        environment_databases._comment(session, OwnedObject(kind, name, environment, environment_databases.SEEDED), on)
+    session.execute(CATALOGUE, (oid, name, name))
+    environment_databases._comment(session, OwnedObject("ROLE", name, environment, environment_databases.SEEDED), on)
 
 
 def _start_services(strings: Mapping[str, str], wanted: set[str]) -> None:

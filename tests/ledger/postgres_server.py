@@ -24,7 +24,12 @@ from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import LaunchSpec
 
 PASSWORD = "hunter2-secret"
-OPTIONS = {**postgres.OPTIONS, "max_connections": "60"}
+OPTIONS = {
+    **postgres.OPTIONS,
+    "listen_addresses": postgres.LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "60",
+}
 
 
 class PostgresServer:

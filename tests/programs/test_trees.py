@@ -1,4 +1,4 @@
-"""Removal of trees that a preview shaped to make cleanup fail."""
+"""Removal and change of owner of trees that a preview shaped to make them fail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from programs.kit import files
+from programs.kit import files, trees
 from programs.kit.trees import TreeNotRemoved
 from tests import file_trees
 
@@ -44,6 +44,49 @@ def test_link_is_removed_and_its_destination_stays(tmp_path: Path) -> None:
     (tmp_path / "tree" / "link").symlink_to(outside)
     files.remove(tmp_path / "tree")
     assert (outside / "kept").read_text() == "x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a file")
+def test_tree_of_1500_nested_folders_changes_its_owner(tmp_path: Path) -> None:
+    """S3 L7: taking over an environment of an earlier version used to exceed the limits of recursion and open files."""
+    root = tmp_path / "deep"
+    file_trees.nest(root, 1500)
+    (root / "file").write_text("x")
+    (root / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "outside").write_text("x")
+    trees.change_owner(root, 4242)
+    assert _owners(root) == [4242] * 1503
+    assert (tmp_path / "outside").stat().st_uid == 0
+    files.remove(root)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a file")
+def test_owner_of_nothing_outside_changes_if_a_folder_is_moved_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3: the parent of a moved folder isn't the one that was entered."""
+    inner = tmp_path / "tree" / "a" / "b"
+    inner.mkdir(parents=True)
+    outside = tmp_path / "outside"
+    (outside / "kept").mkdir(parents=True)
+    change_entries = trees._change_entries
+
+    def move_meanwhile(folder: int, uid: int) -> list[str]:
+        found = change_entries(folder, uid)
+        if inner.exists() and os.fstat(folder).st_ino == inner.stat().st_ino:
+            inner.rename(outside / "b")
+        return found
+
+    monkeypatch.setattr(trees, "_change_entries", move_meanwhile)
+    with pytest.raises(OSError, match="moved"):
+        trees.change_owner(tmp_path / "tree", 4242)
+    assert outside.stat().st_uid == (outside / "kept").stat().st_uid == 0
+
+
+def _owners(root: Path) -> list[int]:
+    """The owners of everything in a tree, which may be deeper than a path can be long."""
+    listed = subprocess.run(["find", str(root), "-printf", "%U\\n"], capture_output=True, text=True, check=True)
+    return [int(line) for line in listed.stdout.split()]
 
 
 @pytest.fixture

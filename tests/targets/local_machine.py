@@ -16,8 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from programs.kit.database import postgres
 from programs.kit.isolation import servers
 from programs.kit.isolation.sockets import Dialer
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
@@ -196,6 +198,11 @@ def http_get(settings: LocalSettings, route: dict[str, Any], path: str) -> str:
         if response.status >= 400:
             raise OSError(f"HTTP {response.status}: {text}")
         return text
+
+
+def database_session(settings: LocalSettings, url: str, **options: Any) -> psycopg.Connection[Any]:
+    """A session with a URL that works inside environments only: by the socket of the embedded server."""
+    return psycopg.connect(url, host=postgres.socket_folder(settings), **options)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> bool:

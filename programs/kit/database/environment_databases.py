@@ -1,6 +1,7 @@
 """One database and one role per database of an environment. The role can access that database only.
 
-Both carry a comment that names their owner, so they can be found without any state. The password is generated here,
+The role carries a comment that names its environment, so both can be found without any state. It owns the database,
+so it can write the database's comment, but not its own: only that one is trusted. The password is generated here,
 passed to Pulumi as a secret, and never read back: a role that is recreated gets a new one.
 """
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import psycopg
 
 MAX_CONNECTIONS = 50
+MAX_NOTE = 1000
+"""In characters; a comment that is longer isn't ours."""
 SEEDING, SEEDED = "seeding", "seeded"
 
 
@@ -33,6 +36,14 @@ class OwnedObject:
     name: str
     environment: str
     seed_state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """A comment that Eph wrote."""
+
+    environment: str
+    seed_state: str
 
 
 def create(settings: HostSettings, environment: str, name: str, source: str = "") -> str:
@@ -53,11 +64,12 @@ def create(settings: HostSettings, environment: str, name: str, source: str = ""
             _comment(session, OwnedObject("ROLE", name, environment), settings)
             # A non-superuser administrator must be a member of a role to make it the owner of a database.
             session.execute(_grant_membership(name))
-        _create_database(session, OwnedObject("DATABASE", name, environment), settings, source)
+        _create_database(session, name, source)
         if source:
             cloning.reassign_ownership(settings, name)
+        sslmode = postgres.client_sslmode(settings, session)
     host, port = postgres.address(settings)
-    return f"postgresql://{name}:{password}@{host}:{port}/{name}"
+    return f"postgresql://{name}:{password}@{host}:{port}/{name}?sslmode={sslmode}"
 
 
 def _grant_membership(name: str) -> Any:
@@ -66,21 +78,18 @@ def _grant_membership(name: str) -> Any:
     return sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name))
 
 
-def _create_database(
-    session: psycopg.Connection[Any], owned: OwnedObject, settings: HostSettings, source: str = ""
-) -> None:
+def _create_database(session: psycopg.Connection[Any], name: str, source: str = "") -> None:
     if source:
-        cloning.clone(session, owned.name, source)
+        cloning.clone(session, name, source)
     else:
         # template0 accepts no sessions, so several environments can be cloned from it at once.
-        postgres.execute(session, "CREATE DATABASE {} OWNER {} TEMPLATE template0", owned.name, owned.name)
-    postgres.execute(session, "REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", owned.name)
-    _comment(session, owned, settings)
+        postgres.execute(session, "CREATE DATABASE {} OWNER {} TEMPLATE template0", name, name)
+    postgres.execute(session, "REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", name)
 
 
-def _comment(session: psycopg.Connection[Any], owned: OwnedObject, settings: HostSettings) -> None:
-    note = {"eph": server_id(str(settings.root)), "environment": owned.environment, "state": owned.seed_state}
-    postgres.execute(session, f"COMMENT ON {owned.kind} {{}} IS {{note}}", owned.name, note=json.dumps(note))
+def _comment(session: psycopg.Connection[Any], role: OwnedObject, settings: HostSettings) -> None:
+    note = {"eph": server_id(str(settings.root)), "environment": role.environment, "state": role.seed_state}
+    postgres.execute(session, "COMMENT ON ROLE {} IS {note}", role.name, note=json.dumps(note))
 
 
 def seed_state(settings: HostSettings, name: str) -> str:
@@ -90,14 +99,15 @@ def seed_state(settings: HostSettings, name: str) -> str:
 
 def set_seed_state(settings: HostSettings, environment: str, name: str, new_state: str) -> None:
     with _session(settings) as session:
-        _comment(session, OwnedObject("DATABASE", name, environment, new_state), settings)
+        _comment(session, OwnedObject("ROLE", name, environment, new_state), settings)
 
 
 def recreate(settings: HostSettings, environment: str, name: str) -> None:
     """Recreates the database because its seed was interrupted."""
     with _session(settings) as session:
         postgres.execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-        _create_database(session, OwnedObject("DATABASE", name, environment), settings)
+        _create_database(session, name)
+        _comment(session, OwnedObject("ROLE", name, environment), settings)
 
 
 def drop(settings: HostSettings, names: list[str]) -> None:
@@ -114,26 +124,42 @@ def _drop(session: psycopg.Connection[Any], name: str) -> None:
 
 
 def list_owned(settings: HostSettings) -> list[OwnedObject]:
-    """Every database and role of this server's environments, found by their comments and owners."""
+    """Every database and role of this server's environments, found by the comments of the roles."""
     if not postgres.exists(settings):
         return []
     with _session(settings) as session:
-        rows = session.execute(
-            "SELECT 'ROLE', rolname, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname LIKE 'eph\\_%' "
-            "UNION ALL SELECT 'DATABASE', datname, coalesce(shobj_description(d.oid, 'pg_database'), "
-            "shobj_description(datdba, 'pg_authid')) FROM pg_database d WHERE datname LIKE 'eph\\_%'"
-        ).fetchall()
+        rows = session.execute(_OWNED).fetchall()
     return list(_parse_owned(rows, server_id(str(settings.root))))
 
 
-def _parse_owned(rows: list[tuple[str, str, str | None]], owner_id: str) -> Iterator[OwnedObject]:
-    for kind, name, note in rows:
-        try:
-            data = json.loads(note or "")
-        except ValueError:
-            continue
-        if isinstance(data, dict) and data.get("eph") == owner_id:
-            yield OwnedObject(kind, name, str(data.get("environment", "")), str(data.get("state", "")))
+_OWNED = f"""
+SELECT 'ROLE', rolname, left(shobj_description(oid, 'pg_authid'), {MAX_NOTE}), NULL
+  FROM pg_roles WHERE rolname LIKE 'eph\\_%'
+UNION ALL
+SELECT 'DATABASE', datname, left(shobj_description(datdba, 'pg_authid'), {MAX_NOTE}),
+       left(shobj_description(oid, 'pg_database'), {MAX_NOTE})
+  FROM pg_database WHERE datname LIKE 'eph\\_%'
+"""  # noqa: S608 - made of constants
+
+
+def _parse_owned(rows: list[tuple[str, str, str | None, str | None]], owner_id: str) -> Iterator[OwnedObject]:
+    for kind, name, of_role, of_database in rows:
+        role, older = _parse_note(of_role, owner_id), _parse_note(of_database, owner_id)
+        # Earlier versions kept the seed's state in the comment of the database. Its owner may have changed that one,
+        # which affects nothing but the seed of this database.
+        note = role or older
+        if note:
+            yield OwnedObject(kind, name, note.environment, note.seed_state or (older.seed_state if older else ""))
+
+
+def _parse_note(note: str | None, owner_id: str) -> _Note | None:
+    try:
+        data = json.loads(note or "")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict) or data.get("eph") != owner_id:
+        return None
+    return _Note(str(data.get("environment", "")), str(data.get("state", "")))
 
 
 @contextlib.contextmanager

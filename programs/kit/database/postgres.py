@@ -1,9 +1,11 @@
 """The PostgreSQL server shared by all environments of a root: embedded, or one that the operator runs.
 
-supervisord runs the embedded server. We connect by a unix socket in our private folder, so nothing else can answer; a
-path that is too long for a socket leaves the fixed loopback port, where environments of earlier versions connect. The
-administrator's password is in a file that only we can read. fsync is off: a power loss may lose preview databases,
-which can be recreated. A killed server loses nothing, because every commit reaches the kernel.
+supervisord runs the embedded server. It listens on a unix socket in our private folder, so nothing else can answer, and
+the relay connects environments to it. It listens on a loopback port too if environments share this machine's network:
+without a sandbox, and while one of an earlier version hasn't been updated. The administrator's password is in a file
+that only we can read, and every session authenticates with SCRAM, which never sends a password. fsync is off: a power
+loss may lose preview databases, which can be recreated. A killed server loses nothing, because every commit reaches the
+kernel.
 """
 
 from __future__ import annotations
@@ -37,9 +39,10 @@ ADMIN = "eph"
 READY_SECONDS = 60.0
 MAX_SOCKET_FOLDER = 80
 """Bytes; the kernel's limit for the path of a unix socket is 107, and PostgreSQL appends a name."""
+LOOPBACK = "127.0.0.1"
+AUTHENTICATION = "scram-sha-256"
 OPTIONS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
+    "password_encryption": AUTHENTICATION,
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
@@ -92,7 +95,7 @@ def _initialize(settings: HostSettings) -> None:
     fresh = files.make_folder(_folder(settings)) / f"fresh-{uuid.uuid4().hex[:8]}"
     password = secrets.token_urlsafe(24)
     files.write(_folder(settings) / "password", password)
-    words = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={ADMIN}"]
+    words = [f"--auth={AUTHENTICATION}", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={ADMIN}"]
     argv = [str(folder / "initdb"), "-D", str(fresh), *words, f"--pwfile={_folder(settings) / 'password'}"]
     _chown(_folder(settings))
     line = sandbox.write_launch_file(_folder(settings) / "initdb.json", _launch(argv))
@@ -146,7 +149,12 @@ def _launch(argv: list[str], pidfile: str = "") -> LaunchSpec:
 
 def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgram:
     argv = [str(_require_binaries() / "postgres"), "-D", str(_folder(settings) / "data"), "-p", str(_port(settings))]
-    options = {**OPTIONS, "unix_socket_directories": socket_folder(settings), "unix_socket_permissions": "0700"}
+    options = {
+        "listen_addresses": _listen_address(settings),
+        "unix_socket_directories": socket_folder(settings),
+        "unix_socket_permissions": "0700",
+        **OPTIONS,
+    }
     argv += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
     # SIGINT triggers PostgreSQL's fast shutdown; it stops its own children.
@@ -154,13 +162,29 @@ def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgr
 
 
 def _has_current_options(settings: HostSettings) -> bool:
-    """False if an earlier version started the server: its options differ."""
-    path = settings.launches / f"{PROGRAM}.json"
+    """False if the server was started with other options, as by an earlier version."""
+    return _started_argv(settings) == [*_supervised_program(settings).launch.argv]
+
+
+def _started_argv(settings: HostSettings) -> list[str]:
     try:
-        started = json.loads(path.read_text())["argv"]
+        argv: list[str] = json.loads(program_files.launch_file(settings, PROGRAM).read_text())["argv"]
     except (OSError, ValueError, KeyError):
-        return False
-    return bool(started == [*_supervised_program(settings).launch.argv])
+        return []
+    return argv
+
+
+def _listen_address(settings: HostSettings) -> str:
+    """Empty if no environment needs a port. Once closed, the port is opened only for the sandbox mode none."""
+    if settings.sandbox == "none" or not socket_folder(settings):
+        return LOOPBACK
+    is_open = f"listen_addresses={LOOPBACK}" in _started_argv(settings)
+    return LOOPBACK if is_open and _has_environment_without_domain(settings) else ""
+
+
+def _has_environment_without_domain(settings: HostSettings) -> bool:
+    folders = settings.envs.iterdir() if settings.envs.is_dir() else ()
+    return any(not settings.domain_record(folder.name).exists() for folder in folders)
 
 
 def socket_folder(settings: HostSettings) -> str:
@@ -170,7 +194,7 @@ def socket_folder(settings: HostSettings) -> str:
 
 
 def _host(settings: HostSettings) -> str:
-    return socket_folder(settings) or "127.0.0.1"
+    return socket_folder(settings) or LOOPBACK
 
 
 def server_address(settings: HostSettings) -> tuple[str, int]:
@@ -188,8 +212,15 @@ def address(settings: HostSettings) -> tuple[str, int]:
         from psycopg import conninfo
 
         parts = conninfo.conninfo_to_dict(settings.postgres)
-        return str(parts.get("host") or "127.0.0.1"), int(parts.get("port") or 5432)
-    return "127.0.0.1", _port(settings)
+        return str(parts.get("host") or LOOPBACK), int(parts.get("port") or 5432)
+    return LOOPBACK, _port(settings)
+
+
+def client_sslmode(settings: HostSettings, session: psycopg.Connection[Any]) -> str:
+    """The mode for environments' URLs. Drivers such as Go's lib/pq require TLS if the URL has none."""
+    if not settings.postgres:
+        return "disable"
+    return "require" if session.pgconn.ssl_in_use else "disable"
 
 
 def _is_serving(settings: HostSettings) -> bool:
@@ -237,6 +268,7 @@ def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Conn
             autocommit=True,
             connect_timeout=10,
             sslmode="disable",
+            require_auth=AUTHENTICATION,
         )
     try:
         yield session

@@ -3,6 +3,9 @@
 It connects to public addresses only: not to this machine, its networks, link-local or metadata addresses, unless the
 setting ``egress_allow`` names the network. A name is resolved here, once, and the connection uses the very address that
 was checked, so a name can't resolve to something else afterwards.
+
+If this machine itself needs a proxy, requests go through that one, which resolves names again. Names that don't resolve
+here are passed on unless they belong to a private network. Allowed networks are reached directly.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import socket
 from collections.abc import Sequence
 
 from programs.kit.isolation.streams import RequestHead, read_head, splice
+from programs.kit.isolation.upstream_proxy import Streams, UpstreamProxy, is_private_name
 
 CONNECT_SECONDS = 10.0
 _NEVER = (
@@ -36,14 +40,17 @@ class Refused(ValueError):
 
 
 class EgressProxy:
-    def __init__(self, allow: Sequence[str] = ()) -> None:
+    def __init__(self, allow: Sequence[str] = (), upstream: str = "") -> None:
         self._allow = [ipaddress.ip_network(item) for item in allow]
+        self._upstream = UpstreamProxy.parse(upstream) if upstream else None
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head, _ = await read_head(reader)
         try:
             host, port, path = _destination(head)
-            far, near = await self._connect(host, port)
+            addresses = await self._permitted_addresses(host, port)
+            upstream = None if any(map(self._is_allowed, addresses)) else self._upstream
+            far, near = await _connect(head, (host, port), addresses, upstream)
         except Refused as error:
             writer.write(_answer("403 Forbidden", str(error)))
             return
@@ -52,6 +59,8 @@ class EgressProxy:
             return
         if head.method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        elif upstream:
+            near.write(upstream.absolute_form(head, _end_to_end(head)))
         else:
             near.write(_origin_form(head, path))
         await splice(reader, writer, far, near)
@@ -62,16 +71,33 @@ class EgressProxy:
             return self.permits(embedded)
         if any(address in network for network in NEVER):
             return False
-        allowed = any(address in network for network in self._allow)
-        return allowed or (address.is_global and not address.is_multicast)
+        return self._is_allowed(address) or (address.is_global and not address.is_multicast)
 
-    async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        permitted = [item for item in found if self.permits(ipaddress.ip_address(str(item[4][0]).partition("%")[0]))]
-        if not permitted:
+    def _is_allowed(self, address: Address) -> bool:
+        return any(address in network for network in self._allow)
+
+    async def _permitted_addresses(self, host: str, port: int) -> list[Address]:
+        """Empty if only the upstream proxy can resolve the name."""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror:
+            if self._upstream and not is_private_name(host):
+                return []
+            raise
+        addresses = [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found]
+        permitted = [address for address in addresses if self.permits(address)]
+        if not permitted or (self._upstream and len(permitted) < len(addresses)):
             raise Refused(f"{host} isn't a public address. An operator can allow its network: setting egress_allow.")
-        async with asyncio.timeout(CONNECT_SECONDS):
-            return await asyncio.open_connection(*permitted[0][4][:2])
+        return permitted
+
+
+async def _connect(
+    head: RequestHead, place: tuple[str, int], addresses: Sequence[Address], upstream: UpstreamProxy | None
+) -> Streams:
+    if upstream:
+        return await (upstream.tunnel(*place) if head.method == "CONNECT" else upstream.open())
+    async with asyncio.timeout(CONNECT_SECONDS):
+        return await asyncio.open_connection(str(addresses[0]), place[1])
 
 
 def _embedded(address: Address) -> ipaddress.IPv4Address | None:
@@ -101,9 +127,12 @@ def _destination(head: RequestHead) -> tuple[str, int, str]:
 
 def _origin_form(head: RequestHead, path: str) -> bytes:
     """One request a connection: a second one could be for another destination."""
-    fields = [line for line in head.fields if not line.lower().startswith(_HOP)]
-    lines = [f"{head.method} {path} {head.version}", *fields, "Connection: close", "", ""]
+    lines = [f"{head.method} {path} {head.version}", *_end_to_end(head), "Connection: close", "", ""]
     return "\r\n".join(lines).encode("latin-1")
+
+
+def _end_to_end(head: RequestHead) -> list[str]:
+    return [line for line in head.fields if not line.lower().startswith(_HOP)]
 
 
 def _answer(status: str, text: str) -> bytes:

@@ -34,7 +34,7 @@ log = logging.getLogger("eph.relay")
 class RelayConfig:
     """``database``: PostgreSQL's address outside, a host or the folder of its socket, and the port. Inside, it is
     127.0.0.1:``database_port``. ``own_port``: the port in the URLs of previews. ``egress_allow`` is None if there is no
-    proxy."""
+    proxy; ``egress_proxy``: the URL of the one through which this machine reaches the internet."""
 
     folder: str
     environments: str
@@ -43,6 +43,7 @@ class RelayConfig:
     database_port: int
     own_port: int
     egress_allow: tuple[str, ...] | None
+    egress_proxy: str = ""
     code: str = ""
     """A digest of the code, because a process of an earlier version must not keep serving."""
 
@@ -75,7 +76,7 @@ class Relay:
         self._environments = Path(config.environments)
         self._served: dict[str, _Served] = {}
         self._lock = asyncio.Lock()
-        self._egress = None if config.egress_allow is None else EgressProxy(config.egress_allow)
+        self._egress = None if config.egress_allow is None else EgressProxy(config.egress_allow, config.egress_proxy)
 
     async def run(self) -> None:
         await self.scan()

@@ -10,7 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from programs.kit import files
+from programs.kit import files, trees
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 
@@ -53,11 +53,7 @@ def give(tree: Path, uid: int) -> None:
     """Makes the user the owner of a tree, even while hostile processes exchange its folders for links."""
     if os.geteuid() != 0:
         return
-    os.chown(tree, uid, uid, follow_symlinks=False)
-    for _, folders, names, descriptor in os.fwalk(tree):
-        for name in (*folders, *names):
-            with contextlib.suppress(FileNotFoundError):
-                os.chown(name, uid, uid, dir_fd=descriptor, follow_symlinks=False)
+    trees.change_owner(tree, uid)
 
 
 def _folder(settings: HostSettings) -> Path:

@@ -16,6 +16,7 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from programs.kit import files
 from programs.kit.database import environment_databases, postgres
@@ -121,9 +122,10 @@ def pod_url(url: str, settings: KubernetesSettings) -> str:
     from psycopg import conninfo
 
     host, port = address(settings)
+    parts = urlsplit(url)
     mode = conninfo.conninfo_to_dict(settings.postgres).get("sslmode")
-    before, _, rest = url.rpartition("@")
-    return f"{before}@{host}:{port}/{rest.partition('/')[2]}" + (f"?sslmode={mode}" if mode else "")
+    query = f"sslmode={mode}" if mode else parts.query
+    return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{host}:{port}", query=query).geturl()
 
 
 def network_peers(settings: KubernetesSettings) -> list[Data]:

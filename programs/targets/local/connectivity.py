@@ -29,18 +29,20 @@ def ensure(settings: LocalSettings) -> None:
             database_port=_database_port(settings),
             own_port=_own_port(settings),
             egress_allow=allow,
+            egress_proxy=settings.egress_proxy,
         ),
     )
 
 
 def inside_url(settings: LocalSettings, url: str) -> str:
-    """A database's URL as it works in a domain. URLs in older states name the server's own address."""
-    if sandbox.kind(settings) == "none":
-        return url
+    """A database's URL as environments use it. Those in older states have no sslmode."""
     parts = urlsplit(url)
-    account = parts.netloc.rpartition("@")[0]
-    # The connection ends at the relay on this machine, and drivers such as Go's lib/pq require TLS by default.
-    return parts._replace(netloc=f"{account}@127.0.0.1:{_database_port(settings)}", query="sslmode=disable").geturl()
+    if not settings.postgres:
+        parts = parts._replace(query="sslmode=disable")
+    if sandbox.kind(settings) != "none":
+        account = parts.netloc.rpartition("@")[0]
+        parts = parts._replace(netloc=f"{account}@{postgres.LOOPBACK}:{_database_port(settings)}")
+    return parts.geturl()
 
 
 def proxy_variables(settings: LocalSettings) -> dict[str, str]:

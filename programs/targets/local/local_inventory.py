@@ -170,7 +170,7 @@ def _databases(settings: LocalSettings) -> Iterator[HeldResource]:
 
 def _psql_command(settings: LocalSettings, statements: list[str]) -> str:
     """Names the file with the administrator's password, never the password."""
-    host, port = postgres.address(settings)
+    host, port = postgres.server_address(settings)
     words = [word for statement in statements for word in ("-c", statement)]
     if settings.postgres:
         return shlex.join(["psql", "-h", host, "-p", str(port), "-d", "postgres", *words])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,11 @@ class LocalTargetSettings(TargetSettings):
     egress_allow: StringList = Field(
         default=(), description="Private networks that the proxy connects to anyway, such as 10.1.0.0/16."
     )
+    egress_proxy: SecretStr = Field(
+        default=SecretStr(""),
+        description="The HTTP proxy through which this server reaches the internet, used for previews, too. Empty: the "
+        "variable HTTPS_PROXY.",
+    )
     memory_bytes: int = Field(
         default=4096 * 1024**2, ge=1024**2, description="The maximum memory of an environment, in bytes."
     )
@@ -67,6 +73,7 @@ class LocalTargetSettings(TargetSettings):
             "sandbox": self.sandbox,
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),
+            "egress_proxy": self.egress_proxy.get_secret_value() or _own_proxy(),
             "first_uid": str(self.first_uid),
             "memory_bytes": str(self.memory_bytes),
             "process_limit": str(self.process_limit),
@@ -90,3 +97,8 @@ class LocalTargetSettings(TargetSettings):
 
     def _folder(self, server: ServerContext) -> Path:
         return self.root.expanduser().absolute() if self.root else server.shared_folder
+
+
+def _own_proxy() -> str:
+    found = urllib.request.getproxies_environment().get("https", "")
+    return found if "://" in found or not found else f"http://{found}"

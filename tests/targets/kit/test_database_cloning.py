@@ -50,7 +50,8 @@ INSERT INTO fruit (name, colour) VALUES ('apple', 'red'), ('pear', 'green');
 @pytest.fixture(scope="module")
 def machine() -> Iterator[LocalMachine]:
     folder = Path(tempfile.mkdtemp(prefix="eph-local-"))
-    made = LocalMachine(folder, {"root": str(folder / "root"), "routes": str(folder / "routes")})
+    # Without a sandbox, the server listens on a port, at which these tests connect as its environments.
+    made = LocalMachine(folder, {"root": str(folder / "root"), "routes": str(folder / "routes"), "sandbox": "none"})
     TARGET.ensure(made.raw_settings)
     with postgres.connect(made.settings) as session:
         session.execute("CREATE ROLE preparer LOGIN PASSWORD 'x'")
@@ -89,7 +90,7 @@ def test_clone_belongs_to_its_environment_and_source_is_unchanged(machine: Local
         assert session.execute(owner).fetchone() == ("preparer",)
     other = environment_databases.create(machine.settings, "two", "eph_two", "prepared")
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
-        psycopg.connect(other.rpartition("/")[0] + "/eph_one").close()
+        psycopg.connect(other, dbname="eph_one").close()
     environment_databases.drop(machine.settings, ["eph_one", "eph_two"])
     assert environment_databases.list_owned(machine.settings) == []
 

@@ -9,92 +9,33 @@ import shutil
 import signal
 import socket
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from yarl import URL
 
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
 from programs.kit import routes
-from programs.kit.database import binaries, environment_databases, postgres
+from programs.kit.database import postgres
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, limits, namespaces, servers, sockets, users
-from programs.kit.isolation.sockets import Dialer
-from programs.kit.processes import command_runner, ports, process_table, sandbox, supervisor
-from programs.kit.processes.command_runner import CommandRun
+from programs.kit.processes import ports, process_table, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.targets.local import cleanup, connectivity, supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
-from programs.targets.local.v1.places import CheckoutProvider, HomeProvider
-from programs.targets.local.v1.serving import RouteProvider
-from tests.targets.local_machine import APP, LocalMachine, Repository, wait_for
+from tests.targets.isolated_machine import BLOG, GENERATION, PORT, SHOP, Isolated
+from tests.targets.local_machine import LocalMachine, Repository, wait_for
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not sandbox.works(), reason="bubblewrap can't create its namespaces here"),
 ]
 
-SHOP, BLOG = "shop-1", "blog-2"
-PORT = 20001
-GENERATION = "aaaaaaaaaaaa-bbbbbb"
 OLD_GENERATION = "aaaaaaaaaaaa-cccccc"
 BAD_ADDRESSES = [("127.0.0.1", 22), ("169.254.169.254", 80), ("10.0.0.1", 80), ("192.0.2.1", 80)]
-
-
-class Isolated:
-    """A machine on which environments are assembled from the target's own parts, without Pulumi."""
-
-    def __init__(self, machine: LocalMachine, repository: Repository) -> None:
-        self.machine = machine
-        self.here = machine.settings
-        self.repository = repository
-        self.commit = repository.push({"app.py": APP, "version.txt": "one"})
-        TARGET.ensure(machine.raw_settings)
-
-    def workspace(self, name: str) -> Workspace:
-        props = {"root": str(self.here.root), "environment": name, "generation": GENERATION}
-        folder = self.here.env(name)
-        place = Workspace(folder / "src" / GENERATION, folder / "home")
-        if not place.checkout.exists():
-            HomeProvider().make(self.here, props)
-            clone = {"clone_url": str(self.repository.bare), "commit": self.commit}
-            CheckoutProvider().make(self.here, {**props, **clone})
-        return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
-
-    def serve(self, name: str, command: str = "exec python3 app.py", **env: str) -> None:
-        program = ProgramName(name, "web", GENERATION)
-        env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
-        service = ServiceProcess(program, command, PORT, "/version", 10, env)
-        supervised_services.start(self.here, self.workspace(name), service)
-
-    def run(self, name: str, command: str, **env: str) -> str:
-        """The output of a command in the environment."""
-        slug = "attack"
-        command_runner.run(self.here, name, self.workspace(name), CommandRun("attack", slug, command, 20, env))
-        return (self.here.env(name) / "logs" / f"{slug}.log").read_text()
-
-    def python(self, name: str, code: str, **env: str) -> str:
-        return self.run(name, f"python3 - <<'END'\n{code}\nEND", **env)
-
-    def get(self, name: str, path: str = "/version") -> str:
-        with Dialer(servers.folder(self.here), name) as dialer, dialer.connect(PORT, 5) as made:
-            made.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-            answer = b"".join(iter(lambda: made.recv(65536), b""))
-        return answer.decode().partition("\r\n\r\n")[2]
-
-
-@pytest.fixture
-def isolated(machine: LocalMachine, repository: Repository) -> Iterator[Isolated]:
-    yield Isolated(machine, repository)
-    for name in (SHOP, BLOG):
-        cleanup.purge(machine.settings, name)
-    assert machine.remaining() == []
-    assert users.list_reserved(machine.settings) == {}
 
 
 def test_a_service_is_reachable_only_by_its_own_environments_sockets(isolated: Isolated) -> None:
@@ -194,18 +135,6 @@ def test_the_sandbox_refuses(isolated: Isolated, attack: str) -> None:
     assert isolated.python(SHOP, attack).strip() == "-1"
 
 
-def test_database_is_reached_through_the_domain_only(isolated: Isolated) -> None:
-    """S3 T1: the URL works inside, also for drivers that require TLS by default; another password doesn't."""
-    isolated.workspace(SHOP)
-    url = environment_databases.create(isolated.here, SHOP, "eph_kept")
-    with psycopg.connect(url) as session:
-        session.execute("create table kept as select 42 as x")
-    inside = connectivity.inside_url(isolated.here, url)
-    assert inside.endswith("?sslmode=disable")
-    found = isolated.run(SHOP, f"{_psql()} -At -d $URL -c 'table kept'", URL=inside)
-    assert found.strip() == "42"
-
-
 def test_the_administrator_connects_by_a_socket_that_no_environment_can_take(isolated: Isolated) -> None:
     """S3 S4: a preview that took PostgreSQL's port used to receive the administrator's password in clear."""
     folder = postgres.socket_folder(isolated.here)
@@ -215,21 +144,6 @@ def test_the_administrator_connects_by_a_socket_that_no_environment_can_take(iso
         assert session.info.host == folder
         assert session.execute("select inet_client_addr()").fetchone() == (None,)
     assert isolated.python(SHOP, f"import os; print(os.path.exists({folder!r}))").strip() == "False"
-
-
-def test_a_server_of_an_earlier_version_gets_the_socket(isolated: Isolated) -> None:
-    """S3: its databases stay, and so does its port, which is in their URLs."""
-    url = environment_databases.create(isolated.here, SHOP, "eph_kept")
-    file = isolated.here.launches / f"{postgres.PROGRAM}.json"
-    launch = json.loads(file.read_text())
-    launch["argv"] = [word for word in launch["argv"] if not word.startswith("unix_socket_permissions")]
-    launch["argv"].remove("-c")
-    file.write_text(json.dumps(launch))
-    before = supervisor.info(isolated.here, postgres.PROGRAM)["pid"]
-    TARGET.ensure(isolated.machine.raw_settings)
-    assert supervisor.info(isolated.here, postgres.PROGRAM)["pid"] != before
-    with psycopg.connect(url) as session:
-        assert session.execute("select 1").fetchone() == (1,)
 
 
 def test_outbound_requests_go_through_a_proxy_that_knows_private_addresses(isolated: Isolated) -> None:
@@ -315,7 +229,7 @@ def test_own_urls_work_inside_and_only_they(isolated: Isolated) -> None:
     """T1: a suite reaches its own services by their URLs, and neither a neighbour nor Eph's API."""
     for name in (SHOP, BLOG):
         isolated.serve(name)
-        _route(isolated, name)
+        isolated.route(name)
     hosts = [f"{SHOP}.localhost", f"{BLOG}.localhost", "localhost"]
     code = f"""
 import http.client
@@ -330,7 +244,7 @@ for host in {hosts!r}:
 def test_gateway_connects_to_the_environments_own_process(isolated: Isolated) -> None:
     """P2 S3: requests with and without a body, through the real gateway."""
     isolated.serve(SHOP)
-    _route(isolated, SHOP)
+    isolated.route(SHOP)
 
     async def ask() -> list[str]:
         directory = isolated.here.routes.parent
@@ -393,7 +307,7 @@ def test_an_environment_of_an_earlier_version_is_taken_over_by_its_next_update(i
     assert not domains.exists(isolated.here, SHOP)
 
     isolated.serve(SHOP, 'touch "$HOME/new"; exec python3 app.py')
-    _route(isolated, SHOP)
+    isolated.route(SHOP)
     assert supervised_services.is_answering(isolated.here, old.program, port, "/version"), "until the route switches"
     cleanup.remove_other_generations(isolated.here, SHOP, GENERATION)
     assert isolated.get(SHOP) == "one"
@@ -439,11 +353,6 @@ def _answers(isolated: Isolated, name: str) -> bool:
         return False
 
 
-def _route(isolated: Isolated, name: str) -> None:
-    props = {"root": str(isolated.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}
-    RouteProvider().make(isolated.here, {**props, "commit": "c", "port": PORT, "sign_in": False, "health": "/version"})
-
-
 def _fetch(port: int, name: str) -> str:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/version", headers={"Host": f"{name}.localhost"})
     with urllib.request.urlopen(request, timeout=10) as answer:
@@ -483,10 +392,3 @@ def _own_address() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])
-
-
-def _psql() -> str:
-    folder = binaries.binaries_folder()
-    if folder is None or not (folder / "psql").exists():
-        pytest.skip("psql isn't installed")
-    return str(folder / "psql")

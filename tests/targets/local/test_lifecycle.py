@@ -9,14 +9,21 @@ import signal
 from collections.abc import Callable
 from datetime import datetime
 
-import psycopg
 import pytest
 
 from programs.kit.processes import process_table
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
 from programs.targets.local.target import TARGET
-from tests.targets.local_machine import APP, WITH_DATABASE, LocalMachine, PulumiFailed, Repository, wait_for
+from tests.targets.local_machine import (
+    APP,
+    WITH_DATABASE,
+    LocalMachine,
+    PulumiFailed,
+    Repository,
+    database_session,
+    wait_for,
+)
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -25,8 +32,8 @@ MIGRATE = 'psql -q "$DATABASE_URL" -c "create table if not exists migrated (by t
 FILES = {"app.py": APP, "version.txt": "one", "db/schema.sql": SCHEMA, "migrate.sh": MIGRATE}
 
 
-def rows(url: str, statement: str = "select name from items order by 1") -> list[str]:
-    with psycopg.connect(url) as session:
+def rows(machine: LocalMachine, url: str, statement: str = "select name from items order by 1") -> list[str]:
+    with database_session(machine.settings, url) as session:
         return [row[0] for row in session.execute(statement).fetchall()]
 
 
@@ -52,10 +59,10 @@ def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMac
     assert (outputs["built"]["commit"], outputs["built"]["spec_digest"]) == (spec.source.commit, spec.digest)
     assert datetime.fromisoformat(outputs["built"]["at"]).tzinfo is not None
     database = outputs["database_urls"]["db"]
-    assert rows(database) == ["from the seed"]
-    assert rows(database, "select count(*)::text from migrated") == ["0"]
+    assert rows(machine, database) == ["from the seed"]
+    assert rows(machine, database, "select count(*)::text from migrated") == ["0"]
     _check_state(machine, database)
-    with psycopg.connect(database) as session:
+    with database_session(machine.settings, database) as session:
         session.execute("insert into items values ('by a person')")
 
     first = machine.route()
@@ -65,7 +72,7 @@ def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMac
     outputs = machine.up(second)
     assert machine.get() == "two"
     assert outputs["database_urls"]["db"] == database
-    assert rows(database) == ["by a person", "from the seed"]
+    assert rows(machine, database) == ["by a person", "from the seed"]
     assert machine.route()["upstream"] != first["upstream"]
     assert machine.route()["commit"] == second.source.commit
     assert len(list(machine.settings.programs.glob("shop-*.conf"))) == 1

@@ -28,7 +28,7 @@ from programs.targets.local import cleanup, supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
 from programs.targets.local.v1.serving import CurrentProvider
-from tests.targets.local_machine import APP, LocalMachine, Repository, local_settings, wait_for
+from tests.targets.local_machine import APP, LocalMachine, Repository, database_session, local_settings, wait_for
 
 pytestmark = pytest.mark.real
 
@@ -83,7 +83,7 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
     machine = sandboxed_machine
     program = run_service(machine, repository)
     url = environment_databases.create(machine.settings, NAME, "eph_kept")
-    with psycopg.connect(url) as session:
+    with database_session(machine.settings, url) as session:
         session.execute("create table kept as select 1 as x")
     before = sorted(app_processes(machine))
     os.kill(supervisord_pid(machine), signal.SIGKILL)
@@ -98,7 +98,7 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
         thread.join()
     assert wait_for(lambda: _answers(machine))
     assert machine.get() == "one"
-    with psycopg.connect(url) as session:
+    with database_session(machine.settings, url) as session:
         assert session.execute("select x from kept").fetchall() == [(1,)]
     assert len(_daemons(machine)) == 1
     assert len(app_processes(machine)) == len(before)
@@ -221,18 +221,18 @@ def test_role_sees_only_its_own_database(machine: LocalMachine) -> None:
     """D3 S3: no environment reaches another's data, nor the server's own databases."""
     TARGET.ensure(machine.raw_settings)
     here = machine.settings
-    first, second = (environment_databases.create(here, name, f"eph_{name}_db") for name in ("one", "two"))
-    for url in (second.rpartition("/")[2], "postgres", "template1"):
+    first, _ = (environment_databases.create(here, name, f"eph_{name}_db") for name in ("one", "two"))
+    for database in ("eph_two_db", "postgres", "template1"):
         with pytest.raises(psycopg.OperationalError, match=r"permission denied|not permitted"):
-            psycopg.connect(first.rpartition("/")[0] + "/" + url).close()
-    with psycopg.connect(first) as session:
+            database_session(here, first, dbname=database).close()
+    with database_session(here, first) as session:
         session.execute("create schema more")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("create role intruder")
     assert {item.environment for item in environment_databases.list_owned(here)} == {"one", "two"}
     again = environment_databases.create(here, "one", "eph_one_db")
     assert again != first
-    with contextlib.closing(psycopg.connect(again)) as session:
+    with contextlib.closing(database_session(here, again)) as session:
         assert session.execute("select count(*) from pg_namespace where nspname = 'more'").fetchall() == [(0,)]
         environment_databases.drop(here, ["eph_one_db"])
     TARGET.purge("two", machine.raw_settings)
@@ -263,6 +263,7 @@ def test_names_are_found_by_every_kind_of_trace(machine: LocalMachine) -> None:
 
 def test_operators_own_server_is_shared_with_others(machine: LocalMachine, tmp_path: Path) -> None:
     """D3: another server's databases are neither listed nor touched."""
+    machine.raw_settings["sandbox"] = "none"  # the server listens on a port only without a sandbox
     TARGET.ensure(machine.raw_settings)
     first = machine.settings
     host, port = postgres.address(first)

@@ -1,0 +1,81 @@
+"""Environments on this machine, assembled from the local target's own parts, without Pulumi."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from programs.kit.database import binaries
+from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import domains, servers
+from programs.kit.isolation.sockets import Dialer
+from programs.kit.processes import command_runner
+from programs.kit.processes.command_runner import CommandRun
+from programs.kit.processes.sandbox import Workspace
+from programs.targets.local import supervised_services
+from programs.targets.local.supervised_services import ServiceProcess
+from programs.targets.local.target import TARGET
+from programs.targets.local.v1.places import CheckoutProvider, HomeProvider
+from programs.targets.local.v1.serving import RouteProvider
+from tests.targets.local_machine import APP, LocalMachine, Repository
+
+SHOP, BLOG = "shop-1", "blog-2"
+PORT = 20001
+GENERATION = "aaaaaaaaaaaa-bbbbbb"
+
+
+class Isolated:
+    """A machine on which environments are assembled from the target's own parts, without Pulumi."""
+
+    def __init__(
+        self, machine: LocalMachine, repository: Repository, more_files: Mapping[str, str] | None = None
+    ) -> None:
+        self.machine = machine
+        self.here = machine.settings
+        self.repository = repository
+        self.commit = repository.push({"app.py": APP, "version.txt": "one", **(more_files or {})})
+        TARGET.ensure(machine.raw_settings)
+
+    def workspace(self, name: str) -> Workspace:
+        props = {"root": str(self.here.root), "environment": name, "generation": GENERATION}
+        folder = self.here.env(name)
+        place = Workspace(folder / "src" / GENERATION, folder / "home")
+        if not place.checkout.exists():
+            HomeProvider().make(self.here, props)
+            clone = {"clone_url": str(self.repository.bare), "commit": self.commit}
+            CheckoutProvider().make(self.here, {**props, **clone})
+        return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
+
+    def serve(self, name: str, command: str = "exec python3 app.py", **env: str) -> None:
+        program = ProgramName(name, "web", GENERATION)
+        env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
+        service = ServiceProcess(program, command, PORT, "/version", 10, env)
+        supervised_services.start(self.here, self.workspace(name), service)
+
+    def route(self, name: str) -> None:
+        props = {"root": str(self.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}
+        RouteProvider().make(self.here, {**props, "commit": "c", "port": PORT, "sign_in": False, "health": "/version"})
+
+    def run(self, name: str, command: str, **env: str) -> str:
+        """The output of a command in the environment."""
+        slug = "attack"
+        command_runner.run(self.here, name, self.workspace(name), CommandRun("attack", slug, command, 20, env))
+        return (self.here.env(name) / "logs" / f"{slug}.log").read_text()
+
+    def python(self, name: str, code: str, **env: str) -> str:
+        return self.run(name, f"python3 - <<'END'\n{code}\nEND", **env)
+
+    def get(self, name: str, path: str = "/version") -> str:
+        with Dialer(servers.folder(self.here), name) as dialer, dialer.connect(PORT, 5) as made:
+            made.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: made.recv(65536), b""))
+        return answer.decode().partition("\r\n\r\n")[2]
+
+
+def psql() -> str:
+    """The path of psql."""
+    folder = binaries.binaries_folder()
+    if folder is None or not (folder / "psql").exists():
+        pytest.skip("psql isn't installed")
+    return str(folder / "psql")
