@@ -11,7 +11,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.auth.conftest import SignInWorld
 from tests.auth.identity_provider import ADA, GRACE
-from tests.auth.test_preview_access import HOST, serving_previews
+from tests.auth.preview_gateway import serving_previews
+from tests.auth.test_preview_access import HOST
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
@@ -40,7 +41,7 @@ def test_dashboard(world: SignInWorld, page: Page) -> None:
 
 def test_preview(world: SignInWorld, page: Page, tmp_path: Path) -> None:
     """The preview and the dashboard are different sites, so strict cookies stay behind on the way."""
-    with serving_previews(world, tmp_path) as previews:
+    with serving_previews(tmp_path, world.gateway_port, world.provider.eph_url) as previews:
         previews.protect(HOST, ADA)
         page.goto(previews.url(path="/cart?a=1"))
         page.locator("button", has_text=ADA).click()

@@ -88,10 +88,10 @@ class Shares:
 def open_shares(store: ShareLinkStore) -> Shares:
     ledger, published = MemoryLedger(), list[list[str]]()
     service = ShareLinkService(
-        store, ledger.record, lambda links: published.append([link.id for link in links]), lambda: shares.now
+        store, ledger.record, lambda links: published.append([link.id for link in links]), lambda: opened.now
     )
-    shares = Shares(service, ledger, published)
-    return shares
+    opened = Shares(service, ledger, published)
+    return opened
 
 
 @pytest.fixture

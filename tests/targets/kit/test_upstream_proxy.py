@@ -121,6 +121,8 @@ def test_urls_of_upstream_proxies() -> None:
             UpstreamProxy.parse(url)
 
 
-@pytest.mark.parametrize(("host", "private"), [("pypi.org", False), ("db", True), ("a.svc", True), ("X.LOCAL.", True)])
+@pytest.mark.parametrize(
+    ("host", "private"), [("packages.example", False), ("db", True), ("a.svc", True), ("X.LOCAL.", True)]
+)
 def test_names_of_private_networks(host: str, private: bool) -> None:
     assert upstream_proxy.is_private_name(host) is private
