@@ -40,11 +40,12 @@ def exists(settings: HostSettings, environment: str) -> bool:
 
 
 def remove(settings: HostSettings, environment: str) -> None:
-    """Ends every process in the domain, and then the domain."""
+    """Ends the domain and every process in it."""
     path = record(settings, environment)
-    namespaces.end_members(str(path))
     if program_files.program_file(settings, _program(environment)).exists():
+        # First, because supervisord restarts what only ended.
         supervisor.remove(settings, [_program(environment)])
+    namespaces.end_members(str(path))
     limits.remove(settings, environment)
     path.unlink(missing_ok=True)
 

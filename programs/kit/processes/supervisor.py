@@ -237,6 +237,8 @@ def _remove_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
                 return
             if fault.faultCode != supervisor_rpc.STILL_RUNNING or time.monotonic() > deadline:
                 raise TargetError(f"couldn't stop the process {name}: {fault.faultString}") from None
+            # One that had just ended when it was signalled may have been restarted since.
+            _signal_stop(daemon, name)
             time.sleep(0.02)
         else:
             return
