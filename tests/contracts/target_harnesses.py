@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
+
 from programs.kit import files, routes
 from programs.kit.git import checkouts
 from programs.kit.processes import ports
 from programs.kit.routes import RouteRecord
 from programs.settings import ServerContext
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
+from programs.targets.aws import tags
+from programs.targets.aws.target import TARGET as AWS
 from programs.targets.kubernetes.target import TARGET as KUBERNETES
 from programs.targets.local import cleanup
 from programs.targets.local import settings as local_settings
@@ -28,6 +32,7 @@ from programs.targets.local.settings import LocalSettings
 from programs.targets.local.settings_table import LocalTargetSettings
 from programs.targets.local.target import TARGET as LOCAL
 from tests import file_trees
+from tests.targets.aws.aws_account import REGION, AwsAccount, marks, running_account
 from tests.targets.kubernetes.fake_api_server import FakeApiServer
 from tests.targets.local_machine import new_repository
 
@@ -139,6 +144,40 @@ class FoldersHarness:
         self.environments.write(self.settings, name, "hello again", 0)
 
 
+@dataclass
+class AwsHarness:
+    """What runs in a task can only fill what its role may write to: its bucket and its queue."""
+
+    account: AwsAccount
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.account.settings()
+
+    def create(self, name: str) -> None:
+        label = {tag["Key"]: tag["Value"] for tag in tags.to_list(marks(name))}
+        self.account.clients().client("sqs").create_queue(QueueName=f"eph-{name}", tags=label)
+        bucket = {"LocationConstraint": REGION}
+        client = self.account.clients().client("s3")
+        client.create_bucket(Bucket=f"eph-{name}", CreateBucketConfiguration=bucket)
+        client.put_bucket_tagging(Bucket=f"eph-{name}", Tagging={"TagSet": tags.to_list(marks(name))})
+
+    def make_hostile(self, name: str) -> None:
+        """Odd names, and a thousand levels of folders."""
+        client = self.account.clients().client("s3")
+        for key in ("-rf *", "a/" * 500, *(f"file-{number}" for number in range(1100))):
+            client.put_object(Bucket=f"eph-{name}", Key=key, Body=b"x")
+
+    def update(self, name: str) -> None:
+        AWS.list_environments(self.settings)
+
+
+@contextlib.contextmanager
+def _aws(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    with pytest.MonkeyPatch.context() as patch, running_account(patch) as account:
+        yield AwsHarness(account)
+
+
 @contextlib.contextmanager
 def _local(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
     settings = LocalTargetSettings().to_mapping(server)
@@ -167,6 +206,7 @@ def _folders(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
 
 
 HARNESSES: Mapping[str, Callable[[ServerContext, Path], AbstractContextManager[TargetHarness]]] = {
+    "aws": _aws,
     "folders": _folders,
     "kubernetes": _kubernetes,
     "local": _local,

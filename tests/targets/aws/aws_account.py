@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
 
 from programs.targets.aws import settings, tags
 from programs.targets.aws.api.clients import AwsClients
@@ -23,6 +29,23 @@ class AwsAccount:
 
     def clients(self, **more: str) -> AwsClients:
         return AwsClients(settings.from_mapping(self.settings(**more)))
+
+
+@contextlib.contextmanager
+def running_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsAccount]:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()  # moto's state is the process's
+        zone = client_of(endpoint, "route53").create_hosted_zone(Name="preview.test", CallerReference="1")["HostedZone"]
+        yield AwsAccount(endpoint, zone["Id"].rpartition("/")[2])
+    finally:
+        server.stop()
 
 
 def marks(environment: str, server: str = SERVER) -> dict[str, str]:
