@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from orchestrator.cli import output
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands import (
+    deploy,
     doctor,
     environment_actions,
     environment_queries,
@@ -50,7 +51,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (environment_queries, logs, environment_actions, maintenance, project, doctor, shell):
+for group in (environment_queries, logs, environment_actions, deploy, maintenance, project, doctor, shell):
     app.add_typer(group.app)
 app.add_typer(webhook.app, name="webhook")
 

@@ -15,7 +15,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
-from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+from orchestrator.service.port import (
+    DeployNotFound,
+    EnvironmentNotFound,
+    EnvironmentService,
+    RequestRefused,
+    TemporarilyUnavailable,
+)
 from orchestrator.surfaces.api import schemas
 
 CODES: Mapping[int, str] = {
@@ -47,6 +53,7 @@ def install(app: FastAPI, environment_service: EnvironmentService) -> None:
         return error_response(404, str(error) or f"Environment {name!r} not found", hint)
 
     app.add_exception_handler(EnvironmentNotFound, missing)
+    app.add_exception_handler(DeployNotFound, _unknown_deploy)
     app.add_exception_handler(RequestRefused, _refused)
     app.add_exception_handler(TemporarilyUnavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -72,6 +79,10 @@ def suggest_names(name: str, environments: list[EnvironmentView]) -> str:
         if known
         else "There are no environments yet. Add the trigger label to a pull request."
     )
+
+
+async def _unknown_deploy(_: Request, error: Exception) -> JSONResponse:
+    return error_response(404, str(error), "`eph list` shows what exists.")
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -16,7 +16,7 @@ from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.role_dependencies import VIEWER
-from orchestrator.surfaces.api.routes import environment_routes, service_routes
+from orchestrator.surfaces.api.routes import deploy_routes, environment_routes, service_routes
 from orchestrator.surfaces.api.routes.streams import Streams
 
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -43,6 +43,7 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     role_dependencies.install(app, keeper)
     streams = Streams(settings.stream_limit, settings.stream_poll)
     app.include_router(environment_routes.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
+    app.include_router(deploy_routes.router(environment_service), prefix="/api/v1", responses=ERRORS)
     app.include_router(
         service_routes.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS
     )
