@@ -12,7 +12,7 @@ SECONDS ?= 60
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long test-all check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm kustomize image
+.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm kustomize browser image
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -24,7 +24,7 @@ demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
 
-test-long: pulumi helm kustomize ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
+test-long: pulumi helm kustomize browser ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
@@ -75,6 +75,9 @@ helm: pulumi ## find or build Helm
 
 kustomize: pulumi ## find or build kustomize
 	@$(PY) -m stacks.toolchain.plugins kustomize >/dev/null
+
+browser: ## find or install Chromium
+	@infra/toolchain/browser.sh
 
 toolchain: venv ## find, download or build the Pulumi CLI, and print its path
 	@$(PY) -m stacks.toolchain.pulumi_cli

@@ -102,7 +102,6 @@ def _service(shared: SharedParts, executor: PlanExecutor, auditor: Auditor, suit
             executor=executor,
             intents=shared.facts.intents,
             approvals=shared.facts.approvals,
-            first_seen=shared.facts.first_seen,
             journal=shared.journal,
             wakeups=ports.wakeups,
             forge=ports.forge,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.core.model.world import CheckState
@@ -26,6 +26,7 @@ from orchestrator.forges.port import (
     DeploymentState,
     ForgeNotFound,
     ForgeRefused,
+    PostedComment,
     PullList,
     Reaction,
     RefList,
@@ -53,7 +54,8 @@ class FakeRepository:
     marks: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: dict[tuple[str, str], str] = field(default_factory=dict)
     """By ref and commit."""
-    comments: dict[int, dict[str, str]] = field(default_factory=dict)
+    comments: dict[int, dict[str, PostedComment]] = field(default_factory=dict)
+    """By pull request and marker."""
     reports: dict[tuple[str, str], CheckReport] = field(default_factory=dict)
     deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
     """By environment, then by commit, newest last."""
@@ -66,7 +68,10 @@ class FakeRepository:
 
 
 class FakeForge:
-    def __init__(self) -> None:
+    """``now`` is the Git host's own clock."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
         self._lock = threading.RLock()
         self._repositories: dict[int, FakeRepository] = {}
         self._failures: list[tuple[str, Exception]] = []
@@ -183,7 +188,13 @@ class FakeForge:
         if marker not in body:
             raise ValueError("the comment's body doesn't contain its marker, so Eph couldn't find it again")
         with self._call("upsert_comment"):
-            self._writable(repository).comments.setdefault(number, {})[marker] = body
+            held = self._writable(repository).comments.setdefault(number, {})
+            if marker not in held or held[marker].body != body:
+                held[marker] = PostedComment(body, self._now())
+
+    def posted_comment(self, repository: Repository, number: int, marker: str) -> PostedComment | None:
+        with self._call("posted_comment"):
+            return self._repository(repository).comments.get(number, {}).get(marker)
 
     def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
         with self._call("comments_since"):
@@ -387,10 +398,10 @@ class FakeForge:
         return self._repositories[repository.id].branches[name]
 
     def comments(self, repository: Repository, number: int) -> list[str]:
-        return list(self._repositories[repository.id].comments.get(number, {}).values())
+        return [posted.body for posted in self._repositories[repository.id].comments.get(number, {}).values()]
 
     def comments_by_number(self, repository: Repository) -> Mapping[int, list[str]]:
-        return {number: list(found.values()) for number, found in self._repositories[repository.id].comments.items()}
+        return {number: self.comments(repository, number) for number in self._repositories[repository.id].comments}
 
     def reports(self, repository: Repository, sha: str) -> Mapping[str, CheckReport]:
         return {name: report for (at, name), report in self._repositories[repository.id].reports.items() if at == sha}

@@ -142,10 +142,19 @@ class ChatComment:
     """Our own reactions only."""
 
 
+@dataclass(frozen=True, slots=True)
+class PostedComment:
+    """Our comment as the Git host shows it. ``updated``: when it was last changed, by the host's clock."""
+
+    body: str
+    updated: datetime
+
+
 EXPIRED = "eph/expired"
 """The mark on a commit whose TTL has expired. It belongs to the commit, so a push resets it."""
 APPROVED = "eph/approved"
-"""The mark on a fork's commit that a person with write access approved; it names the person. A push needs a new one."""
+"""The mark on a fork's commit that a person with write access approved; it names the person. It has the pull request's
+stack as suffix: another pull request with the same commit, and a push, need a new one."""
 MARKS = (EXPIRED, APPROVED)
 """A mark may have a suffix: ``eph/expired/tag-1c3x`` concerns the environment of one tag only."""
 
@@ -222,6 +231,9 @@ class Forge(Protocol):
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         """Creates or edits our one comment with the hidden ``marker``; doesn't write if it already matches."""
 
+    def posted_comment(self, repository: Repository, number: int, marker: str) -> PostedComment | None:
+        """Our comment with the hidden ``marker``, read from the host; None if there is none."""
+
     def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
         """Comments in the whole repository since then that contain one of the keywords in any case, oldest first. It
         costs one conditional request while there are no new comments. Raises ForgeUnsupported without such a list."""
@@ -276,6 +288,11 @@ def mentions(body: str, keywords: Collection[str]) -> bool:
 def expired_mark(stack: str) -> str:
     """The expiry mark of one environment: two pull requests may share a commit, but not a TTL."""
     return f"{EXPIRED}/{stack}"
+
+
+def approved_mark(stack: str) -> str:
+    """The approval of a commit for one pull request: a second one with that commit may have been opened by anyone."""
+    return f"{APPROVED}/{stack}"
 
 
 def is_mark(name: str) -> bool:

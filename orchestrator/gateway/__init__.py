@@ -1,2 +1,2 @@
 """The reverse proxy in front of every preview, which routes by host name and runs in its own process. Imports only
-core."""
+core and programs.kit."""

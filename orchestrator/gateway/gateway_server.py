@@ -17,7 +17,9 @@ from yarl import URL
 
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.access import sign_in
+from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.access.open_requests import OpenRequests
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.proxy import http_proxy, websockets
 from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
@@ -82,31 +84,29 @@ class Gateway:
         self._client = client
         self._sign_in_guard = SignInGuard(PreviewTokens(settings.tokens), protects_all=settings.sign_in == "all")
         self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait)
-        self._open_requests = 0
+        self._open_requests = OpenRequests(settings.max_open)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path == HEALTH_PATH:
             return web.json_response(
-                {"ok": True, "open": self._open_requests}, headers={hdrs.CACHE_CONTROL: "no-store"}
+                {"ok": True, "open": self._open_requests.total}, headers={hdrs.CACHE_CONTROL: "no-store"}
             )
-        if self._open_requests >= self._settings.max_open:
-            return holding_pages.render(holding_pages.overloaded(), request.headers)
-        self._open_requests += 1
-        try:
-            return await self._answer(request)
-        finally:
-            self._open_requests -= 1
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             host = _host(request)
         except hostnames.BadHost as error:
             return holding_pages.render(holding_pages.bad_host(str(error)), request.headers)
+        sender = self._client_info(request)
+        environment = "" if host in self._settings.own_hosts else hostnames.environment_host(host)
+        with self._open_requests.admit(sender.address, environment) as admitted:
+            if not admitted:
+                return holding_pages.render(holding_pages.overloaded(), request.headers)
+            return await self._answer(request, host, sender)
+
+    async def _answer(self, request: web.BaseRequest, host: str, sender: ClientInfo) -> web.StreamResponse:
         if request.method in ("CONNECT", "TRACE"):
             return holding_pages.render(holding_pages.method_not_allowed(), request.headers)
         if host in self._settings.own_hosts:
             return await self._forward_to_api(request)
-        sender = self._client_info(request)
         try:
             return await self._answer_preview(request, host, sender)
         except LookupFailed as error:
@@ -141,22 +141,12 @@ class Gateway:
         return state is not None and 0 < state.expires_at <= self._now()
 
     async def _forward_to_api(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._is_cross_origin(request):
+        if is_cross_site(request, self._settings.own_hosts.__contains__):
             return holding_pages.render(holding_pages.cross_origin(), request.headers)
         try:
             return await self._forward(request, self._settings.api_url, self._client_info(request), is_preview=False)
         except UpstreamUnavailable as error:
             return holding_pages.render(holding_pages.service_down(str(error)), request.headers)
-
-    def _is_cross_origin(self, request: web.BaseRequest) -> bool:
-        """A preview's page contains untrusted code, which must not make changes at ephd through someone's browser."""
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or (request.method in http_proxy.REPEATABLE and not websockets.is_upgrade(request)):
-            return False
-        try:
-            return hostnames.normalize(origin.partition("://")[2]) not in self._settings.own_hosts
-        except hostnames.BadHost:
-            return True
 
     async def _forward_to_preview(
         self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo

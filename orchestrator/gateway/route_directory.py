@@ -16,6 +16,7 @@ from typing import Any
 from yarl import URL
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.gateway.proxy import environment_sockets
 
 FileVersion = tuple[int, int, int]
 MAX_ROUTES = 10_000
@@ -128,6 +129,8 @@ def _route(host: str, data: dict[str, Any] | None) -> PreviewRoute | None:
     if data is None:
         return None
     upstream = _upstream(data.get("upstream"))
+    if upstream is not None and data.get("isolated") is True:
+        upstream = environment_sockets.isolated_url(_text(data, "environment"), upstream.port or 0)
     if upstream is None or data.get("host", host) != host:
         return None
     environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))

@@ -49,7 +49,7 @@ async def running_gateway(
 ) -> AsyncIterator[Address]:
     """Runs the gateway while the block lasts and returns its address, which matters for port 0."""
     traffic = TrafficLog(directory, time.time)
-    async with http_proxy.open_client() as client:
+    async with http_proxy.open_client(directory) as client:
         gateway = Gateway(settings, RouteDirectory(directory), limits or GuessLimiter(), traffic, client)
         runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
         await runner.setup()

@@ -10,6 +10,7 @@ from typing import assert_never
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
 from orchestrator.core.model.world import TAG_INTENTS
+from orchestrator.core.views import comment_markers
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
@@ -113,17 +114,29 @@ class ChatActions:
     async def _approve(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         """Approve the newest commit.
 
-        A full SHA proves that the author reviewed that commit. With a prefix or none, the commit must be older than the
-        comment: a second commit with the same prefix can be created within minutes.
+        A full SHA proves that the author reviewed that commit. With a prefix or none, Eph's comment must have offered
+        that commit before: a second commit with the same prefix can be created within minutes.
         """
         view = self._view(origin)
         head, named = view.wanted_commit, command.commit
         if named and not head.startswith(named):
             return CommandResult(False, wording.approve_newest(head, named))
-        await self._control_plane.approve_commit(
-            _stack_name(view), head, origin.author, None if named == head else origin.at
-        )
+        if named != head and not await self._was_offered(head, origin):
+            return CommandResult(False, wording.name_the_commit(head))
+        await self._control_plane.approve_commit(_stack_name(view), head, origin.author)
         return CommandResult(True, wording.approved(head))
+
+    async def _was_offered(self, commit: str, origin: CommandOrigin) -> bool:
+        """Whether Eph's comment already offered the commit for approval when the command was written. Both times are
+        the Git host's; what changed within the same second counts as later."""
+        posted = await asyncio.to_thread(
+            self._forge.posted_comment, origin.repository, origin.key.number, comment_markers.marker(origin.key)
+        )
+        return (
+            posted is not None
+            and posted.updated < origin.at
+            and comment_markers.parse_approvable(posted.body) == commit
+        )
 
     async def _wake(self, view: EnvironmentView, by: str) -> CommandResult:
         """Wake it, or keep it awake for a while: whoever sends the command wants to use it."""

@@ -11,13 +11,12 @@ from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
-from orchestrator.forges.port import APPROVED, ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, expired_mark
+from orchestrator.forges.port import ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, approved_mark, expired_mark
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.facts.commits import FirstSeenCommits
 from orchestrator.runtime.facts.destroys import DestroyApprovals
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.leadership import Leadership
@@ -62,7 +61,6 @@ class ControlPlaneDependencies:
     executor: PlanExecutor
     intents: PendingIntents
     approvals: DestroyApprovals
-    first_seen: FirstSeenCommits
     journal: Journal
     wakeups: Wakeups
     forge: Forge
@@ -314,9 +312,7 @@ class LocalControlPlane:
         self._deps.journal.record(event, message, str(view.ref), by)
         return view
 
-    async def approve_commit(
-        self, name: str, commit: str, by: str, requested_at: datetime | None = None
-    ) -> EnvironmentView:
+    async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self.environment(name)
         facts = self._deps.cycles.latest.forge
         home = facts.facts.get(view.key.repository) if view.key else None
@@ -327,12 +323,9 @@ class LocalControlPlane:
         head = candidate.commit
         if commit != head:
             raise RequestRefused(RefusalReason.NOT_NEWEST_COMMIT, wording.not_newest_commit(name, head, commit))
-        seen_at = self._deps.first_seen.seen_at(candidate.key, head)
-        if requested_at is not None and (seen_at is None or seen_at >= requested_at):
-            raise RequestRefused(RefusalReason.PUSHED_MEANWHILE, wording.pushed_meanwhile(head))
         try:
-            text = wording.approved_by(by)
-            await asyncio.to_thread(self._deps.forge.mark, repository, head, APPROVED, text)
+            mark, text = approved_mark(view.ref.stack), wording.approved_by(by)
+            await asyncio.to_thread(self._deps.forge.mark, repository, head, mark, text)
         except ForgeError as error:
             raise RequestRefused(RefusalReason.FORGE_ERROR, wording.approval_not_written(head, error)) from error
         self._deps.journal.record(EventKind.COMMIT_APPROVED, wording.fork_approved(head), str(view.ref), by)

@@ -194,17 +194,13 @@ class FakeEnvironmentService:
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         return self._record_call("wake", name, by, Phase.STARTING)
 
-    async def approve_commit(
-        self, name: str, commit: str, by: str, requested_at: datetime | None = None
-    ) -> EnvironmentView:
+    async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:
             raise RequestRefused(
                 RefusalReason.NOT_NEWEST_COMMIT, wording.not_newest_commit(name, view.wanted_commit, commit)
             )
-        return self._record_call(
-            "approve_commit", name, by, None, commit, *([requested_at.isoformat()] if requested_at else [])
-        )
+        return self._record_call("approve_commit", name, by, None, commit)
 
     async def audit(self) -> AuditResult:
         return self.audit_result

@@ -33,7 +33,6 @@ class RefusalReason(StrEnum):
     FORGE_ERROR = "forge-error"
     NOT_A_FORK = "not-a-fork"
     NOT_NEWEST_COMMIT = "not-newest-commit"
-    PUSHED_MEANWHILE = "pushed-meanwhile"
     PLAN_NOT_HELD = "plan-not-held"
     UNKNOWN_REPOSITORY = "unknown-repository"
     UNKNOWN_VERSION = "unknown-version"
@@ -193,14 +192,8 @@ class EnvironmentService(Protocol):
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         """Wake it. If it is already awake, it stays awake for a while."""
 
-    async def approve_commit(
-        self, name: str, commit: str, by: str, requested_at: datetime | None = None
-    ) -> EnvironmentView:
-        """Allow exactly this commit (its full SHA) of a fork to run.
-
-        Refused if it isn't the newest, or if the newest was first seen after ``requested_at``: the person may have
-        meant the previous one.
-        """
+    async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
+        """Allow exactly this commit (its full SHA) of a fork to run, for this pull request; it must be the newest."""
 
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         """Deploy under a label. Raises RequestRefused or TemporarilyUnavailable, and then nothing changes."""

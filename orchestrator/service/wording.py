@@ -201,8 +201,8 @@ def not_newest_commit(name: str, head: str, commit: str) -> str:
     return f"The newest commit of {name} is {head}, not {commit}. Review it, then approve that commit."
 
 
-def pushed_meanwhile(head: str) -> str:
-    return f"Commit {head[:7]} was pushed in the meantime. Review it, then approve again."
+def name_the_commit(head: str) -> str:
+    return f"Eph's comment didn't show commit {head[:7]} before yours. Review it, then comment /eph approve {head}"
 
 
 def approval_not_written(head: str, problem: BaseException) -> str:

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from orchestrator.core.model.world import CheckState, EnvironmentRequest
 from orchestrator.forges.port import (
-    APPROVED,
     EXPIRED,
     LABEL_NOT_OURS,
     LABEL_REMOVED,
     Forge,
     ForgeError,
     Repository,
+    approved_mark,
     expired_mark,
 )
 from orchestrator.sources.answer_cache import AnswerCache
@@ -76,12 +76,13 @@ class CommitFacts:
             marks = self._forge.decisions(repository, request.commit)
         except ForgeError:
             return request
-        expired = marks.get(expired_mark(keys.stack_name(request.key))) or marks.get(EXPIRED, "")
+        stack = keys.stack_name(request.key)
+        expired = marks.get(expired_mark(stack)) or marks.get(EXPIRED, "")
         label_off = True if expired.startswith(LABEL_REMOVED) else False if expired.startswith(LABEL_NOT_OURS) else None
         return replace(
             request,
             expired=bool(expired),
             expiry_reason=expired,
             label_removed=label_off,
-            approval=marks.get(APPROVED, ""),
+            approval=marks.get(approved_mark(stack), ""),
         )

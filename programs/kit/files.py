@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
-import stat
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from programs.kit import trees
 
 
 def make_folder(path: Path) -> Path:
@@ -59,22 +58,9 @@ def _temporary_file(path: Path, content: bytes, mode: int, durable: bool) -> Ite
 def remove(path: Path) -> None:
     """Removes a file, a link or a whole tree, even if a preview changed the modes of its folders."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, onerror=_retry_with_permissions)
+        trees.remove_tree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _retry_with_permissions(function: Callable[..., Any], path: str, info: Any) -> None:
-    if issubclass(info[0], FileNotFoundError):
-        return
-    for place in (Path(path).parent, Path(path)):
-        if place.is_dir() and not place.is_symlink():
-            with contextlib.suppress(FileNotFoundError):
-                place.chmod(stat.S_IRWXU)
-    if function in (os.open, os.scandir, os.lstat):
-        shutil.rmtree(path)
-    else:
-        function(path)
 
 
 @contextlib.contextmanager

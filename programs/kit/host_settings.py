@@ -19,6 +19,7 @@ from programs.kit.errors import TargetError
 MEGABYTE = 1024 * 1024
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 SANDBOX_MODES = ("auto", "bubblewrap", "none")
+EGRESS_MODES = ("none", "proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,9 @@ class HostSettings:
     ``routes_folder``: the gateway's routes, in the root by default. ``toolbox``: additional folders that commands can
     read. ``path``: their PATH. ``postgres``: an administrator's URL, empty for the embedded server.
     ``checkout_bytes``: the maximum total size of a commit's files. ``log_bytes``: of a log file. Services get ports
-    from ``first_port`` to ``last_port``.
+    from ``first_port`` to ``last_port``. If Eph runs as root, environments have users from ``first_uid``.
+    ``memory_bytes``, ``process_limit`` and ``cpu_limit``, in CPUs and 0 for all, bound each environment. ``egress`` is
+    ``proxy`` or ``none``; ``egress_allow`` are private networks that the proxy connects to anyway.
     """
 
     root: Path
@@ -41,6 +44,12 @@ class HostSettings:
     log_bytes: int = 2 * MEGABYTE
     first_port: int = 20000
     last_port: int = 29999
+    first_uid: int = 2_100_000
+    memory_bytes: int = 4096 * MEGABYTE
+    process_limit: int = 2048
+    cpu_limit: float = 0.0
+    egress: str = "proxy"
+    egress_allow: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, data: Mapping[str, str]) -> Self:
@@ -58,6 +67,12 @@ class HostSettings:
             log_bytes=int(data.get("log_bytes") or defaults.log_bytes),
             first_port=int(data.get("first_port") or defaults.first_port),
             last_port=int(data.get("last_port") or defaults.last_port),
+            first_uid=int(data.get("first_uid") or defaults.first_uid),
+            memory_bytes=int(data.get("memory_bytes") or defaults.memory_bytes),
+            process_limit=int(data.get("process_limit") or defaults.process_limit),
+            cpu_limit=float(data.get("cpu_limit") or defaults.cpu_limit),
+            egress=data.get("egress") or defaults.egress,
+            egress_allow=tuple(item for item in data.get("egress_allow", "").split(",") if item),
         )
         _check(settings)
         return settings
@@ -121,6 +136,8 @@ def load(root: str) -> HostSettings:
 def _check(settings: HostSettings) -> None:
     if settings.sandbox not in SANDBOX_MODES:
         raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; use one of: {', '.join(SANDBOX_MODES)}")
+    if settings.egress not in EGRESS_MODES:
+        raise TargetError(f"setting 'egress' is {settings.egress!r}; use one of: {', '.join(EGRESS_MODES)}")
     check_toolbox(settings.toolbox, settings.root, settings.routes)
 
 

@@ -27,6 +27,8 @@ class RouteRecord:
     """The target that owns the route: all targets share the gateway's folder."""
     sole: bool = True
     """The upstream can be reached only through the gateway, so the gateway sees every visit."""
+    isolated: bool = False
+    """The upstream's address is in the environment's own network namespace, not on this machine."""
 
 
 def write(folder: Path, route: RouteRecord) -> None:

@@ -22,10 +22,13 @@ from programs.spec import EnvironmentSpec, SuiteSpec
 LOOPBACK_SUFFIX = ".localhost"
 
 
-def command_line(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+def command_line(
+    settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str], domain: Path | None = None
+) -> list[str]:
+    """``domain``: the record of the environment's domain, if the suite runs in it."""
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     name = identifiers.check_label(suite.name, "suite")
-    place = Workspace(_checkout(folder, spec), folder / "home", _hosts(folder, spec))
+    place = Workspace(_checkout(folder, spec), folder / "home", _hosts(folder, spec), domain)
     launch = sandbox.sandboxed(settings, place, suite.command.run, {**spec.env, **suite.env, **env})
     return sandbox.write_launch_file(folder / "run" / f"tests-{name}.json", launch)
 

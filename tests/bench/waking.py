@@ -16,7 +16,8 @@ from pathlib import Path
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
-from programs.kit.processes import program_files
+from programs.kit import identifiers
+from programs.kit.processes import program_files, sandbox
 from programs.targets.local import settings as local_settings
 from programs.targets.local import supervised_services
 from tests.bench.rows import Figure, Row, seconds
@@ -91,13 +92,16 @@ async def wake_count(running: RunningEph, number: int) -> int:
 def _time_manual_start(raw_settings: dict[str, str]) -> float:
     """What supervisord would start, started by us in the same sandbox with the same variables."""
     on = local_settings.from_mapping(raw_settings)
-    names = [name for name in program_files.list_programs(on) if "." in name]
-    notes = [json.loads(program_files.note(on, name)) for name in names]
-    launches = [json.loads((on.launches / f"{name}.json").read_text()) for name in names]
+    programs = [found for name in program_files.list_programs(on) if (found := identifiers.parse_program(name))]
+    notes = [json.loads(program_files.note(on, str(program))) for program in programs]
+    launches = [json.loads((on.launches / f"{program}.json").read_text()) for program in programs]
     begun = time.monotonic()
-    started = [_start_process(launch) for launch in launches]
+    started = [_start_process(on.root / f"by-hand-{index}.json", launch) for index, launch in enumerate(launches)]
     try:
-        while not all(supervised_services.probe(note["port"], note["path"])[0] for note in notes):
+        while not all(
+            supervised_services.is_answering(on, program, note["port"], note["path"])
+            for program, note in zip(programs, notes, strict=True)
+        ):
             time.sleep(0.005)
         return time.monotonic() - begun
     finally:
@@ -107,10 +111,9 @@ def _time_manual_start(raw_settings: dict[str, str]) -> float:
             process.wait()
 
 
-def _start_process(launch: dict[str, object]) -> subprocess.Popen[bytes]:
-    argv, env = launch["argv"], launch["env"]
-    if not isinstance(argv, list) or not isinstance(env, dict):
-        raise TypeError("a launch file holds a command line and variables")
+def _start_process(file: Path, launch: dict[str, object]) -> subprocess.Popen[bytes]:
+    """By the same launcher, which otherwise verifies that supervisord is its parent."""
+    file.write_text(json.dumps({**launch, "parent": ""}))
     quiet = subprocess.DEVNULL
-    cwd = Path(str(launch["cwd"]))
-    return subprocess.Popen(argv, env=env, cwd=cwd, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    command = sandbox.launch_command(file)
+    return subprocess.Popen(command, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)

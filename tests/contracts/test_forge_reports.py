@@ -5,6 +5,8 @@ Rows: L2, L5, P1, P2, S2, S3. Pitfalls 8 and 9.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from orchestrator.core.model.world import CheckState
@@ -38,6 +40,37 @@ def test_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
     host.comment_as_stranger(number, f"{MARKER}\nmine")
     forge.upsert_comment(shop, number, MARKER, f"{MARKER}\nours")
     assert host.comments(number) == [f"{MARKER}\nours"]
+
+
+def test_comment_is_read_back_with_the_time_of_its_last_change(host: Host) -> None:
+    """S2: from the host, with its own clock, also by a client without a cache."""
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    assert forge.posted_comment(shop, number, MARKER) is None
+    forge.upsert_comment(shop, number, MARKER, f"{MARKER}\none")
+    first = forge.posted_comment(shop, number, MARKER)
+    forge.upsert_comment(shop, number, MARKER, f"{MARKER}\ntwo")
+    second = host.client().posted_comment(shop, number, MARKER)
+    assert first is not None
+    assert second is not None
+    assert [each.body.splitlines() for each in (first, second)] == [[MARKER, "one"], [MARKER, "two"]]
+    assert first.updated <= second.updated
+
+
+def test_comment_and_answers_to_it_have_times_of_one_clock(host: Host) -> None:
+    """S2: whether an answer came before or after a change of our comment is for the host alone to say."""
+    require_support(host, "comments")
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    host.comment_as_writer(number, f"/eph up {MARKER}")
+    forge.upsert_comment(shop, number, MARKER, f"{MARKER}\none")
+    host.comment_as_writer(number, "/eph why")
+    posted = forge.posted_comment(shop, number, MARKER)
+    before, after = forge.comments_since(shop, datetime(2020, 1, 1, tzinfo=UTC), ("/eph",))
+    assert posted is not None
+    assert before.created <= posted.updated <= after.created
 
 
 def test_comment_without_its_marker_is_rejected(host: Host) -> None:

@@ -12,7 +12,8 @@ from tests.e2e.site import ROOT, Site
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
-DEMO = ROOT / "orchestrator" / "app" / "demo" / "shop"
+DEMO = ROOT / "orchestrator" / "demo" / "shop"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BREAK = "import sys\nprint('no apples today')\nsys.exit(1)\n"
 
 
@@ -36,7 +37,7 @@ def wait_for_results(site: Site, number: int, commit: str) -> dict[str, dict[str
     return {suite["name"]: suite for suite in found()["tests"]}
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="needs Chromium")
 def test_real_browser_opens_the_preview_and_a_failing_suite_is_reported(site: Site) -> None:
     """P4: result in the comment and in the check, each for its commit."""
     number, commit = site.open_pull("browse", shop_files())

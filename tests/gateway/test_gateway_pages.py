@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import hostnames
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.access.open_requests import OpenRequests
 from orchestrator.gateway.wake.traffic_log import PROBE_HEADER, TrafficLog
 from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
+OTHER_HOST = "shop-quiet-river-7.eph.test"
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
 
 
@@ -54,7 +57,10 @@ async def test_ephs_own_hosts_go_to_ephd(world: GatewayWorld, host: str) -> None
         ("GET", {"Origin": f"http://{HOST}", "Upgrade": "websocket", "Connection": "Upgrade"}, 403),
         ("POST", {"Origin": "http://localhost:8080"}, 200),
         ("POST", {}, 200),
-        ("GET", {"Origin": f"http://{HOST}"}, 200),
+        ("GET", {"Origin": f"http://{HOST}"}, 403),
+        ("GET", {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+        ("POST", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 403),
+        ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200),
     ],
 )
 async def test_preview_page_cannot_make_changes_at_ephd(
@@ -302,6 +308,56 @@ async def test_requests_over_the_limit_wait_outside(world: GatewayWorld) -> None
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     hold.set()
     assert (await first).status == 200
+
+
+async def test_one_preview_cannot_use_up_the_gateway(world: GatewayWorld) -> None:
+    """2,060 hanging requests to one preview made every other host unreachable, ephd included."""
+    hanging, all_inside, hold = [0], asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        hanging[0] += 1
+        if hanging[0] == 4:
+            all_inside.set()
+        await hold.wait()
+        return web.Response()
+
+    trusted = frozenset({"127.0.0.0/8"})
+    await world.start(control=await world.upstream(hello), max_open=16, trusted_proxies=trusted)
+    world.route(HOST, await world.upstream(handler))
+    world.route(OTHER_HOST, await world.upstream(hello))
+    sent = [{"X-Forwarded-For": f"203.0.113.{number % 2}"} for number in range(4)]
+    requests = [asyncio.create_task(world.request(HOST, headers=headers)) for headers in sent]
+    await all_inside.wait()
+    assert (await world.request(HOST, headers={"X-Forwarded-For": "203.0.113.9"})).status == 503
+    assert (await world.request(OTHER_HOST, headers=sent[0])).status == 200
+    assert (await world.request("eph.test", headers=sent[0])).status == 200
+    hold.set()
+    assert [answer.status for answer in await asyncio.gather(*requests)] == [200] * 4
+
+
+def admit(stack: ExitStack, places: OpenRequests, address: str, *environments: str) -> list[bool]:
+    return [stack.enter_context(places.admit(address, environment)) for environment in environments]
+
+
+def test_open_requests_are_shared_fairly() -> None:
+    """A client and an environment get a quarter of all places, and an eighth stays free for Eph's own hosts."""
+    places = OpenRequests(16)
+    with ExitStack() as stack:
+        assert admit(stack, places, "198.51.100.1", "a", "b", "c", "d", "e") == [True] * 4 + [False]
+        assert admit(stack, places, "198.51.100.2", "a", "a", "a", "a") == [True] * 3 + [False]
+        assert admit(stack, places, "198.51.100.1", "") == [True], "previews don't keep a client from Eph"
+        assert [admit(stack, places, f"203.0.113.{n}", f"h{n}") for n in range(8)] == [[True]] * 7 + [[False]]
+        assert admit(stack, places, "192.0.2.1", "", "") == [True, False]
+    assert places.total == 0
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_preview_that_hangs_does_not_delay_health_checks_of_others(address: str) -> None:
+    """ephd's health checks come from loopback, and so do requests of previews in a sandbox without its own network."""
+    places = OpenRequests(16)
+    with ExitStack() as stack:
+        assert admit(stack, places, address, "a", "a", "a", "a", "a") == [True] * 4 + [False]
+        assert admit(stack, places, address, "b", "") == [True, True]
 
 
 async def test_connect_and_trace_are_not_forwarded(world: GatewayWorld) -> None:

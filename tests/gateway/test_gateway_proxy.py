@@ -321,3 +321,47 @@ async def test_header_bytes_that_are_not_utf8_do_not_break_a_response(world: Gat
         await world.start()
         answer = await world.request(HOST)
         assert (answer.status, answer.headers["X-Name"]) == (200, "café")
+
+
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "X-Forwarded_Proto", "X_Real_IP", "x_eph_preview_token"])
+async def test_underscores_do_not_hide_a_forged_header(world: GatewayWorld, name: str) -> None:
+    """CGI and WSGI servers read X_Forwarded_For as X-Forwarded-For."""
+    await serve(world)
+    assert "6.6.6.6" not in await (await world.request(HOST, headers={name: "6.6.6.6"})).text()
+
+
+async def test_connection_header_cannot_remove_the_host(world: GatewayWorld) -> None:
+    await serve(world)
+    text = await (await world.request(HOST, headers={"Connection": "Host, Origin", "Origin": "http://x"})).text()
+    assert f"Host: {HOST}\n" in text
+    assert "Origin: http://x\n" in text
+
+
+async def test_preview_affects_only_its_own_host(world: GatewayWorld) -> None:
+    async def handler(request: web.BaseRequest) -> web.Response:
+        cookies = ["a=1; Domain=.eph.test; Path=/", "b=2; domain = eph.test", f"c=3; Domain={HOST}", "d=domain=x"]
+        headers = [("Clear-Site-Data", '"cookies"'), ("Strict-Transport-Security", "max-age=9; includeSubDomains")]
+        return web.Response(headers=[*headers, *(("Set-Cookie", cookie) for cookie in cookies)])
+
+    await serve(world, handler)
+    answer = await world.request(HOST)
+    assert answer.headers.getall("Set-Cookie") == ["a=1; Path=/", "b=2", f"c=3; Domain={HOST}", "d=domain=x"]
+    assert not {"Clear-Site-Data", "Strict-Transport-Security"} & set(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"), [("GET", b"\xff\xfe"), ("DELETE", b"\xff"), ("GET", b"a\tb"), ("GET", b"")]
+)
+async def test_odd_reason_phrase_does_not_break_a_response(world: GatewayWorld, method: str, reason: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 " + reason + b"\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        world.route(HOST, server.sockets[0].getsockname()[1])
+        await world.start()
+        response = await world.request(HOST, method=method)
+        assert (response.status, await response.text()) == (200, "ok")

@@ -313,3 +313,20 @@ async def test_proxy_in_front_does_not_answer_for_a_preview(world: GatewayWorld)
         )
     finally:
         await probe.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_another_previews_page_cannot_use_the_cookie(protected_world: GatewayWorld, method: str) -> None:
+    """Previews are one site to a browser, so SameSite doesn't separate them."""
+    kept = {"Cookie": cookie(await sign_in(protected_world))}
+    fetch = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}
+    for sent, status in [
+        ({"Origin": f"http://{OPEN_HOST}"}, 401),
+        ({"Origin": "null"}, 401),
+        (fetch, 401),
+        ({**fetch, "Referer": f"http://{OPEN_HOST}/x"}, 401),
+        ({**fetch, "Referer": f"http://api--{HOST}/x"}, 200),
+        ({"Origin": f"http://api--{HOST}:8080"}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ]:
+        assert (await protected_world.request(HOST, "/", method, {**kept, **sent})).status == status, sent

@@ -107,12 +107,11 @@ def test_approving_a_plan_approves_its_destroys_once() -> None:  # L7
     assert approvals.destroys == {}
 
 
-def test_a_commit_that_is_no_longer_the_newest_has_no_first_seen_time() -> None:  # S2
+def test_reset_forgets_when_a_commit_was_first_seen() -> None:  # L5
     commits = FirstSeenCommits({KEY: ("b" * 40, START)})
-    assert commits.seen_at(KEY, "b" * 40) == START
-    assert commits.seen_at(KEY, "a" * 40) is None
+    assert commits.seen == {KEY: ("b" * 40, START)}
     commits.reset(KEY)
-    assert commits.seen_at(KEY, "b" * 40) is None
+    assert commits.seen == {}
 
 
 def test_results_that_came_in_while_older_ones_were_loaded_win() -> None:  # P4

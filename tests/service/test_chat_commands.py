@@ -37,7 +37,7 @@ class ChatWorld:
         return self.reactions(comment)
 
     def say(self, number: int, body: str, by: str = "ada") -> int:
-        return self.world.forge.add_comment(self.world.shop, number, body, self.world.now, by)
+        return self.world.forge.add_comment(self.world.shop, number, body, self.world.host_clock(), by)
 
     def reactions(self, comment: int) -> frozenset[Reaction]:
         return self.world.forge.reactions(self.world.shop, comment)
@@ -295,8 +295,8 @@ async def test_missing_label_permission_is_reported(chat_world: ChatWorld) -> No
     assert "may not change labels" in town.comment(number)
 
 
-async def test_approve_applies_only_to_a_commit_older_than_the_comment(chat_world: ChatWorld) -> None:
-    """S2, pitfall 7: a push that came later needs a word of its own, or the commit's number."""
+async def test_approve_applies_only_to_a_commit_that_eph_showed_before(chat_world: ChatWorld) -> None:
+    """S2, pitfall 7: a commit that came later needs another comment, or its whole SHA."""
     town = chat_world.world
     number = town.open_pull(by="mallory", from_fork=True)
     await town.run_for(minutes=1)
@@ -305,11 +305,53 @@ async def test_approve_applies_only_to_a_commit_older_than_the_comment(chat_worl
     comment = chat_world.say(number, "/eph approve")
     await town.run_for(minutes=1)
     assert chat_world.reactions(comment) == CONFUSED
-    assert "approve again" in town.comment(number)
+    assert f"/eph approve {town.head(number)}" in town.comment(number)
     assert town.running_commit(number) == ""
     assert await chat_world.ask(number, f"/eph approve {'0' * 7}") == CONFUSED
     assert await chat_world.ask(number, f"/eph approve {town.head(number)[:9]}") == DONE
     assert town.running_commit(number) == town.head(number)
+
+
+async def test_whole_sha_needs_no_earlier_comment_of_eph(chat_world: ChatWorld) -> None:
+    """S2: it can only name the commit that was reviewed."""
+    town = chat_world.world
+    number = town.open_pull(by="mallory", from_fork=True)
+    assert await chat_world.ask(number, f"/eph approve {town.head(number)}") == DONE
+    assert town.running_commit(number) == town.head(number)
+
+
+@pytest.mark.parametrize("minutes", [-20, 0, 20])
+async def test_our_clock_does_not_decide_what_was_shown(chat_world: ChatWorld, minutes: int) -> None:
+    """S2: with our clock behind the host's, a commit that was pushed later looked older than the approval."""
+    town = chat_world.world
+    town.host_ahead = timedelta(minutes=minutes)
+    number = town.open_pull(by="mallory", from_fork=True)
+    await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeUnavailable("503"), "comments_since", count=2)
+    comment = chat_world.say(number, "/eph approve")
+    town.push(number)
+    await town.run_for(seconds=30)
+    assert town.head(number) in town.comment(number), "Eph shows the new commit before it reads the approval"
+    assert chat_world.reactions(comment) == frozenset()
+    await town.run_for(minutes=2)
+    assert chat_world.reactions(comment) == CONFUSED
+    assert town.stacks.started == []
+    assert await chat_world.ask(number, "/eph approve") == DONE
+    assert town.running_commit(number) == town.head(number)
+
+
+async def test_same_first_digits_are_not_the_commit_that_was_shown(chat_world: ChatWorld) -> None:
+    """S2: a commit with the digits of the reviewed one can be created within minutes."""
+    town = chat_world.world
+    number = town.open_pull(by="mallory", from_fork=True)
+    await town.run_for(minutes=1)
+    prefix = town.head(number)[:7]
+    comment = chat_world.say(number, f"/eph approve {prefix}")
+    branch = town.forge.pull(town.shop, number).head_ref
+    town.forge.push(town.shop, branch, {"text": "evil"}, sha=prefix + "f" * 33)
+    await town.run_for(minutes=1)
+    assert chat_world.reactions(comment) == CONFUSED
+    assert town.stacks.started == []
 
 
 async def test_many_commands_are_rate_limited(chat_world: ChatWorld) -> None:

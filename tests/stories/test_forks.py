@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.views.phases import Phase
-from orchestrator.forges.port import APPROVED, ForgeUnavailable
+from orchestrator.forges.port import APPROVED, ForgeUnavailable, approved_mark
 from tests.worlds.eph_files import EPH_YAML, eph_yaml
 from tests.worlds.world import World
 
@@ -21,7 +21,7 @@ async def world() -> AsyncIterator[World]:
 
 
 def approve(world: World, number: int, commit: str = "") -> None:
-    world.forge.mark(world.shop, commit or world.head(number), APPROVED, "Approved by ada")
+    world.forge.mark(world.shop, commit or world.head(number), approved_mark(f"pr-{number}"), "Approved by ada")
     world.wakeups.wake(refresh=True)
 
 
@@ -71,6 +71,24 @@ async def test_approval_of_an_older_commit_lets_the_newer_wait(world: World) -> 
     assert world.stacks.started == []
 
 
+async def test_approval_is_for_one_pull_request(world: World) -> None:
+    """Anyone can open another pull request with a commit that was approved, against another base or title."""
+    reviewed, copy = (world.open_pull(by="mallory", from_fork=True) for _ in range(2))
+    world.forge.update_pull(world.shop, copy, head_sha=world.head(reviewed))
+    approve(world, reviewed)
+    await world.run_for(minutes=5)
+    assert (world.phase(reviewed), world.phase(copy)) == (Phase.READY, Phase.WAITING)
+    assert world.built_commits(copy) == []
+
+
+async def test_approval_without_a_pull_request_counts_for_none(world: World) -> None:
+    """Earlier versions wrote one mark for all pull requests with that commit."""
+    number = world.open_pull(by="mallory", from_fork=True)
+    world.forge.mark(world.shop, world.head(number), APPROVED, "Approved by ada")
+    await world.run_for(minutes=5)
+    assert world.phase(number) is Phase.WAITING
+
+
 async def test_what_a_fork_writes_into_eph_yaml_decides_nothing(world: World) -> None:
     """Neither before the approval nor after it: the file is the base branch's."""
     theirs = EPH_YAML.replace("python3 web.py", "steal").replace("name: shop", "name: theirs")
@@ -100,7 +118,7 @@ async def test_a_withdrawn_approval_keeps_the_next_build_from_starting(world: Wo
     number = world.open_pull(by="mallory", from_fork=True)
     approve(world, number)
     await world.run_for(minutes=1)
-    world.forge.mark(world.shop, world.head(number), APPROVED, "")
+    world.forge.mark(world.shop, world.head(number), approved_mark(f"pr-{number}"), "")
     world.forge.push(world.shop, "main", eph_yaml("build: {command: make}\n"))
     await world.run_for(minutes=5)
     assert len(world.built_commits(number)) == 1

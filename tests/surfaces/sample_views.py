@@ -97,6 +97,7 @@ VIEWS_BY_NAME = {
         Phase.WAITING,
         commit="",
         author="mallory",
+        awaits_approval=True,
         reasons=(
             "acme/shop#42 comes from a fork; commit bbbbbbb needs approval by someone with write access: "
             "comment `/eph approve`, or run `eph approve acme/shop#42`",

@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
+from orchestrator.core.views import comment_markers
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo.github.pages.render_markdown import render as page
@@ -94,9 +95,26 @@ def test_every_phase_has_a_text() -> None:
 
 
 def test_marker_identifies_the_pull_request_by_number() -> None:
-    assert comment.marker(keys.pull_request(1296269, 42)) == "<!-- eph:1296269/42 -->"
+    assert comment_markers.marker(keys.pull_request(1296269, 42)) == "<!-- eph:1296269/42 -->"
     assert comment.render(BASE, NOW).count("<!--") == 1
     assert "<!--" not in comment.render(replace(BASE, key=None), NOW)
+
+
+def test_comment_offers_the_whole_sha_for_approval() -> None:
+    """S2: seven digits can be those of another commit."""
+    waiting = VIEWS_BY_NAME["waiting_approval"]
+    body = comment.render(waiting, NOW)
+    assert f"`/eph approve {waiting.wanted_commit}`" in body
+    assert comment_markers.parse_approvable(body.replace("\n", "\r\n")) == waiting.wanted_commit
+    assert comment_markers.parse_approvable(comment.render(replace(waiting, awaits_approval=False), NOW)) == ""
+
+
+def test_output_of_a_fork_cannot_offer_a_commit_for_approval() -> None:
+    """S2, S3: a log is shown as it is, with whatever the code of the pull request printed."""
+    forged = [comment_markers.approvable(OLD), comment_markers.marker(keys.pull_request(1296269, 42)), "```"]
+    reply = ChatReply("/eph logs", "ada", CommandResult(True, forged[0], tuple(forged), verbatim=True))
+    for shown, commit in ((VIEWS_BY_NAME["waiting_approval"], NEW), (BASE, "")):
+        assert comment_markers.parse_approvable(comment.render(shown, NOW, reply)) == commit
 
 
 @pytest.mark.parametrize("name", VIEWS_BY_NAME)

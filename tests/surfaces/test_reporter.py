@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from orchestrator.core.views.comment_markers import marker
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import (
@@ -22,7 +23,6 @@ from orchestrator.forges.port import (
     Repository,
 )
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
-from orchestrator.surfaces.reports import comment
 from orchestrator.surfaces.reports.reporter import Reporter
 from stacks import keys
 from tests.surfaces.sample_views import BASE, NEW, NOW, OLD, VIEWS_BY_NAME
@@ -254,7 +254,7 @@ def test_without_a_pull_request_or_its_repository_nothing_is_written() -> None:
 def test_environment_without_a_commit_has_only_a_comment() -> None:
     story = ReporterSetup()
     story.cycle(replace(BASE, phase=Phase.DESTROYED, commit="", wanted_commit=""))
-    assert comment.marker(keys.pull_request(REPOSITORY.id, 42)) in story.host.comments[42]
+    assert marker(keys.pull_request(REPOSITORY.id, 42)) in story.host.comments[42]
     assert story.host.checks == {}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -16,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from programs.kit.isolation import servers
+from programs.kit.isolation.sockets import Dialer
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
 from programs.targets.local import settings as settings_module
 from programs.targets.local.settings import LocalSettings
@@ -160,16 +164,34 @@ class LocalMachine:
     def state(self) -> list[dict[str, Any]]:
         return list(self.run("state")["resources"])
 
-    def route(self, host: str = "shop-gentle-stream-42.localhost") -> dict[str, str]:
-        data: dict[str, str] = json.loads((self.settings.routes / f"{host}.json").read_text())
+    def route(self, host: str = "shop-gentle-stream-42.localhost") -> dict[str, Any]:
+        data: dict[str, Any] = json.loads((self.settings.routes / f"{host}.json").read_text())
         return data
 
     def get(self, path: str = "/version", host: str = "shop-gentle-stream-42.localhost") -> str:
-        with urllib.request.urlopen(self.route(host)["upstream"] + path, timeout=5) as answer:
-            return str(answer.read().decode())
+        return http_get(self.settings, self.route(host), path)
 
     def remaining(self) -> list[str]:
         return TARGET.list_remaining(self.raw_settings)
+
+
+def http_get(settings: LocalSettings, route: dict[str, Any], path: str) -> str:
+    """A service's answer, as the gateway gets it. Raises OSError, also for an error status."""
+    if not route.get("isolated"):
+        with urllib.request.urlopen(route["upstream"] + path, timeout=5) as answer:
+            return str(answer.read().decode())
+    port = int(route["upstream"].rpartition(":")[2])
+    with (
+        Dialer(servers.folder(settings), route["environment"]) as dialer,
+        contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
+    ):
+        connection.sock = dialer.connect(port, 5)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        text = response.read().decode()
+        if response.status >= 400:
+            raise OSError(f"HTTP {response.status}: {text}")
+        return text
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> bool:

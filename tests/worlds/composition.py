@@ -33,7 +33,7 @@ async def answers_well(host: str, path: str) -> tuple[bool, str]:
 def fake_ports(clock: Clock) -> Ports:
     inventory, registries, target = StackInventory(FakeBackend()), FakeRegistries(), FakeTarget()
     return Ports(
-        forge=FakeForge(),
+        forge=FakeForge(clock),
         inventory=inventory,
         create_inventory=lambda: inventory,
         operations=FakeExecutor(),

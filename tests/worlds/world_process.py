@@ -49,8 +49,10 @@ class WorldProcess:
     ) -> None:
         """``folder``: where Eph keeps files, if the story reads any. ``chat``: whether Eph reads comments."""
         self.now = START
+        self.host_ahead = timedelta(0)
+        """How far the Git host's clock is ahead of ours."""
         self.policy = policy
-        self.forge = FakeForge()
+        self.forge = FakeForge(self.host_clock)
         self.shop = self.forge.create_repository("acme/shop", eph_yaml())
         self.forge.grant_write(self.shop, "ada")
         self.stacks = FakeExecutor(now=self.clock)
@@ -125,6 +127,9 @@ class WorldProcess:
 
     def clock(self) -> datetime:
         return self.now
+
+    def host_clock(self) -> datetime:
+        return self.now + self.host_ahead
 
     async def _probe(self, host: str, path: str) -> tuple[bool, str]:
         return host not in self.unresponsive, f"{path} answered {502 if host in self.unresponsive else 200}"

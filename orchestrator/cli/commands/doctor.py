@@ -53,7 +53,7 @@ def doctor(
 
     Shows problems and how to fix them. Exit status: 1 if something is missing.
     """
-    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap)]
+    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation)]
     checks += [*_tools(), _port(port), _server(), _disk()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
@@ -124,13 +124,25 @@ def _version_number(text: str) -> str:
 
 
 def _bubblewrap() -> DoctorCheck:
-    done, text = _run_command(
-        "bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent", "true"
-    )
+    namespaces = ("--unshare-user", "--unshare-pid", "--unshare-net", "--disable-userns")
+    done, text = _run_command("bwrap", "--ro-bind", "/", "/", *namespaces, "--die-with-parent", "true")
     if done:
         return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes work")
-    todo = "Run `apt install bubblewrap` and allow user namespaces. Without it, run only code from people you trust."
+    todo = "Install bubblewrap 0.8 or later and allow user namespaces. Without it, no code of pull requests runs."
     return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
+
+
+def _isolation() -> DoctorCheck:
+    """How far environments on this machine are separated from each other, and what bounds them."""
+    from programs.kit.isolation import limits
+
+    method = limits.method()
+    users = "a user for each environment" if os.geteuid() == 0 else "all environments run as this user"
+    text = f"{users}; limits by {method}"
+    if os.geteuid() == 0 and method != "rlimits":
+        return DoctorCheck("isolation", CheckStatus.OK, text)
+    todo = "Run ephd as root with writable control groups for a user and limits for each environment as a whole."
+    return DoctorCheck("isolation", CheckStatus.WARN, text, todo)
 
 
 def _tools() -> Iterator[DoctorCheck]:

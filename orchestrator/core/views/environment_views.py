@@ -80,6 +80,8 @@ class EnvironmentView:
     """The name of a branch or tag, which has no pull request."""
     commit: str = ""
     wanted_commit: str = ""
+    awaits_approval: bool = False
+    """The wanted commit is a fork's, and a person must approve it."""
     since: datetime | None = None
     ready_at: datetime | None = None
     expires_at: datetime | None = None
@@ -187,6 +189,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         pull_url=request.url if request else "",
         commit=built.commit if built else "",
         wanted_commit=subject.head,
+        awaits_approval=isinstance(action, Wait) and action.waiting_for is WaitingFor.APPROVAL,
         since=_since(inputs, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
         expires_at=expiry.expires_at(subject, inputs.policy, inputs.now) if subject.request else None,

@@ -49,6 +49,7 @@ from orchestrator.forges.port import (
     ForgeError,
     ForgeNotFound,
     ForgeRefused,
+    PostedComment,
     PullList,
     Reaction,
     RefList,
@@ -274,6 +275,9 @@ class GitHubForge:
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self._sticky_comments.upsert((self._path(repository), number, marker), body)
+
+    def posted_comment(self, repository: Repository, number: int, marker: str) -> PostedComment | None:
+        return self._sticky_comments.posted((self._path(repository), number, marker))
 
     def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
         return self._chat_comments.since(

@@ -65,10 +65,10 @@ class CheckRun:
     details_url: str
     app: str = ""
 
-    def is_by(self, login: str) -> bool:
-        """Whether that account's app created it. GitHub names the app of every run; on a host that never does, only we
-        create them."""
-        return self.app in ("", login) or f"{self.app}[bot]" == login
+    def is_by(self, login: str, names_apps: bool) -> bool:
+        """Whether that account's app created it. GitHub names the app of every run, unless the app was deleted; on a
+        host that never does, only we create them."""
+        return self.app == login or f"{self.app}[bot]" == login or not (self.app or names_apps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,10 @@ class GuessLimiter:
     def allow_host(self, address: str, host: str) -> float:
         """For a known host: 0 if allowed, otherwise the seconds to wait. Loopback is always allowed, because ephd sends
         its health checks from there."""
-        client = self._client(_network(address))
+        client = self._client(client_network(address))
         if host in client.known_hosts:
             return 0.0
-        if self._refill(client) < 1 and not _loopback(address):
+        if self._refill(client) < 1 and not is_loopback(address):
             return self._retry_after(client)
         if len(client.known_hosts) < MAX_HOSTS_PER_CLIENT:
             client.known_hosts.add(host)
@@ -50,7 +50,7 @@ class GuessLimiter:
 
     def take_try(self, address: str) -> float:
         """For an unknown host: takes a token and returns 0, or returns the seconds until there is one."""
-        client = self._client(_network(address))
+        client = self._client(client_network(address))
         if self._refill(client) < 1:
             return self._retry_after(client)
         client.tokens -= 1
@@ -73,7 +73,7 @@ class GuessLimiter:
 
 
 @lru_cache(maxsize=MAX_CLIENTS)
-def _network(address: str) -> str:
+def client_network(address: str) -> str:
     """A person has one IPv4 address but 2**64 IPv6 addresses, which count as one."""
     try:
         parsed = ipaddress.ip_address(address)
@@ -84,7 +84,7 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

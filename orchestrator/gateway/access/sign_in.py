@@ -24,6 +24,7 @@ from aiohttp import hdrs, web
 
 from orchestrator.auth.preview_tokens import parse_tokens, sign_cookie
 from orchestrator.gateway import holding_pages, hostnames
+from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.proxy import headers as names
 from orchestrator.gateway.proxy.headers import ClientInfo
@@ -101,9 +102,9 @@ class SignInGuard:
         return TokenCheck.RIGHT if any(self.is_valid(token) for token in candidates) else TokenCheck.WRONG
 
     def _has_valid_cookie(self, request: web.BaseRequest, host: str) -> bool:
-        """Another preview's page could open a WebSocket here with this browser's cookie; that doesn't count."""
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin and hdrs.UPGRADE in request.headers and not _same_environment(origin, host):
+        """Another preview's page could make requests here with this browser's cookie; that doesn't count."""
+        environment = hostnames.environment_host(host)
+        if is_cross_site(request, lambda page: hostnames.environment_host(page) == environment):
             return False
         return any(self._is_valid_cookie(value, host) for value in names.cookies(request.headers, names.SIGN_IN_COOKIE))
 
@@ -179,11 +180,3 @@ async def _form_fields(request: web.BaseRequest) -> dict[str, str]:
     if not isinstance(found, dict):
         return {}
     return {key: str(value[0] if isinstance(value, list) and value else value) for key, value in found.items()}
-
-
-def _same_environment(origin: str, host: str) -> bool:
-    try:
-        asking = hostnames.normalize(origin.partition("://")[2])
-    except hostnames.BadHost:
-        return False
-    return hostnames.environment_host(asking) == hostnames.environment_host(host)

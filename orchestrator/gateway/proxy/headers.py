@@ -11,6 +11,8 @@ from functools import lru_cache
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from orchestrator.gateway import hostnames
+
 SIGN_IN_COOKIE = "eph_sign_in"
 TOKEN_HEADER = "X-Eph-Preview-Token"  # noqa: S105 - the header's name, not a token
 ROBOTS_HEADER = "X-Robots-Tag"
@@ -40,6 +42,28 @@ _NOT_FORWARDED = _HOP_BY_HOP | {
     "x-forwarded-server",
     "x-real-ip",
 }
+# A Connection header must not remove these: the upstream relies on them (RFC 9110, 7.6.1).
+_END_TO_END = frozenset(
+    {
+        "authorization",
+        "cache-control",
+        "content-length",
+        "content-security-policy",
+        "content-type",
+        "cookie",
+        "host",
+        "origin",
+        "referer",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "set-cookie",
+        "x-frame-options",
+        "x-robots-tag",
+    }
+)
+# They apply beyond one host, or delete Eph's own sign-in.
+_NOT_FROM_PREVIEWS = _HOP_BY_HOP | {"clear-site-data", "strict-transport-security"}
 _NOT_FORWARDED_WEBSOCKET = _NOT_FORWARDED | {
     "sec-websocket-extensions",
     "sec-websocket-key",
@@ -103,13 +127,34 @@ def _hide_cookie(headers: CIMultiDict[str]) -> None:
         headers[hdrs.COOKIE] = "; ".join(kept)
 
 
-def response_headers(headers: CIMultiDictProxy[str], is_preview: bool) -> CIMultiDict[str]:
-    """A response's headers for the client. Search engines must not index previews, whatever the app says."""
-    kept = _without(headers, _HOP_BY_HOP)
+def response_headers(headers: CIMultiDictProxy[str], is_preview: bool, host: str) -> CIMultiDict[str]:
+    """A response's headers for the client. A preview's headers affect only its own host, and search engines must not
+    index it, whatever the app says."""
+    kept = _without(headers, _NOT_FROM_PREVIEWS if is_preview else _HOP_BY_HOP)
     kept.setdefault(hdrs.SERVER, "eph")
     if is_preview:
         kept[ROBOTS_HEADER] = NO_ROBOTS
+        if hdrs.SET_COOKIE in kept:
+            own = hostnames.normalize(host)
+            narrowed = [_for_host(line, own) for line in kept.popall(hdrs.SET_COOKIE)]
+            kept.extend((hdrs.SET_COOKIE, line) for line in narrowed)
     return kept
+
+
+def _for_host(set_cookie: str, host: str) -> str:
+    """Without a Domain attribute for other hosts, the browser sends the cookie to this host alone."""
+    pair, *attributes = set_cookie.split(";")
+    return ";".join([pair, *(attribute for attribute in attributes if not _widens(attribute, host))])
+
+
+def _widens(attribute: str, host: str) -> bool:
+    name, _, domain = attribute.partition("=")
+    return name.strip().lower() == "domain" and domain.strip().lower().removeprefix(".") != host
+
+
+def safe_reason(reason: str | None) -> str | None:
+    """The upstream's reason phrase if it can be sent; None stands for the status's usual one."""
+    return reason if reason and reason.isascii() and reason.isprintable() else None
 
 
 def list_items(values: Iterable[str]) -> list[str]:
@@ -120,8 +165,13 @@ def list_items(values: Iterable[str]) -> list[str]:
 def _without(headers: CIMultiDictProxy[str], names: frozenset[str]) -> CIMultiDict[str]:
     connection = headers.getall(hdrs.CONNECTION, ())
     if connection:
-        names = names | {token.lower() for token in list_items(connection)}
-    return CIMultiDict([(key, _safe(value)) for key, value in headers.items() if key.lower() not in names])
+        names = names | ({_normalized(token) for token in list_items(connection)} - _END_TO_END)
+    return CIMultiDict([(key, _safe(value)) for key, value in headers.items() if _normalized(key) not in names])
+
+
+def _normalized(name: str) -> str:
+    """CGI and WSGI servers don't distinguish ``X_Forwarded_For`` from ``X-Forwarded-For``."""
+    return name.lower().replace("_", "-")
 
 
 def _safe(value: str) -> str:

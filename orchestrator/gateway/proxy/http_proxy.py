@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from aiohttp import (
@@ -27,7 +28,6 @@ from aiohttp import (
     ServerDisconnectedError,
     ServerTimeoutError,
     StreamReader,
-    TCPConnector,
     hdrs,
     web,
 )
@@ -35,7 +35,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from orchestrator.gateway.proxy.dns_cache import DnsCache
-from orchestrator.gateway.proxy.headers import ClientInfo, request_headers, response_headers
+from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets
+from orchestrator.gateway.proxy.headers import ClientInfo, request_headers, response_headers, safe_reason
 from orchestrator.gateway.proxy.upstream_pool import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -44,6 +45,7 @@ from orchestrator.gateway.proxy.upstream_pool import (
     UpstreamPool,
     UpstreamResponse,
 )
+from programs.kit.isolation import sockets
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED_RETRY_DELAYS = (0.05,) * 20
@@ -64,21 +66,26 @@ class UpstreamClient:
 
 
 @contextlib.asynccontextmanager
-async def open_client() -> AsyncIterator[UpstreamClient]:
+async def open_client(directory: Path) -> AsyncIterator[UpstreamClient]:
+    """``directory`` contains the routes and, if environments have their own networks, the broker of their sockets."""
     lookups = DnsCache()
-    lines = UpstreamPool(lookups)
-    async with open_session(lookups) as full:
+    environments = EnvironmentSockets(sockets.folder_beside(directory / "routes"))
+    lines = UpstreamPool(lookups, environments=environments)
+    async with open_session(lookups, environments) as full:
         try:
             yield UpstreamClient(full, lines)
         finally:
             lines.close()
+            environments.close()
 
 
-def open_session(dns: DnsCache) -> ClientSession:
+def open_session(dns: DnsCache, environments: EnvironmentSockets) -> ClientSession:
     """One pool for all upstreams. It stores no cookies, follows no redirects, decompresses nothing and adds no
     headers."""
     return ClientSession(
-        connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, resolver=dns, use_dns_cache=False),
+        connector=EnvironmentConnector(
+            environments, limit=0, keepalive_timeout=IDLE_SECONDS, resolver=dns, use_dns_cache=False
+        ),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,
@@ -112,7 +119,7 @@ async def forward(
 
     answer = await with_retries(ask, find_upstream, body is None and request.method in REPEATABLE)
     try:
-        return await _relay(request, answer, response_headers(answer.headers, is_preview))
+        return await _relay(request, answer, response_headers(answer.headers, is_preview, request.host))
     finally:
         # After a complete response the connection is already back in the pool, and this does nothing.
         answer.close()
@@ -181,7 +188,7 @@ async def _relay(
     request: web.BaseRequest, answer: ClientResponse | UpstreamResponse, headers: CIMultiDict[str]
 ) -> web.StreamResponse:
     kind = _CompleteResponse if answer.content.is_eof() else _ProxiedResponse
-    response = kind(status=answer.status, reason=answer.reason, headers=headers)
+    response = kind(status=answer.status, reason=safe_reason(answer.reason), headers=headers)
     await response.prepare(request)
     if request.method == "HEAD":
         await response.write_eof()

@@ -28,6 +28,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from orchestrator.gateway.proxy.dns_cache import DnsCache
+from orchestrator.gateway.proxy.environment_sockets import EnvironmentSockets, environment_of
 
 CONNECT_SECONDS = 5.0
 # Shorter than common servers' keep-alive timeouts, so we rarely write to a connection that is being closed.
@@ -85,8 +86,14 @@ class UpstreamResponse:
 class UpstreamPool:
     """Kept-alive connections by upstream. One that was idle for ``idle_seconds`` is closed."""
 
-    def __init__(self, dns: DnsCache | None = None, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        dns: DnsCache | None = None,
+        idle_seconds: float = IDLE_SECONDS,
+        environments: EnvironmentSockets | None = None,
+    ) -> None:
         self.idle_seconds = idle_seconds
+        self._environments = environments
         self._dns = dns or DnsCache()
         self._idle: dict[Endpoint, deque[tuple[float, ResponseHandler]]] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -158,6 +165,10 @@ class UpstreamPool:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
+                environment = environment_of(endpoint[0])
+                if self._environments and environment:
+                    made = await self._environments.connect(environment, endpoint[1])
+                    return (await loop.create_connection(lambda: ResponseHandler(loop), sock=made))[1]
                 return await _connect_first(loop, await self._addresses(endpoint))
         except TimeoutError as error:
             raise ServerTimeoutError(f"the connection to {endpoint[0]}:{endpoint[1]} timed out") from error

@@ -97,7 +97,7 @@ async def _accept(
         max_msg_size=MAX_MESSAGE,
         timeout=CLOSE_SECONDS,
     )
-    answered = response_headers(upstream._response.headers, is_preview)
+    answered = response_headers(upstream._response.headers, is_preview, request.host)
     for name in _HANDSHAKE_HEADERS:
         answered.popall(name, None)
     near.headers.extend(answered)

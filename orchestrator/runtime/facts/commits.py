@@ -24,11 +24,6 @@ class FirstSeenCommits:
         elif self.seen[key][1] > now:  # the clock was set back
             self.seen[key] = (head, now)
 
-    def seen_at(self, key: Key, commit: str) -> datetime | None:
-        """None if another commit is the newest one that was seen."""
-        newest, at = self.seen.get(key, ("", None))
-        return at if newest == commit else None
-
     def reset(self, key: Key) -> None:
         self.seen.pop(key, None)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.util.formatting import format_time
+from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
@@ -25,7 +26,6 @@ from orchestrator.surfaces.reports.phase_wording import (
     sentence,
     short_sha,
 )
-from stacks import keys
 from stacks.model import Key, OperationVerb
 
 MAX_PROBLEMS = 20
@@ -51,18 +51,14 @@ _DOTS: Mapping[Phase, str] = {
 }
 
 
-def marker(key: Key) -> str:
-    return f"<!-- eph:{key.repository}/{keys.to_number(key)} -->"
-
-
 def render(
     view: EnvironmentView, now: datetime, reply: ChatReply | None = None, words: ForgeWords = DEFAULT_WORDS
 ) -> str:
-    state = [_headline(view), _reason(view), _facts(view, now, words), suite_table.section(view)]
+    state = [_headline(view), _reason(view), _approval(view), _facts(view, now, words), suite_table.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
-    end = marker(view.key) if view.key is not None else ""
+    hidden = [approvable(view.wanted_commit) if view.awaits_approval else "", marker(view.key) if view.key else ""]
     answer = _reply(reply) if reply is not None else ""
-    return "\n\n".join(part for part in [*state, *trouble, answer, _help(view), end] if part) + "\n"
+    return "\n\n".join(part for part in [*state, *trouble, answer, _help(view), *hidden] if part) + "\n"
 
 
 def render_reply_only(key: Key, reply: ChatReply) -> str:
@@ -81,6 +77,13 @@ def _reason(view: EnvironmentView) -> str:
         return ""
     reason = view.reasons[0].removesuffix(f"; position {view.queue_position} in the queue")
     return text(sentence(reason))
+
+
+def _approval(view: EnvironmentView) -> str:
+    """With the whole SHA: another commit with the same first digits can be created within minutes."""
+    if not view.awaits_approval:
+        return ""
+    return f"After a review, approve exactly this commit: {code(f'/eph approve {view.wanted_commit}')}"
 
 
 def _facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> str:

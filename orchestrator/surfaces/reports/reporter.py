@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
 from orchestrator.core.util.time_windows import TimeWindow, is_within
+from orchestrator.core.views.comment_markers import marker
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import (
@@ -32,7 +33,7 @@ from orchestrator.forges.port import (
 )
 from orchestrator.forges.wording import ForgeWords
 from orchestrator.service.chat_replies import Replies
-from orchestrator.surfaces.reports import check_runs, comment, forge_reports
+from orchestrator.surfaces.reports import check_runs, forge_reports
 from orchestrator.surfaces.reports.forge_reports import (
     CheckRunReport,
     CheckSlot,
@@ -239,7 +240,7 @@ class Reporter:
         repository = report.repository
         match report.content:
             case CommentReport(body):
-                self._forge.upsert_comment(repository, report.key.number, comment.marker(report.key), body)
+                self._forge.upsert_comment(repository, report.key.number, marker(report.key), body)
             case CheckRunReport():
                 self._write_check(report, report.content, sent)
             case DeploymentUpdate(environment, commit, update):

@@ -1,14 +1,16 @@
 """The PostgreSQL server shared by all environments of a root: embedded, or one that the operator runs.
 
-supervisord runs the embedded server on a fixed loopback port. The administrator's password is in a file that only we
-can read. fsync is off: a power loss may lose preview databases, which can be recreated. A killed server loses nothing,
-because every commit reaches the kernel. The server doesn't listen on a unix socket, because its path could be too long.
+supervisord runs the embedded server. We connect by a unix socket in our private folder, so nothing else can answer; a
+path that is too long for a socket leaves the fixed loopback port, where environments of earlier versions connect. The
+administrator's password is in a file that only we can read. fsync is off: a power loss may lose preview databases,
+which can be recreated. A killed server loses nothing, because every commit reaches the kernel.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import pwd
 import secrets
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 PROGRAM = "postgres"
 ADMIN = "eph"
 READY_SECONDS = 60.0
+MAX_SOCKET_FOLDER = 80
+"""Bytes; the kernel's limit for the path of a unix socket is 107, and PostgreSQL appends a name."""
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -51,10 +55,10 @@ OPTIONS = {
 
 def ensure(settings: HostSettings) -> None:
     """Creates and starts the server if necessary. It accepts connections when this returns."""
-    if settings.postgres or _is_serving(settings) or _reachable(settings):
+    if settings.postgres or (_has_current_options(settings) and (_is_serving(settings) or _reachable(settings))):
         return
     with files.locked(_folder(settings) / "lock"):
-        if not _reachable(settings):
+        if not (_has_current_options(settings) and _reachable(settings)):
             _start(settings)
 
 
@@ -71,7 +75,7 @@ def _start(settings: HostSettings) -> None:
     fresh = not (_folder(settings) / "data").exists()
     if fresh:
         _initialize(settings)
-    if not supervisor.info(settings, PROGRAM):
+    if not supervisor.info(settings, PROGRAM) or not _has_current_options(settings):
         supervisor.add(settings, _supervised_program(settings))
     if not waiting.wait_until(lambda: _reachable(settings), READY_SECONDS):
         lines = files.tail(program_files.log(settings, PROGRAM), 20)
@@ -142,10 +146,36 @@ def _launch(argv: list[str], pidfile: str = "") -> LaunchSpec:
 
 def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgram:
     argv = [str(_require_binaries() / "postgres"), "-D", str(_folder(settings) / "data"), "-p", str(_port(settings))]
-    argv += [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
+    options = {**OPTIONS, "unix_socket_directories": socket_folder(settings), "unix_socket_permissions": "0700"}
+    argv += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
     # SIGINT triggers PostgreSQL's fast shutdown; it stops its own children.
     return program_files.SupervisedProgram(PROGRAM, launch, "shared by all environments", "INT", 15, group=False)
+
+
+def _has_current_options(settings: HostSettings) -> bool:
+    """False if an earlier version started the server: its options differ."""
+    path = settings.launches / f"{PROGRAM}.json"
+    try:
+        started = json.loads(path.read_text())["argv"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(started == [*_supervised_program(settings).launch.argv])
+
+
+def socket_folder(settings: HostSettings) -> str:
+    """The private folder of the server's unix socket; empty if its path is too long for one."""
+    path = str(_folder(settings))
+    return path if len(os.fsencode(path)) <= MAX_SOCKET_FOLDER else ""
+
+
+def _host(settings: HostSettings) -> str:
+    return socket_folder(settings) or "127.0.0.1"
+
+
+def server_address(settings: HostSettings) -> tuple[str, int]:
+    """The address at which we reach the server: a folder with its socket, or a host."""
+    return address(settings) if settings.postgres else (_host(settings), _port(settings))
 
 
 def _port(settings: HostSettings) -> int:
@@ -171,7 +201,8 @@ def _is_serving(settings: HostSettings) -> bool:
             return False
     except OSError:
         return False
-    where = f"host=127.0.0.1 port={_port(settings)} dbname=postgres user={ADMIN} sslmode=disable connect_timeout=10"
+    where = f"host='{_host(settings)}' port={_port(settings)} dbname=postgres user={ADMIN} sslmode=disable"
+    where += " connect_timeout=10"
     return pq.PGconn.ping(where.encode()) == pq.Ping.OK
 
 
@@ -198,7 +229,7 @@ def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Conn
         session = psycopg.connect(where, autocommit=True, connect_timeout=10)
     else:
         session = psycopg.connect(
-            host="127.0.0.1",
+            host=_host(settings),
             port=_port(settings),
             user=ADMIN,
             password=(_folder(settings) / "password").read_text(),

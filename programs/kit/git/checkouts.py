@@ -16,7 +16,6 @@ from programs.kit import files, identifiers
 from programs.kit.errors import CheckoutTooLarge, TargetError
 from programs.kit.git import mirrors
 from programs.kit.host_settings import MEGABYTE, HostSettings
-from programs.kit.processes import sandbox
 
 MAX_FILES = 200_000
 LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
@@ -45,7 +44,6 @@ def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tup
     try:
         _export(mirror, commit, fresh, index)
         _check_links(fresh)
-        sandbox.grant_access(settings, fresh)
         files.remove(target)
         fresh.replace(target)
         return _notes(target, entries)

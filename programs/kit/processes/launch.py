@@ -5,18 +5,24 @@ parent dies: nothing survives a killed supervisord, and nothing runs twice. ``pa
 line, which reveals a parent that died before the request. ``identity`` is ``same``, ``namespace`` (root becomes an
 ordinary user in a user namespace and files keep their owner; PostgreSQL refuses to run as root) or ``UID:GID``.
 
+``creates`` is the record of a domain that this process keeps alive (``programs.kit.isolation``), ``domain`` that of one
+that it joins, in which ``shown`` paths are reachable. ``inside`` are the variables for the sandbox: they reach it
+through a file, so nothing that a repository writes is in the environment of bubblewrap itself.
+
 It imports as little as it can, because each start of a service waits for it.
 """
 
-# ruff: noqa: PTH108, PTH110, PTH120, PTH123
+# ruff: noqa: PTH100, PTH108, PTH110, PTH120, PTH123
 # Importing pathlib takes as long as everything else here.
 
+import importlib
 import json
 import os
 import resource
 import signal
 import sys
 from ctypes import CDLL
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
@@ -43,6 +49,46 @@ def switch_user(identity: str) -> None:
         os.setuid(int(user))
 
 
+def switch_domain(what: dict[str, Any]) -> None:
+    if not (what.get("creates") or what.get("domain")):
+        return
+    namespaces = isolation("namespaces")
+    if what.get("creates"):
+        namespaces.create(what["creates"], what["uid"], what["limits"])
+    else:
+        namespaces.apply_limits(what["domain"])
+        namespaces.enter(what["domain"], what["shown"])
+
+
+def with_sandbox_arguments(what: dict[str, Any]) -> list[str]:
+    """bubblewrap's command line, with the variables and the filter of system calls as open files."""
+    words = ["--clearenv"]
+    for name, value in what["inside"].items():
+        words += ["--setenv", name, value]
+    arguments = ["--args", str(memory_file("\0".join(words).encode()))]
+    calls = isolation("seccomp").program()
+    if calls:
+        arguments += ["--seccomp", str(memory_file(calls))]
+    return [what["argv"][0], *arguments, *what["argv"][1:]]
+
+
+def memory_file(content: bytes) -> int:
+    descriptor = os.memfd_create("arguments", 0)
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def isolation(module: str) -> Any:
+    """A module of ``programs.kit.isolation``: it needs no packages, either."""
+    package = os.path.abspath(__file__)
+    for _ in range(4):
+        package = os.path.dirname(package)
+    if package not in sys.path:
+        sys.path.append(package)
+    return importlib.import_module(f"programs.kit.isolation.{module}")
+
+
 def remove_stale_pidfile(pidfile: str) -> None:
     """Removes PostgreSQL's lock file if its process ID now belongs to another program, as after a reboot."""
     if pidfile and os.path.exists(pidfile):
@@ -66,11 +112,13 @@ def main(path: str) -> None:
     if what.get("bounded"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     remove_stale_pidfile(what["pidfile"])
+    argv = with_sandbox_arguments(what) if what.get("inside") is not None else what["argv"]
     switch_user(what["identity"])
+    switch_domain(what)
     # Last, because a change of identity makes the kernel drop the request.
     exit_with_parent(what["parent"])
     os.chdir(what["cwd"])
-    os.execve(what["argv"][0], what["argv"], what["env"])  # noqa: S606 - becoming that program is the purpose
+    os.execve(argv[0], argv, what["env"])  # noqa: S606 - becoming that program is the purpose
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Limits what a preview's command can see and do: its checkout, its home and the machine's programs, nothing else.
 
-With bubblewrap, a command has its own user, process, IPC and host-name namespaces. The machine's programs and libraries
-are read-only, the checkout and the environment's home are writable at their own paths, and /tmp is private. The network
-is shared, so a preview can reach everything that listens on this machine's loopback, which is why only commits by
-trusted authors run here. Memory and CPU aren't limited either. Without bubblewrap only the environment variables are
-cleaned, and root becomes ``nobody_ids``; the mode ``none`` keeps the user, too.
+With bubblewrap, a command has its own user, process, IPC and host-name namespaces, can't create others, and can't make
+the system calls in ``programs.kit.isolation.seccomp``. The machine's programs and libraries are read-only, the checkout
+and the environment's home are writable at their own paths, and /tmp is private. A command with a domain also shares a
+network namespace with its environment only (``programs.kit.isolation.domains``).
+
+A repository's variables are for inside: bubblewrap itself always starts with ``launcher_env``. Without a sandbox
+nothing of a repository runs, unless the setting ``none`` allows that.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ import dataclasses
 import functools
 import json
 import os
-import pwd
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from programs.kit import files
 from programs.kit.database import binaries
@@ -41,23 +43,26 @@ ETC_FILES = (
     "mime.types",
     "nsswitch.conf",
     "passwd",
-    "pki",
     "protocols",
     "resolv.conf",
     "services",
-    "ssl",
+    "ssl/certs",
+    "pki/tls/certs",
+    "pki/ca-trust",
 )
-NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts")
+NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--disable-userns")
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
-    file that replaces /etc/hosts where the sandbox supports it."""
+    file that replaces /etc/hosts where the sandbox supports it. ``domain`` is the record of the environment's domain;
+    without one, a command shares this machine's network."""
 
     checkout: Path
     home: Path
     hosts: Path | None = None
+    domain: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +77,24 @@ class LaunchSpec:
     parent: str = ""
     pidfile: str = ""
     bounded: bool = True
+    inside: Mapping[str, str] | None = None
+    domain: str = ""
+    shown: tuple[str, ...] = ()
+    creates: str = ""
+    uid: int = 0
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 def kind(settings: HostSettings) -> str:
-    """``bubblewrap``, ``user`` (root becomes nobody) or ``none``."""
+    """``bubblewrap`` or ``none``. Raises if there is no sandbox and the settings don't allow that."""
     if settings.sandbox == "none":
         return "none"
     if works():
         return "bubblewrap"
-    if settings.sandbox == "bubblewrap":
-        raise TargetError(
-            "Setting 'sandbox' requires bubblewrap, but bwrap can't create its namespaces on this machine. "
-            "Install bubblewrap, allow user namespaces, or set it to auto."
-        )
-    return "user" if os.geteuid() == 0 else "none"
+    raise TargetError(
+        "This server doesn't run code of pull requests: bubblewrap can't create its namespaces on this machine. "
+        "Install bubblewrap 0.8 or later and allow user namespaces. If all code is trusted, set 'sandbox' to none."
+    )
 
 
 @functools.cache
@@ -94,41 +103,46 @@ def works() -> bool:
     found = shutil.which("bwrap")
     if not found:
         return False
-    trial = [found, *NAMESPACES, "--uid", "1000", "--gid", "1000", "--ro-bind", "/", "/", "--proc", "/proc"]
+    trial = [
+        found,
+        *NAMESPACES,
+        "--unshare-net",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+    ]
     result = subprocess.run(
         [*trial, "--dev", "/dev", "/bin/true"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=False
     )
     return result.returncode == 0
 
 
-def nobody_ids() -> tuple[int, int]:
-    entry = pwd.getpwnam("nobody")
-    return entry.pw_uid, entry.pw_gid
-
-
-def grant_access(settings: HostSettings, folder_tree: Path) -> None:
-    """Gives a tree to the user that commands run as, if that is a different one, and lets it enter the parent
-    folders."""
-    if kind(settings) != "user":
-        return
-    user, group = nobody_ids()
-    for folder, _, names in os.walk(folder_tree):
-        for path in [folder, *(os.path.join(folder, name) for name in names)]:  # noqa: PTH118 - many, and fast
-            os.chown(path, user, group, follow_symlinks=False)
-    for above in folder_tree.parents:
-        if above.is_relative_to(settings.root):
-            above.chmod(0o711)
-
-
 def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: Mapping[str, str]) -> LaunchSpec:
-    """The repository's shell command, ready to launch in the best sandbox that this machine supports."""
+    """The repository's shell command, ready to launch in the sandbox."""
     how = kind(settings)
     shell = ("/bin/sh", "-c", command)
     clean = {**base_env(settings, workspace, how), **env}
-    if how == "bubblewrap":
-        return LaunchSpec((*_bubblewrap(settings, workspace), *shell), clean, "/")
-    identity = "{}:{}".format(*nobody_ids()) if how == "user" else "same"
-    return LaunchSpec(shell, clean, str(workspace.checkout), identity)
+    if how == "none":
+        return LaunchSpec(shell, clean, str(workspace.checkout))
+    launch = LaunchSpec((*_bubblewrap(settings, workspace), *shell), launcher_env(workspace.home), "/", inside=clean)
+    if workspace.domain is None:
+        return launch
+    shown = [workspace.home, workspace.checkout, *map(Path, visible_folders(settings))]
+    shown += [workspace.hosts] if workspace.hosts else []
+    return dataclasses.replace(
+        launch, domain=str(workspace.domain), shown=tuple(str(path) for path in shown if path.exists())
+    )
+
+
+def launcher_env(home: Path | None = None) -> dict[str, str]:
+    """The environment of a launcher outside the sandbox: fixed. ``home`` shows which environment it belongs to."""
+    return {"PATH": os.defpath, "LANG": "C.UTF-8", **({"HOME": str(home)} if home else {})}
 
 
 def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) -> dict[str, str]:

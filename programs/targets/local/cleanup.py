@@ -8,6 +8,7 @@ from pathlib import Path
 from programs.kit import files, identifiers, routes
 from programs.kit.database import environment_databases, postgres
 from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import domains, users
 from programs.kit.processes import ports, process_table, program_files, supervisor
 from programs.targets.local.settings import LocalSettings
 
@@ -18,6 +19,7 @@ def list_environments(settings: LocalSettings) -> frozenset[str]:
     found |= {item.environment for item in list_programs(settings)}
     found |= {route.environment for route in routes.list_routes(settings.routes)}
     found |= {owner.split(".")[0] for _, owner in ports.list_reserved(settings) if "." in owner}
+    found |= set(users.list_reserved(settings))
     found |= {item.environment for item in environment_databases.list_owned(settings)}
     return frozenset(name for name in found if identifiers.LABEL.fullmatch(name))
 
@@ -41,11 +43,13 @@ def purge(settings: LocalSettings, name: str) -> None:
         if route.environment == name:
             routes.delete(settings.routes, route.host, name, route.service)
     remove_other_generations(settings, name, keep="")
+    domains.remove(settings, name)
     process_table.kill(process_table.started_for(settings.env(name), f"{settings.launches}/{name}."))
     environment_databases.drop(
         settings, sorted({item.name for item in environment_databases.list_owned(settings) if item.environment == name})
     )
     files.remove(settings.env(name))
+    users.release(settings, name)
 
 
 def has_other_generations(settings: LocalSettings, name: str, keep: str) -> bool:

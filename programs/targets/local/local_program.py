@@ -16,6 +16,7 @@ from programs import start_order
 from programs.kit import identifiers
 from programs.outputs import OutputExporter
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, ServiceSpec
+from programs.targets.local import connectivity
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1 import resources
 
@@ -98,7 +99,7 @@ class LocalProgram:
             **self.generation_props,
             "database": identifiers.database_name(self.spec.name, item),
             "title": item.name,
-            "url": database.url,
+            "url": database.url.apply(lambda url: connectivity.inside_url(self.settings, url)),
             "scripts": list(item.scripts),
             "command": {"run": item.seed.run, "timeout": item.seed.timeout} if item.seed else None,
             "env": self._env(),
@@ -166,13 +167,14 @@ class LocalProgram:
 
         def compose(known: list[Any]) -> dict[str, str]:
             ports, variables = known
+            variables = {name: connectivity.inside_url(self.settings, url) for name, url in variables.items()}
             others = {
                 identifiers.url_variable(name): f"http://127.0.0.1:{int(port)}"
                 for name, port in ports.items()
                 if service is None or name != service.name
             }
             listen = {"PORT": str(int(ports[service.name])), "HOST": "127.0.0.1"} if service else {}
-            return {**own, **others, **variables, **fixed, **listen}
+            return {**connectivity.proxy_variables(self.settings), **own, **others, **variables, **fixed, **listen}
 
         return Output.secret(Output.all(self.ports.ports, self.database_variables).apply(compose))
 

@@ -31,7 +31,22 @@ class LocalTargetSettings(TargetSettings):
     path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
-        description="Sandbox mode. auto: bubblewrap where it works. bubblewrap: required. none: no sandbox.",
+        description="Sandbox mode. auto, bubblewrap: required. none: no sandbox.",
+    )
+    egress: Literal["proxy", "none"] = Field(
+        default="proxy",
+        description="Outbound internet. proxy: public addresses through an HTTP proxy. none: no outbound connections.",
+    )
+    egress_allow: StringList = Field(
+        default=(), description="Private networks that the proxy connects to anyway, such as 10.1.0.0/16."
+    )
+    memory_bytes: int = Field(
+        default=4096 * 1024**2, ge=1024**2, description="The maximum memory of an environment, in bytes."
+    )
+    process_limit: int = Field(default=2048, ge=16, description="The maximum number of an environment's processes.")
+    cpu_limit: float = Field(default=0.0, ge=0.0, description="The maximum CPUs of an environment. 0: all of them.")
+    first_uid: int = Field(
+        default=2_100_000, ge=1000, description="If Eph runs as root: the first of the users of environments."
     )
     postgres: SecretStr = Field(
         default=SecretStr(""),
@@ -50,6 +65,12 @@ class LocalTargetSettings(TargetSettings):
             "toolbox": os.pathsep.join(self.toolbox),
             "path": self.path,
             "sandbox": self.sandbox,
+            "egress": self.egress,
+            "egress_allow": ",".join(self.egress_allow),
+            "first_uid": str(self.first_uid),
+            "memory_bytes": str(self.memory_bytes),
+            "process_limit": str(self.process_limit),
+            "cpu_limit": str(self.cpu_limit),
             "postgres": self.postgres.get_secret_value(),
             "checkout_bytes": str(self.checkout_bytes),
             "templates": ",".join(self.templates),

@@ -6,16 +6,19 @@ the error. The previous generation isn't looked at here.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import servers
+from programs.kit.isolation.sockets import Dialer
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
@@ -40,6 +43,8 @@ class ServiceProcess:
     path: str
     deadline: int
     env: Mapping[str, str]
+    isolated: bool = False
+    """It listens in its environment's domain."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,7 @@ class _ExitCounter:
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
     """Returns when the service responds."""
     name = str(service.program)
+    service = replace(service, isolated=workspace.domain is not None)
     launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
         supervisor.add(settings, program_files.SupervisedProgram(name, launch, _probe_note(service)))
@@ -68,7 +74,9 @@ def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess
 
 def _probe_note(service: ServiceProcess) -> str:
     """What a restart needs to know to check that the service responds."""
-    return json.dumps({"port": service.port, "path": service.path, "deadline": service.deadline})
+    return json.dumps({
+        "port": service.port, "path": service.path, "deadline": service.deadline, "isolated": service.isolated
+    })  # fmt: skip
 
 
 def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
@@ -76,36 +84,46 @@ def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
     try:
         note = json.loads(program_files.note(settings, str(program)))
         port, path, deadline = int(note["port"]), str(note["path"]), int(note["deadline"])
+        isolated = note.get("isolated") is True
     except (OSError, ValueError, KeyError, TypeError):
         return  # created by an earlier version without a note; ephd's own health checks will tell
-    _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}))
+    _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}, isolated))
 
 
 def stop(settings: LocalSettings, programs: list[ProgramName]) -> None:
     supervisor.remove(settings, [str(item) for item in programs])
 
 
-def is_answering(port: int, path: str) -> bool:
+def is_answering(settings: LocalSettings, program: ProgramName, port: int, path: str) -> bool:
     """Tries more than once: a running service must not be killed for one slow response."""
-    return any(probe(port, path)[0] for _ in range(PROBE_ATTEMPTS))
+    with _probing(settings, ServiceProcess(program, "", port, path, 0, {}, _is_isolated(settings, program))) as probe:
+        return any(probe()[0] for _ in range(PROBE_ATTEMPTS))
+
+
+def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
+    try:
+        return json.loads(program_files.note(settings, str(program))).get("isolated") is True
+    except (OSError, ValueError, AttributeError):
+        return False  # created by an earlier version
 
 
 def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
     looked, exits, answer = began, _ExitCounter(), _REFUSED
-    while time.monotonic() - began < service.deadline:
-        ok, answer = probe(service.port, service.path)
-        now = time.monotonic()
-        if ok or now - looked > CHECK_INTERVAL:
-            looked = now
-            ended = exits.count(supervisor.info(settings, name))
-            # If the port responds although our process ended, another process uses it.
-            if ok and not ended:
-                return
-            if ended >= MAX_EXITS:
-                raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without responding")
-        pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
+    with _probing(settings, service) as probe:
+        while time.monotonic() - began < service.deadline:
+            ok, answer = probe()
+            now = time.monotonic()
+            if ok or now - looked > CHECK_INTERVAL:
+                looked = now
+                ended = exits.count(supervisor.info(settings, name))
+                # If the port responds although our process ended, another process uses it.
+                if ok and not ended:
+                    return
+                if ended >= MAX_EXITS:
+                    raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without responding")
+            pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
     raise _failed(settings, service, f"didn't respond on {service.path} within {service.deadline} s: {answer}")
 
 
@@ -114,9 +132,31 @@ def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> Ta
     return TargetError(f"service {service.program.service} {reason}", tail)
 
 
-def probe(port: int, path: str) -> tuple[bool, str]:
+@contextlib.contextmanager
+def _probing(settings: LocalSettings, service: ServiceProcess) -> Iterator[Callable[[], tuple[bool, str]]]:
+    """A function that checks the service once. A service in a domain is reached by that environment's own sockets, so
+    nothing else can answer for it."""
+    if not service.isolated:
+        yield lambda: _probe(_ServiceConnection(service.port, None), service.path)
+        return
+    with Dialer(servers.folder(settings), service.program.environment) as dialer:
+        yield lambda: _probe(_ServiceConnection(service.port, dialer), service.path)
+
+
+class _ServiceConnection(http.client.HTTPConnection):
+    def __init__(self, port: int, dialer: Dialer | None) -> None:
+        super().__init__("127.0.0.1", port, timeout=PROBE_TIMEOUT)
+        self._dialer = dialer
+
+    def connect(self) -> None:
+        if self._dialer is None:
+            super().connect()
+        else:
+            self.sock = self._dialer.connect(self.port, PROBE_TIMEOUT)
+
+
+def _probe(connection: _ServiceConnection, path: str) -> tuple[bool, str]:
     """Whether it returned a 2xx or 3xx response, and otherwise what happened."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT)
     try:
         connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})
         status = connection.getresponse().status

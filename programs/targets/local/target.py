@@ -9,15 +9,25 @@ from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, suite_runs
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
+from programs.kit.isolation import domains, limits
 from programs.kit.processes import sandbox, supervisor
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, SuiteSpec
-from programs.targets.local import cleanup, eph_yaml_checks, liveness, local_inventory, process_info, settings, suspend
+from programs.targets.local import (
+    cleanup,
+    connectivity,
+    eph_yaml_checks,
+    liveness,
+    local_inventory,
+    process_info,
+    settings,
+    suspend,
+)
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.settings_table import LocalTargetSettings
 
-VERSION = "local-3"
+VERSION = "local-4"
 STRATEGIES = ("empty", "seed", "template")
 DESCRIPTION = TargetDescription(
     title="The target `local`.",
@@ -57,6 +67,7 @@ class LocalTarget:
         supervisor.ensure(host)
         supervisor.replace_missing_launchers(host)
         postgres.ensure(host)
+        connectivity.ensure(host)
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
         host = settings.from_mapping(settings_)
@@ -78,7 +89,11 @@ class LocalTarget:
         return cleanup.list_remaining(settings.from_mapping(settings_), including_server=including_server)
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-        return suite_runs.command_line(settings.from_mapping(spec.settings), spec, suite, env)
+        host = settings.from_mapping(spec.settings)
+        # An environment of an earlier version has no domain until its next update.
+        isolated = sandbox.kind(host) != "none" and domains.exists(host, spec.name)
+        domain = domains.ensure(host, spec.name) if isolated else None
+        return suite_runs.command_line(host, spec, suite, {**connectivity.proxy_variables(host), **env}, domain)
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         return suite_runs.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
@@ -103,6 +118,7 @@ class LocalTarget:
         host = settings.from_mapping(settings_)
         postgres.shutdown(host)
         supervisor.stop(host)
+        limits.remove_empty(host)
 
 
 def _check(spec: EnvironmentSpec, settings: LocalSettings) -> None:

@@ -134,6 +134,7 @@ def test_route_files_are_complete_and_have_one_owner(tmp_path: Path) -> None:
         "asleep": False,
         "health": "",
         "sole": True,
+        "isolated": False,
         "target": "local",
     }
     routes.delete(made.routes, route.host, "another", "web")

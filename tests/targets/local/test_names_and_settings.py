@@ -155,8 +155,11 @@ def test_sandbox_arguments(tmp_path: Path) -> None:
     shown = [words[index + 1] for index, word in enumerate(words) if word.startswith("--ro-bind")]
     assert "/opt/tools" in shown
     assert not [path for path in shown if path in ("/", "/etc", "/root", "/home", "/var", "/tmp", "/run")]
-    assert launch.env["PATH"] == "/mine"
-    assert set(launch.env) == {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "SHELL", "PORT"}
+    assert set(launch.env) == {"PATH", "HOME", "LANG"}
+    assert launch.env["PATH"] == os.defpath
+    assert launch.inside is not None
+    assert launch.inside["PATH"] == "/mine"
+    assert set(launch.inside) == {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "SHELL", "PORT"}
 
 
 def test_without_a_sandbox_the_environment_variables_are_still_clean(

@@ -10,6 +10,7 @@ import pytest
 
 from programs.kit import files, identifiers
 from programs.kit.errors import TargetError
+from programs.kit.isolation import domains, users
 from programs.kit.processes import sandbox
 from programs.spec import CommandSpec, EnvironmentSpec, SuiteSpec
 from programs.targets.local.target import TARGET, VERSION
@@ -24,6 +25,9 @@ def spec(machine: LocalMachine, repository: Repository) -> EnvironmentSpec:
     files.make_folder(checkout)
     (checkout / "built.txt").write_text("by the build")
     files.make_folder(machine.settings.env(made.name) / "home" / "tmp")
+    TARGET.ensure(machine.raw_settings)
+    users.give(machine.settings.env(made.name), users.reserve(machine.settings, made.name))
+    domains.ensure(machine.settings, made.name)
     return made
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -18,6 +20,7 @@ from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
 from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import domains, users
 from programs.kit.processes import launch, ports, process_table, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace, works
 from programs.kit.routes import RouteRecord
@@ -41,12 +44,16 @@ def run_service(machine: LocalMachine, repository: Repository, name: str = NAME,
     program = ProgramName(name, "web", "aaaaaaaaaaaa-bbbbbb")
     place = Workspace(here.env(name) / "src" / program.generation, here.env(name) / "home")
     files.make_folder(place.home / "tmp")
-    sandbox.grant_access(here, place.home)
     checkouts.create(here, (str(repository.bare), commit), place.checkout)
+    if sandbox.kind(here) != "none":
+        users.give(here.env(name), users.reserve(here, name))
+        place = replace(place, domain=domains.ensure(here, name))
     port = ports.reserve(here, str(program))
     env = {**env, "PORT": str(port), "EPH_COMMIT": commit}
     supervised_services.start(here, place, ServiceProcess(program, "exec python3 app.py", port, "/version", 20, env))
-    routes.write(here.routes, RouteRecord(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
+    isolated = place.domain is not None
+    upstream = f"http://127.0.0.1:{port}"
+    routes.write(here.routes, RouteRecord(f"{name}.localhost", upstream, name, "web", commit, isolated=isolated))
     return program
 
 
@@ -62,18 +69,10 @@ def supervisord_pid(machine: LocalMachine) -> int:
     return int((machine.settings.root / "supervisor" / "supervisord.pid").read_text())
 
 
-@pytest.fixture(params=["auto", "none", "user"])
-def sandboxed_machine(
-    machine: LocalMachine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> LocalMachine:
-    """Each way of isolating previews; ``user`` is what a machine without bubblewrap does for root."""
-    if request.param != "user":
-        machine.raw_settings["sandbox"] = request.param
-    elif os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
-    else:
-        monkeypatch.setattr(sandbox, "works", lambda: False)
-        machine.folder.chmod(0o711)
+@pytest.fixture(params=["auto", "none"])
+def sandboxed_machine(machine: LocalMachine, request: pytest.FixtureRequest) -> LocalMachine:
+    """With and without a sandbox."""
+    machine.raw_settings["sandbox"] = request.param
     return machine
 
 
@@ -87,9 +86,6 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
     with psycopg.connect(url) as session:
         session.execute("create table kept as select 1 as x")
     before = sorted(app_processes(machine))
-    if sandbox.kind(machine.settings) == "user":
-        assert {Path(f"/proc/{pid}").stat().st_uid for pid in before} == {sandbox.nobody_ids()[0]}
-        assert machine.get(f"/read?{machine.settings.root}/postgres/password").startswith("refused")
     os.kill(supervisord_pid(machine), signal.SIGKILL)
     assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 20), {
         pid: process_table.command_line(pid) for pid in before if process_table.is_alive(pid)
@@ -100,7 +96,7 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
         thread.start()
     for thread in starters:
         thread.join()
-    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert wait_for(lambda: _answers(machine))
     assert machine.get() == "one"
     with psycopg.connect(url) as session:
         assert session.execute("select x from kept").fetchall() == [(1,)]
@@ -112,6 +108,11 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
     assert machine.remaining() == []
     assert not machine.settings.env(NAME).exists()
     assert supervisor.info(machine.settings, str(program)) == {}
+
+
+def _answers(machine: LocalMachine) -> bool:
+    program = ProgramName(NAME, "web", "aaaaaaaaaaaa-bbbbbb")
+    return supervised_services.is_answering(machine.settings, program, _port(machine), "/version")
 
 
 def _port(machine: LocalMachine) -> int:
@@ -129,7 +130,9 @@ def test_programs_of_an_earlier_version_keep_running_after_an_upgrade_moved_the_
 ) -> None:
     """T1: their files contain the launcher's path in the version that wrote them."""
     program = run_service(machine, repository)
-    old = machine.folder / "old" / "launch.py"
+    kit = Path(launch.__file__).parents[1]
+    old = machine.folder / "old" / "programs" / "kit" / "processes" / "launch.py"
+    shutil.copytree(kit / "isolation", old.parents[1] / "isolation")
     old.parent.mkdir()
     old.write_text(Path(launch.__file__).read_text())
     for name in program_files.list_programs(machine.settings):
@@ -137,16 +140,16 @@ def test_programs_of_an_earlier_version_keep_running_after_an_upgrade_moved_the_
         file.write_text(file.read_text().replace(launch.__file__, str(old)))
     supervisor.stop(machine.settings)
     TARGET.ensure(machine.raw_settings)
-    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert wait_for(lambda: _answers(machine))
     assert str(old) in program_files.program_file(machine.settings, str(program)).read_text(), "it still exists"
 
     old.unlink()
     if not supervisord_runs:
         supervisor.stop(machine.settings)
     TARGET.ensure(machine.raw_settings)
-    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert wait_for(lambda: _answers(machine))
     process_table.kill(app_processes(machine))
-    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert wait_for(lambda: _answers(machine))
     assert environment_databases.list_owned(machine.settings) == [], "PostgreSQL answers, too"
 
 
@@ -154,7 +157,7 @@ def test_crashed_service_restarts_and_stop_ends_everything(machine: LocalMachine
     """T1: a crash is repaired without us; after stop nothing runs, and after ensure it responds again."""
     run_service(machine, repository)
     process_table.kill(app_processes(machine))
-    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert wait_for(lambda: _answers(machine))
     TARGET.stop(machine.raw_settings)
     left = [
         line
@@ -163,7 +166,7 @@ def test_crashed_service_restarts_and_stop_ends_everything(machine: LocalMachine
     ]
     assert left == []
     TARGET.ensure(machine.raw_settings)
-    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert wait_for(lambda: _answers(machine))
 
 
 def test_supervisord_survives_us_and_is_not_our_child(machine: LocalMachine) -> None:

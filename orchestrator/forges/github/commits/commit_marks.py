@@ -57,8 +57,10 @@ class CommitMarks:
         mine = [item for item in self.statuses(path, sha, check_exists) if item.creator == me]
         descriptions = {item.context: item.description for item in parsers.newest(mine) if is_mark(item.context)}
         if path in self._without_statuses:
-            runs = [run for run in self.runs(path, sha, check_exists) if is_mark(run.name) and run.is_by(me)]
-            descriptions |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
+            runs = self.runs(path, sha, check_exists)
+            names_apps = any(run.app for run in runs)
+            ours = [run for run in runs if is_mark(run.name) and run.is_by(me, names_apps)]
+            descriptions |= {run.name: run.title for run in sorted(ours, key=lambda run: run.id)}
         return {name: text for name, text in descriptions.items() if text}
 
     def mark(self, path: str, sha: str, mark_and_text: tuple[str, str], check_exists: Callable[[], None]) -> None:
@@ -102,9 +104,10 @@ class CommitMarks:
         self._runs.put(key, (number, body))
 
     def _find_run(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:
-        """Our check run from before a restart, and its content."""
+        """Our check run from before a restart, and its content. A workflow job may have the same name."""
         found = self._transport.listing(f"{path}/commits/{sha}/check-runs", parsers.check_runs).all_items()
-        mine = sorted((run for run in found if run.name == name), key=lambda run: run.id)
+        me, names_apps = self._login(), any(run.app for run in found)
+        mine = sorted((run for run in found if run.name == name and run.is_by(me, names_apps)), key=lambda run: run.id)
         return (mine[-1].id, _body_of_run(mine[-1])) if mine else (0, {})
 
     def _report_status(self, path: str, sha: str, name: str, report: CheckReport) -> None:

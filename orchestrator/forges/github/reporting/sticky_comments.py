@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
-from orchestrator.forges.port import ForgeNotFound
+from orchestrator.forges.port import ForgeNotFound, PostedComment
 from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
@@ -33,6 +33,14 @@ class StickyComments:
             known = self._cached.get(key)
             if known is None or not self._edit(key, known, body):
                 self._find_or_create(key, body)
+
+    def posted(self, key: CommentKey) -> PostedComment | None:
+        path, number, marker = key
+        me = self._login()
+        found = self._transport.listing(f"{path}/issues/{number}/comments", parsers.issue_comments).all_items()
+        mine = [item for item in found if item.author == me and marker in item.body]
+        oldest = min(mine, key=lambda item: item.id, default=None)
+        return PostedComment(oldest.body, oldest.updated) if oldest is not None else None
 
     def _find_or_create(self, key: CommentKey, body: str) -> None:
         found = self._find_ours(key)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from programs.kit.isolation import domains
+from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.targets.local import settings
 from programs.targets.local.settings import LocalSettings
@@ -69,6 +72,14 @@ def hidden(props: Props) -> tuple[str, ...]:
 def place(host: LocalSettings, props: Props) -> Workspace:
     folder = host.env(props["environment"])
     return Workspace(checkout=folder / "src" / props["generation"], home=folder / "home")
+
+
+def joined(host: LocalSettings, props: Props) -> Workspace:
+    """As ``place``, with the environment's domain, which is created if it doesn't exist."""
+    found = place(host, props)
+    if sandbox.kind(host) == "none":
+        return found
+    return replace(found, domain=domains.ensure(host, props["environment"]))
 
 
 def folder(host: LocalSettings, props: Props) -> Path:

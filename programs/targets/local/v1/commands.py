@@ -8,7 +8,7 @@ from programs.kit.errors import TargetError
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.targets.local.settings import LocalSettings
-from programs.targets.local.v1.base import Props, Provider, hidden, place
+from programs.targets.local.v1.base import Props, Provider, hidden, joined, place
 
 LAST_WORDS_SECONDS = 60
 
@@ -56,4 +56,4 @@ class LastWordsProvider(Provider):
 def _run(host: LocalSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
     job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
-    command_runner.run(host, props["environment"], place(host, props), job)
+    command_runner.run(host, props["environment"], joined(host, props), job)

@@ -9,7 +9,7 @@ from programs.kit.database import environment_databases
 from programs.targets.local import seeds
 from programs.targets.local.seeds import SeedRun
 from programs.targets.local.settings import LocalSettings
-from programs.targets.local.v1.base import Props, Provider, hidden, place
+from programs.targets.local.v1.base import Props, Provider, hidden, joined
 
 
 class DatabaseProvider(Provider):
@@ -49,7 +49,7 @@ class SeedProvider(Provider):
             env=props["env"],
             secret_values=hidden(props),
         )
-        seeds.run(host, place(host, props), seed)
+        seeds.run(host, joined(host, props), seed)
         return {}
 
     def exists(self, host: LocalSettings, props: Props) -> bool:

@@ -9,6 +9,7 @@ from programs.kit import files, identifiers
 from programs.kit.errors import CheckoutTooLarge, TargetError
 from programs.kit.git import checkouts
 from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import users
 from programs.kit.processes import ports, sandbox
 from programs.targets.local import cleanup
 from programs.targets.local.settings import LocalSettings
@@ -22,7 +23,8 @@ class HomeProvider(Provider):
         cleanup.purge(host, props["environment"])
         files.make_folder(folder(host, props))
         files.make_folder(folder(host, props) / "home" / "tmp")
-        sandbox.grant_access(host, folder(host, props) / "home")
+        if sandbox.kind(host) != "none":
+            users.give(folder(host, props) / "home", users.reserve(host, props["environment"]))
         return {}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
@@ -38,6 +40,8 @@ class CheckoutProvider(Provider):
             notes = checkouts.create(host, (props["clone_url"], props["commit"]), place(host, props).checkout)
         except CheckoutTooLarge as error:
             raise TargetError(f"{error.sentence} (setting local.checkout_bytes)", error.tail) from error
+        if sandbox.kind(host) != "none":
+            users.give(place(host, props).checkout, users.reserve(host, props["environment"]))
         for note in notes:
             sys.stderr.write(f"{note}\n")
         return {}

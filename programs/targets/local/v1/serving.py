@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from programs.kit import routes
 from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import domains
 from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.kit.waiting import pause
 from programs.targets.local import cleanup, supervised_services
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.supervised_services import ServiceProcess
-from programs.targets.local.v1.base import Props, Provider, place
+from programs.targets.local.v1.base import Props, Provider, joined
 
 
 class ServiceProvider(Provider):
@@ -33,7 +34,7 @@ class ServiceProvider(Provider):
             deadline=int(props["deadline"]),
             env=props["env"],
         )
-        supervised_services.start(host, place(host, props), service)
+        supervised_services.start(host, joined(host, props), service)
         return {}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
@@ -43,7 +44,9 @@ class ServiceProvider(Provider):
         """Checks that it runs and responds, so that a repair restarts a service that only seems to run."""
         running = supervisor.info(host, str(_program(props))).get("statename") in ("RUNNING", "STARTING")
         path = props.get("path")  # resources of an earlier version don't record it
-        return running and (path is None or supervised_services.is_answering(int(props["port"]), path))
+        return running and (
+            path is None or supervised_services.is_answering(host, _program(props), int(props["port"]), path)
+        )
 
 
 class RouteProvider(Provider):
@@ -54,7 +57,10 @@ class RouteProvider(Provider):
         upstream = f"http://127.0.0.1:{int(props['port'])}"
         owner = (props["environment"], props["service"], props["commit"])
         health = str(props.get("health") or "")
-        route = RouteRecord(props["host"], upstream, *owner, sign_in=bool(props["sign_in"]), health=health)
+        isolated = domains.exists(host, props["environment"])
+        route = RouteRecord(
+            props["host"], upstream, *owner, sign_in=bool(props["sign_in"]), health=health, isolated=isolated
+        )
         routes.write(host.routes, route)
         return {}
 

@@ -1,0 +1,491 @@
+"""Attacks of one environment on the machine and on its neighbour, each tried with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from yarl import URL
+
+from orchestrator.gateway.gateway_server import GatewaySettings
+from orchestrator.gateway.serve import Address, running_gateway
+from programs.kit import routes
+from programs.kit.database import binaries, environment_databases, postgres
+from programs.kit.errors import TargetError
+from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import domains, limits, namespaces, servers, sockets, users
+from programs.kit.isolation.sockets import Dialer
+from programs.kit.processes import command_runner, ports, process_table, sandbox, supervisor
+from programs.kit.processes.command_runner import CommandRun
+from programs.kit.processes.sandbox import Workspace
+from programs.targets.local import cleanup, connectivity, supervised_services
+from programs.targets.local.supervised_services import ServiceProcess
+from programs.targets.local.target import TARGET
+from programs.targets.local.v1.places import CheckoutProvider, HomeProvider
+from programs.targets.local.v1.serving import RouteProvider
+from tests.targets.local_machine import APP, LocalMachine, Repository, wait_for
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not sandbox.works(), reason="bubblewrap can't create its namespaces here"),
+]
+
+SHOP, BLOG = "shop-1", "blog-2"
+PORT = 20001
+GENERATION = "aaaaaaaaaaaa-bbbbbb"
+OLD_GENERATION = "aaaaaaaaaaaa-cccccc"
+BAD_ADDRESSES = [("127.0.0.1", 22), ("169.254.169.254", 80), ("10.0.0.1", 80), ("192.0.2.1", 80)]
+
+
+class Isolated:
+    """A machine on which environments are assembled from the target's own parts, without Pulumi."""
+
+    def __init__(self, machine: LocalMachine, repository: Repository) -> None:
+        self.machine = machine
+        self.here = machine.settings
+        self.repository = repository
+        self.commit = repository.push({"app.py": APP, "version.txt": "one"})
+        TARGET.ensure(machine.raw_settings)
+
+    def workspace(self, name: str) -> Workspace:
+        props = {"root": str(self.here.root), "environment": name, "generation": GENERATION}
+        folder = self.here.env(name)
+        place = Workspace(folder / "src" / GENERATION, folder / "home")
+        if not place.checkout.exists():
+            HomeProvider().make(self.here, props)
+            clone = {"clone_url": str(self.repository.bare), "commit": self.commit}
+            CheckoutProvider().make(self.here, {**props, **clone})
+        return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
+
+    def serve(self, name: str, command: str = "exec python3 app.py", **env: str) -> None:
+        program = ProgramName(name, "web", GENERATION)
+        env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
+        service = ServiceProcess(program, command, PORT, "/version", 10, env)
+        supervised_services.start(self.here, self.workspace(name), service)
+
+    def run(self, name: str, command: str, **env: str) -> str:
+        """The output of a command in the environment."""
+        slug = "attack"
+        command_runner.run(self.here, name, self.workspace(name), CommandRun("attack", slug, command, 20, env))
+        return (self.here.env(name) / "logs" / f"{slug}.log").read_text()
+
+    def python(self, name: str, code: str, **env: str) -> str:
+        return self.run(name, f"python3 - <<'END'\n{code}\nEND", **env)
+
+    def get(self, name: str, path: str = "/version") -> str:
+        with Dialer(servers.folder(self.here), name) as dialer, dialer.connect(PORT, 5) as made:
+            made.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: made.recv(65536), b""))
+        return answer.decode().partition("\r\n\r\n")[2]
+
+
+@pytest.fixture
+def isolated(machine: LocalMachine, repository: Repository) -> Iterator[Isolated]:
+    yield Isolated(machine, repository)
+    for name in (SHOP, BLOG):
+        cleanup.purge(machine.settings, name)
+    assert machine.remaining() == []
+    assert users.list_reserved(machine.settings) == {}
+
+
+def test_a_service_is_reachable_only_by_its_own_environments_sockets(isolated: Isolated) -> None:
+    """S3 T1: nothing of an environment listens on the machine."""
+    isolated.serve(SHOP)
+    assert isolated.get(SHOP) == "one"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", PORT), 1)
+
+
+def test_a_neighbour_on_the_same_port_is_never_called_ready(isolated: Isolated) -> None:
+    """S3: a squatter used to be called ready in 0.03 s, and served the victim's visitors."""
+    isolated.serve(SHOP)
+    with pytest.raises(TargetError, match=r"didn't respond|ended"):
+        isolated.serve(BLOG, "exec sleep 60")
+    assert isolated.get(SHOP) == "one"
+
+
+def test_an_environment_reaches_nothing_but_itself(isolated: Isolated) -> None:
+    """S3: neither the machine's loopback, nor a neighbour, nor metadata endpoints, nor private networks."""
+    isolated.serve(SHOP)
+    with socket.create_server(("127.0.0.1", 0)) as control, socket.create_server(("0.0.0.0", 0)) as public:  # noqa: S104
+        targets = [*BAD_ADDRESSES, ("127.0.0.1", PORT)]
+        targets += [("127.0.0.1", control.getsockname()[1]), (_own_address(), public.getsockname()[1])]
+        code = f"""
+import socket
+for place in {targets!r}:
+    try:
+        socket.create_connection(place, 2)
+        print("REACHED", place)
+    except OSError as error:
+        print("blocked", place, error)
+"""
+        output = isolated.python(BLOG, code)
+    assert output.count("blocked") == len(targets), output
+
+
+def test_abstract_sockets_of_the_machine_are_out_of_reach(isolated: Isolated) -> None:
+    """S3: abstract unix sockets belong to the network namespace."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0eph-test-{os.getpid()}")
+        server.listen()
+        code = f"import socket; print(socket.socket(socket.AF_UNIX).connect_ex(chr(0) + 'eph-test-{os.getpid()}'))"
+        assert isolated.python(BLOG, code).strip() != "0"
+
+
+def test_variables_of_a_repository_never_reach_a_launcher(isolated: Isolated) -> None:
+    """S3: LD_PRELOAD used to load code into bubblewrap itself, outside the sandbox."""
+    isolated.serve(SHOP, LD_PRELOAD="/tmp/evil.so", BASH_ENV="/tmp/evil", PYTHONPATH="/tmp/evil")
+    assert "evil.so" in isolated.get(SHOP, "/environ")
+    launchers = [pid for pid in process_table.pids() if process_table.process_name(pid) == "bwrap"]
+    own = [pid for pid in launchers if process_table.environment_variable(pid, "HOME") == _home(isolated, SHOP)]
+    outside = [pid for pid in own if not _is_inside(pid)]
+    assert outside
+    for pid in outside:
+        assert set(process_table.environment(pid)) == {"PATH", "LANG", "HOME"}
+        assert "evil" not in process_table.command_line(pid)
+
+
+def test_commands_also_start_from_a_fixed_environment(isolated: Isolated) -> None:
+    """S3: a preloaded library that doesn't exist makes each program that loads it complain: bubblewrap must not."""
+    output = isolated.run(SHOP, "true", LD_PRELOAD="/nowhere/evil.so")
+    assert "bwrap" not in output
+    log = json.loads((isolated.here.env(SHOP) / "run" / "attack.json").read_text())
+    assert "LD_PRELOAD" not in log["env"]
+    assert log["inside"]["LD_PRELOAD"] == "/nowhere/evil.so"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give environments users of their own")
+def test_environments_have_users_of_their_own_outside(isolated: Isolated) -> None:
+    """S3: two environments and the server are three different users on the machine."""
+    isolated.serve(SHOP)
+    isolated.serve(BLOG)
+    owners = {name: _owners(isolated, name) for name in (SHOP, BLOG)}
+    assert owners[SHOP] == {users.reserve(isolated.here, SHOP)}
+    assert owners[BLOG] == {users.reserve(isolated.here, BLOG)}
+    assert not owners[SHOP] & owners[BLOG]
+    assert 0 not in owners[SHOP] | owners[BLOG]
+    isolated.run(SHOP, 'echo x > "$HOME/mine"')
+    assert Path(_home(isolated, SHOP), "mine").stat().st_uid == users.reserve(isolated.here, SHOP)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))",
+        "import ctypes; print(ctypes.CDLL(None).ptrace(0, 0, 0, 0))",
+        "import ctypes; print(ctypes.CDLL(None).syscall(425, 8, 0))",
+        "import ctypes; print(ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None))",
+        "import os; print(-1 if not os.path.exists('/etc/ssl/private') else 0)",
+        "import os; print(-1 if not os.path.exists('/root') or not os.listdir('/root') else 0)",
+    ],
+    ids=["unshare", "ptrace", "io_uring", "mount", "private keys", "home of root"],
+)
+def test_the_sandbox_refuses(isolated: Isolated, attack: str) -> None:
+    """S3: no further namespaces, no dangerous system calls, no private files of the machine."""
+    assert isolated.python(SHOP, attack).strip() == "-1"
+
+
+def test_database_is_reached_through_the_domain_only(isolated: Isolated) -> None:
+    """S3 T1: the URL works inside, also for drivers that require TLS by default; another password doesn't."""
+    isolated.workspace(SHOP)
+    url = environment_databases.create(isolated.here, SHOP, "eph_kept")
+    with psycopg.connect(url) as session:
+        session.execute("create table kept as select 42 as x")
+    inside = connectivity.inside_url(isolated.here, url)
+    assert inside.endswith("?sslmode=disable")
+    found = isolated.run(SHOP, f"{_psql()} -At -d $URL -c 'table kept'", URL=inside)
+    assert found.strip() == "42"
+
+
+def test_the_administrator_connects_by_a_socket_that_no_environment_can_take(isolated: Isolated) -> None:
+    """S3 S4: a preview that took PostgreSQL's port used to receive the administrator's password in clear."""
+    folder = postgres.socket_folder(isolated.here)
+    assert folder
+    assert Path(folder).stat().st_mode & 0o077 == 0
+    with postgres.connect(isolated.here) as session:
+        assert session.info.host == folder
+        assert session.execute("select inet_client_addr()").fetchone() == (None,)
+    assert isolated.python(SHOP, f"import os; print(os.path.exists({folder!r}))").strip() == "False"
+
+
+def test_a_server_of_an_earlier_version_gets_the_socket(isolated: Isolated) -> None:
+    """S3: its databases stay, and so does its port, which is in their URLs."""
+    url = environment_databases.create(isolated.here, SHOP, "eph_kept")
+    file = isolated.here.launches / f"{postgres.PROGRAM}.json"
+    launch = json.loads(file.read_text())
+    launch["argv"] = [word for word in launch["argv"] if not word.startswith("unix_socket_permissions")]
+    launch["argv"].remove("-c")
+    file.write_text(json.dumps(launch))
+    before = supervisor.info(isolated.here, postgres.PROGRAM)["pid"]
+    TARGET.ensure(isolated.machine.raw_settings)
+    assert supervisor.info(isolated.here, postgres.PROGRAM)["pid"] != before
+    with psycopg.connect(url) as session:
+        assert session.execute("select 1").fetchone() == (1,)
+
+
+def test_outbound_requests_go_through_a_proxy_that_knows_private_addresses(isolated: Isolated) -> None:
+    """S3: through the proxy, an environment reaches no address of the machine or its networks, by name or number."""
+    with socket.create_server(("127.0.0.1", 0)) as control:
+        port = control.getsockname()[1]
+        names = ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", _own_address()]  # noqa: S104
+        code = f"""
+import socket
+for name in {names!r}:
+    made = socket.create_connection(("127.0.0.1", 3128), 5)
+    made.sendall(f"CONNECT {{name}}:{port} HTTP/1.1\\r\\n\\r\\n".encode())
+    print(made.recv(100).split()[1].decode())
+"""
+        assert set(isolated.python(SHOP, code, **connectivity.proxy_variables(isolated.here)).split()) == {"403"}
+
+
+def test_an_allowed_network_is_reached_through_the_proxy(machine: LocalMachine, repository: Repository) -> None:
+    machine.raw_settings["egress_allow"] = "127.0.0.0/8"
+    isolated = Isolated(machine, repository)
+    isolated.serve(BLOG)
+    with socket.create_server(("127.0.0.1", 0)) as registry:
+        registry.settimeout(10)
+        code = f"""
+import socket
+made = socket.create_connection(("127.0.0.1", 3128), 5)
+made.sendall(b"CONNECT 127.0.0.1:{registry.getsockname()[1]} HTTP/1.1\\r\\n\\r\\n")
+print(made.recv(100).split()[1].decode())
+"""
+        assert isolated.python(SHOP, code).strip() == "200"
+    for name in (SHOP, BLOG):
+        cleanup.purge(machine.settings, name)
+
+
+def test_memory_of_an_environment_is_bounded(machine: LocalMachine, repository: Repository) -> None:
+    """S3: a process that takes more than the limit ends; the neighbour and the server stay."""
+    machine.raw_settings["memory_bytes"] = str(256 * 1024**2)
+    isolated = Isolated(machine, repository)
+    isolated.serve(BLOG)
+    with pytest.raises(TargetError, match=r"failed|killed"):
+        isolated.python(SHOP, "held = [bytearray(2**20) for _ in range(1024)]")
+    assert isolated.get(BLOG) == "one"
+    for name in (SHOP, BLOG):
+        cleanup.purge(machine.settings, name)
+
+
+def test_a_fork_bomb_stays_within_the_process_limit(machine: LocalMachine, repository: Repository) -> None:
+    """S3: processes are counted for the environment as a whole."""
+    machine.raw_settings["process_limit"] = "64"
+    isolated = Isolated(machine, repository)
+    isolated.serve(BLOG)
+    code = """
+import os, time
+made = 0
+try:
+    for made in range(2000):
+        if os.fork() == 0:
+            time.sleep(15)
+            os._exit(0)
+except OSError as error:
+    print("stopped", made < 64, flush=True)
+os._exit(0)
+"""
+    assert isolated.python(SHOP, code).split() == ["stopped", "True"]
+    assert isolated.get(BLOG) == "one"
+    for name in (SHOP, BLOG):
+        cleanup.purge(machine.settings, name)
+    if limits.method() != "rlimits":
+        assert [path for path in limits.ROOT.glob("**/eph-*") if path.name.endswith(SHOP)] == []
+
+
+def test_without_egress_there_is_no_proxy(machine: LocalMachine, repository: Repository) -> None:
+    """S3: the setting none leaves no way out."""
+    machine.raw_settings["egress"] = "none"
+    isolated = Isolated(machine, repository)
+    code = "import socket; print(socket.socket().connect_ex(('127.0.0.1', 3128)))"
+    assert isolated.python(SHOP, code).strip() == "111"
+    assert connectivity.proxy_variables(isolated.here) == {}
+    cleanup.purge(machine.settings, SHOP)
+
+
+def test_own_urls_work_inside_and_only_they(isolated: Isolated) -> None:
+    """T1: a suite reaches its own services by their URLs, and neither a neighbour nor Eph's API."""
+    for name in (SHOP, BLOG):
+        isolated.serve(name)
+        _route(isolated, name)
+    hosts = [f"{SHOP}.localhost", f"{BLOG}.localhost", "localhost"]
+    code = f"""
+import http.client
+for host in {hosts!r}:
+    made = http.client.HTTPConnection("127.0.0.1", 8080, timeout=5)
+    made.request("GET", "/version", headers={{"Host": host + ":8080"}})
+    print(made.getresponse().status)
+"""
+    assert isolated.python(SHOP, code).split() == ["200", "404", "404"]
+
+
+def test_gateway_connects_to_the_environments_own_process(isolated: Isolated) -> None:
+    """P2 S3: requests with and without a body, through the real gateway."""
+    isolated.serve(SHOP)
+    _route(isolated, SHOP)
+
+    async def ask() -> list[str]:
+        directory = isolated.here.routes.parent
+        settings = GatewaySettings("localhost", URL("http://127.0.0.1:1"))
+        async with running_gateway(Address("127.0.0.1", 0), settings, directory) as address:
+            found = [await asyncio.to_thread(_fetch, address.port, SHOP) for _ in range(3)]
+            os.kill(namespaces.read(str(domains.record(isolated.here, SHOP)))["pid"], signal.SIGKILL)
+            await asyncio.to_thread(wait_for, lambda: _answers(isolated, SHOP), 20)
+            return [*found, await asyncio.to_thread(_fetch, address.port, SHOP)]
+
+    assert asyncio.run(ask()) == ["one"] * 4
+
+
+def test_services_follow_a_domain_that_was_killed(isolated: Isolated) -> None:
+    """L2: no service stays behind in a network that nobody can reach."""
+    isolated.serve(SHOP)
+    before = _owners_pids(isolated, SHOP)
+    os.kill(namespaces.read(str(domains.record(isolated.here, SHOP)))["pid"], signal.SIGKILL)
+    assert wait_for(lambda: _answers(isolated, SHOP), 20)
+    assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 5)
+
+
+def test_purge_ends_processes_that_hide(isolated: Isolated) -> None:
+    """L7 S3: a process that left its session, cleared its environment and ignores signals ends with its environment."""
+    hide = "setsid env -i /bin/sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; done' >/dev/null 2>&1 & "
+    isolated.serve(SHOP, f"{hide} exec python3 app.py")
+    members = _owners_pids(isolated, SHOP)
+    assert members
+    cleanup.purge(isolated.here, SHOP)
+    assert not any(process_table.is_alive(pid) for pid in members)
+
+
+def test_without_a_sandbox_nothing_of_a_repository_runs(
+    machine: LocalMachine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """S3: auto never falls back to no sandbox."""
+    monkeypatch.setattr(sandbox, "works", lambda: False)
+    with pytest.raises(TargetError, match="doesn't run code of pull requests"):
+        sandbox.sandboxed(machine.settings, Workspace(tmp_path, tmp_path), "true", {})
+
+
+def test_an_environment_of_an_earlier_version_is_taken_over_by_its_next_update(isolated: Isolated) -> None:
+    """T1: it has no domain, and its files belong to Eph; the update creates the domain, and the route follows."""
+    place = isolated.workspace(SHOP)
+    domains.remove(isolated.here, SHOP)
+    users.give(place.home, os.geteuid())
+    port = ports.reserve(isolated.here, f"{SHOP}.web.{OLD_GENERATION}")
+    old = ServiceProcess(
+        ProgramName(SHOP, "web", OLD_GENERATION),
+        "exec python3 app.py",
+        port,
+        "/version",
+        20,
+        {"PORT": str(port), "EPH_COMMIT": isolated.commit},
+    )
+    checkout = place.checkout.with_name(OLD_GENERATION)
+    shutil.copytree(place.checkout, checkout)
+    supervised_services.start(isolated.here, Workspace(checkout, place.home), old)
+    assert supervised_services.is_answering(isolated.here, old.program, port, "/version")
+    assert not domains.exists(isolated.here, SHOP)
+
+    isolated.serve(SHOP, 'touch "$HOME/new"; exec python3 app.py')
+    _route(isolated, SHOP)
+    assert supervised_services.is_answering(isolated.here, old.program, port, "/version"), "until the route switches"
+    cleanup.remove_other_generations(isolated.here, SHOP, GENERATION)
+    assert isolated.get(SHOP) == "one"
+    assert next(routes.list_routes(isolated.here.routes)).isolated
+
+
+def test_an_environment_without_a_domain_is_still_removed(isolated: Isolated) -> None:
+    """L7: a destroy needs nothing that an earlier version didn't create."""
+    isolated.workspace(SHOP)
+    domains.remove(isolated.here, SHOP)
+    users.release(isolated.here, SHOP)
+    cleanup.purge(isolated.here, SHOP)
+    assert SHOP not in TARGET.list_environments(isolated.machine.raw_settings)
+
+
+def test_the_broker_accepts_no_invalid_names(isolated: Isolated) -> None:
+    for name in ("../x", "", "a/b", "nowhere"):
+        with pytest.raises(sockets.NoDomain):
+            sockets.request(servers.folder(isolated.here), name)
+
+
+def test_stopped_servers_are_restored(isolated: Isolated) -> None:
+    """L2: the broker and the relay come back, and with them the database's address inside."""
+    isolated.serve(SHOP)
+    for name in (servers.BROKER, servers.RELAY):
+        os.kill(supervisor.info(isolated.here, name)["pid"], signal.SIGKILL)
+    port = postgres.address(isolated.here)[1]
+    code = f"""
+import socket, time
+end = time.monotonic() + 15
+while socket.socket().connect_ex(("127.0.0.1", {port})) and time.monotonic() < end:
+    time.sleep(0.05)
+print("back" if time.monotonic() < end else "gone")
+"""
+    assert isolated.python(SHOP, code).strip() == "back"
+    assert wait_for(lambda: _answers(isolated, SHOP), 15)
+
+
+def _answers(isolated: Isolated, name: str) -> bool:
+    try:
+        return isolated.get(name) == "one"
+    except OSError:
+        return False
+
+
+def _route(isolated: Isolated, name: str) -> None:
+    props = {"root": str(isolated.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}
+    RouteProvider().make(isolated.here, {**props, "commit": "c", "port": PORT, "sign_in": False, "health": "/version"})
+
+
+def _fetch(port: int, name: str) -> str:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/version", headers={"Host": f"{name}.localhost"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def _home(isolated: Isolated, name: str) -> str:
+    return str(isolated.here.env(name) / "home")
+
+
+def _owners_pids(isolated: Isolated, name: str) -> list[int]:
+    """The processes of an environment's services: descendants of those that have its home."""
+    found = process_table.started_for(isolated.here.env(name), "-")
+    spaces = {_space(pid) for pid in found}
+    return [pid for pid in process_table.pids() if _space(pid) in spaces]
+
+
+def _owners(isolated: Isolated, name: str) -> set[int]:
+    return {Path(f"/proc/{pid}").stat().st_uid for pid in _owners_pids(isolated, name) if process_table.is_alive(pid)}
+
+
+def _space(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except OSError:
+        return str(pid)
+
+
+def _is_inside(pid: int) -> bool:
+    """Whether it is in a process namespace of its own."""
+    return Path(f"/proc/{pid}/ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
+
+
+def _own_address() -> str:
+    """An address of this machine that isn't loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+def _psql() -> str:
+    folder = binaries.binaries_folder()
+    if folder is None or not (folder / "psql").exists():
+        pytest.skip("psql isn't installed")
+    return str(folder / "psql")
