@@ -72,6 +72,8 @@ class FakeEnvironmentService:
         self.calls: list[tuple[str, ...]] = []
         self.orphans: list[str] = []
         self.deploys: dict[str, DeployStatus] = {}
+        self.deploy_error = ""
+        """If set, every deploy fails with it."""
         self.audit_result = AuditResult()
         self.refusal = ""
         self.runtime_info_result = RuntimeInfo()
@@ -237,7 +239,9 @@ class FakeEnvironmentService:
         if deploy not in self.deploys:
             raise DeployNotFound(wording.deploy_not_found(deploy))
         found = self.deploys[deploy]
-        return replace(found, state="deployed", url=f"http://{found.host}:8080") if not found.error else found
+        if self.deploy_error:
+            return replace(found, state="failed", error=self.deploy_error)
+        return replace(found, state="deployed", url=f"http://{found.host}:8080")
 
     async def approve_plan(self, plan: str, by: str) -> str:
         if plan not in self.held_plans:

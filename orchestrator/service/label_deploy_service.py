@@ -119,6 +119,8 @@ class LabelDeployService:
         return dict(self._deps.cycles.latest.forge.repositories)
 
     def _find_repository(self, name: str) -> Repository:
+        if self._deps.cycles.latest.at is None:
+            raise TemporarilyUnavailable(wording.FIRST_CYCLE)
         known = self._repositories().values()
         found = [each for each in known if not name or each.full_name.lower() == name.lower()]
         if len(found) == 1:

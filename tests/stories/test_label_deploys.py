@@ -182,6 +182,12 @@ async def test_the_git_host_is_down(world: World) -> None:  # M5, L7
         await world.deploy("feat-x", "feat")
 
 
+async def test_before_the_first_cycle_nothing_is_refused_as_unknown(world: World) -> None:  # M5
+    await world.crash()
+    with pytest.raises(TemporarilyUnavailable):
+        await world.deploy("feat-x", "feat")
+
+
 async def test_it_is_collected_when_it_expires(world: World) -> None:  # M5
     await world.deploy("feat-x", "feat", ttl=timedelta(hours=1))
     await world.run_for(minutes=59)

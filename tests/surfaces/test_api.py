@@ -99,6 +99,25 @@ def test_actions_are_recorded_with_the_callers_name(admin: httpx.Client, desk: F
     ]
 
 
+def test_a_deploy_is_requested_and_followed(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # M1
+    body = {"label": "feat-x", "ref": "feat", "ttl_seconds": 3600}
+    answer = admin.post("/api/v1/deploys", json=body)
+    assert (answer.status_code, answer.json()["state"], answer.json()["url"]) == (202, "pending", "")
+    assert desk.calls == [("deploy", "feat-x", "admin-name")]
+    found = admin.get(f"/api/v1/deploys/{answer.json()['id']}").json()
+    assert (found["state"], found["url"]) == ("deployed", "http://feat-x.shop.localhost:8080")
+    unknown = admin.get("/api/v1/deploys/lost")
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("ttl", [0, -1, 1e12, "1h"])
+def test_a_ttl_of_zero_or_below_is_refused(admin: httpx.Client, desk: FakeEnvironmentService, ttl: object) -> None:
+    """M1: before the service sees it."""
+    answer = admin.post("/api/v1/deploys", json={"label": "feat-x", "ref": "feat", "ttl_seconds": ttl})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
+    assert desk.calls == []
+
+
 def test_sweep_lists_orphans_and_removes_them_unless_dry_run(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.orphans = ["The database eph_old belongs to no pull request."]
     assert admin.post("/api/v1/sweep", params={"dry_run": True}).json() == {"dry_run": True, "found": desk.orphans}
@@ -228,6 +247,8 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
     document = admin.get("/openapi.json").json()
     assert document["info"]["version"] == "1.2.3"
     assert set(document["paths"]) == {
+        "/api/v1/deploys",
+        "/api/v1/deploys/{deploy_id}",
         "/api/v1/environments",
         "/api/v1/environments/{name}",
         "/api/v1/environments/{name}/down",
