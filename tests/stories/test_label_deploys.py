@@ -72,8 +72,8 @@ async def test_a_push_to_the_branch_does_not_move_a_deploy(world: World) -> None
 async def test_the_git_host_sees_nothing_of_a_deploy(world: World) -> None:  # M1
     """No deployment record, no check, no commit status: the deploy is never the active version."""
     commit = world.branch("feat")
-    await world.deploy("feat-x", "feat")
-    for span in (1, 25 * 60):
+    await world.deploy("feat-x", "feat", ttl=timedelta(minutes=10))
+    for span in (1, 15):
         await world.run_for(minutes=span)
         assert world.forge.deployments(world.shop) == {}
         assert world.forge.reports(world.shop, commit) == {}
