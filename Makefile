@@ -18,8 +18,8 @@ WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
 
-demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once --target kubernetes' runs it unattended on a cluster
-	@$(PY) -m orchestrator.cli.main demo $(ARGS)
+demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--once --target kubernetes' runs it unattended on a cluster
+	@infra/toolchain/demo.sh $(ARGS)
 
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)

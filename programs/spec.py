@@ -125,11 +125,12 @@ class EnvironmentSpec:
 
     ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); further public
     services get ``<service>--<host>``. ``settings`` come from the server, never from the repository, and say where the
-    target keeps its data. ``sign_in``: its host names require people to sign in. ``images`` maps names to references
-    pinned to a digest; ``found`` says for each how it was found, for people. ``manifests`` are files or folders of the
-    repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by dotted path) and
-    ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to secrets, for
-    everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no other field.
+    target keeps its data. ``sign_in``: its host names require people to sign in; ``allow``: only these. ``images`` maps
+    names to references pinned to a digest; ``found`` says for each how it was found, for people. ``manifests`` are
+    files or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
+    dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
+    secrets, for everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no other
+    field.
     """
 
     name: str
@@ -145,6 +146,7 @@ class EnvironmentSpec:
     marks: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     sign_in: bool = False
+    allow: tuple[str, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
     manifests: tuple[str, ...] = ()
     resources: Mapping[str, str] = field(default_factory=dict)
@@ -175,6 +177,7 @@ class EnvironmentSpec:
             marks=dict(data["marks"]),
             settings=dict(data["settings"]),
             sign_in=data.get("sign_in", False),
+            allow=tuple(data.get("allow", ())),
             images=dict(data.get("images", {})),
             manifests=tuple(data.get("manifests", ())),
             resources=dict(data.get("resources", {})),
@@ -197,7 +200,9 @@ class EnvironmentSpec:
         for aside in ("marks", "found", "images"):
             del data[aside]
         # Keeps the digest of environments that were built before these fields existed.
-        _drop_unset(data, ("sign_in", "manifests", "resources", "values", "values_files", "secrets", "options"))
+        _drop_unset(
+            data, ("sign_in", "allow", "manifests", "resources", "values", "values_files", "secrets", "options")
+        )
         for secret in data.get("secrets", {}).values():
             del secret["value"]
         for service in data["services"]:

@@ -1,27 +1,37 @@
-"""The API of a System, with the settings' tokens and webhook."""
+"""The API of a System, with the settings' tokens, sign-in and webhook."""
 
 from __future__ import annotations
 
 from orchestrator.app.system import System
-from orchestrator.auth.identities import Role, Token
-from orchestrator.auth.local_token import local_token
+from orchestrator.auth import local_token, preview_grants
+from orchestrator.auth.identities import Role
+from orchestrator.auth.sign_in.providers import open_sign_in
+from orchestrator.auth.token_service import TokenService
+from orchestrator.auth.token_store import TokenStore
+from orchestrator.auth.tokens import Token
 from orchestrator.config import server_keys
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.service.webhook_receiver import open_receiver
-from orchestrator.surfaces.api.api_settings import ApiSettings, webhook_path
+from orchestrator.surfaces.api.api_settings import ApiSettings, PreviewAccess, webhook_path
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.leader_proxy import App
 
 
-def create_api(settings: ServerSettings, system: System) -> App:
+def create_api(settings: ServerSettings, system: System, store: TokenStore) -> App:
     ports, path = system.ports, webhook_path(settings.forge.kind)
     webhook = open_receiver(settings, path, ports.forge, ports.wakeups, system.journal, ports.clock)
-    token = local_token(settings.shared_dir)
+    token = local_token.local_token(settings.shared_dir)
+    tokens = TokenService(store, ports.ledger.record, ports.clock)
     return create_app(
         system.service,
         ApiSettings(
             version=system.options.version,
-            tokens=(Token.from_secret(token, "local", Role.ADMIN),),
+            tokens=(Token.from_secret(token, local_token.OWNER, Role.ADMIN),),
+            token_service=tokens,
+            sign_in=open_sign_in(settings.auth, settings.forge, tokens),
+            previews=PreviewAccess(
+                preview_grants.preview_key(settings.keys_dir), lambda host: settings.url_template.format(host=host)
+            ),
             forge=settings.forge.kind,
             webhook=webhook.receive if webhook else None,
             webhook_test=webhook.test if webhook else None,

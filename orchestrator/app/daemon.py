@@ -32,6 +32,8 @@ def main() -> int:
         settings = load(arguments.config)
         if arguments.gateway:
             gateway_process.become_gateway(settings)
+        if missing := settings.forge.missing():
+            raise InvalidSettings([missing])
         tools = plugins.with_plugins(pulumi_cli.ensure(_print_line), outside.targets_in_use(settings), _print_line)
         asyncio.run(_run(settings, tools))
     except (InvalidSettings, ToolchainNotFound, StartupError, ComponentFailed, OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.port import Forge
 from orchestrator.forges.registry import ConnectionContext
+from orchestrator.gateway import hostnames
 from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
@@ -57,7 +58,7 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
 
     def suite_token(spec: EnvironmentSpec) -> str:
         protected = spec.sign_in or settings.previews.sign_in == "all"
-        return preview_tokens.preview_token(settings.keys_dir) if protected else ""
+        return _preview_token(settings, spec.host) if protected else ""
 
     return Options(
         version=version(),
@@ -116,7 +117,13 @@ def create_forge(settings: ServerSettings) -> Forge:
 
 
 def create_probe(settings: ServerSettings) -> GatewayProbe:
-    return GatewayProbe(settings.probe_url, lambda: preview_tokens.preview_token(settings.keys_dir))
+    return GatewayProbe(settings.probe_url, partial(_preview_token, settings))
+
+
+def _preview_token(settings: ServerSettings, host: str) -> str:
+    """Opens only that environment: an ingress controller may pass it on to the app."""
+    token = preview_tokens.preview_token(settings.keys_dir)
+    return preview_tokens.host_token(token.encode(), hostnames.environment_host(host))
 
 
 def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> WorkerSettings:

@@ -17,6 +17,7 @@ from orchestrator.app import outside
 from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
 from orchestrator.app.system import System
+from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
 from orchestrator.runtime.server.addresses import open_listener
@@ -71,9 +72,11 @@ async def running(
         system = compose(ports, options)
         if stop_gateway:
             exits.push_async_callback(asyncio.to_thread, system.ports.gateway.stop)
-        proxy = LeaderProxy(create_api(settings, system), system.leadership)
+        tokens = SqlTokens(settings.ledger_database_url)
+        exits.callback(tokens.close)
+        proxy = LeaderProxy(create_api(settings, system, tokens), system.leadership)
         exits.push_async_callback(proxy.close)
         app = proxy if system.leadership.has_replicas else proxy.app
-        api = await exits.enter_async_context(serve(app, listener))
+        api = await exits.enter_async_context(serve(app, listener, settings.previews.proxies))
         await exits.enter_async_context(system)
         yield RunningEphd(settings, system, api, worker)

@@ -1,16 +1,12 @@
-"""Callers, their roles, and the tokens that identify them.
-
-Only the SHA-256 of a token is stored. Tokens are long and random (256 bits), so a plain hash is enough: they can't be
-guessed.
-"""
+"""Callers: who they are, what they may do, and for which repositories."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
+
+from orchestrator.core.util import globs
 
 
 class Role(IntEnum):
@@ -24,35 +20,33 @@ class Role(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """One caller's token. The audit trail shows ``name`` as the actor."""
-
-    name: str
-    role: Role
-    sha256: str
-
-    @staticmethod
-    def from_secret(secret: str, name: str, role: Role) -> Token:
-        return Token(name, role, hash_token(secret))
-
-
-@dataclass(frozen=True, slots=True)
 class Caller:
+    """``name`` is what the audit trail shows. ``repositories`` are patterns such as ``acme/*``; empty means all.
+
+    ``person`` is empty for a service. ``token`` is the ID of the token that the caller used, and ``expires_at`` its
+    end.
+    """
+
     name: str
     role: Role | None
+    repositories: tuple[str, ...] = ()
+    person: str = ""
+    token: str = ""
+    expires_at: datetime | None = None
 
     def may(self, role: Role) -> bool:
         return self.role is not None and self.role >= role
 
+    @property
+    def is_scoped(self) -> bool:
+        """Whether it is restricted to some repositories, and so can't act on the service."""
+        return bool(self.repositories)
+
+    def covers(self, repository: str) -> bool:
+        """Git hosts ignore case in the names of repositories."""
+        if not self.repositories:
+            return True
+        return globs.any_matches((pattern.lower() for pattern in self.repositories), repository.lower())
+
 
 ANONYMOUS = Caller("anonymous", None)
-
-
-def hash_token(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def find_token(tokens: Iterable[Token], sha256: str) -> Token | None:
-    """Compares with every token, so that the time taken doesn't reveal which one was close."""
-    found = [token for token in tokens if hmac.compare_digest(token.sha256.encode(), sha256.encode())]
-    return found[0] if found else None

@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 
 MIN_LENGTH = 32
+OWNER = "local"
+"""Its name in the audit trail."""
 
 
 def local_token(home: Path) -> str:

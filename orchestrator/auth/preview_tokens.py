@@ -38,6 +38,13 @@ def parse_tokens(content: bytes) -> tuple[bytes, ...]:
     return tuple(line for line in found if len(line) >= MIN_TOKEN_LENGTH and not line.startswith(b"#"))
 
 
+def host_token(token: bytes, host: str) -> str:
+    """A token for one environment: its host, and the hosts of its public services. Test suites get one, because they
+    run code from the pull request, which must not open other previews."""
+    key = hmac.digest(token, b"eph preview host", "sha256")
+    return hmac.new(key, host.encode(), hashlib.sha256).hexdigest()
+
+
 def sign_cookie(token: bytes, host: str, until: str) -> str:
     """The signature of a preview's cookie. It follows from the token, so removing a token revokes its cookies."""
     key = hmac.digest(token, b"eph preview cookie", "sha256")

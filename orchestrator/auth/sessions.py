@@ -1,5 +1,4 @@
-"""Signed browser sessions. A session contains its end and the hash of its token, so it ends with its token and nothing
-is stored."""
+"""Signed browser sessions. A session contains its end and the hash of its token, so it ends with its token."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ import hashlib
 import hmac
 from datetime import datetime
 
-from orchestrator.auth.identities import Token
+from orchestrator.auth.tokens import Token
 
 
 def create_session(key: bytes, token: Token, ends: datetime) -> str:

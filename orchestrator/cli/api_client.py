@@ -12,12 +12,12 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from orchestrator.cli import discovery
+from orchestrator.cli import credentials, discovery
 from orchestrator.cli.cli_errors import CliError, ExitCode, exit_code_for
 from orchestrator.surfaces.api.schemas import EnvironmentItem, EnvironmentPage, Error
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-START_HINT = "Start one with `eph demo` or `ephd`, or set EPH_URL and EPH_TOKEN."
+START_HINT = "Sign in with `eph auth login URL`, start one with `eph demo` or `ephd`, or set EPH_URL and EPH_TOKEN."
 
 
 class ApiClient:
@@ -46,6 +46,9 @@ class ApiClient:
 
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
         return self._call("POST", path, params, body)
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path, {}, None)
 
     def environments(self, **params: Any) -> list[EnvironmentItem]:
         """All environments, page by page."""
@@ -95,14 +98,17 @@ class ApiClient:
 
 
 def connect(timeout: float = 30.0) -> ApiClient:
-    """The server in EPH_URL, or else the one that runs on this machine."""
+    """The server in EPH_URL, or else the one that runs on this machine, or else that of the latest sign-in."""
     url, token = os.environ.get("EPH_URL", ""), os.environ.get("EPH_TOKEN", "")
     if url:
-        return ApiClient(url, token, timeout)
+        return ApiClient(url, token or credentials.token_for(url), timeout)
     server = discovery.read()
-    if server is None:
+    if server is not None:
+        return ApiClient(server.url, token or _read_token(server.token_file), timeout)
+    url = credentials.last_url()
+    if not url:
         raise CliError("no server configured", START_HINT, ExitCode.UNREACHABLE)
-    return ApiClient(server.url, token or _read_token(server.token_file), timeout)
+    return ApiClient(url, token or credentials.token_for(url), timeout)
 
 
 def path_segment(name: str) -> str:

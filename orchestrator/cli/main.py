@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from orchestrator.cli import output
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands import (
+    auth,
     deploy,
     doctor,
     environment_actions,
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 for group in (environment_queries, logs, environment_actions, deploy, maintenance, project, doctor, shell):
     app.add_typer(group.app)
+app.add_typer(auth.app, name="auth")
 app.add_typer(webhook.app, name="webhook")
 
 DEMO_MODULE = "orchestrator.demo"

@@ -34,7 +34,8 @@ services:
 
 # Each environment gets its own PostgreSQL database.
 database:
-  enabled: false
+{database}
+  # Fill it with `template` and `migrate`:
   # instances:
   #   - name: main
   #     template:
@@ -52,6 +53,7 @@ class DetectedApp:
     command: str
     reason: str
     build: str = ""
+    database: bool = False
 
 
 def repository_root(start: Path) -> Path:
@@ -74,7 +76,8 @@ def detect(folder: Path) -> DetectedApp:
 
 def render_eph_yaml(folder: str, app: DetectedApp) -> str:
     build = f"build: {json.dumps(app.build)}\n" if app.build else '# build: "make build"\n'
-    return TEMPLATE.format(name=project_name(folder), command=json.dumps(app.command), build=build)
+    database = "  instances:\n    - name: main" if app.database else "  enabled: false"
+    return TEMPLATE.format(name=project_name(folder), command=json.dumps(app.command), build=build, database=database)
 
 
 def project_name(folder: str) -> str:
@@ -112,13 +115,38 @@ def _django(folder: Path) -> DetectedApp | None:
     return DetectedApp("python3 manage.py runserver 127.0.0.1:$PORT", "manage.py")
 
 
+PYTHON_INSTALL = "python3 -m venv .venv && .venv/bin/pip install --quiet -r requirements.txt"
+_PYTHON_SERVERS = (
+    ("fastapi", "uvicorn", ".venv/bin/uvicorn {module}:app --host 127.0.0.1 --port $PORT"),
+    ("flask", "flask", ".venv/bin/flask --app {module} run --host 127.0.0.1 --port $PORT"),
+    ("django", "django", ".venv/bin/python manage.py runserver 127.0.0.1:$PORT"),
+)
+_PYTHON_MODULES = ("app", "main", "wsgi", "server")
+
+
+def _python(folder: Path) -> DetectedApp | None:
+    """By a framework in requirements.txt, which is installed into the checkout."""
+    required = {re.split(r"[^a-z0-9_-]", line.strip().lower())[0] for line in _read_lines(folder / "requirements.txt")}
+    modules = [name for name in _PYTHON_MODULES if (folder / f"{name}.py").is_file()]
+    for framework, server, command in _PYTHON_SERVERS:
+        startable = (folder / "manage.py").is_file() if framework == "django" else bool(modules)
+        if {framework, server} <= required and startable:
+            found = command.format(module=modules[0] if modules else "")
+            has_database = bool(required & _PYTHON_DRIVERS)
+            return DetectedApp(found, f"{framework} in requirements.txt", PYTHON_INSTALL, has_database)
+    return None
+
+
+_PYTHON_DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "pg8000"})
+
+
 def _go(folder: Path) -> DetectedApp | None:
     if not ((folder / "go.mod").is_file() and (folder / "main.go").is_file()):
         return None
     return DetectedApp("./.eph-app", "go.mod", "go build -o .eph-app .")
 
 
-_DETECTORS: tuple[Callable[[Path], DetectedApp | None], ...] = (_procfile, _package_json, _django, _go)
+_DETECTORS: tuple[Callable[[Path], DetectedApp | None], ...] = (_procfile, _package_json, _python, _django, _go)
 
 
 def _read_lines(file: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The demo's world: a Git host with a sample shop and three pull requests, and the settings of an Eph that watches it.
+"""The demo's world: a Git host with a repository and its pull requests, and the settings of an Eph that watches it.
 
 Everything is in one folder and listens on loopback. The folder is deleted when the demo ends.
 """
@@ -11,21 +11,23 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from orchestrator.config import server_keys
+from orchestrator.config.settings import loading
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.demo import git_hosts, leak_check, wording
+from orchestrator.demo import git_hosts, leak_check, own_repository, wording
 from orchestrator.demo.cluster import ci, demo_cluster, oci
 from orchestrator.demo.cluster.ci import DemoCI, ImagePublisher
 from orchestrator.demo.cluster.demo_cluster import DemoCluster
 from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.git_hosts import SANDBOX, DemoGitHubHost, GitHost
 from orchestrator.demo.github.demo_github import WebhookConfig
+from orchestrator.demo.own_repository import OwnRepository
 
 REPOSITORY = "acme/shop"
 SHOP = Path(__file__).parent / "shop"
@@ -47,6 +49,15 @@ class DemoPorts:
     forge: int
 
 
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """``own``: a person's repository in place of the shop. ``cluster``: runs previews in place of this machine."""
+
+    forge: str = SANDBOX
+    cluster: DemoCluster | None = None
+    own: OwnRepository | None = None
+
+
 @dataclass(slots=True)
 class DemoWorld:
     home: Path
@@ -58,6 +69,11 @@ class DemoWorld:
     token_file: Path = Path()
     """Eph's API token; exists once Eph is running."""
     cluster: DemoCluster | None = None
+    own: OwnRepository | None = None
+
+    @property
+    def repository(self) -> str:
+        return self.own.name if self.own else REPOSITORY
 
     @property
     def target(self) -> str:
@@ -82,11 +98,10 @@ def _ignore(_: str) -> None:
 @contextlib.contextmanager
 def open_world(
     port: int | None,
-    forge_name: str = SANDBOX,
-    cluster: DemoCluster | None = None,
+    options: DemoOptions = DemoOptions(),
     say: Callable[[str], None] = _ignore,
 ) -> Iterator[DemoWorld]:
-    """Create everything except Eph: a home folder, a Git host with the shop, and settings that point at it.
+    """Create everything except Eph: a home folder, a Git host with a repository, and settings that point at it.
 
     With a cluster, also a CI that builds the shop's images.
     """
@@ -100,17 +115,29 @@ def open_world(
     hook = WebhookConfig(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret)
     with contextlib.ExitStack() as ends:
         ends.callback(shutil.rmtree, home, ignore_errors=True)
-        forge = git_hosts.create_host(forge_name, home / "forge", hook)
+        forge = git_hosts.create_host(options.forge, home / "forge", hook)
         ends.callback(forge.close)
         forge.start(ports.forge)
-        pulls = _create_repository(forge, shop_files(cluster))
-        say(wording.git_host(forge.url, REPOSITORY))
+        pulls = _create_pulls(forge, options)
+        say(wording.git_host(forge.url, options.own.name if options.own else REPOSITORY, len(pulls)))
         sections = _local_settings()
-        if cluster:
-            sections |= _start_ci(cluster, home, forge, say, ends)
-        yield DemoWorld(
-            home, ports, forge, _server_settings(home, ports, forge, secret, sections), pulls, cluster=cluster
-        )
+        if options.cluster:
+            sections |= _start_ci(options.cluster, home, forge, say, ends)
+        settings = loading.load(**_overrides(home, ports, forge, secret), **sections)
+        yield DemoWorld(home, ports, forge, settings, pulls, cluster=options.cluster, own=options.own)
+
+
+def settings_chosen_by_demo(environ: Mapping[str, str]) -> list[str]:
+    """Variables that would have no effect. All others of a server take effect."""
+    chosen = {"home", "interval", "listen", "gateway_listen", "workers", "forge"}
+    fixed = {*(path for path in loading.setting_paths() if path[0] in chosen), ("local", "toolbox"), ("local", "path")}
+    return sorted(name for name in map(loading.env_variable, fixed) if name in environ)
+
+
+def _create_pulls(forge: GitHost, options: DemoOptions) -> dict[str, int]:
+    if options.own and isinstance(forge, DemoGitHubHost):
+        return own_repository.add_to(forge, options.own)
+    return _create_repository(forge, shop_files(options.cluster))
 
 
 def _start_ci(
@@ -179,22 +206,21 @@ def _local_settings() -> dict[str, Any]:
     return {"local": {"toolbox": tuple(python_prefixes()), "path": search_path()}}
 
 
-def _server_settings(
-    home: Path, ports: DemoPorts, forge: GitHost, secret: Path, target_sections: dict[str, Any]
-) -> ServerSettings:
-    return ServerSettings(
-        home=home / "eph",
-        interval=CYCLE_INTERVAL,
-        listen=f"127.0.0.1:{ports.api}",
-        gateway_listen=f"127.0.0.1:{ports.gateway}",
-        workers=2,
-        forge={
+def _overrides(home: Path, ports: DemoPorts, forge: GitHost, secret: Path) -> dict[str, Any]:
+    """The settings that the demo chooses, of the highest priority."""
+    everything = f"{own_repository.OWNER}/*"
+    return {
+        "home": home / "eph",
+        "interval": CYCLE_INTERVAL,
+        "listen": f"127.0.0.1:{ports.api}",
+        "gateway_listen": f"127.0.0.1:{ports.gateway}",
+        "workers": 2,
+        "forge": {
             **forge.forge_settings(),
             "webhook_secret_file": secret,
-            "repositories": [REPOSITORY],
+            "repositories": [everything] if isinstance(forge, DemoGitHubHost) else [REPOSITORY],
         },
-        **target_sections,
-    )
+    }
 
 
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")

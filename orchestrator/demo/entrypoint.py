@@ -9,22 +9,34 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
 from orchestrator.app.running import RunningEphd, running
 from orchestrator.cli import discovery
-from orchestrator.demo import crash_cleanup, demo_world, free_ports, git_hosts, leak_check, live, wording
+from orchestrator.config.problems import InvalidSettings
+from orchestrator.demo import (
+    crash_cleanup,
+    demo_world,
+    free_ports,
+    git_hosts,
+    leak_check,
+    live,
+    own_repository,
+    wording,
+)
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.demo_cluster import ClusterUnavailable, DemoCluster
 from orchestrator.demo.cluster.registry_push import PushFailed
-from orchestrator.demo.demo_world import DemoWorld
+from orchestrator.demo.demo_world import DemoOptions, DemoWorld
 from orchestrator.demo.emulate.emulate_host import EmulateHost, EmulateUnavailable
 from orchestrator.demo.github.demo_github import DemoGitHubError
+from orchestrator.demo.own_repository import OwnRepository, RepositoryUnusable
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.emulate_story import EmulateStory
 from orchestrator.demo.story.story import Story, StoryResult
@@ -36,7 +48,14 @@ from stacks.toolchain.pulumi_cli import Toolchain, ToolchainNotFound
 
 DEFAULT_PORT = 8080
 MAX_PORT = 65535
-_UNAVAILABLE_ERRORS = (EmulateUnavailable, ClusterUnavailable, BaseImageUnavailable, PushFailed)
+_UNAVAILABLE_ERRORS = (
+    EmulateUnavailable,
+    ClusterUnavailable,
+    BaseImageUnavailable,
+    PushFailed,
+    InvalidSettings,
+    RepositoryUnusable,
+)
 
 
 class DemoUnavailable(Exception):
@@ -49,14 +68,16 @@ def main(args: list[str]) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
     try:
         port = _choose_port(options.port)
-        if options.forge != git_hosts.SANDBOX and not options.once:
-            raise DemoUnavailable(wording.needs_once(options.forge))
+        _check_options(options, os.environ)
         cluster = _find_cluster(options)
+        own = own_repository.inspect(options.repo) if options.repo else None
         say = partial(_print_line, console)
+        if own and own.dirty:
+            say(wording.uncommitted(own.folder))
         tools = plugins.with_plugins(pulumi_cli.ensure(say), [options.target], say)
         for folder in crash_cleanup.clean_up(say):
             say(wording.cleaned_up(folder))
-        return asyncio.run(_cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster), console)))
+        return asyncio.run(_cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster, own), console)))
     except (DemoUnavailable, *_UNAVAILABLE_ERRORS, ToolchainNotFound, GatewayError, DemoGitHubError) as error:
         _print_line(console, wording.error(error), "red")
         return 1
@@ -76,11 +97,13 @@ class DemoRun:
     tools: Toolchain
     port: int
     cluster: DemoCluster | None
+    own: OwnRepository | None = None
 
 
 def _parse_options(args: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="eph demo", description=wording.DESCRIPTION)
     parser.add_argument("--port", type=int, help=wording.port_help(DEFAULT_PORT))
+    parser.add_argument("--repo", type=Path, metavar="PATH", help=wording.REPO_HELP)
     parser.add_argument("--no-open", action="store_true", help=wording.NO_OPEN_HELP)
     parser.add_argument("--once", action="store_true", help=wording.ONCE_HELP)
     parser.add_argument(
@@ -97,6 +120,20 @@ def _parse_options(args: list[str]) -> argparse.Namespace:
     )
     demo_cluster.add_options(parser)
     return parser.parse_args(args)
+
+
+def _check_options(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Raises if options or settings contradict each other: none is ignored silently."""
+    if options.forge != git_hosts.SANDBOX and not options.once:
+        raise DemoUnavailable(wording.needs_once(options.forge))
+    if options.repo and options.once:
+        raise DemoUnavailable(wording.only_shop("--once"))
+    if options.repo and options.target != demo_world.LOCAL:
+        raise DemoUnavailable(wording.only_shop(f"--target {options.target}"))
+    if ignored := demo_world.settings_chosen_by_demo(environ):
+        raise DemoUnavailable(wording.sets_itself(ignored))
+    if options.once and environ.get("EPH_PREVIEWS__SIGN_IN") == "all":
+        raise DemoUnavailable(wording.ONCE_NEEDS_OPEN_PREVIEWS)
 
 
 def _find_cluster(options: argparse.Namespace) -> DemoCluster | None:
@@ -129,7 +166,8 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 
 
 async def _run_demo(run: DemoRun, console: Console) -> int:
-    opened = demo_world.open_world(run.port, run.options.forge, run.cluster, partial(_print_line, console))
+    options = DemoOptions(run.options.forge, run.cluster, run.own)
+    opened = demo_world.open_world(run.port, options, partial(_print_line, console))
     try:
         with opened as world, crash_cleanup.record_process(world.home), _stop_target_after(world, console):
             result, leaks = await _run_system(run, world, console)

@@ -11,6 +11,8 @@ from orchestrator.demo.emulate.emulate_host import EmulateHost
 from orchestrator.demo.github.demo_github import DemoGitHub, WebhookConfig
 
 SANDBOX, EMULATE = "sandbox", "emulate"
+DISCOVERY_SECONDS = 5.0
+"""A new repository gets previews at once."""
 
 
 class GitHost(Protocol):
@@ -53,7 +55,12 @@ class DemoGitHubHost(DemoGitHub):
         token = self.root / "bot.token"
         token.write_text(self.token("eph-bot"))
         token.chmod(0o600)
-        return {"kind": "github", "url": self.api_url, "token_file": token}
+        return {"kind": "github", "url": self.api_url, "token_file": token, "discovery_seconds": DISCOVERY_SECONDS}
+
+    def remote(self, repository: str) -> str:
+        """A URL that the owner can clone from and push to. Contains the owner's token."""
+        scheme, _, address = self.url.partition("://")
+        return f"{scheme}://{self.owner}:{self.token(self.owner)}@{address}/{repository}.git"
 
 
 def create_host(name: str, root: Path, webhook: WebhookConfig) -> GitHost:

@@ -16,7 +16,8 @@ from orchestrator.app.running import RunningEphd
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo import wording
-from orchestrator.demo.demo_world import LABEL, REPOSITORY, DemoWorld
+from orchestrator.demo.demo_world import LABEL, DemoWorld
+from orchestrator.demo.git_hosts import DemoGitHubHost
 from programs.targets.kubernetes.api import object_names
 
 REFRESH_INTERVAL = 0.25
@@ -32,23 +33,68 @@ _SHOWN_VARIABLES = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULU
 
 
 async def run(world: DemoWorld, ephd: RunningEphd, console: Console, open_browser: bool) -> None:
-    """Label the first two pull requests, as a person would, then show the table until cancelled."""
-    _print_intro(world, ephd, console)
-    for branch in ("warmer-colour", "sell-tea"):
-        await asyncio.to_thread(world.forge.label, REPOSITORY, world.pulls[branch], LABEL)
+    """Label the first pull requests, as a person would, then show the table until cancelled."""
+    screen = LiveScreen(console, list(wording.introduction(tuple(_access(world, ephd)), _hints(world))))
+    for number in list(world.pulls.values())[:2]:
+        await asyncio.to_thread(world.forge.label, world.repository, number, LABEL)
     opened: set[str] = set()
-    with Live(console=console, auto_refresh=False, transient=False) as live:
+    with screen:
         while True:
             views = ephd.system.service.environments()
-            live.update(_table(views), refresh=True)
+            screen.show(views)
             if open_browser:
                 _open_ready(views, opened)
             await asyncio.sleep(REFRESH_INTERVAL)
 
 
-def _print_intro(world: DemoWorld, ephd: RunningEphd, console: Console) -> None:
-    for line in wording.introduction(tuple(_access(world, ephd)), LABEL):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+class LiveScreen:
+    """The introduction and, below it, a table that is redrawn in place.
+
+    A terminal that is resized wraps lines that were printed before, so the place of the table is lost. Then the screen
+    is cleared and everything is printed again. Without a terminal, each change is printed once, as a line.
+    """
+
+    def __init__(self, console: Console, introduction: Sequence[str]) -> None:
+        self._console, self._introduction = console, introduction
+        self._size = console.size
+        self._live: Live | None = None
+        self._shown: tuple[tuple[str, ...], ...] | None = None
+
+    def __enter__(self) -> LiveScreen:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, views: Sequence[EnvironmentView]) -> None:
+        rows = tuple(_row(view) for view in views)
+        if self._live is not None and self._console.size != self._size:
+            self._live.stop()
+            self._console.clear()
+            self._start()
+        if rows == self._shown:
+            return
+        for row in (row for row in rows if self._live is None and row not in (self._shown or ())):
+            self._console.print("  ".join(row), highlight=False, soft_wrap=True, markup=False)
+        if self._live is not None:
+            self._live.update(_table(views), refresh=True)
+        self._shown = rows
+
+    def _start(self) -> None:
+        self._size, self._shown = self._console.size, None
+        for line in self._introduction:
+            self._console.print(line, highlight=False, soft_wrap=True, markup=False)
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False, transient=False)
+            self._live.start()
+
+
+def _hints(world: DemoWorld) -> Sequence[str]:
+    if world.own and isinstance(world.forge, DemoGitHubHost):
+        return wording.own_hints(LABEL, next(iter(world.pulls)), world.forge.remote(world.repository))
+    return wording.shop_hints(LABEL)
 
 
 def _access(world: DemoWorld, ephd: RunningEphd) -> Iterator[tuple[str, str]]:
@@ -56,6 +102,8 @@ def _access(world: DemoWorld, ephd: RunningEphd) -> Iterator[tuple[str, str]]:
     token = ephd.token_file.read_text().strip()
     exports = " ".join(f"{name}={shlex.quote(world.pulumi_environment[name])}" for name in _SHOWN_VARIABLES)
     yield "Pull requests", world.forge.url
+    if isinstance(world.forge, DemoGitHubHost):
+        yield "Git remote", world.forge.remote(world.repository)
     yield "Dashboard, API", f"http://localhost:{world.ports.gateway}/?token={token}"
     if world.cluster:
         kubectl = f"kubectl --kubeconfig {shlex.quote(str(world.cluster.kubeconfig))} get namespaces"
@@ -65,15 +113,24 @@ def _access(world: DemoWorld, ephd: RunningEphd) -> Iterator[tuple[str, str]]:
     yield "Pulumi", f"export {exports} && pulumi stack ls --all"
 
 
+def _row(view: EnvironmentView) -> tuple[str, str, str, str]:
+    return (
+        display_name(view).removeprefix(view.repository),
+        view.phase.value,
+        view.commit[:7],
+        _status_text(view).plain,
+    )
+
+
 def _table(views: Sequence[EnvironmentView]) -> Table:
     table = Table(expand=True, box=None, pad_edge=False)
     *narrow, wide = wording.TABLE_COLUMNS
     for name in narrow:
         table.add_column(name)
-    table.add_column(wide, ratio=1)
+    table.add_column(wide, ratio=1, overflow="fold")
     for view in views:
-        state = Text(view.phase.value, style=_COLOURS.get(view.phase, "cyan"))
-        table.add_row(display_name(view).removeprefix(view.repository), state, view.commit[:7], _status_text(view))
+        name, phase, commit, _ = _row(view)
+        table.add_row(name, Text(phase, style=_COLOURS.get(view.phase, "cyan")), commit, _status_text(view))
     return table
 
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 
 # Start and end
 
-STARTING = "Starting a complete Eph on this machine, with a sample shop…"
+STARTING = "Starting a complete Eph on this machine…"
 STARTING_SERVER = "Starting Eph's server and gateway…"
 STOPPING = "Stopping the demo and removing everything it created…"
 STOP_HINT = "Press Ctrl-C to stop. The demo then removes everything it created."
 
 
-def git_host(url: str, repository: str) -> str:
-    return f"Git host: {url} (repository {repository}, three open pull requests)"
+def git_host(url: str, repository: str, pulls: int) -> str:
+    return f"Git host: {url} (repository {repository}, {pulls} open pull {'request' if pulls == 1 else 'requests'})"
 
 
 def error(message: object) -> str:
@@ -47,7 +47,8 @@ def cleanup_failed(item: str, folder: object) -> str:
 
 # Options
 
-DESCRIPTION = "Run a complete Eph on this machine, with a sample shop."
+DESCRIPTION = "Run a complete Eph on this machine, with a sample shop or your own repository."
+REPO_HELP = "a folder with a Git repository of yours; its commits are copied, and the demo opens a pull request"
 NO_OPEN_HELP = "don't open previews in the browser"
 ONCE_HELP = "play the whole story unattended, check each step, and exit"
 FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
@@ -68,6 +69,47 @@ def needs_local(forge: str, target: str) -> str:
     return f"{forge} works only with the target {target}. Remove --forge or --target."
 
 
+def only_shop(option: str) -> str:
+    return f"{option} plays the sample shop's story. Remove {option} or --repo."
+
+
+def sets_itself(variables: Sequence[str]) -> str:
+    unset = " ".join(f"-u {name}" for name in variables)
+    return f"The demo chooses these settings itself: {', '.join(variables)}. Run `env {unset} eph demo`."
+
+
+ONCE_NEEDS_OPEN_PREVIEWS = (
+    "--once visits previews without signing in, which EPH_PREVIEWS__SIGN_IN=all forbids. Remove one of them."
+)
+
+
+# Your own repository
+
+
+ADD_EPH_YAML = "Add eph.yaml"
+FIRST_PREVIEW = "Try a preview"
+
+
+def no_such_folder(path: object) -> str:
+    return f"--repo: {path} isn't a folder."
+
+
+def not_a_repository(path: object) -> str:
+    return f"--repo: {path} isn't in a Git repository. Run `git init` there and commit your files."
+
+
+def no_commits(path: object) -> str:
+    return f"--repo: {path} has no commits. Commit your files first."
+
+
+def not_copied(path: object, problem: str) -> str:
+    return f"--repo: git can't copy {path}: {problem}"
+
+
+def uncommitted(path: object) -> str:
+    return f"{path} has uncommitted changes. The demo uses commits only."
+
+
 def invalid_port(port: int, maximum: int) -> str:
     return f"{port} isn't a valid port. Use --port with a number up to {maximum}, or omit it to use a free port."
 
@@ -81,14 +123,29 @@ def port_in_use(port: int) -> str:
 TABLE_COLUMNS = ("PR", "Status", "Commit", "URL or progress")
 
 
-def introduction(rows: Sequence[tuple[str, str]], label: str) -> Iterable[str]:
+def introduction(rows: Sequence[tuple[str, str]], hints: Sequence[str]) -> Iterable[str]:
     width = max(len(name) for name, _ in rows)
     yield from (f"{name:<{width}}   {value}" for name, value in rows)
     yield ""
-    yield f"Adding the label {label} to pull requests 1 and 2."
-    yield "Then it's your turn: label 3, push a commit, remove a label, close a pull request, and watch this table."
+    yield from hints
     yield STOP_HINT
     yield ""
+
+
+def shop_hints(label: str) -> tuple[str, ...]:
+    return (
+        f"Adding the label {label} to pull requests 1 and 2.",
+        "Then it's your turn: label 3, push a commit, remove a label, close a pull request, and watch this table.",
+        "Your own app: `eph demo --repo PATH`, or New repository at the pull requests' address.",
+    )
+
+
+def own_hints(label: str, title: str, remote: str) -> tuple[str, ...]:
+    return (
+        f'Adding the label {label} to pull request 1, "{title}".',
+        f"Next, in your repository: git remote add eph {remote}",
+        "Then commit, `git push eph HEAD:my-branch`, and open its pull request at the address above.",
+    )
 
 
 CLI_EXAMPLES = "eph list · eph why 1 · eph logs 1 (in another terminal)"

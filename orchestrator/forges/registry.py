@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from orchestrator import forges
+from orchestrator.forges.accounts import ForgeAccounts
 from orchestrator.forges.port import Forge
 from orchestrator.forges.settings import ForgeSettings
 from orchestrator.forges.webhooks import WebhookParser
@@ -42,6 +43,8 @@ class ForgeAdapter(Generic[S]):
     settings_model: type[S]
     connect: Callable[[S, ConnectionContext], Forge]
     webhooks: WebhookParser | None = None
+    accounts: Callable[[S], ForgeAccounts] | None = None
+    """None: people can't sign in to Eph with their accounts there."""
 
 
 class UnknownForge(LookupError):

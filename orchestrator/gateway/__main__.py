@@ -45,6 +45,8 @@ def _arguments() -> argparse.Namespace:
         default="off",
         help="all: required for every preview; otherwise only if its route requires it",
     )
+    parser.add_argument("--people-url", default="", metavar="URL", help="the dashboard's URL, where people sign in")
+    parser.add_argument("--people-key", type=Path, metavar="FILE", help="the file with the key shared with ephd")
     return parser.parse_args()
 
 
@@ -57,6 +59,8 @@ def main() -> int:
         frozenset(arguments.trusted_proxy),
         tokens=arguments.tokens,
         sign_in=arguments.sign_in,
+        people_url=arguments.people_url.rstrip("/"),
+        people_key=arguments.people_key,
         control_file=arguments.control_file,
     )
     try:

@@ -20,6 +20,7 @@ from orchestrator.gateway.access import sign_in
 from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.access.open_requests import OpenRequests
+from orchestrator.gateway.access.people import KeyFile, PeopleGuard
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.proxy import http_proxy, websockets
 from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
@@ -48,6 +49,10 @@ class GatewaySettings:
     max_open: int = MAX_OPEN
     tokens: Path | None = None
     sign_in: str = "off"
+    people_url: str = ""
+    """The dashboard's URL, where people sign in; empty: only tokens."""
+    people_key: Path | None = None
+    """The file with the key that ephd and the gateway share."""
     max_wake_wait: float = MAX_WAKE_WAIT
     control_file: Path | None = None
     """A file with the URL of ephd's API that overrides ``control`` while it is readable: with replicas the URL changes.
@@ -82,7 +87,11 @@ class Gateway:
         self._limits = limits
         self._traffic = traffic
         self._client = client
-        self._sign_in_guard = SignInGuard(PreviewTokens(settings.tokens), protects_all=settings.sign_in == "all")
+        self._sign_in_guard = SignInGuard(
+            PreviewTokens(settings.tokens),
+            PeopleGuard(settings.people_url, KeyFile(settings.people_key)),
+            protects_all=settings.sign_in == "all",
+        )
         self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait)
         self._open_requests = OpenRequests(settings.max_open)
 
@@ -119,8 +128,8 @@ class Gateway:
         wait = self._limits.allow_host(sender.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        if route.sign_in or self._sign_in_guard.protects_all:
-            stopped = await self._sign_in_guard.challenge(request, host, sender)
+        if route.sign_in or route.allow or self._sign_in_guard.protects_all:
+            stopped = await self._sign_in_guard.challenge(request, host, sender, route.allow)
             if stopped is not None:
                 return stopped
         if self._has_expired(host):
@@ -152,7 +161,7 @@ class Gateway:
         self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo
     ) -> web.StreamResponse:
         host = route.host
-        if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request)):
+        if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request), host):
             client_info = replace(client_info, bearer=True)
         counted = visit_rules.is_visit(request.method, request.path, request.headers, route.health)
         if counted:

@@ -21,10 +21,10 @@ MAX_CONCURRENT_PROBES = 64
 
 class GatewayProbe:
     """Requests an environment's URL like a visitor: through the gateway, by host name, with the preview token if
-    required. ``url`` is that of the gateway or of a proxy in front of it. ``token`` is read each time, because an
-    operator may change it."""
+    required. ``url`` is that of the gateway or of a proxy in front of it. ``token`` returns the token for a host; it is
+    called each time, because an operator may change it."""
 
-    def __init__(self, url: str, token: Callable[[], str] = str) -> None:
+    def __init__(self, url: str, token: Callable[[str], str] = lambda _: "") -> None:
         self._url = url.rstrip("/")
         self._token = token
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_PROBES)
@@ -35,7 +35,7 @@ class GatewayProbe:
     async def __call__(self, host: str, path: str) -> tuple[bool, str]:
         headers = {"Host": host, "User-Agent": "eph-health", "X-Eph-Probe": "1"}
         try:
-            if token := self._token():
+            if token := self._token(host.partition(":")[0]):
                 headers[TOKEN_HEADER] = token
             # The status is enough: an endless body must neither block the prober nor fill the memory.
             url, name = f"{self._url}{path}", {"sni_hostname": host.partition(":")[0]}  # with TLS, like a visitor

@@ -139,6 +139,20 @@ def sign_in(failed_before: bool, return_path: str) -> HoldingPage:
     return HoldingPage(401, "Sign in", text, "bad" if failed_before else "calm", form=return_path)
 
 
+def not_on_the_list() -> HoldingPage:
+    text = "You are signed in, but only people on this preview's list can open it. Ask the author of the pull request."
+    return HoldingPage(403, "You don't have access", text, "bad")
+
+
+def sign_in_incomplete() -> HoldingPage:
+    text = "The sign-in expired or was started in another browser. Open the preview again; cookies must be allowed."
+    return HoldingPage(401, "Sign-in didn't complete", text, "bad")
+
+
+def sign_in_with_account() -> HoldingPage:
+    return HoldingPage(401, "Sign in", "Open this page in a browser to sign in, or send the preview's token.")
+
+
 def too_many_tokens(wait: float) -> HoldingPage:
     text = f"Too many wrong tokens. Try again in {wait:.0f} s."
     return HoldingPage(429, "Too many attempts", text, "bad", int(wait))

@@ -34,6 +34,8 @@ class PreviewRoute:
     """The upstream is stopped, and is started on the next request."""
     health: str = ""
     """The path of its health check, which doesn't count as a visit."""
+    allow: tuple[str, ...] = ()
+    """Only these people can open it; empty: everyone who can sign in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ def _route(host: str, data: dict[str, Any] | None) -> PreviewRoute | None:
         return None
     environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))
     asleep, health = data.get("asleep") is True, _text(data, "health")
-    return PreviewRoute(host, upstream, environment, service, commit, _requires_sign_in(data), asleep, health)
+    allow = _allow(data)
+    return PreviewRoute(host, upstream, environment, service, commit, _requires_sign_in(data), asleep, health, allow)
 
 
 def _upstream(value: object) -> URL | None:
@@ -175,6 +178,12 @@ def _seconds(value: object) -> float:
 def _requires_sign_in(data: dict[str, Any]) -> bool:
     """Whether sign-in is required; any value other than a plain no means yes."""
     return data.get("sign_in", False) is not False
+
+
+def _allow(data: dict[str, Any]) -> tuple[str, ...]:
+    """A list that isn't one allows nobody."""
+    found = data.get("allow") or ()
+    return tuple(str(item) for item in found) if isinstance(found, list | tuple) else ("",)
 
 
 def _text(data: dict[str, Any], key: str) -> str:

@@ -46,6 +46,25 @@ LEASES = sa.Table(
     sa.Column("address", sa.String(256), nullable=False, server_default=""),
 )
 
+TOKENS = sa.Table(
+    "tokens",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("owner", sa.String(256), nullable=False),
+    sa.Column("label", sa.String(256), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("repositories", sa.Text(), nullable=False),
+    sa.Column("created_at", sa.String(32), nullable=False),
+    sa.Column("expires_at", sa.String(32), nullable=False),
+    sa.Column("revoked_at", sa.String(32), nullable=False),
+    sa.Column("revoked_by", sa.String(256), nullable=False),
+    sa.Column("groups", sa.Text(), nullable=False),
+    sa.Index("tokens_by_sha256", "sha256", unique=True),
+)
+"""Who can call the API; ``orchestrator.auth`` reads and writes it. An empty time means never."""
+
 
 def to_row(event: Event, idempotency_key: str) -> dict[str, str]:
     """Truncated to the columns' widths, and without NUL, which PostgreSQL rejects: a long name must not lose an

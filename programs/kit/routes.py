@@ -27,6 +27,8 @@ class RouteRecord:
     """The target that owns the route: all targets share the gateway's folder."""
     sole: bool = True
     """The upstream can be reached only through the gateway, so the gateway sees every visit."""
+    allow: tuple[str, ...] = ()
+    """Only these people can open it; empty: everyone who can sign in."""
     isolated: bool = False
     """The upstream's address is in the environment's own network namespace, not on this machine."""
 
@@ -60,6 +62,7 @@ def _path(folder: Path, host: str) -> Path:
 
 def _read(path: Path) -> RouteRecord | None:
     try:
-        return RouteRecord(**json.loads(path.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        data = json.loads(path.read_text())
+        return RouteRecord(**{**data, "allow": tuple(data.get("allow", ()))})
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return None

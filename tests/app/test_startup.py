@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +90,17 @@ async def test_failed_start_stops_what_it_started(
 def test_foreign_listen_address_is_reported() -> None:
     with pytest.raises(StartupError, match="use an address of this machine"):
         open_listener("listen", "192.0.2.1:8080")
+
+
+@pytest.mark.real
+def test_ephd_without_configuration_says_in_one_sentence_what_is_missing(tmp_path: Path) -> None:
+    """Issue 18: it was a traceback. Nothing is created before the sentence."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EPH_")}
+    command = [sys.executable, "-m", "orchestrator.app"]
+    home = tmp_path / "home"
+    done = subprocess.run(command, env={**kept, "EPH_HOME": str(home)}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert "EPH_FORGE__APP_ID" in sentence
+    assert "docs/how-to/github-app.md" in sentence
+    assert not home.exists()

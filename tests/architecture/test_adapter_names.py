@@ -38,7 +38,7 @@ def test_git_host_is_named_in_its_own_folder_only(name: str) -> None:
 
 ALLOWED_TARGETS = {
     "programs/spec.py": "DEFAULT_TARGET is named once",
-    "orchestrator/app/api.py": "the name of the token for this machine's own programs",
+    "orchestrator/auth/local_token.py": "the name of the token for this machine's own programs",
 }
 """Files that can have a target's name as a string, with the reason."""
 

@@ -30,7 +30,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.demo import demo_world
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.demo_cluster import DemoCluster
-from orchestrator.demo.demo_world import REPOSITORY, DemoWorld
+from orchestrator.demo.demo_world import REPOSITORY, DemoOptions, DemoWorld
 from programs import registry
 from programs.spec import EnvironmentSpec
 from programs.targets.local.target import TARGET
@@ -130,7 +130,7 @@ async def running_eph(
     with_tools: Toolchain | None = None, cluster: DemoCluster | None = None, **settings: Any
 ) -> AsyncIterator[RunningEph]:
     """A whole one beside a sandbox of a Git host with the demo's shop; its previews on the cluster if one is given."""
-    with _restore_tempdir(), demo_world.open_world(None, cluster=cluster) as made:
+    with _restore_tempdir(), demo_world.open_world(None, DemoOptions(cluster=cluster)) as made:
         made.settings = _with_changes(made.settings, {"limits": LIMITS, **settings})
         try:
             async with (

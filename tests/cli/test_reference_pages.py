@@ -8,9 +8,12 @@ from pathlib import Path
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from orchestrator.auth.fake import MemoryTokens
+from orchestrator.auth.token_service import TokenService
 from orchestrator.cli.cli_errors import ExitCode
 from orchestrator.cli.main import app
-from orchestrator.service.fake import FakeEnvironmentService
+from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.service.fake import START, FakeEnvironmentService
 from orchestrator.surfaces import metrics
 from orchestrator.surfaces.api.api_errors import CODES
 from orchestrator.surfaces.api.api_settings import ApiSettings
@@ -63,9 +66,10 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_every_path_is_documented() -> None:
-    paths = create_app(FakeEnvironmentService(), ApiSettings("1")).openapi()["paths"]
+    tokens = TokenService(MemoryTokens(), MemoryLedger().record, lambda: START)
+    paths = create_app(FakeEnvironmentService(), ApiSettings("1", token_service=tokens)).openapi()["paths"]
     there = {f"{method.upper()} `{path}`" for path, methods in paths.items() for method in methods}
-    written = set(re.findall(r"^\| ((?:GET|POST) `[^`]+`) \|", API, re.MULTILINE))
+    written = set(re.findall(r"^\| ((?:GET|POST|DELETE) `[^`]+`) \|", API, re.MULTILINE))
     assert there | {"GET `/openapi.json`"} == written
 
 

@@ -55,15 +55,35 @@ def test_otherwise_the_error_names_the_setting_and_the_position() -> None:
 
 
 def test_people_by_name_are_rejected_and_not_ignored() -> None:
-    with pytest.raises(InvalidConfig, match=r"protection\.allow: this version of Eph can't identify people"):
+    with pytest.raises(InvalidConfig, match=r"protection\.allow: this server can't identify people"):
         build_spec("{allow: [alice]}", "asked")
     assert notices(parse(FILE.format("{token_for_tests: false}").encode()), AdmissionPolicy()) == ()
+
+
+def test_people_by_name_are_allowed_if_there_is_an_identity_provider() -> None:
+    document = parse(FILE.format("{allow: [ada@example.com, '@engineers']}").encode())
+    bounds = AdmissionPolicy(sign_in_available=True, knows_people=True)
+    spec = build_recipe(document, CONTEXT, bounds).spec
+    assert (spec.sign_in, spec.allow) == (True, ("ada@example.com", "@engineers"))
+    assert EnvironmentSpec.from_json(spec.to_json()) == spec
+    assert spec.digest != build_spec("{}", "asked").digest
 
 
 def test_environments_from_before_keep_their_digest_and_are_still_read() -> None:
     plain, protected = build_spec("{sign_in: none}", "asked"), build_spec("{}", "asked")
     old = plain.to_json()
-    for key in ("sign_in", "images", "manifests", "resources", "values", "values_files", "found", "secrets", "options"):
+    for key in (
+        "sign_in",
+        "allow",
+        "images",
+        "manifests",
+        "resources",
+        "values",
+        "values_files",
+        "found",
+        "secrets",
+        "options",
+    ):
         del old[key]
     for service in old["services"]:
         for key in ("image", "port", "schedule", "after", "volumes", "resources"):

@@ -175,15 +175,15 @@ def require_npm() -> None:
 
 
 @contextmanager
-def emulate(folder: Path, config: str = SEED) -> Iterator[str]:
+def emulate(folder: Path, config: str = SEED, service: str = "github", port: int = 0) -> Iterator[str]:
     """Installed from npm the first time, then from the cache. Starts on a free port; only that process is killed."""
     require_npm()
     done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     command = Path(done.stdout.strip())
-    seed, port = folder / "seed.yaml", free_port()
+    seed, port = folder / "seed.yaml", port or free_port()
     seed.write_text(config)
-    arguments = [str(command), "start", "--service", "github", "--port", str(port), "--seed", str(seed)]
+    arguments = [str(command), "start", "--service", service, "--port", str(port), "--seed", str(seed)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     with (folder / "emulate.log").open("wb") as out:
         process = subprocess.Popen(arguments, stdout=out, stderr=out, cwd=folder, env=environment)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -78,3 +80,20 @@ def test_an_invalid_port_is_one_clear_message(demo: DemoSandbox, port: str) -> N
     process = demo.start("--once", "--port", port)
     assert process.wait(60) == 1
     assert demo.output() == f"{wording.STARTING}\n{wording.error(wording.invalid_port(int(port), 65535))}\n"
+
+
+@pytest.mark.long
+def test_make_demo_speaks_within_a_second_and_ctrl_c_is_no_error(demo: DemoSandbox) -> None:
+    """Issue 18: the first minute. make ends a demo that a person stopped without an error line of its own."""
+    command = ["make", "demo", f"ARGS=--no-open --port {free_port()}"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=demo.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], 1.0)
+    assert ready, "no output within a second"
+    wait_until("the demo has a home", lambda: "" if demo.home() else "no home yet", 60)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to make, the shell and the demo
+    said, _ = process.communicate(timeout=60)
+    assert "***" not in said.decode()
+    assert "Traceback" not in said.decode()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
-from orchestrator.auth.preview_tokens import sign_cookie
+from orchestrator.auth.preview_tokens import host_token, sign_cookie
 from orchestrator.gateway.access.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, safe_path
 from orchestrator.gateway.health_probe import GatewayProbe
 from tests.gateway.conftest import GatewayWorld
@@ -91,6 +91,22 @@ async def test_cookie_is_secure_if_the_connection_is(world: GatewayWorld, tmp_pa
     await world.start(tokens=tmp_path / "t", sign_in="all", trusted_proxies=frozenset({"127.0.0.1"}))
     answer = await sign_in(world, **{"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"})
     assert "Secure" in answer.headers["Set-Cookie"]
+    assert answer.headers["Set-Cookie"].startswith("__Host-eph_sign_in=")
+
+
+async def test_with_tls_a_cookie_that_a_neighbour_could_set_is_ignored(world: GatewayWorld, tmp_path: Path) -> None:
+    async def cookies(request: web.BaseRequest) -> web.Response:
+        return web.Response(text=request.headers.get("Cookie", "none"))
+
+    (tmp_path / "t").write_text(TOKEN)
+    world.route(HOST, await world.upstream(cookies))
+    await world.start(tokens=tmp_path / "t", sign_in="all", trusted_proxies=frozenset({"127.0.0.1"}))
+    tls = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    name, _, value = cookie(await sign_in(world, **tls)).partition("=")
+    tossed = await world.request(HOST, headers={**tls, "Cookie": f"{name.removeprefix('__Host-')}={value}"})
+    assert tossed.status == 401
+    own = await world.request(HOST, headers={**tls, "Cookie": f"a=1; {name}={value}"})
+    assert (own.status, await own.text()) == (200, "a=1")
 
 
 async def test_cookie_is_valid_for_one_host_and_cannot_be_changed(protected_world: GatewayWorld) -> None:
@@ -117,6 +133,26 @@ async def test_token_authenticates_programs_and_is_not_forwarded(
         assert header[0].lower() not in text.lower()
 
 
+async def test_token_of_one_environment_opens_no_other(protected_world: GatewayWorld) -> None:
+    """Suites run code from the pull request: what they get must not open a neighbour."""
+    other = "shop-neighbour-9.eph.test"
+    upstream = f"http://127.0.0.1:{await protected_world.upstream(_ok)}"
+    protected_world.write(f"routes/{other}.json", {"host": other, "upstream": upstream, "sign_in": True})
+    derived = host_token(TOKEN.encode(), HOST)
+    for host, expected in ((HOST, 200), (f"api--{HOST}", 200), (other, 401)):
+        for sent in ({"X-Eph-Preview-Token": derived}, {"Authorization": f"Bearer {derived}"}):
+            answer = await protected_world.request(host, headers=sent)
+            assert (host, answer.status) == (host, expected)
+            assert derived not in await answer.text()
+    signed_in = await sign_in(protected_world, derived)
+    assert (await protected_world.request(HOST, headers={"Cookie": cookie(signed_in)})).status == 200
+    assert (await protected_world.request(other, headers={"Cookie": cookie(signed_in)})).status == 401
+
+
+async def _ok(_request: web.BaseRequest) -> web.Response:
+    return web.Response(text="ok")
+
+
 async def test_app_keeps_its_own_authorization(protected_world: GatewayWorld) -> None:
     sent = {"Authorization": "Bearer the-apps-own", "Cookie": cookie(await sign_in(protected_world))}
     text = await (await protected_world.request(HOST, headers=sent)).text()
@@ -127,7 +163,7 @@ async def test_app_keeps_its_own_authorization(protected_world: GatewayWorld) ->
     "token", ["", "wrong", "short", "# for tests", TOKEN[:-1], TOKEN + "x", "\udcff", f"{TOKEN}\n{TOKEN}"]
 )
 async def test_other_tokens_are_rejected(protected_world: GatewayWorld, token: str) -> None:
-    assert not SignInGuard(PreviewTokens(protected_world.directory / "previews.token")).is_valid(token)
+    assert not SignInGuard(PreviewTokens(protected_world.directory / "previews.token")).is_valid(token, HOST)
     assert "Set-Cookie" not in (await sign_in(protected_world, token.encode("utf-8", "replace").decode())).headers
 
 
@@ -288,7 +324,7 @@ async def test_tokens_are_in_no_log(protected_world: GatewayWorld, caplog: pytes
 
 
 async def test_ephds_own_health_checks_are_allowed(protected_world: GatewayWorld, tmp_path: Path) -> None:
-    probe = GatewayProbe(f"http://127.0.0.1:{protected_world.port}", lambda: TOKEN)
+    probe = GatewayProbe(f"http://127.0.0.1:{protected_world.port}", lambda host: host_token(TOKEN.encode(), host))
     stranger = GatewayProbe(f"http://127.0.0.1:{protected_world.port}")
     try:
         assert await probe(HOST, "/healthz") == (True, "/healthz returned 200")

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.auth.identities import Role, Token
+from orchestrator.auth.identities import Role
+from orchestrator.auth.tokens import Token
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
 from orchestrator.ledger.fake import MemoryLedger

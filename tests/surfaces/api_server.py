@@ -12,7 +12,8 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from orchestrator.auth.identities import Role, Token
+from orchestrator.auth.identities import Role
+from orchestrator.auth.tokens import Token
 from orchestrator.service.fake import START, FakeEnvironmentService
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces.api.api_settings import ApiSettings
@@ -48,8 +49,8 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serve(app: FastAPI) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
+def serve(app: FastAPI, port: int = 0) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
     server = _Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -9,8 +9,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from orchestrator.auth.identities import Caller, Role
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
+from orchestrator.service.port import DeployNotFound, DeployRequest, RequestRefused
+from orchestrator.service.scoped_service import for_caller
 
 NAME = "shop-gentle-stream-42"
 
@@ -116,6 +119,18 @@ def test_a_ttl_of_zero_or_below_is_refused(admin: httpx.Client, desk: FakeEnviro
     answer = admin.post("/api/v1/deploys", json={"label": "feat-x", "ref": "feat", "ttl_seconds": ttl})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
     assert desk.calls == []
+
+
+async def test_a_restricted_caller_deploys_only_its_own_repositories(desk: FakeEnvironmentService) -> None:  # M1
+    service = for_caller(desk, Caller("ci", Role.DEVELOPER, ("demo/*",)))
+    made = await service.deploy(DeployRequest("feat-x", "demo/shop", ref="feat"), "ci")
+    assert service.deploy_status(made.id).state == "deployed"
+    other = await desk.deploy(DeployRequest("feat-x", "acme/pay", ref="feat"), "ada")
+    with pytest.raises(DeployNotFound):
+        service.deploy_status(other.id)
+    for repository in ("", "acme/pay"):
+        with pytest.raises(RequestRefused, match="repository"):
+            await service.deploy(DeployRequest("feat-x", repository, ref="feat"), "ci")
 
 
 def test_sweep_lists_orphans_and_removes_them_unless_dry_run(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
@@ -275,6 +290,7 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/healthz",
         "/metrics",
         "/readyz",
+        "/api/v1/whoami",
     }
     assert admin.get("/docs").status_code == 404
     assert document["paths"]["/api/v1/sweep"]["post"]["security"] == [{"HTTPBearer": []}]

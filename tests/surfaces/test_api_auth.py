@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.auth.identities import Role, Token
+from orchestrator.auth.identities import Role
 from orchestrator.auth.local_token import local_token
+from orchestrator.auth.tokens import Token
 from orchestrator.service.fake import START, FakeEnvironmentService
 from tests.surfaces.api_server import TOKENS
 
@@ -24,6 +25,7 @@ MATRIX = [
     ("GET", "/openapi.json", ""),
     ("GET", "/metrics", "viewer"),
     ("GET", "/api/v1/status", "viewer"),
+    ("GET", "/api/v1/whoami", "viewer"),
     ("GET", "/api/v1/environments", "viewer"),
     ("GET", ONE, "viewer"),
     ("GET", f"{ONE}/why", "viewer"),
@@ -121,6 +123,11 @@ class TestBrowser:
         answer = as_role("nobody").get("/", params={"token": TOKENS["admin"]})
         assert answer.status_code == 303
         assert answer.headers["location"] == "/"
+
+    @pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-site", 403), ("none", 303)])
+    def test_another_site_cannot_sign_people_in_with_its_token(self, as_role: Client, site: str, status: int) -> None:
+        answer = as_role("nobody").get("/", params={"token": TOKENS["admin"]}, headers={"Sec-Fetch-Site": site})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)
 
     def test_wrong_token_is_reported(self, as_role: Client, url: str) -> None:
         answer = as_role("nobody").post("/login", data={"token": "nope"}, headers={"Origin": url})

@@ -38,6 +38,8 @@ class AdmissionPolicy:
     max_command_timeout: timedelta = timedelta(minutes=30)
     max_health_deadline: timedelta = timedelta(minutes=15)
     sign_in_available: bool = False
+    knows_people: bool = False
+    """Whether there is an identity provider, so that ``allow`` can name people."""
     templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
     registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     app_routes: Mapping[str, str] = field(default_factory=dict)

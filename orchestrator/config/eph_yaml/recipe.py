@@ -228,6 +228,7 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         marks=_tags(config, context, policy, name),
         settings=dict(context.target_settings),
         sign_in=protection is not None and protection.sign_in == "required",
+        allow=protection.allow if protection is not None and protection.sign_in == "required" else (),
         secrets=_secrets(config, context.grants),
         **_target_fields(config, context, resolve_target(config, policy)),
     )

@@ -22,7 +22,7 @@ YamlPath = tuple[str | int, ...]
 def unsupported_features(document: Document, target: str, policy: AdmissionPolicy) -> Iterator[Problem]:
     """What prevents this file from being built on ``target``."""
     yield from _unsupported_triggers(document)
-    yield from _unsupported_protection(document, policy.sign_in_available)
+    yield from _unsupported_protection(document, policy)
     found = registry.find(target)
     if found is not None:
         for finding in found.description.problems(document.config.model_dump()):
@@ -48,21 +48,21 @@ def _unsupported_triggers(document: Document) -> Iterator[Problem]:
             yield document.problem(("triggers", index, "paths"), message, "remove paths if that is acceptable")
 
 
-def _unsupported_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
+def _unsupported_protection(document: Document, policy: AdmissionPolicy) -> Iterator[Problem]:
     protection = document.config.environment.protection
     if protection is None or protection.sign_in == "none":
         return
-    if not sign_in:
+    if not policy.sign_in_available:
         yield document.problem(
             ("environment", "protection"),
             "this server doesn't support sign-in because its setting previews.sign_in is off",
             "ask its operator to set EPH_PREVIEWS__SIGN_IN=asked, or use sign_in: none if everyone may see it",
         )
-    if protection.allow:
+    if protection.allow and not policy.knows_people:
         yield document.problem(
             ("environment", "protection", "allow"),
-            "this version of Eph can't identify people: everyone who has the server's preview token has access",
-            "remove `allow` if that is acceptable",
+            "this server can't identify people: everyone who has its preview token has access",
+            "ask its operator to configure an identity provider, or remove `allow` if that is acceptable",
         )
 
 

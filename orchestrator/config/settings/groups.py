@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from orchestrator.config.settings.setting_types import (
     Domain,
@@ -14,7 +15,7 @@ from orchestrator.config.settings.setting_types import (
     Networks,
 )
 from orchestrator.forges.settings import Repositories
-from programs.settings import InvalidValue, SettingsTable, StringList
+from programs.settings import InvalidValue, SettingsTable, StringList, quote
 from programs.spec import DEFAULT_TARGET
 
 
@@ -185,6 +186,64 @@ class PreviewsSettings(SettingsTable):
         description="Networks or addresses of trusted proxies in front of the gateway, such as an ingress "
         "controller; their X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
+
+
+class AuthSettings(SettingsTable):
+    """Sign-in with an identity provider, and roles."""
+
+    provider: Literal["none", "oidc", "forge"] = Field(
+        default="none",
+        description="none: only tokens. oidc: a provider with OpenID Connect. forge: accounts of the Git host.",
+    )
+    url: str = Field(
+        default="",
+        description="The dashboard's public URL. Register this with /auth/callback at the provider.",
+    )
+    issuer: str = Field(default="", description="With oidc, the provider's issuer URL, as in its own documents.")
+    client_id: str = Field(default="", description="The ID of Eph's registration at the provider.")
+    client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that registration.")
+    scopes: StringList = Field(
+        default=("openid", "profile", "email"),
+        description="The scopes to request with oidc. Some providers send groups only with an extra scope.",
+    )
+    name_claim: str = Field(
+        default="email", min_length=1, description="The claim with a person's name, for the audit trail."
+    )
+    groups_claim: str = Field(default="groups", min_length=1, description="The claim with a person's groups.")
+    viewers: StringList = Field(
+        default=(),
+        description="The groups whose members are viewers; with forge, organizations and teams (acme/core). "
+        "*: everyone who can sign in.",
+    )
+    developers: StringList = Field(default=(), description="The groups whose members are developers.")
+    admins: StringList = Field(default=(), description="The groups whose members are admins.")
+    session: DurationSetting = Field(
+        default=timedelta(hours=12), description="How long a person stays signed in to the dashboard."
+    )
+
+    @model_validator(mode="after")
+    def _check_complete(self) -> AuthSettings:
+        if self.provider == "none":
+            return self
+        required = ("url", "client_id", *(("issuer",) if self.provider == "oidc" else ()))
+        for key in required:
+            if not getattr(self, key):
+                raise InvalidValue(f"the provider {self.provider} needs auth.{key}", "set it", (key,))
+        if not self.client_secret.get_secret_value():
+            raise InvalidValue(f"the provider {self.provider} needs auth.client_secret", "set it", ("client_secret",))
+        for key in ("url", "issuer"):
+            _check_web_url(getattr(self, key), key)
+        return self
+
+
+def _check_web_url(value: str, key: str) -> None:
+    """Without TLS, anyone on the network could sign in as somebody else."""
+    if not value:
+        return
+    parts = urlsplit(value)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or parts.scheme not in (("http", "https") if local else ("https",)):
+        raise InvalidValue(f"{quote(value)} is not an https URL", "use for example https://eph.example.com", (key,))
 
 
 class PreviewSecret(SettingsTable):

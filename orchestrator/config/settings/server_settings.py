@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.settings.groups import (
+    AuthSettings,
     DeploysSettings,
     ForksSettings,
     IdleSettings,
@@ -118,6 +119,7 @@ class ServerSettingsFile(BaseSettings):
         default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
     )
     previews: PreviewsSettings = Field(default=PreviewsSettings(), description="Access to previews.")
+    auth: AuthSettings = Field(default=AuthSettings(), description="Sign-in of people, and their roles.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},
         description="Secrets for previews, each in its own table [secrets.NAME] with file or "
@@ -186,6 +188,14 @@ class ServerSettingsFile(BaseSettings):
                 f"{self.domain} is the host name of Eph itself",
                 f"use a name below it, such as shop.{self.domain}",
                 ("deploys", "routes"),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_accounts(self) -> Self:
+        if self.auth.provider == "forge" and forge_registry.get(self.forge.kind).accounts is None:
+            raise InvalidValue(
+                f"people can't sign in with accounts of {self.forge.kind}", "use oidc", ("auth", "provider")
             )
         return self
 
@@ -330,6 +340,7 @@ class ServerSettingsFile(BaseSettings):
             max_command_timeout=self.limits.command,
             max_health_deadline=self.limits.health,
             sign_in_available=self.previews.sign_in != "off",
+            knows_people=self.auth.provider != "none",
             templates={name: self.target_table(name).template_names() for name in registry.installed_targets()},
             registries={name: self.target_table(name).image_registries() for name in registry.installed_targets()},
             app_routes=self.deploys.routes,

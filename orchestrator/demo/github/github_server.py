@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from orchestrator.demo.github import control, pages
+from orchestrator.demo.github import control, git_http, pages
 from orchestrator.demo.github.api import router
 from orchestrator.demo.github.api.http import RequestHandler
 from orchestrator.demo.github.quota import Clock, Faults, Quota
@@ -29,7 +29,12 @@ class GitHubServer:
         for repo in self.hub.repositories():
             self.hub.install_git_hook(repo)
         way = RequestHandler(self.hub, Quota(now=clock), Faults())
-        found = [*control.routes(way, self._sender, clock), *pages.routes(self.hub), *router.routes(way)]
+        found = [
+            *control.routes(way, self._sender, clock),
+            *git_http.routes(self.hub),
+            *pages.routes(self.hub),
+            *router.routes(way),
+        ]
         self.app = Starlette(routes=found, lifespan=self._lifespan)
 
     @asynccontextmanager

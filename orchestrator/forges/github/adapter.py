@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.forges.accounts import ForgeAccounts
 from orchestrator.forges.github.settings import GitHubSettings
 from orchestrator.forges.github.webhooks.webhook_events import GitHubWebhooks
 from orchestrator.forges.port import Forge
@@ -17,9 +18,16 @@ def connect(settings: GitHubSettings, context: ConnectionContext) -> Forge:
         organisations=settings.organisations,
         poll_seconds=context.poll_seconds,
         clone_url=settings.clone_url,
+        discovery_seconds=settings.discovery_seconds,
         cache=DiskCache(context.cache_file),
     )
     return GitHubForge(settings.url, app or settings.read_secret("token"), settings.repositories, options=options)
 
 
-ADAPTER = ForgeAdapter(GitHubSettings, connect, GitHubWebhooks())
+def accounts(settings: GitHubSettings) -> ForgeAccounts:
+    from orchestrator.forges.github.accounts import GitHubAccounts
+
+    return GitHubAccounts(settings)
+
+
+ADAPTER = ForgeAdapter(GitHubSettings, connect, GitHubWebhooks(), accounts)

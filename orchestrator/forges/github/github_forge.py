@@ -77,12 +77,14 @@ class AppKey:
 @dataclass(frozen=True, slots=True)
 class GitHubOptions:
     """``login``: our account, if the token can't query it. ``poll_seconds``: seconds between two cycles. ``clone_url``:
-    where to fetch commits from instead, with ``{full_name}``."""
+    where to fetch commits from instead, with ``{full_name}``. ``discovery_seconds``: between two looks for new
+    repositories."""
 
     organisations: tuple[str, ...] = ()
     login: str = ""
     poll_seconds: float = 30.0
     clone_url: str = ""
+    discovery_seconds: float = 300.0
     cache: DiskCache | None = None
 
 
@@ -115,7 +117,7 @@ class GitHubForge:
             else TokenConnections(config, credentials, options.login)
         )
         self._router = ConnectionRouter(self._connections, config.base_url)
-        self._finder = RepositoryFinder(chosen, self._connections, now)
+        self._finder = RepositoryFinder(chosen, self._connections, now, options.discovery_seconds)
         self._schedule = PollSchedule(options.poll_seconds)
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}

@@ -41,6 +41,12 @@ class GitHubSettings(ForgeSettings):
     organisations: Owners = Field(
         default=(), description="Organisations or users; all their repositories that Eph can access are served."
     )
+    discovery_seconds: float = Field(
+        default=300.0,
+        ge=1,
+        le=86400,
+        description="How often Eph looks for new repositories that match a pattern, in seconds.",
+    )
     clone_url: str = Field(
         default="", description="Where to fetch commits from instead, for example a mirror: a URL with {full_name}."
     )
@@ -67,3 +73,11 @@ class GitHubSettings(ForgeSettings):
         if self.app_id and (self.token is not None or self.token_file is not None):
             raise InvalidValue("both an App and a token are set", "keep one of the two", ("token",))
         return self
+
+    def missing(self) -> str:
+        if self.app_id or self.read_secret("token"):
+            return ""
+        return (
+            "Eph has no access to GitHub: set EPH_FORGE__APP_ID and EPH_FORGE__PRIVATE_KEY_FILE for a GitHub App, or "
+            "EPH_FORGE__TOKEN_FILE for a token (docs/how-to/github-app.md). To try Eph without GitHub, run `eph demo`."
+        )

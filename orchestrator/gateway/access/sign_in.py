@@ -1,4 +1,5 @@
-"""Access to protected previews: requires a token from the file that ephd created (S5).
+"""Access to protected previews: requires a token from the file that ephd created, or one derived from it for a single
+environment (S5).
 
 A program sends it with each request, in ``X-Eph-Preview-Token`` or as ``Authorization: Bearer``. A person enters it
 once per host; the browser then holds a cookie with an expiry, signed with a key derived from the token. So nothing has
@@ -22,10 +23,12 @@ from urllib.parse import parse_qs
 
 from aiohttp import hdrs, web
 
-from orchestrator.auth.preview_tokens import parse_tokens, sign_cookie
+from orchestrator.auth import return_paths
+from orchestrator.auth.preview_tokens import host_token, parse_tokens, sign_cookie
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.access.people import Admission, KeyFile, PeopleGuard
 from orchestrator.gateway.proxy import headers as names
 from orchestrator.gateway.proxy.headers import ClientInfo
 from orchestrator.gateway.route_directory import file_version
@@ -66,66 +69,106 @@ class PreviewTokens:
 
 @dataclass(frozen=True, slots=True)
 class SignInGuard:
-    """``protects_all``: every preview requires sign-in, not only those whose route says so."""
+    """``protects_all``: every preview requires sign-in, not only those whose route says so. ``people``: sign-in by
+    account, besides tokens."""
 
     tokens: PreviewTokens
+    people: PeopleGuard = field(default_factory=lambda: PeopleGuard("", KeyFile(None)))
     protects_all: bool = False
     now: Callable[[], float] = time.time
     failures: GuessLimiter = field(default_factory=lambda: GuessLimiter(FAILURES_PER_MINUTE))
 
     async def challenge(
-        self, request: web.BaseRequest, host: str, client_info: ClientInfo
+        self, request: web.BaseRequest, host: str, client_info: ClientInfo, allow: tuple[str, ...] = ()
     ) -> web.StreamResponse | None:
-        """The response for a client without access; None if it has access."""
+        """The response for a client without access; None if it has access. ``allow``: only these people; then the
+        tokens that open every preview don't count, because they say nothing about who has them."""
         path = request.rel_url.raw_path
         if path == "/robots.txt":
             return web.Response(text=_ROBOTS, headers={names.ROBOTS_HEADER: names.NO_ROBOTS, hdrs.SERVER: "eph"})
         if path == SIGN_IN_PATH:
-            return await self._handle_form(request, host, client_info)
-        shown = self._check_token(request)
-        if shown is TokenCheck.RIGHT or self._has_valid_cookie(request, host):
+            return await self._handle_form(request, host, client_info, allow)
+        shown = self._check_token(request, host, allow)
+        if shown is TokenCheck.RIGHT or self._has_valid_cookie(request, host, client_info.scheme, allow):
             return None
         if shown is TokenCheck.WRONG and (wait := self.failures.take_try(client_info.address)):
             return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
         back = request.rel_url.raw_path_qs if request.method == "GET" else "/"
-        return self._sign_in_page(request, host, back)
+        return self._refuse(request, host, back, client_info, allow)
 
-    def is_valid(self, token_text: str) -> bool:
+    def _refuse(
+        self, request: web.BaseRequest, host: str, back: str, client_info: ClientInfo, allow: tuple[str, ...]
+    ) -> web.Response:
+        if self.people.admission(request, host, client_info.scheme, allow) is Admission.NOT_ALLOWED:
+            return self.people.not_allowed(request)
+        if self.people.is_available and _is_page_view(request):
+            return self.people.redirect_to_sign_in(host, safe_path(back), client_info)
+        return self._sign_in_page(request, host, back, bool(allow))
+
+    def is_valid(self, token_text: str, host: str, allow: tuple[str, ...] = ()) -> bool:
         """Compares with every token, each in constant time."""
         candidate = token_text.encode("utf-8", "surrogateescape")
-        return any(hmac.compare_digest(candidate, token) for token in self.tokens.all())
+        return any(hmac.compare_digest(candidate, token) for token in self._accepted_tokens(host, allow))
 
-    def _check_token(self, request: web.BaseRequest) -> TokenCheck:
+    def _accepted_tokens(self, host: str, allow: tuple[str, ...]) -> list[bytes]:
+        """The tokens of the file, which open every preview without a list, and those derived from them for this
+        environment, which its suites and our health checks have."""
+        environment = hostnames.environment_host(host)
+        tokens = self.tokens.all()
+        derived = [host_token(token, environment).encode() for token in tokens]
+        return derived if allow else [*tokens, *derived]
+
+    def _check_token(self, request: web.BaseRequest, host: str, allow: tuple[str, ...]) -> TokenCheck:
         candidates = [*request.headers.getall(names.TOKEN_HEADER, ()), *filter(None, [bearer_token(request)])]
         if not candidates:
             return TokenCheck.NOTHING
-        return TokenCheck.RIGHT if any(self.is_valid(token) for token in candidates) else TokenCheck.WRONG
+        return TokenCheck.RIGHT if any(self.is_valid(token, host, allow) for token in candidates) else TokenCheck.WRONG
 
-    def _has_valid_cookie(self, request: web.BaseRequest, host: str) -> bool:
+    def _has_valid_cookie(self, request: web.BaseRequest, host: str, scheme: str, allow: tuple[str, ...]) -> bool:
         """Another preview's page could make requests here with this browser's cookie; that doesn't count."""
         environment = hostnames.environment_host(host)
         if is_cross_site(request, lambda page: hostnames.environment_host(page) == environment):
             return False
-        return any(self._is_valid_cookie(value, host) for value in names.cookies(request.headers, names.SIGN_IN_COOKIE))
+        if self.people.admission(request, host, scheme, allow) is Admission.ALLOWED:
+            return True
+        values = names.cookies(request.headers, names.sign_in_cookie(scheme))
+        return any(self._is_valid_cookie(value, host, allow) for value in values)
 
-    def _is_valid_cookie(self, value: str, host: str) -> bool:
+    def _is_valid_cookie(self, value: str, host: str, allow: tuple[str, ...] = ()) -> bool:
         match = _COOKIE.fullmatch(value)
         if match is None or not self.now() < int(match["until"]) <= self.now() + COOKIE_SECONDS + 1:
             return False
-        seals = [sign_cookie(token, host, match["until"]) for token in self.tokens.all()]
+        seals = [sign_cookie(token, host, match["until"]) for token in self._accepted_tokens(host, allow)]
         return any(hmac.compare_digest(seal, match["seal"]) for seal in seals)
 
-    async def _handle_form(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:
+    async def _handle_form(
+        self, request: web.BaseRequest, host: str, client_info: ClientInfo, allow: tuple[str, ...]
+    ) -> web.StreamResponse:
+        if request.method == "GET" and "grant" in request.rel_url.query:
+            return self._handle_grant(request, host, client_info, allow)
+        if allow and self.people.is_available and _is_page_view(request):
+            return self.people.redirect_to_sign_in(host, "/", client_info)
         if request.method != "POST":
-            return self._sign_in_page(request, host, "/")
+            return self._sign_in_page(request, host, "/", bool(allow))
         fields = await _form_fields(request)
         back = safe_path(fields.get("to", "/"))
         token = fields.get("token", "").strip()
-        if self.is_valid(token):
+        if self.is_valid(token, host, allow):
             return self._signed_in(host, token, back, client_info)
         if wait := self.failures.take_try(client_info.address):
             return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
-        return self._sign_in_page(request, host, back, failed_before=True)
+        return self._sign_in_page(request, host, back, bool(allow), failed_before=True)
+
+    def _handle_grant(
+        self, request: web.BaseRequest, host: str, client_info: ClientInfo, allow: tuple[str, ...]
+    ) -> web.Response:
+        back = safe_path(request.rel_url.query.get("to", "/"))
+        accepted = self.people.accept_grant(request, host, back, client_info)
+        if accepted is not None:
+            return accepted
+        if allow:
+            return holding_pages.render(holding_pages.sign_in_incomplete(), request.headers)
+        return self._sign_in_page(request, host, back, people_only=False)
 
     def _signed_in(self, host: str, token: str, return_path: str, client_info: ClientInfo) -> web.Response:
         until = str(int(self.now()) + COOKIE_SECONDS)
@@ -134,15 +177,22 @@ class SignInGuard:
         answer.headers.update(
             {hdrs.SERVER: "eph", names.ROBOTS_HEADER: names.NO_ROBOTS, "Referrer-Policy": "no-referrer"}
         )
-        secure = client_info.scheme == "https"
         answer.set_cookie(
-            names.SIGN_IN_COOKIE, value, max_age=COOKIE_SECONDS, path="/", httponly=True, samesite="Lax", secure=secure
+            names.sign_in_cookie(client_info.scheme),
+            value,
+            max_age=COOKIE_SECONDS,
+            path="/",
+            httponly=True,
+            samesite="Lax",
+            secure=client_info.scheme == "https",
         )
         return answer
 
     def _sign_in_page(
-        self, request: web.BaseRequest, host: str, return_path: str, failed_before: bool = False
+        self, request: web.BaseRequest, host: str, return_path: str, people_only: bool, *, failed_before: bool = False
     ) -> web.Response:
+        if people_only:
+            return holding_pages.render(holding_pages.sign_in_with_account(), request.headers)
         if not self.tokens.all():
             return holding_pages.render(holding_pages.no_token(), request.headers)
         answer = holding_pages.render(
@@ -152,15 +202,20 @@ class SignInGuard:
         return answer
 
 
+def _is_page_view(request: web.BaseRequest) -> bool:
+    """Whether a person's browser opens a page, so that a redirect leads somewhere."""
+    return request.method == "GET" and "text/html" in request.headers.get(hdrs.ACCEPT, "")
+
+
 def bearer_token(request: web.BaseRequest) -> str:
     kind, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return credentials.strip() if kind.lower() == "bearer" else ""
 
 
 def safe_path(path: str) -> str:
-    """A path on the same site. Anything that a browser could take for another site becomes the root page."""
-    plain = path.isascii() and path.isprintable() and "\\" not in path and len(path) <= 2048
-    return path if plain and path.startswith("/") and not path.startswith(("//", SIGN_IN_PATH)) else "/"
+    """A path on the same site that isn't the form's own."""
+    found = return_paths.safe_path(path)
+    return "/" if found.startswith(SIGN_IN_PATH) else found
 
 
 async def _form_fields(request: web.BaseRequest) -> dict[str, str]:

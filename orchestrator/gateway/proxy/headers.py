@@ -14,6 +14,11 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from orchestrator.gateway import hostnames
 
 SIGN_IN_COOKIE = "eph_sign_in"
+SECURE_SIGN_IN_COOKIE = f"__Host-{SIGN_IN_COOKIE}"
+"""With TLS: browsers accept this name only from the host itself, so a neighbouring preview can't set it."""
+STATE_COOKIE = "eph_sign_in_state"
+SECURE_STATE_COOKIE = f"__Host-{STATE_COOKIE}"
+_OUR_COOKIES = frozenset({SIGN_IN_COOKIE, SECURE_SIGN_IN_COOKIE, STATE_COOKIE, SECURE_STATE_COOKIE})
 TOKEN_HEADER = "X-Eph-Preview-Token"  # noqa: S105 - the header's name, not a token
 ROBOTS_HEADER = "X-Robots-Tag"
 NO_ROBOTS = "noindex, nofollow"
@@ -115,14 +120,24 @@ def cookies(headers: CIMultiDictProxy[str], name: str) -> list[str]:
     return [value for key, _, value in pairs if key == name]
 
 
+def sign_in_cookie(scheme: str) -> str:
+    """The cookie's name. Without TLS, browsers reject the one with the prefix."""
+    return SECURE_SIGN_IN_COOKIE if scheme == "https" else SIGN_IN_COOKIE
+
+
+def state_cookie(scheme: str) -> str:
+    """The cookie of a sign-in in progress."""
+    return SECURE_STATE_COOKIE if scheme == "https" else STATE_COOKIE
+
+
 def _hide_cookie(headers: CIMultiDict[str]) -> None:
-    """The app must not see the sign-in cookie."""
+    """The app must not see our own cookies."""
     lines = headers.getall(hdrs.COOKIE)
     if not any(SIGN_IN_COOKIE in line for line in lines):
         return
     del headers[hdrs.COOKIE]
     parts = [part.strip() for line in lines for part in line.split(";")]
-    kept = [part for part in parts if part and part.partition("=")[0].strip() != SIGN_IN_COOKIE]
+    kept = [part for part in parts if part and part.partition("=")[0].strip() not in _OUR_COOKIES]
     if kept:
         headers[hdrs.COOKIE] = "; ".join(kept)
 

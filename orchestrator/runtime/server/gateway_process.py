@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 import httpx
 
-from orchestrator.auth import preview_tokens
+from orchestrator.auth import preview_grants, preview_tokens
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime.server.addresses import StartupError, check_free
 from programs.kit import files
@@ -55,6 +55,8 @@ class GatewaySpec:
     tokens_file: Path | None = None
     sign_in: str = "off"
     trusted_proxies: tuple[str, ...] = ()
+    people_url: str = ""
+    people_key: Path | None = None
     has_replicas: bool = False
     """Several ephd processes share it, each with its own address; a file contains the leader's."""
 
@@ -68,6 +70,8 @@ class GatewaySpec:
             tokens_file=preview_tokens.preview_tokens_file(settings.keys_dir),
             sign_in=settings.previews.sign_in,
             trusted_proxies=settings.previews.proxies,
+            people_url=settings.auth.url if settings.auth.provider != "none" else "",
+            people_key=preview_grants.preview_key_file(settings.keys_dir),
             has_replicas=settings.replicas.lease != "none",
         )
 
@@ -85,6 +89,8 @@ class GatewaySpec:
             ),
             *(("--tokens", str(self.tokens_file)) if self.tokens_file else ()),
             *("--sign-in", self.sign_in),
+            *(("--people-url", self.people_url) if self.people_url else ()),
+            *(("--people-key", str(self.people_key)) if self.people_key else ()),
             *(word for network in self.trusted_proxies for word in ("--trusted-proxy", network)),
         ]
 

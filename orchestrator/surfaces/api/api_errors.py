@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from orchestrator.auth.identities import ANONYMOUS
+from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.service.port import (
     DeployNotFound,
@@ -22,6 +24,7 @@ from orchestrator.service.port import (
     RequestRefused,
     TemporarilyUnavailable,
 )
+from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import schemas
 
 CODES: Mapping[int, str] = {
@@ -49,13 +52,15 @@ class ApiError(HTTPException):
 def install(app: FastAPI, environment_service: EnvironmentService) -> None:
     async def missing(request: Request, error: Exception) -> JSONResponse:
         name = str(request.path_params.get("name", ""))
-        hint = suggest_names(name, environment_service.environments())
+        seen = for_caller(environment_service, getattr(request.state, "caller", ANONYMOUS))
+        hint = suggest_names(name, seen.environments())
         return error_response(404, str(error) or f"Environment {name!r} not found", hint)
 
     app.add_exception_handler(EnvironmentNotFound, missing)
     app.add_exception_handler(DeployNotFound, _unknown_deploy)
     app.add_exception_handler(RequestRefused, _refused)
     app.add_exception_handler(TemporarilyUnavailable, _unavailable)
+    app.add_exception_handler(TokensUnavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)

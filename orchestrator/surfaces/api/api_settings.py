@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.auth.identities import Token
+from orchestrator.auth.sign_in.people import PeopleSignIn
+from orchestrator.auth.token_service import TokenService
+from orchestrator.auth.tokens import Token
 from orchestrator.forges.registry import DEFAULT as DEFAULT_FORGE
 from orchestrator.forges.webhooks import WebhookRequest
 from orchestrator.service.port import WebhookTestResult
@@ -26,13 +28,26 @@ def _utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewAccess:
+    """``key`` is shared with the gateway. ``url`` returns the URL of a preview's host."""
+
+    key: bytes
+    url: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     """``session_key`` signs browser sessions: use the same one for all replicas and across restarts, or people have to
     sign in again. ``forge``: the Git host's adapter, whose webhooks are accepted. ``webhook`` None: webhooks are
-    disabled, and the Git host is read every interval."""
+    disabled, and the Git host is read every interval. ``tokens`` always count; ``token_service`` has those that people
+    create. ``sign_in`` None: there is no identity provider."""
 
     version: str
     tokens: tuple[Token, ...] = ()
+    token_service: TokenService | None = None
+    sign_in: PeopleSignIn | None = None
+    previews: PreviewAccess | None = None
+    """None: people can't sign in to previews."""
     public_reads: bool = False
     forge: str = DEFAULT_FORGE
     webhook: WebhookHandler | None = None

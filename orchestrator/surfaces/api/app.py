@@ -9,14 +9,15 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import dashboard, metrics
 from orchestrator.surfaces.api import api_errors, role_dependencies, schemas
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
-from orchestrator.surfaces.api.role_dependencies import VIEWER
-from orchestrator.surfaces.api.routes import deploy_routes, environment_routes, service_routes
+from orchestrator.surfaces.api.role_dependencies import SERVICE_VIEWER
+from orchestrator.surfaces.api.routes import auth_routes, deploy_routes, environment_routes, service_routes
 from orchestrator.surfaces.api.routes.streams import Streams
 
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -47,7 +48,9 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     app.include_router(
         service_routes.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS
     )
-    app.include_router(dashboard.router(environment_service, keeper, settings), include_in_schema=False)
+    devices = DeviceFlow(settings.clock)
+    app.include_router(auth_routes.router(settings, devices), prefix="/api/v1", responses=ERRORS)
+    app.include_router(dashboard.router(environment_service, keeper, settings, devices), include_in_schema=False)
     _probes(app, environment_service, settings)
     api_errors.install(app, environment_service)
     app.add_middleware(BodyLimit, limit=settings.body_limit, webhook_limit=settings.webhook_limit)
@@ -74,7 +77,9 @@ def _probes(app: FastAPI, environment_service: EnvironmentService, settings: Api
 
     page: dict[int | str, dict[str, object]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
-    @app.get("/metrics", tags=["probes"], dependencies=[VIEWER], response_class=Response, responses=DENIED | page)
+    @app.get(
+        "/metrics", tags=["probes"], dependencies=[SERVICE_VIEWER], response_class=Response, responses=DENIED | page
+    )
     async def prometheus() -> Response:
         """Metrics for Prometheus; requires a viewer's token."""
         return Response(metrics.render(environment_service), media_type=metrics.CONTENT_TYPE)

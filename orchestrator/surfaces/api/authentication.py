@@ -1,7 +1,7 @@
 """Authenticates and authorizes requests.
 
-Programs send ``Authorization: Bearer …``. A browser signs in once with the same token and then has a signed session
-cookie with its expiry and the token's hash. So a session ends with its token, and nothing is stored.
+Programs send ``Authorization: Bearer …``. A browser signs in once, at the identity provider or with a token, and then
+has a signed session cookie with its expiry and the token's hash. So a session ends with its token.
 
 A browser sends a cookie whatever page caused the request, so a change authenticated by cookie is accepted only from our
 own origin. Previews are on neighbouring host names and run code from pull requests: the check compares origins, never
@@ -10,12 +10,15 @@ sites.
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from orchestrator.auth.identities import ANONYMOUS, Caller, Role, Token, find_token, hash_token
+from orchestrator.auth.identities import ANONYMOUS, Caller, Role
 from orchestrator.auth.sessions import create_session, token_hash
+from orchestrator.auth.token_store import TokensUnavailable
+from orchestrator.auth.tokens import Token, TokenKind, find_token, hash_token
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 
@@ -23,26 +26,39 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Authenticator:
-    """Identifies the caller of a request."""
+    """Identifies the caller of a request, once for each."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
 
-    def caller(self, request: Request) -> Caller:
+    async def caller(self, request: Request) -> Caller:
+        known: Caller | None = getattr(request.state, "caller", None)
+        if known is None:
+            token = await self.token(request)
+            known = request.state.caller = token.caller if token else ANONYMOUS
+        return known
+
+    async def token(self, request: Request) -> Token | None:
         header = request.headers.get("authorization", "")
         scheme, _, secret = header.partition(" ")
         if header:
-            token = self.by_secret(secret.strip()) if scheme.lower() == "bearer" else None
-            return Caller(token.name, token.role) if token else ANONYMOUS
-        token = self._by_session(request)
-        return Caller(token.name, token.role) if token else ANONYMOUS
+            return await self.by_secret(secret.strip()) if scheme.lower() == "bearer" else None
+        return await self._by_session(request)
 
-    def by_secret(self, secret: str) -> Token | None:
-        return find_token(self._settings.tokens, hash_token(secret)) if secret else None
+    async def by_secret(self, secret: str) -> Token | None:
+        return await self._by_hash(hash_token(secret)) if secret else None
 
-    def require(self, request: Request, role: Role) -> Caller:
-        """The caller if authorized; otherwise raises 401 or 403 with what to do."""
-        caller = self.caller(request)
+    async def require(self, request: Request, role: Role, *, whole_service: bool = False) -> Caller:
+        """The caller if authorized; otherwise raises 401 or 403 with what to do. ``whole_service``: a token for some
+        repositories isn't enough."""
+        caller = await self.caller(request)
+        if whole_service and caller.is_scoped:
+            raise ApiError(
+                403,
+                f"{caller.name}'s token is restricted to {', '.join(caller.repositories)}, but this concerns all "
+                "repositories",
+                "Ask an Eph administrator for a token without that restriction.",
+            )
         if caller.may(role) or (role is Role.VIEWER and self._settings.public_reads):
             return caller
         if caller.role is None:
@@ -50,29 +66,42 @@ class Authenticator:
         raise ApiError(
             403,
             f"{caller.name} has the role {caller.role.name.lower()}, but this requires {role.name.lower()}",
-            "Ask an Eph administrator for a token with that role.",
+            "Ask an Eph administrator for that role.",
         )
 
     def sign_in(self, request: Request, response: Response, token: Token) -> None:
+        """A session of a person ends with its token; one that a token was entered for, no later than that token."""
         ends = self._settings.clock() + self._settings.session_ttl
+        if token.expires_at is not None:
+            ends = token.expires_at if token.kind is TokenKind.SESSION else min(ends, token.expires_at)
         response.set_cookie(
             cookie_name(request),
             create_session(self._settings.session_key, token, ends),
-            max_age=int(self._settings.session_ttl.total_seconds()),
+            max_age=int((ends - self._settings.clock()).total_seconds()),
             httponly=True,
             secure=request.url.scheme == "https",
             samesite="strict",
             path="/",
         )
 
-    def _by_session(self, request: Request) -> Token | None:
+    async def _by_session(self, request: Request) -> Token | None:
         session = request.cookies.get(cookie_name(request), "")
         digest = token_hash(self._settings.session_key, session, self._settings.clock())
         if not digest:
             return None
         if request.method not in SAFE_METHODS and not same_origin(request):
             raise ApiError(403, "cross-site request rejected", "Use the Eph dashboard or a token.")
-        return find_token(self._settings.tokens, digest)
+        return await self._by_hash(digest)
+
+    async def _by_hash(self, digest: str) -> Token | None:
+        """The server's own token first, so that it works while the database is down."""
+        found = find_token(self._settings.tokens, digest)
+        if found is not None or self._settings.token_service is None:
+            return found
+        try:
+            return await asyncio.to_thread(self._settings.token_service.find, digest)
+        except TokensUnavailable as error:
+            raise ApiError(503, str(error), "Try again later. Environments keep running.") from error
 
 
 def unauthorized() -> ApiError:

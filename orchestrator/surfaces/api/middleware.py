@@ -23,6 +23,10 @@ HEADERS = {
 }
 
 
+HSTS = "max-age=31536000"
+"""For this host only, over TLS only: previews on host names below it may be served without."""
+
+
 class SecurityHeaders:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,6 +37,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = HSTS
                 if not headers.get("cache-control"):
                     headers["Cache-Control"] = "no-store"
             await send(message)

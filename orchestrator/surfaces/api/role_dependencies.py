@@ -1,4 +1,4 @@
-"""Roles as FastAPI dependencies: ``dependencies=[VIEWER]``, or a parameter ``caller: Developer``."""
+"""Roles as FastAPI dependencies: a parameter ``caller: Developer``."""
 
 from __future__ import annotations
 
@@ -8,34 +8,54 @@ from fastapi import Depends, FastAPI, Request, Security
 from fastapi.security import HTTPBearer
 
 from orchestrator.auth.identities import Caller, Role
-from orchestrator.surfaces.api.authentication import Authenticator
+from orchestrator.surfaces.api.authentication import Authenticator, unauthorized
 
 
 def install(app: FastAPI, authenticator: Authenticator) -> None:
     app.state.keeper = authenticator
 
 
-def _require(request: Request, role: Role) -> Caller:
+async def _require(request: Request, role: Role, *, whole_service: bool = False) -> Caller:
     keeper: Authenticator = request.app.state.keeper
-    return keeper.require(request, role)
+    return await keeper.require(request, role, whole_service=whole_service)
 
 
 # The scheme is only for /openapi.json: the authenticator reads the header and the browser's cookie.
 _Scheme = Annotated[object, Security(HTTPBearer(auto_error=False))]
 
 
-def viewer(request: Request, _: _Scheme) -> Caller:
-    return _require(request, Role.VIEWER)
+async def viewer(request: Request, _: _Scheme) -> Caller:
+    return await _require(request, Role.VIEWER)
 
 
-def developer(request: Request, _: _Scheme) -> Caller:
-    return _require(request, Role.DEVELOPER)
+async def developer(request: Request, _: _Scheme) -> Caller:
+    return await _require(request, Role.DEVELOPER)
 
 
-def admin(request: Request, _: _Scheme) -> Caller:
-    return _require(request, Role.ADMIN)
+async def service_viewer(request: Request, _: _Scheme) -> Caller:
+    return await _require(request, Role.VIEWER, whole_service=True)
 
 
-VIEWER = Depends(viewer)
+async def service_developer(request: Request, _: _Scheme) -> Caller:
+    return await _require(request, Role.DEVELOPER, whole_service=True)
+
+
+async def admin(request: Request, _: _Scheme) -> Caller:
+    return await _require(request, Role.ADMIN, whole_service=True)
+
+
+async def signed_in(request: Request, _: _Scheme) -> Caller:
+    """Anyone with a role, also where reading is public."""
+    caller = await _require(request, Role.VIEWER)
+    if caller.role is None:
+        raise unauthorized()
+    return caller
+
+
+Viewer = Annotated[Caller, Depends(viewer)]
 Developer = Annotated[Caller, Depends(developer)]
+ServiceDeveloper = Annotated[Caller, Depends(service_developer)]
+"""For what concerns all repositories."""
 Admin = Annotated[Caller, Depends(admin)]
+SignedIn = Annotated[Caller, Depends(signed_in)]
+SERVICE_VIEWER = Depends(service_viewer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import uvicorn
 
@@ -22,10 +22,18 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(app: App, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
-    """Serves requests within the block. Yields the server's task, which ends only after an error."""
+async def serve(app: App, listener: socket.socket, proxies: Sequence[str] = ()) -> AsyncIterator[asyncio.Task[None]]:
+    """Serves requests within the block. Yields the server's task, which ends only after an error. ``proxies``: networks
+    whose X-Forwarded-For and -Proto are trusted, besides this machine, where the gateway is."""
     # Not uvloop: it breaks Pulumi's event loop (pulumi #17588), and one loop everywhere avoids surprises.
-    config = uvicorn.Config(app, loop="asyncio", log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        forwarded_allow_ips=["127.0.0.1", "::1", *proxies],
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     try:

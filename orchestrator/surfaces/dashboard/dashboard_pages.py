@@ -4,70 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs
 
-import jinja2
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
-from orchestrator.auth.identities import Caller, Role
+from orchestrator.auth.device_flow import DeviceFlow
+from orchestrator.auth.tokens import TokenKind
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
-from orchestrator.surfaces.dashboard import html_filters
+from orchestrator.surfaces.dashboard import html_filters, sign_in_pages
+from orchestrator.surfaces.dashboard.pages import TEMPLATES_FOLDER, DashboardPages
 from programs.runtime_info import LogRequest, RuntimeInfo
 
-TEMPLATES_FOLDER = Path(__file__).parent
 REFRESH_SECONDS = 5
 LOG_LINES = 40
 DAY_SECONDS = 24 * 3600
 
 
-class DashboardPages:
-    """Jinja with autoescaping, and what each page needs besides its own values."""
-
-    def __init__(
-        self, environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings
-    ) -> None:
-        self.environment_service, self.authenticator, self.settings = environment_service, authenticator, settings
-        self._jinja = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
-        )
-        self._jinja.filters.update(html_filters.FILTERS)
-
-    def html(self, template: str, request: Request, code: int = 200, **values: object) -> HTMLResponse:
-        caller = self.authenticator.caller(request)
-        values = {
-            "now": self.settings.clock(),
-            "version": self.settings.version,
-            "caller": caller,
-            "developer": caller.may(Role.DEVELOPER),
-            "refresh": 0,
-            **values,
-        }
-        return HTMLResponse(self._jinja.get_template(template).render(values), code)
-
-    def may_read(self, request: Request) -> bool:
-        return self.settings.public_reads or self.authenticator.caller(request).may(Role.VIEWER)
-
-    def sign_in(self, request: Request, status: int = 200, message: str = "") -> HTMLResponse:
-        return self.html("login.html", request, status, message=message)
-
-    def require_developer(self, request: Request) -> Caller:
-        return self.authenticator.require(request, Role.DEVELOPER)
-
-
-def router(environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings) -> APIRouter:
+def router(
+    environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings, devices: DeviceFlow
+) -> APIRouter:
     routes = APIRouter()
     pages = DashboardPages(environment_service, authenticator, settings)
     _session(routes, pages)
     _list(routes, pages)
     _actions(routes, pages)
     _one(routes, pages)
+    sign_in_pages.add_routes(routes, pages, devices)
     return routes
 
 
@@ -82,19 +50,27 @@ def _session(routes: APIRouter, pages: DashboardPages) -> None:
         if not same_origin(request):
             raise ApiError(403, "cross-site request rejected", "Sign in on the Eph dashboard.")
         form = parse_qs((await request.body()).decode(errors="replace"))
-        return _signed_in(pages, request, form.get("token", [""])[0])
+        return await _signed_in(pages, request, form.get("token", [""])[0])
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
         if not same_origin(request):
             raise ApiError(403, "cross-site request rejected", "Sign out on the Eph dashboard.")
+        await _end_session(pages, request)
         answer = RedirectResponse("/", 303)
         answer.delete_cookie(cookie_name(request), path="/")
         return answer
 
 
-def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
-    known = pages.authenticator.by_secret(token.strip())
+async def _end_session(pages: DashboardPages, request: Request) -> None:
+    """A copy of the cookie must not outlive it. A token that a person entered stays valid."""
+    token = await pages.authenticator.token(request)
+    if token is not None and token.kind is TokenKind.SESSION and pages.settings.token_service is not None:
+        await asyncio.to_thread(pages.settings.token_service.end_session, token.id, token.owner)
+
+
+async def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
+    known = await pages.authenticator.by_secret(token.strip())
     if known is None:
         return pages.sign_in(request, 401, "Invalid token.")
     # To the page without a query, so that the token of a link doesn't stay in the address bar.
@@ -106,20 +82,22 @@ def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
 def _list(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/")
     async def front(request: Request, token: Annotated[str, Query(max_length=500)] = "") -> Response:
+        if token and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            # Another site's link would let people act under a name that isn't theirs without noticing.
+            return pages.sign_in(request, 403, "This link comes from another site. Enter your own token.")
         if token:
-            return _signed_in(pages, request, token)
-        if not pages.may_read(request):
+            return await _signed_in(pages, request, token)
+        if not await pages.may_read(request):
             return pages.sign_in(request)
-        views = sorted(pages.environment_service.environments(), key=html_filters.sort_key)
-        return pages.html(
-            "list.html", request, refresh=REFRESH_SECONDS, views=views, status=pages.environment_service.status()
-        )
+        service = pages.service(request)
+        views = sorted(service.environments(), key=html_filters.sort_key)
+        return pages.html("list.html", request, refresh=REFRESH_SECONDS, views=views, status=service.status())
 
 
 def _one(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/e/{name:path}")
     async def one(request: Request, name: str, confirm: bool = False) -> Response:
-        if not pages.may_read(request):
+        if not await pages.may_read(request):
             return pages.sign_in(request)
         return await _page(pages, request, name, confirm=confirm)
 
@@ -127,7 +105,7 @@ def _one(routes: APIRouter, pages: DashboardPages) -> None:
 async def _page(
     pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = ""
 ) -> Response:
-    desk = pages.environment_service
+    desk = pages.service(request)
     try:
         view = desk.environment(name)
     except EnvironmentNotFound:
@@ -170,32 +148,30 @@ async def _inside(environment_service: EnvironmentService, name: str) -> Runtime
 
 
 def _actions(routes: APIRouter, pages: DashboardPages) -> None:
-    desk = pages.environment_service
-
     @routes.post("/e/{name:path}/up")
     async def up(request: Request, name: str) -> Response:
-        actor = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.up(name, actor))
+        actor = (await pages.require_developer(request)).name
+        return await _done(pages, request, name, pages.service(request).up(name, actor))
 
     @routes.post("/e/{name:path}/down")
     async def down(request: Request, name: str) -> Response:
-        actor = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.down(name, actor))
+        actor = (await pages.require_developer(request)).name
+        return await _done(pages, request, name, pages.service(request).down(name, actor))
 
     @routes.post("/e/{name:path}/sleep")
     async def sleep(request: Request, name: str) -> Response:
-        actor = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.sleep(name, actor))
+        actor = (await pages.require_developer(request)).name
+        return await _done(pages, request, name, pages.service(request).sleep(name, actor))
 
     @routes.post("/e/{name:path}/wake")
     async def wake(request: Request, name: str) -> Response:
-        actor = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.wake_up(name, actor))
+        actor = (await pages.require_developer(request)).name
+        return await _done(pages, request, name, pages.service(request).wake_up(name, actor))
 
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:
-        actor = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.extend(name, DAY_SECONDS, actor))
+        actor = (await pages.require_developer(request)).name
+        return await _done(pages, request, name, pages.service(request).extend(name, DAY_SECONDS, actor))
 
 
 async def _done(pages: DashboardPages, request: Request, name: str, action: Awaitable[object]) -> Response:

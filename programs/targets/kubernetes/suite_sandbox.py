@@ -25,7 +25,7 @@ def command_line(
     settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]
 ) -> list[str]:
     host = _host_settings(settings)
-    if sandbox.kind(host) != "bubblewrap":
+    if not sandbox.works():
         raise KubernetesError(
             "This server has no sandbox for tests: bubblewrap doesn't work here (in a pod it needs user namespaces). "
             "Run the tests in CI against the preview's URL."

@@ -152,6 +152,7 @@ class LocalProgram:
             "commit": self.spec.source.commit,
             "port": self.ports.ports.apply(lambda ports: ports[item.name]),
             "sign_in": self.spec.sign_in,
+            "allow": list(self.spec.allow),
             "health": item.health.path,
         }
         return resources.Route(f"route-{item.name}", props, _after(*served))

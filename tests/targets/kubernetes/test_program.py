@@ -124,10 +124,12 @@ OWN_GATEWAY_SETTINGS = replace(
 def test_with_ephs_gateway_in_front_routes_lead_directly_to_services() -> None:
     """L5, C1: no traffic bypasses it. There is no Ingress, and the policy admits only the gateway's pods."""
     api = ServiceSpec("api", "", image="shop", port=9000)
-    made = record_program(kubernetes_spec(WEB, api, sign_in=True), OWN_GATEWAY_SETTINGS).resources
+    asked = kubernetes_spec(WEB, api, sign_in=True, allow=("ada", "@team"))
+    made = record_program(asked, OWN_GATEWAY_SETTINGS).resources
     assert not [name for name in made if name.startswith(("ingress-", "httproute-"))]
     door = made["door-api"]
     assert (door["upstream"], door["sole"], door["sign_in"]) == ("http://api.shop-a-42.svc:80", True, True)
+    assert (door["allow"], made["door-web"]["allow"]) == (["ada", "@team"],) * 2
     assert (door["host"], made["door-web"]["health"]) == ("api--shop-a-42.preview.test", "/healthz")
     (rule,) = made["networkpolicy-eph-front"]["spec"]["ingress"]
     assert rule["from"] == [

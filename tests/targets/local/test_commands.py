@@ -17,6 +17,7 @@ from programs.kit.processes import command_runner, ports, process_table
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.routes import RouteRecord
+from programs.targets.local.v1.serving import RouteProvider
 from tests.targets.local_machine import local_settings
 
 
@@ -136,6 +137,7 @@ def test_route_files_are_complete_and_have_one_owner(tmp_path: Path) -> None:
         "sole": True,
         "isolated": False,
         "target": "local",
+        "allow": [],
     }
     routes.delete(made.routes, route.host, "another", "web")
     assert list(routes.list_routes(made.routes)) == [route]
@@ -143,3 +145,12 @@ def test_route_files_are_complete_and_have_one_owner(tmp_path: Path) -> None:
     assert list(routes.list_routes(made.routes)) == [route]
     with pytest.raises(TargetError):
         routes.write(made.routes, dataclasses.replace(route, host="../x"))
+
+
+def test_route_lists_the_people_with_access(tmp_path: Path) -> None:
+    """S5: the gateway reads the list from the route; a state from before has none."""
+    made = local_settings(tmp_path)
+    props = {"host": "a.localhost", "port": 1, "environment": "a", "service": "web", "commit": "c", "sign_in": True}
+    for allow, expected in (([], ()), (["ada", "@team"], ("ada", "@team")), (None, ())):
+        RouteProvider().make(made, {**props, "allow": allow} if allow is not None else props)
+        assert [route.allow for route in routes.list_routes(made.routes)] == [expected]

@@ -360,7 +360,7 @@ def test_purge_ends_processes_that_hide(isolated: Isolated) -> None:
     members = _owners_pids(isolated, SHOP)
     assert members
     cleanup.purge(isolated.here, SHOP)
-    assert not any(process_table.is_alive(pid) for pid in members)
+    assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in members), 5)
 
 
 def test_without_a_sandbox_nothing_of_a_repository_runs(

@@ -99,11 +99,12 @@ class EnvironmentResources(Section):
 class ProtectionConfig(Section):
     """Who may open the URL."""
 
-    sign_in: Literal["none", "required"] = Field(
-        default="required", description="Whether visitors must sign in with the server's preview token."
-    )
+    sign_in: Literal["none", "required"] = Field(default="required", description="Whether visitors must sign in.")
     allow: tuple[Text, ...] = Field(
-        default=(), description="People and teams with access. Default: everyone who has the server's preview token."
+        default=(),
+        max_length=100,
+        description="The only people with access: their names at the identity provider, and groups as @group. "
+        "Default: everyone who can sign in.",
     )
     token_for_tests: bool = Field(default=True, description="Give tests access with a token.")
 

@@ -19,6 +19,9 @@ from orchestrator.demo.github.state.document_store import Document
 from orchestrator.demo.github.state.hub import GitHubApiError, Hub, RepositoryMoved, invalid, not_found
 
 VISITOR = "ada"
+ORGANISATION = "acme"
+FORK_OWNERS = ("mallory", "grace")
+"""A stranger, whose fork needs approval, and a colleague."""
 MAX_FORM = 1_000_000
 POLICY = "default-src 'none'; style-src 'self'; img-src * data:; form-action 'self'; frame-ancestors 'none'"
 CHECK_CLASSES = {
@@ -50,6 +53,8 @@ def routes(hub: Hub) -> list[Route]:
     return [
         Route("/", view.page(view.index)),
         Route("/style.css", view.style),
+        Route("/new", view.form(view.create_repository), methods=["POST"]),
+        Route("/{owner}/{name}/fork", view.form(view.fork), methods=["POST"]),
         Route("/{owner}/{name}", view.page(view.repository)),
         Route("/{owner}/{name}/pulls", view.form(view.open_pull), methods=["POST"]),
         Route("/{owner}/{name}/pull/{number:int}", view.page(view.pull)),
@@ -113,7 +118,20 @@ class PageViews:
 
     def index(self, _: Request) -> tuple[str, Document]:
         found = [(serializers.full_name(repo), self._rows(repo)) for repo in self._hub.repositories()]
-        return "index.html", {"repositories": found}
+        return "index.html", {"repositories": found, "organisation": ORGANISATION}
+
+    def create_repository(self, _: Request, form_fields: dict[str, str]) -> str:
+        """An empty repository; its page says how to push the first commit."""
+        repo = self._hub.create(f"{ORGANISATION}/{form_fields.get('name', '').strip()}", {})
+        return f"/{serializers.full_name(repo)}"
+
+    def fork(self, request: Request, form_fields: dict[str, str]) -> str:
+        source = self._repo(request)
+        owner = form_fields.get("owner", "")
+        if owner not in FORK_OWNERS:
+            raise invalid("Repository", "owner", f"Choose one of {', '.join(FORK_OWNERS)}.")
+        made = self._hub.create(f"{owner}/{source['name']}", {}, fork_of=source["id"])
+        return f"/{serializers.full_name(made)}"
 
     def repository(self, request: Request) -> tuple[str, Document]:
         repo = self._repo(request)
@@ -122,8 +140,33 @@ class PageViews:
         paths = _paths(git, sha) if sha else []
         path = request.query_params.get("file") or _default_path(paths)
         text = _text(git, sha, path) if sha and path in paths else ""
-        named = {"name": serializers.full_name(repo), "clone_url": str(git), "repo": repo}
+        named: Document = {
+            "name": serializers.full_name(repo),
+            "clone_url": self._clone_url(request, repo),
+            "repo": repo,
+        }
+        named |= {
+            "parent": self._parent(repo),
+            "fork_owners": FORK_OWNERS,
+            "branches": self._branches(repo),
+            "empty": sha is None,
+        }
         return "repository.html", {**named, "found": self._rows(repo), "paths": paths, "path": path, "text": text}
+
+    def _clone_url(self, request: Request, repo: Document) -> str:
+        """At the host name by which this person reached the page."""
+        return f"{request.url.scheme}://{request.headers.get('host', '')}/{serializers.full_name(repo)}.git"
+
+    def _parent(self, repo: Document) -> str:
+        return serializers.full_name(self._hub.repository_by_id(repo["fork_of"])) if repo["fork_of"] else ""
+
+    def _branches(self, repo: Document) -> list[str]:
+        """Pushed branches without an open pull request."""
+        prefix, open_heads = "refs/heads/", {doc["head_ref"] for doc in pull_requests.listing(self._hub, repo)}
+        found = [
+            ref.removeprefix(prefix) for ref in git_repositories.refs(self._hub.path(repo)) if ref.startswith(prefix)
+        ]
+        return sorted({*found} - open_heads - {repo["default_branch"]})
 
     def pull(self, request: Request) -> tuple[str, Document]:
         repo = self._repo(request)
@@ -153,18 +196,22 @@ class PageViews:
         }
 
     def open_pull(self, request: Request, form_fields: dict[str, str]) -> str:
-        """A change to one file on a branch of its own, and the pull request for it, in one step."""
+        """A pull request for a pushed branch, or for a change to one file on a new branch. A fork's is opened at its
+        parent, by the fork's owner."""
         repo = self._repo(request)
         title, branch = form_fields.get("title", "").strip(), form_fields.get("branch", "").strip()
         if not title or not branch:
             raise invalid("PullRequest", "title", "A pull request needs a title and a branch.")
-        scripting.commit_files(
-            self._hub, repo, branch, {form_fields.get("path", ""): _form_content(form_fields)}, title
+        if form_fields.get("path"):
+            scripting.commit_files(self._hub, repo, branch, {form_fields["path"]: _form_content(form_fields)}, title)
+        base, author = (
+            (self._hub.repository_by_id(repo["fork_of"]), repo["owner"]) if repo["fork_of"] else (repo, VISITOR)
         )
-        doc = pull_requests.open_pull(self._hub, repo, VISITOR, title, branch, repo["default_branch"])
+        head = f"{repo['owner']}:{branch}" if repo["fork_of"] else branch
+        doc = pull_requests.open_pull(self._hub, base, author, title, head, base["default_branch"])
         if form_fields.get("label"):
-            pull_requests.label(self._hub, repo, doc, [form_fields["label"]])
-        return f"/{serializers.full_name(repo)}/pull/{doc['number']}"
+            pull_requests.label(self._hub, base, doc, [form_fields["label"]])
+        return f"/{serializers.full_name(base)}/pull/{doc['number']}"
 
     def pull_action(self, request: Request, form_fields: dict[str, str]) -> str:
         repo = self._repo(request)

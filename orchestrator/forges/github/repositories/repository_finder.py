@@ -24,7 +24,6 @@ AT_ONCE = 8
 MIN_PER_POLL = 5
 POLLS_PER_ROUND = 60
 """Each name is checked again within this many cycles: half an hour. The response uses quota after every push."""
-LIST_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +33,17 @@ class CachedListing:
 
 
 class RepositoryFinder:
-    def __init__(self, selection: Selection, connections: ConnectionProvider, now: Callable[[], float]) -> None:
+    """``discovery_seconds``: how long a list of accessible repositories is used."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        connections: ConnectionProvider,
+        now: Callable[[], float],
+        discovery_seconds: float,
+    ) -> None:
         self._selection, self._connections, self._now = selection, connections, MonotonicClock(now)
+        self._discovery_seconds = discovery_seconds
         self._lock = threading.Lock()
         self._known: dict[str, ListedRepository] = {}
         self._last_poll: dict[str, int] = {}
@@ -119,7 +127,7 @@ class RepositoryFinder:
     def _list(self, owner: str) -> ForgeError | None:
         with self._lock:
             held = self._listings.get(owner)
-        if held is not None and held.fetched_at + LIST_SECONDS > self._now():
+        if held is not None and held.fetched_at + self._discovery_seconds > self._now():
             return None
         name = "/user/repos" if owner == "*" else f"{owner}/*"
         try:

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from orchestrator.service.port import DeployRequest, EnvironmentService
+from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import schemas
-from orchestrator.surfaces.api.role_dependencies import VIEWER, Developer
+from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
 
 DeployId = Annotated[str, Path(max_length=100)]
 
@@ -22,11 +23,13 @@ def router(environment_service: EnvironmentService) -> APIRouter:
         """Deploys a commit under a label. The active version isn't touched. Poll the result until it isn't pending."""
         ttl = None if body.ttl_seconds is None else timedelta(seconds=body.ttl_seconds)
         request = DeployRequest(body.label, body.repository, body.ref, body.version, ttl)
-        return schemas.DeployItem.model_validate(await environment_service.deploy(request, caller.name))
+        return schemas.DeployItem.model_validate(
+            await for_caller(environment_service, caller).deploy(request, caller.name)
+        )
 
-    @routes.get("/{deploy_id}", dependencies=[VIEWER])
-    async def get_deploy(deploy_id: DeployId) -> schemas.DeployItem:
+    @routes.get("/{deploy_id}")
+    async def get_deploy(deploy_id: DeployId, caller: Viewer) -> schemas.DeployItem:
         """How a deploy is going. Its result is kept for an hour; the environment has its own path."""
-        return schemas.DeployItem.model_validate(environment_service.deploy_status(deploy_id))
+        return schemas.DeployItem.model_validate(for_caller(environment_service, caller).deploy_status(deploy_id))
 
     return routes

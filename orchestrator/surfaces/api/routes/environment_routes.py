@@ -9,8 +9,9 @@ from sse_starlette import EventSourceResponse
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import EnvironmentService
+from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import pagination, render, schemas
-from orchestrator.surfaces.api.role_dependencies import VIEWER, Developer
+from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
 from orchestrator.surfaces.api.routes.streams import Streams, log_lines
 from programs.runtime_info import LogRequest
 
@@ -29,8 +30,9 @@ def router(environment_service: EnvironmentService, streams: Streams) -> APIRout
 
 
 def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
-    @routes.get("", dependencies=[VIEWER])
+    @routes.get("")
     async def list_environments(
+        caller: Viewer,
         repository: Annotated[str | None, Query(max_length=200)] = None,
         phase: Annotated[list[Phase] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -38,17 +40,20 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
     ) -> schemas.EnvironmentPage:
         """All environments, desired or existing, by repository and number."""
         return pagination.page(
-            pagination.filtered(environment_service.environments(), repository, phase or ()), limit, cursor
+            pagination.filtered(for_caller(environment_service, caller).environments(), repository, phase or ()),
+            limit,
+            cursor,
         )
 
-    @routes.get("/{name:path}/why", dependencies=[VIEWER])
-    async def why_environment(name: Name) -> schemas.Why:
+    @routes.get("/{name:path}/why")
+    async def why_environment(name: Name, caller: Viewer) -> schemas.Why:
         """The facts that led to the phase."""
-        return render.why(environment_service.environment(name))
+        return render.why(for_caller(environment_service, caller).environment(name))
 
-    @routes.get("/{name:path}/logs", dependencies=[VIEWER])
+    @routes.get("/{name:path}/logs")
     async def environment_logs(
         name: Name,
+        caller: Viewer,
         service: Service = None,
         lines: Annotated[int, Query(ge=1, le=5000)] = 100,
         operation: bool = False,
@@ -63,28 +68,34 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
                 service=None,
                 operation=False,
                 suite=suite,
-                lines=await environment_service.suite_logs(name, suite, lines),
+                lines=await for_caller(environment_service, caller).suite_logs(name, suite, lines),
             )
         if operation:
-            found = await environment_service.operation_log(name, lines)
+            found = await for_caller(environment_service, caller).operation_log(name, lines)
         else:
-            found = await environment_service.logs(name, LogRequest(service, lines, previous))
+            found = await for_caller(environment_service, caller).logs(name, LogRequest(service, lines, previous))
         return schemas.Logs(name=name, service=service, operation=operation, previous=previous, lines=found)
 
-    @routes.get("/{name:path}/inside", dependencies=[VIEWER])
-    async def look_inside(name: Name) -> schemas.RuntimeInfoResponse:
+    @routes.get("/{name:path}/inside")
+    async def look_inside(name: Name, caller: Viewer) -> schemas.RuntimeInfoResponse:
         """Its pods or processes, and their latest events."""
-        return schemas.RuntimeInfoResponse.model_validate(await environment_service.runtime_info(name))
+        return schemas.RuntimeInfoResponse.model_validate(
+            await for_caller(environment_service, caller).runtime_info(name)
+        )
 
 
 def _streams(routes: APIRouter, environment_service: EnvironmentService, streams: Streams) -> None:
-    @routes.get("/{name:path}/logs/stream", dependencies=[VIEWER], response_class=EventSourceResponse)
-    async def follow_logs(name: Name, service: Service = None, operation: bool = False) -> EventSourceResponse:
+    @routes.get("/{name:path}/logs/stream", response_class=EventSourceResponse)
+    async def follow_logs(
+        name: Name, caller: Viewer, service: Service = None, operation: bool = False
+    ) -> EventSourceResponse:
         """Log lines as server-sent events: ``line`` with {"line"}, then ``end``."""
-        environment_service.environment(name)
+        for_caller(environment_service, caller).environment(name)
         return streams.respond(
             log_lines(
-                environment_service.follow_operation(name) if operation else environment_service.follow(name, service)
+                for_caller(environment_service, caller).follow_operation(name)
+                if operation
+                else for_caller(environment_service, caller).follow(name, service)
             )
         )
 
@@ -93,48 +104,62 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
     @routes.post("/{name:path}/up", status_code=202)
     async def up(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Retry an environment now."""
-        return schemas.EnvironmentItem.model_validate(await environment_service.up(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await for_caller(environment_service, caller).up(name, caller.name)
+        )
 
     @routes.post("/{name:path}/down", status_code=202)
     async def down(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Removes the pull request's label and destroys the environment."""
-        return schemas.EnvironmentItem.model_validate(await environment_service.down(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await for_caller(environment_service, caller).down(name, caller.name)
+        )
 
     @routes.post("/{name:path}/extend", status_code=202)
     async def extend(name: Name, body: schemas.Extend, caller: Developer) -> schemas.EnvironmentItem:
         """Postpones its expiry."""
-        return schemas.EnvironmentItem.model_validate(await environment_service.extend(name, body.seconds, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await for_caller(environment_service, caller).extend(name, body.seconds, caller.name)
+        )
 
     @routes.post("/{name:path}/keep", status_code=202)
     async def keep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Turns off its expiry."""
-        return schemas.EnvironmentItem.model_validate(await environment_service.keep(name, True, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await for_caller(environment_service, caller).keep(name, True, caller.name)
+        )
 
     @routes.post("/{name:path}/unkeep", status_code=202)
     async def unkeep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Turns its expiry on again."""
-        return schemas.EnvironmentItem.model_validate(await environment_service.keep(name, False, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await for_caller(environment_service, caller).keep(name, False, caller.name)
+        )
 
     @routes.post("/{name:path}/sleep", status_code=202)
     async def sleep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Stops its processes and keeps all its data."""
-        return schemas.EnvironmentItem.model_validate(await environment_service.sleep(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await for_caller(environment_service, caller).sleep(name, caller.name)
+        )
 
     @routes.post("/{name:path}/wake", status_code=202)
     async def wake(name: Name, caller: Developer) -> schemas.EnvironmentItem:
         """Starts its processes again."""
-        return schemas.EnvironmentItem.model_validate(await environment_service.wake_up(name, caller.name))
+        return schemas.EnvironmentItem.model_validate(
+            await for_caller(environment_service, caller).wake_up(name, caller.name)
+        )
 
     @routes.post("/{name:path}/approve", status_code=202)
     async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.EnvironmentItem:
         """Allows one exact commit of a fork to run."""
         return schemas.EnvironmentItem.model_validate(
-            await environment_service.approve_commit(name, body.commit, caller.name)
+            await for_caller(environment_service, caller).approve_commit(name, body.commit, caller.name)
         )
 
 
 def _one(routes: APIRouter, environment_service: EnvironmentService) -> None:
-    @routes.get("/{name:path}", dependencies=[VIEWER])
-    async def get_environment(name: Name) -> schemas.EnvironmentItem:
+    @routes.get("/{name:path}")
+    async def get_environment(name: Name, caller: Viewer) -> schemas.EnvironmentItem:
         """Returns one environment."""
-        return schemas.EnvironmentItem.model_validate(environment_service.environment(name))
+        return schemas.EnvironmentItem.model_validate(for_caller(environment_service, caller).environment(name))

@@ -10,10 +10,11 @@ from sse_starlette import EventSourceResponse
 
 from orchestrator.forges.webhooks import WebhookRequest
 from orchestrator.service.port import EnvironmentService
+from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
-from orchestrator.surfaces.api.role_dependencies import VIEWER, Admin, Developer
+from orchestrator.surfaces.api.role_dependencies import Admin, Developer, ServiceDeveloper, Viewer
 from orchestrator.surfaces.api.routes.streams import Streams
 
 EnvironmentName = Annotated[str, Query(alias="environment", max_length=300)]
@@ -29,31 +30,34 @@ def router(environment_service: EnvironmentService, streams: Streams, settings: 
 
 
 def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: Streams, settings: ApiSettings) -> None:
-    @routes.get("/status", tags=["service"], dependencies=[VIEWER])
-    async def service_status() -> schemas.StatusResponse:
+    @routes.get("/status", tags=["service"])
+    async def service_status(caller: Viewer) -> schemas.StatusResponse:
         """The state of the service, and what it couldn't read."""
-        return render.status(environment_service.status(), len(environment_service.environments()), settings.forge)
+        seen = for_caller(environment_service, caller)
+        return render.status(seen.status(), len(seen.environments()), settings.forge)
 
     @routes.get("/audit", tags=["service"])
-    async def audit(_: Developer) -> schemas.AuditResponse:
+    async def audit(_: ServiceDeveloper) -> schemas.AuditResponse:
         """Compares the actual resources with stacks and pull requests; changes nothing."""
         return schemas.AuditResponse.model_validate(await environment_service.audit())
 
-    @routes.get("/events", tags=["events"], dependencies=[VIEWER])
+    @routes.get("/events", tags=["events"])
     async def list_events(
+        caller: Viewer,
         name: EnvironmentName = "",
         after: After = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         newest: bool = False,
     ) -> schemas.EventPage:
         """The event log, oldest first; ``newest`` returns the last events instead."""
-        found = await environment_service.events(name, after, limit, newest)
+        found = await for_caller(environment_service, caller).events(name, after, limit, newest)
         return schemas.EventPage(
             items=[schemas.EventItem.model_validate(item) for item in found], next=found[-1].id if found else after
         )
 
-    @routes.get("/events/stream", tags=["events"], dependencies=[VIEWER], response_class=EventSourceResponse)
+    @routes.get("/events/stream", tags=["events"], response_class=EventSourceResponse)
     async def follow_events(
+        caller: Viewer,
         name: EnvironmentName = "",
         after: After = 0,
         last_event_id: Annotated[str | None, Header()] = None,
@@ -62,8 +66,9 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
         if last_event_id and last_event_id.isdecimal():
             after = min(int(last_event_id), 2**63 - 1)
         # Checked before the stream starts, so that an unknown name is a 404 and not a broken stream.
-        await environment_service.events(name, after, 1, False)
-        return streams.respond(streams.events(environment_service, name, after))
+        seen = for_caller(environment_service, caller)
+        await seen.events(name, after, 1, False)
+        return streams.respond(streams.events(seen, name, after))
 
 
 def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:

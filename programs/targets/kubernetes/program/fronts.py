@@ -39,6 +39,7 @@ def _gateway_route(builder: ResourceBuilder, name: str, host: str, upstream: str
         "service": name,
         "commit": environment.spec.source.commit,
         "sign_in": environment.spec.sign_in,
+        "allow": list(environment.spec.allow),
         "upstream": upstream,
         "sole": environment.settings.front == "eph",
         "health": environment.health_path(name),

@@ -95,7 +95,16 @@ class DoorProvider(_Provider):
     """The route at the gateway, created once everything is ready."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("environment", "host")
-    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder", "health", "sole")
+    updated_by: ClassVar[tuple[str, ...]] = (
+        "service",
+        "commit",
+        "sign_in",
+        "upstream",
+        "folder",
+        "health",
+        "sole",
+        "allow",
+    )
 
     def make(self, props: Props) -> Props:
         gateway_routes.write(
@@ -108,6 +117,7 @@ class DoorProvider(_Provider):
                 commit=props["commit"],
                 sign_in=bool(props["sign_in"]),
                 health=str(props.get("health") or ""),
+                allow=tuple(props.get("allow") or ()),
                 sole=bool(props.get("sole")),  # its Ingress, if there is one, is another way to reach it
             ),
         )

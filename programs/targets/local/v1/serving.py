@@ -51,15 +51,22 @@ class ServiceProvider(Provider):
 
 class RouteProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
-    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health")
+    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health", "allow")
 
     def make(self, host: LocalSettings, props: Props) -> Props:
         upstream = f"http://127.0.0.1:{int(props['port'])}"
         owner = (props["environment"], props["service"], props["commit"])
         health = str(props.get("health") or "")
+        allow = tuple(props.get("allow") or ())
         isolated = domains.exists(host, props["environment"])
         route = RouteRecord(
-            props["host"], upstream, *owner, sign_in=bool(props["sign_in"]), health=health, isolated=isolated
+            props["host"],
+            upstream,
+            *owner,
+            sign_in=bool(props["sign_in"]),
+            health=health,
+            allow=allow,
+            isolated=isolated,
         )
         routes.write(host.routes, route)
         return {}

@@ -1,0 +1,19 @@
+#!/bin/sh
+# `make demo`: says at once what happens, installs what is missing, and starts the demo.
+#
+# Ctrl-C ends the demo as it should, so it isn't an error here: make would print one.
+set -eu
+cd "$(dirname "$0")/../.."
+
+trap 'interrupted=1' INT
+interrupted=
+finish() {
+  [ "$1" = 130 ] || [ -n "$interrupted" ] && exit 0
+  exit "$1"
+}
+
+printf 'demo: checking what this machine has (the first start installs Python packages and Pulumi; it takes minutes)\n' >&2
+infra/toolchain/system.sh || finish $?
+infra/toolchain/venv.sh || finish $?
+.venv/bin/python -m orchestrator.cli.main demo "$@" || finish $?
+finish 0

@@ -1,0 +1,211 @@
+"""``eph auth``: sign in, and manage tokens."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import credentials, discovery, output
+from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.commands.environment_actions import parse_seconds
+from orchestrator.cli.output import OutputFormat
+
+if TYPE_CHECKING:
+    from orchestrator.cli.api_client import ApiClient
+    from orchestrator.surfaces.api.auth_schemas import CreatedToken, DeviceCodes, TokenItem, WhoAmI
+
+app = typer.Typer(help="Sign in, and manage tokens.", no_args_is_help=True)
+token_app = typer.Typer(help="Create, list and revoke tokens.", no_args_is_help=True)
+app.add_typer(token_app, name="token")
+
+HEADINGS = ("ID", "OWNER", "KIND", "LABEL", "ROLE", "REPOSITORIES", "EXPIRES")
+PRIORITY = ("ID", "OWNER", "ROLE", "EXPIRES", "KIND", "LABEL", "REPOSITORIES")
+
+
+@app.command()
+def login(
+    url: Annotated[str, typer.Argument(metavar="[URL]", help="The server's URL. Default: EPH_URL.")] = "",
+    with_token: Annotated[
+        bool, typer.Option("--with-token", help="Read a token from standard input instead of using a browser.")
+    ] = False,
+) -> None:
+    """Sign in to a server.
+
+    Shows a code to confirm in a browser that is signed in to the dashboard. Stores a token of yours, valid for 30
+    days, in a file that only you can read.
+    """
+    from orchestrator.cli.api_client import ApiClient
+
+    server = _server_url(url)
+    token = sys.stdin.readline().strip() if with_token else ""
+    if not with_token:
+        with ApiClient(server, "") as client:
+            token = _login_in_browser(client).secret
+    with ApiClient(server, token) as client:
+        me = _whoami(client)
+    stored = credentials.store(server, token)
+    output.print_line(f"signed in to {server} as {me.name} ({me.role})")
+    output.print_note(f"the token is in {stored}")
+
+
+@app.command()
+def logout(
+    url: Annotated[str, typer.Argument(metavar="[URL]", help="The server's URL. Default: EPH_URL.")] = "",
+) -> None:
+    """Revoke the stored token and delete it."""
+    from orchestrator.cli.api_client import ApiClient
+
+    server = _server_url(url)
+    token = credentials.token_for(server)
+    if not token:
+        raise CliError(f"not signed in to {server}", "Run `eph auth login`.")
+    try:
+        with ApiClient(server, token) as client:
+            client.delete(f"tokens/{_whoami(client).token}")
+    except CliError as error:
+        if error.code not in (ExitCode.UNAUTHORISED, ExitCode.NOT_FOUND):
+            raise
+    credentials.remove(server)
+    output.print_line(f"signed out of {server}")
+
+
+@app.command()
+def status(form: output.OutputOption = OutputFormat.TABLE) -> None:
+    """Show who you are to the server."""
+    from orchestrator.cli.api_client import connect
+
+    with connect() as client:
+        me, server = _whoami(client), client.url
+    if form is not OutputFormat.TABLE:
+        output.print_data(me.model_dump(mode="json"), form)
+        return
+    output.print_pairs(
+        [
+            ("server", server),
+            ("name", me.name),
+            ("role", me.role),
+            ("repositories", ", ".join(me.repositories) or "all"),
+            ("token", me.token),
+            ("expires", output.relative_time(me.expires_at)),
+        ]
+    )
+
+
+@token_app.command("create")
+def create_token(
+    service: Annotated[str, typer.Option(help="The service that the token is for. Default: yourself.")] = "",
+    role: Annotated[str, typer.Option(help="viewer, developer or admin; at most your own.")] = "viewer",
+    repository: Annotated[
+        list[str] | None,
+        typer.Option("--repository", "-r", help="Restrict it to this repository, owner/name or owner/*; repeatable."),
+    ] = None,
+    expires: Annotated[str, typer.Option(help="How long it is valid: 24h, 30d.")] = "30d",
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    form: output.OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Create a token and print it.
+
+    It is printed once and can't be shown again.
+    """
+    from orchestrator.cli.api_client import connect
+    from orchestrator.surfaces.api.auth_schemas import CreatedToken
+
+    body = {
+        "service": service,
+        "role": role,
+        "repositories": repository or [],
+        "seconds": parse_seconds(expires),
+        "label": label,
+    }
+    with connect() as client:
+        made = CreatedToken.model_validate(client.post("tokens", body))
+    if form is not OutputFormat.TABLE:
+        output.print_data(made.model_dump(mode="json"), form)
+        return
+    output.print_line(made.secret)
+    until = output.relative_time(made.token.expires_at)
+    output.print_note(f"token {made.token.id} of {made.token.owner}, {made.token.role}, expires {until}")
+
+
+@token_app.command("list")
+def list_tokens(form: output.OutputOption = OutputFormat.TABLE) -> None:
+    """List your tokens and browser sessions; admins see everyone's."""
+    from orchestrator.cli.api_client import connect
+    from orchestrator.surfaces.api.auth_schemas import TokenList
+
+    with connect() as client:
+        found = TokenList.model_validate(client.get("tokens"))
+    if form is not OutputFormat.TABLE:
+        output.print_data(found.model_dump(mode="json")["items"], form)
+    elif found.items:
+        output.print_table(HEADINGS, [_row(item) for item in found.items], PRIORITY)
+    else:
+        output.print_line("no tokens")
+
+
+@token_app.command("revoke")
+def revoke_token(
+    token: Annotated[str, typer.Argument(metavar="[ID]", help="The token's ID from `eph auth token list`.")] = "",
+    owner: Annotated[str, typer.Option(help="Revoke everything of this person or service instead.")] = "",
+) -> None:
+    """Revoke a token or a browser session. Takes effect at once."""
+    from orchestrator.cli.api_client import connect, path_segment
+
+    if bool(token) == bool(owner):
+        raise CliError("name either a token's ID or --owner", "Run `eph auth token list`.", ExitCode.USAGE)
+    with connect() as client:
+        for item in [token] if token else _tokens_of(client, owner):
+            found = client.delete(f"tokens/{path_segment(item)}")
+            output.print_line(f"revoked token {item} of {found['owner']}")
+
+
+def _tokens_of(client: ApiClient, owner: str) -> list[str]:
+    from orchestrator.surfaces.api.auth_schemas import TokenList
+
+    found = [item.id for item in TokenList.model_validate(client.get("tokens")).items if item.owner == owner]
+    if not found:
+        raise CliError(f"{owner} has no tokens", "Run `eph auth token list`.", ExitCode.NOT_FOUND)
+    return found
+
+
+def _row(item: TokenItem) -> tuple[str, ...]:
+    expires = output.relative_time(item.expires_at)
+    repositories = ", ".join(item.repositories) or "all"
+    return item.id, item.owner, item.kind, item.label, item.role, repositories, expires
+
+
+def _server_url(url: str) -> str:
+    server = discovery.read()
+    found = url or os.environ.get("EPH_URL", "") or (server.url if server else "") or credentials.last_url()
+    if not found:
+        raise CliError("no server given", "Run `eph auth login https://eph.example.com`.", ExitCode.USAGE)
+    return found.rstrip("/")
+
+
+def _whoami(client: ApiClient) -> WhoAmI:
+    from orchestrator.surfaces.api.auth_schemas import WhoAmI
+
+    return WhoAmI.model_validate(client.get("whoami"))
+
+
+def _login_in_browser(client: ApiClient) -> CreatedToken:
+    from orchestrator.surfaces.api.auth_schemas import DeviceCodes, DeviceResult
+
+    codes = DeviceCodes.model_validate(client.post("auth/device", {"label": platform.node()[:100]}))
+    _print_codes(codes)
+    end = time.monotonic() + codes.expires_in
+    while time.monotonic() < end:
+        time.sleep(codes.interval)
+        result = DeviceResult.model_validate(client.post("auth/device/token", {"device_code": codes.device_code}))
+        if result.token is not None:
+            return result.token
+    raise CliError("the sign-in has expired", "Run `eph auth login` again.", ExitCode.UNAUTHORISED)
+
+
+def _print_codes(codes: DeviceCodes) -> None:
+    output.print_note(f"open {codes.verification_url} and enter the code {codes.user_code}")

@@ -1,0 +1,144 @@
+"""The service as a caller sees it whose token is restricted to some repositories.
+
+An environment of another repository doesn't exist for it. What concerns the service as a whole is refused by the
+surfaces; here it reveals nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from orchestrator.auth.identities import Caller
+from orchestrator.core.orphans.orphan_audit import AuditResult
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.ledger.port import Event
+from orchestrator.service import wording
+from orchestrator.service.port import (
+    DeployNotFound,
+    DeployRequest,
+    DeployStatus,
+    EnvironmentNotFound,
+    EnvironmentService,
+    RefusalReason,
+    RequestRefused,
+    ServiceStatus,
+)
+from programs.runtime_info import LogRequest, RuntimeInfo
+
+
+def for_caller(service: EnvironmentService, caller: Caller) -> EnvironmentService:
+    return ScopedService(service, caller) if caller.is_scoped else service
+
+
+class ScopedService:
+    def __init__(self, service: EnvironmentService, caller: Caller) -> None:
+        self._service, self._caller = service, caller
+
+    def status(self) -> ServiceStatus:
+        """Without notes, which name other repositories."""
+        return replace(self._service.status(), notes=())
+
+    def environments(self) -> list[EnvironmentView]:
+        return [view for view in self._service.environments() if self._caller.covers(view.repository)]
+
+    def environment(self, name: str) -> EnvironmentView:
+        view = self._service.environment(name)
+        if not self._caller.covers(view.repository):
+            raise EnvironmentNotFound(wording.not_found(name))
+        return view
+
+    async def logs(self, name: str, query: LogRequest) -> list[str]:
+        return await self._service.logs(self._ref(name), query)
+
+    async def operation_log(self, name: str, lines: int) -> list[str]:
+        return await self._service.operation_log(self._ref(name), lines)
+
+    async def runtime_info(self, name: str) -> RuntimeInfo:
+        return await self._service.runtime_info(self._ref(name))
+
+    async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
+        return await self._service.suite_logs(self._ref(name), suite, lines)
+
+    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
+        return self._service.follow(self._ref(name), service)
+
+    def follow_operation(self, name: str) -> AsyncIterator[str]:
+        return self._service.follow_operation(self._ref(name))
+
+    async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
+        """Of one environment, or of all that the caller sees. Events of destroyed environments aren't included, because
+        their repository is unknown."""
+        if name:
+            return await self._service.events(self._ref(name), after, limit, newest)
+        subjects = {str(view.ref) for view in self.environments()}
+        if newest:
+            found = await self._service.events("", after, limit, True)
+            return [event for event in found if event.subject in subjects]
+        return await self._events_of(subjects, after, limit)
+
+    async def up(self, name: str, by: str) -> EnvironmentView:
+        return await self._service.up(self._ref(name), by)
+
+    async def down(self, name: str, by: str) -> EnvironmentView:
+        return await self._service.down(self._ref(name), by)
+
+    async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
+        return await self._service.extend(self._ref(name), seconds, by)
+
+    async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
+        return await self._service.keep(self._ref(name), keep, by)
+
+    async def sleep(self, name: str, by: str) -> EnvironmentView:
+        return await self._service.sleep(self._ref(name), by)
+
+    async def wake_up(self, name: str, by: str) -> EnvironmentView:
+        return await self._service.wake_up(self._ref(name), by)
+
+    async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
+        return await self._service.approve_commit(self._ref(name), commit, by)
+
+    async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
+        """The repository must be named: the only one that the caller sees may not be the only one."""
+        unknown = RequestRefused(RefusalReason.UNKNOWN_REPOSITORY, wording.unknown_app(request.repository, []))
+        if not request.repository or not self._caller.covers(request.repository):
+            raise unknown
+        try:
+            return await self._service.deploy(request, by)
+        except RequestRefused as error:
+            if error.reason is RefusalReason.UNKNOWN_REPOSITORY:  # its message names the others
+                raise unknown from error
+            raise
+
+    def deploy_status(self, deploy: str) -> DeployStatus:
+        found = self._service.deploy_status(deploy)
+        if not self._caller.covers(found.repository):
+            raise DeployNotFound(wording.deploy_not_found(deploy))
+        return found
+
+    async def audit(self) -> AuditResult:
+        raise PermissionError("a restricted caller can't audit the service")
+
+    async def sweep(self, dry_run: bool, by: str) -> list[str]:  # noqa: ARG002 - the protocol's
+        raise PermissionError("a restricted caller can't sweep")
+
+    async def approve_plan(self, plan: str, by: str) -> str:  # noqa: ARG002 - the protocol's
+        raise PermissionError("a restricted caller can't approve plans")
+
+    def trigger_cycle(self, reason: str) -> None:
+        self._service.trigger_cycle(reason)
+
+    def _ref(self, name: str) -> str:
+        """The stack's name, which is unique. Raises EnvironmentNotFound."""
+        return str(self.environment(name).ref)
+
+    async def _events_of(self, subjects: set[str], after: int, limit: int) -> list[Event]:
+        """Reads on until there are enough: a page without any of ours must not look like the end."""
+        kept: list[Event] = []
+        while len(kept) < limit:
+            found = await self._service.events("", after, limit, False)
+            kept += [event for event in found if event.subject in subjects]
+            if len(found) < limit:
+                break
+            after = found[-1].id
+        return kept[:limit]

@@ -1,0 +1,76 @@
+"""The API's responses about callers, tokens and sign-in; shared with the CLI, so only Pydantic is imported."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+RoleName = Literal["viewer", "developer", "admin"]
+SECONDS_A_DAY = 86400
+
+
+class WhoAmI(BaseModel):
+    """The caller, as Eph sees it."""
+
+    name: str = Field(description="As in the audit trail.")
+    role: RoleName
+    repositories: list[str] = Field(description="The repositories that the token is restricted to; empty means all.")
+    token: str = Field(description="The token's ID; empty for the server's own token.")
+    expires_at: datetime | None
+
+
+class TokenItem(BaseModel):
+    """A token, without its secret, which is stored nowhere."""
+
+    id: str
+    owner: str
+    kind: str = Field(description="session, cli, person or service")
+    label: str
+    role: RoleName
+    repositories: list[str]
+    created_at: datetime | None
+    expires_at: datetime | None
+
+
+class TokenList(BaseModel):
+    items: list[TokenItem]
+
+
+class NewToken(BaseModel):
+    """A request for a token: for a service if one is named, otherwise for the caller."""
+
+    service: str = Field(default="", max_length=40)
+    label: str = Field(default="", max_length=100)
+    role: RoleName = "viewer"
+    repositories: list[str] = Field(default=[], max_length=50, description="owner/name or owner/*; empty means all.")
+    seconds: int = Field(default=30 * SECONDS_A_DAY, gt=0, le=365 * SECONDS_A_DAY)
+
+
+class CreatedToken(BaseModel):
+    secret: str = Field(description="The token itself. It is shown only here.")
+    token: TokenItem
+
+
+class DeviceStart(BaseModel):
+    label: str = Field(default="", max_length=100, description="What the client says about itself, for people.")
+
+
+class DeviceCodes(BaseModel):
+    device_code: str
+    user_code: str = Field(description="The code that a person enters at the URL.")
+    verification_url: str
+    interval: int = Field(description="Seconds between two polls.")
+    expires_in: int
+
+
+class DevicePoll(BaseModel):
+    device_code: str = Field(max_length=200)
+
+
+class DeviceResult(BaseModel):
+    """``token`` is null until a person has confirmed."""
+
+    state: Literal["pending", "approved"]
+    token: CreatedToken | None = None
