@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
+_DOCKER_HUB = ("", "docker.io", "index.docker.io", "registry-1.docker.io")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -30,6 +31,12 @@ class ImageReference:
     @property
     def name(self) -> str:
         return f"{self.host}/{self.repository}" if self.host else self.repository
+
+    @property
+    def canonical_name(self) -> str:
+        """One spelling for each repository: ``nginx`` and ``docker.io/library/nginx`` are the same."""
+        repository = self.repository.removeprefix("library/") if self.host in _DOCKER_HUB else self.repository
+        return repository if self.host in _DOCKER_HUB else f"{self.host}/{repository}"
 
     def with_digest(self, digest: str) -> ImageReference:
         return replace(self, digest=digest)

@@ -119,18 +119,32 @@ class Secret:
     value: str = field(default="", repr=False)
 
 
+_LATER_FIELDS = (
+    "sign_in",
+    "allow",
+    "manifests",
+    "resources",
+    "values",
+    "values_files",
+    "secrets",
+    "options",
+    "replaced_images",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """One environment: its name, its parts, and the marks that every resource of it carries.
 
     ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); further public
     services get ``<service>--<host>``. ``settings`` come from the server, never from the repository, and say where the
-    target keeps its data. ``sign_in``: its host names require people to sign in; ``allow``: only these. ``images`` maps
-    names to references pinned to a digest; ``found`` says for each how it was found, for people. ``manifests`` are
-    files or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
+    target keeps its data. ``sign_in``: its host names require people to sign in; ``allow``: only these. ``images``
+    maps names to references pinned to a digest; ``found`` says for each how it was found, for people.
+    ``replaced_images`` names for some the repository that the manifests use in its place. ``manifests`` are files
+    or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
     dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
-    secrets, for everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no other
-    field.
+    secrets, for everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no
+    other field.
     """
 
     name: str
@@ -155,6 +169,7 @@ class EnvironmentSpec:
     found: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    replaced_images: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -186,6 +201,7 @@ class EnvironmentSpec:
             found=dict(data.get("found", {})),
             secrets={variable: Secret(**item) for variable, item in data.get("secrets", {}).items()},
             options=dict(data.get("options", {})),
+            replaced_images=dict(data.get("replaced_images", {})),
         )
 
     @property
@@ -200,9 +216,7 @@ class EnvironmentSpec:
         for aside in ("marks", "found", "images"):
             del data[aside]
         # Keeps the digest of environments that were built before these fields existed.
-        _drop_unset(
-            data, ("sign_in", "allow", "manifests", "resources", "values", "values_files", "secrets", "options")
-        )
+        _drop_unset(data, _LATER_FIELDS)
         for secret in data.get("secrets", {}).values():
             del secret["value"]
         for service in data["services"]:

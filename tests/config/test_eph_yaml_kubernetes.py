@@ -60,11 +60,12 @@ def test_image_services_and_their_resources() -> None:
     text = (
         HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: '{commit_sha}', wait: 5m, "
         "fallback_tag: main, fallback: wait, git_notes: true, required_labels: {rev: '{commit_sha:0:7}', team: red}}, "
-        "{name: unused, repository: r.test/other, tag_template: x}], resources: {cpu: 2, memory: 3Gi}}\n"
-        "services: [{name: web, image: web, port: 3000}]\n"
+        "{name: cron, repository: r.test/other, tag_template: x}], resources: {cpu: 2, memory: 3Gi}}\n"
+        "services: [{name: web, image: web, port: 3000}, "
+        "{name: night, image: cron, schedule: '0 4 * * *', public: false}]\n"
     )
     made = spec(text)
-    [wish] = build_recipe(parse(text.encode()), CONTEXT, POLICY).images
+    wish, _ = build_recipe(parse(text.encode()), CONTEXT, POLICY).images
     assert (wish.tag, wish.notes, wish.wait) == ("a" * 40, "refs/notes/eph", timedelta(minutes=5))
     assert (wish.fallback, wish.fallback_tag) == (Fallback.WAIT, "main")
     assert wish.labels == (("rev", "aaaaaaa"), ("team", "red"))
@@ -255,3 +256,25 @@ def test_target_that_is_no_longer_allowed_can_still_be_reached(tmp_path: Path) -
     assert "kubernetes" in bare.target_settings("c0ffee", frozenset({"kubernetes"})), "a stack says that it is there"
     with pytest.raises(KubernetesError, match=r"Restore the section \[kubernetes\]"):
         target_settings.from_mapping({})
+
+
+TWO_IMAGES = (
+    HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: x%s}, "
+    "{name: api, repository: r.test/api, tag_template: x%s}]}\n"
+)
+
+
+def test_image_that_no_service_runs_is_an_error_unless_manifests_can_use_it() -> None:
+    """I1: a listed image that nothing runs is a mistake, and the preview would show something else."""
+    services = "services: [{name: web, image: web}]\n"
+    with pytest.raises(InvalidConfig, match=r"images\[1\].*no service runs the image `api`"):
+        spec(TWO_IMAGES % ("", "") + services)
+    assert spec(
+        TWO_IMAGES % ("", ", replaces: ghcr.io/acme/api") + "kubernetes: {manifests: [k8s]}\n"
+    ).replaced_images == {"api": "ghcr.io/acme/api"}
+
+
+def test_two_images_cannot_replace_the_same_repository() -> None:
+    text = TWO_IMAGES % (", replaces: acme/api", ", replaces: docker.io/acme/api") + "kubernetes: {manifests: [k8s]}\n"
+    with pytest.raises(InvalidConfig, match="image `web` already replaces"):
+        parse(text.encode())

@@ -60,6 +60,19 @@ def test_people_by_name_are_rejected_and_not_ignored() -> None:
     assert notices(parse(FILE.format("{token_for_tests: false}").encode()), AdmissionPolicy()) == ()
 
 
+_LATER_FIELDS = (
+    "sign_in",
+    "allow",
+    "manifests",
+    "resources",
+    "values",
+    "values_files",
+    "secrets",
+    "options",
+    "replaced_images",
+)
+
+
 def test_people_by_name_are_allowed_if_there_is_an_identity_provider() -> None:
     document = parse(FILE.format("{allow: [ada@example.com, '@engineers']}").encode())
     bounds = AdmissionPolicy(sign_in_available=True, knows_people=True)
@@ -72,18 +85,7 @@ def test_people_by_name_are_allowed_if_there_is_an_identity_provider() -> None:
 def test_environments_from_before_keep_their_digest_and_are_still_read() -> None:
     plain, protected = build_spec("{sign_in: none}", "asked"), build_spec("{}", "asked")
     old = plain.to_json()
-    for key in (
-        "sign_in",
-        "allow",
-        "images",
-        "manifests",
-        "resources",
-        "values",
-        "values_files",
-        "found",
-        "secrets",
-        "options",
-    ):
+    for key in (*_LATER_FIELDS, "images", "found"):
         del old[key]
     for service in old["services"]:
         for key in ("image", "port", "schedule", "after", "volumes", "resources"):

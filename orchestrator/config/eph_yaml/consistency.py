@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from programs import start_order
+from programs import image_references, start_order
 from programs.eph_yaml.templates import max_length
 from programs.settings import InvalidValue
 
@@ -33,6 +33,7 @@ def inconsistencies(config: EphYaml) -> Iterator[Inconsistency]:
     yield from _duplicates((("tests", i, "name"), suite.name) for i, suite in enumerate(config.tests))
     images = config.environment.images
     yield from _duplicates((("environment", "images", i, "name"), image.name) for i, image in enumerate(images))
+    yield from _duplicate_replacements(config)
     instances = config.database.instances
     yield from _duplicates((("database", "instances", i, "name"), item.name) for i, item in enumerate(instances))
     yield from _name_length(config)
@@ -86,6 +87,19 @@ def _images(config: EphYaml) -> Iterator[Inconsistency]:
         close = get_close_matches(service.image, known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else "add it to environment.images"
         yield ("services", index, "image"), InvalidValue(f"unknown image `{service.image}`", hint)
+
+
+def _duplicate_replacements(config: EphYaml) -> Iterator[Inconsistency]:
+    """Otherwise it would be unclear which of the two runs."""
+    seen: dict[str, str] = {}
+    for index, image in enumerate(config.environment.images):
+        if image.replaces is None:
+            continue
+        original = image_references.parse(image.replaces).canonical_name
+        if original in seen:
+            message = f"image `{seen[original]}` already replaces {image.replaces}"
+            yield ("environment", "images", index, "replaces"), InvalidValue(message, "remove one of the two")
+        seen.setdefault(original, image.name)
 
 
 def _variables(config: EphYaml) -> Iterator[Inconsistency]:

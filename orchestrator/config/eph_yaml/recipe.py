@@ -247,6 +247,7 @@ def _target_fields(config: EphYaml, context: RecipeContext, target: str) -> dict
     values, section = _placeholder_values(config, context), config.section(target)
     fields = section.spec_fields(lambda text: render(text, values)) if section else {}
     if unsupported.runs_images(target):
+        fields["replaced_images"] = {item.name: item.replaces for item in config.environment.images if item.replaces}
         resources = config.environment.resources
         fields["resources"] = {key: value for key, value in (resources or ()) if value is not None}
     return fields

@@ -69,6 +69,11 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
                 f"the target `kubernetes` needs an image for each service, but service `{service['name']}` has none"
             )
             yield Finding(("services", index), message, "add image, the name of one of environment.images")
+    used = {service["image"] for service in file["services"]}
+    for index, image in enumerate(() if file["kubernetes"] else file["environment"]["images"]):
+        if file["services"] and image["name"] not in used:
+            path = ("environment", "images", index, "name")
+            yield Finding(path, f"no service runs the image `{image['name']}`", "set image on a service, or remove it")
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
@@ -78,3 +83,6 @@ def notices(file: EphYamlData) -> Iterator[Finding]:
         if image["fallback"] == "fail" and image["fallback_tag"]:
             path = ("environment", "images", index, "fallback_tag")
             yield Finding(path, "it has no effect with `fallback: fail`")
+        if image["replaces"] and not file["kubernetes"]:
+            path = ("environment", "images", index, "replaces")
+            yield Finding(path, "it has no effect without kubernetes.manifests")

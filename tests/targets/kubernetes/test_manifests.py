@@ -96,8 +96,42 @@ def test_images_are_pinned_by_name_or_repository_and_others_must_be_allowed() ->
     assert (
         apply_manifests(by_repository).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
     )
-    allowed = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "redis:7")
-    assert apply_manifests(allowed).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "redis:7"
+    cache = with_change(with_change(DEPLOYMENT, "metadata.name", "cache"), f"{CONTAINER}.image", "redis:7")
+    assert image_of(apply_manifests(DEPLOYMENT, cache), 1) == "redis:7"
+
+
+def image_of(loaded: LoadedManifests, index: int = 0) -> str:
+    return str(loaded.objects[index]["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def load_with_images(*objects: dict[str, Any], **replaced: str) -> LoadedManifests:
+    files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all(objects)})
+    return load_manifests(files, spec(replaced_images=replaced), replace(SETTINGS, registries=""), PINNED)
+
+
+def test_listed_image_that_no_workload_runs_is_an_error() -> None:
+    """I1, T2: otherwise the preview would run the release that the manifests name, and look healthy."""
+    release = with_change(DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/acme/shop:1.4")
+    with pytest.raises(KubernetesError) as raised:
+        load_with_images(release, SERVICE)
+    for part in ("no workload runs api (registry.test/acme/shop)", "ghcr.io/acme/shop:1.4", "`replaces`"):
+        assert part in raised.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("original", "named"),
+    [
+        ("ghcr.io/acme/shop", "ghcr.io/acme/shop:1.4"),
+        ("ghcr.io/acme/shop", f"ghcr.io/acme/shop:1.4@sha256:{'b' * 64}"),
+        ("acme/shop", "docker.io/acme/shop"),
+        ("docker.io/library/shop", "shop:1"),
+    ],
+)
+def test_listed_image_runs_in_place_of_the_one_that_it_replaces(original: str, named: str) -> None:
+    release = with_change(DEPLOYMENT, f"{CONTAINER}.image", named)
+    assert image_of(load_with_images(release, SERVICE, api=original)) == PINNED["api"]
+    with pytest.raises(KubernetesError, match="no workload runs api"):
+        load_with_images(release, SERVICE, api="ghcr.io/acme/worker")
 
 
 POD = "spec.template.spec"

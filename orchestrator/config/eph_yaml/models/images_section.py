@@ -48,6 +48,10 @@ class ImageConfig(Section):
 
     name: Name = Field(description="The name by which services and manifests refer to it.")
     repository: ImageRepository = Field(description="The image's repository in its registry, without a tag.")
+    replaces: ImageRepository | None = Field(
+        default=None,
+        description="The repository that the manifests use instead: this image runs wherever they name that one.",
+    )
     git_notes: bool = Field(default=False, description="Look for the digest in a git note on the commit first.")
     notes_ref: NotesRef = Field(default="refs/notes/eph", description="The ref of these git notes.")
     tag_template: Template | None = Field(default=None, description="The tag that CI gives to the commit's image.")

@@ -16,6 +16,7 @@ from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import allowlist, path_reader, rewriting
+from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -50,7 +51,10 @@ def load_manifests(
     _check_name_clashes(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
     notes = object_names.secrets_annotation(spec)
-    adapted = [rewriting.adapt(item, settings, images, notes) for item in found if item.data["kind"] != "Ingress"]
+    listed = ListedImages(images, spec.replaced_images)
+    adapted = [rewriting.adapt(item, settings, listed, notes) for item in found if item.data["kind"] != "Ingress"]
+    own = [images[item.image] for item in spec.services if item.image in images]
+    listed.check_all_run([*own, *(container["image"] for data in adapted for container in rewriting.containers(data))])
     if front:
         adapted = [rewriting.label_front_pods(data, front.selector) for data in adapted]
         return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted))

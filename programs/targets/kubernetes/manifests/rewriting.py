@@ -11,6 +11,7 @@ from typing import Any
 from programs.image_references import InvalidReference, is_allowed, parse
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 from programs.targets.kubernetes.rendering import workloads
 from programs.targets.kubernetes.rendering.namespace_objects import Data
@@ -60,11 +61,10 @@ class FrontService:
 def adapt(
     manifest: Manifest,
     settings: KubernetesSettings,
-    images: Mapping[str, str],
+    images: ListedImages,
     annotations: Mapping[str, str] | None = None,
 ) -> Data:
-    """A copy with everything that we set. ``images``: pinned references by their name in eph.yaml. ``annotations``:
-    added to its pods."""
+    """A copy with everything that we set. ``annotations``: added to its pods."""
     data = copy.deepcopy(manifest.data)
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
     data.pop("status", None)
@@ -72,13 +72,19 @@ def adapt(
     if pod is not None:
         _harden_pod(pod, settings)
         _set_pod_metadata(data, annotations or {})
-        for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+        for container in containers(data):
             _adapt_container(manifest, container, images, settings)
     for claim in _claim_specs(data):
         claim["storageClassName"] = settings.storage_class
         if not settings.storage_class:
             raise manifest.error("it requests storage, but the setting storage_class is empty; use emptyDir")
     return data
+
+
+def containers(data: Data) -> list[Data]:
+    """The containers of the object's pods; none if it has no pods."""
+    pod = _pod_spec(data)
+    return [*(pod.get("initContainers") or []), *pod["containers"]] if pod is not None else []
 
 
 def _pod_spec(data: Data) -> Data | None:
@@ -116,9 +122,7 @@ def _harden_pod(pod: Data, settings: KubernetesSettings) -> None:
     pod["securityContext"] = {**ours["securityContext"], **(pod.get("securityContext") or {})}
 
 
-def _adapt_container(
-    manifest: Manifest, container: Data, images: Mapping[str, str], settings: KubernetesSettings
-) -> None:
+def _adapt_container(manifest: Manifest, container: Data, images: ListedImages, settings: KubernetesSettings) -> None:
     given = container.get("securityContext") or {}
     container["securityContext"] = {**given, **workloads.container_security()}
     container["image"] = _resolve_image(manifest, container["image"], images, settings)
@@ -127,28 +131,22 @@ def _adapt_container(
 def set_variables(data: Data, variables: Sequence[Data]) -> Data:
     """Eph's variables and those of eph.yaml override the manifest's, which was written for another cluster. They come
     first, so that the manifest's variables can refer to them."""
-    pod = _pod_spec(data)
-    if pod is None:
-        return data
     taken = {item["name"] for item in variables}
-    for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+    for container in containers(data):
         own = [item for item in container.get("env") or [] if item.get("name") not in taken]
         container["env"] = [*copy.deepcopy(list(variables)), *own]
     return data
 
 
-def _resolve_image(manifest: Manifest, text: str, images: Mapping[str, str], settings: KubernetesSettings) -> str:
-    """An image listed in eph.yaml, by name or repository, is replaced by the pinned reference. Any other must be
-    allowed."""
-    if text in images:
-        return images[text]
+def _resolve_image(manifest: Manifest, text: str, images: ListedImages, settings: KubernetesSettings) -> str:
+    """An image listed in eph.yaml is replaced by the pinned reference. Any other must be allowed."""
     try:
+        pinned = images.find(text)
         reference = parse(text)
     except InvalidReference as error:
         raise manifest.error(str(error)) from error
-    for pinned in images.values():
-        if parse(pinned).name == reference.name:
-            return pinned
+    if pinned:
+        return pinned
     if not is_allowed(split_list(settings.registries), reference):
         raise manifest.error(f"image {text}: this server only allows images from {settings.registries}")
     return str(reference)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from programs.kit.waiting import pause
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
-from programs.targets.kubernetes.observation import pod_info, rollout
+from programs.targets.kubernetes.observation import pod_info, rollout, running_images
 from programs.targets.kubernetes.observation.rollout import RolloutStatus
 
 POLL_SECONDS = 0.5
@@ -25,13 +26,14 @@ WORKLOAD_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class AwaitedWorkload:
-    """What to wait for, and its title for people."""
+    """What to wait for, and its title for people. ``images``: the reference that each container was applied with."""
 
     namespace: str
     kind: str
     name: str
     title: str
     timeout: float
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
@@ -67,7 +69,9 @@ def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutSt
     pods = cluster.list_namespaced(workload.namespace, "v1/pods", labelSelector=selector)
     events = cluster.list_namespaced(workload.namespace, "v1/events", limit=500)
     judge = rollout.job_status if workload.kind == "Job" else rollout.workload_status
-    return judge(data, pods, events)
+    verdict = judge(data, pods, events)
+    different = running_images.different_image(pods, workload.images) if verdict.ready else ""
+    return RolloutStatus(failure=different) if different else verdict
 
 
 def _tail(cluster: ClusterClient, workload: AwaitedWorkload, verdict: RolloutStatus) -> list[str]:

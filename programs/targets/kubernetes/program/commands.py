@@ -42,7 +42,7 @@ def run(
     name = object_names.job("run", title.replace(" ", "-"), content)
     job = _job(environment, name, command)
     made = builder.apply(job, part or builder.namespace, after)
-    return builder.wait_until_ready(made, "Job", name, title, command.timeout + 60)
+    return builder.wait_until_ready(made, job, title, command.timeout + 60)
 
 
 def _job(environment: KubernetesEnvironment, name: str, command: CommandSpec) -> Data:

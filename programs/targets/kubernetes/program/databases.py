@@ -74,13 +74,9 @@ def _own_server(
     values = {"password": password.value, "url": url}
     secret = builder.apply(namespace_objects.new_object("Secret", name, {"stringData": Output.secret(values)}), part)
     service = builder.apply(workloads.postgres_service(item), part)
-    server = builder.apply(
-        workloads.postgres_stateful_set(item, environment.settings, environment.labels),
-        part,
-        [secret, service, *builder.namespace_parts],
-    )
-    title = f"database {item.name}"
-    return [builder.wait_until_ready(server, "StatefulSet", name, title, DATABASE_TIMEOUT)]
+    data = workloads.postgres_stateful_set(item, environment.settings, environment.labels)
+    server = builder.apply(data, part, [secret, service, *builder.namespace_parts])
+    return [builder.wait_until_ready(server, data, f"database {item.name}", DATABASE_TIMEOUT)]
 
 
 def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
@@ -93,10 +89,9 @@ def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: l
         )
         config = builder.apply(workloads.scripts_config_map(name, texts), part)
         spec = workloads.psql_pod(item, name, environment.settings)
-        made = builder.apply(
-            workloads.job_object(name, workloads.pod_template(environment.labels, spec), 600), part, [config, *after]
-        )
-        after = [builder.wait_until_ready(made, "Job", name, f"seed {item.name}", 660)]
+        job = workloads.job_object(name, workloads.pod_template(environment.labels, spec), 600)
+        made = builder.apply(job, part, [config, *after])
+        after = [builder.wait_until_ready(made, job, f"seed {item.name}", 660)]
     if item.seed:
         after = [commands.run(builder, f"seed {item.name}", item.seed, part, after, once=object_names.database(item))]
     return after

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import Resource, ResourceOptions
 
+from programs.targets.kubernetes.manifests import rewriting
 from programs.targets.kubernetes.program import surroundings
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment
 from programs.targets.kubernetes.rendering import namespace_objects
@@ -82,8 +83,9 @@ class ResourceBuilder:
             ),
         )
 
-    def wait_until_ready(self, made: Resource, kind: str, name: str, title: str, seconds: int) -> Resource:
+    def wait_until_ready(self, made: Resource, data: Data, title: str, seconds: int) -> Resource:
         """Waits again if the object was recreated under its name, because it then has another uid."""
+        kind, name = data["kind"], data["metadata"]["name"]
         props = {
             "uid": made.__dict__["metadata"].apply(lambda about: about.get("uid", "")),
             "namespace": self.environment.namespace,
@@ -91,6 +93,7 @@ class ResourceBuilder:
             "name": name,
             "title": title,
             "seconds": seconds,
+            "images": {item["name"]: item["image"] for item in rewriting.containers(data)},
             "generation": self.environment.generation,
             "on": self.environment.cluster_settings(),
         }

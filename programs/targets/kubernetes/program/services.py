@@ -42,8 +42,9 @@ def _service(builder: ResourceBuilder, item: ServiceSpec, after: list[Resource])
         return builder.apply(workloads.cron_job(item, template), part, after)
     if workloads.has_port(item):
         after = [*after, builder.apply(workloads.cluster_service(item), part)]
-    made = builder.apply(workloads.deployment(item, template, environment.settings), part, after)
-    return builder.wait_until_ready(made, "Deployment", item.name, f"service {item.name}", item.health.deadline)
+    data = workloads.deployment(item, template, environment.settings)
+    made = builder.apply(data, part, after)
+    return builder.wait_until_ready(made, data, f"service {item.name}", item.health.deadline)
 
 
 def create_from_manifests(builder: ResourceBuilder, after: list[Resource]) -> list[Resource]:
@@ -58,6 +59,6 @@ def create_from_manifests(builder: ResourceBuilder, after: list[Resource]) -> li
         made = builder.apply(data, part, after)
         kind, name = data["kind"], data["metadata"]["name"]
         if kind in ("Deployment", "StatefulSet", "Job"):
-            made = builder.wait_until_ready(made, kind, name, f"{kind} {name}", 300)
+            made = builder.wait_until_ready(made, data, f"{kind} {name}", 300)
         ready.append(made)
     return ready

@@ -84,6 +84,7 @@ class ReadyProvider(_Provider):
             name=props["name"],
             title=props["title"],
             timeout=float(props["seconds"]),
+            images=dict(props.get("images") or {}),
         )
         found = cluster.connect(from_mapping(props["on"]))
         scale_to_zero.restore_replicas(found, wanted.namespace, wanted.kind, wanted.name)
