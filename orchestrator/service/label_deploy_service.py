@@ -40,7 +40,7 @@ from stacks.model import Key, RefKind, StackTag
 
 _VERSION = re.compile(r"[0-9a-f]{7,40}")
 MAX_PERSON = 39
-"""GitHub's longest login."""
+"""The tag has little space."""
 _LEAVING = (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED)
 
 

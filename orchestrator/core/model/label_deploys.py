@@ -48,6 +48,9 @@ class DeployRequests:
     failed: Mapping[Key, str] = field(default_factory=dict)
     withdrawn: Mapping[Key, str] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        return any((self.orders, self.failed, self.withdrawn))
+
     def unwanted_reason(self, key: Key, label: str) -> str:
         """Why that deploy is destroyed; empty if it isn't."""
         if key in self.withdrawn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -43,7 +43,6 @@ class PendingDeploys:
     """At most one order for each label: a newer one replaces it. Called from the loop's thread, except ``requests``."""
 
     def __init__(self) -> None:
-        self._numbers = itertools.count(1)
         self._requests = DeployRequests()
         self._progress: dict[str, DeployProgress] = {}
         self._withdrawn_at: dict[Key, datetime] = {}
@@ -59,8 +58,7 @@ class PendingDeploys:
         before = self._requests.orders.get(key)
         if before is not None:
             self._end(before, DeployState.REPLACED, at, REPLACED)
-        number = f"{keys.stack_name(key)}-{int(at.timestamp() * 1000)}-{next(self._numbers)}"
-        order = DeployOrder(number, key, deploy, at, evicts)
+        order = DeployOrder(uuid.uuid4().hex, key, deploy, at, evicts)
         self._progress[order.id] = DeployProgress(order, DeployState.PENDING, at)
         self._requests = replace(
             self._requests,
