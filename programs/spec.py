@@ -36,7 +36,8 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """A service is ready after any 2xx or 3xx response on ``path`` within ``deadline`` seconds."""
+    """A service must respond with 2xx or 3xx on ``path`` within ``deadline`` seconds. Eph then follows redirects at the
+    gateway: they must stay within the environment and end in 2xx."""
 
     path: str = "/healthz"
     deadline: int = 300

@@ -29,7 +29,7 @@ services:
     # It must listen on 127.0.0.1 at $PORT. The database's URL is in $DATABASE_URL.
     command: {command}
     health:
-      # Any 2xx or 3xx response on this path means ready.
+      # Ready means a 2xx response, or a redirect within the environment that ends in one.
       path: /
 
 # Each environment gets its own PostgreSQL database.

@@ -166,6 +166,10 @@ def looking_for_images(sha: str, repositories: Iterable[str]) -> str:
     return f"looking for the images of commit {formatting.commit(sha)}: {formatting.join_words(repositories)}"
 
 
+def fallback_replaced(images: Iterable[str], sha: str) -> str:
+    return f"found the image {formatting.join_words(images)} of commit {formatting.commit(sha)}, which runs a fallback"
+
+
 def registry_unavailable(images: Iterable[str], sha: str, detail: str) -> str:
     names = formatting.join_words(images)
     return f"waiting for image {names} of commit {formatting.commit(sha)}; the registry is unavailable. {detail}"

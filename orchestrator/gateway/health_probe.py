@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import httpx
 
 from orchestrator.config.server_keys import InvalidKey
+from orchestrator.gateway import redirects
 from orchestrator.gateway.proxy.headers import NO_ROBOTS, ROBOTS_HEADER, TOKEN_HEADER
 
 PROBE_TIMEOUT = 5.0
 MAX_CONCURRENT_PROBES = 64
 """The maximum number of concurrent checks: with a thousand in its queue, the client's pool is busy with the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    location: str
+
+    @property
+    def is_redirect(self) -> bool:
+        return self.status in (301, 302, 303, 307, 308) and bool(self.location)
 
 
 class GatewayProbe:
@@ -32,7 +45,27 @@ class GatewayProbe:
         timeout = httpx.Timeout(PROBE_TIMEOUT, pool=None)
         self._client = httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
 
-    async def __call__(self, host: str, path: str) -> tuple[bool, str]:
+    async def __call__(self, origin: str, path: str) -> tuple[bool, str]:
+        """``origin`` is where people reach the environment. A redirect counts only if it stays within the environment
+        and ends in a 2xx response."""
+        behind_tls = origin.startswith("https:") and not self._url.startswith("https:")
+        url, way = f"{origin}{path}", path
+        for _ in range(redirects.MAX_REDIRECTS + 1):
+            answer = await self._request(urlsplit(url).netloc, redirects.request_path(url))
+            if isinstance(answer, str):
+                return False, answer
+            if not answer.is_redirect:
+                return 200 <= answer.status < 300, f"{way} returned {answer.status}"
+            found = redirects.target(url, answer.location)
+            if not found or not redirects.stays_within(origin, found, behind_tls=behind_tls):
+                return False, f"{way} redirects to {redirects.shown(found or answer.location)}, outside the environment"
+            if behind_tls and found == url:  # to the URL that people use; only this check came without TLS
+                return True, f"{way} returned {answer.status}"
+            url, way = found, f"{path} redirected to {redirects.shown(redirects.request_path(found))}, which"
+        return False, f"{path} redirects more than {redirects.MAX_REDIRECTS} times"
+
+    async def _request(self, host: str, path: str) -> _Answer | str:
+        """The environment's response, or why there is none."""
         headers = {"Host": host, "User-Agent": "eph-health", "X-Eph-Probe": "1"}
         try:
             if token := self._token(host.partition(":")[0]):
@@ -40,14 +73,13 @@ class GatewayProbe:
             # The status is enough: an endless body must neither block the prober nor fill the memory.
             url, name = f"{self._url}{path}", {"sni_hostname": host.partition(":")[0]}  # with TLS, like a visitor
             async with self._slots, self._client.stream("GET", url, headers=headers, extensions=name) as answer:
-                status, ours = answer.status_code, answer.headers.get(ROBOTS_HEADER) == NO_ROBOTS
+                ours = answer.headers.get(ROBOTS_HEADER) == NO_ROBOTS
+                found = _Answer(answer.status_code, answer.headers.get("Location", ""))
         except (OSError, InvalidKey) as error:
-            return False, f"can't read the preview token ({error})"
-        except httpx.HTTPError as error:
-            return False, f"{path} didn't respond ({type(error).__name__})"
-        if not ours:
-            return False, f"{path} at {self._url} returned {status}, and it wasn't Eph's gateway"
-        return 200 <= status < 400, f"{path} returned {status}"
+            return f"can't read the preview token ({error})"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return f"{path} didn't respond ({type(error).__name__})"
+        return found if ours else f"{path} at {self._url} returned {found.status}, and it wasn't Eph's gateway"
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from orchestrator.core.model.image_lookup import ImagePin, ImageRequest, ImageResult
+from orchestrator.core.model.image_lookup import FALLBACK_SOURCE, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.util import formatting, globs, natural_sort
 from orchestrator.images.errors import ImageNotFound, RegistryError, RegistryRefused, RegistryUnavailable
 from orchestrator.images.port import ImageInfo, Registries
@@ -78,7 +78,7 @@ class ImageResolver:
             yield ImageSource(f"tag_pattern: {request.pattern}", partial(self._by_scan, request))
         if request.fallback_tag and allow_fallback:
             yield ImageSource(
-                f"fallback_tag: {request.fallback_tag}", partial(self._by_tag, request, request.fallback_tag)
+                f"{FALLBACK_SOURCE}: {request.fallback_tag}", partial(self._by_tag, request, request.fallback_tag)
             )
 
     def _by_note(self, request: ImageRequest, read_note: ReadNote) -> FoundImage:

@@ -117,8 +117,8 @@ async def test_suites_and_health_checks_get_no_token_of_other_previews(settings:
     host, port = runner.addresses[0][:2]
     probe = outside.create_probe(settings.model_copy(update={"gateway_listen": f"{host}:{port}"}))
     try:
-        await probe("shop-1.localhost", "/")
-        await probe("api--shop-1.localhost", "/")
+        await probe("http://shop-1.localhost", "/")
+        await probe("http://api--shop-1.localhost", "/")
     finally:
         await probe.close()
         await runner.cleanup()

@@ -55,7 +55,7 @@ async def _thousand(count: int, upstream: str) -> AsyncIterator[tuple[System, Se
                 ports.ledger.close()
 
 
-async def _healthy(host: str, path: str) -> tuple[bool, str]:
+async def _healthy(origin: str, path: str) -> tuple[bool, str]:
     return True, "/healthz answered 200"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from programs.targets.kubernetes import update_preparation
+from programs.targets.kubernetes import namespace_deletion
 from programs.targets.kubernetes.api import cluster
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import from_mapping
@@ -101,9 +101,7 @@ def test_lost_node_is_reported_and_work_completes_once_it_is_back(
         assert (pod.state, pod.detail) == ("unknown", "its node doesn't respond")
         eph.site.kubectl("delete", "namespace", goes.name, "--wait=false")
         with pytest.raises(KubernetesError, match=r"node eph-node doesn't respond.*kubectl delete node eph-node"):
-            update_preparation.wait_until_namespace_deleted(
-                cluster.connect(from_mapping(eph.settings)), f"{SPACE}/{goes.name}", goes.name, 5
-            )
+            namespace_deletion.wait(cluster.connect(from_mapping(eph.settings)), goes.name, 5)
     wait_for(lambda: node_ready_status(eph.site) == "True", 60)
     eph.assert_succeeded(eph.up(pushed))
     assert pushed.source.commit in Page(eph.site, pushed.host).wait_for_text()

@@ -1,4 +1,4 @@
-"""What every target must fulfil before it runs anything: one suite for Eph's targets and the sample. Rows: T1 and O5.
+"""What every target must fulfil before it runs anything: one suite for Eph's targets and the sample. Rows: T1, O5, S3.
 
 The behaviour of running targets is proven by the tests of each (tests/targets, tests/cluster, tests/e2e).
 """
@@ -9,6 +9,8 @@ import importlib
 import importlib.util
 import json
 import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,12 @@ from programs import registry
 from programs.eph_yaml.target_section import Finding, TargetSection
 from programs.registry import Target
 from programs.settings import MachineTools, ServerContext, TargetSettings
+from tests.contracts.target_harnesses import HARNESSES, TargetHarness
 
 SAMPLE = Path(__file__).parents[1] / "sample_target"
 NAMES = [*sorted(registry.installed_targets()), "folders"]
+DEADLINE = 90
+"""In seconds, on a busy machine: what these tests guard against takes minutes, or forever."""
 EMPTY_FILE = EphYamlFile.model_validate({"version": "1.0", "name": "shop"}).model_dump()
 
 
@@ -108,6 +113,45 @@ def test_purge_of_what_does_not_exist_does_nothing(target: Target, server: Serve
         target.purge("shop-gentle-stream-42", settings)
         assert target.list_environments(settings) == frozenset()
         assert target.list_remaining(settings) == []
+
+
+@pytest.fixture
+def harness(
+    request: pytest.FixtureRequest, target: Target, server: ServerContext, tmp_path: Path
+) -> Iterator[TargetHarness]:
+    name = request.node.callspec.params["target"]
+    if name not in HARNESSES:
+        pytest.fail(f"The target {name} has no harness. Add one to tests/contracts/target_harnesses.py.")
+    with HARNESSES[name](server, tmp_path) as found:
+        yield found
+
+
+def read_everything(target: Target, settings: Mapping[str, str]) -> frozenset[str]:
+    """What the loop and the audit read. Returns the environments."""
+    target.list_remaining(settings)
+    if isinstance(target, registry.DetectsDrift):
+        target.live_resources(settings)
+    registry.list_resources(target, settings)
+    return target.list_environments(settings)
+
+
+@pytest.mark.long
+def test_hostile_environment_delays_no_reading_update_or_destroy(target: Target, harness: TargetHarness) -> None:
+    """S3: neither its own nor that of others. Each step ends within a deadline, and leaves nothing."""
+    hostile, neighbour, third = "shop-hostile-stream-1", "shop-quiet-stream-2", "shop-calm-stream-3"
+    for name in (hostile, neighbour, third):
+        harness.create(name)
+    harness.make_hostile(hostile)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(read_everything, target, harness.settings).result(DEADLINE) >= {hostile, neighbour, third}
+        pool.submit(harness.update, neighbour).result(DEADLINE)
+        destroys = [pool.submit(target.purge, name, harness.settings) for name in (hostile, third)]
+        pool.submit(harness.update, neighbour).result(DEADLINE)
+        for each in destroys:
+            each.result(DEADLINE)
+        assert pool.submit(read_everything, target, harness.settings).result(DEADLINE) == {neighbour}
+        pool.submit(target.purge, neighbour, harness.settings).result(DEADLINE)
+        assert pool.submit(read_everything, target, harness.settings).result(DEADLINE) == frozenset()
 
 
 def test_unknown_target_is_named_with_the_installed_ones() -> None:

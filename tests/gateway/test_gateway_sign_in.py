@@ -327,8 +327,8 @@ async def test_ephds_own_health_checks_are_allowed(protected_world: GatewayWorld
     probe = GatewayProbe(f"http://127.0.0.1:{protected_world.port}", lambda host: host_token(TOKEN.encode(), host))
     stranger = GatewayProbe(f"http://127.0.0.1:{protected_world.port}")
     try:
-        assert await probe(HOST, "/healthz") == (True, "/healthz returned 200")
-        assert await stranger(HOST, "/healthz") == (False, "/healthz returned 401")
+        assert await probe(f"http://{HOST}", "/healthz") == (True, "/healthz returned 200")
+        assert await stranger(f"http://{HOST}", "/healthz") == (False, "/healthz returned 401")
     finally:
         await probe.close()
         await stranger.close()
@@ -343,7 +343,7 @@ async def test_proxy_in_front_does_not_answer_for_a_preview(world: GatewayWorld)
     way = f"http://127.0.0.1:{await world.upstream(redirect)}"
     probe = GatewayProbe(f"{way}/")
     try:
-        assert await probe(HOST, "/healthz") == (
+        assert await probe(f"http://{HOST}", "/healthz") == (
             False,
             f"/healthz at {way} returned 308, and it wasn't Eph's gateway",
         )

@@ -18,7 +18,7 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.gateway.proxy.headers import in_networks
 from programs.targets.kubernetes import settings as kubernetes
 from programs.targets.kubernetes.api import namespace_access, object_names
-from programs.targets.kubernetes.manifests.allowlist import ALLOWED_KINDS
+from programs.targets.kubernetes.manifests.allowlist import ALLOWED_KINDS, NOT_APPLIED
 from stacks.toolchain import plugins
 from stacks.toolchain.pulumi_cli import ToolchainNotFound
 
@@ -178,9 +178,12 @@ def test_no_permission_is_wider_than_the_program_needs() -> None:
     written = {kind for rule in own if "create" in rule["verbs"] for kind in rule["resources"]}
     brought = {plural(kind) for kind in ALLOWED_KINDS}
     ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies"}
-    assert written == (brought | ours) - {"ingresses"}
+    assert written == (brought | ours) - {plural(kind) for kind in NOT_APPLIED}
     read = {kind for rule in own if {"create", "delete"}.isdisjoint(rule["verbs"]) for kind in rule["resources"]}
-    assert read == {"pods", "pods/log", "events"}
+    assert read == {"pods/log", "events"}
+    assert [rule["verbs"] for rule in own if "pods" in rule["resources"]] == [["get", "list", "watch", "delete"]]
+    [api_server] = found["Role", "tools-eph-api-server"]["rules"]
+    assert (api_server["resources"], api_server["verbs"]) == (["endpointslices"], ["list"])
     assert {verb for rule in [*wide, *own] for verb in rule["verbs"]} == {
         *("get", "list", "watch", "create", "patch", "delete", "bind"),
     }

@@ -17,7 +17,7 @@ from stacks.model import StackRef
 from tests.worlds.world import World
 from tests.worlds.world_process import START
 
-QUESTION = ProbeRequest(StackRef("eph-shop-rs", "pr-1"), "a" * 40, "shop.localhost", "/healthz")
+QUESTION = ProbeRequest(StackRef("eph-shop-rs", "pr-1"), "a" * 40, "http://shop.localhost", "/healthz")
 
 
 class FakeClock:
@@ -94,7 +94,7 @@ async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
     answers = iter([None, (False, "502"), (True, "200")])
     turned = asyncio.Event()
 
-    async def probe(host: str, path: str) -> tuple[bool, str]:
+    async def probe(origin: str, path: str) -> tuple[bool, str]:
         found = next(answers)
         if found is None:
             raise ValueError("no such host name")

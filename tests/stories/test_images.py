@@ -227,9 +227,63 @@ async def test_the_fallback_is_taken_at_once_and_said(world: World) -> None:
     said = f"fallback_tag: stable; tag_template: {image_tag(world, number)} not found in the registry"
     assert said in reasons(world, number)
     assert "fallback_tag: stable" in world.comment(number).replace("\\", "")
+    assert "### 🟡 Ready with fallback image stable" in world.comment(number)
+
+
+FALLBACK_FILES = eph_yaml_files(*BY_TAG, "fallback_tag: stable", "wait: 10m")
+
+
+async def test_image_of_ci_replaces_the_fallback(world: World) -> None:
+    """I1: a preview of the fallback is provisional; reviewers must not mistake it for the commit."""
+    number = world.open_pull(files=FALLBACK_FILES)
+    world.registries.push(REPOSITORY, "stable")
+    await world.run_for(minutes=4)
+    assert "Ready with fallback image stable" in world.comment(number)
+    digest = push_image(world, number)
+    await world.run_for(minutes=1)
+    assert (world.phase(number), running_digest(world, number)) == (Phase.READY, digest)
+    assert "### 🟢 Ready: " in world.comment(number)
+    world.registries.push(REPOSITORY, "stable")
+    before = world.registries.requests
+    await world.run_for(minutes=30)
+    assert (running_digest(world, number), world.registries.requests) == (digest, before), "it is final"
+
+
+async def test_fallback_does_not_move_and_is_final_when_the_wait_is_over(world: World) -> None:
+    """I2: the tag of the fallback may move while Eph looks for the commit's image."""
+    number = world.open_pull(files=FALLBACK_FILES)
+    digest = world.registries.push(REPOSITORY, "stable")
+    await world.run_for(minutes=4)
+    world.registries.push(REPOSITORY, "stable")
+    await world.run_for(minutes=7)
+    builds, before = len(world.stacks.started), world.registries.requests
     push_image(world, number)
-    await world.run_for(minutes=10)
-    assert running_digest(world, number) == digest, "a push of an image triggers nothing"
+    await world.run_for(minutes=60)
+    assert (running_digest(world, number), len(world.stacks.started)) == (digest, builds)
+    assert world.registries.requests == before, "the wait is over"
+
+
+async def test_retry_looks_for_the_image_again_after_the_wait(world: World) -> None:
+    number = world.open_pull(files=FALLBACK_FILES)
+    world.registries.push(REPOSITORY, "stable")
+    await world.run_for(minutes=30)
+    digest = push_image(world, number)
+    world.request_action("retry", number)
+    await world.run_for(minutes=1)
+    assert (world.phase(number), running_digest(world, number)) == (Phase.READY, digest)
+
+
+async def test_unavailable_registry_does_not_end_a_fallback(world: World) -> None:
+    number = world.open_pull(files=FALLBACK_FILES)
+    fallback = world.registries.push(REPOSITORY, "stable")
+    await world.run_for(minutes=1)
+    world.registries.error = RegistryUnavailable("503")
+    await world.run_for(minutes=2)
+    world.registries.error = None
+    assert (world.phase(number), running_digest(world, number)) == (Phase.READY, fallback)
+    digest = push_image(world, number)
+    await world.run_for(minutes=6)
+    assert running_digest(world, number) == digest
 
 
 async def test_with_fallback_wait_it_is_taken_when_the_wait_is_over(world: World) -> None:

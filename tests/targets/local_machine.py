@@ -69,15 +69,19 @@ class Repository:
     bare: Path
     work: Path
 
-    def git(self, *words: str) -> str:
+    def git(self, *words: str, stdin: str = "") -> str:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.work), "GIT_CONFIG_GLOBAL": "/dev/null"}
         env |= {
             f"GIT_{who}_{what}": "test@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }
         done = subprocess.run(
-            ["git", "-C", str(self.work), *words], env=env, capture_output=True, text=True, check=True
+            ["git", "-C", str(self.work), *words], env=env, input=stdin, capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
+
+    def mktree(self, lines: str) -> str:
+        """Writes a tree object, whatever is in the working copy."""
+        return self.git("mktree", stdin=f"{lines}\n" if lines else "")
 
     def push(self, changes: dict[str, str], branch: str = "main") -> str:
         for name, text in changes.items():

@@ -26,7 +26,7 @@ INTERVAL = timedelta(seconds=30)
 NO_FOLDER = Path("no-such-folder")
 
 
-async def answers_well(host: str, path: str) -> tuple[bool, str]:
+async def answers_well(origin: str, path: str) -> tuple[bool, str]:
     return True, f"{path} answered 200"
 
 

@@ -131,7 +131,8 @@ class WorldProcess:
     def host_clock(self) -> datetime:
         return self.now + self.host_ahead
 
-    async def _probe(self, host: str, path: str) -> tuple[bool, str]:
+    async def _probe(self, origin: str, path: str) -> tuple[bool, str]:
+        host = origin.partition("://")[2].partition(":")[0]
         return host not in self.unresponsive, f"{path} answered {502 if host in self.unresponsive else 200}"
 
     async def _sleep(self, seconds: float) -> None:

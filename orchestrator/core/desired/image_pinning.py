@@ -3,6 +3,9 @@
 Each image is pinned once per commit. A build stores its pins in the stack's state, from where they are read back; until
 then, only this process remembers what was found, and nothing was built from it.
 
+A fallback image is provisional: it is built at once, and Eph keeps looking for the commit's own image until the wait
+time is over. A fallback never moves: only the commit's own image replaces it.
+
 A pushed image triggers nothing. While a commit waits for an image, Eph polls for it until the wait time in eph.yaml is
 over. Then the image counts as failed and is looked up hourly, like everything that failed. If a registry doesn't
 respond, the image counts neither as missing nor as timed out.
@@ -16,7 +19,14 @@ from datetime import datetime, timedelta
 
 from orchestrator.core import wording
 from orchestrator.core.model.environment_facts import EnvironmentFacts
-from orchestrator.core.model.image_lookup import Fallback, ImageLookup, ImagePin, ImageRequest, ImageResult
+from orchestrator.core.model.image_lookup import (
+    Fallback,
+    ImageLookup,
+    ImagePin,
+    ImageRequest,
+    ImageResult,
+    fallback_tag,
+)
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import IntentKind, Recipe
 from orchestrator.core.planning import backoff
@@ -46,33 +56,92 @@ def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: 
         return recipe
     pins = pinned(environment, recipe.images)
     if len(pins) == len(recipe.images):
-        return with_pins(recipe, pins)
+        return _look_for_better(environment, recipe, pins, policy, now) or with_pins(recipe, pins)
     looked = _current_lookup(environment)
     since = _lookup_since(environment, looked, now)
     reason = _waiting_reason(environment, recipe)
     due = _next_lookup(environment, recipe, policy, now)
     if due <= now:
-        left = tuple(request for request in recipe.images if request.name not in pins)
+        left = [request for request in recipe.images if request.name not in pins]
         fall_back = frozenset(request.name for request in left if _may_fall_back(request, since, now))
-        return Find(
-            environment.ref,
-            environment.key,
-            environment.head,
-            recipe.spec.target,
-            recipe.images,
-            left,
-            fall_back,
-            since,
-            reason,
-        )
+        return _find(environment, recipe, [*left, *_provisional(recipe.images, pins)], fall_back, since, reason)
     return Wait(environment.ref, environment.key, reason, None, due, WaitingFor.IMAGE)
+
+
+def _find(
+    environment: EnvironmentFacts,
+    recipe: Recipe,
+    remaining: Iterable[ImageRequest],
+    fall_back: frozenset[str],
+    since: datetime,
+    reason: str,
+) -> Find:
+    return Find(
+        environment.ref,
+        environment.key,
+        environment.head,
+        recipe.spec.target,
+        recipe.images,
+        tuple(remaining),
+        fall_back,
+        since,
+        reason,
+    )
+
+
+def _look_for_better(
+    environment: EnvironmentFacts, recipe: Recipe, pins: Mapping[str, ImagePin], policy: Policy, now: datetime
+) -> Find | None:
+    """The next lookup of images that have only a fallback, if it is due. It can't use the fallback again, whose tag may
+    have moved."""
+    provisional = _provisional(recipe.images, pins)
+    if not provisional:
+        return None
+    looked, again = _current_lookup(environment), environment.latest_intent(IntentKind.RETRY)
+    known = [looked.since] if looked else [environment.first_seen_at] if environment.first_seen_at else []
+    since = min([*known, now])
+    if again is not None and again.at > (looked.at if looked else since):  # a retry restarts the wait
+        since = min(again.at, now)
+        looked = None
+    last = looked.at if looked and looked.at <= now else since
+    still_open = [request for request in provisional if last < since + request.wait or (looked is None and again)]
+    if not still_open or (looked and now < _next_improvement(environment, looked, since, still_open, policy)):
+        return None
+    reason = wording.looking_for_images(environment.head, (request.repository for request in still_open))
+    return _find(environment, recipe, still_open, frozenset(), since, reason)
+
+
+def _next_improvement(
+    environment: EnvironmentFacts,
+    looked: ImageLookup,
+    since: datetime,
+    still_open: Iterable[ImageRequest],
+    policy: Policy,
+) -> datetime:
+    """Like a missing image: at the poll interval, later if a place didn't respond, and once more at the end."""
+    interval = policy.image_poll_interval
+    if looked.consecutive_errors:
+        interval = max(interval, backoff.backoff_delay(policy.backoff, looked.consecutive_errors, environment.ref))
+    return min([looked.at + interval, *(since + request.wait for request in still_open)])
+
+
+def _provisional(requests: Iterable[ImageRequest], pins: Mapping[str, ImagePin]) -> list[ImageRequest]:
+    """Those that have a fallback, and may still get the commit's own image."""
+    return [
+        request
+        for request in requests
+        if request.can_improve and request.name in pins and pins[request.name].fallback_tag
+    ]
 
 
 def pinned(environment: EnvironmentFacts, requests: Iterable[ImageRequest]) -> dict[str, ImagePin]:
     """The known pins of the head commit, by name. A pin of another repository doesn't count."""
     looked = _current_lookup(environment)
     found = {answer.name: answer.pin for answer in (looked.results if looked else ()) if answer.pin}
-    known = {**found, **_pins_of_record(environment.record, environment.head)}
+    recorded = _pins_of_record(environment.record, environment.head)
+    better = {name for name, pin in found.items() if not pin.fallback_tag}
+    kept = {name: pin for name, pin in recorded.items() if not (pin.fallback_tag and name in better)}
+    known = {**found, **kept}
     return {
         request.name: known[request.name]
         for request in requests
@@ -90,6 +159,15 @@ def is_as_built(recipe: Recipe, built: BuildInfo) -> bool:
     """Whether the build matches the recipe, given the images that were pinned then."""
     digest = specs.digest_with_images(recipe.digest, built.images) if recipe.images else recipe.digest
     return (built.commit, built.spec_digest) == (recipe.spec.source.commit, digest)
+
+
+def replaced_fallbacks(recipe: Recipe, built: BuildInfo) -> tuple[str, ...]:
+    """The images that the build has as a fallback, and for which the commit's own image was found since."""
+    return tuple(
+        name
+        for name, reference in recipe.spec.images.items()
+        if fallback_tag(built.found.get(name, "")) and built.images.get(name) != reference
+    )
 
 
 def missing(environment: EnvironmentFacts, recipe: Recipe) -> tuple[MissingImage, ...]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+FALLBACK_SOURCE = "fallback_tag"
+"""How ``ImagePin.how`` begins if the image is only the fallback."""
+
 
 class Fallback(StrEnum):
     """What to do if there is no image of this commit."""
@@ -38,6 +41,11 @@ class ImageRequest:
     fallback: Fallback = Fallback.USE
     wait: timedelta = timedelta(minutes=30)
 
+    @property
+    def can_improve(self) -> bool:
+        """Whether the commit can get an image of its own after the fallback was used."""
+        return bool(self.notes or self.tag or self.pattern)
+
 
 @dataclass(frozen=True, slots=True)
 class ImagePin:
@@ -45,6 +53,17 @@ class ImagePin:
 
     reference: str
     how: str
+
+    @property
+    def fallback_tag(self) -> str:
+        """The tag, if the image is only the fallback; CI's image can still replace it."""
+        return fallback_tag(self.how)
+
+
+def fallback_tag(how: str) -> str:
+    """The fallback's tag, from how an image was found; empty if it is the commit's own."""
+    source, _, rest = how.partition(": ")
+    return rest.partition(";")[0] if source == FALLBACK_SOURCE else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import wording
+from orchestrator.core.desired import image_pinning
 from orchestrator.core.desired.desired_state import PlanContext
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
@@ -59,6 +60,8 @@ def _find_needed_update(
         return NeededUpdate(wording.newer_than_live(environment.head, built.commit))
     if record.tag.asleep:
         return None  # maintenance can wait until it is awake
+    if built.spec_digest != digest and image_pinning.replaced_fallbacks(recipe, built):
+        return NeededUpdate(wording.fallback_replaced(image_pinning.replaced_fallbacks(recipe, built), built.commit))
     if built.spec_digest != digest:
         return NeededUpdate(wording.SPEC_CHANGED, low_priority=True)
     version = context.policy.program_versions.get(recipe.spec.target, built.program_version)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from orchestrator.core import wording
 from orchestrator.core.desired import expiry, image_pinning
-from orchestrator.core.model import environment_facts
+from orchestrator.core.model import environment_facts, image_lookup
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import ImagePin
 from orchestrator.core.model.joins import WantedOnly
@@ -52,6 +52,11 @@ class ImageView:
 
     reference: str
     how: str
+
+    @property
+    def fallback_tag(self) -> str:
+        """The tag, if it is only the fallback."""
+        return image_lookup.fallback_tag(self.how)
 
 
 @dataclass(frozen=True, slots=True)

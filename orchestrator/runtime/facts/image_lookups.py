@@ -18,13 +18,16 @@ class ImageLookups:
     latest: dict[Key, ImageLookup] = field(default_factory=dict)
 
     def record(self, action: Find, results: Iterable[ImageResult], at: datetime) -> None:
-        """An image that was pinned for this commit stays pinned, even if its tag has moved since."""
+        """An image that was pinned for this commit stays pinned, even if its tag has moved since. Only a fallback is
+        replaced, by the commit's own image."""
         before = self.latest.get(action.key)
         if before is not None and before.commit != action.commit:
             before = None
         pinned = {result.name: result for result in (before.results if before else ()) if result.pin}
-        merged = {**{result.name: result for result in results}, **pinned}
-        unreachable = any(result.unreachable for result in merged.values())
+        fresh = {result.name: result for result in results}
+        kept = {name: result for name, result in pinned.items() if not _improves(fresh.get(name), result)}
+        merged = {**fresh, **kept}
+        unreachable = any(result.unreachable for result in [*fresh.values(), *merged.values()])
         errors = (before.consecutive_errors if before else 0) + 1 if unreachable else 0
         self.latest[action.key] = ImageLookup(
             action.commit, action.requests, action.since, at, tuple(merged.values()), errors
@@ -37,3 +40,9 @@ class ImageLookups:
         """A restart doesn't reset how long a commit has been waiting for its images."""
         waits = ((names.parse(ref), wait) for ref, wait in recalled.image_waits.items())
         self.latest = {parsed: ImageLookup(commit, (), since, since) for parsed, (commit, since) in waits if parsed}
+
+
+def _improves(result: ImageResult | None, before: ImageResult) -> bool:
+    """Whether a lookup found the commit's own image where there was only the fallback."""
+    found, had = result.pin if result else None, before.pin
+    return bool(found and had and had.fallback_tag and not found.fallback_tag)

@@ -27,16 +27,16 @@ SleepFunction = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """The health check of one environment."""
+    """The health check of one environment. ``origin`` is where people reach it: scheme, host name and port."""
 
     ref: StackRef
     commit: str
-    host: str
+    origin: str
     path: str
 
 
 class Probe(Protocol):
-    async def __call__(self, host: str, path: str) -> tuple[bool, str]:
+    async def __call__(self, origin: str, path: str) -> tuple[bool, str]:
         """Send one health check. Returns whether it succeeded, and a detail. Never raises."""
 
 
@@ -46,11 +46,12 @@ def probe_requests(world: World) -> Iterable[ProbeRequest]:
         record, candidate = subject.record, subject.request
         if record is None or record.built is None or candidate is None or (record.tag and record.tag.asleep):
             continue
-        yield ProbeRequest(subject.ref, record.built.commit, _host(record.built.url), _path(candidate))
+        yield ProbeRequest(subject.ref, record.built.commit, _origin(record.built.url), _path(candidate))
 
 
-def _host(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0].rpartition(":")[0] or url.partition("://")[2].partition("/")[0]
+def _origin(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def _path(request: EnvironmentRequest) -> str:
@@ -114,9 +115,9 @@ class HealthMonitor:
     async def _probe_once(self, request: ProbeRequest) -> tuple[bool, str]:
         """Never raises: after a crash of the prober, its environment would keep its last result forever."""
         try:
-            return await self._probe(request.host, request.path)
+            return await self._probe(request.origin, request.path)
         except Exception as error:
-            log.exception("%s could not be requested", request.host)
+            log.exception("%s could not be requested", request.origin)
             return False, f"{request.path} could not be requested ({type(error).__name__})"
 
     def _record(self, request: ProbeRequest, ok: bool, detail: str) -> bool:

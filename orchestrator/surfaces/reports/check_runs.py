@@ -14,7 +14,7 @@ from orchestrator.forges.port import CheckReport, Conclusion
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import comment, suite_table
 from orchestrator.surfaces.reports.markdown import plain
-from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, is_outdated, is_reachable, short_sha
+from orchestrator.surfaces.reports.phase_wording import fallback_tags, is_outdated, is_reachable, label, short_sha
 from stacks.model import RefKind
 
 CHECK_NAME = "eph/preview"
@@ -70,15 +70,12 @@ def _conclusion(view: EnvironmentView) -> Conclusion:
         return Conclusion.FAILURE
     if found is Conclusion.SUCCESS and is_outdated(view):
         return Conclusion.IN_PROGRESS
-    return suite_table.conclusion(view, found)
+    found = suite_table.conclusion(view, found)
+    return Conclusion.NEUTRAL if found is Conclusion.SUCCESS and fallback_tags(view) else found
 
 
 def _title(view: EnvironmentView) -> str:
-    head = (
-        f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit_of(view))}"
-        if commit_of(view)
-        else PHASE_LABELS[view.phase]
-    )
+    head = f"{label(view)}, commit {short_sha(commit_of(view))}" if commit_of(view) else label(view)
     return f"{head}: {rest}" if (rest := _rest(view)) else head
 
 

@@ -20,9 +20,10 @@ from orchestrator.surfaces.reports import suite_table
 from orchestrator.surfaces.reports.markdown import code, fence, link, plain, text
 from orchestrator.surfaces.reports.phase_wording import (
     GONE_PHASES,
-    PHASE_LABELS,
+    fallback_tags,
     is_outdated,
     is_reachable,
+    label,
     sentence,
     short_sha,
 )
@@ -68,7 +69,8 @@ def render_reply_only(key: Key, reply: ChatReply) -> str:
 
 def _headline(view: EnvironmentView) -> str:
     place = link(view.url) if is_reachable(view) else code(view.name)
-    return f"### {_DOTS.get(view.phase, _BUSY)} {PHASE_LABELS[view.phase]}: {place}"
+    dot = _BUSY if fallback_tags(view) else _DOTS.get(view.phase, _BUSY)
+    return f"### {dot} {text(label(view))}: {place}"
 
 
 def _reason(view: EnvironmentView) -> str:
@@ -137,6 +139,8 @@ def _images(view: EnvironmentView) -> Iterator[str]:
     for name, image in sorted(view.images.items())[:MAX_SERVICES]:
         if not image.how.startswith(("tag_template", "git note")):
             yield f"Image {code(name)}: {code(image.how)}."
+    if fallback_tags(view):
+        yield f"Eph deploys the commit's own image once CI has pushed it. To look for it now: {code('/eph retry')}."
 
 
 def _sleep(view: EnvironmentView) -> Iterator[str]:

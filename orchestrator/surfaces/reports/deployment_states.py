@@ -13,7 +13,7 @@ from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentVie
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import DeploymentReport, DeploymentState
 from orchestrator.surfaces.reports.markdown import plain
-from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, is_outdated, is_reachable, short_sha
+from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, is_outdated, is_reachable, label, short_sha
 
 MAX_DESCRIPTION = 140
 _STATES: Mapping[Phase, DeploymentState] = {
@@ -56,4 +56,4 @@ def _sentence(view: EnvironmentView) -> str:
     if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
         return f"{PHASE_LABELS[view.phase]}: {view.failure.error}"
     commit = view.wanted_commit or view.commit
-    return f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit)}"
+    return f"{label(view)}, commit {short_sha(commit)}"

@@ -26,6 +26,22 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.DESTROYING: "Destroying",
     Phase.DESTROYED: "Destroyed",
 }
+
+
+def label(view: EnvironmentView) -> str:
+    """The phase, and whether a ready environment runs another image than the commit's own."""
+    tags = fallback_tags(view)
+    named = f"{'image' if len(tags) == 1 else 'images'} {', '.join(tags)}"
+    return f"{PHASE_LABELS[view.phase]} with fallback {named}" if tags else PHASE_LABELS[view.phase]
+
+
+def fallback_tags(view: EnvironmentView) -> list[str]:
+    """The tags of the fallback images that a ready environment runs."""
+    if view.phase is not Phase.READY:
+        return []
+    return sorted({image.fallback_tag for image in view.images.values() if image.fallback_tag})
+
+
 GONE_PHASES = frozenset({Phase.EXPIRED, Phase.DESTROYING, Phase.DESTROYED})
 UNCERTAIN_PHASES = frozenset({Phase.FAILED, Phase.STALLED, Phase.REFUSED, Phase.HELD})
 """Phases in which the URL responds only if an earlier build is still live."""

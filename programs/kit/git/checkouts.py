@@ -1,35 +1,27 @@
 """A plain folder with the files of one commit, without a repository or anything of git's that could run.
 
 It is written to a temporary folder and renamed, so a checkout is either complete or absent. Rejected: commits that are
-too large, contain too many files, or contain a symbolic link out of the repository. Submodules stay empty folders and
-LFS files stay pointers, with a notice for each: fetching them would contact hosts that the repository chooses.
+too large or too deep, contain too many files, or contain a symbolic link out of the repository. Submodules stay empty
+folders and LFS files stay pointers, with a notice for each: fetching them would contact hosts that the repository
+chooses.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from programs.kit import files, identifiers
 from programs.kit.errors import CheckoutTooLarge, TargetError
-from programs.kit.git import mirrors
+from programs.kit.git import commit_trees, mirrors
+from programs.kit.git.commit_trees import CommitEntry
 from programs.kit.host_settings import MEGABYTE, HostSettings
 
-MAX_FILES = 200_000
 LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
 MAX_POINTER_BYTES = 1024
 """In bytes: the limit of the LFS pointer format."""
 MAX_LISTED_PATHS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _TreeEntry:
-    """An entry of the commit's tree. ``size`` is None for a submodule."""
-
-    path: str
-    size: int | None
 
 
 def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tuple[str, ...]:
@@ -37,7 +29,7 @@ def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tup
     incomplete checkout is replaced."""
     clone_url, commit = source
     mirror = mirrors.fetch(settings, clone_url, identifiers.check_commit(commit))
-    entries = _list_tree(mirror, commit)
+    entries = commit_trees.list_entries(mirror, commit)
     _check_size(entries, commit, settings.checkout_bytes)
     fresh = files.make_folder(target.parent / f".{uuid.uuid4().hex}")
     index = fresh.with_suffix(".index")
@@ -59,30 +51,18 @@ def _export(mirror: Path, commit: str, folder: Path, index: Path) -> None:
     mirrors.git([*place, "checkout-index", "--all", "--quiet"], GIT_INDEX_FILE=str(index))
 
 
-def _list_tree(mirror: Path, commit: str) -> list[_TreeEntry]:
-    listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", commit])
-    found = []
-    for entry in filter(None, listing.split(b"\0")):
-        words, _, path = entry.partition(b"\t")
-        size = words.split()[3]
-        found.append(_TreeEntry(os.fsdecode(path), int(size) if size.isdigit() else None))
-    return found
-
-
-def _check_size(tree_entries: list[_TreeEntry], commit: str, max_bytes: int) -> None:
+def _check_size(tree_entries: list[CommitEntry], commit: str, max_bytes: int) -> None:
     total = sum(entry.size or 0 for entry in tree_entries)
     if total > max_bytes:
         raise CheckoutTooLarge(
             f"Commit {commit[:12]} contains {total / MEGABYTE:.0f} MB of files. The server's limit is "
             f"{max_bytes / MEGABYTE:.0f} MB"
         )
-    if len(tree_entries) > MAX_FILES:
-        raise TargetError(f"Commit {commit[:12]} contains {len(tree_entries)} files. The limit is {MAX_FILES}.")
 
 
-def _notes(checkout: Path, entries: list[_TreeEntry]) -> tuple[str, ...]:
-    submodules = [entry.path for entry in entries if entry.size is None]
-    small = (entry.path for entry in entries if entry.size is not None and entry.size <= MAX_POINTER_BYTES)
+def _notes(checkout: Path, entries: list[CommitEntry]) -> tuple[str, ...]:
+    submodules = [os.fsdecode(entry.path) for entry in entries if entry.size is None]
+    small = (os.fsdecode(entry.path) for entry in entries if entry.size is not None and entry.size <= MAX_POINTER_BYTES)
     pointers = [path for path in small if _is_pointer(checkout / path)]
     notes = [f"{_list_paths(submodules)}: submodules aren't fetched; the folder is empty"] if submodules else []
     notes += (
@@ -109,7 +89,7 @@ def _check_links(checkout: Path) -> None:
     for folder, names, others in os.walk(checkout):
         for path in (Path(folder, name) for name in [*names, *others]):
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
-                shown = path.relative_to(checkout)
+                shown = commit_trees.printable(str(path.relative_to(checkout)))
                 raise TargetError(
                     f"{shown} is a symbolic link to {str(path.readlink())!r}, which is outside the repository. "
                     "Change its target or remove it."

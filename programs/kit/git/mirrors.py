@@ -103,6 +103,17 @@ def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: s
     return result.stdout
 
 
+def start(arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Starts git for a caller that reads its output while it runs."""
+    return subprocess.Popen(
+        ["git", *arguments],
+        env=_env(DEFAULT_LIMITS),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def _env(limits: GitLimits) -> dict[str, str]:
     config = {**CONFIG, **limits.config, **({"http.extraHeader": limits.header} if limits.header else {})}
     env = {

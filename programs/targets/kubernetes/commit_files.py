@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from programs.kit.errors import TargetError
-from programs.kit.git import mirrors
+from programs.kit.git import commit_trees, mirrors
 from programs.kit.host_settings import HostSettings
 from programs.spec import GitSource
 from programs.targets.kubernetes.errors import KubernetesError
@@ -115,13 +115,8 @@ def load_tree(settings: KubernetesSettings, source: GitSource) -> CommitTree:
     """Fetches the commit unless the mirror has it."""
     try:
         mirror = mirrors.fetch(HostSettings(settings.root), source.clone_url, source.commit)
-        listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", source.commit])
+        entries = commit_trees.list_entries(mirror, source.commit)
     except TargetError as error:
         raise KubernetesError(error.sentence, error.tail) from error
-    blobs = {}
-    for entry in listing.decode(errors="replace").split("\0"):
-        about, found, path = entry.partition("\t")
-        if found:
-            mode, _, identity, size = about.split()
-            blobs[path] = (mode, identity, int(size) if size.isdigit() else 0)
+    blobs = {item.path.decode(errors="replace"): (item.mode, item.object_id, item.size or 0) for item in entries}
     return CommitTree(mirror, blobs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,13 +26,14 @@ from programs.targets.kubernetes import (
     commit_files,
     eph_yaml_section,
     gateway_routes,
+    namespace_deletion,
     scale_to_zero,
     settings,
     shared_postgres,
     suite_sandbox,
     update_preparation,
 )
-from programs.targets.kubernetes.api import cluster, object_names, quantities
+from programs.targets.kubernetes.api import api_server, cluster, object_names, quantities
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 from programs.targets.kubernetes.api.namespace_access import ensure_access
 from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
@@ -71,7 +73,7 @@ class KubernetesTarget:
         check_spec(spec)
         _check_templates(spec, cluster_settings)
         check_limits(spec, cluster_settings)
-        prepared = _prepare(spec, cluster_settings)
+        prepared = replace(_prepare(spec, cluster_settings), api_server=api_server.networks(cluster_settings))
 
         def run() -> None:
             from programs.targets.kubernetes.program import kubernetes_program
@@ -103,8 +105,7 @@ class KubernetesTarget:
         found = cluster.connect(cluster_settings)
         path = f"/api/v1/namespaces/{object_names.namespace(name)}"
         if _is_ours(found, path, cluster_settings):
-            found.delete(path)
-            update_preparation.wait_until_namespace_deleted(found, path, name)
+            namespace_deletion.delete(found, name)
 
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
         cluster_settings = settings.from_mapping(settings_)

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 
 from programs.kit.waiting import pause
 from programs.spec import DatabaseSpec, EnvironmentSpec
+from programs.targets.kubernetes import namespace_deletion
 from programs.targets.kubernetes.api import object_kinds, object_names
 from programs.targets.kubernetes.api.cluster import AccessDenied, ClusterClient, Data, ObjectNotFound
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.observation import rollout
 from programs.targets.kubernetes.observation.pod_info import JOB_NAME_LABEL
 
-NAMESPACE_TIMEOUT = 120.0
 OBJECT_TIMEOUT = 30.0
 POLL_SECONDS = 0.2
 _REPLACEABLE_KINDS = frozenset(object_kinds.WATCHED_KINDS) - {"Namespace", "PersistentVolumeClaim"}
@@ -37,7 +37,7 @@ def prepare(cluster: ClusterClient, spec: EnvironmentSpec, databases: Sequence[D
     except ObjectNotFound:
         return False
     if not object_kinds.is_live(data):
-        wait_until_namespace_deleted(cluster, f"/api/v1/namespaces/{space}", spec.name)
+        namespace_deletion.wait(cluster, spec.name)
         return True
     removed = [
         path for path, orphan in _objects_to_replace(cluster, databases, space) if _remove(cluster, path, orphan)
@@ -105,37 +105,3 @@ def _wait_until_deleted(cluster: ClusterClient, path: str) -> None:
             return
         pause(POLL_SECONDS)
     raise KubernetesError(f"{path} is still being deleted after {OBJECT_TIMEOUT:.0f} s. Eph retries.")
-
-
-def wait_until_namespace_deleted(
-    cluster: ClusterClient, path: str, name: str, timeout: float = NAMESPACE_TIMEOUT
-) -> None:
-    """Waits for a namespace that is being deleted. Raises with what blocks it and what an operator can do."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            data = cluster.get(path)
-        except ObjectNotFound:
-            return
-        if time.monotonic() > deadline:
-            break
-        pause(POLL_SECONDS)
-    late = f"namespace {name} is still being deleted after {timeout:.0f} s"
-    if nodes := rollout.lost_nodes(cluster.list_namespaced(name, "v1/pods")):
-        raise KubernetesError(
-            f"{late}: node {', '.join(nodes)} doesn't respond, so its pods can't terminate. "
-            f"Eph keeps retrying. If the node never comes back: kubectl delete node {' '.join(nodes)}"
-        )
-    why = deletion_blockers(data)
-    raise KubernetesError(
-        f"{late}{': ' + why if why else ''}. Eph keeps retrying. Details: kubectl get namespace {name} -o yaml"
-    )
-
-
-def deletion_blockers(namespace: Data) -> str:
-    """What the cluster reports as blocking the deletion: finalizers that nobody removes, an API that doesn't
-    respond."""
-    found = namespace.get("status", {}).get("conditions") or []
-    messages = [str(item.get("message", "")) for item in found if item.get("status") == "True"]
-    relevant = [text for text in messages if "finalizer" in text] or [text for text in messages if text]
-    return "; ".join(relevant)[:140]  # what an operator can do comes after it, and the sentence may be cut

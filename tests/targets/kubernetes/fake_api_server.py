@@ -12,6 +12,7 @@ from typing import Any
 
 Data = dict[str, Any]
 LABELS = {"app.kubernetes.io/managed-by": "eph", "eph.dev/server": "eph-1", "eph.dev/environment": "shop-a-1"}
+SHORT_GRACE = 10
 NAMESPACES_PATH = "/api/v1/namespaces"
 
 
@@ -31,6 +32,8 @@ class FakeApiServer(http.server.ThreadingHTTPServer):
         self.epoch = 0
         self.down = False
         self.forbidden: set[str] = set()
+        self.grace: dict[str, int] = {}
+        """Pods that stop only after so many seconds, which is never in a test. A namespace waits for its pods."""
         self.changed = threading.Condition()
 
     # --- what happens in the cluster
@@ -47,6 +50,22 @@ class FakeApiServer(http.server.ThreadingHTTPServer):
 
     def remove(self, address: str) -> None:
         self._publish("DELETED", address, self.objects.pop(address))
+
+    def delete(self, address: str, grace: int) -> None:
+        """Removes it, or marks it as terminating until it may be removed. ``grace`` replaces that of a pod."""
+        if address in self.grace and grace >= 0:
+            self.grace[address] = grace
+        if self.grace.get(address, 0) > SHORT_GRACE or any(pod.startswith(f"{address}/") for pod in self.grace):
+            data = self.objects[address]
+            data["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+            if address in self.grace:
+                data["metadata"]["deletionGracePeriodSeconds"] = self.grace[address]
+            return
+        self.remove(address)
+        self.grace.pop(address, None)
+        for above in [path for path in self.objects if address.startswith(f"{path}/")]:
+            if self.objects[above]["metadata"].get("deletionTimestamp"):
+                self.delete(above, -1)
 
     def _publish(self, kind: str, address: str, data: Data) -> None:
         with self.changed:
@@ -133,10 +152,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._respond(404, {"message": "not found"})
 
     def do_DELETE(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         self.server.requests.append(f"DELETE {self.path}")
         if path in self.server.objects:
-            self.server.remove(path)
+            self.server.delete(path, int(dict(urllib.parse.parse_qsl(query)).get("gracePeriodSeconds", "-1")))
             self._respond(200, {})
         else:
             self._respond(404, {"message": "not found"})

@@ -16,7 +16,7 @@ import pytest
 
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 from programs.targets.kubernetes import settings
-from programs.targets.kubernetes.api import cluster, namespace_access
+from programs.targets.kubernetes.api import api_server, cluster, namespace_access
 from programs.targets.kubernetes.api.cluster import ObjectNotFound
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -251,3 +251,26 @@ def test_binding_without_effect_is_reported(api: _ScriptedApiServer, raw_setting
 def test_role_without_an_account_is_rejected(raw_settings: dict[str, str]) -> None:
     with pytest.raises(KubernetesError, match="must be namespace/name"):
         settings_from({**raw_settings, "role": "eph-environment", "account": "eph"})
+
+
+def test_addresses_of_the_api_server_come_from_the_kubeconfig_and_its_endpoints(
+    api: _ScriptedApiServer, raw_settings: dict[str, str]
+) -> None:
+    """S3: the namespace's network policies close them."""
+    named = settings_from(raw_settings)
+    assert api_server.networks(named) == ("127.0.0.1/32",), "without the endpoints, the kubeconfig's host is closed"
+    slices = [
+        {"addressType": "IPv4", "endpoints": [{"addresses": ["203.0.113.7", "203.0.113.8"]}]},
+        {"addressType": "IPv6", "endpoints": [{"addresses": ["2001:db8::7"]}]},
+        {"addressType": "FQDN", "endpoints": [{"addresses": ["api.example.com"]}]},
+        {"addressType": "IPv4", "endpoints": None},
+    ]
+    api.answers[api_server.ENDPOINTS] = (200, {"items": slices})
+    assert set(api_server.networks(named)) == {
+        "127.0.0.1/32", "203.0.113.7/32", "203.0.113.8/32", "2001:db8::7/128",
+    }  # fmt: skip
+    api.answers[api_server.ENDPOINTS] = (403, {"message": "not yours"})
+    assert api_server.networks(named) == ("127.0.0.1/32",)
+    api.answers[api_server.ENDPOINTS] = (503, {"message": "later"})
+    with pytest.raises(ClusterUnreachable, match="later"):
+        api_server.networks(named)

@@ -125,8 +125,9 @@ def test_a_chart_sees_nothing_but_itself() -> None:
             "redis",
         ),
         ({"chart/templates/a.yaml": "{{ range until 100000000 }}{{ . }}{{ end }}"}, "chart"),
+        ({"chart/templates/a.yaml": '{{ repeat 3000000000 "x" }}'}, "needs more than 1500 MB of memory"),
     ],
-    ids=["environment", "nil", "recursion", "a dependency that is not here", "endlessly"],
+    ids=["environment", "nil", "recursion", "a dependency that is not here", "endlessly", "memory"],
 )
 def test_render_errors_are_reported_in_helms_words(files: dict[str, str], why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as caught:

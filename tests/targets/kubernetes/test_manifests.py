@@ -109,6 +109,18 @@ def load_with_images(*objects: dict[str, Any], **replaced: str) -> LoadedManifes
     return load_manifests(files, spec(replaced_images=replaced), replace(SETTINGS, registries=""), PINNED)
 
 
+def test_all_refusals_are_reported_at_once() -> None:
+    """Y2, P3: each with its file and object; otherwise every push would reveal one more."""
+    first = with_change(with_change(DEPLOYMENT, f"{POD}.hostNetwork", True), f"{POD}.hostPID", True)
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"}}
+    with pytest.raises(KubernetesError) as raised:
+        load_with_images(first, SERVICE, role)
+    assert "(3 problems in the manifests)" in raised.value.sentence
+    expected = [("Deployment web", "hostNetwork"), ("Deployment web", "hostPID"), ("Role reader", "isn't allowed")]
+    for line, parts in zip(raised.value.tail, expected, strict=True):
+        assert all(part in line for part in ("k8s/all.yaml", *parts))
+
+
 def test_listed_image_that_no_workload_runs_is_an_error() -> None:
     """I1, T2: otherwise the preview would run the release that the manifests name, and look healthy."""
     release = with_change(DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/acme/shop:1.4")
@@ -187,6 +199,31 @@ ATTACKS: list[tuple[str, Any, str]] = [
         [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "eph-pull", "key": "k"}}}],
         "reserved for the server",
     ),
+    (f"{CONTAINER}.livenessProbe", {"httpGet": {"host": "169.254.169.254", "port": 80}}, "livenessProbe.httpGet.host"),
+    (f"{CONTAINER}.readinessProbe", {"httpGet": {"host": "10.0.0.1", "port": 80}}, "readinessProbe.httpGet.host"),
+    (f"{CONTAINER}.startupProbe", {"tcpSocket": {"host": "10.0.0.1", "port": 22}}, "startupProbe.tcpSocket.host"),
+    (f"{CONTAINER}.lifecycle", {"postStart": {"httpGet": {"host": "10.0.0.1", "port": 80}}}, "postStart.httpGet.host"),
+    (f"{CONTAINER}.lifecycle", {"preStop": {"httpGet": {"host": "10.0.0.1", "port": 80}}}, "preStop.httpGet.host"),
+    (f"{CONTAINER}.lifecycle", {"preStop": {"tcpSocket": {"host": "10.0.0.1", "port": 1}}}, "preStop.tcpSocket.host"),
+    (f"{CONTAINER}.lifecycle", {"preStop": {"sleep": {"seconds": 86400}}}, "preStop.sleep.seconds is 86400"),
+    (f"{CONTAINER}.livenessProbe", {"terminationGracePeriodSeconds": 86400}, "limit in a preview is 60"),
+    (f"{CONTAINER}.livenessProbe", {"httpGet": "x"}, "must be a mapping"),
+    (f"{POD}.terminationGracePeriodSeconds", 315360000, "terminationGracePeriodSeconds is 315360000; the limit"),
+    (f"{POD}.terminationGracePeriodSeconds", -1, "0 or greater"),
+    (f"{CONTAINER}.resources", {"claims": [{"name": "gpu"}]}, "resources.claims"),
+    (
+        f"{CONTAINER}.volumeMounts",
+        [{"name": "x", "mountPath": "/x", "mountPropagation": "Bidirectional"}],
+        "must be No",
+    ),
+    (f"{CONTAINER}.env", [{"name": "A", "value": 1}], "put it in quotes"),
+    (f"{CONTAINER}.env", ["A=1"], "must be a mapping"),
+    (f"{CONTAINER}.securityContext", {"runAsUser": "0"}, "must be a number"),
+    (f"{POD}.volumes", [{"name": "x", "emptyDir": {"medium": "HugePages"}}], "empty or Memory"),
+    (f"{POD}.initContainers", "api", "must be a list"),
+    ("spec.replicas", 1000000, "spec.replicas is 1000000; the limit"),
+    ("spec.revisionHistoryLimit", 1000000, "spec.revisionHistoryLimit is 1000000; the limit"),
+    ("metadata.labels", ["eph.dev/environment"], "metadata.labels must be a mapping"),
     (f"{CONTAINER}.image", "evil.test/miner:1", "only allows images from"),
     (f"{CONTAINER}.image", "UPPER//x", "not a reference"),
     ("metadata.namespace", "kube-system", "metadata.namespace"),
@@ -214,6 +251,11 @@ def test_escapes_are_rejected_by_file_and_object(path: str, value: Any, word: st
     assert word in sentence
 
 
+TEMPLATE = DEPLOYMENT["spec"]["template"]
+STATEFUL_SET: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"template": TEMPLATE}}
+JOB: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": TEMPLATE}}
+STUCK_CLAIM = {"metadata": {"name": "data", "finalizers": ["example.com/never"]}, "spec": {}}
+ENDLESS = {"schedule": "* * * * *", "successfulJobsHistoryLimit": 1_000_000}
 FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
     ({"apiVersion": "v1", "kind": "Namespace"}, "kinds"),
     ({"apiVersion": "v1", "kind": "Node"}, "kinds"),
@@ -253,6 +295,21 @@ FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
         "dataSourceRef",
     ),
     ({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {}}, "no storage"),
+    ({**STATEFUL_SET, "spec": {**STATEFUL_SET["spec"], "volumeClaimTemplates": [STUCK_CLAIM]}}, "finalizers"),
+    ({**JOB, "spec": {**JOB["spec"], "completions": 1000000}}, "spec.completions is 1000000"),
+    ({**JOB, "spec": {}}, "spec.template is missing"),
+    (
+        {"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"jobTemplate": {"spec": JOB["spec"]}, **ENDLESS}},
+        "successfulJobsHistoryLimit is 1000000",
+    ),
+    (
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "spec": {"metrics": [{"type": "External", "external": {}}]},
+        },
+        "metrics",
+    ),
 ]
 
 
@@ -264,6 +321,66 @@ def test_kinds_and_fields_beyond_the_namespace_are_rejected(data: dict[str, Any]
     with pytest.raises(KubernetesError, match=word.replace("no storage", "storage_class is empty")) as refused:
         apply_manifests(named)
     assert refused.value.sentence.startswith(f"k8s/all.yaml: {data['kind']} web: ")
+
+
+def test_null_removes_no_security_setting_of_ours() -> None:
+    """S3: to Kubernetes, null deletes a field. `kubectl create --dry-run` writes it, so it isn't rejected."""
+    attack = with_change(DEPLOYMENT, f"{POD}.securityContext", {"runAsNonRoot": None, "seccompProfile": None})
+    attack = with_change(
+        attack, f"{CONTAINER}.securityContext", {"allowPrivilegeEscalation": None, "capabilities": None}
+    )
+    attack = with_change(attack, "metadata.creationTimestamp", None)
+    assert apply_manifests(attack).objects == apply_manifests(DEPLOYMENT).objects
+
+
+def test_disruption_budget_is_accepted_but_blocks_no_drain() -> None:
+    """S3: with one replica, every budget that isn't empty would keep a node from being drained."""
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web"},
+        "spec": {"minAvailable": "100%", "selector": {"matchLabels": {"app": "web"}}},
+    }
+    assert apply_manifests(DEPLOYMENT, budget).objects == apply_manifests(DEPLOYMENT).objects
+
+
+def test_common_fields_of_real_manifests_are_allowed() -> None:
+    """T2: everything that the sample below contains is passed on as it is."""
+    probe = {"httpGet": {"path": "/", "port": "http", "httpHeaders": [{"name": "X", "value": "1"}]}, "periodSeconds": 5}
+    full = {
+        "args": ["--port", "8080"],
+        "env": [
+            {"name": "A", "value": "1"},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "own", "key": "k"}}},
+            {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "D", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+        ],
+        "envFrom": [{"configMapRef": {"name": "settings"}}],
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "5"]}}, "postStart": {"exec": {"command": ["true"]}}},
+        "livenessProbe": probe,
+        "readinessProbe": {"exec": {"command": ["true"]}, "failureThreshold": 3},
+        "startupProbe": {"tcpSocket": {"port": 8080}, "terminationGracePeriodSeconds": 10},
+        "resources": {"requests": {"cpu": 0.5, "memory": "64Mi"}, "limits": {"cpu": 1}},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp", "readOnly": False}],
+    }
+    pod = {
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": {"fsGroup": 1000, "runAsUser": 1000},
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            {"name": "all", "projected": {"sources": [{"configMap": {"name": "settings", "items": []}}]}},
+            {"name": "own", "secret": {"secretName": "own", "items": [{"key": "k", "path": "k", "mode": 256}]}},
+        ],
+    }
+    given = copy.deepcopy(DEPLOYMENT)
+    given["spec"] |= {"replicas": 2, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}}}
+    given["spec"]["template"]["spec"] |= pod
+    given["spec"]["template"]["spec"]["containers"][0] |= full
+    applied = apply_manifests(given).objects[0]["spec"]["template"]["spec"]
+    assert applied["volumes"] == pod["volumes"]
+    assert applied["terminationGracePeriodSeconds"] == 60
+    assert (applied["securityContext"]["fsGroup"], applied["securityContext"]["runAsUser"]) == (1000, 1000)
+    assert {key: applied["containers"][0][key] for key in full} == full
 
 
 def test_ingress_only_selects_the_public_service() -> None:
@@ -315,13 +432,20 @@ BAD_FILES = [
     ("apiVersion: v1\nkind: Service\nmetadata: {}\n", "metadata.name is missing"),
     ("apiVersion: v1\nkind: Service\nmetadata: {name: 7}\n", "metadata.name is missing"),
     ("1: 2\n", "isn't text"),
-    ("[" * 3000, "invalid YAML|deep"),
+    ("[" * 400_000, "line 1: nested too deeply"),
+    ("".join(f"k{number}: 1\n" for number in range(8_000)), "no kind or apiVersion"),
+    (f"a: {'1' * 100_000}", "invalid YAML"),
+    ("a: .inf", "not finite"),
+    ("a: !!set {b}", "remove its tag"),
+    ("a: !!timestamp 2026-99-99", "invalid YAML"),
     ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: " + "{a: " * 80 + "1" + "}" * 80, "deeply"),
     ("!!python/object/apply:os.system [id]\n", "invalid YAML"),
 ]
 
 
-@pytest.mark.parametrize(("text", "why"), BAD_FILES, ids=[why for _, why in BAD_FILES])
+@pytest.mark.parametrize(
+    ("text", "why"), BAD_FILES, ids=[f"{number} {why}" for number, (_, why) in enumerate(BAD_FILES)]
+)
 def test_invalid_manifest_is_rejected_by_name(text: str, why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as refused:
         load_manifests(InMemoryFiles({"k8s/bad.yaml": text}), spec(), SETTINGS, PINNED)

@@ -5,6 +5,7 @@ T2, Y3, S3, C2 (TTL on everything).
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,77 @@ def test_network_is_closed_except_for_what_is_needed() -> None:
     shut = replace(SETTINGS, egress="none")
     assert egress(shut) == [namespace_objects.NODE_LOCAL_DNS]
     assert egress(replace(shut, egress_allow="10.1.0.0/16")) == [namespace_objects.NODE_LOCAL_DNS, "10.1.0.0/16"]
+
+
+def peers(settings: KubernetesSettings, api_server: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """What a preview can reach besides its own namespace and DNS."""
+    policies = namespace_objects.network_policies(settings, [], api_server=api_server)
+    return [
+        peer["ipBlock"]
+        for item in policies
+        if item["metadata"]["name"] == "eph-outside"
+        for peer in item["spec"]["egress"][0]["to"]
+    ]
+
+
+def reaches(settings: KubernetesSettings, address: str, api_server: tuple[str, ...] = ()) -> bool:
+    """What the cluster would decide."""
+    place = ipaddress.ip_address(address)
+    return any(
+        place in ipaddress.ip_network(block["cidr"])
+        and not any(place in ipaddress.ip_network(each) for each in block.get("except", []))
+        for block in peers(settings, api_server)
+    )
+
+
+CLOSED = {
+    "every cloud": "169.254.169.254",
+    "containers on ECS": "169.254.170.2",
+    "Azure": "168.63.129.16",
+    "Oracle": "192.0.0.192",
+    "Alibaba": "100.100.100.200",
+    "AWS by IPv6": "fd00:ec2::254",
+    "NAT64": "64:ff9b::a9fe:a9fe",
+    "NAT64 of Azure": "64:ff9b::a83f:8110",
+    "NAT64 of a private network": "64:ff9b::a00:1",
+    "local NAT64": "64:ff9b:1::a9fe:a9fe",
+    "mapped": "::ffff:169.254.169.254",
+    "6to4": "2002:a9fe:a9fe::1",
+    "link-local": "fe80::1",
+    "loopback": "::1",
+}
+
+
+@pytest.mark.parametrize("address", CLOSED.values(), ids=CLOSED.keys())
+def test_metadata_addresses_are_closed_in_every_form(address: str) -> None:
+    """S3: also if the server's setting opens everything that surrounds them."""
+    assert not reaches(SETTINGS, address)
+    if address not in ("fe80::1", "::1", "64:ff9b::a00:1", "64:ff9b:1::a9fe:a9fe", "::ffff:169.254.169.254"):
+        assert not reaches(replace(SETTINGS, egress_allow="168.0.0.0/6, 192.0.0.0/8, 100.64.0.0/10, fd00::/8"), address)
+
+
+def test_api_server_is_closed_and_the_rest_of_the_internet_is_open() -> None:
+    """S3: an API server with a public address would otherwise be part of the internet."""
+    api_server = ("203.0.113.7/32", "2001:db8::7/128")
+    for address in ("203.0.113.7", "2001:db8::7", "64:ff9b::cb00:7107"):
+        assert reaches(SETTINGS, address)
+        assert not reaches(SETTINGS, address, api_server)
+        assert not reaches(replace(SETTINGS, egress_allow="203.0.113.0/24, 2001:db8::/32"), address, api_server)
+    for address in ("203.0.113.8", "8.8.8.8", "2606:4700::1", "64:ff9b::808:808", "192.0.0.193"):
+        assert reaches(SETTINGS, address, api_server)
+
+
+def test_an_entry_that_names_nothing_larger_opens_an_address() -> None:
+    assert reaches(replace(SETTINGS, egress_allow="169.254.169.254/32"), "169.254.169.254")
+    assert not reaches(replace(SETTINGS, egress_allow="169.254.0.0/15"), "169.254.169.254")
+
+
+def test_excluded_networks_do_not_overlap() -> None:
+    """An nftables set rejects intervals that overlap."""
+    for block in peers(SETTINGS, ("10.0.0.1/32",)):
+        excluded = [ipaddress.ip_network(each) for each in block["except"]]
+        assert not [(a, b) for a in excluded for b in excluded if a is not b and a.overlaps(b)]
+        assert all(each.subnet_of(ipaddress.ip_network(block["cidr"])) for each in excluded)  # type: ignore[arg-type]
 
 
 def test_limits_come_from_eph_yaml_or_the_server() -> None:

@@ -58,6 +58,14 @@ def test_problems_of_the_last_attempt_do_not_count(seen: dict[str, int]) -> None
     assert rollout.workload_status(deployment(**seen), [last], []).pending_reason == "its pods don't exist yet"
 
 
+def test_long_pull_error_keeps_its_cause() -> None:
+    wrapped = "failed to resolve reference: failed to do request: Head " + "https://registry.test/v2/acme " * 20
+    last = container(
+        {"waiting": {"reason": "ImagePullBackOff", "message": f"{wrapped}: x509: certificate has expired"}}
+    )
+    assert rollout.workload_status(deployment(), [last], []).failure.endswith("x509: certificate has expired")
+
+
 QUOTA = (
     'pods "web-1" is forbidden: exceeded quota: eph-quota, requested: limits.memory=512Mi, used: limits.memory=4Gi, '
     "limited: limits.memory=4Gi"

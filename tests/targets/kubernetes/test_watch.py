@@ -15,14 +15,14 @@ import pytest
 
 from programs.inventory import DRIFTED
 from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource
-from programs.targets.kubernetes import gateway_routes, settings, update_preparation
+from programs.targets.kubernetes import gateway_routes, namespace_deletion, settings, update_preparation
 from programs.targets.kubernetes.api import cluster, object_kinds
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch
 from programs.targets.kubernetes.observation.cluster_watch import ClusterWatch
 from programs.targets.kubernetes.settings import KubernetesSettings
 from programs.targets.kubernetes.target import TARGET
-from tests.targets.kubernetes.fake_api_server import NAMESPACES_PATH, FakeApiServer
+from tests.targets.kubernetes.fake_api_server import FakeApiServer
 
 DEPLOYMENTS, WEB = "/apis/apps/v1/deployments", "apps/v1/deployments:shop-a-1/web"
 BY_HAND: dict[str, Any] = {"f:spec": {"f:ports": {}}}
@@ -230,13 +230,35 @@ def test_stuck_namespace_is_reported_with_what_blocks_it(
     why = "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances"
     api.objects[address]["status"] = {"conditions": [{"status": "True", "message": why}]}
     with pytest.raises(KubernetesError, match=r"shop-a-1 is still being deleted after 0 s: .*example.com/gone"):
-        update_preparation.wait_until_namespace_deleted(
-            cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
-        )
+        namespace_deletion.wait(cluster.connect(target_settings), "shop-a-1", 0)
     pod = api.put("v1/pods:shop-a-1/web-1")
     said = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
     api.objects[pod] |= {"spec": {"nodeName": "node-3"}, "status": {"conditions": said}}
     with pytest.raises(KubernetesError, match=r"0 s: node node-3 doesn't respond.*kubectl delete node node-3$"):
-        update_preparation.wait_until_namespace_deleted(
-            cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
-        )
+        namespace_deletion.wait(cluster.connect(target_settings), "shop-a-1", 0)
+
+
+@pytest.mark.parametrize("terminating", [False, True], ids=["live", "deleted by Pulumi"])
+def test_pods_with_endless_grace_do_not_delay_a_destroy(
+    api: FakeApiServer, target_settings: KubernetesSettings, terminating: bool
+) -> None:
+    """S3: the pods are from a version that accepted any grace period; the namespace waits for them."""
+    marked: dict[str, Any] = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if terminating else {}
+    late: dict[str, Any] = {**marked, "deletionGracePeriodSeconds": 86400} if terminating else {}
+    space = api.put("v1/namespaces:shop-a-1", **marked)
+    for name in ("web-1", "web-2"):
+        pod = api.put(f"v1/pods:shop-a-1/{name}", **late)
+        api.grace[pod] = 86400
+    TARGET.purge("shop-a-1", api.settings(target_settings.root))
+    assert space not in api.objects
+    assert not api.grace
+
+
+def test_namespace_is_deleted_without_access_to_its_pods(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    """The binding that gives us access can be deleted before the rest of the namespace."""
+    space = api.put("v1/namespaces:shop-a-1")
+    api.forbidden.add(f"{space}/pods")
+    TARGET.purge("shop-a-1", api.settings(target_settings.root))
+    assert space not in api.objects

@@ -66,6 +66,63 @@ def test_too_large_and_unknown_commits_are_rejected(tmp_path: Path, repository: 
     assert "must be a full hexadecimal ID" in refusal_message(tmp_path, repository, "--upload-pack=touch")
 
 
+def commit_tree(repository: Repository, content: str) -> str:
+    """Creates a commit by writing its trees directly, without a working copy. ``content`` is a line of `git mktree`."""
+    tree = repository.mktree(content)
+    commit = repository.git("commit-tree", tree, "-m", "hostile")
+    repository.git("push", "--quiet", "--force", str(repository.bare), f"{commit}:refs/heads/main")
+    return commit
+
+
+def nested(repository: Repository, names: list[str], content: str) -> str:
+    for name in names:
+        content = f"040000 tree {repository.mktree(content)}\t{name}"
+    return content
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["d"] * 150, "a path of 101 levels"),
+        (["n" * 200] * 6, "bytes: nnnn"),
+        (["new\\nline"] * 101, r"'new\nline/"),
+    ],
+    ids=["deep", "long", "odd"],
+)
+def test_paths_that_are_too_deep_or_too_long_are_rejected(
+    tmp_path: Path, repository: Repository, names: list[str], words: str
+) -> None:
+    """S3: a tree of any depth could be checked out, but the programs that handle it later fail on a deep one."""
+    blob = repository.git("hash-object", "-w", "/dev/null")
+    odd = [f'"{name}"' if "\\" in name else name for name in names]
+    commit = commit_tree(repository, nested(repository, odd, f"100644 blob {blob}\tfile"))
+    said = refusal_message(tmp_path, repository, commit)
+    assert words in said
+    assert "The limit is" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("leaf", ["file", "nothing"])
+def test_few_objects_that_describe_billions_of_entries_are_rejected(
+    tmp_path: Path, repository: Repository, leaf: str
+) -> None:
+    """S3: 12 trees of 10 entries each; with ``nothing``, there isn't even a file in them."""
+    blob = repository.git("hash-object", "-w", "/dev/null")
+    tree = repository.mktree(f"100644 blob {blob}\tfile" if leaf == "file" else "")
+    for _ in range(11):
+        tree = repository.mktree("\n".join(f"040000 tree {tree}\t{number}" for number in range(10)))
+    said = refusal_message(tmp_path, repository, commit_tree(repository, f"040000 tree {tree}\tbomb"))
+    assert "contains more than 200000 files and folders" in said
+
+
+def test_odd_names_are_checked_out_and_shown_on_one_line(tmp_path: Path, repository: Repository) -> None:
+    odd = os.fsdecode(b"\xff\n\x1b[2J")
+    (repository.work / odd).symlink_to("/etc/passwd")
+    said = refusal_message(tmp_path, repository, repository.push({"-rf": "x"}))
+    assert said.startswith(r"'\udcff\n\x1b[2J' is a symbolic link")
+    said.encode()
+
+
 def test_the_error_names_the_setting_of_the_target(tmp_path: Path, repository: Repository) -> None:
     commit = repository.push({"large.bin": "x" * 3_000_000})
     props = {"clone_url": str(repository.bare), "commit": commit, "environment": "shop", "generation": "1"}

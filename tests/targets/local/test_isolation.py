@@ -455,9 +455,10 @@ def _home(isolated: Isolated, name: str) -> str:
 
 
 def _owners_pids(isolated: Isolated, name: str) -> list[int]:
-    """The processes of an environment's services: descendants of those that have its home."""
+    """All processes in the environment's network, whatever they did to hide. A launcher that hasn't joined it yet is
+    still in the machine's."""
     found = process_table.started_for(isolated.here.env(name), "-")
-    spaces = {_space(pid) for pid in found}
+    spaces = {_space(pid) for pid in found} - {_space(os.getpid())}
     return [pid for pid in process_table.pids() if _space(pid) in spaces]
 
 

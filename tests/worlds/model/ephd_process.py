@@ -88,8 +88,8 @@ class ModelEphd:
         rules = replace(options.rules, parse_file=parse_once)
         return replace(options, rules=rules, interval=self._dependencies.interval, deadline=DEADLINE)
 
-    async def _probe(self, host: str, path: str) -> tuple[bool, str]:
-        answers = bool(self._dependencies.machine.served_commit(host.partition(".")[0]))
+    async def _probe(self, origin: str, path: str) -> tuple[bool, str]:
+        answers = bool(self._dependencies.machine.served_commit(origin.partition("://")[2].partition(".")[0]))
         return answers, f"{path} answered {200 if answers else 502}"
 
     @property

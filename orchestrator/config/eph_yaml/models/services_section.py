@@ -50,7 +50,9 @@ class HealthCheckConfig(Section):
     """How to tell that a service is ready."""
 
     path: UrlPath = Field(
-        default="/healthz", description="The path of the health check. Any 2xx or 3xx response means ready."
+        default="/healthz",
+        description="The path of the health check. Ready means a 2xx response, or a redirect within the environment "
+        "that ends in one.",
     )
     deadline: Duration = Field(
         default=timedelta(minutes=5), description="How long it may take until the first such response."

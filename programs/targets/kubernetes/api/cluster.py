@@ -88,9 +88,12 @@ class ClusterClient:
             if not after:
                 return
 
-    def delete(self, path: str, *, orphan_dependents: bool = False) -> None:
-        """With ``orphan_dependents``, the objects it owns stay for its replacement."""
-        self._request("DELETE", path, params={"propagationPolicy": "Orphan" if orphan_dependents else "Background"})
+    def delete(self, path: str, *, orphan_dependents: bool = False, grace_seconds: int | None = None) -> None:
+        """With ``orphan_dependents``, the objects it owns stay for its replacement. ``grace_seconds`` also shortens the
+        grace period of a pod that is already terminating."""
+        grace = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
+        policy = "Orphan" if orphan_dependents else "Background"
+        self._request("DELETE", path, params={"propagationPolicy": policy, **grace})
 
     def patch(self, path: str, patch_body: Data) -> None:
         """Merges ``patch_body`` into the object."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names
@@ -38,27 +39,41 @@ class LoadedManifests:
 def load_manifests(
     files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
 ) -> LoadedManifests:
-    """The manifests' objects to apply. Raises for the first one that isn't allowed."""
+    """The manifests' objects to apply. Raises with everything that isn't allowed."""
     if not spec.manifests:
         return LoadedManifests()
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
-    found = [item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize)]
+    read = (item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize))
+    found = [Manifest(item.path, _without_nulls(item.data)) for item in read]
     if len(found) > MAX_OBJECTS:
         raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
     found = _last_definitions(found)
-    for item in found:
-        allowlist.check_manifest(item, spec.name)
+    allowlist.check_manifests(found, spec.name)
     _check_name_clashes(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
     notes = object_names.secrets_annotation(spec)
     listed = ListedImages(images, spec.replaced_images)
-    adapted = [rewriting.adapt(item, settings, listed, notes) for item in found if item.data["kind"] != "Ingress"]
+    adapted = [rewriting.adapt(item, settings, listed, notes) for item in found if _is_applied(item)]
     own = [images[item.image] for item in spec.services if item.image in images]
     listed.check_all_run([*own, *(container["image"] for data in adapted for container in rewriting.containers(data))])
     if front:
         adapted = [rewriting.label_front_pods(data, front.selector) for data in adapted]
         return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted))
     return LoadedManifests(tuple(adapted))
+
+
+def _is_applied(manifest: Manifest) -> bool:
+    return manifest.data["kind"] not in allowlist.NOT_APPLIED
+
+
+def _without_nulls(value: Any) -> Any:
+    """To Kubernetes, a field that is null is missing. Nothing after this has to know: a null that overrode a field of
+    ours would otherwise remove it."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def _last_definitions(manifests: list[Manifest]) -> list[Manifest]:

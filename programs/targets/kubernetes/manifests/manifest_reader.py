@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from programs.targets.kubernetes.rendering.namespace_objects import Data
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _MAX_CHARACTERS = 500_000
 _MAX_DEPTH = 60
+_MAX_NUMBER = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +55,34 @@ def documents(path: str, text: str, max_characters: int = _MAX_CHARACTERS) -> li
     if len(text) > max_characters:
         raise KubernetesError(f"{path} has {len(text)} characters; the limit is {max_characters}")
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise KubernetesError(
-                    f"{path}, line {_line_number(event.start_mark)}: aliases aren't supported; write the value out"
-                )
+        _check_events(path, text)
         found = [item for item in yaml.load_all(text, Loader=_StrictLoader) if item is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {_line_number(mark)}" if mark else ""
         raise KubernetesError(f"{path}{where}: invalid YAML: {getattr(error, 'problem', None) or error}") from error
-    except RecursionError as error:
-        raise KubernetesError(f"{path}: nested too deeply") from error
+    except ValueError as error:  # a number or a date that Python can't represent
+        raise KubernetesError(f"{path}: invalid YAML: {str(error)[:100]}") from error
     for item in found:
-        _check_depth(path, item, _MAX_DEPTH)
+        _check_values(path, item)
     return found
+
+
+def _check_events(path: str, text: str) -> None:
+    """Before anything is built: the parser needs time in proportion to the square of the depth, and the loader
+    recurses."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise KubernetesError(
+                f"{path}, line {_line_number(event.start_mark)}: aliases aren't supported; write the value out"
+            )
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise KubernetesError(f"{path}, line {_line_number(event.start_mark)}: nested too deeply")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -75,8 +90,8 @@ class _StrictLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
+        for key, count in Counter(keys).items():
+            if count > 1:
                 raise yaml.MarkedYAMLError(problem=f"duplicate key {key!r}", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
@@ -91,17 +106,20 @@ def _line_number(mark: Any) -> int:
     return int(mark.line) + 1
 
 
-def _check_depth(path: str, value: Any, left: int) -> None:
-    if left == 0:
-        raise KubernetesError(f"{path}: nested too deeply")
+def _check_values(path: str, value: Any) -> None:
+    """Only what JSON can represent: YAML's tags also produce dates, sets and bytes."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise KubernetesError(f"{path}: the key {key!r} isn't text; put it in quotes")
-            _check_depth(path, item, left - 1)
+            _check_values(path, item)
     elif isinstance(value, list):
         for item in value:
-            _check_depth(path, item, left - 1)
+            _check_values(path, item)
+    elif isinstance(value, (int, float)) and not abs(value) < _MAX_NUMBER:
+        raise KubernetesError(f"{path}: a number is too large or not finite; put it in quotes if it is text")
+    elif value is not None and not isinstance(value, (str, int, float)):
+        raise KubernetesError(f"{path}: a value is a {type(value).__name__}; remove its tag")
 
 
 def _objects(path: str, document: Any) -> Iterator[Data]:

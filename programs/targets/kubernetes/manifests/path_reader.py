@@ -9,6 +9,10 @@ from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import helm, kustomize
 from programs.targets.kubernetes.manifests.manifest_reader import KUSTOMIZATION, ChartRelease, Manifest, parse
 
+MAX_FILES = 200
+MAX_CHARACTERS = 1_000_000
+"""Of a folder of files. Reading YAML takes seconds per megabyte."""
+
 
 def read(files: CommitFiles, path: str, release: ChartRelease, kustomize_program: str = "") -> list[Manifest]:
     listed = files.list_folder(path)
@@ -21,8 +25,11 @@ def read(files: CommitFiles, path: str, release: ChartRelease, kustomize_program
     chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
     if not chosen:
         raise KubernetesError(f"{path} contains no YAML files")
-    return [
-        item
-        for name in chosen
-        for item in parse(posixpath.join(path, name), files.read_text(posixpath.join(path, name)))
-    ]
+    paths = [posixpath.join(path, name) for name in chosen]
+    texts = {each: files.read_text(each) for each in paths[:MAX_FILES]}
+    if len(paths) > MAX_FILES or sum(map(len, texts.values())) > MAX_CHARACTERS:
+        raise KubernetesError(
+            f"{path} contains more than {MAX_FILES} YAML files or {MAX_CHARACTERS} characters. List the paths that "
+            "belong to the environment."
+        )
+    return [item for each, content in texts.items() for item in parse(each, content)]

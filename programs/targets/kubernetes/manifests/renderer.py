@@ -27,8 +27,9 @@ MAX_FILES = 1000
 MAX_BYTES = 5_000_000
 SECONDS = 30
 MOST_OUTPUT = 4_000_000
-_KILOBYTES = 4_000_000
-"""Address space: a Go runtime reserves much more than it uses."""
+MEGABYTES = 1500
+"""Address space: a Go runtime reserves more than it uses."""
+_OUT_OF_MEMORY = (b"out of memory", b"cannot allocate memory")
 _TAIL = 8
 _INSIDE = "/work"
 """Where the input is in the sandbox."""
@@ -86,7 +87,7 @@ def run(renderer: Renderer, argv: list[str], inputs: InputFiles) -> str:
 
 def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) -> str:
     """The whole process group is always gone afterwards."""
-    limits = f'ulimit -t {SECONDS}; ulimit -v {_KILOBYTES}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
+    limits = f'ulimit -t {SECONDS}; ulimit -v {MEGABYTES * 1000}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
     command = ["/bin/sh", "-c", limits, "sh", *(_sandboxed(argv, work_folder) if sandbox.works() else argv)]
     out, err = work_folder / "out", work_folder / "err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
@@ -109,6 +110,8 @@ def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) ->
             process.wait()
     if out.stat().st_size >= MOST_OUTPUT // 512 * 512:
         raise KubernetesError(f"{folder}: this {renderer.subject} renders more than {MOST_OUTPUT} bytes")
+    if code != 0 and any(word in err.read_bytes()[:4000] for word in _OUT_OF_MEMORY):
+        raise KubernetesError(f"{folder}: rendering this {renderer.subject} needs more than {MEGABYTES} MB of memory")
     if code != 0:
         lines = _error_lines(err, work_folder)
         why = _first_error(lines)

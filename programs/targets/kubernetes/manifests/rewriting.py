@@ -119,7 +119,7 @@ def _harden_pod(pod: Data, settings: KubernetesSettings) -> None:
         pod.pop(key, None)
         if key in ours:
             pod[key] = ours[key]
-    pod["securityContext"] = {**ours["securityContext"], **(pod.get("securityContext") or {})}
+    pod["securityContext"] = {**pod.get("securityContext", {}), **ours["securityContext"]}
 
 
 def _adapt_container(manifest: Manifest, container: Data, images: ListedImages, settings: KubernetesSettings) -> None:
@@ -177,11 +177,12 @@ def _ingress_front(manifest: Manifest, services: Mapping[str, Manifest]) -> Fron
     try:
         backend = manifest.data["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
         name, port = backend["name"], backend["port"]
-    except (KeyError, IndexError, TypeError):
+        wanted = port.get("number") or port.get("name")
+    except (AttributeError, KeyError, IndexError, TypeError):
         raise manifest.error("no rule has a path that routes to a service") from None
     if name not in services:
         raise manifest.error(f"it routes to a service {name!r} that isn't among the manifests")
-    return _front_service(services[name], port.get("number") or port.get("name"))
+    return _front_service(services[name], wanted)
 
 
 def _front_service(service: Manifest, wanted_port: int | str | None) -> FrontService:

@@ -254,8 +254,10 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
 
 
 def _pull_error(message: str) -> str:
-    """The last error of a chain of wrapped errors."""
-    return shorten(re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "'))
+    """The last error of a chain of wrapped errors. If it is long, its end counts: that is the cause."""
+    text = re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "')
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_LENGTH else f"…{text[1 - _MAX_LENGTH :]}"
 
 
 def _exit_reason(state: Data) -> str:

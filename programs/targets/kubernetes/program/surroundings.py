@@ -29,7 +29,9 @@ def objects(environment: KubernetesEnvironment) -> list[Data]:
         namespace_objects.limit_range(spec, settings),
         namespace_objects.service_account(),
     ]
-    found += namespace_objects.network_policies(settings, environment.public_ports(), prepared.database_server)
+    found += namespace_objects.network_policies(
+        settings, environment.public_ports(), prepared.database_server, prepared.api_server
+    )
     secret = namespace_objects.pull_secret(settings)
     found += [secret] if secret else []
     found += [_secrets(environment)] if spec.secrets else []

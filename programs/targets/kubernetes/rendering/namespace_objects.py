@@ -1,8 +1,7 @@
 """What surrounds an environment's workloads, as plain data: identity, quota, network policies and ingress.
 
 Default-deny first, then what is needed: traffic within the environment, DNS, from the front (the ingress controller or
-Eph's gateway) to public services, and to the internet if the server allows it. Never to private networks, which contain
-other environments, the cluster itself and the cloud's metadata service.
+Eph's gateway) to public services, and to the internet if the server allows it (``egress``).
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from typing import Any
 
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names, quantities
+from programs.targets.kubernetes.rendering import egress
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 Data = dict[str, Any]
-PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-PRIVATE_NETWORKS_V6 = ("fc00::/7", "fe80::/10", "::1/128")
 SCRATCH_LIMIT, SCRATCH_REQUEST = "2Gi", "64Mi"
 """What a container can write outside its volumes, and how much of it a node reserves."""
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -90,10 +88,13 @@ def pull_secret(settings: KubernetesSettings) -> Data | None:
 
 
 def network_policies(
-    settings: KubernetesSettings, public_ports: Iterable[int], database_server: tuple[list[Data], int] | None = None
+    settings: KubernetesSettings,
+    public_ports: Iterable[int],
+    database_server: tuple[list[Data], int] | None = None,
+    api_server: Iterable[str] = (),
 ) -> list[Data]:
     """``public_ports``: ports of public services, which the front can reach. ``database_server``: the peers and port of
-    the shared database server."""
+    the shared database server. ``api_server``: its networks, which stay closed."""
     inside: list[Data] = [{"podSelector": {}}]
     resolver = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     dns_ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
@@ -118,7 +119,7 @@ def network_policies(
         peers, port = database_server
         rule = {"to": peers, "ports": [{"protocol": "TCP", "port": port}]}
         found.append(_network_policy("eph-database", {}, ["Egress"], {"egress": [rule]}))
-    outside = _egress_blocks(settings)
+    outside = egress.blocks(settings, api_server)
     if outside:
         found.append(_network_policy("eph-outside", {}, ["Egress"], {"egress": [{"to": outside}]}))
     return found
@@ -129,14 +130,6 @@ def _front_peer(settings: KubernetesSettings) -> Data:
     space = settings.front_namespace if own else settings.ingress_namespace
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}}
     return {**peer, "podSelector": {"matchLabels": settings.gateway_pod_labels}} if own else peer
-
-
-def _egress_blocks(settings: KubernetesSettings) -> list[Data]:
-    blocks: list[Data] = [{"ipBlock": {"cidr": network}} for network in settings.allowed_networks]
-    if settings.egress == "internet":
-        blocks.append({"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}})
-        blocks.append({"ipBlock": {"cidr": "::/0", "except": list(PRIVATE_NETWORKS_V6)}})
-    return blocks
 
 
 def _network_policy(name: str, selector: Mapping[str, Any], types: list[str], rules: Mapping[str, Any]) -> Data:

@@ -1,0 +1,1 @@
+"""AWS itself, without Pulumi: what exists, removing it, logs, sleep and one-off tasks."""

@@ -1,0 +1,115 @@
+"""boto3 clients for the server's account and region, and the one place that translates AWS's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from programs.targets.aws.errors import AwsError
+from programs.targets.aws.settings import AwsSettings, split_list
+
+_RETRIES = {"max_attempts": 8, "mode": "adaptive"}
+_TIMEOUT_SECONDS = 20
+_MISSING_ENDINGS = (
+    "NotFound",
+    "NotFoundException",
+    "NotFoundFault",
+    "DoesNotExist",
+    "NonExistentQueue",
+    "NoSuchEntity",
+)
+_MISSING_CODES = ("NoSuchBucket", "404", "NoSuchHostedZone", "ClusterNotFoundException", "ServiceNotActiveException")
+
+
+class AwsClients:
+    """One session. Refreshes the credentials of an assumed role on its own, also while an operation runs."""
+
+    def __init__(self, settings: AwsSettings) -> None:
+        self.settings = settings
+        self._session = boto3.Session(botocore_session=_botocore_session(settings), region_name=settings.region)
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            with translated(f"connecting to {service}"):
+                self._clients[service] = self._session.client(
+                    service, endpoint_url=self.settings.endpoint or None, config=_client_config()
+                )
+        return self._clients[service]
+
+    def list_all(self, service: str, operation: str, key: str, **request: Any) -> list[Any]:
+        """All pages of a listing."""
+        with translated(f"{service} {operation}"):
+            pages = self.client(service).get_paginator(operation).paginate(**request)
+            return [item for page in pages for item in page.get(key, [])]
+
+    def check_account(self) -> None:
+        """Raises unless the credentials belong to one of the allowed accounts."""
+        allowed = split_list(self.settings.accounts)
+        if allowed:
+            with translated("sts GetCallerIdentity"):
+                account = self.client("sts").get_caller_identity()["Account"]
+            if account not in allowed:
+                raise AwsError(
+                    f"the credentials belong to the account {account}, but setting 'accounts' allows only "
+                    f"{', '.join(allowed)}"
+                )
+
+
+def _client_config() -> Config:
+    return Config(
+        retries=_RETRIES,
+        connect_timeout=_TIMEOUT_SECONDS,
+        read_timeout=_TIMEOUT_SECONDS,
+        s3={"addressing_style": "path"},
+    )
+
+
+def _botocore_session(settings: AwsSettings) -> Any:
+    session = botocore.session.Session(profile=settings.profile or None)
+    if settings.role:
+        source = botocore.session.Session(profile=settings.profile or None)
+        with translated("reading AWS credentials"):
+            credentials = source.get_credentials()
+        if credentials is None:
+            raise AwsError("AWS credentials are missing. Set AWS_PROFILE or AWS_ACCESS_KEY_ID for ephd.")
+        extra = {"RoleSessionName": "eph", **({"ExternalId": settings.external_id} if settings.external_id else {})}
+        fetcher = AssumeRoleCredentialFetcher(source.create_client, credentials, settings.role, extra_args=extra)
+        session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, method="assume-role")
+    return session
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether the resource of this request doesn't exist."""
+    code = str(error.response["Error"]["Code"])
+    return code.endswith(_MISSING_ENDINGS) or code in _MISSING_CODES or (".NotFound" in code)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turns AWS's errors into the one that people read."""
+    try:
+        yield
+    except ClientError as error:
+        about = error.response["Error"]
+        raise AwsError(f"AWS refused {what}: {about['Code']}: {about.get('Message', '')}") from error
+    except BotoCoreError as error:
+        raise AwsError(f"AWS can't be reached for {what}: {error}") from error
+
+
+@contextmanager
+def missing_ignored(what: str) -> Iterator[None]:
+    """A resource that is already gone is what the caller wants."""
+    try:
+        with translated(what):
+            yield
+    except AwsError as error:
+        if not (isinstance(error.__cause__, ClientError) and is_missing(error.__cause__)):
+            raise

@@ -1,0 +1,70 @@
+"""What the settings refer to, looked up before the program runs: a mistake is found before anything changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from programs.targets.aws.api.clients import AwsClients, translated
+from programs.targets.aws.errors import AwsError
+from programs.targets.aws.settings import split_list
+
+ZONES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingParts:
+    """``zones``: for an environment's own network. The others are empty unless the settings name shared ones."""
+
+    zones: tuple[str, ...] = ()
+    vpc_id: str = ""
+    load_balancer_host: str = ""
+    load_balancer_groups: tuple[str, ...] = ()
+
+
+def look_up(clients: AwsClients) -> ExistingParts:
+    clients.check_account()
+    settings = clients.settings
+    if not settings.subnets:
+        return ExistingParts(zones=_zones(clients))
+    vpc_id = _network(clients, split_list(settings.subnets))
+    if not settings.listener:
+        return ExistingParts(vpc_id=vpc_id)
+    return _load_balancer(clients, vpc_id)
+
+
+def _zones(clients: AwsClients) -> tuple[str, ...]:
+    """The first two in alphabetical order, so they don't change between updates."""
+    with translated("ec2 DescribeAvailabilityZones"):
+        found = clients.client("ec2").describe_availability_zones(
+            Filters=[{"Name": "state", "Values": ["available"]}, {"Name": "zone-type", "Values": ["availability-zone"]}]
+        )["AvailabilityZones"]
+    return tuple(sorted(item["ZoneName"] for item in found)[:ZONES])
+
+
+def _network(clients: AwsClients, subnets: tuple[str, ...]) -> str:
+    with translated("ec2 DescribeSubnets for the setting 'subnets'"):
+        found = clients.client("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
+    vpcs, zones = {item["VpcId"] for item in found}, {item["AvailabilityZone"] for item in found}
+    if len(vpcs) != 1 or len(zones) < ZONES:
+        raise AwsError(
+            f"setting 'subnets' lists subnets of {len(vpcs)} VPCs in {len(zones)} zones; use one VPC and at least two "
+            "zones"
+        )
+    return str(vpcs.pop())
+
+
+def _load_balancer(clients: AwsClients, vpc_id: str) -> ExistingParts:
+    listener = clients.settings.listener
+    with translated("elasticloadbalancing DescribeListeners for the setting 'listener'"):
+        client = clients.client("elbv2")
+        arn = client.describe_listeners(ListenerArns=[listener])["Listeners"][0]["LoadBalancerArn"]
+        found = client.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]
+    if found["VpcId"] != vpc_id:
+        raise AwsError(
+            f"setting 'listener' belongs to the VPC {found['VpcId']}, but 'subnets' to {vpc_id}; use one VPC"
+        )
+    return ExistingParts(
+        vpc_id=vpc_id,
+        load_balancer_host=found["DNSName"],
+        load_balancer_groups=tuple(sorted(found.get("SecurityGroups", []))),
+    )

@@ -1,0 +1,78 @@
+"""One-off Fargate tasks: hooks, seeds and migrations. A failure carries the last lines of the task's log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from programs.kit import waiting
+from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
+from programs.targets.aws.errors import AwsError
+
+POLL_SECONDS = 2.0
+TAIL_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    title: str
+    cluster: str
+    definition: str
+    subnets: tuple[str, ...]
+    security_group: str
+    log_group: str
+    timeout: float
+
+
+def run(clients: AwsClients, request: TaskRequest, poll_seconds: float = POLL_SECONDS) -> None:
+    """Returns when the task has succeeded. Raises with its output if it fails, can't start or takes too long."""
+    arn = _start(clients, request)
+    if not waiting.wait_until(
+        lambda: _read(clients, request, arn)["lastStatus"] == "STOPPED", request.timeout, poll_seconds
+    ):
+        with missing_ignored(f"stopping the task {request.title}"):
+            clients.client("ecs").stop_task(cluster=request.cluster, task=arn, reason="timeout")
+        raise AwsError(f"{request.title}: stopped after {request.timeout:.0f} s", _tail(clients, request, arn))
+    task = _read(clients, request, arn)
+    code = task["containers"][0].get("exitCode")
+    if code != 0:
+        reason = f"exit status {code}" if code is not None else task.get("stoppedReason", "it never started")
+        raise AwsError(f"{request.title} failed: {reason}", _tail(clients, request, arn))
+
+
+def _start(clients: AwsClients, request: TaskRequest) -> str:
+    network = {
+        "subnets": list(request.subnets),
+        "securityGroups": [request.security_group],
+        "assignPublicIp": "ENABLED",
+    }
+    with translated(f"starting the task {request.title}"):
+        started = clients.client("ecs").run_task(
+            cluster=request.cluster,
+            taskDefinition=request.definition,
+            launchType="FARGATE",
+            propagateTags="TASK_DEFINITION",
+            networkConfiguration={"awsvpcConfiguration": network},
+        )
+    if started["failures"]:
+        raise AwsError(f"{request.title} can't start: {started['failures'][0].get('reason', 'unknown')}")
+    return str(started["tasks"][0]["taskArn"])
+
+
+def _read(clients: AwsClients, request: TaskRequest, arn: str) -> dict[str, Any]:
+    with translated(f"reading the task {request.title}"):
+        tasks = clients.client("ecs").describe_tasks(cluster=request.cluster, tasks=[arn])["tasks"]
+    if not tasks:
+        raise AwsError(f"{request.title}: the task no longer exists; someone stopped it")
+    return dict(tasks[0])
+
+
+def _tail(clients: AwsClients, request: TaskRequest, arn: str) -> list[str]:
+    stream = f"run/run/{arn.rsplit('/', 1)[1]}"
+    lines: list[str] = []
+    with missing_ignored(f"reading the log of {request.title}"):
+        found = clients.client("logs").get_log_events(
+            logGroupName=request.log_group, logStreamName=stream, limit=TAIL_LINES
+        )
+        lines.extend(event["message"] for event in found["events"])
+    return lines

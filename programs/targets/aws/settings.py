@@ -1,0 +1,83 @@
+"""The server's settings for AWS: one frozen value, read from plain strings and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from programs.targets.aws.errors import AwsError
+
+_REQUIRED = ("region", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """``subnets``: the shared network; empty gives each environment its own. ``listener``: a shared load balancer's
+    HTTPS listener; empty gives each environment its own load balancer. ``zone``: the Route 53 zone in which Eph creates
+    the environments' records; empty if a wildcard record leads to the shared load balancer. ``endpoint``: where every
+    AWS service is reached, for tests."""
+
+    region: str
+    server: str
+    url: str = "https://{host}"
+    profile: str = ""
+    role: str = ""
+    external_id: str = ""
+    accounts: str = ""
+    subnets: str = ""
+    listener: str = ""
+    cluster: str = ""
+    certificate: str = ""
+    zone: str = ""
+    permissions_boundary: str = ""
+    allowed_networks: str = "0.0.0.0/0"
+    registries: str = ""
+    architecture: str = "arm64"
+    spot: str = "False"
+    largest_size: str = "ephemeral"
+    cpu: str = "4"
+    memory: str = "8Gi"
+    log_days: str = "7"
+    endpoint: str = ""
+
+    @property
+    def uses_spot(self) -> bool:
+        return self.spot == "True"
+
+    @property
+    def limits(self) -> dict[str, str]:
+        return {"cpu": self.cpu, "memory": self.memory}
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def from_mapping(data: Mapping[str, str]) -> AwsSettings:
+    """Reads the server's strings; a missing or empty one has its default."""
+    for name in _REQUIRED:
+        if not data.get(name):
+            raise AwsError(
+                f"The server's settings for AWS are missing ({name!r}), so it can't be reached. Set `region` in the "
+                "section [aws] of its configuration."
+            )
+    known = {item.name for item in fields(AwsSettings)}
+    settings = AwsSettings(**{name: value for name, value in data.items() if name in known and value})
+    _check(settings)
+    return settings
+
+
+def _check(settings: AwsSettings) -> None:
+    if "{host}" not in settings.url:
+        raise AwsError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in https://{{host}}")
+    if settings.listener and not settings.subnets:
+        raise AwsError("setting 'listener' requires 'subnets', because tasks must be in the load balancer's network")
+    if settings.subnets and len(split_list(settings.subnets)) < 2:
+        raise AwsError(f"setting 'subnets' is {settings.subnets!r}; list at least two, in different zones")
+    if not (settings.zone or settings.listener):
+        raise AwsError(
+            "Without a shared load balancer ('listener'), previews need DNS records. Set 'zone' to the ID of a "
+            "Route 53 hosted zone."
+        )
+    if settings.external_id and not settings.role:
+        raise AwsError("setting 'external_id' has no effect without 'role'; remove it, or set 'role'")

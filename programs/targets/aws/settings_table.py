@@ -1,0 +1,63 @@
+"""The table ``[aws]`` of eph.toml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from programs.settings import StringList, TargetSettings
+
+
+class AwsTargetSettings(TargetSettings):
+    """The target `aws`: Fargate services with RDS, queues and buckets. Credentials come from AWS's default chain."""
+
+    region: str = Field(default="", description="The region, such as eu-central-1.")
+    profile: str = Field(default="", description="A profile of ~/.aws/config. Empty: AWS's default credentials.")
+    role: str = Field(default="", description="The ARN of a role that Eph assumes. Empty: the credentials' own rights.")
+    external_id: str = Field(default="", description="The external ID that the role's trust policy requires.")
+    accounts: StringList = Field(
+        default=(), description="IDs of the only accounts that Eph may change anything in. Empty: any."
+    )
+    subnets: StringList = Field(
+        default=(),
+        description="IDs of at least two public subnets of one VPC, shared by all environments. Empty: each "
+        "environment has its own network.",
+    )
+    listener: str = Field(
+        default="",
+        description="The ARN of a load balancer's HTTPS listener, shared by all environments by host name. Empty: "
+        "each environment has its own load balancer.",
+    )
+    cluster: str = Field(
+        default="", description="The name of an ECS cluster, shared by all environments. Empty: each has its own."
+    )
+    certificate: str = Field(
+        default="", description="The ARN of a wildcard certificate for environments' own load balancers. Empty: HTTP."
+    )
+    zone: str = Field(
+        default="",
+        description="The ID of the Route 53 hosted zone in which Eph creates a record for each host name. Empty: a "
+        "wildcard record leads to the shared load balancer.",
+    )
+    permissions_boundary: str = Field(
+        default="", description="The ARN of a policy that limits every role that Eph creates."
+    )
+    allowed_networks: StringList = Field(
+        default=("0.0.0.0/0",), description="Networks that can reach environments' own load balancers."
+    )
+    registries: StringList = Field(default=(), description="Prefixes of allowed images. Empty: any image.")
+    architecture: Literal["arm64", "x86_64"] = Field(default="arm64", description="The architecture of images.")
+    spot: bool = Field(
+        default=False, description="Run services on Fargate Spot. It's cheaper, and AWS can stop a task at any time."
+    )
+    largest_size: Literal["ephemeral", "full"] = Field(
+        default="ephemeral", description="The largest value of aws.size that eph.yaml can request."
+    )
+    cpu: str = Field(default="4", description="The maximum CPU of one environment; eph.yaml can set less.")
+    memory: str = Field(default="8Gi", description="The maximum memory of one environment; eph.yaml can set less.")
+    log_days: Literal[1, 3, 5, 7, 14, 30] = Field(default=7, description="For how many days logs are kept.")
+    endpoint: str = Field(default="", description="A URL that serves every AWS service, for tests. Empty: AWS.")
+
+    def image_registries(self) -> tuple[str, ...]:
+        return self.registries

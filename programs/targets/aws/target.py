@@ -1,0 +1,122 @@
+"""The AWS target's entry point. Cheap to import: Pulumi and boto3 are imported only by what uses them.
+
+``program`` resolves everything before it returns: limits, images and what the settings refer to. So a mistake is found
+before anything is applied, and what is running stays unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from programs.inventory import HeldResource
+from programs.registry import TargetDescription
+from programs.runtime_info import LogLines, LogRequest
+from programs.spec import EnvironmentSpec
+from programs.targets.aws import eph_yaml_section, settings, spec_checks
+from programs.targets.aws.eph_yaml_section import AwsSection
+from programs.targets.aws.settings_table import AwsTargetSettings
+
+if TYPE_CHECKING:
+    from programs.targets.aws.api.clients import AwsClients
+
+VERSION = "aws-1"
+DESCRIPTION = TargetDescription(
+    title="The target `aws`.",
+    settings_model=AwsTargetSettings,
+    section_model=AwsSection,
+    problems=eph_yaml_section.problems,
+    notices=eph_yaml_section.notices,
+    database_strategies=spec_checks.STRATEGIES,
+    runs_images=True,
+    plugins=("aws",),
+)
+
+
+class AwsTarget:
+    """Environments as tagged resources of one account and region; see ``programs.registry.Target``."""
+
+    version = VERSION
+    description = DESCRIPTION
+
+    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
+        from programs.targets.aws.api import existing_parts
+
+        aws_settings = settings.from_mapping(spec.settings)
+        spec_checks.check(spec, aws_settings)
+        shared = existing_parts.look_up(_clients(spec.settings))
+
+        def run() -> None:
+            from programs.targets.aws.program import aws_program
+            from programs.targets.aws.program.environment import AwsEnvironment
+
+            aws_program.build(AwsEnvironment(spec, aws_settings, shared, VERSION))
+
+        return run
+
+    def ensure(self, settings_: Mapping[str, str]) -> None:
+        """Environments share nothing that Eph starts."""
+
+    def stop(self, settings_: Mapping[str, str]) -> None:
+        """Nothing of Eph runs besides the environments."""
+
+    def purge(self, name: str, settings_: Mapping[str, str]) -> None:
+        from programs.targets.aws.api import removal
+
+        removal.purge(_clients(settings_), name)
+
+    def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
+        from programs.targets.aws.api import inventory
+
+        return frozenset(item.environment for item in inventory.list_all(_clients(settings_)) if item.environment)
+
+    def list_remaining(self, settings_: Mapping[str, str]) -> list[str]:
+        from programs.targets.aws.api import inventory
+
+        return [f"{item.kind} {item.name} ({item.environment})" for item in inventory.list_all(_clients(settings_))]
+
+    def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
+        from programs.targets.aws.api import inventory
+
+        region = settings.from_mapping(settings_).region
+        return [inventory.to_held(item, region) for item in inventory.list_all(_clients(settings_)) if item.environment]
+
+    def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
+        from programs.targets.aws.api import inventory, removal
+
+        clients = _clients(settings_)
+        clients.check_account()
+        for item in inventory.list_environment(clients, resource.environment):
+            if (item.kind, item.name) == (resource.kind, resource.name):
+                return removal.remove(clients, item)
+        return True
+
+    def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
+        from programs.targets.aws.api import log_reader
+
+        return log_reader.read(_clients(settings_), name, request)
+
+    def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
+        from programs.targets.aws.api import sleep
+
+        sleep.sleep(_clients(settings_), name)
+
+    def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
+        from programs.targets.aws.api import sleep
+
+        sleep.wake(_clients(settings_), name, wait)
+
+    def set_expiry(self, name: str, settings_: Mapping[str, str], expires_at: datetime | None) -> None:
+        from programs.targets.aws.api import expiry
+
+        expiry.write(_clients(settings_), name, expires_at)
+
+
+def _clients(settings_: Mapping[str, str]) -> AwsClients:
+    from programs.targets.aws.api.clients import AwsClients
+
+    return AwsClients(settings.from_mapping(settings_))
+
+
+TARGET = AwsTarget()

@@ -1,0 +1,254 @@
+"""What a pod of a repository may contain, field by field.
+
+A probe or a hook with ``host`` would make the node send requests anywhere, outside every network policy. A long grace
+period would delay every update and the deletion of the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.manifests.field_checks import (
+    FieldCheck,
+    all_of,
+    anything,
+    choice,
+    flag,
+    list_of,
+    mapping,
+    number,
+    off,
+    rejected,
+    text,
+    text_or_number,
+    texts,
+    values_of,
+    with_required,
+)
+
+MAX_GRACE_SECONDS = 60
+_no_host = rejected("the node itself would send the requests; remove it, and they go to the pod")
+
+
+def _secret_name(value: Any, where: str) -> Iterator[str]:
+    yield from text(value, where)
+    if value in object_names.SERVER_SECRETS:
+        yield f"{where}: the Secret {value} is reserved for the server"
+
+
+def _user(value: Any, where: str) -> Iterator[str]:
+    yield from number()(value, where)
+    if value == 0:
+        yield f"{where}: 0 is root, which is not allowed in a preview"
+
+
+def _not_root(value: Any, where: str) -> Iterator[str]:
+    if value is not True:
+        yield f"{where}: {str(value).lower()} is not allowed in a preview"
+
+
+def _no_token(value: Any, where: str) -> Iterator[str]:
+    if value is not False:
+        yield f"{where}: previews don't get a service account token"
+
+
+def _nothing(value: Any, where: str) -> Iterator[str]:
+    if value != []:
+        yield f"{where} is not allowed in a preview"
+
+
+_KEYS = list_of(mapping({"key": text, "mode": number(), "path": text}))
+_FIELD = mapping({"apiVersion": text, "fieldPath": text})
+_RESOURCE_FIELD = mapping({"containerName": text, "divisor": text_or_number, "resource": text})
+_KEY = {"key": text, "optional": flag}
+
+_PORT = {"port": text_or_number}
+_HTTP_GET = mapping(
+    {
+        **_PORT,
+        "host": _no_host,
+        "httpHeaders": list_of(mapping({"name": text, "value": text})),
+        "path": text,
+        "scheme": choice("HTTP", "HTTPS"),
+    }
+)
+_ACTIONS = {
+    "exec": mapping({"command": texts}),
+    "httpGet": _HTTP_GET,
+    "tcpSocket": mapping({**_PORT, "host": _no_host}),
+}
+_PROBE = mapping(
+    {
+        **_ACTIONS,
+        "failureThreshold": number(),
+        "grpc": mapping({**_PORT, "service": text}),
+        "initialDelaySeconds": number(),
+        "periodSeconds": number(),
+        "successThreshold": number(),
+        "terminationGracePeriodSeconds": number(MAX_GRACE_SECONDS),
+        "timeoutSeconds": number(),
+    }
+)
+_HOOK = mapping({**_ACTIONS, "sleep": mapping({"seconds": number(MAX_GRACE_SECONDS)})})
+
+_ENV = mapping(
+    {
+        "name": text,
+        "value": text,
+        "valueFrom": mapping(
+            {
+                "configMapKeyRef": mapping({**_KEY, "name": text}),
+                "fieldRef": _FIELD,
+                "resourceFieldRef": _RESOURCE_FIELD,
+                "secretKeyRef": mapping({**_KEY, "name": _secret_name}),
+            }
+        ),
+    }
+)
+_ENV_FROM = mapping(
+    {
+        "configMapRef": mapping({"name": text, "optional": flag}),
+        "prefix": text,
+        "secretRef": mapping({"name": _secret_name, "optional": flag}),
+    }
+)
+_IDS = {
+    "runAsGroup": number(),
+    "runAsNonRoot": _not_root,
+    "runAsUser": _user,
+    "seccompProfile": mapping({"type": choice("RuntimeDefault")}),
+}
+_POD_SECURITY = mapping(
+    {
+        **_IDS,
+        "fsGroup": number(),
+        "fsGroupChangePolicy": text,
+        "supplementalGroups": list_of(number()),
+    }
+)
+_CONTAINER_SECURITY = mapping(
+    {
+        **_IDS,
+        "allowPrivilegeEscalation": off,
+        "capabilities": mapping({"add": _nothing, "drop": texts}),
+        "privileged": off,
+        "readOnlyRootFilesystem": flag,
+    }
+)
+_AMOUNTS = values_of(text_or_number)
+RESOURCES = mapping({"limits": _AMOUNTS, "requests": _AMOUNTS})
+_CONTAINER = mapping(
+    {
+        "args": texts,
+        "command": texts,
+        "env": list_of(_ENV),
+        "envFrom": list_of(_ENV_FROM),
+        "image": text,
+        "imagePullPolicy": text,
+        "lifecycle": mapping({"postStart": _HOOK, "preStop": _HOOK, "stopSignal": text}),
+        "livenessProbe": _PROBE,
+        "name": text,
+        "ports": list_of(
+            with_required(mapping({"containerPort": number(), "name": text, "protocol": text}), "containerPort")
+        ),
+        "readinessProbe": _PROBE,
+        "resources": RESOURCES,
+        "restartPolicy": text,
+        "securityContext": _CONTAINER_SECURITY,
+        "startupProbe": _PROBE,
+        "stdin": flag,
+        "terminationMessagePath": text,
+        "terminationMessagePolicy": text,
+        "tty": flag,
+        "volumeMounts": list_of(
+            mapping(
+                {
+                    "mountPath": text,
+                    "mountPropagation": choice("None"),
+                    "name": text,
+                    "readOnly": flag,
+                    "subPath": text,
+                    "subPathExpr": text,
+                }
+            )
+        ),
+        "workingDir": text,
+    }
+)
+
+_FILES = {"defaultMode": number(), "items": _KEYS, "optional": flag}
+_DOWNWARD_ITEMS = list_of(
+    mapping({"fieldRef": _FIELD, "mode": number(), "path": text, "resourceFieldRef": _RESOURCE_FIELD})
+)
+_VOLUME = mapping(
+    {
+        "configMap": mapping({**_FILES, "name": text}),
+        "downwardAPI": mapping({"defaultMode": number(), "items": _DOWNWARD_ITEMS}),
+        "emptyDir": mapping({"medium": choice("", "Memory"), "sizeLimit": text_or_number}),
+        "name": text,
+        "persistentVolumeClaim": mapping({"claimName": text, "readOnly": flag}),
+        "projected": mapping(
+            {
+                "defaultMode": number(),
+                "sources": list_of(
+                    mapping(
+                        {
+                            "configMap": mapping({"items": _KEYS, "name": text, "optional": flag}),
+                            "downwardAPI": mapping({"items": _DOWNWARD_ITEMS}),
+                            "secret": mapping({"items": _KEYS, "name": _secret_name, "optional": flag}),
+                        }
+                    )
+                ),
+            }
+        ),
+        "secret": mapping({**_FILES, "secretName": _secret_name}),
+    }
+)
+
+
+def _containers(value: Any, where: str) -> Iterator[str]:
+    """Names each container, because people know it by its name."""
+    if not isinstance(value, list):
+        yield f"{where} must be a list"
+        return
+    for index, item in enumerate(value):
+        name = item.get("name") if isinstance(item, dict) else None
+        yield from _container(item, f"container {name}" if isinstance(name, str) else f"{where}[{index}]")
+
+
+def _container(value: Any, where: str) -> Iterator[str]:
+    yield from _CONTAINER(value, where)
+    if isinstance(value, dict) and "image" not in value:
+        yield f"{where}: image is missing"
+
+
+def _has_containers(value: Any, where: str) -> Iterator[str]:
+    if isinstance(value, dict) and not value.get("containers"):
+        yield f"{where}.containers is missing"
+
+
+POD: FieldCheck = all_of(
+    mapping(
+        {
+            "activeDeadlineSeconds": number(),
+            "automountServiceAccountToken": _no_token,
+            "containers": _containers,
+            "dnsPolicy": text,
+            "enableServiceLinks": flag,
+            "hostname": text,
+            "imagePullSecrets": anything,  # the server's replace them
+            "initContainers": _containers,
+            "restartPolicy": text,
+            "securityContext": _POD_SECURITY,
+            "serviceAccountName": text,
+            "setHostnameAsFQDN": flag,
+            "shareProcessNamespace": flag,
+            "subdomain": text,
+            "terminationGracePeriodSeconds": number(MAX_GRACE_SECONDS),
+            "volumes": list_of(_VOLUME),
+        }
+    ),
+    _has_containers,
+)

@@ -1,0 +1,174 @@
+"""Environments of each target that resist their removal: what their code and their files can leave, without Pulumi."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import secrets
+import stat
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from programs.kit import files, routes
+from programs.kit.git import checkouts
+from programs.kit.processes import ports
+from programs.kit.routes import RouteRecord
+from programs.settings import ServerContext
+from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
+from programs.targets.kubernetes.target import TARGET as KUBERNETES
+from programs.targets.local import cleanup
+from programs.targets.local import settings as local_settings
+from programs.targets.local.settings import LocalSettings
+from programs.targets.local.settings_table import LocalTargetSettings
+from programs.targets.local.target import TARGET as LOCAL
+from tests import file_trees
+from tests.targets.kubernetes.fake_api_server import FakeApiServer
+from tests.targets.local_machine import new_repository
+
+DEPTH = 1100
+ENDLESS_GRACE = 315_360_000
+
+
+class TargetHarness(Protocol):
+    """``settings`` as the target gets them from the server."""
+
+    @property
+    def settings(self) -> Mapping[str, str]: ...
+
+    def create(self, name: str) -> None:
+        """An environment as the target's program leaves it."""
+
+    def make_hostile(self, name: str) -> None:
+        """Everything that the environment's own code can do against its removal."""
+
+    def update(self, name: str) -> None:
+        """What an update does outside Pulumi."""
+
+
+def hostile_tree(root: Path) -> None:
+    """Deep, closed and oddly named folders, links, pipes and sockets."""
+    closed = files.make_folder(root / "closed")
+    (closed / "file").write_text("x")
+    (root / os.fsdecode(b"\xff\n\x1b[2J")).mkdir()
+    (root / "-rf *").write_text("x")
+    (root / "loop").symlink_to(root)
+    os.mkfifo(root / "pipe")
+    os.mknod(root / "socket", stat.S_IFSOCK | 0o600)
+    file_trees.nest(root / "deep", DEPTH)
+    closed.chmod(0)
+
+
+@dataclass
+class LocalHarness:
+    folder: Path
+    settings: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _host(self) -> LocalSettings:
+        return local_settings.from_mapping(self.settings)
+
+    def create(self, name: str) -> None:
+        files.make_folder(self._host.env(name) / "home" / "tmp")
+        files.make_folder(self._host.env(name) / "src" / "one")
+        port = ports.reserve(self._host, f"{name}.web.one")
+        routes.write(self._host.routes, RouteRecord(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", ""))
+
+    def make_hostile(self, name: str) -> None:
+        """And a process that ignores every signal that it can ignore."""
+        home = self._host.env(name) / "home"
+        hostile_tree(home)
+        hostile_tree(self._host.env(name) / "src" / "one")
+        self.process = subprocess.Popen(
+            ["/bin/sh", "-c", "trap '' TERM INT HUP QUIT; while :; do sleep 1; done"],
+            env={"HOME": str(home), "PATH": os.defpath},
+            start_new_session=True,
+        )
+
+    def update(self, name: str) -> None:
+        repository = new_repository(files.make_folder(self.folder / secrets.token_hex(4)))
+        commit = repository.push({"file": "x"})
+        checkouts.create(self._host, (str(repository.bare), commit), self._host.env(name) / "src" / "two")
+        cleanup.remove_other_generations(self._host, name, keep="two")
+
+
+@dataclass
+class KubernetesHarness:
+    api: FakeApiServer
+    settings: Mapping[str, str]
+
+    def create(self, name: str) -> None:
+        space = self.api.put(f"v1/namespaces:{name}")
+        self.api.objects[space]["status"] = {"phase": "Active"}
+        self.api.put(f"apps/v1/deployments:{name}/web")
+        self.api.grace[self.api.put(f"v1/pods:{name}/web-1")] = 5
+
+    def make_hostile(self, name: str) -> None:
+        """A pod of a version that accepted every grace period."""
+        self.api.grace[self.api.put(f"v1/pods:{name}/web-2")] = ENDLESS_GRACE
+
+    def update(self, name: str) -> None:
+        source = GitSource("/origin.git", "a" * 40, "main")
+        web = ServiceSpec("web", "", image="shop")
+        KUBERNETES.prepare_update(
+            EnvironmentSpec(name, f"{name}.test", "kubernetes", "shop", source, (web,), settings=self.settings)
+        )
+
+
+@dataclass
+class FoldersHarness:
+    """``environments`` is the module of the sample target, which isn't installed."""
+
+    settings: Mapping[str, str]
+    environments: Any
+
+    def create(self, name: str) -> None:
+        self.environments.write(self.settings, name, "hello", 0)
+        self.environments.add_route(self.settings, name, f"{name}.localhost", "")
+
+    def make_hostile(self, name: str) -> None:
+        hostile_tree(self.environments.folder(self.settings, name))
+
+    def update(self, name: str) -> None:
+        self.environments.write(self.settings, name, "hello again", 0)
+
+
+@contextlib.contextmanager
+def _local(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    settings = LocalTargetSettings().to_mapping(server)
+    LOCAL.ensure(settings)
+    harness = LocalHarness(folder, settings)
+    yield harness
+    LOCAL.stop(settings)
+    if harness.process:
+        assert harness.process.wait(timeout=10) < 0, "the destroy killed it"
+
+
+@contextlib.contextmanager
+def _kubernetes(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    api = FakeApiServer()
+    thread = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield KubernetesHarness(api, api.settings(folder))
+    api.close()
+    thread.join()
+
+
+@contextlib.contextmanager
+def _folders(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    settings = {"root": str(server.private_folder), "routes": str(server.routes)}
+    yield FoldersHarness(settings, importlib.import_module("eph_folders.environments"))
+
+
+HARNESSES: Mapping[str, Callable[[ServerContext, Path], AbstractContextManager[TargetHarness]]] = {
+    "folders": _folders,
+    "kubernetes": _kubernetes,
+    "local": _local,
+}
+"""One per target; a target without one fails its contract."""
