@@ -31,14 +31,17 @@ class RefKind(StrEnum):
     PULL = "pr"
     BRANCH = "branch"
     TAG = "tag"
+    DEPLOY = "deploy"
+    """A commit that someone deployed under a label. Its tag alone requests it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What an environment is of: one pull request, branch or tag. ``stacks.keys`` creates, prints and parses it.
+    """What an environment is of: one pull request, branch, tag or label deploy. ``stacks.keys`` creates,
+    prints and parses it.
 
     ``repository`` is the numeric id, which survives renames and transfers. ``id`` tells one of that kind from another:
-    a pull request's number, or a digest of the name of a branch or a tag.
+    a pull request's number, or a digest of the name of a branch, a tag or a label deploy.
     """
 
     repository: int
@@ -82,9 +85,11 @@ class StackTag:
     half: bool = False
     keep: bool = False
     ref_name: str = ""
-    """For a branch or tag, its name, cut to what fits."""
+    """For a branch or tag, its name, cut to what fits; for a label deploy, its label."""
     target: str = DEFAULT_TARGET
     """Its target: a state emptied by a destroy no longer contains it, and leftovers are looked for there."""
+    by: str = ""
+    """Who deployed it, for a label deploy."""
 
 
 @dataclass(frozen=True, slots=True)

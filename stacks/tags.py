@@ -13,23 +13,27 @@ from typing import Any
 
 from programs.spec import DEFAULT_TARGET
 from stacks import keys
-from stacks.model import StackTag
+from stacks.model import RefKind, StackTag
 
 TAG_KEY = "eph"
 MAX_LENGTH = 256
 
 
 def encode(tag: StackTag) -> str:
+    """Raises ValueError if it can't be shortened to the limit. Of a label deploy nothing is shortened, because the tag
+    is all that requests it; its key follows from its label, and its repository's name isn't stored."""
+    is_deploy = tag.key.kind is RefKind.DEPLOY
+    owner = {"label": tag.ref_name} if is_deploy else {"pr": f"{tag.repository_name}#{keys.to_number(tag.key)}"}
     data: dict[str, Any] = {
         "v": 1,
         "env": tag.name,
-        "pr": f"{tag.repository_name}#{keys.to_number(tag.key)}",
+        **owner,
         "repo": tag.key.repository,
         "inc": tag.incarnation,
         "sha": tag.commit,
         "seen": _to_seconds(tag.seen),
     }
-    if tag.ref_name:
+    if tag.ref_name and not is_deploy:
         data["ref"] = tag.ref_name
     times = (("until", tag.extended_until), ("up", tag.awake_until))
     data.update({name: _to_seconds(at) for name, at in times if at is not None})
@@ -40,7 +44,9 @@ def encode(tag: StackTag) -> str:
         data["keep"] = 1
     if tag.target != DEFAULT_TARGET:
         data["on"] = tag.target
-    return _fit(data, tag)
+    if tag.by:
+        data["by"] = tag.by
+    return _whole(data, tag) if is_deploy else _fit(data, tag)
 
 
 def decode(value: str) -> StackTag | None:
@@ -48,9 +54,11 @@ def decode(value: str) -> StackTag | None:
         return None  # not ours, and not worth parsing
     try:
         data = json.loads(value)
-        repository_name, _, number = data["pr"].rpartition("#")
+        label = str(data.get("label", ""))
+        repository_name, _, number = ("", "", "0") if label else data["pr"].rpartition("#")
+        repository = int(data["repo"])
         return StackTag(
-            key=keys.from_number(int(data["repo"]), int(number)),
+            key=keys.ref(repository, RefKind.DEPLOY, label) if label else keys.from_number(repository, int(number)),
             repository_name=repository_name,
             name=str(data["env"]),
             incarnation=str(data["inc"]),
@@ -61,8 +69,9 @@ def decode(value: str) -> StackTag | None:
             awake_until=_optional_time(data, "up"),
             half=float(data.get("nap", 0)) < 0,
             keep=bool(data.get("keep")),
-            ref_name=str(data.get("ref", "")),
+            ref_name=label or str(data.get("ref", "")),
             target=str(data.get("on", DEFAULT_TARGET)),
+            by=str(data.get("by", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
         return None
@@ -78,6 +87,13 @@ def _parse_time(seconds: int) -> datetime:
 
 def _optional_time(data: dict[str, Any], key: str) -> datetime | None:
     return _parse_time(abs(int(data[key]))) if key in data else None
+
+
+def _whole(data: dict[str, Any], tag: StackTag) -> str:
+    value = json.dumps(data, separators=(",", ":"))
+    if len(value) > MAX_LENGTH:
+        raise ValueError(f"the tag of {tag.name} exceeds the limit of {MAX_LENGTH} characters")
+    return value
 
 
 def _fit(data: dict[str, Any], tag: StackTag) -> str:

@@ -22,6 +22,7 @@ from orchestrator.service.chat_replies import ChatReplies
 from orchestrator.service.command_listener import CommandListener, CommandListenerDependencies
 from orchestrator.service.environment_service import ControlPlaneDependencies, LocalControlPlane
 from orchestrator.service.expiry_sync import ExpirySync
+from orchestrator.service.label_deploy_service import LabelDeployDependencies, LabelDeployService
 from orchestrator.service.notifier import Notifier, NotifierDependencies
 from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.surfaces.reports.reporter import Reporter
@@ -95,6 +96,7 @@ def _service(shared: SharedParts, executor: PlanExecutor, auditor: Auditor, suit
             version=options.version,
             started_at=ports.clock(),
             auditor=auditor,
+            label_deploys=_label_deploys(shared),
             suite_runner=suites,
             cycles=shared.cycles,
             executor=executor,
@@ -110,6 +112,24 @@ def _service(shared: SharedParts, executor: PlanExecutor, auditor: Auditor, suit
             clock=ports.clock,
             leadership=shared.leadership,
             redact=options.rules.secrets.redact,
+        )
+    )
+
+
+def _label_deploys(shared: SharedParts) -> LabelDeployService:
+    ports, options = shared.ports, shared.options
+    rules = options.rules
+    return LabelDeployService(
+        LabelDeployDependencies(
+            forge=ports.forge,
+            recipes=runtime_parts.recipe_reader(ports, options),
+            cycles=shared.cycles,
+            pending=shared.facts.deploys,
+            limits=options.deploys,
+            reserved_hosts=frozenset({rules.domain, *rules.bounds.domains, *rules.bounds.app_routes}),
+            clock=ports.clock,
+            journal=shared.journal,
+            wakeups=ports.wakeups,
         )
     )
 

@@ -77,6 +77,7 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
         suite_slots=settings.limits.suites,
         suite_token=suite_token,
         address=settings.replica_url,
+        deploys=settings.deploy_limits(),
     )
 
 

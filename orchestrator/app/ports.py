@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges.port import Forge
 from orchestrator.images.port import Registries
 from orchestrator.images.registry_policy import RegistryPolicy
@@ -80,3 +80,5 @@ class Options:
     suite_token: Callable[[EnvironmentSpec], str]
     """The preview token that a test suite gets; empty if it needs none."""
     address: str = ""
+    deploys: DeployLimits = field(default_factory=DeployLimits)
+    """The limits of label deploys."""

@@ -49,11 +49,12 @@ class SharedParts:
     def create(ports: Ports, options: Options) -> SharedParts:
         journal, leadership = Journal(ports.ledger, ports.clock), Leadership(ports.lease, ports.wakeups)
         remote = RemoteOperations(leadership, ports.operations, journal, ports.wakeups)
-        context = _source_context(ports, options)
+        facts = LoopFacts()
+        context = _source_context(ports, options, facts)
         return SharedParts(
             ports,
             options,
-            LoopFacts(),
+            facts,
             Cycles(),
             journal,
             leadership,
@@ -68,13 +69,14 @@ def recipe_reader(ports: Ports, options: Options) -> RecipeReader:
     return RecipeReader(ports.forge, options.rules, ports.clock)
 
 
-def _source_context(ports: Ports, options: Options) -> SourceContext:
+def _source_context(ports: Ports, options: Options, facts: LoopFacts) -> SourceContext:
     return SourceContext(
         forge=ports.forge,
         recipes=recipe_reader(ports, options),
         commits=CommitFacts(ports.forge, ports.clock),
         guarded_targets=options.policy.trusted_authors_only,
         max_refs=options.max_refs,
+        deploys=facts.deploys.requests,
     )
 
 
@@ -108,6 +110,8 @@ def create_executor(shared: SharedParts, on_destroyed: OnDestroyed) -> PlanExecu
         on_destroyed=on_destroyed,
         attempts=facts.attempts,
         intents=facts.intents,
+        deploys=facts.deploys,
+        refresh=lambda: ports.wakeups.wake(refresh=True),
         guarded_destroys=facts.guarded_destroys,
         approvals=facts.approvals,
         repairs=facts.repairs,

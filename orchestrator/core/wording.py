@@ -53,6 +53,30 @@ def present_but_not_listed(kind: RefKind, title: str) -> str:
     return f"{title} {is_there} but wasn't in the list; checking again in the next cycle"
 
 
+def deployed_by(title: str, commit: str, person: str) -> str:
+    return f"{person} deployed commit {formatting.commit(commit)} as {title}"
+
+
+def deploy_expired(label: str, at: datetime) -> str:
+    return f"the deploy {label} expired at {formatting.format_time(at)}"
+
+
+def deploy_failed(label: str, commit: str) -> str:
+    return f"deploying commit {formatting.commit(commit)} as {label} failed"
+
+
+def deploy_not_recorded(title: str) -> str:
+    return f"{title} was interrupted before it was recorded"
+
+
+def made_room(label: str, for_label: str) -> str:
+    return f"the deploy {label} was the nearest to expiry and made room for {for_label}"
+
+
+def waiting_for_room(label: str) -> str:
+    return f"waiting until the deploy {label} is destroyed, to stay within the limit"
+
+
 def ref_not_found(kind: str, name: str) -> str:
     return f"the {kind} {name} doesn't exist on the Git host"
 
@@ -412,7 +436,12 @@ def note_kinds(name: str, kinds: Iterable[RefKind], problem: str) -> str:
     return f"{what} of {name} couldn't be read completely: {problem or UNKNOWN_REASON}"
 
 
-_PLURALS = {RefKind.PULL: "pull requests", RefKind.BRANCH: "branches", RefKind.TAG: "tags"}
+_PLURALS = {
+    RefKind.PULL: "pull requests",
+    RefKind.BRANCH: "branches",
+    RefKind.TAG: "tags",
+    RefKind.DEPLOY: "label deploys",
+}
 
 
 # --- Sleep

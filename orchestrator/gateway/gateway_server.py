@@ -7,6 +7,8 @@ and counted. If sign-in is required, it comes before the route and the page, and
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.proxy import http_proxy, websockets
 from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
 from orchestrator.gateway.proxy.http_proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
-from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
+from orchestrator.gateway.route_directory import LookupFailed, PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.wake import visit_rules
 from orchestrator.gateway.wake.traffic_log import TrafficLog
 from orchestrator.gateway.wake.wake_on_request import WakeOnRequest
@@ -78,7 +80,9 @@ class Gateway:
         limits: GuessLimiter,
         traffic: TrafficLog,
         client: UpstreamClient,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        self._now = now
         self._settings = settings
         self._directory = directory
         self._limits = limits
@@ -115,6 +119,12 @@ class Gateway:
             return holding_pages.render(holding_pages.method_not_allowed(), request.headers)
         if host in self._settings.own_hosts:
             return await self._forward_to_api(request)
+        try:
+            return await self._answer_preview(request, host, sender)
+        except LookupFailed as error:
+            return holding_pages.render(holding_pages.lookup_failed(str(error)), request.headers)
+
+    async def _answer_preview(self, request: web.BaseRequest, host: str, sender: ClientInfo) -> web.StreamResponse:
         route = self._directory.route(host)
         if route is None:
             return await self._no_route(request, host, sender)
@@ -126,6 +136,8 @@ class Gateway:
             stopped = await self._sign_in_guard.challenge(request, host, sender, route.allow)
             if stopped is not None:
                 return stopped
+        if self._has_expired(host):
+            return holding_pages.render(holding_pages.deploy_expired(), request.headers)
         if route.asleep:
             held = await self._wake_on_request.hold(request, route)
             woken = self._directory.route(host)
@@ -135,6 +147,11 @@ class Gateway:
                 return await self._no_route(request, host, sender)
             route = woken
         return await self._forward_to_preview(request, route, sender)
+
+    def _has_expired(self, host: str) -> bool:
+        """Whether it is a label deploy past its end, which ephd hasn't collected yet."""
+        state = self._directory.state(hostnames.environment_host(host))
+        return state is not None and 0 < state.expires_at <= self._now()
 
     async def _forward_to_api(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_cross_site(request, self._settings.own_hosts.__contains__):

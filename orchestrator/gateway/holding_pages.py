@@ -111,6 +111,15 @@ def wake_failed(sentence: str) -> HoldingPage:
     return HoldingPage(503, "This preview could not wake up", text, "bad", FAILED_RETRY_SECONDS)
 
 
+def deploy_expired() -> HoldingPage:
+    return HoldingPage(410, "This deploy has expired", "Deploy it again with `eph deploy` if you still need it.")
+
+
+def lookup_failed(reason: str) -> HoldingPage:
+    text = f"This preview couldn't be looked up: {reason}. Try again in a moment."
+    return HoldingPage(503, "Lookup failed", text, "bad", WAKING_RETRY_SECONDS)
+
+
 def unknown() -> HoldingPage:
     return HoldingPage(
         404,

@@ -51,6 +51,12 @@ class PreviewState:
     progress: str = ""
     failed_at: float = 0.0
     """When its last attempt failed, in seconds since the epoch."""
+    expires_at: float = 0.0
+    """From this second on a label deploy isn't served, whatever still runs. 0: no such limit."""
+
+
+class LookupFailed(Exception):
+    """It isn't known where the host leads: an error, never the same as an unknown host."""
 
 
 class RouteDirectory:
@@ -63,8 +69,9 @@ class RouteDirectory:
         self._states: tuple[FileVersion, dict[str, PreviewState]] = ((0, 0, 0), {})
 
     def route(self, host: str) -> PreviewRoute | None:
+        """Raises LookupFailed if there is a route that can't be read."""
         name = f"{self._folder}{host}.json"
-        seen = file_version(name)
+        seen = _existing_version(name)
         if seen is None:
             self._routes.pop(host, None)
             return None
@@ -72,18 +79,23 @@ class RouteDirectory:
         if known is not None and known[0] == seen:
             return known[1]
         route = _route(host, _read(name))
+        if route is None and _existing_version(name) is not None:
+            raise LookupFailed("its route can't be read")
         if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         self._routes[host] = (seen, route)
         return route
 
     def state(self, host: str) -> PreviewState | None:
+        """Raises LookupFailed for a host that the last readable states don't contain, if they can't be read now."""
         name = str(self.path / "states.json")
         seen = file_version(name)
         if seen is not None and seen != self._states[0]:
             read = _read(name)
             if read is not None:
                 self._states = (seen, _states(read))
+            elif host not in self._states[1]:
+                raise LookupFailed("the list of previews can't be read")
         return self._states[1].get(host)
 
 
@@ -92,6 +104,17 @@ def file_version(name: str) -> FileVersion | None:
         found = os.stat(name)  # noqa: PTH116 - on each request; a Path would cost more than the call
     except OSError:
         return None
+    return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+def _existing_version(name: str) -> FileVersion | None:
+    """None only if there is no such file."""
+    try:
+        found = os.stat(name)  # noqa: PTH116 - on each request; a Path would cost more than the call
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LookupFailed(error.strerror or "its route can't be read") from error
     return (found.st_mtime_ns, found.st_ino, found.st_size)
 
 
@@ -144,6 +167,7 @@ def _state(data: dict[str, Any]) -> PreviewState:
         commit=_text(data, "commit"),
         progress=_text(data, "progress"),
         failed_at=_seconds(data.get("failed_at")),
+        expires_at=_seconds(data.get("expires_at")),
     )
 
 

@@ -53,6 +53,7 @@ class EventKind(StrEnum):
     FORGE_INCOMPLETE = "forge.incomplete"
     FORGE_RECOVERED = "forge.recovered"
     REPORT_FAILED = "report.failed"
+    DEPLOY_REQUESTED = "deploy.requested"
     INTENT_DOWN = "intent.down"
     INTENT_RETRY = "intent.retry"
     INTENT_EXTEND = "intent.extend"
@@ -138,6 +139,7 @@ KINDS: Mapping[EventKind, str] = {
     ),
     EventKind.FORGE_RECOVERED: "A repository can be read completely again.",
     EventKind.REPORT_FAILED: "A pull request's comment or check could not be updated; Eph retries.",
+    EventKind.DEPLOY_REQUESTED: "A person deployed a commit under a label.",
     EventKind.INTENT_DOWN: "A person requested to destroy an environment.",
     EventKind.INTENT_RETRY: "A person requested a retry.",
     EventKind.INTENT_EXTEND: "A person requested an extension.",

@@ -26,7 +26,10 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.label_deploy_service import LabelDeployService
 from orchestrator.service.port import (
+    DeployRequest,
+    DeployStatus,
     EnvironmentNotFound,
     ForgeUsage,
     RefusalReason,
@@ -52,6 +55,7 @@ class ControlPlaneDependencies:
     version: str
     started_at: datetime
     auditor: Auditor
+    label_deploys: LabelDeployService
     suite_runner: SuiteRunner
     cycles: Cycles
     executor: PlanExecutor
@@ -216,7 +220,10 @@ class LocalControlPlane:
     async def down(self, name: str, by: str) -> EnvironmentView:
         """Remove the label first: while it is set, the environment is requested."""
         view = self.environment(name)
-        await self._remove_trigger_labels(view)
+        if view.key is not None and view.key.kind is RefKind.DEPLOY:
+            self._deps.label_deploys.withdraw(view.key, by)
+        else:
+            await self._remove_trigger_labels(view)
         self._record_intent(view, IntentKind.DOWN, by)
         self._deps.journal.record(EventKind.INTENT_DOWN, wording.REQUESTED_DESTROY, str(view.ref), by)
         return view
@@ -259,6 +266,9 @@ class LocalControlPlane:
         now = self._deps.clock()
         # Whole seconds, as in the tag, so that both show the same time.
         until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
+        is_deploy = view.key is not None and view.key.kind is RefKind.DEPLOY
+        if is_deploy and until > (latest := self._deps.label_deploys.latest_end()):
+            raise RequestRefused(RefusalReason.INVALID_TTL, wording.extended_too_far(view.name, latest))
         self._record_intent(view, IntentKind.EXTEND, by, until)
         self._deps.journal.record(EventKind.INTENT_EXTEND, wording.requested_extension(until), str(view.ref), by)
         return replace(view, expires_at=until)
@@ -267,6 +277,8 @@ class LocalControlPlane:
         view = self.environment(name)
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
             raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be kept"))
+        if view.key is not None and view.key.kind is RefKind.DEPLOY:
+            raise RequestRefused(RefusalReason.HAS_FIXED_TTL, wording.deploy_not_kept(view.name))
         if not view.commit:
             raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.KEEP_LATER))
         self._record_intent(view, IntentKind.KEEP if keep else IntentKind.UNKEEP, by)
@@ -329,6 +341,12 @@ class LocalControlPlane:
         self._deps.journal.record(EventKind.PLAN_APPROVED, wording.plan_approved(plan), actor=by)
         self.trigger_cycle("approved")
         return wording.plan_runs(plan)
+
+    async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
+        return await self._deps.label_deploys.deploy(request, by)
+
+    def deploy_status(self, deploy: str) -> DeployStatus:
+        return self._deps.label_deploys.status(deploy)
 
     async def audit(self) -> AuditResult:
         return await self._deps.auditor.audit()

@@ -15,6 +15,9 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
 from orchestrator.service.port import (
+    DeployNotFound,
+    DeployRequest,
+    DeployStatus,
     EnvironmentNotFound,
     ForgeUsage,
     RefusalReason,
@@ -68,6 +71,9 @@ class FakeEnvironmentService:
         self.log: list[Event] = []
         self.calls: list[tuple[str, ...]] = []
         self.orphans: list[str] = []
+        self.deploys: dict[str, DeployStatus] = {}
+        self.deploy_error = ""
+        """If set, every deploy fails with it."""
         self.audit_result = AuditResult()
         self.refusal = ""
         self.runtime_info_result = RuntimeInfo()
@@ -207,6 +213,35 @@ class FakeEnvironmentService:
         if not dry_run:
             self.orphans.clear()
         return found
+
+    async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
+        """Every deploy is pending when it is requested, and deployed when it is read."""
+        if request.ttl is not None and request.ttl <= timedelta(0):
+            raise RequestRefused(RefusalReason.INVALID_TTL, wording.invalid_ttl(request.ttl, timedelta(days=7)))
+        self.calls.append(("deploy", request.label, by))
+        made = DeployStatus(
+            id=f"deploy-{len(self.deploys) + 1}",
+            state="pending",
+            error="",
+            label=request.label,
+            repository=request.repository or "demo/shop",
+            ref=StackRef("eph-shop-9ix", f"deploy-{request.label}"),
+            host=f"{request.label}.shop.localhost",
+            url="",
+            commit=request.version or "ab" * 20,
+            expires_at=self.clock() + (request.ttl or timedelta(hours=24)),
+            by=by,
+        )
+        self.deploys[made.id] = made
+        return made
+
+    def deploy_status(self, deploy: str) -> DeployStatus:
+        if deploy not in self.deploys:
+            raise DeployNotFound(wording.deploy_not_found(deploy))
+        found = self.deploys[deploy]
+        if self.deploy_error:
+            return replace(found, state="failed", error=self.deploy_error)
+        return replace(found, state="deployed", url=f"http://{found.host}:8080")
 
     async def approve_plan(self, plan: str, by: str) -> str:
         if plan not in self.held_plans:

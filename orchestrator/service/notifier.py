@@ -27,7 +27,7 @@ from orchestrator.service import wording
 from orchestrator.service.chat_replies import ChatReplies, Replies
 from orchestrator.service.pending_reports import PendingReports
 from programs.kit import files
-from stacks.model import Operation, StackRef
+from stacks.model import Operation, RefKind, StackRef
 
 log = logging.getLogger("eph.shows")
 
@@ -62,7 +62,14 @@ def _host_state(view: EnvironmentView) -> dict[str, str | float]:
         "commit": view.wanted_commit or view.commit,
         "progress": view.progress,
         "failed_at": view.failure.at.timestamp() if view.failure else 0.0,
+        "expires_at": _stated_end(view),
     }
+
+
+def _stated_end(view: EnvironmentView) -> float:
+    """When a label deploy ends; 0 for everything else, which is served until it is destroyed."""
+    is_deploy = view.key is not None and view.key.kind is RefKind.DEPLOY
+    return view.expires_at.timestamp() if is_deploy and view.expires_at else 0.0
 
 
 class PullReporter(Protocol):

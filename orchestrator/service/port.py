@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,10 +13,15 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.ledger.port import Event
 from programs.runtime_info import LogRequest, RuntimeInfo
+from stacks.model import StackRef
 
 
 class EnvironmentNotFound(LookupError):
     """No environment with that name is requested or exists."""
+
+
+class DeployNotFound(LookupError):
+    """No label deploy with that ID was requested recently, or the server was restarted since."""
 
 
 class RefusalReason(StrEnum):
@@ -29,6 +34,13 @@ class RefusalReason(StrEnum):
     NOT_A_FORK = "not-a-fork"
     NOT_NEWEST_COMMIT = "not-newest-commit"
     PLAN_NOT_HELD = "plan-not-held"
+    UNKNOWN_REPOSITORY = "unknown-repository"
+    UNKNOWN_VERSION = "unknown-version"
+    INVALID_LABEL = "invalid-label"
+    INVALID_TTL = "invalid-ttl"
+    INVALID_RECIPE = "invalid-recipe"
+    HOST_TAKEN = "host-taken"
+    HAS_FIXED_TTL = "has-fixed-ttl"
 
 
 class RequestRefused(Exception):
@@ -93,6 +105,40 @@ class ForgeUsage:
     blocked_for: float
 
 
+@dataclass(frozen=True, slots=True)
+class DeployRequest:
+    """Deploy a branch or tag (``ref``) or a version that was built (``version``) under a label.
+
+    An empty ``repository`` selects the only one. ``ttl`` None: the server's default.
+    """
+
+    label: str
+    repository: str = ""
+    ref: str = ""
+    version: str = ""
+    ttl: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployStatus:
+    """How a label deploy is going. ``state``: pending, deployed, failed or replaced. ``url`` is set once it is
+    deployed. ``replaces``: the commit that is live under this label until then."""
+
+    id: str
+    state: str
+    error: str
+    label: str
+    repository: str
+    ref: StackRef
+    host: str
+    url: str
+    commit: str
+    expires_at: datetime
+    by: str
+    progress: str = ""
+    replaces: str = ""
+
+
 class EnvironmentService(Protocol):
     """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
 
@@ -148,6 +194,12 @@ class EnvironmentService(Protocol):
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         """Allow exactly this commit (its full SHA) of a fork to run, for this pull request; it must be the newest."""
+
+    async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
+        """Deploy under a label. Raises RequestRefused or TemporarilyUnavailable, and then nothing changes."""
+
+    def deploy_status(self, deploy: str) -> DeployStatus:
+        """How that deploy is going. Raises DeployNotFound."""
 
     async def audit(self) -> AuditResult:
         """Compare what exists with stacks and pull requests, without changing anything."""

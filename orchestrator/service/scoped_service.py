@@ -14,7 +14,16 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
-from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, ServiceStatus
+from orchestrator.service.port import (
+    DeployNotFound,
+    DeployRequest,
+    DeployStatus,
+    EnvironmentNotFound,
+    EnvironmentService,
+    RefusalReason,
+    RequestRefused,
+    ServiceStatus,
+)
 from programs.runtime_info import LogRequest, RuntimeInfo
 
 
@@ -88,6 +97,24 @@ class ScopedService:
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         return await self._service.approve_commit(self._ref(name), commit, by)
+
+    async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
+        """The repository must be named: the only one that the caller sees may not be the only one."""
+        unknown = RequestRefused(RefusalReason.UNKNOWN_REPOSITORY, wording.unknown_app(request.repository, []))
+        if not request.repository or not self._caller.covers(request.repository):
+            raise unknown
+        try:
+            return await self._service.deploy(request, by)
+        except RequestRefused as error:
+            if error.reason is RefusalReason.UNKNOWN_REPOSITORY:  # its message names the others
+                raise unknown from error
+            raise
+
+    def deploy_status(self, deploy: str) -> DeployStatus:
+        found = self._service.deploy_status(deploy)
+        if not self._caller.covers(found.repository):
+            raise DeployNotFound(wording.deploy_not_found(deploy))
+        return found
 
     async def audit(self) -> AuditResult:
         raise PermissionError("a restricted caller can't audit the service")

@@ -185,6 +185,7 @@ class RecipeReader:
             target_settings=self._rules.settings.get(resolve_target(document.config, bounds), {}),
             labels=query.labels,
             grants=self._rules.secrets.grants(repository.full_name, query.from_fork),
+            default_branch=repository.default_branch,
         )
         try:
             made = build_recipe(document, context, bounds)

@@ -214,6 +214,9 @@ class FakeExecutor:
     async def _perform(
         self, operation: Operation, progress: OnProgress, interruption: _Interruption, began: datetime
     ) -> OperationResult:
+        unrecorded = self._failures.get(operation.ref)
+        if unrecorded and unrecorded.verb is operation.verb is OperationVerb.RETAG:
+            return self._result(operation, began, Outcome.FAILED, unrecorded.error)
         refused = self._begin(operation)
         if refused:
             return self._result(operation, began, Outcome.FAILED, refused)

@@ -207,6 +207,29 @@ def test_extend_takes_a_duration(eph: Eph, desk: FakeEnvironmentService) -> None
     assert "72h" in wrong.stderr
 
 
+def test_deploy_prints_the_url_once(eph: Eph, desk: FakeEnvironmentService) -> None:  # M1, M2
+    done = eph("deploy", "feat-x", "--ref", "feat", "--ttl", "2h")
+    assert (done.exit_code, done.stdout) == (0, "http://feat-x.shop.localhost:8080\n"), done.output
+    assert desk.calls == [("deploy", "feat-x", "admin-name")]
+    assert json.loads(eph("deploy", "feat-y", "--version", "abcdef1", "-o", "json").stdout)["commit"] == "abcdef1"
+
+
+def test_deploy_reports_a_failure_and_what_is_left(eph: Eph, desk: FakeEnvironmentService) -> None:  # M3
+    desk.deploy_error = "build: npm failed"
+    failed = eph("deploy", "feat-x", "--ref", "feat")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert "npm failed" in failed.stderr
+    assert "Nothing of it is left" in failed.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--ref", "a", "--version", "b"), ("--ref", "a", "--ttl", "0h")])
+def test_deploy_needs_one_source_and_a_positive_ttl(
+    eph: Eph, desk: FakeEnvironmentService, options: tuple[str, ...]
+) -> None:  # M1
+    assert eph("deploy", "feat-x", *options).exit_code == ExitCode.USAGE
+    assert desk.calls == []
+
+
 ORPHAN = OrphanedResource(
     "database", "eph_stray", "local", NAME, "the stack has 9 parts, and not this", 'psql -c "DROP"'
 )

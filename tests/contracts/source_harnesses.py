@@ -1,28 +1,32 @@
 """One harness per source: it does what people do to request an environment, and what goes wrong at the Git host.
 
-A new source adds its harness to ``HARNESSES``, and ``test_sources`` runs on it.
+A new source adds its harness to ``HOSTED``, or to ``HARNESSES`` if its list isn't read from
+the Git host, and ``test_sources`` runs on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.model.world import EnvironmentRequest, Recipe, Trust
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import ForgeUnavailable, Repository
+from orchestrator.runtime.facts.pending_deploys import PendingDeploys
 from orchestrator.sources.commit_facts import CommitFacts
 from orchestrator.sources.factory import SourceContext
 from orchestrator.sources.fake import FakeSource
-from orchestrator.sources.port import Source
+from orchestrator.sources.label_deploys import LabelDeploys
+from orchestrator.sources.port import ExistingStacks, Source
 from orchestrator.sources.pull_requests import PullRequests
 from orchestrator.sources.recipe_reader import RecipeReader, ServerRules
 from orchestrator.sources.refs import Refs
-from stacks import keys
-from stacks.model import Key, RefKind
+from stacks import keys, names
+from stacks.model import Key, RefKind, StackRecord
 from tests.worlds.eph_files import eph_yaml
 from tests.worlds.plan.pull_requests import sha, spec
 
@@ -43,6 +47,10 @@ class SourceHarness(Protocol):
     def repository(self) -> Repository:
         """As the Git host reports it now."""
 
+    @property
+    def existing(self) -> ExistingStacks:
+        """The stacks that a source may find its desire in."""
+
     def request(self, name: str) -> Key: ...
 
     def push(self, name: str) -> str:
@@ -54,6 +62,10 @@ class SourceHarness(Protocol):
     def remove(self, name: str) -> None:
         """It ends, in the way that this source knows."""
 
+
+class HostedHarness(SourceHarness, Protocol):
+    """A source whose list is read from the Git host."""
+
     def lose_half(self) -> None:
         """The next list lacks a part and says so."""
 
@@ -63,6 +75,8 @@ class SourceHarness(Protocol):
 
 class _OnForge:
     """A repository on a Git host in memory."""
+
+    existing: ExistingStacks = {}  # noqa: RUF012 - a constant
 
     def __init__(self, more: str) -> None:
         self.forge = FakeForge()
@@ -134,8 +148,42 @@ class RefHarness(_OnForge):
         self.forge.truncate_next_refs(self._known, 1)
 
 
+class LabelDeployHarness(_OnForge):
+    """Its desire lives in the process, and then in the stacks. The Git host only has the commits."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self._known = self.repository
+        self._pending = PendingDeploys()
+        self.existing: dict[Key, StackRecord] = {}
+        self.source = LabelDeploys(self.context.recipes, self._pending.requests)
+
+    def request(self, name: str) -> Key:
+        self.push(name)
+        return self._key(name)
+
+    def push(self, name: str) -> str:
+        """Nothing follows the branch: someone deploys its newest commit."""
+        commit, key = self.forge.push(self._known, name, {"text": name}), self._key(name)
+        self._pending.add(key, LabelDeploy(name, commit, AT + timedelta(hours=1), "ada"), AT)
+        self.existing[key] = StackRecord(names.stack_ref(key, self._known.full_name))
+        return commit
+
+    def withdraw(self, name: str) -> None:
+        self._pending.withdraw(self._key(name), "ada destroyed it", AT)
+
+    def remove(self, name: str) -> None:
+        """Its stack is gone."""
+        self.withdraw(name)
+        del self.existing[self._key(name)]
+
+    def _key(self, name: str) -> Key:
+        return keys.ref(self._known.id, RefKind.DEPLOY, name)
+
+
 class FakeSourceHarness:
     repository = Repository(1000, "acme/shop", "/nowhere/shop.git", "main")
+    existing: ExistingStacks = {}  # noqa: RUF012 - a constant
 
     def __init__(self) -> None:
         self.source = FakeSource(frozenset({RefKind.TAG}))
@@ -169,8 +217,9 @@ class FakeSourceHarness:
         return keys.ref(self.repository.id, RefKind.TAG, name)
 
 
-HARNESSES: Mapping[str, Callable[[], SourceHarness]] = {
+HOSTED: Mapping[str, Callable[[], HostedHarness]] = {
     "fake": FakeSourceHarness,
     "pull_requests": PullRequestHarness,
     "refs": RefHarness,
 }
+HARNESSES: Mapping[str, Callable[[], SourceHarness]] = {**HOSTED, "label_deploys": LabelDeployHarness}

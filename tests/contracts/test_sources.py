@@ -8,7 +8,7 @@ from orchestrator.core.model.world import EnvironmentRequest, Existence, Recipe,
 from orchestrator.forges.port import ForgeError
 from orchestrator.sources.port import SourceListing, by_kind
 from stacks.model import Key
-from tests.contracts.source_harnesses import HARNESSES, FakeSourceHarness, SourceHarness
+from tests.contracts.source_harnesses import HARNESSES, HOSTED, FakeSourceHarness, HostedHarness, SourceHarness
 
 
 @pytest.fixture(params=sorted(HARNESSES))
@@ -16,8 +16,13 @@ def harness(request: pytest.FixtureRequest) -> SourceHarness:
     return HARNESSES[request.param]()
 
 
+@pytest.fixture(params=sorted(HOSTED))
+def hosted(request: pytest.FixtureRequest) -> HostedHarness:
+    return HOSTED[request.param]()
+
+
 def listing(harness: SourceHarness) -> SourceListing:
-    return harness.source.list_open(harness.repository, {})
+    return harness.source.list_open(harness.repository, harness.existing)
 
 
 def requests(harness: SourceHarness) -> dict[Key, EnvironmentRequest]:
@@ -75,45 +80,45 @@ def test_what_is_there_is_confirmed_as_present(harness: SourceHarness) -> None:
     assert confirm(harness, key, "one") == (Existence.PRESENT, "")
 
 
-def test_what_was_removed_is_not_open_and_confirmed_as_absent_with_a_reason(harness: SourceHarness) -> None:  # L7
-    one, two = harness.request("one"), harness.request("two")
-    harness.remove("one")
-    found = listing(harness)
+def test_what_was_removed_is_not_open_and_confirmed_as_absent_with_a_reason(hosted: HostedHarness) -> None:  # L7
+    one, two = hosted.request("one"), hosted.request("two")
+    hosted.remove("one")
+    found = listing(hosted)
     assert found.complete
     assert found.open == {two}
     assert one not in found.unrequested
-    existence, reason = confirm(harness, one, "one")
+    existence, reason = confirm(hosted, one, "one")
     assert existence in (Existence.ENDED, Existence.GONE)
     assert reason
 
 
-def test_a_list_that_lacks_a_part_says_so(harness: SourceHarness) -> None:  # L7, pitfall 3
-    asked = {harness.request("one"), harness.request("two")}
-    harness.lose_half()
-    found = listing(harness)
+def test_a_list_that_lacks_a_part_says_so(hosted: HostedHarness) -> None:  # L7, pitfall 3
+    asked = {hosted.request("one"), hosted.request("two")}
+    hosted.lose_half()
+    found = listing(hosted)
     assert not found.complete
     assert found.reason
     assert len(found.open & asked) == 1
     assert found.unrequested.keys() <= found.open
 
 
-def test_a_failed_read_is_not_an_empty_list(harness: SourceHarness) -> None:  # L7, pitfall 3
-    harness.request("one")
-    here = harness.repository
-    harness.disconnect()
+def test_a_failed_read_is_not_an_empty_list(hosted: HostedHarness) -> None:  # L7, pitfall 3
+    hosted.request("one")
+    here = hosted.repository
+    hosted.disconnect()
     try:
-        found = harness.source.list_open(here, {})
+        found = hosted.source.list_open(here, {})
     except ForgeError:
         return
     assert not found.complete
     assert found.reason
 
 
-def test_a_failed_query_confirms_nothing(harness: SourceHarness) -> None:  # L7, pitfall 3
-    key, here = harness.request("one"), harness.repository
-    harness.disconnect()
+def test_a_failed_query_confirms_nothing(hosted: HostedHarness) -> None:  # L7, pitfall 3
+    key, here = hosted.request("one"), hosted.repository
+    hosted.disconnect()
     with pytest.raises(ForgeError):
-        harness.source.confirm(here, key, "release/one")
+        hosted.source.confirm(here, key, "release/one")
 
 
 def test_an_unreadable_commit_keeps_its_request(harness: SourceHarness) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -257,6 +258,36 @@ async def test_broken_states_take_nothing_down(world: GatewayWorld) -> None:
     (world.directory / "routes" / f"{HOST}.json").write_text("[]")
     assert (await world.request(HOST)).status == 503
     world.write("states.json", {"hosts": {HOST: {"phase": "no such phase", "message": None}}})
+    assert (await world.request(HOST)).status == 503
+
+
+async def test_an_expired_deploy_is_not_served_from_that_second(world: GatewayWorld) -> None:  # M5
+    """Nothing was collected yet: the route is still there, and so is the upstream."""
+    await world.start()
+    port, now = await world.upstream(hello), time.time()
+    world.route(HOST, port)
+    world.route(f"api--{HOST}", port)
+    world.state(HOST, phase="ready", expires_at=now + 60)
+    assert [(await world.request(host)).status for host in (HOST, f"api--{HOST}")] == [200, 200]
+    world.state(HOST, phase="ready", expires_at=now - 0.001)
+    assert [(await world.request(host)).status for host in (HOST, f"api--{HOST}")] == [410, 410]
+    world.state(HOST, phase="ready", expires_at=now + 3600)  # the same label was deployed again
+    assert (await world.request(HOST)).status == 200
+
+
+async def test_a_failed_lookup_is_an_error_and_not_an_unknown_host(world: GatewayWorld) -> None:  # M5
+    await world.start()
+    path = world.directory / "routes" / f"{HOST}.json"
+    for content in ("{half", "[]", '{"host": "other.test", "upstream": "http://127.0.0.1:1"}'):
+        path.write_text(content)
+        answer = await world.request(HOST)
+        assert (answer.status, "Lookup failed" in await answer.text()) == (503, True)
+    path.unlink()
+    path.symlink_to(path)  # an error of the file system
+    assert (await world.request(HOST)).status == 503
+    path.unlink()
+    assert (await world.request(HOST)).status == 404
+    (world.directory / "states.json").write_text("{half")
     assert (await world.request(HOST)).status == 503
 
 

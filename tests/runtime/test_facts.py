@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
 
 import pytest
 
 from orchestrator.core.model.image_lookup import ImageLookup
+from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.model.world import CompletedRepair, Confirmation, Existence, Intent, IntentKind
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.runtime.facts.attempts import AttemptHistory
@@ -18,13 +19,14 @@ from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.facts.suite_history import SuiteHistory
 from stacks import keys, names
-from stacks.model import OperationResult, OperationVerb, Outcome, StackSnapshot
+from stacks.model import OperationResult, OperationVerb, Outcome, RefKind, StackSnapshot
 from tests.worlds.eph_files import BAD_YAML
 from tests.worlds.world import World
 from tests.worlds.world_process import START
 
 REPOSITORY = 28
 KEY = keys.pull_request(REPOSITORY, 1)
+DEPLOY_KEY = keys.ref(REPOSITORY, RefKind.DEPLOY, "feat-x")
 REF = names.stack_ref(keys.pull_request(REPOSITORY, 1), "shop")
 
 
@@ -47,6 +49,10 @@ def record_everything(facts: LoopFacts) -> None:
     facts.guarded_destroys.record(START)
     facts.approvals.approve_plan("digest", START)
     facts.repairs.record(REF, CompletedRepair(START, "a" * 40, "recreated the database"))
+    facts.deploys.add(DEPLOY_KEY, LabelDeploy("feat-x", "a" * 40, START, "bob"), START)
+    facts.deploys.withdraw(DEPLOY_KEY, "bob destroyed it", START)
+    failed = result_of(OperationVerb.UP, Outcome.FAILED)
+    facts.deploys.record_result(replace(failed, ref=names.stack_ref(DEPLOY_KEY, "shop")))
     facts.suites.record(REF, SuiteResult("unit", "a" * 40, SuiteOutcome.PASSED, START))
     facts.suites.attempts[SuiteRun(REF, "a" * 40, "unit")] += 1
     facts.suites.loaded.add(REF)

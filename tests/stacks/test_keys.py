@@ -10,7 +10,7 @@ from stacks import keys, names
 from stacks.model import Key, RefKind, StackRef
 
 IDS = st.integers(0, 2**63 - 1)
-REF_KINDS = st.sampled_from([RefKind.BRANCH, RefKind.TAG])
+REF_KINDS = st.sampled_from([RefKind.BRANCH, RefKind.TAG, RefKind.DEPLOY])
 REFS = st.builds(keys.ref, IDS, REF_KINDS, st.text(min_size=1, max_size=250))
 PULL_REQUESTS = st.builds(keys.pull_request, IDS, st.integers(1, 2**31 - 1))
 
@@ -51,9 +51,9 @@ def test_a_ref_has_a_legal_stack_name_and_is_never_a_pull_request(key: Key) -> N
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_two_refs_have_two_keys(one: str, other: str) -> None:
-    """Y3: a branch and a tag of one name, too."""
+    """Y3: a branch, a tag and a label deploy of one name, too."""
     branch = keys.ref(1, RefKind.BRANCH, one)
-    assert branch.id != keys.ref(1, RefKind.TAG, one).id
+    assert len({branch.id, keys.ref(1, RefKind.TAG, one).id, keys.ref(1, RefKind.DEPLOY, one).id}) == 3
     assert one == other or branch != keys.ref(1, RefKind.BRANCH, other)
 
 
@@ -62,7 +62,9 @@ def test_keys_sort_by_repository_then_number_and_refs_last(unsorted: list[Key]) 
     assert sorted(unsorted) == sorted(unsorted, key=lambda key: (key.repository, keys.to_number(key)))
 
 
-@pytest.mark.parametrize("stack", ["branch-1", "tag-{id}", "branch-0{id}", "branch-{id} ", "pr-10000000000"])
+@pytest.mark.parametrize(
+    "stack", ["branch-1", "tag-{id}", "branch-0{id}", "branch-{id} ", "pr-10000000000", "deploy-{id}"]
+)
 def test_a_stack_that_no_branch_can_have_is_not_ours(stack: str) -> None:
     branch = keys.ref(12345, RefKind.BRANCH, "main")
     assert names.parse(StackRef("eph-shop-9ix", f"branch-{branch.id}")) == branch

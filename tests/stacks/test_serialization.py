@@ -61,6 +61,35 @@ TAGS = st.builds(
 )
 
 
+DEPLOYS = st.builds(
+    lambda rest, label, repository, **more: StackTag(
+        key=keys.ref(repository, RefKind.DEPLOY, label), repository_name="", ref_name=label, **rest, **more
+    ),
+    rest=SLEEP_STATES,
+    label=st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=20),
+    repository=st.integers(0, 10**9),
+    name=st.text(string.ascii_lowercase, min_size=1, max_size=32),
+    incarnation=st.text("0123456789abcdef", min_size=8, max_size=8),
+    commit=HEX,
+    seen=SECONDS,
+    extended_until=SECONDS,
+    target=st.sampled_from(("local", "kubernetes")),
+    by=st.text(string.ascii_letters, max_size=10),
+)
+
+
+@given(DEPLOYS)
+def test_nothing_of_a_label_deploy_is_lost(tag: StackTag) -> None:  # M1
+    """Its tag is all that requests it."""
+    assert tags.decode(tags.encode(tag)) == tag
+
+
+def test_a_label_deploy_that_does_not_fit_is_refused_instead_of_shortened() -> None:  # M1
+    label, at = "x" * 200, datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="exceeds the limit"):
+        tags.encode(StackTag(keys.ref(1, RefKind.DEPLOY, label), "", "e", "1", "c", at, ref_name=label))
+
+
 LOSSY = {"repository_name": "", "ref_name": ""}
 
 

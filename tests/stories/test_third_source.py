@@ -151,4 +151,4 @@ async def test_a_kind_that_nothing_reads_is_never_destroyed(world: World, source
     assert world.stack(key) is not None
     plan = world.last_cycle.plan
     assert plan is not None
-    assert any("branches and tags" in note for note in plan.notes)
+    assert any("branches" in note and "tags" in note for note in plan.notes)

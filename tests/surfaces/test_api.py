@@ -9,8 +9,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from orchestrator.auth.identities import Caller, Role
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
+from orchestrator.service.port import DeployNotFound, DeployRequest, RequestRefused
+from orchestrator.service.scoped_service import for_caller
 
 NAME = "shop-gentle-stream-42"
 
@@ -97,6 +100,37 @@ def test_actions_are_recorded_with_the_callers_name(admin: httpx.Client, desk: F
         ("extend", NAME, "admin-name", "3600"),
         ("wake", "requested by admin-name"),
     ]
+
+
+def test_a_deploy_is_requested_and_followed(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # M1
+    body = {"label": "feat-x", "ref": "feat", "ttl_seconds": 3600}
+    answer = admin.post("/api/v1/deploys", json=body)
+    assert (answer.status_code, answer.json()["state"], answer.json()["url"]) == (202, "pending", "")
+    assert desk.calls == [("deploy", "feat-x", "admin-name")]
+    found = admin.get(f"/api/v1/deploys/{answer.json()['id']}").json()
+    assert (found["state"], found["url"]) == ("deployed", "http://feat-x.shop.localhost:8080")
+    unknown = admin.get("/api/v1/deploys/lost")
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("ttl", [0, -1, 1e12, "1h"])
+def test_a_ttl_of_zero_or_below_is_refused(admin: httpx.Client, desk: FakeEnvironmentService, ttl: object) -> None:
+    """M1: before the service sees it."""
+    answer = admin.post("/api/v1/deploys", json={"label": "feat-x", "ref": "feat", "ttl_seconds": ttl})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
+    assert desk.calls == []
+
+
+async def test_a_restricted_caller_deploys_only_its_own_repositories(desk: FakeEnvironmentService) -> None:  # M1
+    service = for_caller(desk, Caller("ci", Role.DEVELOPER, ("demo/*",)))
+    made = await service.deploy(DeployRequest("feat-x", "demo/shop", ref="feat"), "ci")
+    assert service.deploy_status(made.id).state == "deployed"
+    other = await desk.deploy(DeployRequest("feat-x", "acme/pay", ref="feat"), "ada")
+    with pytest.raises(DeployNotFound):
+        service.deploy_status(other.id)
+    for repository in ("", "acme/pay"):
+        with pytest.raises(RequestRefused, match="repository"):
+            await service.deploy(DeployRequest("feat-x", repository, ref="feat"), "ci")
 
 
 def test_sweep_lists_orphans_and_removes_them_unless_dry_run(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
@@ -228,6 +262,8 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
     document = admin.get("/openapi.json").json()
     assert document["info"]["version"] == "1.2.3"
     assert set(document["paths"]) == {
+        "/api/v1/deploys",
+        "/api/v1/deploys/{deploy_id}",
         "/api/v1/environments",
         "/api/v1/environments/{name}",
         "/api/v1/environments/{name}/down",

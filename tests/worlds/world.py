@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
+from orchestrator.service.port import DeployRequest, DeployStatus
 from stacks import keys, names
-from stacks.model import Key, StackRecord, StackRef
+from stacks.model import Key, RefKind, StackRecord, StackRef
 from tests.worlds.world_time import WorldTime
 
 TRIGGER_LABEL = "preview"
@@ -65,14 +67,37 @@ class World(WorldTime):
         self.facts.intents.add(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))
         self.wakeups.wake(refresh=True)
 
-    def hold(self, number: int) -> StackRef:
+    def hold(self, number: int | Key) -> StackRef:
         """Operations on it take until ``release``, or until they are interrupted."""
         ref = self.ref(number)
         self.held_stacks.add(ref)
         self.stacks.hold(ref)
         return ref
 
+    def branch(self, name: str, files: Mapping[str, str | None] | None = None) -> str:
+        """A push to a branch, without a pull request. Returns the commit."""
+        return self.forge.push(self.shop, name, files or {"text": f"{name} at {self.now}"})
+
+    async def deploy(self, label: str, ref: str = "", **how: Any) -> DeployStatus:
+        """``eph deploy LABEL --ref REF``, by bob."""
+        return await self.system.service.deploy(DeployRequest(label, ref=ref, **how), "bob")
+
     # --- what can be seen
+
+    def deploy_key(self, label: str) -> Key:
+        return keys.ref(self.shop.id, RefKind.DEPLOY, label)
+
+    def deploys(self) -> set[str]:
+        """The labels of all deploys that have a stack."""
+        found = ((names.parse(ref), record) for ref, record in self.stacks.records.items())
+        return {
+            record.tag.ref_name if record.tag else "?"
+            for key, record in found
+            if key is not None and key.kind is RefKind.DEPLOY
+        }
+
+    def deploy_state(self, deploy: DeployStatus) -> str:
+        return self.system.service.deploy_status(deploy.id).state
 
     def ref(self, number: int | Key, repository: Repository | None = None) -> StackRef:
         home = repository or self.shop
@@ -96,7 +121,7 @@ class World(WorldTime):
         view = self.view(number, repository)
         return view.phase if view else None
 
-    def running_commit(self, number: int) -> str:
+    def running_commit(self, number: int | Key) -> str:
         """The commit that runs there; empty when nothing does."""
         record = self.stack(number)
         return record.built.commit if record and record.built else ""

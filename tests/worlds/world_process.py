@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.app.compose import compose
 from orchestrator.app.ports import Options, Ports
-from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges.fake import FakeForge
 from orchestrator.images.fake import FakeRegistries
 from orchestrator.images.registry_policy import RegistryPolicy
@@ -68,6 +68,8 @@ class WorldProcess:
         self.listeners: list[CycleListener] = []
         self.sources = sources
         self.unresponsive: set[str] = set()
+        self.app_routes: dict[str, str] = {"shop.localhost": "acme/shop"}
+        self.deploy_limits = DeployLimits()
         self.held_stacks: set[StackRef] = set()
         self.cycles = 0
         self._chat = chat
@@ -104,8 +106,12 @@ class WorldProcess:
         )
 
     def _options(self) -> Options:
+        options = fake_options(self.policy, {"local": {}, "kubernetes": {}})
+        bounds = replace(options.rules.bounds, app_routes=self.app_routes)
         return replace(
-            fake_options(self.policy, {"local": {}, "kubernetes": {}}),
+            options,
+            rules=replace(options.rules, bounds=bounds),
+            deploys=self.deploy_limits,
             targets={name: {} for name in self.targets},
             records=self.folder / "operations",
             image_access={"kubernetes": RegistryPolicy()},

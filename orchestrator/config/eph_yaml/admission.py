@@ -42,6 +42,8 @@ class AdmissionPolicy:
     """Whether there is an identity provider, so that ``allow`` can name people."""
     templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
     registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    app_routes: Mapping[str, str] = field(default_factory=dict)
+    """The routes of apps, each with the repository that can use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,15 @@ def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> 
         yield document.problem(
             ("environment", "dns", "domain"), "this server does not allow that domain", f"it allows {allowed}"
         )
+
+
+def route_problems(document: Document, policy: AdmissionPolicy, repository: str) -> Iterator[Problem]:
+    """A route belongs to one repository, so no other one can take over its host names."""
+    app = document.config.app
+    if app is not None and policy.app_routes.get(app.route, "").lower() != repository.lower():
+        message = f"this server does not allow that route for {repository}"
+        hint = f'ask the server\'s operator to add "{app.route}" = "{repository}" to [deploys.routes] in eph.toml'
+        yield document.problem(("app", "route"), message, hint)
 
 
 def unknown_secrets(document: Document, grants: SecretGrants, repository: str) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from orchestrator.config.eph_yaml.admission import (
     SecretGrants,
     limit_problems,
     resolve_target,
+    route_problems,
     target_problem,
     unknown_secrets,
 )
@@ -30,7 +31,7 @@ from orchestrator.config.eph_yaml.models.triggers import TagTrigger as RefTag
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.eph_yaml.triggers import trigger_labels
 from orchestrator.config.problems import InvalidConfig, Problem
-from orchestrator.core.model.world import Recipe
+from orchestrator.core.model.world import AppRoute, Recipe
 from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import globs
@@ -49,7 +50,8 @@ MAX_NUMBER_LENGTH = 7
 class RecipeContext:
     """The pull request for which the file is read. ``target_settings`` are the target's, from the server.
     ``existing_name`` is the name of the running environment, which it keeps so that its URL stays. ``labels`` are the
-    pull request's: only the triggers that they match decide what to wait for."""
+    pull request's: only the triggers that they match decide what to wait for.
+    ``default_branch`` is the repository's."""
 
     key: Key
     repository_name: str
@@ -62,6 +64,7 @@ class RecipeContext:
     target_settings: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
     grants: SecretGrants = field(default_factory=SecretGrants)
+    default_branch: str = ""
 
 
 def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
@@ -75,10 +78,11 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
     runs_images, registries = unsupported.runs_images(target), policy.registries.get(target, ())
     problems = [
         *limit_problems(document, policy, context.domain),
+        *route_problems(document, policy, context.repository_name),
         *unsupported.unsupported_features(document, target, policy),
         *(image_requests.image_problems(document, values, registries) if runs_images else ()),
         *unknown_secrets(document, context.grants, context.repository_name),
-        *_name_problems(document, name),
+        *_name_problems(document, name, _host(config, context, name)),
     ]
     if problems:
         raise InvalidConfig(problems)
@@ -95,6 +99,7 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
         schedule=_schedule(config),
         paths=_paths(triggers),
         allow_drafts=_drafts(triggers),
+        app=_app(config, context),
     )
 
 
@@ -126,7 +131,22 @@ def _placeholder_values(config: EphYaml, context: RecipeContext) -> dict[str, st
     }
 
 
-def _name_problems(document: Document, name: str) -> list[Problem]:
+def _app(config: EphYaml, context: RecipeContext) -> AppRoute:
+    return AppRoute(config.app.route, config.app.branch or context.default_branch) if config.app else AppRoute()
+
+
+def _host(config: EphYaml, context: RecipeContext, name: str) -> str:
+    """A label deploy is below the app's route, which leads to the active version; everything else has its name."""
+    app, kind = _app(config, context), context.key.kind
+    if app.host and kind is RefKind.DEPLOY:
+        return f"{context.head_ref}.{app.host}"
+    if app.host and kind is RefKind.BRANCH and context.head_ref == app.branch:
+        return app.host
+    dns = config.environment.dns
+    return f"{name}.{dns.domain if dns else context.domain}"
+
+
+def _name_problems(document: Document, name: str, host: str) -> list[Problem]:
     found = []
     if len(name) > MAX_NAME_LENGTH:
         found.append(
@@ -138,8 +158,9 @@ def _name_problems(document: Document, name: str) -> list[Problem]:
         )
     public = [(index, item) for index, item in enumerate(document.config.services) if item.public]
     for index, service in public[1:]:
-        if len(f"{service.name}--{name}") > MAX_HOST_LABEL:
-            message = f"`{service.name}--{name}` is too long for a host name"
+        label = f"{service.name}--{host.partition('.')[0]}"
+        if len(label) > MAX_HOST_LABEL:
+            message = f"`{label}` is too long for a host name"
             found.append(document.problem(("services", index, "name"), message, "shorten the service's name"))
     return found
 
@@ -175,7 +196,7 @@ def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[Labe
 def _globs(trigger: BranchTrigger | RefTag, kind: RefKind) -> tuple[str, ...]:
     if kind is RefKind.BRANCH:
         return trigger.branches if isinstance(trigger, BranchTrigger) else ()
-    return trigger.tags if isinstance(trigger, RefTag) else ()
+    return trigger.tags if kind is RefKind.TAG and isinstance(trigger, RefTag) else ()
 
 
 def _paths(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> tuple[str, ...]:
@@ -192,10 +213,10 @@ def _drafts(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> bool:
 
 
 def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> specs.EnvironmentSpec:
-    dns, protection = config.environment.dns, config.environment.protection
+    protection = config.environment.protection
     return specs.EnvironmentSpec(
         name=name,
-        host=f"{name}.{dns.domain if dns else context.domain}",
+        host=_host(config, context, name),
         target=resolve_target(config, policy),
         project=config.name,
         source=specs.GitSource(context.clone_url, context.head_sha, context.head_ref),

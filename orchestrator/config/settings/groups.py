@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from orchestrator.config.settings.setting_types import (
+    Domain,
     DurationSetting,
     Networks,
 )
@@ -33,6 +34,30 @@ class TtlSettings(SettingsTable):
     def _check_order(self) -> TtlSettings:
         if self.default > self.most:
             raise InvalidValue("the default is longer than the maximum", "lower it or raise ttl.most", ("default",))
+        return self
+
+
+class DeploysSettings(SettingsTable):
+    """Label deploys: environments without a pull request."""
+
+    ttl: DurationSetting = Field(default=timedelta(hours=24), description="How long a deploy lives by default.")
+    most: DurationSetting = Field(default=timedelta(days=7), description="The maximum that `eph deploy --ttl` can set.")
+    per_app: int = Field(
+        default=10,
+        ge=1,
+        le=500,
+        description="The maximum number of label deploys per repository; the one nearest to expiry makes room.",
+    )
+    routes: dict[Domain, Annotated[str, Field(pattern=r"^[^/\s]+/\S+$")]] = Field(
+        default={},
+        description="The routes that eph.yaml can set with app.route, each with the one repository that can use it: "
+        '"shop.example.com" = "acme/shop".',
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> DeploysSettings:
+        if self.ttl > self.most:
+            raise InvalidValue("the default is longer than the maximum", "lower it or raise deploys.most", ("ttl",))
         return self
 
 

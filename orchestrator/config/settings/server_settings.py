@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.settings.groups import (
     AuthSettings,
+    DeploysSettings,
     ForksSettings,
     IdleSettings,
     ImagesSettings,
@@ -37,7 +38,7 @@ from orchestrator.config.settings.setting_types import (
     SecretName,
     host_and_port,
 )
-from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.settings import ForgeSettings
 from programs import registry
@@ -109,6 +110,7 @@ class ServerSettingsFile(BaseSettings):
     labels: Labels = Field(default=("preview",), description="The trigger labels if eph.yaml defines no triggers.")
     idle: IdleSettings = Field(default=IdleSettings(), description="Idle previews.")
     ttl: TtlSettings = Field(default=TtlSettings(), description="How long environments live.")
+    deploys: DeploysSettings = Field(default=DeploysSettings(), description="Label deploys.")
     limits: LimitsSettings = Field(default=LimitsSettings(), description="Limits.")
     targets: TargetsSettings = Field(default=TargetsSettings(), description="Allowed targets.")
     forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
@@ -175,6 +177,17 @@ class ServerSettingsFile(BaseSettings):
         if port and port == host_and_port(self.gateway_listen)[1]:
             raise InvalidValue(
                 "the API and the gateway use the same port", "use a different one for each", ("gateway_listen",)
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_routes(self) -> Self:
+        """The domain itself is Eph's own host."""
+        if self.domain in self.deploys.routes:
+            raise InvalidValue(
+                f"{self.domain} is the host name of Eph itself",
+                f"use a name below it, such as shop.{self.domain}",
+                ("deploys", "routes"),
             )
         return self
 
@@ -336,7 +349,11 @@ class ServerSettingsFile(BaseSettings):
             knows_people=self.auth.provider != "none",
             templates={name: self.target_table(name).template_names() for name in registry.installed_targets()},
             registries={name: self.target_table(name).image_registries() for name in registry.installed_targets()},
+            app_routes=self.deploys.routes,
         )
+
+    def deploy_limits(self) -> DeployLimits:
+        return DeployLimits(self.deploys.ttl, self.deploys.most, self.deploys.per_app)
 
     def target_table(self, target: str) -> TargetSettings:
         """The table of eph.toml of an installed target."""

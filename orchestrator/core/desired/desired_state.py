@@ -95,6 +95,8 @@ def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredSta
 def _determine_requested(
     environment: EnvironmentFacts, repository: RepositoryFacts, request: EnvironmentRequest, context: PlanContext
 ) -> DesiredState:
+    if request.expires_at is not None and (ended := _stated_expiry(environment, request, context)):
+        return ended
     stated = _unwanted_by_host(environment, request, context)
     incomplete = not repository.is_complete_for(environment.key)
     if stated is not None and incomplete and _exists(environment):  # an incomplete read destroys nothing
@@ -105,6 +107,14 @@ def _determine_requested(
     if over is not None:  # expired: first the commit status, then the destroy
         return Unchanged(over)
     return _check_buildable(environment, request, context)
+
+
+def _stated_expiry(environment: EnvironmentFacts, request: EnvironmentRequest, context: PlanContext) -> Unwanted | None:
+    """The source itself stated the end, so nothing about the Git host can change it."""
+    end = expiry.expires_at(environment, context.policy, context.now)
+    if end is None or end > context.now:
+        return None
+    return Unwanted(wording.deploy_expired(request.ref, end), expired=True)
 
 
 def _exists(environment: EnvironmentFacts) -> bool:

@@ -29,9 +29,11 @@ def commit_seen_at(environment: EnvironmentFacts, now: datetime) -> datetime:
 
 def extended_until(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
     """The latest extension in the tag or requested now, limited by the server's maximum TTL."""
+    recorded = environment.tag.extended_until if environment.tag else None
+    stated = environment.request.expires_at if environment.request else None
+    ends = [stated or recorded]
     if not environment.intents:
-        return environment.tag.extended_until if environment.tag else None
-    ends = [environment.tag.extended_until] if environment.tag else []
+        return ends[0]
     for intent in environment.intents:
         if intent.kind == IntentKind.EXTEND:
             most = intent.at + policy.ttl_max
@@ -58,6 +60,8 @@ def is_kept(environment: EnvironmentFacts) -> bool:
 
 def expires_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> datetime | None:
     """When it expires; None if nothing exists, or if expiry is off."""
+    if environment.request is not None and environment.request.expires_at is not None:
+        return extended_until(environment, policy)
     if environment.tag is None or is_kept(environment):
         return None
     end = commit_seen_at(environment, now) + ttl(environment, policy)

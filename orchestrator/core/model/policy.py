@@ -25,6 +25,15 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class DeployLimits:
+    """The limits of label deploys (M1, M3)."""
+
+    default_ttl: timedelta = timedelta(hours=24)
+    max_ttl: timedelta = timedelta(days=7)
+    per_app: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     server: str = "eph"
     dashboard_url: str = ""

@@ -20,6 +20,14 @@ from stacks.model import Key, OperationResult, OperationVerb, RefKind, StackRef,
 
 
 @dataclass(frozen=True, slots=True)
+class AppRoute:
+    """The app that a repository contains: its own host name, and the branch of its active version. Empty: none."""
+
+    host: str = ""
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A repository's eph.yaml at one commit, limited by the server's policy.
 
@@ -42,6 +50,7 @@ class Recipe:
     digest: str = ""
     suites: tuple[SuiteSpec, ...] = ()
     images: tuple[ImageRequest, ...] = ()
+    app: AppRoute = AppRoute()
     notices: tuple[str, ...] = ()
     """What the file requests but this version of Eph doesn't support, with file and line."""
 
@@ -114,6 +123,8 @@ class EnvironmentRequest:
     """Who approved this commit of a fork, from its commit status; empty: no one."""
     expiry_reason: str = ""
     """The description of the commit status that says it expired."""
+    expires_at: datetime | None = None
+    """The end that the source states. It replaces the TTL of eph.yaml, and no commit status is written."""
 
 
 class Existence(StrEnum):

@@ -35,7 +35,7 @@ from orchestrator.core.planning.plan_actions import (
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import formatting
 from programs.spec import EnvironmentSpec
-from stacks.model import OperationVerb, StackRecord, StackTag
+from stacks.model import OperationVerb, RefKind, StackRecord, StackTag
 
 
 def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanContext) -> Action:
@@ -174,8 +174,17 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
         )
         return rest or _extend(environment, context) or wait
     awake = replace(tag, asleep=None, awake_until=None, half=False) if tag.asleep else tag  # a push wakes it
-    changed = awake if awake != record.tag else None
+    changed = _recorded_first(environment, awake) if awake != record.tag else None
     return Update(environment.ref, environment.key, spec, changed, need.reason, need.refresh, need.repair_note)
+
+
+def _recorded_first(environment: EnvironmentFacts, tag: StackTag) -> StackTag | None:
+    """The tag that an update writes first. For a label deploy the tag is what requests it: until the new commit is
+    built, it still requests the one that is live, so a failed update changes nothing."""
+    old, record = environment.tag, environment.record
+    if environment.key.kind is not RefKind.DEPLOY or old is None or record is None or record.built is None:
+        return tag
+    return replace(old, asleep=None, awake_until=None, half=False) if old.asleep else None
 
 
 def _sleep_or_wake(
@@ -267,9 +276,15 @@ def _extend(environment: EnvironmentFacts, context: PlanContext) -> Retag | None
     """Only update the expiry in the tag."""
     tag = environment.tag
     until, keep = expiry.extended_until(environment, context.policy), expiry.is_kept(environment)
-    if tag is None or (until, keep) == (tag.extended_until, tag.keep):
+    if tag is None or (until, keep) == (tag.extended_until, tag.keep) or _is_unrecorded_deploy(environment):
         return None
     return _retag(environment, replace(tag, extended_until=until, keep=keep), context)
+
+
+def _is_unrecorded_deploy(environment: EnvironmentFacts) -> bool:
+    """A label deploy whose commit isn't live yet: until then, its tag describes the one that is."""
+    built = environment.record.built if environment.record else None
+    return environment.key.kind is RefKind.DEPLOY and (built is None or built.commit != environment.head)
 
 
 def _retag(environment: EnvironmentFacts, tag: StackTag | None, context: PlanContext) -> Retag | None:
@@ -293,16 +308,22 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
     seen, keep = expiry.commit_seen_at(environment, context.now), expiry.is_kept(environment)
     if old is None:
         made = StackTag(key, repository_name, spec.name, "", environment.head, seen, until, keep=keep)
-        return replace(made, ref_name=environment.ref_name, target=spec.target)
+        return replace(made, ref_name=environment.ref_name, target=spec.target, by=_deployed_by(environment))
     wanted = replace(
         old,
-        repository_name=repository_name,
+        repository_name=old.repository_name if key.kind is RefKind.DEPLOY else repository_name,
         commit=environment.head,
         extended_until=until,
         keep=keep,
         target=spec.target,
+        by=_deployed_by(environment),
     )
     return old if wanted == old else replace(wanted, seen=seen)
+
+
+def _deployed_by(environment: EnvironmentFacts) -> str:
+    is_deploy = environment.key.kind is RefKind.DEPLOY and environment.request is not None
+    return environment.request.author if is_deploy and environment.request else ""
 
 
 def keep_name(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:

@@ -14,10 +14,12 @@ def commit(sha: str) -> str:
 
 
 def reference(repository_name: str, key: Key, ref_name: str) -> str:
-    """``acme/shop#42``; for a branch or a tag, ``acme/shop@main``. Without a name it shows the stack name."""
+    """``acme/shop#42``; for a branch or a tag ``acme/shop@main``, for a label deploy ``acme/shop:feat-x``. Without a
+    name it shows the stack name."""
     if key.kind is RefKind.PULL:
         return f"{repository_name}#{key.number}"
-    return f"{repository_name}@{ref_name or keys.stack_name(key)}"
+    mark = ":" if key.kind is RefKind.DEPLOY else "@"
+    return f"{repository_name}{mark}{ref_name or keys.stack_name(key)}"
 
 
 def duration(span: timedelta) -> str:

@@ -13,6 +13,7 @@ from orchestrator.runtime.facts.confirmations import Confirmations
 from orchestrator.runtime.facts.destroys import DestroyApprovals, GuardedDestroys
 from orchestrator.runtime.facts.image_lookups import ImageLookups
 from orchestrator.runtime.facts.intents import PendingIntents
+from orchestrator.runtime.facts.pending_deploys import PendingDeploys
 from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts, RememberedFact
 from orchestrator.runtime.facts.repairs import CompletedRepairs
 from orchestrator.runtime.facts.suite_history import SuiteHistory
@@ -30,6 +31,7 @@ class LoopFacts:
     guarded_destroys: GuardedDestroys = field(default_factory=GuardedDestroys)
     approvals: DestroyApprovals = field(default_factory=DestroyApprovals)
     repairs: CompletedRepairs = field(default_factory=CompletedRepairs)
+    deploys: PendingDeploys = field(default_factory=PendingDeploys)
     suites: SuiteHistory = field(default_factory=SuiteHistory)
 
     def __iter__(self) -> Iterator[RememberedFact]:

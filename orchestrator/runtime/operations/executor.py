@@ -23,6 +23,7 @@ from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.destroys import DestroyApprovals, GuardedDestroys
 from orchestrator.runtime.facts.intents import PendingIntents
+from orchestrator.runtime.facts.pending_deploys import PendingDeploys
 from orchestrator.runtime.facts.repairs import CompletedRepairs
 from orchestrator.runtime.facts.suite_history import SuiteHistory
 from orchestrator.runtime.operations.forge_tasks import ForgeTasks
@@ -70,6 +71,9 @@ class PlanExecutorDependencies:
     """Called with the reason once everything is destroyed, before the record is removed. False keeps the record."""
     attempts: AttemptHistory
     intents: PendingIntents
+    deploys: PendingDeploys
+    refresh: Callable[[], None]
+    """Reads the desired state again and starts a cycle."""
     guarded_destroys: GuardedDestroys
     approvals: DestroyApprovals
     repairs: CompletedRepairs
@@ -231,6 +235,8 @@ class PlanExecutor:
             busy = self._active[ref]
             self._dependencies.attempts.record_result(result, busy.superseded)
             self._dependencies.intents.record_result(result, busy.running.started)
+            if self._dependencies.deploys.record_result(result):
+                self._dependencies.refresh()
             if operation.verb is OperationVerb.DESTROY and result.outcome is Outcome.SUCCEEDED:
                 self._dependencies.approvals.complete(str(ref))
             self._dependencies.journal.ended(operation, result)

@@ -17,7 +17,13 @@ from starlette.exceptions import HTTPException
 from orchestrator.auth.identities import ANONYMOUS
 from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
-from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+from orchestrator.service.port import (
+    DeployNotFound,
+    EnvironmentNotFound,
+    EnvironmentService,
+    RequestRefused,
+    TemporarilyUnavailable,
+)
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import schemas
 
@@ -51,6 +57,7 @@ def install(app: FastAPI, environment_service: EnvironmentService) -> None:
         return error_response(404, str(error) or f"Environment {name!r} not found", hint)
 
     app.add_exception_handler(EnvironmentNotFound, missing)
+    app.add_exception_handler(DeployNotFound, _unknown_deploy)
     app.add_exception_handler(RequestRefused, _refused)
     app.add_exception_handler(TemporarilyUnavailable, _unavailable)
     app.add_exception_handler(TokensUnavailable, _unavailable)
@@ -77,6 +84,10 @@ def suggest_names(name: str, environments: list[EnvironmentView]) -> str:
         if known
         else "There are no environments yet. Add the trigger label to a pull request."
     )
+
+
+async def _unknown_deploy(_: Request, error: Exception) -> JSONResponse:
+    return error_response(404, str(error), "`eph list` shows what exists.")
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -17,7 +17,13 @@ from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.role_dependencies import SERVICE_VIEWER
-from orchestrator.surfaces.api.routes import auth_routes, environment_routes, service_routes, share_routes
+from orchestrator.surfaces.api.routes import (
+    auth_routes,
+    deploy_routes,
+    environment_routes,
+    service_routes,
+    share_routes,
+)
 from orchestrator.surfaces.api.routes.streams import Streams
 
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -44,6 +50,7 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     role_dependencies.install(app, keeper)
     streams = Streams(settings.stream_limit, settings.stream_poll)
     app.include_router(environment_routes.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
+    app.include_router(deploy_routes.router(environment_service), prefix="/api/v1", responses=ERRORS)
     app.include_router(
         service_routes.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS
     )

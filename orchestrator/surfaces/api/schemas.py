@@ -68,8 +68,8 @@ class EnvironmentItem(AttributeModel):
     name: str
     repository: str
     number: int | None = Field(description="The pull request's number; null for a branch or a tag.")
-    ref_type: str = Field(default="pr", description="pr, branch or tag.")
-    ref_name: str = Field(default="", description="The name of the branch or tag.")
+    ref_type: str = Field(default="pr", description="pr, branch, tag or deploy.")
+    ref_name: str = Field(default="", description="The name of the branch or tag, or the label of a deploy.")
     phase: str
     reasons: list[str] = Field(description="Why the environment is in this phase, most important reason first.")
     url: str
@@ -218,6 +218,36 @@ class WebhookTest(AttributeModel):
 
 class Extend(BaseModel):
     seconds: int = Field(gt=0, le=366 * 86400, description="By how many seconds to postpone the expiry.")
+
+
+class DeployBody(BaseModel):
+    """What to deploy under a label: a branch or tag (``ref``), or a version that was built (``version``)."""
+
+    label: str = Field(min_length=1, max_length=200, description="Normalized to lowercase letters, digits and dashes.")
+    repository: str = Field(default="", max_length=200, description="owner/name. Empty: the only repository.")
+    ref: str = Field(default="", max_length=200, description="A branch or a tag.")
+    version: str = Field(default="", max_length=40, description="The commit of a version that was built.")
+    ttl_seconds: int | None = Field(
+        default=None, gt=0, le=366 * 86400, description="How long it lives. Default: the server's deploys.ttl."
+    )
+
+
+class DeployItem(AttributeModel):
+    """A label deploy. It is never the active version: no check, comment or deployment is created at the Git host."""
+
+    id: str
+    state: str = Field(description="pending, deployed, failed or replaced.")
+    error: str = Field(description="Why it failed.")
+    label: str
+    repository: str
+    ref: Annotated[str, BeforeValidator(str)] = Field(description="The Pulumi stack, as project/stack.")
+    host: str
+    url: str = Field(description="Set once it is deployed.")
+    commit: str
+    expires_at: datetime
+    by: str
+    progress: str
+    replaces: str = Field(description="The commit that is live under this label until then.")
 
 
 class Approval(BaseModel):

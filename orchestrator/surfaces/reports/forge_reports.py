@@ -90,7 +90,7 @@ def reports_for(
     reply: ChatReply | None = None,
     words: ForgeWords = DEFAULT_WORDS,
 ) -> Iterator[ForgeReport]:
-    if view.key is None:
+    if view.key is None or view.key.kind is RefKind.DEPLOY:  # nothing at the Git host requested it
         return
     commit = check_runs.commit_of(view)
     if view.key.kind is RefKind.PULL:  # a branch or tag has no comment

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
 
+from orchestrator.config.eph_yaml.models.app_section import AppConfig
 from orchestrator.config.eph_yaml.models.database_section import DatabasesConfig
 from orchestrator.config.eph_yaml.models.environment_section import EnvironmentConfig
 from orchestrator.config.eph_yaml.models.services_section import (
@@ -57,6 +58,7 @@ class EphYamlFile(Section):
         description="The name of the target that environments are created on. Without it: the one whose section the "
         "file has, else the server's default.",
     )
+    app: AppConfig | None = Field(default=None, description="The app's own host name, for label deploys.")
     triggers: tuple[Trigger, ...] | None = Field(
         default=None, min_length=1, description="What creates an environment. Default: the server's trigger labels."
     )

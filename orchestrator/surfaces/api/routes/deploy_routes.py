@@ -1,0 +1,35 @@
+"""Label deploys over HTTP: environments without a pull request (M1)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from orchestrator.service.port import DeployRequest, EnvironmentService
+from orchestrator.service.scoped_service import for_caller
+from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
+
+DeployId = Annotated[str, Path(max_length=100)]
+
+
+def router(environment_service: EnvironmentService) -> APIRouter:
+    routes = APIRouter(prefix="/deploys", tags=["deploys"])
+
+    @routes.post("", status_code=202)
+    async def deploy(body: schemas.DeployBody, caller: Developer) -> schemas.DeployItem:
+        """Deploys a commit under a label. The active version isn't touched. Poll the result until it isn't pending."""
+        ttl = None if body.ttl_seconds is None else timedelta(seconds=body.ttl_seconds)
+        request = DeployRequest(body.label, body.repository, body.ref, body.version, ttl)
+        return schemas.DeployItem.model_validate(
+            await for_caller(environment_service, caller).deploy(request, caller.name)
+        )
+
+    @routes.get("/{deploy_id}")
+    async def get_deploy(deploy_id: DeployId, caller: Viewer) -> schemas.DeployItem:
+        """How a deploy is going. Its result is kept for an hour; the environment has its own path."""
+        return schemas.DeployItem.model_validate(for_caller(environment_service, caller).deploy_status(deploy_id))
+
+    return routes

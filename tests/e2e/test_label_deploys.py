@@ -1,0 +1,94 @@
+"""Label deploys on the target `local`, with a real ephd, a real gateway and `eph` (M1, M2, M3, M5, L2, P5 `deploy`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import site as sites
+from tests.e2e.site import REPOSITORY, Site, shop_files, wait_until
+
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(600)]
+
+ROUTE = "shop.localhost"
+APP = f"app:\n  route: {ROUTE}\n"
+HOST = f"feat-x.{ROUTE}"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with sites.running_site(local=f'[deploys.routes]\n"{ROUTE}" = "{REPOSITORY}"\n') as made:
+        files = shop_files()
+        for branch, text in (("feat", "1"), ("newer", "2")):
+            made.forge.push(REPOSITORY, branch, {**files, "eph.yaml": files["eph.yaml"] + APP, "text": text})
+        broken = {**files, "eph.yaml": files["eph.yaml"] + APP, "build.sh": "echo no such module >&2; exit 3\n"}
+        made.forge.push(REPOSITORY, "broken", broken)
+        wait_until_ready(made)
+        yield made
+
+
+def wait_until_ready(site: Site) -> None:
+    """ephd has read the repositories, and `eph` finds it."""
+
+    def problem() -> str:
+        found = site.eph("list")
+        return "" if found.returncode == 0 else f"{found.stderr}{site.log_tail()}"
+
+    wait_until("ephd is ready", problem, 90)
+
+
+def deploy(site: Site, *words: str) -> dict[str, object]:
+    done = site.eph("deploy", *words, "-o", "json")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}{site.log_tail()}"
+    return dict(json.loads(done.stdout))
+
+
+def stack_files(site: Site) -> list[str]:
+    folder = site.eph_home / "backend" / ".pulumi" / "stacks"
+    return sorted(path.name for path in folder.glob("*/deploy-*.json"))
+
+
+def test_a_deploy_has_its_own_url_survives_a_kill_and_is_replaced_and_destroyed(site: Site) -> None:
+    first = deploy(site, "Feat/X", "--ref", "feat", "--wait")
+    assert str(first["url"]).startswith(f"http://{HOST}:")
+    page = site.page(HOST)
+    assert (page.status, page.data["commit"]) == (200, first["commit"])
+    assert site.page(HOST, "/add", q="cherry").status == 200
+
+    failed = site.eph("deploy", "feat-x", "--ref", "broken")
+    assert failed.returncode == 1
+    assert "no such module" in failed.stderr or "build" in failed.stderr
+    assert f"Commit {str(first['commit'])[:7]} is still live" in failed.stderr
+    assert site.page(HOST).data["commit"] == first["commit"]
+
+    site.kill()
+    site.start()
+    wait_until_ready(site)
+    wait_until("it is served", lambda: "" if site.page(HOST).status == 200 else "not yet", 60)
+    assert site.page(HOST).data["commit"] == first["commit"]
+
+    second = deploy(site, "feat-x", "--ref", "newer", "--wait")
+    assert site.page(HOST).data["commit"] == second["commit"] != first["commit"]
+    assert len(stack_files(site)) == 1
+
+    assert site.eph("down", f"{REPOSITORY}:feat-x", "--yes", "--wait").returncode == 0
+    assert site.page(HOST).status in (404, 410)
+    assert stack_files(site) == []
+
+
+def test_a_failed_first_deploy_leaves_nothing(site: Site) -> None:
+    failed = site.eph("deploy", "broken", "--ref", "broken")
+    assert failed.returncode == 1
+    assert "Nothing of it is left" in failed.stderr
+    wait_until("nothing is left", lambda: "; ".join(stack_files(site)), 90)
+    assert site.api("audit")["orphans"] == []
+
+
+def test_an_expired_deploy_is_not_served_and_is_collected(site: Site) -> None:
+    deploy(site, "short", "--ref", "feat", "--ttl", "40s", "--wait")
+    host = f"short.{ROUTE}"
+    assert site.page(host).status == 200
+    wait_until("it isn't served", lambda: "" if site.page(host).status in (404, 410) else "still served", 60)
+    wait_until("it is collected", lambda: "; ".join(stack_files(site)), 90)
