@@ -129,6 +129,7 @@ class InvariantChecker:
         for name in sorted(known):
             for kind in ("program", "checkout", "port", "route", "database", "role", "launch file"):
                 of_it = [line for line in lines if line.startswith(f"{kind} ") and _mentions(line, name)]
+                of_it = [line for line in of_it if not line.startswith("program domain.")]
                 if len(of_it) != 1:
                     yield Problem("leaks" if of_it else "lost", f"{name} has {len(of_it)} of {kind}: {of_it}")
 

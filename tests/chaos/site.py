@@ -280,7 +280,7 @@ def preserve(site: ChaosSite) -> Path:
     home = site.home
     kept = home.with_name(f"{home.name}-kept")
     drop = shutil.ignore_patterns(
-        "forge", "postgres", "mirrors", "envs", "keys", "*.token", "*.secret", "plugins", "launch"
+        "forge", "postgres", "mirrors", "envs", "keys", "*.token", "*.secret", "plugins", "launch", "*.sock"
     )
     shutil.copytree(home, kept, ignore=drop, ignore_dangling_symlinks=True, symlinks=True)
     remove(site)

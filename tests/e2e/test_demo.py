@@ -85,7 +85,8 @@ def test_an_invalid_port_is_one_clear_message(demo: DemoSandbox, port: str) -> N
 @pytest.mark.long
 def test_make_demo_speaks_within_a_second_and_ctrl_c_is_no_error(demo: DemoSandbox) -> None:
     """Issue 18: the first minute. make ends a demo that a person stopped without an error line of its own."""
-    command = ["make", "demo", f"ARGS=--no-open --port {free_port()}"]
+    # What runs in the background of a shell ignores SIGINT, and so would all that it starts.
+    command = ["env", "--default-signal=INT", "make", "demo", f"ARGS=--no-open --port {free_port()}"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=demo.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(400)]
 FIRST, SECOND, SAFE = "sk_first_4eC39HqLyjWD", "sk_second_arjtT1zdp7dc", "open_0123456789"
 NAMED = "environment: {secrets: {STRIPE_KEY: stripe, MAPS_KEY: maps}}\n"
 YAML = (sites.SHOP / "eph.yaml").read_text() + NAMED
-BUILD = 'echo "built with $STRIPE_KEY"; env | sort\n'
+BUILD = 'env | sort; echo "built with $STRIPE_KEY"\n'
 
 
 @pytest.fixture(scope="module")
