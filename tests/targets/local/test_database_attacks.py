@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import struct
+import tempfile
 import threading
 from pathlib import Path
 
@@ -115,15 +116,14 @@ def test_every_password_is_stored_and_checked_with_scram(isolated: Isolated) -> 
     assert methods == [("scram-sha-256",)]
 
 
-def test_the_administrators_password_is_never_sent_to_an_impostor(tmp_path: Path) -> None:
+def test_the_administrators_password_is_never_sent_to_an_impostor() -> None:
     """S3 S4: a server that asks for a password in clear gets none."""
-    here = local_settings(tmp_path)
-    folder = files.make_folder(Path(postgres.socket_folder(here)))
-    files.write(folder / "password", "the-secret")
-    port = postgres.address(here)[1]
     received = bytearray()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(folder / f".s.PGSQL.{port}"))
+    with tempfile.TemporaryDirectory(prefix="eph-") as short, socket.socket(socket.AF_UNIX) as listener:
+        here = local_settings(Path(short))
+        folder = files.make_folder(Path(postgres.socket_folder(here)))
+        files.write(folder / "password", "the-secret")
+        listener.bind(str(folder / f".s.PGSQL.{postgres.address(here)[1]}"))
         listener.listen()
         impostor = threading.Thread(target=_ask_for_a_password, args=(listener, received))
         impostor.start()
