@@ -61,12 +61,15 @@ def _check_ready(world: ModelWorld, name: str, commit: str) -> None:
 
 
 def _unwanted_builds(world: ModelWorld) -> None:
-    """A build of what nobody wants is ended, and not waited for."""
+    """A build of what nobody wants is ended, and not waited for. One whose pull request is gone may run to its end:
+    only a guarded destroy follows it, because "not found" isn't a statement that it was closed."""
+    known = {pull.key for pull in world.pulls()}
     for worker in world.machine.workers:
         key = world.key(worker.operation.ref)
         since = max(world.desired_at.get(key, 0.0), world.last_incomplete_at, world.started_at)
         if (
             worker.operation.verb is OperationVerb.UP
+            and key in known
             and not worker.orphan
             and not worker.interrupted
             and world.time - since > REPORT_SECONDS
