@@ -66,10 +66,10 @@ class Isolated:
             CheckoutProvider().make(self.here, {**props, **clone})
         return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
 
-    def serve(self, name: str, command: str = "exec python3 app.py", **env: str) -> None:
+    def serve(self, name: str, command: str = "exec python3 app.py", seconds: int = 10, **env: str) -> None:
         program = ProgramName(name, "web", GENERATION)
         env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
-        service = ServiceProcess(program, command, PORT, "/version", 10, env)
+        service = ServiceProcess(program, command, PORT, "/version", seconds, env)
         supervised_services.start(self.here, self.workspace(name), service)
 
     def run(self, name: str, command: str, **env: str) -> str:
@@ -89,12 +89,12 @@ class Isolated:
 
 
 @pytest.fixture
-def isolated(machine: LocalMachine, repository: Repository) -> Iterator[Isolated]:
-    yield Isolated(machine, repository)
+def isolated(shared_machine: LocalMachine, repository: Repository) -> Iterator[Isolated]:
+    yield Isolated(shared_machine, repository)
     for name in (SHOP, BLOG):
-        cleanup.purge(machine.settings, name)
-    assert machine.remaining() == []
-    assert users.list_reserved(machine.settings) == {}
+        cleanup.purge(shared_machine.settings, name)
+    assert shared_machine.remaining() == []
+    assert users.list_reserved(shared_machine.settings) == {}
 
 
 def test_a_service_is_reachable_only_by_its_own_environments_sockets(isolated: Isolated) -> None:
@@ -109,7 +109,7 @@ def test_a_neighbour_on_the_same_port_is_never_called_ready(isolated: Isolated) 
     """S3: a squatter used to be called ready in 0.03 s, and served the victim's visitors."""
     isolated.serve(SHOP)
     with pytest.raises(TargetError, match=r"didn't respond|ended"):
-        isolated.serve(BLOG, "exec sleep 60")
+        isolated.serve(BLOG, "exec sleep 60", seconds=2)
     assert isolated.get(SHOP) == "one"
 
 
