@@ -7,6 +7,8 @@ RUNS ?= 50
 JOBS ?= 2
 SEED ?=
 SECONDS ?= 60
+# Tests of the text: `make check` runs them.
+CHECKED = --ignore tests/docs --ignore tests/architecture
 
 # Tests and benchmarks compare with the plain CLI, so they need it on PATH. Eph finds it by itself.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
@@ -22,7 +24,7 @@ demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--on
 	@infra/toolchain/demo.sh $(ARGS)
 
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
-	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
 
 test-long: pulumi helm kustomize browser ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)

@@ -21,6 +21,11 @@ ExistingStacks = Mapping[Key, StackRecord]
 """What exists already and keeps its name. A source whose desire lives in the stacks finds it there."""
 
 
+def existing_name(existing: ExistingStacks, key: Key) -> str:
+    """The name that the environment keeps; empty if it doesn't exist yet."""
+    return existing[key].name if key in existing else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Something open that may request an environment of one commit. ``read`` blocks and reads the request.

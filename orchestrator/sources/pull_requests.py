@@ -20,7 +20,7 @@ from orchestrator.core.util import formatting, globs
 from orchestrator.forges.port import Forge, ForgeError, Repository
 from orchestrator.forges.pull_requests import PullRequest, PullState
 from orchestrator.sources.commit_facts import CommitFacts
-from orchestrator.sources.port import Candidate, ExistingStacks, SourceListing
+from orchestrator.sources.port import Candidate, ExistingStacks, SourceListing, existing_name
 from orchestrator.sources.recipe_reader import RecipeQuery, RecipeReader
 from programs.kit.caches import BoundedCache
 from stacks.model import Key, RefKind
@@ -68,11 +68,8 @@ class PullRequests:
         return to_confirmation(repository.full_name, self._forge.pull(repository, key.number))
 
     def _candidate(self, repository: Repository, pull: PullRequest, existing: ExistingStacks) -> Candidate:
-        name = existing[pull.key].name if pull.key in existing else ""
-        read, unreadable = (
-            partial(self._request, repository, pull, name),
-            partial(to_request, repository.full_name, pull),
-        )
+        read = partial(self._request, repository, pull, existing_name(existing, pull.key))
+        unreadable = partial(to_request, repository.full_name, pull)
         return Candidate(pull.key, pull.head_sha, read, unreadable, prefetch=True)
 
     def _request(self, repository: Repository, pull: PullRequest, existing_name: str) -> EnvironmentRequest | None:

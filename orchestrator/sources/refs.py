@@ -24,7 +24,7 @@ from orchestrator.core.model.world import (
 from orchestrator.core.util import formatting, globs, natural_sort
 from orchestrator.forges.port import Forge, ForgeError, ForgeUnavailable, Repository
 from orchestrator.sources.commit_facts import CommitFacts
-from orchestrator.sources.port import Candidate, ExistingStacks, SourceListing
+from orchestrator.sources.port import Candidate, ExistingStacks, SourceListing, existing_name
 from orchestrator.sources.recipe_reader import MISSING_FILE, RecipeQuery, RecipeReader
 from stacks import keys
 from stacks.model import Key, RefKind
@@ -75,9 +75,7 @@ class Refs:
         refs = self._forge.refs(repository, key.kind, (f"{ref_name}**",))
         found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
         if not found and not refs.complete:
-            raise ForgeUnavailable(
-                f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"
-            )
+            raise ForgeUnavailable(wording.note_kinds(repository.full_name, (key.kind,), refs.reason))
         if not found:
             reason = wording.ref_not_found(key.kind, ref_name)
             return Confirmation(key, Existence.GONE, reason, needs_complete_list=True)
@@ -107,8 +105,8 @@ class Refs:
         return found, problem
 
     def _candidate(self, repository: Repository, ref: Ref, existing: ExistingStacks) -> Candidate:
-        name = existing[ref.key].name if ref.key in existing else ""
-        read, unreadable = partial(self._request, repository, ref, name), partial(to_request, repository.full_name, ref)
+        read = partial(self._request, repository, ref, existing_name(existing, ref.key))
+        unreadable = partial(to_request, repository.full_name, ref)
         return Candidate(ref.key, ref.commit, read, unreadable)
 
     def _request(self, repository: Repository, ref: Ref, existing_name: str) -> EnvironmentRequest | None:

@@ -58,7 +58,7 @@ def serving_previews(folder: Path, port: int, people_url: str = "") -> Iterator[
     (folder / "key").write_bytes(PREVIEW_KEY)
     (folder / "tokens").write_text(TOKEN + "\n")
     app = ThreadingHTTPServer(("127.0.0.1", 0), _Preview)
-    Thread(target=app.serve_forever, daemon=True).start()
+    Thread(target=app.serve_forever, args=(0.01,), daemon=True).start()
     arguments = [
         *("--listen", f"127.0.0.1:{port}", "--directory", str(folder), "--sign-in", "asked"),
         *("--tokens", str(folder / "tokens"), "--people-key", str(folder / "key")),

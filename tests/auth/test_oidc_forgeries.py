@@ -87,7 +87,7 @@ def hostile() -> Iterator[HostileProvider]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     provider.issuer = f"http://127.0.0.1:{server.server_port}"
     yield provider
     server.shutdown()

@@ -20,6 +20,21 @@ from tests.auth.identity_provider import ADA, GRACE, MALLORY, Browser
 from tests.auth.preview_gateway import TOKEN, Previews, serving_previews
 
 HOST, OTHER = "shop-gentle-stream-42.localhost", "api-gentle-stream-3.localhost"
+NO_PREVIEWS = (
+    "evil.test",
+    "localhost",
+    f"evil.test/{HOST}",
+    f"{HOST}@evil.test",
+    f"evil.test#{HOST}",
+    f"{HOST}:1",
+    "",
+    "shop-gentle-stream-42",
+    "demo/shop#42",
+    f"x.{HOST}",
+    f"evil.test/--{HOST}",
+    f"evil.test#--{HOST}",
+    f"x@--{HOST}",
+)
 KEY = PREVIEW_KEY
 
 
@@ -174,30 +189,13 @@ class TestAttacks:
         assert fresh.http.get(previews.url(), headers=headers).status_code == 200
         assert fresh.http.get(previews.url(OTHER), headers=headers).status_code == 401
 
-    @pytest.mark.parametrize(
-        "host",
-        [
-            "evil.test",
-            "localhost",
-            f"evil.test/{HOST}",
-            f"{HOST}@evil.test",
-            f"evil.test#{HOST}",
-            f"{HOST}:1",
-            "",
-            "shop-gentle-stream-42",
-            "demo/shop#42",
-            f"x.{HOST}",
-            f"evil.test/--{HOST}",
-            f"evil.test#--{HOST}",
-            f"x@--{HOST}",
-        ],
-    )
-    def test_grants_go_to_hosts_of_previews_only(self, world: SignInWorld, previews: Previews, host: str) -> None:
+    def test_grants_go_to_hosts_of_previews_only(self, world: SignInWorld) -> None:
         browser = world.new_browser()
         browser.sign_in(ADA)
-        query = httpx.QueryParams({"host": host, "state": "s" * 32, "to": "/"})
-        answer = browser.http.get(f"{world.provider.eph_url}/auth/preview?{query}", follow_redirects=False)
-        assert (answer.status_code, "location" in answer.headers) == (404, False)
+        for host in NO_PREVIEWS:
+            query = httpx.QueryParams({"host": host, "state": "s" * 32, "to": "/"})
+            answer = browser.http.get(f"{world.provider.eph_url}/auth/preview?{query}", follow_redirects=False)
+            assert (answer.status_code, "location" in answer.headers) == (404, False), host
 
     def test_return_path_stays_on_the_preview(self, world: SignInWorld, previews: Previews) -> None:
         for to in ("//evil.test", "https://evil.test", "/\\evil.test"):

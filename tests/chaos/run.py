@@ -117,13 +117,13 @@ class _Run:
         began = self._world.cpu_clock.now
         right_since = 0.0
         lies: dict[str, float] = {}
-        told = ""
+        reported = ""
         while True:
             self._world.wait(0.5)
             found = self._checker.check()
-            if found and str(found[0]) != told:
-                told = str(found[0])
-                self._record(f"not yet right: {told[:300]}")
+            if found and str(found[0]) != reported:
+                reported = str(found[0])
+                self._record(f"still wrong: {reported[:300]}")
             now = self._world.cpu_clock.now
             lies = {lie: lies.get(lie, now) for lie in (self._checker.untrue_reports() if found else ())}
             if old := [f"for {now - since:.0f} s {lie}" for lie, since in lies.items() if now - since > STALE_SECONDS]:

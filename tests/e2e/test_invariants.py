@@ -26,7 +26,7 @@ from tests.e2e.exposure import process_command_lines, readable_files
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
 from tests.file_trees import all_files
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 LEAKY_YAML = (sites.SHOP / "eph.yaml").read_text() + "      migrate:\n        command: sh migrate.sh\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ def repository(tmp_path: Path) -> Repository:
     return new_repository(tmp_path / "repository")
 
 
-@pytest.fixture
-def machine() -> Iterator[LocalMachine]:
+@contextmanager
+def local_machine() -> Iterator[LocalMachine]:
+    """A machine whose servers are stopped at the end, and of which nothing may remain."""
     folder = Path(tempfile.mkdtemp(prefix="eph-local-"))
     strings = {"root": str(folder / "root"), "routes": str(folder / "routes"), "url": "http://{host}:8080"}
     made = LocalMachine(folder, strings)
@@ -30,6 +32,19 @@ def machine() -> Iterator[LocalMachine]:
         left = TARGET.list_remaining(made.raw_settings, including_server=True)
         shutil.rmtree(folder)
         assert [line for line in left if line.startswith(("process", "socket"))] == []
+
+
+@pytest.fixture
+def machine() -> Iterator[LocalMachine]:
+    with local_machine() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_machine() -> Iterator[LocalMachine]:
+    """For tests that leave it as they found it."""
+    with local_machine() as made:
+        yield made
 
 
 @pytest.fixture

@@ -47,10 +47,10 @@ class Isolated:
             CheckoutProvider().make(self.here, {**props, **clone})
         return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
 
-    def serve(self, name: str, command: str = "exec python3 app.py", **env: str) -> None:
+    def serve(self, name: str, command: str = "exec python3 app.py", seconds: int = 10, **env: str) -> None:
         program = ProgramName(name, "web", GENERATION)
         env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
-        service = ServiceProcess(program, command, PORT, "/version", 10, env)
+        service = ServiceProcess(program, command, PORT, "/version", seconds, env)
         supervised_services.start(self.here, self.workspace(name), service)
 
     def route(self, name: str) -> None:

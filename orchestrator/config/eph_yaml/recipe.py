@@ -26,8 +26,7 @@ from orchestrator.config.eph_yaml.consistency import MAX_BRANCH_LENGTH, MAX_NAME
 from orchestrator.config.eph_yaml.models.database_section import DatabaseConfig
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.services_section import ServiceConfig
-from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, LabelTrigger
-from orchestrator.config.eph_yaml.models.triggers import TagTrigger as RefTag
+from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, LabelTrigger, TagTrigger
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.eph_yaml.triggers import trigger_labels
 from orchestrator.config.problems import InvalidConfig, Problem
@@ -182,24 +181,24 @@ def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
     )
 
 
-def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[LabelTrigger | BranchTrigger | RefTag]:
+def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[LabelTrigger | BranchTrigger | TagTrigger]:
     """The label triggers that this pull request matches, or all of them if its labels aren't known. For a branch or
     tag, those whose globs match."""
     if context.key.kind is not RefKind.PULL:
-        named = (item for item in config.triggers or () if isinstance(item, BranchTrigger | RefTag))
+        named = (item for item in config.triggers or () if isinstance(item, BranchTrigger | TagTrigger))
         return [item for item in named if globs.any_matches(_globs(item, context.key.kind), context.head_ref)]
     found = [item for item in config.triggers or () if isinstance(item, LabelTrigger)]
     matched = [item for item in found if context.labels & set(item.labels)]
     return matched or found
 
 
-def _globs(trigger: BranchTrigger | RefTag, kind: RefKind) -> tuple[str, ...]:
+def _globs(trigger: BranchTrigger | TagTrigger, kind: RefKind) -> tuple[str, ...]:
     if kind is RefKind.BRANCH:
         return trigger.branches if isinstance(trigger, BranchTrigger) else ()
-    return trigger.tags if kind is RefKind.TAG and isinstance(trigger, RefTag) else ()
+    return trigger.tags if kind is RefKind.TAG and isinstance(trigger, TagTrigger) else ()
 
 
-def _paths(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> tuple[str, ...]:
+def _paths(triggers: Sequence[LabelTrigger | BranchTrigger | TagTrigger]) -> tuple[str, ...]:
     """A trigger without paths accepts any change. Only a pull request has changed files."""
     labelled = [item for item in triggers if isinstance(item, LabelTrigger)]
     if not all(item.paths for item in labelled):
@@ -207,7 +206,7 @@ def _paths(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> tuple[s
     return tuple(dict.fromkeys(path for item in labelled for path in item.paths))
 
 
-def _drafts(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> bool:
+def _drafts(triggers: Sequence[LabelTrigger | BranchTrigger | TagTrigger]) -> bool:
     labelled = [item for item in triggers if isinstance(item, LabelTrigger)]
     return not labelled or any(item.drafts for item in labelled)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger
-from orchestrator.config.eph_yaml.models.triggers import TagTrigger as RefTag
+from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
 from orchestrator.config.eph_yaml.parsing import Document
 from stacks.model import RefKind
 
@@ -30,7 +29,7 @@ def ref_patterns(document: Document) -> WatchedRefs:
     triggers = document.config.triggers or ()
     return WatchedRefs(
         branches=tuple(glob for item in triggers if isinstance(item, BranchTrigger) for glob in item.branches),
-        tags=tuple(glob for item in triggers if isinstance(item, RefTag) for glob in item.tags),
+        tags=tuple(glob for item in triggers if isinstance(item, TagTrigger) for glob in item.tags),
         phrases=tuple(phrase for item in triggers if isinstance(item, CommentTrigger) for phrase in item.phrases),
     )
 

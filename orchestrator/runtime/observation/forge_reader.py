@@ -51,8 +51,8 @@ class _Listed:
 
 
 class _Unchecked(Enum):
-    """Nobody knows whether a candidate without a known environment is requested. If its stack is found before the next
-    read, nothing may be concluded from the missing request."""
+    """For a candidate that couldn't be read and has no known environment. Its stack may be found before the next read,
+    so the missing request doesn't prove that it isn't requested."""
 
     UNCHECKED = "unchecked"
 

@@ -35,7 +35,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 def main(folder: str, environments: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.chdir(folder)  # a short name: the kernel limits the path of a unix socket
-    if os.path.lexists(SOCKET):  # noqa: PTH
+    if os.path.lexists(SOCKET):
         os.unlink(SOCKET)  # noqa: PTH108
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(SOCKET)

@@ -26,7 +26,7 @@ from stacks.model import Outcome, StackRecord
 from tests.stack_folders import process_executor
 from tests.stacks.stack_bench import ROOT, RealBench, record_of, ref, run_operation, sha, start_operation, wait_until
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 PARTS = ("one", "two")
 
 

@@ -179,6 +179,7 @@ KINDS = {
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_purge_removes_everything_of_one_environment_and_nothing_else(account: AwsAccount) -> None:
     """Another environment, and another server's environment of the same name, stay complete."""
     for environment, server in ((NAME, SERVER), (OTHER, SERVER), (NAME, "other")):
@@ -229,6 +230,7 @@ def test_expiry_is_a_tag_on_every_resource_that_can_have_one(account: AwsAccount
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_sleep_stops_tasks_and_databases_and_wake_restores_the_count(account: AwsAccount) -> None:
     """L5, C1. moto runs no tasks, so wake doesn't wait here."""
     World(account, NAME).create()

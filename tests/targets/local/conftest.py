@@ -13,9 +13,9 @@ from tests.targets.local_machine import LocalMachine, Repository
 
 
 @pytest.fixture
-def isolated(machine: LocalMachine, repository: Repository) -> Iterator[Isolated]:
-    yield Isolated(machine, repository)
+def isolated(shared_machine: LocalMachine, repository: Repository) -> Iterator[Isolated]:
+    yield Isolated(shared_machine, repository)
     for name in (SHOP, BLOG):
-        cleanup.purge(machine.settings, name)
-    assert machine.remaining() == []
-    assert users.list_reserved(machine.settings) == {}
+        cleanup.purge(shared_machine.settings, name)
+    assert shared_machine.remaining() == []
+    assert users.list_reserved(shared_machine.settings) == {}

@@ -50,7 +50,7 @@ def test_a_neighbour_on_the_same_port_is_never_called_ready(isolated: Isolated) 
     """S3: a squatter used to be called ready in 0.03 s, and served the victim's visitors."""
     isolated.serve(SHOP)
     with pytest.raises(TargetError, match=r"didn't respond|ended"):
-        isolated.serve(BLOG, "exec sleep 60")
+        isolated.serve(BLOG, "exec sleep 60", seconds=2)
     assert isolated.get(SHOP) == "one"
 
 

@@ -124,6 +124,7 @@ def _daemons(machine: LocalMachine) -> list[int]:
     return [pid for pid in process_table.pids() if mark in process_table.command_line(pid)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("supervisord_runs", [True, False])
 def test_programs_of_an_earlier_version_keep_running_after_an_upgrade_moved_the_launcher(
     machine: LocalMachine, repository: Repository, supervisord_runs: bool

@@ -61,8 +61,8 @@ def _check_ready(world: ModelWorld, name: str, commit: str) -> None:
 
 
 def _unwanted_builds(world: ModelWorld) -> None:
-    """A build of what nobody wants is ended, and not waited for. One whose pull request is gone may run to its end:
-    only a guarded destroy follows it, because "not found" isn't a statement that it was closed."""
+    """An unwanted build is interrupted. If its pull request is gone, it may finish: "not found" doesn't say that the
+    pull request was closed, so only a guarded destroy follows."""
     known = {pull.key for pull in world.pulls()}
     for worker in world.machine.workers:
         key = world.key(worker.operation.ref)

@@ -43,9 +43,9 @@ POLICY = Policy(
 EPH_YAML = 'version: "1.0"\nname: shop\nservices:\n  - name: web\n    command: serve\n'
 BAD_YAML = EPH_YAML + "servces: []\n"
 SETTLE_SECONDS = 900.0
-REREAD_SECONDS = 60.0
-"""Within this time everything outside is read again."""
 """Virtual seconds that the quiet may take until everything is right."""
+REREAD_SECONDS = 60.0
+"""Within this time everything outside is read again, and reported."""
 STABLE_SECONDS = 70.0
 """What is right must stay right for that long: two cycles and more."""
 CONFIRMATION_SECONDS = 200.0
@@ -322,7 +322,7 @@ class ModelWorld:
         for ref in self.twins:
             self.machine.remove(ref)
         self.machine.tags |= {ref: tag for ref, tag in self.swapped.items() if ref in self.machine.tags}
-        self.run_for(REREAD_SECONDS)  # an operator doesn't approve what was planned from the lies of before
+        self.run_for(REREAD_SECONDS)  # until then, plan and comments still show what the Git host's lies led to
         self._retry_failed()
         self.approve()
         return self._wait_until_right()
@@ -340,8 +340,6 @@ class ModelWorld:
             self.ephd.facts.approvals.approve_plan(plan.digest, self.clock())
 
     def _wait_until_right(self) -> list[Problem]:
-        """It may look right before the last cycle of the bad times has been reported. Then it is wrong once more, until
-        the next one; but it must stay right before the time is up."""
         end, right_since = self.time + SETTLE_SECONDS, None
         while True:
             self.run_for(10)
@@ -349,7 +347,9 @@ class ModelWorld:
             if right_since is None and int(self.time - end) % 60 < 10:
                 self._retry_failed()
             wrong = invariants.final_problems(self)
-            if self.problems_so_far() or (wrong and self.time > end):
+            if wrong and (right_since is not None or self.problems_so_far()):
+                return wrong
+            if wrong and self.time > end:
                 return wrong
             right_since = None if wrong else right_since or self.time
             if right_since is not None and self.time - right_since > STABLE_SECONDS:
