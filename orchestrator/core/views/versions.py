@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.core.views.environment_views import EnvironmentView
@@ -16,7 +16,6 @@ from stacks.model import RefKind
 
 MAX_REPLACED = 10
 """Per environment, the newest."""
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class VersionKind(StrEnum):
@@ -86,6 +85,6 @@ def _kind(view: EnvironmentView) -> VersionKind | None:
 
 def _position(version: Version) -> tuple[object, ...]:
     order = list(VersionKind).index(version.kind)
-    newest_first = -(version.built_at or _LONG_AGO).timestamp() if version.built_at else 0.0
+    newest_first = -version.built_at.timestamp() if version.built_at is not None else 0.0
     by_label = "" if version.kind is VersionKind.REPLACED else version.label
     return version.repository, order, by_label, newest_first, version.commit

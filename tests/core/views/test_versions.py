@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -14,7 +15,7 @@ from stacks.model import Key, RefKind, StackRef
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def view(key: Key, label: str, commit: str, **changes: object) -> EnvironmentView:
+def view(key: Key, label: str, commit: str, **changes: Any) -> EnvironmentView:
     host = f"{label}.shop.localhost" if key.kind is RefKind.DEPLOY else "shop.localhost"
     ref = StackRef("eph-shop-1", f"{key.kind}-{label}")
     made = EnvironmentView(ref, key, "acme/shop", label, host, Phase.READY, ("it is live",), ref_name=label)
