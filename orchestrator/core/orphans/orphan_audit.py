@@ -4,7 +4,7 @@ Pure. Resources come and go while they are read. So everything is read twice, wi
 there both times and belongs to nothing known or running. What couldn't be read is listed in ``unread_sources`` and
 never counts as clean.
 
-A stack whose name isn't known protects every name that ends in its number.
+A stack whose environment's name isn't known protects every name that it could have (``orphan_purges``).
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ from orchestrator.core.planning.plan_actions import (
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import formatting
 from programs.spec import EnvironmentSpec
+from stacks import tags
 from stacks.model import OperationVerb, RefKind, StackRecord, StackTag
 
 
@@ -318,7 +319,12 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
         target=spec.target,
         by=_deployed_by(environment),
     )
-    return old if wanted == old else replace(wanted, seen=seen)
+    return old if wanted == old or _is_stored_as(wanted, old) else replace(wanted, seen=seen)
+
+
+def _is_stored_as(tag: StackTag, stored: StackTag) -> bool:
+    """Whether a store that keeps ``tag`` reads ``stored``: a long repository name is shortened to fit."""
+    return tag.repository_name.endswith(stored.repository_name) and tags.decode(tags.encode(tag)) == stored
 
 
 def _deployed_by(environment: EnvironmentFacts) -> str:

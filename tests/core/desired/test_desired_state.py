@@ -12,7 +12,7 @@ from orchestrator.core.model.world import CheckState, RecipeError
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.pull_requests import PullState
-from stacks import keys
+from stacks import keys, tags
 from tests.worlds.plan.pull_requests import sha, spec
 from tests.worlds.plan.simulation import FOREIGN, Simulation
 
@@ -166,6 +166,20 @@ def test_a_renamed_repository_keeps_its_environment(live_world: Simulation) -> N
     assert (retag.ref, retag.tag.repository_name, retag.tag.name) == (ref, "acme/store", "shop1-gentle-stream-42")
     live_world.run_cycle()
     assert live_world.plan().changes == ()
+
+
+def test_a_repository_name_that_the_store_shortened_is_not_written_again(live_world: Simulation) -> None:
+    live_world.names[1] = f"{'a' * 39}/{'s' * 100}"
+    live_world.run_cycle()
+    written = live_world.stacks[live_world.ref(42)].tag
+    assert written is not None
+    stored = tags.decode(tags.encode(written))
+    assert stored is not None
+    assert stored.repository_name != written.repository_name, "too long for the store"
+    live_world.edit_record(42, tag=stored)
+    assert live_world.plan().changes == ()
+    live_world.names[1] = f"{'b' * 39}/{'t' * 100}"
+    assert isinstance(live_world.action(42), plan_actions.Retag), "a rename is still written"
 
 
 def test_new_names_do_not_reach_an_environment_that_exists(live_world: Simulation) -> None:  # Y3
