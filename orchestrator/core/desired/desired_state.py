@@ -38,6 +38,7 @@ from orchestrator.core.planning.plan_actions import (
     Wait,
     WaitingFor,
 )
+from orchestrator.core.planning.reason_codes import HoldCode, RefusalCode, UnwantedCode
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import globs
 
@@ -62,6 +63,7 @@ class Unwanted:
     """``guarded``: the Git host didn't state it explicitly. ``report_always``: report it even if nothing exists."""
 
     reason: str
+    code: UnwantedCode
     guarded: bool = False
     report_always: bool = False
     expired: bool = False
@@ -80,7 +82,7 @@ DesiredState = Wanted | Unwanted | Unchanged
 def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
     down, again = environment.latest_intent(IntentKind.DOWN), environment.latest_intent(IntentKind.RETRY)
     if down is not None and (again is None or again.at < down.at):  # an explicit request doesn't need the Git host
-        return Unwanted(wording.taken_down(down.by), report_always=True)
+        return Unwanted(wording.taken_down(down.by), UnwantedCode.TAKEN_DOWN, report_always=True)
     match environment.join:
         case ExistingOnly(repository=repository):
             if repository is None:  # this server isn't configured for it: an operator decides
@@ -114,7 +116,7 @@ def _stated_expiry(environment: EnvironmentFacts, request: EnvironmentRequest, c
     end = expiry.expires_at(environment, context.policy, context.now)
     if end is None or end > context.now:
         return None
-    return Unwanted(wording.deploy_expired(request.ref, end), expired=True)
+    return Unwanted(wording.deploy_expired(request.ref, end), UnwantedCode.EXPIRED, expired=True)
 
 
 def _exists(environment: EnvironmentFacts) -> bool:
@@ -125,6 +127,7 @@ def _not_served(environment: EnvironmentFacts) -> Hold:
     return Hold(
         environment.ref,
         wording.not_configured(environment.title),
+        HoldCode.REPOSITORY_NOT_CONFIGURED,
         f"eph down {environment.ref}",
     )
 
@@ -135,15 +138,17 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
     confirmed = repository.confirmed.get(key)
     if key in repository.unrequested:
         if complete:  # open, completely read, and without our label
-            return Unwanted(repository.unrequested[key])
+            return Unwanted(repository.unrequested[key], UnwantedCode.NOT_REQUESTED)
         return Unchanged(_incomplete(environment, repository))
     if confirmed is not None and _counts_as_absent(confirmed, complete):  # stated for exactly this one
-        return Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)
+        gone = confirmed.existence is Existence.GONE
+        return Unwanted(confirmed.reason, UnwantedCode.GONE if gone else UnwantedCode.CLOSED, guarded=gone)
     if not complete:  # absence from an incomplete list proves nothing
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a complete list: ask for exactly this one
         return Unchanged(_confirm(environment))
-    return Unchanged(Hold(environment.ref, wording.present_but_not_listed(key.kind, environment.title)))
+    reason = wording.present_but_not_listed(key.kind, environment.title)
+    return Unchanged(Hold(environment.ref, reason, HoldCode.NOT_LISTED))
 
 
 def _counts_as_absent(confirmed: Confirmation, complete: bool) -> bool:
@@ -157,7 +162,8 @@ def _confirm(environment: EnvironmentFacts) -> Confirm:
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
     problem = repository.reason or repository.incomplete_kinds.get(environment.key.kind, "")
-    return Hold(environment.ref, wording.incomplete_repository(repository.full_name, problem))
+    reason = wording.incomplete_repository(repository.full_name, problem)
+    return Hold(environment.ref, reason, HoldCode.REPOSITORY_INCOMPLETE)
 
 
 def _unwanted_by_host(
@@ -166,11 +172,12 @@ def _unwanted_by_host(
     """The Git host states explicitly that this request gets no environment."""
     # An invalid eph.yaml doesn't define labels, so it never destroys an existing environment.
     if request.withdrawn and (isinstance(request.recipe, Recipe) or not _exists(environment)):
-        return Unwanted(request.withdrawn)
+        return Unwanted(request.withdrawn, UnwantedCode.WITHDRAWN)
     if expiry.is_marked_expired(environment, context.policy, context.now):
         unused = sleep_rules.parse_unused_reason(request.expiry_reason)
-        return Unwanted(unused or wording.commit_expired(environment.head), report_always=True, expired=True)
-    return Unwanted(request.excluded, report_always=True) if request.excluded else None
+        code = UnwantedCode.UNUSED if unused else UnwantedCode.EXPIRED
+        return Unwanted(unused or wording.commit_expired(environment.head), code, report_always=True, expired=True)
+    return Unwanted(request.excluded, UnwantedCode.EXCLUDED, report_always=True) if request.excluded else None
 
 
 def _after_expiry(
@@ -225,29 +232,33 @@ def _check_buildable(environment: EnvironmentFacts, request: EnvironmentRequest,
 def _unreadable_recipe(environment: EnvironmentFacts, error: RecipeError) -> Wait | Refuse:
     if error.transient:
         reason = wording.unreadable_recipe(environment.head, error.problems)
-        return Wait(environment.ref, environment.key, reason)
+        return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.CONFIG)
     reason = wording.invalid_recipe(environment.head, exists=environment.record is not None)
-    return Refuse(environment.ref, environment.key, reason, error.problems)
+    return Refuse(environment.ref, environment.key, reason, RefusalCode.INVALID_CONFIG, error.problems)
 
 
 def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait | Refuse:
     """A label alone never lets a fork run: people may be allowed to label, but not to push."""
     if not context.policy.allow_forks:
-        return Refuse(environment.ref, environment.key, wording.forks_disabled(environment.title))
+        reason = wording.forks_disabled(environment.title)
+        return Refuse(environment.ref, environment.key, reason, RefusalCode.FORKS_DISABLED)
     reason = wording.needs_approval(environment.title, environment.head)
     return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.APPROVAL)
 
 
 def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
-    return Refuse(environment.ref, environment.key, wording.fork_untrusted(environment.title, recipe.spec.target))
+    reason = wording.fork_untrusted(environment.title, recipe.spec.target)
+    return Refuse(environment.ref, environment.key, reason, RefusalCode.FORK_UNTRUSTED)
 
 
 def _untrusted(environment: EnvironmentFacts, recipe: Recipe, request: EnvironmentRequest) -> Wait | Refuse:
     target = recipe.spec.target
     author = request.author
     if request.trust is Trust.UNKNOWN:
-        return Wait(environment.ref, environment.key, wording.checking_access(author, target))
-    return Refuse(environment.ref, environment.key, wording.author_untrusted(author, target))
+        reason = wording.checking_access(author, target)
+        return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.ACCESS)
+    reason = wording.author_untrusted(author, target)
+    return Refuse(environment.ref, environment.key, reason, RefusalCode.AUTHOR_UNTRUSTED)
 
 
 def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:

@@ -32,6 +32,7 @@ from orchestrator.core.planning.plan_actions import (
     WaitingFor,
     Wake,
 )
+from orchestrator.core.planning.reason_codes import HoldCode, LaneCode
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import formatting
 from programs.spec import EnvironmentSpec
@@ -69,23 +70,24 @@ def _during_operation(
     if isinstance(desired, Unchanged) and isinstance(desired.action, Confirm):  # a read, which may end it
         return desired.action
     if running.remote:  # another replica's operation can't be interrupted
-        return _wait_for_lane(environment, wording.waiting_for_replica(operation))
+        return _wait_for_lane(environment, LaneCode.OTHER_REPLICA, wording.waiting_for_replica(operation))
     if running.interrupting:
-        return _wait_for_lane(environment, wording.canceling(operation))
+        return _wait_for_lane(environment, LaneCode.CANCELING, wording.canceling(operation))
     builds = running.verb in (OperationVerb.UP, OperationVerb.WAKE)
     if builds and isinstance(desired, Unwanted) and not desired.guarded:  # its result is no longer wanted
         return Interrupt(environment.ref, desired.reason, unwanted=True)
     if running.verb is OperationVerb.UP and isinstance(desired, Wanted) and running.commit != environment.head:
         return _supersede(environment, running, context)
     if running.verb is OperationVerb.DESTROY and isinstance(desired, Wanted):  # let it finish, then recreate it
-        return _wait_for_lane(environment, wording.NEEDED_AGAIN)
-    return _wait_for_lane(environment, wording.is_running(operation))
+        return _wait_for_lane(environment, LaneCode.NEEDED_AGAIN, wording.NEEDED_AGAIN)
+    return _wait_for_lane(environment, LaneCode.RUNNING, wording.is_running(operation))
 
 
 def _supersede(environment: EnvironmentFacts, running: RunningOperation, context: PlanContext) -> Action:
     newer = wording.newer_commit(environment.head, running.commit)
     if running.superseded >= context.policy.max_supersedes:  # frequent pushes must not starve the update
-        return _wait_for_lane(environment, wording.superseded_too_often(newer, running.superseded))
+        reason = wording.superseded_too_often(newer, running.superseded)
+        return _wait_for_lane(environment, LaneCode.SUPERSEDED_TOO_OFTEN, reason)
     settled = repairs.debounced_at(environment, context.policy)
     if settled is not None and settled > context.now:  # the next push may follow at once
         reason = wording.waiting_for_pushes(newer)
@@ -93,8 +95,8 @@ def _supersede(environment: EnvironmentFacts, running: RunningOperation, context
     return Interrupt(environment.ref, newer)
 
 
-def _wait_for_lane(environment: EnvironmentFacts, reason: str) -> Wait:
-    return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.LANE)
+def _wait_for_lane(environment: EnvironmentFacts, lane: LaneCode, reason: str) -> Wait:
+    return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.LANE, lane=lane)
 
 
 def _obstacle(environment: EnvironmentFacts) -> Hold | None:
@@ -102,30 +104,31 @@ def _obstacle(environment: EnvironmentFacts) -> Hold | None:
     name = formatting.pulumi_name(ref)
     if environment.duplicate_of is not None:  # same name: destroying one would destroy the other's resources
         reason = wording.second_stack(environment.title, environment.duplicate_of)
-        return Hold(ref, reason, f"pulumi stack rm --force --stack {name}")
+        return Hold(ref, reason, HoldCode.DUPLICATE, f"pulumi stack rm --force --stack {name}")
     if record is None:
         return None
     if record.unreadable:  # unreadable isn't absent
-        return Hold(ref, wording.unreadable_state(record.unreadable), f"pulumi stack export --stack {name}")
+        reason = wording.unreadable_state(record.unreadable)
+        return Hold(ref, reason, HoldCode.UNREADABLE, f"pulumi stack export --stack {name}")
     tag = record.tag
     if tag is not None and environment.has_foreign_tag:
         other = formatting.reference(tag.repository_name, tag.key, tag.ref_name)
         reason = wording.foreign_tag(other, environment.title)
-        return Hold(ref, reason, f"pulumi stack tag ls --stack {name}")
+        return Hold(ref, reason, HoldCode.FOREIGN_TAG, f"pulumi stack tag ls --stack {name}")
     alive = [lock for lock in record.locks if not lock.owner_dead]
     if alive:  # its owner may still be running
         lock = alive[0]
         owner = wording.lock_owner(lock.pid, lock.user, lock.host, lock.acquired_at)
         if not lock.pid:  # a truncated lock names no owner, so none can be proven dead
             owner = wording.unknown_lock_owner(lock.id)
-        return Hold(ref, wording.locked(owner), f"pulumi cancel --yes --stack {name}")
+        return Hold(ref, wording.locked(owner), HoldCode.LOCKED, f"pulumi cancel --yes --stack {name}")
     return None
 
 
 def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanContext) -> Action:
     ref, record = environment.ref, environment.record
     if record is None and unwanted.report_always:
-        return Refuse(ref, environment.key, unwanted.reason)
+        return Refuse(ref, environment.key, unwanted.reason, unwanted.code)
     if record is None:
         return Keep(ref, environment.key, wording.nothing_to_destroy(unwanted.reason))
     tried = backoff.count_attempts(environment, OperationVerb.DESTROY, "", context.now)
@@ -139,13 +142,15 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
         reason = wording.retry_later(unwanted.reason, failed, pause.until, "")
         return Wait(ref, environment.key, reason, None, pause.until, WaitingFor.DESTROY)
     if unwanted.guarded and not context.stacks_complete:  # the guard can't count the environments
-        return Hold(ref, wording.destroy_held(unwanted.reason, context.stacks_reason))
-    return Destroy(ref, environment.name, record.target, unwanted.reason, unwanted.guarded)
+        reason = wording.destroy_held(unwanted.reason, context.stacks_reason)
+        return Hold(ref, reason, HoldCode.STACKS_INCOMPLETE)
+    return Destroy(ref, environment.name, record.target, unwanted.reason, unwanted.code, unwanted.guarded)
 
 
 def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext) -> Action:
     if not context.stacks_complete:  # it may exist in what couldn't be read
-        return Wait(environment.ref, environment.key, wording.may_exist(context.stacks_reason))
+        reason = wording.may_exist(context.stacks_reason)
+        return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.STACKS)
     labels = environment.request.trigger_labels if environment.request else frozenset[str]()
     if labels:
         reason = wording.create_for_label(environment.title, labels)
@@ -176,7 +181,9 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
         return rest or _extend(environment, context) or wait
     awake = replace(tag, asleep=None, awake_until=None, half=False) if tag.asleep else tag  # a push wakes it
     changed = _recorded_first(environment, awake) if awake != record.tag else None
-    return Update(environment.ref, environment.key, spec, changed, need.reason, need.refresh, need.repair_note)
+    return Update(
+        environment.ref, environment.key, spec, changed, need.reason, need.code, need.refresh, need.repair_note
+    )
 
 
 def _recorded_first(environment: EnvironmentFacts, tag: StackTag) -> StackTag | None:
@@ -204,8 +211,8 @@ def _sleep_or_wake(
     if delay is not None:
         return delay
     if change.asleep:
-        return Sleep(environment.ref, record.name, record.target, wanted, change.reason)
-    return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, change.reason)
+        return Sleep(environment.ref, record.name, record.target, wanted, change.reason, change.code)
+    return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, change.reason, change.code)
 
 
 def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChange, context: PlanContext) -> Wait | None:

@@ -19,6 +19,7 @@ from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
 from orchestrator.core.planning.plan_actions import Action, Destroy, Hold, Purge
+from orchestrator.core.planning.reason_codes import HoldCode
 from orchestrator.core.util import formatting
 from stacks.model import OperationVerb, StackRef
 
@@ -108,5 +109,6 @@ def _was_allowed_before(environment: EnvironmentFacts) -> bool:
 def _hold(action: Action, note: str, command: str) -> Action | None:
     """Put an action on hold. A leftover has no stack to hold; the plan's note mentions it."""
     if isinstance(action, Destroy):
-        return Hold(action.ref, wording.destroy_needs_approval(action.reason, note), f"eph approve {command}")
+        reason = wording.destroy_needs_approval(action.reason, note)
+        return Hold(action.ref, reason, HoldCode.DESTROY_LIMIT, f"eph approve {command}")
     return None

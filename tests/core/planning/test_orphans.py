@@ -15,6 +15,7 @@ from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading
 from orchestrator.core.orphans.orphan_purges import KnownNames
 from orchestrator.core.planning.plan_actions import Action, Hold, Keep, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
+from orchestrator.core.planning.reason_codes import HoldCode, UnwantedCode
 from programs.inventory import HeldResource
 from stacks import keys, names
 from stacks.model import BuildInfo, OperationVerb, RefKind, StackRecord, StackSnapshot, StackTag, StrayFile
@@ -70,7 +71,7 @@ def test_an_unnamed_stack_of_a_branch_protects_every_name(kind: RefKind) -> None
     def purged(record: StackRecord | None, running: RunningOperation | None = None) -> list[str]:
         stacks = StackSnapshot({ref: record} if record else {})
         found = environment_facts.collect(World({}, stacks, {ref: running} if running else {}))
-        unwanted = [(each, Unwanted("gone")) for each in found]
+        unwanted = [(each, Unwanted("gone", UnwantedCode.GONE)) for each in found]
         return [purge.name for purge in orphan_purges.purges({"local": frozenset({live, "x-1"})}, unwanted)]
 
     assert purged(StackRecord(ref, named)) == ["x-1"]
@@ -90,9 +91,9 @@ def test_what_came_or_went_between_the_looks_is_no_orphan() -> None:
 
 
 def test_a_stack_that_nobody_wants_and_that_stays_is_named_with_the_command_that_goes_on() -> None:
-    held = Hold(REF, "too many would go", "eph approve abc")
+    held = Hold(REF, "too many would go", HoldCode.DESTROY_LIMIT, "eph approve abc")
     late = Wait(REF, KEY, "destroy failed 3 times", waiting_for=WaitingFor.DESTROY)
-    locked = Hold(REF, "locked", "pulumi cancel")
+    locked = Hold(REF, "locked", HoldCode.LOCKED, "pulumi cancel")
 
     def found(action: Action, wanted: bool, **more: Any) -> list[str]:
         plan = Plan((action,), START)
