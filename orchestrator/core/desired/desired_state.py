@@ -82,7 +82,7 @@ DesiredState = Wanted | Unwanted | Unchanged
 def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
     down, again = environment.latest_intent(IntentKind.DOWN), environment.latest_intent(IntentKind.RETRY)
     if down is not None and (again is None or again.at < down.at):  # an explicit request doesn't need the Git host
-        return Unwanted(wording.taken_down(down.by), UnwantedCode.TAKEN_DOWN, report_always=True)
+        return Unwanted(wording.desired.taken_down(down.by), UnwantedCode.TAKEN_DOWN, report_always=True)
     match environment.join:
         case ExistingOnly(repository=repository):
             if repository is None:  # this server isn't configured for it: an operator decides
@@ -116,7 +116,7 @@ def _stated_expiry(environment: EnvironmentFacts, request: EnvironmentRequest, c
     end = expiry.expires_at(environment, context.policy, context.now)
     if end is None or end > context.now:
         return None
-    return Unwanted(wording.deploy_expired(request.ref, end), UnwantedCode.EXPIRED, expired=True)
+    return Unwanted(wording.desired.deploy_expired(request.ref, end), UnwantedCode.EXPIRED, expired=True)
 
 
 def _exists(environment: EnvironmentFacts) -> bool:
@@ -126,7 +126,7 @@ def _exists(environment: EnvironmentFacts) -> bool:
 def _not_served(environment: EnvironmentFacts) -> Hold:
     return Hold(
         environment.ref,
-        wording.not_configured(environment.title),
+        wording.desired.not_configured(environment.title),
         HoldCode.REPOSITORY_NOT_CONFIGURED,
         f"eph down {environment.ref}",
     )
@@ -147,7 +147,7 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a complete list: ask for exactly this one
         return Unchanged(_confirm(environment))
-    reason = wording.present_but_not_listed(key.kind, environment.title)
+    reason = wording.desired.present_but_not_listed(key.kind, environment.title)
     return Unchanged(Hold(environment.ref, reason, HoldCode.NOT_LISTED))
 
 
@@ -156,13 +156,13 @@ def _counts_as_absent(confirmed: Confirmation, complete: bool) -> bool:
 
 
 def _confirm(environment: EnvironmentFacts) -> Confirm:
-    reason = wording.not_listed(environment.key.kind, environment.title)
+    reason = wording.desired.not_listed(environment.key.kind, environment.title)
     return Confirm(environment.ref, environment.key, reason, environment.ref_name)
 
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
     problem = repository.reason or repository.incomplete_kinds.get(environment.key.kind, "")
-    reason = wording.incomplete_repository(repository.full_name, problem)
+    reason = wording.desired.incomplete_repository(repository.full_name, problem)
     return Hold(environment.ref, reason, HoldCode.REPOSITORY_INCOMPLETE)
 
 
@@ -176,7 +176,9 @@ def _unwanted_by_host(
     if expiry.is_marked_expired(environment, context.policy, context.now):
         unused = sleep_rules.parse_unused_reason(request.expiry_reason)
         code = UnwantedCode.UNUSED if unused else UnwantedCode.EXPIRED
-        return Unwanted(unused or wording.commit_expired(environment.head), code, report_always=True, expired=True)
+        return Unwanted(
+            unused or wording.desired.commit_expired(environment.head), code, report_always=True, expired=True
+        )
     return Unwanted(request.excluded, UnwantedCode.EXCLUDED, report_always=True) if request.excluded else None
 
 
@@ -188,7 +190,7 @@ def _after_expiry(
         return None
     commit, labels = environment.head, tuple(sorted(request.trigger_labels))
     if request.label_removed and labels:
-        reason = wording.label_added_again(commit)
+        reason = wording.desired.label_added_again(commit)
         return Unchanged(Revive(environment.ref, environment.key, commit, reason))
     if request.label_removed is None and labels:
         return Unchanged(Unlabel(environment.ref, environment.key, commit, labels, unwanted.reason))
@@ -204,7 +206,7 @@ def _expiry(environment: EnvironmentFacts, context: PlanContext) -> Expire | Non
         return Expire(environment.ref, environment.key, environment.head, unused)
     if end is None or end > context.now:
         return None
-    reason = wording.expired(end, expiry.ttl(environment, context.policy))
+    reason = wording.desired.expired(end, expiry.ttl(environment, context.policy))
     return Expire(environment.ref, environment.key, environment.head, reason)
 
 
@@ -231,23 +233,23 @@ def _check_buildable(environment: EnvironmentFacts, request: EnvironmentRequest,
 
 def _unreadable_recipe(environment: EnvironmentFacts, error: RecipeError) -> Wait | Refuse:
     if error.transient:
-        reason = wording.unreadable_recipe(environment.head, error.problems)
+        reason = wording.desired.unreadable_recipe(environment.head, error.problems)
         return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.CONFIG)
-    reason = wording.invalid_recipe(environment.head, exists=environment.record is not None)
+    reason = wording.desired.invalid_recipe(environment.head, exists=environment.record is not None)
     return Refuse(environment.ref, environment.key, reason, RefusalCode.INVALID_CONFIG, error.problems)
 
 
 def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait | Refuse:
     """A label alone never lets a fork run: people may be allowed to label, but not to push."""
     if not context.policy.allow_forks:
-        reason = wording.forks_disabled(environment.title)
+        reason = wording.desired.forks_disabled(environment.title)
         return Refuse(environment.ref, environment.key, reason, RefusalCode.FORKS_DISABLED)
-    reason = wording.needs_approval(environment.title, environment.head)
+    reason = wording.desired.needs_approval(environment.title, environment.head)
     return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.APPROVAL)
 
 
 def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
-    reason = wording.fork_untrusted(environment.title, recipe.spec.target)
+    reason = wording.desired.fork_untrusted(environment.title, recipe.spec.target)
     return Refuse(environment.ref, environment.key, reason, RefusalCode.FORK_UNTRUSTED)
 
 
@@ -255,9 +257,9 @@ def _untrusted(environment: EnvironmentFacts, recipe: Recipe, request: Environme
     target = recipe.spec.target
     author = request.author
     if request.trust is Trust.UNKNOWN:
-        reason = wording.checking_access(author, target)
+        reason = wording.desired.checking_access(author, target)
         return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.ACCESS)
-    reason = wording.author_untrusted(author, target)
+    reason = wording.desired.author_untrusted(author, target)
     return Refuse(environment.ref, environment.key, reason, RefusalCode.AUTHOR_UNTRUSTED)
 
 
@@ -270,7 +272,7 @@ def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:
     found = [pair for name in recipe.wait_for_checks for pair in _matching_checks(name, checks)]
     failed = [name for name, state in found if state is CheckState.FAILED]
     open_ = [name for name, state in found if state in (None, CheckState.PENDING)]
-    return wording.waiting_for_checks(environment.head, failed, open_) if failed or open_ else ""
+    return wording.desired.waiting_for_checks(environment.head, failed, open_) if failed or open_ else ""
 
 
 def _matching_checks(pattern: str, checks: Mapping[str, CheckState]) -> list[tuple[str, CheckState | None]]:

@@ -113,12 +113,12 @@ def orphaned_stacks(plan: Plan | None, context: AuditContext, wanted: frozenset[
 def unread_sources(stacks: StackSnapshot, incomplete: Iterable[tuple[str, str]]) -> Iterator[str]:
     """What couldn't be read completely from the Git host and the backend."""
     if not stacks.complete:
-        yield wording.note_stacks(stacks.reason)
+        yield wording.limits.note_stacks(stacks.reason)
     for record in stacks.stacks.values():
         if record.unreadable:
             yield f"stack {record.ref}: {record.unreadable}"
     for name, reason in incomplete:
-        yield wording.note_repository(name, reason)
+        yield wording.limits.note_repository(name, reason)
 
 
 def _check_resource(
@@ -127,7 +127,7 @@ def _check_resource(
     if not context.stacks.complete or resource.environment in context.busy_names:
         return None  # not known, or an operation is running
     if not context.known_names.covers(resource.environment):
-        reason = wording.orphaned_environment(resource.environment)
+        reason = wording.orphans.orphaned_environment(resource.environment)
         return replace(_as_orphan(target, resource, reason), whole_environment=True)
     if (
         record is None
@@ -138,9 +138,9 @@ def _check_resource(
     ):
         return None  # half-created: completed or destroyed by the next operation
     if not resource.is_supervised:
-        return _as_orphan(target, resource, wording.unsupervised(record.ref))
+        return _as_orphan(target, resource, wording.orphans.unsupervised(record.ref))
     if resource.resource_id and resource.resource_id not in record.resource_names:
-        return _as_orphan(target, resource, wording.not_in_stack(len(record.resource_names), record.ref))
+        return _as_orphan(target, resource, wording.orphans.not_in_stack(len(record.resource_names), record.ref))
     return None
 
 

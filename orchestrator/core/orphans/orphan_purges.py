@@ -65,7 +65,7 @@ def purges(
         return []
     known = known_names((subject, not isinstance(state, Unwanted)) for subject, state in environments)
     return [
-        Purge(target, name, wording.leftover(target, name))
+        Purge(target, name, wording.orphans.leftover(target, name))
         for target in sorted(target_environments)
         for name in sorted(target_environments[target])
         if not known.covers(name)

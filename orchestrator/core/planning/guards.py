@@ -42,14 +42,14 @@ def apply(
     command = digest(guarded)
     if limit.recent + len(open_) <= limit.maximum or command in world.approved_plans:
         return GuardResult(tuple(actions), guarded)
-    note = wording.too_many_destroys(len(open_), limit.recent, limit.window, limit.maximum)
+    note = wording.limits.too_many_destroys(len(open_), limit.recent, limit.window, limit.maximum)
     held = set(open_)
     pairs = zip(actions, labels, strict=True)
     kept = [_hold(action, note, command) if name in held else action for action, name in pairs]
     return GuardResult(
         tuple(action for action in kept if action is not None),
         guarded,
-        wording.how_to_approve(note, command),
+        wording.limits.how_to_approve(note, command),
     )
 
 
@@ -109,6 +109,6 @@ def _was_allowed_before(environment: EnvironmentFacts) -> bool:
 def _hold(action: Action, note: str, command: str) -> Action | None:
     """Put an action on hold. A leftover has no stack to hold; the plan's note mentions it."""
     if isinstance(action, Destroy):
-        reason = wording.destroy_needs_approval(action.reason, note)
+        reason = wording.limits.destroy_needs_approval(action.reason, note)
         return Hold(action.ref, reason, HoldCode.DESTROY_LIMIT, f"eph approve {command}")
     return None

@@ -16,6 +16,7 @@ from orchestrator.core.model.image_lookup import ImageRequest
 from orchestrator.core.planning.reason_codes import (
     HoldCode,
     LaneCode,
+    LimitCode,
     RefusalCode,
     SleepCode,
     UnwantedCode,
@@ -220,6 +221,8 @@ class Wait:
     waiting_for: WaitingFor = WaitingFor.FACTS
     lane: LaneCode | None = None
     """Why it waits for the lane."""
+    limit: LimitCode | None = None
+    """The limit for which it is queued."""
 
 
 @dataclass(frozen=True, slots=True)

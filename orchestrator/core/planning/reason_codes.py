@@ -68,6 +68,16 @@ class LaneCode(StrEnum):
     NEEDED_AGAIN = "needed-again"
 
 
+class LimitCode(StrEnum):
+    """The limit that an action in the queue waits for."""
+
+    ENVIRONMENTS = "environments"
+    REPOSITORY = "repository"
+    """The limit of its repository's environments."""
+    OPERATIONS = "operations"
+    MEMORY = "memory"
+
+
 class SleepCode(StrEnum):
     """Why an environment goes to sleep, stays awake or wakes up."""
 

@@ -52,24 +52,24 @@ def _find_needed_update(
     if record is None:
         raise ValueError(f"{environment.ref} doesn't exist, so it needs no update")
     if record.pending_operations:  # an attempt ended in the middle of a resource
-        return NeededUpdate(wording.half_done(record.pending_operations), UpdateCode.HALF_DONE, refresh=True)
+        return NeededUpdate(wording.repairs.half_done(record.pending_operations), UpdateCode.HALF_DONE, refresh=True)
     if record.locks:  # with a live owner, it would be on hold
-        return NeededUpdate(wording.DEAD_LOCK, UpdateCode.DEAD_LOCK, refresh=True)
+        return NeededUpdate(wording.repairs.DEAD_LOCK, UpdateCode.DEAD_LOCK, refresh=True)
     built = record.built
     if built is None or record.tag is None:
         return _first_build(environment)
     if built.commit != environment.head:
-        return NeededUpdate(wording.newer_than_live(environment.head, built.commit), UpdateCode.NEW_COMMIT)
+        return NeededUpdate(wording.repairs.newer_than_live(environment.head, built.commit), UpdateCode.NEW_COMMIT)
     if record.tag.asleep:
         return None  # maintenance can wait until it is awake
     if built.spec_digest != digest and image_pinning.replaced_fallbacks(recipe, built):
         replaced = image_pinning.replaced_fallbacks(recipe, built)
-        return NeededUpdate(wording.fallback_replaced(replaced, built.commit), UpdateCode.IMAGE_FOUND)
+        return NeededUpdate(wording.images.fallback_replaced(replaced, built.commit), UpdateCode.IMAGE_FOUND)
     if built.spec_digest != digest:
-        return NeededUpdate(wording.SPEC_CHANGED, UpdateCode.SPEC_CHANGED, low_priority=True)
+        return NeededUpdate(wording.repairs.SPEC_CHANGED, UpdateCode.SPEC_CHANGED, low_priority=True)
     version = context.policy.program_versions.get(recipe.spec.target, built.program_version)
     if version != built.program_version:
-        reason = wording.target_upgraded(recipe.spec.target, version)
+        reason = wording.repairs.target_upgraded(recipe.spec.target, version)
         return NeededUpdate(reason, UpdateCode.TARGET_UPGRADED, low_priority=True)
     if environment.drift:  # repaired before the URL fails, too
         until = _next_repair(environment, record, context)
@@ -82,8 +82,10 @@ def _find_needed_update(
 
 def _first_build(environment: EnvironmentFacts) -> NeededUpdate:
     if environment.failure is not None and environment.failure.outcome is Outcome.FAILED:
-        return NeededUpdate(wording.last_attempt_failed(environment.failure.error), UpdateCode.FIRST_BUILD_FAILED)
-    return NeededUpdate(wording.NOT_FINISHED, UpdateCode.NOT_FINISHED)
+        return NeededUpdate(
+            wording.repairs.last_attempt_failed(environment.failure.error), UpdateCode.FIRST_BUILD_FAILED
+        )
+    return NeededUpdate(wording.repairs.NOT_FINISHED, UpdateCode.NOT_FINISHED)
 
 
 def debounced_at(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
@@ -127,11 +129,11 @@ def _repair(
     if context.now < deadline:
         return None
     return NeededUpdate(
-        wording.url_unresponsive(context.now - health.since, health.detail),
+        wording.repairs.url_unresponsive(context.now - health.since, health.detail),
         UpdateCode.UNRESPONSIVE,
         refresh=True,
         not_before=_next_repair(environment, environment.record, context),
-        repair_note=wording.url_repaired(health.detail),
+        repair_note=wording.repairs.url_repaired(health.detail),
     )
 
 
