@@ -74,7 +74,9 @@ def test_another_file_is_read_when_named(tmp_path: Path) -> None:
         load(config=tmp_path / "nothing.toml")
 
 
-def test_empty_settings_follow_the_gateways_port_and_home() -> None:
+def test_empty_settings_follow_the_gateways_port_and_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     found = ServerSettings(home=Path("/srv/eph"), gateway_listen="0.0.0.0:9999")
     assert found.url_template == "http://{host}:9999"
     assert found.target_mapping("local") == {
@@ -86,6 +88,7 @@ def test_empty_settings_follow_the_gateways_port_and_home() -> None:
         "sandbox": "auto",
         "egress": "proxy",
         "egress_allow": "",
+        "egress_proxy": "",
         "first_uid": "2100000",
         "memory_bytes": "4294967296",
         "process_limit": "2048",
