@@ -76,7 +76,8 @@ class KubernetesEnvironment:
             fixed["PORT"] = str(workloads.service_port(item))
         own = {key: value for key, value in {**self.spec.env, **item.env}.items() if key not in self.secret_keys}
         own = variables.fill(own, variables.address_values(self.url, self.urls, internal))
-        return ContainerEnv({**own, **others, **fixed}, self.secret_keys, self.database_parts)
+        plain = {**self.settings.variables, **own, **others, **fixed}
+        return ContainerEnv(plain, self.secret_keys, self.database_parts)
 
     def public_ports(self) -> list[int]:
         declared = [workloads.service_port(item) for item in self.spec.services if item.public]
