@@ -23,12 +23,13 @@ START_HINT = "Sign in with `eph auth login URL`, start one with `eph demo` or `e
 class ApiClient:
     def __init__(self, url: str, token: str, timeout: float = 30.0) -> None:
         self.url = url.rstrip("/")
+        self.token = token
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CliError(
                 f"EPH_URL is not a valid URL: {url!r}", "Use for example https://eph.example.com.", ExitCode.USAGE
             )
-        local = parts.hostname in LOOPBACK
+        self.is_local = local = parts.hostname in LOOPBACK
         if token and parts.scheme == "http" and not local:
             sys.stderr.write(f"warning: the token is sent to {parts.hostname} without TLS; use https\n")
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from orchestrator.cli import output
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands import (
+    agents,
     auth,
     deploy,
     doctor,
@@ -53,7 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (environment_queries, logs, environment_actions, deploy, maintenance, project, doctor, shell):
+for group in (environment_queries, logs, environment_actions, deploy, agents, maintenance, project, doctor, shell):
     app.add_typer(group.app)
 app.add_typer(auth.app, name="auth")
 app.add_typer(share.app, name="share")

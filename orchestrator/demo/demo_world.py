@@ -30,6 +30,8 @@ from orchestrator.demo.github.demo_github import WebhookConfig
 from orchestrator.demo.own_repository import OwnRepository
 
 REPOSITORY = "acme/shop"
+APP_ROUTE = "shop.localhost"
+"""Of the shop, for label deploys."""
 SHOP = Path(__file__).parent / "shop"
 KUBERNETES_EPH_YAML = "eph.kubernetes.yaml"
 """The shop's eph.yaml for the target `kubernetes`, which runs an image instead of a build."""
@@ -130,7 +132,12 @@ def open_world(
 def settings_chosen_by_demo(environ: Mapping[str, str]) -> list[str]:
     """Variables that would have no effect. All others of a server take effect."""
     chosen = {"home", "interval", "listen", "gateway_listen", "workers", "forge"}
-    fixed = {*(path for path in loading.setting_paths() if path[0] in chosen), ("local", "toolbox"), ("local", "path")}
+    fixed = {
+        *(path for path in loading.setting_paths() if path[0] in chosen),
+        ("local", "toolbox"),
+        ("local", "path"),
+        ("deploys", "routes"),
+    }
     return sorted(name for name in map(loading.env_variable, fixed) if name in environ)
 
 
@@ -215,6 +222,7 @@ def _overrides(home: Path, ports: DemoPorts, forge: GitHost, secret: Path) -> di
         "listen": f"127.0.0.1:{ports.api}",
         "gateway_listen": f"127.0.0.1:{ports.gateway}",
         "workers": 2,
+        "deploys": {"routes": {APP_ROUTE: REPOSITORY}},
         "forge": {
             **forge.forge_settings(),
             "webhook_secret_file": secret,

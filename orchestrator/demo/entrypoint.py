@@ -38,6 +38,7 @@ from orchestrator.demo.emulate.emulate_host import EmulateHost, EmulateUnavailab
 from orchestrator.demo.github.demo_github import DemoGitHubError
 from orchestrator.demo.own_repository import OwnRepository, RepositoryUnusable
 from orchestrator.demo.story.blackbox import StepFailed
+from orchestrator.demo.story.deploy_story import DeployStory
 from orchestrator.demo.story.emulate_story import EmulateStory
 from orchestrator.demo.story.story import Story, StoryResult
 from orchestrator.runtime.server.gateway_process import GatewayError
@@ -47,6 +48,8 @@ from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import Toolchain, ToolchainNotFound
 
 DEFAULT_PORT = 8080
+PREVIEWS, DEPLOYS = "previews", "deploys"
+"""The stories."""
 MAX_PORT = 65535
 _UNAVAILABLE_ERRORS = (
     EmulateUnavailable,
@@ -106,6 +109,7 @@ def _parse_options(args: list[str]) -> argparse.Namespace:
     parser.add_argument("--repo", type=Path, metavar="PATH", help=wording.REPO_HELP)
     parser.add_argument("--no-open", action="store_true", help=wording.NO_OPEN_HELP)
     parser.add_argument("--once", action="store_true", help=wording.ONCE_HELP)
+    parser.add_argument("--story", choices=(PREVIEWS, DEPLOYS), default=PREVIEWS, help=wording.STORY_HELP)
     parser.add_argument(
         "--forge",
         choices=(git_hosts.SANDBOX, git_hosts.EMULATE),
@@ -126,6 +130,9 @@ def _check_options(options: argparse.Namespace, environ: Mapping[str, str]) -> N
     """Raises if options or settings contradict each other: none is ignored silently."""
     if options.forge != git_hosts.SANDBOX and not options.once:
         raise DemoUnavailable(wording.needs_once(options.forge))
+    plain = options.forge == git_hosts.SANDBOX and options.target == demo_world.LOCAL
+    if options.story == DEPLOYS and not (options.once and plain):
+        raise DemoUnavailable(wording.STORY_NEEDS)
     if options.repo and options.once:
         raise DemoUnavailable(wording.only_shop("--once"))
     if options.repo and options.target != demo_world.LOCAL:
@@ -199,6 +206,8 @@ async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd
     say = partial(_print_line, console)
     if isinstance(world.forge, EmulateHost):
         return await EmulateStory(world, world.forge, say).play()
+    if options.story == DEPLOYS:
+        return await DeployStory(world, say).play()
     return await Story(world, say).play()
 
 
@@ -213,7 +222,7 @@ def _used_ports(world: DemoWorld, result: StoryResult) -> set[int]:
 def _print_summary(result: StoryResult, leaks: list[str], console: Console) -> int:
     for line in leaks:
         _print_line(console, wording.left_behind(line), "red")
-    sys.stdout.write(wording.summary(len(result.names), result.label_to_url, result.update, len(leaks)) + "\n")
+    sys.stdout.write(result.summary(len(leaks)) + "\n")
     return 1 if leaks else 0
 
 

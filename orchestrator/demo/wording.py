@@ -30,6 +30,15 @@ def summary(environments: int, label_to_url: float, update: float, leftovers: in
     )
 
 
+def deploys_summary(deploys: int, first_request: float, cold: tuple[int, int], leftovers: int) -> str:
+    """``cold``: how many requests found a deploy stopped, and how often it was started."""
+    requests, starts = cold
+    return (
+        f"demo: {deploys} deploys, first request to answer {first_request:.1f} s, "
+        f"{requests} cold requests {starts} start{'' if starts == 1 else 's'}, leftovers {leftovers}"
+    )
+
+
 def left_behind(item: str) -> str:
     return f"Left behind: {item}"
 
@@ -51,6 +60,8 @@ DESCRIPTION = "Run a complete Eph on this machine, with a sample shop or your ow
 REPO_HELP = "a folder with a Git repository of yours; its commits are copied, and the demo opens a pull request"
 NO_OPEN_HELP = "don't open previews in the browser"
 ONCE_HELP = "play the whole story unattended, check each step, and exit"
+STORY_HELP = "with --once, which story: pull requests with previews, or deploys under a label"
+STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor --target kubernetes"
 FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
 TARGET_HELP = "where previews run: as processes on this machine, or in a Kubernetes cluster"
 CLUSTER_OPTIONS = "options for --target kubernetes"

@@ -75,6 +75,7 @@ class FakeEnvironmentService:
         self.deploys: dict[str, DeployStatus] = {}
         self.deploy_error = ""
         """If set, every deploy fails with it."""
+        self.deploy_output: tuple[str, ...] = ()
         self.deploy_url = ""
         """The URL of a finished deploy, if it isn't the label's below the shop."""
         self.audit_result = AuditResult()
@@ -243,7 +244,7 @@ class FakeEnvironmentService:
             raise DeployNotFound(wording.deploy_not_found(deploy))
         found = self.deploys[deploy]
         if self.deploy_error:
-            return replace(found, state="failed", error=self.deploy_error)
+            return replace(found, state="failed", error=self.deploy_error, output=self.deploy_output)
         return replace(found, state="deployed", url=self.deploy_url or f"http://{found.host}:8080")
 
     async def versions(self, repository: str) -> list[Version]:

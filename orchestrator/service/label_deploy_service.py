@@ -250,4 +250,5 @@ class LabelDeployService:
             by=order.deploy.by,
             progress=view.progress if view else "",
             replaces=view.commit if view and not is_live else "",
+            output=progress.output,
         )

@@ -138,6 +138,8 @@ class DeployStatus:
     by: str
     progress: str = ""
     replaces: str = ""
+    output: tuple[str, ...] = ()
+    """The last lines of a failed build."""
 
 
 class EnvironmentService(Protocol):

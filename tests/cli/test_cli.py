@@ -268,10 +268,11 @@ def test_deploy_wakes_with_wait_and_prints_each_url_once(
 
 
 def test_deploy_reports_a_failure_and_what_is_left(eph: Eph, desk: FakeEnvironmentService) -> None:  # M3
-    desk.deploy_error = "build: npm failed"
+    desk.deploy_error, desk.deploy_output = "build: npm failed", ("no such module: cart",)
     failed = eph("deploy", "feat-x", "--ref", "feat")
     assert (failed.exit_code, failed.stdout) == (1, "")
     assert "npm failed" in failed.stderr
+    assert "no such module: cart" in failed.stderr
     assert "Nothing of it is left" in failed.stderr
 
 

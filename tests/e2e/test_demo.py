@@ -19,6 +19,7 @@ from tests.e2e.site import ROOT, wait_until
 
 pytestmark = pytest.mark.real
 
+DEPLOYS_LINE = r"demo: 4 deploys, first request to answer \d+\.\d s, 200 cold requests 1 start, leftovers 0\n"
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 
 
@@ -31,6 +32,18 @@ def test_once_plays_the_whole_story_and_leaves_nothing_behind(demo: DemoSandbox)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     assert [step for step in STORY_STEPS if step not in done.stderr] == [], done.stderr
+    (demo.folder / "config").mkdir(exist_ok=True)
+    assert demo.remaining(set()) == ""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(500)
+def test_the_story_of_deploys_ends_with_one_start_and_nothing_left(demo: DemoSandbox) -> None:
+    """M1 to M6: nothing runs before the first request, 200 cold requests, a killed gateway, a replacement, an expiry."""
+    command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--story", "deploys"]
+    done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=480)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(DEPLOYS_LINE, done.stdout), done.stdout
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 

@@ -113,6 +113,8 @@ def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> Depl
         if item.state == "deployed":
             return item
         if item.state != "pending":
+            for line in item.output:
+                output.print_note(line)
             live = f"Commit {item.replaces[:7]} is still live." if item.replaces else "Nothing of it is left."
             raise CliError(f"the deploy {item.label} failed: {item.error}", live)
         if item.progress != shown:

@@ -37,6 +37,9 @@ class StoryResult:
     names: set[str] = field(default_factory=set)
     ports: set[int] = field(default_factory=set)
 
+    def summary(self, leftovers: int) -> str:
+        return wording.summary(len(self.names), self.label_to_url, self.update, leftovers)
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:

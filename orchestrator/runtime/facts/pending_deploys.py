@@ -37,6 +37,8 @@ class DeployProgress:
     state: DeployState
     at: datetime
     error: str = ""
+    output: tuple[str, ...] = ()
+    """The last lines of a failed operation: nothing else may be left of it."""
 
 
 class PendingDeploys:
@@ -86,7 +88,7 @@ class PendingDeploys:
             self._requests = replace(before, failed={**before.failed, key: result.commit})
         for order in before.orders.values():
             if _is_about(order, key, result):
-                self._end(order, DeployState.FAILED, result.ended, _failure(order, key, result))
+                self._end(order, DeployState.FAILED, result.ended, _failure(order, key, result), result.tail)
         return self._requests is not before
 
     def forget(self, current: CurrentRecords) -> None:
@@ -124,8 +126,10 @@ class PendingDeploys:
         elif isinstance(recipe, RecipeError) and not recipe.transient:
             self._end(order, DeployState.FAILED, current.now, "; ".join(recipe.problems))
 
-    def _end(self, order: DeployOrder, state: DeployState, at: datetime, error: str) -> None:
-        self._progress[order.id] = DeployProgress(order, state, at, error)
+    def _end(
+        self, order: DeployOrder, state: DeployState, at: datetime, error: str, output: tuple[str, ...] = ()
+    ) -> None:
+        self._progress[order.id] = DeployProgress(order, state, at, error, output)
         self._requests = replace(self._requests, orders=_without(self._requests.orders, order.key))
 
 

@@ -25,6 +25,7 @@ from orchestrator.surfaces.api.routes import (
     share_routes,
 )
 from orchestrator.surfaces.api.routes.streams import Streams
+from orchestrator.surfaces.mcp import endpoint as mcp_endpoint
 
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Error, "description": text}
@@ -61,6 +62,7 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
         routes = share_routes.router(environment_service, settings.previews, settings.previews.share_links)
         app.include_router(routes, prefix="/api/v1", responses=ERRORS)
     app.include_router(dashboard.router(environment_service, keeper, settings, devices), include_in_schema=False)
+    mcp_endpoint.install(app, environment_service, keeper, settings)
     _probes(app, environment_service, settings)
     api_errors.install(app, environment_service)
     app.add_middleware(BodyLimit, limit=settings.body_limit, webhook_limit=settings.webhook_limit)

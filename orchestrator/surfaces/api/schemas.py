@@ -248,6 +248,7 @@ class DeployItem(AttributeModel):
     by: str
     progress: str
     replaces: str = Field(description="The commit that is live under this label until then.")
+    output: list[str] = Field(default=[], description="The last lines of a failed build.")
 
 
 class VersionItem(AttributeModel):

@@ -1,0 +1,206 @@
+"""The story of label deploys (M1 to M6), unattended: every step is checked from outside, by HTTP and the process table.
+
+Deploy four branches and see that nothing of them runs; open one; send 200 requests at once to the next; kill the
+gateway while it holds a request; replace one; let one expire; destroy the others and find nothing left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from orchestrator.demo import leak_check, wording
+from orchestrator.demo.demo_world import APP_ROUTE, REPOSITORY, SHOP, DemoWorld
+from orchestrator.demo.story.blackbox import StepFailed, wait_until
+from orchestrator.demo.story.story import Say, StoryResult
+from orchestrator.ledger.event_kinds import EventKind
+
+COLD_REQUESTS = 200
+TIMEOUT = 120.0
+SHORT_TTL = 30
+REPLACED, CROWDED, KILLED, EXPIRING = "feat-x", "crowd", "killed", "short"
+
+
+@dataclass(slots=True)
+class DeployStoryResult(StoryResult):
+    first_request: float = 0.0
+    starts: int = 0
+    deploys: set[str] = field(default_factory=set)
+
+    def summary(self, leftovers: int) -> str:
+        return wording.deploys_summary(
+            len(self.deploys), self.first_request, (COLD_REQUESTS, self.starts), leftovers
+        )  # fmt: skip
+
+
+class DeployStory:
+    def __init__(self, world: DemoWorld, say: Say) -> None:
+        self._world, self._say = world, say
+        token = world.token_file.read_text().strip()
+        self._api = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{world.ports.api}/api/v1",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            trust_env=False,
+        )
+        limits = httpx.Limits(max_connections=None)
+        self._previews = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, limits=limits)
+        self.result = DeployStoryResult()
+
+    async def play(self) -> DeployStoryResult:
+        try:
+            commit = await self._push("#16a34a\n")
+            for label in (REPLACED, CROWDED, KILLED):
+                await self._deploy(label, commit)
+            await self._open_the_first(commit)
+            await self._send_many()
+            await self._kill_the_gateway()
+            await self._replace(commit)
+            await self._expire()
+            await self._destroy_all()
+            return self.result
+        finally:
+            await self._api.aclose()
+            await self._previews.aclose()
+
+    # --- steps
+
+    async def _push(self, colour: str) -> str:
+        text = (SHOP / "eph.yaml").read_text() + f"app:\n  route: {APP_ROUTE}\n"
+        files = {"colour.txt": colour, "eph.yaml": text}
+        return await asyncio.to_thread(self._world.forge.push, REPOSITORY, "deploys", files, "A colour to try")
+
+    async def _deploy(self, label: str, commit: str, ttl: int = 3600) -> None:
+        body = {"label": label, "repository": REPOSITORY, "ref": "deploys", "ttl_seconds": ttl}
+        await self._until_accepted(body)
+        await wait_until(f"{label} is deployed", lambda: self._not_deployed(label, commit), TIMEOUT)
+        name = await self._name(label)
+        if running := leak_check.processes(f"/{name}/home"):
+            raise StepFailed(f"{label} runs before its first request: {running}")
+        self.result.deploys.add(label)
+        self.result.names.add(name)
+        self._say(f"Deployed {label}. Nothing of it runs.")
+
+    async def _open_the_first(self, commit: str) -> None:
+        started = time.monotonic()
+        status, text = await self._request(REPLACED)
+        self.result.first_request = time.monotonic() - started
+        if status != 200 or commit not in text:
+            raise StepFailed(f"the first request to {REPLACED} got {status}: {text[:200]}")
+        self._say(f"The first request to {REPLACED} was answered after {self.result.first_request:.1f} s.")
+
+    async def _send_many(self) -> None:
+        statuses = [each[0] for each in await asyncio.gather(*(self._request(CROWDED) for _ in range(COLD_REQUESTS)))]
+        self.result.starts = await self._starts(CROWDED)
+        if statuses != [200] * COLD_REQUESTS or self.result.starts != 1:
+            raise StepFailed(f"{COLD_REQUESTS} requests: {sorted(set(statuses))}, {self.result.starts} starts")
+        self._say(f"{COLD_REQUESTS} requests to {CROWDED} at once: all answered, 1 start.")
+
+    async def _kill_the_gateway(self) -> None:
+        asked = asyncio.create_task(self._request(KILLED))
+        await wait_until("the request is recorded", self._not_requested, TIMEOUT)
+        for pid in _gateways(self._world.home):
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.wait_for(asked, TIMEOUT)  # an answer or a closed connection, but it doesn't hang
+        await wait_until(f"{KILLED} answers", lambda: self._not_answering(KILLED), TIMEOUT)
+        if (count := await self._starts(KILLED)) != 1:
+            raise StepFailed(f"{KILLED} was started {count} times")
+        self._say(f"Killed the gateway while it held a request to {KILLED}. It was started once.")
+
+    async def _replace(self, before: str) -> None:
+        commit = await self._push("#ea580c\n")
+        await self._deploy_again(REPLACED, commit)
+        kinds = [(each["kind"], each["commit"]) for each in await self._versions() if each["label"] == REPLACED]
+        if kinds != [("ephemeral", commit), ("replaced", before)]:
+            raise StepFailed(f"the versions of {REPLACED} are {kinds}")
+        self._say(f"Replaced {REPLACED}; exactly one is left.")
+
+    async def _deploy_again(self, label: str, commit: str) -> None:
+        await self._until_accepted({"label": label, "repository": REPOSITORY, "ref": "deploys"})
+        await wait_until(f"{label} is replaced", lambda: self._not_deployed(label, commit), TIMEOUT)
+
+    async def _expire(self) -> None:
+        commit = next(each["commit"] for each in await self._versions() if each["label"] == REPLACED)
+        await self._deploy(EXPIRING, commit, SHORT_TTL)
+        await wait_until(f"{EXPIRING} isn't served", lambda: self._still(EXPIRING), TIMEOUT)
+        await wait_until(f"{EXPIRING} is collected", lambda: self._listed(EXPIRING), TIMEOUT)
+        self._say(f"{EXPIRING} expired and was collected.")
+
+    async def _destroy_all(self) -> None:
+        for label in (REPLACED, CROWDED, KILLED):
+            view = await self._environment(label)
+            (await self._api.post(f"environments/{view['name']}/down")).raise_for_status()
+        for label in (REPLACED, CROWDED, KILLED):
+            await wait_until(f"{label} is destroyed", lambda label=label: self._listed(label), TIMEOUT)  # type: ignore[misc]
+
+    # --- what is seen
+
+    async def _until_accepted(self, body: dict[str, Any]) -> None:
+        """The repository is known only after the first cycle."""
+
+        async def refused() -> str:
+            answer = await self._api.post("deploys", json=body)
+            return "" if answer.status_code == 202 else answer.text
+
+        await wait_until(f"{body['label']} is accepted", refused, TIMEOUT)
+
+    async def _request(self, label: str) -> tuple[int, str]:
+        url, host = f"http://127.0.0.1:{self._world.ports.gateway}/", f"{label}.{APP_ROUTE}"
+        try:
+            answer = await self._previews.get(url, headers={"Host": host})
+        except httpx.TransportError as error:
+            return 0, type(error).__name__
+        return answer.status_code, answer.text
+
+    async def _versions(self) -> list[dict[str, Any]]:
+        answer = await self._api.get("versions", params={"repository": REPOSITORY})
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found
+
+    async def _environment(self, label: str) -> dict[str, Any]:
+        """Empty if there is none."""
+        answer = await self._api.get("environments", params={"limit": 500})
+        answer.raise_for_status()
+        return next((each for each in answer.json()["items"] if each["ref_name"] == label), {})
+
+    async def _name(self, label: str) -> str:
+        return str((await self._environment(label))["name"])
+
+    async def _not_deployed(self, label: str, commit: str) -> str:
+        live = [each["commit"] for each in await self._versions() if each["label"] == label]
+        return "" if live[:1] == [commit] else f"its versions are {live}"
+
+    async def _listed(self, label: str) -> str:
+        view = await self._environment(label)
+        return "" if view.get("phase", "destroyed") == "destroyed" else f"it is {view['phase']}"
+
+    async def _still(self, label: str) -> str:
+        status, _ = await self._request(label)
+        return "" if status in (404, 410) else f"it got {status}"
+
+    async def _not_answering(self, label: str) -> str:
+        status, text = await self._request(label)
+        return "" if status == 200 else f"it got {status} {text[:80]}"
+
+    async def _not_requested(self) -> str:
+        log = self._world.home / "eph" / "gateway" / "traffic.json"
+        return "" if f"{KILLED}.{APP_ROUTE}" in log.read_text().partition('"knocks"')[2] else "no request yet"
+
+    async def _starts(self, label: str) -> int:
+        ref = (await self._environment(label))["ref"]
+        answer = await self._api.get("events", params={"environment": ref, "limit": 500})
+        answer.raise_for_status()
+        return sum(item["kind"] == EventKind.ENVIRONMENT_WAKING for item in answer.json()["items"])
+
+
+def _gateways(home: Path) -> list[int]:
+    marked = leak_check.processes(f"{home}/eph/gateway")
+    return [pid for pid in marked if b"orchestrator.gateway" in Path(f"/proc/{pid}/cmdline").read_bytes()]

@@ -1,0 +1,177 @@
+"""What each tool does, for one caller. No tool can do anything that the API would refuse that caller."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.auth.identities import Caller, Role
+from orchestrator.config.eph_yaml import key_reference, parsing
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.core.views.phases import Phase
+from orchestrator.service.port import DeployRequest, EnvironmentService
+from orchestrator.surfaces.api import render
+from orchestrator.surfaces.mcp import arguments, results
+from orchestrator.surfaces.mcp.confirmations import Confirmations
+from orchestrator.surfaces.mcp.results import Result
+from programs.runtime_info import LogRequest
+
+POLL_SECONDS = 0.5
+MAX_KEYS = 60
+_ENDED = frozenset({Phase.FAILED, Phase.STALLED, Phase.REFUSED, Phase.HELD, Phase.EXPIRED, Phase.DESTROYED})
+
+
+class ToolFailed(Exception):
+    """``result`` is what the agent gets; its ``next`` says what to do."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        super().__init__(str(result.get("error", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTools:
+    """``service`` is already restricted to what the caller may see. ``pause`` waits between two reads."""
+
+    service: EnvironmentService
+    caller: Caller
+    confirmations: Confirmations
+    now: Callable[[], datetime]
+    pause: Callable[[float], Awaitable[object]]
+
+    async def list_environments(self, request: arguments.ListArguments) -> Result:
+        wanted = request.repository.lower()
+        views = [view for view in self.service.environments() if wanted in ("", view.repository.lower())]
+        shown = [results.summary(view) for view in views[: request.limit]]
+        following = "get_environment shows one." if shown else "Create one with create_environment."
+        return {"environments": shown, "total": len(views), "next": following}
+
+    async def get_environment(self, request: arguments.NameArguments) -> Result:
+        return results.details(self.service.environment(request.name))
+
+    async def explain_state(self, request: arguments.NameArguments) -> Result:
+        view = self.service.environment(request.name)
+        return {**render.why(view).model_dump(mode="json"), "next": results.details(view)["next"]}
+
+    async def create_environment(self, request: arguments.CreateArguments) -> Result:
+        self._require_developer()
+        ttl = None if request.ttl_seconds is None else timedelta(seconds=request.ttl_seconds)
+        order = DeployRequest(request.label, request.repository, request.ref, request.version, ttl)
+        status = await self.service.deploy(order, self.caller.name)
+        return {**results.deploy(status), "next": "Call wait_until_ready with this name and deploy."}
+
+    async def wait_until_ready(self, request: arguments.WaitArguments) -> Result:
+        woken = False
+        for _ in range(int(request.timeout_seconds / POLL_SECONDS)):
+            view = self._deployed_view(request)
+            if view is not None and view.phase is Phase.READY:
+                return {"ready": True, **results.details(view)}
+            if view is not None and view.phase in _ENDED:
+                raise ToolFailed({"ready": False, "error": _reason(view), **results.details(view)})
+            if view is not None and view.phase is Phase.ASLEEP and not woken:
+                self._require_developer()
+                await self.service.wake_up(request.name, self.caller.name)
+                woken = True
+            await self.pause(POLL_SECONDS)
+        view = self._deployed_view(request)
+        known = results.details(view) if view is not None else {"phase": "pending"}
+        return {**known, "ready": False, "next": "Not ready yet. Call wait_until_ready again."}
+
+    def _deployed_view(self, request: arguments.WaitArguments) -> EnvironmentView | None:
+        """None while the deploy is pending. Without a deploy, or once it has ended, the environment."""
+        if request.deploy:
+            status = self.service.deploy_status(request.deploy)
+            if status.state == "pending":
+                return None
+            if status.state != "deployed":
+                live = f"Commit {status.replaces[:7]} is still live. " if status.replaces else "Nothing of it is left. "
+                fix = "Push a fix and call create_environment again."
+                raise ToolFailed({"ready": False, **results.deploy(status), "next": live + fix})
+        return self.service.environment(request.name)
+
+    async def get_logs(self, request: arguments.LogArguments) -> Result:
+        name, part, lines = request.name, request.part, request.lines
+        if request.source == "operation":
+            found = await self.service.operation_log(name, lines)
+        elif request.source == "suite":
+            found = await self.service.suite_logs(name, part, lines)
+        else:
+            found = await self.service.logs(name, LogRequest(part or None, lines))
+        return {
+            "lines": found[-lines:],
+            "next": "More lines: raise lines. explain_state gives the reason of a failure.",
+        }
+
+    async def run_tests(self, request: arguments.NameArguments) -> Result:
+        """Failed and skipped suites run again. Those that passed on this commit keep their result."""
+        self._require_developer()
+        view = self.service.environment(request.name)
+        if not view.tests and view.phase not in (Phase.READY, Phase.ASLEEP):
+            raise ToolFailed({"error": f"{view.name} is {view.phase.value}", "next": results.details(view)["next"]})
+        if view.phase is Phase.ASLEEP:
+            await self.service.wake_up(request.name, self.caller.name)
+        else:
+            await self.service.up(request.name, self.caller.name)
+        following = "Call get_environment until no suite is waiting or running. get_logs has source suite."
+        if not view.tests and view.phase is Phase.READY:
+            following = "Its eph.yaml has no tests. explain_eph_yaml with the key tests shows how to add them."
+        return {"tests": results.tests_of(view), "next": following}
+
+    async def extend(self, request: arguments.ExtendArguments) -> Result:
+        self._require_developer()
+        view = await self.service.extend(request.name, request.seconds, self.caller.name)
+        return {**results.summary(view), "next": "It is destroyed at expires_at unless you extend it again."}
+
+    async def destroy_environment(self, request: arguments.DestroyArguments) -> Result:
+        self._require_developer()
+        view = self.service.environment(request.name)
+        if not request.confirmation:
+            return {
+                "would_destroy": results.summary(view),
+                "confirmation": self.confirmations.issue(self.caller, view, self.now()),
+                "next": "Its data will be lost. To destroy it, call this again with the confirmation, in 5 minutes.",
+            }
+        if not self.confirmations.is_valid(request.confirmation, self.caller, view, self.now()):
+            raise ToolFailed({
+                "error": f"The confirmation isn't valid for {display_name(view)}, or it has expired.",
+                "next": "Call this without a confirmation to get a new one.",
+            })  # fmt: skip
+        view = await self.service.down(request.name, self.caller.name)
+        return {"destroying": view.name or str(view.ref), "next": "It is gone when get_environment doesn't find it."}
+
+    async def validate_eph_yaml(self, request: arguments.ValidateArguments) -> Result:
+        problems = parsing.validate_text(request.text)
+        following = (
+            "Fix them, then push." if problems else "It is valid. The server's policy is checked when it is used."
+        )
+        return {"valid": not problems, "problems": problems[:50], "next": following}
+
+    async def explain_eph_yaml(self, request: arguments.ExplainArguments) -> Result:
+        wanted = request.key.strip(". ")
+        keys = {
+            key: text
+            for key, text in key_reference.documented_keys()
+            if (key.startswith(wanted) if wanted else "." not in key and "[" not in key)
+        }
+        if not keys:
+            raise ToolFailed({
+                "error": f"No key of eph.yaml starts with {wanted[:60]!r}.",
+                "next": "Call this without a key to see the top-level keys.",
+            })  # fmt: skip
+        shown = dict(list(keys.items())[:MAX_KEYS])
+        return {"keys": shown, "total": len(keys), "next": "Use a longer key to see more of it."}
+
+    def _require_developer(self) -> None:
+        if not self.caller.may(Role.DEVELOPER):
+            role = self.caller.role.name.lower() if self.caller.role else "none"
+            raise ToolFailed({
+                "error": f"{self.caller.name} has the role {role}, but this requires developer.",
+                "next": "Ask an Eph administrator for a token with that role.",
+            })  # fmt: skip
+
+
+def _reason(view: EnvironmentView) -> str:
+    if view.problems:
+        return view.problems[0]
+    return view.failure.error if view.failure else next(iter(view.reasons), f"It is {view.phase.value}.")

@@ -1,0 +1,92 @@
+"""What the tools return: small values without empty fields, each with the sentence that says what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
+from orchestrator.core.views.phases import Phase
+from orchestrator.service.port import DeployStatus
+
+Result = dict[str, Any]
+TAIL_LINES = 20
+NEXT_STEPS: Mapping[Phase, str] = {
+    Phase.READY: "Open the URL. run_tests shows the tests of this commit.",
+    Phase.ASLEEP: "Its first request starts it. wait_until_ready starts it and waits.",
+    Phase.FAILED: "Read get_logs with source operation, push a fix, and create or wait again.",
+    Phase.STALLED: "Read get_logs with source operation, push a fix, and create or wait again.",
+    Phase.REFUSED: "Fix eph.yaml as the problems say and push it. validate_eph_yaml checks a file before that.",
+    Phase.UNHEALTHY: "Read get_logs: its URL doesn't respond.",
+    Phase.HELD: "An operator must act first. explain_state says why.",
+    Phase.EXPIRED: "It is being destroyed. Create it again.",
+    Phase.DESTROYING: "It is being destroyed. Create it again afterwards.",
+    Phase.DESTROYED: "It is gone. Create it again.",
+}
+STILL_WORKING = "Call wait_until_ready. explain_state says what it waits for."
+
+
+def summary(view: EnvironmentView) -> Result:
+    """One line of a list."""
+    return _without_empty({
+        "name": view.name or str(view.ref),
+        "of": display_name(view),
+        "phase": view.phase.value,
+        "url": view.url,
+        "commit": view.commit[:12],
+        "expires_at": _time(view.expires_at),
+    })  # fmt: skip
+
+
+def details(view: EnvironmentView) -> Result:
+    return {
+        **summary(view),
+        **_without_empty({
+            "newest_commit": view.wanted_commit[:12] if view.wanted_commit != view.commit else "",
+            "progress": view.progress,
+            "problems": list(view.problems),
+            "failure": failure(view.failure) if view.failure else None,
+            "tests": tests_of(view),
+        }),
+        "next": NEXT_STEPS.get(view.phase, STILL_WORKING),
+    }  # fmt: skip
+
+
+def failure(found: FailureView) -> Result:
+    return _without_empty({"step": found.step, "error": found.error, "output": list(found.tail[-TAIL_LINES:])})
+
+
+def tests_of(view: EnvironmentView) -> Result:
+    """The suites of the newest commit by name."""
+    return {
+        suite.name: _without_empty({
+            "state": str(suite.state),
+            "detail": suite.detail,
+            "failed": list(suite.report.names) if suite.report else [],
+        })
+        for suite in view.tests
+    }  # fmt: skip
+
+
+def deploy(status: DeployStatus) -> Result:
+    return _without_empty({
+        "name": str(status.ref),
+        "deploy": status.id,
+        "state": status.state,
+        "host": status.host,
+        "url": status.url,
+        "commit": status.commit[:12],
+        "expires_at": _time(status.expires_at),
+        "replaces": status.replaces[:12],
+        "error": status.error,
+        "output": list(status.output[-TAIL_LINES:]),
+    })  # fmt: skip
+
+
+def _without_empty(values: Mapping[str, Any]) -> Result:
+    return {name: value for name, value in values.items() if value not in ("", None, [], {})}
+
+
+def _time(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at else ""

@@ -1,0 +1,139 @@
+"""Tools for coding agents over ``/mcp``, with the official client and a real server. Rows: P11, S1 (scoped tokens)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from orchestrator.auth.identities import Caller, Role
+from orchestrator.core.views.phases import Phase
+from orchestrator.service.fake import START, FakeEnvironmentService, sample
+from orchestrator.surfaces.mcp.confirmations import Confirmations
+from orchestrator.surfaces.mcp.tool_catalog import TOOLS
+from tests.mcp_client import connected
+from tests.surfaces.api_server import TOKENS
+
+NAME = "shop-gentle-stream-42"
+
+
+async def test_the_tools_are_listed_with_their_arguments(url: str) -> None:  # P11
+    async with connected(url, TOKENS["viewer"]) as agent:
+        found = {tool.name: tool for tool in (await agent.client.list_tools()).tools}
+    assert set(found) == set(TOOLS)
+    assert found["create_environment"].input_schema["required"] == ["label"]
+    hints = found["destroy_environment"].annotations
+    assert hints is not None
+    assert (hints.destructive_hint, hints.read_only_hint) == (True, False)
+
+
+async def test_an_agent_creates_waits_and_destroys_with_a_confirmation(
+    url: str, desk: FakeEnvironmentService
+) -> None:  # P11, M1
+    async with connected(url, TOKENS["developer"]) as agent:
+        created = await agent.call("create_environment", label="feat-x", ref="feat", ttl_seconds=3600)
+        assert (created["state"], created["deploy"]) == ("pending", "deploy-1")
+        desk.queue_phases(NAME, Phase.CREATING, Phase.ASLEEP, Phase.READY)
+        ready = await agent.call("wait_until_ready", name=NAME, deploy=created["deploy"])
+        assert (ready["ready"], ready["url"]) == (True, f"http://{NAME}.localhost:8080")
+        asked = await agent.call("destroy_environment", name=NAME)
+        assert "down" not in [call[0] for call in desk.calls]
+        wrong = await agent.call("destroy_environment", name="shop-gentle-stream-7", confirmation=asked["confirmation"])
+        assert "isn't valid" in wrong["error"]
+        done = await agent.call("destroy_environment", name=NAME, confirmation=asked["confirmation"])
+        assert done["destroying"] == NAME
+    assert ("down", NAME, "developer-name") in desk.calls
+
+
+async def test_a_failed_build_is_an_error_with_its_output_and_what_to_do(
+    url: str, desk: FakeEnvironmentService
+) -> None:  # P11, M3
+    desk.deploy_error = "build: npm failed"
+    async with connected(url, TOKENS["developer"]) as agent:
+        created = await agent.call("create_environment", label="feat-x", ref="feat")
+        failed = await agent.call("wait_until_ready", name=created["name"], deploy=created["deploy"])
+    assert (failed["ready"], failed["error"]) == (False, "build: npm failed")
+    assert "create_environment again" in failed["next"]
+    assert agent.session[-1] == ("wait_until_ready", True)
+
+
+async def test_errors_say_what_to_do(url: str, desk: FakeEnvironmentService) -> None:  # P11
+    async with connected(url, TOKENS["developer"]) as agent:
+        missing = await agent.call("get_environment", name="shop-gentle-straem-42")
+        assert NAME in missing["next"]
+        wrong = await agent.call("create_environment", label="x", rev="main")
+        assert "rev" in wrong["error"]
+        assert "ref" in wrong["next"]
+        assert "list_environments" in (await agent.call("exec", name=NAME, command="sh"))["next"]
+        assert "ttl_seconds" in (await agent.call("create_environment", label="x", ttl_seconds=0))["error"]
+        desk.refusal = "It is being destroyed."
+        refused = await agent.call("extend", name=NAME, seconds=60)
+        assert (refused["error"], refused["reason"]) == ("It is being destroyed.", "forge-error")
+    assert all(failed for _, failed in agent.session)
+
+
+async def test_a_viewer_reads_and_changes_nothing(url: str, desk: FakeEnvironmentService) -> None:  # P11, S1
+    async with connected(url, TOKENS["viewer"]) as agent:
+        listed = await agent.call("list_environments")
+        assert (len(listed["environments"]), listed["total"]) == (4, 4)
+        assert (await agent.call("explain_state", name=NAME))["sentences"]
+        for tool, given in (
+            ("create_environment", {"label": "x", "ref": "feat"}),
+            ("extend", {"name": NAME, "seconds": 60}),
+            ("run_tests", {"name": NAME}),
+            ("destroy_environment", {"name": NAME}),
+        ):
+            assert "requires developer" in (await agent.call(tool, **given))["error"]
+    assert desk.calls == []
+
+
+@pytest.mark.parametrize("role", ["nobody", "wrong"])
+def test_without_a_valid_token_nothing_is_reachable(url: str, role: str) -> None:  # P11, S1
+    headers = {"Authorization": "Bearer wrong"} if role == "wrong" else {}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    answer = httpx.post(f"{url}/mcp", json=body, headers=headers, trust_env=False)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize("overrides", [{"public_reads": True}], indirect=False)
+def test_public_reads_open_no_tools(url: str) -> None:  # P11, S1
+    assert httpx.post(f"{url}/mcp", json={}, trust_env=False).status_code == 401
+
+
+def test_there_is_no_stream_to_listen_to(as_role: Callable[[str], httpx.Client]) -> None:
+    assert as_role("developer").get("/mcp").status_code == 405
+
+
+async def test_eph_yaml_is_validated_and_explained(url: str) -> None:  # P11
+    async with connected(url, TOKENS["viewer"]) as agent:
+        checked = await agent.call("validate_eph_yaml", text="version: '1.0'\nservices: 3\n")
+        assert not checked["valid"]
+        assert checked["problems"][0].startswith("eph.yaml:1:1: name is missing")
+        assert "app" in (await agent.call("explain_eph_yaml"))["keys"]
+        assert "app.route" in (await agent.call("explain_eph_yaml", key="app"))["keys"]
+        assert "top-level" in (await agent.call("explain_eph_yaml", key="nope"))["next"]
+
+
+async def test_results_stay_small(url: str, desk: FakeEnvironmentService) -> None:  # P11
+    for number in range(100, 300):
+        desk.put_environment(sample(number))
+    desk.add_log_lines(NAME, *("x" * 100 for _ in range(1000)))
+    async with connected(url, TOKENS["viewer"]) as agent:
+        listed = await agent.call("list_environments")
+        assert (len(listed["environments"]), listed["total"]) == (20, 204)
+        assert len(json.dumps(listed)) < 6_000
+        assert len((await agent.call("get_logs", name=NAME))["lines"]) == 50
+
+
+def test_a_confirmation_is_bound_to_caller_environment_commit_and_time() -> None:  # P11
+    made, caller, view = Confirmations(b"k" * 32), Caller("ada", Role.DEVELOPER, token="t1"), sample(42)
+    token = made.issue(caller, view, START)
+    assert made.is_valid(token, caller, view, START + timedelta(minutes=4))
+    assert not made.is_valid(token, caller, view, START + timedelta(minutes=6))
+    assert not made.is_valid(token, Caller("ada", Role.DEVELOPER, token="t2"), view, START)
+    assert not made.is_valid(token, caller, sample(7), START)
+    assert not Confirmations(b"x" * 32).is_valid(token, caller, view, START)
+    assert not made.is_valid("", caller, view, START)
