@@ -22,7 +22,8 @@ NO_TESTS_COLLECTED = 5
 def main(arguments: list[str]) -> int:
     """Both runs take place, whatever the first returned; the worse exit code counts."""
     codes = [
-        subprocess.run([sys.executable, "-m", "pytest", "--durations=30", *turn, *TEST_PATHS, *arguments]).returncode for turn in PASSES
+        subprocess.run([sys.executable, "-m", "pytest", "--durations=30", *turn, *TEST_PATHS, *arguments]).returncode
+        for turn in PASSES
     ]
     told = [code for code in codes if code != NO_TESTS_COLLECTED]
     return max(told, default=NO_TESTS_COLLECTED)
