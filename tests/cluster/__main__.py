@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 TEST_PATHS = ("tests/cluster", "tests/infra/test_helm_chart.py")
+PYTEST = (sys.executable, "-m", "pytest", "--durations=20")
 PASSES = (
     ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone"),
     ("-n", "0", "-m", "alone"),
@@ -21,10 +22,7 @@ NO_TESTS_COLLECTED = 5
 
 def main(arguments: list[str]) -> int:
     """Both runs take place, whatever the first returned; the worse exit code counts."""
-    codes = [
-        subprocess.run([sys.executable, "-m", "pytest", "--durations=30", *turn, *TEST_PATHS, *arguments]).returncode
-        for turn in PASSES
-    ]
+    codes = [subprocess.run([*PYTEST, *turn, *TEST_PATHS, *arguments]).returncode for turn in PASSES]
     told = [code for code in codes if code != NO_TESTS_COLLECTED]
     return max(told, default=NO_TESTS_COLLECTED)
 
