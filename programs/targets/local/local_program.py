@@ -141,6 +141,7 @@ class LocalProgram:
             "deadline": item.health.deadline,
             "data": self.database_versions,
             "env": self._env(item),
+            **({"volumes": sorted(item.volumes)} if item.volumes else {}),
             **self._sleep_props(),
         }
         return resources.Service(f"service-{item.name}", props, _after(*ready))
