@@ -12,7 +12,7 @@ import pytest
 from orchestrator.auth.identities import Caller, Role
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
-from orchestrator.surfaces.mcp.confirmations import Confirmations
+from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
 from orchestrator.surfaces.mcp.tool_catalog import TOOLS
 from tests.mcp_client import connected
 from tests.surfaces.api_server import TOKENS
@@ -129,11 +129,11 @@ async def test_results_stay_small(url: str, desk: FakeEnvironmentService) -> Non
 
 
 def test_a_confirmation_is_bound_to_caller_environment_commit_and_time() -> None:  # P11
-    made, caller, view = Confirmations(b"k" * 32), Caller("ada", Role.DEVELOPER, token="t1"), sample(42)
+    made, caller, view = DestroyConfirmations(b"k" * 32), Caller("ada", Role.DEVELOPER, token="t1"), sample(42)
     token = made.issue(caller, view, START)
     assert made.is_valid(token, caller, view, START + timedelta(minutes=4))
     assert not made.is_valid(token, caller, view, START + timedelta(minutes=6))
     assert not made.is_valid(token, Caller("ada", Role.DEVELOPER, token="t2"), view, START)
     assert not made.is_valid(token, caller, sample(7), START)
-    assert not Confirmations(b"x" * 32).is_valid(token, caller, view, START)
+    assert not DestroyConfirmations(b"x" * 32).is_valid(token, caller, view, START)
     assert not made.is_valid("", caller, view, START)

@@ -13,7 +13,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployRequest, EnvironmentService
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.mcp import arguments, results
-from orchestrator.surfaces.mcp.confirmations import Confirmations
+from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
 from orchestrator.surfaces.mcp.results import Result
 from programs.runtime_info import LogRequest
 
@@ -36,7 +36,7 @@ class AgentTools:
 
     service: EnvironmentService
     caller: Caller
-    confirmations: Confirmations
+    confirmations: DestroyConfirmations
     now: Callable[[], datetime]
     pause: Callable[[float], Awaitable[object]]
 

@@ -18,7 +18,7 @@ VALID_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmations:
+class DestroyConfirmations:
     """``key`` is the server's key for sessions."""
 
     key: bytes

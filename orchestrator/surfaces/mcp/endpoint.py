@@ -18,7 +18,7 @@ from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, unauthorized
 from orchestrator.surfaces.mcp.agent_tools import AgentTools
-from orchestrator.surfaces.mcp.confirmations import Confirmations
+from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
 
 PATH = "/mcp"
 
@@ -43,7 +43,7 @@ class McpEndpoint:
         tools = AgentTools(
             service=for_caller(self.service, caller),
             caller=caller,
-            confirmations=Confirmations(_derived_key(self.settings.session_key)),
+            confirmations=DestroyConfirmations(_derived_key(self.settings.session_key)),
             now=self.settings.clock,
             pause=asyncio.sleep,
         )
