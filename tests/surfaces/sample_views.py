@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.core.chat_commands import HELP, ChatReply, CommandResult
+from orchestrator.core.chat_commands import ChatReply, CommandResult
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording.chat import HELP
 from stacks import keys
 from stacks.model import OperationVerb, StackRef
 
@@ -179,7 +180,7 @@ VIEWS_BY_NAME = {
 }
 
 _EXTENDED = CommandResult(
-    True, "Expiry of shop-gentle-stream-42 postponed until 2026-11-25 03:00 UTC (or the longest this server allows)."
+    True, "Expiry of shop-gentle-stream-42 postponed until 2026-11-25 03:00 UTC (or the latest time that this server allows)."
 )
 REPLIES = {
     "done": ChatReply("/eph extend", "ada", _EXTENDED),

@@ -26,6 +26,7 @@ import httpx
 
 from orchestrator.auth import preview_grants, preview_tokens
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError, check_free
 from programs.kit import files
 from stacks import process_identity
@@ -120,8 +121,8 @@ class GatewayProcess:
             return
         ended = started.poll() is not None
         await asyncio.to_thread(self.stop)
-        what = "exited immediately" if ended else f"did not respond within {START_TIMEOUT:.0f} s"
-        raise GatewayError(f"the gateway {what}: {self._last_log_line()}")
+        waited = None if ended else START_TIMEOUT
+        raise GatewayError(wording.startup.gateway_not_started(waited, self._last_log_line()))
 
     def stop(self) -> None:
         """Stop it and wait, when ephd is asked to stop or a demo ends."""
@@ -216,7 +217,7 @@ class GatewayProcess:
 
     def _last_log_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
-        return lines[-1] if lines else f"its log {self._log} is empty"
+        return lines[-1] if lines else wording.startup.empty_log(self._log)
 
 
 class ExternalGateway(GatewayProcess):
@@ -228,10 +229,7 @@ class ExternalGateway(GatewayProcess):
 
     async def ensure(self) -> None:
         if not await self._wait_healthy(lambda: True, self._timeout):
-            raise GatewayError(
-                f"no gateway responds at {self._spec.listen}; with the setting gateway = beside you start it "
-                "separately with: ephd --gateway"
-            )
+            raise GatewayError(wording.startup.no_gateway(self._spec.listen))
 
     def stop(self) -> None:
         """Does nothing: its supervisor stops it."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from orchestrator.core.chat_commands import HELP, ChatReply
+from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording.chat import HELP
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
 from orchestrator.surfaces.reports.markdown import cell, code, fence, link, plain, text
