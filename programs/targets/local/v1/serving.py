@@ -34,7 +34,8 @@ class ServiceProvider(Provider):
             deadline=int(props["deadline"]),
             env=props["env"],
         )
-        supervised_services.start(host, joined(host, props), service)
+        begin = supervised_services.prepare if props.get("asleep") else supervised_services.start
+        begin(host, joined(host, props), service)
         return {}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
@@ -67,6 +68,7 @@ class RouteProvider(Provider):
             health=health,
             allow=allow,
             isolated=isolated,
+            asleep=bool(props.get("asleep")),
         )
         routes.write(host.routes, route)
         return {}
@@ -75,7 +77,7 @@ class RouteProvider(Provider):
         routes.delete(host.routes, props["host"], props["environment"], props["service"])
 
     def exists(self, host: LocalSettings, props: Props) -> bool:
-        """A route that a refresh finds asleep is a leftover: an update always creates routes that are awake."""
+        """A route that a refresh finds asleep is written again, as the update that follows wants it."""
         return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(host.routes))
 
 
