@@ -135,7 +135,7 @@ def label_added(label: str) -> str:
 
 
 def extended(name: str, until: datetime | None) -> str:
-    limit = f" until {format_time(until)} (or the latest time that this server allows)" if until else ""
+    limit = f" until {format_time(until)} (or the latest time this server allows)" if until else ""
     return f"Expiry of {name} postponed{limit}."
 
 

@@ -181,7 +181,7 @@ VIEWS_BY_NAME = {
 
 _EXTENDED = CommandResult(
     True,
-    "Expiry of shop-gentle-stream-42 postponed until 2026-11-25 03:00 UTC (or the latest time that this server allows).",
+    "Expiry of shop-gentle-stream-42 postponed until 2026-11-25 03:00 UTC (or the latest time this server allows).",
 )
 REPLIES = {
     "done": ChatReply("/eph extend", "ada", _EXTENDED),
