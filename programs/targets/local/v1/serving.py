@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from programs.kit.isolation import domains
 from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.kit.waiting import pause
-from programs.targets.local import cleanup, supervised_services
+from programs.targets.local import cleanup, service_volumes, supervised_services
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.v1.base import Props, Provider, joined
@@ -34,8 +35,10 @@ class ServiceProvider(Provider):
             deadline=int(props["deadline"]),
             env=props["env"],
         )
+        workspace = joined(host, props)
+        volumes = service_volumes.create(host, props["environment"], props["service"], props.get("volumes") or ())
         begin = supervised_services.prepare if props.get("asleep") else supervised_services.start
-        begin(host, joined(host, props), service)
+        begin(host, replace(workspace, volumes=volumes), service)
         return {}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
