@@ -77,8 +77,9 @@ VIEWS_BY_NAME = {
         Phase.IMAGE,
         commit=OLD,
         reasons=(
-            "waiting for image api of commit bbbbbbb since 2026-03-02 11:40:00 UTC, at most until 2026-03-02 "
-            "12:10:00 UTC. registry.test/acme/shop: tag_template: pr-42-bbbbbbb not found in the registry",
+            "waiting for image api of commit bbbbbbb since 2026-03-02 11:40:00 UTC, "
+            "until 2026-03-02 12:10:00 UTC at the latest. "
+            "registry.test/acme/shop: tag_template: pr-42-bbbbbbb not found in the registry",
         ),
     ),
     "failed_without_image": view(
@@ -104,7 +105,7 @@ VIEWS_BY_NAME = {
         author="mallory",
         awaits_approval=True,
         reasons=(
-            "acme/shop#42 comes from a fork; commit bbbbbbb needs approval by someone with write access: "
+            "acme/shop#42 comes from a fork; commit bbbbbbb needs approval from someone with write access: "
             "comment `/eph approve`, or run `eph approve acme/shop#42`",
         ),
     ),

@@ -125,7 +125,7 @@ def forks_disabled(title: str) -> str:
 
 def needs_approval(title: str, sha: str) -> str:
     return (
-        f"{title} comes from a fork; commit {formatting.commit(sha)} needs approval by "
+        f"{title} comes from a fork; commit {formatting.commit(sha)} needs approval from "
         f"someone with write access: comment `/eph approve`, or run `eph approve {title}`"
     )
 

@@ -258,7 +258,9 @@ def _reply(reply: ChatReply) -> str:
 
 
 def _command(view: EnvironmentView) -> str:
-    return f"For an operator to continue: {code(view.command)}" if view.phase is Phase.HELD and view.command else ""
+    return (
+        f"To continue, an operator can run {code(view.command)}." if view.phase is Phase.HELD and view.command else ""
+    )
 
 
 def _links(view: EnvironmentView) -> str:
