@@ -126,7 +126,8 @@ class Site:
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
             f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = ["{REPOSITORY}"]\n'
-            f'[local]\ntoolbox = {toolbox}\npath = "{demo_world.search_path()}"\n{self.local_toml}'
+            f'[local]\ntoolbox = {toolbox}\npath = "{demo_world.search_path()}"\n'
+            + self.local_toml.replace("{gateway_port}", str(self.gateway_port))
         )
 
     @property
@@ -364,7 +365,8 @@ class Site:
 
 @contextlib.contextmanager
 def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iterator[Site]:
-    """Stops everything at the end; leftovers fail the tests that used it. ``local``: more settings of that target."""
+    """Stops everything at the end; leftovers fail the tests that used it. ``local``: more settings of that target, in
+    which ``{gateway_port}`` stands for the gateway's."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
     site = Site(home, webhooks, ledger_url, local)

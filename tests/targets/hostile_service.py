@@ -17,7 +17,7 @@ from pathlib import Path
 
 HOME = Path(os.environ.get("HOME", "/"))
 PROXY = ("127.0.0.1", 3128)
-MAX_TREES = 200
+MAX_TREES = 25
 DEPTH = 400
 
 
