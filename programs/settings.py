@@ -7,9 +7,11 @@ them. A target's methods receive plain strings (``to_mapping``), because an oper
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,10 +67,22 @@ StringList = Annotated[tuple[str, ...], *CommaSeparated]
 
 @dataclass(frozen=True, slots=True)
 class MachineTools:
-    """What a repository's commands can use on this machine: additional readable folders, and their PATH."""
+    """What a repository's commands can use on this machine: additional readable folders, their PATH, the operator's
+    variables and the file of certificate authorities that they trust."""
 
     toolbox: tuple[str, ...] = ()
     path: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    ca_file: str = ""
+
+    def to_mapping(self) -> dict[str, str]:
+        """In the form that ``programs.kit.host_settings`` reads."""
+        return {
+            "toolbox": os.pathsep.join(self.toolbox),
+            "path": self.path,
+            "env": as_text(dict(self.variables)),
+            "ca_file": self.ca_file,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +147,22 @@ def as_text(value: object) -> str:
             return value.get_secret_value()
         case tuple():
             return ",".join(map(str, value))
+        case dict():
+            return json.dumps(value) if value else ""
         case _:
             return str(value)
+
+
+def _variables(value: dict[str, str]) -> dict[str, str]:
+    for name in value:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name) or name in _FIXED_VARIABLES:
+            raise InvalidValue(f"{quote(name)} can't be set for previews", "use for example PIP_INDEX_URL")
+    return value
+
+
+_FIXED_VARIABLES = ("HOME", "PATH", "PORT", "TMPDIR")
+PreviewVariables = Annotated[dict[str, str], AfterValidator(_variables)]
+"""Variables that the operator sets for everything that runs in previews."""
 
 
 def _template_database(value: str) -> str:

@@ -37,7 +37,7 @@ class CommandSpec:
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
     """A service must respond with 2xx or 3xx on ``path`` within ``deadline`` seconds. Eph then follows redirects at the
-    gateway: they must stay within the environment and end in 2xx."""
+    gateway: they must stay within the environment and end in 2xx. Without a path it must only keep running."""
 
     path: str = "/healthz"
     deadline: int = 300

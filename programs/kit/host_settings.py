@@ -33,7 +33,8 @@ class HostSettings:
     from ``first_port`` to ``last_port``. If Eph runs as root, environments have users from ``first_uid``.
     ``memory_bytes``, ``process_limit`` and ``cpu_limit``, in CPUs and 0 for all, bound each environment. ``egress`` is
     ``proxy`` or ``none``; ``egress_allow`` are private networks that the proxy connects to anyway, ``egress_proxy`` the
-    proxy that it uses itself.
+    proxy that it uses itself. ``variables`` are the operator's, for all commands of repositories, and ``ca_file`` has
+    the certificate authorities that they trust.
     """
 
     root: Path
@@ -53,6 +54,8 @@ class HostSettings:
     egress: str = "proxy"
     egress_allow: tuple[str, ...] = ()
     egress_proxy: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    ca_file: str = ""
 
     @classmethod
     def read(cls, data: Mapping[str, str]) -> Self:
@@ -77,6 +80,8 @@ class HostSettings:
             egress=data.get("egress") or defaults.egress,
             egress_allow=tuple(item for item in data.get("egress_allow", "").split(",") if item),
             egress_proxy=data.get("egress_proxy", ""),
+            variables=read_variables(data),
+            ca_file=data.get("ca_file", ""),
         )
         _check(settings)
         return settings
@@ -110,6 +115,10 @@ class HostSettings:
         return self.env(name) / "run" / "domain.json"
 
 
+def read_variables(data: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(json.loads(data.get("env") or "{}").items())
+
+
 def from_mapping(data: Mapping[str, str]) -> HostSettings:
     return HostSettings.read(data)
 
@@ -117,6 +126,7 @@ def from_mapping(data: Mapping[str, str]) -> HostSettings:
 def to_mapping(settings: HostSettings) -> dict[str, str]:
     data = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
     data["toolbox"] = os.pathsep.join(settings.toolbox)
+    data["env"] = json.dumps(dict(data.pop("variables")))
     data["routes"] = data.pop("routes_folder") or settings.routes
     return {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in data.items()}
 
@@ -149,6 +159,8 @@ def _check(settings: HostSettings) -> None:
     proxy = urlsplit(settings.egress_proxy)
     if settings.egress_proxy and (proxy.scheme not in ("http", "https") or not proxy.hostname):
         raise TargetError("setting 'egress_proxy' isn't the URL of an HTTP proxy; use for example http://proxy:3128")
+    if settings.ca_file and not os.access(settings.ca_file, os.R_OK):
+        raise TargetError(f"setting 'ca_file': can't read {settings.ca_file}")
     check_toolbox(settings.toolbox, settings.root, settings.routes)
 
 

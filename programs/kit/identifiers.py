@@ -73,11 +73,6 @@ def service_host(spec: EnvironmentSpec, service: str) -> str:
     return check_host(spec.host if service == first else f"{service}--{spec.host}")
 
 
-def url_variable(service: str) -> str:
-    """The variable that holds this service's URL for the other services."""
-    return re.sub(r"[^A-Z0-9]", "_", service.upper()) + "_URL"
-
-
 def generation(spec: EnvironmentSpec, version: str) -> str:
     """Twelve digits of the commit, then six of a hash over everything else that affects the build."""
     rest = hashlib.sha256(f"{version} {spec.digest}".encode()).hexdigest()[:6]

@@ -34,11 +34,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/run":
             self.do_GET()
             return
-        command = [sys.executable, "-c", body.decode()]
+        command = [sys.executable, "-"]
         try:
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=50
-            )
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, input=body, timeout=50)
         except subprocess.TimeoutExpired as error:
             self.reply(b"timeout\n" + (error.stdout or b""))
             return

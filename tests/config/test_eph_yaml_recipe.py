@@ -47,6 +47,55 @@ def config_error(text: str, context: RecipeContext = CONTEXT, policy: AdmissionP
     return str(caught.value)
 
 
+def test_a_database_may_set_the_variables_of_postgresqls_own_programs() -> None:
+    """Y2 D3: they are placeholders, because a recipe contains no password."""
+    text = WEB + "database: {instances: [{name: main, libpq: true}, {name: log, variable: LOG_URL}]}\n"
+    assert make_recipe(text).spec.env == {
+        f"PG{name}": f"{{database.main.{part}}}"
+        for name, part in (
+            ("HOST", "host"),
+            ("PORT", "port"),
+            ("USER", "user"),
+            ("PASSWORD", "password"),
+            ("DATABASE", "name"),
+        )
+    }
+    assert make_recipe(WEB).spec.env == {}
+    both = text.replace("LOG_URL", "LOG_URL, libpq: true")
+    assert "eph.yaml:4" in config_error(both)
+
+
+@pytest.mark.parametrize("placeholder", ["url:bakend", "host:job", "database.man.host", "database.main.hots"])
+def test_a_placeholder_of_nothing_in_the_file_is_a_problem(placeholder: str) -> None:
+    job = "{name: job, command: run, schedule: 0 3 * * *}"
+    services = f"services: [{{name: backend, command: run}}, {job}]\n"
+    text = f"{services}database: {{instances: [{{name: main}}]}}\nenvironment: {{env: {{A: '{{{placeholder}}}'}}}}\n"
+    assert f"{{{placeholder}}}" in config_error(text)
+
+
+def test_a_value_that_is_not_used_as_written_is_a_notice() -> None:
+    """Y2: never silently."""
+    text = """services: [{name: web, command: run, env: {WEB_PUBLIC_URL: "http://x", HOST: 0.0.0.0}}]
+environment: {env: {A: '{brace}', B: '{"json": {}}', C: '{url:web}', PREVIEW_URL: "http://x"}}
+"""
+    found = notices(parse((HEAD + text).encode()), AdmissionPolicy())
+    names = ("WEB_PUBLIC_URL", "HOST", "{brace}", "json", "{url:web}", "PREVIEW_URL")
+    assert [name for name in names if any(name in notice for notice in found)] == [
+        "WEB_PUBLIC_URL",
+        "HOST",
+        "{brace}",
+        "PREVIEW_URL",
+    ]
+
+
+def test_a_worker_has_no_health_check() -> None:
+    """Y2: a public service needs one, because its URL is announced when it responds."""
+    worker = "{name: jobs, command: run, public: false, health: none}"
+    found = make_recipe(f"services: [{{name: web, command: run}}, {worker}]\n").spec.services
+    assert [item.health.path for item in found] == ["/healthz", ""]
+    assert "eph.yaml:3" in config_error("services: [{name: web, command: run, health: none}]\n")
+
+
 def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
     found = make_recipe(WEB)
     assert found.labels == {"preview"}

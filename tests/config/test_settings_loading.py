@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -74,7 +75,32 @@ def test_another_file_is_read_when_named(tmp_path: Path) -> None:
         load(config=tmp_path / "nothing.toml")
 
 
-def test_empty_settings_follow_the_gateways_port_and_home() -> None:
+def test_variables_for_previews_reach_every_target_that_runs_commands(tmp_path: Path) -> None:
+    """S4: what would break or leave the sandbox is refused."""
+    (tmp_path / "ca.pem").write_text("CA")
+    text = f"""
+[local]
+ca_file = "{tmp_path / "ca.pem"}"
+env = {{PIP_INDEX_URL = "https://packages.example.com/simple"}}
+[kubernetes]
+env = {{NO_PROXY = ".svc,10.0.0.0/8"}}
+"""
+    (tmp_path / "eph.toml").write_text(text)
+    found = load()
+    index = {"PIP_INDEX_URL": "https://packages.example.com/simple"}
+    for target, key in (("local", "env"), ("static", "env"), ("kubernetes", "tools_env")):
+        mapping = found.target_mapping(target, "eph-1")
+        assert (json.loads(mapping[key]), mapping["ca_file"]) == (index, str(tmp_path / "ca.pem"))
+    assert json.loads(found.target_mapping("kubernetes", "eph-1")["env"]) == {"NO_PROXY": ".svc,10.0.0.0/8"}
+    for name in ("PATH", "HOME", "A B"):
+        (tmp_path / "eph.toml").write_text(f'[local.env]\n"{name}" = "x"\n')
+        with pytest.raises(InvalidSettings, match=name):
+            load()
+
+
+def test_empty_settings_follow_the_gateways_port_and_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
     found = ServerSettings(home=Path("/srv/eph"), gateway_listen="0.0.0.0:9999")
     assert found.url_template == "http://{host}:9999"
     assert found.target_mapping("local") == {
@@ -86,6 +112,9 @@ def test_empty_settings_follow_the_gateways_port_and_home() -> None:
         "sandbox": "auto",
         "egress": "proxy",
         "egress_allow": "",
+        "egress_proxy": "",
+        "env": "",
+        "ca_file": "",
         "first_uid": "2100000",
         "memory_bytes": "4294967296",
         "process_limit": "2048",

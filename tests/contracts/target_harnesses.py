@@ -31,6 +31,10 @@ from programs.targets.local import settings as local_settings
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.settings_table import LocalTargetSettings
 from programs.targets.local.target import TARGET as LOCAL
+from programs.targets.static import settings as static_settings
+from programs.targets.static import sites
+from programs.targets.static.settings_table import StaticTargetSettings
+from programs.targets.static.target import TARGET as STATIC
 from tests import file_trees
 from tests.targets.aws.aws_account import REGION, AwsAccount, marks, running_account
 from tests.targets.kubernetes.fake_api_server import FakeApiServer
@@ -101,6 +105,30 @@ class LocalHarness:
         commit = repository.push({"file": "x"})
         checkouts.create(self._host, (str(repository.bare), commit), self._host.env(name) / "src" / "two")
         cleanup.remove_other_generations(self._host, name, keep="two")
+
+
+@dataclass
+class StaticHarness:
+    folder: Path
+    settings: Mapping[str, str]
+
+    def create(self, name: str) -> None:
+        repository = new_repository(files.make_folder(self.folder / secrets.token_hex(4)))
+        commit = repository.push({"public/index.html": secrets.token_hex(4)})
+        source = {"clone_url": str(repository.bare), "commit": commit, "generation": f"{commit[:12]}-aaaaaa"}
+        site = {"folder": "public", "fallback": None, "host": f"{name}.localhost", "build": None}
+        sites.publish(
+            static_settings.from_mapping(self.settings), name, {**source, **site, "sign_in": False, "allow": ()}
+        )
+
+    def make_hostile(self, name: str) -> None:
+        """What a build leaves in its home, and what an interrupted publication leaves beside the site."""
+        environment = static_settings.from_mapping(self.settings).env(name)
+        hostile_tree(environment / "home")
+        hostile_tree(environment / "sites" / ".left")
+
+    def update(self, name: str) -> None:
+        self.create(name)
 
 
 @dataclass
@@ -190,6 +218,14 @@ def _local(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
 
 
 @contextlib.contextmanager
+def _static(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    settings = StaticTargetSettings().to_mapping(server)
+    STATIC.ensure(settings)
+    yield StaticHarness(folder, settings)
+    STATIC.stop(settings)
+
+
+@contextlib.contextmanager
 def _kubernetes(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
     api = FakeApiServer()
     thread = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.01})
@@ -210,5 +246,6 @@ HARNESSES: Mapping[str, Callable[[ServerContext, Path], AbstractContextManager[T
     "folders": _folders,
     "kubernetes": _kubernetes,
     "local": _local,
+    "static": _static,
 }
 """One per target; a target without one fails its contract."""

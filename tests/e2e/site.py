@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from orchestrator.demo import demo_world, leak_check
 from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig
 from programs import registry
+from programs.kit import trees
 from programs.kit.processes import process_table
 from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli
@@ -379,7 +379,8 @@ def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(home, ignore_errors=True)
+        with contextlib.suppress(trees.TreeNotRemoved):
+            trees.remove_tree(home)  # which is as deep as an attack made it
     assert left == {}
 
 

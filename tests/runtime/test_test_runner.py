@@ -128,7 +128,11 @@ def suite(name: str, run: str, timeout: int = 20, **more: Any) -> SuiteSpec:
 
 async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(setup: RunnerSetup) -> None:
     setup.suites = (
-        suite("good", 'echo "$PREVIEW_URL $EPH_SUITE $EPH_COMMIT $TZ"', env={"TZ": "UTC"}),
+        suite(
+            "good",
+            'echo "$PREVIEW_URL $EPH_SUITE $EPH_COMMIT $TZ $ASKED $PGHOST"',
+            env={"TZ": "UTC", "ASKED": "{host}", "PGHOST": "{database.main.host}"},
+        ),
         suite("bad", "echo 'postgres://u:secret@h/x'; echo $PREVIEW_TOKEN; exit 3"),
         suite("after", "echo never", needs=("bad",)),
         suite("cannot", "echo 'no browser here'; exit 77", blocking=False),
@@ -141,7 +145,7 @@ async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(
         "after": (SuiteOutcome.SKIPPED, "skipped because bad didn't pass"),
         "cannot": (SuiteOutcome.SKIPPED, "no browser here"),
     }
-    assert setup.tester.log_lines(REF, "good", 10) == [f"http://shop-1.localhost:8080 good {A} UTC"]
+    assert setup.tester.log_lines(REF, "good", 10) == [f"http://shop-1.localhost:8080 good {A} UTC shop-1.localhost "]
     assert setup.results["bad"].tail == ("postgres://u:***@h/x", "***")
     assert TOKEN not in (setup.records / REF.project / REF.stack / "tests" / "bad.log").read_text()
     began = len(setup.event_messages("tests.started"))

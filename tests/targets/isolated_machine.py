@@ -47,11 +47,16 @@ class Isolated:
             CheckoutProvider().make(self.here, {**props, **clone})
         return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
 
-    def serve(self, name: str, command: str = "exec python3 app.py", seconds: int = 10, **env: str) -> None:
-        program = ProgramName(name, "web", GENERATION)
+    def serve(
+        self, name: str, command: str = "exec python3 app.py", seconds: int = 10, path: str = "/version", **env: str
+    ) -> None:
+        """An empty ``path`` makes it a worker."""
         env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
-        service = ServiceProcess(program, command, PORT, "/version", seconds, env)
+        service = ServiceProcess(self.program(name), command, PORT, path, seconds, env)
         supervised_services.start(self.here, self.workspace(name), service)
+
+    def program(self, name: str) -> ProgramName:
+        return ProgramName(name, "web", GENERATION)
 
     def route(self, name: str) -> None:
         props = {"root": str(self.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from programs import image_references, start_order
+from programs import image_references, start_order, variables
 from programs.eph_yaml.templates import max_length
 from programs.settings import InvalidValue
 
@@ -40,6 +40,8 @@ def inconsistencies(config: EphYaml) -> Iterator[Inconsistency]:
     yield from _images(config)
     yield from _needs(config)
     yield from _variables(config)
+    yield from _libpq_variables(config)
+    yield from _placeholders(config)
     yield from _public(config)
     yield from _start_order(config)
 
@@ -104,7 +106,7 @@ def _duplicate_replacements(config: EphYaml) -> Iterator[Inconsistency]:
 
 def _variables(config: EphYaml) -> Iterator[Inconsistency]:
     """A variable has exactly one source; otherwise it would be unclear which one wins."""
-    taken: dict[str, str] = {f"{_upper(service.name)}_URL": f"service `{service.name}`" for service in config.services}
+    taken = {variables.url_variable(service.name): f"service `{service.name}`" for service in config.services}
     for index, item in enumerate(config.database.instances):
         if item.variable in taken:
             message = f"`{item.variable}` is already set by {taken[item.variable]}"
@@ -128,8 +130,38 @@ def _already_set(variable: str, taken: dict[str, str]) -> InvalidValue:
     return InvalidValue(f"already set by {taken[variable]}", "remove one of the two")
 
 
-def _upper(name: str) -> str:
-    return name.upper().replace("-", "_")
+def _libpq_variables(config: EphYaml) -> Iterator[Inconsistency]:
+    chosen = [index for index, item in enumerate(config.database.instances) if item.libpq]
+    for index in chosen[1:]:
+        message = "two databases can't both set PGHOST and its relatives"
+        yield ("database", "instances", index, "libpq"), InvalidValue(message, "remove libpq from one of them")
+
+
+def variable_sections(config: EphYaml) -> Iterator[tuple[YamlPath, Mapping[str, str]]]:
+    """Every section of the file that sets variables."""
+    yield ("environment", "env"), config.environment.env
+    for index, service in enumerate(config.services):
+        yield ("services", index, "env"), service.env
+    for index, suite in enumerate(config.tests):
+        yield ("tests", index, "env"), suite.env
+
+
+def known_placeholders(config: EphYaml) -> list[str]:
+    services = [service.name for service in config.services if not service.schedule]
+    return variables.known_placeholders(services, [item.name for item in config.database.instances])
+
+
+def _placeholders(config: EphYaml) -> Iterator[Inconsistency]:
+    """A misspelled service or database. Other words in braces are a notice, because the value may be JSON."""
+    known = known_placeholders(config)
+    for path, env in variable_sections(config):
+        for name, text in env.items():
+            for placeholder in variables.placeholders(text):
+                if placeholder in known or not placeholder.startswith(("url:", "host:", "database.")):
+                    continue
+                close = get_close_matches(placeholder, known, n=1)
+                hint = f"did you mean {{{close[0]}}}?" if close else "use a service or database of this file"
+                yield (*path, name), InvalidValue(f"nothing here is called {{{placeholder[:60]}}}", hint)
 
 
 def _public(config: EphYaml) -> Iterator[Inconsistency]:

@@ -35,6 +35,7 @@ from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import globs
 from programs import spec as specs
+from programs import variables
 from programs.eph_yaml.durations import format_duration
 from programs.eph_yaml.field_types import CommandConfig
 from programs.eph_yaml.templates import render
@@ -222,7 +223,7 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         services=tuple(_service(item) for item in config.services),
         databases=tuple(_database(item) for item in config.database.instances if config.database.enabled),
         build=_command(config.build),
-        env=dict(config.environment.env),
+        env={**_libpq_variables(config), **config.environment.env},
         hooks=_hooks(config),
         marks=_tags(config, context, policy, name),
         settings=dict(context.target_settings),
@@ -270,7 +271,9 @@ def _service(service: ServiceConfig) -> specs.ServiceSpec:
         name=service.name,
         command=service.command or "",
         public=service.public,
-        health=specs.HealthCheck(service.health.path, _seconds(service.health.deadline)),
+        health=specs.HealthCheck(
+            service.health.path if service.health.enabled else "", _seconds(service.health.deadline)
+        ),
         env=dict(service.env),
         image=service.image or "",
         port=service.port or 0,
@@ -293,6 +296,11 @@ def _database(database: DatabaseConfig) -> specs.DatabaseSpec:
         migrate=_command(database.migrate),
         source=database.template.source or "",
     )
+
+
+def _libpq_variables(config: EphYaml) -> dict[str, str]:
+    chosen = next((item.name for item in config.database.instances if item.libpq), "")
+    return variables.libpq_variables(chosen) if chosen and config.database.enabled else {}
 
 
 def _hooks(config: EphYaml) -> specs.LifecycleHooks:

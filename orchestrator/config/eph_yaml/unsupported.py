@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy, resolve_target
+from orchestrator.config.eph_yaml.consistency import known_placeholders, variable_sections
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.problems import Problem
-from programs import registry
+from programs import registry, variables
 from programs.registry import RunsTests
 
 YamlPath = tuple[str | int, ...]
@@ -96,7 +97,7 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     """What this version ignores, one sentence each, with file and line."""
     config = document.config
     target = resolve_target(config, policy)
-    found = list(_ignored_in_environment(config, policy))
+    found = [*_ignored_in_environment(config, policy), *_variables(config)]
     if config.tests and not runs_tests(target):
         found.append((("tests",), "this version of Eph does not run tests on this target"))
     found.extend(
@@ -108,6 +109,20 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     if adapter is not None:
         found.extend((item.path, item.message) for item in adapter.description.notices(config.model_dump()))
     return tuple(str(document.problem(path, sentence)) for path, sentence in found)
+
+
+def _variables(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
+    """Values that aren't used as written."""
+    public = {service.name: "" for service in config.services if service.public}
+    own = {"PREVIEW_URL", *variables.public_variables(public)}
+    known = known_placeholders(config)
+    for path, env in variable_sections(config):
+        for name, text in env.items():
+            if name in own:
+                yield (*path, name), f"Eph itself sets {name}; this value isn't used"
+            for placeholder in variables.placeholders(text):
+                if placeholder not in known:
+                    yield (*path, name), f"{{{placeholder[:60]}}} isn't a placeholder, so it stays as it is"
 
 
 def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, str]]:

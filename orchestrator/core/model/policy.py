@@ -43,7 +43,7 @@ class Policy:
     max_per_repository: int = 20
     max_concurrent: int = 4
     """The maximum number of concurrent operations."""
-    limit_reason: str = ""
+    limited_by_memory: bool = False
     """Why ``max_concurrent`` is lower than configured; a prefix for messages."""
     concurrent_destroys: int = 2
     """How many of them may be destroys while creations wait, so that neither starves the other."""

@@ -281,7 +281,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
     return FailureView(
         commit=matching.commit if matching else subject.head,
         step=matching.step if matching else "",
-        error=matching.error if matching else wording.OUTPUT_LOST,
+        error=matching.error if matching else wording.facts.OUTPUT_LOST,
         tail=matching.tail if matching else (),
         at=tried.last,
         tries=tried.failed,

@@ -28,7 +28,7 @@ from orchestrator.runtime.facts.suite_history import SuiteHistory
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites import suite_events, suite_process
 from orchestrator.runtime.suites.suite_process import SuiteCommand, SuiteExit
-from programs import registry
+from programs import registry, variables
 from programs.redaction import Redactor
 from programs.registry import RunsTests, Target
 from programs.spec import EnvironmentSpec, SuiteSpec
@@ -61,6 +61,7 @@ class _ReadyEnvironment:
 
     spec: EnvironmentSpec
     url: str
+    urls: Mapping[str, str]
     fork: bool
     suites: Mapping[str, SuiteSpec]
 
@@ -230,10 +231,15 @@ def _ready(view: EnvironmentView, cycle: CycleResult) -> tuple[SuiteEnvironment,
     if candidate is None or not isinstance(recipe, Recipe) or not recipe.suites:
         return None
     place = SuiteEnvironment(view.ref, view.phase, view.commit, view.wanted_commit, recipe.suites, view.ready_at)
-    spec = replace(recipe.spec, name=view.name, host=view.host)
-    return place, _ReadyEnvironment(
-        spec, view.url, candidate.trust is Trust.FORK, {suite.name: suite for suite in recipe.suites}
-    )
+    values = variables.address_values(view.url, view.urls, {})
+    spec = replace(recipe.spec, name=view.name, host=view.host, env=_filled(recipe.spec.env, values))
+    suites = {suite.name: replace(suite, env=_filled(suite.env, values)) for suite in recipe.suites}
+    return place, _ReadyEnvironment(spec, view.url, view.urls, candidate.trust is Trust.FORK, suites)
+
+
+def _filled(env: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Suites test the environment from outside, so they don't get its databases' addresses."""
+    return variables.without_databases(variables.fill(env, values))
 
 
 def _request(view: EnvironmentView, cycle: CycleResult) -> EnvironmentRequest | None:
@@ -244,6 +250,7 @@ def _request(view: EnvironmentView, cycle: CycleResult) -> EnvironmentRequest | 
 def _environment_variables(ready: _ReadyEnvironment, suite: SuiteSpec) -> dict[str, str]:
     """Eph's variables take precedence over the repository's."""
     return {
+        **variables.public_variables(ready.urls),
         "PREVIEW_URL": ready.url,
         "EPH_ENVIRONMENT": ready.spec.name,
         "EPH_COMMIT": ready.spec.source.commit,

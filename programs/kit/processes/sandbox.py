@@ -50,6 +50,17 @@ ETC_FILES = (
     "pki/tls/certs",
     "pki/ca-trust",
 )
+TRUST_VARIABLES = (
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+    "CARGO_HTTP_CAINFO",
+    "AWS_CA_BUNDLE",
+)
+"""Where the common tools look for the file of certificate authorities."""
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--disable-userns")
 
 
@@ -148,7 +159,10 @@ def launcher_env(home: Path | None = None) -> dict[str, str]:
 def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) -> dict[str, str]:
     """The complete environment of a command. It inherits nothing from this machine's own."""
     private = "/tmp" if sandbox_kind == "bubblewrap" else str(workspace.home / "tmp")  # noqa: S108 - a private mount
+    trust = dict.fromkeys(TRUST_VARIABLES, settings.ca_file) if settings.ca_file else {}
     return {
+        **trust,
+        **dict(settings.variables),
         "PATH": settings.path,
         "HOME": str(workspace.home),
         "TMPDIR": private,
@@ -173,9 +187,10 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
 
 
 def visible_folders(settings: HostSettings) -> list[str]:
-    """Extra folders that previews can read: the toolbox, and PostgreSQL's programs."""
+    """Extra folders and files that previews can read: the toolbox, PostgreSQL's programs, and the authorities."""
     folder = binaries.binaries_folder()
-    return [*settings.toolbox, *([str(folder.parent)] if folder and not folder.is_relative_to("/usr") else [])]
+    programs = [str(folder.parent)] if folder and not folder.is_relative_to("/usr") else []
+    return [*settings.toolbox, *programs, *([settings.ca_file] if settings.ca_file else [])]
 
 
 def _bind_root(path: str) -> list[str]:

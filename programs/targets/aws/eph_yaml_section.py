@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from programs import variables
 from programs.eph_yaml.field_types import Name
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection, YamlPath
 
@@ -46,6 +47,7 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
     if protection and protection["sign_in"] == "required":
         message = "previews on the target `aws` are reached through AWS's load balancer, which can't require sign-in"
         yield Finding(("environment", "protection"), message, "use sign_in: none, or another target")
+    yield from _database_placeholders(file)
     yield from _repeated(file)
 
 
@@ -60,6 +62,18 @@ def _service_problems(path: YamlPath, service: dict[str, Any]) -> Iterator[Findi
     if service["volumes"]:
         message = f"the target `aws` has no volumes, but service `{name}` uses some"
         yield Finding((*path, "volumes"), message, "use aws.buckets or a database")
+
+
+def _database_placeholders(file: EphYamlData) -> Iterator[Finding]:
+    """A task definition would show their values to everyone who can read it."""
+    places: list[tuple[YamlPath, dict[str, str]]] = [(("environment", "env"), file["environment"]["env"])]
+    places += [(("services", index, "env"), item["env"]) for index, item in enumerate(file["services"])]
+    for path, env in places:
+        for name, text in env.items():
+            for placeholder in variables.placeholders(text):
+                if placeholder.startswith("database."):
+                    message = f"the target `aws` can't fill in {{{placeholder}}}"
+                    yield Finding((*path, name), message, "read the database's variable in the application")
 
 
 def _repeated(file: EphYamlData) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -42,10 +43,10 @@ class KubernetesSettings:
     images, all if empty; ``plain_http``: registries to reach without TLS. ``helm`` and
     ``kustomize``: the programs that render charts and kustomizations, if not on PATH. ``spot``: a node label
     (key=value) that previews run on and whose taint they tolerate; ``spot_nodes``: whether other nodes may be used if
-    those are full. ``toolbox`` and ``path``: what tests that run next to ephd can read, and their PATH. ``cpu``,
-    ``memory``, ``disk`` and ``pods``: the limits of one environment; eph.yaml can request less. ``role``: the
-    ClusterRole that the server binds to its ``account`` (namespace/name) in each environment's namespace, see
-    ``namespace_access``."""
+    those are full. ``toolbox``, ``path``, ``tools_env`` and ``ca_file``: what tests that run next to ephd can use.
+    ``env``: variables of all containers. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment;
+    eph.yaml can request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in
+    each environment's namespace, see ``namespace_access``."""
 
     root: Path
     server: str
@@ -87,6 +88,9 @@ class KubernetesSettings:
     spot_nodes: str = "required"
     toolbox: str = ""
     path: str = ""
+    env: str = ""
+    tools_env: str = ""
+    ca_file: str = ""
 
     @property
     def allowed_networks(self) -> tuple[str, ...]:
@@ -106,6 +110,12 @@ class KubernetesSettings:
     def template_databases(self) -> dict[str, str]:
         """Maps the names that eph.yaml uses for prepared databases to the shared server's names."""
         return dict(parse_pair(item, "templates") for item in split_list(self.templates))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The operator's variables for every container."""
+        found: dict[str, str] = json.loads(self.env or "{}")
+        return found
 
     @property
     def certificate_secret(self) -> tuple[str, str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +9,12 @@ from pydantic import Field, SecretStr
 
 from programs.settings import (
     TEMPLATES_DESCRIPTION,
+    PreviewVariables,
     ServerContext,
     StringList,
     TargetSettings,
     TemplateDatabases,
+    as_text,
     template_names,
 )
 
@@ -93,6 +94,9 @@ class KubernetesTargetSettings(TargetSettings):
         default="",
         description="The storage class of volumes. Empty: databases and volumes live only as long as their pod.",
     )
+    env: PreviewVariables = Field(
+        default={}, description="Variables for every container of previews. Previews can read them."
+    )
     postgres_image: str = Field(
         default="postgres:{version}", description="The PostgreSQL image; {version} is the version from eph.yaml."
     )
@@ -130,9 +134,9 @@ class KubernetesTargetSettings(TargetSettings):
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:
-        """Tests run on Eph's machine, so they get the tools that the server grants there."""
-        tools = {"toolbox": os.pathsep.join(server.tools.toolbox), "path": server.tools.path}
-        return {**super().to_mapping(server), **tools}
+        """Tests run on Eph's machine, so they get the tools that the server grants there. ``env`` is for containers."""
+        own = super().to_mapping(server)
+        return {**own, **server.tools.to_mapping(), "env": own["env"], "tools_env": as_text(server.tools.variables)}
 
     def template_names(self) -> frozenset[str]:
         return template_names(self.templates)

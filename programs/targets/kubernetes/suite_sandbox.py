@@ -13,7 +13,7 @@ from pathlib import Path
 
 from programs.kit import files, identifiers, suite_runs
 from programs.kit.git import checkouts
-from programs.kit.host_settings import DEFAULT_PATH, HostSettings, check_toolbox
+from programs.kit.host_settings import DEFAULT_PATH, HostSettings, check_toolbox, read_variables
 from programs.kit.processes import sandbox
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.kubernetes.api import object_names
@@ -61,4 +61,10 @@ def delete(settings: KubernetesSettings, name: str) -> None:
 def _host_settings(settings: KubernetesSettings) -> HostSettings:
     toolbox = tuple(item for item in settings.toolbox.split(os.pathsep) if item)
     check_toolbox(toolbox, settings.root)
-    return HostSettings(settings.root, toolbox=toolbox, path=settings.path or DEFAULT_PATH)
+    return HostSettings(
+        settings.root,
+        toolbox=toolbox,
+        path=settings.path or DEFAULT_PATH,
+        variables=read_variables({"env": settings.tools_env}),
+        ca_file=settings.ca_file,
+    )

@@ -27,6 +27,9 @@ def notices(file: EphYamlData) -> Iterator[Finding]:
     if environment["images"]:
         yield Finding(("environment", "images"), "the target `local` does not support images")
     for index, service in enumerate(file["services"]):
+        if "HOST" in service["env"]:
+            message = "Eph itself sets HOST, the address to listen on; this value isn't used"
+            yield Finding(("services", index, "env", "HOST"), message)
         if service["image"] is not None and service["command"] is not None:
             yield Finding(("services", index, "image"), "the target `local` runs the command, not the image")
         if service["volumes"]:

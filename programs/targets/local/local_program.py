@@ -12,7 +12,7 @@ from typing import Any
 
 from pulumi import Output, Resource, ResourceOptions
 
-from programs import start_order
+from programs import start_order, variables
 from programs.kit import identifiers
 from programs.outputs import OutputExporter
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, ServiceSpec
@@ -159,23 +159,29 @@ class LocalProgram:
 
     def _env(self, service: ServiceSpec | None = None) -> Output[dict[str, str]]:
         """The complete environment of a command. Eph's values override the repository's."""
-        own = dict(self.spec.env) | (dict(service.env) if service else {}) | self.spec.secret_values
+        own = dict(self.spec.env) | (dict(service.env) if service else {})
         fixed = {
+            **variables.public_variables(self.urls),
             "PREVIEW_URL": self.urls.get(service.name, self.url) if service else self.url,
             "EPH_ENVIRONMENT": self.spec.name,
             "EPH_COMMIT": self.spec.source.commit,
         }
 
         def compose(known: list[Any]) -> dict[str, str]:
-            ports, variables = known
-            variables = {name: connectivity.inside_url(self.settings, url) for name, url in variables.items()}
+            ports, databases = known
+            databases = {name: connectivity.inside_url(self.settings, url) for name, url in databases.items()}
+            internal = {name: f"http://127.0.0.1:{int(port)}" for name, port in ports.items()}
+            values = variables.address_values(self.url, self.urls, internal)
+            for item in self.spec.databases:
+                values |= variables.database_values(item.name, databases[item.variable])
             others = {
-                identifiers.url_variable(name): f"http://127.0.0.1:{int(port)}"
-                for name, port in ports.items()
+                variables.url_variable(name): url
+                for name, url in internal.items()
                 if service is None or name != service.name
             }
             listen = {"PORT": str(int(ports[service.name])), "HOST": "127.0.0.1"} if service else {}
-            return {**connectivity.proxy_variables(self.settings), **own, **others, **variables, **fixed, **listen}
+            given = variables.fill(own, values) | self.spec.secret_values
+            return {**connectivity.proxy_variables(self.settings), **given, **others, **databases, **fixed, **listen}
 
         return Output.secret(Output.all(self.ports.ports, self.database_variables).apply(compose))
 

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 from programs.settings import (
     TEMPLATES_DESCRIPTION,
     MachineTools,
+    PreviewVariables,
     ServerContext,
     StringList,
     TargetSettings,
@@ -54,6 +55,14 @@ class LocalTargetSettings(TargetSettings):
     first_uid: int = Field(
         default=2_100_000, ge=1000, description="If Eph runs as root: the first of the users of environments."
     )
+    env: PreviewVariables = Field(
+        default={},
+        description="Variables for everything that runs in previews, such as PIP_INDEX_URL. Previews can read them.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="A file of certificate authorities that previews trust. Empty: the variable SSL_CERT_FILE.",
+    )
     postgres: SecretStr = Field(
         default=SecretStr(""),
         description="An administrator URL of the PostgreSQL server to use. Empty: Eph runs its own server.",
@@ -68,8 +77,7 @@ class LocalTargetSettings(TargetSettings):
             "root": str(self._folder(server)),
             "routes": str(server.routes),
             "url": server.url_template,
-            "toolbox": os.pathsep.join(self.toolbox),
-            "path": self.path,
+            **self.machine_tools().to_mapping(),
             "sandbox": self.sandbox,
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),
@@ -93,10 +101,15 @@ class LocalTargetSettings(TargetSettings):
         return self._folder(server)
 
     def machine_tools(self) -> MachineTools:
-        return MachineTools(self.toolbox, self.path)
+        return MachineTools(self.toolbox, self.path, self.env, str(self.ca_file or _own_ca_file()))
 
     def _folder(self, server: ServerContext) -> Path:
         return self.root.expanduser().absolute() if self.root else server.shared_folder
+
+
+def _own_ca_file() -> str:
+    path = os.environ.get("SSL_CERT_FILE", "")
+    return path if path and os.access(path, os.R_OK) else ""
 
 
 def _own_proxy() -> str:

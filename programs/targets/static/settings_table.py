@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Literal
 
@@ -37,8 +36,7 @@ class StaticTargetSettings(TargetSettings):
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:
-        tools = {"toolbox": os.pathsep.join(server.tools.toolbox), "path": server.tools.path}
-        return {**super().to_mapping(server), **tools}
+        return {**super().to_mapping(server), **server.tools.to_mapping()}
 
 
 class StaticSection(TargetSection):

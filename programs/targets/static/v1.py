@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
+from programs import variables
 from programs.kit import identifiers
 from programs.outputs import OutputExporter
 from programs.registry import ENVIRONMENT_INPUT, TARGET_INPUT
@@ -56,6 +57,7 @@ def export_site(spec: EnvironmentSpec, version: str) -> None:
     host = settings.from_mapping(spec.settings)
     url = host.url.format(host=spec.host)
     own = {"EPH_ENVIRONMENT": spec.name, "EPH_COMMIT": spec.source.commit, "EPH_URL": url}
+    values = variables.address_values(url, {sites.SERVICE: url}, {})
     site = StaticSite(
         "site",
         {
@@ -66,7 +68,7 @@ def export_site(spec: EnvironmentSpec, version: str) -> None:
             "clone_url": pulumi.Output.secret(spec.source.clone_url),
             "commit": spec.source.commit,
             "build": {"command": spec.build.run, "timeout": spec.build.timeout} if spec.build else None,
-            "env": pulumi.Output.secret({**spec.env, **own}),
+            "env": pulumi.Output.secret({**variables.fill(spec.env, values), **own}),
             "secrets": sorted(spec.secrets),
             "folder": spec.options["root"],
             "fallback": spec.options["fallback"],

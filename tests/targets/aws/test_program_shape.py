@@ -128,6 +128,8 @@ def test_containers_receive_ephs_variables_and_those_of_queues_and_buckets() -> 
         "FILES_BUCKET": "bucket-files-id",
         "JOBS_QUEUE_URL": "https://sqs/queue-jobs",
         "PREVIEW_URL": f"https://{NAME}.preview.test",
+        "WEB_PUBLIC_HOST": f"{NAME}.preview.test",
+        "WEB_PUBLIC_URL": f"https://{NAME}.preview.test",
         "WEB_URL": "http://web:8080",
     }
 

@@ -198,10 +198,30 @@ def test_manifests_get_the_variables_of_eph_yaml_and_its_databases() -> None:
         "EPH_ENVIRONMENT": "shop-a-42",
         "MINE": "$(DATABASE_URL)",
         "PREVIEW_URL": "http://shop-a-42.preview.test:8080",
+        "WEB_PUBLIC_HOST": "shop-a-42.preview.test",
+        "WEB_PUBLIC_URL": "http://shop-a-42.preview.test:8080",
         "WEB_URL": "http://web",
     }
     assert list(given)[-1] == "MINE"
     assert made["configmap-c"]["data"] == {"a": "b"}
+
+
+def test_placeholders_of_a_database_refer_to_its_secret() -> None:
+    """S4 D3: no pod contains the password. A variable must be above those that use it."""
+    env = {"DSN": "{database.main.user}:{database.main.password} $(HOME)", "ORIGIN": "{url}", "WORKER": "{url:worker}"}
+    worker = ServiceSpec("worker", "", public=False, image="shop", port=9000)
+    asked = kubernetes_spec(WEB, worker, databases=(DatabaseSpec("main"),), env=env)
+    made = record_program(asked, SETTINGS, PreparedInputs({"shop": IMAGE})).resources
+    listed = made["deployment-web"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    given = {item["name"]: item.get("value") for item in listed}
+    assert given["DSN"] == "$(EPH_DATABASE_MAIN_USER):$(EPH_DATABASE_MAIN_PASSWORD) $$(HOME)"
+    assert (given["ORIGIN"], given["WORKER"]) == ("http://shop-a-42.preview.test:8080", "http://worker")
+    references = {item["name"]: item["valueFrom"]["secretKeyRef"] for item in listed if "valueFrom" in item}
+    password = references["EPH_DATABASE_MAIN_PASSWORD"]
+    assert password["key"] == "password"
+    assert list(given).index("EPH_DATABASE_MAIN_PASSWORD") < list(given).index("DSN")
+    stored = made[f"secret-{password['name']}"]["stringData"]["value"]
+    assert set(stored) == {"url", "host", "port", "user", "password", "name"}
 
 
 @pytest.mark.parametrize("where", ["namespace", "shared"])

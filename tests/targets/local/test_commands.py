@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from programs.kit import files, routes, waiting
+from programs.kit import files, host_settings, routes, waiting
 from programs.kit.errors import Cancelled, TargetError
 from programs.kit.processes import command_runner, ports, process_table
 from programs.kit.processes.command_runner import CommandRun
@@ -42,6 +42,18 @@ def test_a_command_runs_in_its_checkout(tmp_path: Path, place: Workspace) -> Non
     run(tmp_path, place, "echo $WORD > made.txt; echo said; pwd")
     assert (place.checkout / "made.txt").read_text() == "hello\n"
     assert (place.checkout.parents[1] / "logs" / "build.log").read_text() == f"said\n{place.checkout}\n"
+
+
+def test_operators_variables_and_authorities_are_for_every_command(tmp_path: Path, place: Workspace) -> None:
+    """T1: a company's package index and its certificates, which the repository may override."""
+    authorities = tmp_path / "company.pem"
+    authorities.write_text("the company's authorities")
+    variables, file = '{"PIP_INDEX_URL": "https://one", "WORD": "bye"}', str(authorities)
+    given = local_settings(tmp_path, env=variables, ca_file=file)
+    assert host_settings.from_mapping(host_settings.to_mapping(given)).variables == given.variables
+    run(tmp_path, place, 'cat "$PIP_CERT" "$SSL_CERT_FILE"; echo "$PIP_INDEX_URL $WORD"', env=variables, ca_file=file)
+    expected = "the company's authorities" * 2 + "https://one hello\n"
+    assert (place.checkout.parents[1] / "logs" / "build.log").read_text() == expected
 
 
 def test_failing_command_reports_its_last_lines(tmp_path: Path, place: Workspace) -> None:

@@ -250,6 +250,17 @@ def test_services_follow_a_domain_that_was_killed(isolated: Isolated) -> None:
     assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 5)
 
 
+def test_a_worker_is_ready_when_it_keeps_running(isolated: Isolated) -> None:
+    """T1: it listens nowhere. One that ends is restarted, and fails after a few times."""
+    isolated.serve(SHOP, "echo $EPH_COMMIT > $HOME/seen; exec sleep 60", path="")
+    worker = isolated.program(SHOP)
+    assert (isolated.here.env(SHOP) / "home" / "seen").read_text().strip() == isolated.commit
+    assert supervised_services.is_answering(isolated.here, worker, PORT, "")
+    with pytest.raises(TargetError, match="ended 3 times"):
+        isolated.serve(BLOG, "exit 3", path="", seconds=30)
+    assert supervisor.info(isolated.here, str(isolated.program(BLOG))) == {}
+
+
 def test_purge_ends_processes_that_hide(isolated: Isolated) -> None:
     """L7 S3: a process that left its session, cleared its environment and ignores signals ends with its environment."""
     hide = "setsid env -i /bin/sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; done' >/dev/null 2>&1 & "

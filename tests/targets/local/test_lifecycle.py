@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -160,7 +161,13 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
         services=(web, api, worker),
         databases=(DatabaseSpec("db"), DatabaseSpec("stats", variable="STATS_URL")),
         hooks=hooks,
-        env={"COLOUR": "red", "EPH_COMMIT": "forged"},
+        env={
+            "COLOUR": "red",
+            "EPH_COMMIT": "forged",
+            "ORIGINS": "{url} {url:api-v1}",
+            "WORKER": "{url:worker}",
+            "DB_NAME": "{database.db.name}",
+        },
     )
     outputs = machine.up(spec)
     host = "api-v1--shop-gentle-stream-42.localhost"
@@ -173,6 +180,10 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
     assert (seen["COLOUR"], seen["EPH_COMMIT"]) == ("blue", spec.source.commit)
     assert seen["PREVIEW_URL"] == outputs["url"]
     assert seen["EPH_ENVIRONMENT"] == spec.name
+    assert (seen["API_V1_PUBLIC_URL"], seen["API_V1_PUBLIC_HOST"]) == (f"http://{host}:8080", host)
+    assert seen["ORIGINS"] == f"{outputs['url']} http://{host}:8080"
+    assert seen["WORKER"] == seen["WORKER_URL"]
+    assert urlsplit(seen["DATABASE_URL"]).path == f"/{seen['DB_NAME']}"
     assert f":{seen['PORT']}" in machine.route()["upstream"]
     assert {"db": seen["DATABASE_URL"], "stats": seen["STATS_URL"]} == outputs["database_urls"]
     assert not {name for name in seen if name.startswith(("PULUMI", "SUPERVISOR"))}

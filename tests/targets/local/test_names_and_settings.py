@@ -72,7 +72,6 @@ def test_hosts_of_services() -> None:
     three = tuple(ServiceSpec(name, "run", public=name != "job") for name in ("job", "web", "api"))
     found = {name: identifiers.service_host(spec(services=three), name) for name in ("web", "api")}
     assert found == {"web": "shop-1.localhost", "api": "api--shop-1.localhost"}
-    assert identifiers.url_variable("api-v1") == "API_V1_URL"
 
 
 @pytest.mark.parametrize("text", ["", "-x", "a/b", "..", "a.b", "A", "x" * 64, "a\nb", "--upload-pack=x"])

@@ -94,6 +94,9 @@ class DatabaseConfig(Section):
     variable: VariableName = Field(
         default="DATABASE_URL", description="The variable that contains its URL in builds, migrations and services."
     )
+    libpq: bool = Field(
+        default=False, description="Whether PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE are set, too."
+    )
     template: DataSourceConfig = Field(default=DataSourceConfig(), description="The source of its data.")
     migrate: CommandConfig | None = Field(
         default=None, description="The migration command; runs after seeding, on the first build and on every push."

@@ -10,6 +10,7 @@ from functools import cached_property
 import pulumi
 from pulumi import ResourceOptions
 
+from programs import variables
 from programs.kit import identifiers
 from programs.spec import EnvironmentSpec, ServiceSpec
 from programs.targets.aws import names, sizing, tags
@@ -74,20 +75,24 @@ class AwsEnvironment:
 
     def variables(self, service: ServiceSpec | None) -> dict[str, str]:
         """A container's variables, without secrets. Eph's values override the repository's."""
+        internal = {other.name: self._address(other) for other in self.spec.services if has_port(other)}
+        url = next(iter(self.urls.values()), "")
         own = {**self.spec.env, **(service.env if service else {})}
         fixed = {
-            "PREVIEW_URL": self.urls.get(service.name if service else "", next(iter(self.urls.values()), "")),
+            **variables.public_variables(self.urls),
+            "PREVIEW_URL": self.urls.get(service.name if service else "", url),
             "EPH_ENVIRONMENT": self.spec.name,
             "EPH_COMMIT": self.spec.source.commit,
         }
         if service and has_port(service):
             fixed["PORT"] = str(port(service))
         others = {
-            identifiers.url_variable(other.name): self._address(other)
-            for other in self.spec.services
-            if has_port(other) and other != service
+            variables.url_variable(name): url
+            for name, url in internal.items()
+            if service is None or name != service.name
         }
-        return {**own, **others, **fixed}
+        filled = variables.fill(own, variables.address_values(url, self.urls, internal))
+        return {**filled, **others, **fixed}
 
     def _address(self, service: ServiceSpec) -> str:
         return f"http://{service.name}:{port(service)}"

@@ -81,11 +81,6 @@ def service_host(spec: EnvironmentSpec, name: str, first: str) -> str:
     return spec.host if name == first else f"{name}--{spec.host}"
 
 
-def url_variable(name: str) -> str:
-    """The variable that holds this service's URL for the other services."""
-    return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_URL"
-
-
 def secrets_annotation(spec: EnvironmentSpec) -> dict[str, str]:
     """A pod annotation that changes with any secret, so a new value replaces the pods. None without secrets."""
     if not spec.secrets:

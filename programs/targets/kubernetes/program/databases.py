@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pulumi import Output, Resource, ResourceOptions
 
+from programs import variables
 from programs.spec import DatabaseSpec
 from programs.targets.kubernetes import shared_postgres
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.program import commands
 from programs.targets.kubernetes.program.resource_builder import ResourceBuilder, ResourceGroup
 from programs.targets.kubernetes.rendering import namespace_objects, workloads
+from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.v1 import resources
 
 DATABASE_TIMEOUT = 180
@@ -56,7 +58,7 @@ def _shared_database(
     )
     url = made.url.apply(lambda found: shared_postgres.pod_url(found, environment.settings))
     urls[item.name] = Output.secret(url)
-    values = {"stringData": Output.secret({"url": url})}
+    values: Data = {"stringData": urls[item.name].apply(_secret_keys)}
     return [
         builder.apply(namespace_objects.new_object("Secret", object_names.database(item), values), part),
         *builder.namespace_parts,
@@ -69,14 +71,20 @@ def _own_server(
     environment = builder.environment
     name = object_names.database(item)
     password = resources.Password(f"password-{item.name}", {"of": name})
-    url = Output.concat("postgresql://app:", password.value, f"@{name}:{workloads.POSTGRES_PORT}/app")
+    url = Output.concat("postgresql://app:", password.value, f"@{name}:{workloads.POSTGRES_PORT}/app?sslmode=disable")
     urls[item.name] = Output.secret(url)
-    values = {"password": password.value, "url": url}
-    secret = builder.apply(namespace_objects.new_object("Secret", name, {"stringData": Output.secret(values)}), part)
+    values: Data = {"stringData": urls[item.name].apply(_secret_keys)}
+    secret = builder.apply(namespace_objects.new_object("Secret", name, values), part)
     service = builder.apply(workloads.postgres_service(item), part)
     data = workloads.postgres_stateful_set(item, environment.settings, environment.labels)
     server = builder.apply(data, part, [secret, service, *builder.namespace_parts])
     return [builder.wait_until_ready(server, data, f"database {item.name}", DATABASE_TIMEOUT)]
+
+
+def _secret_keys(url: str) -> dict[str, str]:
+    """The whole URL and its parts, each by itself."""
+    values = variables.database_values("", url)
+    return {part: values[f"database..{part}"] for part in variables.DATABASE_PARTS}
 
 
 def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from programs import variables
 from programs.spec import EnvironmentSpec, ServiceSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.rendering import workloads
@@ -52,18 +53,21 @@ class KubernetesEnvironment:
         self.url = next(iter(self.urls.values()), "")
         self.secret_keys = {variable: (object_names.SECRETS, variable) for variable in spec.secrets}
         self.secret_keys |= {item.variable: (object_names.database(item), "url") for item in spec.databases}
+        self.database_parts = {
+            f"database.{item.name}.{part}": (object_names.database(item), part)
+            for item in spec.databases
+            for part in variables.DATABASE_PARTS
+        }
 
     def image(self, item: ServiceSpec) -> str:
         return self.prepared.images[item.image]
 
     def variables(self, item: ServiceSpec) -> ContainerEnv:
         """All variables of a container. Eph's values override the repository's."""
-        others = {
-            object_names.url_variable(other.name): f"http://{other.name}"
-            for other in self.spec.services
-            if other.name != item.name and workloads.has_port(other)
-        }
+        internal = {other.name: f"http://{other.name}" for other in self.spec.services if workloads.has_port(other)}
+        others = {variables.url_variable(name): url for name, url in internal.items() if name != item.name}
         fixed = {
+            **variables.public_variables(self.urls),
             "PREVIEW_URL": self.urls.get(item.name, self.url),
             "EPH_ENVIRONMENT": self.spec.name,
             "EPH_COMMIT": self.spec.source.commit,
@@ -71,7 +75,9 @@ class KubernetesEnvironment:
         if workloads.has_port(item):
             fixed["PORT"] = str(workloads.service_port(item))
         own = {key: value for key, value in {**self.spec.env, **item.env}.items() if key not in self.secret_keys}
-        return ContainerEnv({**own, **others, **fixed}, self.secret_keys)
+        own = variables.fill(own, variables.address_values(self.url, self.urls, internal))
+        plain = {**self.settings.variables, **own, **others, **fixed}
+        return ContainerEnv(plain, self.secret_keys, self.database_parts)
 
     def public_ports(self) -> list[int]:
         declared = [workloads.service_port(item) for item in self.spec.services if item.public]

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from programs import variables
 from programs.spec import DatabaseSpec, ServiceSpec
 from programs.targets.kubernetes.api import object_names, quantities
 from programs.targets.kubernetes.rendering.namespace_objects import SCRATCH_LIMIT, SCRATCH_REQUEST, Data, new_object
@@ -26,19 +28,34 @@ DEFAULT_PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class ContainerEnv:
-    """``secrets`` maps variables to a Secret and the key in it."""
+    """``secrets`` maps variables to a Secret and the key in it, and ``references`` placeholders in plain values."""
 
     plain: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def to_list(self) -> list[Data]:
-        listed: list[Data] = [
-            {"name": name, "value": escape_expansion(value)} for name, value in sorted(self.plain.items())
+        """A value can refer only to variables above it. Kubernetes fills them in, so no pod contains a secret."""
+        used = {name for text in self.plain.values() for name in variables.placeholders(text)} & set(self.references)
+        expansions = {name: f"$({_reference_variable(name)})" for name in used}
+        first = {_reference_variable(name): self.references[name] for name in used}
+        values: list[Data] = [
+            {"name": name, "value": variables.fill_text(escape_expansion(text), expansions)}
+            for name, text in sorted(self.plain.items())
         ]
-        for name, (secret, key) in sorted(self.secrets.items()):
-            if name not in self.plain:
-                listed.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
-        return listed
+        others = {name: place for name, place in self.secrets.items() if name not in self.plain}
+        return [*_secret_variables(first), *values, *_secret_variables(others)]
+
+
+def _secret_variables(places: Mapping[str, tuple[str, str]]) -> list[Data]:
+    return [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        for name, (secret, key) in sorted(places.items())
+    ]
+
+
+def _reference_variable(placeholder: str) -> str:
+    return "EPH_" + re.sub(r"[^A-Z0-9]", "_", placeholder.upper())
 
 
 def service_port(service: ServiceSpec) -> int:
