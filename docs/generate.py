@@ -23,7 +23,6 @@ from orchestrator.config.eph_yaml import json_schema
 from orchestrator.config.eph_yaml.key_reference import documented_keys
 from orchestrator.config.settings import loading
 from programs import registry
-from tests.attack import catalogue
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "requirements.md"
@@ -174,6 +173,8 @@ def eph_yaml_page() -> str:
 
 def attacks() -> str:
     """A row for each attack of ``make attack``; one that is tried in several ways has their number."""
+    from tests.attack import catalogue  # not at the top: a copy of the product may have no tests
+
     counted: dict[tuple[str, ...], int] = {}
     for attack in catalogue.ATTACKS:
         row = (attack.family, attack.pattern.replace("{}", "…"), attack.success, attack.row)
