@@ -163,8 +163,8 @@ def odd_body(arena: Arena, body: bytes) -> str:
     token = arena.create_token(role="developer")
     try:
         status = arena.api("POST", "tokens", token, content=body, headers=headers).status_code
-    except httpx.WriteError:
-        return ""  # it stopped reading
+    except (httpx.NetworkError, httpx.RemoteProtocolError):  # it stopped reading
+        return "" if arena.http.get(arena.site.api_url("healthz")).status_code == 200 else "Eph is down"
     return str(status) if status >= 500 or status < 300 else ""
 
 

@@ -103,7 +103,9 @@ def second(arena: Arena) -> str:
     return f"{numbers[1]} has a stack" if numbers[1] in arena.site.stacks() else ""
 
 
-@FAMILY.attack("S2 Y1", "run commands from the eph.yaml of an approved fork", "the fork's eph.yaml counts")
+@FAMILY.attack(
+    "S2 Y1", "run commands from the eph.yaml of an approved fork", "the fork's eph.yaml counts", is_slow=True
+)
 def own_file(arena: Arena) -> str:
     text = (sites.SHOP / "eph.yaml").read_text().replace("exec python3 app.py", "exec python3 -m http.server $PORT")
     sha = arena.site.forge.push(fork(arena), "yaml", {"eph.yaml": text})
