@@ -156,9 +156,9 @@ def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext)
         reason = wording.operations.create_for_label(environment.title, labels)
     else:
         reason = wording.operations.create_for_ref(environment.title, environment.key.kind)
-    return _wait_for_retry(environment, reason, context) or Create(
-        environment.ref, environment.key, recipe.spec, _desired_tag(environment, recipe.spec, context), reason
-    )
+    tag = _desired_tag(environment, recipe.spec, context)
+    spec = replace(recipe.spec, asleep=True) if tag.asleep else recipe.spec
+    return _wait_for_retry(environment, reason, context) or Create(environment.ref, environment.key, spec, tag, reason)
 
 
 def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, context: PlanContext) -> Action:
@@ -179,11 +179,22 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
             else None
         )
         return rest or _extend(environment, context) or wait
-    awake = replace(tag, asleep=None, awake_until=None, half=False) if tag.asleep else tag  # a push wakes it
-    changed = _recorded_first(environment, awake) if awake != record.tag else None
+    if _stays_asleep(environment, tag, context):
+        spec = replace(spec, asleep=True)
+    elif tag.asleep:  # a push wakes it
+        tag = replace(tag, asleep=None, awake_until=None, half=False)
+    changed = _recorded_first(environment, tag) if tag != record.tag else None
     return Update(
         environment.ref, environment.key, spec, changed, need.reason, need.code, need.refresh, need.repair_note
     )
+
+
+def _stays_asleep(environment: EnvironmentFacts, tag: StackTag, context: PlanContext) -> bool:
+    """Whether an update starts nothing: it starts on request, and no one has requested it since it fell asleep."""
+    if tag.asleep is None or not sleep_rules.starts_on_request(environment, context.policy):
+        return False
+    change = sleep_rules.needed_change(environment, context.policy, context.now)
+    return change is None or change.asleep
 
 
 def _recorded_first(environment: EnvironmentFacts, tag: StackTag) -> StackTag | None:
@@ -192,7 +203,7 @@ def _recorded_first(environment: EnvironmentFacts, tag: StackTag) -> StackTag | 
     old, record = environment.tag, environment.record
     if environment.key.kind is not RefKind.DEPLOY or old is None or record is None or record.built is None:
         return tag
-    return replace(old, asleep=None, awake_until=None, half=False) if old.asleep else None
+    return replace(old, asleep=None, awake_until=None, half=False) if old.asleep and not tag.asleep else None
 
 
 def _sleep_or_wake(
@@ -202,7 +213,7 @@ def _sleep_or_wake(
     change, record = sleep_rules.needed_change(environment, context.policy, context.now), environment.record
     if change is None or record is None or record.built is None or tag is None or record.tag is None:
         return None
-    slept, now = record.tag.asleep, context.now.replace(microsecond=context.now.microsecond // 1000 * 1000)
+    slept, now = record.tag.asleep, _in_milliseconds(context.now)
     asleep = (slept if record.tag.half and slept else now) if change.asleep else None
     wanted = replace(tag, asleep=asleep, awake_until=change.until, half=False)
     if not change.asleep and slept is None:
@@ -213,6 +224,11 @@ def _sleep_or_wake(
     if change.asleep:
         return Sleep(environment.ref, record.name, record.target, wanted, change.reason, change.code)
     return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, change.reason, change.code)
+
+
+def _in_milliseconds(moment: datetime) -> datetime:
+    """As in the tag."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChange, context: PlanContext) -> Wait | None:
@@ -316,7 +332,10 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
     seen, keep = expiry.commit_seen_at(environment, context.now), expiry.is_kept(environment)
     if old is None:
         made = StackTag(key, repository_name, spec.name, "", environment.head, seen, until, keep=keep)
-        return replace(made, ref_name=environment.ref_name, target=spec.target, by=_deployed_by(environment))
+        asleep = _in_milliseconds(context.now) if sleep_rules.starts_on_request(environment, context.policy) else None
+        return replace(
+            made, ref_name=environment.ref_name, target=spec.target, by=_deployed_by(environment), asleep=asleep
+        )
     wanted = replace(
         old,
         repository_name=old.repository_name if key.kind is RefKind.DEPLOY else repository_name,

@@ -22,6 +22,7 @@ from orchestrator.core.planning.reason_codes import SleepCode
 from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import formatting
+from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _wake_change(
             False, wording.sleep.visited(visit), SleepCode.VISITED, _awake_until(environment, visit, policy)
         )
     schedule = schedule_of(environment)
-    opening = schedules.current(schedule, now) if schedule else None
+    opening = schedules.current(schedule, now) if schedule and not starts_on_request(environment, policy) else None
     if opening is not None and asleep_since < opening.opens:
         return SleepChange(False, wording.sleep.hours_began(schedule, opening.opens), SleepCode.SCHEDULE)
     return None
@@ -214,12 +215,21 @@ def schedule_of(environment: EnvironmentFacts) -> WeeklySchedule | None:
 
 def idle_timeout(environment: EnvironmentFacts, policy: Policy) -> timedelta | None:
     recipe = _recipe(environment)
-    return (recipe.idle_timeout if recipe else None) or policy.idle_timeout
+    default = policy.on_demand_idle if starts_on_request(environment, policy) else policy.idle_timeout
+    return (recipe.idle_timeout if recipe else None) or default
+
+
+def starts_on_request(environment: EnvironmentFacts, policy: Policy) -> bool:
+    """Whether nothing of it runs until its first request (M4): a label deploy behind the gateway."""
+    recipe, record = _recipe(environment), environment.record
+    target = recipe.spec.target if recipe else record.target if record else ""
+    return environment.key.kind is RefKind.DEPLOY and target in policy.on_demand_targets
 
 
 def destroys_when_idle(environment: EnvironmentFacts) -> bool:
+    """A label deploy ends when its TTL does."""
     recipe = _recipe(environment)
-    return recipe is not None and recipe.destroy_when_idle
+    return recipe is not None and recipe.destroy_when_idle and environment.key.kind is not RefKind.DEPLOY
 
 
 def describe(environment: EnvironmentFacts, policy: Policy) -> Iterator[str]:

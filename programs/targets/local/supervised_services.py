@@ -62,15 +62,26 @@ class _ExitCounter:
 
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
     """Returns when the service responds."""
-    name = str(service.program)
     service = replace(service, isolated=workspace.domain is not None)
-    launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
-        supervisor.add(settings, program_files.SupervisedProgram(name, launch, _probe_note(service)))
+        supervisor.add(settings, _supervised(settings, workspace, service))
         _wait_until_ready(settings, service)
     except BaseException:
         stop(settings, [service.program])
         raise
+
+
+def prepare(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
+    """Makes it ready to be started on request, as if it had been put to sleep."""
+    service = replace(service, isolated=workspace.domain is not None)
+    supervisor.add_suspended(settings, _supervised(settings, workspace, service))
+
+
+def _supervised(
+    settings: LocalSettings, workspace: Workspace, service: ServiceProcess
+) -> program_files.SupervisedProgram:
+    launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
+    return program_files.SupervisedProgram(str(service.program), launch, _probe_note(service))
 
 
 def _probe_note(service: ServiceProcess) -> str:
