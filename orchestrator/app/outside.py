@@ -25,6 +25,7 @@ from orchestrator.runtime.observation.health_monitor import Probe
 from orchestrator.runtime.observation.memory_monitor import MEGABYTE, MemoryMonitor
 from orchestrator.runtime.observation.traffic_file import TrafficFile
 from orchestrator.runtime.server.gateway_process import open_gateway
+from orchestrator.secret_providers import readers
 from orchestrator.service.notifier import GatewayStatesFile
 from orchestrator.service.pending_reports import PendingReports
 from orchestrator.sources.recipe_reader import ServerRules
@@ -53,7 +54,7 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
         domain=settings.domain,
         settings=targets,
         max_bytes=settings.limits.file_bytes,
-        secrets=SecretStore(settings.secrets, server_keys.server_key(settings.keys_dir), clock.system),
+        secrets=_secret_store(settings),
     )
 
     def suite_token(spec: EnvironmentSpec) -> str:
@@ -78,6 +79,16 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
         suite_token=suite_token,
         address=settings.replica_url,
         deploys=settings.deploy_limits(),
+    )
+
+
+def _secret_store(settings: ServerSettings) -> SecretStore:
+    providers = {secret.provider for secret in settings.secrets.values()}
+    return SecretStore(
+        settings.secrets,
+        server_keys.server_key(settings.keys_dir),
+        clock.system,
+        readers.open_readers(providers, settings.secret_providers, clock.system),
     )
 
 

@@ -9,33 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.config.eph_yaml.admission import SecretGrants
-from orchestrator.config.settings.groups import PreviewSecret
+from orchestrator.config.settings.secret_tables import PreviewSecret, SecretProviders
 from orchestrator.core.util import globs
 from orchestrator.core.util.time_windows import TimeWindow
+from orchestrator.secret_providers import readers
+from orchestrator.secret_providers.port import MAX_SECRET_BYTES, UnreadableSecret
+from orchestrator.secret_providers.readers import SecretReader
 from programs.redaction import MIN_LENGTH, Redactor
 from programs.spec import EnvironmentSpec, Secret
 
 REREAD_INTERVAL = timedelta(seconds=5)
-MAX_SECRET_BYTES = 32 * 1024
 FINGERPRINT_DIGITS = 24
 MAX_PREVIOUS_VALUES = 100
 """Earlier values are redacted, too, as long as ephd runs, because old log lines contain them."""
 
 
-class UnreadableSecret(Exception):
-    """Why there is no value; never contains the value."""
-
-
 @dataclass(frozen=True, slots=True)
 class _SecretValue:
-    """``value`` None: it can't be read, because of ``error``."""
+    """``value`` None: it can't be read, because of ``error``. With a value, ``error`` says why it may be outdated."""
 
     value: str | None
     fingerprint: str = ""
@@ -43,17 +40,22 @@ class _SecretValue:
 
 
 class SecretStore:
-    """Thread-safe. A changed file is read again within seconds."""
+    """Thread-safe. A changed value is noticed within seconds in a file, and within about a minute elsewhere.
+
+    ``secret_readers`` are those of the providers that ``entries`` use; without it, they are opened with defaults.
+    """
 
     def __init__(
         self,
         entries: Mapping[str, PreviewSecret] | None = None,
         key: bytes = b"",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        environ: Mapping[str, str] = os.environ,
+        secret_readers: Mapping[str, SecretReader] | None = None,
     ) -> None:
         self._entries = dict(entries or {})
-        self._key, self._clock, self._environ = key, clock, environ
+        self._key, self._clock = key, clock
+        used = {entry.provider for entry in self._entries.values()}
+        self._readers = secret_readers or readers.open_readers(used, SecretProviders(), clock)
         self._lock = threading.Lock()
         self._cache_age: TimeWindow | None = None
         self._values: dict[str, _SecretValue] = {}
@@ -98,7 +100,7 @@ class SecretStore:
         return self._redactor(text)
 
     def problems(self) -> list[str]:
-        return [f"secret {name}: {item.error}" for name, item in self._current().items() if item.value is None]
+        return [f"secret {name}: {item.error}" for name, item in self._current().items() if item.error]
 
     def _current(self) -> Mapping[str, _SecretValue]:
         with self._lock:
@@ -120,12 +122,17 @@ class SecretStore:
         self._redactor = Redactor([*(item.value for item in held.values() if item.value), *self._previous_values])
 
     def _load(self, name: str, entry: PreviewSecret) -> _SecretValue:
+        reader = self._readers[entry.provider]
+        reading = reader.read(entry.reference)
+        if reading.value is None:
+            return _SecretValue(None, error=reading.problem)
         try:
-            value = _read_value(entry, self._environ)
+            value = _checked(reading.value, reader.describe(entry.reference))
         except UnreadableSecret as error:
             return _SecretValue(None, error=str(error))
         text = f"{name}\0{value}".encode()
-        return _SecretValue(value, hmac.new(self._key, text, hashlib.sha256).hexdigest()[:FINGERPRINT_DIGITS])
+        fingerprint = hmac.new(self._key, text, hashlib.sha256).hexdigest()[:FINGERPRINT_DIGITS]
+        return _SecretValue(value, fingerprint, reading.problem)
 
 
 def _is_granted_to(entry: PreviewSecret, repository: str) -> bool:
@@ -133,9 +140,16 @@ def _is_granted_to(entry: PreviewSecret, repository: str) -> bool:
     return globs.any_matches((pattern.lower() for pattern in entry.repositories), repository.lower())
 
 
-def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
-    value = _read_file(entry) if entry.file else environ.get(entry.variable, "").rstrip("\r\n")
-    where = str(entry.file or f"the variable {entry.variable}")
+def _checked(data: bytes, where: str) -> str:
+    """The value without the newline that editors add at the end."""
+    if len(data) > MAX_SECRET_BYTES:
+        raise UnreadableSecret(
+            f"{where} has more than {MAX_SECRET_BYTES} bytes, which is too large for a variable; use a smaller value"
+        )
+    try:
+        value = data.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise UnreadableSecret(f"{where} is not UTF-8; encode it, for example in base64") from None
     if not value:
         raise UnreadableSecret(f"{where} is empty; set a value")
     if "\0" in value:
@@ -148,23 +162,3 @@ def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
             f"use a value of at least {MIN_LENGTH} characters"
         )
     return value
-
-
-def _read_file(entry: PreviewSecret) -> str:
-    """Without the newline that editors add at the end."""
-    path = entry.file
-    if path is None:
-        raise AssertionError("this secret has a variable")
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SECRET_BYTES + 1)
-        text = data.decode()
-    except OSError as error:
-        raise UnreadableSecret(f"can't read {path}: {error.strerror}; use a readable file") from None
-    except UnicodeDecodeError:
-        raise UnreadableSecret(f"{path} is not UTF-8; encode it, for example in base64") from None
-    if len(data) > MAX_SECRET_BYTES:
-        raise UnreadableSecret(
-            f"{path} has more than {MAX_SECRET_BYTES} bytes, which is too large for a variable; use a smaller file"
-        )
-    return text.rstrip("\r\n")

@@ -14,6 +14,8 @@ ROOMS = ("orchestrator", "stacks", "programs")
 
 FORGES = sorted(path.parent.name for path in (ROOT / "orchestrator" / "forges").glob("*/adapter.py"))
 TARGETS = sorted(path.parent.name for path in (ROOT / "programs" / "targets").glob("*/target.py"))
+PROVIDERS = sorted(path.parent.name for path in (ROOT / "orchestrator" / "secret_providers").glob("*/adapter.py"))
+COMMON_WORDS = ("aws", "file", "kubernetes", "variable")
 ALLOWED = (
     ("orchestrator/forges/registry.py", 'DEFAULT = "github"'),  # the one default
     ("programs/kit/git/checkouts.py", "https://git-lfs.github.com/spec/"),  # the first line of an LFS pointer
@@ -34,6 +36,25 @@ def lines_that_name(name: str, homes: tuple[str, ...]) -> Iterator[str]:
 @pytest.mark.parametrize("name", FORGES)
 def test_git_host_is_named_in_its_own_folder_only(name: str) -> None:
     assert list(lines_that_name(name, (f"orchestrator/forges/{name}/", "orchestrator/demo/"))) == []
+
+
+def mentions_of_provider(name: str, path: Path) -> Iterator[str]:
+    """Imports of its folder, and strings that are its name. Three providers have the name of a target or a common
+    word."""
+    where = path.relative_to(ROOT).as_posix()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(value=str(text)) if text == name and name not in COMMON_WORDS:
+                yield f"{where}:{node.lineno}: {text!r}"
+            case ast.ImportFrom(module=str(module)) if f"secret_providers.{name}" in module:
+                yield f"{where}:{node.lineno}: import from {module}"
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_secret_provider_is_named_in_its_own_folder_only(name: str) -> None:
+    home = ROOT / "orchestrator" / "secret_providers" / name
+    others = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if not path.is_relative_to(home)]
+    assert [line for path in others for line in mentions_of_provider(name, path)] == []
 
 
 ALLOWED_TARGETS = {

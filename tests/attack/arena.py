@@ -29,6 +29,7 @@ PROTECTED_YAML = SHOP_YAML + "\nenvironment: {protection: {sign_in: required}}\n
 STRANGER = "mallory"
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 """The title of the attacker's pull request."""
+PATIENCE = 300.0
 MEMORY_BYTES = 512 * 1024**2
 PROCESS_LIMIT = 200
 SETTINGS = f"""
@@ -81,7 +82,7 @@ class Arena:
         }
         found = {}
         for branch, (number, sha) in opened.items():
-            self.site.wait_for_comment(number, "Ready", sha[:7], timeout=sites.CREATE_TIMEOUT)
+            self.site.wait_for_comment(number, "Ready", sha[:7], timeout=PATIENCE)
             found[branch] = Preview(number, branch, self.site.wait_for_host(number), sha)
         return found
 
@@ -90,6 +91,10 @@ class Arena:
         number = self.site.forge.open_pull(REPOSITORY, branch, title=title)
         self.site.forge.label(REPOSITORY, number, sites.LABEL)
         return number, sha
+
+    def preview(self, branch: str, files: dict[str, str]) -> Preview:
+        """One more environment, created even on a busy machine."""
+        return self.site.wait_for_preview(branch, *self.site.open_pull(branch, files), timeout=PATIENCE)
 
     @property
     def victim(self) -> Preview:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.secret_providers.port import UnreadableSecret
 from programs.spec import EnvironmentSpec, Secret
 from programs.targets.kubernetes.api import object_names
 from stacks.model import Outcome
 from tests.cluster.environments import OperationRunner, Page
+from tests.contracts.secret_harnesses import open_with
 from tests.stack_folders import file_backend
 
 pytestmark = pytest.mark.real
@@ -47,3 +49,22 @@ def test_secret_reaches_pods_by_name_and_a_new_value_replaces_them(eph: Operatio
             ("told", "\n".join(eph.progress)),
         ):
             assert value not in text, place
+
+
+def test_server_reads_a_secret_from_the_cluster(eph: OperationRunner) -> None:
+    """S4. The contract tests run on a small server; this is the real API."""
+    eph.site.namespace("eph-secret-provider")
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "stripe", "namespace": "eph-secret-provider"},
+        "stringData": {"key": FIRST},
+    }
+    eph.site.apply(secret)
+    provider = open_with("kubernetes", kubeconfig=eph.site.kubeconfig)
+    assert provider.read("eph-secret-provider/stripe#key") == FIRST.encode()
+    eph.site.apply({**secret, "stringData": {"key": SECOND}})
+    assert provider.read("eph-secret-provider/stripe#key") == SECOND.encode()
+    for missing in ("eph-secret-provider/stripe#other", "eph-secret-provider/other#key", "eph-no-such/stripe#key"):
+        with pytest.raises(UnreadableSecret, match=missing.partition("#")[0]):
+            provider.read(missing)

@@ -14,9 +14,10 @@ from orchestrator.config.eph_yaml.admission import AdmissionPolicy, SecretGrants
 from orchestrator.config.eph_yaml.parsing import parse
 from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
 from orchestrator.config.problems import InvalidConfig, InvalidSettings
-from orchestrator.config.secret_store import MAX_SECRET_BYTES, REREAD_INTERVAL, SecretStore
-from orchestrator.config.settings.groups import PreviewSecret
+from orchestrator.config.secret_store import REREAD_INTERVAL, SecretStore
 from orchestrator.config.settings.loading import load
+from orchestrator.config.settings.secret_tables import PreviewSecret
+from orchestrator.secret_providers.port import MAX_SECRET_BYTES
 from programs.spec import EnvironmentSpec, Secret
 from stacks import keys
 
@@ -38,8 +39,8 @@ class SecretSetup:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.file = folder / "stripe"
         self.file.write_text(value)
-        told = {"file": self.file, "repositories": ["acme/*"], **entry}
-        self.vault = SecretStore({"stripe": PreviewSecret.model_validate(told)}, b"k" * 32, lambda: self.now, {})
+        told = {"file": str(self.file), "repositories": ["acme/*"], **entry}
+        self.vault = SecretStore({"stripe": PreviewSecret.model_validate(told)}, b"k" * 32, lambda: self.now)
 
     def write(self, value: str) -> None:
         self.file.write_text(value)
@@ -86,7 +87,7 @@ def test_digest_changes_exactly_with_the_value(tmp_path: Path) -> None:
 def test_mark_reveals_nothing_without_the_servers_key(tmp_path: Path) -> None:
     """Not even that two secrets, or two servers, have the same value."""
     room = SecretSetup(tmp_path)
-    entry = PreviewSecret.model_validate({"file": room.file, "repositories": ["acme/*"]})
+    entry = PreviewSecret.model_validate({"file": str(room.file), "repositories": ["acme/*"]})
     other_key = SecretStore({"stripe": entry}, b"x" * 32).grants("acme/shop", False).granted["stripe"]
     other_name = SecretStore({"pay": entry}, b"k" * 32).grants("acme/shop", False).granted["pay"]
     assert len({room.vault.grants("acme/shop", False).granted["stripe"], other_key, other_name}) == 3
@@ -163,12 +164,13 @@ def test_missing_or_binary_file_is_reported_and_recovers(tmp_path: Path) -> None
     assert room.spec() == was
 
 
-def test_environment_variable_of_ephd_works(tmp_path: Path) -> None:
+def test_environment_variable_of_ephd_works(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = PreviewSecret.model_validate({"variable": "SHOP_STRIPE", "repositories": ["acme/shop"]})
-    vault = SecretStore({"stripe": entry}, b"k" * 32, environ={"SHOP_STRIPE": VALUE})
-    assert vault.values() == (VALUE,)
-    assert SecretStore({"stripe": entry}, b"k" * 32, environ={}).problems() == [
-        "secret stripe: the variable SHOP_STRIPE is empty; set a value"
+    monkeypatch.setenv("SHOP_STRIPE", VALUE)
+    assert SecretStore({"stripe": entry}, b"k" * 32).values() == (VALUE,)
+    monkeypatch.delenv("SHOP_STRIPE")
+    assert SecretStore({"stripe": entry}, b"k" * 32).problems() == [
+        "secret stripe: the variable SHOP_STRIPE is not set; set it to the value"
     ]
 
 
@@ -203,13 +205,14 @@ TOML = '[secrets.stripe]\nfile = "/run/stripe"\nrepositories = ["acme/shop", "ac
 def test_each_secret_has_a_table_in_the_settings(tmp_path: Path) -> None:
     (tmp_path / "eph.toml").write_text(TOML)
     found = load(home=tmp_path).secrets["stripe"]
-    assert (found.file, found.repositories, found.forks) == (Path("/run/stripe"), ("acme/shop", "acme/pay-*"), True)
+    assert (found.provider, found.reference) == ("file", "/run/stripe")
+    assert (found.repositories, found.forks) == (("acme/shop", "acme/pay-*"), True)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[secrets.a]\nrepositories = ["acme/*"]\n', "a secret needs exactly one source; set either file or variable"),
+        ('[secrets.a]\nrepositories = ["acme/*"]\n', "a secret needs exactly one source; set one of"),
         ('[secrets.a]\nfile = "/x"\nvariable = "X"\nrepositories = ["acme/*"]\n', "a secret needs exactly one source"),
         ('[secrets.a]\nfile = "/x"\n', "secrets.a.repositories: "),
         ('[secrets.a]\nfile = "/x"\nrepositories = []\n', "secrets.a.repositories: "),

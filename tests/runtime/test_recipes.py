@@ -9,7 +9,7 @@ from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
 from orchestrator.config.secret_store import REREAD_INTERVAL, SecretStore
-from orchestrator.config.settings.groups import PreviewSecret
+from orchestrator.config.settings.secret_tables import PreviewSecret
 from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
@@ -168,7 +168,7 @@ def test_a_secret_that_changed_makes_another_recipe(tmp_path: Path) -> None:
     file = tmp_path / "stripe"
     file.write_text("first-value")
     now = [START]
-    entry = PreviewSecret.model_validate({"file": file, "repositories": ["acme/shop"]})
+    entry = PreviewSecret.model_validate({"file": str(file), "repositories": ["acme/shop"]})
     desk = RecipeSetup(vault=SecretStore({"stripe": entry}, b"k" * 32, lambda: now[0]))
     pull = desk.pull({"eph.yaml": SECRET_YAML})
     first = desk.read(pull)
@@ -190,7 +190,7 @@ def test_a_fork_is_told_which_secret_it_goes_without(tmp_path: Path) -> None:
     """S2"""
     file = tmp_path / "stripe"
     file.write_text("first-value")
-    entry = PreviewSecret.model_validate({"file": file, "repositories": ["acme/shop"]})
+    entry = PreviewSecret.model_validate({"file": str(file), "repositories": ["acme/shop"]})
     desk = RecipeSetup(vault=SecretStore({"stripe": entry}, b"k" * 32))
     desk.forge.push(desk.repository, "main", {"eph.yaml": SECRET_YAML})
     made = desk.read(desk.pull({"text": "x"}, from_fork=True))

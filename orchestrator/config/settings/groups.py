@@ -14,7 +14,6 @@ from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
 )
-from orchestrator.forges.settings import Repositories
 from programs.settings import InvalidValue, SettingsTable, StringList, quote
 from programs.spec import DEFAULT_TARGET
 
@@ -253,23 +252,6 @@ def _check_web_url(value: str, key: str) -> None:
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not parts.hostname or parts.scheme not in (("http", "https") if local else ("https",)):
         raise InvalidValue(f"{quote(value)} is not an https URL", "use for example https://eph.example.com", (key,))
-
-
-class PreviewSecret(SettingsTable):
-    """A secret that previews can use: where its value is, and which repositories can use it."""
-
-    file: Path | None = Field(default=None, description="The file that contains the value.")
-    variable: str = Field(default="", description="The environment variable of ephd that contains it instead.")
-    repositories: Repositories = Field(
-        min_length=1, description="The repositories whose eph.yaml may use it: owner/name or owner/*."
-    )
-    forks: bool = Field(default=False, description="Whether approved commits of forks get it too.")
-
-    @model_validator(mode="after")
-    def _check_source(self) -> PreviewSecret:
-        if (self.file is None) == (not self.variable):
-            raise InvalidValue("a secret needs exactly one source", "set either file or variable", ("file",))
-        return self
 
 
 class ImagesSettings(SettingsTable):

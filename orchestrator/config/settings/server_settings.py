@@ -23,12 +23,12 @@ from orchestrator.config.settings.groups import (
     ImagesSettings,
     LedgerSettings,
     LimitsSettings,
-    PreviewSecret,
     PreviewsSettings,
     ReplicasSettings,
     TargetsSettings,
     TtlSettings,
 )
+from orchestrator.config.settings.secret_tables import PreviewSecret, SecretProviders
 from orchestrator.config.settings.setting_types import (
     Address,
     Domain,
@@ -41,6 +41,7 @@ from orchestrator.config.settings.setting_types import (
 from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.settings import ForgeSettings
+from orchestrator.secret_providers import registry as secret_providers
 from programs import registry
 from programs.registry import InvalidTarget, Sleeps
 from programs.settings import InvalidValue, ServerContext, TargetSettings, quote
@@ -122,8 +123,11 @@ class ServerSettingsFile(BaseSettings):
     auth: AuthSettings = Field(default=AuthSettings(), description="Sign-in of people, and their roles.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},
-        description="Secrets for previews, each in its own table [secrets.NAME] with file or "
-        "variable, repositories, and forks.",
+        description="Secrets for previews, each in its own table [secrets.NAME] with its source (such as file), "
+        "repositories, and forks.",
+    )
+    secret_providers: SecretProviders = Field(
+        default_factory=SecretProviders, description="Where secrets are stored, besides files and variables."
     )
     images: ImagesSettings = Field(default=ImagesSettings(), description="Image lookup.")
     forge: ForgeSettings = Field(default_factory=forge_registry.default_settings, description="The Git host.")
@@ -189,6 +193,15 @@ class ServerSettingsFile(BaseSettings):
                 f"use a name below it, such as shop.{self.domain}",
                 ("deploys", "routes"),
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_secret_providers(self) -> Self:
+        for name, secret in self.secrets.items():
+            try:
+                secret_providers.open_provider(secret.provider, self.secret_providers)
+            except InvalidValue as error:
+                raise InvalidValue(error.message, error.expected, ("secrets", name, secret.provider)) from None
         return self
 
     @model_validator(mode="after")

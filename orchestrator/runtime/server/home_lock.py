@@ -11,9 +11,17 @@ from pathlib import Path
 from orchestrator.runtime.server.addresses import StartupError
 
 
+def _create_private(home: Path) -> None:
+    """Others can't list or read the home. If Eph runs as root, other users can pass through to what belongs to them:
+    PostgreSQL's server and the users of environments have folders in it. A volume's root may belong to another user."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
 @contextlib.contextmanager
 def lock_home(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
+    _create_private(home)
     with (home / "ephd.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

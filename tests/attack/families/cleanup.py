@@ -72,7 +72,7 @@ class Removal:
 @cache
 def removal(arena: Arena) -> Removal:
     """Prepares all attacks in one environment, closes its pull request, and waits."""
-    doomed = arena.site.preview("doomed", {"app.py": HOSTILE_APP})
+    doomed = arena.preview("doomed", {"app.py": HOSTILE_APP})
     for code in (DEEP_TREE, ODD_FILES, HIDDEN):
         arena.run_code(code, doomed)
     note = {"eph": server_id(str(arena.site.target_settings.root)), "environment": arena.victim.name, "state": "seeded"}

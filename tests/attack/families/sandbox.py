@@ -297,5 +297,5 @@ def launched(arena: Arena) -> str:
     if branch not in arena.previews:
         names = "LD_PRELOAD: /tmp/evil, LD_LIBRARY_PATH: /tmp/evil, BASH_ENV: /tmp/evil, PYTHONPATH: /tmp/evil"
         text = f"{SHOP_YAML}\nenvironment: {{env: {{{names}, GIT_SSH_COMMAND: /tmp/evil}}}}\n"
-        arena.previews[branch] = arena.site.preview(branch, {"eph.yaml": text})
+        arena.previews[branch] = arena.preview(branch, {"eph.yaml": text})
     return arena.previews[branch].host

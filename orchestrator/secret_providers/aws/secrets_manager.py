@@ -1,0 +1,93 @@
+"""Reads AWS Secrets Manager with boto3, which finds and renews the credentials."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orchestrator.secret_providers.aws.adapter import SecretsManagerSettings
+from orchestrator.secret_providers.port import REQUEST_TIMEOUT, SecretProviderUnavailable, UnreadableSecret
+from orchestrator.secret_providers.references import KeyReference, split_key
+
+_MISSING = ("ResourceNotFoundException", "InvalidRequestException")
+"""The second one means that the secret is scheduled for deletion."""
+_DENIED = ("AccessDeniedException", "AccessDenied", "DecryptionFailure")
+_CONFIG = Config(
+    connect_timeout=REQUEST_TIMEOUT, read_timeout=REQUEST_TIMEOUT, retries={"total_max_attempts": 2, "mode": "standard"}
+)
+
+
+class SecretsManager:
+    """One client per region: a secret's ARN names its region."""
+
+    def __init__(self, settings: SecretsManagerSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._session: boto3.Session | None = None
+        self._clients: dict[str, Any] = {}
+
+    def describe(self, reference: str) -> str:
+        return f"the AWS secret {reference}"
+
+    def read(self, reference: str) -> bytes:
+        found = split_key(reference)
+        try:
+            with self._lock:
+                answer = self._client(_region(found.path) or self._settings.region).get_secret_value(
+                    SecretId=found.path
+                )
+        except ClientError as error:
+            raise self._translated(reference, str(error.response["Error"]["Code"])) from None
+        except BotoCoreError as error:
+            raise SecretProviderUnavailable(
+                f"AWS can't be reached ({type(error).__name__}); check the credentials and secret_providers.aws"
+            ) from None
+        return self._value(reference, found, answer)
+
+    def _value(self, reference: str, found: KeyReference, answer: dict[str, Any]) -> bytes:
+        whole = answer["SecretString"].encode() if "SecretString" in answer else bytes(answer["SecretBinary"])
+        if not found.key:
+            return whole
+        try:
+            keys = json.loads(whole)
+        except ValueError:
+            keys = None
+        if not isinstance(keys, dict):
+            raise UnreadableSecret(f"{self.describe(reference)} is not a JSON object; leave out the key")
+        value = keys.get(found.key)
+        if value is None:
+            raise UnreadableSecret(f"{self.describe(reference)} has no such key; add the key or use another one")
+        if not isinstance(value, str):
+            raise UnreadableSecret(f"{self.describe(reference)} is not text; store it as a string")
+        return value.encode()
+
+    def _translated(self, reference: str, code: str) -> Exception:
+        if code in _MISSING:
+            return UnreadableSecret(f"{self.describe(reference)} doesn't exist or is deleted; create it")
+        if code in _DENIED:
+            return UnreadableSecret(
+                f"AWS denies access to {self.describe(reference)} ({code}); "
+                "allow Eph's role secretsmanager:GetSecretValue on it"
+            )
+        return SecretProviderUnavailable(f"AWS responded with {code}; check the credentials and secret_providers.aws")
+
+    def _client(self, region: str) -> Any:
+        if self._session is None:
+            self._session = boto3.Session(profile_name=self._settings.profile or None)
+        if region not in self._clients:
+            self._clients[region] = self._session.client(
+                "secretsmanager",
+                region_name=region or None,
+                endpoint_url=self._settings.endpoint or None,
+                config=_CONFIG,
+            )
+        return self._clients[region]
+
+
+def _region(path: str) -> str:
+    return path.split(":")[3] if path.startswith("arn:") else ""

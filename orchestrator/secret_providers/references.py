@@ -1,0 +1,32 @@
+"""References to one key of a stored secret: ``PATH#KEY``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from programs.settings import InvalidValue, quote
+
+_KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReference:
+    """``key`` is empty if the secret as a whole is the value."""
+
+    path: str
+    key: str = ""
+
+
+def split_key(reference: str) -> KeyReference:
+    """``shop/stripe#key``. The key is everything behind the last ``#``."""
+    path, separator, key = reference.rpartition("#")
+    return KeyReference(path, key) if separator else KeyReference(reference)
+
+
+def check_reference(reference: str, path_pattern: str, example: str, *, key_required: bool) -> None:
+    """Raises InvalidValue with an example of a correct reference."""
+    found = split_key(reference)
+    key_fits = _KEY.fullmatch(found.key) if found.key or "#" in reference else not key_required
+    if not (key_fits and re.fullmatch(path_pattern, found.path)):
+        raise InvalidValue(f"{quote(reference)} is not a reference to a secret", f"use for example {example}")

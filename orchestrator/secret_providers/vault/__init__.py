@@ -1,0 +1,1 @@
+"""Secrets in HashiCorp Vault, in a KV store of version 2."""

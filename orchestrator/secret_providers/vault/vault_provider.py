@@ -1,0 +1,133 @@
+"""Reads Vault's KV store, version 2, by its HTTP API: one GET per secret.
+
+Redirects aren't followed, because they would carry the token to another server.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from orchestrator.secret_providers.port import REQUEST_TIMEOUT, SecretProviderUnavailable, UnreadableSecret
+from orchestrator.secret_providers.references import split_key
+from orchestrator.secret_providers.vault.adapter import VaultSettings
+
+
+class VaultProvider:
+    """Logs in when it needs to, and again when Vault rejects its token."""
+
+    def __init__(self, settings: VaultSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._token = ""
+
+    def describe(self, reference: str) -> str:
+        return f"the Vault secret {reference}"
+
+    def read(self, reference: str) -> bytes:
+        found = split_key(reference)
+        mount, _, path = found.path.partition("/")
+        answer = self._get(f"/v1/{quote(mount)}/data/{quote(path)}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise UnreadableSecret(f"{self.describe(reference)} doesn't exist or is deleted; create it")
+        self._check_status(answer, f"read access to {self.describe(reference)}")
+        return self._value(reference, found.key, answer)
+
+    def _value(self, reference: str, key: str, answer: httpx.Response) -> bytes:
+        try:
+            keys = answer.json()["data"]["data"]
+            value = keys.get(key)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UnreadableSecret(
+                f"{self.describe(reference)} is not in a KV store of version 2; use the path of one that is"
+            ) from None
+        if value is None:
+            raise UnreadableSecret(f"{self.describe(reference)} has no such key; add the key or use another one")
+        if not isinstance(value, str):
+            raise UnreadableSecret(f"{self.describe(reference)} is not text; store it as a string")
+        return value.encode()
+
+    def _get(self, path: str) -> httpx.Response:
+        """Vault answers 403 both for an expired token and for a missing policy, so a second try needs a new token."""
+        with self._lock:
+            is_new = not self._token
+            answer = self._request("GET", path, self._current_token())
+            if answer.status_code == httpx.codes.FORBIDDEN and not is_new:
+                self._token = ""
+                answer = self._request("GET", path, self._current_token())
+            if answer.status_code == httpx.codes.FORBIDDEN:
+                self._token = ""
+            return answer
+
+    def _current_token(self) -> str:
+        settings = self._settings
+        if not self._token and settings.token_file is not None:
+            self._token = _read_text(settings.token_file)
+        elif not self._token and settings.role:
+            self._token = self._log_in()
+        return self._token or settings.token.get_secret_value()
+
+    def _log_in(self) -> str:
+        body = {"role": self._settings.role, "jwt": _read_text(self._settings.jwt_file)}
+        answer = self._request("POST", f"/v1/{self._settings.login}", "", body)
+        self._check_status(answer, f"login with the role {self._settings.role}")
+        try:
+            token: str = answer.json()["auth"]["client_token"]
+        except (ValueError, KeyError, TypeError):
+            raise UnreadableSecret("Vault's answer to the login has no token; check secret_providers.vault") from None
+        return token
+
+    def _request(self, method: str, path: str, token: str, body: Any = None) -> httpx.Response:
+        headers = {"X-Vault-Request": "true"}
+        headers |= {"X-Vault-Token": token} if token else {}
+        headers |= {"X-Vault-Namespace": self._settings.namespace} if self._settings.namespace else {}
+        try:
+            return self._connection().request(method, path, headers=headers, json=body)
+        except httpx.HTTPError as error:
+            raise SecretProviderUnavailable(
+                f"Vault at {self._settings.address} doesn't respond ({type(error).__name__}); "
+                "check the server and secret_providers.vault.address"
+            ) from None
+
+    def _connection(self) -> httpx.Client:
+        if self._client is None:
+            ca_file = self._settings.ca_file
+            try:
+                context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+            except OSError as error:
+                raise SecretProviderUnavailable(
+                    f"can't read {ca_file} ({error.strerror or 'no certificate in it'}); "
+                    "set secret_providers.vault.ca_file to a file with certificates"
+                ) from None
+            self._client = httpx.Client(
+                base_url=self._settings.address, timeout=REQUEST_TIMEOUT, verify=context, trust_env=False
+            )
+        return self._client
+
+    def _check_status(self, answer: httpx.Response, what: str) -> None:
+        """Vault's own messages aren't quoted: they may repeat a token."""
+        code = answer.status_code
+        if code == httpx.codes.FORBIDDEN or (code == httpx.codes.BAD_REQUEST and answer.request.method == "POST"):
+            raise UnreadableSecret(f"Vault denies {what}; check the token and its policies")
+        if not answer.is_success:
+            raise SecretProviderUnavailable(f"Vault at {self._settings.address} responded with {code}; {_advice(code)}")
+
+
+def _advice(code: int) -> str:
+    if code == httpx.codes.SERVICE_UNAVAILABLE:
+        return "unseal it"
+    return "use the address of the active server" if code // 100 == 3 else "check Vault's log"
+
+
+def _read_text(path: Any) -> str:
+    try:
+        text: str = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SecretProviderUnavailable(f"can't read {path}: {reason}; use a readable file") from None
+    return text
