@@ -13,6 +13,7 @@ from yarl import URL
 
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, run
+from orchestrator.gateway.tls import BadCertificate, TlsCertificate, TlsListener
 
 
 def _network(text: str) -> str:
@@ -47,7 +48,18 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--people-url", default="", metavar="URL", help="the dashboard's URL, where people sign in")
     parser.add_argument("--people-key", type=Path, metavar="FILE", help="the file with the key shared with ephd")
+    parser.add_argument("--tls-listen", type=Address.parse, metavar="HOST:PORT", help="also listen here, with TLS")
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="its certificate with its chain, in PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
     return parser.parse_args()
+
+
+def _tls(arguments: argparse.Namespace) -> TlsListener | None:
+    """Raises BadCertificate."""
+    address = arguments.tls_listen
+    if address is None:
+        return None
+    return TlsListener(address.host, address.port, TlsCertificate(arguments.tls_certificate, arguments.tls_key))
 
 
 def main() -> int:
@@ -64,11 +76,15 @@ def main() -> int:
         control_file=arguments.control_file,
     )
     try:
-        asyncio.run(run(arguments.listen, settings, arguments.directory))
+        asyncio.run(run(arguments.listen, settings, arguments.directory, _tls(arguments)))
+    except BadCertificate as error:
+        sys.stderr.write(f"The gateway {error}.\n")
+        return 1
     except OSError as error:
-        address = f"{arguments.listen.host}:{arguments.listen.port}"
+        used = [address for address in (arguments.listen, arguments.tls_listen) if address is not None]
+        addresses = " and ".join(f"{address.host}:{address.port}" for address in used)
         sys.stderr.write(
-            f"The gateway can't listen on {address}: {error.strerror or error}. Check whether the port is in use.\n"
+            f"The gateway can't listen on {addresses}: {error.strerror or error}. Check whether the port is in use.\n"
         )
         return 1
     return 0

@@ -24,7 +24,7 @@ from orchestrator.gateway.access.people import KeyFile, PeopleGuard
 from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.proxy import http_proxy, websockets
-from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
+from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, in_networks
 from orchestrator.gateway.proxy.http_proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
 from orchestrator.gateway.route_directory import LookupFailed, PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.wake import visit_rules
@@ -99,6 +99,12 @@ class Gateway:
         self._open_requests = OpenRequests(settings.max_open)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._admit(request)
+        if not response.prepared:  # forwarded responses are already sent, with their own header
+            add_hsts(response.headers, request.scheme)
+        return response
+
+    async def _admit(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path == HEALTH_PATH:
             return web.json_response(
                 {"ok": True, "open": self._open_requests.total}, headers={hdrs.CACHE_CONTROL: "no-store"}

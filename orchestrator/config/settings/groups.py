@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from orchestrator.config.settings.setting_types import (
+    Address,
     Domain,
     DurationSetting,
     Networks,
@@ -185,6 +186,31 @@ class PreviewsSettings(SettingsTable):
         description="Networks or addresses of trusted proxies in front of the gateway, such as an ingress "
         "controller; their X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
+
+
+class TlsSettings(SettingsTable):
+    """TLS at the gateway, for previews, the dashboard and the API."""
+
+    listen: Address = Field(
+        default="0.0.0.0:8443", description="The address where the gateway listens with TLS, as host:port."
+    )
+    certificate_file: Path | None = Field(
+        default=None,
+        description="The certificate with its chain, in PEM. With it, the gateway serves TLS. It must be valid for "
+        "the domain and for *.domain.",
+    )
+    key_file: Path | None = Field(default=None, description="The certificate's key, in PEM, without a passphrase.")
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.certificate_file is not None
+
+    @model_validator(mode="after")
+    def _check_files(self) -> TlsSettings:
+        if (self.certificate_file is None) != (self.key_file is None):
+            missing = "certificate_file" if self.certificate_file is None else "key_file"
+            raise InvalidValue("TLS needs a certificate and its key", f"set tls.{missing}", (missing,))
+        return self
 
 
 class AuthSettings(SettingsTable):

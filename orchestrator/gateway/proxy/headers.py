@@ -4,7 +4,7 @@ rest is passed on unchanged (RFC 9110, 7.6.1)."""
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from orchestrator.gateway import hostnames
+from orchestrator.gateway.tls import HSTS, HSTS_HEADER
 
 SIGN_IN_COOKIE = "eph_sign_in"
 SECURE_SIGN_IN_COOKIE = f"__Host-{SIGN_IN_COOKIE}"
@@ -154,6 +155,12 @@ def response_headers(headers: CIMultiDictProxy[str], is_preview: bool, host: str
             narrowed = [_for_host(line, own) for line in kept.popall(hdrs.SET_COOKIE)]
             kept.extend((hdrs.SET_COOKIE, line) for line in narrowed)
     return kept
+
+
+def add_hsts(headers: MutableMapping[str, str], scheme: str) -> None:
+    """``scheme``: that of the connection to us. A proxy that terminates TLS in front of us sets its own header."""
+    if scheme == "https":
+        headers[HSTS_HEADER] = HSTS
 
 
 def _for_host(set_cookie: str, host: str) -> str:

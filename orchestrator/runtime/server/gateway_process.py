@@ -17,7 +17,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn
@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 import httpx
 
 from orchestrator.auth import preview_grants, preview_tokens
+from orchestrator.config.settings.groups import TlsSettings
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime.server.addresses import StartupError, check_free
 from programs.kit import files
@@ -57,6 +58,7 @@ class GatewaySpec:
     trusted_proxies: tuple[str, ...] = ()
     people_url: str = ""
     people_key: Path | None = None
+    tls: TlsSettings = field(default_factory=TlsSettings)
     has_replicas: bool = False
     """Several ephd processes share it, each with its own address; a file contains the leader's."""
 
@@ -72,6 +74,7 @@ class GatewaySpec:
             trusted_proxies=settings.previews.proxies,
             people_url=settings.auth.url if settings.auth.provider != "none" else "",
             people_key=preview_grants.preview_key_file(settings.keys_dir),
+            tls=settings.tls,
             has_replicas=settings.replicas.lease != "none",
         )
 
@@ -92,7 +95,14 @@ class GatewaySpec:
             *(("--people-url", self.people_url) if self.people_url else ()),
             *(("--people-key", str(self.people_key)) if self.people_key else ()),
             *(word for network in self.trusted_proxies for word in ("--trusted-proxy", network)),
+            *self._tls_words(),
         ]
+
+    def _tls_words(self) -> tuple[str, ...]:
+        if not self.tls.is_enabled:
+            return ()
+        files = (str(self.tls.certificate_file), str(self.tls.key_file))
+        return ("--tls-listen", self.tls.listen, "--tls-certificate", files[0], "--tls-key", files[1])
 
     @property
     def control_file(self) -> Path:
