@@ -11,6 +11,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from orchestrator.gateway.access.oauth_broker import OAuthProviders
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, run
 from orchestrator.gateway.tls import BadCertificate, TlsCertificate, TlsListener
@@ -18,6 +19,11 @@ from orchestrator.gateway.tls import BadCertificate, TlsCertificate, TlsListener
 
 def _network(text: str) -> str:
     return str(ipaddress.ip_network(text))
+
+
+def _named_url(text: str) -> tuple[str, str]:
+    name, _, url = text.partition("=")
+    return name, url
 
 
 def _arguments() -> argparse.Namespace:
@@ -48,6 +54,16 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--people-url", default="", metavar="URL", help="the dashboard's URL, where people sign in")
     parser.add_argument("--people-key", type=Path, metavar="FILE", help="the file with the key shared with ephd")
+    parser.add_argument(
+        "--oauth-provider",
+        action="append",
+        default=[],
+        type=_named_url,
+        metavar="NAME=URL",
+        help="an authorization endpoint for sign-in inside previews; can be repeated",
+    )
+    parser.add_argument("--oauth-callback", default="", metavar="URL", help="the callback URL registered there")
+    parser.add_argument("--preview-url", default="", metavar="URL", help="the URL of a preview, with {host}")
     parser.add_argument("--tls-listen", type=Address.parse, metavar="HOST:PORT", help="also listen here, with TLS")
     parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="its certificate with its chain, in PEM")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
@@ -74,6 +90,7 @@ def main() -> int:
         people_url=arguments.people_url.rstrip("/"),
         people_key=arguments.people_key,
         control_file=arguments.control_file,
+        oauth=OAuthProviders(dict(arguments.oauth_provider), arguments.oauth_callback, arguments.preview_url),
     )
     try:
         asyncio.run(run(arguments.listen, settings, arguments.directory, _tls(arguments)))

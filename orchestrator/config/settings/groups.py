@@ -213,6 +213,27 @@ class TlsSettings(SettingsTable):
         return self
 
 
+class OAuthSettings(SettingsTable):
+    """OAuth sign-in inside previews, with one callback URL for all of them."""
+
+    providers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")], str] = Field(
+        default={},
+        description="The authorization endpoint of each provider: google = "
+        '"https://accounts.google.com/o/oauth2/v2/auth".',
+    )
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> OAuthSettings:
+        for name, url in self.providers.items():
+            try:
+                _check_web_url(url, name)
+            except InvalidValue as error:
+                raise InvalidValue(error.message, "use the authorization endpoint", ("providers", name)) from None
+            if not url or "#" in url:
+                raise InvalidValue(f"{quote(url)} is not an authorization endpoint", "use its URL", ("providers", name))
+        return self
+
+
 class AuthSettings(SettingsTable):
     """Sign-in with an identity provider, and roles."""
 

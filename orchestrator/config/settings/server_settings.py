@@ -23,6 +23,7 @@ from orchestrator.config.settings.groups import (
     ImagesSettings,
     LedgerSettings,
     LimitsSettings,
+    OAuthSettings,
     PreviewsSettings,
     ReplicasSettings,
     TargetsSettings,
@@ -123,6 +124,7 @@ class ServerSettingsFile(BaseSettings):
     )
     tls: TlsSettings = Field(default=TlsSettings(), description="TLS that Eph serves itself.")
     previews: PreviewsSettings = Field(default=PreviewsSettings(), description="Access to previews.")
+    oauth: OAuthSettings = Field(default=OAuthSettings(), description="OAuth sign-in inside previews.")
     auth: AuthSettings = Field(default=AuthSettings(), description="Sign-in of people, and their roles.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},

@@ -19,7 +19,18 @@ SECURE_SIGN_IN_COOKIE = f"__Host-{SIGN_IN_COOKIE}"
 """With TLS: browsers accept this name only from the host itself, so a neighbouring preview can't set it."""
 STATE_COOKIE = "eph_sign_in_state"
 SECURE_STATE_COOKIE = f"__Host-{STATE_COOKIE}"
-_OUR_COOKIES = frozenset({SIGN_IN_COOKIE, SECURE_SIGN_IN_COOKIE, STATE_COOKIE, SECURE_STATE_COOKIE})
+OAUTH_COOKIE = "eph_oauth"
+SECURE_OAUTH_COOKIE = f"__Host-{OAUTH_COOKIE}"
+_OUR_COOKIES = frozenset(
+    {
+        SIGN_IN_COOKIE,
+        SECURE_SIGN_IN_COOKIE,
+        STATE_COOKIE,
+        SECURE_STATE_COOKIE,
+        OAUTH_COOKIE,
+        SECURE_OAUTH_COOKIE,
+    }
+)
 TOKEN_HEADER = "X-Eph-Preview-Token"  # noqa: S105 - the header's name, not a token
 ROBOTS_HEADER = "X-Robots-Tag"
 NO_ROBOTS = "noindex, nofollow"
@@ -131,10 +142,15 @@ def state_cookie(scheme: str) -> str:
     return SECURE_STATE_COOKIE if scheme == "https" else STATE_COOKIE
 
 
+def oauth_cookie(scheme: str) -> str:
+    """The cookie of the browser that began an OAuth sign-in inside a preview."""
+    return SECURE_OAUTH_COOKIE if scheme == "https" else OAUTH_COOKIE
+
+
 def _hide_cookie(headers: CIMultiDict[str]) -> None:
     """The app must not see our own cookies."""
     lines = headers.getall(hdrs.COOKIE)
-    if not any(SIGN_IN_COOKIE in line for line in lines):
+    if not any(SIGN_IN_COOKIE in line or OAUTH_COOKIE in line for line in lines):
         return
     del headers[hdrs.COOKIE]
     parts = [part.strip() for line in lines for part in line.split(";")]
