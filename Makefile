@@ -14,7 +14,7 @@ CHECKED = --ignore tests/docs --ignore tests/architecture
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long test-all check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm kustomize browser image
+.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize browser image
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -59,6 +59,9 @@ soak: venv ## run ten thousand cycles in virtual time and check that nothing gro
 
 test-cluster: pulumi plugin-kubernetes helm kustomize ## run the tests on a real Kubernetes cluster, started for them; EPH_TEST_KUBECONFIG=FILE uses yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
+
+test-cluster-small: pulumi plugin-kubernetes helm kustomize ## run most of them: without the installation, the demo and outages
+	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster --small $(ARGS)
 
 image: pulumi plugin-kubernetes helm kustomize ## build the container image without a daemon; ARGS=file.tar also writes it to that file
 	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)

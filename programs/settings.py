@@ -131,6 +131,10 @@ class TargetSettings(SettingsTable):
         """The address at which ephd checks that previews respond, if that isn't the gateway's own."""
         return ""
 
+    def wakes_on_request(self) -> bool:
+        """Whether every request to its environments passes the gateway, so that one that sleeps can wait for it."""
+        return False
+
     def machine_folder(self, server: ServerContext) -> Path | None:  # noqa: ARG002 - for those that have one
         """A folder whose processes run on one machine. Replicas on other machines must not use it."""
         return None

@@ -37,7 +37,7 @@ class CommandSpec:
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
     """A service must respond with 2xx or 3xx on ``path`` within ``deadline`` seconds. Eph then follows redirects at the
-    gateway: they must stay within the environment and end in 2xx."""
+    gateway: they must stay within the environment and end in 2xx. Without a path it must only keep running."""
 
     path: str = "/healthz"
     deadline: int = 300
@@ -145,7 +145,8 @@ class EnvironmentSpec:
     or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
     dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
     secrets, for everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no
-    other field.
+    other field. ``asleep``: nothing is started; the first request does that. It says how an update ends, not what is
+    built, so it isn't part of the digest.
     """
 
     name: str
@@ -171,6 +172,7 @@ class EnvironmentSpec:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     replaced_images: Mapping[str, str] = field(default_factory=dict)
+    asleep: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -203,6 +205,7 @@ class EnvironmentSpec:
             secrets={variable: Secret(**item) for variable, item in data.get("secrets", {}).items()},
             options=dict(data.get("options", {})),
             replaced_images=dict(data.get("replaced_images", {})),
+            asleep=data.get("asleep", False),
         )
 
     @property
@@ -214,7 +217,7 @@ class EnvironmentSpec:
     def digest(self) -> str:
         """Sixteen hex digits that change if the environment would be built differently. Marks don't count."""
         data = self.to_json()
-        for aside in ("marks", "found", "images"):
+        for aside in ("marks", "found", "images", "asleep"):
             del data[aside]
         # Keeps the digest of environments that were built before these fields existed.
         _drop_unset(data, _LATER_FIELDS)

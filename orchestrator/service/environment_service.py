@@ -11,6 +11,7 @@ from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.views.versions import Version, list_versions
 from orchestrator.forges.port import ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, approved_mark, expired_mark
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
@@ -44,6 +45,8 @@ from stacks.model import RefKind
 
 FOLLOW_INTERVAL = 0.5
 MAX_LINES = 5000
+DEPLOY_EVENTS = 2000
+"""How far back the event log is searched for who deployed a version."""
 INITIAL_LINES = 200
 """Earlier lines that a follower gets at first."""
 
@@ -146,6 +149,25 @@ class LocalControlPlane:
         view = self.environment(name)
         found = await asyncio.to_thread(self._deps.operations.log_lines, view.ref, min(lines, MAX_LINES))
         return [self._deps.redact(line) for line in found]
+
+    async def versions(self, repository: str) -> list[Version]:
+        found = list_versions(self._deps.cycles.latest.views, repository)
+        people = await self._people_who_deployed()
+        return [
+            replace(each, by=people.get((each.environment, each.commit), "")) if not each.by else each for each in found
+        ]
+
+    async def _people_who_deployed(self) -> dict[tuple[str, str], str]:
+        """By stack and commit, according to the event log."""
+        try:
+            events = await asyncio.to_thread(self._deps.ledger.events, "", 0, DEPLOY_EVENTS, True)
+        except LedgerUnavailable:
+            return {}
+        return {
+            (event.subject, event.data.get("commit", "")): event.actor
+            for event in events
+            if event.kind == EventKind.DEPLOY_REQUESTED
+        }
 
     async def _read_logs(self, name: str, query: LogRequest) -> LogLines:
         view = self.environment(name)

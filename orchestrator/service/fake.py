@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.views.versions import Version, list_versions
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
 from orchestrator.service.port import (
@@ -74,6 +75,8 @@ class FakeEnvironmentService:
         self.deploys: dict[str, DeployStatus] = {}
         self.deploy_error = ""
         """If set, every deploy fails with it."""
+        self.deploy_url = ""
+        """The URL of a finished deploy, if it isn't the label's below the shop."""
         self.audit_result = AuditResult()
         self.refusal = ""
         self.runtime_info_result = RuntimeInfo()
@@ -241,7 +244,10 @@ class FakeEnvironmentService:
         found = self.deploys[deploy]
         if self.deploy_error:
             return replace(found, state="failed", error=self.deploy_error)
-        return replace(found, state="deployed", url=f"http://{found.host}:8080")
+        return replace(found, state="deployed", url=self.deploy_url or f"http://{found.host}:8080")
+
+    async def versions(self, repository: str) -> list[Version]:
+        return list_versions(self.views.values(), repository)
 
     async def approve_plan(self, plan: str, by: str) -> str:
         if plan not in self.held_plans:

@@ -87,7 +87,8 @@ class LabelDeployService:
         evicts = self._make_room(checked.key, deploy.label)
         order = self._deps.pending.add(checked.key, deploy, self._deps.clock(), evicts)
         stack = names.stack_ref(checked.key, repository.full_name)
-        self._deps.journal.record(EventKind.DEPLOY_REQUESTED, wording.deploy_requested(deploy), str(stack), by)
+        message = wording.deploy_requested(deploy)
+        self._deps.journal.record(EventKind.DEPLOY_REQUESTED, message, str(stack), by, commit=deploy.commit)
         self._deps.wakeups.wake_soon(refresh=True)
         return self._to_status(DeployProgress(order, DeployState.PENDING, order.at), repository, checked.host)
 

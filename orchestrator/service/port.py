@@ -11,6 +11,7 @@ from typing import Protocol
 
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.model import StackRef
@@ -200,6 +201,10 @@ class EnvironmentService(Protocol):
 
     def deploy_status(self, deploy: str) -> DeployStatus:
         """How that deploy is going. Raises DeployNotFound."""
+
+    async def versions(self, repository: str) -> list[Version]:
+        """The versions of an app, or of all apps if ``repository`` is empty. If the event log is unavailable, it isn't
+        known who deployed the replaced ones."""
 
     async def audit(self) -> AuditResult:
         """Compare what exists with stacks and pull requests, without changing anything."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from orchestrator.auth.identities import Caller
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
 from orchestrator.service.port import (
@@ -115,6 +116,10 @@ class ScopedService:
         if not self._caller.covers(found.repository):
             raise DeployNotFound(wording.deploy_not_found(deploy))
         return found
+
+    async def versions(self, repository: str) -> list[Version]:
+        found = await self._service.versions(repository)
+        return [version for version in found if self._caller.covers(version.repository)]
 
     async def audit(self) -> AuditResult:
         raise PermissionError("a restricted caller can't audit the service")

@@ -73,7 +73,7 @@ def to_request(
         commit=deploy.commit,
         ref=deploy.label,
         recipe=recipe,
-        reason=wording.deployed_by(title, deploy.commit, deploy.by),
+        reason=wording.desired.deployed_by(title, deploy.commit, deploy.by),
         trust=Trust.TRUSTED,
         title=title,
         author=deploy.by,
@@ -86,4 +86,4 @@ def _room_needed(key: Key, requests: DeployRequests, existing: ExistingStacks) -
     """What a new deploy waits for: the one that makes room for it still exists."""
     order = requests.orders.get(key)
     leaving = existing.get(order.evicts) if order and order.evicts else None
-    return wording.waiting_for_room(leaving.tag.ref_name if leaving.tag else "") if leaving else ""
+    return wording.desired.waiting_for_room(leaving.tag.ref_name if leaving.tag else "") if leaving else ""

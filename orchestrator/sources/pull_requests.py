@@ -121,13 +121,13 @@ def to_confirmation(repository_name: str, pull: PullRequest) -> Confirmation:
         case PullState.OPEN:
             return Confirmation(pull.key, Existence.PRESENT)
         case PullState.GONE:
-            return Confirmation(pull.key, Existence.GONE, wording.pull_not_found(title))
+            return Confirmation(pull.key, Existence.GONE, wording.desired.pull_not_found(title))
         case _:
-            return Confirmation(pull.key, Existence.ENDED, wording.in_state(title, pull.state))
+            return Confirmation(pull.key, Existence.ENDED, wording.desired.in_state(title, pull.state))
 
 
 def unrequested(repository_name: str, pull: PullRequest) -> str:
-    return wording.no_trigger_label(formatting.reference(repository_name, pull.key, ""))
+    return wording.desired.no_trigger_label(formatting.reference(repository_name, pull.key, ""))
 
 
 def to_request(
@@ -141,15 +141,15 @@ def to_request(
         commit=pull.head_sha,
         ref=pull.head_ref,
         recipe=recipe,
-        reason=wording.pull_state(title, pull.state, pull.draft, labels),
+        reason=wording.facts.pull_state(title, pull.state, pull.draft, labels),
         trust=_trust(pull, found),
         title=pull.title,
         author=pull.author,
         url=pull.url,
         trigger_labels=labels,
-        withdrawn="" if labels else wording.no_trigger_label(title, recipe.labels),
+        withdrawn="" if labels else wording.desired.no_trigger_label(title, recipe.labels),
         excluded=_excluded(title, pull, recipe, found),
-        undecided=wording.unknown_paths(title) if unknown_paths else "",
+        undecided=wording.desired.unknown_paths(title) if unknown_paths else "",
         checks=found.checks,
     )
 
@@ -165,7 +165,7 @@ def _excluded(title: str, pull: PullRequest, recipe: Recipe | RecipeError, facts
     if not isinstance(recipe, Recipe):
         return ""
     if pull.draft and not recipe.allow_drafts:
-        return wording.draft(title)
+        return wording.desired.draft(title)
     if recipe.paths and facts.matches_paths is False:
-        return wording.no_matching_paths(title, recipe.paths)
+        return wording.desired.no_matching_paths(title, recipe.paths)
     return ""

@@ -75,14 +75,14 @@ class Refs:
         refs = self._forge.refs(repository, key.kind, (f"{ref_name}**",))
         found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
         if not found and not refs.complete:
-            raise ForgeUnavailable(wording.note_kinds(repository.full_name, (key.kind,), refs.reason))
+            raise ForgeUnavailable(wording.limits.note_kinds(repository.full_name, (key.kind,), refs.reason))
         if not found:
-            reason = wording.ref_not_found(key.kind, ref_name)
+            reason = wording.desired.ref_not_found(key.kind, ref_name)
             return Confirmation(key, Existence.GONE, reason, needs_complete_list=True)
         watched = self._recipes.watched_refs(repository)
         if isinstance(watched, RecipeError) or globs.any_matches(watched.patterns_for(key.kind), found):
             return Confirmation(key, Existence.PRESENT)
-        reason = wording.ref_no_longer_matched(key.kind, found)
+        reason = wording.desired.ref_no_longer_matched(key.kind, found)
         return Confirmation(key, Existence.ENDED, reason, needs_complete_list=True)
 
     def _matching(self, repository: Repository, watched: WatchedRefs) -> tuple[dict[Key, Ref], str]:
@@ -124,7 +124,7 @@ def to_request(
 ) -> EnvironmentRequest:
     """People who push a branch or tag to the repository itself have write access."""
     title = formatting.reference(repository_name, ref.key, ref.name)
-    reason = wording.selected_ref(title, ref.key.kind)
+    reason = wording.facts.selected_ref(title, ref.key.kind)
     return EnvironmentRequest(ref.key, ref.commit, ref.name, recipe, reason, Trust.TRUSTED, title, checks=checks or {})
 
 

@@ -133,7 +133,8 @@ class FakeExecutor:
             if ref in self.records:
                 record = self.records[ref]
                 dead = tuple(replace(lock, owner_dead=True) for lock in record.locks)
-                self.records[ref] = replace(record, locks=dead, pending_operations=1)
+                pending = 1 if dead else record.pending_operations  # what skips Pulumi leaves nothing pending
+                self.records[ref] = replace(record, locks=dead, pending_operations=pending)
         self._running.clear()
         self._held.clear()
 

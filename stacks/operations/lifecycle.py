@@ -142,11 +142,15 @@ class _OperationRun:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
         fresh = self._take_over() or fresh
-        if not fresh and sleep.wake_without_waiting(
-            target, self._operation, self._backend.read_tag(self._operation.ref)
+        if (
+            not fresh
+            and not spec.asleep
+            and sleep.wake_without_waiting(target, self._operation, self._backend.read_tag(self._operation.ref))
         ):
             self._context.report_progress("woke it up")
-        self._write_tag(fresh)
+        tag = self._sleeping_tag(fresh) if spec.asleep else self._operation.tag
+        if tag is not None:
+            self._write_incarnation(replace(tag, half=True) if spec.asleep else tag, fresh)
         if fresh:
             self._backend.create(self._operation.ref)
         stack = self._stack(target.program(spec))
@@ -161,6 +165,14 @@ class _OperationRun:
             color="never",
             suppress_progress=True,
         )
+        if spec.asleep and tag is not None:
+            sleep.stay_asleep(target, self._operation)
+            self._write_incarnation(replace(tag, half=False))
+
+    def _sleeping_tag(self, fresh: bool) -> StackTag | None:
+        """The tag of an update that starts nothing. It is half asleep until the update has ended, so that the next
+        cycle stops what an interrupted one left running."""
+        return self._operation.tag or (None if fresh else self._backend.read_tag(self._operation.ref))
 
     def _destroy(self, target: Target) -> None:
         ref = self._operation.ref

@@ -66,6 +66,13 @@ class SleepOperation:
         return self.target
 
 
+def stay_asleep(target: Target, operation: Operation) -> None:
+    """After an update that should start nothing: stops what the target had to start for it."""
+    if not isinstance(target, Sleeps):
+        raise CannotSleep(f"the target {operation.target} doesn't support sleep")
+    target.sleep(operation.name, operation.settings)
+
+
 def wake_without_waiting(target: Target, operation: Operation, previous_tag: StackTag | None) -> bool:
     """Before an update: starts a sleeping environment without waiting. So the old commit serves until the new one does,
     and the tag no longer says that it is asleep. An update killed right here finds it asleep and repeats this."""

@@ -18,10 +18,12 @@ from orchestrator.core.orphans.orphan_audit import AuditResult, OrphanedResource
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
-from orchestrator.core.views.environment_views import FailureView
+from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
+from stacks import keys
+from stacks.model import RefKind, StackRef
 
 Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
@@ -212,6 +214,57 @@ def test_deploy_prints_the_url_once(eph: Eph, desk: FakeEnvironmentService) -> N
     assert (done.exit_code, done.stdout) == (0, "http://feat-x.shop.localhost:8080\n"), done.output
     assert desk.calls == [("deploy", "feat-x", "admin-name")]
     assert json.loads(eph("deploy", "feat-y", "--version", "abcdef1", "-o", "json").stdout)["commit"] == "abcdef1"
+
+
+def labelled(desk: FakeEnvironmentService) -> EnvironmentView:
+    """A label deploy that replaced another commit."""
+    deploy = replace(
+        sample(7, Phase.ASLEEP),
+        ref=StackRef("eph-shop-9ix", "deploy-1"),
+        key=keys.ref(1, RefKind.DEPLOY, "feat-x"),
+        ref_name="feat-x",
+        app="shop.localhost",
+        commit="a" * 40,
+        author="bob",
+        built_at=START,
+        earlier_builds=(EarlierBuild("b" * 40, START - timedelta(hours=1)),),
+    )
+    desk.put_environment(deploy)
+    return deploy
+
+
+def test_versions_lists_labels_and_what_they_replaced(eph: Eph, desk: FakeEnvironmentService) -> None:  # M6
+    assert "no versions yet" in eph("versions").stderr
+    labelled(desk)
+    lines = eph("versions").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["VERSION", "ephemeral", "replaced"]
+    assert "aaaaaaa" in lines[1]
+    assert "bob" in lines[1]
+    only = json.loads(eph("versions", "--ephemeral", "--output", "json").stdout)
+    assert [(item["kind"], item["label"], item["by"]) for item in only] == [("ephemeral", "feat-x", "bob")]
+    assert json.loads(eph("versions", "--repository", "demo/other", "-o", "json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "app"),
+    [
+        ("http://feat-x.shop.localhost:8080", "shop.localhost"),
+        ("https://feat-x.shop.example.com", "shop.example.com"),
+        ("http://shop-gentle-stream-7.localhost:8080", ""),
+    ],
+    ids=["route", "wildcard", "no route"],
+)
+def test_deploy_wakes_with_wait_and_prints_each_url_once(
+    eph: Eph, desk: FakeEnvironmentService, expected: str, app: str
+) -> None:  # M2, M4
+    deploy = replace(labelled(desk), app=app, url=expected)
+    desk.put_environment(replace(deploy, ref=StackRef("eph-shop-9ix", "deploy-feat-x"), name="other"))
+    desk.deploy_url = expected
+    desk.queue_phases("other", Phase.ASLEEP, Phase.ASLEEP, Phase.READY)
+    done = eph("deploy", "feat-x", "--ref", "feat", "--wait")
+    assert (done.exit_code, done.stdout) == (0, f"{expected}\n"), done.output
+    assert ("wake", "other", "admin-name") in desk.calls
+    assert done.output.count(expected) == 1
 
 
 def test_deploy_reports_a_failure_and_what_is_left(eph: Eph, desk: FakeEnvironmentService) -> None:  # M3

@@ -1,7 +1,7 @@
 """``python -m tests.cluster``: all tests that need a Kubernetes cluster, two modules at a time; then those that need it
-exclusively.
+exclusively. With ``--small``, neither these nor those marked ``long``.
 
-Arguments are passed to pytest both times. The chart's tests are included: they need helm, like people with a cluster.
+Other arguments are passed to pytest. The chart's tests are included: they need helm, like people with a cluster.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import subprocess
 import sys
 
 TEST_PATHS = ("tests/cluster", "tests/infra/test_helm_chart.py")
-PASSES = (
-    ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone"),
-    ("-n", "0", "-m", "alone"),
-)
+PYTEST = (sys.executable, "-m", "pytest", "--durations=20")
+TOGETHER = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m")
 """In the order of their names, in which the longest module isn't last: by default xdist starts with the module that has
 the most tests, which isn't the longest."""
+ALL = ((*TOGETHER, "not alone"), ("-n", "0", "-m", "alone"))
+SMALL = ((*TOGETHER, "not alone and not long"),)
 NO_TESTS_COLLECTED = 5
 
 
 def main(arguments: list[str]) -> int:
-    """Both runs take place, whatever the first returned; the worse exit code counts."""
-    codes = [
-        subprocess.run([sys.executable, "-m", "pytest", *turn, *TEST_PATHS, *arguments]).returncode for turn in PASSES
-    ]
+    """All runs take place, whatever the first returned; the worst exit code counts."""
+    turns = SMALL if "--small" in arguments else ALL
+    rest = [word for word in arguments if word != "--small"]
+    codes = [subprocess.run([*PYTEST, *turn, *TEST_PATHS, *rest]).returncode for turn in turns]
     told = [code for code in codes if code != NO_TESTS_COLLECTED]
     return max(told, default=NO_TESTS_COLLECTED)
 

@@ -109,6 +109,7 @@ def test_failing_health_check_is_reported_while_it_may_still_succeed(
     site.kubectl("-n", namespace, "delete", "deployment", "sick")
 
 
+@pytest.mark.long
 def test_namespace_kept_by_a_dead_controller_is_reported_and_removed_later(eph: OperationRunner) -> None:
     """L7: the record stays, every attempt reports what blocks it, and the next one after that ends it."""
     spec = eph.spec(71, eph.repository.push({"a": "1"}))

@@ -109,6 +109,7 @@ def test_push_while_asleep_wakes_it(eph: OperationRunner, shop: EnvironmentSpec)
     assert not route(eph, shop)["asleep"]
 
 
+@pytest.mark.long
 def test_failed_start_is_explained_and_reverted(eph: OperationRunner, shop: EnvironmentSpec) -> None:
     eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))
     missing = f"web={eph.site.registry}/acme/shop:never-pushed"

@@ -88,6 +88,14 @@ environment: {env: {A: '{brace}', B: '{"json": {}}', C: '{url:web}', PREVIEW_URL
     ]
 
 
+def test_a_worker_has_no_health_check() -> None:
+    """Y2: a public service needs one, because its URL is announced when it responds."""
+    worker = "{name: jobs, command: run, public: false, health: none}"
+    found = make_recipe(f"services: [{{name: web, command: run}}, {worker}]\n").spec.services
+    assert [item.health.path for item in found] == ["/healthz", ""]
+    assert "eph.yaml:3" in config_error("services: [{name: web, command: run, health: none}]\n")
+
+
 def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
     found = make_recipe(WEB)
     assert found.labels == {"preview"}

@@ -43,7 +43,7 @@ ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/co
 NO_CONFIRM = Patch(
     DESIRED,
     "        return Unchanged(_confirm(environment))",
-    '        return Unwanted("it is not in the list")',
+    '        return Unwanted("it is not in the list", UnwantedCode.GONE)',
 )
 NO_REPORT_MEMORY = (  # at the start of the process and of each term
     Patch(NOTIFIER, "EnvironmentView] = self._store.load()", "EnvironmentView] = {}"),
@@ -73,8 +73,8 @@ MODELLED = (
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(DESIRED, "Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)\n    if not complete:",
-               "Unwanted(confirmed.reason)\n    if not complete:"),),
+        (Patch(DESIRED, "UnwantedCode.CLOSED, guarded=gone)\n    if not complete:",
+               "UnwantedCode.CLOSED)\n    if not complete:"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
@@ -95,7 +95,7 @@ MODELLED = (
     Guard(
         "the mark of expiry comes before the destroy", "lost",
         (Patch(DESIRED, "    if over is not None:  # expired: first the commit status, then the destroy\n        return Unchanged(over)",
-               "    if over is not None:\n        return Unwanted(over.reason)"),),
+               "    if over is not None:\n        return Unwanted(over.reason, UnwantedCode.EXPIRED)"),),
         (("open", 1, 0), *[("long_pass", 0, 2)] * 3),
     ),
     Guard(
@@ -155,7 +155,7 @@ MODELLED = (
     ),
     Guard(
         "what broke off is refreshed before it goes on", "stuck",
-        (Patch("orchestrator/core/planning/repairs.py", "half_done(record.pending_operations), refresh=True)", "half_done(record.pending_operations))"),),
+        (Patch("orchestrator/core/planning/repairs.py", "UpdateCode.HALF_DONE, refresh=True)", "UpdateCode.HALF_DONE)"),),
         (("open", 1, 0), ("pass", 0, 1), ("kill", 0, 0)),
     ),
     Guard(

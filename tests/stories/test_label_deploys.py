@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.core.model.policy import DeployLimits
 from orchestrator.core.views.phases import Phase
+from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.port import DeployNotFound, RefusalReason, RequestRefused, TemporarilyUnavailable
 from stacks import keys
 from stacks.model import OperationVerb, RefKind
@@ -383,3 +384,23 @@ async def test_a_kill_during_a_replacement_returns_to_the_recorded_deploy(world:
     await world.run_for(minutes=5)
     key = world.deploy_key("feat-x")
     assert (world.phase(key), world.running_commit(key)) == (Phase.READY, first.commit)
+
+
+async def test_versions_survive_the_loss_of_the_event_log(world: World) -> None:  # M6
+    """Commits and times follow from the stacks; only who deployed a replaced one is in the log."""
+    world.branch("main", {"eph.yaml": EPH_YAML + APP + MAIN})
+    first = await world.deploy("feat-x", "feat")
+    await world.run_for(minutes=2)
+    newer = world.branch("feat", {"text": "2"})
+    await world.deploy("feat-x", "feat")
+    await world.run_for(minutes=2)
+    found = await world.system.service.versions("acme/shop")
+    seen = [(each.kind, each.label, each.commit) for each in found]
+    assert [each[0] for each in seen] == ["active", "ephemeral", "replaced"]
+    assert seen[1:] == [("ephemeral", "feat-x", newer), ("replaced", "feat-x", first.commit)]
+    assert [each.by for each in found[1:]] == ["bob", "bob"]
+    world.ledger = MemoryLedger()
+    await world.crash()
+    await world.run_for(minutes=1)
+    again = await world.system.service.versions("acme/shop")
+    assert [(each.kind, each.label, each.commit) for each in again] == seen

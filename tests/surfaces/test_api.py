@@ -264,6 +264,7 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
     assert set(document["paths"]) == {
         "/api/v1/deploys",
         "/api/v1/deploys/{deploy_id}",
+        "/api/v1/versions",
         "/api/v1/environments",
         "/api/v1/environments/{name}",
         "/api/v1/environments/{name}/down",

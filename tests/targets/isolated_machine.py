@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from programs.kit.isolation.sockets import Dialer
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
-from programs.targets.local import supervised_services
+from programs.targets.local import service_volumes, supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
 from programs.targets.local.v1.places import CheckoutProvider, HomeProvider
@@ -47,11 +48,24 @@ class Isolated:
             CheckoutProvider().make(self.here, {**props, **clone})
         return Workspace(place.checkout, place.home, domain=domains.ensure(self.here, name))
 
-    def serve(self, name: str, command: str = "exec python3 app.py", seconds: int = 10, **env: str) -> None:
-        program = ProgramName(name, "web", GENERATION)
+    def serve(
+        self,
+        name: str,
+        command: str = "exec python3 app.py",
+        seconds: int = 10,
+        path: str = "/version",
+        volumes: tuple[str, ...] = (),
+        **env: str,
+    ) -> None:
+        """An empty ``path`` makes it a worker."""
         env = {**env, "PORT": str(PORT), "EPH_COMMIT": self.commit}
-        service = ServiceProcess(program, command, PORT, "/version", seconds, env)
-        supervised_services.start(self.here, self.workspace(name), service)
+        service = ServiceProcess(self.program(name), command, PORT, path, seconds, env)
+        workspace = self.workspace(name)
+        mounts = service_volumes.create(self.here, name, "web", volumes)
+        supervised_services.start(self.here, replace(workspace, volumes=mounts), service)
+
+    def program(self, name: str) -> ProgramName:
+        return ProgramName(name, "web", GENERATION)
 
     def route(self, name: str) -> None:
         props = {"root": str(self.here.root), "environment": name, "host": f"{name}.localhost", "service": "web"}

@@ -17,6 +17,7 @@ from orchestrator.images.registry_policy import RegistryPolicy
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.cycles import CycleListener, CycleResult
+from orchestrator.runtime.fake import FakeTraffic
 from orchestrator.service.pending_reports import PendingReports
 from orchestrator.sources.factory import SourcesFactory, create_sources
 from programs.registry import Target
@@ -56,6 +57,7 @@ class WorldProcess:
         self.shop = self.forge.create_repository("acme/shop", eph_yaml())
         self.forge.grant_write(self.shop, "ada")
         self.stacks = FakeExecutor(now=self.clock)
+        self.traffic = FakeTraffic()
         self.target = FakeMachine(self.stacks)
         self.targets: dict[str, Target] = {"local": self.target}
         self.registries = FakeRegistries()
@@ -89,6 +91,7 @@ class WorldProcess:
         return replace(
             fake_ports(self.clock),
             forge=self.forge,
+            traffic=self.traffic,
             inventory=StackInventory(self.stacks.backend),
             create_inventory=lambda: StackInventory(self.stacks.backend),
             operations=self.stacks,

@@ -1,4 +1,4 @@
-"""``eph deploy``: an environment under a label, without a pull request."""
+"""``eph deploy``: an environment under a label, without a pull request. ``eph versions``: what is deployed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import DeployItem
+    from orchestrator.surfaces.api.schemas import DeployItem, VersionItem
 
 app = typer.Typer()
 
 POLL_INTERVAL = 0.5
+VERSION_HEADINGS = ("VERSION", "LABEL", "COMMIT", "BUILT", "TTL LEFT", "BY", "PHASE", "URL", "REPOSITORY")
+VERSION_PRIORITY = ("VERSION", "LABEL", "COMMIT", "TTL LEFT", "BY", "BUILT", "PHASE")
 
 
 @app.command()
@@ -59,6 +63,46 @@ def deploy(
         output.print_data(item.model_dump(mode="json"), form)
 
 
+@app.command()
+def versions(
+    repository: Annotated[
+        str, typer.Option("--repository", "-r", help="Show only the app of this repository, as owner/repo.")
+    ] = "",
+    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Show only label deploys.")] = False,
+    form: output.OutputOption = OutputFormat.TABLE,
+) -> None:
+    """List the versions of an app.
+
+    Shows the active version, those deployed under a label, and the ones that they replaced.
+    """
+    from orchestrator.cli.api_client import connect
+    from orchestrator.surfaces.api.schemas import VersionList
+
+    with connect() as client:
+        found = VersionList.model_validate(client.get("versions", repository=repository, ephemeral=ephemeral)).items
+    if form is not OutputFormat.TABLE:
+        output.print_data([item.model_dump(mode="json") for item in found], form)
+        return
+    if found:
+        output.print_table(VERSION_HEADINGS, [_version_row(item) for item in found], VERSION_PRIORITY)
+    else:
+        output.print_note("no versions yet; deploy one with `eph deploy LABEL --ref BRANCH`")
+
+
+def _version_row(item: VersionItem) -> list[str | Text]:
+    return [
+        item.kind,
+        item.label or item.app,
+        item.commit[:7],
+        output.relative_time(item.built_at),
+        output.relative_time(item.expires_at).removeprefix("in "),
+        item.by,
+        output.styled_phase(item.phase) if item.phase else "",
+        item.url,
+        item.repository,
+    ]
+
+
 def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> DeployItem:
     from orchestrator.cli.api_client import path_segment
     from orchestrator.surfaces.api.schemas import DeployItem
@@ -86,5 +130,8 @@ def _until_ready(client: ApiClient, item: DeployItem, timeout: float) -> None:
     from orchestrator.cli.api_client import path_segment
     from orchestrator.surfaces.api.schemas import EnvironmentItem
 
-    environment = EnvironmentItem.model_validate(client.get(f"environments/{path_segment(item.ref)}"))
+    path = f"environments/{path_segment(item.ref)}"
+    environment = EnvironmentItem.model_validate(client.get(path))
+    if environment.phase == "asleep":  # nothing of it runs before its first request
+        environment = EnvironmentItem.model_validate(client.post(f"{path}/wake", {}))
     polling.until_ready(client, environment, timeout)

@@ -271,7 +271,9 @@ def _service(service: ServiceConfig) -> specs.ServiceSpec:
         name=service.name,
         command=service.command or "",
         public=service.public,
-        health=specs.HealthCheck(service.health.path, _seconds(service.health.deadline)),
+        health=specs.HealthCheck(
+            service.health.path if service.health.enabled else "", _seconds(service.health.deadline)
+        ),
         env=dict(service.env),
         image=service.image or "",
         port=service.port or 0,

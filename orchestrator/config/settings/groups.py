@@ -48,6 +48,15 @@ class DeploysSettings(SettingsTable):
         le=500,
         description="The maximum number of label deploys per repository; the one nearest to expiry makes room.",
     )
+    on_demand: bool = Field(
+        default=True,
+        description="Whether a deploy starts with its first request instead of at once, on targets whose requests all "
+        "pass Eph's gateway.",
+    )
+    idle: DurationSetting = Field(
+        default=timedelta(minutes=15),
+        description="How long such a deploy runs without a request, if its eph.yaml sets no idle_timeout.",
+    )
     routes: dict[Domain, Annotated[str, Field(pattern=r"^[^/\s]+/\S+$")]] = Field(
         default={},
         description="The routes that eph.yaml can set with app.route, each with the one repository that can use it: "

@@ -363,6 +363,12 @@ class ServerSettingsFile(BaseSettings):
             program_versions={name: target.version for name, target in targets.items()},
             drift_wordings={name: target.description.drift_wording for name, target in targets.items()},
             sleep_capable_targets=frozenset(name for name, target in targets.items() if isinstance(target, Sleeps)),
+            on_demand_targets=frozenset(
+                name
+                for name, target in targets.items()
+                if self.deploys.on_demand and isinstance(target, Sleeps) and self.target_table(name).wakes_on_request()
+            ),
+            on_demand_idle=self.deploys.idle,
             trusted_authors_only=frozenset(
                 name for name, target in targets.items() if target.description.trusted_authors_only
             ),

@@ -38,6 +38,7 @@ from orchestrator.core.planning.plan_actions import (
     Wait,
     WaitingFor,
 )
+from orchestrator.core.planning.reason_codes import HoldCode, RefusalCode, UnwantedCode
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import globs
 
@@ -62,6 +63,7 @@ class Unwanted:
     """``guarded``: the Git host didn't state it explicitly. ``report_always``: report it even if nothing exists."""
 
     reason: str
+    code: UnwantedCode
     guarded: bool = False
     report_always: bool = False
     expired: bool = False
@@ -80,7 +82,7 @@ DesiredState = Wanted | Unwanted | Unchanged
 def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
     down, again = environment.latest_intent(IntentKind.DOWN), environment.latest_intent(IntentKind.RETRY)
     if down is not None and (again is None or again.at < down.at):  # an explicit request doesn't need the Git host
-        return Unwanted(wording.taken_down(down.by), report_always=True)
+        return Unwanted(wording.desired.taken_down(down.by), UnwantedCode.TAKEN_DOWN, report_always=True)
     match environment.join:
         case ExistingOnly(repository=repository):
             if repository is None:  # this server isn't configured for it: an operator decides
@@ -114,7 +116,7 @@ def _stated_expiry(environment: EnvironmentFacts, request: EnvironmentRequest, c
     end = expiry.expires_at(environment, context.policy, context.now)
     if end is None or end > context.now:
         return None
-    return Unwanted(wording.deploy_expired(request.ref, end), expired=True)
+    return Unwanted(wording.desired.deploy_expired(request.ref, end), UnwantedCode.EXPIRED, expired=True)
 
 
 def _exists(environment: EnvironmentFacts) -> bool:
@@ -124,7 +126,8 @@ def _exists(environment: EnvironmentFacts) -> bool:
 def _not_served(environment: EnvironmentFacts) -> Hold:
     return Hold(
         environment.ref,
-        wording.not_configured(environment.title),
+        wording.desired.not_configured(environment.title),
+        HoldCode.REPOSITORY_NOT_CONFIGURED,
         f"eph down {environment.ref}",
     )
 
@@ -135,15 +138,17 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
     confirmed = repository.confirmed.get(key)
     if key in repository.unrequested:
         if complete:  # open, completely read, and without our label
-            return Unwanted(repository.unrequested[key])
+            return Unwanted(repository.unrequested[key], UnwantedCode.NOT_REQUESTED)
         return Unchanged(_incomplete(environment, repository))
     if confirmed is not None and _counts_as_absent(confirmed, complete):  # stated for exactly this one
-        return Unwanted(confirmed.reason, guarded=confirmed.existence is Existence.GONE)
+        gone = confirmed.existence is Existence.GONE
+        return Unwanted(confirmed.reason, UnwantedCode.GONE if gone else UnwantedCode.CLOSED, guarded=gone)
     if not complete:  # absence from an incomplete list proves nothing
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a complete list: ask for exactly this one
         return Unchanged(_confirm(environment))
-    return Unchanged(Hold(environment.ref, wording.present_but_not_listed(key.kind, environment.title)))
+    reason = wording.desired.present_but_not_listed(key.kind, environment.title)
+    return Unchanged(Hold(environment.ref, reason, HoldCode.NOT_LISTED))
 
 
 def _counts_as_absent(confirmed: Confirmation, complete: bool) -> bool:
@@ -151,13 +156,14 @@ def _counts_as_absent(confirmed: Confirmation, complete: bool) -> bool:
 
 
 def _confirm(environment: EnvironmentFacts) -> Confirm:
-    reason = wording.not_listed(environment.key.kind, environment.title)
+    reason = wording.desired.not_listed(environment.key.kind, environment.title)
     return Confirm(environment.ref, environment.key, reason, environment.ref_name)
 
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
     problem = repository.reason or repository.incomplete_kinds.get(environment.key.kind, "")
-    return Hold(environment.ref, wording.incomplete_repository(repository.full_name, problem))
+    reason = wording.desired.incomplete_repository(repository.full_name, problem)
+    return Hold(environment.ref, reason, HoldCode.REPOSITORY_INCOMPLETE)
 
 
 def _unwanted_by_host(
@@ -166,11 +172,14 @@ def _unwanted_by_host(
     """The Git host states explicitly that this request gets no environment."""
     # An invalid eph.yaml doesn't define labels, so it never destroys an existing environment.
     if request.withdrawn and (isinstance(request.recipe, Recipe) or not _exists(environment)):
-        return Unwanted(request.withdrawn)
+        return Unwanted(request.withdrawn, UnwantedCode.WITHDRAWN)
     if expiry.is_marked_expired(environment, context.policy, context.now):
         unused = sleep_rules.parse_unused_reason(request.expiry_reason)
-        return Unwanted(unused or wording.commit_expired(environment.head), report_always=True, expired=True)
-    return Unwanted(request.excluded, report_always=True) if request.excluded else None
+        code = UnwantedCode.UNUSED if unused else UnwantedCode.EXPIRED
+        return Unwanted(
+            unused or wording.desired.commit_expired(environment.head), code, report_always=True, expired=True
+        )
+    return Unwanted(request.excluded, UnwantedCode.EXCLUDED, report_always=True) if request.excluded else None
 
 
 def _after_expiry(
@@ -181,7 +190,7 @@ def _after_expiry(
         return None
     commit, labels = environment.head, tuple(sorted(request.trigger_labels))
     if request.label_removed and labels:
-        reason = wording.label_added_again(commit)
+        reason = wording.desired.label_added_again(commit)
         return Unchanged(Revive(environment.ref, environment.key, commit, reason))
     if request.label_removed is None and labels:
         return Unchanged(Unlabel(environment.ref, environment.key, commit, labels, unwanted.reason))
@@ -197,7 +206,7 @@ def _expiry(environment: EnvironmentFacts, context: PlanContext) -> Expire | Non
         return Expire(environment.ref, environment.key, environment.head, unused)
     if end is None or end > context.now:
         return None
-    reason = wording.expired(end, expiry.ttl(environment, context.policy))
+    reason = wording.desired.expired(end, expiry.ttl(environment, context.policy))
     return Expire(environment.ref, environment.key, environment.head, reason)
 
 
@@ -224,30 +233,34 @@ def _check_buildable(environment: EnvironmentFacts, request: EnvironmentRequest,
 
 def _unreadable_recipe(environment: EnvironmentFacts, error: RecipeError) -> Wait | Refuse:
     if error.transient:
-        reason = wording.unreadable_recipe(environment.head, error.problems)
-        return Wait(environment.ref, environment.key, reason)
-    reason = wording.invalid_recipe(environment.head, exists=environment.record is not None)
-    return Refuse(environment.ref, environment.key, reason, error.problems)
+        reason = wording.desired.unreadable_recipe(environment.head, error.problems)
+        return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.CONFIG)
+    reason = wording.desired.invalid_recipe(environment.head, exists=environment.record is not None)
+    return Refuse(environment.ref, environment.key, reason, RefusalCode.INVALID_CONFIG, error.problems)
 
 
 def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait | Refuse:
     """A label alone never lets a fork run: people may be allowed to label, but not to push."""
     if not context.policy.allow_forks:
-        return Refuse(environment.ref, environment.key, wording.forks_disabled(environment.title))
-    reason = wording.needs_approval(environment.title, environment.head)
+        reason = wording.desired.forks_disabled(environment.title)
+        return Refuse(environment.ref, environment.key, reason, RefusalCode.FORKS_DISABLED)
+    reason = wording.desired.needs_approval(environment.title, environment.head)
     return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.APPROVAL)
 
 
 def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
-    return Refuse(environment.ref, environment.key, wording.fork_untrusted(environment.title, recipe.spec.target))
+    reason = wording.desired.fork_untrusted(environment.title, recipe.spec.target)
+    return Refuse(environment.ref, environment.key, reason, RefusalCode.FORK_UNTRUSTED)
 
 
 def _untrusted(environment: EnvironmentFacts, recipe: Recipe, request: EnvironmentRequest) -> Wait | Refuse:
     target = recipe.spec.target
     author = request.author
     if request.trust is Trust.UNKNOWN:
-        return Wait(environment.ref, environment.key, wording.checking_access(author, target))
-    return Refuse(environment.ref, environment.key, wording.author_untrusted(author, target))
+        reason = wording.desired.checking_access(author, target)
+        return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.ACCESS)
+    reason = wording.desired.author_untrusted(author, target)
+    return Refuse(environment.ref, environment.key, reason, RefusalCode.AUTHOR_UNTRUSTED)
 
 
 def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:
@@ -259,7 +272,7 @@ def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:
     found = [pair for name in recipe.wait_for_checks for pair in _matching_checks(name, checks)]
     failed = [name for name, state in found if state is CheckState.FAILED]
     open_ = [name for name, state in found if state in (None, CheckState.PENDING)]
-    return wording.waiting_for_checks(environment.head, failed, open_) if failed or open_ else ""
+    return wording.desired.waiting_for_checks(environment.head, failed, open_) if failed or open_ else ""
 
 
 def _matching_checks(pattern: str, checks: Mapping[str, CheckState]) -> list[tuple[str, CheckState | None]]:

@@ -47,7 +47,7 @@ class MissingImage:
     @property
     def sentence(self) -> str:
         messages = [*self.result.messages, *([self.result.error] if self.result.error else [])]
-        return wording.image_problems(self.request.repository, messages)
+        return wording.images.image_problems(self.request.repository, messages)
 
 
 def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: datetime) -> Recipe | Find | Wait:
@@ -107,7 +107,7 @@ def _look_for_better(
     still_open = [request for request in provisional if last < since + request.wait or (looked is None and again)]
     if not still_open or (looked and now < _next_improvement(environment, looked, since, still_open, policy)):
         return None
-    reason = wording.looking_for_images(environment.head, (request.repository for request in still_open))
+    reason = wording.images.looking_for_images(environment.head, (request.repository for request in still_open))
     return _find(environment, recipe, still_open, frozenset(), since, reason)
 
 
@@ -209,20 +209,20 @@ def _waiting_reason(environment: EnvironmentFacts, recipe: Recipe) -> str:
         return _failure_reason(environment, over)
     looked = _current_lookup(environment)
     if not found or looked is None:
-        return wording.looking_for_images(environment.head, (request.repository for request in recipe.images))
+        return wording.images.looking_for_images(environment.head, (request.repository for request in recipe.images))
     unreachable = [each for each in found if each.result.unreachable]
     names = [each.request.name for each in found]
     if unreachable:
-        return wording.registry_unavailable(names, environment.head, unreachable[0].sentence)
+        return wording.images.registry_unavailable(names, environment.head, unreachable[0].sentence)
     until = min(each.deadline for each in found)
     detail = ". ".join(each.sentence for each in found)
-    return wording.waiting_for_images(names, environment.head, looked.since, until, detail)
+    return wording.images.waiting_for_images(names, environment.head, looked.since, until, detail)
 
 
 def _failure_reason(environment: EnvironmentFacts, images: Iterable[MissingImage]) -> str:
     first = next(iter(images))
     waited = None if first.request.fallback is Fallback.FAIL else first.request.wait
-    return wording.image_not_found(first.request.name, environment.head, waited, first.sentence)
+    return wording.images.image_not_found(first.request.name, environment.head, waited, first.sentence)
 
 
 # --- lookups

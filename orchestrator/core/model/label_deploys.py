@@ -56,7 +56,7 @@ class DeployRequests:
         if key in self.withdrawn:
             return self.withdrawn[key]
         evicting = next((order for order in self.orders.values() if order.evicts == key), None)
-        return wording.made_room(label, evicting.deploy.label) if evicting else ""
+        return wording.desired.made_room(label, evicting.deploy.label) if evicting else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ def requested(
     if order is not None:
         return order.deploy
     if record is None or tag is None or tag.extended_until is None:
-        return Unrequested(wording.deploy_not_recorded(formatting.reference(repository_name, key, label)))
+        return Unrequested(wording.desired.deploy_not_recorded(formatting.reference(repository_name, key, label)))
     live = record.built.commit if record.built else ""
     if live != tag.commit and (requests.failed.get(key) == tag.commit or _failed_to_build(record, tag.commit)):
         if not live:
-            return Unrequested(wording.deploy_failed(label, tag.commit))
+            return Unrequested(wording.desired.deploy_failed(label, tag.commit))
         return LabelDeploy(label, live, tag.extended_until, tag.by)
     return LabelDeploy(label, tag.commit, tag.extended_until, tag.by)
 

@@ -43,7 +43,7 @@ class Policy:
     max_per_repository: int = 20
     max_concurrent: int = 4
     """The maximum number of concurrent operations."""
-    limit_reason: str = ""
+    limited_by_memory: bool = False
     """Why ``max_concurrent`` is lower than configured; a prefix for messages."""
     concurrent_destroys: int = 2
     """How many of them may be destroys while creations wait, so that neither starves the other."""
@@ -69,6 +69,10 @@ class Policy:
     """Targets that can stop an environment without destroying it."""
     idle_timeout: timedelta | None = None
     """The idle timeout if eph.yaml defines none; None: never sleep."""
+    on_demand_targets: frozenset[str] = frozenset()
+    """Targets on which a label deploy starts with its first request (M4): the gateway sees every request to them."""
+    on_demand_idle: timedelta = timedelta(minutes=15)
+    """The idle timeout of a label deploy that starts on demand, if eph.yaml defines none."""
     min_awake: timedelta = timedelta(hours=1)
     """How long an environment that was woken outside its hours stays awake."""
     after_hours_grace: timedelta = timedelta(minutes=10)

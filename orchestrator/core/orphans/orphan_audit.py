@@ -4,7 +4,7 @@ Pure. Resources come and go while they are read. So everything is read twice, wi
 there both times and belongs to nothing known or running. What couldn't be read is listed in ``unread_sources`` and
 never counts as clean.
 
-A stack whose name isn't known protects every name that ends in its number.
+A stack whose environment's name isn't known protects every name that it could have (``orphan_purges``).
 """
 
 from __future__ import annotations
@@ -113,12 +113,12 @@ def orphaned_stacks(plan: Plan | None, context: AuditContext, wanted: frozenset[
 def unread_sources(stacks: StackSnapshot, incomplete: Iterable[tuple[str, str]]) -> Iterator[str]:
     """What couldn't be read completely from the Git host and the backend."""
     if not stacks.complete:
-        yield wording.note_stacks(stacks.reason)
+        yield wording.limits.note_stacks(stacks.reason)
     for record in stacks.stacks.values():
         if record.unreadable:
             yield f"stack {record.ref}: {record.unreadable}"
     for name, reason in incomplete:
-        yield wording.note_repository(name, reason)
+        yield wording.limits.note_repository(name, reason)
 
 
 def _check_resource(
@@ -127,7 +127,7 @@ def _check_resource(
     if not context.stacks.complete or resource.environment in context.busy_names:
         return None  # not known, or an operation is running
     if not context.known_names.covers(resource.environment):
-        reason = wording.orphaned_environment(resource.environment)
+        reason = wording.orphans.orphaned_environment(resource.environment)
         return replace(_as_orphan(target, resource, reason), whole_environment=True)
     if (
         record is None
@@ -138,9 +138,9 @@ def _check_resource(
     ):
         return None  # half-created: completed or destroyed by the next operation
     if not resource.is_supervised:
-        return _as_orphan(target, resource, wording.unsupervised(record.ref))
+        return _as_orphan(target, resource, wording.orphans.unsupervised(record.ref))
     if resource.resource_id and resource.resource_id not in record.resource_names:
-        return _as_orphan(target, resource, wording.not_in_stack(len(record.resource_names), record.ref))
+        return _as_orphan(target, resource, wording.orphans.not_in_stack(len(record.resource_names), record.ref))
     return None
 
 

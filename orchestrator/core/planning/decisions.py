@@ -32,9 +32,11 @@ from orchestrator.core.planning.plan_actions import (
     WaitingFor,
     Wake,
 )
+from orchestrator.core.planning.reason_codes import HoldCode, LaneCode
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import formatting
 from programs.spec import EnvironmentSpec
+from stacks import tags
 from stacks.model import OperationVerb, RefKind, StackRecord, StackTag
 
 
@@ -64,69 +66,71 @@ def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanCo
 def _during_operation(
     environment: EnvironmentFacts, running: RunningOperation, desired: DesiredState, context: PlanContext
 ) -> Action:
-    operation = wording.operation(running.verb, running.commit)
+    operation = wording.operations.operation(running.verb, running.commit)
     if isinstance(desired, Unchanged) and isinstance(desired.action, Confirm):  # a read, which may end it
         return desired.action
     if running.remote:  # another replica's operation can't be interrupted
-        return _wait_for_lane(environment, wording.waiting_for_replica(operation))
+        return _wait_for_lane(environment, LaneCode.OTHER_REPLICA, wording.operations.waiting_for_replica(operation))
     if running.interrupting:
-        return _wait_for_lane(environment, wording.canceling(operation))
+        return _wait_for_lane(environment, LaneCode.CANCELING, wording.operations.canceling(operation))
     builds = running.verb in (OperationVerb.UP, OperationVerb.WAKE)
     if builds and isinstance(desired, Unwanted) and not desired.guarded:  # its result is no longer wanted
         return Interrupt(environment.ref, desired.reason, unwanted=True)
     if running.verb is OperationVerb.UP and isinstance(desired, Wanted) and running.commit != environment.head:
         return _supersede(environment, running, context)
     if running.verb is OperationVerb.DESTROY and isinstance(desired, Wanted):  # let it finish, then recreate it
-        return _wait_for_lane(environment, wording.NEEDED_AGAIN)
-    return _wait_for_lane(environment, wording.is_running(operation))
+        return _wait_for_lane(environment, LaneCode.NEEDED_AGAIN, wording.operations.NEEDED_AGAIN)
+    return _wait_for_lane(environment, LaneCode.RUNNING, wording.operations.is_running(operation))
 
 
 def _supersede(environment: EnvironmentFacts, running: RunningOperation, context: PlanContext) -> Action:
-    newer = wording.newer_commit(environment.head, running.commit)
+    newer = wording.operations.newer_commit(environment.head, running.commit)
     if running.superseded >= context.policy.max_supersedes:  # frequent pushes must not starve the update
-        return _wait_for_lane(environment, wording.superseded_too_often(newer, running.superseded))
+        reason = wording.operations.superseded_too_often(newer, running.superseded)
+        return _wait_for_lane(environment, LaneCode.SUPERSEDED_TOO_OFTEN, reason)
     settled = repairs.debounced_at(environment, context.policy)
     if settled is not None and settled > context.now:  # the next push may follow at once
-        reason = wording.waiting_for_pushes(newer)
+        reason = wording.operations.waiting_for_pushes(newer)
         return Wait(environment.ref, environment.key, reason, None, settled, WaitingFor.SETTLE)
     return Interrupt(environment.ref, newer)
 
 
-def _wait_for_lane(environment: EnvironmentFacts, reason: str) -> Wait:
-    return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.LANE)
+def _wait_for_lane(environment: EnvironmentFacts, lane: LaneCode, reason: str) -> Wait:
+    return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.LANE, lane=lane)
 
 
 def _obstacle(environment: EnvironmentFacts) -> Hold | None:
     record, ref = environment.record, environment.ref
     name = formatting.pulumi_name(ref)
     if environment.duplicate_of is not None:  # same name: destroying one would destroy the other's resources
-        reason = wording.second_stack(environment.title, environment.duplicate_of)
-        return Hold(ref, reason, f"pulumi stack rm --force --stack {name}")
+        reason = wording.operations.second_stack(environment.title, environment.duplicate_of)
+        return Hold(ref, reason, HoldCode.DUPLICATE, f"pulumi stack rm --force --stack {name}")
     if record is None:
         return None
     if record.unreadable:  # unreadable isn't absent
-        return Hold(ref, wording.unreadable_state(record.unreadable), f"pulumi stack export --stack {name}")
+        reason = wording.operations.unreadable_state(record.unreadable)
+        return Hold(ref, reason, HoldCode.UNREADABLE, f"pulumi stack export --stack {name}")
     tag = record.tag
     if tag is not None and environment.has_foreign_tag:
         other = formatting.reference(tag.repository_name, tag.key, tag.ref_name)
-        reason = wording.foreign_tag(other, environment.title)
-        return Hold(ref, reason, f"pulumi stack tag ls --stack {name}")
+        reason = wording.operations.foreign_tag(other, environment.title)
+        return Hold(ref, reason, HoldCode.FOREIGN_TAG, f"pulumi stack tag ls --stack {name}")
     alive = [lock for lock in record.locks if not lock.owner_dead]
     if alive:  # its owner may still be running
         lock = alive[0]
-        owner = wording.lock_owner(lock.pid, lock.user, lock.host, lock.acquired_at)
+        owner = wording.operations.lock_owner(lock.pid, lock.user, lock.host, lock.acquired_at)
         if not lock.pid:  # a truncated lock names no owner, so none can be proven dead
-            owner = wording.unknown_lock_owner(lock.id)
-        return Hold(ref, wording.locked(owner), f"pulumi cancel --yes --stack {name}")
+            owner = wording.operations.unknown_lock_owner(lock.id)
+        return Hold(ref, wording.operations.locked(owner), HoldCode.LOCKED, f"pulumi cancel --yes --stack {name}")
     return None
 
 
 def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanContext) -> Action:
     ref, record = environment.ref, environment.record
     if record is None and unwanted.report_always:
-        return Refuse(ref, environment.key, unwanted.reason)
+        return Refuse(ref, environment.key, unwanted.reason, unwanted.code)
     if record is None:
-        return Keep(ref, environment.key, wording.nothing_to_destroy(unwanted.reason))
+        return Keep(ref, environment.key, wording.operations.nothing_to_destroy(unwanted.reason))
     tried = backoff.count_attempts(environment, OperationVerb.DESTROY, "", context.now)
     pause = (
         None
@@ -134,25 +138,27 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
         else backoff.destroy_delay(tried, context.policy.backoff, ref, context.now)
     )
     if pause is not None and pause.until is not None:
-        failed = wording.attempts("destroy", pause.attempts)
-        reason = wording.retry_later(unwanted.reason, failed, pause.until, "")
+        failed = wording.repairs.attempts("destroy", pause.attempts)
+        reason = wording.repairs.retry_later(unwanted.reason, failed, pause.until, "")
         return Wait(ref, environment.key, reason, None, pause.until, WaitingFor.DESTROY)
     if unwanted.guarded and not context.stacks_complete:  # the guard can't count the environments
-        return Hold(ref, wording.destroy_held(unwanted.reason, context.stacks_reason))
-    return Destroy(ref, environment.name, record.target, unwanted.reason, unwanted.guarded)
+        reason = wording.operations.destroy_held(unwanted.reason, context.stacks_reason)
+        return Hold(ref, reason, HoldCode.STACKS_INCOMPLETE)
+    return Destroy(ref, environment.name, record.target, unwanted.reason, unwanted.code, unwanted.guarded)
 
 
 def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext) -> Action:
     if not context.stacks_complete:  # it may exist in what couldn't be read
-        return Wait(environment.ref, environment.key, wording.may_exist(context.stacks_reason))
+        reason = wording.operations.may_exist(context.stacks_reason)
+        return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.STACKS)
     labels = environment.request.trigger_labels if environment.request else frozenset[str]()
     if labels:
-        reason = wording.create_for_label(environment.title, labels)
+        reason = wording.operations.create_for_label(environment.title, labels)
     else:
-        reason = wording.create_for_ref(environment.title, environment.key.kind)
-    return _wait_for_retry(environment, reason, context) or Create(
-        environment.ref, environment.key, recipe.spec, _desired_tag(environment, recipe.spec, context), reason
-    )
+        reason = wording.operations.create_for_ref(environment.title, environment.key.kind)
+    tag = _desired_tag(environment, recipe.spec, context)
+    spec = replace(recipe.spec, asleep=True) if tag.asleep else recipe.spec
+    return _wait_for_retry(environment, reason, context) or Create(environment.ref, environment.key, spec, tag, reason)
 
 
 def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, context: PlanContext) -> Action:
@@ -173,9 +179,22 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
             else None
         )
         return rest or _extend(environment, context) or wait
-    awake = replace(tag, asleep=None, awake_until=None, half=False) if tag.asleep else tag  # a push wakes it
-    changed = _recorded_first(environment, awake) if awake != record.tag else None
-    return Update(environment.ref, environment.key, spec, changed, need.reason, need.refresh, need.repair_note)
+    if _stays_asleep(environment, tag, context):
+        spec = replace(spec, asleep=True)
+    elif tag.asleep:  # a push wakes it
+        tag = replace(tag, asleep=None, awake_until=None, half=False)
+    changed = _recorded_first(environment, tag) if tag != record.tag else None
+    return Update(
+        environment.ref, environment.key, spec, changed, need.reason, need.code, need.refresh, need.repair_note
+    )
+
+
+def _stays_asleep(environment: EnvironmentFacts, tag: StackTag, context: PlanContext) -> bool:
+    """Whether an update starts nothing: it starts on request, and no one has requested it since it fell asleep."""
+    if tag.asleep is None or not sleep_rules.starts_on_request(environment, context.policy):
+        return False
+    change = sleep_rules.needed_change(environment, context.policy, context.now)
+    return change is None or change.asleep
 
 
 def _recorded_first(environment: EnvironmentFacts, tag: StackTag) -> StackTag | None:
@@ -184,7 +203,7 @@ def _recorded_first(environment: EnvironmentFacts, tag: StackTag) -> StackTag | 
     old, record = environment.tag, environment.record
     if environment.key.kind is not RefKind.DEPLOY or old is None or record is None or record.built is None:
         return tag
-    return replace(old, asleep=None, awake_until=None, half=False) if old.asleep else None
+    return replace(old, asleep=None, awake_until=None, half=False) if old.asleep and not tag.asleep else None
 
 
 def _sleep_or_wake(
@@ -194,7 +213,7 @@ def _sleep_or_wake(
     change, record = sleep_rules.needed_change(environment, context.policy, context.now), environment.record
     if change is None or record is None or record.built is None or tag is None or record.tag is None:
         return None
-    slept, now = record.tag.asleep, context.now.replace(microsecond=context.now.microsecond // 1000 * 1000)
+    slept, now = record.tag.asleep, _in_milliseconds(context.now)
     asleep = (slept if record.tag.half and slept else now) if change.asleep else None
     wanted = replace(tag, asleep=asleep, awake_until=change.until, half=False)
     if not change.asleep and slept is None:
@@ -203,8 +222,13 @@ def _sleep_or_wake(
     if delay is not None:
         return delay
     if change.asleep:
-        return Sleep(environment.ref, record.name, record.target, wanted, change.reason)
-    return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, change.reason)
+        return Sleep(environment.ref, record.name, record.target, wanted, change.reason, change.code)
+    return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, change.reason, change.code)
+
+
+def _in_milliseconds(moment: datetime) -> datetime:
+    """As in the tag."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChange, context: PlanContext) -> Wait | None:
@@ -218,8 +242,8 @@ def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChang
     if found is None:
         return None
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
-    failed = wording.attempts(wording.sleep_or_wake(change.asleep), found.attempts)
-    reason = wording.retry_later(change.reason, failed, found.until, wording.RETRY_WAKE_BY_PUSH)
+    failed = wording.repairs.attempts(wording.repairs.sleep_or_wake(change.asleep), found.attempts)
+    reason = wording.repairs.retry_later(change.reason, failed, found.until, wording.repairs.RETRY_WAKE_BY_PUSH)
     return Wait(environment.ref, environment.key, reason, None, found.until, because)
 
 
@@ -230,11 +254,11 @@ def _delay_update(
     known = {record.tag.commit if record.tag else "", record.built.commit if record.built else ""}
     settled = repairs.debounced_at(environment, context.policy) if environment.head not in known else None
     if settled is not None and settled > context.now:  # pushes often come in series
-        reason = wording.waiting_for_pushes(need.reason)
+        reason = wording.operations.waiting_for_pushes(need.reason)
         return Wait(environment.ref, environment.key, reason, None, settled, WaitingFor.SETTLE)
     asked = _requested_since(environment, record.built.built_at if record.built else None)
     if need.not_before is not None and need.not_before > context.now and not asked:
-        reason = wording.repairs_failed(need.reason, need.not_before)
+        reason = wording.repairs.repairs_failed(need.reason, need.not_before)
         return Wait(environment.ref, environment.key, reason, None, need.not_before, WaitingFor.BACKOFF)
     return _wait_for_retry(environment, need.reason, context)
 
@@ -258,9 +282,9 @@ def _wait_for_retry(environment: EnvironmentFacts, reason: str, context: PlanCon
     found = retry_delay(environment, context)
     if found is None:
         return None
-    failed = wording.attempts(wording.build_of(environment.head), found.attempts)
+    failed = wording.repairs.attempts(wording.repairs.build_of(environment.head), found.attempts)
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
-    delayed = wording.retry_later(reason, failed, found.until, wording.RETRY_BY_PUSH)
+    delayed = wording.repairs.retry_later(reason, failed, found.until, wording.repairs.RETRY_BY_PUSH)
     return Wait(environment.ref, environment.key, delayed, None, found.until, because)
 
 
@@ -295,10 +319,10 @@ def _retag(environment: EnvironmentFacts, tag: StackTag | None, context: PlanCon
         return None
     old = environment.tag
     if old is not None and tag.keep != old.keep:
-        return Retag(environment.ref, tag, wording.kept(tag.keep))
+        return Retag(environment.ref, tag, wording.operations.kept(tag.keep))
     if old is not None and tag.extended_until != old.extended_until and tag.extended_until is not None:
-        return Retag(environment.ref, tag, wording.extended(tag.extended_until))
-    return Retag(environment.ref, tag, wording.tag_updated(tag.commit, environment.title))
+        return Retag(environment.ref, tag, wording.operations.extended(tag.extended_until))
+    return Retag(environment.ref, tag, wording.operations.tag_updated(tag.commit, environment.title))
 
 
 def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: PlanContext) -> StackTag:
@@ -308,7 +332,10 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
     seen, keep = expiry.commit_seen_at(environment, context.now), expiry.is_kept(environment)
     if old is None:
         made = StackTag(key, repository_name, spec.name, "", environment.head, seen, until, keep=keep)
-        return replace(made, ref_name=environment.ref_name, target=spec.target, by=_deployed_by(environment))
+        asleep = _in_milliseconds(context.now) if sleep_rules.starts_on_request(environment, context.policy) else None
+        return replace(
+            made, ref_name=environment.ref_name, target=spec.target, by=_deployed_by(environment), asleep=asleep
+        )
     wanted = replace(
         old,
         repository_name=old.repository_name if key.kind is RefKind.DEPLOY else repository_name,
@@ -318,7 +345,12 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
         target=spec.target,
         by=_deployed_by(environment),
     )
-    return old if wanted == old else replace(wanted, seen=seen)
+    return old if wanted == old or _is_stored_as(wanted, old) else replace(wanted, seen=seen)
+
+
+def _is_stored_as(tag: StackTag, stored: StackTag) -> bool:
+    """Whether a store that keeps ``tag`` reads ``stored``: a long repository name is shortened to fit."""
+    return tag.repository_name.endswith(stored.repository_name) and tags.decode(tags.encode(tag)) == stored
 
 
 def _deployed_by(environment: EnvironmentFacts) -> str:
@@ -336,5 +368,5 @@ def keep_name(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:
 
 def _in_sync_reason(environment: EnvironmentFacts, record: StackRecord) -> str:
     if record.tag is not None and record.tag.asleep:
-        return wording.asleep(record.tag.asleep, environment.head)
-    return wording.in_sync(environment.head)
+        return wording.operations.asleep(record.tag.asleep, environment.head)
+    return wording.operations.in_sync(environment.head)

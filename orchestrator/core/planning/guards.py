@@ -19,6 +19,7 @@ from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
 from orchestrator.core.planning.plan_actions import Action, Destroy, Hold, Purge
+from orchestrator.core.planning.reason_codes import HoldCode
 from orchestrator.core.util import formatting
 from stacks.model import OperationVerb, StackRef
 
@@ -41,14 +42,14 @@ def apply(
     command = digest(guarded)
     if limit.recent + len(open_) <= limit.maximum or command in world.approved_plans:
         return GuardResult(tuple(actions), guarded)
-    note = wording.too_many_destroys(len(open_), limit.recent, limit.window, limit.maximum)
+    note = wording.limits.too_many_destroys(len(open_), limit.recent, limit.window, limit.maximum)
     held = set(open_)
     pairs = zip(actions, labels, strict=True)
     kept = [_hold(action, note, command) if name in held else action for action, name in pairs]
     return GuardResult(
         tuple(action for action in kept if action is not None),
         guarded,
-        wording.how_to_approve(note, command),
+        wording.limits.how_to_approve(note, command),
     )
 
 
@@ -108,5 +109,6 @@ def _was_allowed_before(environment: EnvironmentFacts) -> bool:
 def _hold(action: Action, note: str, command: str) -> Action | None:
     """Put an action on hold. A leftover has no stack to hold; the plan's note mentions it."""
     if isinstance(action, Destroy):
-        return Hold(action.ref, wording.destroy_needs_approval(action.reason, note), f"eph approve {command}")
+        reason = wording.limits.destroy_needs_approval(action.reason, note)
+        return Hold(action.ref, reason, HoldCode.DESTROY_LIMIT, f"eph approve {command}")
     return None

@@ -37,10 +37,10 @@ def limit_policy(policy: Policy, headroom: Headroom | None, running: int) -> Pol
     most = max(1, running + headroom.additional(running))
     if most >= policy.max_concurrent:
         return policy
-    return replace(policy, max_concurrent=most, limit_reason=wording.LOW_MEMORY)
+    return replace(policy, max_concurrent=most, limited_by_memory=True)
 
 
 def notes(policy: Policy, headroom: Headroom | None) -> Iterable[str]:
     """A note for operators if ``policy``, the limited one, limits anything."""
-    if headroom is not None and policy.limit_reason:
-        yield wording.memory_limit(headroom.available, headroom.per_operation, policy.max_concurrent)
+    if headroom is not None and policy.limited_by_memory:
+        yield wording.limits.memory_limit(headroom.available, headroom.per_operation, policy.max_concurrent)

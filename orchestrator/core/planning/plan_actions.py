@@ -1,5 +1,7 @@
 """The actions of a plan: a closed union of frozen values, each with its reason.
 
+Code and tests compare a reason's code (``reason_codes``, ``WaitingFor``), never its sentence.
+
 Doing nothing is an action too (``Wait``, ``Keep``), because people ask more often why nothing happens than why
 something does. Match on the union with ``assert_never``.
 """
@@ -11,6 +13,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.core.model.image_lookup import ImageRequest
+from orchestrator.core.planning.reason_codes import (
+    HoldCode,
+    LaneCode,
+    LimitCode,
+    RefusalCode,
+    SleepCode,
+    UnwantedCode,
+    UpdateCode,
+)
 from programs.spec import EnvironmentSpec
 from stacks.model import Key, StackRef, StackTag
 
@@ -38,6 +49,7 @@ class Update:
     spec: EnvironmentSpec
     tag: StackTag | None
     reason: str
+    code: UpdateCode
     refresh: bool = False
     """Refresh the state before the update, because something is half-done or lost."""
     repair_note: str = ""
@@ -62,6 +74,7 @@ class Sleep:
     target: str
     tag: StackTag
     reason: str
+    code: SleepCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class Wake:
     tag: StackTag
     commit: str
     reason: str
+    code: SleepCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,7 @@ class Destroy:
     name: str
     target: str
     reason: str
+    code: UnwantedCode
     guarded: bool = False
 
 
@@ -176,6 +191,12 @@ class WaitingFor(StrEnum):
     """What a ``Wait`` waits for, as a code. ``reason`` is for people."""
 
     FACTS = "facts"
+    STACKS = "stacks"
+    """Not all stacks could be read."""
+    ACCESS = "access"
+    """Whether the author has write access."""
+    CONFIG = "config"
+    """eph.yaml couldn't be read."""
     CHECKS = "checks"
     APPROVAL = "approval"
     SETTLE = "settle"
@@ -198,6 +219,10 @@ class Wait:
     position: int | None = None
     until: datetime | None = None
     waiting_for: WaitingFor = WaitingFor.FACTS
+    lane: LaneCode | None = None
+    """Why it waits for the lane."""
+    limit: LimitCode | None = None
+    """The limit for which it is queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +232,7 @@ class Refuse:
     ref: StackRef
     key: Key
     reason: str
+    code: RefusalCode | UnwantedCode
     problems: tuple[str, ...] = ()
 
 
@@ -216,6 +242,7 @@ class Hold:
 
     ref: StackRef
     reason: str
+    code: HoldCode
     command: str = ""
     """What an operator can run to continue."""
 

@@ -80,7 +80,7 @@ class Plan:
         """The dry run: one line per action, without unchanged environments by default."""
         shown = [action for action in self.actions if include_unchanged or not isinstance(action, Keep)]
         lines = [*self.notes, *(describe(action) for action in shown)]
-        return "\n".join(lines) or wording.NOTHING_TO_DO
+        return "\n".join(lines) or wording.limits.NOTHING_TO_DO
 
     def __str__(self) -> str:
         return self.render()
@@ -124,13 +124,13 @@ def _sort_key(action: Action, unreadable: Container[StackRef]) -> tuple[int, int
 
 
 def _incomplete_notes(world: World) -> tuple[str, ...]:
-    stacks = () if world.stacks.complete else (wording.note_stacks(world.stacks.reason),)
+    stacks = () if world.stacks.complete else (wording.limits.note_stacks(world.stacks.reason),)
     partial = sorted((facts for facts in world.repositories.values() if not facts.complete), key=lambda facts: facts.id)
     return (
         *stacks,
-        *(wording.note_repository(facts.full_name, facts.reason) for facts in partial),
+        *(wording.limits.note_repository(facts.full_name, facts.reason) for facts in partial),
         *(
-            wording.note_kinds(facts.full_name, kinds, reason)
+            wording.limits.note_kinds(facts.full_name, kinds, reason)
             for facts in sorted(world.repositories.values(), key=lambda facts: facts.id)
             if facts.complete
             for reason, kinds in _kinds_by_reason(facts).items()

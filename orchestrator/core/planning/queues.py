@@ -28,11 +28,18 @@ from orchestrator.core.planning.plan_actions import (
     WaitingFor,
     Wake,
 )
+from orchestrator.core.planning.reason_codes import LimitCode
 from stacks.model import OperationVerb, StackRef
 
 BuildAction = Create | Update | Retag
 RemovalAction = Destroy | Purge
 SleepAction = Sleep | Wake
+
+
+@dataclass(frozen=True, slots=True)
+class _ReachedLimit:
+    code: LimitCode
+    reason: str
 
 
 @dataclass(slots=True)
@@ -43,14 +50,16 @@ class _Capacity:
     total: int = 0
     by_repository: Counter[int] = field(default_factory=Counter)
 
-    def limit_reached(self, repository: int) -> str:
-        """The reason if a limit is reached; empty if there is capacity."""
+    def limit_reached(self, repository: int) -> _ReachedLimit | None:
+        """None if there is capacity."""
         if self.total >= self.policy.max_environments:
-            return wording.server_full(self.total, self.policy.max_environments)
+            reason = wording.limits.server_full(self.total, self.policy.max_environments)
+            return _ReachedLimit(LimitCode.ENVIRONMENTS, reason)
         held = self.by_repository[repository]
         if held >= self.policy.max_per_repository:
-            return wording.repository_full(held, self.policy.max_per_repository)
-        return ""
+            reason = wording.limits.repository_full(held, self.policy.max_per_repository)
+            return _ReachedLimit(LimitCode.REPOSITORY, reason)
+        return None
 
     def reserve(self, repository: int) -> None:
         self.total += 1
@@ -168,17 +177,22 @@ def _admit_builds(
     position = 0
     for build in builds:
         subject = environments[build.ref]
-        full = capacity.limit_reached(subject.key.repository) if isinstance(build, Create) else ""
-        if not full and slots > 0:
+        full = capacity.limit_reached(subject.key.repository) if isinstance(build, Create) else None
+        if full is None and slots > 0:
             slots -= 1
             if isinstance(build, Create):
                 capacity.reserve(subject.key.repository)
             yield build
             continue
         position += 1
-        limit = full or wording.operation_limit(capacity.policy.limit_reason, capacity.policy.max_concurrent)
-        reason = wording.queued(build.reason, limit, position)
-        yield Wait(build.ref, subject.key, reason, position, waiting_for=WaitingFor.QUEUE)
+        limit = full or _operation_limit(capacity.policy)
+        reason = wording.limits.queued(build.reason, limit.reason, position)
+        yield Wait(build.ref, subject.key, reason, position, waiting_for=WaitingFor.QUEUE, limit=limit.code)
+
+
+def _operation_limit(policy: Policy) -> _ReachedLimit:
+    code = LimitCode.MEMORY if policy.limited_by_memory else LimitCode.OPERATIONS
+    return _ReachedLimit(code, wording.limits.operation_limit(policy.max_concurrent, policy.limited_by_memory))
 
 
 def _admit_sleep_actions(
@@ -197,7 +211,7 @@ def _admit_sleep_actions(
             free -= 1
             yield action
             continue
-        reason = wording.sleep_queued(action.reason, policy.max_concurrent_sleeps)
+        reason = wording.limits.sleep_queued(action.reason, policy.max_concurrent_sleeps)
         yield Wait(action.ref, environments[action.ref].key, reason, waiting_for=WaitingFor.QUEUE)
 
 
@@ -207,5 +221,5 @@ def _admit_removals(
     yield from removals[:slots]
     for removal in removals[slots:]:
         if isinstance(removal, Destroy):
-            reason = wording.destroy_queued(removal.reason, policy.max_concurrent)
+            reason = wording.limits.destroy_queued(removal.reason, policy.max_concurrent)
             yield Wait(removal.ref, environments[removal.ref].key, reason, waiting_for=WaitingFor.DESTROY)

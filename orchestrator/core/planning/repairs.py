@@ -16,6 +16,7 @@ from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import HealthStatus, Recipe
 from orchestrator.core.planning import backoff, drift_detection
+from orchestrator.core.planning.reason_codes import UpdateCode
 from programs.drift_wording import DriftWording
 from programs.spec import EnvironmentSpec
 from stacks.model import BuildInfo, OperationVerb, Outcome, StackRecord
@@ -29,6 +30,7 @@ class NeededUpdate:
     """
 
     reason: str
+    code: UpdateCode
     refresh: bool = False
     not_before: datetime | None = None
     low_priority: bool = False
@@ -50,36 +52,40 @@ def _find_needed_update(
     if record is None:
         raise ValueError(f"{environment.ref} doesn't exist, so it needs no update")
     if record.pending_operations:  # an attempt ended in the middle of a resource
-        return NeededUpdate(wording.half_done(record.pending_operations), refresh=True)
+        return NeededUpdate(wording.repairs.half_done(record.pending_operations), UpdateCode.HALF_DONE, refresh=True)
     if record.locks:  # with a live owner, it would be on hold
-        return NeededUpdate(wording.DEAD_LOCK, refresh=True)
+        return NeededUpdate(wording.repairs.DEAD_LOCK, UpdateCode.DEAD_LOCK, refresh=True)
     built = record.built
     if built is None or record.tag is None:
         return _first_build(environment)
     if built.commit != environment.head:
-        return NeededUpdate(wording.newer_than_live(environment.head, built.commit))
+        return NeededUpdate(wording.repairs.newer_than_live(environment.head, built.commit), UpdateCode.NEW_COMMIT)
     if record.tag.asleep:
         return None  # maintenance can wait until it is awake
     if built.spec_digest != digest and image_pinning.replaced_fallbacks(recipe, built):
-        return NeededUpdate(wording.fallback_replaced(image_pinning.replaced_fallbacks(recipe, built), built.commit))
+        replaced = image_pinning.replaced_fallbacks(recipe, built)
+        return NeededUpdate(wording.images.fallback_replaced(replaced, built.commit), UpdateCode.IMAGE_FOUND)
     if built.spec_digest != digest:
-        return NeededUpdate(wording.SPEC_CHANGED, low_priority=True)
+        return NeededUpdate(wording.repairs.SPEC_CHANGED, UpdateCode.SPEC_CHANGED, low_priority=True)
     version = context.policy.program_versions.get(recipe.spec.target, built.program_version)
     if version != built.program_version:
-        return NeededUpdate(wording.target_upgraded(recipe.spec.target, version), low_priority=True)
+        reason = wording.repairs.target_upgraded(recipe.spec.target, version)
+        return NeededUpdate(reason, UpdateCode.TARGET_UPGRADED, low_priority=True)
     if environment.drift:  # repaired before the URL fails, too
         until = _next_repair(environment, record, context)
         words = context.policy.drift_wordings.get(record.target, DriftWording())
         note = drift_detection.describe_repair(environment.drift, record.resource_names.values(), words)
         reason = drift_detection.describe(environment.drift, words)
-        return NeededUpdate(reason, refresh=True, not_before=until, repair_note=note)
+        return NeededUpdate(reason, UpdateCode.DRIFT, refresh=True, not_before=until, repair_note=note)
     return _repair(environment, recipe.spec, built, context)
 
 
 def _first_build(environment: EnvironmentFacts) -> NeededUpdate:
     if environment.failure is not None and environment.failure.outcome is Outcome.FAILED:
-        return NeededUpdate(wording.last_attempt_failed(environment.failure.error))
-    return NeededUpdate(wording.NOT_FINISHED)
+        return NeededUpdate(
+            wording.repairs.last_attempt_failed(environment.failure.error), UpdateCode.FIRST_BUILD_FAILED
+        )
+    return NeededUpdate(wording.repairs.NOT_FINISHED, UpdateCode.NOT_FINISHED)
 
 
 def debounced_at(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
@@ -123,10 +129,11 @@ def _repair(
     if context.now < deadline:
         return None
     return NeededUpdate(
-        wording.url_unresponsive(context.now - health.since, health.detail),
+        wording.repairs.url_unresponsive(context.now - health.since, health.detail),
+        UpdateCode.UNRESPONSIVE,
         refresh=True,
         not_before=_next_repair(environment, environment.record, context),
-        repair_note=wording.url_repaired(health.detail),
+        repair_note=wording.repairs.url_repaired(health.detail),
     )
 
 

@@ -18,9 +18,11 @@ from orchestrator.core.desired import expiry
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import Intent, IntentKind, Recipe
+from orchestrator.core.planning.reason_codes import SleepCode
 from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import formatting
+from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class SleepChange:
 
     asleep: bool
     reason: str
+    code: SleepCode
     until: datetime | None = None
 
 
@@ -44,7 +47,7 @@ def needed_change(environment: EnvironmentFacts, policy: Policy, now: datetime) 
 
 def _resume_interrupted(environment: EnvironmentFacts) -> SleepChange | None:
     half = environment.tag is not None and environment.tag.half
-    return SleepChange(True, wording.SLEEP_INTERRUPTED) if half else None
+    return SleepChange(True, wording.sleep.SLEEP_INTERRUPTED, SleepCode.INTERRUPTED) if half else None
 
 
 def _latest_intent(environment: EnvironmentFacts, *kinds: IntentKind) -> Intent | None:
@@ -61,14 +64,21 @@ def _wake_change(
 ) -> SleepChange | None:
     request = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE, IntentKind.RETRY)
     if request is not None and request.kind != IntentKind.SLEEP:
-        return SleepChange(False, wording.woken_by(request.by), _awake_until(environment, request.at, policy))
+        return SleepChange(
+            False,
+            wording.sleep.woken_by(request.by),
+            SleepCode.REQUESTED,
+            _awake_until(environment, request.at, policy),
+        )
     visit = environment.usage.wake_request if environment.usage else None
     if visit is not None and asleep_since < visit <= now < visit + policy.min_awake:
-        return SleepChange(False, wording.visited(visit), _awake_until(environment, visit, policy))
+        return SleepChange(
+            False, wording.sleep.visited(visit), SleepCode.VISITED, _awake_until(environment, visit, policy)
+        )
     schedule = schedule_of(environment)
-    opening = schedules.current(schedule, now) if schedule else None
+    opening = schedules.current(schedule, now) if schedule and not starts_on_request(environment, policy) else None
     if opening is not None and asleep_since < opening.opens:
-        return SleepChange(False, wording.hours_began(schedule, opening.opens))
+        return SleepChange(False, wording.sleep.hours_began(schedule, opening.opens), SleepCode.SCHEDULE)
     return None
 
 
@@ -86,11 +96,12 @@ def _awake_until(environment: EnvironmentFacts, woken_at: datetime, policy: Poli
 def _sleep_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
     request = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE)
     if request is not None and request.kind == IntentKind.SLEEP:
-        return SleepChange(True, wording.put_to_sleep_by(request.by))
+        return SleepChange(True, wording.sleep.put_to_sleep_by(request.by), SleepCode.REQUESTED)
     if request is not None:
-        return SleepChange(False, wording.kept_awake_by(request.by), _awake_until(environment, request.at, policy))
+        until = _awake_until(environment, request.at, policy)
+        return SleepChange(False, wording.sleep.kept_awake_by(request.by), SleepCode.REQUESTED, until)
     due = None if environment.is_testing else sleeps_at(environment, policy, now)
-    return SleepChange(True, due.reason) if due is not None and due.at <= due.known_until else None
+    return SleepChange(True, due.reason, due.code) if due is not None and due.at <= due.known_until else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ class ScheduledSleep:
 
     at: datetime
     reason: str
+    code: SleepCode
     known_until: datetime
 
 
@@ -124,7 +136,7 @@ def _sleep_after_hours(environment: EnvironmentFacts, policy: Policy, now: datet
     used = [
         moment + policy.after_hours_grace for moment in (built.built_at, last_used(environment)) if moment is not None
     ]
-    return ScheduledSleep(max(closed, *held, *used), wording.outside_hours(schedule), now)
+    return ScheduledSleep(max(closed, *held, *used), wording.sleep.outside_hours(schedule), SleepCode.SCHEDULE, now)
 
 
 def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
@@ -138,7 +150,7 @@ def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetim
     held = environment.tag.awake_until if environment.tag else None
     due = max(since + idle, held) if held else since + idle
     known = min(now, environment.usage.observed_until)
-    return ScheduledSleep(due, wording.idle(since, idle), known)
+    return ScheduledSleep(due, wording.sleep.idle(since, idle), SleepCode.IDLE, known)
 
 
 def unused_reason(environment: EnvironmentFacts, policy: Policy, now: datetime) -> str:
@@ -203,12 +215,21 @@ def schedule_of(environment: EnvironmentFacts) -> WeeklySchedule | None:
 
 def idle_timeout(environment: EnvironmentFacts, policy: Policy) -> timedelta | None:
     recipe = _recipe(environment)
-    return (recipe.idle_timeout if recipe else None) or policy.idle_timeout
+    default = policy.on_demand_idle if starts_on_request(environment, policy) else policy.idle_timeout
+    return (recipe.idle_timeout if recipe else None) or default
+
+
+def starts_on_request(environment: EnvironmentFacts, policy: Policy) -> bool:
+    """Whether nothing of it runs until its first request (M4): a label deploy behind the gateway."""
+    recipe, record = _recipe(environment), environment.record
+    target = recipe.spec.target if recipe else record.target if record else ""
+    return environment.key.kind is RefKind.DEPLOY and target in policy.on_demand_targets
 
 
 def destroys_when_idle(environment: EnvironmentFacts) -> bool:
+    """A label deploy ends when its TTL does."""
     recipe = _recipe(environment)
-    return recipe is not None and recipe.destroy_when_idle
+    return recipe is not None and recipe.destroy_when_idle and environment.key.kind is not RefKind.DEPLOY
 
 
 def describe(environment: EnvironmentFacts, policy: Policy) -> Iterator[str]:
@@ -219,6 +240,6 @@ def describe(environment: EnvironmentFacts, policy: Policy) -> Iterator[str]:
     idle, schedule = idle_timeout(environment, policy), schedule_of(environment)
     if idle is not None:
         ends = destroys_when_idle(environment) and not expiry.is_kept(environment)
-        yield wording.idle_rule(idle, ends)
+        yield wording.sleep.idle_rule(idle, ends)
     if schedule is not None:
-        yield wording.schedule_rule(schedule)
+        yield wording.sleep.schedule_rule(schedule)

@@ -60,6 +60,14 @@ class ImageView:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierBuild:
+    """A commit that was live before the current one."""
+
+    commit: str
+    built_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentView:
     """One environment, wanted or existing. ``commit`` is live, ``wanted_commit`` is the desired one.
 
@@ -119,6 +127,12 @@ class EnvironmentView:
     """When a sleeping environment wakes on schedule."""
     used_at: datetime | None = None
     """The last visit recorded by the gateway."""
+    app: str = ""
+    """The host name of its app's route, if eph.yaml sets one."""
+    built_at: datetime | None = None
+    """When ``commit`` was built."""
+    earlier_builds: tuple[EarlierBuild, ...] = ()
+    """The newest first, as far as the stack's history goes."""
 
     @property
     def ref_type(self) -> str:
@@ -217,7 +231,22 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         asleep_since=slept,
         wakes_at=_wakes_at(inputs) if phase is Phase.ASLEEP else None,
         used_at=sleep_rules.last_used(subject),
+        app=recipe.app.host if isinstance(recipe, Recipe) else "",
+        built_at=built.built_at if built else None,
+        earlier_builds=_earlier_builds(subject),
     )
+
+
+def _earlier_builds(subject: EnvironmentFacts) -> tuple[EarlierBuild, ...]:
+    """Each commit once, with its last build. The current one isn't among them."""
+    record = subject.record
+    if record is None or record.built is None:
+        return ()
+    ups = (entry for entry in record.history if entry.verb is OperationVerb.UP and entry.outcome is Outcome.SUCCEEDED)
+    last = {entry.commit: entry.ended_at for entry in sorted(ups, key=lambda entry: entry.ended_at)}
+    last.pop(record.built.commit, None)
+    found = (EarlierBuild(commit, at) for commit, at in last.items() if commit)
+    return tuple(sorted(found, key=lambda build: build.built_at, reverse=True))
 
 
 def _page_url(inputs: _ViewInputs) -> str:
@@ -281,7 +310,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
     return FailureView(
         commit=matching.commit if matching else subject.head,
         step=matching.step if matching else "",
-        error=matching.error if matching else wording.OUTPUT_LOST,
+        error=matching.error if matching else wording.facts.OUTPUT_LOST,
         tail=matching.tail if matching else (),
         at=tried.last,
         tries=tried.failed,

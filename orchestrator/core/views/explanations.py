@@ -18,13 +18,13 @@ def explain(environment: EnvironmentFacts, policy: Policy, now: datetime) -> Ite
     if environment.request is not None:
         yield environment.request.reason
         seen = expiry.commit_seen_at(environment, now)
-        yield wording.first_seen(environment.head, seen)
+        yield wording.facts.first_seen(environment.head, seen)
         yield from _about_images(environment, environment.request)
     if environment.record is not None:
         yield _about_record(environment.record)
     if environment.running is not None:
         running = environment.running
-        yield wording.running_since(running.verb, running.commit, running.started)
+        yield wording.facts.running_since(running.verb, running.commit, running.started)
     if environment.health is not None and environment.record is not None and environment.record.built is not None:
         yield _about_health(environment.health)
     if environment.failure is not None:
@@ -32,13 +32,13 @@ def explain(environment: EnvironmentFacts, policy: Policy, now: datetime) -> Ite
     if repaired := repair_sentence(environment):
         yield repaired
     for intent in environment.intents:
-        yield wording.requested(intent.by, intent.kind, intent.at)
+        yield wording.facts.requested(intent.by, intent.kind, intent.at)
     if environment.record is not None and expiry.is_kept(environment):
-        yield wording.kept(True)
+        yield wording.operations.kept(True)
     yield from _about_sleep(environment, policy, now)
     expires = expiry.expires_at(environment, policy, now) if environment.request else None
     if expires is not None:
-        yield wording.expires(expires, expires - now)
+        yield wording.facts.expires(expires, expires - now)
 
 
 def _about_sleep(environment: EnvironmentFacts, policy: Policy, now: datetime) -> Iterable[str]:
@@ -46,12 +46,12 @@ def _about_sleep(environment: EnvironmentFacts, policy: Policy, now: datetime) -
     yield from sleep_rules.describe(environment, policy)
     used, tag = sleep_rules.last_used(environment), environment.tag
     if used is not None:
-        yield wording.last_visit(used)
+        yield wording.facts.last_visit(used)
     if tag is not None and tag.awake_until is not None and tag.awake_until > now:
-        yield wording.awake_until(tag.awake_until)
+        yield wording.facts.awake_until(tag.awake_until)
     due = sleep_rules.sleeps_at(environment, policy, now) if tag is not None and tag.asleep is None else None
     if due is not None and due.at > now:
-        yield wording.sleeps_at(due.at, due.at - now)
+        yield wording.facts.sleeps_at(due.at, due.at - now)
 
 
 def repair_sentence(environment: EnvironmentFacts) -> str:
@@ -59,29 +59,29 @@ def repair_sentence(environment: EnvironmentFacts) -> str:
     last, built = environment.last_repair, environment.record.built if environment.record else None
     if last is None or built is None or built.commit != last.commit:
         return ""
-    return wording.repaired(last.at, last.sentence)
+    return wording.repairs.repaired(last.at, last.sentence)
 
 
 def _about_images(environment: EnvironmentFacts, request: EnvironmentRequest) -> Iterable[str]:
     if isinstance(request.recipe, Recipe):
         for name, pin in image_pinning.pinned(environment, request.recipe.images).items():
-            yield wording.image_pinned(name, pin.reference, pin.how)
+            yield wording.facts.image_pinned(name, pin.reference, pin.how)
         for each in image_pinning.missing(environment, request.recipe):
-            yield wording.image_missing(each.request.name, each.sentence)
+            yield wording.facts.image_missing(each.request.name, each.sentence)
 
 
 def _about_record(record: StackRecord) -> str:
     if record.unreadable:
-        return wording.unreadable_stack(record.ref)
+        return wording.facts.unreadable_stack(record.ref)
     if record.built is None:
-        return wording.unbuilt_stack(record.ref)
-    return wording.built_stack(record.ref, record.built.commit, record.built.built_at)
+        return wording.facts.unbuilt_stack(record.ref)
+    return wording.facts.built_stack(record.ref, record.built.commit, record.built.built_at)
 
 
 def _about_health(health: HealthStatus) -> str:
-    return wording.health(health.ok, health.since, health.commit, health.detail)
+    return wording.facts.health(health.ok, health.since, health.commit, health.detail)
 
 
 def _about_failure(failure: OperationResult) -> str:
-    operation = wording.operation(failure.verb, failure.commit)
-    return wording.last_operation(operation, failure.outcome, failure.ended, failure.error)
+    operation = wording.operations.operation(failure.verb, failure.commit)
+    return wording.facts.last_operation(operation, failure.outcome, failure.ended, failure.error)

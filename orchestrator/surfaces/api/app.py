@@ -51,6 +51,7 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     streams = Streams(settings.stream_limit, settings.stream_poll)
     app.include_router(environment_routes.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
     app.include_router(deploy_routes.router(environment_service), prefix="/api/v1", responses=ERRORS)
+    app.include_router(deploy_routes.versions_router(environment_service), prefix="/api/v1", responses=ERRORS)
     app.include_router(
         service_routes.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS
     )

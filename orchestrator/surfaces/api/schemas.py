@@ -250,6 +250,26 @@ class DeployItem(AttributeModel):
     replaces: str = Field(description="The commit that is live under this label until then.")
 
 
+class VersionItem(AttributeModel):
+    """A version of an app: active, ephemeral (a label deploy), or replaced by a newer one."""
+
+    kind: str = Field(description="active, ephemeral or replaced.")
+    repository: str
+    app: str = Field(description="The host name of the app's route; empty if its eph.yaml sets none.")
+    label: str = Field(description="The label of an ephemeral version; empty for the app's branch.")
+    commit: str
+    built_at: datetime | None
+    by: str = Field(description="Who deployed it, as far as known.")
+    environment: str = Field(description="The Pulumi stack, as project/stack.")
+    phase: str | None = Field(description="null for a replaced version.")
+    url: str = Field(description="Empty for a replaced version.")
+    expires_at: datetime | None
+
+
+class VersionList(BaseModel):
+    items: list[VersionItem]
+
+
 class Approval(BaseModel):
     commit: str = Field(
         pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits."

@@ -35,6 +35,7 @@ def router(
     _list(routes, pages)
     _actions(routes, pages)
     _one(routes, pages)
+    _app(routes, pages)
     sign_in_pages.add_routes(routes, pages, devices)
     if settings.previews is not None and settings.previews.share_links is not None:
         share_pages.add_routes(routes, pages, settings.previews, settings.previews.share_links)
@@ -94,6 +95,18 @@ def _list(routes: APIRouter, pages: DashboardPages) -> None:
         service = pages.service(request)
         views = sorted(service.environments(), key=html_filters.sort_key)
         return pages.html("list.html", request, refresh=REFRESH_SECONDS, views=views, status=service.status())
+
+
+def _app(routes: APIRouter, pages: DashboardPages) -> None:
+    @routes.get("/apps/{repository:path}")
+    async def app(request: Request, repository: str) -> Response:
+        """All versions of one repository's app."""
+        if not await pages.may_read(request):
+            return pages.sign_in(request)
+        found = await pages.service(request).versions(repository)
+        if not found:
+            return pages.html("missing.html", request, 404, name=repository, hint="It has no versions.")
+        return pages.html("app.html", request, refresh=REFRESH_SECONDS, repository=found[0].repository, versions=found)
 
 
 def _one(routes: APIRouter, pages: DashboardPages) -> None:

@@ -77,6 +77,10 @@ def path(name: str) -> str:
     return f"/e/{quote(name)}"
 
 
+def app_path(repository: str) -> str:
+    return f"/apps/{quote(repository)}"
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "tone": tone,
     "verdict": suite_tone,
@@ -85,5 +89,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "pulse": process_tone,
     "web_link": web_link,
     "path": path,
+    "app_path": app_path,
     "number": display_name,
 }

@@ -68,12 +68,14 @@ NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts
 class Workspace:
     """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
     file that replaces /etc/hosts where the sandbox supports it. ``domain`` is the record of the environment's domain;
-    without one, a command shares this machine's network."""
+    without one, a command shares this machine's network. ``volumes`` are folders and their paths for the
+    command."""
 
     checkout: Path
     home: Path
     hosts: Path | None = None
     domain: Path | None = None
+    volumes: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: M
     how = kind(settings)
     shell = ("/bin/sh", "-c", command)
     clean = {**base_env(settings, workspace, how), **env}
+    if how == "none" and workspace.volumes:
+        raise TargetError("Volumes need the sandbox, but the setting 'sandbox' is none. Remove volumes from eph.yaml.")
     if how == "none":
         return LaunchSpec(shell, clean, str(workspace.checkout))
     launch = LaunchSpec((*_bubblewrap(settings, workspace), *shell), launcher_env(workspace.home), "/", inside=clean)
@@ -146,6 +150,7 @@ def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: M
         return launch
     shown = [workspace.home, workspace.checkout, *map(Path, visible_folders(settings))]
     shown += [workspace.hosts] if workspace.hosts else []
+    shown += [source for source, _ in workspace.volumes]
     return dataclasses.replace(
         launch, domain=str(workspace.domain), shown=tuple(str(path) for path in shown if path.exists())
     )
@@ -183,6 +188,8 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     arguments += ["--ro-bind", str(workspace.hosts), "/etc/hosts"] if workspace.hosts else []
     for own in (workspace.home, workspace.checkout):
         arguments += ["--bind", str(own), str(own)]
+    for source, target in workspace.volumes:
+        arguments += ["--bind", str(source), target]
     return [*arguments, "--chdir", str(workspace.checkout)]
 
 

@@ -160,6 +160,13 @@ def add(settings: HostSettings, program: SupervisedProgram) -> None:
     _add_group(daemon, program.name)
 
 
+def add_suspended(settings: HostSettings, program: SupervisedProgram) -> None:
+    """As ``add``, but ``resume`` starts it: until then supervisord doesn't know it."""
+    remove(settings, [program.name])
+    program_files.write(settings, program, parent=str(config(settings)))
+    program_files.set_autostart(settings, program.name, enabled=False)
+
+
 def suspend(settings: HostSettings, names: list[str]) -> None:
     """Stops programs but keeps them: a restarted supervisord doesn't start them. Returns when all have ended."""
     daemon = client(settings)

@@ -144,5 +144,8 @@ class KubernetesTargetSettings(TargetSettings):
     def image_registries(self) -> tuple[str, ...]:
         return self.registries
 
+    def wakes_on_request(self) -> bool:
+        return self.front == "eph"
+
     def probe_url(self) -> str:
         return self.ingress_url if self.front == "eph" else ""

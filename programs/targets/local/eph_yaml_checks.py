@@ -33,7 +33,7 @@ def notices(file: EphYamlData) -> Iterator[Finding]:
         if service["image"] is not None and service["command"] is not None:
             yield Finding(("services", index, "image"), "the target `local` runs the command, not the image")
         if service["volumes"]:
-            message = "the target `local` has no volumes; files are deleted with the checkout"
+            message = "the target `local` doesn't limit the size of volumes"
             yield Finding(("services", index, "volumes"), message)
         if service["resources"]:
             yield Finding(("services", index, "resources"), "the target `local` does not limit CPU or memory")

@@ -141,6 +141,8 @@ class LocalProgram:
             "deadline": item.health.deadline,
             "data": self.database_versions,
             "env": self._env(item),
+            **({"volumes": sorted(item.volumes)} if item.volumes else {}),
+            **self._sleep_props(),
         }
         return resources.Service(f"service-{item.name}", props, _after(*ready))
 
@@ -154,8 +156,13 @@ class LocalProgram:
             "sign_in": self.spec.sign_in,
             "allow": list(self.spec.allow),
             "health": item.health.path,
+            **self._sleep_props(),
         }
         return resources.Route(f"route-{item.name}", props, _after(*served))
+
+    def _sleep_props(self) -> dict[str, bool]:
+        """Hooks that follow the start need running services. These are stopped after the update instead."""
+        return {"asleep": True} if self.spec.asleep and not self.spec.hooks.post_create else {}
 
     def _env(self, service: ServiceSpec | None = None) -> Output[dict[str, str]]:
         """The complete environment of a command. Eph's values override the repository's."""

@@ -97,6 +97,9 @@ class LocalTargetSettings(TargetSettings):
     def template_names(self) -> frozenset[str]:
         return template_names(self.templates)
 
+    def wakes_on_request(self) -> bool:
+        return True
+
     def machine_folder(self, server: ServerContext) -> Path | None:
         return self._folder(server)
 

@@ -1,6 +1,7 @@
 """A service of one generation: started under supervisord, and ready once it responds over HTTP.
 
-It fails after repeated exits or when its deadline has passed. Its process is then stopped, and its last lines are in
+A worker has no path to check, and is ready once it keeps running. A service fails after repeated exits or when its
+deadline has passed. Its process is then stopped, and its last lines are in
 the error. The previous generation isn't looked at here.
 """
 
@@ -61,15 +62,26 @@ class _ExitCounter:
 
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
     """Returns when the service responds."""
-    name = str(service.program)
     service = replace(service, isolated=workspace.domain is not None)
-    launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
-        supervisor.add(settings, program_files.SupervisedProgram(name, launch, _probe_note(service)))
+        supervisor.add(settings, _supervised(settings, workspace, service))
         _wait_until_ready(settings, service)
     except BaseException:
         stop(settings, [service.program])
         raise
+
+
+def prepare(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
+    """Makes it ready to be started on request, as if it had been put to sleep."""
+    service = replace(service, isolated=workspace.domain is not None)
+    supervisor.add_suspended(settings, _supervised(settings, workspace, service))
+
+
+def _supervised(
+    settings: LocalSettings, workspace: Workspace, service: ServiceProcess
+) -> program_files.SupervisedProgram:
+    launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
+    return program_files.SupervisedProgram(str(service.program), launch, _probe_note(service))
 
 
 def _probe_note(service: ServiceProcess) -> str:
@@ -95,7 +107,9 @@ def stop(settings: LocalSettings, programs: list[ProgramName]) -> None:
 
 
 def is_answering(settings: LocalSettings, program: ProgramName, port: int, path: str) -> bool:
-    """Tries more than once: a running service must not be killed for one slow response."""
+    """Tries more than once: a running service must not be killed for one slow response. A worker doesn't respond."""
+    if not path:
+        return True
     with _probing(settings, ServiceProcess(program, "", port, path, 0, {}, _is_isolated(settings, program))) as probe:
         return any(probe()[0] for _ in range(PROBE_ATTEMPTS))
 
@@ -108,6 +122,27 @@ def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
 
 
 def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
+    if service.path:
+        _wait_for_response(settings, service)
+    else:
+        _wait_until_running(settings, service)
+
+
+def _wait_until_running(settings: LocalSettings, service: ServiceProcess) -> None:
+    """supervisord says RUNNING only after some seconds without an exit."""
+    began, exits = time.monotonic(), _ExitCounter()
+    while (seconds := time.monotonic() - began) < service.deadline:
+        info = supervisor.info(settings, str(service.program))
+        ended = exits.count(info)
+        if info.get("statename") == "RUNNING":
+            return
+        if ended >= MAX_EXITS:
+            raise _failed(settings, service, f"ended {ended} times in {seconds:.1f} s")
+        pause(POLL_SECONDS)
+    raise _failed(settings, service, f"didn't keep running within {service.deadline} s")
+
+
+def _wait_for_response(settings: LocalSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
     looked, exits, answer = began, _ExitCounter(), _REFUSED

@@ -24,7 +24,7 @@ from tests.cluster.cluster_access import Cluster
 from tests.e2e.demo_sandbox import STORY_STEPS, SWEEP, DemoSandbox
 from tests.e2e.site import ROOT, wait_until
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(900)]
 
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0$"
 STEPS = ("Kubernetes v", *STORY_STEPS)

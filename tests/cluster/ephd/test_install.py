@@ -31,7 +31,7 @@ from tests.cluster.ephd.chart_release import (
     build_image,
 )
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
 
 EPH_YAML_TEMPLATE = """
 version: "1.0"

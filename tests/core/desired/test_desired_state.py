@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
-from orchestrator.core import wording
 from orchestrator.core.model.world import CheckState, RecipeError
 from orchestrator.core.planning import plan_actions, plans
+from orchestrator.core.planning.plan_actions import WaitingFor
+from orchestrator.core.planning.reason_codes import HoldCode, RefusalCode, UnwantedCode
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.pull_requests import PullState
-from stacks import keys
+from stacks import keys, tags
 from tests.worlds.plan.pull_requests import sha, spec
 from tests.worlds.plan.simulation import FOREIGN, Simulation
-
-PULL = "acme/shop#42"
 
 
 @pytest.fixture
@@ -37,7 +37,6 @@ def test_a_labelled_pull_request_gets_an_environment(world: Simulation) -> None:
     ref = world.open_pull(42)
     create = world.action(42)
     assert isinstance(create, plan_actions.Create)
-    assert create.reason == wording.create_for_label(PULL, {"preview"})
     assert (create.ref, create.tag.commit, create.tag.seen, create.tag.incarnation) == (
         ref,
         create.spec.source.commit,
@@ -55,34 +54,34 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
 
 
 @pytest.mark.parametrize(
-    ("facts", "kind", "reason"),
+    ("facts", "code"),
     [
-        ({"fork": True}, plan_actions.Wait, wording.needs_approval(PULL, "aaaaaaa")),
-        ({"trusted": False}, plan_actions.Refuse, wording.author_untrusted("ann", "local")),
-        ({"trusted": None}, plan_actions.Wait, wording.checking_access("ann", "local")),
-        ({"problems": ("eph.yaml:3: ?",)}, plan_actions.Refuse, wording.invalid_recipe("aaaaaaa", exists=False)),
-        ({"problems": ("502",), "transient": True}, plan_actions.Wait, wording.unreadable_recipe("aaaaaaa", ["502"])),
-        ({"draft": True, "recipe": {"allow_drafts": False}}, plan_actions.Refuse, wording.draft(PULL)),
-        (
-            {"recipe": {"wait_for_checks": ("unit",)}},
-            plan_actions.Wait,
-            wording.waiting_for_checks("aaaaaaa", (), ("unit",)),
-        ),
+        ({"fork": True}, WaitingFor.APPROVAL),
+        ({"trusted": False}, RefusalCode.AUTHOR_UNTRUSTED),
+        ({"trusted": None}, WaitingFor.ACCESS),
+        ({"problems": ("eph.yaml:3: ?",)}, RefusalCode.INVALID_CONFIG),
+        ({"problems": ("502",), "transient": True}, WaitingFor.CONFIG),
+        ({"draft": True, "recipe": {"allow_drafts": False}}, UnwantedCode.EXCLUDED),
+        ({"recipe": {"wait_for_checks": ("unit",)}}, WaitingFor.CHECKS),
     ],
 )
-def test_reasons_that_block_creation(world: Simulation, facts: dict[str, Any], kind: type, reason: str) -> None:
+def test_reasons_that_block_creation(world: Simulation, facts: dict[str, Any], code: StrEnum) -> None:
     """S2, S3, Y1, L3."""
     world.open_pull(42, **facts)
     action = world.action(42)
-    assert isinstance(action, kind)
-    assert action.reason == reason
+    assert isinstance(action, plan_actions.Wait | plan_actions.Refuse)
+    assert (action.waiting_for if isinstance(action, plan_actions.Wait) else action.code) is code
 
 
-def test_checks_are_named_by_what_became_of_them(world: Simulation) -> None:  # L3
+def test_creation_waits_for_failed_and_pending_checks(world: Simulation) -> None:  # L3
     checks = {"lint": CheckState.FAILED, "unit": CheckState.PENDING, "types": CheckState.PASSED}
     world.open_pull(42, checks=checks, recipe={"wait_for_checks": ("lint", "unit", "types")})
-    assert world.action(42).reason == wording.waiting_for_checks("aaaaaaa", ("lint",), ("unit",))
-    world.change(42, checks=dict.fromkeys(checks, CheckState.PASSED))
+    for passed in ("lint", "unit"):
+        wait = world.action(42)
+        assert isinstance(wait, plan_actions.Wait)
+        assert wait.waiting_for is WaitingFor.CHECKS
+        checks[passed] = CheckState.PASSED
+        world.change(42, checks=dict(checks))
     assert isinstance(world.action(42), plan_actions.Create)
 
 
@@ -101,20 +100,20 @@ def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live_world: Simulati
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "code"),
     [
-        ({"labels": frozenset()}, wording.no_trigger_label(PULL)),
-        ({"labels": frozenset({"bug"})}, wording.no_trigger_label(PULL)),
-        ({"draft": True, "recipe": {"allow_drafts": False}}, wording.draft(PULL)),
+        ({"labels": frozenset()}, UnwantedCode.NOT_REQUESTED),
+        ({"labels": frozenset({"bug"})}, UnwantedCode.NOT_REQUESTED),
+        ({"draft": True, "recipe": {"allow_drafts": False}}, UnwantedCode.EXCLUDED),
     ],
 )
 def test_closed_or_unlabelled_pull_request_is_destroyed(
-    live_world: Simulation, change: dict[str, Any], reason: str
+    live_world: Simulation, change: dict[str, Any], code: UnwantedCode
 ) -> None:  # L5
     live_world.change(42, **change)
     destroy = live_world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
-    assert destroy.reason == reason
+    assert destroy.code is code
     assert (destroy.name, destroy.guarded) == ("shop1-gentle-stream-42", False)
 
 
@@ -125,7 +124,7 @@ def test_missing_pull_request_is_confirmed_before_destroy(live_world: Simulation
     live_world.start(live_world.plan())
     destroy = live_world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
-    assert (destroy.guarded, destroy.reason) == (False, f"acme/shop#42 is {state}")
+    assert (destroy.guarded, destroy.code) == (False, UnwantedCode.CLOSED)
     live_world.run_cycle(2)
     assert live_world.stacks.keys() == {FOREIGN}
 
@@ -143,7 +142,7 @@ def test_incomplete_snapshot_destroys_nothing(live_world: Simulation) -> None:  
     live_world.incomplete.add(1)
     held = live_world.action(42)
     assert isinstance(held, plan_actions.Hold)
-    assert held.reason == wording.incomplete_repository("acme/shop", "502 on page 2")
+    assert held.code is HoldCode.REPOSITORY_INCOMPLETE
     assert isinstance(live_world.action(1), plan_actions.Create), "what is read may still be made"
 
 
@@ -168,6 +167,20 @@ def test_a_renamed_repository_keeps_its_environment(live_world: Simulation) -> N
     assert live_world.plan().changes == ()
 
 
+def test_a_repository_name_that_the_store_shortened_is_not_written_again(live_world: Simulation) -> None:
+    live_world.names[1] = f"{'a' * 39}/{'s' * 100}"
+    live_world.run_cycle()
+    written = live_world.stacks[live_world.ref(42)].tag
+    assert written is not None
+    stored = tags.decode(tags.encode(written))
+    assert stored is not None
+    assert stored.repository_name != written.repository_name, "too long for the store"
+    live_world.edit_record(42, tag=stored)
+    assert live_world.plan().changes == ()
+    live_world.names[1] = f"{'b' * 39}/{'t' * 100}"
+    assert isinstance(live_world.action(42), plan_actions.Retag), "a rename is still written"
+
+
 def test_new_names_do_not_reach_an_environment_that_exists(live_world: Simulation) -> None:  # Y3
     live_world.push(42, "bbbbbbb")
     tag = live_world.stacks[live_world.ref(42)].tag
@@ -182,7 +195,9 @@ def test_down_destroys_and_stays_down_while_it_is_asked(live_world: Simulation) 
     live_world.request_action("down", 42)
     live_world.run_cycle()
     assert live_world.stacks.keys() == {FOREIGN}
-    assert live_world.action(42).reason == wording.taken_down("bob")
+    refused = live_world.action(42)
+    assert isinstance(refused, plan_actions.Refuse)
+    assert refused.code is UnwantedCode.TAKEN_DOWN
     live_world.advance(minutes=1)
     live_world.request_action("retry", 42)
     assert isinstance(live_world.action(42), plan_actions.Create), "the newer wish counts"
@@ -226,7 +241,7 @@ def test_unseen_stack_is_not_created_again(live_world: Simulation) -> None:  # L
     live_world.stacks_complete = False
     wait = live_world.action(43)
     assert isinstance(wait, plan_actions.Wait)
-    assert wait.reason == wording.may_exist("the disk is slow")
+    assert wait.waiting_for is WaitingFor.STACKS
 
 
 def test_its_tag_says_what_it_is_made_on(world: Simulation) -> None:

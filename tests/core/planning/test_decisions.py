@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core import wording
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.world import RunningOperation, World
 from orchestrator.core.planning import plan_actions, plans
+from orchestrator.core.planning.reason_codes import HoldCode, LaneCode, UpdateCode
 from orchestrator.core.views.phases import Phase
 from stacks import keys, names
 from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
@@ -22,6 +22,12 @@ def lock(dead: bool) -> StackLock:
     return StackLock("1", 77, "node-a", "eph", START, owner_dead=dead)
 
 
+def lane(world: Simulation) -> LaneCode | None:
+    wait = world.action(42)
+    assert isinstance(wait, plan_actions.Wait)
+    return wait.lane
+
+
 def test_a_push_updates_in_place_once_pushes_end(live_world: Simulation) -> None:  # L5, L6
     live_world.push(42, "bbbbbbb")
     wait = live_world.action(42)
@@ -30,7 +36,7 @@ def test_a_push_updates_in_place_once_pushes_end(live_world: Simulation) -> None
     live_world.advance(seconds=2)
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
-    assert update.reason == wording.newer_than_live("bbbbbbb", "aaaaaaa")
+    assert update.code is UpdateCode.NEW_COMMIT
     assert update.tag is not None
     assert (update.tag.commit, update.tag.seen, update.ref) == (
         sha("bbbbbbb"),
@@ -67,23 +73,22 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
 
 
 @pytest.mark.parametrize(
-    ("facts", "refresh", "reason"),
+    ("facts", "refresh", "code"),
     [
-        ({"pending_operations": 2}, True, wording.half_done(2)),
-        ({"locks": (lock(dead=True),)}, True, wording.DEAD_LOCK),
-        ({"tag": None}, False, wording.NOT_FINISHED),
-        ({"built": None}, False, wording.NOT_FINISHED),
+        ({"pending_operations": 2}, True, UpdateCode.HALF_DONE),
+        ({"locks": (lock(dead=True),)}, True, UpdateCode.DEAD_LOCK),
+        ({"tag": None}, False, UpdateCode.NOT_FINISHED),
+        ({"built": None}, False, UpdateCode.NOT_FINISHED),
     ],
 )
 def test_interrupted_create_is_completed(
-    live_world: Simulation, facts: dict[str, object], refresh: bool, reason: str
+    live_world: Simulation, facts: dict[str, object], refresh: bool, code: UpdateCode
 ) -> None:
     """L8."""
     live_world.edit_record(42, **facts)
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
-    assert update.refresh is refresh
-    assert update.reason == reason
+    assert (update.refresh, update.code) == (refresh, code)
     live_world.run_cycle()
     assert isinstance(live_world.action(42), plan_actions.Update | plan_actions.Keep)
 
@@ -116,15 +121,15 @@ def test_a_lost_tag_moves_no_environment_to_another_name(live_world: Simulation)
 
 
 @pytest.mark.parametrize(
-    ("facts", "words", "command"),
+    ("facts", "code", "command"),
     [
-        ({"locks": (lock(dead=False),)}, "process 77 of eph on node-a", "pulumi cancel --yes --stack organization/"),
-        ({"locks": (replace(lock(dead=False), pid=0),)}, "can't be read", "pulumi cancel --yes --stack organization/"),
-        ({"unreadable": "cut after 4 KB"}, "cut after 4 KB", "pulumi stack export --stack organization/"),
+        ({"locks": (lock(dead=False),)}, HoldCode.LOCKED, "pulumi cancel --yes --stack organization/"),
+        ({"locks": (replace(lock(dead=False), pid=0),)}, HoldCode.LOCKED, "pulumi cancel --yes --stack organization/"),
+        ({"unreadable": "cut after 4 KB"}, HoldCode.UNREADABLE, "pulumi stack export --stack organization/"),
     ],
 )
 def test_what_cannot_be_judged_is_held_and_shown_first(
-    live_world: Simulation, facts: dict[str, object], words: str, command: str
+    live_world: Simulation, facts: dict[str, object], code: HoldCode, command: str
 ) -> None:
     """L8, L2."""
     live_world.open_pull(1)
@@ -132,7 +137,7 @@ def test_what_cannot_be_judged_is_held_and_shown_first(
     live_world.close_pull(42)
     hold = live_world.plan().actions[0]
     assert isinstance(hold, plan_actions.Hold)
-    assert words in hold.reason
+    assert hold.code is code
     assert hold.command.startswith(command)
     assert live_world.view(42).phase is Phase.HELD
     assert isinstance(live_world.action(1), plan_actions.Create), "one broken environment stops nobody else"
@@ -143,20 +148,22 @@ def test_a_second_stack_for_one_pull_request_is_held(live_world: Simulation) -> 
     live_world.stacks[other] = StackRecord(other)
     held = live_world.actions(other)
     assert isinstance(held[0], plan_actions.Hold)
-    assert held[0].reason == wording.second_stack("acme/shop#42", live_world.ref(42))
+    assert held[0].code is HoldCode.DUPLICATE
 
 
 def test_a_newer_commit_ends_a_running_update(live_world: Simulation) -> None:  # L6
     live_world.push(42, "bbbbbbb")
     live_world.advance(seconds=5)
     live_world.start(live_world.plan())
-    assert live_world.action(42).reason.endswith("is running")
+    assert lane(live_world) is LaneCode.RUNNING
     live_world.push(42, "ccccccc")
     assert isinstance(live_world.action(42), plan_actions.Wait), "perhaps another push comes"
     live_world.advance(seconds=3)
-    assert live_world.action(42) == plan_actions.Interrupt(live_world.ref(42), "commit ccccccc is newer than bbbbbbb")
+    interrupt = live_world.action(42)
+    assert isinstance(interrupt, plan_actions.Interrupt)
+    assert not interrupt.unwanted
     live_world.start(live_world.plan())
-    assert live_world.action(42).reason.startswith("canceling")
+    assert lane(live_world) is LaneCode.CANCELING
     live_world.finish_all()
     live_world.run_cycle()
     built = live_world.stacks[live_world.ref(42)].built
@@ -172,8 +179,7 @@ def test_an_update_is_superseded_three_times_at_most(live_world: Simulation) -> 
     live_world.start(live_world.plan())
     live_world.push(42, "ccccccc")
     live_world.advance(seconds=5)
-    newer = wording.newer_commit("ccccccc", "bbbbbbb")
-    assert live_world.action(42).reason == wording.superseded_too_often(newer, 3)
+    assert lane(live_world) is LaneCode.SUPERSEDED_TOO_OFTEN
 
 
 def test_a_label_taken_away_ends_a_running_creation(live_world: Simulation) -> None:  # L5, pitfall 1
@@ -203,7 +209,7 @@ def test_environment_desired_again_during_destroy_is_recreated(live_world: Simul
     live_world.unlabel(42)
     live_world.start(live_world.plan())
     live_world.label(42)
-    assert "waiting for the running destroy to finish" in live_world.action(42).reason
+    assert lane(live_world) is LaneCode.NEEDED_AGAIN
     live_world.finish_all()
     assert isinstance(live_world.action(42), plan_actions.Create)
 
@@ -216,8 +222,7 @@ def test_a_url_that_falls_silent_is_repaired_with_patience(live_world: Simulatio
     live_world.report_health(42, ok=False, ago=timedelta(seconds=46))
     repair = live_world.action(42)
     assert isinstance(repair, plan_actions.Update)
-    assert repair.refresh
-    assert repair.reason == wording.url_unresponsive(timedelta(seconds=46), "502 from the app")
+    assert (repair.refresh, repair.code) == (True, UpdateCode.UNRESPONSIVE)
 
 
 def test_a_url_that_never_answered_gets_its_own_deadline(live_world: Simulation) -> None:  # P3
@@ -279,7 +284,7 @@ def test_a_stack_that_says_it_is_another_pull_requests_is_held(live_world: Simul
     live_world.unlabel(42)
     hold = live_world.action(42)
     assert isinstance(hold, plan_actions.Hold)
-    assert hold.reason == wording.foreign_tag("acme/shop#41", "acme/shop#42")
+    assert hold.code is HoldCode.FOREIGN_TAG
 
 
 def test_unconfirmed_absence_interrupts_nothing(live_world: Simulation) -> None:  # L7

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core import wording
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
 from orchestrator.core.planning import memory_limits, plan_actions, plans
 from orchestrator.core.planning.memory_limits import Headroom
+from orchestrator.core.planning.reason_codes import LimitCode
 from tests.worlds.plan.simulation import Simulation
 
 MB = 1_000_000
@@ -64,9 +64,9 @@ def test_the_queue_says_why() -> None:
     for number in range(1, 4):
         world.open_pull(number)
     [waits] = [a for a in world.plan().actions if isinstance(a, plan_actions.Wait)]
-    assert wording.operation_limit(wording.LOW_MEMORY, 2) in waits.reason
     assert (waits.position, waits.waiting_for) == (1, plan_actions.WaitingFor.QUEUE)
-    assert world.plan().notes == (wording.memory_limit(500 * MB, 200 * MB, 2),)
+    assert waits.limit is LimitCode.MEMORY
+    assert len(world.plan().notes) == 1
 
 
 def test_plenty_of_memory_says_nothing() -> None:
@@ -74,7 +74,8 @@ def test_plenty_of_memory_says_nothing() -> None:
     for number in range(1, 9):
         world.open_pull(number)
     assert world.plan().notes == ()
-    assert all(wording.LOW_MEMORY not in a.reason for a in world.plan().actions)
+    waits = [a for a in world.plan().actions if isinstance(a, plan_actions.Wait)]
+    assert LimitCode.MEMORY not in [wait.limit for wait in waits]
 
 
 def test_who_measured_nothing_bounds_nothing() -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.core.orphans import orphan_audit
+import pytest
+
+from orchestrator.core.desired.desired_state import Unwanted
+from orchestrator.core.model import environment_facts
+from orchestrator.core.model.world import RunningOperation, World
+from orchestrator.core.orphans import orphan_audit, orphan_purges
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading
 from orchestrator.core.orphans.orphan_purges import KnownNames
 from orchestrator.core.planning.plan_actions import Action, Hold, Keep, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
+from orchestrator.core.planning.reason_codes import HoldCode, UnwantedCode
 from programs.inventory import HeldResource
 from stacks import keys, names
-from stacks.model import BuildInfo, StackRecord, StackSnapshot, StackTag, StrayFile
+from stacks.model import BuildInfo, OperationVerb, RefKind, StackRecord, StackSnapshot, StackTag, StrayFile
 from tests.worlds.plan.pull_requests import START, sha
 
 REF = names.stack_ref(keys.pull_request(8, 1), "acme/shop")
@@ -49,10 +55,31 @@ def test_a_part_is_an_orphan_only_of_a_stack_that_is_whole_quiet_and_read() -> N
     assert not is_orphan(STRAY, known_facts(stacks=StackSnapshot({REF: RECORD}, complete=False)))
 
 
-def test_a_name_is_protected_by_the_number_of_a_stack_that_does_not_tell_its_own() -> None:
-    strange = HeldResource("folder", "x", "shop-other-words-7")
+@pytest.mark.parametrize("name", ["shop-other-words-7", "7-shop-other-words", "pr7-other-words"])
+def test_an_unnamed_stack_protects_every_name_with_its_number(name: str) -> None:
+    strange = HeldResource("folder", "x", name)
     assert is_orphan(strange, known_facts())
     assert not is_orphan(strange, known_facts(known_names=KnownNames(numbers=frozenset({"7"}))))
+
+
+@pytest.mark.parametrize("kind", [RefKind.BRANCH, RefKind.TAG, RefKind.DEPLOY])
+def test_an_unnamed_stack_of_a_branch_protects_every_name(kind: RefKind) -> None:  # C2, L7
+    live = "shop-gentle-stream-k7wq-main"
+    ref = names.stack_ref(keys.ref(8, kind, "main"), "acme/shop")
+    named = replace(TAG, key=keys.ref(8, kind, "main"), name=live)
+
+    def purged(record: StackRecord | None, running: RunningOperation | None = None) -> list[str]:
+        stacks = StackSnapshot({ref: record} if record else {})
+        found = environment_facts.collect(World({}, stacks, {ref: running} if running else {}))
+        unwanted = [(each, Unwanted("gone", UnwantedCode.GONE)) for each in found]
+        return [purge.name for purge in orphan_purges.purges({"local": frozenset({live, "x-1"})}, unwanted)]
+
+    assert purged(StackRecord(ref, named)) == ["x-1"]
+    assert purged(StackRecord(ref, name_from_state=live)) == ["x-1"]
+    assert purged(StackRecord(ref, unreadable="cut")) == []
+    creating = RunningOperation(ref, OperationVerb.UP, sha("a"), START, name=live)
+    assert purged(None, creating) == ["x-1"]
+    assert purged(StackRecord(ref), creating) == [], "an earlier attempt may have used another name"
 
 
 def test_what_came_or_went_between_the_looks_is_no_orphan() -> None:
@@ -64,9 +91,9 @@ def test_what_came_or_went_between_the_looks_is_no_orphan() -> None:
 
 
 def test_a_stack_that_nobody_wants_and_that_stays_is_named_with_the_command_that_goes_on() -> None:
-    held = Hold(REF, "too many would go", "eph approve abc")
+    held = Hold(REF, "too many would go", HoldCode.DESTROY_LIMIT, "eph approve abc")
     late = Wait(REF, KEY, "destroy failed 3 times", waiting_for=WaitingFor.DESTROY)
-    locked = Hold(REF, "locked", "pulumi cancel")
+    locked = Hold(REF, "locked", HoldCode.LOCKED, "pulumi cancel")
 
     def found(action: Action, wanted: bool, **more: Any) -> list[str]:
         plan = Plan((action,), START)

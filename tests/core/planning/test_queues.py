@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from orchestrator.core import wording
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.planning import plan_actions
+from orchestrator.core.planning.reason_codes import LimitCode
 from orchestrator.core.views.phases import Phase
 from tests.worlds.plan.pull_requests import sha
 from tests.worlds.plan.simulation import Simulation
@@ -22,6 +22,12 @@ def world_with_pulls(policy: Policy, number: int) -> Simulation:
     return world
 
 
+def limit(world: Simulation, number: int) -> LimitCode | None:
+    wait = world.action(number)
+    assert isinstance(wait, plan_actions.Wait)
+    return wait.limit
+
+
 def queue_positions(world: Simulation) -> dict[int, int | None]:
     return {a.key.number: a.position for a in world.plan().actions if isinstance(a, plan_actions.Wait)}
 
@@ -30,8 +36,7 @@ def test_what_is_over_the_limit_waits_by_who_came_first() -> None:
     world = world_with_pulls(Policy(max_environments=2), 5)
     assert {a.key.number for a in world.plan().actions if isinstance(a, plan_actions.Create)} == {5, 4}
     assert queue_positions(world) == {3: 1, 2: 2, 1: 3}
-    wait = world.action(3)
-    assert wait.reason.endswith("the server has 2 environments; the limit is 2; position 1 in the queue")
+    assert limit(world, 3) is LimitCode.ENVIRONMENTS
     view = world.view(2)
     assert (view.phase, view.queue_position) == (Phase.QUEUED, 2)
 
@@ -53,7 +58,7 @@ def test_a_full_repository_does_not_hold_up_another() -> None:
     world.open_pull(9, repository=2)
     assert isinstance(world.action(9, 2), plan_actions.Create)
     assert queue_positions(world) == {2: 1, 1: 2}
-    assert wording.repository_full(1, 1) in world.action(1).reason
+    assert limit(world, 1) is LimitCode.REPOSITORY
 
 
 def test_so_many_operations_run_at_once_and_creations_under_way_take_room() -> None:
@@ -152,7 +157,7 @@ def test_a_creation_under_way_takes_room_before_its_stack_is_to_be_seen() -> Non
     world = world_with_pulls(Policy(max_environments=2, max_concurrent=4), 3)
     world.start(world.plan())
     assert len(world.jobs) == 2
-    assert wording.server_full(2, 2) in world.action(1).reason
+    assert limit(world, 1) is LimitCode.ENVIRONMENTS
 
 
 def test_a_retry_queues_from_its_failure() -> None:

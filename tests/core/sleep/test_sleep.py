@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.core import wording
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import TrafficSnapshot
 from orchestrator.core.planning import plan_actions, plans
+from orchestrator.core.planning.reason_codes import SleepCode, UnwantedCode
 from orchestrator.core.sleep import schedules
 from orchestrator.core.views.phases import Phase
 from stacks.model import OperationVerb, StackTag
@@ -63,7 +63,7 @@ def test_idle_environment_sleeps_and_a_request_wakes_it() -> None:
     assert isinstance(world.action(42), plan_actions.Keep), "it was used half an hour ago and more, not two hours ago"
     sleep = pass_idle_time(world)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert "no visit since 2026-03-02 13:00" in sleep.reason
+    assert sleep.code is SleepCode.IDLE
     world.run_cycle()
     assert (world.view(42).phase, tag_of(world).half) == (Phase.ASLEEP, False)
     for _ in range(3):
@@ -143,13 +143,13 @@ def test_people_put_it_to_sleep_and_wake_it() -> None:
     world.request_action("sleep", 42)
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert sleep.reason == wording.put_to_sleep_by("bob")
+    assert sleep.code is SleepCode.REQUESTED
     world.run_cycle()
     assert isinstance(world.action(42), plan_actions.Keep)
     world.request_action("wake", 42)
     wake = world.action(42)
     assert isinstance(wake, plan_actions.Wake)
-    assert wake.reason == wording.woken_by("bob")
+    assert wake.code is SleepCode.REQUESTED
     world.run_cycle()
     assert tag_of(world).awake_until == world.now.replace(microsecond=0) - timedelta(seconds=30) + timedelta(hours=1)
 
@@ -208,7 +208,7 @@ def test_outside_of_its_hours_it_sleeps_and_it_is_awake_at_their_start() -> None
     world.now = MONDAY_EVENING
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert sleep.reason == wording.outside_hours("Mon-Fri 08:00-19:00 Europe/Berlin")
+    assert sleep.code is SleepCode.SCHEDULE
     world.run_cycle()
     assert world.view(42).wakes_at == datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
     world.now = datetime(2026, 3, 3, 6, 59, tzinfo=UTC)
@@ -266,11 +266,11 @@ def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_i
     world = live_world(idle_timeout=IDLE, destroy_when_idle=True)
     expire = pass_idle_time(world)
     assert isinstance(expire, plan_actions.Expire)
-    assert expire.reason == "unused for 2 h, and its eph.yaml says on_idle: destroy"
     world.run_cycle()
     destroy = world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
-    assert destroy.reason == expire.reason
+    assert destroy.code is UnwantedCode.UNUSED
+    assert destroy.reason == expire.reason, "read back from the commit status"
     world.run_cycle(2)
     assert world.ref(42) not in world.stacks
     world.label(42)
@@ -316,7 +316,7 @@ def test_a_start_that_fails_is_told_and_tried_again_later() -> None:
     world.run_cycle(seconds=1)
     wait = world.action(42)
     assert isinstance(wait, plan_actions.Wait)
-    assert wording.attempts(wording.sleep_or_wake(asleep=False), 1) in wait.reason
+    assert wait.waiting_for is plan_actions.WaitingFor.BACKOFF
     view = world.view(42)
     assert view.phase is Phase.FAILED
     assert view.failure is not None

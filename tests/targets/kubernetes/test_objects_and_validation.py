@@ -136,6 +136,12 @@ def test_metadata_addresses_are_closed_in_every_form(address: str) -> None:
         assert not reaches(replace(SETTINGS, egress_allow="168.0.0.0/6, 192.0.0.0/8, 100.64.0.0/10, fd00::/8"), address)
 
 
+def test_no_exception_is_one_that_kubernetes_takes_for_ipv4() -> None:
+    """It rejects the whole policy then, as not a subset of ::/0."""
+    networks = [ipaddress.ip_network(each) for block in peers(SETTINGS) for each in block.get("except", [])]
+    assert [net for net in networks if net.version == 6 and net.network_address.ipv4_mapped] == []
+
+
 def test_api_server_is_closed_and_the_rest_of_the_internet_is_open() -> None:
     """S3: an API server with a public address would otherwise be part of the internet."""
     api_server = ("203.0.113.7/32", "2001:db8::7/128")

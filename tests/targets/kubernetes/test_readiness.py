@@ -77,6 +77,7 @@ NOT_FOUND = (
     'failed to pull and unpack image "registry.test/acme/shop:1": failed to resolve reference '
     '"registry.test/acme/shop:1": registry.test/acme/shop:1: not found'
 )
+SLOW_CACHE = "failed to sync secret cache: timed out waiting for the condition"
 CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
     (container({"waiting": {"reason": "ErrImagePull", "message": NOT_FOUND}}), [], "can't pull.*not found"),
     (container({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}), [], "can't pull"),
@@ -147,6 +148,11 @@ def test_controller_condition_is_a_failure_too() -> None:
     [
         (container({"waiting": {"reason": "ContainerCreating"}}), [], "waiting: ContainerCreating"),
         (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waiting: ErrImagePull"),
+        (
+            container({"waiting": {"reason": "CreateContainerConfigError", "message": SLOW_CACHE}}),
+            [],
+            "waiting: Create",
+        ),
         (container({"running": {}}, ready=False), [], "hasn't succeeded yet"),
         (pod(**LOST), [], "its node doesn't respond"),
         (

@@ -267,6 +267,30 @@ def test_services_follow_a_domain_that_was_killed(isolated: Isolated) -> None:
     assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 5)
 
 
+def test_a_worker_is_ready_when_it_keeps_running(isolated: Isolated) -> None:
+    """T1: it listens nowhere. One that ends is restarted, and fails after a few times."""
+    isolated.serve(SHOP, "echo $EPH_COMMIT > $HOME/seen; exec sleep 60", path="")
+    worker = isolated.program(SHOP)
+    assert (isolated.here.env(SHOP) / "home" / "seen").read_text().strip() == isolated.commit
+    assert supervised_services.is_answering(isolated.here, worker, PORT, "")
+    with pytest.raises(TargetError, match="ended 3 times"):
+        isolated.serve(BLOG, "exit 3", path="", seconds=30)
+    assert supervisor.info(isolated.here, str(isolated.program(BLOG))) == {}
+
+
+def test_a_volume_outlives_its_process_and_belongs_to_one_service(isolated: Isolated) -> None:
+    """T1: uploads used to vanish with every push, because a commit's checkout is a new folder."""
+    write = "echo kept > /data/uploads/file; exec python3 app.py"
+    isolated.serve(SHOP, write, volumes=("/data/uploads",))
+    supervised_services.stop(isolated.here, [isolated.program(SHOP)])
+    read = 'cat /data/uploads/file > "$HOME/read"; exec python3 app.py'
+    isolated.serve(SHOP, read, volumes=("/data/uploads",))
+    assert (isolated.here.env(SHOP) / "home" / "read").read_text() == "kept\n"
+    assert isolated.run(SHOP, "ls /data 2>&1 || true").strip().endswith("No such file or directory")
+    isolated.serve(BLOG, 'ls /data/uploads > "$HOME/read"; exec python3 app.py', volumes=("/data/uploads",))
+    assert (isolated.here.env(BLOG) / "home" / "read").read_text() == ""
+
+
 def test_purge_ends_processes_that_hide(isolated: Isolated) -> None:
     """L7 S3: a process that left its session, cleared its environment and ignores signals ends with its environment."""
     hide = "setsid env -i /bin/sh -c 'trap \"\" TERM HUP INT; while :; do sleep 1; done' >/dev/null 2>&1 & "

@@ -48,9 +48,10 @@ def error_of(machine: LocalMachine, spec: EnvironmentSpec) -> str:
 def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMachine, repository: Repository) -> None:
     """T1 T7 D1 D2 P3: the URL stays, rows stay, and a broken commit never affects what is live."""
     machine = pulumi
-    spec = machine.spec(
-        repository, repository.push(FILES), databases=WITH_DATABASE, build=CommandSpec("test -f app.py", 20)
-    )
+    command = "echo started >> /data/starts; exec python3 app.py"
+    kept = (ServiceSpec("web", command, health=HealthCheck("/version", 20), volumes={"/data": "1Gi"}),)
+    build = CommandSpec("test -f app.py", 20)
+    spec = machine.spec(repository, repository.push(FILES), databases=WITH_DATABASE, build=build, services=kept)
     outputs = machine.up(spec)
 
     assert machine.get() == "one"
@@ -68,10 +69,15 @@ def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMac
 
     first = machine.route()
     second = machine.spec(
-        repository, repository.push({"version.txt": "two"}), databases=spec.databases, build=spec.build
+        repository,
+        repository.push({"version.txt": "two"}),
+        databases=spec.databases,
+        build=spec.build,
+        services=kept,
     )
     outputs = machine.up(second)
     assert machine.get() == "two"
+    assert machine.get("/read?/data/starts") == "started\n" * 2, "a volume stays"
     assert outputs["database_urls"]["db"] == database
     assert rows(machine, database) == ["by a person", "from the seed"]
     assert machine.route()["upstream"] != first["upstream"]
@@ -131,7 +137,7 @@ def _check_state(machine: LocalMachine, database: str) -> None:
     for item in own:
         item.pop("stackTrace", None)
         assert len(item["inputs"]["__provider"]) < 120
-        assert len(json.dumps(item)) < 3000, item["type"]
+        assert len(json.dumps(item)) < 3200, item["type"]
     stored = "".join(path.read_text() for path in machine.folder.glob("store/.pulumi/stacks/**/*.json"))
     assert "dynamic/eph:Database" in stored
     assert database.split(":")[2].split("@")[0] not in stored

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import JsonSchemaValue
 
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import (
@@ -47,7 +48,7 @@ MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "stri
 
 
 class HealthCheckConfig(Section):
-    """How to tell that a service is ready."""
+    """How to tell that a service is ready. Short form: `none`, for a worker."""
 
     path: UrlPath = Field(
         default="/healthz",
@@ -57,6 +58,21 @@ class HealthCheckConfig(Section):
     deadline: Duration = Field(
         default=timedelta(minutes=5), description="How long it may take until the first such response."
     )
+    enabled: bool = Field(
+        default=True,
+        description="false, or `health: none`: it is ready when it keeps running. Not for a public service.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"enabled": False} if value == "none" else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> JsonSchemaValue:
+        """Allows `none` in place of the mapping."""
+        mapping = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [{"const": "none"}, mapping], "description": mapping["description"]}
 
 
 class ServiceResources(Section):
@@ -112,6 +128,10 @@ class ServiceConfig(Section):
             )
         if self.schedule and self.public:
             raise InvalidValue("a scheduled service can't be public", "remove `public` or `schedule`", ("public",))
+        if self.public and not self.health.enabled:
+            raise InvalidValue(
+                "a public service needs a health check", "remove health, or set public: false", ("health",)
+            )
         if self.schedule and self.port:
             raise InvalidValue("a scheduled service has no port", "remove `port` or `schedule`", ("port",))
         return self

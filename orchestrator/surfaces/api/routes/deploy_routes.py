@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
+from orchestrator.core.views.versions import VersionKind
 from orchestrator.service.port import DeployRequest, EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import schemas
@@ -31,5 +32,22 @@ def router(environment_service: EnvironmentService) -> APIRouter:
     async def get_deploy(deploy_id: DeployId, caller: Viewer) -> schemas.DeployItem:
         """How a deploy is going. Its result is kept for an hour; the environment has its own path."""
         return schemas.DeployItem.model_validate(for_caller(environment_service, caller).deploy_status(deploy_id))
+
+    return routes
+
+
+def versions_router(environment_service: EnvironmentService) -> APIRouter:
+    routes = APIRouter(prefix="/versions", tags=["deploys"])
+
+    @routes.get("")
+    async def list_versions(
+        caller: Viewer,
+        repository: Annotated[str, Query(max_length=200)] = "",
+        ephemeral: bool = False,
+    ) -> schemas.VersionList:
+        """The versions of all apps, or of one repository. ``ephemeral``: only label deploys."""
+        found = await for_caller(environment_service, caller).versions(repository)
+        kept = [version for version in found if version.kind is VersionKind.EPHEMERAL or not ephemeral]
+        return schemas.VersionList(items=[schemas.VersionItem.model_validate(version) for version in kept])
 
     return routes

@@ -19,6 +19,8 @@ _PERMANENT_PULL_ERROR = re.compile(
     r"not found|manifest unknown|denied|unauthorized|authentication required|no basic auth", re.I
 )
 _CONTAINER_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+_SLOW_CACHE = re.compile(r"failed to sync (?:secret|configmap) cache: timed out")
+"""The kubelet of a busy node tries again by itself."""
 _SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
 _MAX_LENGTH = 240
 
@@ -244,7 +246,7 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
         return RolloutStatus(
             failure=f"can't pull the image {status.get('image', '')}: {_pull_error(message) or reason}"
         )
-    if reason in _CONTAINER_ERRORS:
+    if reason in _CONTAINER_ERRORS and not _SLOW_CACHE.search(message):
         return RolloutStatus(failure=f"its container can't start: {shorten(message)}")
     last = status.get("lastState", {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and not is_job:

@@ -21,9 +21,9 @@ METADATA_ADDRESSES = ("100.100.100.200/32", "168.63.129.16/32", "169.254.0.0/16"
 METADATA_ADDRESSES_V6 = ("fd00:ec2::254/128",)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """The translation that IPv6-only clusters reach the internet by. Only the closed addresses are closed in it."""
-EMBEDDING_NETWORKS = ("::ffff:0:0/96", "64:ff9b:1::/48", "2002::/16")
-"""Other networks whose addresses contain IPv4 addresses: mapped, local NAT64, 6to4. Nothing on the internet needs
-them."""
+EMBEDDING_NETWORKS = ("::/80", "64:ff9b:1::/48", "2002::/16")
+"""Other networks whose addresses contain IPv4 addresses: mapped and compatible, local NAT64, 6to4. Nothing on the
+internet needs them. The mapped ones aren't listed by themselves: Kubernetes takes ::ffff:0:0/96 for an IPv4 network."""
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from programs.kit.isolation import domains
 from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.kit.waiting import pause
-from programs.targets.local import cleanup, supervised_services
+from programs.targets.local import cleanup, service_volumes, supervised_services
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.v1.base import Props, Provider, joined
@@ -34,7 +35,10 @@ class ServiceProvider(Provider):
             deadline=int(props["deadline"]),
             env=props["env"],
         )
-        supervised_services.start(host, joined(host, props), service)
+        workspace = joined(host, props)
+        volumes = service_volumes.create(host, props["environment"], props["service"], props.get("volumes") or ())
+        begin = supervised_services.prepare if props.get("asleep") else supervised_services.start
+        begin(host, replace(workspace, volumes=volumes), service)
         return {}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
@@ -67,6 +71,7 @@ class RouteProvider(Provider):
             health=health,
             allow=allow,
             isolated=isolated,
+            asleep=bool(props.get("asleep")),
         )
         routes.write(host.routes, route)
         return {}
@@ -75,7 +80,7 @@ class RouteProvider(Provider):
         routes.delete(host.routes, props["host"], props["environment"], props["service"])
 
     def exists(self, host: LocalSettings, props: Props) -> bool:
-        """A route that a refresh finds asleep is a leftover: an update always creates routes that are awake."""
+        """A route that a refresh finds asleep is written again, as the update that follows wants it."""
         return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(host.routes))
 
 

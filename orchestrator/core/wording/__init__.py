@@ -1,0 +1,11 @@
+"""Every reason that the core gives: why an environment is created, waits, is refused, kept, repaired or destroyed.
+
+These sentences appear in `eph why`, in comments, checks and the dashboard. One module a topic, used qualified
+(``wording.limits.server_full``). Code and tests never read them: actions carry codes (``reason_codes``).
+"""
+
+from __future__ import annotations
+
+from orchestrator.core.wording import desired, facts, images, limits, operations, orphans, repairs, sleep
+
+__all__ = ["desired", "facts", "images", "limits", "operations", "orphans", "repairs", "sleep"]
