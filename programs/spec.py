@@ -69,7 +69,7 @@ class ServiceSpec:
 @dataclass(frozen=True, slots=True)
 class DatabaseSpec:
     """One database, passed to builds, migrations and services as the variable ``variable`` (a URL). ``source`` is the
-    server's name of the database to clone."""
+    server's name of the database to clone. ``migrate_first``: the migrations also run before the seed."""
 
     name: str
     version: str = "15"
@@ -79,6 +79,7 @@ class DatabaseSpec:
     seed: CommandSpec | None = None
     migrate: CommandSpec | None = None
     source: str = ""
+    migrate_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ class EnvironmentSpec:
         for service in data["services"]:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         for database in data["databases"]:
-            _drop_unset(database, ("source",))
+            _drop_unset(database, ("source", "migrate_first"))
         return digest_with_images(_hash(data), self.images)
 
 

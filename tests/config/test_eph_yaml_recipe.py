@@ -88,6 +88,15 @@ environment: {env: {A: '{brace}', B: '{"json": {}}', C: '{url:web}', PREVIEW_URL
     ]
 
 
+def test_migrations_first_is_for_a_seed() -> None:
+    """D2: anywhere else the order has no effect, and says so."""
+    seed = "template: {strategy: seed, seed: {command: fill}}"
+    text = f"{WEB}database: {{instances: [{{name: main, order: migrate-first, migrate: bin/m, {seed}}}]}}\n"
+    assert make_recipe(text).spec.databases[0].migrate_first
+    assert "eph.yaml:4" in config_error(text.replace(f", {seed}", ""))
+    assert "eph.yaml:4" in config_error(text.replace("migrate: bin/m, ", ""))
+
+
 def test_a_worker_has_no_health_check() -> None:
     """Y2: a public service needs one, because its URL is announced when it responds."""
     worker = "{name: jobs, command: run, public: false, health: none}"

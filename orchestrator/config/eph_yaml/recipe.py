@@ -295,6 +295,7 @@ def _database(database: DatabaseConfig) -> specs.DatabaseSpec:
         seed=_command(seed.command) if seed else None,
         migrate=_command(database.migrate),
         source=database.template.source or "",
+        migrate_first=database.order == "migrate-first",
     )
 
 

@@ -8,6 +8,7 @@ services. Routes wait for every service: an incomplete generation is never expos
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pulumi import Output, Resource, ResourceOptions
@@ -101,7 +102,8 @@ class LocalProgram:
             "title": item.name,
             "url": database.url.apply(lambda url: connectivity.inside_url(self.settings, url)),
             "scripts": list(item.scripts),
-            "command": {"run": item.seed.run, "timeout": item.seed.timeout} if item.seed else None,
+            "command": asdict(item.seed) if item.seed else None,
+            **({"migrate": asdict(item.migrate)} if item.migrate and item.migrate_first else {}),
             "env": self._env(),
             **self._secret_props(),
         }

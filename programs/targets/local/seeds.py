@@ -1,4 +1,5 @@
-"""Seeds a database once: the repository's SQL scripts, then its seed command, all as the environment's own role.
+"""Seeds a database once: the repository's SQL scripts, then its seed command, all as the environment's own role. If
+the seed needs the tables, the migrations come first.
 
 Scripts run through psql in the sandbox, because a script can make psql run a shell. An interrupted seed starts again on
 an empty database; a finished one isn't repeated.
@@ -33,6 +34,7 @@ class SeedRun:
     command: tuple[str, int] | None
     env: Mapping[str, str]
     secret_values: tuple[str, ...] = ()
+    migrate: tuple[str, int] | None = None
 
 
 def run(settings: LocalSettings, workspace: Workspace, seed: SeedRun) -> None:
@@ -48,12 +50,15 @@ def run(settings: LocalSettings, workspace: Workspace, seed: SeedRun) -> None:
 
 
 def _commands(workspace: Workspace, seed: SeedRun) -> list[CommandRun]:
-    jobs = [_script_command(workspace, seed, path) for path in seed.scripts]
-    if seed.command:
-        run, timeout = seed.command
-        title = f"the seed command of database {seed.config_name}"
-        jobs.append(CommandRun(title, f"seed-{seed.config_name}", run, timeout, seed.env, seed.secret_values))
-    return jobs
+    scripts = [_script_command(workspace, seed, path) for path in seed.scripts]
+    before = [_own_command(seed, "migrations", seed.migrate)] if seed.migrate else []
+    after = [_own_command(seed, "seed command", seed.command)] if seed.command else []
+    return [*before, *scripts, *after]
+
+
+def _own_command(seed: SeedRun, what: str, command: tuple[str, int]) -> CommandRun:
+    title, slug = f"the {what} of database {seed.config_name}", f"seed-{seed.config_name}"
+    return CommandRun(title, slug, *command, seed.env, seed.secret_values)
 
 
 def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRun:

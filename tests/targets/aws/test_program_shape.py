@@ -198,13 +198,14 @@ def test_public_service_has_a_host_rule_and_a_record_with_its_owner() -> None:
 def test_commands_run_as_tasks_and_only_migrations_with_every_build() -> None:
     hooks = LifecycleHooks(pre_create=(CommandSpec("bin/pre"),), post_create=(CommandSpec("bin/post"),))
     database = DatabaseSpec("main", strategy="seed", seed=CommandSpec("bin/seed"), migrate=CommandSpec("bin/migrate"))
+    database = replace(database, migrate_first=True)
     first = record_program(aws_spec(databases=(database,), hooks=hooks)).resources
     later = record_program(
         aws_spec(databases=(database,), hooks=hooks, source=replace(FULL_SPEC.source, commit="b" * 40))
     ).resources
     kind = "pulumi-python:dynamic/eph:OneOffTask"
     tasks = {name.split(" ")[1] for name in first if name.startswith(kind)}
-    assert tasks == {"pre-create-1", "seed-main", "migrate-main", "post-create-1"}
+    assert tasks == {"pre-create-1", "migrate-main-first", "seed-main", "migrate-main", "post-create-1"}
     changed = {name for name in tasks if first[f"{kind} {name}"]["run"] != later[f"{kind} {name}"]["run"]}
     assert changed == {"migrate-main"}
 

@@ -101,6 +101,17 @@ class DatabaseConfig(Section):
     migrate: CommandConfig | None = Field(
         default=None, description="The migration command; runs after seeding, on the first build and on every push."
     )
+    order: Literal["seed-first", "migrate-first"] = Field(
+        default="seed-first",
+        description="migrate-first: the migrations also run once before the seed, which needs their tables.",
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> DatabaseConfig:
+        if self.order == "migrate-first" and not (self.migrate and self.template.strategy == "seed"):
+            message = "the order has no effect without both a seed and migrations"
+            raise InvalidValue(message, "remove it", ("order",))
+        return self
 
 
 class DatabasesConfig(Section):

@@ -38,8 +38,11 @@ class Commands:
         return filled
 
     def _fill(self, item: DatabaseSpec, last: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        once = "/".join([item.name, *seed_key(item)])
+        if item.seed and item.migrate and item.migrate_first:
+            last = [self._run(f"migrate-{item.name}-first", item.migrate, last, once)]
         if item.seed:
-            last = [self._run(f"seed-{item.name}", item.seed, last, once="/".join([item.name, *seed_key(item)]))]
+            last = [self._run(f"seed-{item.name}", item.seed, last, once)]
         if item.migrate:
             last = [self._run(f"migrate-{item.name}", item.migrate, last)]
         return last

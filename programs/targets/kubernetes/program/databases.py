@@ -88,8 +88,12 @@ def _secret_keys(url: str) -> dict[str, str]:
 
 
 def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
-    """Runs the scripts with psql in the server's image, then the command in the image of the first service."""
+    """Runs the scripts with psql in the server's image, then the command in the image of the first service. Before
+    them the migrations, if the seed needs the tables."""
     environment = builder.environment
+    if item.migrate and item.migrate_first:
+        title, once = f"migrate {item.name} first", object_names.database(item)
+        after = [commands.run(builder, title, item.migrate, part, after, once)]
     if item.scripts:
         texts = {path: environment.prepared.scripts[path] for path in item.scripts}
         name = object_names.job(

@@ -38,19 +38,23 @@ class SeedProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
     def make(self, host: LocalSettings, props: Props) -> Props:
-        command = props.get("command")
         seed = SeedRun(
             environment=props["environment"],
             config_name=props["title"],
             name=props["database"],
             url=props["url"],
             scripts=tuple(props["scripts"]),
-            command=(command["run"], int(command["timeout"])) if command else None,
+            command=_command(props.get("command")),
             env=props["env"],
             secret_values=hidden(props),
+            migrate=_command(props.get("migrate")),
         )
         seeds.run(host, joined(host, props), seed)
         return {}
 
     def exists(self, host: LocalSettings, props: Props) -> bool:
         return environment_databases.seed_state(host, props["database"]) == environment_databases.SEEDED
+
+
+def _command(props: Props | None) -> tuple[str, int] | None:
+    return (props["run"], int(props["timeout"])) if props else None
