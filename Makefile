@@ -13,7 +13,7 @@ CHECKED = --ignore tests/docs --ignore tests/architecture
 # Tests and benchmarks compare with the plain CLI, so they need it on PATH. Eph finds it by itself.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
-.PHONY: demo test test-long test-all check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test test-long test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize browser image
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -53,6 +53,12 @@ model: venv ## run thousands of random histories against a model in virtual time
 
 sabotage: pulumi ## disable each guard in turn and check that tests detect it; ARGS='--only lock' selects some of them
 	@$(WITH_TOOLS) $(PY) -m tests.sabotage $(ARGS)
+
+attack: pulumi ## try every known attack on a whole Eph; ARGS='--only gateway' selects some of them
+	@$(WITH_TOOLS) $(PY) -m tests.attack $(ARGS)
+
+attack-small: pulumi ## try all attacks but the slow ones
+	@$(WITH_TOOLS) $(PY) -m tests.attack --small $(ARGS)
 
 soak: venv ## run ten thousand cycles in virtual time and check that nothing grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soak $(ARGS)

@@ -29,6 +29,7 @@ REQUIREMENTS = ROOT / "docs" / "requirements.md"
 REQUIREMENT_TESTS = ROOT / "docs" / "reference" / "requirement-tests.md"
 CONFIGURATION = ROOT / "docs" / "reference" / "configuration.md"
 YAML_REFERENCE = ROOT / "docs" / "reference" / "eph-yaml.md"
+SECURITY = ROOT / "docs" / "explanation" / "security.md"
 SCHEMA = ROOT / "docs" / "reference" / "eph.schema.json"
 
 _ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<text>.*) \| (?P<state>[^|]*) \|$")
@@ -170,10 +171,28 @@ def eph_yaml_page() -> str:
     return filled(YAML_REFERENCE.read_text(), "sections of targets", target_sections())
 
 
+def attacks() -> str:
+    """A row for each attack of ``make attack``; one that is tried in several ways has their number."""
+    from tests.attack import catalogue  # not at the top: a copy of the product may have no tests
+
+    counted: dict[tuple[str, ...], int] = {}
+    for attack in catalogue.ATTACKS:
+        row = (attack.family, attack.pattern.replace("{}", "…"), attack.success, attack.row)
+        counted[row] = counted.get(row, 0) + 1
+    rows = [f"| {' | '.join(row)} | {count} |" for row, count in counted.items()]
+    head = ["| Where | What is tried | Success would be | Rows | Ways |", "|---|---|---|---|---|"]
+    return "\n".join([f"{len(catalogue.ATTACKS)} attacks:", "", *head, *rows])
+
+
+def security_page() -> str:
+    return filled(SECURITY.read_text(), "attacks", attacks())
+
+
 PAGES: Mapping[Path, Callable[[], str]] = {
     REQUIREMENT_TESTS: requirement_tests_page,
     CONFIGURATION: configuration_page,
     YAML_REFERENCE: eph_yaml_page,
+    SECURITY: security_page,
     SCHEMA: json_schema.render,
 }
 """Every file with a generated part, and the function that renders it now."""

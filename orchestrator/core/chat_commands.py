@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from orchestrator.core import wording
+
 PREFIX = "/eph"
 MAX_COMMANDS = 3
 """The maximum number of commands per comment."""
@@ -46,9 +48,18 @@ class ChatCommand:
     commit: str = ""
 
 
+class CommandProblem(StrEnum):
+    UNKNOWN = "unknown"
+    DURATION = "duration"
+    COMMIT = "commit"
+    ARGUMENT = "argument"
+    TOO_MANY = "too-many"
+
+
 @dataclass(frozen=True, slots=True)
 class InvalidCommand:
     line: str
+    code: CommandProblem
     reason: str
 
 
@@ -75,20 +86,6 @@ class ChatReply:
     result: CommandResult
 
 
-HELP = (
-    "up: add the trigger label, or retry",
-    "down: remove the trigger label and destroy the environment",
-    "retry: retry immediately",
-    "extend 24h: postpone the expiry (90m, 24h, 2d)",
-    "keep, unkeep: turn expiry off, or on again",
-    "sleep: stop it and keep its data; the next visit wakes it",
-    "wake: wake it up",
-    "approve: allow the newest commit of a fork to run",
-    "logs: show the last lines of the log",
-    "why: explain what Eph decided, and why",
-)
-
-
 def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[ParsedLine, ...]:
     """The commands in order. ``phrases`` are lines that work like ``/eph up``."""
     found: list[ParsedLine] = []
@@ -98,7 +95,10 @@ def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[ParsedLi
         elif match := _LINE.fullmatch(line):
             found.append(_parse_line(match["rest"] or ""))
     if len(found) > MAX_COMMANDS:
-        return (*found[:MAX_COMMANDS], InvalidCommand("…", f"A comment can contain at most {MAX_COMMANDS} commands"))
+        return (
+            *found[:MAX_COMMANDS],
+            InvalidCommand("…", CommandProblem.TOO_MANY, wording.chat.too_many_commands(MAX_COMMANDS)),
+        )
     return tuple(found)
 
 
@@ -108,19 +108,19 @@ def _parse_line(rest: str) -> ParsedLine:
         return ChatCommand(ChatVerb.HELP)
     name, more = words[0].lower(), words[1:]
     if name not in set(ChatVerb):
-        return InvalidCommand(rest, f"Unknown command {name[:30]!r}")
+        return InvalidCommand(rest, CommandProblem.UNKNOWN, wording.chat.unknown_command(name))
     verb = ChatVerb(name)
     match verb, more:
         case ChatVerb.EXTEND, [span] if _DURATION.fullmatch(span.lower()):
             return _parse_extend(span.lower(), rest)
         case ChatVerb.EXTEND, [_, *_]:
-            return InvalidCommand(rest, "Invalid duration; use for example 24h, 90m or 2d")
+            return InvalidCommand(rest, CommandProblem.DURATION, wording.chat.INVALID_DURATION)
         case ChatVerb.APPROVE, [commit] if _COMMIT.fullmatch(commit.lower()):
             return ChatCommand(verb, commit=commit.lower())
         case ChatVerb.APPROVE, [_, *_]:
-            return InvalidCommand(rest, "Invalid commit; use its SHA, at least the first seven digits")
+            return InvalidCommand(rest, CommandProblem.COMMIT, wording.chat.INVALID_COMMIT)
         case _, [_, *_]:
-            return InvalidCommand(rest, f"{verb.value} takes no argument")
+            return InvalidCommand(rest, CommandProblem.ARGUMENT, wording.chat.no_argument(verb.value))
         case _:
             return ChatCommand(verb)
 
@@ -128,5 +128,5 @@ def _parse_line(rest: str) -> ParsedLine:
 def _parse_extend(span: str, rest: str) -> ParsedLine:
     match = _DURATION.fullmatch(span)
     if match is None or not int(match[1]):
-        return InvalidCommand(rest, "The duration must be greater than zero")
+        return InvalidCommand(rest, CommandProblem.DURATION, wording.chat.NO_DURATION)
     return ChatCommand(ChatVerb.EXTEND, duration=timedelta(**{_UNITS[match[2]]: int(match[1])}))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.demo.cluster import demo_cluster
@@ -53,9 +54,18 @@ def processes(text: str) -> list[int]:
 
 def paths_named(root: Path, names: Sequence[str]) -> list[Path]:
     """Files and folders whose name contains one of ``names``."""
-    # Not rglob, which fails on a folder that is deleted meanwhile.
-    found = [Path(folder) / name for folder, folders, files in os.walk(root) for name in (*folders, *files)]
-    return [path for path in found if any(name in path.name for name in names)]
+    return [path for path in _everything_in(root) if any(name in path.name for name in names)]
+
+
+def _everything_in(root: Path) -> Iterator[Path]:
+    """Neither rglob, which fails on a folder that is deleted meanwhile, nor os.walk, which fails on a deep one."""
+    pending = [root]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                yield Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
 
 
 def _stack_files(backend: Path) -> list[Path]:

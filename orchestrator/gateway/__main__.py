@@ -11,12 +11,19 @@ from pathlib import Path
 
 from yarl import URL
 
+from orchestrator.gateway.access.oauth_broker import OAuthProviders
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, run
+from orchestrator.gateway.tls import BadCertificate, TlsCertificate, TlsListener
 
 
 def _network(text: str) -> str:
     return str(ipaddress.ip_network(text))
+
+
+def _named_url(text: str) -> tuple[str, str]:
+    name, _, url = text.partition("=")
+    return name, url
 
 
 def _arguments() -> argparse.Namespace:
@@ -47,7 +54,28 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--people-url", default="", metavar="URL", help="the dashboard's URL, where people sign in")
     parser.add_argument("--people-key", type=Path, metavar="FILE", help="the file with the key shared with ephd")
+    parser.add_argument(
+        "--oauth-provider",
+        action="append",
+        default=[],
+        type=_named_url,
+        metavar="NAME=URL",
+        help="an authorization endpoint for sign-in inside previews; can be repeated",
+    )
+    parser.add_argument("--oauth-callback", default="", metavar="URL", help="the callback URL registered there")
+    parser.add_argument("--preview-url", default="", metavar="URL", help="the URL of a preview, with {host}")
+    parser.add_argument("--tls-listen", type=Address.parse, metavar="HOST:PORT", help="also listen here, with TLS")
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="its certificate with its chain, in PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
     return parser.parse_args()
+
+
+def _tls(arguments: argparse.Namespace) -> TlsListener | None:
+    """Raises BadCertificate."""
+    address = arguments.tls_listen
+    if address is None:
+        return None
+    return TlsListener(address.host, address.port, TlsCertificate(arguments.tls_certificate, arguments.tls_key))
 
 
 def main() -> int:
@@ -62,13 +90,18 @@ def main() -> int:
         people_url=arguments.people_url.rstrip("/"),
         people_key=arguments.people_key,
         control_file=arguments.control_file,
+        oauth=OAuthProviders(dict(arguments.oauth_provider), arguments.oauth_callback, arguments.preview_url),
     )
     try:
-        asyncio.run(run(arguments.listen, settings, arguments.directory))
+        asyncio.run(run(arguments.listen, settings, arguments.directory, _tls(arguments)))
+    except BadCertificate as error:
+        sys.stderr.write(f"The gateway {error}.\n")
+        return 1
     except OSError as error:
-        address = f"{arguments.listen.host}:{arguments.listen.port}"
+        used = [address for address in (arguments.listen, arguments.tls_listen) if address is not None]
+        addresses = " and ".join(f"{address.host}:{address.port}" for address in used)
         sys.stderr.write(
-            f"The gateway can't listen on {address}: {error.strerror or error}. Check whether the port is in use.\n"
+            f"The gateway can't listen on {addresses}: {error.strerror or error}. Check whether the port is in use.\n"
         )
         return 1
     return 0

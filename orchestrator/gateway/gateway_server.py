@@ -19,12 +19,13 @@ from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.access import sign_in
 from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
+from orchestrator.gateway.access.oauth_broker import OAuthBroker, OAuthProviders
 from orchestrator.gateway.access.open_requests import OpenRequests
 from orchestrator.gateway.access.people import KeyFile, PeopleGuard
 from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.proxy import http_proxy, websockets
-from orchestrator.gateway.proxy.headers import ClientInfo, in_networks
+from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, in_networks
 from orchestrator.gateway.proxy.http_proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
 from orchestrator.gateway.route_directory import LookupFailed, PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.wake import visit_rules
@@ -58,6 +59,8 @@ class GatewaySettings:
     control_file: Path | None = None
     """A file with the URL of ephd's API that overrides ``control`` while it is readable: with replicas the URL changes.
     """
+    oauth: OAuthProviders = field(default_factory=OAuthProviders)
+    """Providers for sign-in inside previews."""
     own_hosts: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,10 +98,17 @@ class Gateway:
             ShareGuard(key, directory.path),
             protects_all=settings.sign_in == "all",
         )
+        self._oauth = OAuthBroker(settings.oauth, key, now)
         self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait)
         self._open_requests = OpenRequests(settings.max_open)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._admit(request)
+        if not response.prepared:  # forwarded responses are already sent, with their own header
+            add_hsts(response.headers, request.scheme)
+        return response
+
+    async def _admit(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path == HEALTH_PATH:
             return web.json_response(
                 {"ok": True, "open": self._open_requests.total}, headers={hdrs.CACHE_CONTROL: "no-store"}
@@ -118,7 +128,7 @@ class Gateway:
         if request.method in ("CONNECT", "TRACE"):
             return holding_pages.render(holding_pages.method_not_allowed(), request.headers)
         if host in self._settings.own_hosts:
-            return await self._forward_to_api(request)
+            return self._oauth.answer_callback(request) or await self._forward_to_api(request)
         try:
             return await self._answer_preview(request, host, sender)
         except LookupFailed as error:
@@ -136,6 +146,9 @@ class Gateway:
             stopped = await self._sign_in_guard.challenge(request, host, sender, route.allow)
             if stopped is not None:
                 return stopped
+        brokered = self._oauth.answer_preview(request, host, sender)
+        if brokered is not None:
+            return brokered
         if self._has_expired(host):
             return holding_pages.render(holding_pages.deploy_expired(), request.headers)
         if route.asleep:

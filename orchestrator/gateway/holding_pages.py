@@ -158,6 +158,10 @@ def share_link_invalid(has_list: bool) -> HoldingPage:
     )
 
 
+def oauth_refused(sentence: str) -> HoldingPage:
+    return HoldingPage(400, "This sign-in can't continue", sentence, "bad")
+
+
 def sign_in_with_account() -> HoldingPage:
     return HoldingPage(401, "Sign in", "Open this page in a browser to sign in, or send the preview's token.")
 

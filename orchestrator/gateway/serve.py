@@ -18,6 +18,7 @@ from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.gateway_server import Gateway, GatewaySettings
 from orchestrator.gateway.proxy import http_proxy
 from orchestrator.gateway.route_directory import RouteDirectory
+from orchestrator.gateway.tls import TlsListener
 from orchestrator.gateway.wake.traffic_log import TrafficLog
 
 log = logging.getLogger("eph.gateway")
@@ -45,9 +46,14 @@ class Address:
 
 @contextlib.asynccontextmanager
 async def running_gateway(
-    address: Address, settings: GatewaySettings, directory: Path, limits: GuessLimiter | None = None
+    address: Address,
+    settings: GatewaySettings,
+    directory: Path,
+    limits: GuessLimiter | None = None,
+    tls: TlsListener | None = None,
 ) -> AsyncIterator[Address]:
-    """Runs the gateway while the block lasts and returns its address, which matters for port 0."""
+    """Runs the gateway while the block lasts and returns its address, which matters for port 0. With ``tls``, it
+    listens there, too."""
     traffic = TrafficLog(directory, time.time)
     async with http_proxy.open_client(directory) as client:
         gateway = Gateway(settings, RouteDirectory(directory), limits or GuessLimiter(), traffic, client)
@@ -55,18 +61,23 @@ async def running_gateway(
         await runner.setup()
         site = web.TCPSite(runner, address.host, address.port, backlog=1024)
         _save(traffic)  # from now on, visitors are recorded
-        saving = asyncio.create_task(_save_periodically(traffic))
+        background = [asyncio.create_task(_save_periodically(traffic))]
         try:
             await site.start()
+            if tls is not None:
+                background.append(asyncio.create_task(tls.certificate.keep_current()))
+                context = tls.certificate.context
+                await web.TCPSite(runner, tls.host, tls.port, backlog=1024, ssl_context=context).start()
             host, port = runner.addresses[0][:2]
             yield Address(host, port)
         finally:
-            saving.cancel()
+            for task in background:
+                task.cancel()
             await runner.cleanup()
             _save(traffic)
 
 
-async def run(address: Address, settings: GatewaySettings, directory: Path) -> None:
+async def run(address: Address, settings: GatewaySettings, directory: Path, tls: TlsListener | None = None) -> None:
     """Runs until SIGTERM or SIGINT, or until its folder is gone, because then nothing uses it any more. Open requests
     get two seconds."""
     # A proxy allocates much and keeps little: the garbage collector would scan it all repeatedly for nothing.
@@ -75,8 +86,10 @@ async def run(address: Address, settings: GatewaySettings, directory: Path) -> N
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_gateway(address, settings, directory) as got:
+    async with running_gateway(address, settings, directory, tls=tls) as got:
         log.info("the gateway listens on http://%s:%s", got.host, got.port)
+        if tls is not None:
+            log.info("the gateway listens on https://%s:%s", tls.host, tls.port)
         while await asyncio.to_thread(directory.exists) and not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), DIRECTORY_CHECK_SECONDS)

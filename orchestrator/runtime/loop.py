@@ -23,6 +23,7 @@ from orchestrator.core.planning.plans import Plan
 from orchestrator.core.util.time_windows import is_within
 from orchestrator.core.views import environment_views
 from orchestrator.ledger.event_kinds import EventKind
+from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener, CycleResult, Cycles
 from orchestrator.runtime.leadership import Leadership
@@ -119,7 +120,7 @@ class Loop:
         leads = term != 0 and leading.term == term
         if leads:
             parts.journal.record_phases(seen)
-            parts.journal.record_repositories(world.repositories.values(), _held_note(plan))
+            parts.journal.record_repositories(world.repositories.values(), plan.held_note)
         parts.cycles.publish(
             CycleResult(
                 views=seen,
@@ -142,23 +143,15 @@ class Loop:
                 show(self._dependencies.cycles.latest)
             except Exception as error:
                 log.exception("the cycle could not be published")
-                self._dependencies.journal.record_problem(
-                    f"the cycle could not be published: {type(error).__name__}: {error}"
-                )
+                self._dependencies.journal.record_problem(wording.problems.cycle_not_published(error))
 
     def _record_recovery(self) -> None:
         if self._failed:
             self._failed = False
-            self._dependencies.journal.record(EventKind.CYCLE_RECOVERED, "cycles succeed again")
+            self._dependencies.journal.record(EventKind.CYCLE_RECOVERED, wording.events.CYCLES_RECOVERED)
 
     def _next_cycle_at(self, plan: Plan) -> datetime:
         """The end of the interval, or the first time that the plan waits for."""
         now = self._clock()
         waits = [action.until for action in plan.actions if isinstance(action, Wait) and action.until is not None]
         return min([(self._refreshed_at or now) + self._interval, *(max(until, now) for until in waits)])
-
-
-def _held_note(plan: Plan) -> str:
-    """The guard's note, if the plan is on hold."""
-    command = f"eph approve {plan.digest}"
-    return next((note for note in plan.notes if plan.digest and command in note), "")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.ledger.event_kinds import EventKind
+from orchestrator.runtime import wording
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.leadership import Leadership
@@ -53,7 +54,7 @@ class Terms:
         await self._prepare()
         leadership.begin_term(epoch)
         if leadership.has_replicas:
-            message = f"the replica at {self._dependencies.address} is the leader now, term {epoch}"
+            message = wording.events.new_leader(self._dependencies.address, epoch)
             self._dependencies.journal.record(EventKind.LEADER_CHANGED, message)
 
     async def _prepare(self) -> None:
@@ -79,6 +80,4 @@ class Terms:
             parts.gateway.write_leader_url(parts.address)
         else:
             for ref in parts.operations.recover().ended:
-                parts.journal.record(
-                    EventKind.OPERATION_RECOVERED, "an operation left over from an earlier run was stopped", str(ref)
-                )
+                parts.journal.record(EventKind.OPERATION_RECOVERED, wording.events.LEFTOVER_OPERATION_STOPPED, str(ref))

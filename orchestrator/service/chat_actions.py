@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
-from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
 from orchestrator.core.model.world import TAG_INTENTS
 from orchestrator.core.views import comment_markers
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording.chat import HELP
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.facts.intents import PendingIntents
@@ -80,7 +80,7 @@ class ChatActions:
                 view = self._view(origin)
                 return CommandResult(True, wording.explanation(view.name, view.phase.value), view.reasons)
             case ChatVerb.HELP:
-                return CommandResult(True, wording.COMMANDS, chat_commands.HELP)
+                return CommandResult(True, wording.COMMANDS, HELP)
             case _:
                 assert_never(command.verb)
 

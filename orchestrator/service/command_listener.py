@@ -20,6 +20,7 @@ from typing import Protocol
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import PREFIX, ChatCommand, ChatReply, CommandResult, InvalidCommand
 from orchestrator.core.model.world import RepositoryFacts
+from orchestrator.core.wording.chat import HELP
 from orchestrator.forges.port import (
     ChatComment,
     Forge,
@@ -221,7 +222,7 @@ class CommandListener:
 
     async def _execute(self, parsed: chat_commands.ParsedLine, origin: CommandOrigin) -> CommandResult:
         if isinstance(parsed, InvalidCommand):
-            return CommandResult(False, wording.invalid_command(parsed.reason), chat_commands.HELP)
+            return CommandResult(False, wording.invalid_command(parsed.reason), HELP)
         return await self._handler.execute(parsed, origin)
 
     def _reply(self, parsed: chat_commands.ParsedLine, result: CommandResult, origin: CommandOrigin) -> None:

@@ -86,7 +86,7 @@ def host_taken(host: str, owner: str) -> str:
 
 
 def made_room(label: str) -> str:
-    return f"it was the nearest to expiry and made room for {label}"
+    return f"it was the closest to expiry and was destroyed to make room for {label}"
 
 
 # --- Chat replies
@@ -135,7 +135,7 @@ def label_added(label: str) -> str:
 
 
 def extended(name: str, until: datetime | None) -> str:
-    limit = f" until {format_time(until)} (or the longest this server allows)" if until else ""
+    limit = f" until {format_time(until)} (or the latest time this server allows)" if until else ""
     return f"Expiry of {name} postponed{limit}."
 
 

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.model import label_deploys
-from orchestrator.core.model.label_deploys import DeployOrder, DeployRequests, LabelDeploy, Unrequested
+from orchestrator.core.model.label_deploys import (
+    DeployOrder,
+    DeployRequests,
+    LabelDeploy,
+    Unrequested,
+    UnrequestedCode,
+)
 from orchestrator.core.util import deploy_labels
 from orchestrator.core.util.deploy_labels import InvalidLabel
 from stacks import keys, names
@@ -40,27 +46,29 @@ NOTHING = DeployRequests()
         (LIVE, NOTHING, DEPLOY),
         (None, DeployRequests(orders={KEY: ORDER}), NEWER),
         (LIVE, DeployRequests(orders={KEY: ORDER}), NEWER),
-        (LIVE, DeployRequests(withdrawn={KEY: "ada destroyed it"}), "ada destroyed it"),
-        (LIVE, DeployRequests(orders={OTHER: replace(ORDER, key=OTHER, evicts=KEY)}), "made room"),
-        (replace(LIVE, tag=None), NOTHING, "before it was recorded"),
-        (replace(LIVE, tag=replace(TAG, extended_until=None)), NOTHING, "before it was recorded"),
+        (LIVE, DeployRequests(withdrawn={KEY: "ada destroyed it"}), UnrequestedCode.WITHDRAWN),
+        (LIVE, DeployRequests(orders={OTHER: replace(ORDER, key=OTHER, evicts=KEY)}), UnrequestedCode.WITHDRAWN),
+        (replace(LIVE, tag=None), NOTHING, UnrequestedCode.NOT_RECORDED),
+        (replace(LIVE, tag=replace(TAG, extended_until=None)), NOTHING, UnrequestedCode.NOT_RECORDED),
         (RECORDED_NEW, NOTHING, replace(DEPLOY, commit=NEW)),
         (replace(RECORDED_NEW, history=(CANCELLED,)), NOTHING, replace(DEPLOY, commit=NEW)),
         (replace(RECORDED_NEW, history=(FAILED,)), NOTHING, DEPLOY),
         (RECORDED_NEW, DeployRequests(failed={KEY: NEW}), DEPLOY),
         (NEVER_BUILT, NOTHING, replace(DEPLOY, commit=NEW)),
-        (replace(NEVER_BUILT, history=(FAILED,)), NOTHING, "failed"),
-        (NEVER_BUILT, DeployRequests(failed={KEY: NEW}), "failed"),
+        (replace(NEVER_BUILT, history=(FAILED,)), NOTHING, UnrequestedCode.FAILED),
+        (NEVER_BUILT, DeployRequests(failed={KEY: NEW}), UnrequestedCode.FAILED),
         (replace(NEVER_BUILT, history=(FAILED,)), DeployRequests(orders={KEY: ORDER}), NEWER),
     ],
 )
-def test_what_a_label_requests(record: StackRecord | None, known: DeployRequests, expected: LabelDeploy | str) -> None:
+def test_what_a_label_requests(
+    record: StackRecord | None, known: DeployRequests, expected: LabelDeploy | UnrequestedCode
+) -> None:
     found = label_deploys.requested(KEY, record, known, "acme/shop")
     if isinstance(expected, LabelDeploy):
         assert found == expected
     else:
         assert isinstance(found, Unrequested)
-        assert expected in found.reason
+        assert found.code is expected
 
 
 def test_of_several_with_the_same_expiry_the_same_one_makes_room() -> None:

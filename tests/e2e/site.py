@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from orchestrator.demo import demo_world, leak_check
 from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig
 from programs import registry
+from programs.kit import trees
 from programs.kit.processes import process_table
 from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli
@@ -126,7 +126,8 @@ class Site:
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
             f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = ["{REPOSITORY}"]\n'
-            f'[local]\ntoolbox = {toolbox}\npath = "{demo_world.search_path()}"\n{self.local_toml}'
+            f'[local]\ntoolbox = {toolbox}\npath = "{demo_world.search_path()}"\n'
+            + self.local_toml.replace("{gateway_port}", str(self.gateway_port))
         )
 
     @property
@@ -364,7 +365,8 @@ class Site:
 
 @contextlib.contextmanager
 def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iterator[Site]:
-    """Stops everything at the end; leftovers fail the tests that used it. ``local``: more settings of that target."""
+    """Stops everything at the end; leftovers fail the tests that used it. ``local``: more settings of that target, in
+    which ``{gateway_port}`` stands for the gateway's."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
     site = Site(home, webhooks, ledger_url, local)
@@ -377,7 +379,8 @@ def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(home, ignore_errors=True)
+        with contextlib.suppress(trees.TreeNotRemoved):
+            trees.remove_tree(home)  # which is as deep as an attack made it
     assert left == {}
 
 

@@ -132,7 +132,7 @@ def checkout(site: Site, item: Attack) -> Path:
 
 def test_unapproved_fork_runs_nothing(site: Site, attacks: dict[str, Attack]) -> None:
     for item in attacks.values():
-        site.wait_for_comment(item.number, "needs approval by", item.sha[:7], "/eph approve")
+        site.wait_for_comment(item.number, "needs approval from", item.sha[:7], "/eph approve")
     assert site.stacks() == []
     assert NOTE not in {path.name for path in all_files(site.eph_home / "local")}
 

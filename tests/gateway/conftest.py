@@ -17,6 +17,7 @@ from orchestrator.demo import free_ports
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
+from orchestrator.gateway.tls import TlsListener
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -31,11 +32,11 @@ class GatewayWorld:
     clock: list[float] = field(default_factory=lambda: [0.0])
     port: int = 0
 
-    async def start(self, control: int = 1, **settings: Any) -> None:
+    async def start(self, control: int = 1, tls: TlsListener | None = None, **settings: Any) -> None:
         limits = GuessLimiter(per_minute=3, monotonic=lambda: self.clock[0])
         made = GatewaySettings("eph.test", URL(f"http://127.0.0.1:{control}"), **settings)
         address = await self.stack.enter_async_context(
-            running_gateway(Address("127.0.0.1", 0), made, self.directory, limits)
+            running_gateway(Address("127.0.0.1", 0), made, self.directory, limits, tls)
         )
         self.port = address.port
 

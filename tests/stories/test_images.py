@@ -60,7 +60,7 @@ async def test_it_waits_for_ci_and_is_made_once_the_image_is_there(world: World)
     comment = world.comment(number)
     assert "Waiting for image" in comment
     assert f"{image_tag(world, number)} not found in the registry" in comment.replace("\\", "")
-    assert "at most until 2026-03-02 12:30:00 UTC" in comment.replace("\\", "")
+    assert "until 2026-03-02 12:30:00 UTC at the latest" in comment.replace("\\", "")
     view = world.view(number)
     assert view is not None
     assert view.since is not None

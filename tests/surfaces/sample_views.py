@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.core.chat_commands import HELP, ChatReply, CommandResult
+from orchestrator.core.chat_commands import ChatReply, CommandResult
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording.chat import HELP
 from stacks import keys
 from stacks.model import OperationVerb, StackRef
 
@@ -76,8 +77,9 @@ VIEWS_BY_NAME = {
         Phase.IMAGE,
         commit=OLD,
         reasons=(
-            "waiting for image api of commit bbbbbbb since 2026-03-02 11:40:00 UTC, at most until 2026-03-02 "
-            "12:10:00 UTC. registry.test/acme/shop: tag_template: pr-42-bbbbbbb not found in the registry",
+            "waiting for image api of commit bbbbbbb since 2026-03-02 11:40:00 UTC, "
+            "until 2026-03-02 12:10:00 UTC at the latest. "
+            "registry.test/acme/shop: tag_template: pr-42-bbbbbbb not found in the registry",
         ),
     ),
     "failed_without_image": view(
@@ -103,7 +105,7 @@ VIEWS_BY_NAME = {
         author="mallory",
         awaits_approval=True,
         reasons=(
-            "acme/shop#42 comes from a fork; commit bbbbbbb needs approval by someone with write access: "
+            "acme/shop#42 comes from a fork; commit bbbbbbb needs approval from someone with write access: "
             "comment `/eph approve`, or run `eph approve acme/shop#42`",
         ),
     ),
@@ -179,7 +181,8 @@ VIEWS_BY_NAME = {
 }
 
 _EXTENDED = CommandResult(
-    True, "Expiry of shop-gentle-stream-42 postponed until 2026-11-25 03:00 UTC (or the longest this server allows)."
+    True,
+    "Expiry of shop-gentle-stream-42 postponed until 2026-11-25 03:00 UTC (or the latest time this server allows).",
 )
 REPLIES = {
     "done": ChatReply("/eph extend", "ada", _EXTENDED),

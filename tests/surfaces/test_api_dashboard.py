@@ -56,6 +56,9 @@ def test_pods_and_events_are_on_the_page_and_a_failing_target_hides_nothing_else
     text = admin.get("/e/shop-gentle-stream-42").text
     for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check fails", "7 times"):
         assert part in text
+    uncounted = ProcessInfo("api-1", "api", "running", "", None, START)
+    desk.runtime_info_result = RuntimeInfo((uncounted,))
+    assert "api-1" in admin.get("/e/shop-gentle-stream-42").text
     desk.unavailable_reason = "no answer"
     assert "has the label preview" in admin.get("/e/shop-gentle-stream-42").text
 

@@ -7,7 +7,6 @@ reference or a link in our name. `EPH_SNAPSHOTS=write pytest tests/surfaces/test
 from __future__ import annotations
 
 import functools
-import os
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -27,6 +26,7 @@ from orchestrator.demo.github.pages.render_markdown import render as page
 from orchestrator.forges.port import Conclusion
 from orchestrator.surfaces.reports import check_runs, comment, deployment_states, markdown
 from stacks import keys
+from tests import snapshots
 from tests.surfaces.sample_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, VIEWS_BY_NAME, view
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -76,11 +76,7 @@ def test_each_reply_matches_its_snapshot(name: str) -> None:
 
 
 def assert_matches_snapshot(name: str, text: str) -> None:
-    path = SNAPSHOTS / f"{name}.md"
-    if os.environ.get("EPH_SNAPSHOTS") == "write":
-        SNAPSHOTS.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    snapshots.assert_matches(SNAPSHOTS / f"{name}.md", text)
 
 
 def deployed(view: EnvironmentView) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from orchestrator.config.settings.setting_types import (
+    Address,
     Domain,
     DurationSetting,
     Networks,
@@ -194,6 +195,52 @@ class PreviewsSettings(SettingsTable):
         description="Networks or addresses of trusted proxies in front of the gateway, such as an ingress "
         "controller; their X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
+
+
+class TlsSettings(SettingsTable):
+    """TLS at the gateway, for previews, the dashboard and the API."""
+
+    listen: Address = Field(
+        default="0.0.0.0:8443", description="The address where the gateway listens with TLS, as host:port."
+    )
+    certificate_file: Path | None = Field(
+        default=None,
+        description="The certificate with its chain, in PEM. With it, the gateway serves TLS. It must be valid for "
+        "the domain and for *.domain.",
+    )
+    key_file: Path | None = Field(default=None, description="The certificate's key, in PEM, without a passphrase.")
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.certificate_file is not None
+
+    @model_validator(mode="after")
+    def _check_files(self) -> TlsSettings:
+        if (self.certificate_file is None) != (self.key_file is None):
+            missing = "certificate_file" if self.certificate_file is None else "key_file"
+            raise InvalidValue("TLS needs a certificate and its key", f"set tls.{missing}", (missing,))
+        return self
+
+
+class OAuthSettings(SettingsTable):
+    """OAuth sign-in inside previews, with one callback URL for all of them."""
+
+    providers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")], str] = Field(
+        default={},
+        description="The authorization endpoint of each provider: google = "
+        '"https://accounts.google.com/o/oauth2/v2/auth".',
+    )
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> OAuthSettings:
+        for name, url in self.providers.items():
+            try:
+                _check_web_url(url, name)
+            except InvalidValue as error:
+                raise InvalidValue(error.message, "use the authorization endpoint", ("providers", name)) from None
+            if not url or "#" in url:
+                raise InvalidValue(f"{quote(url)} is not an authorization endpoint", "use its URL", ("providers", name))
+        return self
 
 
 class AuthSettings(SettingsTable):

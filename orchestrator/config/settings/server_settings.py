@@ -23,9 +23,11 @@ from orchestrator.config.settings.groups import (
     ImagesSettings,
     LedgerSettings,
     LimitsSettings,
+    OAuthSettings,
     PreviewsSettings,
     ReplicasSettings,
     TargetsSettings,
+    TlsSettings,
     TtlSettings,
 )
 from orchestrator.config.settings.secret_tables import PreviewSecret, SecretProviders
@@ -49,6 +51,7 @@ from programs.spec import DEFAULT_TARGET
 from stacks.backends import registry as backends
 from stacks.executors import registry as executors
 
+HTTPS_PORT = 443
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
@@ -119,7 +122,9 @@ class ServerSettingsFile(BaseSettings):
     replicas: ReplicasSettings = Field(
         default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
     )
+    tls: TlsSettings = Field(default=TlsSettings(), description="TLS that Eph serves itself.")
     previews: PreviewsSettings = Field(default=PreviewsSettings(), description="Access to previews.")
+    oauth: OAuthSettings = Field(default=OAuthSettings(), description="OAuth sign-in inside previews.")
     auth: AuthSettings = Field(default=AuthSettings(), description="Sign-in of people, and their roles.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},
@@ -185,6 +190,24 @@ class ServerSettingsFile(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        """Without this, passwords and cookies could still cross the network in plain text."""
+        host, port = self.gateway_listen_address
+        if not self.tls.is_enabled:
+            return self
+        if host not in ("localhost", "127.0.0.1", "::1"):
+            raise InvalidValue(
+                f"previews would also be served without TLS at {self.gateway_listen}",
+                f"use 127.0.0.1:{port}, which only this machine reaches",
+                ("gateway_listen",),
+            )
+        if host_and_port(self.tls.listen)[1] in (port, self.listen_address[1]):
+            raise InvalidValue(
+                "this port is used without TLS", "use another one, such as 0.0.0.0:443", ("tls", "listen")
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_routes(self) -> Self:
         """The domain itself is Eph's own host."""
         if self.domain in self.deploys.routes:
@@ -239,6 +262,9 @@ class ServerSettingsFile(BaseSettings):
     @property
     def url_template(self) -> str:
         """``public_url``, or a URL with the gateway's port."""
+        if self.tls.is_enabled and not self.public_url:
+            port = host_and_port(self.tls.listen)[1]
+            return "https://{host}" if port == HTTPS_PORT else f"https://{{host}}:{port}"
         return self.public_url or f"http://{{host}}:{host_and_port(self.gateway_listen)[1]}"
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from orchestrator.core import wording
 from orchestrator.core.util import formatting
@@ -59,8 +60,16 @@ class DeployRequests:
         return wording.desired.made_room(label, evicting.deploy.label) if evicting else ""
 
 
+class UnrequestedCode(StrEnum):
+    WITHDRAWN = "withdrawn"
+    """By a person, or to make room."""
+    NOT_RECORDED = "not-recorded"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Unrequested:
+    code: UnrequestedCode
     reason: str
 
 
@@ -75,15 +84,16 @@ def requested(
     label = order.deploy.label if order else tag.ref_name if tag else ""
     unwanted = requests.unwanted_reason(key, label)
     if unwanted:
-        return Unrequested(unwanted)
+        return Unrequested(UnrequestedCode.WITHDRAWN, unwanted)
     if order is not None:
         return order.deploy
     if record is None or tag is None or tag.extended_until is None:
-        return Unrequested(wording.desired.deploy_not_recorded(formatting.reference(repository_name, key, label)))
+        reason = wording.desired.deploy_not_recorded(formatting.reference(repository_name, key, label))
+        return Unrequested(UnrequestedCode.NOT_RECORDED, reason)
     live = record.built.commit if record.built else ""
     if live != tag.commit and (requests.failed.get(key) == tag.commit or _failed_to_build(record, tag.commit)):
         if not live:
-            return Unrequested(wording.desired.deploy_failed(label, tag.commit))
+            return Unrequested(UnrequestedCode.FAILED, wording.desired.deploy_failed(label, tag.commit))
         return LabelDeploy(label, live, tag.extended_until, tag.by)
     return LabelDeploy(label, tag.commit, tag.extended_until, tag.by)
 

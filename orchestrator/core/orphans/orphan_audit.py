@@ -18,7 +18,7 @@ from orchestrator.core.planning.plan_actions import Confirm, Hold, Purge, Wait, 
 from orchestrator.core.planning.plans import Plan
 from programs.inventory import HeldResource
 from stacks import names
-from stacks.model import Key, RefKind, StackRecord, StackRef, StackSnapshot, StrayFile
+from stacks.model import Key, StackRecord, StackRef, StackSnapshot, StrayFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def unread_sources(stacks: StackSnapshot, incomplete: Iterable[tuple[str, str]])
         yield wording.limits.note_stacks(stacks.reason)
     for record in stacks.stacks.values():
         if record.unreadable:
-            yield f"stack {record.ref}: {record.unreadable}"
+            yield wording.orphans.unreadable_stack(record.ref, record.unreadable)
     for name, reason in incomplete:
         yield wording.limits.note_repository(name, reason)
 
@@ -172,7 +172,4 @@ def _check_file(orphan: StrayFile, context: AuditContext) -> OrphanedResource | 
 
 def _title(ref: StackRef) -> str:
     key = names.parse(ref)
-    if key is None:
-        return str(ref)
-    what = f"pull request {key.number}" if key.kind is RefKind.PULL else f"{key.kind} {key.id}"
-    return f"{what} of repository {key.repository}"
+    return str(ref) if key is None else wording.orphans.title(key)

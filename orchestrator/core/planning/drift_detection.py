@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.core.util import formatting
+from orchestrator.core import wording
 from programs.drift_wording import DriftWording
 from programs.inventory import DRIFTED, PROCESS_KINDS
 from stacks.model import StackRecord
@@ -19,7 +19,6 @@ from stacks.model import StackRecord
 LiveParts = Mapping[str, frozenset[str]]
 """The ids of all live resources on a target, by kind. For DRIFTED and PROCESS_KINDS, see
 ``programs.registry.DetectsDrift``."""
-MAX_NAMED = 3
 
 
 class DriftKind(StrEnum):
@@ -34,19 +33,6 @@ class Drift:
 
     name: str
     kind: DriftKind = DriftKind.GONE
-
-
-_PRESENT_TENSE = {
-    DriftKind.GONE: "is gone",
-    DriftKind.STOPPED: "isn't running",
-    DriftKind.CHANGED: "was changed outside of Eph",
-}
-_PAST_TENSE = {
-    DriftKind.GONE: "was gone",
-    DriftKind.STOPPED: "wasn't running",
-    DriftKind.CHANGED: "had been changed outside of Eph",
-}
-_REPAIR_VERBS = {DriftKind.GONE: "recreated", DriftKind.STOPPED: "restarted", DriftKind.CHANGED: "restored"}
 
 
 def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
@@ -66,30 +52,22 @@ def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
     return tuple(sorted(found))
 
 
-def describe(drifts: Sequence[Drift], wording: DriftWording) -> str:
-    """Why an update starts: ``the database main is gone``."""
-    reported = _without_contained(drifts, wording)
-    return _join_limited([f"the {wording.display_name(drift.name)} {_PRESENT_TENSE[drift.kind]}" for drift in reported])
+def describe(drifts: Sequence[Drift], drift_wording: DriftWording) -> str:
+    """Why an update starts."""
+    return wording.drift.found(_reported(drifts, drift_wording))
 
 
-def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str], wording: DriftWording) -> str:
-    """What is reported afterwards: ``the database main was gone; it was recreated and seeded``.
-
-    ``part_names`` are the names of all resources; they show whether a database is seeded.
-    """
+def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str], drift_wording: DriftWording) -> str:
+    """What is reported afterwards. ``part_names`` are the names of all resources; they show whether a database is
+    seeded."""
     everything = set(part_names)
-    reported = _without_contained(drifts, wording)
-    seeded = any(wording.is_seeded(drift.name, everything) for drift in reported)
-    verbs = {_REPAIR_VERBS[drift.kind] for drift in reported} | ({"seeded"} if seeded else set())
-    they = "it was" if len(reported) == 1 else "they were"
-    was = _join_limited([f"the {wording.display_name(drift.name)} {_PAST_TENSE[drift.kind]}" for drift in reported])
-    return f"{was}; {they} {formatting.join_words(verbs)}"
+    without = _without_contained(drifts, drift_wording)
+    seeded = any(drift_wording.is_seeded(drift.name, everything) for drift in without)
+    return wording.drift.repaired(_reported(drifts, drift_wording), seeded)
 
 
-def _join_limited(sentences: list[str]) -> str:
-    more = len(sentences) - MAX_NAMED
-    listed = ", ".join(sentences[:MAX_NAMED])
-    return f"{listed}, and {formatting.count(more, 'more resource')}" if more > 0 else listed
+def _reported(drifts: Sequence[Drift], drift_wording: DriftWording) -> dict[str, str]:
+    return {drift_wording.display_name(drift.name): drift.kind for drift in _without_contained(drifts, drift_wording)}
 
 
 def _without_contained(drifts: Sequence[Drift], wording: DriftWording) -> Sequence[Drift]:

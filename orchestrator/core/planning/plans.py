@@ -66,6 +66,8 @@ class Plan:
     now: datetime
     guarded: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    held_note: str = ""
+    """The one of ``notes`` that says why destroys are on hold."""
 
     @property
     def digest(self) -> str:
@@ -109,7 +111,7 @@ def plan(world: World, policy: Policy, now: datetime) -> Plan:
     notes = (*_incomplete_notes(world), *memory_notes, *((guarded.note,) if guarded.note else ()))
     unread = {subject.ref for subject in known if subject.record is not None and subject.record.unreadable}
     ordered = tuple(sorted(admitted, key=lambda action: _sort_key(action, unread)))
-    return Plan(ordered, now, guarded.guarded, notes)
+    return Plan(ordered, now, guarded.guarded, notes, guarded.note)
 
 
 def _is_queued(action: Action) -> bool:

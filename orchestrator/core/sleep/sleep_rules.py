@@ -21,7 +21,6 @@ from orchestrator.core.model.world import Intent, IntentKind, Recipe
 from orchestrator.core.planning.reason_codes import SleepCode
 from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
-from orchestrator.core.util import formatting
 from stacks.model import RefKind
 
 
@@ -161,21 +160,19 @@ def unused_reason(environment: EnvironmentFacts, policy: Policy, now: datetime) 
     since = _unused_since(environment, now)
     if since is None or environment.usage is None or since + idle > min(now, environment.usage.observed_until):
         return ""
-    return f"{UNUSED_PREFIX} for {formatting.duration(idle)}, and its eph.yaml says on_idle: destroy"
+    return wording.sleep.unused(idle)
 
 
-UNUSED_PREFIX = "unused"
-"""The first word of the expiry reason that the commit status carries."""
 _OLD_UNUSED_PREFIX = "nobody used it"
 """How that reason began in commit statuses written by earlier versions."""
 
 
 def parse_unused_reason(reason: str) -> str:
     """The part of an expiry reason that says the environment was unused; empty for any other reason."""
-    for prefix in (UNUSED_PREFIX, _OLD_UNUSED_PREFIX):
+    for prefix in (wording.sleep.UNUSED_PREFIX, _OLD_UNUSED_PREFIX):
         _, found, rest = reason.partition(prefix)
         if found:
-            return f"{UNUSED_PREFIX}{rest}"
+            return f"{wording.sleep.UNUSED_PREFIX}{rest}"
     return ""
 
 

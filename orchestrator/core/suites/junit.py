@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from orchestrator.core import wording
+
 MAX_BYTES = 2 * 1024 * 1024
 MAX_DEPTH = 50
 MAX_NAMES = 10
@@ -36,7 +38,7 @@ class JUnitReport:
 def parse(data: bytes) -> JUnitReport:
     """Raises InvalidReport."""
     if len(data) > MAX_BYTES:
-        raise InvalidReport(f"it is larger than {MAX_BYTES // 1024**2} MB")
+        raise InvalidReport(wording.suites.report_too_large(MAX_BYTES))
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse
@@ -47,14 +49,15 @@ def parse(data: bytes) -> JUnitReport:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise InvalidReport(f"it isn't valid XML: {expat.errors.messages[error.code]}, line {error.lineno}") from None
+        message = wording.suites.report_not_xml(expat.errors.messages[error.code], error.lineno)
+        raise InvalidReport(message) from None
     if not reader.found_suite:
-        raise InvalidReport("its root element is neither testsuites nor testsuite")
+        raise InvalidReport(wording.suites.REPORT_WITHOUT_SUITE)
     return reader.report()
 
 
 def _refuse(*_: object) -> int:
-    raise InvalidReport("it declares a document type or an entity, which isn't allowed")
+    raise InvalidReport(wording.suites.REPORT_WITH_ENTITY)
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ class _Reader:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise InvalidReport(f"it is nested more than {MAX_DEPTH} levels deep")
+            raise InvalidReport(wording.suites.report_too_deep(MAX_DEPTH))
         if tag in ("testsuites", "testsuite"):
             self.found_suite = True
         elif tag == "testcase":
@@ -86,7 +89,7 @@ class _Reader:
         self.outcome = tag
         self.counts[tag] += 1
         if tag != "skipped" and len(self.names) < MAX_NAMES:
-            self.names.append((self.case or "unnamed test case")[:MAX_NAME_LENGTH])
+            self.names.append((self.case or wording.suites.UNNAMED_TEST)[:MAX_NAME_LENGTH])
 
     def end(self, _: str) -> None:
         self.depth -= 1

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from orchestrator.core import wording
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteRun, SuiteRuns, SuiteState
 from orchestrator.core.views.phases import Phase
@@ -102,7 +103,7 @@ def _select_next(
             continue
         missing = [name for name in suite.needs if name not in passed]
         if missing:
-            skip[run] = f"skipped because {missing[0]} didn't pass"
+            skip[run] = wording.suites.needs_failed(missing[0])
             continue
         start.append(run)
         return

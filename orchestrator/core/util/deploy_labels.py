@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.core import wording
+
 MAX_LENGTH = 40
 RESERVED = frozenset(
     {"admin", "api", "app", "assets", "auth", "cdn", "eph", "localhost", "mail", "static", "status", "www"}
@@ -23,11 +25,11 @@ def validate(label: str, active_branch: str) -> str:
     """The normalized label. Raises InvalidLabel. It isn't cut, because two long labels would become the same one."""
     name = normalize(label)
     if not name:
-        raise InvalidLabel(f"The label {label[:60]!r} has no letter or digit. Use for example feat-x.")
+        raise InvalidLabel(wording.desired.label_without_letter(label))
     if len(name) > MAX_LENGTH:
-        raise InvalidLabel(f"The label {name[:60]} has {len(name)} characters. Use at most {MAX_LENGTH}.")
+        raise InvalidLabel(wording.desired.label_too_long(name, MAX_LENGTH))
     if name in RESERVED:
-        raise InvalidLabel(f"The label {name} is reserved. Use another one, such as {name}-test.")
+        raise InvalidLabel(wording.desired.label_reserved(name))
     if name == normalize(active_branch):
-        raise InvalidLabel(f"{name} is the branch of the active version. Use another label.")
+        raise InvalidLabel(wording.desired.label_of_active_version(name))
     return name

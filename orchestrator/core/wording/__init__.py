@@ -6,6 +6,30 @@ These sentences appear in `eph why`, in comments, checks and the dashboard. One 
 
 from __future__ import annotations
 
-from orchestrator.core.wording import desired, facts, images, limits, operations, orphans, repairs, sleep
+from orchestrator.core.wording import (
+    chat,
+    desired,
+    drift,
+    facts,
+    images,
+    limits,
+    operations,
+    orphans,
+    repairs,
+    sleep,
+    suites,
+)
 
-__all__ = ["desired", "facts", "images", "limits", "operations", "orphans", "repairs", "sleep"]
+__all__ = [
+    "chat",
+    "desired",
+    "drift",
+    "facts",
+    "images",
+    "limits",
+    "operations",
+    "orphans",
+    "repairs",
+    "sleep",
+    "suites",
+]

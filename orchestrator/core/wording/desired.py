@@ -62,7 +62,7 @@ def deploy_not_recorded(title: str) -> str:
 
 
 def made_room(label: str, for_label: str) -> str:
-    return f"the deploy {label} was the nearest to expiry and made room for {for_label}"
+    return f"the deploy {label} was the closest to expiry and was destroyed to make room for {for_label}"
 
 
 def waiting_for_room(label: str) -> str:
@@ -125,15 +125,15 @@ def forks_disabled(title: str) -> str:
 
 def needs_approval(title: str, sha: str) -> str:
     return (
-        f"{title} comes from a fork; commit {formatting.commit(sha)} needs approval by "
+        f"{title} comes from a fork; commit {formatting.commit(sha)} needs approval from "
         f"someone with write access: comment `/eph approve`, or run `eph approve {title}`"
     )
 
 
 def fork_untrusted(title: str, target: str) -> str:
     return (
-        f"{title} comes from a fork, and the target {target} runs only commits that people "
-        "with write access pushed, even if they are approved"
+        f"{title} comes from a fork, and the target {target} runs only commits pushed by "
+        "people with write access, even if a commit is approved"
     )
 
 
@@ -149,3 +149,22 @@ def waiting_for_checks(sha: str, failed: Sequence[str], pending: Sequence[str]) 
     parts = [f"{formatting.join_words(failed)} failed"] if failed else []
     parts += [f"{formatting.join_words(pending)} pending"] if pending else []
     return f"waiting for checks on commit {formatting.commit(sha)}: {', '.join(parts)}"
+
+
+# --- The labels of deploys
+
+
+def label_without_letter(label: str) -> str:
+    return f"The label {label[:60]!r} has no letter or digit. Use for example feat-x."
+
+
+def label_too_long(label: str, limit: int) -> str:
+    return f"The label {label[:60]} has {len(label)} characters. Use at most {limit}."
+
+
+def label_reserved(label: str) -> str:
+    return f"The label {label} is reserved. Use another one, such as {label}-test."
+
+
+def label_of_active_version(label: str) -> str:
+    return f"{label} is the branch of the active version. Use another label."

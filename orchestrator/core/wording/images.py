@@ -24,7 +24,7 @@ def registry_unavailable(images: Iterable[str], sha: str, detail: str) -> str:
 def waiting_for_images(images: Iterable[str], sha: str, since: datetime, until: datetime, detail: str) -> str:
     return (
         f"waiting for image {formatting.join_words(images)} of commit {formatting.commit(sha)} "
-        f"since {formatting.timestamp(since)}, at most until {formatting.timestamp(until)}. {detail}"
+        f"since {formatting.timestamp(since)}, until {formatting.timestamp(until)} at the latest. {detail}"
     )
 
 

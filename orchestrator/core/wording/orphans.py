@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.util import formatting
+from stacks.model import Key, RefKind
 
 
 def orphaned_environment(name: str) -> str:
@@ -19,3 +20,12 @@ def unsupervised(ref: object) -> str:
 
 def not_in_stack(count: int, ref: object) -> str:
     return f"it isn't among the {formatting.count(count, 'resource')} of stack {ref}"
+
+
+def unreadable_stack(ref: object, problem: str) -> str:
+    return f"stack {ref}: {problem}"
+
+
+def title(key: Key) -> str:
+    what = f"pull request {key.number}" if key.kind is RefKind.PULL else f"{key.kind} {key.id}"
+    return f"{what} of repository {key.repository}"

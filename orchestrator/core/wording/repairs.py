@@ -36,7 +36,7 @@ def half_done(count: int) -> str:
     return f"an interrupted attempt left {formatting.count(count, 'resource')} half-done"
 
 
-DEAD_LOCK = "the last attempt died and left a lock behind; its owner is proven dead"
+DEAD_LOCK = "the last attempt left a lock behind, and the process that held it no longer exists"
 SPEC_CHANGED = "eph.yaml or the server's settings changed since the last build"
 NOT_FINISHED = "its creation wasn't finished"
 

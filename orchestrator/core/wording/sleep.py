@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.util import formatting
 
-SLEEP_INTERRUPTED = "going to sleep or waking up was interrupted"
+SLEEP_INTERRUPTED = "the last sleep or wake-up was interrupted"
 
 
 def woken_by(person: str) -> str:
@@ -43,3 +43,11 @@ def idle_rule(timeout: timedelta, destroys: bool) -> str:
 
 def schedule_rule(schedule: object) -> str:
     return f"sleeps outside of {schedule}"
+
+
+UNUSED_PREFIX = "unused"
+"""The first word of the expiry reason that the commit status carries."""
+
+
+def unused(timeout: timedelta) -> str:
+    return f"{UNUSED_PREFIX} for {formatting.duration(timeout)}, and its eph.yaml says on_idle: destroy"

@@ -109,7 +109,7 @@ class EnvironmentConnector(TCPConnector):
     """aiohttp's connector, with isolated upstreams."""
 
     def __init__(self, environments: EnvironmentSockets, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]
+        super().__init__(**options)  # type: ignore[arg-type]  # aiohttp checks its own options
         self._environments = environments
 
     async def _create_connection(

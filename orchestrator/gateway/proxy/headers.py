@@ -4,7 +4,7 @@ rest is passed on unchanged (RFC 9110, 7.6.1)."""
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,13 +12,25 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from orchestrator.gateway import hostnames
+from orchestrator.gateway.tls import HSTS, HSTS_HEADER
 
 SIGN_IN_COOKIE = "eph_sign_in"
 SECURE_SIGN_IN_COOKIE = f"__Host-{SIGN_IN_COOKIE}"
 """With TLS: browsers accept this name only from the host itself, so a neighbouring preview can't set it."""
 STATE_COOKIE = "eph_sign_in_state"
 SECURE_STATE_COOKIE = f"__Host-{STATE_COOKIE}"
-_OUR_COOKIES = frozenset({SIGN_IN_COOKIE, SECURE_SIGN_IN_COOKIE, STATE_COOKIE, SECURE_STATE_COOKIE})
+OAUTH_COOKIE = "eph_oauth"
+SECURE_OAUTH_COOKIE = f"__Host-{OAUTH_COOKIE}"
+_OUR_COOKIES = frozenset(
+    {
+        SIGN_IN_COOKIE,
+        SECURE_SIGN_IN_COOKIE,
+        STATE_COOKIE,
+        SECURE_STATE_COOKIE,
+        OAUTH_COOKIE,
+        SECURE_OAUTH_COOKIE,
+    }
+)
 TOKEN_HEADER = "X-Eph-Preview-Token"  # noqa: S105 - the header's name, not a token
 ROBOTS_HEADER = "X-Robots-Tag"
 NO_ROBOTS = "noindex, nofollow"
@@ -130,10 +142,15 @@ def state_cookie(scheme: str) -> str:
     return SECURE_STATE_COOKIE if scheme == "https" else STATE_COOKIE
 
 
+def oauth_cookie(scheme: str) -> str:
+    """The cookie of the browser that began an OAuth sign-in inside a preview."""
+    return SECURE_OAUTH_COOKIE if scheme == "https" else OAUTH_COOKIE
+
+
 def _hide_cookie(headers: CIMultiDict[str]) -> None:
     """The app must not see our own cookies."""
     lines = headers.getall(hdrs.COOKIE)
-    if not any(SIGN_IN_COOKIE in line for line in lines):
+    if not any(SIGN_IN_COOKIE in line or OAUTH_COOKIE in line for line in lines):
         return
     del headers[hdrs.COOKIE]
     parts = [part.strip() for line in lines for part in line.split(";")]
@@ -154,6 +171,12 @@ def response_headers(headers: CIMultiDictProxy[str], is_preview: bool, host: str
             narrowed = [_for_host(line, own) for line in kept.popall(hdrs.SET_COOKIE)]
             kept.extend((hdrs.SET_COOKIE, line) for line in narrowed)
     return kept
+
+
+def add_hsts(headers: MutableMapping[str, str], scheme: str) -> None:
+    """``scheme``: that of the connection to us. A proxy that terminates TLS in front of us sets its own header."""
+    if scheme == "https":
+        headers[HSTS_HEADER] = HSTS
 
 
 def _for_host(set_cookie: str, host: str) -> str:

@@ -36,7 +36,7 @@ from yarl import URL
 
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets
-from orchestrator.gateway.proxy.headers import ClientInfo, request_headers, response_headers, safe_reason
+from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, request_headers, response_headers, safe_reason
 from orchestrator.gateway.proxy.upstream_pool import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -119,7 +119,9 @@ async def forward(
 
     answer = await with_retries(ask, find_upstream, body is None and request.method in REPEATABLE)
     try:
-        return await _relay(request, answer, response_headers(answer.headers, is_preview, request.host))
+        answered = response_headers(answer.headers, is_preview, request.host)
+        add_hsts(answered, request.scheme)
+        return await _relay(request, answer, answered)
     finally:
         # After a complete response the connection is already back in the pool, and this does nothing.
         answer.close()

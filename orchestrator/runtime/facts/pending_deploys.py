@@ -11,14 +11,13 @@ from typing import TypeVar
 
 from orchestrator.core.model.label_deploys import DeployOrder, DeployRequests, LabelDeploy
 from orchestrator.core.model.world import RecipeError
+from orchestrator.runtime import wording
 from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks import keys, names
 from stacks.model import Key, OperationResult, OperationVerb, Outcome, RefKind, StackRecord
 
 T = TypeVar("T")
 RESULT_TTL = timedelta(hours=1)
-EXPIRED = "it expired before it was built"
-REPLACED = "a newer deploy under the same label replaced it"
 
 
 class DeployState(StrEnum):
@@ -59,7 +58,7 @@ class PendingDeploys:
     def add(self, key: Key, deploy: LabelDeploy, at: datetime, evicts: Key | None = None) -> DeployOrder:
         before = self._requests.orders.get(key)
         if before is not None:
-            self._end(before, DeployState.REPLACED, at, REPLACED)
+            self._end(before, DeployState.REPLACED, at, wording.problems.DEPLOY_REPLACED)
         order = DeployOrder(uuid.uuid4().hex, key, deploy, at, evicts)
         self._progress[order.id] = DeployProgress(order, DeployState.PENDING, at)
         self._requests = replace(
@@ -120,7 +119,7 @@ class PendingDeploys:
         request = facts.requests.get(order.key) if facts else None
         recipe = request.recipe if request is not None and request.commit == order.deploy.commit else None
         if order.deploy.expires_at <= current.now:
-            self._end(order, DeployState.FAILED, current.now, EXPIRED)
+            self._end(order, DeployState.FAILED, current.now, wording.problems.DEPLOY_EXPIRED)
         elif record is not None and _is_recorded(record, order):
             self._end(order, DeployState.DEPLOYED, current.now, "")
         elif isinstance(recipe, RecipeError) and not recipe.transient:
@@ -143,9 +142,9 @@ def _is_about(order: DeployOrder, key: Key, result: OperationResult) -> bool:
 def _failure(order: DeployOrder, key: Key, result: OperationResult) -> str:
     detail = f"{result.step}: {result.error}".strip(": ")
     if order.evicts == key:
-        return f"{keys.stack_name(key)} could not be destroyed to make room: {detail}"
+        return wording.problems.no_room(keys.stack_name(key), detail)
     if result.verb is OperationVerb.RETAG:
-        return f"it could not be recorded: {detail}"
+        return wording.problems.deploy_not_recorded(detail)
     return detail
 
 

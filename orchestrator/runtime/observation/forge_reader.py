@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from orchestrator.core.model.world import EnvironmentRequest, RecipeError, RepositoryFacts
 from orchestrator.forges.port import Forge, ForgeError, Repository
+from orchestrator.runtime import wording
 from orchestrator.runtime.wakeups import UNLIMITED, RefreshScope
 from orchestrator.sources.commit_facts import CommitFacts
 from orchestrator.sources.port import Candidate, ExistingStacks, Source, SourceListing, by_kind
@@ -68,7 +69,7 @@ class ForgeReader:
         self._sources = tuple(sources)
         self._commits = commits
         covered = by_kind(sources)
-        self._uncovered = {kind: "this server has no source for them" for kind in RefKind if kind not in covered}
+        self._uncovered = {kind: wording.problems.NO_SOURCE for kind in RefKind if kind not in covered}
         self._notes: dict[int, tuple[str, ...]] = {}
         self._repositories: Mapping[int, Repository] = {}
         self._last_facts: Mapping[int, RepositoryFacts] = {}
@@ -97,7 +98,7 @@ class ForgeReader:
         except ForgeError as error:
             # Nothing is known of any repository: those of the last reading are incomplete, and nothing is destroyed.
             facts = {item.id: self._unreadable(item, str(error), existing) for item in self._repositories.values()}
-            return ForgeSnapshot(facts, self._repositories, (f"the repositories could not be listed: {error}",))
+            return ForgeSnapshot(facts, self._repositories, (wording.problems.repositories_not_listed(error),))
         self._repositories = {item.id: item for item in listed}
         found = await self._read_repositories(listed, existing)
         self._last_facts = {item.id: item for item in found}
@@ -152,7 +153,7 @@ class ForgeReader:
             return await self._in_thread(candidate.read)
         except Exception as error:
             log.exception("%s of %s could not be checked", keys.stack_name(candidate.key), repository.full_name)
-            problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
+            problem = wording.problems.commit_not_checked(error)
             unreadable = RecipeError((problem,), frozenset(), transient=True)
             return candidate.unreadable(unreadable) if candidate.key in existing else _UNCHECKED
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from orchestrator.core.model.environment_facts import collect as subjects_of
 from orchestrator.core.model.world import EnvironmentRequest, HealthStatus, Recipe, World
+from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
 from stacks.model import StackRef
 
@@ -118,7 +119,7 @@ class HealthMonitor:
             return await self._probe(request.origin, request.path)
         except Exception as error:
             log.exception("%s could not be requested", request.origin)
-            return False, f"{request.path} could not be requested ({type(error).__name__})"
+            return False, wording.problems.not_requested(request.path, error)
 
     def _record(self, request: ProbeRequest, ok: bool, detail: str) -> bool:
         """Record the result. Returns whether it changed."""

@@ -12,6 +12,7 @@ from orchestrator.images.errors import RegistryError, RegistryRefused, RegistryU
 from orchestrator.images.image_resolver import ImageResolver
 from orchestrator.images.port import Registries
 from orchestrator.images.registry_policy import RegistryPolicy
+from orchestrator.runtime import wording
 
 
 class ImageFinder:
@@ -32,7 +33,7 @@ class ImageFinder:
         finder = self._finders.get(action.target)
         if finder is None:
             return tuple(
-                ImageResult(wish.name, error=f"the target {action.target} does not support images")
+                ImageResult(wish.name, error=wording.problems.images_not_supported(action.target))
                 for wish in action.remaining
             )
 
@@ -51,5 +52,5 @@ class ImageFinder:
 def _as_registry_error(error: ForgeError) -> RegistryError:
     """The error that the Git host returned instead of a note."""
     if isinstance(error, ForgeUnavailable):
-        return RegistryUnavailable(f"unavailable: {error}", error.retry_after or 0.0)
-    return RegistryRefused(f"cannot be read: {error}")
+        return RegistryUnavailable(wording.problems.note_unavailable(error), error.retry_after or 0.0)
+    return RegistryRefused(wording.problems.note_not_read(error))

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from orchestrator.core.model.world import HealthStatus, RunningOperation, TrafficSnapshot, World
 from orchestrator.core.planning.memory_limits import Headroom
+from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
@@ -114,7 +115,7 @@ class Observer:
             try:
                 found[target] = self._result(target)
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, the others are looked at
-                self._warn_once(target, f"the target {target} could not be read: {type(error).__name__}: {error}")
+                self._warn_once(target, wording.problems.target_not_read(target, error))
             else:
                 self._reported.pop(target, None)
         return found
@@ -136,16 +137,14 @@ class Observer:
             if not task.done():
                 self._pending_parts[target] = task
             elif error := task.exception():
-                self._warn_once(
-                    f"{target}: resources", f"the resources of the target {target} could not be checked: {error}"
-                )
+                self._warn_once(f"{target}: resources", wording.problems.resources_not_checked(target, error))
             else:
                 found[target] = task.result()
         return found
 
     def _result(self, target: str) -> frozenset[str]:
         if not self._pending_names[target].done():
-            raise TimeoutError(f"it did not respond within {TARGET_TIMEOUT:.0f} s")
+            raise TimeoutError(wording.problems.no_response(TARGET_TIMEOUT))
         return self._pending_names.pop(target).result()
 
     def _warn_once(self, target: str, sentence: str) -> None:

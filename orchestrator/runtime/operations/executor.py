@@ -18,6 +18,7 @@ from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.plan_actions import Action
 from orchestrator.core.planning.plans import Plan, describe
 from orchestrator.forges.port import Repository
+from orchestrator.runtime import wording
 from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.attempts import AttemptHistory
@@ -128,9 +129,7 @@ class PlanExecutor:
                 self._start(action, repositories)
             except Exception as error:
                 log.exception("%s could not be started", type(action).__name__)
-                self._dependencies.journal.record_problem(
-                    f"{describe(action)}: could not be started: {type(error).__name__}: {error}"
-                )
+                self._dependencies.journal.record_problem(wording.problems.not_started(describe(action), error))
 
     async def close(self) -> None:
         """Stop waiting for operations. Their owner stops the operations themselves."""
@@ -257,7 +256,7 @@ class PlanExecutor:
         except Exception as error:
             log.exception("the operation on %s exited without a result", operation.ref)
             began, now = self._active[operation.ref].running.started, self._dependencies.clock()
-            why = f"it exited without a result ({type(error).__name__}: {error})"
+            why = wording.problems.no_result(error)
             return OperationResult(operation.ref, operation.verb, Outcome.FAILED, operation.commit, began, now, why)
 
     def _record_progress(self, ref: StackRef, text: str) -> None:
@@ -289,7 +288,7 @@ class PlanExecutor:
         try:
             await asyncio.to_thread(self._dependencies.target(action.target).purge, action.name, settings)
         except Exception as error:  # noqa: BLE001 - a target's trouble is told, and tried again
-            self._dependencies.journal.record_problem(f"{action.target}:{action.name} could not be purged: {error}")
+            self._dependencies.journal.record_problem(wording.problems.not_purged(action.target, action.name, error))
             return False
         finally:
             self._purging.discard(key)

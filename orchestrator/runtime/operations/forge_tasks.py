@@ -24,6 +24,7 @@ from orchestrator.forges.port import (
     Repository,
     expired_mark,
 )
+from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.commits import FirstSeenCommits
 from orchestrator.runtime.facts.confirmations import Confirmations
@@ -69,7 +70,7 @@ class ForgeTasks:
             confirmation = await asyncio.to_thread(source.confirm, repository, action.key, action.ref_name)
         except ForgeError as error:
             where = self._dependencies.forge.words.reference(repository.full_name, action.key, action.ref_name)
-            self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
+            self._dependencies.journal.record_problem(wording.problems.not_read(where, error))
             return False
         self._dependencies.confirmed.record(confirmation, self._dependencies.clock())
         self._dependencies.wake()
@@ -93,7 +94,7 @@ class ForgeTasks:
         try:
             await asyncio.to_thread(self._write_commit_mark, action, repository)
         except ForgeError as error:
-            self._dependencies.journal.record_problem(f"{action.ref} could not be marked as expired: {error}")
+            self._dependencies.journal.record_problem(wording.problems.not_marked_expired(action.ref, error))
             return False
         if isinstance(action, plan_actions.Expire):
             self._dependencies.journal.expired(action)
@@ -126,8 +127,6 @@ class ForgeTasks:
             except ForgeNotFound:
                 continue  # someone else removed it first
             except ForgeRefused as error:
-                self._dependencies.journal.record_problem(
-                    f"{action.ref}: the label {label} could not be removed: {error}"
-                )
+                self._dependencies.journal.record_problem(wording.problems.label_not_removed(action.ref, label, error))
                 allowed = False
         return allowed

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from orchestrator.core import wording as core_wording
 from orchestrator.core.model.world import CompletedRepair, RepositoryFacts
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
+from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef
 
@@ -80,8 +82,8 @@ class Journal:
         first = operation.ref in self._creating
         self._creating.discard(operation.ref)
         if result.outcome is Outcome.FAILED:
-            at = f" at {result.step}" if result.step else ""
-            self.record(EventKind.ENVIRONMENT_FAILED, f"{operation.verb} failed{at}: {result.error}", subject)
+            message = wording.events.operation_failed(operation.verb, result.step, result.error)
+            self.record(EventKind.ENVIRONMENT_FAILED, message, subject)
         elif result.outcome is Outcome.SUCCEEDED:
             self._succeeded(operation, (result.ended - result.started).total_seconds(), first)
 
@@ -90,15 +92,15 @@ class Journal:
         match operation.verb:
             case OperationVerb.UP:
                 kind = EventKind.ENVIRONMENT_CREATED if created else EventKind.ENVIRONMENT_UPDATED
-                self.record(kind, f"commit {operation.commit[:7]} was built in {seconds:.1f} s", subject)
+                self.record(kind, wording.events.built(operation.commit, seconds), subject)
             case OperationVerb.DESTROY:
-                self.record(EventKind.ENVIRONMENT_DESTROYED, f"destroyed in {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_DESTROYED, wording.events.destroyed(seconds), subject)
             case OperationVerb.SLEEP:
-                self.record(EventKind.ENVIRONMENT_SLEPT, f"stopped in {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_SLEPT, wording.events.stopped(seconds), subject)
             case OperationVerb.WAKE:
-                self.record(EventKind.ENVIRONMENT_WOKEN, f"responding after {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_WOKEN, wording.events.responding(seconds), subject)
             case OperationVerb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
-                message = f"extended until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
+                message = wording.events.extended(operation.tag.extended_until)
                 self.record(EventKind.ENVIRONMENT_EXTENDED, message, subject)
             case _:
                 return
@@ -167,11 +169,9 @@ class Journal:
         """Record changes of which repositories are incomplete, and of the guard's note."""
         unread = {facts.full_name: facts.reason for facts in repositories if not facts.complete}
         for name in sorted(unread.keys() - self._incomplete):
-            self.record(
-                EventKind.FORGE_INCOMPLETE, f"{name} could not be read completely: {unread[name] or 'unknown reason'}"
-            )
+            self.record(EventKind.FORGE_INCOMPLETE, core_wording.limits.note_repository(name, unread[name]))
         for name in sorted(self._incomplete - unread.keys()):
-            self.record(EventKind.FORGE_RECOVERED, f"{name} can be read completely again")
+            self.record(EventKind.FORGE_RECOVERED, wording.events.repository_recovered(name))
         self._incomplete = frozenset(unread)
         if held_note and held_note != self._held:
             self.record(EventKind.PLAN_HELD, held_note)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from orchestrator.core.model.world import RunningOperation
 from orchestrator.ledger.event_kinds import EventKind
+from orchestrator.runtime import wording
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
@@ -32,9 +33,7 @@ class RemoteOperations:
             return {}
         found = await asyncio.to_thread(self._operations.recover)
         for ref in found.ended:
-            self._journal.record(
-                EventKind.OPERATION_RECOVERED, "an operation of an earlier leader was stopped", str(ref)
-            )
+            self._journal.record(EventKind.OPERATION_RECOVERED, wording.events.LEADERS_OPERATION_STOPPED, str(ref))
         if found.still_running:
             asyncio.get_running_loop().call_later(POLL_INTERVAL, self._wakeups.wake)
         return {each.ref: _as_running(each) for each in found.still_running}
@@ -46,6 +45,6 @@ def _as_running(operation: RemoteOperation) -> RunningOperation:
         verb=operation.verb,
         commit=operation.commit,
         started=operation.started_at,
-        progress=f"started by another replica: {operation.identity}",
+        progress=wording.events.started_by_replica(operation.identity),
         remote=True,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 
 from orchestrator.config.settings.setting_types import host_and_port
+from orchestrator.runtime import wording
 
 
 class StartupError(RuntimeError):
@@ -24,20 +24,9 @@ def open_listener(setting: str, address: str) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise StartupError(_bind_error(setting, address, port, error)) from error
+        raise StartupError(wording.startup.address_unusable(setting, address, port, error)) from error
     return sock
 
 
 def check_free(setting: str, address: str) -> None:
     open_listener(setting, address).close()
-
-
-def _bind_error(setting: str, address: str, port: int, error: OSError) -> str:
-    variable = f"EPH_{setting.upper()}"
-    if error.errno == errno.EADDRINUSE:
-        why = f"port {port} is already in use; stop the other program or use another port"
-    elif error.errno == errno.EACCES:
-        why = f"port {port} requires root; use a port above 1023"
-    else:
-        why = f"{error.strerror or error}; use an address of this machine"
-    return f"{setting} = {address}: {why} (the setting `{setting}` in eph.toml, or {variable})"

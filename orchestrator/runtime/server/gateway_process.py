@@ -16,8 +16,8 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn
@@ -25,7 +25,9 @@ from typing import Any, NoReturn
 import httpx
 
 from orchestrator.auth import preview_grants, preview_tokens
+from orchestrator.config.settings.groups import TlsSettings
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError, check_free
 from programs.kit import files
 from stacks import process_identity
@@ -34,6 +36,8 @@ from stacks.process_identity import ProcessIdentity
 log = logging.getLogger("eph.door")
 
 OWNER_VARIABLE = "EPH_GATEWAY_OF"
+OAUTH_CALLBACK_PATH = "/_eph/oauth/callback"
+"""The gateway serves it at the domain itself. It is registered at providers, so it never changes."""
 _RECORD_FILE = "gateway.json"
 _HEALTH_PATH = "/_eph/healthz"
 _TLS_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -57,6 +61,9 @@ class GatewaySpec:
     trusted_proxies: tuple[str, ...] = ()
     people_url: str = ""
     people_key: Path | None = None
+    oauth_providers: Mapping[str, str] = field(default_factory=dict)
+    url_template: str = ""
+    tls: TlsSettings = field(default_factory=TlsSettings)
     has_replicas: bool = False
     """Several ephd processes share it, each with its own address; a file contains the leader's."""
 
@@ -72,6 +79,9 @@ class GatewaySpec:
             trusted_proxies=settings.previews.proxies,
             people_url=settings.auth.url if settings.auth.provider != "none" else "",
             people_key=preview_grants.preview_key_file(settings.keys_dir),
+            oauth_providers=settings.oauth.providers,
+            url_template=settings.url_template,
+            tls=settings.tls,
             has_replicas=settings.replicas.lease != "none",
         )
 
@@ -92,7 +102,24 @@ class GatewaySpec:
             *(("--people-url", self.people_url) if self.people_url else ()),
             *(("--people-key", str(self.people_key)) if self.people_key else ()),
             *(word for network in self.trusted_proxies for word in ("--trusted-proxy", network)),
+            *self._oauth_words(),
+            *self._tls_words(),
         ]
+
+    def _oauth_words(self) -> list[str]:
+        if not self.oauth_providers:
+            return []
+        callback = self.url_template.format(host=self.domain) + OAUTH_CALLBACK_PATH
+        words = ["--preview-url", self.url_template, "--oauth-callback", callback]
+        return words + [
+            word for name, url in sorted(self.oauth_providers.items()) for word in ("--oauth-provider", f"{name}={url}")
+        ]
+
+    def _tls_words(self) -> tuple[str, ...]:
+        if not self.tls.is_enabled:
+            return ()
+        files = (str(self.tls.certificate_file), str(self.tls.key_file))
+        return ("--tls-listen", self.tls.listen, "--tls-certificate", files[0], "--tls-key", files[1])
 
     @property
     def control_file(self) -> Path:
@@ -120,8 +147,8 @@ class GatewayProcess:
             return
         ended = started.poll() is not None
         await asyncio.to_thread(self.stop)
-        what = "exited immediately" if ended else f"did not respond within {START_TIMEOUT:.0f} s"
-        raise GatewayError(f"the gateway {what}: {self._last_log_line()}")
+        waited = None if ended else START_TIMEOUT
+        raise GatewayError(wording.startup.gateway_not_started(waited, self._last_log_line()))
 
     def stop(self) -> None:
         """Stop it and wait, when ephd is asked to stop or a demo ends."""
@@ -216,7 +243,7 @@ class GatewayProcess:
 
     def _last_log_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
-        return lines[-1] if lines else f"its log {self._log} is empty"
+        return lines[-1] if lines else wording.startup.empty_log(self._log)
 
 
 class ExternalGateway(GatewayProcess):
@@ -228,10 +255,7 @@ class ExternalGateway(GatewayProcess):
 
     async def ensure(self) -> None:
         if not await self._wait_healthy(lambda: True, self._timeout):
-            raise GatewayError(
-                f"no gateway responds at {self._spec.listen}; with the setting gateway = beside you start it "
-                "separately with: ephd --gateway"
-            )
+            raise GatewayError(wording.startup.no_gateway(self._spec.listen))
 
     def stop(self) -> None:
         """Does nothing: its supervisor stops it."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError
 
 
@@ -28,9 +29,7 @@ def lock_home(home: Path) -> Iterator[None]:
         except OSError as error:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
-            raise StartupError(
-                f"another ephd (process {owner}) uses {home}; stop it, or set another home for this one (EPH_HOME)"
-            ) from error
+            raise StartupError(wording.startup.home_in_use(owner, home)) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

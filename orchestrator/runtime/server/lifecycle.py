@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
+from orchestrator.runtime import wording
+
 
 class ComponentFailed(RuntimeError):
     """A part that should run as long as ephd does has ended; the message names it."""
@@ -39,7 +41,7 @@ async def wait_for_failure(tasks: Iterable[asyncio.Task[None]]) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         error = None if task.cancelled() else task.exception()
-        raise ComponentFailed(f"the task {task.get_name()!r} of ephd stopped: {error or 'without an error'}") from error
+        raise ComponentFailed(wording.startup.task_stopped(task.get_name(), error)) from error
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

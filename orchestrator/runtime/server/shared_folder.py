@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError
 
 
@@ -28,10 +29,7 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if several else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
-            raise StartupError(
-                f"another ephd uses {shared}, and one of them has replicas.lease = none; "
-                "set replicas.lease = postgres on all replicas, or stop the other one"
-            ) from error
+            raise StartupError(wording.startup.shared_without_lease(shared)) from error
         if several:
             for target, folder in settings.machine_folders().items():
                 _check_same_machine(target, folder)
@@ -45,7 +43,4 @@ def _check_same_machine(target: str, root: Path) -> None:
         file.write_text(here + "\n")
     there = file.read_text().strip()
     if there and there != here:
-        raise StartupError(
-            f"the target {target} in {root} runs its processes on {there}, but this is {here}; "
-            f"start this replica there, or delete {file} if that machine is permanently gone"
-        )
+        raise StartupError(wording.startup.target_on_other_machine(target, root, there, here, file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
+from orchestrator.runtime import wording
 from orchestrator.runtime.operations.journal import Journal
 from programs.registry import Target
 
@@ -47,4 +48,4 @@ class TargetKeeper:
             try:
                 self._target(name).ensure(settings)
             except Exception as error:  # noqa: BLE001 - recorded, and tried again
-                self._journal.record_problem(f"the target {name} could not be started: {error}")
+                self._journal.record_problem(wording.problems.target_not_started(name, error))

@@ -8,9 +8,9 @@ from typing import Any
 
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
-from orchestrator.core.util.formatting import commit
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
+from orchestrator.runtime import wording
 from orchestrator.runtime.operations.journal import Journal
 from stacks.model import StackRef
 
@@ -24,17 +24,15 @@ _KINDS = {
 
 
 def record_started(journal: Journal, run: SuiteRun) -> None:
-    journal.record(EventKind.TESTS_STARTED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
+    journal.record(EventKind.TESTS_STARTED, wording.suites.run(run), str(run.ref))
 
 
 def record_stopped(journal: Journal, run: SuiteRun) -> None:
-    journal.record(EventKind.TESTS_STOPPED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
+    journal.record(EventKind.TESTS_STOPPED, wording.suites.run(run), str(run.ref))
 
 
 def record_result(journal: Journal, ref: StackRef, result: SuiteResult) -> None:
-    how = f": {result.detail}" if result.detail else ""
-    message = f"{result.suite} on commit {commit(result.commit)} {result.outcome} in {result.seconds:.1f} s{how}"
-    journal.record(_KINDS[result.outcome], message, str(ref), **_dump(result))
+    journal.record(_KINDS[result.outcome], wording.suites.result(result), str(ref), **_dump(result))
 
 
 def load_results(ledger: Ledger, ref: StackRef) -> dict[str, SuiteResult]:

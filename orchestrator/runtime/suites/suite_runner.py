@@ -22,6 +22,7 @@ from orchestrator.core.suites.junit import InvalidReport, JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteEnvironment
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.facts.suite_history import SuiteHistory
@@ -142,7 +143,7 @@ class SuiteRunner:
         history = self._dependencies.history
         history.attempts[run] += 1
         if history.attempts[run] > suite_plan.MAX_ATTEMPTS:
-            why = f"interrupted {suite_plan.MAX_ATTEMPTS} times; run `eph up` to start it again"
+            why = wording.suites.interrupted(suite_plan.MAX_ATTEMPTS)
             self._record(
                 run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.FAILED, self._dependencies.clock(), detail=why)
             )
@@ -171,9 +172,7 @@ class SuiteRunner:
                 suite_events.record_stopped(self._dependencies.journal, run)
         elif (error := task.exception()) is not None:
             log.error("the tests of %s failed to run", run.ref, exc_info=error)
-            self._dependencies.journal.record_problem(
-                f"the tests of {run.ref} failed to run: {type(error).__name__}: {error}"
-            )
+            self._dependencies.journal.record_problem(wording.suites.tests_failed_to_run(run.ref, error))
         if not self._closed:
             self._dependencies.wake()
 
@@ -182,11 +181,7 @@ class SuiteRunner:
         try:
             ended, report, note = await self._run_process(run, ready, suite)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from running is its result
-            ended, report, note = (
-                SuiteExit(1, 0.0, ()),
-                None,
-                f"could not be run: {str(error).splitlines()[0][:300]}",
-            )
+            ended, report, note = SuiteExit(1, 0.0, ()), None, wording.suites.not_run(error)
         self._record(run.ref, _result(run, ended, report, note or _detail(ended, suite), self._dependencies.clock))
 
     async def _run_process(
@@ -212,9 +207,7 @@ class SuiteRunner:
         try:
             return ended, junit.parse(_redacted(data, hidden)) if data is not None else None, ""
         except InvalidReport as error:
-            detail = _detail(ended, suite)
-            said = f"can't read its report {suite.junit}: {error}"
-            return ended, None, f"{detail}; {said}" if detail else said
+            return ended, None, wording.suites.report_unreadable(suite.junit, error, _detail(ended, suite))
 
     def _folder(self, ref: StackRef) -> Path:
         return self._dependencies.records / ref.project / ref.stack / "tests"
@@ -270,10 +263,10 @@ def _result(run: SuiteRun, ended: SuiteExit, report: JUnitReport | None, detail:
 
 def _detail(ended: SuiteExit, suite: SuiteSpec) -> str:
     if ended.code is None:
-        return f"timed out after {suite.command.timeout} s"
+        return wording.suites.timed_out(suite.command.timeout)
     if ended.code == suite_process.SKIPPED_EXIT_CODE:
         said = [line.strip() for line in ended.tail if line.strip()]
-        return said[-1][:200] if said else "it reported that it can't run here"
+        return said[-1][:200] if said else wording.suites.CANNOT_RUN
     if ended.code:
-        return f"exit status {ended.code}" if ended.code > 0 else f"killed by signal {-ended.code}"
+        return wording.suites.exit_status(ended.code)
     return ""

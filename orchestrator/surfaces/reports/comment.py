@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from orchestrator.core.chat_commands import HELP, ChatReply
+from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording.chat import HELP
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
 from orchestrator.surfaces.reports.markdown import cell, code, fence, link, plain, text
@@ -257,7 +258,9 @@ def _reply(reply: ChatReply) -> str:
 
 
 def _command(view: EnvironmentView) -> str:
-    return f"For an operator to continue: {code(view.command)}" if view.phase is Phase.HELD and view.command else ""
+    return (
+        f"To continue, an operator can run {code(view.command)}." if view.phase is Phase.HELD and view.command else ""
+    )
 
 
 def _links(view: EnvironmentView) -> str:

@@ -36,7 +36,7 @@ def main(folder: str, environments: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.chdir(folder)  # a short name: the kernel limits the path of a unix socket
     if os.path.lexists(SOCKET):
-        os.unlink(SOCKET)  # noqa: PTH108
+        os.unlink(SOCKET)  # noqa: PTH108 - relative to the folder that it changed to
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(SOCKET)
         listener.listen(256)

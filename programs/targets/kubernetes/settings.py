@@ -147,7 +147,7 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
     known = {item.name for item in fields(KubernetesSettings)}
     given = {name: value for name, value in data.items() if name in known and value}
     # All are strings except the root, which mypy can't tell from their names.
-    settings = KubernetesSettings(**{**given, "root": Path(data["root"]).absolute()})  # type: ignore[arg-type]
+    settings = KubernetesSettings(**{**given, "root": Path(data["root"]).absolute()})  # type: ignore[arg-type]  # see above
     _check(settings)
     return settings
 

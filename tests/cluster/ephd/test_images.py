@@ -40,7 +40,7 @@ def eph(site: Cluster, home: Path) -> Iterator[CommitTagSite]:
 @pytest.mark.timeout(900)  # two builds and two lives of ephd
 def test_pull_request_waits_for_ci_and_runs_what_it_pushed(eph: CommitTagSite) -> None:
     number, sha = eph.open_pull("feature", eph.files())
-    eph.wait_for_comment(number, "Waiting for image", f"{sha[:7]} not found in the registry", "at most until")
+    eph.wait_for_comment(number, "Waiting for image", f"{sha[:7]} not found in the registry", "at the latest")
     assert "waiting for image" in eph.eph("list").stdout
     assert eph.stacks() == []
 

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.planning import plan_actions
+from orchestrator.core.planning.reason_codes import HoldCode
 from stacks.model import StackRef
 from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
 
@@ -67,8 +68,9 @@ def test_an_operator_lets_that_very_plan_through_to_its_end() -> None:
     hold = plan.actions[0]
     assert isinstance(hold, plan_actions.Hold)
     assert hold.command == f"eph approve {plan.digest}"
-    assert plan.notes[0].endswith(f"`eph approve {plan.digest}`")
-    assert "9 environments would be destroyed" in plan.notes[0]
+    assert hold.code is HoldCode.DESTROY_LIMIT
+    assert plan.held_note in plan.notes
+    assert len(plan.guarded) == 9
     world.approved_plans.add(plan.digest)
     world.approved |= set(plan.guarded)
     world.run_cycle(6)
@@ -122,7 +124,8 @@ def test_a_wrong_backend_does_not_empty_the_targets() -> None:
     world.targets["local"] |= {f"shop1-lost-lamb-{number}" for number in range(30)}
     plan = world.plan()
     assert plan.changes == ()
-    assert f"eph approve {plan.digest}" in plan.notes[0]
+    assert plan.held_note
+    assert plan.digest in plan.held_note, "no stack could show the command"
 
 
 def test_a_half_made_leftover_of_a_candidate_waits_for_its_creation() -> None:

@@ -26,6 +26,7 @@ from programs.kit.processes.sandbox import Workspace
 from programs.targets.local import cleanup, connectivity, supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
+from tests.targets import escapes
 from tests.targets.isolated_machine import BLOG, GENERATION, PORT, SHOP, Isolated
 from tests.targets.local_machine import LocalMachine, Repository, wait_for
 
@@ -57,9 +58,9 @@ def test_a_neighbour_on_the_same_port_is_never_called_ready(isolated: Isolated) 
 def test_an_environment_reaches_nothing_but_itself(isolated: Isolated) -> None:
     """S3: neither the machine's loopback, nor a neighbour, nor metadata endpoints, nor private networks."""
     isolated.serve(SHOP)
-    with socket.create_server(("127.0.0.1", 0)) as control, socket.create_server(("0.0.0.0", 0)) as public:  # noqa: S104
+    with socket.create_server(("127.0.0.1", 0)) as control, socket.create_server(("0.0.0.0", 0)) as public:  # noqa: S104 - attacks reach for it
         targets = [*BAD_ADDRESSES, ("127.0.0.1", PORT)]
-        targets += [("127.0.0.1", control.getsockname()[1]), (_own_address(), public.getsockname()[1])]
+        targets += [("127.0.0.1", control.getsockname()[1]), (escapes.own_address(), public.getsockname()[1])]
         code = f"""
 import socket
 for place in {targets!r}:
@@ -118,18 +119,7 @@ def test_environments_have_users_of_their_own_outside(isolated: Isolated) -> Non
     assert Path(_home(isolated, SHOP), "mine").stat().st_uid == users.reserve(isolated.here, SHOP)
 
 
-@pytest.mark.parametrize(
-    "attack",
-    [
-        "import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))",
-        "import ctypes; print(ctypes.CDLL(None).ptrace(0, 0, 0, 0))",
-        "import ctypes; print(ctypes.CDLL(None).syscall(425, 8, 0))",
-        "import ctypes; print(ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None))",
-        "import os; print(-1 if not os.path.exists('/etc/ssl/private') else 0)",
-        "import os; print(-1 if not os.path.exists('/root') or not os.listdir('/root') else 0)",
-    ],
-    ids=["unshare", "ptrace", "io_uring", "mount", "private keys", "home of root"],
-)
+@pytest.mark.parametrize("attack", escapes.SYSTEM_CALLS.values(), ids=escapes.SYSTEM_CALLS)
 def test_the_sandbox_refuses(isolated: Isolated, attack: str) -> None:
     """S3: no further namespaces, no dangerous system calls, no private files of the machine."""
     assert isolated.python(SHOP, attack).strip() == "-1"
@@ -150,14 +140,7 @@ def test_outbound_requests_go_through_a_proxy_that_knows_private_addresses(isola
     """S3: through the proxy, an environment reaches no address of the machine or its networks, by name or number."""
     with socket.create_server(("127.0.0.1", 0)) as control:
         port = control.getsockname()[1]
-        names = ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", _own_address()]  # noqa: S104
-        code = f"""
-import socket
-for name in {names!r}:
-    made = socket.create_connection(("127.0.0.1", 3128), 5)
-    made.sendall(f"CONNECT {{name}}:{port} HTTP/1.1\\r\\n\\r\\n".encode())
-    print(made.recv(100).split()[1].decode())
-"""
+        code = escapes.proxy_requests([*escapes.PRIVATE_NAMES, escapes.own_address()], port)
         assert set(isolated.python(SHOP, code, **connectivity.proxy_variables(isolated.here)).split()) == {"403"}
 
 
@@ -409,10 +392,3 @@ def _space(pid: int) -> str:
 def _is_inside(pid: int) -> bool:
     """Whether it is in a process namespace of its own."""
     return Path(f"/proc/{pid}/ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
-
-
-def _own_address() -> str:
-    """An address of this machine that isn't loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-        return str(probe.getsockname()[0])

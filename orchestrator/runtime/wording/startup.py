@@ -1,0 +1,58 @@
+"""Why ephd can't start or has to stop, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+
+def address_unusable(setting: str, address: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        why = f"port {port} is already in use; stop the other program or use another port"
+    elif error.errno == errno.EACCES:
+        why = f"port {port} requires root; use a port above 1023"
+    else:
+        why = f"{error.strerror or error}; use an address of this machine"
+    return f"{setting} = {address}: {why} (the setting `{setting}` in eph.toml, or EPH_{setting.upper()})"
+
+
+def home_in_use(process: str, home: Path) -> str:
+    return f"another ephd (process {process}) uses {home}; stop it, or set another home for this one (EPH_HOME)"
+
+
+def shared_without_lease(folder: Path) -> str:
+    return (
+        f"another ephd uses {folder}, and one of them has replicas.lease = none; "
+        "set replicas.lease = postgres on all replicas, or stop the other one"
+    )
+
+
+def target_on_other_machine(target: str, root: Path, there: str, here: str, file: Path) -> str:
+    return (
+        f"the target {target} in {root} runs its processes on {there}, but this is {here}; "
+        f"start this replica there, or delete {file} if that machine is permanently gone"
+    )
+
+
+def task_stopped(name: str, error: BaseException | None) -> str:
+    return f"the task {name!r} of ephd stopped: {error or 'without an error'}"
+
+
+# --- The gateway
+
+
+def gateway_not_started(timeout: float | None, detail: str) -> str:
+    """``timeout``: how long it was awaited; None if it exited."""
+    what = "exited immediately" if timeout is None else f"didn't respond within {timeout:.0f} s"
+    return f"the gateway {what}: {detail}"
+
+
+def empty_log(log: Path) -> str:
+    return f"its log {log} is empty"
+
+
+def no_gateway(address: str) -> str:
+    return (
+        f"no gateway responds at {address}; with the setting gateway = beside you start it "
+        "separately with: ephd --gateway"
+    )

@@ -1,0 +1,105 @@
+"""Sentences for people are in wording modules, and tests compare codes and states instead.
+
+A sentence is text with at least three words. Log messages, docstrings and messages of programming errors
+(``ValueError``, ``TypeError``) are for engineers and may be anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("orchestrator/core", "orchestrator/runtime")
+SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
+PLACEHOLDERS = re.compile(r"[\W{}]*")
+COMMAND = re.compile(r"(eph|pulumi) [a-z]+ ")
+ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
+PERSISTED = {
+    "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
+    "orchestrator/core/views/phases.py": "the value of a phase, which the API returns",
+    "orchestrator/core/views/comment_markers.py": "a pattern",
+}
+TESTS = ("tests/core", "tests/model", "tests/runtime")
+REASONS = frozenset({"reason", "reasons", "note", "notes"})
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_sentences_are_in_wording_modules(room: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if "wording" not in path.parts and str(path.relative_to(ROOT)) not in PERSISTED
+        for line, text in sentences(ast.parse(path.read_text()))
+    ]
+    assert not found, "Move these to the room's wording package:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("folder", TESTS)
+def test_tests_compare_codes(folder: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare) and compares_prose(node)
+    ]
+    assert not found, "Compare a code, or move the text to a snapshot:\n" + "\n".join(found)
+
+
+def test_the_checks_find_what_they_look_for() -> None:
+    tree = ast.parse(
+        '"""A doc string of a module."""\nraise Refused(f"the label {x} is reserved")\nlog.info("it is done")'
+    )
+    assert [text for _, text in sentences(tree)] == ["the label {} is reserved"]
+    for source in ('hold.reason == wording.locked("x")', '"is running" in wait.reason', 'view.reasons == ("one two",)'):
+        [compare] = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare)]
+        assert compares_prose(compare), source
+
+
+def sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    skipped = {id(part) for node in ast.walk(tree) if is_for_engineers(node) for part in ast.walk(node)}
+    skipped |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        text = text_of(node) if id(node) not in skipped else ""
+        if SENTENCE.search(text) and not COMMAND.match(text) and not PLACEHOLDERS.fullmatch(text):
+            yield getattr(node, "lineno", 0), text
+
+
+def is_for_engineers(node: ast.AST) -> bool:
+    match node:
+        case ast.Expr(value=ast.Constant()):  # a docstring
+            return True
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name))):
+            return name in ENGINEERS_ERRORS
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
+            return name in ("log", "_log")
+        case _:
+            return False
+
+
+def compares_prose(node: ast.Compare) -> bool:
+    sides = [node.left, *node.comparators]
+    about_reason = any(
+        isinstance(part, ast.Attribute) and part.attr in REASONS for side in sides for part in ast.walk(side)
+    )
+    return about_reason and any(is_prose(part) for side in sides for part in ast.walk(side))
+
+
+def is_prose(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "wording":
+        return True
+    return " " in text_of(node)
+
+
+def text_of(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(text_of(part) or "{}" for part in values)
+        case _:
+            return ""

@@ -1,0 +1,27 @@
+"""All attacks, in the order in which they are tried: cleanup ends the attacker's own environment, so it is last."""
+
+from __future__ import annotations
+
+from tests.attack.families import (
+    api,
+    cleanup,
+    databases,
+    eph_yaml,
+    forks,
+    gateway,
+    gateway_requests,
+    limits,
+    manifests,
+    pages,
+    sandbox,
+    sharing,
+    sign_in,
+    webhooks,
+)  # fmt: skip
+
+FAMILIES = (
+    manifests.FAMILY, eph_yaml.FAMILY, webhooks.FAMILY, api.FAMILY, sign_in.FAMILY, gateway_requests.FAMILY,
+    gateway.FAMILY, sharing.FAMILY, pages.FAMILY, forks.FAMILY, sandbox.FAMILY, databases.FAMILY, limits.FAMILY,
+    cleanup.FAMILY,
+)  # fmt: skip
+ATTACKS = tuple(attack for family in FAMILIES for attack in family.attacks)

@@ -1,0 +1,140 @@
+"""Code that tries to use up the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from programs.kit.isolation import limits
+from tests.attack.arena import MEMORY_BYTES, PROCESS_LIMIT, Arena
+from tests.attack.attack import Family, Missing, NotTried
+from tests.targets.conftest import local_machine
+from tests.targets.local_machine import new_repository
+from tests.targets.two_tenants import attack, bounded_machine
+
+TEN_MINUTES = 600.0
+FAMILY = Family("limits")
+
+
+@FAMILY.attack("S3", "start more processes than the limit", "more run than the limit allows, or the victim suffers")
+def fork_bomb(arena: Arena) -> str:
+    code = f"""
+import os, time
+made, children = 0, []
+try:
+    for made in range({PROCESS_LIMIT * 5}):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(20)
+            os._exit(0)
+        children.append(pid)
+    print("UNBOUNDED", made)
+except OSError as error:
+    print("stopped", made)
+for pid in children:
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+"""
+    output = arena.run_code(code)
+    arena.wait_for_hostile()
+    return output if "UNBOUNDED" in output else arena.victim_problem()
+
+
+@FAMILY.attack("S3", "take more memory than the limit", "the memory is allocated, or the victim suffers")
+def memory(arena: Arena) -> str:
+    if limits.method() == "rlimits":
+        raise NotTried(Missing.CONTROL_GROUPS)
+    code = f"""
+import os
+pid = os.fork()
+if pid == 0:
+    held = [bytearray(2**20) for _ in range({2 * MEMORY_BYTES // 2**20})]
+    os._exit(0)
+print("UNBOUNDED" if os.waitpid(pid, 0)[1] == 0 else "ended")
+"""
+    try:
+        output = arena.run_code(code)
+    except NotTried:
+        output = "ended"  # with the process that tried it
+    arena.wait_for_hostile()
+    return output if "UNBOUNDED" in output else arena.victim_problem()
+
+
+@FAMILY.attack("S3", "hold hundreds of connections to the proxy and the database", "the victim's preview stops")
+def connections(arena: Arena) -> str:
+    code = """
+import os, socket
+from urllib.parse import urlsplit
+held = []
+own = urlsplit(os.environ["DATABASE_URL"])
+for _ in range(300):
+    for place in (("127.0.0.1", 3128), (own.hostname, own.port)):
+        try:
+            held.append(socket.create_connection(place, 1))
+            held[-1].sendall(b"GET / HTTP/1.1\\r\\n")
+        except OSError:
+            pass
+print("held", len(held))
+"""
+    output = arena.run_code(code)
+    if int(output.split()[1]) < 50:
+        raise NotTried(f"only {output}")
+    return arena.victim_problem()
+
+
+@FAMILY.attack(
+    "S3", "hang hundreds of requests at the gateway", "the victim's preview or the dashboard stops", is_slow=True
+)
+def hanging_requests(arena: Arena) -> str:
+    """Clients of the attacker's preview that send half a request and wait."""
+    with contextlib.ExitStack() as exits:
+        for _ in range(600):
+            made = socket.create_connection(("127.0.0.1", arena.site.gateway_port), 5)
+            exits.callback(made.close)
+            made.sendall(f"POST / HTTP/1.1\r\nHost: {arena.hostile.host}\r\nContent-Length: 100\r\n\r\nx".encode())
+        began = time.monotonic()
+        problem = arena.victim_problem()
+        front = arena.http.get(f"{arena.dashboard}/healthz")
+        took = time.monotonic() - began
+    if problem or front.status_code != 200:
+        return problem or f"the dashboard responds with {front.status_code}"
+    return f"both took {took:.1f} s" if took > 10 else ""
+
+
+@FAMILY.attack("S3", "write an endless log", "the log grows beyond its limit", is_slow=True)
+def endless_log(arena: Arena) -> str:
+    limit = arena.site.target_settings.log_bytes
+    code = f"""
+import os, glob
+fds = [path for path in glob.glob("/proc/*/fd/1") if not path.startswith("/proc/self")]
+line = b"x" * 1000 + b"\\n"
+for path in fds:
+    try:
+        with open(path, "wb", buffering=0) as file:
+            for _ in range({limit * 4 // 1000}):
+                file.write(line)
+    except OSError as error:
+        print(path, error)
+"""
+    arena.run_code(code)
+    logs = list((arena.site.eph_home / "local").rglob(f"*{arena.hostile.name}*.log*"))
+    sizes = {path.name: path.stat().st_size for path in logs}
+    if not sizes:
+        raise NotTried("no log was found")
+    return "" if max(sizes.values()) <= 2 * limit else str(sizes)
+
+
+@FAMILY.attack("S3 L7", "attack a neighbour for ten minutes", "its latency, contents or removal change", is_slow=True)
+def two_tenants(_: Arena) -> str:
+    """On a machine of its own, with the parts of the target local and a real gateway."""
+    if limits.method() == "rlimits":
+        raise NotTried(Missing.CONTROL_GROUPS)
+    with (
+        tempfile.TemporaryDirectory(prefix="eph-attack-") as folder,
+        local_machine() as machine,
+        bounded_machine(machine, new_repository(Path(folder) / "repository")) as isolated,
+    ):
+        return "; ".join(attack(isolated, TEN_MINUTES).problems())

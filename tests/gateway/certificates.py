@@ -1,0 +1,73 @@
+"""A certificate authority for a test."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, serial: int) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+    )
+
+
+@dataclass
+class CertificateAuthority:
+    """Issues certificates for eph.test and the hosts below it, into ``folder``, numbered from 1."""
+
+    folder: Path
+    issued: int = 0
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+
+    def __post_init__(self) -> None:
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        builder = _builder("Test CA", "Test CA", self.key, 1000).add_extension(constraints, critical=True)
+        self.certificate = builder.sign(self.key, hashes.SHA256())
+
+    @property
+    def certificate_file(self) -> Path:
+        return self.folder / "tls.crt"
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "tls.key"
+
+    def issue(self, passphrase: bytes = b"") -> None:
+        certificate, key = self.pair(passphrase)
+        self.certificate_file.write_bytes(certificate)
+        self.key_file.write_bytes(key)
+
+    def pair(self, passphrase: bytes = b"") -> tuple[bytes, bytes]:
+        """A new certificate and its key, in PEM."""
+        self.issued += 1
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = x509.SubjectAlternativeName([x509.DNSName("eph.test"), x509.DNSName("*.eph.test")])
+        signed = _builder("eph.test", "Test CA", key, self.issued).add_extension(names, critical=False)
+        certificate = signed.sign(self.key, hashes.SHA256())
+        encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+        encoding, layout = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        return certificate.public_bytes(encoding), key.private_bytes(encoding, layout, encryption)
+
+    def client_context(self) -> ssl.SSLContext:
+        """Trusts this authority and no other."""
+        text = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return ssl.create_default_context(cadata=text)
