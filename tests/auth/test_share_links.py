@@ -204,10 +204,14 @@ class SharedWorld:
     previews: Previews
     service: ShareLinkService
     ledger: MemoryLedger
+    exits: ExitStack
 
     def visitor(self) -> httpx.Client:
         """A browser without an account."""
-        return httpx.Client(transport=LoopbackTransport(), timeout=20, trust_env=False, headers={"Accept": "text/html"})
+        client = httpx.Client(
+            transport=LoopbackTransport(), timeout=20, trust_env=False, headers={"Accept": "text/html"}
+        )
+        return self.exits.enter_context(client)
 
     def create(self, password: str = "", environment: str = "") -> tuple[str, str]:
         """The link, and its ID."""
@@ -257,7 +261,7 @@ def shared(tmp_path: Path) -> Iterator[SharedWorld]:
         previews = exits.enter_context(serving_previews(tmp_path, gateway_port))
         previews.protect(HOST)
         previews.protect(OTHER)
-        yield SharedWorld(url, previews, service, ledger)
+        yield SharedWorld(url, previews, service, ledger, exits)
 
 
 @pytest.mark.real

@@ -9,6 +9,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from orchestrator.auth.fake import MemoryTokens
+from orchestrator.auth.sharing.fake import MemoryShareLinks
+from orchestrator.auth.sharing.share_link_service import ShareLinkService
 from orchestrator.auth.token_service import TokenService
 from orchestrator.cli.cli_errors import ExitCode
 from orchestrator.cli.main import app
@@ -16,7 +18,7 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.fake import START, FakeEnvironmentService
 from orchestrator.surfaces import metrics
 from orchestrator.surfaces.api.api_errors import CODES
-from orchestrator.surfaces.api.api_settings import ApiSettings
+from orchestrator.surfaces.api.api_settings import ApiSettings, PreviewAccess
 from orchestrator.surfaces.api.app import create_app
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -67,7 +69,10 @@ def test_every_exit_code_is_documented() -> None:
 
 def test_every_path_is_documented() -> None:
     tokens = TokenService(MemoryTokens(), MemoryLedger().record, lambda: START)
-    paths = create_app(FakeEnvironmentService(), ApiSettings("1", token_service=tokens)).openapi()["paths"]
+    links = ShareLinkService(MemoryShareLinks(), MemoryLedger().record, lambda _: None, lambda: START)
+    previews = PreviewAccess(b"", str, "", links)
+    settings = ApiSettings("1", token_service=tokens, previews=previews)
+    paths = create_app(FakeEnvironmentService(), settings).openapi()["paths"]
     there = {f"{method.upper()} `{path}`" for path, methods in paths.items() for method in methods}
     written = set(re.findall(r"^\| ((?:GET|POST|DELETE) `[^`]+`) \|", API, re.MULTILINE))
     assert there | {"GET `/openapi.json`"} == written

@@ -128,7 +128,7 @@ async def test_a_withdrawn_approval_keeps_the_next_build_from_starting(world: Wo
     ("policy", "words"),
     [
         (Policy(allow_forks=False), "this server doesn't run forks"),
-        (Policy(approval_is_trust=False), "even if they are approved"),
+        (Policy(approval_is_trust=False), "even if a commit is approved"),
     ],
 )
 async def test_a_server_may_refuse_what_is_approved(policy: Policy, words: str) -> None:
