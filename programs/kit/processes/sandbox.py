@@ -58,7 +58,6 @@ TRUST_VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
     "GIT_SSL_CAINFO",
     "CARGO_HTTP_CAINFO",
-    "AWS_CA_BUNDLE",
 )
 """Where the common tools look for the file of certificate authorities."""
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--disable-userns")

@@ -250,6 +250,12 @@ def test_services_follow_a_domain_that_was_killed(isolated: Isolated) -> None:
     assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 5)
 
 
+def test_a_service_that_ended_once_becomes_ready(isolated: Isolated) -> None:
+    """T1: a service that needs a second attempt used to be waited for until its deadline, although it responded."""
+    isolated.serve(SHOP, '[ -e "$HOME/tried" ] || { touch "$HOME/tried"; exit 1; }; exec python3 app.py')
+    assert isolated.get(SHOP) == "one"
+
+
 def test_a_worker_is_ready_when_it_keeps_running(isolated: Isolated) -> None:
     """T1: it listens nowhere. One that ends is restarted, and fails after a few times."""
     isolated.serve(SHOP, "echo $EPH_COMMIT > $HOME/seen; exec sleep 60", path="")
