@@ -24,6 +24,10 @@ from orchestrator.gateway.wake.traffic_log import TrafficLog
 log = logging.getLogger("eph.gateway")
 
 POLL_SECONDS = 0.005
+RELEASED_AT_ONCE = 4
+RELEASE_INTERVAL = 0.01
+"""Seconds between two groups. The queue of a simple server has five places for connections that it hasn't accepted.
+The kernel drops the others, and a client that sent its request already then waits for up to minutes."""
 _FAILED = frozenset({Phase.FAILED, Phase.STALLED})
 
 
@@ -34,6 +38,7 @@ class _WakeWaiters:
 
     task: asyncio.Task[PreviewState | None]
     count: int = 0
+    released: int = 0
 
 
 @dataclass(slots=True)
@@ -84,7 +89,11 @@ class WakeOnRequest:
             waiting = self._waiting[host] = _WakeWaiters(asyncio.create_task(self._poll_until_awake(host, time.time())))
         waiting.count += 1
         try:
-            return await asyncio.shield(waiting.task)
+            found = await asyncio.shield(waiting.task)
+            if found is None:
+                turn, waiting.released = waiting.released, waiting.released + 1
+                await asyncio.sleep(turn // RELEASED_AT_ONCE * RELEASE_INTERVAL)
+            return found
         finally:
             waiting.count -= 1
             if self._waiting.get(host) is waiting and (waiting.task.done() or not waiting.count):
