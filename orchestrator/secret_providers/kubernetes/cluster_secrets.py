@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import threading
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,13 +20,10 @@ _REJECTED = (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN)
 
 
 class ClusterSecrets:
-    """Connects again when the kubeconfig changes, because its certificates and tokens are renewed."""
+    """Each read has its own connection: reads are rare, and the kubeconfig's certificates and tokens are renewed."""
 
     def __init__(self, settings: ClusterSecretsSettings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
-        self._client: httpx2.Client | None = None
-        self._modified_at = -1
 
     def describe(self, reference: str) -> str:
         return f"the Kubernetes Secret {reference}"
@@ -59,8 +54,8 @@ class ClusterSecrets:
 
     def _get(self, path: str) -> httpx2.Response:
         try:
-            with self._lock:
-                return self._connection().get(path)
+            with self._connect() as client:
+                return client.get(path)
         except (ConfigError, KeyError, ValueError):
             where = self._settings.kubeconfig or "of this account"
             raise SecretProviderUnavailable(
@@ -71,14 +66,10 @@ class ClusterSecrets:
                 f"the cluster doesn't respond ({type(error).__name__}); check it and secret_providers.kubernetes"
             ) from None
 
-    def _connection(self) -> httpx2.Client:
+    def _connect(self) -> httpx2.Client:
         file = self._settings.kubeconfig
-        modified_at = Path(file).stat().st_mtime_ns if file else 0
-        if self._client is None or modified_at != self._modified_at:
-            config = KubeConfig.from_file(file) if file else KubeConfig.from_env()
-            found = config.get(context_name=self._settings.context or None)
-            if found is None:
-                raise ConfigError("no cluster is configured")
-            parameters = ConnectionParams(timeout=httpx2.Timeout(REQUEST_TIMEOUT), trust_env=False)
-            self._client, self._modified_at = Client(found, parameters), modified_at
-        return self._client
+        config = KubeConfig.from_file(file) if file else KubeConfig.from_env()
+        found = config.get(context_name=self._settings.context or None)
+        if found is None:
+            raise ConfigError("no cluster is configured")
+        return Client(found, ConnectionParams(timeout=httpx2.Timeout(REQUEST_TIMEOUT), trust_env=False))
