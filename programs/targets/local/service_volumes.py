@@ -30,8 +30,10 @@ def _folder(settings: LocalSettings, environment: str, service: str, path: str) 
 
 
 def _ensure(settings: LocalSettings, environment: str, folder: Path) -> Path:
-    if not folder.exists():
-        files.make_folder(folder)
-        if sandbox.kind(settings) != "none":
-            users.give(folder, users.reserve(settings, environment))
+    """Its owner is checked each time, because an operation may have been killed before it gave the folder away."""
+    files.make_folder(folder)
+    if sandbox.kind(settings) != "none":
+        user = users.reserve(settings, environment)
+        if folder.stat().st_uid != user:
+            users.give(folder, user)
     return folder
