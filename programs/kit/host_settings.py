@@ -80,7 +80,7 @@ class HostSettings:
             egress=data.get("egress") or defaults.egress,
             egress_allow=tuple(item for item in data.get("egress_allow", "").split(",") if item),
             egress_proxy=data.get("egress_proxy", ""),
-            variables=read_variables(data),
+            variables=tuple(read_variables(data.get("env", "")).items()),
             ca_file=data.get("ca_file", ""),
         )
         _check(settings)
@@ -115,8 +115,10 @@ class HostSettings:
         return self.env(name) / "run" / "domain.json"
 
 
-def read_variables(data: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(json.loads(data.get("env") or "{}").items())
+def read_variables(text: str) -> dict[str, str]:
+    """The variables that the operator sets for previews, as a target's settings carry them."""
+    found: dict[str, str] = json.loads(text or "{}")
+    return found
 
 
 def from_mapping(data: Mapping[str, str]) -> HostSettings:
@@ -159,8 +161,6 @@ def _check(settings: HostSettings) -> None:
     proxy = urlsplit(settings.egress_proxy)
     if settings.egress_proxy and (proxy.scheme not in ("http", "https") or not proxy.hostname):
         raise TargetError("setting 'egress_proxy' isn't the URL of an HTTP proxy; use for example http://proxy:3128")
-    if settings.ca_file and not os.access(settings.ca_file, os.R_OK):
-        raise TargetError(f"setting 'ca_file': can't read {settings.ca_file}")
     check_toolbox(settings.toolbox, settings.root, settings.routes)
 
 

@@ -140,9 +140,12 @@ def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: M
     how = kind(settings)
     shell = ("/bin/sh", "-c", command)
     clean = {**base_env(settings, workspace, how), **env}
-    if how == "none" and workspace.volumes:
-        raise TargetError("Volumes need the sandbox, but the setting 'sandbox' is none. Remove volumes from eph.yaml.")
+    if settings.ca_file and not os.access(settings.ca_file, os.R_OK):
+        raise TargetError(f"setting 'ca_file': can't read {settings.ca_file}")
     if how == "none":
+        if workspace.volumes:
+            message = "Volumes need the sandbox, but the setting 'sandbox' is none. Remove volumes from eph.yaml."
+            raise TargetError(message)
         return LaunchSpec(shell, clean, str(workspace.checkout))
     launch = LaunchSpec((*_bubblewrap(settings, workspace), *shell), launcher_env(workspace.home), "/", inside=clean)
     if workspace.domain is None:

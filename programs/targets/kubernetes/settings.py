@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from programs.kit.host_settings import read_variables
 from programs.targets.kubernetes.api import quantities
 from programs.targets.kubernetes.errors import KubernetesError
 
@@ -114,8 +114,7 @@ class KubernetesSettings:
     @property
     def variables(self) -> dict[str, str]:
         """The operator's variables for every container."""
-        found: dict[str, str] = json.loads(self.env or "{}")
-        return found
+        return read_variables(self.env)
 
     @property
     def certificate_secret(self) -> tuple[str, str] | None:

@@ -65,6 +65,6 @@ def _host_settings(settings: KubernetesSettings) -> HostSettings:
         settings.root,
         toolbox=toolbox,
         path=settings.path or DEFAULT_PATH,
-        variables=read_variables({"env": settings.tools_env}),
+        variables=tuple(read_variables(settings.tools_env).items()),
         ca_file=settings.ca_file,
     )

@@ -17,6 +17,7 @@ from programs.kit.processes import command_runner, ports, process_table
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.routes import RouteRecord
+from programs.targets.local import cleanup
 from programs.targets.local.v1.serving import RouteProvider
 from tests.targets.local_machine import local_settings
 
@@ -54,6 +55,15 @@ def test_operators_variables_and_authorities_are_for_every_command(tmp_path: Pat
     run(tmp_path, place, 'cat "$PIP_CERT" "$SSL_CERT_FILE"; echo "$PIP_INDEX_URL $WORD"', env=variables, ca_file=file)
     expected = "the company's authorities" * 2 + "https://one hello\n"
     assert (place.checkout.parents[1] / "logs" / "build.log").read_text() == expected
+
+
+def test_missing_authorities_stop_commands_and_no_removal(tmp_path: Path, place: Workspace) -> None:
+    """L7: a destroy reads the same settings, and must not need a file that someone removed."""
+    given = local_settings(tmp_path, ca_file=str(tmp_path / "gone.pem"))
+    cleanup.purge(given, "shop")
+    assert not place.checkout.exists()
+    with pytest.raises(TargetError, match="ca_file"):
+        run(tmp_path, place, "true", ca_file=given.ca_file)
 
 
 def test_failing_command_reports_its_last_lines(tmp_path: Path, place: Workspace) -> None:
