@@ -22,6 +22,11 @@ def url_variable(service: str) -> str:
     return f"{_stem(service)}_URL"
 
 
+def internal_variables(internal_urls: Mapping[str, str], service: str) -> dict[str, str]:
+    """Where ``service``, or a command that belongs to none, reaches each other service."""
+    return {url_variable(name): url for name, url in internal_urls.items() if name != service}
+
+
 def public_variables(urls: Mapping[str, str]) -> dict[str, str]:
     """Where people reach each public service, for everything that runs in the environment."""
     variables = {}
@@ -56,8 +61,13 @@ def address_values(url: str, urls: Mapping[str, str], internal_urls: Mapping[str
 
 
 def database_values(database: str, url: str) -> dict[str, str]:
+    return {f"database.{database}.{part}": value for part, value in database_parts(url).items()}
+
+
+def database_parts(url: str) -> dict[str, str]:
+    """The whole URL and its parts, by the names in ``DATABASE_PARTS``."""
     parts = urlsplit(url)
-    found = {
+    return {
         "url": url,
         "host": parts.hostname or "",
         "port": str(parts.port or _POSTGRES_PORT),
@@ -65,7 +75,6 @@ def database_values(database: str, url: str) -> dict[str, str]:
         "password": unquote(parts.password or ""),
         "name": unquote(parts.path.lstrip("/")),
     }
-    return {f"database.{database}.{part}": found[part] for part in DATABASE_PARTS}
 
 
 def fill(env: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:

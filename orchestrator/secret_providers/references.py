@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.secret_providers.port import UnreadableSecret
 from programs.settings import InvalidValue, quote
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
@@ -22,6 +24,16 @@ def split_key(reference: str) -> KeyReference:
     """``shop/stripe#key``. The key is everything behind the last ``#``."""
     path, separator, key = reference.rpartition("#")
     return KeyReference(path, key) if separator else KeyReference(reference)
+
+
+def text_value(keys: Mapping[str, object], key: str, secret: str) -> bytes:
+    """One key of a secret that consists of several. ``secret`` is what an error calls it. Raises UnreadableSecret."""
+    value = keys.get(key)
+    if value is None:
+        raise UnreadableSecret(f"{secret} has no such key; add the key or use another one")
+    if not isinstance(value, str):
+        raise UnreadableSecret(f"{secret} is not text; store it as a string")
+    return value.encode()
 
 
 def check_reference(reference: str, path_pattern: str, example: str, *, key_required: bool) -> None:

@@ -7,9 +7,8 @@ and holds no token. ``mallory`` is a stranger with a fork.
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +16,7 @@ from typing import Any, Self
 import httpx
 
 from programs.kit.isolation import users
+from tests import raw_http
 from tests.attack.attack import NotTried
 from tests.auth.hostile_provider import CLIENT_ID, HostileProvider, serving_provider
 from tests.auth.identity_provider import LoopbackTransport
@@ -151,15 +151,7 @@ class Arena:
         return str(answer.json()["secret"])
 
     def raw(self, data: bytes, port: int = 0, seconds: float = 5) -> bytes:
-        """The response to bytes that no client library would send, until the end or a pause."""
-        with socket.create_connection(("127.0.0.1", port or self.site.gateway_port), 5) as made:
-            made.settimeout(seconds)
-            made.sendall(data)
-            received = b""
-            with contextlib.suppress(TimeoutError, ConnectionResetError):
-                for part in iter(partial(made.recv, 65536), b""):
-                    received += part
-        return received
+        return raw_http.exchange(port or self.site.gateway_port, data, seconds)
 
     def wait_until_refused(self, token: str) -> None:
         """Until the API refuses a token that ends by itself."""

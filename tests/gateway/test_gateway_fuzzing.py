@@ -8,13 +8,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import raw_http
 from tests.targets.gateway_thread import serving_gateway
 
 OPEN_HOST, LOCKED_HOST = "shop-quiet-river-7.localhost", "shop-gentle-stream-42.localhost"
@@ -64,15 +64,7 @@ class Fuzzed:
     locked: Upstream
 
     def send(self, data: bytes, seconds: float = 0.3) -> bytes:
-        """The response, until the end or a pause of so many seconds."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as made:
-            made.sendall(data)
-            made.settimeout(seconds)
-            received = b""
-            with contextlib.suppress(TimeoutError, ConnectionResetError):
-                for part in iter(partial(made.recv, 65536), b""):
-                    received += part
-        return received
+        return raw_http.exchange(self.port, data, seconds)
 
 
 @pytest.fixture(scope="module")

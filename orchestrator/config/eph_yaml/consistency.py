@@ -137,13 +137,14 @@ def _libpq_variables(config: EphYaml) -> Iterator[Inconsistency]:
         yield ("database", "instances", index, "libpq"), InvalidValue(message, "remove libpq from one of them")
 
 
-def variable_sections(config: EphYaml) -> Iterator[tuple[YamlPath, Mapping[str, str]]]:
-    """Every section of the file that sets variables."""
-    yield ("environment", "env"), config.environment.env
-    for index, service in enumerate(config.services):
-        yield ("services", index, "env"), service.env
-    for index, suite in enumerate(config.tests):
-        yield ("tests", index, "env"), suite.env
+def variable_values(config: EphYaml) -> Iterator[tuple[YamlPath, str, str]]:
+    """Every variable that the file sets: its path, its name and its value."""
+    sections: list[tuple[YamlPath, Mapping[str, str]]] = [(("environment", "env"), config.environment.env)]
+    sections += [(("services", index, "env"), service.env) for index, service in enumerate(config.services)]
+    sections += [(("tests", index, "env"), suite.env) for index, suite in enumerate(config.tests)]
+    for path, env in sections:
+        for name, text in env.items():
+            yield (*path, name), name, text
 
 
 def known_placeholders(config: EphYaml) -> list[str]:
@@ -154,14 +155,13 @@ def known_placeholders(config: EphYaml) -> list[str]:
 def _placeholders(config: EphYaml) -> Iterator[Inconsistency]:
     """A misspelled service or database. Other words in braces are a notice, because the value may be JSON."""
     known = known_placeholders(config)
-    for path, env in variable_sections(config):
-        for name, text in env.items():
-            for placeholder in variables.placeholders(text):
-                if placeholder in known or not placeholder.startswith(("url:", "host:", "database.")):
-                    continue
-                close = get_close_matches(placeholder, known, n=1)
-                hint = f"did you mean {{{close[0]}}}?" if close else "use a service or database of this file"
-                yield (*path, name), InvalidValue(f"nothing here is called {{{placeholder[:60]}}}", hint)
+    for path, _, text in variable_values(config):
+        for placeholder in variables.placeholders(text):
+            if placeholder in known or not placeholder.startswith(("url:", "host:", "database.")):
+                continue
+            close = get_close_matches(placeholder, known, n=1)
+            hint = f"did you mean {{{close[0]}}}?" if close else "use a service or database of this file"
+            yield path, InvalidValue(f"nothing here is called {{{placeholder[:60]}}}", hint)
 
 
 def _public(config: EphYaml) -> Iterator[Inconsistency]:

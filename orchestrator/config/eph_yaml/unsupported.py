@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy, resolve_target
-from orchestrator.config.eph_yaml.consistency import known_placeholders, variable_sections
+from orchestrator.config.eph_yaml.consistency import known_placeholders, variable_values
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger
 from orchestrator.config.eph_yaml.parsing import Document
@@ -116,13 +116,12 @@ def _variables(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
     public = {service.name: "" for service in config.services if service.public}
     own = {"PREVIEW_URL", *variables.public_variables(public)}
     known = known_placeholders(config)
-    for path, env in variable_sections(config):
-        for name, text in env.items():
-            if name in own:
-                yield (*path, name), f"Eph itself sets {name}; this value isn't used"
-            for placeholder in variables.placeholders(text):
-                if placeholder not in known:
-                    yield (*path, name), f"{{{placeholder[:60]}}} isn't a placeholder, so it stays as it is"
+    for path, name, text in variable_values(config):
+        if name in own:
+            yield path, f"Eph itself sets {name}; this value isn't used"
+        for placeholder in variables.placeholders(text):
+            if placeholder not in known:
+                yield path, f"{{{placeholder[:60]}}} isn't a placeholder, so it stays as it is"
 
 
 def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, str]]:

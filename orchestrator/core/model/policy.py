@@ -44,7 +44,7 @@ class Policy:
     max_concurrent: int = 4
     """The maximum number of concurrent operations."""
     limited_by_memory: bool = False
-    """Why ``max_concurrent`` is lower than configured; a prefix for messages."""
+    """Whether ``max_concurrent`` is lower than configured for lack of memory."""
     concurrent_destroys: int = 2
     """How many of them may be destroys while creations wait, so that neither starves the other."""
     ttl_default: timedelta = timedelta(hours=72)

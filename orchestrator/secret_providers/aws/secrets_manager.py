@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.secret_providers.aws.adapter import SecretsManagerSettings
 from orchestrator.secret_providers.port import REQUEST_TIMEOUT, SecretProviderUnavailable, UnreadableSecret
-from orchestrator.secret_providers.references import KeyReference, split_key
+from orchestrator.secret_providers.references import KeyReference, split_key, text_value
 
 _MISSING = ("ResourceNotFoundException", "InvalidRequestException")
 """The second one means that the secret is scheduled for deletion."""
@@ -59,12 +59,7 @@ class SecretsManager:
             keys = None
         if not isinstance(keys, dict):
             raise UnreadableSecret(f"{self.describe(reference)} is not a JSON object; leave out the key")
-        value = keys.get(found.key)
-        if value is None:
-            raise UnreadableSecret(f"{self.describe(reference)} has no such key; add the key or use another one")
-        if not isinstance(value, str):
-            raise UnreadableSecret(f"{self.describe(reference)} is not text; store it as a string")
-        return value.encode()
+        return text_value(keys, found.key, self.describe(reference))
 
     def _translated(self, reference: str, code: str) -> Exception:
         if code in _MISSING:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from orchestrator.secret_providers.port import REQUEST_TIMEOUT, SecretProviderUnavailable, UnreadableSecret
-from orchestrator.secret_providers.references import split_key
+from orchestrator.secret_providers.references import split_key, text_value
 from orchestrator.secret_providers.vault.adapter import VaultSettings
 
 
@@ -40,17 +40,11 @@ class VaultProvider:
 
     def _value(self, reference: str, key: str, answer: httpx.Response) -> bytes:
         try:
-            keys = answer.json()["data"]["data"]
-            value = keys.get(key)
+            return text_value(answer.json()["data"]["data"], key, self.describe(reference))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UnreadableSecret(
                 f"{self.describe(reference)} is not in a KV store of version 2; use the path of one that is"
             ) from None
-        if value is None:
-            raise UnreadableSecret(f"{self.describe(reference)} has no such key; add the key or use another one")
-        if not isinstance(value, str):
-            raise UnreadableSecret(f"{self.describe(reference)} is not text; store it as a string")
-        return value.encode()
 
     def _get(self, path: str) -> httpx.Response:
         """Vault answers 403 both for an expired token and for a missing policy, so a second try needs a new token."""

@@ -183,11 +183,7 @@ class LocalProgram:
             values = variables.address_values(self.url, self.urls, internal)
             for item in self.spec.databases:
                 values |= variables.database_values(item.name, databases[item.variable])
-            others = {
-                variables.url_variable(name): url
-                for name, url in internal.items()
-                if service is None or name != service.name
-            }
+            others = variables.internal_variables(internal, service.name if service else "")
             listen = {"PORT": str(int(ports[service.name])), "HOST": "127.0.0.1"} if service else {}
             given = variables.fill(own, values) | self.spec.secret_values
             return {**connectivity.proxy_variables(self.settings), **given, **others, **databases, **fixed, **listen}

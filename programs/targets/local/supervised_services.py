@@ -1,8 +1,8 @@
 """A service of one generation: started under supervisord, and ready once it responds over HTTP.
 
 A worker has no path to check, and is ready once it keeps running. A service fails after repeated exits or when its
-deadline has passed. Its process is then stopped, and its last lines are in
-the error. The previous generation isn't looked at here.
+deadline has passed. Its process is then stopped, and its last lines are in the error. The previous generation isn't
+looked at here.
 """
 
 from __future__ import annotations

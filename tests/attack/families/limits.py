@@ -129,7 +129,7 @@ for path in fds:
 
 @FAMILY.attack("S3 L7", "attack a neighbour for ten minutes", "its latency, contents or removal change", is_slow=True)
 def two_tenants(_: Arena) -> str:
-    """On a machine of its own, with the parts of the target local and a real gateway."""
+    """On a separate machine, with the parts of the target local and a real gateway."""
     if limits.method() == "rlimits":
         raise NotTried(Missing.CONTROL_GROUPS)
     with (

@@ -86,13 +86,8 @@ class AwsEnvironment:
         }
         if service and has_port(service):
             fixed["PORT"] = str(port(service))
-        others = {
-            variables.url_variable(name): url
-            for name, url in internal.items()
-            if service is None or name != service.name
-        }
         filled = variables.fill(own, variables.address_values(url, self.urls, internal))
-        return {**filled, **others, **fixed}
+        return {**filled, **variables.internal_variables(internal, service.name if service else ""), **fixed}
 
     def _address(self, service: ServiceSpec) -> str:
         return f"http://{service.name}:{port(service)}"

@@ -58,7 +58,7 @@ def _shared_database(
     )
     url = made.url.apply(lambda found: shared_postgres.pod_url(found, environment.settings))
     urls[item.name] = Output.secret(url)
-    values: Data = {"stringData": urls[item.name].apply(_secret_keys)}
+    values: Data = {"stringData": urls[item.name].apply(variables.database_parts)}
     return [
         builder.apply(namespace_objects.new_object("Secret", object_names.database(item), values), part),
         *builder.namespace_parts,
@@ -73,18 +73,12 @@ def _own_server(
     password = resources.Password(f"password-{item.name}", {"of": name})
     url = Output.concat("postgresql://app:", password.value, f"@{name}:{workloads.POSTGRES_PORT}/app?sslmode=disable")
     urls[item.name] = Output.secret(url)
-    values: Data = {"stringData": urls[item.name].apply(_secret_keys)}
+    values: Data = {"stringData": urls[item.name].apply(variables.database_parts)}
     secret = builder.apply(namespace_objects.new_object("Secret", name, values), part)
     service = builder.apply(workloads.postgres_service(item), part)
     data = workloads.postgres_stateful_set(item, environment.settings, environment.labels)
     server = builder.apply(data, part, [secret, service, *builder.namespace_parts])
     return [builder.wait_until_ready(server, data, f"database {item.name}", DATABASE_TIMEOUT)]
-
-
-def _secret_keys(url: str) -> dict[str, str]:
-    """The whole URL and its parts, each by itself."""
-    values = variables.database_values("", url)
-    return {part: values[f"database..{part}"] for part in variables.DATABASE_PARTS}
 
 
 def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:

@@ -65,7 +65,6 @@ class KubernetesEnvironment:
     def variables(self, item: ServiceSpec) -> ContainerEnv:
         """All variables of a container. Eph's values override the repository's."""
         internal = {other.name: f"http://{other.name}" for other in self.spec.services if workloads.has_port(other)}
-        others = {variables.url_variable(name): url for name, url in internal.items() if name != item.name}
         fixed = {
             **variables.public_variables(self.urls),
             "PREVIEW_URL": self.urls.get(item.name, self.url),
@@ -76,7 +75,7 @@ class KubernetesEnvironment:
             fixed["PORT"] = str(workloads.service_port(item))
         own = {key: value for key, value in {**self.spec.env, **item.env}.items() if key not in self.secret_keys}
         own = variables.fill(own, variables.address_values(self.url, self.urls, internal))
-        plain = {**self.settings.variables, **own, **others, **fixed}
+        plain = {**self.settings.variables, **own, **variables.internal_variables(internal, item.name), **fixed}
         return ContainerEnv(plain, self.secret_keys, self.database_parts)
 
     def public_ports(self) -> list[int]:
