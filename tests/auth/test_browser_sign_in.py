@@ -29,11 +29,12 @@ def page() -> Iterator[Page]:
 
 
 def test_dashboard(world: SignInWorld, page: Page) -> None:
-    page.goto(f"{world.provider.eph_url}/e/shop-gentle-stream-42")
+    """Whoever opens a page returns to it after the sign-in."""
+    environment = f"{world.provider.eph_url}/e/shop-gentle-stream-42"
+    page.goto(environment)
     page.get_by_role("link", name="Sign in with localhost").click()
     page.locator("button", has_text=GRACE).click()
-    page.wait_for_url(f"{world.provider.eph_url}/**")
-    page.goto(f"{world.provider.eph_url}/e/shop-gentle-stream-42")
+    page.wait_for_url(environment)
     assert GRACE in page.locator("header").inner_text()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_selector("text=Sign in with a token")

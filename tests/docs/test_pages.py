@@ -55,6 +55,13 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_nothing_stray_lies_at_the_top() -> None:
+    folders = {"orchestrator", "stacks", "programs", "tests", "infra", "docs"}
+    names = {path.relative_to(ROOT).parts[0] for path in committed_files()}
+    stray = {name for name in names - folders if not re.fullmatch(r"[A-Z]+\.md|LICENSE|Makefile|\..+", name)}
+    assert stray == {"pyproject.toml", "requirements.lock", "requirements-dev.lock", "eph.example.yaml"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_relative_link_resolves(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):

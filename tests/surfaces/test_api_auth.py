@@ -100,8 +100,8 @@ def test_local_token_is_created_once_and_readable_only_by_its_owner(tmp_path: Pa
         local_token(tmp_path)
 
 
-def sign_in(client: httpx.Client, url: str, role: str) -> httpx.Response:
-    return client.post("/login", data={"token": TOKENS[role]}, headers={"Origin": url})
+def sign_in(client: httpx.Client, url: str, role: str, to: str = "/") -> httpx.Response:
+    return client.post("/login", data={"token": TOKENS[role], "to": to}, headers={"Origin": url})
 
 
 class TestBrowser:
@@ -118,6 +118,16 @@ class TestBrowser:
         assert TOKENS["viewer"] not in cookie
         assert "shop-gentle-stream-42" in browser.get("/").text
         assert browser.get("/api/v1/status").status_code == 200
+
+    def test_signing_in_returns_to_the_page_that_asked_for_it(self, as_role: Client, url: str) -> None:
+        browser = as_role("nobody")
+        page = "/e/shop-gentle-stream-42"
+        assert f'name="to" value="{page}"' in browser.get(page).text
+        assert sign_in(browser, url, "viewer", page).headers["location"] == page
+
+    @pytest.mark.parametrize("to", ["//evil.test/", "https://evil.test/", "/\\evil.test", "evil"])
+    def test_signing_in_never_leads_to_another_site(self, as_role: Client, url: str, to: str) -> None:
+        assert sign_in(as_role("nobody"), url, "viewer", to).headers["location"] == "/"
 
     def test_link_with_a_token_removes_it_from_the_address(self, as_role: Client) -> None:
         answer = as_role("nobody").get("/", params={"token": TOKENS["admin"]})

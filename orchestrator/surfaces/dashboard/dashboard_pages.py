@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from orchestrator.auth.device_flow import DeviceFlow
+from orchestrator.auth.return_paths import safe_path
 from orchestrator.auth.tokens import TokenKind
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces.api import render
@@ -53,7 +54,7 @@ def _session(routes: APIRouter, pages: DashboardPages) -> None:
         if not same_origin(request):
             raise ApiError(403, "cross-site request rejected", "Sign in on the Eph dashboard.")
         form = parse_qs((await request.body()).decode(errors="replace"))
-        return await _signed_in(pages, request, form.get("token", [""])[0])
+        return await _signed_in(pages, request, form.get("token", [""])[0], safe_path(form.get("to", ["/"])[0]))
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
@@ -72,12 +73,11 @@ async def _end_session(pages: DashboardPages, request: Request) -> None:
         await asyncio.to_thread(pages.settings.token_service.end_session, token.id, token.owner)
 
 
-async def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
+async def _signed_in(pages: DashboardPages, request: Request, token: str, to: str) -> Response:
     known = await pages.authenticator.by_secret(token.strip())
     if known is None:
-        return pages.sign_in(request, 401, "Invalid token.")
-    # To the page without a query, so that the token of a link doesn't stay in the address bar.
-    answer = RedirectResponse("/", 303)
+        return pages.sign_in(request, 401, "Invalid token.", to)
+    answer = RedirectResponse(to, 303)
     pages.authenticator.sign_in(request, answer, known)
     return answer
 
@@ -89,7 +89,8 @@ def _list(routes: APIRouter, pages: DashboardPages) -> None:
             # Another site's link would let people act under a name that isn't theirs without noticing.
             return pages.sign_in(request, 403, "This link comes from another site. Enter your own token.")
         if token:
-            return await _signed_in(pages, request, token)
+            # To the page without a query, so that the token of a link doesn't stay in the address bar.
+            return await _signed_in(pages, request, token, "/")
         if not await pages.may_read(request):
             return pages.sign_in(request)
         service = pages.service(request)
@@ -102,7 +103,7 @@ def _app(routes: APIRouter, pages: DashboardPages) -> None:
     async def app(request: Request, repository: str) -> Response:
         """All versions of one repository's app."""
         if not await pages.may_read(request):
-            return pages.sign_in(request)
+            return pages.sign_in(request, to=request.url.path)
         found = await pages.service(request).versions(repository)
         if not found:
             return pages.html("missing.html", request, 404, name=repository, hint="It has no versions.")
@@ -113,7 +114,7 @@ def _one(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/e/{name:path}")
     async def one(request: Request, name: str, confirm: bool = False) -> Response:
         if not await pages.may_read(request):
-            return pages.sign_in(request)
+            return pages.sign_in(request, to=request.url.path)
         return await _page(pages, request, name, confirm=confirm)
 
 
