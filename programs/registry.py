@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from programs import targets
 from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
+from programs.exec_requests import ExecRequest
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.settings import TargetSettings, quote
@@ -123,6 +124,16 @@ class RunsTests(Protocol):
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         """The suite's JUnit XML, cut after ``max_bytes`` + 1 bytes. None if the file doesn't exist."""
+
+
+@runtime_checkable
+class RunsCommands(Protocol):
+    """Optional capability: runs a person's command where a service of an environment runs."""
+
+    def exec_command(self, name: str, settings: Mapping[str, str], request: ExecRequest) -> list[str]:
+        """The command line of a process on Eph's machine that runs it. The command has the service's variables, limits
+        and view of the world; its standard streams and exit status are those of the process, and it ends with it.
+        Raises ``ExecUnavailable``."""
 
 
 @runtime_checkable

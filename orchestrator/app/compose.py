@@ -21,9 +21,11 @@ from orchestrator.service.chat_actions import ChatActions
 from orchestrator.service.chat_replies import ChatReplies
 from orchestrator.service.command_listener import CommandListener, CommandListenerDependencies
 from orchestrator.service.environment_service import ControlPlaneDependencies, LocalControlPlane
+from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.label_deploy_service import LabelDeployDependencies, LabelDeployService
 from orchestrator.service.notifier import Notifier, NotifierDependencies
+from orchestrator.service.working_copies import WorkingCopies, WorkingCopyDependencies
 from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.surfaces.reports.reporter import Reporter
 
@@ -35,10 +37,11 @@ def compose(ports: Ports, options: Options) -> System:
     executor = runtime_parts.create_executor(shared, notifier.report_destroyed)
     monitor = HealthMonitor(ports.probe, ports.clock, ports.wakeups.wake, ports.sleep)
     auditor = _auditor(shared, executor)
-    service = _service(shared, executor, auditor, suites)
+    copies = _working_copies(shared)
+    service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     commands = _commands(shared, replies, service, notifier)
     terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands))
-    listeners = (notifier.on_cycle, suites.on_cycle, expiry.on_cycle, commands.on_cycle)
+    listeners = (notifier.on_cycle, suites.on_cycle, expiry.on_cycle, commands.on_cycle, copies.on_cycle)
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, listeners)
     return System(
         ports=ports,
@@ -89,14 +92,21 @@ def _auditor(shared: SharedParts, executor: PlanExecutor) -> Auditor:
     )
 
 
-def _service(shared: SharedParts, executor: PlanExecutor, auditor: Auditor, suites: SuiteRunner) -> LocalControlPlane:
+def _service(
+    shared: SharedParts,
+    executor: PlanExecutor,
+    auditor: Auditor,
+    suites: SuiteRunner,
+    label_deploys: LabelDeployService,
+) -> LocalControlPlane:
     ports, options = shared.ports, shared.options
     return LocalControlPlane(
         ControlPlaneDependencies(
             version=options.version,
             started_at=ports.clock(),
             auditor=auditor,
-            label_deploys=_label_deploys(shared),
+            label_deploys=label_deploys,
+            exec_sessions=ExecSessions(options.rules.secrets.redact, options.exec_timeout.total_seconds()),
             suite_runner=suites,
             cycles=shared.cycles,
             executor=executor,
@@ -116,7 +126,20 @@ def _service(shared: SharedParts, executor: PlanExecutor, auditor: Auditor, suit
     )
 
 
-def _label_deploys(shared: SharedParts) -> LabelDeployService:
+def _working_copies(shared: SharedParts) -> WorkingCopies:
+    ports = shared.ports
+    return WorkingCopies(
+        WorkingCopyDependencies(
+            store=ports.uploads,
+            cycles=shared.cycles,
+            pending=shared.facts.deploys,
+            clock=ports.clock,
+            is_leader=shared.leadership.is_leader,
+        )
+    )
+
+
+def _label_deploys(shared: SharedParts, copies: WorkingCopies) -> LabelDeployService:
     ports, options = shared.ports, shared.options
     rules = options.rules
     return LabelDeployService(
@@ -130,6 +153,7 @@ def _label_deploys(shared: SharedParts) -> LabelDeployService:
             clock=ports.clock,
             journal=shared.journal,
             wakeups=ports.wakeups,
+            working_copies=copies,
         )
     )
 

@@ -30,6 +30,7 @@ from orchestrator.service.notifier import GatewayStatesFile
 from orchestrator.service.pending_reports import PendingReports
 from orchestrator.sources.recipe_reader import ServerRules
 from programs import registry
+from programs.kit.git.uploads import UploadStore
 from programs.spec import EnvironmentSpec
 from stacks.backends import registry as backends
 from stacks.backends.inventory import StackInventory
@@ -78,6 +79,7 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
         suite_slots=settings.limits.suites,
         suite_token=suite_token,
         address=settings.replica_url,
+        exec_timeout=settings.exec.timeout,
         deploys=settings.deploy_limits(),
     )
 
@@ -119,7 +121,13 @@ def create_ports(
         create_folders=partial(settings.routes_dir.mkdir, parents=True, exist_ok=True),
         pending_reports=PendingReports(settings.shared_dir / "owed.json"),
         listeners=(GatewayStatesFile(settings.gateway_dir).on_cycle,),
+        uploads=_uploads(settings),
     )
+
+
+def _uploads(settings: ServerSettings) -> UploadStore | None:
+    limit = settings.deploys.upload_mb * MEGABYTE
+    return UploadStore(settings.uploads_dir, limit) if limit else None
 
 
 def create_forge(settings: ServerSettings) -> Forge:

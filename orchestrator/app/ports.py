@@ -22,6 +22,7 @@ from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
 from orchestrator.sources.factory import SourcesFactory, create_sources
 from orchestrator.sources.recipe_reader import ServerRules
+from programs.kit.git.uploads import UploadStore
 from programs.registry import Target
 from programs.spec import EnvironmentSpec
 from stacks.backends.port import Inventory
@@ -59,6 +60,8 @@ class Ports:
     stores: Sequence[HoldsStrayFiles] = ()
     """Where an audit looks for stray files."""
     listeners: Sequence[CycleListener] = ()
+    uploads: UploadStore | None = None
+    """None: working copies can't be deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +83,7 @@ class Options:
     suite_token: Callable[[EnvironmentSpec], str]
     """The preview token that a test suite gets; empty if it needs none."""
     address: str = ""
+    exec_timeout: timedelta = timedelta(hours=1)
+    """How long a person's command may run in an environment."""
     deploys: DeployLimits = field(default_factory=DeployLimits)
     """The limits of label deploys."""

@@ -25,6 +25,7 @@ from orchestrator.sources.commit_facts import CommitFacts
 from orchestrator.sources.factory import SourceContext
 from orchestrator.sources.port import Source
 from orchestrator.sources.recipe_reader import RecipeReader
+from orchestrator.sources.uploaded_commits import NO_UPLOADS
 from programs.registry import DetectsDrift
 from stacks.model import Operation
 
@@ -66,7 +67,7 @@ class SharedParts:
 
 def recipe_reader(ports: Ports, options: Options) -> RecipeReader:
     """A reader is for one caller at a time, so each caller gets its own."""
-    return RecipeReader(ports.forge, options.rules, ports.clock)
+    return RecipeReader(ports.forge, options.rules, ports.clock, uploads=ports.uploads or NO_UPLOADS)
 
 
 def _source_context(ports: Ports, options: Options, facts: LoopFacts) -> SourceContext:

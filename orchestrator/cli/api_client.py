@@ -17,6 +17,9 @@ from orchestrator.cli.cli_errors import CliError, ExitCode, exit_code_for
 from orchestrator.surfaces.api.schemas import EnvironmentItem, EnvironmentPage, Error
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+UPLOAD_CHUNK = 1 << 20
+UPLOAD_TIMEOUT = 180.0
+"""Seconds without any progress; the server checks an upload before it responds."""
 START_HINT = "Sign in with `eph auth login URL`, start one with `eph demo` or `ephd`, or set EPH_URL and EPH_TOKEN."
 
 
@@ -43,13 +46,20 @@ class ApiClient:
         self._http.close()
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._call("GET", path, params, None)
+        return self._call("GET", path, params)
 
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
-        return self._call("POST", path, params, body)
+        return self._call("POST", path, params, json=body)
+
+    def upload(self, path: str, file: Path, **params: Any) -> Any:
+        """The body is a file of any size."""
+        with file.open("rb") as opened:
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(file.stat().st_size)}
+            chunks = iter(lambda: opened.read(UPLOAD_CHUNK), b"")
+            return self._call("POST", path, params, content=chunks, headers=headers, timeout=UPLOAD_TIMEOUT)
 
     def delete(self, path: str) -> Any:
-        return self._call("DELETE", path, {}, None)
+        return self._call("DELETE", path, {})
 
     def environments(self, **params: Any) -> list[EnvironmentItem]:
         """All environments, page by page."""
@@ -64,10 +74,12 @@ class ApiClient:
             if not cursor:
                 return found
 
-    def stream(self, path: str, **params: Any) -> Iterator[tuple[str, Any]]:
-        """Server-sent events as (event, data). The server sends a keep-alive every 15 seconds."""
+    def stream(self, path: str, body: Any = None, **params: Any) -> Iterator[tuple[str, Any]]:
+        """Server-sent events as (event, data). The server sends a keep-alive every 15 seconds. With a body, it is a
+        POST."""
+        method, query = "GET" if body is None else "POST", _without_none(params)
         try:
-            with self._http.stream("GET", f"/api/v1/{path}", params=_without_none(params), timeout=60.0) as answer:
+            with self._http.stream(method, f"/api/v1/{path}", params=query, json=body, timeout=60.0) as answer:
                 if answer.is_error:
                     answer.read()
                     raise _api_error(answer)
@@ -75,9 +87,18 @@ class ApiClient:
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
-    def _call(self, method: str, path: str, params: dict[str, Any], body: Any) -> Any:
+    def post_without_result(self, path: str, body: Any) -> None:
         try:
-            answer = self._http.request(method, f"/api/v1/{path}", params=_without_none(params), json=body)
+            answer = self._http.post(f"/api/v1/{path}", json=body)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.is_error:
+            raise _api_error(answer)
+
+    def _call(self, method: str, path: str, params: dict[str, Any], **request: Any) -> Any:
+        """``request``: the body, and what else httpx accepts."""
+        try:
+            answer = self._http.request(method, f"/api/v1/{path}", params=_without_none(params), **request)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         if answer.is_error:

@@ -22,6 +22,7 @@ from orchestrator.cli.commands import (
     logs,
     maintenance,
     project,
+    run_commands,
     share,
     shell,
     webhook,
@@ -54,7 +55,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (environment_queries, logs, environment_actions, deploy, agents, maintenance, project, doctor, shell):
+for group in (
+    environment_queries,
+    logs,
+    environment_actions,
+    run_commands,
+    deploy,
+    agents,
+    maintenance,
+    project,
+    doctor,
+    shell,
+):
     app.add_typer(group.app)
 app.add_typer(auth.app, name="auth")
 app.add_typer(share.app, name="share")

@@ -61,6 +61,7 @@ class EventKind(StrEnum):
     INTENT_UNKEEP = "intent.unkeep"
     INTENT_SLEEP = "intent.sleep"
     INTENT_WAKE = "intent.wake"
+    EXEC_STARTED = "exec.started"
     COMMIT_APPROVED = "commit.approved"
     COMMAND_OBEYED = "command.obeyed"
     COMMAND_REFUSED = "command.refused"
@@ -147,6 +148,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.INTENT_UNKEEP: "A person turned an environment's expiry on again.",
     EventKind.INTENT_SLEEP: "A person requested to put an environment to sleep.",
     EventKind.INTENT_WAKE: "A person requested to wake an environment.",
+    EventKind.EXEC_STARTED: "A person or an agent ran a command in an environment; the message contains the command.",
     EventKind.COMMIT_APPROVED: "A person with write access approved a commit of a fork.",
     EventKind.COMMAND_OBEYED: "A chat command was executed; the message contains the command and the reply.",
     EventKind.COMMAND_REFUSED: "A chat command was rejected: unknown, impossible, or its author has no write access.",

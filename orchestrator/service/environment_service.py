@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import contextlib
+import shlex
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +29,8 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.exec_port import ExecEvent
+from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.label_deploy_service import LabelDeployService
 from orchestrator.service.port import (
     DeployRequest,
@@ -37,8 +41,10 @@ from orchestrator.service.port import (
     RequestRefused,
     ServiceStatus,
     TemporarilyUnavailable,
+    UploadedCommit,
 )
-from programs.registry import Inspectable, Sleeps, Target
+from programs.exec_requests import ExecRequest, ExecUnavailable
+from programs.registry import Inspectable, RunsCommands, Sleeps, Target
 from programs.runtime_info import LogLines, LogPositions, LogRequest, NoSuchLog, RuntimeInfo
 from stacks.executors.port import Executor
 from stacks.model import RefKind
@@ -59,6 +65,7 @@ class ControlPlaneDependencies:
     started_at: datetime
     auditor: Auditor
     label_deploys: LabelDeployService
+    exec_sessions: ExecSessions
     suite_runner: SuiteRunner
     cycles: Cycles
     executor: PlanExecutor
@@ -367,8 +374,33 @@ class LocalControlPlane:
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         return await self._deps.label_deploys.deploy(request, by)
 
+    async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
+        return await self._deps.label_deploys.upload(repository, body, by)
+
     def deploy_status(self, deploy: str) -> DeployStatus:
         return self._deps.label_deploys.status(deploy)
+
+    async def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        view, sessions = self.environment(name), self._deps.exec_sessions
+        if not view.commit or view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
+            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, wording.nothing_to_run_in(view.name))
+        target = self._deps.target(view.target)
+        if not isinstance(target, RunsCommands):
+            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, wording.exec_unsupported(view.target))
+        sessions.check_capacity()
+        settings = self._deps.target_settings.get(view.target, {})
+        try:
+            argv = await asyncio.to_thread(target.exec_command, view.name, settings, request)
+        except ExecUnavailable as error:
+            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, str(error)) from error
+        message = wording.ran_command(self._deps.redact(shlex.join(request.command)))
+        self._deps.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
+        async with contextlib.aclosing(sessions.run(argv, by)) as events:
+            async for event in events:
+                yield event
+
+    async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
+        await self._deps.exec_sessions.write(session, data, end, by)
 
     async def audit(self) -> AuditResult:
         return await self._deps.auditor.audit()

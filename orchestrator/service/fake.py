@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.core.views.versions import Version, list_versions
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
+from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.port import (
     DeployNotFound,
     DeployRequest,
@@ -25,7 +27,9 @@ from orchestrator.service.port import (
     RequestRefused,
     ServiceStatus,
     TemporarilyUnavailable,
+    UploadedCommit,
 )
+from programs.exec_requests import ExecRequest
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks import keys
 from stacks.model import StackRef
@@ -73,6 +77,10 @@ class FakeEnvironmentService:
         self.calls: list[tuple[str, ...]] = []
         self.orphans: list[str] = []
         self.deploys: dict[str, DeployStatus] = {}
+        self.exec_code: int | None = 0
+        self.exec_input: asyncio.Queue[bytes] = asyncio.Queue()
+        self.uploaded = b""
+        """The last uploaded bundle."""
         self.deploy_error = ""
         """If set, every deploy fails with it."""
         self.deploy_output: tuple[str, ...] = ()
@@ -232,12 +240,17 @@ class FakeEnvironmentService:
             ref=StackRef("eph-shop-9ix", f"deploy-{request.label}"),
             host=f"{request.label}.shop.localhost",
             url="",
-            commit=request.version or "ab" * 20,
+            commit=request.version or request.upload or "ab" * 20,
             expires_at=self.clock() + (request.ttl or timedelta(hours=24)),
             by=by,
         )
         self.deploys[made.id] = made
         return made
+
+    async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
+        self.uploaded = b"".join([chunk async for chunk in body])
+        self.calls.append(("upload", repository, by))
+        return UploadedCommit("cd" * 20, repository or "demo/shop", 1, len(self.uploaded))
 
     def deploy_status(self, deploy: str) -> DeployStatus:
         if deploy not in self.deploys:
@@ -246,6 +259,27 @@ class FakeEnvironmentService:
         if self.deploy_error:
             return replace(found, state="failed", error=self.deploy_error, output=self.deploy_output)
         return replace(found, state="deployed", url=self.deploy_url or f"http://{found.host}:8080")
+
+    async def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        """Prints its words, then its input in upper case, and exits with ``exec_code``."""
+        view = self._find(name)
+        if self.refusal:
+            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, self.refusal)
+        self.calls.append(("exec", view.name, by, request.service, *request.command))
+        self.exec_input = asyncio.Queue()
+        yield ExecStarted("session-1")
+        yield ExecOutput("stderr", "warning: a fake\n")
+        yield ExecOutput("stdout", " ".join(request.command) + "\n")
+        while data := await self.exec_input.get():
+            yield ExecOutput("stdout", data.decode().upper())
+        yield ExecEnded(self.exec_code)
+
+    async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
+        if session != "session-1":
+            raise ExecSessionNotFound(wording.no_exec_session(session))
+        self.calls.append(("input", by))
+        for part in ([data] if data else []) + ([b""] if end else []):
+            self.exec_input.put_nowait(part)
 
     async def versions(self, repository: str) -> list[Version]:
         return list_versions(self.views.values(), repository)

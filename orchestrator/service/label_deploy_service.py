@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -33,7 +34,9 @@ from orchestrator.service.port import (
     RefusalReason,
     RequestRefused,
     TemporarilyUnavailable,
+    UploadedCommit,
 )
+from orchestrator.service.working_copies import WorkingCopies
 from orchestrator.sources.recipe_reader import RecipeQuery, RecipeReader
 from stacks import keys, names, tags
 from stacks.model import Key, RefKind, StackTag
@@ -57,6 +60,7 @@ class LabelDeployDependencies:
     clock: Clock
     journal: Journal
     wakeups: Wakeups
+    working_copies: WorkingCopies
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class LabelDeployService:
         """Raises RequestRefused or TemporarilyUnavailable. Nothing changes then."""
         ttl = self._check_ttl(request.ttl)
         repository = self._find_repository(request.repository)
-        commit = await self._resolve_commit(repository, request)
+        commit = await self._resolve_commit(repository, request, by)
         checked = await self._check(repository, request.label, commit, by)
         # From here on nothing waits, so two deploys at once can't both take the last place.
         now = self._deps.clock().replace(microsecond=0)
@@ -91,6 +95,10 @@ class LabelDeployService:
         self._deps.journal.record(EventKind.DEPLOY_REQUESTED, message, str(stack), by, commit=deploy.commit)
         self._deps.wakeups.wake_soon(refresh=True)
         return self._to_status(DeployProgress(order, DeployState.PENDING, order.at), repository, checked.host)
+
+    async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
+        """Raises RequestRefused or TemporarilyUnavailable. Nothing changes then."""
+        return await self._deps.working_copies.receive(self._find_repository(repository), body, by)
 
     def status(self, deploy: str) -> DeployStatus:
         """Raises DeployNotFound."""
@@ -130,12 +138,15 @@ class LabelDeployService:
             RefusalReason.UNKNOWN_REPOSITORY, wording.unknown_app(name, sorted(each.full_name for each in known))
         )
 
-    async def _resolve_commit(self, repository: Repository, request: DeployRequest) -> str:
-        """A branch, a tag, or a version that was built. Any other commit could be a fork's that no one approved."""
-        if bool(request.ref) == bool(request.version):
+    async def _resolve_commit(self, repository: Repository, request: DeployRequest, by: str) -> str:
+        """A branch, a tag, a version that was built, or the caller's own upload. Any other commit could be a fork's
+        that no one approved."""
+        if sum(map(bool, (request.ref, request.version, request.upload))) != 1:
             raise RequestRefused(RefusalReason.UNKNOWN_VERSION, wording.REF_OR_VERSION)
+        if request.upload:
+            return self._deps.working_copies.check_owner(repository, request.upload.lower(), by)
         if request.version:
-            return self._find_version(repository, request.version.lower())
+            return self._find_version(repository, request.version.lower(), by)
         try:
             return await asyncio.to_thread(self._find_ref, repository, request.ref)
         except ForgeError as error:
@@ -150,8 +161,13 @@ class LabelDeployService:
                 raise TemporarilyUnavailable(wording.refs_unreadable(repository.full_name, refs.reason))
         raise RequestRefused(RefusalReason.UNKNOWN_VERSION, wording.unknown_ref(repository.full_name, name))
 
-    def _find_version(self, repository: Repository, version: str) -> str:
-        built = {view.commit for view in self._views(repository.id) if view.commit and not self._is_fork(view)}
+    def _find_version(self, repository: Repository, version: str, by: str) -> str:
+        built = {
+            view.commit
+            for view in self._views(repository.id)
+            if view.commit and not self._is_fork(view)
+            if self._deps.working_copies.may_use(repository.id, view.commit, by)
+        }
         found = {commit for commit in built if _VERSION.fullmatch(version) and commit.startswith(version)}
         if len(found) != 1:
             known = sorted(commit[:12] for commit in built)

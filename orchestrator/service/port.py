@@ -3,7 +3,7 @@ in memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,8 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
+from orchestrator.service.exec_port import ExecEvent
+from programs.exec_requests import ExecRequest
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.model import StackRef
 
@@ -42,6 +44,9 @@ class RefusalReason(StrEnum):
     INVALID_RECIPE = "invalid-recipe"
     HOST_TAKEN = "host-taken"
     HAS_FIXED_TTL = "has-fixed-ttl"
+    INVALID_UPLOAD = "invalid-upload"
+    TOO_MANY_UPLOADS = "too-many-uploads"
+    EXEC_UNAVAILABLE = "exec-unavailable"
 
 
 class RequestRefused(Exception):
@@ -108,7 +113,8 @@ class ForgeUsage:
 
 @dataclass(frozen=True, slots=True)
 class DeployRequest:
-    """Deploy a branch or tag (``ref``) or a version that was built (``version``) under a label.
+    """Deploy a branch or tag (``ref``), a version that was built (``version``) or an uploaded commit (``upload``) under
+    a label.
 
     An empty ``repository`` selects the only one. ``ttl`` None: the server's default.
     """
@@ -118,6 +124,17 @@ class DeployRequest:
     ref: str = ""
     version: str = ""
     ttl: timedelta | None = None
+    upload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedCommit:
+    """A commit of a working copy, ready to be deployed by the person who uploaded it."""
+
+    commit: str
+    repository: str
+    files: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +218,25 @@ class EnvironmentService(Protocol):
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         """Deploy under a label. Raises RequestRefused or TemporarilyUnavailable, and then nothing changes."""
 
+    async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
+        """Receive a bundle with one commit of a working copy. Raises RequestRefused or TemporarilyUnavailable, and then
+        nothing of it is left."""
+
     def deploy_status(self, deploy: str) -> DeployStatus:
         """How that deploy is going. Raises DeployNotFound."""
 
     async def versions(self, repository: str) -> list[Version]:
         """The versions of an app, or of all apps if ``repository`` is empty. If the event log is unavailable, it isn't
         known who deployed the replaced ones."""
+
+    def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        """Run a command inside it: first ExecStarted, then output, last ExecEnded. Closing the generator kills it.
+
+        Raises RequestRefused or TemporarilyUnavailable before it starts.
+        """
+
+    async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
+        """Write to the standard input of a running command. Raises ExecSessionNotFound."""
 
     async def audit(self) -> AuditResult:
         """Compare what exists with stacks and pull requests, without changing anything."""

@@ -6,7 +6,8 @@ surfaces; here it reveals nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
 
 from orchestrator.auth.identities import Caller
@@ -15,6 +16,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
+from orchestrator.service.exec_port import ExecEvent
 from orchestrator.service.port import (
     DeployNotFound,
     DeployRequest,
@@ -24,7 +26,9 @@ from orchestrator.service.port import (
     RefusalReason,
     RequestRefused,
     ServiceStatus,
+    UploadedCommit,
 )
+from programs.exec_requests import ExecRequest
 from programs.runtime_info import LogRequest, RuntimeInfo
 
 
@@ -101,15 +105,12 @@ class ScopedService:
 
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         """The repository must be named: the only one that the caller sees may not be the only one."""
-        unknown = RequestRefused(RefusalReason.UNKNOWN_REPOSITORY, wording.unknown_app(request.repository, []))
-        if not request.repository or not self._caller.covers(request.repository):
-            raise unknown
-        try:
+        with self._covered(request.repository):
             return await self._service.deploy(request, by)
-        except RequestRefused as error:
-            if error.reason is RefusalReason.UNKNOWN_REPOSITORY:  # its message names the others
-                raise unknown from error
-            raise
+
+    async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
+        with self._covered(repository):
+            return await self._service.upload(repository, body, by)
 
     def deploy_status(self, deploy: str) -> DeployStatus:
         found = self._service.deploy_status(deploy)
@@ -120,6 +121,12 @@ class ScopedService:
     async def versions(self, repository: str) -> list[Version]:
         found = await self._service.versions(repository)
         return [version for version in found if self._caller.covers(version.repository)]
+
+    def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        return self._service.run_command(self._ref(name), request, by)
+
+    async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
+        await self._service.send_input(session, data, end, by)
 
     async def audit(self) -> AuditResult:
         raise PermissionError("a restricted caller can't audit the service")
@@ -132,6 +139,19 @@ class ScopedService:
 
     def trigger_cycle(self, reason: str) -> None:
         self._service.trigger_cycle(reason)
+
+    @contextlib.contextmanager
+    def _covered(self, repository: str) -> Iterator[None]:
+        """Around a call for that repository: its errors don't name the others."""
+        unknown = RequestRefused(RefusalReason.UNKNOWN_REPOSITORY, wording.unknown_app(repository, []))
+        if not repository or not self._caller.covers(repository):
+            raise unknown
+        try:
+            yield
+        except RequestRefused as error:
+            if error.reason is RefusalReason.UNKNOWN_REPOSITORY:
+                raise unknown from error
+            raise
 
     def _ref(self, name: str) -> str:
         """The stack's name, which is unique. Raises EnvironmentNotFound."""

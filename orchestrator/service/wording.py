@@ -16,7 +16,55 @@ def failure(problem: BaseException) -> str:
 # --- Label deploys
 
 
-REF_OR_VERSION = "Say what to deploy: either a branch or tag (--ref), or a version that was built (--version)."
+REF_OR_VERSION = (
+    "Say what to deploy: a branch or tag (--ref), a version that was built (--version), or an upload of a working copy."
+)
+MAX_COMMAND = 200
+
+
+def ran_command(command: str) -> str:
+    shown = command if len(command) <= MAX_COMMAND else f"{command[:MAX_COMMAND]}…"
+    return f"ran a command: {shown}"
+
+
+def nothing_to_run_in(name: str) -> str:
+    return f"Nothing of {name} runs that a command could run in. Details: `eph why {name}`."
+
+
+def exec_unsupported(target: str) -> str:
+    return f"The target `{target}` can't run commands inside environments."
+
+
+def too_many_commands(limit: int) -> str:
+    return f"{limit} commands already run in environments on this server. Wait until one ends."
+
+
+def no_exec_session(session: str) -> str:
+    return f"No command of yours with the session {session[:40]!r} is running."
+
+
+NO_UPLOADS = "This server doesn't accept working copies. Push a branch and deploy it with --ref."
+
+
+def unknown_upload(sha: str) -> str:
+    return f"You have no upload {sha[:40]!r} on this server, or it was removed since. Upload the working copy again."
+
+
+def invalid_upload(problem: str) -> str:
+    return f"The upload was refused: {problem}"
+
+
+def upload_too_large(limit: int) -> str:
+    return (
+        f"The upload is larger than {limit // (1024 * 1024)} MB, this server's limit (deploys.upload_mb). "
+        "Exclude files with .ephignore, or push a branch and deploy it with --ref."
+    )
+
+
+def too_many_uploads(limit: int, kept: timedelta) -> str:
+    return (
+        f"{limit} uploads of yours aren't deployed yet. Deploy them, or wait: they are removed after {duration(kept)}."
+    )
 
 
 def deploy_requested(deploy: LabelDeploy) -> str:

@@ -22,9 +22,12 @@ from orchestrator.config.secret_store import SecretStore
 from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
+from orchestrator.sources.uploaded_commits import NO_UPLOADS, UploadedCommits
 from programs.kit.caches import BoundedCache
+from programs.kit.errors import TargetError
+from programs.kit.git.uploads import FileTooLarge
 from stacks import names
-from stacks.model import Key
+from stacks.model import Key, RefKind
 
 CONFIG_FILE = "eph.yaml"
 MAX_BYTES = 64 * 1024
@@ -34,6 +37,10 @@ UNPUSHED_TTL = timedelta(hours=6)
 K = TypeVar("K")
 V = TypeVar("V")
 MISSING_FILE = f"{CONFIG_FILE} is missing in this commit; add one (`eph init` creates it) or remove the label"
+
+
+def too_large(limit: int) -> str:
+    return f"{CONFIG_FILE} is larger than {limit // 1024} KB, this server's limit; make it smaller"
 
 
 def parse_file(text: bytes, limits: YamlLimits) -> Document:
@@ -109,14 +116,21 @@ DEFAULT_SIZES = CacheSizes()
 
 
 class RecipeReader:
-    """Thread-safe, except that calls for one key must not overlap."""
+    """Thread-safe, except that calls for one key must not overlap. A label deploy's commit may be one of
+    ``uploads``, of which the Git host knows nothing."""
 
     def __init__(
-        self, forge: Forge, rules: ServerRules, clock: Callable[[], datetime], sizes: CacheSizes = DEFAULT_SIZES
+        self,
+        forge: Forge,
+        rules: ServerRules,
+        clock: Callable[[], datetime],
+        sizes: CacheSizes = DEFAULT_SIZES,
+        uploads: UploadedCommits = NO_UPLOADS,
     ) -> None:
         self._forge = forge
         self._rules = rules
         self._clock = clock
+        self._uploads = uploads
         self._recipes: BoundedCache[tuple[object, ...], _CachedRecipe] = BoundedCache(sizes.recipes)
         self._invalid: BoundedCache[tuple[int, str], _UnreadableFile] = BoundedCache(sizes.recipes)
         self._watched_refs: dict[int, _CachedRefs] = {}
@@ -124,16 +138,18 @@ class RecipeReader:
         self._parsed: BoundedCache[bytes, Document] = BoundedCache(sizes.parsed)
 
     def recipe_for(self, repository: Repository, query: RecipeQuery, existing_name: str) -> Recipe | RecipeError:
+        upload = self._upload_url(repository, query)
         question = (
             query,
             existing_name,
             repository.full_name,
             self._rules.secrets.fingerprint(),
+            upload,
         )
         known = self._recipes.get(question)
         if known is not None and (known.valid is None or known.valid.contains(self._clock())):
             return known.recipe
-        made = self._resolve(repository, query, existing_name)
+        made = self._resolve(replace(repository, clone_url=upload) if upload else repository, query, existing_name)
         if not (isinstance(made, RecipeError) and made.transient):
             moves = query.from_fork or isinstance(made, RecipeError)
             valid = TimeWindow(self._clock(), BASE_TTL) if moves else None
@@ -160,14 +176,35 @@ class RecipeReader:
         return watched
 
     def _resolve(self, repository: Repository, query: RecipeQuery, existing_name: str) -> Recipe | RecipeError:
-        found = (
-            self._read_base(repository, query.base) if query.from_fork else self._read_head(repository, query.commit)
-        )
+        found = self._read_for(repository, query)
         if isinstance(found, Document):
             return self._build(found, repository, query, existing_name)
         if found.transient:
             return RecipeError(found.problems, self._rules.bounds.default_labels, transient=True)
         return RecipeError(found.problems, self._base_labels(repository, query.base))
+
+    def _read_for(self, repository: Repository, query: RecipeQuery) -> ReadResult:
+        if self._upload_url(repository, query):
+            return self._read_upload(repository, query.commit)
+        if query.from_fork:
+            return self._read_base(repository, query.base)
+        return self._read_head(repository, query.commit)
+
+    def _upload_url(self, repository: Repository, query: RecipeQuery) -> str:
+        is_deploy = query.key.kind is RefKind.DEPLOY
+        return self._uploads.clone_url(repository.id, query.commit) if is_deploy else ""
+
+    def _read_upload(self, repository: Repository, commit: str) -> ReadResult:
+        """Not kept: a removed upload can be uploaded again."""
+        try:
+            text = self._uploads.read_file(repository.id, commit, CONFIG_FILE, self._rules.max_bytes)
+            return _UnreadableFile((MISSING_FILE,)) if text is None else self._parse(text)
+        except InvalidConfig as error:
+            return _UnreadableFile(tuple(error.lines()))
+        except FileTooLarge:
+            return _UnreadableFile((too_large(self._rules.max_bytes),))
+        except TargetError as error:
+            return _UnreadableFile((error.sentence,), transient=True, permanent=False)
 
     def _build(
         self, document: Document, repository: Repository, query: RecipeQuery, existing_name: str

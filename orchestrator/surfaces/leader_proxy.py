@@ -4,7 +4,7 @@ Only the leader knows what is running, what is waiting and what people requested
 sign sessions with the same key. So a request is forwarded unchanged, and the leader authorizes it as if it had arrived
 there. If the leader can't be reached, this replica responds itself: it returns what it knows, a webhook triggers a
 cycle, and a change is rejected (503) until there is a leader. Probes and metrics are about this process and are never
-forwarded.
+forwarded, and neither are uploads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LOCAL_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+LOCAL_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/deploys/uploads"})
+"""Uploads are large, and end up in the folder that all replicas share."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WEBHOOK_PREFIX = "/api/v1/webhooks/"
 RETRY_HINT = "Try again in a few seconds. Environments keep running."

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 from stacks import keys
 from stacks.model import RefKind, StackRef
+from tests.cli import clones
 
 Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
@@ -276,12 +278,46 @@ def test_deploy_reports_a_failure_and_what_is_left(eph: Eph, desk: FakeEnvironme
     assert "Nothing of it is left" in failed.stderr
 
 
-@pytest.mark.parametrize("options", [(), ("--ref", "a", "--version", "b"), ("--ref", "a", "--ttl", "0h")])
-def test_deploy_needs_one_source_and_a_positive_ttl(
+@pytest.mark.parametrize("options", [("--ref", "a", "--version", "b"), ("--ref", "a", "--ttl", "0h")])
+def test_deploy_accepts_one_source_and_a_positive_ttl(
     eph: Eph, desk: FakeEnvironmentService, options: tuple[str, ...]
 ) -> None:  # M1
     assert eph("deploy", "feat-x", *options).exit_code == ExitCode.USAGE
     assert desk.calls == []
+
+
+def test_deploy_uploads_the_working_copy(
+    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # M1
+    clone = clones.create(tmp_path / "clone")
+    clone.write({"kept.txt": "edited"})
+    monkeypatch.chdir(clone.folder)
+    done = eph("deploy", "feat-x")
+    assert done.exit_code == 0, done.output
+    assert desk.calls == [("upload", "demo/shop", "admin-name"), ("deploy", "feat-x", "admin-name")]
+    assert desk.uploaded.startswith(b"# v2 git bundle\n")
+    assert "changed files: 1" in done.stderr
+
+
+def test_deploy_sends_no_secrets_unless_forced(
+    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # M1
+    clone = clones.create(tmp_path / "clone")
+    clone.write({".env": "TOKEN=x"})
+    monkeypatch.chdir(clone.folder)
+    refused = eph("deploy", "feat-x")
+    assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, [])
+    assert ".env" in refused.stderr
+    assert eph("deploy", "feat-x", "--force").exit_code == 0
+
+
+def test_deploy_outside_of_a_clone_says_what_to_do(
+    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # M1
+    monkeypatch.chdir(tmp_path)
+    refused = eph("deploy", "feat-x")
+    assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, [])
+    assert "--ref" in refused.stderr
 
 
 ORPHAN = OrphanedResource(

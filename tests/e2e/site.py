@@ -306,10 +306,10 @@ class Site:
         answer.raise_for_status()
         return answer.json()
 
-    def eph(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def eph(self, *words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "orchestrator.cli.main", *words]
         return subprocess.run(
-            command, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90
+            command, cwd=folder, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90
         )
 
     def pulumi(self, *words: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cli import clones
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Site, shop_files, wait_until
 
@@ -76,6 +78,42 @@ def test_a_deploy_has_its_own_url_survives_a_kill_and_is_replaced_and_destroyed(
     assert site.eph("down", f"{REPOSITORY}:feat-x", "--yes", "--wait").returncode == 0
     assert site.page(HOST).status in (404, 410)
     assert stack_files(site) == []
+
+
+def run_commands(site: Site, name: str) -> None:
+    """P5, P11: where the service runs, in its sandbox and with its variables; recorded with who did it."""
+    shown = site.eph("exec", name, "--", "sh", "-c", "cat text; echo; echo $EPH_COMMIT; id -u; ls /root; exit 7")
+    assert shown.returncode == 7, f"{shown.stdout}{shown.stderr}{site.log_tail()}"
+    text, commit, user = shown.stdout.splitlines()
+    assert (text, len(commit), user) == ("never committed", 40, "1000")
+    assert "/root" in shown.stderr, "nothing of this machine is shown"
+    goods = site.eph("psql", name, "--", "-Atc", "SELECT count(*) FROM goods")
+    assert (goods.returncode, goods.stdout.strip().isdigit()) == (0, True), f"{goods.stdout}{goods.stderr}"
+    assert list(site.eph_home.rglob("exec-*.json")) == [], "the files with the variables are removed"
+    events = [event for event in site.api("events")["items"] if event["kind"] == "exec.started"]
+    assert len(events) == 2
+
+
+def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(site: Site, tmp_path: Path) -> None:
+    """M1: uncommitted files are served; the clone stays as it is; the server keeps nothing after the destroy."""
+    clone = clones.create(tmp_path / "clone")
+    clone.git("remote", "set-url", "origin", f"https://git.example.com/{REPOSITORY}.git")
+    files = shop_files()
+    clone.commit({**files, "eph.yaml": files["eph.yaml"] + APP})
+    clone.write({"text": "never committed"})
+    before = clone.state()
+    done = site.eph("deploy", "wip", "--wait", "-o", "json", folder=clone.folder)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}{site.log_tail()}"
+    made = json.loads(done.stdout)
+    page = site.page(f"wip.{ROUTE}")
+    assert (page.status, page.data["commit"]) == (200, made["commit"])
+    assert site.page(f"wip.{ROUTE}", "/read", q="text").data == {"text": "never committed"}
+    assert clone.state() == before
+    run_commands(site, f"{REPOSITORY}:wip")
+    kept = list((site.eph_home / "uploads").glob("*/*.git"))
+    assert [path.stem for path in kept] == [made["commit"]]
+    assert site.eph("down", f"{REPOSITORY}:wip", "--yes", "--wait").returncode == 0
+    assert site.page(f"wip.{ROUTE}").status in (404, 410)
 
 
 def test_a_failed_first_deploy_leaves_nothing(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -119,6 +120,67 @@ def test_a_ttl_of_zero_or_below_is_refused(admin: httpx.Client, desk: FakeEnviro
     answer = admin.post("/api/v1/deploys", json={"label": "feat-x", "ref": "feat", "ttl_seconds": ttl})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
     assert desk.calls == []
+
+
+def test_an_upload_is_received_and_deployed(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # M1
+    body = b"x" * 100_000  # more than any other request may have
+    answer = admin.post("/api/v1/deploys/uploads", params={"repository": "demo/shop"}, content=body)
+    assert (answer.status_code, answer.json()["size"], desk.uploaded) == (201, len(body), body)
+    deploy = admin.post("/api/v1/deploys", json={"label": "feat-x", "upload": answer.json()["commit"]})
+    assert deploy.json()["commit"] == answer.json()["commit"]
+
+
+@pytest.mark.parametrize("overrides", [{"upload_limit": 1_000_000}])
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_upload_over_the_limit_is_refused(admin: httpx.Client, desk: FakeEnvironmentService, declared: bool) -> None:
+    """M1: by its declared size at once, otherwise when it exceeds the limit."""
+    body = b"x" * 3_000_000
+    content = body if declared else (body[start : start + 50_000] for start in range(0, len(body), 50_000))
+    answer = admin.post("/api/v1/deploys/uploads", content=content)
+    assert answer.status_code == 413
+    assert ".ephignore" in answer.json()["error"]["hint"]
+    assert (desk.uploaded, desk.calls) == (b"", [])
+
+
+@pytest.mark.parametrize("role", ["viewer", "nobody"])
+def test_only_developers_upload(
+    as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService, role: str
+) -> None:
+    """M1, S1: before anything of the body is kept."""
+    answer = as_role(role).post("/api/v1/deploys/uploads", content=b"x" * 100_000)
+    assert answer.status_code in (401, 403)
+    assert (desk.uploaded, desk.calls) == (b"", [])
+
+
+@pytest.mark.parametrize(
+    ("role", "overrides", "status"),
+    [
+        ("developer", {}, 422),
+        ("viewer", {}, 403),
+        ("nobody", {}, 401),
+        ("developer", {"exec_role": Role.ADMIN}, 403),
+        ("admin", {"exec_role": Role.ADMIN}, 422),
+        ("admin", {"exec_role": None}, 403),
+    ],
+)
+def test_running_commands_is_for_the_role_in_the_settings(
+    as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService, role: str, status: int
+) -> None:
+    """P11, S1: input for no session shows the order of the checks: the role first."""
+    name, client = "shop-gentle-stream-42", as_role(role)
+    if status != 422:
+        answer = client.post(f"/api/v1/environments/{name}/exec", json={"command": ["ls"]})
+        assert (answer.status_code, desk.calls) == (status, [])
+    answer = client.post("/api/v1/exec/session-9/input", json={"data": "no base64!"})
+    assert answer.status_code == status
+
+
+def test_a_refused_command_is_an_error_and_no_stream(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P11
+    desk.refusal = "Nothing of it runs."
+    answer = admin.post("/api/v1/environments/shop-gentle-stream-42/exec", json={"command": ["ls"]})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (409, "Nothing of it runs.")
+    assert admin.post("/api/v1/environments/lost/exec", json={"command": ["ls"]}).status_code == 404
+    assert admin.post("/api/v1/environments/shop-gentle-stream-42/exec", json={"command": []}).status_code == 422
 
 
 async def test_a_restricted_caller_deploys_only_its_own_repositories(desk: FakeEnvironmentService) -> None:  # M1
@@ -263,11 +325,14 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
     assert document["info"]["version"] == "1.2.3"
     assert set(document["paths"]) == {
         "/api/v1/deploys",
+        "/api/v1/deploys/uploads",
         "/api/v1/deploys/{deploy_id}",
         "/api/v1/versions",
         "/api/v1/environments",
         "/api/v1/environments/{name}",
         "/api/v1/environments/{name}/down",
+        "/api/v1/environments/{name}/exec",
+        "/api/v1/exec/{session}/input",
         "/api/v1/environments/{name}/extend",
         "/api/v1/environments/{name}/sleep",
         "/api/v1/environments/{name}/wake",

@@ -67,12 +67,32 @@ async def test_errors_say_what_to_do(url: str, desk: FakeEnvironmentService) -> 
         wrong = await agent.call("create_environment", label="x", rev="main")
         assert "rev" in wrong["error"]
         assert "ref" in wrong["next"]
-        assert "list_environments" in (await agent.call("exec", name=NAME, command="sh"))["next"]
+        assert "list_environments" in (await agent.call("reboot", name=NAME))["next"]
         assert "ttl_seconds" in (await agent.call("create_environment", label="x", ttl_seconds=0))["error"]
         desk.refusal = "It is being destroyed."
         refused = await agent.call("extend", name=NAME, seconds=60)
         assert (refused["error"], refused["reason"]) == ("It is being destroyed.", "forge-error")
     assert all(failed for _, failed in agent.session)
+
+
+async def test_an_agent_runs_a_command(url: str, desk: FakeEnvironmentService) -> None:  # P11
+    desk.exec_code = 3
+    async with connected(url, TOKENS["developer"]) as agent:
+        done = await agent.call("exec", name=NAME, command=["ls", "-l"], service="api")
+        assert (done["exit_code"], done["stdout"], done["stderr"]) == (3, "ls -l\n", "warning: a fake\n")
+        long = await agent.call("exec", name=NAME, command=["x" * 9000])
+        assert (len(long["stdout"]), long["output_cut"]) == (6000, True)
+    assert desk.calls[0] == ("exec", NAME, "developer-name", "api", "ls", "-l")
+
+
+@pytest.mark.parametrize("overrides", [{"exec_role": None}, {"exec_role": Role.ADMIN}])
+async def test_an_agent_runs_no_command_that_the_server_does_not_allow(
+    url: str, desk: FakeEnvironmentService
+) -> None:  # P11
+    async with connected(url, TOKENS["developer"]) as agent:
+        refused = await agent.call("exec", name=NAME, command=["ls"])
+    assert "get_logs" in refused["next"]
+    assert (agent.session, desk.calls) == ([("exec", True)], [])
 
 
 async def test_a_viewer_reads_and_changes_nothing(url: str, desk: FakeEnvironmentService) -> None:  # P11, S1

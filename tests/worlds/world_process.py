@@ -20,6 +20,7 @@ from orchestrator.runtime.cycles import CycleListener, CycleResult
 from orchestrator.runtime.fake import FakeTraffic
 from orchestrator.service.pending_reports import PendingReports
 from orchestrator.sources.factory import SourcesFactory, create_sources
+from programs.kit.git.uploads import UploadStore
 from programs.registry import Target
 from stacks.backends.inventory import StackInventory
 from stacks.executors.fake import FakeExecutor
@@ -32,6 +33,7 @@ from tests.worlds.recording_wakeups import RecordingWakeups
 
 START = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 """With a fraction of a second: histories have none, and a moment that ended in both would look like two."""
+UPLOAD_LIMIT = 1_000_000
 DEFAULT_POLICY = Policy()
 
 
@@ -67,6 +69,7 @@ class WorldProcess:
         self.worker = worker_settings(folder)
         self.stores = (self.worker.backend, process_executor(self.worker)) if folder != NO_FOLDER else ()
         self.pending_reports = PendingReports(folder / "owed.json" if folder != NO_FOLDER else None)
+        self.uploads = UploadStore(folder / "uploads", UPLOAD_LIMIT) if folder != NO_FOLDER else None
         self.listeners: list[CycleListener] = []
         self.sources = sources
         self.unresponsive: set[str] = set()
@@ -106,6 +109,7 @@ class WorldProcess:
             stores=self.stores,
             sources=self.sources,
             listeners=(self._show_cycle,),
+            uploads=self.uploads,
         )
 
     def _options(self) -> Options:

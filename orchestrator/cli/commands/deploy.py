@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import output, polling
+from orchestrator.cli import output, polling, working_copy
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
@@ -30,27 +31,33 @@ def deploy(
     label: Annotated[str, typer.Argument(metavar="LABEL", help="The first part of its host name: feat-x.")],
     ref: Annotated[str, typer.Option("--ref", help="The branch or tag to deploy.")] = "",
     version: Annotated[str, typer.Option("--version", help="The commit of a version that was built.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Upload files even if they look like secrets.")] = False,
     repository: Annotated[str, typer.Option("--repository", help="owner/name, if the server has several.")] = "",
     ttl: Annotated[str, typer.Option("--ttl", help="How long it lives: 2h, 3d. Default: the server's.")] = "",
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until its URL responds.")] = False,
     timeout: Annotated[str, typer.Option("--timeout", help="How long to wait.")] = "30m",
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Deploy a branch, a tag or a built version under a label.
+    """Deploy the working copy, a branch, a tag or a built version under a label.
 
-    It gets its own URL and is destroyed when its TTL ends. The same label replaces the previous deploy. The app's
+    Without --ref and --version, uploads the files of the clone in the current folder, uncommitted ones included, except
+    those that .gitignore or .ephignore excludes.
+
+    A deploy gets its own URL and is destroyed when its TTL ends. The same label replaces the previous deploy. The app's
     active version isn't touched.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import DeployItem
 
-    if bool(ref) == bool(version):
-        raise CliError("say what to deploy", "Use either --ref or --version.", ExitCode.USAGE)
+    if ref and version:
+        raise CliError("--ref and --version are both set", "Use only one of them.", ExitCode.USAGE)
     body: dict[str, str | int] = {"label": label, "repository": repository, "ref": ref, "version": version}
     if ttl:
         body |= {"ttl_seconds": parse_seconds(ttl)}
     longest = parse_seconds(timeout)
     with connect() as client:
+        if not ref and not version:
+            body |= _upload_working_copy(client, repository, force)
         item = DeployItem.model_validate(client.post("deploys", body))
         output.print_note(f"Deploying commit {item.commit[:7]} as {item.label}.")
         item = _until_deployed(client, item, longest)
@@ -86,7 +93,19 @@ def versions(
     if found:
         output.print_table(VERSION_HEADINGS, [_version_row(item) for item in found], VERSION_PRIORITY)
     else:
-        output.print_note("no versions yet; deploy one with `eph deploy LABEL --ref BRANCH`")
+        output.print_note("no versions yet; deploy one with `eph deploy LABEL`")
+
+
+def _upload_working_copy(client: ApiClient, repository: str, force: bool) -> dict[str, str]:
+    """The upload and its repository: the one of the clone's remote, if none is given."""
+    from orchestrator.surfaces.api.schemas import UploadItem
+
+    name = repository or working_copy.repository_name(Path())
+    with working_copy.packed(Path(), allow_secrets=force) as bundle:
+        size = output.format_size(bundle.size)
+        output.print_note(f"Uploading the working copy ({size}, changed files: {bundle.changed}).")
+        uploaded = UploadItem.model_validate(client.upload("deploys/uploads", bundle.path, repository=name))
+    return {"upload": uploaded.commit, "repository": uploaded.repository}
 
 
 def _version_row(item: VersionItem) -> list[str | Text]:

@@ -57,6 +57,12 @@ class DeploysSettings(SettingsTable):
         default=timedelta(minutes=15),
         description="How long such a deploy runs without a request, if its eph.yaml sets no idle_timeout.",
     )
+    upload_mb: int = Field(
+        default=64,
+        ge=0,
+        le=2000,
+        description="The maximum size in MB, compressed, of a working copy that `eph deploy` uploads. 0: no uploads.",
+    )
     routes: dict[Domain, Annotated[str, Field(pattern=r"^[^/\s]+/\S+$")]] = Field(
         default={},
         description="The routes that eph.yaml can set with app.route, each with the one repository that can use it: "
@@ -68,6 +74,17 @@ class DeploysSettings(SettingsTable):
         if self.ttl > self.most:
             raise InvalidValue("the default is longer than the maximum", "lower it or raise deploys.most", ("ttl",))
         return self
+
+
+class ExecSettings(SettingsTable):
+    """Commands that people and agents run inside environments."""
+
+    role: Literal["developer", "admin", "none"] = Field(
+        default="developer",
+        description="Who can run commands inside environments with `eph exec`: this role and above, or none. A command "
+        "can read what the service can, its secrets included.",
+    )
+    timeout: DurationSetting = Field(default=timedelta(hours=1), description="How long such a command may run.")
 
 
 class IdleSettings(SettingsTable):

@@ -18,6 +18,7 @@ from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.settings.groups import (
     AuthSettings,
     DeploysSettings,
+    ExecSettings,
     ForksSettings,
     IdleSettings,
     ImagesSettings,
@@ -115,6 +116,7 @@ class ServerSettingsFile(BaseSettings):
     idle: IdleSettings = Field(default=IdleSettings(), description="Idle previews.")
     ttl: TtlSettings = Field(default=TtlSettings(), description="How long environments live.")
     deploys: DeploysSettings = Field(default=DeploysSettings(), description="Label deploys.")
+    exec: ExecSettings = Field(default=ExecSettings(), description="Commands inside environments.")
     limits: LimitsSettings = Field(default=LimitsSettings(), description="Limits.")
     targets: TargetsSettings = Field(default=TargetsSettings(), description="Allowed targets.")
     forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
@@ -321,6 +323,10 @@ class ServerSettingsFile(BaseSettings):
     @property
     def routes_dir(self) -> Path:
         return self.gateway_dir / "routes"
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.shared_dir / "uploads"
 
     @property
     def ledger_path(self) -> Path:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from orchestrator.auth.identities import ANONYMOUS
 from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.service.exec_port import ExecSessionNotFound
 from orchestrator.service.port import (
     DeployNotFound,
     EnvironmentNotFound,
@@ -58,6 +59,7 @@ def install(app: FastAPI, environment_service: EnvironmentService) -> None:
 
     app.add_exception_handler(EnvironmentNotFound, missing)
     app.add_exception_handler(DeployNotFound, _unknown_deploy)
+    app.add_exception_handler(ExecSessionNotFound, _ended_session)
     app.add_exception_handler(RequestRefused, _refused)
     app.add_exception_handler(TemporarilyUnavailable, _unavailable)
     app.add_exception_handler(TokensUnavailable, _unavailable)
@@ -88,6 +90,10 @@ def suggest_names(name: str, environments: list[EnvironmentView]) -> str:
 
 async def _unknown_deploy(_: Request, error: Exception) -> JSONResponse:
     return error_response(404, str(error), "`eph list` shows what exists.")
+
+
+async def _ended_session(_: Request, error: Exception) -> JSONResponse:
+    return error_response(404, str(error), "Start the command again.")
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.auth.identities import Role
 from orchestrator.auth.sharing.share_link_service import ShareLinkService
 from orchestrator.auth.sign_in.people import PeopleSignIn
 from orchestrator.auth.token_service import TokenService
@@ -63,6 +64,9 @@ class ApiSettings:
     body_limit: int = 64 * 1024
     webhook_limit: int = 1024 * 1024
     """Git hosts send more, but what triggers a cycle is far smaller. A rejected webhook costs only latency."""
+    upload_limit: int = 64 * 1024 * 1024
+    exec_role: Role | None = Role.DEVELOPER
+    """The role that running commands in environments requires. None: it isn't allowed."""
     stream_limit: int = 100
     stream_poll: float = 1.0
     clock: Callable[[], datetime] = _utc_now

@@ -21,6 +21,7 @@ from orchestrator.surfaces.api.routes import (
     auth_routes,
     deploy_routes,
     environment_routes,
+    exec_routes,
     service_routes,
     share_routes,
 )
@@ -50,6 +51,9 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     keeper = Authenticator(settings)
     role_dependencies.install(app, keeper)
     streams = Streams(settings.stream_limit, settings.stream_poll)
+    app.include_router(
+        exec_routes.router(environment_service, streams, settings.exec_role), prefix="/api/v1", responses=ERRORS
+    )
     app.include_router(environment_routes.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
     app.include_router(deploy_routes.router(environment_service), prefix="/api/v1", responses=ERRORS)
     app.include_router(deploy_routes.versions_router(environment_service), prefix="/api/v1", responses=ERRORS)
@@ -65,7 +69,12 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     mcp_endpoint.install(app, environment_service, keeper, settings)
     _probes(app, environment_service, settings)
     api_errors.install(app, environment_service)
-    app.add_middleware(BodyLimit, limit=settings.body_limit, webhook_limit=settings.webhook_limit)
+    app.add_middleware(
+        BodyLimit,
+        limit=settings.body_limit,
+        webhook_limit=settings.webhook_limit,
+        upload_limit=settings.upload_limit,
+    )
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orchestrator.surfaces.api.api_errors import ApiError, error_response
 
 WEBHOOKS = "/api/v1/webhooks/"
+UPLOADS = "/api/v1/deploys/uploads"
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -49,20 +50,25 @@ class SecurityHeaders:
 class BodyLimit:
     """Rejects a body that declares a size over the limit, and stops reading one that exceeds it."""
 
-    def __init__(self, app: ASGIApp, limit: int, webhook_limit: int) -> None:
-        self._app, self._limit, self._webhook_limit = app, limit, webhook_limit
+    def __init__(self, app: ASGIApp, limit: int, webhook_limit: int, upload_limit: int) -> None:
+        self._app, self._limit, self._webhook_limit, self._upload_limit = app, limit, webhook_limit, upload_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        limit = self._webhook_limit if scope["path"].startswith(WEBHOOKS) else self._limit
+        limit = self._limit_for(scope["path"])
         if _content_length(scope) > limit:
-            error = _too_large(limit)
+            error = _too_large(limit, scope["path"])
             return await error_response(413, error.detail, error.hint, {"Connection": "close"})(scope, receive, send)
-        return await self._app(scope, _limit_body(receive, limit), send)
+        return await self._app(scope, _limit_body(receive, limit, scope["path"]), send)
+
+    def _limit_for(self, path: str) -> int:
+        if path == UPLOADS:
+            return self._upload_limit
+        return self._webhook_limit if path.startswith(WEBHOOKS) else self._limit
 
 
-def _limit_body(receive: Receive, limit: int) -> Receive:
+def _limit_body(receive: Receive, limit: int, path: str) -> Receive:
     seen = 0
 
     async def counted() -> Message:
@@ -70,7 +76,7 @@ def _limit_body(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise _too_large(limit)
+            raise _too_large(limit, path)
         return message
 
     return counted
@@ -83,5 +89,8 @@ def _content_length(scope: Scope) -> int:
     return 0
 
 
-def _too_large(limit: int) -> ApiError:
-    return ApiError(413, f"the request body is larger than {limit // 1024} KB", "Send a smaller request.")
+def _too_large(limit: int, path: str) -> ApiError:
+    hint = "Send a smaller request."
+    if path == UPLOADS:
+        hint = "Exclude files with .ephignore, or push a branch and deploy it with --ref."
+    return ApiError(413, f"the request body is larger than {limit // 1024} KB", hint)

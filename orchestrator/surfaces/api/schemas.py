@@ -221,15 +221,55 @@ class Extend(BaseModel):
 
 
 class DeployBody(BaseModel):
-    """What to deploy under a label: a branch or tag (``ref``), or a version that was built (``version``)."""
+    """What to deploy under a label: a branch or tag (``ref``), a version that was built (``version``), or the caller's
+    own upload (``upload``)."""
 
     label: str = Field(min_length=1, max_length=200, description="Normalized to lowercase letters, digits and dashes.")
     repository: str = Field(default="", max_length=200, description="owner/name. Empty: the only repository.")
     ref: str = Field(default="", max_length=200, description="A branch or a tag.")
     version: str = Field(default="", max_length=40, description="The commit of a version that was built.")
+    upload: str = Field(default="", max_length=40, description="The commit that /deploys/uploads returned.")
     ttl_seconds: int | None = Field(
         default=None, gt=0, le=366 * 86400, description="How long it lives. Default: the server's deploys.ttl."
     )
+
+
+class ExecBody(BaseModel):
+    """A command to run where a service runs."""
+
+    command: list[Annotated[str, Field(max_length=20_000)]] = Field(
+        min_length=1, max_length=1000, description="The program and its arguments. No shell interprets them."
+    )
+    service: str = Field(default="", max_length=63, description="Empty: the first public service.")
+
+
+class ExecInput(BaseModel):
+    """Standard input for a running command."""
+
+    data: str = Field(default="", description="Bytes in base64.")
+    end: bool = Field(default=False, description="Close its standard input afterwards.")
+
+
+class ExecStartedMessage(BaseModel):
+    session: str
+
+
+class ExecOutputMessage(BaseModel):
+    stream: str = Field(description="stdout or stderr.")
+    text: str
+
+
+class ExecEndMessage(BaseModel):
+    code: int | None = Field(description="The exit status; negative for a signal, null if it ran for too long.")
+
+
+class UploadItem(AttributeModel):
+    """A commit of a working copy. It is removed if its uploader doesn't deploy it within a few minutes."""
+
+    commit: str
+    repository: str
+    files: int
+    size: int = Field(description="The total size of its files, in bytes.")
 
 
 class DeployItem(AttributeModel):

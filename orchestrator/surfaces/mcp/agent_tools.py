@@ -12,9 +12,10 @@ from orchestrator.core.views.environment_views import EnvironmentView, display_n
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployRequest, EnvironmentService
 from orchestrator.surfaces.api import render
-from orchestrator.surfaces.mcp import arguments, results
+from orchestrator.surfaces.mcp import arguments, command_runs, results
 from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
 from orchestrator.surfaces.mcp.results import Result
+from programs.exec_requests import ExecRequest
 from programs.runtime_info import LogRequest
 
 POLL_SECONDS = 0.5
@@ -39,6 +40,8 @@ class AgentTools:
     confirmations: DestroyConfirmations
     now: Callable[[], datetime]
     pause: Callable[[float], Awaitable[object]]
+    exec_role: Role | None = None
+    """The role that running commands requires. None: it isn't allowed."""
 
     async def list_environments(self, request: arguments.ListArguments) -> Result:
         wanted = request.repository.lower()
@@ -117,6 +120,23 @@ class AgentTools:
         if not view.tests and view.phase is Phase.READY:
             following = "Its eph.yaml has no tests. explain_eph_yaml with the key tests shows how to add them."
         return {"tests": results.tests_of(view), "next": following}
+
+    async def exec(self, request: arguments.ExecArguments) -> Result:
+        self._require_exec()
+        order = ExecRequest(tuple(request.command), request.service)
+        events = self.service.run_command(request.name, order, self.caller.name)
+        run = await command_runs.collect(self.service, events, self.caller.name, request.timeout_seconds)
+        following = "Exit status 0 is success." if run.code == 0 else "The output says what failed."
+        if run.code is None:
+            following = f"It was stopped after {request.timeout_seconds} s. Split it, or raise timeout_seconds."
+        return {"exit_code": run.code, **run.output, "output_cut": run.cut, "next": following}
+
+    def _require_exec(self) -> None:
+        if self.exec_role is None:
+            raise ToolFailed({"error": "This server doesn't allow commands in environments.", "next": "Use get_logs."})
+        if not self.caller.may(self.exec_role):
+            role = self.exec_role.name.lower()
+            raise ToolFailed({"error": f"Running commands requires the role {role}.", "next": "Use get_logs."})
 
     async def extend(self, request: arguments.ExtendArguments) -> Result:
         self._require_developer()

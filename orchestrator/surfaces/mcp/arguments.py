@@ -54,6 +54,14 @@ class LogArguments(NameArguments):
     lines: int = Field(default=50, ge=1, le=300, description="The number of last lines.")
 
 
+class ExecArguments(NameArguments):
+    command: list[str] = Field(
+        min_length=1, max_length=200, description="The program and its arguments: [sh, -c, ...] for a shell."
+    )
+    service: str = Field(default="", max_length=63, description="Where to run it. Empty: the first public service.")
+    timeout_seconds: int = Field(default=30, ge=1, le=MAX_WAIT_SECONDS, description="It is stopped after that time.")
+
+
 class ExtendArguments(NameArguments):
     seconds: int = Field(gt=0, le=366 * 86400, description="By how many seconds to postpone its expiry.")
 

@@ -46,6 +46,7 @@ class McpEndpoint:
             confirmations=DestroyConfirmations(_derived_key(self.settings.session_key)),
             now=self.settings.clock,
             pause=asyncio.sleep,
+            exec_role=self.settings.exec_role,
         )
         await serve_request(tools, self.settings.version, scope, receive, send)
 

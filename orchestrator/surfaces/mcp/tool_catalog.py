@@ -19,8 +19,7 @@ from orchestrator.surfaces.mcp.results import Result
 INSTRUCTIONS = """Eph gives a branch or a pull request its own live environment with a URL.
 From a branch: push it, create_environment, wait_until_ready, read get_logs if it failed, push a fix, create it again \
 under the same label. For a pull request: add the server's trigger label to it at the Git host, then wait_until_ready \
-with owner/repo#number. Each result's `next` says what to do. \
-There is no tool to run a command inside an environment: Eph doesn't offer that yet. Use get_logs and run_tests."""
+with owner/repo#number. Each result's `next` says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,13 @@ TOOLS: Mapping[str, Tool] = {
         "Run the repository's failed and skipped test suites against the environment again.",
         arguments.NameArguments,
         AgentTools.run_tests,
+        changes=True,
+    ),
+    "exec": Tool(
+        "Run a command where a service of the environment runs, such as a migration or a query. "
+        "Returns its exit status and the end of its output.",
+        arguments.ExecArguments,
+        AgentTools.exec,
         changes=True,
     ),
     "extend": Tool("Postpone an environment's expiry.", arguments.ExtendArguments, AgentTools.extend, changes=True),

@@ -67,12 +67,15 @@ def parse_remote(clone_url: str) -> Remote:
 
 @dataclass(frozen=True, slots=True)
 class GitLimits:
-    """Limits of one git command. ``max_file_bytes`` is the maximum size of a file it writes; 0 means no limit."""
+    """Limits of one git command. ``max_file_bytes`` is the maximum size of a file it writes, ``max_memory`` of its
+    memory in bytes; 0 means no limit. ``stdin`` is the file that it reads."""
 
     header: str = ""
     timeout: float = 120
     max_file_bytes: int = 0
     config: Mapping[str, str] = field(default_factory=dict)
+    max_memory: int = 0
+    stdin: Path = Path(os.devnull)
 
 
 DEFAULT_LIMITS = GitLimits()
@@ -80,19 +83,20 @@ DEFAULT_LIMITS = GitLimits()
 
 _FILE_TOO_LARGE = "File too large"
 # The kernel's limit makes write() fail instead of raising a signal, so that git reports the error and cleans up.
-_ULIMIT_COMMAND = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; exec "$@"')
+_ULIMIT_COMMAND = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; ulimit -v "$1"; shift; exec "$@"')
+_UNLIMITED = "unlimited"
 _BLOCK = 512
 
 
 def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: str) -> bytes:
     """Runs git and returns its output. A failure raises an error with git's last lines."""
     env = {**_env(limits), **extra_env}
-    limited = [*_ULIMIT_COMMAND, str(-(-limits.max_file_bytes // _BLOCK))] if limits.max_file_bytes else []
     try:
-        result = subprocess.run(
-            [*limited, "git", *arguments], env=env, capture_output=True, stdin=subprocess.DEVNULL,
-            timeout=limits.timeout, check=False,
-        )  # fmt: skip
+        with limits.stdin.open("rb") as stdin:
+            result = subprocess.run(
+                [*_ulimits(limits), "git", *arguments], env=env, capture_output=True, stdin=stdin,
+                timeout=limits.timeout, check=False,
+            )  # fmt: skip
     except FileNotFoundError:
         raise TargetError("git isn't on PATH. Install git.") from None
     except subprocess.TimeoutExpired:
@@ -101,6 +105,13 @@ def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: s
         lines = result.stderr.decode(errors="replace").splitlines()
         raise TargetError(f"git failed with exit status {result.returncode}", lines[-10:])
     return result.stdout
+
+
+def _ulimits(limits: GitLimits) -> list[str]:
+    if not limits.max_file_bytes and not limits.max_memory:
+        return []
+    blocks = str(-(-limits.max_file_bytes // _BLOCK)) if limits.max_file_bytes else _UNLIMITED
+    return [*_ULIMIT_COMMAND, blocks, str(limits.max_memory // 1024) if limits.max_memory else _UNLIMITED]
 
 
 def start(arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -134,9 +145,11 @@ def _env(limits: GitLimits) -> dict[str, str]:
 
 
 def fetch(settings: HostSettings, clone_url: str, commit: str) -> Path:
-    """Returns the repository's mirror after making sure that it contains the commit."""
+    """Returns the repository's mirror after making sure that it contains the commit. An upload is one already."""
     source = parse_remote(clone_url)
     identifiers.check_commit(commit)
+    if source.url.startswith("/") and has_commit(Path(source.url), commit):
+        return Path(source.url)
     mirror = settings.root / "mirrors" / f"{hashlib.sha256(source.url.encode()).hexdigest()[:16]}.git"
     if has_commit(mirror, commit):
         return mirror

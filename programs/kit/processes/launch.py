@@ -108,6 +108,8 @@ def read(path: str) -> bytes:
 
 def main(path: str) -> None:
     what = json.loads(read(path))
+    if what.get("once"):
+        os.unlink(path)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if what.get("bounded"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))

@@ -95,6 +95,8 @@ class LaunchSpec:
     creates: str = ""
     uid: int = 0
     limits: Mapping[str, Any] = field(default_factory=dict)
+    once: bool = False
+    """The launch file is removed when it was read."""
 
 
 def kind(settings: HostSettings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from programs.drift_wording import DriftWording
+from programs.exec_requests import ExecRequest
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, suite_runs
 from programs.kit.database import postgres
@@ -18,6 +19,7 @@ from programs.targets.local import (
     cleanup,
     connectivity,
     eph_yaml_checks,
+    exec_command,
     liveness,
     local_inventory,
     process_info,
@@ -82,6 +84,9 @@ class LocalTarget:
 
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
         return RuntimeInfo(tuple(process_info.list_processes(settings.from_mapping(settings_), name)))
+
+    def exec_command(self, name: str, settings_: Mapping[str, str], request: ExecRequest) -> list[str]:
+        return exec_command.command_line(settings.from_mapping(settings_), name, request)
 
     def list_remaining(self, settings_: Mapping[str, str], *, including_server: bool = False) -> list[str]:
         """Everything that exists of environments on this machine, one line each. ``including_server``: the server's own

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 
 from orchestrator.core.views.versions import VersionKind
 from orchestrator.service.port import DeployRequest, EnvironmentService
@@ -13,6 +13,7 @@ from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
 
+BUNDLE = {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 DeployId = Annotated[str, Path(max_length=100)]
 
 
@@ -23,10 +24,19 @@ def router(environment_service: EnvironmentService) -> APIRouter:
     async def deploy(body: schemas.DeployBody, caller: Developer) -> schemas.DeployItem:
         """Deploys a commit under a label. The active version isn't touched. Poll the result until it isn't pending."""
         ttl = None if body.ttl_seconds is None else timedelta(seconds=body.ttl_seconds)
-        request = DeployRequest(body.label, body.repository, body.ref, body.version, ttl)
+        request = DeployRequest(body.label, body.repository, body.ref, body.version, ttl, body.upload)
         return schemas.DeployItem.model_validate(
             await for_caller(environment_service, caller).deploy(request, caller.name)
         )
+
+    @routes.post("/uploads", status_code=201, openapi_extra={"requestBody": BUNDLE})
+    async def upload(
+        request: Request, caller: Developer, repository: Annotated[str, Query(max_length=200)] = ""
+    ) -> schemas.UploadItem:
+        """Receives a working copy as a git bundle: one commit without history, under the ref refs/eph/working-copy.
+        Deploy it with the commit in the result. The server limits its size (deploys.upload_mb)."""
+        service = for_caller(environment_service, caller)
+        return schemas.UploadItem.model_validate(await service.upload(repository, request.stream(), caller.name))
 
     @routes.get("/{deploy_id}")
     async def get_deploy(deploy_id: DeployId, caller: Viewer) -> schemas.DeployItem:

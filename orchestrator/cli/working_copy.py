@@ -1,0 +1,174 @@
+"""Packs the files of a clone, uncommitted ones included, into a git bundle with one commit and no history.
+
+It reads the clone and writes nothing to it: index, new objects and the commit are in a temporary folder. The same files
+at the same HEAD always give the same commit. What `.gitignore` or `.ephignore` excludes isn't packed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from orchestrator.cli import secret_files
+from orchestrator.cli.cli_errors import CliError, ExitCode
+
+REF = "refs/eph/working-copy"
+IGNORE_FILE = ".ephignore"
+CONFIG_FILE = "eph.yaml"
+MAX_LISTED = 5
+_IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (
+    ("NAME", "eph"), ("EMAIL", "eph@localhost"), ("DATE", "@0 +0000")
+)}  # fmt: skip
+_SCP_URL = re.compile(r"[^/:]+:(?!//)(.+)")
+SUBMODULE = "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """``changed``: how many files differ from HEAD."""
+
+    path: Path
+    commit: str
+    changed: int
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+
+@contextlib.contextmanager
+def packed(folder: Path, allow_secrets: bool) -> Iterator[Bundle]:
+    """The bundle, for as long as the block lasts. Raises CliError if files look like secrets, unless allowed."""
+    top = find_clone(folder)
+    with tempfile.TemporaryDirectory(prefix="eph-deploy-") as made:
+        clone = _Clone(top, Path(made))
+        clone.stage()
+        tree = clone.git("write-tree")
+        changed = clone.changed_files(tree)
+        if not allow_secrets:
+            _refuse_secrets(top, changed)
+        yield clone.pack(tree, len(changed))
+
+
+def find_clone(folder: Path) -> Path:
+    """The top folder of the clone."""
+    if shutil.which("git") is None:
+        raise CliError("git isn't on PATH", "Install git, or deploy a branch with --ref.", ExitCode.USAGE)
+    try:
+        return Path(_run(["git", "-C", str(folder), "rev-parse", "--show-toplevel"], dict(os.environ)))
+    except CliError:
+        hint = "Run this inside a clone, or say what to deploy with --ref or --version."
+        raise CliError(f"{folder} isn't a working copy", hint, ExitCode.USAGE) from None
+
+
+def repository_name(folder: Path) -> str:
+    """``owner/name`` by the remote ``origin``; empty without one."""
+    try:
+        url = _run(["git", "-C", str(folder), "remote", "get-url", "origin"], dict(os.environ))
+    except CliError:
+        return ""
+    scp = _SCP_URL.fullmatch(url)
+    parts = (scp.group(1) if scp else urlsplit(url).path).strip("/").removesuffix(".git").split("/")
+    return "/".join(parts[-2:]) if len(parts) > 1 else ""
+
+
+class _Clone:
+    """``made`` is a temporary folder: its bare repository receives all new objects, and borrows the clone's."""
+
+    def __init__(self, top: Path, made: Path) -> None:
+        self._top, self._bare = top, made / "bare.git"
+        self._bundle = made / "working-copy.bundle"
+        plain = dict(os.environ)
+        if _run(["git", "-C", str(top), "rev-parse", "--show-object-format"], plain) != "sha1":
+            raise CliError("the clone uses SHA-256 for its objects", "Push a branch and deploy it with --ref.")
+        _run(["git", "init", "--quiet", "--bare", "--template=", str(self._bare)], plain)
+        index = _run(["git", "-C", str(top), "rev-parse", "--git-path", "index"], plain)
+        objects = _run(["git", "-C", str(top), "rev-parse", "--git-path", "objects"], plain)
+        if (top / index).exists():
+            shutil.copyfile(top / index, made / "index")
+        alternates = [str(top / objects), os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")]
+        self._env = plain | _IDENTITY | {
+            "GIT_INDEX_FILE": str(made / "index"),
+            "GIT_OBJECT_DIRECTORY": str(self._bare / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(filter(None, alternates)),
+        }  # fmt: skip
+
+    def git(self, *words: str, text: bytes = b"") -> str:
+        settings = ["-c", "core.fsmonitor=false", "-c", "core.splitIndex=false", "-c", "core.untrackedCache=false"]
+        return _run(["git", "-C", str(self._top), *settings, *words], self._env, text)
+
+    def stage(self) -> None:
+        """Makes the temporary index contain the files as they are now."""
+        tracked = _entries(self.git("ls-files", "--cached", "--stage", "-z"))
+        submodules = {entry.partition("\t")[2] for entry in tracked if entry.startswith(SUBMODULE)}
+        listed = set(_entries(self.git("ls-files", "--cached", "--others", "--exclude-standard", "-z")))
+        excluded = self._excluded()
+        included = sorted(path for path in listed - excluded - submodules if not path.endswith("/"))
+        self._update("--add", "--replace", "--remove", "--ignore-skip-worktree-entries", paths=included)
+        self._update("--force-remove", paths=sorted(excluded))
+
+    def changed_files(self, tree: str) -> list[str]:
+        """The files that HEAD doesn't contain in this form."""
+        words = ("ls-tree", "-r", "-z", "--full-tree", "--name-only", tree)
+        if not self._head():
+            return _entries(self.git(*words))
+        options = ("-r", "-z", "--name-only", "--no-renames", "--diff-filter=d")
+        return _entries(self.git("diff-tree", *options, "HEAD", tree))
+
+    def pack(self, tree: str, changed: int) -> Bundle:
+        head = self._head()
+        message = f"Working copy at {head}" if head else "Working copy"
+        commit = self.git("commit-tree", tree, "-m", message)
+        bare = ["git", "--git-dir", str(self._bare)]
+        _run([*bare, "update-ref", REF, commit], self._env)
+        _run([*bare, "bundle", "create", "--quiet", "--version=2", str(self._bundle), REF], self._env)
+        return Bundle(self._bundle, commit, changed)
+
+    def _head(self) -> str:
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        except CliError:
+            return ""  # before the first commit
+
+    def _excluded(self) -> set[str]:
+        if not (self._top / IGNORE_FILE).is_file():
+            return set()
+        words = ("ls-files", "--cached", "--others", "--ignored", "-z", f"--exclude-from={self._top / IGNORE_FILE}")
+        return set(_entries(self.git(*words)))
+
+    def _update(self, *options: str, paths: list[str]) -> None:
+        if paths:
+            text = os.fsencode("\0".join(paths) + "\0")
+            self.git("update-index", *options, "-z", "--stdin", text=text)
+
+
+def _refuse_secrets(top: Path, changed: list[str]) -> None:
+    found = [path for path in changed if secret_files.looks_secret(top, path)]
+    if found:
+        shown = ", ".join(found[:MAX_LISTED]) + (f" and {len(found) - MAX_LISTED} more" if found[MAX_LISTED:] else "")
+        raise CliError(
+            f"these files look like secrets: {shown}",
+            f"Exclude them with .gitignore or {IGNORE_FILE}, or upload them anyway with --force.",
+            ExitCode.USAGE,
+        )
+
+
+def _entries(text: str) -> list[str]:
+    return [entry for entry in text.split("\0") if entry]
+
+
+def _run(words: list[str], env: dict[str, str], text: bytes = b"") -> str:
+    done = subprocess.run(words, env=env, input=text, capture_output=True, check=False)
+    if done.returncode != 0:
+        last = os.fsdecode(done.stderr).strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        verb = next((word for word in words[1:] if not word.startswith(("-", "/")) and "=" not in word), "")
+        raise CliError(f"git {verb} failed: {last[0]}", "Fix that in the clone, or deploy a branch with --ref.")
+    return os.fsdecode(done.stdout).removesuffix("\n")

@@ -1,0 +1,142 @@
+"""Runs people's commands inside environments: each is a process of its own session, with limits on number and time.
+
+A session belongs to its caller, and ends with the connection that reads its output. Output is redacted line by line. A
+line without an end is passed on after a moment, because it may be a prompt; a secret that a program prints in two parts
+isn't found then. Whoever may run commands can read what the service can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from orchestrator.service import wording
+from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
+from orchestrator.service.port import TemporarilyUnavailable
+
+CHUNK = 16 * 1024
+MAX_WAITING = 64
+"""Parts of output that wait for a slow client. After that the command waits."""
+PROMPT_SECONDS = 0.1
+StreamName = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    by: str
+    process: asyncio.subprocess.Process
+    output: asyncio.Queue[ExecOutput] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
+
+
+class ExecSessions:
+    """For one event loop. ``limit``: how many commands run at once; ``timeout``: how long each may run, in seconds."""
+
+    def __init__(self, redact: Callable[[str], str], timeout: float = 3600.0, limit: int = 20) -> None:
+        self._redact, self._timeout, self._limit = redact, timeout, limit
+        self._sessions: dict[str, _Session] = {}
+
+    def check_capacity(self) -> None:
+        if len(self._sessions) >= self._limit:
+            raise TemporarilyUnavailable(wording.too_many_commands(self._limit))
+
+    async def run(self, argv: Sequence[str], by: str) -> AsyncGenerator[ExecEvent]:
+        self.check_capacity()
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={"PATH": os.defpath},
+            cwd="/",
+            start_new_session=True,
+        )
+        name, session = uuid.uuid4().hex, _Session(by, process)
+        self._sessions[name] = session
+        ending = asyncio.create_task(self._until_ended(session))
+        try:
+            yield ExecStarted(name)
+            while not (ending.done() and session.output.empty()):
+                for item in await _next_items(session.output, ending):
+                    yield item
+            yield ExecEnded(ending.result())
+        finally:
+            del self._sessions[name]
+            _kill(process)
+            ending.cancel()
+            await asyncio.gather(ending, process.wait(), return_exceptions=True)
+
+    async def write(self, session: str, data: bytes, end: bool, by: str) -> None:
+        """Raises ExecSessionNotFound. ``end``: nothing more follows. Input that the command doesn't read is lost."""
+        found = self._sessions.get(session)
+        if found is None or found.by != by or found.process.stdin is None:
+            raise ExecSessionNotFound(wording.no_exec_session(session))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            found.process.stdin.write(data)
+            await found.process.stdin.drain()
+            if end:
+                found.process.stdin.close()
+
+    async def _until_ended(self, session: _Session) -> int | None:
+        """Its exit status, once its output is read completely."""
+        process = session.process
+        streams: tuple[tuple[StreamName, asyncio.StreamReader | None], ...] = (
+            ("stdout", process.stdout),
+            ("stderr", process.stderr),
+        )
+        reading = [asyncio.create_task(self._read(session, name, stream)) for name, stream in streams if stream]
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.gather(*reading)
+                return await process.wait()
+        except TimeoutError:
+            return None
+        finally:
+            for task in reading:
+                task.cancel()
+
+    async def _read(self, session: _Session, name: StreamName, stream: asyncio.StreamReader) -> None:
+        decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
+        pending = asyncio.create_task(stream.read(CHUNK))
+        try:
+            while True:
+                done, _ = await asyncio.wait({pending}, timeout=PROMPT_SECONDS if rest else None)
+                data = pending.result() if done else b""
+                ended = bool(done) and not data
+                whole, rest = _split(rest + decoder.decode(data, final=ended), keep=bool(data))
+                if whole:
+                    await session.output.put(ExecOutput(name, self._redact(whole)))
+                if ended:
+                    return
+                if done:
+                    pending = asyncio.create_task(stream.read(CHUNK))
+        finally:
+            pending.cancel()
+
+
+def _split(text: str, keep: bool) -> tuple[str, str]:
+    """The part to pass on, and the rest, which ``keep`` holds back until its line ends or becomes too long."""
+    cut = text.rfind("\n") + 1 if keep and len(text) < CHUNK else len(text)
+    return text[:cut], text[cut:]
+
+
+async def _next_items(output: asyncio.Queue[ExecOutput], ending: asyncio.Task[int | None]) -> list[ExecOutput]:
+    getting = asyncio.create_task(output.get())
+    await asyncio.wait({getting, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if getting.done():
+        return [getting.result()]
+    getting.cancel()
+    await asyncio.gather(getting, return_exceptions=True)
+    return []
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """The whole session. The sandbox ends with the process that opened it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

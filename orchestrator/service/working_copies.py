@@ -1,0 +1,130 @@
+"""Receives commits from people's working copies, and removes those that no deploy uses any more.
+
+An upload belongs to the person who sent it: only they can deploy it. It is kept as long as a label deploy requests or
+runs it, and a while before that, so that the deploy can be requested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.forges.port import Repository
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.cycles import CycleResult, Cycles
+from orchestrator.runtime.facts.pending_deploys import PendingDeploys
+from orchestrator.service import wording
+from orchestrator.service.port import RefusalReason, RequestRefused, UploadedCommit
+from programs.kit import files
+from programs.kit.git.bundles import InvalidBundle
+from programs.kit.git.uploads import Upload, UploadStore
+from stacks.model import RefKind
+
+log = logging.getLogger("eph.uploads")
+
+KEPT_UNUSED = timedelta(minutes=15)
+MAX_UNUSED = 5
+"""Per repository and person."""
+MAX_CONCURRENT = 2
+Used = frozenset[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingCopyDependencies:
+    """``store`` None: this server accepts no uploads."""
+
+    store: UploadStore | None
+    cycles: Cycles
+    pending: PendingDeploys
+    clock: Clock
+    is_leader: Callable[[], bool]
+
+
+class WorkingCopies:
+    def __init__(self, dependencies: WorkingCopyDependencies) -> None:
+        self._deps = dependencies
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self.task: asyncio.Task[None] | None = None
+
+    async def receive(self, repository: Repository, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
+        """Raises RequestRefused, and then nothing of the upload is left."""
+        store = self._store()
+        self._check_unused(store, repository.id, by)
+        async with self._slots:
+            bundle = store.incoming()
+            try:
+                await _write(body, bundle, store.max_bytes)
+                snapshot = await asyncio.to_thread(store.accept, repository.id, bundle, by, self._deps.clock())
+            except InvalidBundle as error:
+                raise RequestRefused(RefusalReason.INVALID_UPLOAD, wording.invalid_upload(str(error))) from error
+            finally:
+                await asyncio.to_thread(files.remove, bundle)
+        return UploadedCommit(snapshot.commit, repository.full_name, snapshot.files, snapshot.size)
+
+    def check_owner(self, repository: Repository, commit: str, by: str) -> str:
+        """Returns the commit if that person uploaded it."""
+        if self._deps.store is None or not self._deps.store.is_owner(repository.id, commit, by):
+            raise RequestRefused(RefusalReason.UNKNOWN_VERSION, wording.unknown_upload(commit))
+        return commit
+
+    def may_use(self, repository: int, commit: str, by: str) -> bool:
+        """Whether that person may deploy the commit: it wasn't uploaded, or by them."""
+        store = self._deps.store
+        return store is None or not store.clone_url(repository, commit) or store.is_owner(repository, commit, by)
+
+    def on_cycle(self, cycle: CycleResult) -> None:
+        """An incomplete cycle may not know every deploy."""
+        store, busy = self._deps.store, self.task is not None and not self.task.done()
+        if store is None or busy or not cycle.complete or not self._deps.is_leader():
+            return
+        used, before = self._used(cycle.views), self._deps.clock() - KEPT_UNUSED
+        self.task = asyncio.create_task(asyncio.to_thread(_remove_unused, store, used, before))
+
+    def _store(self) -> UploadStore:
+        if self._deps.store is None:
+            raise RequestRefused(RefusalReason.INVALID_UPLOAD, wording.NO_UPLOADS)
+        return self._deps.store
+
+    def _check_unused(self, store: UploadStore, repository: int, by: str) -> None:
+        used = self._used(self._deps.cycles.latest.views)
+        unused = [each for each in store.list_uploads() if _is_unused(each, repository, used)]
+        if sum(store.is_owner(repository, each.commit, by) for each in unused) >= MAX_UNUSED:
+            raise RequestRefused(RefusalReason.TOO_MANY_UPLOADS, wording.too_many_uploads(MAX_UNUSED, KEPT_UNUSED))
+
+    def _used(self, views: tuple[EnvironmentView, ...]) -> Used:
+        deploys = [view for view in views if view.key is not None and view.key.kind is RefKind.DEPLOY]
+        used = {
+            (view.key.repository, commit)
+            for view in deploys
+            if view.key is not None
+            for commit in (view.commit, view.wanted_commit)
+        }
+        orders = self._deps.pending.requests().orders
+        return frozenset(used | {(key.repository, order.deploy.commit) for key, order in orders.items()})
+
+
+def _is_unused(upload: Upload, repository: int, used: Used) -> bool:
+    return upload.repository == repository and (upload.repository, upload.commit) not in used
+
+
+def _remove_unused(store: UploadStore, used: Used, before: datetime) -> None:
+    try:
+        for each in store.remove_unused(used, before):
+            log.info("removed the upload %s, which no deploy uses", each.commit)
+    except OSError as error:
+        log.warning("unused uploads couldn't be removed: %s", error)
+
+
+async def _write(body: AsyncIterator[bytes], bundle: Path, limit: int) -> None:
+    size = 0
+    with bundle.open("xb") as file:
+        async for chunk in body:
+            size += len(chunk)
+            if size > limit:
+                raise RequestRefused(RefusalReason.INVALID_UPLOAD, wording.upload_too_large(limit))
+            await asyncio.to_thread(file.write, chunk)

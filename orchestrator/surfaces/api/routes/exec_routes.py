@@ -1,0 +1,86 @@
+"""Commands inside environments over HTTP: output as server-sent events, input by further requests."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from orchestrator.auth.identities import Caller, Role
+from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecStarted
+from orchestrator.service.port import EnvironmentService
+from orchestrator.service.scoped_service import for_caller
+from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.api.api_errors import ApiError
+from orchestrator.surfaces.api.role_dependencies import Developer
+from orchestrator.surfaces.api.routes.streams import Streams
+from programs.exec_requests import ExecRequest
+
+Name = Annotated[str, Path(max_length=300)]
+
+
+def router(environment_service: EnvironmentService, streams: Streams, role: Role | None) -> APIRouter:
+    """``role``: what running commands requires. None: it isn't allowed."""
+    routes = APIRouter(tags=["environments"])
+
+    @routes.post("/environments/{name:path}/exec", response_class=EventSourceResponse)
+    async def run_command(name: Name, body: schemas.ExecBody, caller: Developer) -> EventSourceResponse:
+        """Runs a command where a service runs, and streams server-sent events: ``started`` with {"session"}, ``output``
+        with {"stream", "text"}, ``end`` with {"code"}. It is killed when the connection closes."""
+        require_role(caller, role)
+        request = ExecRequest(tuple(body.command), body.service)
+        events = for_caller(environment_service, caller).run_command(name, request, caller.name)
+        first = await anext(events)  # its errors become the response's status
+        try:
+            return streams.respond(_to_messages(first, events))
+        except ApiError:
+            await events.aclose()
+            raise
+
+    @routes.post("/exec/{session}/input", status_code=204)
+    async def send_input(
+        session: Annotated[str, Path(max_length=100)], body: schemas.ExecInput, caller: Developer
+    ) -> None:
+        """Sends standard input to a running command of the same caller."""
+        require_role(caller, role)
+        try:
+            data = base64.b64decode(body.data, validate=True)
+        except binascii.Error:
+            raise ApiError(422, "data isn't base64", "Encode the bytes in base64.") from None
+        await for_caller(environment_service, caller).send_input(session, data, body.end, caller.name)
+
+    return routes
+
+
+def require_role(caller: Caller, role: Role | None) -> None:
+    if role is None:
+        raise ApiError(403, "this server doesn't allow commands in environments", "The setting is exec.role.")
+    if not caller.may(role):
+        raise ApiError(403, f"running commands in environments requires the role {role.name.lower()}")
+
+
+async def _to_messages(first: ExecEvent, events: AsyncGenerator[ExecEvent]) -> AsyncIterator[ServerSentEvent]:
+    async with contextlib.aclosing(events):
+        yield _to_message(first)
+        async for event in events:
+            yield _to_message(event)
+
+
+def _to_message(event: ExecEvent) -> ServerSentEvent:
+    match event:
+        case ExecStarted(session):
+            return _message("started", schemas.ExecStartedMessage(session=session))
+        case ExecOutput(stream, text):
+            return _message("output", schemas.ExecOutputMessage(stream=stream, text=text))
+        case ExecEnded(code):
+            return _message("end", schemas.ExecEndMessage(code=code))
+
+
+def _message(kind: str, content: BaseModel) -> ServerSentEvent:
+    return ServerSentEvent(content.model_dump_json(), event=kind)

@@ -1,0 +1,160 @@
+"""Packing a clone's files for `eph deploy` (M1): what is sent, what isn't, and that the clone stays as it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import working_copy
+from orchestrator.cli.cli_errors import CliError
+from programs.kit.git import commit_trees, mirrors
+from programs.kit.git.uploads import UploadStore
+from tests.cli import clones
+from tests.cli.clones import Clone
+
+AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LIMIT = 10_000_000
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return clones.create(tmp_path / "clone")
+
+
+def upload(clone: Clone, tmp_path: Path, allow_secrets: bool = False) -> tuple[str, dict[str, str]]:
+    """The commit, and its files as the server reads them."""
+    store = UploadStore(tmp_path / "uploads", LIMIT)
+    with working_copy.packed(clone.folder, allow_secrets) as bundle:
+        snapshot = store.accept(1, bundle.path, "ada", AT)
+        assert snapshot.commit == bundle.commit
+    mirror = Path(store.clone_url(1, snapshot.commit))
+    entries = commit_trees.list_entries(mirror, snapshot.commit)
+    blobs = {os.fsdecode(each.path): each.object_id for each in entries if each.size is not None}
+    read = {path: mirrors.git(["-C", str(mirror), "cat-file", "blob", blob]) for path, blob in blobs.items()}
+    return snapshot.commit, {path: text.decode() for path, text in read.items()}
+
+
+def test_uncommitted_files_are_packed_and_the_clone_is_not_touched(clone: Clone, tmp_path: Path) -> None:
+    clone.write({"kept.txt": "edited", "new/page.html": "new", "staged.txt": "first", "debug.log": "noise"})
+    clone.git("add", "staged.txt")
+    clone.write({"staged.txt": "second"})
+    (clone.folder / "gone.txt").unlink()
+    before = clone.state()
+    _, found = upload(clone, tmp_path)
+    assert found == {
+        ".gitignore": "*.log\n",
+        "eph.yaml": clones.EPH_YAML,
+        "kept.txt": "edited",
+        "new/page.html": "new",
+        "staged.txt": "second",
+    }
+    assert clone.state() == before
+
+
+def test_the_same_files_give_the_same_commit(clone: Clone, tmp_path: Path) -> None:
+    clone.write({"kept.txt": "edited"})
+    first, second = upload(clone, tmp_path)[0], upload(clone, tmp_path)[0]
+    clone.write({"kept.txt": "edited again"})
+    assert first == second != upload(clone, tmp_path)[0]
+
+
+def test_ephignore_also_excludes_committed_files(clone: Clone, tmp_path: Path) -> None:
+    clone.commit({"docs/a.md": "a", "docs/b.md": "b", ".ephignore": "docs/*\n!docs/b.md\nbig.bin\n"})
+    clone.write({"big.bin": "x"})
+    assert set(upload(clone, tmp_path)[1]) == {
+        ".ephignore",
+        ".gitignore",
+        "docs/b.md",
+        "eph.yaml",
+        "gone.txt",
+        "kept.txt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (".env", "A=b"),
+        ("deploy/.env.production", "A=b"),
+        ("keys/server.pem", "x"),
+        ("id_ed25519", "x"),
+        ("config.py", "KEY = 'AKIAABCDEFGHIJKLMNOP'"),
+        ("notes.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc"),
+    ],
+)
+def test_files_that_look_like_secrets_are_refused_unless_forced(
+    clone: Clone, tmp_path: Path, path: str, text: str
+) -> None:
+    clone.write({path: text, ".env.example": "A="})
+    with pytest.raises(CliError, match="look like secrets") as error, working_copy.packed(clone.folder, False):
+        pass
+    assert path in error.value.message
+    assert ".env.example" not in error.value.message
+    assert upload(clone, tmp_path, allow_secrets=True)[1][path] == text
+
+
+def test_a_committed_file_that_looks_like_a_secret_is_packed_until_it_changes(clone: Clone, tmp_path: Path) -> None:
+    """Everyone who can read the repository has it already."""
+    clone.commit({"tests/fixture.key": "not secret"})
+    assert "tests/fixture.key" in upload(clone, tmp_path)[1]
+    clone.write({"tests/fixture.key": "real"})
+    with pytest.raises(CliError, match=r"fixture\.key"), working_copy.packed(clone.folder, False):
+        pass
+
+
+def test_odd_states_of_a_clone(clone: Clone, tmp_path: Path) -> None:
+    """A subfolder, a second work tree, a merge conflict, a file in place of a folder, odd names, a nested clone."""
+    clone.commit({"both.txt": "1", "folder/file": "x"})
+    clone.git("checkout", "-qb", "other")
+    clone.commit({"both.txt": "2"})
+    clone.git("checkout", "-q", "main")
+    clone.commit({"both.txt": "3"})
+    clone.git("worktree", "add", "-q", str(tmp_path / "second"), "other")
+    assert upload(Clone(tmp_path / "second"), tmp_path)[1]["both.txt"] == "2"
+    with pytest.raises(subprocess.CalledProcessError):
+        clone.git("merge", "-q", "other")
+    clones.create(clone.folder / "nested")
+    (clone.folder / "folder" / "file").unlink()
+    (clone.folder / "folder").rmdir()
+    clone.write({"folder": "a file", "ä ö\n'.txt": "odd", "sub/here.txt": "x"})
+    found = upload(Clone(clone.folder / "sub"), tmp_path)[1]
+    assert "<<<<<<<" in found["both.txt"]
+    assert (found["folder"], found["ä ö\n'.txt"]) == ("a file", "odd")
+    assert not any(path.startswith("nested") for path in found)
+
+
+def test_a_clone_without_a_commit(tmp_path: Path) -> None:
+    made = Clone(tmp_path / "fresh")
+    made.folder.mkdir()
+    made.git("init", "-q")
+    made.write({"eph.yaml": clones.EPH_YAML})
+    assert upload(made, tmp_path)[1] == {"eph.yaml": clones.EPH_YAML}
+
+
+def test_outside_of_a_clone_the_error_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match="isn't a working copy") as error, working_copy.packed(tmp_path, False):
+        pass
+    assert "--ref" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://git.example.com/demo/shop.git", "demo/shop"),
+        ("git@git.example.com:demo/shop.git", "demo/shop"),
+        ("ssh://git@git.example.com:22/group/demo/shop", "demo/shop"),
+        ("/srv/git/demo/shop.git/", "demo/shop"),
+    ],
+)
+def test_the_repository_is_that_of_the_remote(clone: Clone, url: str, name: str) -> None:
+    clone.git("remote", "set-url", "origin", url)
+    assert working_copy.repository_name(clone.folder) == name
+
+
+def test_without_a_remote_the_server_decides(clone: Clone) -> None:
+    clone.git("remote", "remove", "origin")
+    assert working_copy.repository_name(clone.folder) == ""

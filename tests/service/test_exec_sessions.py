@@ -1,0 +1,121 @@
+"""Commands inside environments as processes: output, input, limits, and that nothing stays (issue 15, P11)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
+from orchestrator.service.exec_sessions import ExecSessions
+from orchestrator.service.port import TemporarilyUnavailable
+from programs.redaction import Redactor
+
+SH = ("/bin/sh", "-c")
+
+
+@pytest.fixture
+def sessions() -> ExecSessions:
+    return ExecSessions(Redactor(["hunter2-secret"]), timeout=20)
+
+
+def texts(events: list[ExecEvent], stream: str) -> str:
+    return "".join(each.text for each in events if isinstance(each, ExecOutput) and each.stream == stream)
+
+
+async def started(events: AsyncGenerator[ExecEvent]) -> str:
+    first = await anext(events)
+    assert isinstance(first, ExecStarted)
+    return first.session
+
+
+async def until(problem: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while problem():
+            await asyncio.sleep(0.01)
+
+
+async def test_both_streams_and_the_exit_status(sessions: ExecSessions) -> None:
+    found = [each async for each in sessions.run((*SH, "echo out; echo err >&2; exit 3"), "ada")]
+    assert (texts(found, "stdout"), texts(found, "stderr"), found[-1]) == ("out\n", "err\n", ExecEnded(3))
+
+
+async def test_input_is_passed_on_until_it_ends(sessions: ExecSessions) -> None:
+    events = sessions.run((*SH, "tr a-z A-Z"), "ada")
+    session = await started(events)
+    for data, end in ((b"one\n", False), (b"two", True)):
+        await sessions.write(session, data, end, "ada")
+    rest = [each async for each in events]
+    assert (texts(rest, "stdout"), rest[-1]) == ("ONE\nTWO", ExecEnded(0))
+
+
+async def test_only_the_caller_sends_input_and_only_while_it_runs(sessions: ExecSessions) -> None:
+    events = sessions.run((*SH, "cat"), "ada")
+    session = await started(events)
+    with pytest.raises(ExecSessionNotFound):
+        await sessions.write(session, b"x", False, "bob")
+    await sessions.write(session, b"", True, "ada")
+    assert [each async for each in events] == [ExecEnded(0)]
+    with pytest.raises(ExecSessionNotFound):
+        await sessions.write(session, b"x", False, "ada")
+
+
+async def test_a_prompt_without_a_line_end_is_shown(sessions: ExecSessions) -> None:
+    events = sessions.run((*SH, "printf 'name? '; read name; echo hello $name"), "ada")
+    session = await started(events)
+    assert await anext(events) == ExecOutput("stdout", "name? ")
+    await sessions.write(session, b"ada\n", True, "ada")
+    assert texts([each async for each in events], "stdout") == "hello ada\n"
+
+
+async def test_secrets_are_redacted_even_if_they_arrive_in_parts(sessions: ExecSessions) -> None:
+    script = "printf hunter2; printf -- '-secret\\n'"
+    found = [each async for each in sessions.run((*SH, script), "ada")]
+    assert texts(found, "stdout") == "***\n"
+
+
+async def test_closing_the_output_kills_the_whole_session(sessions: ExecSessions, tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    script = f"(while :; do touch {alive}; sleep 0.02; done) & echo up; wait"
+    events = sessions.run((*SH, script), "ada")
+    await started(events)
+    assert await anext(events) == ExecOutput("stdout", "up\n")
+    await until(lambda: not alive.exists())
+    await events.aclose()
+    alive.unlink(missing_ok=True)
+    await asyncio.sleep(0.1)
+    assert not alive.exists()
+
+
+async def test_a_command_that_runs_for_too_long_is_stopped() -> None:
+    sessions = ExecSessions(str, timeout=0.2)
+    found = [each async for each in sessions.run((*SH, "sleep 600"), "ada")]
+    assert found[-1] == ExecEnded(None)
+
+
+async def test_the_number_of_commands_is_limited() -> None:
+    sessions = ExecSessions(str, limit=1)
+    async with contextlib.aclosing(sessions.run((*SH, "cat"), "ada")) as events:
+        await started(events)
+        with pytest.raises(TemporarilyUnavailable):
+            sessions.check_capacity()
+    sessions.check_capacity()
+
+
+async def test_a_slow_reader_makes_the_command_wait(sessions: ExecSessions, tmp_path: Path) -> None:
+    """Output isn't collected without limit: the file is written only after all was read."""
+    done = tmp_path / "done"
+    events = sessions.run((*SH, f"head -c 3000000 /dev/zero | tr '\\0' 'x'; touch {done}"), "ada")
+    await started(events)
+    await asyncio.sleep(0.2)
+    assert not done.exists()
+    assert sum([len(each.text) async for each in events if isinstance(each, ExecOutput)]) == 3_000_000
+    assert done.exists()
+
+
+async def test_bytes_that_are_no_text_and_split_characters(sessions: ExecSessions) -> None:
+    found = [each async for each in sessions.run((*SH, r"printf '\303'; sleep 0.2; printf '\244\377\n'"), "ada")]
+    assert texts(found, "stdout") == "ä\N{REPLACEMENT CHARACTER}\n"
