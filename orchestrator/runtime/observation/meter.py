@@ -18,19 +18,19 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations import journal
-from stacks.model import StackRef
+from stacks.model import OperationVerb, Outcome, StackRef
 
-SECONDS = (0.5, 1, 2, 3, 5, 8, 13, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)
+SECONDS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 WHERE = ("target", "repository")
 MAX_KINDS = 40
 OTHER = "other"
-_ENDED: Mapping[str, str] = {
-    EventKind.ENVIRONMENT_CREATED: "succeeded",
-    EventKind.ENVIRONMENT_UPDATED: "succeeded",
-    EventKind.ENVIRONMENT_SLEPT: "succeeded",
-    EventKind.ENVIRONMENT_WOKEN: "succeeded",
-    EventKind.ENVIRONMENT_DESTROYED: "succeeded",
-    EventKind.ENVIRONMENT_FAILED: "failed",
+_ENDED: Mapping[str, Outcome] = {
+    EventKind.ENVIRONMENT_CREATED: Outcome.SUCCEEDED,
+    EventKind.ENVIRONMENT_UPDATED: Outcome.SUCCEEDED,
+    EventKind.ENVIRONMENT_SLEPT: Outcome.SUCCEEDED,
+    EventKind.ENVIRONMENT_WOKEN: Outcome.SUCCEEDED,
+    EventKind.ENVIRONMENT_DESTROYED: Outcome.SUCCEEDED,
+    EventKind.ENVIRONMENT_FAILED: Outcome.FAILED,
 }
 _NOTHING_AWAITED = frozenset(
     {Phase.READY, Phase.UNHEALTHY, Phase.ASLEEP, Phase.EXPIRED, Phase.DESTROYING, Phase.DESTROYED, Phase.HELD}
@@ -59,6 +59,7 @@ class Meter:
         labels = (*WHERE, "verb", "step")
         self._failures = Counter("eph_failures", "Failed operations by step", labels, registry=self.registry)
         self._kinds: set[str] = set()
+        self._places: set[tuple[str, str]] = set()
         self._repositories: dict[str, str] = {}
         self._awaited: dict[StackRef, _Wait] = {}
         self._has_begun = False
@@ -68,12 +69,12 @@ class Meter:
         return Histogram(name, text, (*WHERE, *more), buckets=SECONDS, registry=self.registry)
 
     def on_event(self, event: Event) -> None:
-        outcome, seconds = _ENDED.get(event.kind, ""), event.data.get(journal.SECONDS)
-        if not outcome or seconds is None:
+        outcome, seconds = _ENDED.get(event.kind), event.data.get(journal.SECONDS)
+        if outcome is None or seconds is None:
             return
         where = (event.data[journal.TARGET], self._repositories.get(event.subject, ""))
         self._operations.labels(*where, event.data[journal.VERB], outcome).observe(float(seconds))
-        if outcome == "failed":
+        if outcome is Outcome.FAILED:
             self._failures.labels(*where, event.data[journal.VERB], self._kind(event.data[journal.STEP])).inc()
 
     def _kind(self, step: str) -> str:
@@ -91,8 +92,19 @@ class Meter:
         if result.at is None:
             return
         self._repositories = {str(view.ref): view.repository for view in result.views}
+        for place in {(view.target, view.repository) for view in result.views} - self._places:
+            self._create_series(place)
         self._measure_ready(result.views, result.at)
         self._measure_queue(result.views, result.at)
+
+    def _create_series(self, place: tuple[str, str]) -> None:
+        """At zero, because Prometheus doesn't see the first increase of a series that starts at one."""
+        self._places.add(place)
+        self._ready.labels(*place)
+        self._queued.labels(*place)
+        for verb in (OperationVerb.UP, OperationVerb.SLEEP, OperationVerb.WAKE, OperationVerb.DESTROY):
+            for outcome in (Outcome.SUCCEEDED, Outcome.FAILED):
+                self._operations.labels(*place, verb, outcome)
 
     def _measure_ready(self, views: tuple[EnvironmentView, ...], now: datetime) -> None:
         awaited = dict[StackRef, _Wait]()
