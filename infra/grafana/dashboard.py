@@ -46,41 +46,57 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             _quantiles("eph_ready_seconds", "target"),
             "s",
         ),
-        Panel("Time in the queue", "For a free slot or for memory.", _quantiles("eph_queue_wait_seconds", "target"), "s"),
         Panel(
-            "Wake", "From a visit to a sleeping preview until it runs.",
-            _quantiles("eph_operation_seconds", "target", ',verb="wake"'), "s",
+            "Time in the queue", "For a free slot or for memory.", _quantiles("eph_queue_wait_seconds", "target"), "s"
         ),
         Panel(
-            "Create and update", "Duration of `up`, by repository.",
-            _quantiles("eph_operation_seconds", "repository", ',verb="up"'), "s",
+            "Wake",
+            "From a visit to a sleeping preview until it runs.",
+            _quantiles("eph_operation_seconds", "target", ',verb="wake"'),
+            "s",
         ),
-        Panel("Destroy", "Duration of a destroy.", _quantiles("eph_operation_seconds", "target", ',verb="destroy"'), "s"),
         Panel(
-            "Failures by step", "Operations that failed in the last hour, and the step that did.",
+            "Create and update",
+            "Duration of `up`, by repository.",
+            _quantiles("eph_operation_seconds", "repository", ',verb="up"'),
+            "s",
+        ),
+        Panel(
+            "Destroy", "Duration of a destroy.", _quantiles("eph_operation_seconds", "target", ',verb="destroy"'), "s"
+        ),
+        Panel(
+            "Failures by step",
+            "Operations that failed in the last hour, and the step that did.",
             {"{{repository}}: {{verb}}, {{step}}": f"sum by (repository, verb, step) ({FAILURES})"},
         ),
     ),
     "Environments": (
         Panel("By phase", "Environments in each phase.", {"{{phase}}": "sum by (phase) (eph_environments) > 0"}),
         Panel("Queue", "Environments that wait for a slot.", {"waiting": "sum(eph_queue_length)"}),
-        Panel("Running operations", "Creates, updates, sleeps, wakes and destroys.", {"running": "sum(eph_operations_running)"}),
+        Panel(
+            "Running operations",
+            "Creates, updates, sleeps, wakes and destroys.",
+            {"running": "sum(eph_operations_running)"},
+        ),
     ),
     "Service": (
         Panel("Cycle", "How long the last reconcile cycle took.", {"{{instance}}": "eph_cycle_seconds"}, "s"),
         Panel(
-            "Age of the last cycle", "Grows when the loop hangs.",
-            {"{{instance}}": "time() - eph_last_cycle_time_seconds"}, "s",
+            "Age of the last cycle",
+            "Grows when the loop hangs.",
+            {"{{instance}}": "time() - eph_last_cycle_time_seconds"},
+            "s",
         ),
         Panel("Everything could be read", "1 if the last cycle was complete.", {"{{instance}}": "eph_cycle_complete"}),
         Panel(
-            "Requests to the Git host", "Per hour. Free ones don't count against the rate limit.",
+            "Requests to the Git host",
+            "Per hour. Free ones don't count against the rate limit.",
             {"{{quota}}": "sum by (quota) (rate(eph_forge_requests_total[$__rate_interval])) * 3600"},
         ),
         Panel("Leader", "1 on the replica that leads.", {"{{instance}}": "eph_leads"}),
         Panel("Versions", "Running versions of Eph.", {"{{version}}": "count by (version) (eph_info)"}),
     ),
-}  # fmt: skip
+}
 
 
 def dashboard() -> dict[str, Any]:
