@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def prometheus(site: Site, programs: Path, tmp_path: Path) -> Iterator[httpx.Cli
         f"static_configs: [{{targets: ['127.0.0.1:{site.api_port}']}}]}}\n"
     )
     command = [
-        programs / "prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
+        str(programs / "prometheus"), f"--config.file={tmp_path / 'prometheus.yml'}",
         f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address={address}",
     ]  # fmt: skip
     with (
@@ -99,12 +100,13 @@ def test_every_panel_shows_something(site: Site, prometheus: httpx.Client) -> No
     site.forge.close_pull(sites.REPOSITORY, asked["two"][0])
     for panel in _panels():
         for target in panel["targets"]:
-            query = target["expr"]
-            wait_until(f"{panel['title']}: {query}", lambda q=query: "" if _has_value(prometheus, q) else "no data")
+            shows = partial(_missing, prometheus, target["expr"])
+            wait_until(f"{panel['title']}: {target['expr']}", shows)
 
 
-def _has_value(client: httpx.Client, expression: str) -> bool:
-    return any(sample["value"][1] != "NaN" for sample in _query(client, expression))
+def _missing(client: httpx.Client, expression: str) -> str:
+    has_value = any(sample["value"][1] != "NaN" for sample in _query(client, expression))
+    return "" if has_value else "no data"
 
 
 def test_no_alert_fires_on_a_healthy_eph(site: Site, prometheus: httpx.Client) -> None:

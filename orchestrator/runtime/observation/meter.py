@@ -16,6 +16,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
+from orchestrator.runtime import wording
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations import journal
 from stacks.model import OperationVerb, Outcome, StackRef
@@ -53,11 +54,11 @@ class Meter:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._ready = self._histogram("eph_ready_seconds", "From the first sight of a commit until its URL responds")
-        self._queued = self._histogram("eph_queue_wait_seconds", "Time in the queue")
-        self._operations = self._histogram("eph_operation_seconds", "Duration of operations", "verb", "outcome")
+        self._ready = self._histogram("eph_ready_seconds", wording.metrics.READY)
+        self._queued = self._histogram("eph_queue_wait_seconds", wording.metrics.QUEUE_WAIT)
+        self._operations = self._histogram("eph_operation_seconds", wording.metrics.OPERATION, "verb", "outcome")
         labels = (*WHERE, "verb", "step")
-        self._failures = Counter("eph_failures", "Failed operations by step", labels, registry=self.registry)
+        self._failures = Counter("eph_failures", wording.metrics.FAILURES, labels, registry=self.registry)
         self._kinds: set[str] = set()
         self._places: set[tuple[str, str]] = set()
         self._repositories: dict[str, str] = {}
