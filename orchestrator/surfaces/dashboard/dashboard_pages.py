@@ -148,7 +148,7 @@ def _app(routes: APIRouter, pages: DashboardPages) -> None:
             return pages.sign_in(request, to=request.url.path)
         found = await pages.service(request).versions(repository)
         if not found:
-            return pages.html("missing.html", request, 404, name=repository, hint="It has no versions.")
+            return pages.html("missing.html", request, 404, name=repository, hint="It has no versions.", events=[])
         return pages.html("app.html", request, refresh=REFRESH_SECONDS, repository=found[0].repository, versions=found)
 
 
@@ -167,7 +167,8 @@ async def _page(
     try:
         view = desk.environment(name)
     except EnvironmentNotFound:
-        return pages.html("missing.html", request, 404, name=name, hint=suggest_names(name, desk.environments()))
+        hint = suggest_names(name, desk.environments())
+        return pages.html("missing.html", request, 404, name=name, hint=hint, events=await _history(desk, name))
     logs, operation, inside = await asyncio.gather(
         _lines(desk.logs(name, LogRequest(lines=LOG_LINES))),
         _lines(desk.operation_log(name, LOG_LINES)),
@@ -187,6 +188,14 @@ async def _page(
         confirm=confirm,
         refusal=refusal,
     )
+
+
+async def _history(desk: EnvironmentService, name: str) -> list[Event]:
+    """What the event log knows of an environment that is gone, the newest first."""
+    try:
+        return list(reversed(await desk.events(name, 0, EVENT_COUNT, True)))
+    except (EnvironmentNotFound, TemporarilyUnavailable):
+        return []
 
 
 async def _lines(found: Awaitable[list[str]]) -> list[str]:

@@ -36,10 +36,10 @@ GROUPS: Mapping[Group, frozenset[Phase]] = {
 
 
 class Order(StrEnum):
-    NEWEST = "newest"
-    NAME = "name"
-    EXPIRY = "expiry"
-    CHANGED = "last change"
+    NEWEST = "newest first"
+    NAME = "by name"
+    EXPIRY = "by expiry"
+    CHANGED = "last change first"
 
 
 _ORDERS: Mapping[Order, Callable[[EnvironmentView], object]] = {
