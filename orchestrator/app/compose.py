@@ -40,13 +40,21 @@ def compose(ports: Ports, options: Options) -> System:
     copies = _working_copies(shared)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     commands = _commands(shared, replies, service, notifier)
-    terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands))
-    listeners = (notifier.on_cycle, suites.on_cycle, expiry.on_cycle, commands.on_cycle, copies.on_cycle)
+    terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter))
+    listeners = (
+        shared.meter.on_cycle,
+        notifier.on_cycle,
+        suites.on_cycle,
+        expiry.on_cycle,
+        commands.on_cycle,
+        copies.on_cycle,
+    )
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, listeners)
     return System(
         ports=ports,
         options=options,
         facts=shared.facts,
+        meter=shared.meter,
         journal=shared.journal,
         cycles=shared.cycles,
         leadership=shared.leadership,

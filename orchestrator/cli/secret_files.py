@@ -18,7 +18,7 @@ CONTENT = re.compile(
     rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
     rb"|\bAKIA[0-9A-Z]{16}\b"
     rb"|\bgh[pousr]_[A-Za-z0-9]{36}"
-    rb"|\bgithub_pat_[A-Za-z0-9_]{50}"
+    rb"|\b[a-z]{1,20}_pat_[A-Za-z0-9_]{50}"
     rb"|\bglpat-[A-Za-z0-9_-]{20}"
     rb"|\bxox[abprs]-[A-Za-z0-9-]{20}"
     rb"|\bsk_live_[A-Za-z0-9]{20}"

@@ -12,13 +12,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from orchestrator.cli import secret_files
+from orchestrator.cli import recipe_overrides, secret_files
 from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.recipe_overrides import RecipeOverrides
 
 REF = "refs/eph/working-copy"
 IGNORE_FILE = ".ephignore"
@@ -44,18 +45,32 @@ class Bundle:
         return self.path.stat().st_size
 
 
+@dataclass(frozen=True, slots=True)
+class PackOptions:
+    """``ref``: pack that branch, tag or commit of the clone instead of the working copy."""
+
+    allow_secrets: bool = False
+    ref: str = ""
+    overrides: RecipeOverrides = field(default_factory=RecipeOverrides)
+
+
 @contextlib.contextmanager
-def packed(folder: Path, allow_secrets: bool) -> Iterator[Bundle]:
+def packed(folder: Path, options: PackOptions) -> Iterator[Bundle]:
     """The bundle, for as long as the block lasts. Raises CliError if files look like secrets, unless allowed."""
     top = find_clone(folder)
     with tempfile.TemporaryDirectory(prefix="eph-deploy-") as made:
         clone = _Clone(top, Path(made))
-        clone.stage()
+        if options.ref:
+            clone.stage_ref(options.ref)
+        else:
+            clone.stage()
+            changed = clone.changed_files(clone.git("write-tree"))
+            if not options.allow_secrets:
+                _refuse_secrets(top, changed)
+        if options.overrides:
+            clone.edit(CONFIG_FILE, lambda text: recipe_overrides.apply(text, options.overrides))
         tree = clone.git("write-tree")
-        changed = clone.changed_files(tree)
-        if not allow_secrets:
-            _refuse_secrets(top, changed)
-        yield clone.pack(tree, len(changed))
+        yield clone.pack(tree, len(clone.changed_files(tree)))
 
 
 def find_clone(folder: Path) -> Path:
@@ -114,6 +129,23 @@ class _Clone:
         included = sorted(path for path in listed - excluded - submodules if not path.endswith("/"))
         self._update("--add", "--replace", "--remove", "--ignore-skip-worktree-entries", paths=included)
         self._update("--force-remove", paths=sorted(excluded))
+
+    def stage_ref(self, ref: str) -> None:
+        """Makes the temporary index contain that commit. A branch is as the remote had it when it was fetched."""
+        for name in (f"refs/remotes/origin/{ref}", ref):
+            with contextlib.suppress(CliError):
+                self.git("read-tree", self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"))
+                return
+        raise CliError(f"the clone has no branch or tag {ref!r}", "Run `git fetch`.", ExitCode.USAGE)
+
+    def edit(self, path: str, change: Callable[[str], str]) -> None:
+        """Changes a file in the temporary index."""
+        try:
+            text = self.git("cat-file", "blob", f":{path}")
+        except CliError:
+            raise CliError(f"{path} is missing", "`eph init` creates one.", ExitCode.USAGE) from None
+        blob = self.git("hash-object", "-w", "--no-filters", "--stdin", text=change(f"{text}\n").encode())
+        self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
 
     def changed_files(self, tree: str) -> list[str]:
         """The files that HEAD doesn't contain in this form."""

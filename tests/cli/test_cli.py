@@ -311,6 +311,16 @@ def test_deploy_sends_no_secrets_unless_forced(
     assert eph("deploy", "feat-x", "--force").exit_code == 0
 
 
+def test_deploy_with_other_variables_uploads_the_branch(
+    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # M1
+    monkeypatch.chdir(clones.create(tmp_path / "clone").folder)
+    assert eph("deploy", "feat-x", "--ref", "main", "--env", "COLOUR=blue").exit_code == 0
+    assert desk.calls[0][0] == "upload"
+    for wrong in (("--env", "COLOUR"), ("--version", "abcdef1", "--env", "A=b")):
+        assert eph("deploy", "feat-x", *wrong).exit_code == ExitCode.USAGE
+
+
 def test_deploy_outside_of_a_clone_says_what_to_do(
     eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # M1

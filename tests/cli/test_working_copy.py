@@ -8,15 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from orchestrator.cli import working_copy
 from orchestrator.cli.cli_errors import CliError
+from orchestrator.cli.recipe_overrides import RecipeOverrides
+from orchestrator.cli.working_copy import PackOptions
 from programs.kit.git import commit_trees, mirrors
 from programs.kit.git.uploads import UploadStore
 from tests.cli import clones
 from tests.cli.clones import Clone
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+DEFAULTS = PackOptions()
 LIMIT = 10_000_000
 
 
@@ -25,10 +29,10 @@ def clone(tmp_path: Path) -> Clone:
     return clones.create(tmp_path / "clone")
 
 
-def upload(clone: Clone, tmp_path: Path, allow_secrets: bool = False) -> tuple[str, dict[str, str]]:
+def upload(clone: Clone, tmp_path: Path, options: PackOptions = DEFAULTS) -> tuple[str, dict[str, str]]:
     """The commit, and its files as the server reads them."""
     store = UploadStore(tmp_path / "uploads", LIMIT)
-    with working_copy.packed(clone.folder, allow_secrets) as bundle:
+    with working_copy.packed(clone.folder, options) as bundle:
         snapshot = store.accept(1, bundle.path, "ada", AT)
         assert snapshot.commit == bundle.commit
     mirror = Path(store.clone_url(1, snapshot.commit))
@@ -90,11 +94,11 @@ def test_files_that_look_like_secrets_are_refused_unless_forced(
     clone: Clone, tmp_path: Path, path: str, text: str
 ) -> None:
     clone.write({path: text, ".env.example": "A="})
-    with pytest.raises(CliError, match="look like secrets") as error, working_copy.packed(clone.folder, False):
+    with pytest.raises(CliError, match="look like secrets") as error, working_copy.packed(clone.folder, PackOptions()):
         pass
     assert path in error.value.message
     assert ".env.example" not in error.value.message
-    assert upload(clone, tmp_path, allow_secrets=True)[1][path] == text
+    assert upload(clone, tmp_path, PackOptions(allow_secrets=True))[1][path] == text
 
 
 def test_a_committed_file_that_looks_like_a_secret_is_packed_until_it_changes(clone: Clone, tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ def test_a_committed_file_that_looks_like_a_secret_is_packed_until_it_changes(cl
     clone.commit({"tests/fixture.key": "not secret"})
     assert "tests/fixture.key" in upload(clone, tmp_path)[1]
     clone.write({"tests/fixture.key": "real"})
-    with pytest.raises(CliError, match=r"fixture\.key"), working_copy.packed(clone.folder, False):
+    with pytest.raises(CliError, match=r"fixture\.key"), working_copy.packed(clone.folder, PackOptions()):
         pass
 
 
@@ -136,7 +140,7 @@ def test_a_clone_without_a_commit(tmp_path: Path) -> None:
 
 
 def test_outside_of_a_clone_the_error_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(CliError, match="isn't a working copy") as error, working_copy.packed(tmp_path, False):
+    with pytest.raises(CliError, match="isn't a working copy") as error, working_copy.packed(tmp_path, PackOptions()):
         pass
     assert "--ref" in error.value.hint
 
@@ -158,3 +162,54 @@ def test_the_repository_is_that_of_the_remote(clone: Clone, url: str, name: str)
 def test_without_a_remote_the_server_decides(clone: Clone) -> None:
     clone.git("remote", "remove", "origin")
     assert working_copy.repository_name(clone.folder) == ""
+
+
+WITH_IMAGES = """# kept
+name: shop
+environment:
+  images:
+    - {name: web, repository: example.com/shop, tag_pattern: "pr-*", max_age: 7d, fallback_tag: latest}
+services:
+  - name: web
+    command: ./run
+    env: {COLOUR: red, OTHER: "1"}
+"""
+
+
+def test_variables_and_images_become_part_of_the_commit_only(clone: Clone, tmp_path: Path) -> None:
+    clone.write({"eph.yaml": WITH_IMAGES})
+    overrides = RecipeOverrides({"COLOUR": "blue", "NEW": "2"}, {"web": "example.com:5000/shop:try-1"})
+    plain = upload(clone, tmp_path)[0]
+    commit, found = upload(clone, tmp_path, PackOptions(overrides=overrides))
+    made = YAML(typ="safe").load(found["eph.yaml"])
+    assert made["environment"] == {
+        "images": [{"name": "web", "repository": "example.com:5000/shop", "tag_template": "try-1"}],
+        "env": {"COLOUR": "blue", "NEW": "2"},
+    }
+    assert made["services"][0]["env"] == {"COLOUR": "blue", "OTHER": "1"}
+    assert "# kept" in found["eph.yaml"]
+    assert (clone.folder / "eph.yaml").read_text() == WITH_IMAGES
+    assert commit != plain
+
+
+def test_a_branch_is_packed_as_the_remote_has_it(clone: Clone, tmp_path: Path) -> None:
+    clone.git("checkout", "-qb", "feat")
+    pushed = clone.commit({"kept.txt": "pushed"})
+    clone.git("update-ref", "refs/remotes/origin/feat", pushed)
+    clone.commit({"kept.txt": "not pushed"})
+    clone.git("checkout", "-q", "main")
+    clone.write({"kept.txt": "dirty", ".env": "A=b"})
+    assert upload(clone, tmp_path, PackOptions(ref="feat"))[1]["kept.txt"] == "pushed"
+    with pytest.raises(CliError, match="no branch or tag"):
+        upload(clone, tmp_path, PackOptions(ref="lost"))
+
+
+@pytest.mark.parametrize(
+    "reference", ["example.com/shop", "example.com:5000/shop", "a/b@sha256:00", "a/b:{commit_sha}"]
+)
+def test_an_image_needs_a_tag(clone: Clone, tmp_path: Path, reference: str) -> None:
+    clone.write({"eph.yaml": WITH_IMAGES})
+    with pytest.raises(CliError, match="tag"):
+        upload(clone, tmp_path, PackOptions(overrides=RecipeOverrides(images={"web": reference})))
+    with pytest.raises(CliError, match="no image 'api'"):
+        upload(clone, tmp_path, PackOptions(overrides=RecipeOverrides(images={"api": "a/b:c"})))

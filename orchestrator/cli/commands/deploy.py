@@ -12,6 +12,8 @@ from orchestrator.cli import output, polling, working_copy
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.recipe_overrides import RecipeOverrides, parse_pairs
+from orchestrator.cli.working_copy import PackOptions
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -31,6 +33,12 @@ def deploy(
     label: Annotated[str, typer.Argument(metavar="LABEL", help="The first part of its host name: feat-x.")],
     ref: Annotated[str, typer.Option("--ref", help="The branch or tag to deploy.")] = "",
     version: Annotated[str, typer.Option("--version", help="The commit of a version that was built.")] = "",
+    env: Annotated[
+        list[str] | None, typer.Option("--env", help="Set a variable for this deploy: NAME=VALUE. Repeatable.")
+    ] = None,
+    image: Annotated[
+        list[str] | None, typer.Option("--image", help="Run this image: NAME=REPOSITORY:TAG. Repeatable.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Upload files even if they look like secrets.")] = False,
     repository: Annotated[str, typer.Option("--repository", help="owner/name, if the server has several.")] = "",
     ttl: Annotated[str, typer.Option("--ttl", help="How long it lives: 2h, 3d. Default: the server's.")] = "",
@@ -51,13 +59,16 @@ def deploy(
 
     if ref and version:
         raise CliError("--ref and --version are both set", "Use only one of them.", ExitCode.USAGE)
+    overrides = RecipeOverrides(parse_pairs(env or [], "--env"), parse_pairs(image or [], "--image"))
+    if overrides and version:
+        raise CliError("--env and --image need files to upload", "Use them without --version.", ExitCode.USAGE)
     body: dict[str, str | int] = {"label": label, "repository": repository, "ref": ref, "version": version}
     if ttl:
         body |= {"ttl_seconds": parse_seconds(ttl)}
     longest = parse_seconds(timeout)
     with connect() as client:
-        if not ref and not version:
-            body |= _upload_working_copy(client, repository, force)
+        if overrides or not (ref or version):
+            body |= _upload(client, repository, PackOptions(force, ref, overrides)) | {"ref": ""}
         item = DeployItem.model_validate(client.post("deploys", body))
         output.print_note(f"Deploying commit {item.commit[:7]} as {item.label}.")
         item = _until_deployed(client, item, longest)
@@ -96,14 +107,15 @@ def versions(
         output.print_note("no versions yet; deploy one with `eph deploy LABEL`")
 
 
-def _upload_working_copy(client: ApiClient, repository: str, force: bool) -> dict[str, str]:
+def _upload(client: ApiClient, repository: str, options: PackOptions) -> dict[str, str]:
     """The upload and its repository: the one of the clone's remote, if none is given."""
     from orchestrator.surfaces.api.schemas import UploadItem
 
     name = repository or working_copy.repository_name(Path())
-    with working_copy.packed(Path(), allow_secrets=force) as bundle:
+    with working_copy.packed(Path(), options) as bundle:
         size = output.format_size(bundle.size)
-        output.print_note(f"Uploading the working copy ({size}, changed files: {bundle.changed}).")
+        what = options.ref or "the working copy"
+        output.print_note(f"Uploading {what} ({size}, changed files: {bundle.changed}).")
         uploaded = UploadItem.model_validate(client.upload("deploys/uploads", bundle.path, repository=name))
     return {"upload": uploaded.commit, "repository": uploaded.repository}
 

@@ -35,9 +35,10 @@ def exec_(name: environment_names.Name, command: Words = None, service: Service 
     It has the service's files, variables and limits. Its standard input is passed on, without a terminal, and its exit
     status is that of `eph exec`. Example: eph exec shop-42 -- python manage.py migrate
     """
-    if not command:
+    words = _without_separator(command)
+    if not words:
         raise CliError("no command given", "Use for example `eph exec NAME -- ls -l`.", ExitCode.USAGE)
-    raise typer.Exit(_run(name, command, service))
+    raise typer.Exit(_run(name, words, service))
 
 
 @app.command(context_settings=ANY_ARGUMENTS)
@@ -54,7 +55,11 @@ def psql(
     if not variable.isidentifier():
         raise CliError(f"{variable!r} isn't the name of a variable", "Use for example DATABASE_URL.", ExitCode.USAGE)
     script = f'exec psql "${{{variable}:?The environment has no database in {variable}.}}" "$@"'
-    raise typer.Exit(_run(name, ["sh", "-c", script, "psql", *(arguments or [])], service))
+    raise typer.Exit(_run(name, ["sh", "-c", script, "psql", *_without_separator(arguments)], service))
+
+
+def _without_separator(words: list[str] | None) -> list[str]:
+    return words[1:] if words and words[0] == "--" else words or []
 
 
 def _run(name: str, command: list[str], service: str) -> int:

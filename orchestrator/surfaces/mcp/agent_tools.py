@@ -12,7 +12,7 @@ from orchestrator.core.views.environment_views import EnvironmentView, display_n
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployRequest, EnvironmentService
 from orchestrator.surfaces.api import render
-from orchestrator.surfaces.mcp import arguments, command_runs, results
+from orchestrator.surfaces.mcp import agent_commands, arguments, results
 from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
 from orchestrator.surfaces.mcp.results import Result
 from programs.exec_requests import ExecRequest
@@ -125,7 +125,7 @@ class AgentTools:
         self._require_exec()
         order = ExecRequest(tuple(request.command), request.service)
         events = self.service.run_command(request.name, order, self.caller.name)
-        run = await command_runs.collect(self.service, events, self.caller.name, request.timeout_seconds)
+        run = await agent_commands.collect(self.service, events, self.caller.name, request.timeout_seconds)
         following = "Exit status 0 is success." if run.code == 0 else "The output says what failed."
         if run.code is None:
             following = f"It was stopped after {request.timeout_seconds} s. Split it, or raise timeout_seconds."

@@ -95,6 +95,21 @@ def test_clone_belongs_to_its_environment_and_source_is_unchanged(machine: Local
     assert environment_databases.list_owned(machine.settings) == []
 
 
+def test_a_template_shared_by_two_versions_outlives_the_deletion_of_one(machine: LocalMachine) -> None:
+    """M5: the template is released, not deleted; the other version keeps its data, and a third can be created."""
+    urls = {name: environment_databases.create(machine.settings, name, f"eph_{name}", "prepared") for name in "ab"}
+    for name, url in urls.items():
+        with connect(url) as session:
+            session.execute("INSERT INTO fruit (name, colour) VALUES (%s, 'red')", [name])
+    environment_databases.drop(machine.settings, ["eph_a"])
+    with connect(urls["b"]) as session:
+        names = session.execute("SELECT name FROM fruit ORDER BY name").fetchall()
+    assert names == [("apple",), ("b",), ("pear",)]
+    with connect(environment_databases.create(machine.settings, "c", "eph_c", "prepared")) as session:
+        assert session.execute("SELECT count(*) FROM fruit").fetchone() == (2,)
+    environment_databases.drop(machine.settings, ["eph_b", "eph_c"])
+
+
 def test_source_that_is_in_use_or_missing_is_reported_and_leaves_nothing_behind(machine: LocalMachine) -> None:
     with postgres.connect(machine.settings, "prepared"), pytest.raises(TargetError, match="prepared is in use"):
         environment_databases.create(machine.settings, "one", "eph_one", "prepared")

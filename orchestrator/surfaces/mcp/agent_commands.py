@@ -15,7 +15,7 @@ MAX_OUTPUT = 6_000
 
 
 @dataclass(slots=True)
-class CommandRun:
+class AgentCommand:
     """``code`` is None while it runs, and if it was stopped."""
 
     output: dict[str, str] = field(default_factory=lambda: {"stdout": "", "stderr": ""})
@@ -30,9 +30,9 @@ class CommandRun:
 
 async def collect(
     service: EnvironmentService, events: AsyncGenerator[ExecEvent], caller: str, seconds: float
-) -> CommandRun:
+) -> AgentCommand:
     """Stops the command after that time."""
-    found = CommandRun()
+    found = AgentCommand()
     async with contextlib.aclosing(events):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -1,0 +1,84 @@
+"""Changes eph.yaml for one deploy: `--env` and `--image`. The change is part of the uploaded commit."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from orchestrator.cli.cli_errors import CliError, ExitCode
+
+LOOKUP_KEYS = ("git_notes", "notes_ref", "tag_pattern", "max_age", "required_labels", "fallback_tag", "fallback")
+"""How eph.yaml finds an image; none of it applies to one that a person chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeOverrides:
+    """``env``: variables by name. ``images``: references with a tag, by the image's name."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.env or self.images)
+
+
+def parse_pairs(pairs: list[str], option: str) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise CliError(f"{option} {pair!r} has no name or no =", f"Use {option} NAME=VALUE.", ExitCode.USAGE)
+        found[name] = value
+    return found
+
+
+def apply(text: str, overrides: RecipeOverrides) -> str:
+    """The content of eph.yaml with the overrides. Comments stay."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    try:
+        data = yaml.load(text)
+    except YAMLError as error:
+        raise CliError("eph.yaml isn't valid YAML", "Run `eph validate`.") from error
+    if not isinstance(data, dict):
+        raise CliError("eph.yaml isn't a mapping", "Run `eph validate`.")
+    environment = data.setdefault("environment", {})
+    _set_variables(data, environment, overrides.env)
+    for name, reference in overrides.images.items():
+        _set_image(_find_image(environment, name), name, reference)
+    written = io.StringIO()
+    yaml.dump(data, written)
+    return written.getvalue()
+
+
+def _set_variables(data: dict[str, Any], environment: dict[str, Any], env: Mapping[str, str]) -> None:
+    """Also where a service sets the same variable, because its own value would win."""
+    if env:
+        environment.setdefault("env", {}).update(env)
+    for service in data.get("services") or ():
+        own = service.get("env") or {}
+        own.update({name: value for name, value in env.items() if name in own})
+
+
+def _find_image(environment: dict[str, Any], name: str) -> dict[str, Any]:
+    images: list[dict[str, Any]] = environment.get("images") or []
+    for image in images:
+        if image.get("name") == name:
+            return image
+    known = ", ".join(str(image.get("name")) for image in images) or "none"
+    raise CliError(f"eph.yaml has no image {name!r}", f"Its images: {known}.", ExitCode.USAGE)
+
+
+def _set_image(image: dict[str, Any], name: str, reference: str) -> None:
+    repository, separator, tag = reference.rpartition(":")
+    if not separator or "/" in tag or "@" in reference or "{" in tag:
+        raise CliError(f"--image {name}={reference} has no tag", "Use --image NAME=REPOSITORY:TAG.", ExitCode.USAGE)
+    for key in LOOKUP_KEYS:
+        image.pop(key, None)
+    image.update(repository=repository, tag_template=tag)
