@@ -43,6 +43,7 @@ NOT_SENTENCES = {
     "orchestrator/forges/github/commits/graphql.py": "GraphQL",
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
+    "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
 }
 TEMPLATES = {
     "orchestrator/gateway/holding_pages.py": "the texts of the gateway's pages, each where its page is built",
