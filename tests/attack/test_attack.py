@@ -48,7 +48,7 @@ def attack_with(run: Try) -> Attack:
         (crash, Outcome.BROKEN, False),
     ],
 )
-def test_only_a_resisted_attack_or_an_accepted_reason_passes(run: object, outcome: Outcome, passes: bool) -> None:
+def test_only_a_resisted_attack_or_an_accepted_reason_passes(run: Try, outcome: Outcome, passes: bool) -> None:
     results = runner.run_all([attack_with(run)], Arena(), lambda _: None)
     assert [result.outcome for result in results] == [outcome]
     assert runner.passed(results) is passes
