@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -33,7 +32,7 @@ def deep_process() -> Iterator[int]:
 
 def test_a_working_folder_that_is_too_deep_hides_nothing_else(deep_process: int) -> None:
     with pytest.raises(OSError, match="too long"):
-        os.readlink(f"/proc/{deep_process}/cwd")
+        Path(f"/proc/{deep_process}/cwd").readlink()
     assert process_table.mentions(deep_process, "marker")
     assert not process_table.mentions(deep_process, "another marker")
     assert deep_process in process_table.mentioning("marker")
