@@ -176,6 +176,13 @@ def not_created(name: str, hint: str) -> str:
     return f"{name} doesn't exist yet; {hint}"
 
 
+SLEEP_OR_WAKE = "sleep or wake"
+
+
+def restricted(action: str) -> str:
+    return f"a restricted caller can't {action}"
+
+
 TIMER_STARTS_LATER = "the timer starts when its newest commit is first seen"
 KEEP_LATER = "keep it once it has been created"
 SLEEP_LATER = "it can sleep and wake once it has been created"
@@ -351,7 +358,7 @@ def ping_arrived(public_url: str) -> str:
 
 
 OTHER_SERVER = "Another server responded: the address leads to another Eph or to another replica"
-WRONG_SECRET = "Invalid signature: the server at this address has another webhook secret"  # noqa: S105 - a sentence
+WRONG_SECRET = "Invalid signature: the server at this address has another webhook secret"
 NO_WEBHOOK = "no webhook found at the Git host; Eph still polls at every interval"
 
 
