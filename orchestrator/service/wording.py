@@ -376,3 +376,24 @@ def unexpected_status(status: int, path: str) -> str:
 
 def other_webhook_urls(urls: Iterable[str]) -> str:
     return f"the Git host sends webhooks to {', '.join(urls)}, not to forge.webhook_url"
+
+
+# --- Announcements in channels
+
+
+ANNOUNCED_PAGE = "Logs and history"
+
+
+def announcement(kind: str, subject: str, commit_sha: str, expires_at: datetime | None) -> str:
+    """``subject`` may be a link."""
+    until = format_time(expires_at) if expires_at else ""
+    return {
+        "ready": f"The preview of {subject} is ready with commit {commit_sha}.",
+        "failed": f"The preview of {subject} failed with commit {commit_sha}.",
+        "expiring": f"The preview of {subject} expires at {until}.",
+        "held": f"The preview of {subject} is on hold until someone approves.",
+    }[kind]
+
+
+def channel_failed(name: str, problem: str) -> str:
+    return f"The channel {name} can't be reached ({problem}). An announcement is lost."

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from orchestrator.config import wording
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.settings.channel_tables import ChannelSettings
 from orchestrator.config.settings.groups import (
     AuthSettings,
     DeploysSettings,
@@ -121,6 +122,9 @@ class ServerSettingsFile(BaseSettings):
     targets: TargetsSettings = Field(default=TargetsSettings(), description="Allowed targets.")
     forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
+    channels: dict[SecretName, ChannelSettings] = Field(
+        default={}, description="Where to announce what happens to previews, each in its own table [channels.NAME]."
+    )
     log: LogSettings = Field(default=LogSettings(), description="What ephd writes to standard error.")
     replicas: ReplicasSettings = Field(
         default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
