@@ -84,7 +84,9 @@ class _PlanDecision:
         first = self.host.approve_first and not saved_runs.load(self.host, self.name).generation
         reason = plans.reason_to_ask(self.plan, first, self.host.approve_replacements, self.host.stateful_types)
         if reason and not self.props["approved"]:
-            raise TargetError(wording.needs_approval(reason, self.plan.summary), self.plan.lines())
+            raise TargetError(
+                wording.needs_approval(reason, self.plan.summary, self.props["commit"]), self.plan.lines()
+            )
         saved_runs.save(self.host, self.name, self.props)
 
 

@@ -26,6 +26,7 @@ class ProgramTarget:
         problems=settings_table.problems,
         notices=settings_table.notices,
         tools=("pulumi-language-yaml",),
+        needs_approvals=True,
         preload=("programs.targets.program.v1",),
         warm_up=sandbox.works,
     )

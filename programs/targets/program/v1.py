@@ -98,7 +98,7 @@ def export_project(spec: EnvironmentSpec, version: str) -> None:
                 "eph:pr": spec.marks.get("PRNumber", ""),
                 "eph:host": spec.host,
             },
-            "approved": False,
+            "approved": spec.approved,
             "host": spec.host,
             "sign_in": spec.sign_in,
             "allow": list(spec.allow),

@@ -40,8 +40,8 @@ def pending(names: Sequence[str]) -> str:
     return f"An interrupted run may have created {listed}. Pulumi doesn't know; look for it at the provider."
 
 
-def needs_approval(reason: str, plan: str) -> str:
-    return f"{reason} needs approval. The plan: {plan}"
+def needs_approval(reason: str, plan: str, commit: str) -> str:
+    return f"{reason} needs approval. The plan: {plan}. To deploy it, comment `/eph approve {commit}`"
 
 
 def first_apply() -> str:

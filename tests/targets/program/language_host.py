@@ -16,7 +16,6 @@ from concurrent import futures
 
 import grpc
 import pulumi
-from google.protobuf import empty_pb2
 from pulumi import runtime
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
@@ -36,9 +35,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     def RuntimeOptionsPrompts(self, request, context):
         return language_pb2.RuntimeOptionsResponse()
-
-    def Cancel(self, request, context):
-        return empty_pb2.Empty()
 
     def Run(self, request, context):
         order = {
