@@ -64,7 +64,7 @@ def up_request(host: ProgramHost, name: str, props: Mapping[str, Any]) -> dict[s
         **_request(host, name),
         "verb": "up",
         "work": str(host.env(name) / "src" / props["generation"] / project["folder"]),
-        "config_file": project["config_file"] or "",
+        "config_file": project.get("config_file") or "",
         "config": {**project["config"], **props["config"]},
         "tags": {"eph:environment": name},
     }
