@@ -1,4 +1,4 @@
-"""``orchestrator.app`` only composes: it decides nothing. See decision 0042."""
+"""``orchestrator.app`` only composes: it decides nothing. See decision 0043."""
 
 from __future__ import annotations
 
