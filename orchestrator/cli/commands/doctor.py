@@ -138,7 +138,7 @@ def _isolation() -> DoctorCheck:
 
     method = limits.method()
     users = "a user for each environment" if os.geteuid() == 0 else "all environments run as this user"
-    text = f"{users}; limits by {method}"
+    text = f"{users}; limits by {method}; disk usage is measured"
     if os.geteuid() == 0 and method != "rlimits":
         return DoctorCheck("isolation", CheckStatus.OK, text)
     todo = "Run ephd as root with writable control groups for a user and limits for each environment as a whole."
