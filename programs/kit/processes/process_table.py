@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 
-
 UNREADABLE = (psutil.Error, OSError)
 """What psutil raises about one process. It doesn't convert every error: a preview can choose a working folder whose
 path is longer than the kernel returns."""
