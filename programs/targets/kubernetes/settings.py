@@ -180,7 +180,9 @@ def _check(settings: KubernetesSettings) -> None:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise KubernetesError(f"setting 'egress_allow' contains {network!r}; use for example 10.1.0.0/16") from None
+            raise KubernetesError(
+                f"setting 'egress_allow' contains {network!r}; use a value such as 10.1.0.0/16"
+            ) from None
     _check_files(settings)
     _check_front(settings)
     _check_shared(settings)
