@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import httpx
 
 from orchestrator.app import outside
 from orchestrator.app.api import create_api
@@ -21,12 +23,15 @@ from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
+from orchestrator.runtime import clock
 from orchestrator.runtime.server.addresses import open_listener
 from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
+from orchestrator.service.channels.announcer import open_announcer
 from orchestrator.surfaces.api.server import serve
 from orchestrator.surfaces.leader_proxy import LeaderProxy
+from stacks.backends.inventory import StackInventory
 from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain.pulumi_cli import Toolchain
 
@@ -65,12 +70,17 @@ async def running(
         forge = forge or outside.create_forge(settings)
         exits.callback(forge.close)
         worker = outside.create_worker_settings(settings, tools)
-        options = outside.create_options(settings, worker.backend)
+        inventory = StackInventory(worker.backend)
+        options = outside.create_options(settings, inventory)
         probe = outside.create_probe(settings)
-        ports = outside.create_ports(settings, worker, tools.version, forge, probe)
+        ports = outside.create_ports(settings, worker, inventory, tools.version, forge, probe)
         exits.callback(ports.ledger.close)
         exits.push_async_callback(probe.close)
-        system = compose(ports, options)
+        announcer = open_announcer(
+            settings.channels, await exits.enter_async_context(httpx.AsyncClient()), clock.system
+        )
+        exits.push_async_callback(announcer.close)
+        system = compose(replace(ports, listeners=(*ports.listeners, announcer.on_cycle)), options)
         if stop_gateway:
             exits.push_async_callback(asyncio.to_thread, system.ports.gateway.stop)
         tokens = SqlTokens(settings.ledger_database_url)

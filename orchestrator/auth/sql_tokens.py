@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator.auth import wording
 from orchestrator.auth.identities import Role
 from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.auth.tokens import Token, TokenKind
@@ -35,7 +36,8 @@ class SqlTokens:
         return _from_row(row) if row else None
 
     def add(self, token: Token) -> None:
-        assert token.created_at is not None  # noqa: S101 - only the local token has no time, and it isn't stored
+        if token.created_at is None:
+            raise ValueError("the local token isn't stored")
         old = format_time(token.created_at - KEEP_ENDED)
         with self._transaction() as connection:
             connection.execute(sa.delete(TOKENS).where(TOKENS.c.expires_at != "", TOKENS.c.expires_at < old))
@@ -68,9 +70,7 @@ class SqlTokens:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             where = database_engine.display_url(self._engine.url)
-            raise TokensUnavailable(
-                f"The tokens at {where} can't be read or written: {database_engine.error_summary(error)}."
-            ) from error
+            raise TokensUnavailable(wording.tokens_unavailable(where, database_engine.error_summary(error))) from error
 
 
 def _to_row(token: Token) -> dict[str, str]:

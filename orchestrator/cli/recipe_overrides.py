@@ -10,6 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from orchestrator.cli import wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 
 LOOKUP_KEYS = ("git_notes", "notes_ref", "tag_pattern", "max_age", "required_labels", "fallback_tag", "fallback")
@@ -32,7 +33,7 @@ def parse_pairs(pairs: list[str], option: str) -> dict[str, str]:
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator or not name:
-            raise CliError(f"{option} {pair!r} has no name or no =", f"Use {option} NAME=VALUE.", ExitCode.USAGE)
+            raise CliError(wording.deploys.no_pair(option, pair), wording.deploys.use_pair(option), ExitCode.USAGE)
         found[name] = value
     return found
 
@@ -45,9 +46,9 @@ def apply(text: str, overrides: RecipeOverrides) -> str:
     try:
         data = yaml.load(text)
     except YAMLError as error:
-        raise CliError("eph.yaml isn't valid YAML", "Run `eph validate`.") from error
+        raise CliError(wording.deploys.INVALID_YAML, wording.deploys.RUN_VALIDATE) from error
     if not isinstance(data, dict):
-        raise CliError("eph.yaml isn't a mapping", "Run `eph validate`.")
+        raise CliError(wording.deploys.NO_MAPPING, wording.deploys.RUN_VALIDATE)
     environment = data.setdefault("environment", {})
     _set_variables(data, environment, overrides.env)
     for name, reference in overrides.images.items():
@@ -71,14 +72,14 @@ def _find_image(environment: dict[str, Any], name: str) -> dict[str, Any]:
     for image in images:
         if image.get("name") == name:
             return image
-    known = ", ".join(str(image.get("name")) for image in images) or "none"
-    raise CliError(f"eph.yaml has no image {name!r}", f"Its images: {known}.", ExitCode.USAGE)
+    known = ", ".join(str(image.get("name")) for image in images)
+    raise CliError(wording.deploys.unknown_image(name), wording.deploys.known_images(known), ExitCode.USAGE)
 
 
 def _set_image(image: dict[str, Any], name: str, reference: str) -> None:
     repository, separator, tag = reference.rpartition(":")
     if not separator or "/" in tag or "@" in reference or "{" in tag:
-        raise CliError(f"--image {name}={reference} has no tag", "Use --image NAME=REPOSITORY:TAG.", ExitCode.USAGE)
+        raise CliError(wording.deploys.image_without_tag(name, reference), wording.deploys.NEEDS_TAG, ExitCode.USAGE)
     for key in LOOKUP_KEYS:
         image.pop(key, None)
     image.update(repository=repository, tag_template=tag)

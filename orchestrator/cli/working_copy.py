@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from orchestrator.cli import recipe_overrides, secret_files
+from orchestrator.cli import recipe_overrides, secret_files, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.recipe_overrides import RecipeOverrides
 
@@ -76,12 +76,12 @@ def packed(folder: Path, options: PackOptions) -> Iterator[Bundle]:
 def find_clone(folder: Path) -> Path:
     """The top folder of the clone."""
     if shutil.which("git") is None:
-        raise CliError("git isn't on PATH", "Install git, or deploy a branch with --ref.", ExitCode.USAGE)
+        raise CliError(wording.deploys.NO_GIT, wording.deploys.INSTALL_GIT, ExitCode.USAGE)
     try:
         return Path(_run(["git", "-C", str(folder), "rev-parse", "--show-toplevel"], dict(os.environ)))
     except CliError:
-        hint = "Run this inside a clone, or say what to deploy with --ref or --version."
-        raise CliError(f"{folder} isn't a working copy", hint, ExitCode.USAGE) from None
+        problem = wording.deploys.no_working_copy(folder)
+        raise CliError(problem, wording.deploys.RUN_IN_A_CLONE, ExitCode.USAGE) from None
 
 
 def repository_name(folder: Path) -> str:
@@ -103,7 +103,7 @@ class _Clone:
         self._bundle = made / "working-copy.bundle"
         plain = dict(os.environ)
         if _run(["git", "-C", str(top), "rev-parse", "--show-object-format"], plain) != "sha1":
-            raise CliError("the clone uses SHA-256 for its objects", "Push a branch and deploy it with --ref.")
+            raise CliError(wording.deploys.SHA256_CLONE, wording.deploys.PUSH_A_BRANCH)
         _run(["git", "init", "--quiet", "--bare", "--template=", str(self._bare)], plain)
         index = _run(["git", "-C", str(top), "rev-parse", "--git-path", "index"], plain)
         objects = _run(["git", "-C", str(top), "rev-parse", "--git-path", "objects"], plain)
@@ -136,14 +136,14 @@ class _Clone:
             with contextlib.suppress(CliError):
                 self.git("read-tree", self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"))
                 return
-        raise CliError(f"the clone has no branch or tag {ref!r}", "Run `git fetch`.", ExitCode.USAGE)
+        raise CliError(wording.deploys.no_such_ref(ref), wording.deploys.RUN_FETCH, ExitCode.USAGE)
 
     def edit(self, path: str, change: Callable[[str], str]) -> None:
         """Changes a file in the temporary index."""
         try:
             text = self.git("cat-file", "blob", f":{path}")
         except CliError:
-            raise CliError(f"{path} is missing", "`eph init` creates one.", ExitCode.USAGE) from None
+            raise CliError(wording.deploys.missing_file(path), wording.deploys.INIT_CREATES, ExitCode.USAGE) from None
         blob = self.git("hash-object", "-w", "--no-filters", "--stdin", text=change(f"{text}\n").encode())
         self.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
 
@@ -157,8 +157,7 @@ class _Clone:
 
     def pack(self, tree: str, changed: int) -> Bundle:
         head = self._head()
-        message = f"Working copy at {head}" if head else "Working copy"
-        commit = self.git("commit-tree", tree, "-m", message)
+        commit = self.git("commit-tree", tree, "-m", wording.deploys.commit_message(head))
         bare = ["git", "--git-dir", str(self._bare)]
         _run([*bare, "update-ref", REF, commit], self._env)
         _run([*bare, "bundle", "create", "--quiet", "--version=2", str(self._bundle), REF], self._env)
@@ -185,12 +184,8 @@ class _Clone:
 def _refuse_secrets(top: Path, changed: list[str]) -> None:
     found = [path for path in changed if secret_files.looks_secret(top, path)]
     if found:
-        shown = ", ".join(found[:MAX_LISTED]) + (f" and {len(found) - MAX_LISTED} more" if found[MAX_LISTED:] else "")
-        raise CliError(
-            f"these files look like secrets: {shown}",
-            f"Exclude them with .gitignore or {IGNORE_FILE}, or upload them anyway with --force.",
-            ExitCode.USAGE,
-        )
+        problem = wording.deploys.look_secret(found[:MAX_LISTED], len(found) - MAX_LISTED)
+        raise CliError(problem, wording.deploys.exclude_secrets(IGNORE_FILE), ExitCode.USAGE)
 
 
 def _entries(text: str) -> list[str]:
@@ -200,7 +195,7 @@ def _entries(text: str) -> list[str]:
 def _run(words: list[str], env: dict[str, str], text: bytes = b"") -> str:
     done = subprocess.run(words, env=env, input=text, capture_output=True, check=False)
     if done.returncode != 0:
-        last = os.fsdecode(done.stderr).strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        last = os.fsdecode(done.stderr).strip().splitlines()[-1:] or [wording.deploys.exit_status(done.returncode)]
         verb = next((word for word in words[1:] if not word.startswith(("-", "/")) and "=" not in word), "")
-        raise CliError(f"git {verb} failed: {last[0]}", "Fix that in the clone, or deploy a branch with --ref.")
+        raise CliError(wording.deploys.git_failed(verb, last[0]), wording.deploys.FIX_CLONE)
     return os.fsdecode(done.stdout).removesuffix("\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from orchestrator import forges
+from orchestrator.forges import wording
 from orchestrator.forges.accounts import ForgeAccounts
 from orchestrator.forges.port import Forge
 from orchestrator.forges.settings import ForgeSettings
@@ -60,8 +61,9 @@ def get(name: str) -> ForgeAdapter[Any]:
         adapter: ForgeAdapter[Any] = import_module(f"{forges.__name__}.{name}.adapter").ADAPTER
         return adapter
     for point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
-        return point.load()  # type: ignore[no-any-return]  # others bring what they like
-    raise UnknownForge(f"Unknown Git host {quote(name)}. Installed: {', '.join(installed_forges())}.")
+        installed: ForgeAdapter[Any] = point.load()
+        return installed
+    raise UnknownForge(wording.unknown_host(quote(name), ", ".join(installed_forges())))
 
 
 def read_settings(table: Any) -> Any:
@@ -72,7 +74,7 @@ def read_settings(table: Any) -> Any:
     try:
         model = get(str(table.get("kind", DEFAULT))).settings_model
     except UnknownForge as error:
-        raise InvalidValue(str(error).rstrip("."), "set forge.kind to one of these", ("kind",)) from None
+        raise InvalidValue(str(error).rstrip("."), wording.SET_KIND, ("kind",)) from None
     return model.model_validate(table)
 
 

@@ -12,12 +12,13 @@ import base64
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.images import wording
 from orchestrator.images.errors import RegistryRefused
-from programs import image_references
+from programs import image_references, pull_secrets
 from programs.image_references import ImageReference
 
 DOCKER_HUB = "registry-1.docker.io"
@@ -58,10 +59,7 @@ class DockerCredentials:
                     self._cached = (print_, dict(json.loads(text)["auths"]))
                 return self._cached[1]
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise RegistryRefused(
-                "not accessible: the setting kubernetes.pull_secret_file is not a readable Docker configuration "
-                f"with 'auths' ({type(error).__name__})"
-            ) from None
+            raise RegistryRefused(wording.pull_secret_unreadable(type(error).__name__)) from None
 
 
 def _basic(entry: Mapping[str, Any]) -> str:
@@ -82,6 +80,8 @@ class RegistryPolicy:
     hosts: tuple[str, ...] = ()
     credentials: DockerCredentials = field(default_factory=lambda: DockerCredentials(None))
     architectures: tuple[str, ...] = ("amd64",)
+    by_repository: tuple[tuple[str, DockerCredentials], ...] = ()
+    """Credentials for repositories that match a pattern, instead of the others."""
 
     @staticmethod
     def from_settings(
@@ -89,17 +89,25 @@ class RegistryPolicy:
     ) -> RegistryPolicy:
         """From the settings of a target that runs images."""
         file = settings.get("pull_secret_file", "")
+        pairs = pull_secrets.parse(_split_list(settings.get("pull_secrets", "")))
         return RegistryPolicy(
             registries=_split_list(settings.get("registries", "")),
             plain_http=frozenset(_split_list(settings.get("plain_http", ""))),
             hosts=tuple(hosts),
             credentials=DockerCredentials(Path(file) if file else None),
             architectures=tuple(architectures) or ("amd64",),
+            by_repository=tuple((pattern, DockerCredentials(Path(own))) for pattern, own in pairs),
         )
+
+    def for_repository(self, full_name: str) -> RegistryPolicy:
+        """With the credentials of that repository only."""
+        numbered = [(pattern, str(place)) for place, (pattern, _) in enumerate(self.by_repository)]
+        found = pull_secrets.first_match(numbered, full_name)
+        return replace(self, credentials=self.by_repository[int(found)][1]) if found else self
 
     def check_allowed(self, image: ImageReference) -> None:
         if not image_references.is_allowed(self.registries, image):
-            raise RegistryRefused(f"not allowed: this server allows images only from {', '.join(self.registries)}")
+            raise RegistryRefused(wording.registry_not_allowed(", ".join(self.registries)))
 
     def is_configured(self, host: str) -> bool:
         """Whether the operator configured this exact host, in whatever network it is."""
@@ -119,10 +127,7 @@ class RegistryPolicy:
         trusted = host == registry or known or _matches(self.hosts, host)
         found = self.credentials.for_host(registry)
         if found and not trusted:
-            raise RegistryRefused(
-                f"not accessible: the registry redirects to {host} with credentials, but the setting "
-                "images.hosts does not include that host"
-            )
+            raise RegistryRefused(wording.credentials_redirected(host))
         return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from orchestrator.config.settings.channel_tables import AnnouncementKind
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.util.formatting import commit, duration, format_time
 
@@ -224,6 +225,13 @@ def not_created(name: str, hint: str) -> str:
     return f"{name} doesn't exist yet; {hint}"
 
 
+SLEEP_OR_WAKE = "sleep or wake"
+
+
+def restricted(action: str) -> str:
+    return f"a restricted caller can't {action}"
+
+
 TIMER_STARTS_LATER = "the timer starts when its newest commit is first seen"
 KEEP_LATER = "keep it once it has been created"
 SLEEP_LATER = "it can sleep and wake once it has been created"
@@ -242,7 +250,7 @@ def ref_not_marked(name: str, problem: BaseException) -> str:
 
 
 def not_a_fork(name: str) -> str:
-    return f"{name} isn't an open pull request from a fork, so there is nothing to approve"
+    return f"{name} isn't an open pull request from a fork, and no plan of it needs approval"
 
 
 def not_newest_commit(name: str, head: str, commit: str) -> str:
@@ -299,8 +307,8 @@ def requested_extension(until: datetime) -> str:
     return f"requested an extension until {until:%Y-%m-%d %H:%M}"
 
 
-def fork_approved(head: str) -> str:
-    return f"commit {head} of a fork is approved"
+def commit_approved(head: str, from_fork: bool) -> str:
+    return f"commit {head}{' of a fork' if from_fork else ''} is approved"
 
 
 def plan_approved(plan: str) -> str:
@@ -399,7 +407,7 @@ def ping_arrived(public_url: str) -> str:
 
 
 OTHER_SERVER = "Another server responded: the address leads to another Eph or to another replica"
-WRONG_SECRET = "Invalid signature: the server at this address has another webhook secret"  # noqa: S105 - a sentence
+WRONG_SECRET = "Invalid signature: the server at this address has another webhook secret"
 NO_WEBHOOK = "no webhook found at the Git host; Eph still polls at every interval"
 
 
@@ -417,3 +425,24 @@ def unexpected_status(status: int, path: str) -> str:
 
 def other_webhook_urls(urls: Iterable[str]) -> str:
     return f"the Git host sends webhooks to {', '.join(urls)}, not to forge.webhook_url"
+
+
+# --- Announcements in channels
+
+
+ANNOUNCED_PAGE = "Logs and history"
+
+
+def announcement(kind: AnnouncementKind, subject: str, commit_sha: str, expires_at: datetime | None) -> str:
+    """``subject`` may be a link."""
+    until = format_time(expires_at) if expires_at else ""
+    return {
+        "ready": f"The preview of {subject} is ready with commit {commit_sha}.",
+        "failed": f"The preview of {subject} failed with commit {commit_sha}.",
+        "expiring": f"The preview of {subject} expires at {until}.",
+        "held": f"The preview of {subject} is on hold until someone approves.",
+    }[kind]
+
+
+def channel_failed(name: str, problem: str) -> str:
+    return f"The channel {name} can't be reached ({problem}). An announcement is lost."

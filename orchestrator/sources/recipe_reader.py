@@ -22,6 +22,7 @@ from orchestrator.config.secret_store import SecretStore
 from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
+from orchestrator.sources import wording
 from orchestrator.sources.uploaded_commits import NO_UPLOADS, UploadedCommits
 from programs.kit.caches import BoundedCache
 from programs.kit.errors import TargetError
@@ -36,11 +37,7 @@ UNPUSHED_TTL = timedelta(hours=6)
 """Without a push, the file is unchanged."""
 K = TypeVar("K")
 V = TypeVar("V")
-MISSING_FILE = f"{CONFIG_FILE} is missing in this commit; add one (`eph init` creates it) or remove the label"
-
-
-def too_large(limit: int) -> str:
-    return f"{CONFIG_FILE} is larger than {limit // 1024} KB, this server's limit; make it smaller"
+MISSING_FILE = wording.recipe_missing(CONFIG_FILE)
 
 
 def parse_file(text: bytes, limits: YamlLimits) -> Document:
@@ -202,7 +199,7 @@ class RecipeReader:
         except InvalidConfig as error:
             return _UnreadableFile(tuple(error.lines()))
         except FileTooLarge:
-            return _UnreadableFile((too_large(self._rules.max_bytes),))
+            return _UnreadableFile((wording.recipe_too_large(CONFIG_FILE, self._rules.max_bytes),))
         except TargetError as error:
             return _UnreadableFile((error.sentence,), transient=True, permanent=False)
 

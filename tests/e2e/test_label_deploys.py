@@ -119,7 +119,7 @@ def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(
 def test_a_failed_first_deploy_leaves_nothing(site: Site) -> None:
     failed = site.eph("deploy", "broken", "--ref", "broken")
     assert failed.returncode == 1
-    assert "Nothing of it is left" in failed.stderr
+    assert "Everything it created was removed" in failed.stderr
     wait_until("nothing is left", lambda: "; ".join(stack_files(site)), 90)
     assert site.api("audit")["orphans"] == []
 

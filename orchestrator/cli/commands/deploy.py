@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import output, polling, working_copy
+from orchestrator.cli import output, polling, wording, working_copy
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
@@ -58,10 +58,10 @@ def deploy(
     from orchestrator.surfaces.api.schemas import DeployItem
 
     if ref and version:
-        raise CliError("--ref and --version are both set", "Use only one of them.", ExitCode.USAGE)
+        raise CliError(wording.deploys.REF_AND_VERSION, wording.deploys.ONLY_ONE, ExitCode.USAGE)
     overrides = RecipeOverrides(parse_pairs(env or [], "--env"), parse_pairs(image or [], "--image"))
     if overrides and version:
-        raise CliError("--env and --image need files to upload", "Use them without --version.", ExitCode.USAGE)
+        raise CliError(wording.deploys.NO_FILES, wording.deploys.WITHOUT_VERSION, ExitCode.USAGE)
     body: dict[str, str | int] = {"label": label, "repository": repository, "ref": ref, "version": version}
     if ttl:
         body |= {"ttl_seconds": parse_seconds(ttl)}
@@ -70,7 +70,7 @@ def deploy(
         if overrides or not (ref or version):
             body |= _upload(client, repository, PackOptions(force, ref, overrides)) | {"ref": ""}
         item = DeployItem.model_validate(client.post("deploys", body))
-        output.print_note(f"Deploying commit {item.commit[:7]} as {item.label}.")
+        output.print_note(wording.environments.deploying(item.commit[:7], item.label))
         item = _until_deployed(client, item, longest)
         if wait:
             _until_ready(client, item, longest)
@@ -104,7 +104,7 @@ def versions(
     if found:
         output.print_table(VERSION_HEADINGS, [_version_row(item) for item in found], VERSION_PRIORITY)
     else:
-        output.print_note("no versions yet; deploy one with `eph deploy LABEL`")
+        output.print_note(wording.environments.NO_VERSIONS)
 
 
 def _upload(client: ApiClient, repository: str, options: PackOptions) -> dict[str, str]:
@@ -114,8 +114,8 @@ def _upload(client: ApiClient, repository: str, options: PackOptions) -> dict[st
     name = repository or working_copy.repository_name(Path())
     with working_copy.packed(Path(), options) as bundle:
         size = output.format_size(bundle.size)
-        what = options.ref or "the working copy"
-        output.print_note(f"Uploading {what} ({size}, changed files: {bundle.changed}).")
+        what = options.ref or wording.deploys.WORKING_COPY
+        output.print_note(wording.deploys.uploading(what, size, bundle.changed))
         uploaded = UploadItem.model_validate(client.upload("deploys/uploads", bundle.path, repository=name))
     return {"upload": uploaded.commit, "repository": uploaded.repository}
 
@@ -146,15 +146,19 @@ def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> Depl
         if item.state != "pending":
             for line in item.output:
                 output.print_note(line)
-            live = f"Commit {item.replaces[:7]} is still live." if item.replaces else "Nothing of it is left."
-            raise CliError(f"the deploy {item.label} failed: {item.error}", live)
+            live = (
+                wording.environments.still_live(item.replaces[:7])
+                if item.replaces
+                else wording.environments.NOTHING_LEFT
+            )
+            raise CliError(wording.environments.deploy_failed(item.label, item.error), live)
         if item.progress != shown:
             shown = item.progress
             output.print_note(f"{item.label}: {shown}")
         if time.monotonic() >= end:
             raise CliError(
-                f"{item.label} is not deployed after {output.format_span(timeout)}",
-                f"Eph continues in the background. Check with `eph get {item.ref}`.",
+                wording.environments.not_deployed(item.label, output.format_span(timeout)),
+                wording.environments.continues_with(item.ref),
             )
         time.sleep(POLL_INTERVAL)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import environment_names
+from orchestrator.cli import environment_names, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def exec_(name: environment_names.Name, command: Words = None, service: Service 
     """
     words = _without_separator(command)
     if not words:
-        raise CliError("no command given", "Use for example `eph exec NAME -- ls -l`.", ExitCode.USAGE)
+        raise CliError(wording.deploys.NO_COMMAND, wording.deploys.USE_COMMAND, ExitCode.USAGE)
     raise typer.Exit(_run(name, words, service))
 
 
@@ -53,8 +53,8 @@ def psql(
     Statements come from standard input, or from an option of psql. Example: eph psql shop-42 -- -c 'table users'
     """
     if not variable.isidentifier():
-        raise CliError(f"{variable!r} isn't the name of a variable", "Use for example DATABASE_URL.", ExitCode.USAGE)
-    script = f'exec psql "${{{variable}:?The environment has no database in {variable}.}}" "$@"'
+        raise CliError(wording.deploys.no_variable_name(variable), wording.deploys.USE_VARIABLE, ExitCode.USAGE)
+    script = wording.deploys.run_psql(variable)
     raise typer.Exit(_run(name, ["sh", "-c", script, "psql", *_without_separator(arguments)], service))
 
 
@@ -77,12 +77,12 @@ def _run(name: str, command: list[str], service: str) -> int:
                 target.flush()
             elif event == "end":
                 return _exit_code(data["code"])
-    raise CliError("the connection ended before the command did", "The command was stopped. Run it again.")
+    raise CliError(wording.deploys.CONNECTION_ENDED, wording.deploys.RUN_AGAIN)
 
 
 def _exit_code(code: int | None) -> int:
     if code is None:
-        raise CliError("the command ran for too long and was stopped", "The setting is exec.timeout.")
+        raise CliError(wording.deploys.RAN_TOO_LONG, wording.deploys.TIMEOUT_SETTING)
     return code if code >= 0 else 128 - code
 
 

@@ -6,191 +6,38 @@ or name is derived from ``home`` and the listen addresses, so one setting moves 
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, SecretStr, create_model, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, create_model, model_validator
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
-from orchestrator.config.settings.groups import (
-    AuthSettings,
-    DeploysSettings,
-    ExecSettings,
-    ForksSettings,
-    IdleSettings,
-    ImagesSettings,
-    LedgerSettings,
-    LimitsSettings,
-    LogSettings,
-    OAuthSettings,
-    PreviewsSettings,
-    ReplicasSettings,
-    TargetsSettings,
-    TlsSettings,
-    TtlSettings,
-)
-from orchestrator.config.settings.secret_tables import PreviewSecret, SecretProviders
 from orchestrator.config.settings.setting_types import (
-    Address,
-    Domain,
-    Domains,
-    DurationSetting,
-    Labels,
-    SecretName,
     host_and_port,
 )
+from orchestrator.config.settings.settings_fields import SettingsFields
 from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges import registry as forge_registry
-from orchestrator.forges.settings import ForgeSettings
 from orchestrator.secret_providers import registry as secret_providers
 from programs import registry
 from programs.registry import InvalidTarget, Sleeps
 from programs.settings import InvalidValue, ServerContext, TargetSettings, quote
 from programs.spec import DEFAULT_TARGET
 from stacks.backends import registry as backends
-from stacks.executors import registry as executors
 
 HTTPS_PORT = 443
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
-def default_home() -> Path:
-    """The default data folder: /var/lib/eph for root, otherwise below the user's state folder."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/eph")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "eph"
-
-
-class ServerSettingsFile(BaseSettings):
+class ServerSettingsFile(SettingsFields):
     """Everything that an operator can set."""
-
-    model_config = SettingsConfigDict(env_prefix="EPH_", env_nested_delimiter="__", extra="forbid", frozen=True)
-
-    home: Path = Field(default_factory=default_home, description="The folder with all data of this server.")
-    name: str = Field(
-        default="eph",
-        pattern=r"^[a-z][a-z0-9-]{0,30}$",
-        description=(
-            "This server's name, needed if several servers serve the same repositories, to keep their reports apart."
-        ),
-    )
-    interval: DurationSetting = Field(
-        default=timedelta(seconds=30), description="How often Eph compares desired and observed state."
-    )
-    listen: Address = Field(default="127.0.0.1:8081", description="The address the API listens on, as host:port.")
-    gateway_listen: Address = Field(
-        default="127.0.0.1:8080", description="The address the gateway listens on, as host:port."
-    )
-    gateway: Literal["own", "beside"] = Field(
-        default="own",
-        description="own: ephd starts and supervises the gateway. beside: you run it separately with `ephd --gateway`.",
-    )
-    domain: Domain = Field(default="localhost", description="The domain of environments' host names.")
-    domains: Domains = Field(
-        default=(), description="More domains that repositories can select with environment.dns.domain."
-    )
-    public_url: str = Field(
-        default="",
-        description="The URL of an environment, with {host}. Empty: http://{host}: and the gateway's port.",
-    )
-    backend_url: str = Field(
-        default="",
-        description="The Pulumi backend, such as file:///srv/stacks. Empty: the folder backend in home.",
-    )
-    passphrase_file: Path | None = Field(
-        default=None,
-        description="A file with the passphrase that encrypts secrets in stacks. Empty: Eph creates one in home.",
-    )
-    ledger_url: SecretStr = Field(
-        default=SecretStr(""),
-        description="The database of the event log, as a SQLAlchemy URL. Empty: the file ledger.db in home.",
-    )
-    executor: str = Field(default=executors.DEFAULT, description="What runs operations: processes of this machine.")
-    workers: int = Field(
-        default=1, ge=0, le=32, description="The number of warm interpreters that wait for the next operation."
-    )
-    deadline: DurationSetting = Field(default=timedelta(seconds=1800), description="The timeout of an operation.")
-    labels: Labels = Field(default=("preview",), description="The trigger labels if eph.yaml defines no triggers.")
-    idle: IdleSettings = Field(default=IdleSettings(), description="Idle previews.")
-    ttl: TtlSettings = Field(default=TtlSettings(), description="How long environments live.")
-    deploys: DeploysSettings = Field(default=DeploysSettings(), description="Label deploys.")
-    exec: ExecSettings = Field(default=ExecSettings(), description="Commands inside environments.")
-    limits: LimitsSettings = Field(default=LimitsSettings(), description="Limits.")
-    targets: TargetsSettings = Field(default=TargetsSettings(), description="Allowed targets.")
-    forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
-    ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
-    log: LogSettings = Field(default=LogSettings(), description="What ephd writes to standard error.")
-    replicas: ReplicasSettings = Field(
-        default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
-    )
-    tls: TlsSettings = Field(default=TlsSettings(), description="TLS that Eph serves itself.")
-    previews: PreviewsSettings = Field(default=PreviewsSettings(), description="Access to previews.")
-    oauth: OAuthSettings = Field(default=OAuthSettings(), description="OAuth sign-in inside previews.")
-    auth: AuthSettings = Field(default=AuthSettings(), description="Sign-in of people, and their roles.")
-    secrets: dict[SecretName, PreviewSecret] = Field(
-        default={},
-        description="Secrets for previews, each in its own table [secrets.NAME] with its source (such as file), "
-        "repositories, and forks.",
-    )
-    secret_providers: SecretProviders = Field(
-        default_factory=SecretProviders, description="Where secrets are stored, besides files and variables."
-    )
-    images: ImagesSettings = Field(default=ImagesSettings(), description="Image lookup.")
-    forge: ForgeSettings = Field(default_factory=forge_registry.default_settings, description="The Git host.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Uses arguments only: ``load`` reads the other sources itself, because it must report where a wrong value came
-        from."""
-        return (init_settings,)
-
-    @field_validator("home")
-    @classmethod
-    def _make_absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
-
-    @field_validator("forge", mode="before")
-    @classmethod
-    def _read_forge(cls, value: Any) -> Any:
-        return forge_registry.read_settings(value)
-
-    @field_validator("public_url")
-    @classmethod
-    def _check_host_placeholder(cls, value: str) -> str:
-        fits = value.startswith(("http://", "https://")) and value.count("{") == 1 and "{host}" in value
-        if value and not fits:
-            raise InvalidValue("this is not a URL that contains {host}", "use for example https://{host}")
-        return value.rstrip("/")
-
-    @field_validator("backend_url")
-    @classmethod
-    def _check_backend_url(cls, value: str) -> str:
-        if value:
-            backends.open_backend(value)
-        return value
-
-    @field_validator("executor")
-    @classmethod
-    def _check_executor(cls, value: str) -> str:
-        return executors.get(value).name
 
     @model_validator(mode="after")
     def _check_ports(self) -> Self:
         port = host_and_port(self.listen)[1]
         if port and port == host_and_port(self.gateway_listen)[1]:
-            raise InvalidValue(
-                "the API and the gateway use the same port", "use a different one for each", ("gateway_listen",)
-            )
+            raise InvalidValue(wording.settings.SAME_PORT, wording.settings.USE_DIFFERENT_PORTS, ("gateway_listen",))
         return self
 
     @model_validator(mode="after")
@@ -201,14 +48,12 @@ class ServerSettingsFile(BaseSettings):
             return self
         if host not in ("localhost", "127.0.0.1", "::1"):
             raise InvalidValue(
-                f"previews would also be served without TLS at {self.gateway_listen}",
-                f"use 127.0.0.1:{port}, which only this machine reaches",
+                wording.settings.served_without_tls(self.gateway_listen),
+                wording.settings.use_loopback(port),
                 ("gateway_listen",),
             )
         if host_and_port(self.tls.listen)[1] in (port, self.listen_address[1]):
-            raise InvalidValue(
-                "this port is used without TLS", "use another one, such as 0.0.0.0:443", ("tls", "listen")
-            )
+            raise InvalidValue(wording.settings.PORT_WITHOUT_TLS, wording.settings.USE_OTHER_PORT, ("tls", "listen"))
         return self
 
     @model_validator(mode="after")
@@ -216,8 +61,8 @@ class ServerSettingsFile(BaseSettings):
         """The domain itself is Eph's own host."""
         if self.domain in self.deploys.routes:
             raise InvalidValue(
-                f"{self.domain} is the host name of Eph itself",
-                f"use a name below it, such as shop.{self.domain}",
+                wording.settings.domain_is_eph(self.domain),
+                wording.settings.use_subdomain(self.domain),
                 ("deploys", "routes"),
             )
         return self
@@ -234,9 +79,7 @@ class ServerSettingsFile(BaseSettings):
     @model_validator(mode="after")
     def _check_accounts(self) -> Self:
         if self.auth.provider == "forge" and forge_registry.get(self.forge.kind).accounts is None:
-            raise InvalidValue(
-                f"people can't sign in with accounts of {self.forge.kind}", "use oidc", ("auth", "provider")
-            )
+            raise InvalidValue(wording.settings.no_accounts(self.forge.kind), "use oidc", ("auth", "provider"))
         return self
 
     @model_validator(mode="after")
@@ -245,20 +88,20 @@ class ServerSettingsFile(BaseSettings):
             return self
         if not self.ledger_database_url.startswith(("postgresql", "postgres:")):
             raise InvalidValue(
-                "replicas elect their leader in PostgreSQL, but ledger_url is not a PostgreSQL URL",
-                "set ledger_url to the PostgreSQL database that all replicas share",
+                wording.settings.LEDGER_NOT_POSTGRESQL,
+                wording.settings.SET_LEDGER_URL,
                 ("replicas", "lease"),
             )
         if not self.replicas.url and self.listen_address[0] in _WILDCARD_ADDRESSES:
             raise InvalidValue(
-                f"other replicas can't reach {self.listen_address[0]}",
-                "set replicas.url to the URL at which they reach this one",
+                wording.settings.replicas_cannot_reach(self.listen_address[0]),
+                wording.settings.SET_REPLICAS_URL,
                 ("replicas", "url"),
             )
         if self.shared_dir == self.home:
             raise InvalidValue(
-                "the shared folder is also this replica's home",
-                "give each replica its own home",
+                wording.settings.SHARED_IS_HOME,
+                wording.settings.OWN_HOMES,
                 ("replicas", "shared"),
             )
         return self
@@ -458,7 +301,7 @@ def _target_tables() -> dict[str, Any]:
     declared = registry.descriptions()
     taken = sorted(ServerSettingsFile.model_fields.keys() & declared.keys())
     if taken:
-        raise InvalidTarget(f"Target {quote(taken[0])} has the name of a setting. Rename its entry point.")
+        raise InvalidTarget(wording.settings.target_named_like_setting(quote(taken[0])))
     return {
         name: (found.settings_model, Field(default_factory=found.settings_model, description=found.title))
         for name, found in declared.items()

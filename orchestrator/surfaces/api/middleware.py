@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError, error_response
 
 WEBHOOKS = "/api/v1/webhooks/"
@@ -91,7 +92,5 @@ def _content_length(scope: Scope) -> int:
 
 
 def _too_large(limit: int, path: str) -> ApiError:
-    hint = "Send a smaller request."
-    if path == UPLOADS:
-        hint = "Exclude files with .ephignore, or push a branch and deploy it with --ref."
-    return ApiError(413, f"the request body is larger than {limit // 1024} KB", hint)
+    hint = wording.api.UPLOAD_LESS if path == UPLOADS else wording.api.SEND_LESS
+    return ApiError(413, wording.api.body_too_large(limit // 1024), hint)

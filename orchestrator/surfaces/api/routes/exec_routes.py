@@ -16,6 +16,7 @@ from orchestrator.auth.identities import Caller, Role
 from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecStarted
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.role_dependencies import Developer
@@ -52,7 +53,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
         try:
             data = base64.b64decode(body.data, validate=True)
         except binascii.Error:
-            raise ApiError(422, "data isn't base64", "Encode the bytes in base64.") from None
+            raise ApiError(422, wording.api.NOT_BASE64, wording.api.ENCODE_BASE64) from None
         await for_caller(environment_service, caller).send_input(session, data, body.end, caller.name)
 
     return routes
@@ -60,9 +61,9 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
 
 def require_role(caller: Caller, role: Role | None) -> None:
     if role is None:
-        raise ApiError(403, "this server doesn't allow commands in environments", "The setting is exec.role.")
+        raise ApiError(403, wording.api.EXEC_FORBIDDEN, wording.api.EXEC_SETTING)
     if not caller.may(role):
-        raise ApiError(403, f"running commands in environments requires the role {role.name.lower()}")
+        raise ApiError(403, wording.api.exec_requires(role.name.lower()))
 
 
 async def _to_messages(first: ExecEvent, events: AsyncGenerator[ExecEvent]) -> AsyncIterator[ServerSentEvent]:

@@ -1,0 +1,183 @@
+"""Every sentence of the wording modules, rendered with sample values, in one snapshot a room.
+
+The snapshots are the place to review wording. Other tests compare codes and states.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from orchestrator.auth import wording as auth_wording
+from orchestrator.cli import wording as cli_wording
+from orchestrator.config import wording as config_wording
+from orchestrator.config.settings.channel_tables import DEFAULT_KINDS
+from orchestrator.core import wording as core_wording
+from orchestrator.core.model.label_deploys import LabelDeploy
+from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
+from orchestrator.forges import wording as forge_wording
+from orchestrator.forges.github import wording as github_wording
+from orchestrator.gateway import wording as gateway_wording
+from orchestrator.images import wording as image_wording
+from orchestrator.ledger import wording as ledger_wording
+from orchestrator.runtime import wording as runtime_wording
+from orchestrator.service import wording as service_wording
+from orchestrator.sources import wording as source_wording
+from orchestrator.surfaces import wording as surface_wording
+from stacks import keys
+from stacks.model import OperationVerb, RefKind, StackRef
+from tests import snapshots
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+PACKAGES: Mapping[str, ModuleType] = {
+    "cli": cli_wording,
+    "config": config_wording,
+    "core": core_wording,
+    "runtime": runtime_wording,
+    "surfaces": surface_wording,
+}
+ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
+    **{room: tuple(getattr(package, name) for name in package.__all__) for room, package in PACKAGES.items()},
+    "auth": (auth_wording,),
+    "forges": (forge_wording, github_wording),
+    "gateway": (gateway_wording,),
+    "images": (image_wording,),
+    "ledger": (ledger_wording,),
+    "service": (service_wording,),
+    "sources": (source_wording,),
+}
+COMMIT, AT = "a" * 40, datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+REF = StackRef("eph-shop-9ix", "pr-42")
+BY_TYPE: Mapping[str, tuple[object, ...]] = {
+    "AnnouncementKind": DEFAULT_KINDS,
+    "bool": (True, False),
+    "int": (3,),
+    "float": (2.5,),
+    "float | None": (None, 30.0),
+    "object": (REF,),
+    "StackRef": (REF,),
+    "Key": (keys.pull_request(8, 42), keys.ref(8, RefKind.BRANCH, "main")),
+    "RefKind": tuple(RefKind),
+    "Iterable[RefKind]": ((RefKind.BRANCH, RefKind.TAG),),
+    "OperationVerb": (OperationVerb.UP,),
+    "SuiteRun": (SuiteRun(REF, COMMIT, "browser"),),
+    "SuiteResult": (SuiteResult("browser", COMMIT, SuiteOutcome.FAILED, AT, 9.0, "exit status 1"),),
+    "LabelDeploy": (LabelDeploy("feat-x", COMMIT, AT, "ada"),),
+    "Path": (Path("/srv/eph"),),
+    "Path | str": (Path("/srv/eph"),),
+    "str | None": ("Permission denied",),
+    "datetime": (AT,),
+    "datetime | None": (AT, None),
+    "timedelta": (timedelta(hours=2),),
+    "timedelta | None": (timedelta(hours=2), None),
+    "OSError": (PermissionError(13, "Permission denied"), OSError(98, "Address already in use")),
+    "Exception": (ConnectionError("connection refused"),),
+    "BaseException": (ConnectionError("connection refused"),),
+    "BaseException | None": (ConnectionError("connection refused"), None),
+    "Mapping[str, str]": ({"database main": "gone"}, {"service web": "stopped", "route web": "changed"}),
+}
+NUMBERS: Mapping[str, int] = {
+    "available": 500_000_000,
+    "limit": 20 * 1024**2,
+    "per_operation": 200_000_000,
+    "pid": 4711,
+    "port": 8080,
+    "status": 301,
+}
+TEXTS: Mapping[str, str] = {
+    "action": "sleep",
+    "attempts": "the build of aaaaaaa failed 3 times",
+    "command": "0f1e2d3c4b5a",
+    "delivery": "6f1c",
+    "for_label": "feat-y",
+    "held": "0f1e2d3c4b5a",
+    "here": "node-b",
+    "host": "feat-x.shop.example",
+    "how": "git note refs/notes/eph",
+    "identity": "process 7 on node-a",
+    "kind": "branch",
+    "leader": "10.0.0.7",
+    "lock": "7d1f",
+    "note": "too many environments would be destroyed",
+    "otherwise": "push a new commit or run `eph up` to retry",
+    "outcome": "failed",
+    "owner": "process 4711 of eph on node-a",
+    "phase": "ready",
+    "reference": "acme/shop#42",
+    "state": "open",
+    "there": "node-a",
+    "user": "eph",
+    "verb": "up",
+    "version": "kubernetes-3",
+    "what": "the build of aaaaaaa",
+    "window": "1 h",
+    "address": "127.0.0.1:8080",
+    "author": "ann",
+    "commit": COMMIT,
+    "detail": "502 from the app",
+    "error": "connection refused",
+    "head": COMMIT,
+    "image": "api",
+    "images": "api",
+    "label": "feat-x",
+    "labels": "preview",
+    "live": "b" * 40,
+    "name": "acme/shop",
+    "operation": "up of aaaaaaa",
+    "person": "bob",
+    "problem": "connection refused",
+    "problems": "eph.yaml:3: unknown key `servces`",
+    "reason": "acme/shop#42 is closed",
+    "repository": "acme/shop",
+    "repositories": "registry.test/shop/api",
+    "running": "b" * 40,
+    "schedule": "Mon-Fri 08:00-19:00 Europe/Berlin",
+    "sha": COMMIT,
+    "target": "kubernetes",
+    "title": "acme/shop#42",
+    "url": "https://shop-42.eph.example",
+    "urls": "https://shop-42.eph.example",
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_sentences_match_their_snapshot(room: str) -> None:
+    lines = [line for module in ROOMS[room] for line in _render(module)]
+    snapshots.assert_matches(SNAPSHOTS / f"{room}.md", "\n".join(lines) + "\n")
+
+
+def _render(module: ModuleType) -> Iterator[str]:
+    yield f"# {module.__name__}"
+    for name, found in vars(module).items():
+        if name.startswith("_") or getattr(found, "__module__", module.__name__) != module.__name__:
+            continue
+        if isinstance(found, str | tuple):
+            yield f"- {name}: {found}"
+        elif inspect.isfunction(found):
+            yield from (f"- {name}: {sentence}" for sentence in _sentences(found))
+
+
+def _sentences(function: Callable[..., object]) -> Iterable[str]:
+    """Each different sentence that the samples give, in order."""
+    parameters = inspect.signature(function).parameters.values()
+    choices = itertools.product(*(_samples(parameter) for parameter in parameters))
+    return dict.fromkeys(str(function(*values)) for values in choices)
+
+
+def _samples(parameter: inspect.Parameter) -> tuple[object, ...]:
+    """Samples by type; of a text, by the parameter's name, otherwise the name itself."""
+    kind = str(parameter.annotation)
+    if kind == "int":
+        return (NUMBERS.get(parameter.name, 3),)
+    text = TEXTS.get(parameter.name, parameter.name)
+    if kind == "str":
+        return (text,)
+    if kind.startswith(("Iterable[str]", "Sequence[str]", "list[str]", "tuple[str")):
+        return ((text,), ())
+    return BY_TYPE[kind]
