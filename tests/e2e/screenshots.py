@@ -6,13 +6,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from tests.e2e import site as sites
 from tests.e2e.site import Site
 
 IMAGES = sites.ROOT / "docs" / "images"
-SIZE = {"width": 1100, "height": 640}
+SIZE = ViewportSize(width=1100, height=640)
 ASLEEP = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 1s\n"
 
 
