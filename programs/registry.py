@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module, metadata
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from programs import targets
 from programs.drift_wording import DriftWording
@@ -213,11 +213,12 @@ def find(name: str) -> Target | None:
 
 def get(name: str) -> Target:
     if name in _folders():
-        target: Any = import_module(f"{targets.__name__}.{name}.target").TARGET
-        return target  # type: ignore[no-any-return]  # one of ours
+        ours: Target = import_module(f"{targets.__name__}.{name}.target").TARGET
+        return ours
     point = _entry_points(tuple(sys.path)).get(name)
     if point is not None:
-        return point.load()  # type: ignore[no-any-return]  # others bring what they like
+        installed: Target = point.load()
+        return installed
     raise UnknownTarget(f"Unknown target {quote(name)}. Installed targets: {', '.join(installed_targets())}.")
 
 
