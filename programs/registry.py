@@ -53,7 +53,8 @@ class TargetDescription:
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
-    it runs if they are installed. ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
+    it runs if they are installed. ``needs_approvals``: it may refuse an update until a person approved the commit
+    (``EnvironmentSpec.approved``). ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
     modules worth importing before the first operation; ``warm_up`` is called then too, and caches what operations need.
     """
 
@@ -67,6 +68,7 @@ class TargetDescription:
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    needs_approvals: bool = False
     drift_wording: DriftWording = field(default_factory=DriftWording)
     preload: tuple[str, ...] = ()
     warm_up: Callable[[], object] = _nothing
