@@ -34,13 +34,11 @@ class ChannelSettings(SettingsTable):
     @model_validator(mode="after")
     def _check(self) -> ChannelSettings:
         if (self.url is None) == (self.url_file is None):
-            raise InvalidValue(wording.settings.CHANNEL_NEEDS_URL, wording.settings.SET_CHANNEL_URL)
+            raise InvalidValue(wording.settings.ONE_URL, wording.settings.SET_ONE_URL)
         if self.url is not None and urlsplit(self.url.get_secret_value()).scheme not in ("http", "https"):
-            raise InvalidValue(wording.settings.NOT_HTTP_URL, wording.settings.USE_HTTPS, ("url",))
+            raise InvalidValue(wording.settings.NOT_HTTP, wording.settings.USE_HTTPS, ("url",))
         if self.secret_file is not None and self.kind != "webhook":
-            raise InvalidValue(
-                wording.settings.SLACK_HAS_NO_SIGNATURES, wording.settings.REMOVE_SECRET_FILE, ("secret_file",)
-            )
+            raise InvalidValue(wording.settings.NO_SIGNATURES, wording.settings.REMOVE_SECRET_FILE, ("secret_file",))
         return self
 
     def read_url(self) -> str:
