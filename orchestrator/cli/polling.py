@@ -36,7 +36,7 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
             if _fingerprint(item) != _fingerprint(environment) or stale > MAX_STALE_POLLS:
                 raise CliError(
                     _failure_message(item),
-                    f"For details run `eph why {item.name}` and `eph logs {item.name} --operation`.",
+                    f"For details run `eph why {item.name}` and `eph logs {item.name}`.",
                 )
     raise _timeout_error(environment, timeout)
 

@@ -62,7 +62,7 @@ TOOLS: Mapping[str, Tool] = {
         changes=True,
     ),
     "get_logs": Tool(
-        "Read the last lines of its services, its last build, or a test suite.",
+        "Read the last lines of its build and its services, of Pulumi's log, or of a test suite.",
         arguments.LogArguments,
         AgentTools.get_logs,
     ),
