@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import environment_names, output
+from orchestrator.cli import environment_names, output, wording
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def _print_steps(found: Steps, lines: int) -> None:
         for line in item.lines[-lines:] if lines else ():
             output.print_line(f"    {line}")
     if not found.steps:
-        output.print_note("no steps yet")
+        output.print_note(wording.environments.NO_STEPS)
     if found.commits:
-        output.print_note(f"commit {found.commit[:7] or 'unknown'}; kept: {', '.join(c[:7] for c in found.commits)}")
+        kept = ", ".join(commit[:7] for commit in found.commits)
+        output.print_note(wording.environments.commits_with_steps(found.commit[:7], kept))
 
 
 def _heading(item: StepItem) -> str:

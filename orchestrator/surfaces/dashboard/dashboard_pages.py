@@ -15,6 +15,7 @@ from orchestrator.auth.return_paths import safe_path
 from orchestrator.auth.tokens import TokenKind
 from orchestrator.ledger.port import Event
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
 from orchestrator.surfaces.api.api_settings import ApiSettings
@@ -64,14 +65,14 @@ def _session(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.post("/login")
     async def login(request: Request) -> Response:
         if not same_origin(request):
-            raise ApiError(403, "cross-site request rejected", "Sign in on the Eph dashboard.")
+            raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.SIGN_IN_ON_DASHBOARD)
         form = parse_qs((await request.body()).decode(errors="replace"))
         return await _signed_in(pages, request, form.get("token", [""])[0], safe_path(form.get("to", ["/"])[0]))
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
         if not same_origin(request):
-            raise ApiError(403, "cross-site request rejected", "Sign out on the Eph dashboard.")
+            raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.SIGN_OUT_ON_DASHBOARD)
         await _end_session(pages, request)
         answer = RedirectResponse("/", 303)
         answer.delete_cookie(cookie_name(request), path="/")
@@ -99,7 +100,7 @@ def _list(routes: APIRouter, pages: DashboardPages) -> None:
     async def front(request: Request, token: Annotated[str, Query(max_length=500)] = "") -> Response:
         if token and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             # Another site's link would let people act under a name that isn't theirs without noticing.
-            return pages.sign_in(request, 403, "This link comes from another site. Enter your own token.")
+            return pages.sign_in(request, 403, wording.dashboard.LINK_FROM_OTHER_SITE)
         if token:
             # To the page without a query, so that the token of a link doesn't stay in the address bar.
             return await _signed_in(pages, request, token, "/")
@@ -150,7 +151,9 @@ def _app(routes: APIRouter, pages: DashboardPages) -> None:
             return pages.sign_in(request, to=request.url.path)
         found = await pages.service(request).versions(repository)
         if not found:
-            return pages.html("missing.html", request, 404, name=repository, hint="It has no versions.", events=[])
+            return pages.html(
+                "missing.html", request, 404, name=repository, hint=wording.dashboard.NO_VERSIONS, events=[]
+            )
         return pages.html("app.html", request, refresh=REFRESH_SECONDS, repository=found[0].repository, versions=found)
 
 
