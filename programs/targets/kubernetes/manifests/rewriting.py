@@ -74,6 +74,7 @@ def adapt(
         _set_pod_metadata(data, annotations or {})
         for container in containers(data):
             _adapt_container(manifest, container, images, settings)
+        workloads.check_pull_access(settings, pod)
     for claim in _claim_specs(data):
         claim["storageClassName"] = settings.storage_class
         if not settings.storage_class:
@@ -93,8 +94,8 @@ def _pod_spec(data: Data) -> Data | None:
         spec = spec["jobTemplate"]["spec"]
     if data["kind"] not in ("CronJob", "Deployment", "Job", "StatefulSet"):
         return None
-    template: Data = spec["template"]
-    return template["spec"]  # type: ignore[no-any-return]  # checked before
+    pod_spec: Data = spec["template"]["spec"]
+    return pod_spec
 
 
 def _set_pod_metadata(data: Data, annotations: Mapping[str, str]) -> None:
