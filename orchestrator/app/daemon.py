@@ -14,7 +14,7 @@ from orchestrator.cli import discovery
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.runtime.server import gateway_process, stop_signals
+from orchestrator.runtime.server import gateway_process, logs, stop_signals
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.server.lifecycle import ComponentFailed
 from stacks.toolchain import plugins, pulumi_cli
@@ -25,11 +25,10 @@ log = logging.getLogger("eph")
 
 def main() -> int:
     arguments = _parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "httpx2", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.configure("text", "info")
     try:
         settings = load(arguments.config)
+        logs.configure(settings.log.format, settings.log.level)
         if arguments.gateway:
             gateway_process.become_gateway(settings)
         if missing := settings.forge.missing():

@@ -18,12 +18,14 @@ from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
+from orchestrator.ledger.observed_ledger import ObservedLedger
 from orchestrator.ledger.sql_ledger import SqlLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.leadership import open_lease
 from orchestrator.runtime.observation.health_monitor import Probe
 from orchestrator.runtime.observation.memory_monitor import MEGABYTE, MemoryMonitor
 from orchestrator.runtime.observation.traffic_file import TrafficFile
+from orchestrator.runtime.server import logs
 from orchestrator.runtime.server.gateway_process import open_gateway
 from orchestrator.secret_providers import readers
 from orchestrator.service.notifier import GatewayStatesFile
@@ -109,7 +111,7 @@ def create_ports(
         operations=executor,
         target=registry.get,
         registries=lambda access: RegistryClient(access, RegistryHttp(access)),
-        ledger=SqlLedger(settings.ledger_database_url, keep=settings.ledger.keep),
+        ledger=ObservedLedger(SqlLedger(settings.ledger_database_url, keep=settings.ledger.keep), (logs.log_event,)),
         lease=lease,
         probe=probe,
         gateway=open_gateway(settings),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from orchestrator.app.ports import Options, Ports
+from orchestrator.ledger.observed_ledger import ObservedLedger
 from orchestrator.runtime.cycles import CycleListener, Cycles
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.leadership import Leadership
@@ -14,6 +15,7 @@ from orchestrator.runtime.loop import Loop, LoopDependencies
 from orchestrator.runtime.observation.forge_reader import ForgeReader
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.observation.image_finder import ImageFinder
+from orchestrator.runtime.observation.meter import Meter
 from orchestrator.runtime.observation.observer import Observer, ObserverSources
 from orchestrator.runtime.operations.executor import PlanExecutor, PlanExecutorDependencies
 from orchestrator.runtime.operations.forge_tasks import ForgeTaskDependencies, ForgeTasks
@@ -39,6 +41,7 @@ class SharedParts:
     options: Options
     facts: LoopFacts
     cycles: Cycles
+    meter: Meter
     journal: Journal
     leadership: Leadership
     remote_operations: RemoteOperations
@@ -47,7 +50,8 @@ class SharedParts:
 
     @staticmethod
     def create(ports: Ports, options: Options) -> SharedParts:
-        journal, leadership = Journal(ports.ledger, ports.clock), Leadership(ports.lease, ports.wakeups)
+        meter, leadership = Meter(), Leadership(ports.lease, ports.wakeups)
+        journal = Journal(ObservedLedger(ports.ledger, (meter.on_event,)), ports.clock)
         remote = RemoteOperations(leadership, ports.operations, journal, ports.wakeups)
         facts = LoopFacts()
         context = _source_context(ports, options, facts)
@@ -56,6 +60,7 @@ class SharedParts:
             options,
             facts,
             Cycles(),
+            meter,
             journal,
             leadership,
             remote,

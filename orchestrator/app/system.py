@@ -19,6 +19,7 @@ from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
+from orchestrator.runtime.observation.meter import Meter
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.server.lifecycle import Lifecycle
@@ -41,6 +42,7 @@ class System:
     ports: Ports
     options: Options
     facts: LoopFacts
+    meter: Meter
     journal: Journal
     cycles: Cycles
     leadership: Leadership

@@ -1,4 +1,4 @@
-"""Prometheus metrics, computed on each scrape: nothing is counted twice, and nothing is stored.
+"""Prometheus metrics: the present state, computed on each scrape, and what the meter has measured.
 
 The names are listed in docs/reference/api.md.
 """
@@ -18,10 +18,10 @@ from orchestrator.service.port import EnvironmentService, ForgeUsage, ServiceSta
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def render(environment_service: EnvironmentService) -> bytes:
+def render(environment_service: EnvironmentService, measurements: CollectorRegistry) -> bytes:
     registry = CollectorRegistry()
     registry.register(_ServiceCollector(environment_service))
-    return generate_latest(registry)
+    return generate_latest(registry) + generate_latest(measurements)
 
 
 class _ServiceCollector(Collector):

@@ -1,7 +1,7 @@
-"""The two ways to install a Pulumi CLI: Pulumi's own download, and a build from its Go module.
+"""The two ways to install a Pulumi CLI: a verified download of its release, and a build from its Go module.
 
-Both fill ``FOLDER/bin`` and raise ``SourceUnavailable`` with a short reason. Both run as a child in its own process
-group with a deadline, so neither a network that drops packets nor a stuck compiler blocks us, and Ctrl-C ends
+Both fill ``FOLDER/bin`` and raise ``SourceUnavailable`` with a short reason. Both have a deadline, so neither a network
+that drops packets nor a stuck compiler blocks us. A build runs as a child in its own process group, so that Ctrl-C ends
 everything.
 """
 
@@ -13,31 +13,19 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from stacks.toolchain import downloads
 
 Progress = Callable[[str], None]
 
 DOWNLOAD_DEADLINE = 300.0
 BUILD_DEADLINE = 3600.0
 PROGRESS_INTERVAL = 10.0
-
-# Pulumi's installer first downloads one small file, then an archive. A connection must respond within five seconds,
-# otherwise Pulumi's site isn't reachable from here; only then does the archive get minutes.
-_INSTALL_SCRIPT = """
-import socket, sys
-socket.setdefaulttimeout(5)
-from semver import VersionInfo
-from pulumi.automation import PulumiCommand
-try:
-    PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
-except Exception as why:
-    output = getattr(why, "output", None) or b""
-    sys.exit(f"{type(why).__name__}: {why} {output.decode(errors='replace')[-500:]}".strip())
-"""
 
 PYTHON_PLUGIN = "pulumi-resource-pulumi-python"
 
@@ -79,10 +67,11 @@ def plugin_folder(cache: Path) -> Path:
 
 
 def download(folder: Path, version: str, progress: Progress) -> None:
-    progress(f"pulumi {version}: downloading from Pulumi's site")
-    output = _run([sys.executable, "-c", _INSTALL_SCRIPT, str(folder), version], DOWNLOAD_DEADLINE, lambda _: None)
+    archive = downloads.cli_archive(version)
+    progress(f"pulumi {version}: downloading {archive}")
+    _download_programs(downloads.cli_address(), archive, folder / "bin")
     if not (folder / "bin" / "pulumi").is_file():
-        raise SourceUnavailable(_tail(output) or "the installer didn't install pulumi")
+        raise SourceUnavailable(f"{archive} doesn't contain pulumi")
 
 
 def build(folder: Path, version: str, progress: Progress) -> None:
@@ -91,16 +80,24 @@ def build(folder: Path, version: str, progress: Progress) -> None:
 
 
 def download_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
-    """Runs Pulumi's own installer in a temporary home; only the binary is kept, at the top of the folder."""
-    progress(f"plugin {name} {version}: downloading from Pulumi's site")
-    home = folder / "home"
-    command = ["pulumi", "plugin", "install", "resource", name, version, "--non-interactive"]
-    output = _run(command, DOWNLOAD_DEADLINE, lambda _: None, PULUMI_HOME=str(home), PULUMI_SKIP_UPDATE_CHECK="1")
-    found = next(home.glob(f"plugins/*/pulumi-resource-{name}"), None)
-    if found is None:
-        raise SourceUnavailable(_tail(output) or "the installer didn't install the plugin")
-    found.rename(folder / found.name)
-    shutil.rmtree(home)
+    """Only the binary is kept. ``pulumi plugin install --checksum`` isn't used: it compares before its last block."""
+    archive = downloads.plugin_archive(name, version)
+    progress(f"plugin {name} {version}: downloading {archive}")
+    _download_programs(downloads.plugin_address(), archive, folder)
+    binary = f"pulumi-resource-{name}"
+    for other in [path for path in folder.iterdir() if path.name != binary]:
+        other.unlink()
+    if not (folder / binary).is_file():
+        raise SourceUnavailable(f"{archive} doesn't contain {binary}")
+
+
+def _download_programs(address: str, archive: str, folder: Path) -> None:
+    try:
+        file = downloads.fetch(address, archive, folder, DOWNLOAD_DEADLINE)
+        downloads.unpack_programs(file, folder)
+        file.unlink()
+    except (downloads.DownloadRefused, OSError, EOFError, tarfile.TarError) as why:
+        raise SourceUnavailable(f"{type(why).__name__}: {why}") from why
 
 
 def build_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:

@@ -7,7 +7,7 @@ newer one of the same major version. Four ways are tried in this order, and the 
 
 2. ``cache``     the one that an earlier call left in Eph's cache;
 
-3. ``download``  Pulumi's own installer, through the Automation API;
+3. ``download``  the release's archive, if its SHA-256 is the pinned one;
 
 4. ``build``     from its Go module, for machines that can reach a Go proxy but not Pulumi's site.
 

@@ -15,6 +15,7 @@ from orchestrator.auth.token_service import TokenService
 from orchestrator.cli.cli_errors import ExitCode
 from orchestrator.cli.main import app
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.runtime.observation.meter import Meter
 from orchestrator.service.fake import START, FakeEnvironmentService
 from orchestrator.surfaces import metrics
 from orchestrator.surfaces.api.api_errors import CODES
@@ -80,5 +81,7 @@ def test_every_path_is_documented() -> None:
 
 def test_every_error_and_metric_is_documented() -> None:
     assert {(int(a), b) for a, b in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", API, re.MULTILINE)} == set(CODES.items())
-    there = set(re.findall(r"^# HELP (\w+)", metrics.render(FakeEnvironmentService()).decode(), re.MULTILINE))
+    there = set(
+        re.findall(r"^# HELP (\w+)", metrics.render(FakeEnvironmentService(), Meter().registry).decode(), re.MULTILINE)
+    )
     assert there == set(re.findall(r"^\| `(eph_\w+)", API, re.MULTILINE))

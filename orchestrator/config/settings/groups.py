@@ -135,6 +135,17 @@ class LedgerSettings(SettingsTable):
     )
 
 
+class LogSettings(SettingsTable):
+    """What ephd writes to standard error: a line for each event, and what goes wrong inside."""
+
+    format: Literal["text", "json"] = Field(
+        default="text", description="text: for people. json: one object per line, for log collectors."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important lines to write. Failed operations are warnings."
+    )
+
+
 class ForksSettings(SettingsTable):
     """Pull requests from forks. Whatever is set here, a label alone never runs anything of a fork."""
 

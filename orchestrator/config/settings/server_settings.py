@@ -23,6 +23,7 @@ from orchestrator.config.settings.groups import (
     ImagesSettings,
     LedgerSettings,
     LimitsSettings,
+    LogSettings,
     OAuthSettings,
     PreviewsSettings,
     ReplicasSettings,
@@ -119,6 +120,7 @@ class ServerSettingsFile(BaseSettings):
     targets: TargetsSettings = Field(default=TargetsSettings(), description="Allowed targets.")
     forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
+    log: LogSettings = Field(default=LogSettings(), description="What ephd writes to standard error.")
     replicas: ReplicasSettings = Field(
         default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
     )

@@ -38,6 +38,9 @@ IMAGE_SINCE = "image_since"
 GUARDED = "guarded"
 """In an event's data: marks a destroy that counts against the hourly limit."""
 
+SECONDS, VERB, TARGET, STEP = "seconds", "verb", "target", "step"
+"""In the data of an event that ends an operation."""
+
 
 class Journal:
     """Writes to the ledger, which never raises. Each change of phase is recorded once."""
@@ -83,27 +86,27 @@ class Journal:
         self._creating.discard(operation.ref)
         if result.outcome is Outcome.FAILED:
             message = wording.events.operation_failed(operation.verb, result.step, result.error)
-            self.record(EventKind.ENVIRONMENT_FAILED, message, subject)
+            self.record(EventKind.ENVIRONMENT_FAILED, message, subject, **_measured(operation, result))
         elif result.outcome is Outcome.SUCCEEDED:
-            self._succeeded(operation, (result.ended - result.started).total_seconds(), first)
+            self._succeeded(operation, result, first)
 
-    def _succeeded(self, operation: Operation, seconds: float, created: bool) -> None:
-        subject = str(operation.ref)
+    def _succeeded(self, operation: Operation, result: OperationResult, created: bool) -> None:
+        seconds = (result.ended - result.started).total_seconds()
         match operation.verb:
             case OperationVerb.UP:
                 kind = EventKind.ENVIRONMENT_CREATED if created else EventKind.ENVIRONMENT_UPDATED
-                self.record(kind, wording.events.built(operation.commit, seconds), subject)
+                message = wording.events.built(operation.commit, seconds)
             case OperationVerb.DESTROY:
-                self.record(EventKind.ENVIRONMENT_DESTROYED, wording.events.destroyed(seconds), subject)
+                kind, message = EventKind.ENVIRONMENT_DESTROYED, wording.events.destroyed(seconds)
             case OperationVerb.SLEEP:
-                self.record(EventKind.ENVIRONMENT_SLEPT, wording.events.stopped(seconds), subject)
+                kind, message = EventKind.ENVIRONMENT_SLEPT, wording.events.stopped(seconds)
             case OperationVerb.WAKE:
-                self.record(EventKind.ENVIRONMENT_WOKEN, wording.events.responding(seconds), subject)
+                kind, message = EventKind.ENVIRONMENT_WOKEN, wording.events.responding(seconds)
             case OperationVerb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
-                message = wording.events.extended(operation.tag.extended_until)
-                self.record(EventKind.ENVIRONMENT_EXTENDED, message, subject)
+                kind, message = EventKind.ENVIRONMENT_EXTENDED, wording.events.extended(operation.tag.extended_until)
             case _:
                 return
+        self.record(kind, message, str(operation.ref), **_measured(operation, result))
 
     def repaired(self, ref: StackRef, repair: CompletedRepair) -> None:
         self.record(EventKind.ENVIRONMENT_REPAIRED, repair.sentence, str(ref), commit=repair.commit)
@@ -187,6 +190,11 @@ class Journal:
             if kind is not None and self._phases.get(view.ref) != now:
                 self.record(kind, view.reasons[0] if view.reasons else "", str(view.ref), **_image_wait(view))
         self._phases = phases
+
+
+def _measured(operation: Operation, result: OperationResult) -> dict[str, str]:
+    seconds = (result.ended - result.started).total_seconds()
+    return {SECONDS: f"{seconds:.1f}", VERB: str(operation.verb), TARGET: operation.target, STEP: result.step}
 
 
 def _lacks_image(view: EnvironmentView) -> bool:

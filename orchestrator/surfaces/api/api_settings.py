@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from prometheus_client import CollectorRegistry
+
 from orchestrator.auth.sharing.share_link_service import ShareLinkService
 from orchestrator.auth.sign_in.people import PeopleSignIn
 from orchestrator.auth.token_service import TokenService
@@ -52,6 +54,8 @@ class ApiSettings:
     sign_in: PeopleSignIn | None = None
     previews: PreviewAccess | None = None
     """None: people can't sign in to previews."""
+    measurements: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """What /metrics adds to what the service says: durations and failures."""
     public_reads: bool = False
     forge: str = DEFAULT_FORGE
     webhook: WebhookHandler | None = None

@@ -94,7 +94,7 @@ def _probes(app: FastAPI, environment_service: EnvironmentService, settings: Api
     )
     async def prometheus() -> Response:
         """Metrics for Prometheus; requires a viewer's token."""
-        return Response(metrics.render(environment_service), media_type=metrics.CONTENT_TYPE)
+        return Response(metrics.render(environment_service, settings.measurements), media_type=metrics.CONTENT_TYPE)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(_: Request) -> Response:

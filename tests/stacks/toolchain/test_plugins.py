@@ -22,8 +22,10 @@ def write_program(path: Path, text: str = "exit 0") -> Path:
 
 @pytest.fixture
 def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with its own cache, no plugin, and a `pulumi` whose installer reaches nothing."""
-    write_program(tmp_path / "bin" / "pulumi", "echo no way out >&2; exit 1")
+    """A machine with its own cache, no plugin, and no way out."""
+    write_program(tmp_path / "bin" / "pulumi")
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there: refused immediately
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setenv("EPH_CACHE", str(tmp_path / "cache"))
     return tmp_path
@@ -37,24 +39,11 @@ def test_on_path_first_then_the_cache(bare_machine: Path) -> None:
     assert plugins.find(NAME) == bare_machine / "bin"
 
 
-def test_a_download_is_kept_in_the_cache(bare_machine: Path) -> None:
-    place = f"$PULUMI_HOME/plugins/resource-kubernetes-v{plugins.version(NAME)}"
-    binary = f"{place}/pulumi-resource-kubernetes"
-    write_program(bare_machine / "bin" / "pulumi", f'mkdir -p "{place}"; echo "$@" >"{binary}"')
-    said: list[str] = []
-    folder = plugins.ensure(NAME, said.append)
-    asked = (folder / "pulumi-resource-kubernetes").read_text().split()
-    assert asked[:5] == ["plugin", "install", "resource", NAME, plugins.version(NAME)]
-    assert [path.name for path in folder.iterdir()] == ["pulumi-resource-kubernetes"]
-    assert plugins.ensure(NAME, said.append) == folder
-    assert len(said) == 1, "the second time it is there"
-
-
 def test_when_nothing_works_every_way_is_reported(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache,download")
     with pytest.raises(ToolchainNotFound) as failed:
         plugins.ensure(NAME, lambda _: None)
-    assert "download: no way out" in str(failed.value)
+    assert "download: URLError" in str(failed.value)
     assert "make plugin-kubernetes" in str(failed.value)
     out, err = io.StringIO(), io.StringIO()
     assert plugins.main([NAME], out, err) == 1

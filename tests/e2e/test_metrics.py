@@ -1,0 +1,133 @@
+"""A real Prometheus scrapes a real ephd, and every panel of the Grafana dashboard shows something (P7, O1)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from orchestrator.demo.free_ports import free_port
+from tests.e2e import site as sites
+from tests.e2e.site import Site, wait_until
+
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
+
+GRAFANA = sites.ROOT / "infra" / "grafana"
+SETTINGS = "[limits]\nconcurrent = 1\n[log]\nformat = 'json'\n"
+ASLEEP = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 5s\n"
+VARIABLES = {"$__rate_interval": "1m", "$target": ".*", "$repository": ".*"}
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with sites.running_site(local=SETTINGS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def programs() -> Path:
+    found = subprocess.run([sites.ROOT / "infra/toolchain/prometheus.sh"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip("needs Debian's Prometheus")
+    return Path(found.stdout.strip())
+
+
+@pytest.fixture
+def prometheus(site: Site, programs: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    address = f"127.0.0.1:{free_port()}"
+    token = site.eph_home / "keys" / "api.token"
+    (tmp_path / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s}\n"
+        f"rule_files: [{GRAFANA / 'eph-alerts.yaml'}]\n"
+        "scrape_configs:\n"
+        f"  - {{job_name: eph, authorization: {{credentials_file: {token}}}, "
+        f"static_configs: [{{targets: ['127.0.0.1:{site.api_port}']}}]}}\n"
+    )
+    command = [
+        str(programs / "prometheus"), f"--config.file={tmp_path / 'prometheus.yml'}",
+        f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address={address}",
+    ]  # fmt: skip
+    with (
+        (tmp_path / "log").open("wb") as log,
+        _ended(subprocess.Popen(command, stdout=log, stderr=log)),
+        httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as client,
+    ):
+        wait_until("Prometheus is up", lambda: "" if _query(client, 'up{job="eph"} == 1') else "not scraped yet")
+        yield client
+
+
+def _query(client: httpx.Client, expression: str) -> list[Any]:
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    try:
+        answer = client.get("query", params={"query": expression})
+    except httpx.TransportError:
+        return []
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["data"]["result"])
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _panels() -> list[dict[str, Any]]:
+    dashboard = json.loads((GRAFANA / "eph-dashboard.json").read_text())
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def test_every_panel_shows_something(site: Site, prometheus: httpx.Client) -> None:
+    asked = {branch: site.open_pull(branch, {"note.txt": branch}) for branch in ("one", "two")}
+    sleepy = site.preview("sleepy", {"eph.yaml": ASLEEP})
+    one, _ = (site.wait_for_preview(branch, *pull) for branch, pull in asked.items())
+    site.wait_for_comment(sleepy.number, "Asleep", "/eph wake", timeout=60)
+    wait_until("it is awake", lambda: "" if site.page(sleepy.host).status == 200 else "asleep")
+    site.push(one, {"build.sh": "exit 3\n"})
+    site.wait_for_comment(one.number, "build.sh")
+    site.forge.close_pull(sites.REPOSITORY, asked["two"][0])
+    for panel in _panels():
+        for target in panel["targets"]:
+            shows = partial(_missing, prometheus, target["expr"])
+            wait_until(f"{panel['title']}: {target['expr']}", shows)
+
+
+def _missing(client: httpx.Client, expression: str) -> str:
+    has_value = any(sample["value"][1] != "NaN" for sample in _query(client, expression))
+    return "" if has_value else "no data"
+
+
+def test_no_alert_fires_on_a_healthy_eph(site: Site, prometheus: httpx.Client) -> None:
+    rules = prometheus.get("rules").json()["data"]["groups"][0]["rules"]
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
+
+
+def test_each_line_of_the_log_is_a_json_object_with_its_event(site: Site) -> None:
+    lines = [json.loads(line) for line in site.log_tail().splitlines()[1:] if line.startswith("{")]
+    ended = [line for line in lines if "data.seconds" in line]
+    assert ended
+    assert all(float(line["data.seconds"]) >= 0 and line["data.target"] == "local" for line in ended)
+
+
+def test_promtool_accepts_the_rules(programs: Path) -> None:
+    for words in (["check", "rules", "eph-alerts.yaml"], ["test", "rules", "eph-alerts-test.yaml"]):
+        done = subprocess.run([programs / "promtool", *words], cwd=GRAFANA, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_is_what_its_program_prints() -> None:
+    printed = subprocess.run([sys.executable, GRAFANA / "dashboard.py"], capture_output=True, text=True, check=True)
+    assert printed.stdout == (GRAFANA / "eph-dashboard.json").read_text()
