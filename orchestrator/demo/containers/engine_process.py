@@ -49,7 +49,12 @@ def running(folder: Path) -> Iterator[Path]:
     had_key = KEY.exists()
     with (folder / "engine.log").open("wb") as log:
         process = subprocess.Popen(
-            _command(folder, socket, group), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            _command(folder, socket, group),
+            env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         _wait_until_ready(process, socket, folder / "engine.log")
@@ -69,6 +74,21 @@ def load_image(socket: Path, archive: Path) -> None:
     """An archive in Docker's format, as ``docker load`` reads it."""
     with _connect(socket) as http, archive.open("rb") as file:
         http.post("/images/load", content=file, headers={"Content-Type": "application/x-tar"}).raise_for_status()
+
+
+def remove_image(socket: Path, name: str) -> None:
+    with _connect(socket) as http:
+        http.delete(f"/images/{name}", params={"force": "true"})
+
+
+def list_everything(socket: Path) -> list[str]:
+    """The names of all containers, volumes, networks and images, whoever they belong to."""
+    with _connect(socket) as http:
+        containers = http.get("/containers/json", params={"all": "true"}).json()
+        found = [f"container {name}" for item in containers for name in item["Names"]]
+        found += [f"volume {item['Name']}" for item in http.get("/volumes").json().get("Volumes") or ()]
+        found += [f"network {item['Name']}" for item in http.get("/networks").json()]
+        return found + [f"image {tag}" for item in http.get("/images/json").json() for tag in item["RepoTags"] or ()]
 
 
 def responds(socket: Path) -> bool:
