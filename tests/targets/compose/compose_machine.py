@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.demo.cluster import base_images, oci
 from orchestrator.demo.containers import engine_process
-from programs.kit import routes
+from programs.kit import routes, waiting
 from programs.targets.compose import environments, labels, publication
 from programs.targets.compose import settings as compose_settings
 from programs.targets.compose.engine import engine_client
@@ -50,6 +50,7 @@ services:
     command: python3 /srv/web.py
     ports: ["8000:8000"]
     volumes: [./srv:/srv:ro]
+    stop_grace_period: 1s
 """
 
 
@@ -113,8 +114,7 @@ class ComposeMachine:
     def read(self, path: str, name: str = NAME) -> str:
         """A file of the web container, as the gateway gets it."""
         found = [item for item in routes.list_routes(self.host.routes, "compose") if item.environment == name]
-        with urllib.request.urlopen(f"{found[0].upstream}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
+        return fetch(f"{found[0].upstream}{path}")
 
     def run_in(self, name: str, script: str) -> None:
         """Starts a shell script in the web container and doesn't wait for it."""
@@ -139,6 +139,24 @@ def machine(socket: Path, folder: Path, repository: Repository, **changes: str) 
     }
     TARGET.ensure(settings)
     return ComposeMachine(settings, repository)
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def wait_for(machine: ComposeMachine, path: str) -> None:
+    """Until the web container has the file."""
+
+    def exists() -> bool:
+        try:
+            machine.read(path)
+        except OSError:
+            return False
+        return True
+
+    assert waiting.wait_until(exists, 60)
 
 
 def everything_on(socket: Path) -> list[str]:
