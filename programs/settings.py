@@ -160,7 +160,7 @@ def as_text(value: object) -> str:
 def _variables(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name) or name in _FIXED_VARIABLES:
-            raise InvalidValue(f"{quote(name)} can't be set for previews", "use for example PIP_INDEX_URL")
+            raise InvalidValue(f"{quote(name)} can't be set for previews", "use a value such as PIP_INDEX_URL")
     return value
 
 

@@ -14,6 +14,7 @@ from orchestrator.cli import discovery
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime import wording
 from orchestrator.runtime.server import gateway_process, logs, stop_signals
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.server.lifecycle import ComponentFailed
@@ -63,7 +64,7 @@ async def _run(settings: ServerSettings, tools: pulumi_cli.Toolchain) -> None:
     async with running(settings, tools) as ephd:
         discovery.write(settings.local_api_url, ephd.token_file)
         try:
-            sys.stderr.write(f"ephd: the API is at http://{settings.listen}, previews at {settings.url_template}\n")
+            sys.stderr.write(wording.startup.listening(settings.listen, settings.url_template))
             await stop_signals.wait_for_stop(stop, ephd.wait_for_failure())
         finally:
             discovery.remove()

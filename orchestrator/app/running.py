@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import httpx
 
 from orchestrator.app import outside
 from orchestrator.app.api import create_api
@@ -21,10 +23,12 @@ from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
+from orchestrator.runtime import clock
 from orchestrator.runtime.server.addresses import open_listener
 from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
+from orchestrator.service.channels.announcer import open_announcer
 from orchestrator.surfaces.api.server import serve
 from orchestrator.surfaces.leader_proxy import LeaderProxy
 from stacks.operations.worker_settings import WorkerSettings
@@ -70,7 +74,11 @@ async def running(
         ports = outside.create_ports(settings, worker, tools.version, forge, probe)
         exits.callback(ports.ledger.close)
         exits.push_async_callback(probe.close)
-        system = compose(ports, options)
+        announcer = open_announcer(
+            settings.channels, await exits.enter_async_context(httpx.AsyncClient()), clock.system
+        )
+        exits.push_async_callback(announcer.close)
+        system = compose(replace(ports, listeners=(*ports.listeners, announcer.on_cycle)), options)
         if stop_gateway:
             exits.push_async_callback(asyncio.to_thread, system.ports.gateway.stop)
         tokens = SqlTokens(settings.ledger_database_url)

@@ -7,6 +7,7 @@ import hmac
 import secrets
 from pathlib import Path
 
+from orchestrator.auth import wording
 from orchestrator.config.server_keys import KEY_BYTES, InvalidKey, read_or_create
 
 MIN_TOKEN_LENGTH = 24
@@ -26,9 +27,7 @@ def preview_token(keys_dir: Path) -> str:
     content = read_or_create(path, secrets.token_urlsafe(KEY_BYTES).encode() + b"\n")
     found = next(iter(parse_tokens(content)), b"").decode("utf-8", "replace")
     if not found:
-        raise InvalidKey(
-            f"{path} has no token of {MIN_TOKEN_LENGTH} characters or more; delete the file to get a new one"
-        )
+        raise InvalidKey(wording.preview_token_too_short(path, MIN_TOKEN_LENGTH))
     return found
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator.auth import wording
 from orchestrator.auth.identities import Role
 from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.auth.tokens import Token, TokenKind
@@ -68,9 +69,7 @@ class SqlTokens:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             where = database_engine.display_url(self._engine.url)
-            raise TokensUnavailable(
-                f"The tokens at {where} can't be read or written: {database_engine.error_summary(error)}."
-            ) from error
+            raise TokensUnavailable(wording.tokens_unavailable(where, database_engine.error_summary(error))) from error
 
 
 def _to_row(token: Token) -> dict[str, str]:

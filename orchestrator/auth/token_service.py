@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestrator.auth import tokens
+from orchestrator.auth import tokens, wording
 from orchestrator.auth.identities import Caller, Role
 from orchestrator.auth.token_store import TokenStore
 from orchestrator.auth.tokens import Token, TokenKind
@@ -78,13 +78,13 @@ class TokenService:
         token = self._issue(
             person, TokenRequest(role, lifetime, label="browser", groups=groups), TokenKind.SESSION, None
         ).token
-        self._event(EventKind.SIGN_IN_SUCCEEDED, person, f"{person} signed in as {role.name.lower()}.")
+        self._event(EventKind.SIGN_IN_SUCCEEDED, person, wording.signed_in(person, role.name.lower()))
         return token
 
     def refuse_session(self, person: str) -> None:
         """For a person without a role. All their tokens are revoked."""
         self._revoke_above(person, None)
-        self._event(EventKind.SIGN_IN_REFUSED, person, f"{person} has no role here.")
+        self._event(EventKind.SIGN_IN_REFUSED, person, wording.no_role(person))
 
     def issue_cli_token(self, person: Caller, label: str, lifetime: timedelta = CLI_LIFETIME) -> IssuedToken:
         """For ``eph auth login``, once the person has confirmed it in the browser."""
@@ -104,7 +104,7 @@ class TokenService:
         """Raises TokenRefused. A token that the caller can't see is reported as unknown."""
         token = next((token for token in self.visible_to(by) if token.id == token_id), None)
         if token is None or not self._store.revoke(token_id, self._clock(), by.name):
-            raise TokenRefused(f"There is no token {token_id!r}. Run `eph auth token list`.")
+            raise TokenRefused(wording.unknown_token(token_id))
         self._record_revoked(token, by.name)
         return token
 
@@ -140,11 +140,11 @@ class TokenService:
     def _record_created(self, token: Token, actor: str) -> None:
         until = f"{token.expires_at:%Y-%m-%d}" if token.expires_at else "revoked"
         where = f" for {', '.join(token.repositories)}" if token.repositories else ""
-        message = f"Token {token.id} of {token.owner}, {token.role.name.lower()}{where}, until {until}."
+        message = wording.token_created(token.id, token.owner, token.role.name.lower(), where, until)
         self._event(EventKind.TOKEN_CREATED, actor, message)
 
     def _record_revoked(self, token: Token, actor: str) -> None:
-        self._event(EventKind.TOKEN_REVOKED, actor, f"Token {token.id} of {token.owner}.")
+        self._event(EventKind.TOKEN_REVOKED, actor, wording.token_revoked(token.id, token.owner))
 
     def _event(self, kind: EventKind, actor: str, message: str) -> None:
         self._record(Event(kind, self._clock(), message=message, actor=actor))
@@ -156,23 +156,23 @@ def _is_own(token: Token, caller: Caller) -> bool:
 
 def _check(request: TokenRequest, by: Caller) -> None:
     if not by.may(request.role):
-        raise TokenRefused(f"You can't create a token with the role {request.role.name.lower()}: it exceeds your own.")
+        raise TokenRefused(wording.role_too_high(request.role.name.lower()))
     if not timedelta(0) < request.lifetime <= MAX_LIFETIME:
-        raise TokenRefused(f"A token is valid for at most {MAX_LIFETIME.days} days.")
+        raise TokenRefused(wording.token_lifetime_limit(MAX_LIFETIME.days))
     _check_owner(request, by)
     if not _LABEL.fullmatch(request.label):
-        raise TokenRefused("The label has control characters or more than 100 characters.")
+        raise TokenRefused(wording.INVALID_LABEL)
     for pattern in request.repositories:
         if not _REPOSITORY.fullmatch(pattern) or len(pattern) > 200:
-            raise TokenRefused(f"{pattern[:80]!r} is not a repository; use owner/name or owner/*.")
+            raise TokenRefused(wording.not_a_repository(pattern[:80]))
         if by.is_scoped and pattern not in by.repositories and ("*" in pattern or not by.covers(pattern)):
-            raise TokenRefused(f"Your own token doesn't cover {pattern!r}.")
+            raise TokenRefused(wording.not_covered(pattern))
 
 
 def _check_owner(request: TokenRequest, by: Caller) -> None:
     if request.service and (not by.may(Role.ADMIN) or by.is_scoped):
-        raise TokenRefused("Only an admin can create tokens for services.")
+        raise TokenRefused(wording.ONLY_ADMIN_FOR_SERVICES)
     if request.service and not _SERVICE.fullmatch(request.service):
-        raise TokenRefused("The name of a service has 1 to 40 lowercase letters, digits and dashes.")
+        raise TokenRefused(wording.INVALID_SERVICE_NAME)
     if not request.service and not by.person:
-        raise TokenRefused("This token doesn't belong to a person. Name the service that the new token is for.")
+        raise TokenRefused(wording.NAME_THE_SERVICE)

@@ -12,12 +12,12 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from orchestrator.cli import credentials, discovery
+from orchestrator.cli import credentials, discovery, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode, exit_code_for
 from orchestrator.surfaces.api.schemas import EnvironmentItem, EnvironmentPage, Error
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-START_HINT = "Sign in with `eph auth login URL`, start one with `eph demo` or `ephd`, or set EPH_URL and EPH_TOKEN."
+START_HINT = wording.server.START_HINT
 
 
 class ApiClient:
@@ -26,12 +26,10 @@ class ApiClient:
         self.token = token
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CliError(
-                f"EPH_URL is not a valid URL: {url!r}", "Use for example https://eph.example.com.", ExitCode.USAGE
-            )
+            raise CliError(wording.server.invalid_url(url), wording.server.URL_EXAMPLE, ExitCode.USAGE)
         self.is_local = local = parts.hostname in LOOPBACK
         if token and parts.scheme == "http" and not local:
-            sys.stderr.write(f"warning: the token is sent to {parts.hostname} without TLS; use https\n")
+            sys.stderr.write(wording.server.token_without_tls(parts.hostname))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A proxy from the environment is for external hosts, not for this machine.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=not local)
@@ -86,14 +84,14 @@ class ApiClient:
             return answer.json()
         except ValueError as error:
             raise CliError(
-                f"{self.url} responded, but it isn't an Eph server", "Check EPH_URL.", ExitCode.UNREACHABLE
+                wording.server.not_an_eph_server(self.url), "Check EPH_URL.", ExitCode.UNREACHABLE
             ) from error
 
     def _unreachable(self, error: httpx.HTTPError) -> CliError:
         why = str(error) or type(error).__name__
         return CliError(
-            f"{self.url} does not respond: {why}",
-            f"Is it running? Check with `eph doctor`. {START_HINT}",
+            wording.server.no_response(self.url, why),
+            wording.server.is_it_running(START_HINT),
             ExitCode.UNREACHABLE,
         )
 
@@ -108,7 +106,7 @@ def connect(timeout: float = 30.0) -> ApiClient:
         return ApiClient(server.url, token or _read_token(server.token_file), timeout)
     url = credentials.last_url()
     if not url:
-        raise CliError("no server configured", START_HINT, ExitCode.UNREACHABLE)
+        raise CliError(wording.server.NO_SERVER, START_HINT, ExitCode.UNREACHABLE)
     return ApiClient(url, token or credentials.token_for(url), timeout)
 
 
@@ -122,8 +120,8 @@ def _read_token(path: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise CliError(
-            f"can't read the token in {path}: {error.strerror}",
-            "Run as the user who started the server, or set EPH_TOKEN.",
+            wording.server.token_unreadable(path, error.strerror),
+            wording.server.RUN_AS_OWNER,
             ExitCode.UNAUTHORISED,
         ) from error
 
@@ -133,7 +131,7 @@ def _api_error(answer: httpx.Response) -> CliError:
         error = Error.model_validate_json(answer.content).error
     except ValueError:
         return CliError(
-            f"the server responded with {answer.status_code}", "Check EPH_URL.", exit_code_for(answer.status_code)
+            wording.server.responded_with(answer.status_code), "Check EPH_URL.", exit_code_for(answer.status_code)
         )
     return CliError(error.message, error.hint, exit_code_for(answer.status_code))
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from orchestrator.cli import wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentIt
 
     wanted = _host_label(typed)
     if not wanted:
-        raise CliError("the name is empty", "Run `eph list` to see all names.", ExitCode.USAGE)
+        raise CliError(wording.environments.NAME_EMPTY, wording.environments.LIST_NAMES, ExitCode.USAGE)
     try:
         return EnvironmentItem.model_validate(client.get(f"environments/{path_segment(wanted)}"))
     except CliError as error:
@@ -63,7 +64,11 @@ def _match_abbreviation(environments: list[EnvironmentItem], query: str, not_fou
     ]
     if len(found) > 1:
         names = ", ".join(sorted(item.name for item in found)[:5])
-        raise CliError(f"{query!r} matches {len(found)} environments", f"Choose one of {names}.", ExitCode.NOT_FOUND)
+        raise CliError(
+            wording.environments.ambiguous(query, len(found)),
+            wording.environments.choose_one(names),
+            ExitCode.NOT_FOUND,
+        )
     if not found:
         raise not_found
     return found[0]

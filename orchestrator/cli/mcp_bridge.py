@@ -13,6 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
+from orchestrator.cli import wording
 from orchestrator.cli.api_client import ApiClient
 
 TIMEOUT = httpx2.Timeout(30.0, read=120.0)
@@ -31,7 +32,7 @@ async def _serve(url: str, token: str, trust_env: bool) -> None:
         Client(streamable_http_client(f"{url}/mcp", http_client=http)) as remote,
         stdio_server() as (read, write),
     ):
-        sys.stderr.write(f"eph mcp: connected to {url}\n")
+        sys.stderr.write(wording.server.bridge_connected(url))
         server = _relay(remote)
         await server.run(read, write, server.create_initialization_options())
 

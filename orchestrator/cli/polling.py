@@ -6,7 +6,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from orchestrator.cli import output
+from orchestrator.cli import output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
     stale = 0
     for item in _poll(client, environment, timeout):
         if item is None:
-            raise CliError(f"{environment.name} is destroyed", "Its pull request was closed, or its label was removed.")
+            raise CliError(wording.environments.destroyed(environment.name), wording.environments.CLOSED_OR_UNLABELLED)
         if item.phase == "ready":
             return item
         if item.phase in FAILED_PHASES:
@@ -36,7 +36,7 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
             if _fingerprint(item) != _fingerprint(environment) or stale > MAX_STALE_POLLS:
                 raise CliError(
                     _failure_message(item),
-                    f"For details run `eph why {item.name}` and `eph logs {item.name} --operation`.",
+                    wording.environments.see_why_and_logs(item.name),
                 )
     raise _timeout_error(environment, timeout)
 
@@ -46,7 +46,7 @@ def until_gone(client: ApiClient, environment: EnvironmentItem, timeout: float) 
         if item is None or item.phase == "destroyed":
             return
         if item.phase == "held":
-            raise CliError(_failure_message(item), item.command or f"For details run `eph why {item.name}`.")
+            raise CliError(_failure_message(item), item.command or wording.environments.run_why(item.name))
     raise _timeout_error(environment, timeout)
 
 
@@ -95,11 +95,15 @@ def _failure_message(item: EnvironmentItem) -> str:
     because = item.problems[0] if item.problems else item.failure.error if item.failure else ""
     if not because and item.reasons:
         because = item.reasons[0]
-    return f"{item.name} is {item.phase}: {because}" if because else f"{item.name} is {item.phase}"
+    return (
+        wording.environments.phase_because(item.name, item.phase, because)
+        if because
+        else wording.environments.phase(item.name, item.phase)
+    )
 
 
 def _timeout_error(item: EnvironmentItem, timeout: float) -> CliError:
     return CliError(
-        f"{item.name} is not ready after {output.format_span(timeout)}",
-        "Eph continues in the background. Check with `eph get`.",
+        wording.environments.not_ready(item.name, output.format_span(timeout)),
+        wording.environments.CONTINUES,
     )

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.cli import wording
+
 TEMPLATE = """\
 # How this repository gets its preview environments. `eph validate` checks it.
 version: "1.0"
@@ -69,9 +71,7 @@ def detect(folder: Path) -> DetectedApp:
         found = look(folder)
         if found is not None:
             return found
-    return DetectedApp(
-        "python3 -m http.server $PORT --bind 127.0.0.1", "no known framework found, so it serves the files"
-    )
+    return DetectedApp("python3 -m http.server $PORT --bind 127.0.0.1", wording.operator.NO_FRAMEWORK)
 
 
 def render_eph_yaml(folder: str, app: DetectedApp) -> str:
@@ -133,7 +133,7 @@ def _python(folder: Path) -> DetectedApp | None:
         if {framework, server} <= required and startable:
             found = command.format(module=modules[0] if modules else "")
             has_database = bool(required & _PYTHON_DRIVERS)
-            return DetectedApp(found, f"{framework} in requirements.txt", PYTHON_INSTALL, has_database)
+            return DetectedApp(found, wording.operator.framework_found(framework), PYTHON_INSTALL, has_database)
     return None
 
 

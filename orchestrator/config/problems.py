@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orchestrator.config import wording
 from orchestrator.core.model.world import RecipeError
 
 MAX_PROBLEMS = 50
@@ -40,7 +41,7 @@ class InvalidConfig(Exception):
 
     def lines(self) -> tuple[str, ...]:
         """One sentence per problem, ready to print."""
-        more = (f"and {self.omitted} more problems",) if self.omitted else ()
+        more = (wording.settings.more_problems(self.omitted),) if self.omitted else ()
         return (*(str(problem) for problem in self.problems), *more)
 
     def as_recipe_error(self, labels: frozenset[str]) -> RecipeError:

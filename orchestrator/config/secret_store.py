@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.admission import SecretGrants
 from orchestrator.config.settings.secret_tables import PreviewSecret, SecretProviders
 from orchestrator.core.util import globs
@@ -100,7 +101,7 @@ class SecretStore:
         return self._redactor(text)
 
     def problems(self) -> list[str]:
-        return [f"secret {name}: {item.error}" for name, item in self._current().items() if item.error]
+        return [wording.secrets.secret(name, item.error) for name, item in self._current().items() if item.error]
 
     def _current(self) -> Mapping[str, _SecretValue]:
         with self._lock:
@@ -143,22 +144,15 @@ def _is_granted_to(entry: PreviewSecret, repository: str) -> bool:
 def _checked(data: bytes, where: str) -> str:
     """The value without the newline that editors add at the end."""
     if len(data) > MAX_SECRET_BYTES:
-        raise UnreadableSecret(
-            f"{where} has more than {MAX_SECRET_BYTES} bytes, which is too large for a variable; use a smaller value"
-        )
+        raise UnreadableSecret(wording.secrets.too_large(where, MAX_SECRET_BYTES))
     try:
         value = data.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise UnreadableSecret(f"{where} is not UTF-8; encode it, for example in base64") from None
+        raise UnreadableSecret(wording.secrets.not_utf_8(where)) from None
     if not value:
-        raise UnreadableSecret(f"{where} is empty; set a value")
+        raise UnreadableSecret(wording.secrets.empty(where))
     if "\0" in value:
-        raise UnreadableSecret(
-            f"{where} contains a zero byte, which a variable can't hold; encode it, for example in base64"
-        )
+        raise UnreadableSecret(wording.secrets.zero_byte(where))
     if len(value) < MIN_LENGTH:
-        raise UnreadableSecret(
-            f"{where} holds {len(value)} characters, too few to be redacted reliably; "
-            f"use a value of at least {MIN_LENGTH} characters"
-        )
+        raise UnreadableSecret(wording.secrets.too_short(where, len(value), MIN_LENGTH))
     return value

@@ -13,6 +13,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from orchestrator.config import wording
 from programs.kit import files
 
 KEY_BYTES = 32
@@ -27,7 +28,7 @@ def server_key(keys_dir: Path) -> bytes:
     path = keys_dir / "server.key"
     key = read_or_create(path, secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
-        raise InvalidKey(f"{path} has {len(key)} bytes instead of {KEY_BYTES}; restore it from a backup")
+        raise InvalidKey(wording.secrets.key_damaged(path, len(key), KEY_BYTES))
     return key
 
 
@@ -44,7 +45,7 @@ def passphrase_file(keys_dir: Path, configured: Path | None = None) -> Path:
         return _check_passphrase_file(configured)
     path = keys_dir / "passphrase"
     if not read_or_create(path, secrets.token_hex(KEY_BYTES).encode()).strip():
-        raise InvalidKey(f"{path} is empty; restore it from a backup")
+        raise InvalidKey(wording.secrets.key_empty(path))
     return path
 
 
@@ -53,9 +54,9 @@ def _check_passphrase_file(path: Path) -> Path:
         if path.read_text(encoding="utf-8").strip():
             return path
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidKey(f"passphrase_file: can't read {path}: {reason}; use a readable file") from error
-    raise InvalidKey(f"passphrase_file: {path} is empty; stacks can't be opened without the passphrase")
+        reason = error.strerror if isinstance(error, OSError) else wording.secrets.NOT_UTF_8
+        raise InvalidKey(wording.secrets.passphrase_unreadable(path, reason)) from error
+    raise InvalidKey(wording.secrets.passphrase_empty(path))
 
 
 def read_or_create(path: Path, initial: bytes) -> bytes:
@@ -65,5 +66,5 @@ def read_or_create(path: Path, initial: bytes) -> bytes:
         files.create(path, initial)  # another server may be faster: then its key counts
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        raise InvalidKey(f"{path} is readable by others (mode {mode:04o}); run: chmod 600 {path}")
+        raise InvalidKey(wording.secrets.readable_by_others(path, mode))
     return path.read_bytes()

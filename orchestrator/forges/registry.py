@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from orchestrator import forges
+from orchestrator.forges import wording
 from orchestrator.forges.accounts import ForgeAccounts
 from orchestrator.forges.port import Forge
 from orchestrator.forges.settings import ForgeSettings
@@ -61,7 +62,7 @@ def get(name: str) -> ForgeAdapter[Any]:
         return adapter
     for point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
         return point.load()  # type: ignore[no-any-return]  # others bring what they like
-    raise UnknownForge(f"Unknown Git host {quote(name)}. Installed: {', '.join(installed_forges())}.")
+    raise UnknownForge(wording.unknown_host(quote(name), ", ".join(installed_forges())))
 
 
 def read_settings(table: Any) -> Any:
@@ -72,7 +73,7 @@ def read_settings(table: Any) -> Any:
     try:
         model = get(str(table.get("kind", DEFAULT))).settings_model
     except UnknownForge as error:
-        raise InvalidValue(str(error).rstrip("."), "set forge.kind to one of these", ("kind",)) from None
+        raise InvalidValue(str(error).rstrip("."), wording.SET_KIND, ("kind",)) from None
     return model.model_validate(table)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from orchestrator.forges import wording
 from programs.settings import CommaSeparated, InvalidValue, SettingsTable, quote
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
@@ -15,7 +16,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9
 
 def _repository(value: str) -> str:
     if not _REPOSITORY.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not a repository", "use owner/name, or owner/shop-* for several")
+        raise InvalidValue(wording.not_a_repository(quote(value)), wording.REPOSITORY_EXAMPLE)
     return value
 
 
@@ -36,13 +37,13 @@ class ForgeSettings(SettingsTable):
     def _check_webhook(self) -> ForgeSettings:
         self.check_one_source("webhook_secret")
         if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
-            text = f"use for example https://eph.example.com/api/v1/webhooks/{self.kind}"
-            raise InvalidValue("this is not a URL", text, ("webhook_url",))
+            text = wording.webhook_url_example(self.kind)
+            raise InvalidValue(wording.NOT_A_URL, text, ("webhook_url",))
         return self
 
     def check_one_source(self, key: str) -> None:
         if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
-            raise InvalidValue(f"both {key} and {key}_file are set", "keep one of the two", (f"{key}_file",))
+            raise InvalidValue(wording.set_twice(key), wording.KEEP_ONE, (f"{key}_file",))
 
     def missing(self) -> str:
         """What must be set before Eph can connect, in one sentence; empty if nothing is missing."""
@@ -63,5 +64,5 @@ class ForgeSettings(SettingsTable):
         try:
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise InvalidValue(f"forge.{key}_file: can't read {file}: {reason}", "use a readable file") from error
+            reason = error.strerror if isinstance(error, OSError) else wording.NOT_UTF_8
+            raise InvalidValue(wording.file_unreadable(key, file, reason), wording.USE_READABLE_FILE) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.core.util import formatting
 from stacks.model import Key, RefKind
@@ -30,3 +31,39 @@ class ForgeWords:
 
 
 DEFAULT_WORDS = ForgeWords()
+
+
+def unknown_host(name: str, installed: str) -> str:
+    return f"Unknown Git host {name}. Installed: {installed}."
+
+
+SET_KIND = "set forge.kind to one of these"
+
+
+def not_a_repository(value: str) -> str:
+    return f"{value} is not a repository"
+
+
+REPOSITORY_EXAMPLE = "use owner/name, or owner/shop-* for several"
+
+
+def webhook_url_example(kind: str) -> str:
+    return f"use a value such as https://eph.example.com/api/v1/webhooks/{kind}"
+
+
+NOT_A_URL = "this is not a URL"
+
+
+def set_twice(key: str) -> str:
+    return f"both {key} and {key}_file are set"
+
+
+KEEP_ONE = "keep one of the two"
+NOT_UTF_8 = "it is not UTF-8"
+
+
+def file_unreadable(key: str, file: Path, reason: str | None) -> str:
+    return f"forge.{key}_file: can't read {file}: {reason}"
+
+
+USE_READABLE_FILE = "use a readable file"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from orchestrator.gateway import wording
 from orchestrator.gateway.access.oauth_broker import OAuthProviders
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, run
@@ -95,14 +96,12 @@ def main() -> int:
     try:
         asyncio.run(run(arguments.listen, settings, arguments.directory, _tls(arguments)))
     except BadCertificate as error:
-        sys.stderr.write(f"The gateway {error}.\n")
+        sys.stderr.write(wording.invalid_setup(error))
         return 1
     except OSError as error:
         used = [address for address in (arguments.listen, arguments.tls_listen) if address is not None]
         addresses = " and ".join(f"{address.host}:{address.port}" for address in used)
-        sys.stderr.write(
-            f"The gateway can't listen on {addresses}: {error.strerror or error}. Check whether the port is in use.\n"
-        )
+        sys.stderr.write(wording.cannot_listen(addresses, error.strerror or error))
         return 1
     return 0
 

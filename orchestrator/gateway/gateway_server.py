@@ -15,7 +15,7 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from yarl import URL
 
-from orchestrator.gateway import holding_pages, hostnames
+from orchestrator.gateway import holding_pages, hostnames, wording
 from orchestrator.gateway.access import sign_in
 from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
@@ -238,5 +238,5 @@ class Gateway:
 def _host(request: web.BaseRequest) -> str:
     sent = request.headers.getall(hdrs.HOST, ())
     if len(sent) != 1:
-        raise hostnames.BadHost("A request must have exactly one Host header.")
+        raise hostnames.BadHost(wording.ONE_HOST_HEADER)
     return hostnames.normalize(sent[0])

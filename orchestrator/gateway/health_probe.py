@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from orchestrator.config.server_keys import InvalidKey
-from orchestrator.gateway import redirects
+from orchestrator.gateway import redirects, wording
 from orchestrator.gateway.proxy.headers import NO_ROBOTS, ROBOTS_HEADER, TOKEN_HEADER
 
 PROBE_TIMEOUT = 5.0
@@ -55,14 +55,14 @@ class GatewayProbe:
             if isinstance(answer, str):
                 return False, answer
             if not answer.is_redirect:
-                return 200 <= answer.status < 300, f"{way} returned {answer.status}"
+                return 200 <= answer.status < 300, wording.returned(way, answer.status)
             found = redirects.target(url, answer.location)
             if not found or not redirects.stays_within(origin, found, behind_tls=behind_tls):
-                return False, f"{way} redirects to {redirects.shown(found or answer.location)}, outside the environment"
+                return False, wording.redirects_outside(way, redirects.shown(found or answer.location))
             if behind_tls and found == url:  # to the URL that people use; only this check came without TLS
-                return True, f"{way} returned {answer.status}"
-            url, way = found, f"{path} redirected to {redirects.shown(redirects.request_path(found))}, which"
-        return False, f"{path} redirects more than {redirects.MAX_REDIRECTS} times"
+                return True, wording.returned(way, answer.status)
+            url, way = found, wording.redirected(path, redirects.shown(redirects.request_path(found)))
+        return False, wording.too_many_redirects(path, redirects.MAX_REDIRECTS)
 
     async def _request(self, host: str, path: str) -> _Answer | str:
         """The environment's response, or why there is none."""
@@ -76,10 +76,10 @@ class GatewayProbe:
                 ours = answer.headers.get(ROBOTS_HEADER) == NO_ROBOTS
                 found = _Answer(answer.status_code, answer.headers.get("Location", ""))
         except (OSError, InvalidKey) as error:
-            return f"can't read the preview token ({error})"
+            return wording.preview_token_unreadable(error)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{path} didn't respond ({type(error).__name__})"
-        return found if ours else f"{path} at {self._url} returned {found.status}, and it wasn't Eph's gateway"
+            return wording.no_response(path, type(error).__name__)
+        return found if ours else wording.not_the_gateway(path, self._url, found.status)
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from orchestrator.gateway import wording
+
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?P<name>{_LABEL}(?:\.{_LABEL})*|\[::1\])\.?(?::[0-9]{{1,5}})?", re.ASCII)
 MAX_LENGTH = 253
@@ -24,7 +26,7 @@ def normalize(raw: str) -> str:
     """Lowercase, without port and trailing dot; ``[::1]`` becomes ``::1``."""
     match = _HOST.fullmatch(raw.lower()) if len(raw) <= MAX_LENGTH + 7 else None
     if match is None or len(match["name"]) > MAX_LENGTH:
-        raise BadHost("The Host header is not a valid host name: use letters, digits, dashes and dots.")
+        raise BadHost(wording.INVALID_HOST)
     return match["name"].strip("[]")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from yarl import URL
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.gateway import wording
 from orchestrator.gateway.proxy import environment_sockets
 
 FileVersion = tuple[int, int, int]
@@ -80,7 +81,7 @@ class RouteDirectory:
             return known[1]
         route = _route(host, _read(name))
         if route is None and _existing_version(name) is not None:
-            raise LookupFailed("its route can't be read")
+            raise LookupFailed(wording.ROUTE_UNREADABLE)
         if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         self._routes[host] = (seen, route)
@@ -95,7 +96,7 @@ class RouteDirectory:
             if read is not None:
                 self._states = (seen, _states(read))
             elif host not in self._states[1]:
-                raise LookupFailed("the list of previews can't be read")
+                raise LookupFailed(wording.PREVIEWS_UNREADABLE)
         return self._states[1].get(host)
 
 
@@ -114,7 +115,7 @@ def _existing_version(name: str) -> FileVersion | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise LookupFailed(error.strerror or "its route can't be read") from error
+        raise LookupFailed(error.strerror or wording.ROUTE_UNREADABLE) from error
     return (found.st_mtime_ns, found.st_ino, found.st_size)
 
 

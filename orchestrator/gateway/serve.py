@@ -40,7 +40,7 @@ class Address:
     def parse(text: str) -> Address:
         host, _, port = text.rpartition(":")
         if not port.isdecimal() or int(port) > 65535:
-            raise ValueError(f"{text!r} is not a valid address; use for example 127.0.0.1:8080")
+            raise ValueError(f"{text!r} is not a valid address; use a value such as 127.0.0.1:8080")
         return Address(host.strip("[]") or "127.0.0.1", int(port))
 
 

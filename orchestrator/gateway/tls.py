@@ -12,6 +12,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.gateway import wording
+
 log = logging.getLogger("eph.gateway")
 
 CHECK_SECONDS = 5.0
@@ -66,10 +68,7 @@ class TlsCertificate:
         try:
             context.load_cert_chain(self._certificate, self._key, password=_no_password)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            raise BadCertificate(
-                f"can't use the certificate {self._certificate} with the key {self._key}: {_reason(error)}; "
-                "use PEM files that belong together, and a key without a passphrase"
-            ) from None
+            raise BadCertificate(wording.certificate_unusable(self._certificate, self._key, _reason(error))) from None
         return context
 
 
@@ -97,5 +96,5 @@ def _no_password() -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return "the key belongs to another certificate" if "MISMATCH" in str(error) else "they aren't valid PEM"
+        return wording.OTHER_CERTIFICATE if "MISMATCH" in str(error) else wording.INVALID_PEM
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -14,6 +14,7 @@ from functools import partial
 
 from orchestrator.core.model.image_lookup import FALLBACK_SOURCE, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.util import formatting, globs, natural_sort
+from orchestrator.images import wording
 from orchestrator.images.errors import ImageNotFound, RegistryError, RegistryRefused, RegistryUnavailable
 from orchestrator.images.port import ImageInfo, Registries
 from orchestrator.images.registry_policy import RegistryPolicy
@@ -71,7 +72,7 @@ class ImageResolver:
 
     def _sources(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> Iterator[ImageSource]:
         if request.notes:
-            yield ImageSource(f"git note {request.notes}", partial(self._by_note, request, read_note))
+            yield ImageSource(wording.git_note(request.notes), partial(self._by_note, request, read_note))
         if request.tag:
             yield ImageSource(f"tag_template: {request.tag}", partial(self._by_tag, request, request.tag))
         if request.pattern:
@@ -84,10 +85,10 @@ class ImageResolver:
     def _by_note(self, request: ImageRequest, read_note: ReadNote) -> FoundImage:
         text = read_note(request.notes)
         if not text.strip():
-            raise ImageNotFound("not found on the commit")
+            raise ImageNotFound(wording.NOT_ON_COMMIT)
         named = reference_in_note(text, request)
         if not named:
-            raise ImageNotFound(f"on the commit contains no image of {request.repository}")
+            raise ImageNotFound(wording.note_without_image(request.repository))
         image = _reference(request, named)
         if not image.digest:
             image = image.with_digest(self._registry.digest(image))
@@ -106,7 +107,7 @@ class ImageResolver:
             (tag for tag in listed if globs.matches(request.pattern, tag)), key=natural_sort.sort_key, reverse=True
         )
         if not matching:
-            raise ImageNotFound("matches no tag in the registry")
+            raise ImageNotFound(wording.NO_TAG_MATCHES)
         good: list[tuple[datetime, int, ImageReference]] = []
         wrong: list[str] = []
         for place, tag in enumerate(matching[:MAX_MATCHES]):
@@ -117,16 +118,14 @@ class ImageResolver:
                 wrong.append(f"{tag} {error}")
             else:
                 good.append((built or datetime.min.replace(tzinfo=UTC), -place, image))
-        most = f", of which {MAX_MATCHES} were checked" if len(matching) > MAX_MATCHES else ""
+        most = wording.first_checked(MAX_MATCHES) if len(matching) > MAX_MATCHES else ""
         if not good:
             rejections = "; ".join(wrong[:MAX_REJECTIONS])
-            raise ImageNotFound(
-                f"matches {formatting.count(len(matching), 'tag')}{most}, none of them usable: {rejections}"
-            )
+            raise ImageNotFound(wording.none_usable(formatting.count(len(matching), "tag"), most, rejections))
         built_at, _, image = max(good)
-        newest = f", built {formatting.timestamp(built_at.replace(microsecond=0))}" if built_at.year > 1 else ""
+        newest = wording.built(formatting.timestamp(built_at.replace(microsecond=0))) if built_at.year > 1 else ""
         return FoundImage(
-            image, f": {image.tag}{newest}, the newest of {formatting.count(len(matching), 'match', 'matches')}{most}"
+            image, wording.newest_match(image.tag, newest, formatting.count(len(matching), "match", "matches"), most)
         )
 
     def _resolve_tag(self, request: ImageRequest, tag: str) -> ImageReference:
@@ -138,15 +137,15 @@ class ImageResolver:
         found = self._registry.image(image)
         missing = [name for name in self._policy.architectures if name not in found.architectures]
         if missing and not found.unread_reason:
-            has = formatting.join_words(found.architectures) or "no Linux image"
-            raise ImageNotFound(f"does not support {formatting.join_words(missing)}, only {has}")
+            has = formatting.join_words(found.architectures) or wording.NO_LINUX
+            raise ImageNotFound(wording.architectures_missing(formatting.join_words(missing), has))
         if found.unread_reason and (request.labels or request.max_age):
             raise RegistryRefused(found.unread_reason)
         for key, value in request.labels:
             given = found.labels.get(key)
             if given != value:
-                what = f"has no label {key}" if given is None else f"has the label {key}={given[:100]!r}"
-                raise ImageNotFound(f"{what}; {value!r} is required")
+                what = wording.label_missing(key) if given is None else wording.label_differs(key, given[:100])
+                raise ImageNotFound(wording.label_required(what, value))
         if request.max_age is not None:
             _check_age(found, request.max_age, self._now())
         return found
@@ -175,15 +174,15 @@ def _reference(request: ImageRequest, named: str) -> ImageReference:
     try:
         found = image_references.parse(named)
     except InvalidReference as error:
-        raise ImageNotFound(f"contains an invalid image reference: {error}") from error
+        raise ImageNotFound(wording.invalid_reference(error)) from error
     if found.name != home.name:
-        raise ImageNotFound(f"contains {found.name}, which is not in the repository {home.name}")
+        raise ImageNotFound(wording.other_repository(found.name, home.name))
     return found
 
 
 def _check_age(found: ImageInfo, max_age: timedelta, now: datetime) -> None:
     if found.created is None:
-        raise ImageNotFound("has no build date, which max_age requires")
+        raise ImageNotFound(wording.NO_BUILD_DATE)
     if now - found.created > max_age:
         built = formatting.timestamp(found.created.replace(microsecond=0))
-        raise ImageNotFound(f"was built {built}, which is older than {formatting.duration(max_age)} (max_age)")
+        raise ImageNotFound(wording.too_old(built, formatting.duration(max_age)))

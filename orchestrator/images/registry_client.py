@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from orchestrator.images import registry_policy
+from orchestrator.images import registry_policy, wording
 from orchestrator.images.errors import ImageNotFound, RegistryRefused
 from orchestrator.images.port import ImageInfo
 from orchestrator.images.registry_http import HttpReply, RegistryHttp
@@ -96,7 +96,7 @@ class RegistryClient:
     def _single(self, image: ImageReference, manifest: Mapping[str, Any]) -> ImageInfo:
         digest = _dig(manifest, "config", "digest")
         if not isinstance(digest, str) or not image_references.is_digest(digest):
-            raise RegistryRefused("has an old format without a configuration: push it in the OCI or Docker v2 format")
+            raise RegistryRefused(wording.OLD_FORMAT)
         try:
             reply = self._request("GET", image, f"blobs/{digest}", MAX_CONFIG_BYTES)
         except (
@@ -104,7 +104,7 @@ class RegistryClient:
         ) as error:  # It is stored on a host that we may not contact: acceptable unless the details are needed.
             return ImageInfo(frozenset(), unread_reason=str(error))
         if _hash(reply.body) != digest:
-            raise RegistryRefused(f"can't be read: the registry's content for {digest[:19]}… has another digest")
+            raise RegistryRefused(wording.digest_differs(digest[:19]))
         config = _json_object(reply)
         labels = _dig(config, "config", "Labels")
         return ImageInfo(
@@ -116,7 +116,7 @@ class RegistryClient:
     def _manifest(self, image: ImageReference) -> Mapping[str, Any]:
         reply = self._request("GET", image, f"manifests/{image.digest}")
         if _hash(reply.body) != image.digest:
-            raise RegistryRefused(f"can't be read: the registry's content for {image.digest[:19]}… has another digest")
+            raise RegistryRefused(wording.digest_differs(image.digest[:19]))
         return _json_object(reply)
 
     def _all_tags(self, image: ImageReference) -> tuple[str, ...]:
@@ -129,9 +129,7 @@ class RegistryClient:
             path = _next_page(reply, image)
             if not path:
                 return tuple(found)
-        raise RegistryRefused(
-            f"can't be scanned: the repository has more than {MAX_PAGES * PER_PAGE} tags; use tag_template"
-        )
+        raise RegistryRefused(wording.too_many_tags(MAX_PAGES * PER_PAGE))
 
     # --- asking
 
@@ -157,14 +155,11 @@ def _check_status(reply: HttpReply, host: str) -> HttpReply:
         case 200:
             return reply
         case 401 | 403:
-            raise RegistryRefused(
-                f"not accessible: {host} denies this server access (see the setting kubernetes.pull_secret_file), "
-                "or the repository doesn't exist"
-            )
+            raise RegistryRefused(wording.access_denied(host))
         case 404:
-            raise ImageNotFound("not found in the registry")
+            raise ImageNotFound(wording.NOT_IN_REGISTRY)
         case status:
-            raise RegistryRefused(f"not accessible: {host} responds with {status}")
+            raise RegistryRefused(wording.responds_with(host, status))
 
 
 def _platform(item: Any) -> tuple[str, str]:
@@ -187,14 +182,14 @@ def _next_page(reply: HttpReply, image: ImageReference) -> str:
         return ""
     next_url = urlsplit(urljoin(reply.url, found[1]))
     if next_url.path != f"/v2/{registry_policy.repository_of(image)}/tags/list":
-        raise RegistryRefused("can't be scanned: the registry's list of tags continues on another host")
+        raise RegistryRefused(wording.TAGS_ON_OTHER_HOST)
     return f"tags/list?{next_url.query}"
 
 
 def _json_object(reply: HttpReply) -> Mapping[str, Any]:
     data = reply.json()
     if not isinstance(data, dict):
-        raise RegistryRefused("can't be read: the registry's response doesn't follow API v2")
+        raise RegistryRefused(wording.NOT_API_V2)
     return data
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 
+from orchestrator.images import wording
 from orchestrator.images.errors import RegistryRefused, RegistryUnavailable
 from orchestrator.images.registry_policy import RegistryPolicy
 
@@ -49,7 +50,7 @@ class HttpReply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise RegistryRefused(f"can't be read: {_host(httpx.URL(self.url))} returned invalid JSON") from None
+            raise RegistryRefused(wording.invalid_json(_host(httpx.URL(self.url)))) from None
 
 
 class RegistryHttp:
@@ -91,20 +92,18 @@ class RegistryHttp:
             if _host(target_url) != _host(current_url):
                 given.pop("Authorization", None)
             current_url = target_url
-        raise RegistryRefused(f"can't be read: {registry} redirects endlessly")
+        raise RegistryRefused(wording.redirects_endlessly(registry))
 
     def _checked_url(self, url: str, registry: str) -> httpx.URL:
         try:
             found = httpx.URL(url)
             host = _host(found)
         except (httpx.InvalidURL, ValueError):
-            raise RegistryRefused(f"not accessible: {registry} redirects to an invalid URL") from None
+            raise RegistryRefused(wording.invalid_redirect(registry)) from None
         if found.scheme != "https" and not (found.scheme == "http" and host in self._policy.plain_http):
-            raise RegistryRefused(f"not accessible: {host} doesn't use TLS (see the setting kubernetes.plain_http)")
+            raise RegistryRefused(wording.no_tls(host))
         if found.userinfo or not self._policy.allows_redirect(registry, host):
-            raise RegistryRefused(
-                f"not accessible: the registry redirects to {host}, which is not in the setting images.hosts"
-            )
+            raise RegistryRefused(wording.redirect_not_allowed(host))
         return found
 
     def _request_once(self, method: str, url: httpx.URL, headers: Mapping[str, str], max_bytes: int) -> HttpReply:
@@ -117,13 +116,11 @@ class RegistryHttp:
                     body = _read_bounded(answer, max_bytes, until, self._now)
                     reply = HttpReply(answer.status_code, dict(answer.headers), body, str(url))
             except _PrivateAddress as error:
-                raise RegistryRefused(f"not accessible: {error}") from None
+                raise RegistryRefused(wording.not_accessible(error)) from None
             except httpx.HTTPError as error:
                 raise RegistryUnavailable(_error_message(host, error)) from None
             except (httpx.InvalidURL, UnicodeError, ValueError):
-                raise RegistryRefused(
-                    f"not accessible: {host} is not a valid host, or its response is not HTTP"
-                ) from None
+                raise RegistryRefused(wording.not_http(host)) from None
         self._check_status(host, reply)
         return reply
 
@@ -131,7 +128,7 @@ class RegistryHttp:
         with self._lock:
             left = self._blocked_until.get(host, 0.0) - self._now()
             if left > 0:
-                raise RegistryUnavailable(f"unavailable: {host} asks to wait", left)
+                raise RegistryUnavailable(wording.asks_to_wait(host), left)
             return self._slots.setdefault(host, threading.Semaphore(REQUESTS_PER_HOST))
 
     def _check_status(self, host: str, reply: HttpReply) -> None:
@@ -140,9 +137,9 @@ class RegistryHttp:
             pause = delay or DEFAULT_RETRY_AFTER
             with self._lock:
                 self._blocked_until[host] = self._now() + pause
-            raise RegistryUnavailable(f"unavailable: {host} asks to wait ({reply.status})", pause)
+            raise RegistryUnavailable(wording.asks_to_wait_with(host, reply.status), pause)
         if reply.status >= 500:
-            raise RegistryUnavailable(f"unavailable: {host} responds with {reply.status}")
+            raise RegistryUnavailable(wording.unavailable(host, reply.status))
 
 
 @cache
@@ -186,7 +183,7 @@ class _PublicOnlyTransport(httpx.BaseTransport):
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise httpx.ConnectError("unknown host name") from None
+            raise httpx.ConnectError(wording.UNKNOWN_HOST) from None
         addresses = [str(item[4][0]) for item in found]
         good = [item for item in addresses if self._is_public(item)]
         if not good:
@@ -199,10 +196,7 @@ class _PublicOnlyTransport(httpx.BaseTransport):
 
 class _PrivateAddress(httpx.ConnectError):
     def __init__(self, host: str) -> None:
-        super().__init__(
-            f"{host} is in a private network; an operator must add it to kubernetes.registries or images.hosts to "
-            "allow it"
-        )
+        super().__init__(wording.private_network(host))
 
 
 def _read_bounded(answer: httpx.Response, max_bytes: int, deadline: float, now: Callable[[], float]) -> bytes:
@@ -210,7 +204,7 @@ def _read_bounded(answer: httpx.Response, max_bytes: int, deadline: float, now: 
     for piece in answer.iter_bytes():
         body += piece
         if len(body) > max_bytes:
-            raise RegistryRefused(f"can't be read: the response has more than {max_bytes} bytes")
+            raise RegistryRefused(wording.response_too_large(max_bytes))
         if now() > deadline:
             raise httpx.ReadTimeout("too slow")
     return bytes(body)
@@ -218,10 +212,10 @@ def _read_bounded(answer: httpx.Response, max_bytes: int, deadline: float, now: 
 
 def _error_message(host: str, error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return f"unavailable: {host} timed out"
+        return wording.timed_out(host)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return f"not accessible: the certificate of {host} is not trusted"
-    return f"unavailable: {host} does not respond ({type(error).__name__})"
+        return wording.untrusted_certificate(host)
+    return wording.no_response(host, type(error).__name__)
 
 
 def _host(url: httpx.URL) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.images import wording
 from orchestrator.images.errors import RegistryRefused
 from programs import image_references
 from programs.image_references import ImageReference
@@ -58,10 +59,7 @@ class DockerCredentials:
                     self._cached = (print_, dict(json.loads(text)["auths"]))
                 return self._cached[1]
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise RegistryRefused(
-                "not accessible: the setting kubernetes.pull_secret_file is not a readable Docker configuration "
-                f"with 'auths' ({type(error).__name__})"
-            ) from None
+            raise RegistryRefused(wording.pull_secret_unreadable(type(error).__name__)) from None
 
 
 def _basic(entry: Mapping[str, Any]) -> str:
@@ -99,7 +97,7 @@ class RegistryPolicy:
 
     def check_allowed(self, image: ImageReference) -> None:
         if not image_references.is_allowed(self.registries, image):
-            raise RegistryRefused(f"not allowed: this server allows images only from {', '.join(self.registries)}")
+            raise RegistryRefused(wording.registry_not_allowed(", ".join(self.registries)))
 
     def is_configured(self, host: str) -> bool:
         """Whether the operator configured this exact host, in whatever network it is."""
@@ -119,10 +117,7 @@ class RegistryPolicy:
         trusted = host == registry or known or _matches(self.hosts, host)
         found = self.credentials.for_host(registry)
         if found and not trusted:
-            raise RegistryRefused(
-                f"not accessible: the registry redirects to {host} with credentials, but the setting "
-                "images.hosts does not include that host"
-            )
+            raise RegistryRefused(wording.credentials_redirected(host))
         return found
 
 

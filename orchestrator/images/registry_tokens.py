@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from orchestrator.images import registry_policy
+from orchestrator.images import registry_policy, wording
 from orchestrator.images.errors import RegistryRefused
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
@@ -87,7 +87,7 @@ class RegistryTokens:
         data = reply.json()
         token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise RegistryRefused(f"not accessible: {registry} refers to a token server that issues no token")
+            raise RegistryRefused(wording.no_token(registry))
         lasts = data.get("expires_in")
         return self._cache(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else DEFAULT_TTL)
 
@@ -105,4 +105,4 @@ def _realm_host(realm: str, registry: str) -> str:
     try:
         return httpx.URL(realm).netloc.decode("ascii").rpartition("@")[2]
     except (httpx.InvalidURL, ValueError):
-        raise RegistryRefused(f"not accessible: {registry} refers to an invalid token URL") from None
+        raise RegistryRefused(wording.invalid_token_url(registry)) from None

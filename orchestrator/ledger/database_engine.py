@@ -22,6 +22,8 @@ import sqlalchemy as sa
 from psycopg.abc import PQGen
 from sqlalchemy.exc import ArgumentError
 
+from orchestrator.ledger import wording
+
 POSTGRES = "postgresql"
 CONNECT_SECONDS = 2
 """Per address of the server; the driver rounds values below 2 up."""
@@ -88,17 +90,17 @@ def parse(url: str) -> sa.URL:
         parsed = sa.make_url(url)
         kind = parsed.get_backend_name()
     except (ArgumentError, ValueError):
-        raise BadDatabaseUrl(f"ledger_url: not a valid database URL; {_EXAMPLES}") from None
+        raise BadDatabaseUrl(wording.not_a_database_url(_EXAMPLES)) from None
     if kind in (POSTGRES, "postgres"):
         if any(sign in (parsed.host or "") for sign in "@/?#"):
-            raise BadDatabaseUrl("ledger_url: the password contains @, /, ? or #; encode them as %40, %2F, %3F or %23")
+            raise BadDatabaseUrl(wording.PASSWORD_NOT_ENCODED)
         return parsed.set(drivername="postgresql+psycopg")
     if kind != "sqlite":
-        raise BadDatabaseUrl(f"ledger_url: Eph supports only SQLite and PostgreSQL for the ledger; {_EXAMPLES}")
+        raise BadDatabaseUrl(wording.unsupported_database(_EXAMPLES))
     return parsed.set(drivername="sqlite")
 
 
-_EXAMPLES = "use for example sqlite:////var/lib/eph/ledger.db or postgresql://eph:password@host/eph"
+_EXAMPLES = wording.URL_EXAMPLES
 
 
 def display_url(url: sa.URL) -> str:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from orchestrator.ledger import database_engine, schema_upgrade
+from orchestrator.ledger import database_engine, schema_upgrade, wording
 from orchestrator.ledger.tables import LEASES
 
 EXCHANGE_SECONDS = 2.0
@@ -62,9 +62,7 @@ class SqlLeaseStore:
     def __init__(self, url: str, name: str, address: str = "") -> None:
         self._engine = database_engine.create_engine(url, EXCHANGE_SECONDS)
         if self._engine.dialect.name != database_engine.POSTGRES:
-            raise database_engine.BadDatabaseUrl(
-                "ledger_url: replicas elect their leader in PostgreSQL; set a PostgreSQL URL"
-            )
+            raise database_engine.BadDatabaseUrl(wording.LEADER_NEEDS_POSTGRESQL)
         self._address = address[:256]
         self._display_url = database_engine.display_url(self._engine.url)
         self._name = name
@@ -116,7 +114,7 @@ class SqlLeaseStore:
             self._schema_ready = False
             self._engine.dispose()
             raise LeaseUnavailable(
-                f"Couldn't renew the lease at {self._display_url}: {database_engine.error_summary(error)}."
+                wording.lease_not_renewed(self._display_url, database_engine.error_summary(error))
             ) from error
 
     def _session(self) -> AbstractContextManager[sa.Connection]:

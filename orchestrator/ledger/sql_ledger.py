@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.ledger import database_engine, retention, schema_upgrade
+from orchestrator.ledger import database_engine, retention, schema_upgrade, wording
 from orchestrator.ledger.backlog import Backlog, Batch
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
@@ -136,7 +136,7 @@ class SqlLedger:
     def _flush_before_read(self) -> None:
         """Creates the tables, and writes the queue if possible."""
         if not self._write_lock.acquire(timeout=BUSY_SECONDS):
-            raise OSError("another thread is still waiting for the database")
+            raise OSError(wording.DATABASE_BUSY)
         try:
             if not self._is_backing_off:
                 self._flush()
@@ -179,8 +179,7 @@ class SqlLedger:
         return Event(
             kind=EventKind.LEDGER_GAP,
             at=self._now(),
-            message=f"The event log couldn't be written for a while: {batch.late} events are late, "
-            f"{batch.lost} are lost.",
+            message=wording.events_missing(batch.late, batch.lost),
             data={"late": str(batch.late), "lost": str(batch.lost)},
         )
 
@@ -207,7 +206,4 @@ class SqlLedger:
         self._engine.dispose()
 
     def _error_message(self, verb: str, error: Exception) -> str:
-        return (
-            f"The event log at {self._display_url} can't be {verb}: {database_engine.error_summary(error)}. "
-            f"The loop continues. Check that the database is running and has free space."
-        )
+        return wording.events_unavailable(self._display_url, verb, database_engine.error_summary(error))

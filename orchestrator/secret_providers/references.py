@@ -41,4 +41,4 @@ def check_reference(reference: str, path_pattern: str, example: str, *, key_requ
     found = split_key(reference)
     key_fits = _KEY.fullmatch(found.key) if found.key or "#" in reference else not key_required
     if not (key_fits and re.fullmatch(path_pattern, found.path)):
-        raise InvalidValue(f"{quote(reference)} is not a reference to a secret", f"use for example {example}")
+        raise InvalidValue(f"{quote(reference)} is not a reference to a secret", f"use a value such as {example}")

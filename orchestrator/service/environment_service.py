@@ -320,7 +320,9 @@ class LocalControlPlane:
 
     def _request_sleep_or_wake(self, view: EnvironmentView, kind: IntentKind, by: str) -> EnvironmentView:
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
-            raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "sleep or wake"))
+            raise RequestRefused(
+                RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, wording.SLEEP_OR_WAKE)
+            )
         if not view.commit:
             raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.SLEEP_LATER))
         if not isinstance(self._deps.target(view.target), Sleeps):

@@ -122,13 +122,13 @@ class ScopedService:
         return [version for version in found if self._caller.covers(version.repository)]
 
     async def audit(self) -> AuditResult:
-        raise PermissionError("a restricted caller can't audit the service")
+        raise PermissionError(wording.restricted("audit"))
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:  # noqa: ARG002 - the protocol's
-        raise PermissionError("a restricted caller can't sweep")
+        raise PermissionError(wording.restricted("sweep"))
 
     async def approve_plan(self, plan: str, by: str) -> str:  # noqa: ARG002 - the protocol's
-        raise PermissionError("a restricted caller can't approve plans")
+        raise PermissionError(wording.restricted("approve plans"))
 
     def trigger_cycle(self, reason: str) -> None:
         self._service.trigger_cycle(reason)

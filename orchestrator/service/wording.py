@@ -176,6 +176,13 @@ def not_created(name: str, hint: str) -> str:
     return f"{name} doesn't exist yet; {hint}"
 
 
+SLEEP_OR_WAKE = "sleep or wake"
+
+
+def restricted(action: str) -> str:
+    return f"a restricted caller can't {action}"
+
+
 TIMER_STARTS_LATER = "the timer starts when its newest commit is first seen"
 KEEP_LATER = "keep it once it has been created"
 SLEEP_LATER = "it can sleep and wake once it has been created"
@@ -351,7 +358,7 @@ def ping_arrived(public_url: str) -> str:
 
 
 OTHER_SERVER = "Another server responded: the address leads to another Eph or to another replica"
-WRONG_SECRET = "Invalid signature: the server at this address has another webhook secret"  # noqa: S105 - a sentence
+WRONG_SECRET = "Invalid signature: the server at this address has another webhook secret"
 NO_WEBHOOK = "no webhook found at the Git host; Eph still polls at every interval"
 
 
@@ -369,3 +376,24 @@ def unexpected_status(status: int, path: str) -> str:
 
 def other_webhook_urls(urls: Iterable[str]) -> str:
     return f"the Git host sends webhooks to {', '.join(urls)}, not to forge.webhook_url"
+
+
+# --- Announcements in channels
+
+
+ANNOUNCED_PAGE = "Logs and history"
+
+
+def announcement(kind: str, subject: str, commit_sha: str, expires_at: datetime | None) -> str:
+    """``subject`` may be a link."""
+    until = format_time(expires_at) if expires_at else ""
+    return {
+        "ready": f"The preview of {subject} is ready with commit {commit_sha}.",
+        "failed": f"The preview of {subject} failed with commit {commit_sha}.",
+        "expiring": f"The preview of {subject} expires at {until}.",
+        "held": f"The preview of {subject} is on hold until someone approves.",
+    }[kind]
+
+
+def channel_failed(name: str, problem: str) -> str:
+    return f"The channel {name} can't be reached ({problem}). An announcement is lost."

@@ -22,6 +22,7 @@ from orchestrator.config.secret_store import SecretStore
 from orchestrator.core.model.world import Recipe, RecipeError
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
+from orchestrator.sources import wording
 from programs.kit.caches import BoundedCache
 from stacks import names
 from stacks.model import Key
@@ -33,7 +34,7 @@ UNPUSHED_TTL = timedelta(hours=6)
 """Without a push, the file is unchanged."""
 K = TypeVar("K")
 V = TypeVar("V")
-MISSING_FILE = f"{CONFIG_FILE} is missing in this commit; add one (`eph init` creates it) or remove the label"
+MISSING_FILE = wording.recipe_missing(CONFIG_FILE)
 
 
 def parse_file(text: bytes, limits: YamlLimits) -> Document:

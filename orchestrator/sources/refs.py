@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from orchestrator.config.eph_yaml.triggers import WatchedRefs
-from orchestrator.core import wording
+from orchestrator.core import wording as core_wording
 from orchestrator.core.model.world import (
     CheckState,
     Confirmation,
@@ -23,6 +23,7 @@ from orchestrator.core.model.world import (
 )
 from orchestrator.core.util import formatting, globs, natural_sort
 from orchestrator.forges.port import Forge, ForgeError, ForgeUnavailable, Repository
+from orchestrator.sources import wording
 from orchestrator.sources.commit_facts import CommitFacts
 from orchestrator.sources.port import Candidate, ExistingStacks, SourceListing, existing_name
 from orchestrator.sources.recipe_reader import MISSING_FILE, RecipeQuery, RecipeReader
@@ -56,7 +57,7 @@ class Refs:
         watched = self._recipes.watched_refs(repository)
         if isinstance(watched, RecipeError):
             why = "; ".join(watched.problems)
-            problem = f"eph.yaml of {repository.default_branch} could not be read: {why}"
+            problem = wording.recipe_unreadable(repository.default_branch, why)
             return SourceListing(complete=False, reason=problem)
         found, problem = self._matching(repository, watched)
         selected = sorted(found.values(), key=lambda ref: ref.key not in existing)[: self._max_refs]
@@ -75,14 +76,14 @@ class Refs:
         refs = self._forge.refs(repository, key.kind, (f"{ref_name}**",))
         found = next((name for name in refs.commits if keys.ref(repository.id, key.kind, name) == key), "")
         if not found and not refs.complete:
-            raise ForgeUnavailable(wording.limits.note_kinds(repository.full_name, (key.kind,), refs.reason))
+            raise ForgeUnavailable(core_wording.limits.note_kinds(repository.full_name, (key.kind,), refs.reason))
         if not found:
-            reason = wording.desired.ref_not_found(key.kind, ref_name)
+            reason = core_wording.desired.ref_not_found(key.kind, ref_name)
             return Confirmation(key, Existence.GONE, reason, needs_complete_list=True)
         watched = self._recipes.watched_refs(repository)
         if isinstance(watched, RecipeError) or globs.any_matches(watched.patterns_for(key.kind), found):
             return Confirmation(key, Existence.PRESENT)
-        reason = wording.desired.ref_no_longer_matched(key.kind, found)
+        reason = core_wording.desired.ref_no_longer_matched(key.kind, found)
         return Confirmation(key, Existence.ENDED, reason, needs_complete_list=True)
 
     def _matching(self, repository: Repository, watched: WatchedRefs) -> tuple[dict[Key, Ref], str]:
@@ -98,7 +99,7 @@ class Refs:
             except ForgeError as error:
                 problem = problem or str(error)
                 continue
-            problem = problem or ("" if refs.complete else refs.reason or "the list was incomplete")
+            problem = problem or ("" if refs.complete else refs.reason or wording.LIST_INCOMPLETE)
             for name in sorted(refs.commits, key=natural_sort.sort_key, reverse=kind is RefKind.TAG):
                 key = keys.ref(repository.id, kind, name)
                 found.setdefault(key, Ref(key, name, refs.commits[name]))
@@ -124,9 +125,9 @@ def to_request(
 ) -> EnvironmentRequest:
     """People who push a branch or tag to the repository itself have write access."""
     title = formatting.reference(repository_name, ref.key, ref.name)
-    reason = wording.facts.selected_ref(title, ref.key.kind)
+    reason = core_wording.facts.selected_ref(title, ref.key.kind)
     return EnvironmentRequest(ref.key, ref.commit, ref.name, recipe, reason, Trust.TRUSTED, title, checks=checks or {})
 
 
 def _skipped(repository: Repository, count: int, limit: int) -> str:
-    return f"{repository.full_name}: {count} branches and tags match; only {limit} are used (limits.refs)"
+    return wording.too_many_refs(repository.full_name, count, limit)

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from orchestrator.runtime.leadership import Leadership
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import error_response
 
 log = logging.getLogger("eph.relay")
@@ -31,7 +32,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOCAL_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WEBHOOK_PREFIX = "/api/v1/webhooks/"
-RETRY_HINT = "Try again in a few seconds. Environments keep running."
+RETRY_HINT = wording.api.TRY_IN_SECONDS
 FORWARDED_HEADER = b"x-eph-passed-on"
 """Marks forwarded requests: two replicas that take each other for the leader must not forward in a loop."""
 HOP_BY_HOP_HEADERS = frozenset(
@@ -69,8 +70,8 @@ class LeaderProxy:
         if self._leadership.is_leader() or scope["method"] in SAFE_METHODS or scope["path"].startswith(WEBHOOK_PREFIX):
             await self.app(scope, again, send)
         else:
-            where = f"; the last leader, {leader}, doesn't respond" if leader else ""
-            await error_response(503, f"there is no leader right now{where}", RETRY_HINT, {"Retry-After": "5"})(
+            where = wording.api.last_leader(leader) if leader else ""
+            await error_response(503, wording.api.no_leader(where), RETRY_HINT, {"Retry-After": "5"})(
                 scope, again, send
             )
 

@@ -120,12 +120,12 @@ Template = Annotated[
 UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
 Cpu = Annotated[
     Text,
-    matches(_CPU, "an amount of CPU", "use for example 500m or 2"),
+    matches(_CPU, "an amount of CPU", "use a value such as 500m or 2"),
     WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
 ]
 Memory = Annotated[
     Text,
-    matches(_MEMORY, "an amount of memory", "use for example 512Mi or 2Gi"),
+    matches(_MEMORY, "an amount of memory", "use a value such as 512Mi or 2Gi"),
     WithJsonSchema({"type": "string", "pattern": _MEMORY}),
 ]
 Glob = Annotated[str, BeforeValidator(_text), AfterValidator(_check_text_length), Field(max_length=200)]

@@ -160,7 +160,9 @@ def _check(settings: HostSettings) -> None:
         raise TargetError(f"setting 'egress' is {settings.egress!r}; use one of: {', '.join(EGRESS_MODES)}")
     proxy = urlsplit(settings.egress_proxy)
     if settings.egress_proxy and (proxy.scheme not in ("http", "https") or not proxy.hostname):
-        raise TargetError("setting 'egress_proxy' isn't the URL of an HTTP proxy; use for example http://proxy:3128")
+        raise TargetError(
+            "setting 'egress_proxy' isn't the URL of an HTTP proxy; use a value such as http://proxy:3128"
+        )
     check_toolbox(settings.toolbox, settings.root, settings.routes)
 
 

@@ -1,7 +1,8 @@
 """Sentences for people are in wording modules, and tests compare codes and states instead.
 
 A sentence is text with at least three words. Log messages, docstrings and messages of programming errors
-(``ValueError``, ``TypeError``) are for engineers and may be anywhere.
+(``ValueError``, ``TypeError``) are for engineers and may be anywhere. What a declaration publishes about itself (the
+description of a setting, the help of an option) stays at the declaration. A fake plays a system outside of Eph.
 """
 
 from __future__ import annotations
@@ -14,16 +15,47 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("orchestrator/core", "orchestrator/runtime")
+ROOMS = (
+    "orchestrator/app",
+    "orchestrator/auth",
+    "orchestrator/cli",
+    "orchestrator/config",
+    "orchestrator/core",
+    "orchestrator/forges",
+    "orchestrator/gateway",
+    "orchestrator/images",
+    "orchestrator/ledger",
+    "orchestrator/runtime",
+    "orchestrator/service",
+    "orchestrator/sources",
+    "orchestrator/surfaces",
+)
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[\W{}]*")
 COMMAND = re.compile(r"(eph|pulumi) [a-z]+ ")
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
-PERSISTED = {
+NOT_SENTENCES = {
     "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
     "orchestrator/core/views/phases.py": "the value of a phase, which the API returns",
     "orchestrator/core/views/comment_markers.py": "a pattern",
+    "orchestrator/cli/scaffold.py": "the eph.yaml that `eph init` writes, and the commands of frameworks",
+    "orchestrator/forges/github/commits/commit_cache.py": "a key of the cache",
+    "orchestrator/forges/github/commits/graphql.py": "GraphQL",
+    "orchestrator/forges/port.py": "commit statuses begin with it",
+    "orchestrator/surfaces/api/middleware.py": "a content security policy",
+    "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
 }
+TEMPLATES = {
+    "orchestrator/gateway/holding_pages.py": "the texts of the gateway's pages, each where its page is built",
+    "orchestrator/ledger/event_kinds.py": "the description of each kind of event, for the reference page",
+    "orchestrator/surfaces/metrics.py": "the help of each metric",
+    "orchestrator/surfaces/reports/comment.py": "the pull request's comment, which a snapshot shows as a whole",
+    "orchestrator/surfaces/reports/phase_wording.py": "the name of each phase in reports",
+    "orchestrator/surfaces/reports/suite_table.py": "the table of test suites in the comment",
+}
+"""These modules consist of text: each is the wording module of one page or report."""
+DECLARATIONS = frozenset({"description", "help", "summary"})
+STATEMENT = re.compile(r"\s*(GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA) ")  # SQL and HTTP
 TESTS = ("tests/core", "tests/model", "tests/runtime")
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
 
@@ -33,7 +65,7 @@ def test_sentences_are_in_wording_modules(room: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in sorted((ROOT / room).rglob("*.py"))
-        if "wording" not in path.parts and str(path.relative_to(ROOT)) not in PERSISTED
+        if not is_wording(path) and str(path.relative_to(ROOT)) not in {*NOT_SENTENCES, *TEMPLATES}
         for line, text in sentences(ast.parse(path.read_text()))
     ]
     assert not found, "Move these to the room's wording package:\n" + "\n".join(found)
@@ -52,7 +84,8 @@ def test_tests_compare_codes(folder: str) -> None:
 
 def test_the_checks_find_what_they_look_for() -> None:
     tree = ast.parse(
-        '"""A doc string of a module."""\nraise Refused(f"the label {x} is reserved")\nlog.info("it is done")'
+        '"""A doc string of a module."""\nraise Refused(f"the label {x} is reserved")\nlog.info("it is done")\n'
+        'Field(description="The label of it")\nconnection.execute("SELECT one FROM them")'
     )
     assert [text for _, text in sentences(tree)] == ["the label {} is reserved"]
     for source in ('hold.reason == wording.locked("x")', '"is running" in wait.reason', 'view.reasons == ("one two",)'):
@@ -69,6 +102,10 @@ def sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield getattr(node, "lineno", 0), text
 
 
+def is_wording(path: Path) -> bool:
+    return "wording" in path.parts or path.name == "wording.py" or path.name.startswith("fake")
+
+
 def is_for_engineers(node: ast.AST) -> bool:
     match node:
         case ast.Expr(value=ast.Constant()):  # a docstring
@@ -76,7 +113,11 @@ def is_for_engineers(node: ast.AST) -> bool:
         case ast.Raise(exc=ast.Call(func=ast.Name(id=name))):
             return name in ENGINEERS_ERRORS
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
-            return name in ("log", "_log")
+            return name in ("log", "_log", "re")
+        case ast.keyword(arg=name):
+            return name in DECLARATIONS
+        case ast.Constant(value=str(text)) | ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            return bool(STATEMENT.match(text))
         case _:
             return False
 

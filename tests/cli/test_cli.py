@@ -273,7 +273,7 @@ def test_deploy_reports_a_failure_and_what_is_left(eph: Eph, desk: FakeEnvironme
     assert (failed.exit_code, failed.stdout) == (1, "")
     assert "npm failed" in failed.stderr
     assert "no such module: cart" in failed.stderr
-    assert "Nothing of it is left" in failed.stderr
+    assert "Everything it created was removed" in failed.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("--ref", "a", "--version", "b"), ("--ref", "a", "--ttl", "0h")])

@@ -19,8 +19,8 @@ SHAPE = re.compile(r"eph\.yaml:[0-9]+:[0-9]+: .+|and [0-9]+ more problems")
 CASES = {
     "empty file": (b"", "eph.yaml:1:1: the file is not a mapping; start with"),
     "a list": (b"- a\n", "eph.yaml:1:1: the file is not a mapping"),
-    "not YAML": (b"name: [shop\n", "eph.yaml:2:1: this is not YAML: expected ',' or ']'"),
-    "prose": (b"hello: there: you\n", "eph.yaml:1:13: this is not YAML: mapping values are not allowed here"),
+    "not YAML": (b"name: [shop\n", "eph.yaml:2:1: invalid YAML: expected ',' or ']'"),
+    "prose": (b"hello: there: you\n", "eph.yaml:1:13: invalid YAML: mapping values are not allowed here"),
     "tab": (
         b"name: shop\nservices:\n\t- name: x\n",
         "eph.yaml:3:1: a tab where YAML requires spaces; indent with spaces",
@@ -36,8 +36,8 @@ CASES = {
     "deep": (b"[ " * 30_000, "eph.yaml:1:101: values are nested too deeply; nest at most 50 levels"),
     "deep blocks": (b"- " * 30_000, "eph.yaml:1:101: values are nested too deeply"),
     "wide": (b"- a\n" * 16_000, "eph.yaml:5000:3: the file is too large; use at most 5,000 values"),
-    "alias to itself": (b"a: &x [*x]\n", "eph.yaml:1:8: nothing is named &x before this point"),
-    "unknown alias": (b"a: *x\n", "eph.yaml:1:4: nothing is named &x before this point"),
+    "alias to itself": (b"a: &x [*x]\n", "eph.yaml:1:8: the anchor &x is not defined before this point"),
+    "unknown alias": (b"a: *x\n", "eph.yaml:1:4: the anchor &x is not defined before this point"),
     "tag": (b"name: !!python/object/apply:os.system [ls]\n", "eph.yaml:1:7: a tag, !!python/object/appl…; remove"),
     "own tag": (b"name: !secret x\n", "eph.yaml:1:7: a tag, !secret; remove the tag that starts with !"),
     "directive": (b"%YAML 1.1\n---\nname: shop\n", "eph.yaml:2:1: a YAML directive; remove the line"),
@@ -48,7 +48,7 @@ CASES = {
 }
 
 VALUES = {
-    "triggers: [{type: comment, phrases: [' x']}]": "3:38: triggers[0].phrases[0]: ' x' is not a line of a comment",
+    "triggers: [{type: comment, phrases: [' x']}]": "3:38: triggers[0].phrases[0]: ' x' can't be a line of a comment",
     "targt: local": "3:1: unknown key `targt`; did you mean `target`?",
     "zzz: 1": "3:1: unknown key `zzz`; allowed here: version, name, team",
     "target: [local]": "3:9: target: a list is not text",
@@ -82,10 +82,10 @@ VALUES = {
     "environment: {images: [{name: api, repository: a/b}]}": "no tag is specified; add tag_template",
     "environment: {images: [{name: api, repository: 'a/b:c', fallback_tag: x}]}": "'a/b:c' is not an image repository",
     "environment: {schedule: {awake: [always]}}": (
-        "'always' is not a span of hours; use for example Mon-Fri 08:00-19:00"
+        "'always' is not a span of hours; use a value such as Mon-Fri 08:00-19:00"
     ),
     "environment: {dns: {domain: '-x'}}": "'-x' is not a domain",
-    "environment: {resources: {memory: lots}}": "'lots' is not an amount of memory; use for example 512Mi or 2Gi",
+    "environment: {resources: {memory: lots}}": "'lots' is not an amount of memory; use a value such as 512Mi or 2Gi",
     "services: [{name: web, image: api, command: x}]": "services[0].image: unknown image `api`; add it to envir",
     "services: [{name: web}]": "3:12: services[0]: neither a command nor an image is set; add a command",
     "services: [{name: web, comand: x}]": "3:24: unknown key `services[0].comand`; did you mean `command`?",

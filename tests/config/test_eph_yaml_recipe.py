@@ -191,7 +191,7 @@ def test_local_without_services_says_what_to_add() -> None:
             "triggers: [{type: branch, branches: [main], paths: [web/**]}]\n",
             "triggers[0].paths: this version of Eph ignores the paths of a branch",
         ),
-        ("environment: {dns: {domain: evil.example.com}}\n", "environment.dns.domain: this server does not allow that"),
+        ("environment: {dns: {domain: evil.example.com}}\n", "environment.dns.domain: this server doesn't allow this"),
         (
             "environment: {secrets: {KEY: stripe}}\n",
             "environment.secrets.KEY: this server has no secret 'stripe'",

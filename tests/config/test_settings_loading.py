@@ -166,7 +166,7 @@ def test_settings_in_code_ignore_variables(monkeypatch: pytest.MonkeyPatch) -> N
         ("EPH_LIMITS__CONCURENT", "1", "did you mean EPH_LIMITS__CONCURRENT?"),
         ("EPH_LIMITS", "5", "EPH_LIMITS: this is a group of settings; set one of them, such as"),
         ("EPH_FORGE", "x", "EPH_FORGE: this is a group of settings; set one of them, such as"),
-        ("EPH_LISTEN", "8081", "EPH_LISTEN: '8081' is not host:port; use for example 127.0.0.1:8080"),
+        ("EPH_LISTEN", "8081", "EPH_LISTEN: '8081' is not host:port; use a value such as 127.0.0.1:8080"),
         ("EPH_LISTEN", "localhost:8080", "gateway_listen: the API and the gateway use the same port"),
         ("EPH_DOMAIN", "no domain", "EPH_DOMAIN: 'no domain' is not a domain"),
         ("EPH_PUBLIC_URL", "https://example.com", "EPH_PUBLIC_URL: this is not a URL that contains {host}"),
@@ -196,7 +196,7 @@ def test_wrong_variable_is_reported_by_name(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("interval = = 3\n", "eph.toml:1:12: this is not TOML: Invalid value"),
+        ("interval = = 3\n", "eph.toml:1:12: invalid TOML: Invalid value"),
         ("\ninterval = 'x'\n", "eph.toml:2: interval: 'x' is not a duration"),
         ("[ttl]\n# c\nmost = []\n", "eph.toml:3: ttl.most: '[]' is not a duration"),
         ("ttl.most = 'x'\n", "eph.toml:1: ttl.most: 'x' is not a duration"),

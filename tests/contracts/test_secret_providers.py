@@ -117,7 +117,7 @@ INVALID_REFERENCES = {
     ("name", "reference"), [(name, item) for name, items in INVALID_REFERENCES.items() for item in items]
 )
 def test_reference_that_leads_elsewhere_is_refused_with_an_example(name: str, reference: str) -> None:
-    with pytest.raises(InvalidValue, match=r"use for example \w+/\w+"):
+    with pytest.raises(InvalidValue, match=r"use a value such as \w+/\w+"):
         registry.get(name).check_reference(reference)
 
 

@@ -81,7 +81,7 @@ def test_a_deploy_has_its_own_url_survives_a_kill_and_is_replaced_and_destroyed(
 def test_a_failed_first_deploy_leaves_nothing(site: Site) -> None:
     failed = site.eph("deploy", "broken", "--ref", "broken")
     assert failed.returncode == 1
-    assert "Nothing of it is left" in failed.stderr
+    assert "Everything it created was removed" in failed.stderr
     wait_until("nothing is left", lambda: "; ".join(stack_files(site)), 90)
     assert site.api("audit")["orphans"] == []
 

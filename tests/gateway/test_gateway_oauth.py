@@ -160,9 +160,9 @@ async def test_open_redirect_by_the_apps_path_is_refused(oauth_world: GatewayWor
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"redirect_uri": "https://evil.example/callback"}, f"Set redirect_uri to {CALLBACK}"),
-        ({"response_type": "token"}, "Set response_type to code"),
-        ({"response_mode": "form_post"}, "Set response_mode to query"),
+        ({"redirect_uri": "https://evil.example/callback"}, f"Set redirect_uri exactly once, to {CALLBACK}"),
+        ({"response_type": "token"}, "Set response_type exactly once, to code"),
+        ({"response_mode": "form_post"}, "Set response_mode exactly once, to query"),
         ({"state": "x" * 1025}, "more than 1024 characters"),
     ],
 )
@@ -177,7 +177,7 @@ async def test_request_that_would_be_answered_elsewhere_is_refused(
 async def test_unknown_provider_leads_nowhere(oauth_world: GatewayWorld) -> None:
     for name in ("other", "https://evil.example", "..", ""):
         answer = await Browser(oauth_world).get(HOST, f"/_eph/oauth/authorize/{name}", **APP_REQUEST, eph_path="/")
-        assert "knows no such provider" in await refusal(answer)
+        assert "know that provider" in await refusal(answer)
 
 
 @pytest.mark.parametrize("kind", ["missing", "forged", "other key", "changed host", "twice"])

@@ -105,5 +105,5 @@ def test_token_can_come_from_a_variable(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_wrong_reference_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "eph.toml").write_text(SECRET.replace("#key", ""))
-    with pytest.raises(InvalidSettings, match=r"eph.toml:2: secrets.stripe.vault: .* use for example secret/shop"):
+    with pytest.raises(InvalidSettings, match=r"eph.toml:2: secrets.stripe.vault: .* use a value such as secret/shop"):
         load(home=tmp_path)

@@ -135,7 +135,7 @@ async def test_a_label_that_shadows_a_real_host_is_refused(world: World) -> None
 
 async def test_a_route_of_another_repository_is_refused(world: World) -> None:  # M2, Y4
     world.branch("feat", {"eph.yaml": EPH_YAML + "app: {route: pay.localhost}\n"})
-    with pytest.raises(RequestRefused, match="does not allow that route") as error:
+    with pytest.raises(RequestRefused, match="doesn't allow this route") as error:
         await world.deploy("feat-x", "feat")
     assert refused(error) is RefusalReason.INVALID_RECIPE
 

@@ -98,17 +98,18 @@ def test_text_of_a_pull_request_stays_text(admin: httpx.Client, desk: FakeEnviro
     desk.put_environment(nasty)
     desk.add_log_lines("shop-gentle-stream-42", NASTY, "</pre>" + NASTY)
     desk.add_event("environment.failed", NASTY, "shop-gentle-stream-42", NASTY)
-    for path in ("/", "/e/shop-gentle-stream-42", f"/e/{NASTY}"):
+    for path in ("/", "/activity", "/activity?q=" + NASTY, "/?q=" + NASTY, "/e/shop-gentle-stream-42", f"/e/{NASTY}"):
         text = admin.get(path).text
-        assert "<script" not in text, path
+        assert text.count("<script") == text.count('<script src="/dashboard.js" defer></script>') == 1, path
         assert 'href="javascript' not in text, path
 
 
-def test_every_response_forbids_scripts_and_framing(admin: httpx.Client) -> None:
-    for path in ("/", "/style.css", "/api/v1/status", "/api/v1/nothing", "/healthz"):
+def test_every_response_forbids_foreign_scripts_and_framing(admin: httpx.Client) -> None:
+    for path in ("/", "/style.css", "/dashboard.js", "/api/v1/status", "/api/v1/nothing", "/healthz"):
         headers = admin.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
-        assert "script-src" not in headers["content-security-policy"]
+        assert "script-src 'self';" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert "noindex" in headers["x-robots-tag"]
@@ -124,3 +125,29 @@ def test_suites_have_a_table(admin: httpx.Client, desk: FakeEnvironmentService) 
     for part in ("unit", "waiting", "browser", "exit status 1", "9.0", "<td>2</td>", "&lt;script&gt;"):
         assert part in text
     assert NASTY not in text
+
+
+def test_list_is_filtered_by_its_address(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.put_environment(sample(3, Phase.QUEUED, "demo/api"))
+    assert "shop-gentle-stream-42" not in admin.get("/", params={"repository": "demo/api"}).text
+    assert "shop-gentle-stream-42" in admin.get("/", params={"group": "ready"}).text
+    assert "No environment matches" in admin.get("/", params={"q": "nothing like this"}).text
+    for odd in ({"group": "odd"}, {"order": "odd"}, {"page": "-1"}, {"page": "9" * 50}, {"page": "²"}):
+        assert admin.get("/", params=odd).status_code == 200
+
+
+def test_activity_shows_what_happened_to_everything(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_event("environment.destroyed", "It was merged.", "shop-gentle-stream-7")
+    desk.add_event("intent.retry", "Someone asked.", "shop-gentle-stream-42", "grace")
+    text = admin.get("/activity").text
+    assert text.index("intent.retry") < text.index("environment.destroyed"), "the newest first"
+    assert "environment.destroyed" not in admin.get("/activity", params={"people": 1}).text
+    assert "intent.retry" not in admin.get("/activity", params={"q": "MERGED"}).text
+
+
+def test_removed_environment_keeps_its_history(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_event("environment.destroyed", "It was merged.", "eph-shop-9ix/pr-42")
+    desk.views.clear()
+    answer = admin.get("/e/eph-shop-9ix/pr-42")
+    assert answer.status_code == 404
+    assert "It was merged." in answer.text

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.auth import wording
 from orchestrator.auth.identities import Caller
 from orchestrator.auth.sharing import share_links
 from orchestrator.auth.sharing.share_link_store import ShareLinkStore
@@ -98,8 +99,8 @@ class ShareLinkService:
         )
         self._store.add(link)
         self.publish()
-        protection = ", with a password" if request.password else ""
-        self._event(EventKind.SHARE_CREATED, link, by.name, f"until {link.expires_at:%Y-%m-%d %H:%M} UTC{protection}")
+        protection = wording.WITH_PASSWORD if request.password else ""
+        self._event(EventKind.SHARE_CREATED, link, by.name, wording.link_valid_until(link.expires_at, protection))
         return IssuedShareLink(link, secret)
 
     def visible_to(self, caller: Caller, environment: str = "") -> list[ShareLink]:
@@ -114,25 +115,25 @@ class ShareLinkService:
         was_valid = link is not None and self._store.revoke(link_id, self._clock(), by.name)
         self.publish()  # always, because an earlier attempt may have been interrupted before it
         if link is None or not was_valid:
-            raise ShareRefused(ShareRefusal.UNKNOWN_LINK, f"There is no share link {link_id!r}. Run `eph share list`.")
-        self._event(EventKind.SHARE_REVOKED, link, by.name, "it no longer opens the preview")
+            raise ShareRefused(ShareRefusal.UNKNOWN_LINK, wording.unknown_link(link_id))
+        self._event(EventKind.SHARE_REVOKED, link, by.name, wording.LINK_REVOKED)
         return link
 
     def find(self, secret: str) -> ShareLink:
         """A valid link. Raises ShareRefused with the same message for unknown, expired and revoked ones."""
         found = self._store.find(hash_token(secret)) if secret else None
         if found is None or not found.is_valid(self._clock()):
-            raise ShareRefused(ShareRefusal.UNKNOWN_LINK, "This link has expired or was revoked. Ask for a new one.")
+            raise ShareRefused(ShareRefusal.UNKNOWN_LINK, wording.LINK_INVALID)
         return found
 
     def open(self, secret: str, password: str = "") -> ShareLink:
         """The link, once the password is right. Raises ShareRefused."""
         link = self.find(secret)
         if not self._is_right(link, password):
-            self._event(EventKind.SHARE_REFUSED, link, f"share link {link.id}", "wrong password")
+            self._event(EventKind.SHARE_REFUSED, link, wording.share_link(link.id), "wrong password")
             raise ShareRefused(ShareRefusal.WRONG_PASSWORD, "Wrong password.")
         self.publish()
-        self._event(EventKind.SHARE_OPENED, link, f"share link {link.id}", f"created by {link.created_by}")
+        self._event(EventKind.SHARE_OPENED, link, wording.share_link(link.id), wording.created_by(link.created_by))
         return link
 
     def publish(self) -> None:
@@ -151,9 +152,7 @@ class ShareLinkService:
         with self._lock:
             attempts = self._recent(link)
             if len(attempts) >= WRONG_PASSWORDS:
-                raise ShareRefused(
-                    ShareRefusal.TOO_MANY_WRONG_PASSWORDS, "Too many wrong passwords. Try again in 10 minutes."
-                )
+                raise ShareRefused(ShareRefusal.TOO_MANY_WRONG_PASSWORDS, wording.TOO_MANY_PASSWORDS)
             attempts.append(self._clock())
         if not link.accepts(password):
             return False
@@ -168,18 +167,14 @@ class ShareLinkService:
         return attempts
 
     def _event(self, kind: EventKind, link: ShareLink, actor: str, detail: str) -> None:
-        message = f"Share link {link.id} of {link.name}: {detail}."
+        message = wording.link_changed(link.id, link.name, detail)
         self._record(Event(kind, self._clock(), link.environment, message, actor))
 
 
 def _check(request: ShareRequest) -> None:
     if not timedelta(0) < request.lifetime <= MAX_LIFETIME:
-        raise ShareRefused(
-            ShareRefusal.INVALID_LIFETIME, f"A share link is valid for at most {MAX_LIFETIME.days} days."
-        )
+        raise ShareRefused(ShareRefusal.INVALID_LIFETIME, wording.link_lifetime_limit(MAX_LIFETIME.days))
     if request.password and not MIN_PASSWORD <= len(request.password) <= MAX_PASSWORD:
-        raise ShareRefused(
-            ShareRefusal.INVALID_PASSWORD, f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters."
-        )
+        raise ShareRefused(ShareRefusal.INVALID_PASSWORD, wording.password_length(MIN_PASSWORD, MAX_PASSWORD))
     if not request.host:
-        raise ShareRefused(ShareRefusal.NO_HOST, f"{request.name} has no URL yet. Try again once it is ready.")
+        raise ShareRefused(ShareRefusal.NO_HOST, wording.no_url_yet(request.name))

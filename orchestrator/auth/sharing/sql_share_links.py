@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator.auth import wording
 from orchestrator.auth.sharing.share_link_store import ShareLinksUnavailable
 from orchestrator.auth.sharing.share_links import ShareLink
 from orchestrator.ledger import database_engine, schema_upgrade
@@ -66,7 +67,7 @@ class SqlShareLinks:
         except (SQLAlchemyError, OSError) as error:
             where = database_engine.display_url(self._engine.url)
             raise ShareLinksUnavailable(
-                f"The share links at {where} can't be read or written: {database_engine.error_summary(error)}."
+                wording.links_unavailable(where, database_engine.error_summary(error))
             ) from error
 
 

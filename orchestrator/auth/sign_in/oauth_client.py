@@ -13,6 +13,7 @@ import httpx
 from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]  # it has no types
 from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]  # nor here
 
+from orchestrator.auth import wording
 from orchestrator.auth.sign_in.attempts import Attempt
 from orchestrator.auth.sign_in.port import SignInFailed
 
@@ -85,10 +86,10 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except AuthlibBaseError as error:
-        raise SignInFailed(f"The identity provider refused the sign-in: {error.error}.") from error
+        raise SignInFailed(wording.provider_refused(error.error)) from error
     except httpx.HTTPStatusError as error:
-        raise SignInFailed(f"The identity provider returned {error.response.status_code}.") from error
+        raise SignInFailed(wording.provider_returned(error.response.status_code)) from error
     except httpx.HTTPError as error:
-        raise SignInFailed(f"The identity provider doesn't respond ({type(error).__name__}).") from error
+        raise SignInFailed(wording.provider_silent(type(error).__name__)) from error
     except ValueError as error:
-        raise SignInFailed("The identity provider's response isn't JSON.") from error
+        raise SignInFailed(wording.PROVIDER_NOT_JSON) from error

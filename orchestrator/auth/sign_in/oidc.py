@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from orchestrator.auth import wording
 from orchestrator.auth.sign_in import oauth_client
 from orchestrator.auth.sign_in.attempts import Attempt
 from orchestrator.auth.sign_in.oauth_client import Endpoints, OAuthClient
@@ -70,7 +71,7 @@ class OidcProvider:
         url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
         found = await oauth_client.get_json(url)
         if not isinstance(found, dict) or found.get("issuer") != self._issuer:
-            raise SignInFailed(f"{url} doesn't describe the issuer {self._issuer}; check the setting auth.issuer.")
+            raise SignInFailed(wording.other_issuer(url, self._issuer))
         return found
 
     def _verify(self, id_token: str, keys: Any, nonce: str) -> dict[str, Any]:
@@ -87,31 +88,26 @@ class OidcProvider:
             token = jwt.decode(id_token, KeySet.import_key_set(keys), algorithms=list(ALGORITHMS))
             registry.validate(token.claims)
         except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise SignInFailed(f"The identity provider's ID token isn't valid: {type(error).__name__}.") from error
+            raise SignInFailed(wording.invalid_id_token(type(error).__name__)) from error
         claims = dict(token.claims)
         if claims.get("azp", self._client.client_id) != self._client.client_id:
-            raise SignInFailed("The identity provider's ID token is for another application.")
+            raise SignInFailed(wording.ID_TOKEN_OF_OTHER_APP)
         return claims
 
     async def _with_userinfo(self, claims: Mapping[str, Any], url: str, token: Mapping[str, Any]) -> dict[str, Any]:
         """What the ID token says takes precedence. The response must be about the same person."""
         found = await oauth_client.get_json(url, str(token.get("access_token", "")))
         if not isinstance(found, dict) or found.get("sub") != claims["sub"]:
-            raise SignInFailed("The identity provider's userinfo is about another person.")
+            raise SignInFailed(wording.USERINFO_OF_OTHER_PERSON)
         return {**found, **claims}
 
     def _name(self, claims: Mapping[str, Any]) -> str:
         """An address that the provider hasn't verified could be somebody else's."""
         name = claims.get(self._claims.name)
         if not isinstance(name, str) or not name.strip():
-            raise SignInFailed(
-                f"The identity provider sent no {self._claims.name!r}; check the setting auth.name_claim."
-            )
+            raise SignInFailed(wording.claim_missing(self._claims.name))
         if self._claims.name == "email" and claims.get("email_verified") is not True:
-            raise SignInFailed(
-                "The identity provider hasn't verified your email address. Verify it there; or an operator can set "
-                "auth.name_claim to another claim that people can't change, such as preferred_username."
-            )
+            raise SignInFailed(wording.EMAIL_UNVERIFIED)
         return name.strip()
 
     def _groups(self, claims: Mapping[str, Any]) -> frozenset[str]:
@@ -129,5 +125,5 @@ def _endpoints(found: Mapping[str, Any]) -> Endpoints:
 def _text(found: Mapping[str, Any], key: str) -> str:
     value = found.get(key)
     if not isinstance(value, str) or not value:
-        raise SignInFailed(f"The identity provider's configuration has no {key}.")
+        raise SignInFailed(wording.configuration_lacks(key))
     return value

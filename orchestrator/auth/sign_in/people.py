@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestrator.auth import local_token
+from orchestrator.auth import local_token, wording
 from orchestrator.auth.identities import ANONYMOUS
 from orchestrator.auth.roles import RolePolicy
 from orchestrator.auth.sign_in.attempts import Attempt
@@ -44,9 +44,7 @@ class PeopleSignIn:
         role = self.policy.role(person.groups)
         if role is None:
             await asyncio.to_thread(self.tokens.refuse_session, person.name)
-            raise SignInFailed(
-                f"You are {person.name}, but none of your groups has a role here. Ask an Eph administrator."
-            )
+            raise SignInFailed(wording.no_role_for_you(person.name))
         groups = tuple(sorted(person.groups))
         return await asyncio.to_thread(self.tokens.start_session, person.name, role, self.lifetime, groups)
 
@@ -55,4 +53,4 @@ def _check_name(person: Person) -> None:
     name = person.name
     reserved = name.lower() in RESERVED_NAMES or name.lower().startswith(SERVICE_PREFIX)
     if reserved or not name.isprintable() or len(name) > MAX_NAME:
-        raise SignInFailed("The identity provider sent a name that Eph can't use in its audit trail.")
+        raise SignInFailed(wording.UNUSABLE_NAME)

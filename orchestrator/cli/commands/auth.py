@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import credentials, discovery, output
+from orchestrator.cli import credentials, discovery, output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
@@ -49,8 +49,8 @@ def login(
     with ApiClient(server, token) as client:
         me = _whoami(client)
     stored = credentials.store(server, token)
-    output.print_line(f"signed in to {server} as {me.name} ({me.role})")
-    output.print_note(f"the token is in {stored}")
+    output.print_line(wording.server.signed_in(server, me.name, me.role))
+    output.print_note(wording.server.token_stored(stored))
 
 
 @app.command()
@@ -63,7 +63,7 @@ def logout(
     server = _server_url(url)
     token = credentials.token_for(server)
     if not token:
-        raise CliError(f"not signed in to {server}", "Run `eph auth login`.")
+        raise CliError(wording.server.not_signed_in(server), wording.server.SIGN_IN)
     try:
         with ApiClient(server, token) as client:
             client.delete(f"tokens/{_whoami(client).token}")
@@ -71,7 +71,7 @@ def logout(
         if error.code not in (ExitCode.UNAUTHORISED, ExitCode.NOT_FOUND):
             raise
     credentials.remove(server)
-    output.print_line(f"signed out of {server}")
+    output.print_line(wording.server.signed_out(server))
 
 
 @app.command()
@@ -129,7 +129,7 @@ def create_token(
         return
     output.print_line(made.secret)
     until = output.relative_time(made.token.expires_at)
-    output.print_note(f"token {made.token.id} of {made.token.owner}, {made.token.role}, expires {until}")
+    output.print_note(wording.server.token_created(made.token.id, made.token.owner, made.token.role, until))
 
 
 @token_app.command("list")
@@ -157,11 +157,11 @@ def revoke_token(
     from orchestrator.cli.api_client import connect, path_segment
 
     if bool(token) == bool(owner):
-        raise CliError("name either a token's ID or --owner", "Run `eph auth token list`.", ExitCode.USAGE)
+        raise CliError(wording.server.TOKEN_OR_OWNER, wording.server.LIST_TOKENS, ExitCode.USAGE)
     with connect() as client:
         for item in [token] if token else _tokens_of(client, owner):
             found = client.delete(f"tokens/{path_segment(item)}")
-            output.print_line(f"revoked token {item} of {found['owner']}")
+            output.print_line(wording.server.token_revoked(item, found["owner"]))
 
 
 def _tokens_of(client: ApiClient, owner: str) -> list[str]:
@@ -169,7 +169,7 @@ def _tokens_of(client: ApiClient, owner: str) -> list[str]:
 
     found = [item.id for item in TokenList.model_validate(client.get("tokens")).items if item.owner == owner]
     if not found:
-        raise CliError(f"{owner} has no tokens", "Run `eph auth token list`.", ExitCode.NOT_FOUND)
+        raise CliError(wording.server.no_tokens(owner), wording.server.LIST_TOKENS, ExitCode.NOT_FOUND)
     return found
 
 
@@ -183,7 +183,7 @@ def _server_url(url: str) -> str:
     server = discovery.read()
     found = url or os.environ.get("EPH_URL", "") or (server.url if server else "") or credentials.last_url()
     if not found:
-        raise CliError("no server given", "Run `eph auth login https://eph.example.com`.", ExitCode.USAGE)
+        raise CliError(wording.server.NO_SERVER_GIVEN, wording.server.SIGN_IN_AT_URL, ExitCode.USAGE)
     return found.rstrip("/")
 
 
@@ -204,8 +204,8 @@ def _login_in_browser(client: ApiClient) -> CreatedToken:
         result = DeviceResult.model_validate(client.post("auth/device/token", {"device_code": codes.device_code}))
         if result.token is not None:
             return result.token
-    raise CliError("the sign-in has expired", "Run `eph auth login` again.", ExitCode.UNAUTHORISED)
+    raise CliError(wording.server.SIGN_IN_EXPIRED, wording.server.SIGN_IN_AGAIN, ExitCode.UNAUTHORISED)
 
 
 def _print_codes(codes: DeviceCodes) -> None:
-    output.print_note(f"open {codes.verification_url} and enter the code {codes.user_code}")
+    output.print_note(wording.server.enter_code(codes.verification_url, codes.user_code))

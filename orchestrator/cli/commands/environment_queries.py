@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import environment_names, output, runtime_info_view
+from orchestrator.cli import environment_names, output, runtime_info_view, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
@@ -80,14 +80,12 @@ def _source_label(item: EnvironmentItem) -> str:
 def _print_footer(status: StatusResponse, found: list[EnvironmentItem], *, filtered: bool) -> None:
     """A summary below the table. It goes to stderr, so that a pipe gets only the rows."""
     if not found:
-        hint = "" if filtered else "; add the trigger label to a pull request that has an eph.yaml"
+        hint = "" if filtered else wording.environments.ADD_LABEL
         output.print_note(f"no environments{' match' if filtered else ' yet'}{hint}")
     elif sys.stderr.isatty():
         output.print_note("")
     looked = output.relative_time(status.last_cycle) or "never"
-    output.print_note(
-        f"{status.environments} total, {status.running} running operations, {status.queued} queued; last cycle {looked}"
-    )
+    output.print_note(wording.environments.status(status.environments, status.running, status.queued, looked))
     for item in found:
         if item.phase not in ("ready", "asleep") and (first := _headline(item)):
             output.print_note(f"{item.name or item.ref}: {first}")
@@ -97,7 +95,7 @@ def _print_footer(status: StatusResponse, found: list[EnvironmentItem], *, filte
 
 def _headline(item: EnvironmentItem) -> str:
     if item.command:
-        return f"{item.reasons[0] if item.reasons else item.phase} To continue: {item.command}"
+        return wording.environments.to_continue(item.reasons[0] if item.reasons else item.phase, item.command)
     if item.problems:
         return item.problems[0]
     if item.failure:
@@ -122,7 +120,7 @@ def get(name: environment_names.Name, form: output.OutputOption = OutputFormat.T
     output.print_pairs(_details(item))
     runtime_info_view.print_info(found, silence)
     if item.failure and item.failure.tail:
-        output.print_line("\nLast lines of output:")
+        output.print_line(wording.environments.LAST_LINES)
         for line in item.failure.tail:
             output.print_line(f"  {line}")
 
@@ -133,7 +131,7 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     yield "url", output.link(item.url, item.url)
     for service, url in sorted(item.urls.items()):
         if url != item.url:
-            yield f"url of {service}", output.link(url, url)
+            yield wording.environments.service_url(service), output.link(url, url)
     yield "pull request", output.link(_source_label(item), item.pull_url).append(f"  {output.clean(item.title)}")
     yield "branch", item.branch
     yield "author", item.author
@@ -147,7 +145,7 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     yield "sleep rules", "; ".join(item.rules)
     yield "now", item.progress
     for suite in item.tests:
-        took = f" in {suite.seconds:.1f} s" if suite.state in ("passed", "failed") else ""
+        took = wording.environments.in_seconds(suite.seconds) if suite.state in ("passed", "failed") else ""
         yield f"tests {suite.name}", f"{suite.state}{took}{f': {suite.detail}' if suite.detail else ''}"
     yield "repaired", item.repaired.removeprefix("repaired at ")
     for problem in item.problems:
@@ -164,7 +162,7 @@ def _attempts(item: EnvironmentItem) -> str:
     if item.failure is None:
         return ""
     following = output.relative_time(item.failure.next_try)
-    return f"{item.failure.tries}, next {following}" if following else str(item.failure.tries)
+    return wording.environments.attempts(item.failure.tries, following) if following else str(item.failure.tries)
 
 
 @app.command()
@@ -201,7 +199,9 @@ def open_(name: environment_names.Name) -> None:
         item = environment_names.find(client, name)
     if not item.url.startswith(("http://", "https://")):
         raise CliError(
-            f"{item.name} has no URL: it is {item.phase}", f"Run `eph why {item.name}` to see why.", ExitCode.REFUSED
+            wording.environments.no_url(item.name, item.phase),
+            wording.environments.see_why(item.name),
+            ExitCode.REFUSED,
         )
     if not _open_browser(item.url):
         output.print_line(item.url)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestrator.cli import environment_names, output
+from orchestrator.cli import environment_names, output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
@@ -32,13 +32,11 @@ def logs(
     from orchestrator.cli.api_client import connect, path_segment
 
     if follow and form is not OutputFormat.TABLE:
-        raise CliError("--follow streams plain lines", "Omit --output.", ExitCode.USAGE)
+        raise CliError(wording.environments.FOLLOW_IS_PLAIN, "Omit --output.", ExitCode.USAGE)
     if suite and (follow or operation or service or previous):
-        raise CliError(
-            "--suite can only be combined with --lines and --output", "Omit the other options.", ExitCode.USAGE
-        )
+        raise CliError(wording.environments.SUITE_ALONE, wording.environments.OMIT_OTHERS, ExitCode.USAGE)
     if previous and (follow or operation):
-        raise CliError("--previous shows a process that has exited", "Omit --follow and --operation.", ExitCode.USAGE)
+        raise CliError(wording.environments.PREVIOUS_HAS_EXITED, "Omit --follow and --operation.", ExitCode.USAGE)
     with connect() as client:
         path = f"environments/{path_segment(environment_names.find(client, name).ref)}/logs"
         if follow:
@@ -60,4 +58,4 @@ def _print_lines(found: dict[str, Any], output_format: OutputFormat) -> None:
     for line in found["lines"]:
         output.print_line(line)
     if not found["lines"]:
-        output.print_note("no output yet")
+        output.print_note(wording.environments.NO_OUTPUT)

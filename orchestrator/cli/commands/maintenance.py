@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli import environment_names, output
+from orchestrator.cli import environment_names, output, wording
 from orchestrator.cli.commands.environment_actions import confirm
 from orchestrator.cli.output import OutputFormat
 
@@ -46,12 +46,12 @@ def print_audit(found: AuditResponse) -> None:
         output.print_prose(f"why: {orphan.why}")
         output.print_line(f"  remove: {orphan.command}")
     for sentence in found.unread:
-        output.print_note(f"not checked: {sentence}")
+        output.print_note(wording.operator.not_checked(sentence))
     looked = ", ".join(f"{number} {place}" for place, number in found.looked.items())
     what = f"{len(found.orphans)} orphans" if len(found.orphans) != 1 else "1 orphan"
-    output.print_line(f"{what}; checked {looked or 'nothing'}")
+    output.print_line(wording.operator.and_checked(what, looked or "nothing"))
     if swept := sum(orphan.swept for orphan in found.orphans):
-        output.print_note(f"`eph sweep` removes {swept} of them")
+        output.print_note(wording.operator.sweep_removes(swept))
 
 
 @app.command()
@@ -74,9 +74,9 @@ def sweep(
     for sentence in found.found:
         output.print_line(sentence)
     if not found.found:
-        output.print_line("no orphans found")
+        output.print_line(wording.operator.NO_ORPHANS)
     elif dry_run:
-        output.print_note("nothing was removed; omit --dry-run to remove these")
+        output.print_note(wording.operator.NOTHING_REMOVED)
 
 
 @app.command()
@@ -103,7 +103,7 @@ def approve(
             message = found["message"]
         else:
             found = _approve_commit(client, what, commit, yes)
-            message = f"commit {found['wanted_commit']} is approved; each push needs a new approval"
+            message = wording.operator.commit_approved(found["wanted_commit"])
     if form is not OutputFormat.TABLE:
         output.print_data(found, form)
     else:
@@ -116,7 +116,7 @@ def _approve_commit(client: ApiClient, name: str, commit: str, yes: bool) -> dic
 
     item = environment_names.find(client, name)
     if not commit:
-        confirm(f"Run commit {item.wanted_commit} of {item.author} ({item.title})?", yes)
+        confirm(wording.operator.approve_question(item.wanted_commit, item.author, item.title), yes)
     body = {"commit": commit or item.wanted_commit}
     approved: dict[str, Any] = client.post(f"environments/{path_segment(item.ref)}/approve", body)
     return approved

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import output
+from orchestrator.cli import output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
@@ -34,7 +34,7 @@ def validate(
     if form is not OutputFormat.TABLE:
         output.print_data({"file": str(file), "valid": not problems, "problems": problems}, form)
     elif not problems:
-        output.print_line(f"{file} is valid")
+        output.print_line(wording.operator.valid(file))
     for problem in problems if form is OutputFormat.TABLE else ():
         output.print_line(problem)
     if problems:
@@ -48,10 +48,10 @@ def _read_file(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(MAX_FILE_BYTES)
     except FileNotFoundError as error:
-        hint = "Run `eph init` to create one." if file.name == "eph.yaml" else "Check the path."
-        raise CliError(f"{file} not found", hint, ExitCode.USAGE) from error
+        hint = wording.operator.RUN_INIT if file.name == "eph.yaml" else wording.operator.CHECK_PATH
+        raise CliError(wording.operator.file_not_found(file), hint, ExitCode.USAGE) from error
     except OSError as error:
-        raise CliError(f"{file}: {error.strerror}", "Choose a readable file.", ExitCode.USAGE) from error
+        raise CliError(f"{file}: {error.strerror}", wording.operator.CHOOSE_READABLE, ExitCode.USAGE) from error
 
 
 @app.command()
@@ -69,9 +69,9 @@ def init() -> None:
         with target.open("x") as file:
             file.write(scaffold.render_eph_yaml(root.name, found))
     except FileExistsError as error:
-        raise CliError(f"{target} already exists", "Run `eph validate` to check it.", ExitCode.REFUSED) from error
+        raise CliError(wording.operator.file_exists(target), wording.operator.RUN_VALIDATE, ExitCode.REFUSED) from error
     except OSError as error:
         raise CliError(f"{target}: {error.strerror}") from error
     output.print_line(f"wrote {target}")
-    output.print_line(f"service: {found.command}  ({found.reason})")
-    output.print_note("Next: commit it, push, and add the label preview to a pull request.")
+    output.print_line(wording.operator.detected(found.command, found.reason))
+    output.print_note(wording.operator.NEXT_STEPS)

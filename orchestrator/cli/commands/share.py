@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import output
+from orchestrator.cli import output, wording
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
 
@@ -44,7 +44,7 @@ def create_link(
         return
     output.print_line(created.url)
     until = output.relative_time(created.link.expires_at)
-    output.print_note(f"share link {created.link.id} for {created.link.environment}, expires {until}")
+    output.print_note(wording.server.link_created(created.link.id, created.link.environment, until))
 
 
 @app.command("list")
@@ -64,7 +64,7 @@ def list_links(
     elif found.items:
         output.print_table(HEADINGS, [_row(item) for item in found.items], PRIORITY)
     else:
-        output.print_line("no share links")
+        output.print_line(wording.server.NO_LINKS)
 
 
 @app.command("revoke")
@@ -76,7 +76,7 @@ def revoke_link(
 
     with connect() as client:
         found = client.delete(f"share-links/{path_segment(link)}")
-    output.print_line(f"revoked share link {link} for {found['environment']}")
+    output.print_line(wording.server.link_revoked(link, found["environment"]))
 
 
 def _password() -> str:

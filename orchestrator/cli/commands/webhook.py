@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import output
+from orchestrator.cli import output, wording
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
 
 
 def _print_result(found: WebhookTest) -> None:
-    answer = f"{found.status} in {found.milliseconds:.0f} ms" if found.status else "no response"
+    answer = wording.server.webhook_result(found.status, found.milliseconds) if found.status else "no response"
     output.print_line(f"{found.url}: {answer}")
     output.print_line(found.message)
     for url in found.hook_urls:
-        output.print_line(f"the Git host sends webhooks to {url}")
+        output.print_line(wording.server.webhook_url(url))
     for line in found.deliveries:
         output.print_line(f"  {line}")
     if found.note:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.problems import Problem
@@ -67,11 +68,11 @@ def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | Non
     target = resolve_target(document.config, policy)
     path: YamlPath = ("target",) if document.config.target else document.config.sections[:1]
     usable = sorted(policy.installed_targets & policy.allowed_targets)
-    hint = f"use `target: {usable[0]}` and the keys it needs" if usable else "ask the operator of this server"
+    hint = wording.admission.use_target(usable[0]) if usable else wording.admission.ASK_OPERATOR
     if target not in policy.installed_targets:
-        return document.problem(path, f"target `{target}` is not installed on this server", hint)
+        return document.problem(path, wording.admission.target_not_installed(target), hint)
     if target not in policy.allowed_targets:
-        return document.problem(path, f"target `{target}` is not allowed on this server", hint)
+        return document.problem(path, wording.admission.target_not_allowed(target), hint)
     return None
 
 
@@ -82,12 +83,16 @@ def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> 
     for path, length, most in (*_durations(config, policy), *_command_timeouts(config, policy)):
         if length > most:
             requested, granted = format_duration(length), format_duration(most)
-            yield document.problem(path, f"{requested} exceeds the limit of this server", f"use at most {granted}")
+            yield document.problem(
+                path, wording.admission.over_limit(requested), wording.admission.use_at_most(granted)
+            )
     dns = config.environment.dns
     if dns and dns.domain not in policy.domains | {domain}:
         allowed = ", ".join(sorted(policy.domains | {domain}))
         yield document.problem(
-            ("environment", "dns", "domain"), "this server does not allow that domain", f"it allows {allowed}"
+            ("environment", "dns", "domain"),
+            wording.admission.DOMAIN_NOT_ALLOWED,
+            wording.admission.allowed_domains(allowed),
         )
 
 
@@ -95,8 +100,8 @@ def route_problems(document: Document, policy: AdmissionPolicy, repository: str)
     """A route belongs to one repository, so no other one can take over its host names."""
     app = document.config.app
     if app is not None and policy.app_routes.get(app.route, "").lower() != repository.lower():
-        message = f"this server does not allow that route for {repository}"
-        hint = f'ask the server\'s operator to add "{app.route}" = "{repository}" to [deploys.routes] in eph.toml'
+        message = wording.admission.route_not_allowed(repository)
+        hint = wording.admission.ask_for_route(app.route, repository)
         yield document.problem(("app", "route"), message, hint)
 
 
@@ -105,11 +110,11 @@ def unknown_secrets(document: Document, grants: SecretGrants, repository: str) -
     for variable, name in document.config.environment.secrets.items():
         path: YamlPath = ("environment", "secrets", variable)
         if name in grants.unreadable:
-            message = f"this server can't read the secret {quote(name)} right now"
-            yield document.problem(path, message, "the server's operator can find the reason in ephd's events")
+            message = wording.admission.secret_unreadable(quote(name))
+            yield document.problem(path, message, wording.admission.SEE_EVENTS)
         elif name not in grants.granted and name not in grants.withheld:
-            message = f"this server has no secret {quote(name)} for {repository}"
-            hint = "ask the server's operator to add it for this repository to [secrets] in eph.toml"
+            message = wording.admission.secret_missing(quote(name), repository)
+            hint = wording.admission.ASK_FOR_SECRET
             yield document.problem(path, message, hint)
 
 
@@ -117,7 +122,7 @@ def withheld_secrets(document: Document, grants: SecretGrants) -> Iterator[Probl
     """What a fork doesn't get; its environment is created anyway."""
     for variable, name in document.config.environment.secrets.items():
         if name in grants.withheld:
-            message = f"forks don't get the secret {quote(name)}, so this variable is not set"
+            message = wording.admission.not_for_forks(quote(name))
             yield document.problem(("environment", "secrets", variable), message)
 
 
@@ -132,7 +137,7 @@ def _count_problems(document: Document, policy: AdmissionPolicy) -> Iterator[Pro
     )
     for path, what, count, most in counted:
         if count > most:
-            yield document.problem(path, f"{count} {what} exceed the limit of this server", f"at most {most}")
+            yield document.problem(path, wording.admission.too_many(count, what), wording.admission.at_most(most))
 
 
 def _durations(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, timedelta, timedelta]]:

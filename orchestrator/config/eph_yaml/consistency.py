@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from programs import image_references, start_order, variables
 from programs.eph_yaml.templates import max_length
@@ -50,7 +51,7 @@ def _duplicates(named: Iterable[tuple[YamlPath, str]]) -> Iterator[Inconsistency
     seen: set[str] = set()
     for path, name in named:
         if name in seen:
-            yield path, InvalidValue(f"duplicate name `{name}`", "use a different one for each")
+            yield path, InvalidValue(wording.consistency.duplicate_name(name), wording.consistency.USE_DIFFERENT_NAMES)
         seen.add(name)
 
 
@@ -60,8 +61,8 @@ def _needs(config: EphYaml) -> Iterator[Inconsistency]:
     for index, suite in enumerate(config.tests):
         for place, name in enumerate(suite.needs):
             if name not in above:
-                known = f"use one of {', '.join(above)}" if above else "the first suite can't depend on another one"
-                yield ("tests", index, "needs", place), InvalidValue(f"no suite named `{name}` is defined above", known)
+                known = wording.consistency.use_one_of(", ".join(above)) if above else wording.consistency.FIRST_SUITE
+                yield ("tests", index, "needs", place), InvalidValue(wording.consistency.unknown_suite(name), known)
         above.append(suite.name)
 
 
@@ -75,8 +76,8 @@ def _name_length(config: EphYaml) -> Iterator[Inconsistency]:
             yield (
                 ("environment", key),
                 InvalidValue(
-                    f"a name could have {most} characters; the maximum is {MAX_NAME_LENGTH}",
-                    "shorten `name` or truncate a placeholder, as in {branch:0:10}",
+                    wording.consistency.name_may_be_too_long(most, MAX_NAME_LENGTH),
+                    wording.consistency.SHORTEN_NAME,
                 ),
             )
 
@@ -87,8 +88,8 @@ def _images(config: EphYaml) -> Iterator[Inconsistency]:
         if service.image is None or service.image in known:
             continue
         close = get_close_matches(service.image, known, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else "add it to environment.images"
-        yield ("services", index, "image"), InvalidValue(f"unknown image `{service.image}`", hint)
+        hint = wording.consistency.did_you_mean(close[0]) if close else wording.consistency.ADD_TO_IMAGES
+        yield ("services", index, "image"), InvalidValue(wording.consistency.unknown_image(service.image), hint)
 
 
 def _duplicate_replacements(config: EphYaml) -> Iterator[Inconsistency]:
@@ -99,8 +100,8 @@ def _duplicate_replacements(config: EphYaml) -> Iterator[Inconsistency]:
             continue
         original = image_references.parse(image.replaces).canonical_name
         if original in seen:
-            message = f"image `{seen[original]}` already replaces {image.replaces}"
-            yield ("environment", "images", index, "replaces"), InvalidValue(message, "remove one of the two")
+            message = wording.consistency.image_already_replaces(seen[original], image.replaces)
+            yield ("environment", "images", index, "replaces"), InvalidValue(message, wording.consistency.REMOVE_ONE)
         seen.setdefault(original, image.name)
 
 
@@ -109,8 +110,11 @@ def _variables(config: EphYaml) -> Iterator[Inconsistency]:
     taken = {variables.url_variable(service.name): f"service `{service.name}`" for service in config.services}
     for index, item in enumerate(config.database.instances):
         if item.variable in taken:
-            message = f"`{item.variable}` is already set by {taken[item.variable]}"
-            yield ("database", "instances", index, "variable"), InvalidValue(message, "use a different variable")
+            message = wording.consistency.variable_taken(item.variable, taken[item.variable])
+            yield (
+                ("database", "instances", index, "variable"),
+                InvalidValue(message, wording.consistency.USE_DIFFERENT_VARIABLE),
+            )
         taken.setdefault(item.variable, f"database `{item.name}`")
     environment = config.environment
     for variable in environment.secrets:
@@ -127,14 +131,14 @@ def _variables(config: EphYaml) -> Iterator[Inconsistency]:
 
 
 def _already_set(variable: str, taken: dict[str, str]) -> InvalidValue:
-    return InvalidValue(f"already set by {taken[variable]}", "remove one of the two")
+    return InvalidValue(wording.consistency.already_set_by(taken[variable]), wording.consistency.REMOVE_ONE)
 
 
 def _libpq_variables(config: EphYaml) -> Iterator[Inconsistency]:
     chosen = [index for index, item in enumerate(config.database.instances) if item.libpq]
     for index in chosen[1:]:
-        message = "two databases can't both set PGHOST and its relatives"
-        yield ("database", "instances", index, "libpq"), InvalidValue(message, "remove libpq from one of them")
+        message = wording.consistency.LIBPQ_TWICE
+        yield ("database", "instances", index, "libpq"), InvalidValue(message, wording.consistency.REMOVE_LIBPQ)
 
 
 def variable_values(config: EphYaml) -> Iterator[tuple[YamlPath, str, str]]:
@@ -160,17 +164,19 @@ def _placeholders(config: EphYaml) -> Iterator[Inconsistency]:
             if placeholder in known or not placeholder.startswith(("url:", "host:", "database.")):
                 continue
             close = get_close_matches(placeholder, known, n=1)
-            hint = f"did you mean {{{close[0]}}}?" if close else "use a service or database of this file"
-            yield path, InvalidValue(f"nothing here is called {{{placeholder[:60]}}}", hint)
+            hint = (
+                wording.consistency.did_you_mean_placeholder(close[0])
+                if close
+                else wording.consistency.USE_NAME_OF_FILE
+            )
+            yield path, InvalidValue(wording.consistency.unknown_placeholder(placeholder[:60]), hint)
 
 
 def _public(config: EphYaml) -> Iterator[Inconsistency]:
     if config.services and not any(service.public for service in config.services):
         yield (
             ("services",),
-            InvalidValue(
-                "no service is public, so nothing would respond at the URL", "set public: true on one service"
-            ),
+            InvalidValue(wording.consistency.NOTHING_PUBLIC, wording.consistency.SET_PUBLIC),
         )
 
 
@@ -182,15 +188,19 @@ def _start_order(config: EphYaml) -> Iterator[Inconsistency]:
             path: YamlPath = ("services", index, "after", place)
             if name not in ready:
                 close = get_close_matches(name, ready, n=1)
-                hint = f"did you mean `{close[0]}`?" if close else f"the services are {', '.join(ready)}"
-                yield path, InvalidValue(f"unknown service `{name}`", hint)
+                hint = (
+                    wording.consistency.did_you_mean(close[0])
+                    if close
+                    else wording.consistency.the_services_are(", ".join(ready))
+                )
+                yield path, InvalidValue(wording.consistency.unknown_service(name), hint)
             elif ready[name].schedule:
-                yield path, InvalidValue(f"`{name}` runs on a schedule, so it never becomes ready", "remove it")
+                yield path, InvalidValue(wording.consistency.never_ready(name), "remove it")
     circle = start_order.find_cycle({service.name: service.after for service in config.services})
     for index, service in enumerate(config.services):
         if circle and service.name == circle[0]:
             listed = ", ".join(circle)
             yield (
                 ("services", index, "after"),
-                InvalidValue(f"circular dependency between {listed}", "remove one `after`"),
+                InvalidValue(wording.consistency.circular(listed), wording.consistency.REMOVE_AFTER),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.images_section import ImageConfig
 from orchestrator.config.eph_yaml.parsing import Document
@@ -31,11 +32,13 @@ def image_problems(document: Document, values: Mapping[str, str], registries: Se
             text = getattr(image, key)
             tag = render(text, values) if text else "x"
             if not image_references.is_tag(tag):
-                message = f"{quote(tag)} is not a valid image tag"
-                yield document.problem((*path, key), message, "use at most 128 letters, digits, dots and dashes")
+                message = wording.admission.invalid_tag(quote(tag))
+                yield document.problem((*path, key), message, wording.admission.TAG_CHARACTERS)
         if not image_references.is_allowed(registries, image_references.parse(image.repository)):
-            message = f"this server does not allow images from {image.repository}"
-            yield document.problem((*path, "repository"), message, f"it takes them from {', '.join(registries)}")
+            message = wording.admission.image_not_allowed(image.repository)
+            yield document.problem(
+                (*path, "repository"), message, wording.admission.allowed_registries(", ".join(registries))
+            )
 
 
 def _request(image: ImageConfig, values: Mapping[str, str]) -> ImageRequest:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.consistency import inconsistencies
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
@@ -30,13 +31,13 @@ _TRIGGERS: Mapping[str, type[BaseModel]] = {
     "comment": CommentTrigger,
 }
 _TYPE_ERRORS: Mapping[str, tuple[str, str]] = {
-    "string_type": ("text", "use text, in quotes if necessary"),
-    "int_type": ("a whole number", "use digits without quotes"),
-    "bool_type": ("a boolean", "use true or false"),
-    "tuple_type": ("a list", "use a list, with each item on a line that starts with a dash"),
-    "dict_type": ("a mapping", "use keys and values, as in `key: value`"),
-    "model_type": ("a mapping", "use keys and values, as in `key: value`"),
-    "model_attributes_type": ("a mapping", "use keys and values, as in `key: value`"),
+    "string_type": ("text", wording.syntax.USE_TEXT),
+    "int_type": (wording.syntax.WHOLE_NUMBER, wording.syntax.USE_DIGITS),
+    "bool_type": ("a boolean", wording.syntax.USE_BOOLEAN),
+    "tuple_type": ("a list", wording.syntax.USE_LIST),
+    "dict_type": ("a mapping", wording.syntax.USE_MAPPING),
+    "model_type": ("a mapping", wording.syntax.USE_MAPPING),
+    "model_attributes_type": ("a mapping", wording.syntax.USE_MAPPING),
 }
 
 
@@ -102,12 +103,12 @@ def _translate(root: YamlNode, file: str, error: Any) -> Problem:
     path, of_key = _file_path(error["loc"])
     if kind == "missing":
         line, column = locate(root, path[:-1])
-        return Problem(file, line, column, f"{dotted(path)} is missing", _missing_key_hint(error["loc"]))
+        return Problem(file, line, column, wording.syntax.missing(dotted(path)), _missing_key_hint(error["loc"]))
     if kind == "extra_forbidden":
         line, column = locate(root, path, of_key=True)
-        return Problem(file, line, column, f"unknown key `{dotted(path)}`", _suggest(error["loc"]))
+        return Problem(file, line, column, wording.syntax.unknown_key(dotted(path)), _suggest(error["loc"]))
     if not path and kind in _TYPE_ERRORS:
-        return Problem(file, root.line, 1, "the file is not a mapping", 'start with version: "1.0" and name')
+        return Problem(file, root.line, 1, wording.syntax.NOT_A_MAPPING, wording.syntax.START_OF_FILE)
     message, expected, deeper = _explain(kind, error)
     line, column = locate(root, path + deeper, of_key)
     where = dotted(path + deeper)
@@ -131,17 +132,17 @@ def _explain(kind: str, error: Any) -> tuple[str, str, YamlPath]:
         return rejected.message, rejected.expected, rejected.path
     if kind in _TYPE_ERRORS:
         wanted, expected = _TYPE_ERRORS[kind]
-        return f"{_describe(given)} is not {wanted}", expected, ()
+        return wording.syntax.differs(_describe(given), wanted), expected, ()
     if kind == "literal_error":
-        return f"{_describe(given)} is not allowed here", f"use {_alternatives(context['expected'])}", ()
+        return wording.syntax.not_allowed(_describe(given)), f"use {_alternatives(context['expected'])}", ()
     if kind == "union_tag_invalid":
         tag = quote(context["tag"])
-        return f"{tag} is not allowed here", f"use {_alternatives(context['expected_tags'])}", ("type",)
+        return wording.syntax.not_allowed(tag), f"use {_alternatives(context['expected_tags'])}", ("type",)
     if kind == "union_tag_not_found":
-        return "`type` is missing", "add type: pr_label, branch, tag or comment", ()
+        return "`type` is missing", wording.syntax.ADD_TYPE, ()
     if kind == "too_short":
-        return "the list is empty", "add at least one item or remove the key", ()
-    return f"{_describe(given)} is not valid", escape(str(error["msg"]).lower(), 80), ()
+        return wording.syntax.EMPTY_LIST, wording.syntax.FILL_LIST, ()
+    return wording.syntax.invalid(_describe(given)), escape(str(error["msg"]).lower(), 80), ()
 
 
 def _describe(value: object) -> str:
@@ -166,7 +167,7 @@ def _missing_key_hint(location: YamlPath) -> str:
     """The description of a missing key."""
     section = _section_at(location[:-1])
     field = section.model_fields.get(str(location[-1])) if section else None
-    return f"add it: {field.description}" if field and field.description else "add it"
+    return wording.syntax.add_it(field.description) if field and field.description else "add it"
 
 
 def _suggest(location: YamlPath) -> str:
@@ -175,8 +176,8 @@ def _suggest(location: YamlPath) -> str:
     known = list(section.model_fields) if section else []
     close = get_close_matches(str(location[-1])[:50], known, n=1)
     if close:
-        return f"did you mean `{close[0]}`?"
-    return f"allowed here: {', '.join(known)}" if known else "remove it"
+        return wording.syntax.did_you_mean(close[0])
+    return wording.syntax.allowed_keys(", ".join(known)) if known else "remove it"
 
 
 def _section_at(location: YamlPath) -> type[BaseModel] | None:

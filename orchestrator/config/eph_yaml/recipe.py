@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml import image_requests, unsupported
 from orchestrator.config.eph_yaml.admission import (
     AdmissionPolicy,
@@ -152,16 +153,16 @@ def _name_problems(document: Document, name: str, host: str) -> list[Problem]:
         found.append(
             document.problem(
                 ("environment", "name_template"),
-                f"the name would be {len(name)} characters long",
-                f"shorten it or `name`; the maximum is {MAX_NAME_LENGTH}",
+                wording.admission.name_too_long(len(name)),
+                wording.admission.shorten_name(MAX_NAME_LENGTH),
             )
         )
     public = [(index, item) for index, item in enumerate(document.config.services) if item.public]
     for index, service in public[1:]:
         label = f"{service.name}--{host.partition('.')[0]}"
         if len(label) > MAX_HOST_LABEL:
-            message = f"`{label}` is too long for a host name"
-            found.append(document.problem(("services", index, "name"), message, "shorten the service's name"))
+            message = wording.admission.label_too_long(label)
+            found.append(document.problem(("services", index, "name"), message, wording.admission.SHORTEN_SERVICE_NAME))
     return found
 
 

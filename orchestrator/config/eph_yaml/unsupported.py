@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy, resolve_target
 from orchestrator.config.eph_yaml.consistency import known_placeholders, variable_values
 from orchestrator.config.eph_yaml.models.document import EphYaml
@@ -45,8 +46,8 @@ def _unsupported_triggers(document: Document) -> Iterator[Problem]:
     """Ignoring it would create more environments than requested."""
     for index, trigger in enumerate(document.config.triggers or ()):
         if isinstance(trigger, BranchTrigger) and trigger.paths:
-            message = "this version of Eph ignores the paths of a branch: every push to it counts"
-            yield document.problem(("triggers", index, "paths"), message, "remove paths if that is acceptable")
+            message = wording.admission.PATHS_IGNORED
+            yield document.problem(("triggers", index, "paths"), message, wording.admission.REMOVE_PATHS)
 
 
 def _unsupported_protection(document: Document, policy: AdmissionPolicy) -> Iterator[Problem]:
@@ -56,14 +57,14 @@ def _unsupported_protection(document: Document, policy: AdmissionPolicy) -> Iter
     if not policy.sign_in_available:
         yield document.problem(
             ("environment", "protection"),
-            "this server doesn't support sign-in because its setting previews.sign_in is off",
-            "ask its operator to set EPH_PREVIEWS__SIGN_IN=asked, or use sign_in: none if everyone may see it",
+            wording.admission.SIGN_IN_IS_OFF,
+            wording.admission.ASK_FOR_SIGN_IN,
         )
     if protection.allow and not policy.knows_people:
         yield document.problem(
             ("environment", "protection", "allow"),
-            "this server can't identify people: everyone who has its preview token has access",
-            "ask its operator to configure an identity provider, or remove `allow` if that is acceptable",
+            wording.admission.CANNOT_IDENTIFY_PEOPLE,
+            wording.admission.ASK_FOR_PROVIDER,
         )
 
 
@@ -74,17 +75,13 @@ def _unsupported_strategies(
     for index, item in enumerate(config.database.instances if config.database.enabled else ()):
         where: YamlPath = ("database", "instances", index, "template")
         if item.template.strategy not in strategies:
-            message = f"strategy `{item.template.strategy}` is not available on target `{target}`"
-            hint = f"use {_either(strategies)}" if strategies else "this target has no databases"
+            message = wording.admission.strategy_unavailable(item.template.strategy, target)
+            hint = f"use {_either(strategies)}" if strategies else wording.admission.NO_DATABASES
             yield document.problem((*where, "strategy"), message, hint)
         if item.template.strategy == "template" and item.template.source not in templates:
             known = ", ".join(sorted(templates))
-            hint = (
-                f"available: {known}"
-                if known
-                else f"ask the server's operator to add one to the setting {target}.templates"
-            )
-            message = f"this server has no prepared database `{item.template.source}` for the target `{target}`"
+            hint = f"available: {known}" if known else wording.admission.ask_for_database(target)
+            message = wording.admission.database_unknown(item.template.source, target)
             yield document.problem((*where, "source"), message, hint)
 
 
@@ -99,11 +96,9 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     target = resolve_target(config, policy)
     found = [*_ignored_in_environment(config, policy), *_variables(config)]
     if config.tests and not runs_tests(target):
-        found.append((("tests",), "this version of Eph does not run tests on this target"))
+        found.append((("tests",), wording.admission.NO_TESTS))
     found.extend(
-        ((name,), f"this section is for the target `{name}`; the target `{target}` ignores it")
-        for name in config.sections
-        if name != target
+        ((name,), wording.admission.other_targets_section(name, target)) for name in config.sections if name != target
     )
     adapter = registry.find(target)
     if adapter is not None:
@@ -118,15 +113,15 @@ def _variables(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
     known = known_placeholders(config)
     for path, name, text in variable_values(config):
         if name in own:
-            yield path, f"Eph itself sets {name}; this value isn't used"
+            yield path, wording.admission.set_by_eph(name)
         for placeholder in variables.placeholders(text):
             if placeholder not in known:
-                yield path, f"{{{placeholder[:60]}}} isn't a placeholder, so it stays as it is"
+                yield path, wording.admission.not_a_placeholder(placeholder[:60])
 
 
 def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, str]]:
     if config.environment.alias_template is not None:
-        yield ("environment", "alias_template"), "this version of Eph does not support a second host name"
+        yield ("environment", "alias_template"), wording.admission.NO_SECOND_HOST
     never = config.environment.idle_timeout is None and policy.idle_timeout is None
     if config.environment.on_idle == "destroy" and never:
-        yield ("environment", "on_idle"), "it has no effect without idle_timeout"
+        yield ("environment", "on_idle"), wording.admission.NEEDS_IDLE_TIMEOUT

@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from orchestrator.config import wording
 from orchestrator.config.problems import InvalidConfig, Problem
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.settings import MAX_KEY, MAX_QUOTED, escape
@@ -100,23 +101,23 @@ def locate(root: YamlNode, path: tuple[str | int, ...], of_key: bool = False) ->
 
 def _decode(text: bytes, file: str, limits: YamlLimits) -> str:
     if len(text) > limits.size:
-        message = f"the file is {len(text):,} bytes long"
-        raise InvalidConfig([Problem(file, 1, 1, message, f"use at most {limits.size // 1024} KiB")])
+        message = wording.syntax.file_too_long(len(text))
+        raise InvalidConfig([Problem(file, 1, 1, message, wording.syntax.at_most_kilobytes(limits.size // 1024))])
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = text[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        message = f"byte 0x{text[error.start]:02x} is not UTF-8"
-        raise InvalidConfig([Problem(file, line, column, message, "save the file as UTF-8")]) from error
+        message = wording.syntax.not_utf_8(text[error.start])
+        raise InvalidConfig([Problem(file, line, column, message, wording.syntax.SAVE_AS_UTF_8)]) from error
 
 
 def _check_brackets(text: str, file: str, limits: YamlLimits) -> None:
     found = _BRACKETS.search(text)
     if found:
         line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
-        expected = f"nest at most {limits.depth} levels"
-        raise InvalidConfig([Problem(file, line, column, "values are nested too deeply", expected)])
+        expected = wording.syntax.nesting_limit(limits.depth)
+        raise InvalidConfig([Problem(file, line, column, wording.syntax.NESTED_TOO_DEEPLY, expected)])
 
 
 def _syntax_problem(file: str, text: str, error: MarkedYAMLError) -> Problem:
@@ -125,11 +126,9 @@ def _syntax_problem(file: str, text: str, error: MarkedYAMLError) -> Problem:
     lines = text.split("\n")
     written = lines[line] if line < len(lines) else ""
     if "\t" in written[: column + 1]:
-        return Problem(
-            file, line + 1, written.index("\t") + 1, "a tab where YAML requires spaces", "indent with spaces"
-        )
+        return Problem(file, line + 1, written.index("\t") + 1, wording.syntax.TAB, wording.syntax.INDENT_WITH_SPACES)
     why = escape(" ".join(str(error.problem or error.context or "").split()), MAX_QUOTED)
-    return Problem(file, line + 1, column + 1, f"this is not YAML: {why}")
+    return Problem(file, line + 1, column + 1, wording.syntax.not_yaml(why))
 
 
 def _unreadable_problem(file: str, text: str, error: Exception, last_line: int) -> Problem:
@@ -139,9 +138,9 @@ def _unreadable_problem(file: str, text: str, error: Exception, last_line: int) 
     if isinstance(position, int):
         before = text[:position]
         line, column = before.count("\n") + 1, position - before.rfind("\n")
-        return Problem(file, line, column, "a character that YAML does not allow", "remove non-printable characters")
-    message = "invalid YAML from about this line on"
-    return Problem(file, last_line, 1, message, "check escapes and brackets")
+        return Problem(file, line, column, wording.syntax.CHARACTER_NOT_ALLOWED, wording.syntax.REMOVE_CHARACTERS)
+    message = wording.syntax.INVALID_YAML
+    return Problem(file, last_line, 1, message, wording.syntax.CHECK_ESCAPES)
 
 
 class _EventReader:
@@ -181,16 +180,16 @@ class _EventReader:
     def _start_document(self, event: Any) -> None:
         self._document_count += 1
         if self._document_count > 1:
-            raise self._fatal(event, "a second document starts here", "keep one document in the file")
+            raise self._fatal(event, wording.syntax.SECOND_DOCUMENT, wording.syntax.KEEP_ONE_DOCUMENT)
         if event.version or event.tags:
-            raise self._fatal(event, "a YAML directive", "remove the line that starts with %")
+            raise self._fatal(event, wording.syntax.DIRECTIVE, wording.syntax.REMOVE_DIRECTIVE)
 
     def _start_collection(self, event: Any) -> None:
         self._reject_tag(event)
         node = self._new_node(event)
         node.value = {} if isinstance(event, MappingStartEvent) else []
         if len(self._collections) >= self._limits.depth:
-            raise self._fatal(event, "values are nested too deeply", f"nest at most {self._limits.depth} levels")
+            raise self._fatal(event, wording.syntax.NESTED_TOO_DEEPLY, wording.syntax.nesting_limit(self._limits.depth))
         self._collections.append((node, event.anchor))
         self._pending_keys.append(None)
 
@@ -205,7 +204,7 @@ class _EventReader:
         self._reject_tag(event)
         node = self._new_node(event)
         if _INVALID_CHARACTERS.search(event.value):
-            self._add_problem(node, "an invalid character (NUL or half of a surrogate pair)", "remove the escape")
+            self._add_problem(node, wording.syntax.INVALID_CHARACTER, wording.syntax.REMOVE_ESCAPE)
             node.value = _INVALID_CHARACTERS.sub("", event.value)
         else:
             node.value = _resolve(event.value) if event.style in (None, "") else event.value
@@ -214,7 +213,7 @@ class _EventReader:
     def _alias(self, event: Any) -> YamlNode:
         named = self._anchors.get(event.anchor)
         if named is None:
-            raise self._fatal(event, f"nothing is named &{escape(event.anchor, MAX_KEY)} before this point", "")
+            raise self._fatal(event, wording.syntax.unknown_anchor(escape(event.anchor, MAX_KEY)), "")
         return named
 
     def _keep_anchor(self, event: Any, node: YamlNode) -> YamlNode:
@@ -247,7 +246,7 @@ class _EventReader:
         if name in parent.value:
             first = parent.keys[name][0]
             shown = escape(name, MAX_KEY)
-            self._add_problem(key, f"duplicate key `{shown}`, first used on line {first}", "keep one of the two")
+            self._add_problem(key, wording.syntax.duplicate_key(shown, first), wording.syntax.KEEP_ONE)
             return
         parent.value[name] = node
         parent.keys[name] = (key.line, key.column)
@@ -258,7 +257,7 @@ class _EventReader:
             return value.text
         if isinstance(value, str):
             return value
-        self._add_problem(node, "a key that is not text", "use a name before the colon")
+        self._add_problem(node, wording.syntax.KEY_NOT_TEXT, wording.syntax.NAME_BEFORE_COLON)
         return str(value) if value is None or isinstance(value, bool) else f"line {node.line}"
 
     def _new_node(self, event: Any) -> YamlNode:
@@ -271,7 +270,7 @@ class _EventReader:
     def _reject_tag(self, event: Any) -> None:
         if event.tag is not None:
             shown = escape(str(event.tag).replace("tag:yaml.org,2002:", "!!"), MAX_KEY)
-            raise self._fatal(event, f"a tag, {shown}", "remove the tag that starts with !")
+            raise self._fatal(event, wording.syntax.tag(shown), wording.syntax.REMOVE_TAG)
 
     def _add_problem(self, node: YamlNode, message: str, expected: str) -> None:
         self.problems.append(Problem(self._file, node.line, node.column, message, expected))
@@ -281,8 +280,8 @@ class _EventReader:
         return InvalidConfig([*self.problems, Problem(self._file, mark.line + 1, mark.column + 1, message, expected)])
 
     def _too_large(self, node: YamlNode) -> InvalidConfig:
-        expected = f"use at most {self._limits.nodes:,} values and {self._limits.depth} levels; aliases count in full"
-        return InvalidConfig([Problem(self._file, node.line, node.column, "the file is too large", expected)])
+        expected = wording.syntax.size_limit(self._limits.nodes, self._limits.depth)
+        return InvalidConfig([Problem(self._file, node.line, node.column, wording.syntax.FILE_TOO_LARGE, expected)])
 
 
 def _resolve(text: str) -> Any:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from orchestrator.config import wording
 from orchestrator.config.settings.setting_types import (
     Address,
     Domain,
@@ -33,7 +34,7 @@ class TtlSettings(SettingsTable):
     @model_validator(mode="after")
     def _check_order(self) -> TtlSettings:
         if self.default > self.most:
-            raise InvalidValue("the default is longer than the maximum", "lower it or raise ttl.most", ("default",))
+            raise InvalidValue(wording.settings.DEFAULT_OVER_MAXIMUM, wording.settings.RAISE_TTL, ("default",))
         return self
 
 
@@ -66,7 +67,7 @@ class DeploysSettings(SettingsTable):
     @model_validator(mode="after")
     def _check_order(self) -> DeploysSettings:
         if self.ttl > self.most:
-            raise InvalidValue("the default is longer than the maximum", "lower it or raise deploys.most", ("ttl",))
+            raise InvalidValue(wording.settings.DEFAULT_OVER_MAXIMUM, wording.settings.RAISE_DEPLOYS, ("ttl",))
         return self
 
 
@@ -122,7 +123,7 @@ class TargetsSettings(SettingsTable):
     @model_validator(mode="after")
     def _check_default(self) -> TargetsSettings:
         if self.default not in self.allowed:
-            raise InvalidValue("the default target is not among the allowed ones", "add it to allowed", ("default",))
+            raise InvalidValue(wording.settings.DEFAULT_NOT_ALLOWED, wording.settings.ADD_TO_ALLOWED, ("default",))
         return self
 
 
@@ -182,11 +183,11 @@ class ReplicasSettings(SettingsTable):
     @model_validator(mode="after")
     def _check_reachable(self) -> ReplicasSettings:
         if self.url and not self.url.startswith(("http://", "https://")):
-            raise InvalidValue("this is not a URL", "use for example http://eph-1.internal:8081", ("url",))
+            raise InvalidValue(wording.settings.NOT_A_URL, wording.settings.REPLICA_URL_EXAMPLE, ("url",))
         if self.lease == "postgres" and self.shared is None:
             raise InvalidValue(
-                "replicas need a shared folder",
-                "set replicas.shared to it and give each replica its own home",
+                wording.settings.NO_SHARED_FOLDER,
+                wording.settings.SET_SHARED,
                 ("shared",),
             )
         return self
@@ -229,7 +230,7 @@ class TlsSettings(SettingsTable):
     def _check_files(self) -> TlsSettings:
         if (self.certificate_file is None) != (self.key_file is None):
             missing = "certificate_file" if self.certificate_file is None else "key_file"
-            raise InvalidValue("TLS needs a certificate and its key", f"set tls.{missing}", (missing,))
+            raise InvalidValue(wording.settings.TLS_INCOMPLETE, f"set tls.{missing}", (missing,))
         return self
 
 
@@ -248,9 +249,15 @@ class OAuthSettings(SettingsTable):
             try:
                 _check_web_url(url, name)
             except InvalidValue as error:
-                raise InvalidValue(error.message, "use the authorization endpoint", ("providers", name)) from None
+                raise InvalidValue(
+                    error.message, wording.settings.USE_AUTHORIZATION_ENDPOINT, ("providers", name)
+                ) from None
             if not url or "#" in url:
-                raise InvalidValue(f"{quote(url)} is not an authorization endpoint", "use its URL", ("providers", name))
+                raise InvalidValue(
+                    wording.settings.not_an_authorization_endpoint(quote(url)),
+                    wording.settings.USE_ITS_URL,
+                    ("providers", name),
+                )
         return self
 
 
@@ -294,9 +301,9 @@ class AuthSettings(SettingsTable):
         required = ("url", "client_id", *(("issuer",) if self.provider == "oidc" else ()))
         for key in required:
             if not getattr(self, key):
-                raise InvalidValue(f"the provider {self.provider} needs auth.{key}", "set it", (key,))
+                raise InvalidValue(wording.settings.provider_needs(self.provider, key), "set it", (key,))
         if not self.client_secret.get_secret_value():
-            raise InvalidValue(f"the provider {self.provider} needs auth.client_secret", "set it", ("client_secret",))
+            raise InvalidValue(wording.settings.provider_needs_secret(self.provider), "set it", ("client_secret",))
         for key in ("url", "issuer"):
             _check_web_url(getattr(self, key), key)
         return self
@@ -309,7 +316,7 @@ def _check_web_url(value: str, key: str) -> None:
     parts = urlsplit(value)
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if not parts.hostname or parts.scheme not in (("http", "https") if local else ("https",)):
-        raise InvalidValue(f"{quote(value)} is not an https URL", "use for example https://eph.example.com", (key,))
+        raise InvalidValue(wording.settings.not_https(quote(value)), wording.settings.HTTPS_EXAMPLE, (key,))
 
 
 class ImagesSettings(SettingsTable):

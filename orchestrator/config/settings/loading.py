@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from orchestrator.config import wording
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.server_settings import ServerSettings, default_home
 from orchestrator.forges import registry as forge_registry
@@ -26,9 +27,7 @@ PREFIX = "EPH_"
 FILE = "eph.toml"
 _SECRET = re.compile(r"token|secret|postgres|ledger_url|public_url|backend_url")
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
-_GROUP_TEXT = (
-    "this is a group of settings; set one of them, such as EPH_LIMITS__ENVIRONMENTS or environments in [limits]"
-)
+_GROUP_TEXT = wording.settings.SETTING_GROUP
 SettingPath = tuple[str, ...]
 
 
@@ -96,17 +95,17 @@ def _read_toml(path: Path, required: bool) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         if required:
-            raise InvalidSettings([f"{path}: file not found; use --config to select another file"]) from None
+            raise InvalidSettings([wording.settings.file_not_found(path)]) from None
         return {}
     except OSError as error:
-        raise InvalidSettings([f"{path}: can't be read: {error.strerror}; check its owner and mode"]) from None
+        raise InvalidSettings([wording.settings.file_unreadable(path, error.strerror)]) from None
     except UnicodeDecodeError:
-        raise InvalidSettings([f"{path}: not UTF-8; save the file as UTF-8"]) from None
+        raise InvalidSettings([wording.settings.not_utf_8(path)]) from None
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         where = f"{path}:{place[1]}:{place[2]}" if place else f"{path}"
         why = str(error).partition(" (at ")[0]
-        raise InvalidSettings([f"{where}: this is not TOML: {escape(why, 80)}"]) from None
+        raise InvalidSettings([wording.settings.not_toml(where, escape(why, 80))]) from None
 
 
 def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +125,7 @@ def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
         if name.startswith(PREFIX) and name not in known:
             close = get_close_matches(name, known, n=1, cutoff=0.92)
             if close and close[0] != name:
-                found.append(f"{name}: unknown setting; did you mean {close[0]}?")
+                found.append(wording.settings.did_you_mean_setting(name, close[0]))
     return found
 
 
@@ -137,15 +136,15 @@ def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: M
     named = tuple(step for step in steps if not step.isdigit())
     where = _source_of(named, path, written, variables)
     if error["type"] == "extra_forbidden":
-        return f"{where}: unknown setting; {_suggest(named)}"
+        return wording.settings.unknown_setting(where, _suggest(named))
     if own:
         return f"{where}: {rejected}"
     if error["type"] == "model_type":
         return f"{where}: {_GROUP_TEXT}"
     if error["type"] == "missing":  # its input is the whole table, which may contain a secret
-        return f"{where}: this setting is required"
+        return wording.settings.required(where)
     why = escape(str(error["msg"]), 120).lower()
-    shown = "" if _may_be_secret(named) else f"{quote(error['input'])} is not valid: "
+    shown = "" if _may_be_secret(named) else wording.settings.invalid_value(quote(error["input"]))
     return f"{where}: {shown}{why}"
 
 
@@ -190,4 +189,4 @@ def _suggest(steps: SettingPath) -> str:
     close = get_close_matches(".".join(steps)[:60], known, n=1)
     if not close:
         return "remove it"
-    return f"did you mean {close[0]}?"
+    return wording.settings.did_you_mean(close[0])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, model_validator
 
+from orchestrator.config import wording
 from orchestrator.forges.settings import Repositories
 from orchestrator.secret_providers import registry
 from programs.settings import InvalidValue, SettingsTable
@@ -39,7 +40,7 @@ class PreviewSecretTable(SettingsTable):
         found = self._references()
         if len(found) != 1:
             names = ", ".join(registry.installed_providers())
-            raise InvalidValue("a secret needs exactly one source", f"set one of {names}")
+            raise InvalidValue(wording.secrets.ONE_SOURCE, wording.secrets.set_one_of(names))
         [(name, reference)] = found
         try:
             registry.get(name).check_reference(reference)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, SecretStr, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.settings.channel_tables import ChannelSettings
 from orchestrator.config.settings.groups import (
     AuthSettings,
     DeploysSettings,
@@ -120,6 +122,9 @@ class ServerSettingsFile(BaseSettings):
     targets: TargetsSettings = Field(default=TargetsSettings(), description="Allowed targets.")
     forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
+    channels: dict[SecretName, ChannelSettings] = Field(
+        default={}, description="Where to announce what happens to previews, each in its own table [channels.NAME]."
+    )
     log: LogSettings = Field(default=LogSettings(), description="What ephd writes to standard error.")
     replicas: ReplicasSettings = Field(
         default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
@@ -167,7 +172,7 @@ class ServerSettingsFile(BaseSettings):
     def _check_host_placeholder(cls, value: str) -> str:
         fits = value.startswith(("http://", "https://")) and value.count("{") == 1 and "{host}" in value
         if value and not fits:
-            raise InvalidValue("this is not a URL that contains {host}", "use for example https://{host}")
+            raise InvalidValue(wording.settings.NOT_A_URL_TEMPLATE, wording.settings.URL_TEMPLATE_EXAMPLE)
         return value.rstrip("/")
 
     @field_validator("backend_url")
@@ -186,9 +191,7 @@ class ServerSettingsFile(BaseSettings):
     def _check_ports(self) -> Self:
         port = host_and_port(self.listen)[1]
         if port and port == host_and_port(self.gateway_listen)[1]:
-            raise InvalidValue(
-                "the API and the gateway use the same port", "use a different one for each", ("gateway_listen",)
-            )
+            raise InvalidValue(wording.settings.SAME_PORT, wording.settings.USE_DIFFERENT_PORTS, ("gateway_listen",))
         return self
 
     @model_validator(mode="after")
@@ -199,14 +202,12 @@ class ServerSettingsFile(BaseSettings):
             return self
         if host not in ("localhost", "127.0.0.1", "::1"):
             raise InvalidValue(
-                f"previews would also be served without TLS at {self.gateway_listen}",
-                f"use 127.0.0.1:{port}, which only this machine reaches",
+                wording.settings.served_without_tls(self.gateway_listen),
+                wording.settings.use_loopback(port),
                 ("gateway_listen",),
             )
         if host_and_port(self.tls.listen)[1] in (port, self.listen_address[1]):
-            raise InvalidValue(
-                "this port is used without TLS", "use another one, such as 0.0.0.0:443", ("tls", "listen")
-            )
+            raise InvalidValue(wording.settings.PORT_WITHOUT_TLS, wording.settings.USE_OTHER_PORT, ("tls", "listen"))
         return self
 
     @model_validator(mode="after")
@@ -214,8 +215,8 @@ class ServerSettingsFile(BaseSettings):
         """The domain itself is Eph's own host."""
         if self.domain in self.deploys.routes:
             raise InvalidValue(
-                f"{self.domain} is the host name of Eph itself",
-                f"use a name below it, such as shop.{self.domain}",
+                wording.settings.domain_is_eph(self.domain),
+                wording.settings.use_subdomain(self.domain),
                 ("deploys", "routes"),
             )
         return self
@@ -232,9 +233,7 @@ class ServerSettingsFile(BaseSettings):
     @model_validator(mode="after")
     def _check_accounts(self) -> Self:
         if self.auth.provider == "forge" and forge_registry.get(self.forge.kind).accounts is None:
-            raise InvalidValue(
-                f"people can't sign in with accounts of {self.forge.kind}", "use oidc", ("auth", "provider")
-            )
+            raise InvalidValue(wording.settings.no_accounts(self.forge.kind), "use oidc", ("auth", "provider"))
         return self
 
     @model_validator(mode="after")
@@ -243,20 +242,20 @@ class ServerSettingsFile(BaseSettings):
             return self
         if not self.ledger_database_url.startswith(("postgresql", "postgres:")):
             raise InvalidValue(
-                "replicas elect their leader in PostgreSQL, but ledger_url is not a PostgreSQL URL",
-                "set ledger_url to the PostgreSQL database that all replicas share",
+                wording.settings.LEDGER_NOT_POSTGRESQL,
+                wording.settings.SET_LEDGER_URL,
                 ("replicas", "lease"),
             )
         if not self.replicas.url and self.listen_address[0] in _WILDCARD_ADDRESSES:
             raise InvalidValue(
-                f"other replicas can't reach {self.listen_address[0]}",
-                "set replicas.url to the URL at which they reach this one",
+                wording.settings.replicas_cannot_reach(self.listen_address[0]),
+                wording.settings.SET_REPLICAS_URL,
                 ("replicas", "url"),
             )
         if self.shared_dir == self.home:
             raise InvalidValue(
-                "the shared folder is also this replica's home",
-                "give each replica its own home",
+                wording.settings.SHARED_IS_HOME,
+                wording.settings.OWN_HOMES,
                 ("replicas", "shared"),
             )
         return self
@@ -452,7 +451,7 @@ def _target_tables() -> dict[str, Any]:
     declared = registry.descriptions()
     taken = sorted(ServerSettingsFile.model_fields.keys() & declared.keys())
     if taken:
-        raise InvalidTarget(f"Target {quote(taken[0])} has the name of a setting. Rename its entry point.")
+        raise InvalidTarget(wording.settings.target_named_like_setting(quote(taken[0])))
     return {
         name: (found.settings_model, Field(default_factory=found.settings_model, description=found.title))
         for name, found in declared.items()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from orchestrator.config import wording
 from programs.eph_yaml.durations import parse_duration
 from programs.settings import CommaSeparated, InvalidValue, quote
 
@@ -24,7 +25,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     """The two parts of ``127.0.0.1:8080`` or ``[::1]:8080``; port 0 lets the system choose."""
     found = _ADDRESS.fullmatch(address)
     if found is None or int(found[2]) > 65535:
-        raise InvalidValue(f"{quote(address)} is not host:port", "use for example 127.0.0.1:8080")
+        raise InvalidValue(wording.settings.not_an_address(quote(address)), wording.settings.ADDRESS_EXAMPLE)
     return found[1].strip("[]"), int(found[2])
 
 
@@ -35,7 +36,7 @@ def _address(value: str) -> str:
 
 def _domain(value: str) -> str:
     if len(value) > 180 or not _DOMAIN.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not a domain", "use for example preview.example.com")
+        raise InvalidValue(wording.settings.not_a_domain(quote(value)), wording.settings.DOMAIN_EXAMPLE)
     return value
 
 
@@ -45,7 +46,7 @@ def _duration(value: Any) -> Any:
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 < value <= 31_536_000:
-            raise InvalidValue(f"{value} is out of range", "use more than 0 and at most 365d")
+            raise InvalidValue(wording.settings.out_of_range(value), wording.settings.DURATION_RANGE)
         return timedelta(seconds=value)
     return parse_duration(value)
 
@@ -54,9 +55,7 @@ def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:
-        raise InvalidValue(
-            f"{quote(value)} is not a network", "use for example 10.0.0.0/8, or a single address"
-        ) from None
+        raise InvalidValue(wording.settings.not_a_network(quote(value)), wording.settings.NETWORK_EXAMPLE) from None
 
 
 DurationSetting = Annotated[timedelta, BeforeValidator(_duration)]

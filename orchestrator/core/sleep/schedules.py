@@ -68,7 +68,7 @@ def _parse_minutes(text: str) -> int:
     hour, _, minute = text.partition(":")
     found = int(hour) * 60 + int(minute)
     if int(minute) > 59 or found > 1440:
-        raise ValueError(f"{text} isn't a time of day; use for example 08:00, or 24:00 for midnight")
+        raise ValueError(f"{text} isn't a time of day; use a value such as 08:00, or 24:00 for midnight")
     return found
 
 

@@ -14,7 +14,7 @@ HELP = (
     "logs: show the last lines of the log",
     "why: explain what Eph decided, and why",
 )
-INVALID_DURATION = "Invalid duration; use for example 24h, 90m or 2d"
+INVALID_DURATION = "Invalid duration; use a value such as 24h, 90m or 2d"
 NO_DURATION = "The duration must be greater than zero"
 INVALID_COMMIT = "Invalid commit; use its SHA, at least the first seven digits"
 

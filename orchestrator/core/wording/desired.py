@@ -155,7 +155,7 @@ def waiting_for_checks(sha: str, failed: Sequence[str], pending: Sequence[str]) 
 
 
 def label_without_letter(label: str) -> str:
-    return f"The label {label[:60]!r} has no letter or digit. Use for example feat-x."
+    return f"The label {label[:60]!r} has no letter or digit. Use a value such as feat-x."
 
 
 def label_too_long(label: str, limit: int) -> str:

@@ -8,6 +8,7 @@ import requests
 from github import Auth, Github, GithubException
 
 from orchestrator.forges.accounts import Account, AccountsUnavailable, OAuthEndpoints
+from orchestrator.forges.github import wording
 from orchestrator.forges.github.settings import GitHubSettings
 
 SCOPES = ("read:user", "read:org")
@@ -29,7 +30,7 @@ class GitHubAccounts:
 
     def account(self, access_token: str, with_teams: bool) -> Account:
         if not access_token:
-            raise AccountsUnavailable("GitHub sent no access token.")
+            raise AccountsUnavailable(wording.NO_ACCESS_TOKEN)
         try:
             with Github(auth=Auth.Token(access_token), base_url=self._api_url, timeout=TIMEOUT, retry=None) as client:
                 user = client.get_user()
@@ -38,9 +39,9 @@ class GitHubAccounts:
                     groups |= {f"{team.organization.login}/{team.slug}" for team in user.get_teams()}
                 return Account(user.login, frozenset(groups))
         except GithubException as error:
-            raise AccountsUnavailable(f"GitHub returned {error.status} when asked who you are.") from error
+            raise AccountsUnavailable(wording.sign_in_failed(error.status)) from error
         except requests.RequestException as error:
-            raise AccountsUnavailable(f"GitHub doesn't respond ({type(error).__name__}).") from error
+            raise AccountsUnavailable(wording.no_sign_in_response(type(error).__name__)) from error
 
 
 def web_url(api_url: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from github.Requester import Requester
 
+from orchestrator.forges.github import wording
 from orchestrator.forges.port import ForgeError, ForgeForbidden, ForgeNotFound, ForgeRefused, ForgeUnavailable
 
 MAX_RETRY_AFTER = 3600.0
@@ -23,11 +24,11 @@ DEFAULT_RETRY_AFTER = 60.0
 """How long to wait if the response doesn't say, as GitHub's documentation recommends."""
 
 HINTS = {
-    401: "the token or the App's key is invalid or was revoked; configure a new one",
-    403: "the token lacks a permission; grant it the permission, or grant the account access",
-    410: "it was removed",
-    422: "GitHub rejected the request",
-    451: "it is blocked for legal reasons",
+    401: wording.INVALID_CREDENTIALS,
+    403: wording.MISSING_PERMISSION,
+    410: wording.GONE,
+    422: wording.REJECTED,
+    451: wording.BLOCKED,
 }
 
 
@@ -39,18 +40,16 @@ def from_response(status: int, headers: Mapping[str, Any], data: Any, request: s
     message = _message(data)
     if _is_rate_limit(status, headers, message):
         wait = retry_after(headers, now)
-        return RateLimited(f"{request}: GitHub's rate limit is reached; retrying in {wait:.0f} s", wait)
+        return RateLimited(wording.rate_limited(request, wait), wait)
     if status >= 500:
-        return ForgeUnavailable(f"{request}: GitHub responded with {status}; retrying", _retry_after_header(headers))
+        return ForgeUnavailable(wording.server_error(request, status), _retry_after_header(headers))
     if status == 404:
-        return ForgeNotFound(f"{request}: not found")
+        return ForgeNotFound(wording.not_found(request))
     if 300 <= status < 400:
-        return ForgeRefused(
-            f"{request}: GitHub responded with a redirect ({status}), which Eph does not follow; check the base URL"
-        )
+        return ForgeRefused(wording.redirected(request, status))
     kind = ForgeForbidden if status == 403 else ForgeRefused
     clock = _clock_hint(headers, now) if status == 401 else ""
-    return kind(f"{request}: {status} {message or 'refused'}; {HINTS.get(status, 'see the message')}{clock}")
+    return kind(f"{request}: {status} {message or 'refused'}; {HINTS.get(status, wording.SEE_MESSAGE)}{clock}")
 
 
 def _clock_hint(headers: Mapping[str, Any], now: float) -> str:
@@ -62,10 +61,7 @@ def _clock_hint(headers: Mapping[str, Any], now: float) -> str:
     if abs(ahead) < MAX_CLOCK_SKEW:
         return ""
     side = "ahead of" if ahead > 0 else "behind"
-    return (
-        f". This machine's clock is {abs(ahead):.0f} s {side} GitHub's, which is enough to make an App's key "
-        "fail: set the clock"
-    )
+    return wording.clock_is_off(abs(ahead), side)
 
 
 def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
@@ -73,7 +69,7 @@ def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
     found = [item for item in data.get("errors") or () if isinstance(item, dict)]
     if any(item.get("type") == "RATE_LIMITED" for item in found):
         return RateLimited(
-            f"POST /graphql: GitHub's rate limit is reached; retrying in {DEFAULT_RETRY_AFTER:.0f} s",
+            wording.graphql_rate_limited(DEFAULT_RETRY_AFTER),
             DEFAULT_RETRY_AFTER,
         )
     return None
@@ -81,11 +77,11 @@ def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
 
 def from_exception(problem: Exception, request: str) -> ForgeUnavailable:
     """A timeout, a lost connection, or a truncated response."""
-    return ForgeUnavailable(f"{request}: incomplete response from GitHub ({type(problem).__name__}); retrying")
+    return ForgeUnavailable(wording.incomplete_response(request, type(problem).__name__))
 
 
 def from_unexpected_shape(problem: Exception, request: str) -> ForgeUnavailable:
-    return ForgeUnavailable(f"{request}: a response that isn't from GitHub ({problem!r}); check the base URL")
+    return ForgeUnavailable(wording.foreign_response(request, problem))
 
 
 def retry_after(headers: Mapping[str, Any], now: float) -> float:

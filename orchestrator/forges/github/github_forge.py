@@ -16,7 +16,7 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from orchestrator.core.model.world import CheckState
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.commits.commit_cache import CommitCache
 from orchestrator.forges.github.commits.commit_marks import CommitMarks
 from orchestrator.forges.github.commits.file_reader import FileReader
@@ -239,7 +239,7 @@ class GitHubForge:
         name = (repository.id, path, ref)
         found = self._files.read(self._path(repository), name, limit, lambda: self._check_exists(repository))
         if found is None:
-            raise ForgeNotFound(f"{repository.full_name} has no {path} at {ref}")
+            raise ForgeNotFound(wording.file_not_found(repository.full_name, path, ref))
         return found
 
     def note(self, repository: Repository, sha: str, ref: str) -> str:
@@ -322,7 +322,7 @@ class GitHubForge:
         token = self._router.connection_for(f"{self._path(repository)}/").token
         secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         name = f"http.{url.scheme}://{url.netloc}/.extraHeader"
-        value = f"Authorization: Basic {secret}"
+        value = "Authorization: Basic " + secret
         return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": name, "GIT_CONFIG_VALUE_0": value}
 
     def _with_clone_url(self, repository: Repository) -> Repository:
@@ -340,9 +340,7 @@ class GitHubForge:
         try:
             found = self._router.get(self._path(repository), parsers.repository)
         except ForgeNotFound:
-            raise ForgeRefused(
-                f"{repository.full_name} is no longer accessible: it was deleted, or Eph lost access"
-            ) from None
+            raise ForgeRefused(wording.access_lost(repository.full_name)) from None
         if found.id != repository.id:
             raise _different_repository(repository)
 
@@ -351,6 +349,4 @@ class GitHubForge:
 
 
 def _different_repository(repository: Repository) -> ForgeRefused:
-    return ForgeRefused(
-        f"the name {repository.full_name} now belongs to another repository; set the new name in Eph's configuration"
-    )
+    return ForgeRefused(wording.name_reused(repository.full_name))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from orchestrator.forges.github import wording
 from orchestrator.forges.settings import ForgeSettings, Repositories
 from programs.settings import CommaSeparated, InvalidValue, quote
 
@@ -16,7 +17,7 @@ _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
 
 def _owner(value: str) -> str:
     if not _OWNER.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not an organisation or a user", "use only its name, such as acme")
+        raise InvalidValue(wording.not_an_owner(quote(value)), wording.OWNER_EXAMPLE)
     return value
 
 
@@ -54,12 +55,12 @@ class GitHubSettings(ForgeSettings):
     @model_validator(mode="after")
     def _check_urls(self) -> GitHubSettings:
         if not self.url.startswith(("http://", "https://")):
-            raise InvalidValue("this is not a URL", "use for example https://api.github.com", ("url",))
+            raise InvalidValue(wording.NOT_A_URL, wording.API_URL_EXAMPLE, ("url",))
         if re.match(r"https?://(www\.)?github\.com(/|$)", self.url):
-            raise InvalidValue("this is GitHub's website, not its API", "use https://api.github.com", ("url",))
+            raise InvalidValue(wording.WEBSITE_NOT_API, "use https://api.github.com", ("url",))
         if self.clone_url and not (self.clone_url.count("{") == 1 and "{full_name}" in self.clone_url):
-            text = "use for example https://mirror.example.com/{full_name}.git"
-            raise InvalidValue("this is not a URL that contains {full_name}", text, ("clone_url",))
+            text = wording.MIRROR_EXAMPLE
+            raise InvalidValue(wording.NOT_A_MIRROR, text, ("clone_url",))
         return self
 
     @model_validator(mode="after")
@@ -69,15 +70,12 @@ class GitHubSettings(ForgeSettings):
         has_key = self.private_key is not None or self.private_key_file is not None
         if bool(self.app_id) != has_key:
             missing = "private_key_file" if self.app_id else "app_id"
-            raise InvalidValue("an App needs an ID and a private key", f"set {missing} too", (missing,))
+            raise InvalidValue(wording.APP_INCOMPLETE, wording.set_too(missing), (missing,))
         if self.app_id and (self.token is not None or self.token_file is not None):
-            raise InvalidValue("both an App and a token are set", "keep one of the two", ("token",))
+            raise InvalidValue(wording.APP_AND_TOKEN, wording.KEEP_ONE, ("token",))
         return self
 
     def missing(self) -> str:
         if self.app_id or self.read_secret("token"):
             return ""
-        return (
-            "Eph has no access to GitHub: set EPH_FORGE__APP_ID and EPH_FORGE__PRIVATE_KEY_FILE for a GitHub App, or "
-            "EPH_FORGE__TOKEN_FILE for a token (docs/how-to/github-app.md). To try Eph without GitHub, run `eph demo`."
-        )
+        return wording.NO_ACCESS

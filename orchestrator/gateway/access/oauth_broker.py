@@ -20,7 +20,7 @@ from multidict import MultiDict
 from yarl import URL
 
 from orchestrator.auth.return_paths import safe_path
-from orchestrator.gateway import holding_pages
+from orchestrator.gateway import holding_pages, wording
 from orchestrator.gateway.access import oauth_state, people
 from orchestrator.gateway.access.oauth_state import OAuthState
 from orchestrator.gateway.access.people import KeyFile
@@ -75,7 +75,7 @@ class OAuthBroker:
     def _answered(self, request: web.BaseRequest, answer: Callable[[MultiDict[str]], web.Response]) -> web.Response:
         try:
             if request.method != "GET":
-                raise OAuthRefused("Use GET: with response_mode=query, the provider's answer is a redirect.")
+                raise OAuthRefused(wording.USE_GET)
             return answer(MultiDict(request.rel_url.query))
         except OAuthRefused as error:
             return holding_pages.render(holding_pages.oauth_refused(str(error)), request.headers)
@@ -88,7 +88,7 @@ class OAuthBroker:
         _check_request(query, self._providers.callback_url)
         inner = query.get("state", "")
         if len(inner) > MAX_INNER_STATE:
-            raise OAuthRefused(f"The app's state has more than {MAX_INNER_STATE} characters. Use a shorter one.")
+            raise OAuthRefused(wording.state_too_long(MAX_INNER_STATE))
         browser = _browser(request, client_info) or secrets.token_urlsafe(24)
         sealed = oauth_state.seal(self._required_key(), oauth_state.create(host, path, inner, browser, self._now()))
         query["redirect_uri"], query["state"] = self._providers.callback_url, sealed
@@ -108,10 +108,10 @@ class OAuthBroker:
     ) -> web.Response:
         state = self._unsealed(query)
         if state.host != host:
-            raise OAuthRefused("This sign-in was started in another preview. Start it again in this one.")
+            raise OAuthRefused(wording.OTHER_PREVIEW)
         browser = _browser(request, client_info)
         if not browser or not hmac.compare_digest(oauth_state.hash_of(browser), state.browser):
-            raise OAuthRefused("This sign-in was started in another browser. Start it again.")
+            raise OAuthRefused(wording.OTHER_BROWSER)
         self._use_once(state)
         del query["state"]
         if state.inner:
@@ -123,29 +123,29 @@ class OAuthBroker:
         sealed = query.getall("state", [])
         state = oauth_state.unseal(self._required_key(), sealed[0], self._now()) if len(sealed) == 1 else None
         if state is None:
-            raise OAuthRefused("This sign-in has expired, or it wasn't started in a preview. Start it again.")
+            raise OAuthRefused(wording.SIGN_IN_EXPIRED)
         return state
 
     def _use_once(self, state: OAuthState) -> None:
         now = self._now()
         if state.nonce in self._used:
-            raise OAuthRefused("This sign-in was already completed. Start it again.")
+            raise OAuthRefused(wording.SIGN_IN_USED)
         if len(self._used) >= MAX_USED:
             self._used = {nonce: until for nonce, until in self._used.items() if until > now}
         if len(self._used) >= MAX_USED:
-            raise OAuthRefused("Too many people are signing in. Try again in ten minutes.")
+            raise OAuthRefused(wording.TOO_MANY_SIGN_INS)
         self._used[state.nonce] = state.until
 
     def _endpoint(self, name: str) -> URL:
         url = self._providers.authorize_urls.get(name)
         if url is None:
-            raise OAuthRefused("This server knows no such provider. Ask its operator to add it to oauth.providers.")
+            raise OAuthRefused(wording.UNKNOWN_PROVIDER)
         return URL(url)
 
     def _required_key(self) -> bytes:
         key = self._key.read()
         if not key:
-            raise OAuthRefused("This server's key can't be read. Ask its operator to check the gateway.")
+            raise OAuthRefused(wording.KEY_UNREADABLE)
         return key
 
 
@@ -153,7 +153,7 @@ def _callback_path(query: MultiDict[str]) -> str:
     """A path of the preview itself: anything that a browser could take for another site is refused."""
     paths = query.popall(PATH_PARAMETER, [])
     if len(paths) != 1 or not paths[0].startswith("/") or safe_path(paths[0]) != paths[0] or "#" in paths[0]:
-        raise OAuthRefused(f"Set {PATH_PARAMETER} to the path of the app's callback, such as /auth/callback.")
+        raise OAuthRefused(wording.set_callback_path(PATH_PARAMETER))
     return paths[0]
 
 
@@ -166,9 +166,9 @@ def _check_request(query: MultiDict[str], callback_url: str) -> None:
     ):
         sent = query.getall(name, [])
         if len(sent) > 1 or set(sent) - values:
-            raise OAuthRefused(f"Set {name} to {next(iter(values))}, once.")
+            raise OAuthRefused(wording.set_once(name, next(iter(values))))
     if len(query.getall("state", [])) > 1:
-        raise OAuthRefused("Send one state.")
+        raise OAuthRefused(wording.ONE_STATE)
 
 
 def _browser(request: web.BaseRequest, client_info: ClientInfo) -> str:

@@ -34,6 +34,7 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
+from orchestrator.gateway import wording
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets
 from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, request_headers, response_headers, safe_reason
@@ -147,18 +148,18 @@ async def with_retries(send: Callable[[URL], Awaitable[T]], find_upstream: FindU
             if upstream is not None:
                 return await send(upstream)
         except ServerTimeoutError as error:
-            raise UpstreamUnavailable("The connection timed out.") from error
+            raise UpstreamUnavailable(wording.TIMED_OUT) from error
         except (ClientConnectorError, ConnectionRefused) as error:
             if not waits:
-                raise UpstreamUnavailable("The connection was refused.") from error
+                raise UpstreamUnavailable(wording.REFUSED) from error
         except (ServerDisconnectedError, ClientOSError) as error:
             if not repeatable:
-                raise UpstreamUnavailable("It closed the connection without a response.") from error
+                raise UpstreamUnavailable(wording.CLOSED_WITHOUT_RESPONSE) from error
             repeatable = False
         except ClientError as error:
-            raise UpstreamUnavailable("Its response is not valid HTTP.") from error
+            raise UpstreamUnavailable(wording.NOT_HTTP) from error
         if not waits:
-            raise UpstreamUnavailable("The connection was refused.")
+            raise UpstreamUnavailable(wording.REFUSED)
         await asyncio.sleep(waits.pop(0))
 
 

@@ -27,6 +27,7 @@ from aiohttp.helpers import is_ip_address
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from orchestrator.gateway import wording
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 from orchestrator.gateway.proxy.environment_sockets import EnvironmentSockets, environment_of
 
@@ -66,7 +67,7 @@ class UpstreamResponse:
             if message.code >= 200:
                 break
             if message.code == 101:
-                raise ClientPayloadError("an upgrade that was not requested")
+                raise ClientPayloadError(wording.UNREQUESTED_UPGRADE)
         self.status, self.reason, self.headers, self.content = message.code, message.reason, message.headers, content
         content.on_eof(self._complete)
         return self
@@ -171,7 +172,7 @@ class UpstreamPool:
                     return (await loop.create_connection(lambda: ResponseHandler(loop), sock=made))[1]
                 return await _connect_first(loop, await self._addresses(endpoint))
         except TimeoutError as error:
-            raise ServerTimeoutError(f"the connection to {endpoint[0]}:{endpoint[1]} timed out") from error
+            raise ServerTimeoutError(wording.connection_timed_out(endpoint[0], endpoint[1])) from error
         except OSError as error:
             raise ConnectionRefused(str(error)) from error
 
@@ -194,5 +195,5 @@ def _request_head(path: str, headers: Mapping[str, str]) -> bytes:
     lines = [f"GET {path} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items()), "", ""]
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise ClientPayloadError("a header with a line break in it")
+        raise ClientPayloadError(wording.LINE_BREAK_IN_HEADER)
     return head.encode()

@@ -19,6 +19,7 @@ from aiohttp import (
 )
 from yarl import URL
 
+from orchestrator.gateway import wording
 from orchestrator.gateway.proxy.headers import ClientInfo, list_items, request_headers, response_headers
 from orchestrator.gateway.proxy.http_proxy import (
     FindUpstream,
@@ -83,7 +84,7 @@ async def tunnel(
 
 def _refusal(error: WSServerHandshakeError) -> web.StreamResponse:
     """The upstream's status, or 502 if it claimed to upgrade but didn't."""
-    return web.Response(status=error.status if error.status >= 300 else 502, text="The upgrade was rejected.\n")
+    return web.Response(status=error.status if error.status >= 300 else 502, text=wording.UPGRADE_REJECTED)
 
 
 async def _accept(

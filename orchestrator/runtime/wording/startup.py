@@ -6,6 +6,10 @@ import errno
 from pathlib import Path
 
 
+def listening(address: str, url_template: str) -> str:
+    return f"ephd: the API is at http://{address}, previews at {url_template}\n"
+
+
 def address_unusable(setting: str, address: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         why = f"port {port} is already in use; stop the other program or use another port"

@@ -42,7 +42,7 @@ class VaultSettings(SettingsTable):
         parts = urlsplit(self.address)
         allowed = ("http", "https") if parts.hostname in _LOOPBACK else ("https",)
         if self.address and (parts.scheme not in allowed or not parts.hostname or parts.path.strip("/")):
-            text = "use for example https://vault.example.com:8200"
+            text = "use a value such as https://vault.example.com:8200"
             raise InvalidValue(f"{quote(self.address)} is not an https URL of a server", text, ("address",))
         return self
 

@@ -25,6 +25,7 @@ from orchestrator.service.port import (
     TemporarilyUnavailable,
 )
 from orchestrator.service.scoped_service import for_caller
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import schemas
 
 CODES: Mapping[int, str] = {
@@ -54,7 +55,7 @@ def install(app: FastAPI, environment_service: EnvironmentService) -> None:
         name = str(request.path_params.get("name", ""))
         seen = for_caller(environment_service, getattr(request.state, "caller", ANONYMOUS))
         hint = suggest_names(name, seen.environments())
-        return error_response(404, str(error) or f"Environment {name!r} not found", hint)
+        return error_response(404, str(error) or wording.api.environment_not_found(name), hint)
 
     app.add_exception_handler(EnvironmentNotFound, missing)
     app.add_exception_handler(DeployNotFound, _unknown_deploy)
@@ -78,16 +79,12 @@ def suggest_names(name: str, environments: list[EnvironmentView]) -> str:
     starts = sorted(item for item in known if name and item.startswith(name))
     close = starts or difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
     if close:
-        return f"Did you mean {', '.join(close[:3])}?"
-    return (
-        "Run `eph list` to see all environments."
-        if known
-        else "There are no environments yet. Add the trigger label to a pull request."
-    )
+        return wording.api.did_you_mean(", ".join(close[:3]))
+    return wording.api.LIST_ENVIRONMENTS if known else wording.api.NO_ENVIRONMENTS
 
 
 async def _unknown_deploy(_: Request, error: Exception) -> JSONResponse:
-    return error_response(404, str(error), "`eph list` shows what exists.")
+    return error_response(404, str(error), wording.api.SEE_WHAT_EXISTS)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -95,20 +92,20 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    return error_response(503, str(error), "Try again later. Environments keep running.")
+    return error_response(503, str(error), wording.api.TRY_LATER)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this very type)
     parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:10]]
-    return error_response(422, "; ".join(parts), "See /openapi.json for the expected format.")
+    return error_response(422, "; ".join(parts), wording.api.SEE_SCHEMA)
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for this very type)
     hint = getattr(error, "hint", "")
     if not hint and error.status_code in (404, 405):
-        hint = "See /openapi.json for all paths."
+        hint = wording.api.SEE_PATHS
     # FastAPI uses 400 for a body that can't be parsed; to a caller it is the same kind of error as the others.
     status = 422 if error.status_code == 400 else error.status_code
     return error_response(status, str(error.detail), hint, error.headers)
@@ -116,4 +113,4 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 async def _internal(_: Request, __: Exception) -> JSONResponse:
     # The error may contain a secret: it goes to the server's log, not to the caller.
-    return error_response(500, "Internal error", "See the log of ephd for details.")
+    return error_response(500, "Internal error", wording.api.SEE_LOG)

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.service.port import EnvironmentService
-from orchestrator.surfaces import dashboard, metrics
+from orchestrator.surfaces import dashboard, metrics, wording
 from orchestrator.surfaces.api import api_errors, role_dependencies, schemas
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
@@ -30,12 +30,12 @@ from orchestrator.surfaces.mcp import endpoint as mcp_endpoint
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Error, "description": text}
     for status, text in {
-        401: "Missing or invalid token",
-        403: "The token's role is not sufficient",
-        404: "Environment not found",
-        409: "The request can't be carried out",
-        422: "Invalid request",
-        503: "Temporarily unavailable",
+        401: wording.api.ERROR_401,
+        403: wording.api.ERROR_403,
+        404: wording.api.ERROR_404,
+        409: wording.api.ERROR_409,
+        422: wording.api.ERROR_422,
+        503: wording.api.ERROR_503,
     }.items()
 }
 
@@ -76,15 +76,15 @@ def _probes(app: FastAPI, environment_service: EnvironmentService, settings: Api
         """The process responds."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["probes"], responses={503: {"description": "No cycle finished recently"}})
+    @app.get("/readyz", tags=["probes"], responses={503: {"description": wording.api.NO_RECENT_CYCLE}})
     async def ready() -> Response:
         """A cycle finished recently."""
         now, last = settings.clock(), environment_service.status().last_cycle
         if last is None:
-            return JSONResponse({"status": "no cycle has finished yet"}, 503)
+            return JSONResponse({"status": wording.api.NO_CYCLE_YET}, 503)
         age = (now - last).total_seconds()
         if age > settings.ready_within.total_seconds():
-            return JSONResponse({"status": f"the last cycle finished {age:.0f} s ago"}, 503)
+            return JSONResponse({"status": wording.api.last_cycle(age)}, 503)
         return JSONResponse({"status": "ok", "leads": environment_service.status().leads})
 
     page: dict[int | str, dict[str, object]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}

@@ -19,6 +19,7 @@ from orchestrator.auth.identities import ANONYMOUS, Caller, Role
 from orchestrator.auth.sessions import create_session, token_hash
 from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.auth.tokens import Token, TokenKind, find_token, hash_token
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 
@@ -55,9 +56,8 @@ class Authenticator:
         if whole_service and caller.is_scoped:
             raise ApiError(
                 403,
-                f"{caller.name}'s token is restricted to {', '.join(caller.repositories)}, but this concerns all "
-                "repositories",
-                "Ask an Eph administrator for a token without that restriction.",
+                wording.api.restricted(caller.name, ", ".join(caller.repositories)),
+                wording.api.ASK_FOR_UNRESTRICTED,
             )
         if caller.may(role) or (role is Role.VIEWER and self._settings.public_reads):
             return caller
@@ -65,8 +65,8 @@ class Authenticator:
             raise unauthorized()
         raise ApiError(
             403,
-            f"{caller.name} has the role {caller.role.name.lower()}, but this requires {role.name.lower()}",
-            "Ask an Eph administrator for that role.",
+            wording.api.role_too_low(caller.name, caller.role.name.lower(), role.name.lower()),
+            wording.api.ASK_FOR_ROLE,
         )
 
     def sign_in(self, request: Request, response: Response, token: Token) -> None:
@@ -90,7 +90,7 @@ class Authenticator:
         if not digest:
             return None
         if request.method not in SAFE_METHODS and not same_origin(request):
-            raise ApiError(403, "cross-site request rejected", "Use the Eph dashboard or a token.")
+            raise ApiError(403, wording.api.CROSS_SITE, wording.api.USE_DASHBOARD)
         return await self._by_hash(digest)
 
     async def _by_hash(self, digest: str) -> Token | None:
@@ -101,11 +101,11 @@ class Authenticator:
         try:
             return await asyncio.to_thread(self._settings.token_service.find, digest)
         except TokensUnavailable as error:
-            raise ApiError(503, str(error), "Try again later. Environments keep running.") from error
+            raise ApiError(503, str(error), wording.api.TRY_LATER) from error
 
 
 def unauthorized() -> ApiError:
-    error = ApiError(401, "missing or invalid token", "Set EPH_TOKEN or send 'Authorization: Bearer <token>'.")
+    error = ApiError(401, wording.api.INVALID_TOKEN, wording.api.SEND_TOKEN)
     error.headers = {"WWW-Authenticate": "Bearer"}
     return error
 

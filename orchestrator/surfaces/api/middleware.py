@@ -5,13 +5,15 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError, error_response
 
 WEBHOOKS = "/api/v1/webhooks/"
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -84,4 +86,4 @@ def _content_length(scope: Scope) -> int:
 
 
 def _too_large(limit: int) -> ApiError:
-    return ApiError(413, f"the request body is larger than {limit // 1024} KB", "Send a smaller request.")
+    return ApiError(413, wording.api.body_too_large(limit // 1024), wording.api.SEND_LESS)

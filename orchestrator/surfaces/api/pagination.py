@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from stacks import keys
@@ -52,4 +53,4 @@ def decode(cursor: str) -> SortKey:
         repository, number, ref = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return (str(repository), int(number), str(ref))
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
-        raise ApiError(422, "invalid cursor", "Omit it to start at the first page.") from error
+        raise ApiError(422, "invalid cursor", wording.api.FIRST_PAGE) from error

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
 from orchestrator.service.port import ServiceStatus
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import schemas
 from stacks.model import RefKind
 
@@ -30,7 +31,7 @@ def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusR
 
 
 def why(view: EnvironmentView) -> schemas.Why:
-    sentences = list(view.reasons) or [f"The environment is {view.phase.value}."]
+    sentences = list(view.reasons) or [wording.api.environment_is(view.phase.value)]
     return schemas.Why(name=view.name, phase=view.phase.value, sentences=sentences, facts=list(facts(view)))
 
 

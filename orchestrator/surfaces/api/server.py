@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 import uvicorn
 
 from orchestrator.runtime.server.addresses import StartupError
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.leader_proxy import App
 
 
@@ -47,5 +48,5 @@ async def serve(app: App, listener: socket.socket, proxies: Sequence[str] = ()) 
 async def _wait_until_started(server: _Server, task: asyncio.Task[None]) -> None:
     while not server.started:
         if task.done():
-            raise StartupError(f"the API stopped during startup: {task.exception() or 'unknown error'}")
+            raise StartupError(wording.api.stopped_at_startup(task.exception() or "unknown error"))
         await asyncio.sleep(0.01)

@@ -13,18 +13,24 @@ from fastapi.responses import RedirectResponse, Response
 from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.auth.return_paths import safe_path
 from orchestrator.auth.tokens import TokenKind
+from orchestrator.ledger.port import Event
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
-from orchestrator.surfaces.dashboard import html_filters, share_pages, sign_in_pages
+from orchestrator.surfaces.dashboard import environment_list, html_filters, share_pages, sign_in_pages
+from orchestrator.surfaces.dashboard.environment_list import Group, ListQuery, Order
 from orchestrator.surfaces.dashboard.pages import TEMPLATES_FOLDER, DashboardPages
 from programs.runtime_info import LogRequest, RuntimeInfo
 
 REFRESH_SECONDS = 5
 LOG_LINES = 40
 DAY_SECONDS = 24 * 3600
+EVENT_COUNT = 200
+MAX_SEARCH = 200
+CACHED = {"Cache-Control": "public, max-age=300"}
 
 
 def router(
@@ -47,19 +53,24 @@ def _session(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/style.css")
     async def style() -> Response:
         css = (TEMPLATES_FOLDER / "style.css").read_text()
-        return Response(css, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
+        return Response(css, media_type="text/css", headers=CACHED)
+
+    @routes.get("/dashboard.js")
+    async def script() -> Response:
+        text = (TEMPLATES_FOLDER / "dashboard.js").read_text()
+        return Response(text, media_type="text/javascript", headers=CACHED)
 
     @routes.post("/login")
     async def login(request: Request) -> Response:
         if not same_origin(request):
-            raise ApiError(403, "cross-site request rejected", "Sign in on the Eph dashboard.")
+            raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.SIGN_IN_ON_DASHBOARD)
         form = parse_qs((await request.body()).decode(errors="replace"))
         return await _signed_in(pages, request, form.get("token", [""])[0], safe_path(form.get("to", ["/"])[0]))
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
         if not same_origin(request):
-            raise ApiError(403, "cross-site request rejected", "Sign out on the Eph dashboard.")
+            raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.SIGN_OUT_ON_DASHBOARD)
         await _end_session(pages, request)
         answer = RedirectResponse("/", 303)
         answer.delete_cookie(cookie_name(request), path="/")
@@ -87,15 +98,47 @@ def _list(routes: APIRouter, pages: DashboardPages) -> None:
     async def front(request: Request, token: Annotated[str, Query(max_length=500)] = "") -> Response:
         if token and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             # Another site's link would let people act under a name that isn't theirs without noticing.
-            return pages.sign_in(request, 403, "This link comes from another site. Enter your own token.")
+            return pages.sign_in(request, 403, wording.dashboard.LINK_FROM_OTHER_SITE)
         if token:
             # To the page without a query, so that the token of a link doesn't stay in the address bar.
             return await _signed_in(pages, request, token, "/")
         if not await pages.may_read(request):
             return pages.sign_in(request)
         service = pages.service(request)
-        views = sorted(service.environments(), key=html_filters.sort_key)
-        return pages.html("list.html", request, refresh=REFRESH_SECONDS, views=views, status=service.status())
+        found = environment_list.select(service.environments(), _list_query(request))
+        return pages.html(
+            "list.html", request, refresh=REFRESH_SECONDS, list=found, orders=list(Order), status=service.status()
+        )
+
+    @routes.get("/activity")
+    async def activity(
+        request: Request, q: Annotated[str, Query(max_length=MAX_SEARCH)] = "", people: bool = False
+    ) -> Response:
+        """The newest events of everything that the caller may see."""
+        if not await pages.may_read(request):
+            return pages.sign_in(request, to=request.url.path)
+        events = reversed(await pages.service(request).events("", 0, EVENT_COUNT, True))
+        found = [event for event in events if _contains(event, q) and not (people and event.actor == "eph")]
+        return pages.html("activity.html", request, refresh=REFRESH_SECONDS, events=found, search=q, people=people)
+
+
+def _list_query(request: Request) -> ListQuery:
+    """Unknown values select everything: a link of another version still shows a page."""
+    given = {name: value[:MAX_SEARCH] for name, value in request.query_params.items()}
+    page = given.get("page", "")
+    return ListQuery(
+        search=given.get("q", "").strip(),
+        repository=given.get("repository", ""),
+        owner=given.get("owner", ""),
+        group=next((group for group in Group if group == given.get("group")), None),
+        order=next((order for order in Order if order == given.get("order")), Order.NEWEST),
+        page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+    )
+
+
+def _contains(event: Event, search: str) -> bool:
+    text = f"{event.kind} {event.subject} {event.message} {event.actor}".lower()
+    return all(word in text for word in search.lower().split())
 
 
 def _app(routes: APIRouter, pages: DashboardPages) -> None:
@@ -106,7 +149,9 @@ def _app(routes: APIRouter, pages: DashboardPages) -> None:
             return pages.sign_in(request, to=request.url.path)
         found = await pages.service(request).versions(repository)
         if not found:
-            return pages.html("missing.html", request, 404, name=repository, hint="It has no versions.")
+            return pages.html(
+                "missing.html", request, 404, name=repository, hint=wording.dashboard.NO_VERSIONS, events=[]
+            )
         return pages.html("app.html", request, refresh=REFRESH_SECONDS, repository=found[0].repository, versions=found)
 
 
@@ -125,7 +170,8 @@ async def _page(
     try:
         view = desk.environment(name)
     except EnvironmentNotFound:
-        return pages.html("missing.html", request, 404, name=name, hint=suggest_names(name, desk.environments()))
+        hint = suggest_names(name, desk.environments())
+        return pages.html("missing.html", request, 404, name=name, hint=hint, events=await _history(desk, name))
     logs, operation, inside = await asyncio.gather(
         _lines(desk.logs(name, LogRequest(lines=LOG_LINES))),
         _lines(desk.operation_log(name, LOG_LINES)),
@@ -145,6 +191,14 @@ async def _page(
         confirm=confirm,
         refusal=refusal,
     )
+
+
+async def _history(desk: EnvironmentService, name: str) -> list[Event]:
+    """What the event log knows of an environment that is gone, the newest first."""
+    try:
+        return list(reversed(await desk.events(name, 0, EVENT_COUNT, True)))
+    except (EnvironmentNotFound, TemporarilyUnavailable):
+        return []
 
 
 async def _lines(found: Awaitable[list[str]]) -> list[str]:

@@ -17,6 +17,7 @@ from orchestrator.auth import preview_grants
 from orchestrator.auth.preview_grants import Visitor
 from orchestrator.auth.return_paths import safe_path
 from orchestrator.auth.tokens import Token
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import PreviewAccess
 from orchestrator.surfaces.dashboard.pages import DashboardPages
@@ -66,4 +67,4 @@ def _check_host(pages: DashboardPages, request: Request, host: str) -> None:
     service, mark, name = first.partition("--")
     environment = f"{name}.{rest}" if mark and _SERVICE.fullmatch(service) else host
     if all(view.host != environment for view in pages.service(request).environments()):
-        raise ApiError(404, "there is no such preview", "Check the link.")
+        raise ApiError(404, wording.dashboard.NO_PREVIEW, wording.dashboard.CHECK_LINK)

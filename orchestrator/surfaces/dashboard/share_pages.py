@@ -20,6 +20,7 @@ from orchestrator.auth.sharing.share_link_service import ShareLinkService, Share
 from orchestrator.auth.sharing.share_link_store import ShareLinksUnavailable
 from orchestrator.auth.sharing.share_links import ShareLink
 from orchestrator.service.port import EnvironmentNotFound
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import PreviewAccess
 from orchestrator.surfaces.api.authentication import same_origin
@@ -97,7 +98,7 @@ def _visit(routes: APIRouter, pages: DashboardPages, access: PreviewAccess, link
     @routes.post(OPEN_PATH)
     async def unlock(request: Request) -> Response:
         if not same_origin(request):
-            raise ApiError(403, "cross-site request rejected", "Open the share link again.")
+            raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.OPEN_LINK_AGAIN)
         password = (await _form(request)).get("password", "")
         try:
             return await _open(request, request.cookies.get(_cookie(request), ""), password)
@@ -109,18 +110,18 @@ def _visit(routes: APIRouter, pages: DashboardPages, access: PreviewAccess, link
         try:
             pages.environment_service.environment(found.environment)
         except EnvironmentNotFound:
-            raise ShareRefused(ShareRefusal.UNKNOWN_LINK, "This preview no longer exists.") from None
+            raise ShareRefused(ShareRefusal.UNKNOWN_LINK, wording.dashboard.PREVIEW_GONE) from None
         link = await asyncio.to_thread(links.open, secret, password)
         # A page instead of a redirect: the Content-Security-Policy forbids a form to lead to another host.
         answer = pages.html(
-            "signed_in.html", request, to=_preview_url(pages, access, link), title="Opening the preview"
+            "signed_in.html", request, to=_preview_url(pages, access, link), title=wording.dashboard.OPENING
         )
         answer.delete_cookie(_cookie(request), path="/", secure=request.url.scheme == "https", httponly=True)
         return answer
 
     def _refused(request: Request, error: ShareRefused | ShareLinksUnavailable) -> Response:
         if isinstance(error, ShareLinksUnavailable):
-            return pages.html("share.html", request, 503, message="Try again in a few minutes.", ask=False)
+            return pages.html("share.html", request, 503, message=wording.dashboard.TRY_IN_MINUTES, ask=False)
         ask = error.reason is ShareRefusal.WRONG_PASSWORD
         return pages.html("share.html", request, STATUS.get(error.reason, 404), message=str(error), ask=ask)
 

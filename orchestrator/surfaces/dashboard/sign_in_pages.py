@@ -18,6 +18,7 @@ from orchestrator.auth.sign_in.people import CALLBACK_PATH, PeopleSignIn
 from orchestrator.auth.sign_in.port import SignInFailed
 from orchestrator.auth.token_service import TokenService
 from orchestrator.auth.token_store import TokensUnavailable
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.authentication import same_origin
 from orchestrator.surfaces.api.routes import auth_routes
@@ -62,9 +63,9 @@ def _provider(routes: APIRouter, pages: DashboardPages, people: PeopleSignIn) ->
     ) -> Response:
         attempt = _attempt(request, pages)
         if attempt is None or state != attempt.state:
-            return pages.sign_in(request, 400, "This sign-in has expired or was started in another browser. Try again.")
+            return pages.sign_in(request, 400, wording.dashboard.SIGN_IN_EXPIRED)
         if error or not code:
-            return pages.sign_in(request, 403, "The identity provider didn't confirm the sign-in.")
+            return pages.sign_in(request, 403, wording.dashboard.SIGN_IN_UNCONFIRMED)
         try:
             token = await people.complete(code, attempt)
         except SignInFailed as failure:
@@ -85,7 +86,7 @@ def _devices(routes: APIRouter, pages: DashboardPages, devices: DeviceFlow) -> N
         if caller.role is None:
             return pages.sign_in(request, to="/device")
         found = devices.pending(code) if code else None
-        message = "There is no client with this code. It may have expired." if code and found is None else ""
+        message = wording.dashboard.UNKNOWN_CODE if code and found is None else ""
         return pages.html("device.html", request, user_code=code, found=found, message=message, done="")
 
     @routes.post("/device")
@@ -94,11 +95,11 @@ def _devices(routes: APIRouter, pages: DashboardPages, devices: DeviceFlow) -> N
         form = await _form(request)
         found = devices.pending(form.get("code", ""))
         if found is None:
-            message = "There is no client with this code. It may have expired."
+            message = wording.dashboard.UNKNOWN_CODE
             return pages.html("device.html", request, 404, user_code="", found=None, message=message, done="")
         approve = form.get("decision") == "approve"
         devices.decide(found, caller, approve)
-        done = "The client is signed in. You can close this page." if approve else "The client was refused."
+        done = wording.dashboard.CLIENT_SIGNED_IN if approve else wording.dashboard.CLIENT_REFUSED
         return pages.html("device.html", request, user_code="", found=None, message="", done=done)
 
 
@@ -121,10 +122,10 @@ def _tokens(routes: APIRouter, pages: DashboardPages, tokens: TokenService) -> N
 async def _person(pages: DashboardPages, request: Request) -> Caller:
     """Who may confirm a client: a person in a browser, whose name the client's actions get."""
     if not same_origin(request):
-        raise ApiError(403, "cross-site request rejected", "Confirm the client on the Eph dashboard.")
+        raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.CONFIRM_ON_DASHBOARD)
     caller = await pages.authenticator.require(request, Role.VIEWER)
     if not caller.person:
-        raise ApiError(403, "only people can confirm a client", "Sign in with the identity provider.")
+        raise ApiError(403, wording.dashboard.ONLY_PEOPLE, wording.dashboard.SIGN_IN_WITH_PROVIDER)
     return caller
 
 

@@ -11,6 +11,7 @@ from orchestrator.config.eph_yaml import key_reference, parsing
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployRequest, EnvironmentService
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.mcp import arguments, results
 from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
@@ -44,7 +45,7 @@ class AgentTools:
         wanted = request.repository.lower()
         views = [view for view in self.service.environments() if wanted in ("", view.repository.lower())]
         shown = [results.summary(view) for view in views[: request.limit]]
-        following = "get_environment shows one." if shown else "Create one with create_environment."
+        following = wording.mcp.SHOW_ONE if shown else wording.mcp.CREATE_ONE
         return {"environments": shown, "total": len(views), "next": following}
 
     async def get_environment(self, request: arguments.NameArguments) -> Result:
@@ -59,7 +60,7 @@ class AgentTools:
         ttl = None if request.ttl_seconds is None else timedelta(seconds=request.ttl_seconds)
         order = DeployRequest(request.label, request.repository, request.ref, request.version, ttl)
         status = await self.service.deploy(order, self.caller.name)
-        return {**results.deploy(status), "next": "Call wait_until_ready with this name and deploy."}
+        return {**results.deploy(status), "next": wording.mcp.WAIT_FOR_DEPLOY}
 
     async def wait_until_ready(self, request: arguments.WaitArguments) -> Result:
         woken = False
@@ -76,7 +77,7 @@ class AgentTools:
             await self.pause(POLL_SECONDS)
         view = self._deployed_view(request)
         known = results.details(view) if view is not None else {"phase": "pending"}
-        return {**known, "ready": False, "next": "Not ready yet. Call wait_until_ready again."}
+        return {**known, "ready": False, "next": wording.mcp.NOT_READY}
 
     def _deployed_view(self, request: arguments.WaitArguments) -> EnvironmentView | None:
         """None while the deploy is pending. Without a deploy, or once it has ended, the environment."""
@@ -85,8 +86,8 @@ class AgentTools:
             if status.state == "pending":
                 return None
             if status.state != "deployed":
-                live = f"Commit {status.replaces[:7]} is still live. " if status.replaces else "Nothing of it is left. "
-                fix = "Push a fix and call create_environment again."
+                live = wording.mcp.still_live(status.replaces[:7]) if status.replaces else wording.mcp.NOTHING_LEFT
+                fix = wording.mcp.PUSH_FIX
                 raise ToolFailed({"ready": False, **results.deploy(status), "next": live + fix})
         return self.service.environment(request.name)
 
@@ -100,7 +101,7 @@ class AgentTools:
             found = await self.service.logs(name, LogRequest(part or None, lines))
         return {
             "lines": found[-lines:],
-            "next": "More lines: raise lines. explain_state gives the reason of a failure.",
+            "next": wording.mcp.MORE_LINES,
         }
 
     async def run_tests(self, request: arguments.NameArguments) -> Result:
@@ -108,20 +109,22 @@ class AgentTools:
         self._require_developer()
         view = self.service.environment(request.name)
         if not view.tests and view.phase not in (Phase.READY, Phase.ASLEEP):
-            raise ToolFailed({"error": f"{view.name} is {view.phase.value}", "next": results.details(view)["next"]})
+            raise ToolFailed(
+                {"error": wording.mcp.phase(view.name, view.phase.value), "next": results.details(view)["next"]}
+            )
         if view.phase is Phase.ASLEEP:
             await self.service.wake_up(request.name, self.caller.name)
         else:
             await self.service.up(request.name, self.caller.name)
-        following = "Call get_environment until no suite is waiting or running. get_logs has source suite."
+        following = wording.mcp.WAIT_FOR_SUITES
         if not view.tests and view.phase is Phase.READY:
-            following = "Its eph.yaml has no tests. explain_eph_yaml with the key tests shows how to add them."
+            following = wording.mcp.NO_TESTS
         return {"tests": results.tests_of(view), "next": following}
 
     async def extend(self, request: arguments.ExtendArguments) -> Result:
         self._require_developer()
         view = await self.service.extend(request.name, request.seconds, self.caller.name)
-        return {**results.summary(view), "next": "It is destroyed at expires_at unless you extend it again."}
+        return {**results.summary(view), "next": wording.mcp.UNTIL_EXPIRY}
 
     async def destroy_environment(self, request: arguments.DestroyArguments) -> Result:
         self._require_developer()
@@ -130,21 +133,19 @@ class AgentTools:
             return {
                 "would_destroy": results.summary(view),
                 "confirmation": self.confirmations.issue(self.caller, view, self.now()),
-                "next": "Its data will be lost. To destroy it, call this again with the confirmation, in 5 minutes.",
+                "next": wording.mcp.CONFIRM_DESTROY,
             }
         if not self.confirmations.is_valid(request.confirmation, self.caller, view, self.now()):
             raise ToolFailed({
-                "error": f"The confirmation isn't valid for {display_name(view)}, or it has expired.",
-                "next": "Call this without a confirmation to get a new one.",
+                "error": wording.mcp.invalid_confirmation(display_name(view)),
+                "next": wording.mcp.NEW_CONFIRMATION,
             })  # fmt: skip
         view = await self.service.down(request.name, self.caller.name)
-        return {"destroying": view.name or str(view.ref), "next": "It is gone when get_environment doesn't find it."}
+        return {"destroying": view.name or str(view.ref), "next": wording.mcp.GONE_WHEN_NOT_FOUND}
 
     async def validate_eph_yaml(self, request: arguments.ValidateArguments) -> Result:
         problems = parsing.validate_text(request.text)
-        following = (
-            "Fix them, then push." if problems else "It is valid. The server's policy is checked when it is used."
-        )
+        following = wording.mcp.FIX_AND_PUSH if problems else wording.mcp.VALID
         return {"valid": not problems, "problems": problems[:50], "next": following}
 
     async def explain_eph_yaml(self, request: arguments.ExplainArguments) -> Result:
@@ -156,22 +157,24 @@ class AgentTools:
         }
         if not keys:
             raise ToolFailed({
-                "error": f"No key of eph.yaml starts with {wanted[:60]!r}.",
-                "next": "Call this without a key to see the top-level keys.",
+                "error": wording.mcp.unknown_key(wanted[:60]),
+                "next": wording.mcp.TOP_LEVEL_KEYS,
             })  # fmt: skip
         shown = dict(list(keys.items())[:MAX_KEYS])
-        return {"keys": shown, "total": len(keys), "next": "Use a longer key to see more of it."}
+        return {"keys": shown, "total": len(keys), "next": wording.mcp.LONGER_KEY}
 
     def _require_developer(self) -> None:
         if not self.caller.may(Role.DEVELOPER):
             role = self.caller.role.name.lower() if self.caller.role else "none"
             raise ToolFailed({
-                "error": f"{self.caller.name} has the role {role}, but this requires developer.",
-                "next": "Ask an Eph administrator for a token with that role.",
+                "error": wording.mcp.role_too_low(self.caller.name, role),
+                "next": wording.mcp.ASK_FOR_DEVELOPER,
             })  # fmt: skip
 
 
 def _reason(view: EnvironmentView) -> str:
     if view.problems:
         return view.problems[0]
-    return view.failure.error if view.failure else next(iter(view.reasons), f"It is {view.phase.value}.")
+    return (
+        view.failure.error if view.failure else next(iter(view.reasons), wording.mcp.environment_is(view.phase.value))
+    )

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from orchestrator.auth.identities import Role
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, unauthorized
@@ -34,7 +35,7 @@ class McpEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         if request.method != "POST":
-            raise ApiError(405, "method not allowed", "Send MCP messages with POST; there is no stream to listen to.")
+            raise ApiError(405, wording.mcp.METHOD_NOT_ALLOWED, wording.mcp.POST_ONLY)
         caller = await self.authenticator.require(request, Role.VIEWER)
         if caller.role is None:
             raise unauthorized()

@@ -9,22 +9,23 @@ from typing import Any
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployStatus
+from orchestrator.surfaces import wording
 
 Result = dict[str, Any]
 TAIL_LINES = 20
 NEXT_STEPS: Mapping[Phase, str] = {
-    Phase.READY: "Open the URL. run_tests shows the tests of this commit.",
-    Phase.ASLEEP: "Its first request starts it. wait_until_ready starts it and waits.",
-    Phase.FAILED: "Read get_logs with source operation, push a fix, and create or wait again.",
-    Phase.STALLED: "Read get_logs with source operation, push a fix, and create or wait again.",
-    Phase.REFUSED: "Fix eph.yaml as the problems say and push it. validate_eph_yaml checks a file before that.",
-    Phase.UNHEALTHY: "Read get_logs: its URL doesn't respond.",
-    Phase.HELD: "An operator must act first. explain_state says why.",
-    Phase.EXPIRED: "It is being destroyed. Create it again.",
-    Phase.DESTROYING: "It is being destroyed. Create it again afterwards.",
-    Phase.DESTROYED: "It is gone. Create it again.",
+    Phase.READY: wording.mcp.OPEN_URL,
+    Phase.ASLEEP: wording.mcp.FIRST_REQUEST_STARTS_IT,
+    Phase.FAILED: wording.mcp.READ_OPERATION_LOG,
+    Phase.STALLED: wording.mcp.READ_OPERATION_LOG,
+    Phase.REFUSED: wording.mcp.FIX_EPH_YAML,
+    Phase.UNHEALTHY: wording.mcp.READ_LOGS,
+    Phase.HELD: wording.mcp.OPERATOR_FIRST,
+    Phase.EXPIRED: wording.mcp.CREATE_AGAIN,
+    Phase.DESTROYING: wording.mcp.CREATE_AFTERWARDS,
+    Phase.DESTROYED: wording.mcp.CREATE_GONE,
 }
-STILL_WORKING = "Call wait_until_ready. explain_state says what it waits for."
+STILL_WORKING = wording.mcp.STILL_WORKING
 
 
 def summary(view: EnvironmentView) -> Result:

@@ -12,6 +12,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import CheckReport, Conclusion
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.reports import comment, suite_table
 from orchestrator.surfaces.reports.markdown import plain
 from orchestrator.surfaces.reports.phase_wording import fallback_tags, is_outdated, is_reachable, label, short_sha
@@ -60,7 +61,7 @@ def report(view: EnvironmentView, now: datetime, words: ForgeWords = DEFAULT_WOR
 
 def superseded(newer: str) -> CheckReport:
     """For a commit that was in progress when a newer one arrived: its check must not stay in progress forever."""
-    sentence = f"Superseded by commit {short_sha(newer)}."
+    sentence = wording.reports.superseded_by(short_sha(newer))
     return CheckReport(Conclusion.NEUTRAL, plain(sentence, LONGEST_TITLE), plain(sentence))
 
 
@@ -75,13 +76,13 @@ def _conclusion(view: EnvironmentView) -> Conclusion:
 
 
 def _title(view: EnvironmentView) -> str:
-    head = f"{label(view)}, commit {short_sha(commit_of(view))}" if commit_of(view) else label(view)
+    head = wording.reports.label_and_commit(label(view), short_sha(commit_of(view))) if commit_of(view) else label(view)
     return f"{head}: {rest}" if (rest := _rest(view)) else head
 
 
 def _rest(view: EnvironmentView) -> str:
     if view.queue_position is not None:
-        return f"position {view.queue_position} in the queue"
+        return wording.reports.queue_position(view.queue_position)
     if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
         return view.failure.error
     if view.phase is Phase.READY:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import DeploymentReport, DeploymentState
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.reports.markdown import plain
 from orchestrator.surfaces.reports.phase_wording import is_outdated, is_reachable, label, short_sha
 
@@ -56,4 +57,4 @@ def _sentence(view: EnvironmentView) -> str:
     if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
         return f"{label(view)}: {view.failure.error}"
     commit = view.wanted_commit or view.commit
-    return f"{label(view)}, commit {short_sha(commit)}"
+    return wording.reports.label_and_commit(label(view), short_sha(commit))

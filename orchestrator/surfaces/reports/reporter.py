@@ -33,6 +33,7 @@ from orchestrator.forges.port import (
 )
 from orchestrator.forges.wording import ForgeWords
 from orchestrator.service.chat_replies import Replies
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.reports import check_runs, forge_reports
 from orchestrator.surfaces.reports.forge_reports import (
     CheckRunReport,
@@ -214,7 +215,7 @@ class Reporter:
             length = FIRST_RETRY if before is None else min(UNSUPPORTED_RETRY, 2 * before[0].length)
         self._unsupported[what] = TimeWindow(self._clock(), length), forbidden
         words = self._forge.words
-        problem = f"can't show a {words.report(report.kind)} on {words.pull_request}s"
+        problem = wording.reports.kind_not_shown(words.report(report.kind), words.pull_request)
         return self._warn_once(report.repository, f"{problem}: {error}")
 
     def _warn_once(self, repository: Repository, sentence: str) -> str:
@@ -273,7 +274,7 @@ class Reporter:
         where, what = words.reference(report.repository.full_name, report.key), words.report(report.kind)
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
-        return f"{where}: couldn't update the {what}, next attempt at {again}: {why}"
+        return wording.reports.update_failed(where, what, again, why)
 
 
 def _reply_only_reports(repositories: Mapping[int, Repository], replies: Replies) -> list[ForgeReport]:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import psutil
 
+_UNREADABLE = (psutil.Error, OSError)
+"""A process can make itself unreadable: psutil passes on that a working folder's path is too long."""
+
 
 def pids() -> list[int]:
     return psutil.pids()
@@ -36,27 +39,27 @@ def started_for(folder: Path, launches: str) -> list[int]:
 
 
 def command_line(pid: int) -> str:
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(*_UNREADABLE):
         return " ".join(psutil.Process(pid).cmdline()).strip()
     return ""
 
 
 def is_alive(pid: int) -> bool:
     """A zombie isn't alive: it only waits to be reaped."""
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(*_UNREADABLE):
         return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     return False
 
 
 def process_name(pid: int) -> str:
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(*_UNREADABLE):
         return psutil.Process(pid).name()
     return ""
 
 
 def environment(pid: int) -> dict[str, str]:
     """What a process was started with; empty if it can't be read."""
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(*_UNREADABLE):
         return psutil.Process(pid).environ()
     return {}
 
@@ -73,7 +76,7 @@ def ancestors() -> set[int]:
 
 def ancestry(pid: int) -> set[int]:
     """A process and its ancestors."""
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(*_UNREADABLE):
         return {pid, *(parent.pid for parent in psutil.Process(pid).parents())}
     return {pid}
 
@@ -114,7 +117,7 @@ def _is_launching(pid: int, folder: Path, launches: str) -> bool:
 
 
 def _working_folder(pid: int) -> str:
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(*_UNREADABLE):
         return psutil.Process(pid).cwd()
     return ""
 

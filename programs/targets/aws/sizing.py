@@ -119,5 +119,5 @@ def parse_memory(text: str) -> int:
     """``512Mi`` or ``2G`` in MiB, rounded up."""
     match = re.fullmatch(r"([0-9]+)([KMGT]i?)", text)
     if match is None:
-        raise AwsError(f"{text!r} is not an amount of memory; use for example 512Mi or 2Gi")
+        raise AwsError(f"{text!r} is not an amount of memory; use a value such as 512Mi or 2Gi")
     return -(-int(match[1]) * _BYTES[match[2]] // _MEBIBYTE)

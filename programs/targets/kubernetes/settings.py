@@ -161,7 +161,9 @@ def _check(settings: KubernetesSettings) -> None:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise KubernetesError(f"setting 'egress_allow' contains {network!r}; use for example 10.1.0.0/16") from None
+            raise KubernetesError(
+                f"setting 'egress_allow' contains {network!r}; use a value such as 10.1.0.0/16"
+            ) from None
     for name in ("kubeconfig", "pull_secret_file"):
         path = getattr(settings, name)
         if path and not os.access(path, os.R_OK):

@@ -120,7 +120,7 @@ def test_note_says_how_many_wait_and_why() -> None:
     turn = PollSchedule(30).select(REPOSITORIES, ApiUsage(remaining=700, limit=5000, reset=1_003_600), 1_000_000)
     assert turn.deferred
     assert turn.note == (
-        f"reading {len(turn.deferred)} of 100 repositories later: 700 of 5000 requests remain for 60 minutes"
+        f"{len(turn.deferred)} of 100 repositories are read later: 700 of 5000 requests remain for the next 60 minutes"
     )
 
 

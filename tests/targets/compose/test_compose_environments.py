@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ volumes: {{data: , kept: }}
 secrets: {{token: {{environment: TOKEN}}}}
 """
 DOCKERFILE = f"FROM {PYTHON_IMAGE}\nUSER 0\nRUN mkdir /data && echo built > /built\n"
-SECRET = {"variables": {"TOKEN": "sesame-open-1", "EPH_ENVIRONMENT": NAME}, "secrets": ("TOKEN",)}
+SECRET: dict[str, Any] = {"variables": {"TOKEN": "sesame-open-1", "EPH_ENVIRONMENT": NAME}, "secrets": ("TOKEN",)}
 
 
 @pytest.fixture

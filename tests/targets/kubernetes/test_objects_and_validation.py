@@ -267,7 +267,7 @@ def test_later_cluster_errors_are_reported_early(asked: EnvironmentSpec, why: st
     [
         ({"server": ""}, "settings for its cluster are missing .'server'"),
         ({"pod_security": "none"}, "use one of: restricted"),
-        ({"egress_allow": "10.1.0.0/99"}, "use for example 10.1.0.0/16"),
+        ({"egress_allow": "10.1.0.0/99"}, "use a value such as 10.1.0.0/16"),
         ({"url": "https://x"}, "must contain {host}"),
         ({"kubeconfig": "/nowhere/at/all"}, "can't read"),
         ({"spot": "x"}, "key=value"),

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.environment_section import Domain
 from programs.eph_yaml.field_types import Section, matches
 
 _BRANCH = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}"
 Branch = Annotated[
-    str, matches(_BRANCH, "a branch", "use for example main"), WithJsonSchema({"type": "string", "pattern": _BRANCH})
+    str,
+    matches(_BRANCH, "a branch", wording.sections.BRANCH_EXAMPLE),
+    WithJsonSchema({"type": "string", "pattern": _BRANCH}),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from orchestrator.config import wording
 from programs.eph_yaml.field_types import (
     CommandConfig,
     Name,
@@ -24,7 +25,7 @@ _VERSION = r"^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$"
 
 def _version(value: str) -> str:
     if not re.fullmatch(_VERSION, value):
-        raise InvalidValue(f"{quote(value)} is not a version", 'write a number in quotes, such as "15"')
+        raise InvalidValue(wording.sections.not_a_version(quote(value)), wording.sections.QUOTE_THE_VERSION)
     return value
 
 
@@ -47,7 +48,7 @@ class SeedConfig(Section):
     @model_validator(mode="after")
     def _check_not_empty(self) -> SeedConfig:
         if not self.scripts and self.command is None:
-            raise InvalidValue("the seed is empty", "add scripts or a command")
+            raise InvalidValue(wording.sections.SEED_EMPTY, wording.sections.ADD_SCRIPTS)
         return self
 
 
@@ -72,17 +73,17 @@ class DataSourceConfig(Section):
     @model_validator(mode="after")
     def _check_strategy(self) -> DataSourceConfig:
         if self.strategy == "seed" and self.seed is None:
-            raise InvalidValue("the strategy `seed` has no seed", "add seed with scripts or a command")
+            raise InvalidValue(wording.sections.SEED_MISSING, wording.sections.ADD_SEED)
         if self.strategy != "seed" and self.seed is not None:
             raise InvalidValue(
-                f"seed has no effect with the strategy `{self.strategy}`", "use strategy: seed", ("seed",)
+                wording.sections.seed_without_effect(self.strategy), wording.sections.USE_SEED, ("seed",)
             )
         if self.strategy not in _STRATEGIES_WITH_SOURCE and self.source is not None:
-            raise InvalidValue(f"source has no effect with the strategy `{self.strategy}`", "remove it", ("source",))
+            raise InvalidValue(wording.sections.source_without_effect(self.strategy), "remove it", ("source",))
         if self.strategy in _STRATEGIES_WITH_SOURCE and self.source is None:
-            raise InvalidValue(f"the strategy `{self.strategy}` needs a source", "add source with its name")
+            raise InvalidValue(wording.sections.source_missing(self.strategy), wording.sections.ADD_SOURCE)
         if self.strategy != "snapshot" and self.mask:
-            raise InvalidValue(f"mask has no effect with the strategy `{self.strategy}`", "remove it", ("mask",))
+            raise InvalidValue(wording.sections.mask_without_effect(self.strategy), "remove it", ("mask",))
         return self
 
 
@@ -109,7 +110,7 @@ class DatabaseConfig(Section):
     @model_validator(mode="after")
     def _check_order(self) -> DatabaseConfig:
         if self.order == "migrate-first" and not (self.migrate and self.template.strategy == "seed"):
-            message = "the order has no effect without both a seed and migrations"
+            message = wording.sections.ORDER_WITHOUT_EFFECT
             raise InvalidValue(message, "remove it", ("order",))
         return self
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.app_section import AppConfig
 from orchestrator.config.eph_yaml.models.database_section import DatabasesConfig
 from orchestrator.config.eph_yaml.models.environment_section import EnvironmentConfig
@@ -28,15 +29,15 @@ _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
 def _version(value: object) -> object:
     written = value.text if isinstance(value, YamlInt | YamlFloat) else value
     if written != "1.0":
-        raise InvalidValue(f"{quote(written)} is not a supported version", 'write version: "1.0"')
+        raise InvalidValue(wording.sections.unsupported_version(quote(written)), 'write version: "1.0"')
     return written
 
 
 def _team(value: str) -> str:
     if not re.fullmatch(_TEAM, value):
         raise InvalidValue(
-            f"{quote(value)} is not a valid team name",
-            "use up to 60 letters, digits, spaces, dots, underscores and dashes",
+            wording.sections.invalid_team(quote(value)),
+            wording.sections.TEAM_CHARACTERS,
         )
     return value
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.images_section import ImageConfig
 from orchestrator.core.sleep import schedules
 from programs.eph_yaml.durations import Duration
@@ -33,13 +34,9 @@ def _host_label(value: str) -> str:
     """Host names consist of letters, digits and dashes, and don't change with a push."""
     for part in parse_template(value):
         if isinstance(part, str) and not _LITERAL.fullmatch(part):
-            raise InvalidValue(
-                f"{quote(part)} is not allowed in a host name", "use lowercase letters, digits and dashes"
-            )
+            raise InvalidValue(wording.sections.not_in_host_name(quote(part)), wording.sections.HOST_NAME_CHARACTERS)
     if "commit_sha" in (part.name for part in placeholders(value)):
-        raise InvalidValue(
-            "{commit_sha} would change the name with every push", "remove it; the URL must stay the same"
-        )
+        raise InvalidValue(wording.sections.COMMIT_IN_NAME, wording.sections.REMOVE_COMMIT)
     return value
 
 
@@ -47,11 +44,9 @@ def _name_template(value: str) -> str:
     """Names can't be guessed and are unique per pull request (Y3), so they contain the words and the number in full."""
     whole = {part.name for part in placeholders(_host_label(value)) if part.is_whole}
     if "words" not in whole:
-        raise InvalidValue("{words} is missing, so the URL would be guessable", f"use for example {DEFAULT_NAME}")
+        raise InvalidValue(wording.sections.WORDS_MISSING, wording.sections.for_example(DEFAULT_NAME))
     if not whole & {"number", "pr_number"}:
-        raise InvalidValue(
-            "{number} is missing, so two environments could get the same name", f"use for example {DEFAULT_NAME}"
-        )
+        raise InvalidValue(wording.sections.NUMBER_MISSING, wording.sections.for_example(DEFAULT_NAME))
     return value
 
 
@@ -59,7 +54,7 @@ def _timezone(value: str) -> str:
     try:
         schedules.parse(value, ())
     except ValueError as error:
-        raise InvalidValue(str(error), "use for example UTC or Europe/Berlin") from None
+        raise InvalidValue(str(error), wording.sections.TIME_ZONE_EXAMPLE) from None
     return value
 
 
@@ -67,7 +62,7 @@ def _hours(value: str) -> str:
     try:
         schedules.parse("UTC", (value,))
     except ValueError as error:
-        raise InvalidValue(str(error), "use for example Mon-Fri 08:00-19:00") from None
+        raise InvalidValue(str(error), wording.sections.HOURS_EXAMPLE) from None
     return value
 
 
@@ -77,12 +72,12 @@ HostTemplate = Annotated[Template, AfterValidator(_host_label), _TEMPLATE_SCHEMA
 Zone = Annotated[Text, AfterValidator(_timezone)]
 Domain = Annotated[
     str,
-    matches(_DOMAIN, "a domain", "use for example preview.example.com"),
+    matches(_DOMAIN, "a domain", wording.sections.DOMAIN_EXAMPLE),
     WithJsonSchema({"type": "string", "pattern": _DOMAIN}),
 ]
 Hours = Annotated[
     str,
-    matches(_HOURS, "a span of hours", "use for example Mon-Fri 08:00-19:00"),
+    matches(_HOURS, wording.sections.SPAN_OF_HOURS, wording.sections.HOURS_EXAMPLE),
     AfterValidator(_hours),
     WithJsonSchema({"type": "string", "pattern": _HOURS}),
 ]

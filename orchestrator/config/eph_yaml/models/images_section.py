@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from orchestrator.config import wording
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import Name, Section, Template, Text
 from programs.settings import InvalidValue, quote
@@ -18,8 +19,8 @@ _REPOSITORY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)
 def _repository(value: str) -> str:
     if len(value) > 255 or not re.fullmatch(_REPOSITORY, value) or ":" in value.rpartition("/")[2]:
         raise InvalidValue(
-            f"{quote(value)} is not an image repository",
-            "use a repository without a tag, such as registry.example.com/acme/shop",
+            wording.sections.not_an_image_repository(quote(value)),
+            wording.sections.IMAGE_REPOSITORY_EXAMPLE,
         )
     return value
 
@@ -34,7 +35,7 @@ _NOTES = r"^refs/notes/[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
 
 def _notes(value: str) -> str:
     if len(value) > 100 or not re.fullmatch(_NOTES, value):
-        raise InvalidValue(f"{quote(value)} is not a git notes ref", "use the full ref, such as refs/notes/eph")
+        raise InvalidValue(wording.sections.not_a_notes_ref(quote(value)), wording.sections.NOTES_REF_EXAMPLE)
     return value
 
 
@@ -72,5 +73,5 @@ class ImageConfig(Section):
     @model_validator(mode="after")
     def _check_findable(self) -> ImageConfig:
         if not (self.git_notes or self.tag_template or self.tag_pattern or self.fallback_tag):
-            raise InvalidValue("no tag is specified", "add tag_template, tag_pattern, fallback_tag or git_notes: true")
+            raise InvalidValue(wording.sections.NO_TAG, wording.sections.ADD_TAG)
         return self

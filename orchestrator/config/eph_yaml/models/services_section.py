@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
+from orchestrator.config import wording
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import (
     CommandConfig,
@@ -32,16 +33,16 @@ _RESERVED_MOUNTS = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "
 
 def _mount(value: str) -> str:
     if not re.fullmatch(_MOUNT, value) or len(value) > 200 or {".", ".."} & set(value.split("/")):
-        raise InvalidValue(f"{quote(value)} is not a valid volume path", "use an absolute path, such as /data")
+        raise InvalidValue(wording.sections.invalid_volume(quote(value)), wording.sections.VOLUME_EXAMPLE)
     taken = [place for place in _RESERVED_MOUNTS if f"{value}/".startswith(f"{place}/")]
     if taken:
-        raise InvalidValue(f"{quote(value)} would hide what is in {taken[0]}", "use another path, such as /data")
+        raise InvalidValue(wording.sections.volume_hides(quote(value), taken[0]), wording.sections.USE_OTHER_VOLUME)
     return value
 
 
 Cron = Annotated[
     str,
-    matches(_CRON, "a schedule", "use the five fields of cron, such as 0 3 * * *"),
+    matches(_CRON, "a schedule", wording.sections.CRON_EXAMPLE),
     WithJsonSchema({"type": "string", "pattern": _CRON}),
 ]
 MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
@@ -123,17 +124,17 @@ class ServiceConfig(Section):
     @model_validator(mode="after")
     def _check_runnable(self) -> ServiceConfig:
         if self.command is None and self.image is None:
-            raise InvalidValue(
-                "neither a command nor an image is set", "add a command, or an image where the target runs images"
-            )
+            raise InvalidValue(wording.sections.NOTHING_TO_RUN, wording.sections.ADD_COMMAND)
         if self.schedule and self.public:
-            raise InvalidValue("a scheduled service can't be public", "remove `public` or `schedule`", ("public",))
-        if self.public and not self.health.enabled:
             raise InvalidValue(
-                "a public service needs a health check", "remove health, or set public: false", ("health",)
+                wording.sections.SCHEDULED_AND_PUBLIC, wording.sections.REMOVE_PUBLIC_OR_SCHEDULE, ("public",)
             )
+        if self.public and not self.health.enabled:
+            raise InvalidValue(wording.sections.PUBLIC_WITHOUT_HEALTH, wording.sections.REMOVE_HEALTH, ("health",))
         if self.schedule and self.port:
-            raise InvalidValue("a scheduled service has no port", "remove `port` or `schedule`", ("port",))
+            raise InvalidValue(
+                wording.sections.SCHEDULED_WITH_PORT, wording.sections.REMOVE_PORT_OR_SCHEDULE, ("port",)
+            )
         return self
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from orchestrator.config import wording
 from programs.eph_yaml.field_types import Glob, Section, Text
 from programs.settings import InvalidValue, quote
 
@@ -15,15 +16,15 @@ MAX_WILDCARDS = 8
 
 def _few_wildcards(value: str) -> str:
     if value.count("*") + value.count("?") > MAX_WILDCARDS:
-        raise InvalidValue(f"{quote(value)} has too many wildcards", f"use at most {MAX_WILDCARDS} wildcards (* and ?)")
+        raise InvalidValue(
+            wording.sections.too_many_wildcards(quote(value)), wording.sections.wildcard_limit(MAX_WILDCARDS)
+        )
     return value
 
 
 def _one_line(value: str) -> str:
     if not value.isprintable() or value != value.strip():
-        raise InvalidValue(
-            f"{quote(value)} is not a line of a comment", "use a single line without leading or trailing spaces"
-        )
+        raise InvalidValue(wording.sections.not_a_comment_line(quote(value)), wording.sections.USE_SINGLE_LINE)
     return value
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.http.connections import ConnectionRouter
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock
 from orchestrator.forges.github.http.transport import TransportConfig
@@ -67,7 +67,7 @@ class FileReader:
 
     def _cache_key(self, key: FileKey) -> str:
         repository, path, sha = key
-        return f"file {self._router.base_url} {repository} {sha} {path}"
+        return " ".join(("file", self._router.base_url, str(repository), sha, path))
 
     def _fetch(self, repository_path: str, key: FileKey, limit: int, check_exists: Callable[[], None]) -> bytes | None:
         _, path, ref = key
@@ -84,18 +84,18 @@ class FileReader:
 
 def _content(data: Mapping[str, Any], path: str, limit: int) -> bytes:
     if data.get("type") != "file":
-        raise ForgeRefused(f"{path} is a {data.get('type')}, not a file")
+        raise ForgeRefused(wording.not_a_file(path, data.get("type")))
     size = int(data.get("size") or 0)
     if size > limit or data.get("encoding") == "none":
         raise _too_large(path, size, limit)
     try:
         content = base64.b64decode(str(data.get("content") or ""))
     except binascii.Error as problem:
-        raise ForgeUnavailable(f"{path}: GitHub's response is not Base64 ({problem}); retrying") from problem
+        raise ForgeUnavailable(wording.not_base64(path, problem)) from problem
     if len(content) != size:
-        raise ForgeUnavailable(f"{path}: GitHub announced {size} bytes and sent {len(content)}; retrying")
+        raise ForgeUnavailable(wording.content_truncated(path, size, len(content)))
     return content
 
 
 def _too_large(path: str, size: int, limit: int) -> ForgeRefused:
-    return ForgeRefused(f"{path} has {size} bytes; the limit is {limit}")
+    return ForgeRefused(wording.file_too_large(path, size, limit))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.github.parsers import GitTree
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
@@ -57,12 +57,12 @@ class GitNotes:
             return known
         found = self._transport.get_once(f"{path}/git/trees/{sha}", parsers.tree)
         if not found.complete:
-            raise ForgeRefused("there are more git notes than the Git host lists; let git sort them into folders")
+            raise ForgeRefused(wording.TOO_MANY_NOTES)
         return self._trees.put(sha, found)
 
 
 def _text(data: object) -> str:
     content = parsers.blob(data)
     if len(content) > MAX_NOTE_BYTES:
-        raise ForgeRefused(f"the git note has {len(content)} bytes; the limit is {MAX_NOTE_BYTES}")
+        raise ForgeRefused(wording.note_too_large(len(content), MAX_NOTE_BYTES))
     return content.decode(errors="replace")

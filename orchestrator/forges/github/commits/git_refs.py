@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from orchestrator.core.util import globs
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.port import ForgeError, ForgeUnavailable, RefList
 from stacks.model import RefKind
@@ -51,7 +51,7 @@ class RefReader:
             try:
                 commits[name] = self._tag_commit(path, item.sha) if item.annotated else item.sha
             except ForgeError as error:
-                problem = problem or f"can't read the tag {name}: {error}"
+                problem = problem or wording.tag_unreadable(name, error)
         return RefList(commits, not problem, problem)
 
     def _tag_commit(self, path: str, sha: str) -> str:
@@ -63,7 +63,7 @@ class RefReader:
             if not again:
                 break
         else:
-            raise ForgeUnavailable(f"it is a chain of more than {MAX_TAG_DEPTH} tags")
+            raise ForgeUnavailable(wording.tag_chain(MAX_TAG_DEPTH))
         with self._lock:
             self._tag_commits[sha] = target
             while len(self._tag_commits) > MAX_CACHED:

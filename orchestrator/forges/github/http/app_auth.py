@@ -16,6 +16,7 @@ from typing import Any
 
 from github import Auth
 
+from orchestrator.forges.github import wording
 from orchestrator.forges.github.http.transport import Connection, TransportConfig
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
 
@@ -100,10 +101,7 @@ class GitHubApp:
                 self.connection.post_unthrottled(f"/app/installations/{installation.id}/access_tokens")
             )
         except ForgeNotFound:
-            raise ForgeRefused(
-                f"the App is no longer installed at {installation.account}: install it again, or remove "
-                f"{installation.account} from Eph's settings"
-            ) from None
+            raise ForgeRefused(wording.app_uninstalled(installation.account)) from None
         except ForgeRefused as refusal:
             if "suspended" not in str(refusal).lower():
                 raise
@@ -123,10 +121,7 @@ class GitHubApp:
 
 def suspended_message(installation: Installation) -> str:
     where = f" at {installation.settings_url}" if installation.settings_url else ""
-    return (
-        f"the App's installation at {installation.account} is suspended: an owner of {installation.account} "
-        f"can unsuspend it{where}"
-    )
+    return wording.app_suspended(installation.account, where)
 
 
 def _slug(data: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from github import Auth
 
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.http import app_auth
 from orchestrator.forges.github.http.app_auth import GitHubApp, Installation
 from orchestrator.forges.github.http.transport import Connection, Listing, Parse, TransportConfig
@@ -103,7 +103,7 @@ class AppConnections:
                 if installation.suspended:
                     raise ForgeRefused(app_auth.suspended_message(installation))
                 return line
-        raise ForgeRefused(f"the App is not installed at {owner}: an owner of {owner} can install it on the App's page")
+        raise ForgeRefused(wording.app_not_installed(owner))
 
     def connections(self) -> Mapping[str, Connection]:
         with self._lock:

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.forges.github import wording
+
 log = logging.getLogger("eph.forge")
 
 FORMAT_VERSION = 1
@@ -127,7 +129,7 @@ class DiskCache:
         try:
             form = db.execute("PRAGMA user_version").fetchone()[0]
             if form not in (0, FORMAT_VERSION):
-                raise sqlite3.DatabaseError(f"its format is {form}, but this version uses {FORMAT_VERSION}")
+                raise sqlite3.DatabaseError(wording.cache_format(form, FORMAT_VERSION))
             db.execute("PRAGMA journal_mode=WAL")
             # Losing the last entries to a power failure costs a few requests; syncing would slow down every write.
             db.execute("PRAGMA synchronous=OFF")

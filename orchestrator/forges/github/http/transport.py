@@ -22,7 +22,7 @@ import requests
 from github import Auth, Github
 from github.GithubException import GithubException
 
-from orchestrator.forges.github import errors
+from orchestrator.forges.github import errors, wording
 from orchestrator.forges.github.http import rate_limiter
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock, RateLimiter
@@ -176,14 +176,14 @@ class Connection:
             remembered = remembered or not reading.from_server
             cost += reading.from_server
             if not reading.value and promised:
-                text = f"{first}: page {page} was announced but is empty, so the list may be incomplete"
+                text = wording.page_empty(first, page)
                 return Listing(tuple(items), ForgeUnavailable(text), cost), remembered
             items += reading.value
             promised = bool(reading.next)
             if not promised and len(reading.value) < PER_PAGE:
                 return Listing(tuple(items), requests_counted=cost), False
             url = reading.next or f"{first}&page={page + 1}"
-        return Listing(tuple(items), ForgeUnavailable(f"{first}: more than {MAX_PAGES} pages")), False
+        return Listing(tuple(items), ForgeUnavailable(wording.too_many_pages(first, MAX_PAGES))), False
 
     def _read(self, url: str, parse: Parse[T], conditional: bool = True, keep: bool = True) -> CachedResponse[T]:
         key = (url, parse)
@@ -269,13 +269,13 @@ class Connection:
     def _check_read_rate(self, request: str) -> None:
         wait = self._limiter.acquire_read()
         if wait:
-            text = f"{request}: not sent, GitHub's per-minute read limit is reached; retrying in {wait:.0f} s"
+            text = wording.reads_paused(request, wait)
             raise errors.RateLimited(text, wait)
 
     def _wait_to_write(self, request: str, creates: bool) -> None:
         wait = self._limiter.acquire_write(creates)
         if wait > rate_limiter.MAX_WRITE_WAIT:
-            raise errors.RateLimited(f"{request}: not sent, writes are rate-limited; retrying in {wait:.0f} s", wait)
+            raise errors.RateLimited(wording.writes_paused(request, wait), wait)
         if wait:
             self._config.sleep(wait)
 
@@ -293,7 +293,7 @@ class Connection:
         with self._lock:
             wait = self._blocked_until - self._now()
         if wait > 0:
-            raise errors.RateLimited(f"{request}: not sent, GitHub asked to wait; retrying in {wait:.0f} s", wait)
+            raise errors.RateLimited(wording.asked_to_wait(request, wait), wait)
 
     def _block(self, seconds: float) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.http.transport import PER_PAGE, Transport
 from orchestrator.forges.github.http.unsupported_cache import UnsupportedCache
 from orchestrator.forges.port import ChatComment, ForgeNotFound, ForgeUnsupported, Reaction, mentions
@@ -42,7 +42,7 @@ class ChatComments:
         except ForgeNotFound:
             check_exists()
             self._transport.get(url, parsers.comment)
-            raise ForgeUnsupported(f"{path}: this Git host has no reactions") from None
+            raise ForgeUnsupported(wording.no_reactions(path)) from None
         if reaction is not Reaction.SEEN:
             self._remember_reactions((path, comment), frozenset({reaction}))
 
@@ -87,6 +87,4 @@ class ChatComments:
 
 
 def _cannot_list(path: str) -> ForgeUnsupported:
-    return ForgeUnsupported(
-        f"{path}: this Git host does not list the comments of a repository, so chat commands do nothing"
-    )
+    return ForgeUnsupported(wording.no_comment_list(path))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.github.http.unsupported_cache import UnsupportedCache
 from orchestrator.forges.port import (
@@ -38,7 +38,7 @@ MAX_DESCRIPTION = 140
 DeploymentKey = tuple[str, str]
 """The repository's path, and the environment's name."""
 _NO_STATUS = DeploymentReport(DeploymentState.INACTIVE, "")
-ENVIRONMENT_KEPT = "unused environments stay on the Git host; grant administration: write so that Eph can remove them"
+ENVIRONMENT_KEPT = wording.ENVIRONMENTS_STAY
 
 
 @dataclass(slots=True)
@@ -116,16 +116,14 @@ class Deployments:
         self, key: DeploymentKey, known: _EnvironmentDeployments, sha: str, check_exists: Callable[[], None]
     ) -> int:
         """Neither merged nor held up by checks: the commit runs as it is, and Eph has its own rules for waiting."""
-        body: dict[str, Any] = {"ref": sha, "environment": key[1], "description": "Preview by Eph"}
+        body: dict[str, Any] = {"ref": sha, "environment": key[1], "description": wording.ENVIRONMENT_DESCRIPTION}
         body |= {"auto_merge": False, "required_contexts": []}
         body |= {"transient_environment": True, "production_environment": False}
         try:
             created = parsers.deployment(self._transport.send("POST", f"{key[0]}/deployments", body))
         except ForgeNotFound:  # a token that can read but not write them gets a 404
             check_exists()
-            raise ForgeForbidden(
-                f"{key[0]}: no permission to write deployments; grant the token deployments: write"
-            ) from None
+            raise ForgeForbidden(wording.deployments_denied(key[0])) from None
         known.shas[created.id], known.statuses[created.id] = sha, _NO_STATUS
         return created.id
 
@@ -149,7 +147,7 @@ class Deployments:
 
     def _deactivate_older(self, key: DeploymentKey, known: _EnvironmentDeployments, newest: int, final: bool) -> None:
         older = [number for number in known.shas if number != newest]
-        reason = f"Superseded by {known.shas.get(newest, '')[:7] or 'a newer commit'}."
+        reason = wording.superseded(known.shas.get(newest, "")[:7] or wording.NEWER_COMMIT)
         for number in older[-MAX_OLDER:]:
             state = self._status(key, known, number).state
             if state is DeploymentState.IN_PROGRESS or (final and state is not DeploymentState.INACTIVE):
@@ -184,7 +182,7 @@ class Deployments:
             self._cannot_delete_environments.add(path)
             return ENVIRONMENT_KEPT
         except ForgeRefused as refusal:
-            return f"the environment {environment} stays on the Git host: {refusal}"
+            return wording.environment_stays(environment, refusal)
         return ""
 
     def _forget(self, key: DeploymentKey) -> None:
@@ -192,7 +190,7 @@ class Deployments:
 
 
 def _no_deployments(key: DeploymentKey) -> ForgeUnsupported:
-    return ForgeUnsupported(f"{key[0]}: this Git host has no deployments")
+    return ForgeUnsupported(wording.no_deployments(key[0]))
 
 
 def _report(status: parsers.DeploymentStatus | None) -> DeploymentReport:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.forges.github import wording
 from orchestrator.forges.port import ApiUsage
 
 RESERVE = 0.1
@@ -62,10 +63,7 @@ class PollSchedule:
         chosen = _affordable(habits.items(), allowed, now)
         left_out = frozenset(habits.keys() - chosen)
         minutes = max(1, round((usage.reset - now) / 60))
-        note = (
-            f"reading {len(left_out)} of {len(habits)} repositories later: {usage.remaining} of {usage.limit} "
-            f"requests remain for {minutes} minutes"
-        )
+        note = wording.reading_later(len(left_out), len(habits), usage.remaining, usage.limit, minutes)
         return PollDecision(left_out, note) if left_out else PollDecision()
 
     def _budget(self, usage: ApiUsage, now: float) -> float | None:

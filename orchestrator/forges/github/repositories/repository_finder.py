@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from orchestrator.forges.github import parsers
+from orchestrator.forges.github import parsers, wording
 from orchestrator.forges.github.http.connections import ConnectionProvider
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock
 from orchestrator.forges.github.http.transport import Connection
@@ -103,7 +103,7 @@ class RepositoryFinder:
                 f"/repos/{name}", parsers.listed_repository
             )
         except ForgeNotFound:
-            error: ForgeError = ForgeRefused(f"{name} is not accessible: it doesn't exist, or Eph has no access")
+            error: ForgeError = ForgeRefused(wording.not_accessible(name))
         except ForgeError as problem:
             error = problem
         else:
@@ -154,14 +154,14 @@ class RepositoryFinder:
         for item in self._all():
             name, number = item.repository.full_name, item.repository.id
             if item.is_archived:
-                self._notes[name] = f"{name} is archived: it gets no environments"
+                self._notes[name] = wording.archived(name)
             if not item.is_archived or number in self._served_ids:
                 chosen.setdefault(number, item.repository)
         for pattern in self._selection.patterns:
             owner = pattern.partition("/")[0]
             listed = "*" in self._listings or owner in self._listings
             if listed and not any(self._selection.matching(item.full_name) == pattern for item in chosen.values()):
-                self._notes[pattern] = f"{pattern}: no accessible repository matches"
+                self._notes[pattern] = wording.nothing_matches(pattern)
         self._served_ids |= chosen.keys()
         return list(chosen.values())
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.forges.github import wording
 from orchestrator.forges.webhooks import WebhookEvent, WebhookRequest
 from stacks import keys
 from stacks.model import Key
@@ -53,7 +54,7 @@ class GitHubWebhooks:
         return replace(effect, name=event, delivery_id=request.headers.get(DELIVERY, ""))
 
     def ping(self, secret: bytes, delivery_id: str) -> WebhookRequest:
-        body = json.dumps({"zen": "A ping that Eph sends to itself.", "hook_id": 0}).encode()
+        body = json.dumps({"zen": wording.PING, "hook_id": 0}).encode()
         headers = {"content-type": "application/json", EVENT: "ping", DELIVERY: delivery_id}
         return WebhookRequest({**headers, SIGNATURE: sign(secret, body)}, body)
 
@@ -65,18 +66,16 @@ def sign(secret: bytes, body: bytes) -> str:
 def effect_of(event: str, body: bytes, now: datetime) -> WebhookEvent:
     """What it triggers. Only the fact that something changed is used, not what."""
     if event == "ping":
-        return WebhookEvent(note="ping from the Git host")
+        return WebhookEvent(note=wording.PING_RECEIVED)
     if event in REPOSITORY_EVENTS:
-        return WebhookEvent(everything=True, note="Eph's access changed; reading everything")
+        return WebhookEvent(everything=True, note=wording.ACCESS_CHANGED)
     key = key_of(event, body)
     if key is None:
         return WebhookEvent()
     age = _age(body, now)
     if age is not None and age > MAX_AGE:
-        return WebhookEvent(note=f"ignored because it is {age.days} days old")
-    where = (
-        f"pull request #{key.number} of repository {key.repository}" if isinstance(key, Key) else f"repository {key}"
-    )
+        return WebhookEvent(note=wording.too_old(age.days))
+    where = wording.pull_request(key.number, key.repository) if isinstance(key, Key) else f"repository {key}"
     return WebhookEvent(key, note=f"reading {where}")
 
 

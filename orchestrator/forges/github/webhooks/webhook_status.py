@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.forges.github import wording
 from orchestrator.forges.github.http.connections import AppConnections, ConnectionProvider
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.port import ForgeError, Repository
@@ -28,7 +29,7 @@ def read(connections: ConnectionProvider, transport: Transport, repositories: Se
             )
         return _from_repositories(transport, repositories[:MAX_REPOSITORIES])
     except ForgeError as error:
-        return WebhookStatus(note=f"can't read the Git host's webhooks: {error}")
+        return WebhookStatus(note=wording.webhooks_unreadable(error))
 
 
 def _from_repositories(transport: Transport, repositories: Sequence[Repository]) -> WebhookStatus:

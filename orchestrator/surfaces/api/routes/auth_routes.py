@@ -13,6 +13,7 @@ from orchestrator.auth.device_flow import DeviceFlow, DeviceState, TooManyPendin
 from orchestrator.auth.identities import Caller, Role
 from orchestrator.auth.token_service import IssuedToken, TokenRefused, TokenRequest, TokenService
 from orchestrator.auth.tokens import Token
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import auth_schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
@@ -71,12 +72,12 @@ def _devices(routes: APIRouter, settings: ApiSettings, tokens: TokenService, dev
     async def start_device(body: auth_schemas.DeviceStart, request: Request) -> auth_schemas.DeviceCodes:
         """Starts the sign-in of a command-line client: a person has to confirm it in a browser."""
         if settings.sign_in is None:
-            raise ApiError(404, "this server has no identity provider", "Use a token: set EPH_TOKEN.")
+            raise ApiError(404, wording.api.NO_PROVIDER, wording.api.USE_TOKEN)
         address = request.client.host if request.client else "unknown"
         try:
             code, pending = devices.start(body.label, address)
         except TooManyPending:
-            raise ApiError(429, "too many clients are waiting to sign in", "Try again in a few minutes.") from None
+            raise ApiError(429, wording.api.TOO_MANY_CLIENTS, wording.api.TRY_IN_MINUTES) from None
         return auth_schemas.DeviceCodes(
             device_code=code,
             user_code=pending.user_code,
@@ -92,8 +93,8 @@ def _devices(routes: APIRouter, settings: ApiSettings, tokens: TokenService, dev
         if state is DeviceState.PENDING:
             return auth_schemas.DeviceResult(state="pending")
         if state is not DeviceState.APPROVED or found is None or found.person is None:
-            what = "was refused in the browser" if state is DeviceState.DENIED else "has expired"
-            raise ApiError(409, f"the sign-in {what}", "Run `eph auth login` again.")
+            what = wording.api.REFUSED_IN_BROWSER if state is DeviceState.DENIED else "has expired"
+            raise ApiError(409, wording.api.sign_in_ended(what), wording.api.SIGN_IN_AGAIN)
         issued = await asyncio.to_thread(tokens.issue_cli_token, found.person, found.label)
         return auth_schemas.DeviceResult(state="approved", token=_created(issued))
 
@@ -102,14 +103,14 @@ def revoke(tokens: TokenService, token_id: str, caller: Caller) -> Token:
     try:
         return tokens.revoke(token_id, caller)
     except TokenRefused as error:
-        raise ApiError(404, str(error), "Run `eph auth token list` to see the tokens.") from error
+        raise ApiError(404, str(error), wording.api.LIST_TOKENS) from error
 
 
 def _create(tokens: TokenService, request: TokenRequest, caller: Caller) -> IssuedToken:
     try:
         return tokens.create(request, caller)
     except TokenRefused as error:
-        raise ApiError(403, str(error), "Request less, or ask an Eph administrator.") from error
+        raise ApiError(403, str(error), wording.api.REQUEST_LESS) from error
 
 
 def _created(issued: IssuedToken) -> auth_schemas.CreatedToken:

@@ -11,6 +11,7 @@ from sse_starlette import EventSourceResponse
 from orchestrator.forges.webhooks import WebhookRequest
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
@@ -88,8 +89,8 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
     @routes.post("/wake", tags=["service"], status_code=202)
     async def wake(caller: Developer) -> schemas.Accepted:
         """Starts a cycle now instead of at the next interval."""
-        environment_service.trigger_cycle(f"requested by {caller.name}")
-        return schemas.Accepted(message="a cycle starts now")
+        environment_service.trigger_cycle(wording.api.requested_by(caller.name))
+        return schemas.Accepted(message=wording.api.CYCLE_STARTS)
 
 
 def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
@@ -99,7 +100,7 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
         if settings.webhook is None:
             raise _no_webhooks()
         if not await run_in_threadpool(settings.webhook, WebhookRequest(request.headers, await request.body())):
-            raise ApiError(401, "invalid webhook signature", "Configure the same secret at the Git host and in ephd.")
+            raise ApiError(401, wording.api.INVALID_SIGNATURE, wording.api.SAME_SECRET)
         return schemas.Accepted(message="thanks")
 
     @routes.post(f"/webhooks/{settings.forge}/test", tags=["webhooks"])
@@ -112,5 +113,5 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
 
 
 def _no_webhooks() -> ApiError:
-    hint = "Configure a webhook secret. Without one, ephd polls."
-    return ApiError(404, "webhooks are not configured", hint)
+    hint = wording.api.SET_WEBHOOK_SECRET
+    return ApiError(404, wording.api.NO_WEBHOOKS, hint)

@@ -21,6 +21,7 @@ from orchestrator.auth.sharing.share_links import ShareLink
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import auth_schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import PreviewAccess
@@ -77,7 +78,7 @@ def create(links: ShareLinkService, request: ShareRequest, caller: Caller) -> Is
         return links.create(request, caller)
     except ShareRefused as error:
         status = 409 if error.reason is ShareRefusal.NO_HOST else 422
-        raise ApiError(status, str(error), "Run `eph share create --help`.") from error
+        raise ApiError(status, str(error), wording.api.SHARE_HELP) from error
     except ShareLinksUnavailable as error:
         raise _unavailable(error) from error
 
@@ -86,13 +87,13 @@ def revoke(links: ShareLinkService, link_id: str, caller: Caller) -> ShareLink:
     try:
         return links.revoke(link_id, caller)
     except ShareRefused as error:
-        raise ApiError(404, str(error), "Run `eph share list` to see the links.") from error
+        raise ApiError(404, str(error), wording.api.LIST_LINKS) from error
     except ShareLinksUnavailable as error:
         raise _unavailable(error) from error
 
 
 def _unavailable(error: ShareLinksUnavailable) -> ApiError:
-    return ApiError(503, str(error), "Try again later. Environments keep running.")
+    return ApiError(503, str(error), wording.api.TRY_LATER)
 
 
 def _item(link: ShareLink) -> auth_schemas.ShareLinkItem:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService
+from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 
@@ -25,7 +26,7 @@ class Streams:
 
     def respond(self, items: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
         if self._open >= self._limit:
-            raise ApiError(429, f"{self._limit} streams are already open", "Close a stream or try again later.")
+            raise ApiError(429, wording.api.too_many_streams(self._limit), wording.api.CLOSE_STREAM)
         return EventSourceResponse(self._count_open(items), ping=15, sep="\n")
 
     async def _count_open(self, items: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:

@@ -20,7 +20,7 @@ def parse(text: str) -> Decimal:
     found = _AMOUNT.fullmatch(text)
     if not found:
         raise KubernetesError(
-            f"Invalid quantity {text!r}. Use for example 500m or 2 for CPU, 512Mi or 2Gi for memory and disk."
+            f"Invalid quantity {text!r}. Use a value such as 500m or 2 for CPU, 512Mi or 2Gi for memory and disk."
         )
     return Decimal(found[1]) * _UNITS["k" if found[2] == "K" else found[2]]
 

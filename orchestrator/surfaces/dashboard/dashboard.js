@@ -1,0 +1,73 @@
+// Keeps a page current and lets people move by keyboard. Every page works without it.
+"use strict";
+
+const refreshSeconds = Number(document.body.dataset.refresh || 0);
+const isTyping = () => document.activeElement?.matches("input, select, textarea");
+let selected = -1;
+
+async function refresh() {
+  if (document.hidden || isTyping() || !getSelection().isCollapsed || document.querySelector("dialog[open]")) return;
+  let page;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch {
+    document.body.classList.add("offline");
+    return;
+  }
+  document.body.classList.remove("offline");
+  const fresh = page.querySelector("main");
+  const main = document.querySelector("main");
+  if (!fresh || fresh.innerHTML === main.innerHTML) return;
+  const positions = [...main.querySelectorAll("pre")].map(position);
+  const open = [...main.querySelectorAll("details")].map((one) => one.open);
+  main.replaceWith(fresh);
+  fresh.querySelectorAll("pre").forEach((pre, index) => restore(pre, positions[index]));
+  fresh.querySelectorAll("details").forEach((one, index) => (one.open = open[index] ?? one.open));
+  document.title = page.title;
+  mark();
+}
+
+// A log that is read at its end follows its end.
+function position(pre) {
+  return { top: pre.scrollTop, atEnd: pre.scrollTop > 0 && pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4 };
+}
+
+function restore(pre, before) {
+  if (before) pre.scrollTop = before.atEnd ? pre.scrollHeight : before.top;
+}
+
+const rows = () => [...document.querySelectorAll("table.rows tbody tr")];
+
+function mark() {
+  rows().forEach((row, index) => row.classList.toggle("selected", index === selected));
+  rows()[selected]?.scrollIntoView({ block: "nearest" });
+}
+
+function move(by) {
+  selected = Math.min(Math.max(selected + by, 0), rows().length - 1);
+  mark();
+}
+
+const keys = {
+  "/": () => document.querySelector("input[type=search]")?.focus(),
+  j: () => move(1),
+  k: () => move(-1),
+  Enter: () => rows()[selected]?.querySelector("a.name").click(),
+  o: () => rows()[selected]?.querySelector("a.url")?.click(),
+  e: () => location.assign("/"),
+  a: () => location.assign("/activity"),
+  "?": () => document.querySelector("#keys").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && isTyping()) return document.activeElement.blur();
+  if (isTyping() || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+  if (event.key === "Enter" && (selected < 0 || document.activeElement !== document.body)) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+
+document.querySelectorAll(".filters select").forEach((one) => one.addEventListener("change", () => one.form.submit()));
+if (refreshSeconds) setInterval(refresh, refreshSeconds * 1000);

@@ -1,0 +1,23 @@
+"""The dashboard's pages about sign-in and share links. Longer texts stand in the templates."""
+
+from __future__ import annotations
+
+SIGN_IN_ON_DASHBOARD = "Sign in on the Eph dashboard."
+SIGN_OUT_ON_DASHBOARD = "Sign out on the Eph dashboard."
+LINK_FROM_OTHER_SITE = "This link comes from another site. Enter your own token."
+NO_VERSIONS = "It has no versions."
+NO_PREVIEW = "preview not found"
+CHECK_LINK = "Check the link."
+OPEN_LINK_AGAIN = "Open the share link again."
+PREVIEW_GONE = "This preview no longer exists."
+OPENING = "Opening the preview"
+TRY_IN_MINUTES = "Try again in a few minutes."
+SIGN_IN_EXPIRED = "This sign-in has expired or was started in another browser. Try again."
+SIGN_IN_UNCONFIRMED = "The identity provider didn't confirm the sign-in."
+UNKNOWN_CODE = "There is no client with this code. It may have expired."
+CLIENT_SIGNED_IN = "The client is signed in. You can close this page."
+CLIENT_REFUSED = "The client was refused."
+CROSS_SITE = "cross-site request rejected"
+CONFIRM_ON_DASHBOARD = "Confirm the client on the Eph dashboard."
+ONLY_PEOPLE = "only people can confirm a client"
+SIGN_IN_WITH_PROVIDER = "Sign in with the identity provider."

@@ -1,0 +1,122 @@
+"""Every page of the dashboard in a real browser: accessible, no wider than a phone, usable by keyboard. Row: P6."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.suites.suite_results import SuiteState
+from orchestrator.core.views.environment_views import FailureView
+from orchestrator.core.views.phases import Phase
+from orchestrator.service.fake import START, FakeEnvironmentService, sample
+from programs.runtime_info import ProcessInfo, RuntimeInfo
+from tests.surfaces.api_server import TOKENS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+
+NAME = "shop-gentle-stream-42"
+LONG = "an-unbroken-word-" * 12
+PAGES = ("/", "/?q=nothing-like-this", "/activity", f"/e/{NAME}", f"/e/{NAME}?confirm=1", "/e/gone")
+PHONE, DESKTOP = (390, 844), (1280, 800)
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--no-proxy-server"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def desk() -> FakeEnvironmentService:
+    failure = FailureView("9" * 40, "build", f"The command {LONG} ended with 2.", ("no rule",), START, 2, None)
+    suite = SuiteView("browser", "browser", SuiteState.FAILED, seconds=9.0, detail="exit status 1", tail=(LONG,))
+    desk = FakeEnvironmentService(
+        replace(sample(42), title=LONG, tests=(suite,)),
+        replace(sample(9, Phase.FAILED), failure=failure),
+        sample(3, Phase.QUEUED, "demo/api"),
+    )
+    desk.add_event("environment.ready", f"It answered. {LONG}", NAME)
+    desk.add_log_lines(NAME, f"web listening {LONG}")
+    desk.runtime_info_result = RuntimeInfo((ProcessInfo("web-1", "web", "running", "", 0, START, f"shop:{LONG}"),))
+    return desk
+
+
+def _page(browser: Browser, url: str, size: tuple[int, int] = DESKTOP, scheme: Scheme = "light") -> Page:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, base_url=url)
+    page = context.new_page()
+    page.goto("/")
+    page.fill("#token", TOKENS["admin"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Environments", exact=True)).to_be_visible()
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_accessibility_problems(browser: Browser, url: str, scheme: Scheme) -> None:
+    page = _page(browser, url, scheme=scheme)
+    found = {}
+    for path in PAGES:
+        page.goto(path)
+        results = Axe().run(page)
+        found[path] = results.generate_report() if results.violations_count else ""
+    assert set(found.values()) == {""}, "\n".join(found.values())
+
+
+def test_no_page_is_wider_than_a_phone(browser: Browser, url: str) -> None:
+    page = _page(browser, url, PHONE)
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
+
+
+def test_keyboard(browser: Browser, url: str) -> None:
+    page = _page(browser, url)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(page.locator("tr.selected")).to_have_count(1)
+    name = page.locator("tr.selected a.name").inner_text()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", name="Activity")).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.get_by_role("heading", name="Environments", exact=True)).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("api")
+    page.keyboard.press("Enter")
+    expect(page.locator("table tbody tr")).to_have_count(1)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_page_keeps_itself_current_without_losing_the_place(
+    browser: Browser, url: str, desk: FakeEnvironmentService
+) -> None:
+    page = _page(browser, url)
+    page.keyboard.press("j")
+    desk.put_environment(replace(sample(77), title="Arrived later"))
+    expect(page.get_by_text("Arrived later")).to_be_visible(timeout=15_000)
+    expect(page.locator("tr.selected")).to_have_count(1)
+
+
+def test_page_works_without_scripts(browser: Browser, url: str) -> None:
+    context: BrowserContext = browser.new_context(java_script_enabled=False, base_url=url)
+    page = context.new_page()
+    page.goto("/")
+    page.fill("#token", TOKENS["admin"])
+    page.get_by_role("button", name="Sign in").click()
+    page.fill("input[type=search]", "api")
+    page.locator(".filters button").click()
+    expect(page.locator("table tbody tr")).to_have_count(1)
