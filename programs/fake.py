@@ -13,23 +13,23 @@ class FakeTarget:
     version = "1"
     description = TargetDescription("A target in memory.")
 
-    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:  # noqa: ARG002 - it creates nothing
+    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         return lambda: None
 
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
         """Nothing to remove."""
 
-    def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:  # noqa: ARG002 - there are none
+    def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:
         return frozenset()
 
     def ensure(self, settings: Mapping[str, str]) -> None:
         """Nothing to start."""
 
-    def list_remaining(self, settings: Mapping[str, str]) -> list[str]:  # noqa: ARG002 - there is none
+    def list_remaining(self, settings: Mapping[str, str]) -> list[str]:
         return []
 
     def stop(self, settings: Mapping[str, str]) -> None:
         """Nothing to stop."""
 
-    def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:  # noqa: ARG002 - likewise
+    def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:
         return LogLines((), {})

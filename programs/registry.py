@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module, metadata
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from programs import targets
 from programs.drift_wording import DriftWording
@@ -53,7 +53,8 @@ class TargetDescription:
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
-    it runs if they are installed. ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
+    it runs if they are installed. ``needs_approvals``: it may refuse an update until a person approved the commit
+    (``EnvironmentSpec.approved``). ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
     modules worth importing before the first operation; ``warm_up`` is called then too, and caches what operations need.
     """
 
@@ -67,6 +68,7 @@ class TargetDescription:
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    needs_approvals: bool = False
     drift_wording: DriftWording = field(default_factory=DriftWording)
     preload: tuple[str, ...] = ()
     warm_up: Callable[[], object] = _nothing
@@ -213,11 +215,12 @@ def find(name: str) -> Target | None:
 
 def get(name: str) -> Target:
     if name in _folders():
-        target: Any = import_module(f"{targets.__name__}.{name}.target").TARGET
-        return target  # type: ignore[no-any-return]  # one of ours
+        ours: Target = import_module(f"{targets.__name__}.{name}.target").TARGET
+        return ours
     point = _entry_points(tuple(sys.path)).get(name)
     if point is not None:
-        return point.load()  # type: ignore[no-any-return]  # others bring what they like
+        installed: Target = point.load()
+        return installed
     raise UnknownTarget(f"Unknown target {quote(name)}. Installed targets: {', '.join(installed_targets())}.")
 
 

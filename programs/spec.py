@@ -146,8 +146,8 @@ class EnvironmentSpec:
     or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
     dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
     secrets, for everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no
-    other field. ``asleep``: nothing is started; the first request does that. It says how an update ends, not what is
-    built, so it isn't part of the digest.
+    other field. ``asleep``: nothing is started; the first request does that. ``approved``: a person approved this
+    commit. These two say how an update runs, not what is built, so they aren't part of the digest.
     """
 
     name: str
@@ -174,6 +174,7 @@ class EnvironmentSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     replaced_images: Mapping[str, str] = field(default_factory=dict)
     asleep: bool = False
+    approved: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -207,6 +208,7 @@ class EnvironmentSpec:
             options=dict(data.get("options", {})),
             replaced_images=dict(data.get("replaced_images", {})),
             asleep=data.get("asleep", False),
+            approved=data.get("approved", False),
         )
 
     @property
@@ -218,7 +220,7 @@ class EnvironmentSpec:
     def digest(self) -> str:
         """Sixteen hex digits that change if the environment would be built differently. Marks don't count."""
         data = self.to_json()
-        for aside in ("marks", "found", "images", "asleep"):
+        for aside in ("marks", "found", "images", "asleep", "approved"):
             del data[aside]
         # Keeps the digest of environments that were built before these fields existed.
         _drop_unset(data, _LATER_FIELDS)

@@ -16,6 +16,7 @@ none outlives its worker.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import queue
@@ -168,7 +169,8 @@ def main() -> int:
     """Keeps the real standard output for the protocol, and gives all other code standard error."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sys.stderr.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]  # a text stream
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="replace", line_buffering=True)
     code = Worker(sys.stdin, out).main()
     # Not a plain return: gRPC's threads may keep an interpreter from exiting.
     sys.stderr.flush()

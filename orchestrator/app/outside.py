@@ -35,7 +35,7 @@ from programs import registry
 from programs.spec import EnvironmentSpec
 from stacks.backends import registry as backends
 from stacks.backends.inventory import StackInventory
-from stacks.backends.port import Backend, Inventory
+from stacks.backends.port import Inventory
 from stacks.executors import registry as executors
 from stacks.executors.port import ExecutorSettings
 from stacks.operations.worker_settings import WorkerSettings
@@ -46,10 +46,8 @@ def version() -> str:
     return metadata.version("eph")
 
 
-def create_options(settings: ServerSettings, backend: Backend) -> Options:
-    targets = settings.target_settings(
-        server_keys.server_id(settings.keys_dir), targets_of_stacks(StackInventory(backend))
-    )
+def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
+    targets = settings.target_settings(server_keys.server_id(settings.keys_dir), targets_of_stacks(inventory))
     rules = ServerRules(
         bounds=settings.admission_policy(),
         naming_key=server_keys.server_key(settings.keys_dir),
@@ -95,8 +93,14 @@ def _secret_store(settings: ServerSettings) -> SecretStore:
 
 
 def create_ports(
-    settings: ServerSettings, worker: WorkerSettings, pulumi_version: str, forge: Forge, probe: Probe
+    settings: ServerSettings,
+    worker: WorkerSettings,
+    inventory: Inventory,
+    pulumi_version: str,
+    forge: Forge,
+    probe: Probe,
 ) -> Ports:
+    """``inventory`` may have read the stacks already: it reads only what changed since."""
     backend, lease, has_replicas = worker.backend, open_lease(settings), settings.replicas.lease != "none"
     lease_until = (lambda: lease.until) if has_replicas else None
     executor = executors.open_executor(
@@ -105,7 +109,7 @@ def create_ports(
     )
     return Ports(
         forge=forge,
-        inventory=StackInventory(backend),
+        inventory=inventory,
         create_inventory=lambda: StackInventory(backend),
         stores=(backend, executor),
         operations=executor,

@@ -31,6 +31,7 @@ from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.service.channels.announcer import open_announcer
 from orchestrator.surfaces.api.server import serve
 from orchestrator.surfaces.leader_proxy import LeaderProxy
+from stacks.backends.inventory import StackInventory
 from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain.pulumi_cli import Toolchain
 
@@ -69,9 +70,10 @@ async def running(
         forge = forge or outside.create_forge(settings)
         exits.callback(forge.close)
         worker = outside.create_worker_settings(settings, tools)
-        options = outside.create_options(settings, worker.backend)
+        inventory = StackInventory(worker.backend)
+        options = outside.create_options(settings, inventory)
         probe = outside.create_probe(settings)
-        ports = outside.create_ports(settings, worker, tools.version, forge, probe)
+        ports = outside.create_ports(settings, worker, inventory, tools.version, forge, probe)
         exits.callback(ports.ledger.close)
         exits.push_async_callback(probe.close)
         announcer = open_announcer(

@@ -23,6 +23,8 @@ from orchestrator.config.server_keys import KEY_BYTES, read_or_create
 GRANT_SECONDS = 60
 PASS_SECONDS = 3600
 GROUP_MARK = "@"
+OAUTH_CALLBACK_PATH = "/_eph/oauth/callback"
+"""ephd passes the URL to the gateway, and the gateway answers there."""
 _FILE = "previews.key"
 _MAX_LENGTH = 8192
 

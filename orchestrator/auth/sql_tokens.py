@@ -36,7 +36,8 @@ class SqlTokens:
         return _from_row(row) if row else None
 
     def add(self, token: Token) -> None:
-        assert token.created_at is not None  # noqa: S101 - only the local token has no time, and it isn't stored
+        if token.created_at is None:
+            raise ValueError("the local token isn't stored")
         old = format_time(token.created_at - KEEP_ENDED)
         with self._transaction() as connection:
             connection.execute(sa.delete(TOKENS).where(TOKENS.c.expires_at != "", TOKENS.c.expires_at < old))

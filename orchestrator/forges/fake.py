@@ -186,7 +186,7 @@ class FakeForge(FakeHost):
     def clone_url(self, repository: Repository) -> str:
         return repository.clone_url
 
-    def git_environment(self, repository: Repository) -> Mapping[str, str]:  # noqa: ARG002 - the port's argument
+    def git_environment(self, repository: Repository) -> Mapping[str, str]:
         return {}
 
     def close(self) -> None:

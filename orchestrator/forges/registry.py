@@ -61,7 +61,8 @@ def get(name: str) -> ForgeAdapter[Any]:
         adapter: ForgeAdapter[Any] = import_module(f"{forges.__name__}.{name}.adapter").ADAPTER
         return adapter
     for point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
-        return point.load()  # type: ignore[no-any-return]  # others bring what they like
+        installed: ForgeAdapter[Any] = point.load()
+        return installed
     raise UnknownForge(wording.unknown_host(quote(name), ", ".join(installed_forges())))
 
 

@@ -18,7 +18,7 @@ class FakeGateway:
     async def ensure(self) -> None:
         return
 
-    async def keep_running(self, interval: float) -> None:  # noqa: ARG002 - nothing to watch
+    async def keep_running(self, interval: float) -> None:
         await asyncio.Event().wait()
 
     def write_leader_url(self, url: str) -> None:
@@ -37,7 +37,7 @@ class FakeTraffic:
     def read(self) -> TrafficSnapshot | None:
         return self.snapshot
 
-    async def watch(self, wake: Callable[[], None]) -> None:  # noqa: ARG002 - nobody knocks
+    async def watch(self, wake: Callable[[], None]) -> None:
         await asyncio.Event().wait()
 
 

@@ -342,7 +342,9 @@ class LocalControlPlane:
         home = facts.facts.get(view.key.repository) if view.key else None
         candidate = home.requests.get(view.key) if home and view.key else None
         repository = facts.repositories.get(view.key.repository) if view.key else None
-        if candidate is None or repository is None or candidate.trust is not Trust.FORK:
+        from_fork = candidate is not None and candidate.trust is Trust.FORK
+        plans_wait = self._deps.target(view.target).description.needs_approvals
+        if candidate is None or repository is None or not (from_fork or plans_wait):
             raise RequestRefused(RefusalReason.NOT_A_FORK, wording.not_a_fork(name))
         head = candidate.commit
         if commit != head:
@@ -352,7 +354,11 @@ class LocalControlPlane:
             await asyncio.to_thread(self._deps.forge.mark, repository, head, mark, text)
         except ForgeError as error:
             raise RequestRefused(RefusalReason.FORGE_ERROR, wording.approval_not_written(head, error)) from error
-        self._deps.journal.record(EventKind.COMMIT_APPROVED, wording.fork_approved(head), str(view.ref), by)
+        self._deps.journal.record(
+            EventKind.COMMIT_APPROVED, wording.commit_approved(head, from_fork), str(view.ref), by
+        )
+        if not from_fork:
+            self._record_intent(view, IntentKind.RETRY, by)
         self.trigger_cycle("approved")
         return view
 

@@ -201,7 +201,7 @@ def ref_not_marked(name: str, problem: BaseException) -> str:
 
 
 def not_a_fork(name: str) -> str:
-    return f"{name} isn't an open pull request from a fork, so there is nothing to approve"
+    return f"{name} isn't an open pull request from a fork, and no plan of it needs approval"
 
 
 def not_newest_commit(name: str, head: str, commit: str) -> str:
@@ -258,8 +258,8 @@ def requested_extension(until: datetime) -> str:
     return f"requested an extension until {until:%Y-%m-%d %H:%M}"
 
 
-def fork_approved(head: str) -> str:
-    return f"commit {head} of a fork is approved"
+def commit_approved(head: str, from_fork: bool) -> str:
+    return f"commit {head}{' of a fork' if from_fork else ''} is approved"
 
 
 def plan_approved(plan: str) -> str:

@@ -24,7 +24,7 @@ class FakeSource:
     error: ForgeError | None = None
     """What every read raises."""
 
-    def list_open(self, repository: Repository, existing: ExistingStacks) -> SourceListing:  # noqa: ARG002 - the port's
+    def list_open(self, repository: Repository, existing: ExistingStacks) -> SourceListing:
         self._check_readable()
         mine = sorted(key for key in (*self.requests, *self.unrequested) if key.repository == repository.id)
         shown = mine[: len(mine) // 2] if self.missing_part else mine

@@ -64,7 +64,7 @@ class FakeBackend:
     def read_tag(self, ref: StackRef) -> StackTag | None:
         return self.records[ref].tag if ref in self.records else self._early_tags.get(ref)
 
-    def secrets_salt(self, ref: StackRef) -> str:  # noqa: ARG002 - nothing is encrypted here
+    def secrets_salt(self, ref: StackRef) -> str:
         return ""
 
     # --- locks

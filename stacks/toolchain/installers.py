@@ -171,7 +171,8 @@ def _run(command: list[str], deadline: float, on_output: Callable[[list[str]], N
 
 def _read_lines(child: subprocess.Popen[bytes], deadline: float) -> Iterator[str | None]:
     """Yields lines as they arrive, and None about once a second while there are none."""
-    assert child.stdout is not None  # noqa: S101 - for the type checker: _run requested the pipe
+    if child.stdout is None:
+        raise ValueError("the command was started without a pipe for its output")
     pipe, rest, block = child.stdout.fileno(), b"", b"-"
     while block:
         if time.monotonic() > deadline:

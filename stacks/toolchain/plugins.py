@@ -5,7 +5,8 @@ exact version that the SDK requests, and parallel installs race (pulumi #22784).
 the same order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK determines the version.
 
 Helm, kustomize and Docker Compose are built from their Go modules; Eph doesn't download them. Helm's is the module that
-Pulumi's Kubernetes plugin renders charts with, so after the plugin its build takes seconds.
+Pulumi's Kubernetes plugin renders charts with, so after the plugin its build takes seconds. The language host for YAML projects
+is part of Pulumi's own download; only a CLI that was built from its module needs it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from stacks.toolchain import pulumi_cli
 from stacks.toolchain.installers import SourceUnavailable
 from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
 
-HELM, KUSTOMIZE, COMPOSE = "helm", "kustomize", "docker-compose"
+HELM, KUSTOMIZE, COMPOSE, LANGUAGE_YAML = "helm", "kustomize", "docker-compose", "pulumi-language-yaml"
 TOOLS = {
     HELM: sources.ToolSource("3.18.6", "kubernetes-plugin/helm.sh", "5 to 10 minutes"),
     KUSTOMIZE: sources.ToolSource("5.7.1", "kustomize/build.sh", "a minute or two"),
     COMPOSE: sources.ToolSource("5.6.0", "compose/build.sh", "1 to 3 minutes"),
+    LANGUAGE_YAML: sources.ToolSource("1.32.0", "pulumi-yaml/build.sh", "2 to 5 minutes"),
 }
 """The versions are those of the go.mod next to each script; a test compares them."""
 

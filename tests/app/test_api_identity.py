@@ -27,6 +27,7 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.server.gateway_process import GatewaySpec
 from programs.spec import EnvironmentSpec, GitSource
 from stacks.backends.fake import FakeBackend
+from stacks.backends.inventory import StackInventory
 from tests.surfaces.api_server import serve
 from tests.worlds.composition import fake_options, fake_ports
 
@@ -100,7 +101,7 @@ async def test_suites_and_health_checks_get_no_token_of_other_previews(settings:
     spec = EnvironmentSpec(
         "shop-1", "shop-1.localhost", "local", "shop", GitSource("https://git.example/acme/shop", "c" * 40, "b"), ()
     )
-    suite_token = outside.create_options(settings, FakeBackend()).suite_token
+    suite_token = outside.create_options(settings, StackInventory(FakeBackend())).suite_token
     shared = preview_tokens.preview_token(settings.keys_dir)
     derived = preview_tokens.host_token(shared.encode(), "shop-1.localhost")
     assert suite_token(spec) == ""

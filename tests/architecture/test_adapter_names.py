@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,9 @@ def mentions_of_target(name: str, path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Constant(value=str(text)):
-                if (text == name or f"`{name}`" in text) and where not in ALLOWED_TARGETS:
+                # Double backticks quote code, such as the method ``program``.
+                named = re.search(rf"(?<!`)`{name}`(?!`)", text)
+                if (text == name or named) and where not in ALLOWED_TARGETS:
                     yield f"{where}:{node.lineno}: {text[:80]!r}"
             case ast.Import(names=names):
                 if any(f"targets.{name}" in item.name for item in names):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.attack import catalogue, runner
 from tests.attack.arena import Arena
-from tests.attack.attack import Attack, Missing, NotTried
+from tests.attack.attack import Attack, Missing, NotTried, Try
 from tests.attack.missing_guards import GUARDS, MissingGuard, run_without
 from tests.attack.runner import Outcome
 from tests.sabotage import patched_copy
@@ -34,8 +34,8 @@ def crash(_: Arena) -> str:
     raise OSError("broken")
 
 
-def attack_with(run: object) -> Attack:
-    return Attack("family", "name", "name", "S3", "something bad", run)  # type: ignore[arg-type]  # one of the above
+def attack_with(run: Try) -> Attack:
+    return Attack("family", "name", "name", "S3", "something bad", run)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def attack_with(run: object) -> Attack:
         (crash, Outcome.BROKEN, False),
     ],
 )
-def test_only_a_resisted_attack_or_an_accepted_reason_passes(run: object, outcome: Outcome, passes: bool) -> None:
+def test_only_a_resisted_attack_or_an_accepted_reason_passes(run: Try, outcome: Outcome, passes: bool) -> None:
     results = runner.run_all([attack_with(run)], Arena(), lambda _: None)
     assert [result.outcome for result in results] == [outcome]
     assert runner.passed(results) is passes

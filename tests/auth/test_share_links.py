@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -146,9 +147,9 @@ class TestService:
             ({"host": ""}, ShareRefusal.NO_HOST),
         ],
     )
-    def test_bad_requests(self, change: dict[str, object], reason: ShareRefusal) -> None:
+    def test_bad_requests(self, change: dict[str, Any], reason: ShareRefusal) -> None:
         shares = open_shares(MemoryShareLinks())
-        request = replace(REQUEST, **change)  # type: ignore[arg-type]  # values of several types
+        request = replace(REQUEST, **change)
         assert shares.refusal(lambda: shares.service.create(request, ADA)) is reason
         assert shares.service.visible_to(ADA) == []
 

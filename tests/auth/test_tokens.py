@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -59,7 +60,7 @@ def service(store: TokenStore, ledger: MemoryLedger) -> TokenService:
 
 
 def token(number: int = 1, **more: object) -> Token:
-    given = {
+    given: dict[str, Any] = {
         "owner": "ada",
         "role": Role.VIEWER,
         "sha256": hash_token(f"secret-{number}"),
@@ -69,7 +70,7 @@ def token(number: int = 1, **more: object) -> Token:
         "created_at": NOW + number * DAY,
         "expires_at": NOW + 60 * DAY,
     }
-    return Token(**{**given, **more})  # type: ignore[arg-type]  # values of several types
+    return Token(**{**given, **more})
 
 
 class TestStore:

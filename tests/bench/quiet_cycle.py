@@ -27,6 +27,7 @@ from orchestrator.demo.free_ports import free_port
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.loop import Loop
 from programs.targets.local.target import TARGET
+from stacks.backends.inventory import StackInventory
 from tests.bench import thousand_environments
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
@@ -41,8 +42,9 @@ async def _thousand(count: int, upstream: str) -> AsyncIterator[tuple[System, Se
     with temporary_folder() as home:
         settings = thousand_environments.settings(home, (free_port(), free_port()), count)
         worker = outside.create_worker_settings(settings, tools())
-        options, forge = outside.create_options(settings, worker.backend), thousand_environments.create_forge(count)
-        ports = outside.create_ports(settings, worker, tools().version, forge, _healthy)
+        inventory = StackInventory(worker.backend)
+        options, forge = outside.create_options(settings, inventory), thousand_environments.create_forge(count)
+        ports = outside.create_ports(settings, worker, inventory, tools().version, forge, _healthy)
         system = compose(ports, options)
         try:
             await system.prepare()
@@ -145,7 +147,7 @@ class _HealthyHandler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+    def log_message(self, format: str, *args: object) -> None:
         return
 
 

@@ -46,7 +46,7 @@ def isolated_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def eph(url: str, monkeypatch: pytest.MonkeyPatch) -> Eph:
     """Runs a command with the server, as an administrator unless ``role`` says otherwise."""
 
-    def run(*args: str, role: str = "admin", input: str | None = None) -> Result:  # noqa: A002 (the runner's word)
+    def run(*args: str, role: str = "admin", input: str | None = None) -> Result:
         monkeypatch.setenv("EPH_URL", url)
         monkeypatch.setenv("EPH_TOKEN", TOKENS.get(role, ""))
         return CliRunner().invoke(app, list(args), input=input)

@@ -8,8 +8,7 @@ import pytest
 
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
-from orchestrator.gateway.access.oauth_broker import CALLBACK_PATH
-from orchestrator.runtime.server.gateway_process import OAUTH_CALLBACK_PATH, GatewaySpec
+from orchestrator.runtime.server.gateway_process import GatewaySpec
 
 
 def test_gateway_gets_providers_and_the_one_callback(tmp_path: Path) -> None:
@@ -21,10 +20,6 @@ def test_gateway_gets_providers_and_the_one_callback(tmp_path: Path) -> None:
     assert "keep=https://login.example.com/authorize?a=b" in words
     assert words[words.index("--oauth-callback") + 1] == "https://preview.example.com/_eph/oauth/callback"
     assert words[words.index("--preview-url") + 1] == "https://{host}"
-
-
-def test_both_processes_use_the_same_path() -> None:
-    assert OAUTH_CALLBACK_PATH == CALLBACK_PATH
 
 
 @pytest.mark.parametrize(

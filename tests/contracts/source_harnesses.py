@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
@@ -76,7 +77,7 @@ class HostedHarness(SourceHarness, Protocol):
 class _OnForge:
     """A repository on a Git host in memory."""
 
-    existing: ExistingStacks = {}  # noqa: RUF012 - a constant
+    existing: ExistingStacks = MappingProxyType({})
 
     def __init__(self, more: str) -> None:
         self.forge = FakeForge()
@@ -183,7 +184,7 @@ class LabelDeployHarness(_OnForge):
 
 class FakeSourceHarness:
     repository = Repository(1000, "acme/shop", "/nowhere/shop.git", "main")
-    existing: ExistingStacks = {}  # noqa: RUF012 - a constant
+    existing: ExistingStacks = MappingProxyType({})
 
     def __init__(self) -> None:
         self.source = FakeSource(frozenset({RefKind.TAG}))

@@ -33,6 +33,11 @@ from programs.targets.local import settings as local_settings
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.settings_table import LocalTargetSettings
 from programs.targets.local.target import TARGET as LOCAL
+from programs.targets.program import addresses, projects
+from programs.targets.program import settings as program_settings
+from programs.targets.program.project_outputs import ProjectAddresses
+from programs.targets.program.settings_table import ProgramTargetSettings
+from programs.targets.program.target import TARGET as PROGRAM
 from programs.targets.static import settings as static_settings
 from programs.targets.static import sites
 from programs.targets.static.settings_table import StaticTargetSettings
@@ -133,6 +138,30 @@ class StaticHarness:
 
     def update(self, name: str) -> None:
         self.create(name)
+
+
+@dataclass
+class ProgramHarness:
+    """Environments whose project was never applied: those that were are in tests/targets/program."""
+
+    settings: Mapping[str, str]
+
+    def create(self, name: str) -> None:
+        host = program_settings.from_mapping(self.settings)
+        props = {"commit": "a" * 40, "host": f"{name}.localhost", "sign_in": False, "allow": ()}
+        files.make_folder(host.env(name) / "home" / "state")
+        addresses.publish(host, name, props, ProjectAddresses(), "")
+
+    def make_hostile(self, name: str) -> None:
+        """What a project leaves in its home, its state and its checkout."""
+        environment = program_settings.from_mapping(self.settings).env(name)
+        hostile_tree(environment / "home" / "state")
+        hostile_tree(files.make_folder(environment / "src" / "one"))
+
+    def update(self, name: str) -> None:
+        self.create(name)
+        host = program_settings.from_mapping(self.settings)
+        assert not projects.is_complete(host, name), "nothing was applied"
 
 
 @dataclass
@@ -262,6 +291,14 @@ def _static(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
 
 
 @contextlib.contextmanager
+def _program(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    settings = ProgramTargetSettings().to_mapping(server)
+    PROGRAM.ensure(settings)
+    yield ProgramHarness(settings)
+    PROGRAM.stop(settings)
+
+
+@contextlib.contextmanager
 def _kubernetes(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
     api = FakeApiServer()
     thread = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.01})
@@ -283,6 +320,7 @@ HARNESSES: Mapping[str, Callable[[ServerContext, Path], AbstractContextManager[T
     "folders": _folders,
     "kubernetes": _kubernetes,
     "local": _local,
+    "program": _program,
     "static": _static,
 }
 """One per target; a target without one fails its contract."""

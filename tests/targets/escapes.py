@@ -14,7 +14,7 @@ SYSTEM_CALLS = {
     "home of root": "import os; print(-1 if not os.path.exists('/root') or not os.listdir('/root') else 0)",
 }
 """Each prints -1 if it is refused."""
-PRIVATE_NAMES = ("127.0.0.1", "localhost", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0")  # noqa: S104
+PRIVATE_NAMES = ("127.0.0.1", "localhost", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0")
 
 
 def proxy_requests(names: Iterable[str], port: int) -> str:

@@ -7,7 +7,7 @@ Git host or by a person; anything less results in ``Unchanged``. A failed read n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -228,7 +228,11 @@ def _check_buildable(environment: EnvironmentFacts, request: EnvironmentRequest,
     if missing:
         return Unchanged(Wait(environment.ref, environment.key, missing, waiting_for=WaitingFor.CHECKS))
     whole = image_pinning.resolve(environment, recipe, context.policy, context.now)
-    return Wanted(whole) if isinstance(whole, Recipe) else Unchanged(whole)
+    if not isinstance(whole, Recipe):
+        return Unchanged(whole)
+    if not request.approval:
+        return Wanted(whole)
+    return Wanted(replace(whole, spec=replace(whole.spec, approved=True)))
 
 
 def _unreadable_recipe(environment: EnvironmentFacts, error: RecipeError) -> Wait | Refuse:

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ class DeployStory:
             view = await self._environment(label)
             (await self._api.post(f"environments/{view['name']}/down")).raise_for_status()
         for label in (REPLACED, CROWDED, KILLED):
-            await wait_until(f"{label} is destroyed", lambda label=label: self._listed(label), TIMEOUT)  # type: ignore[misc]
+            await wait_until(f"{label} is destroyed", partial(self._listed, label), TIMEOUT)
 
     # --- what is seen
 

@@ -19,6 +19,7 @@ from aiohttp import web
 from multidict import MultiDict
 from yarl import URL
 
+from orchestrator.auth.preview_grants import OAUTH_CALLBACK_PATH
 from orchestrator.auth.return_paths import safe_path
 from orchestrator.gateway import holding_pages, wording
 from orchestrator.gateway.access import oauth_state, people
@@ -28,7 +29,6 @@ from orchestrator.gateway.proxy import headers as names
 from orchestrator.gateway.proxy.headers import ClientInfo
 
 AUTHORIZE_PATH = "/_eph/oauth/authorize/"
-CALLBACK_PATH = "/_eph/oauth/callback"
 FINISH_PATH = "/_eph/oauth/finish"
 PATH_PARAMETER = "eph_path"
 MAX_INNER_STATE = 1024
@@ -57,7 +57,7 @@ class OAuthBroker:
 
     def answer_callback(self, request: web.BaseRequest) -> web.Response | None:
         """At Eph's own host. None if the request isn't for us."""
-        if not self._providers.authorize_urls or request.rel_url.raw_path != CALLBACK_PATH:
+        if not self._providers.authorize_urls or request.rel_url.raw_path != OAUTH_CALLBACK_PATH:
             return None
         return self._answered(request, self._callback)
 

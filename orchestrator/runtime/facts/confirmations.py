@@ -31,5 +31,5 @@ class Confirmations:
             if is_within(at, CONFIRMED_TTL, current.now) and not current.is_open(key)
         }
 
-    def start_term(self, recalled: RecalledFacts) -> None:  # noqa: ARG002 - the signature is the protocol's
+    def start_term(self, _: RecalledFacts, /) -> None:
         self.confirmed.clear()

@@ -55,7 +55,7 @@ class DestroyApprovals:
         self.plans = _newer_than(self.plans, current.now, PLAN_APPROVAL_TTL)
         self.destroys = _newer_than(self.destroys, current.now, APPROVED_DESTROY_TTL)
 
-    def start_term(self, recalled: RecalledFacts) -> None:  # noqa: ARG002 - the signature is the protocol's
+    def start_term(self, _: RecalledFacts, /) -> None:
         self.plans.clear()
         self.destroys.clear()
 

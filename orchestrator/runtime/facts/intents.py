@@ -43,7 +43,7 @@ class PendingIntents:
             if current.now - intent.at < INTENT_TTL and not (_ends_with_stack(intent) and current.has_ended(intent.ref))
         }
 
-    def start_term(self, recalled: RecalledFacts) -> None:  # noqa: ARG002 - the signature is the protocol's
+    def start_term(self, _: RecalledFacts, /) -> None:
         self._intents.clear()
 
     def _record_success(self, result: OperationResult, began: datetime) -> None:

@@ -111,7 +111,7 @@ class PendingDeploys:
             if each.state is DeployState.PENDING or current.now - each.at < RESULT_TTL
         }
 
-    def start_term(self, recalled: RecalledFacts) -> None:  # noqa: ARG002 - the signature is the protocol's
+    def start_term(self, _: RecalledFacts, /) -> None:
         self._requests, self._progress, self._withdrawn_at = DeployRequests(), {}, {}
 
     def _finish(self, order: DeployOrder, record: StackRecord | None, current: CurrentRecords) -> None:

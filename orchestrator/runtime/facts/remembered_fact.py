@@ -74,5 +74,5 @@ class RememberedFact(Protocol):
     def forget(self, current: CurrentRecords) -> None:
         """Forgets every key whose record is gone, has ended or has expired."""
 
-    def start_term(self, recalled: RecalledFacts) -> None:
+    def start_term(self, recalled: RecalledFacts, /) -> None:
         """Drops what another replica may have changed since, and takes what is recorded elsewhere."""

@@ -50,7 +50,7 @@ class SuiteHistory:
         for ref in ended:
             self.results.pop(ref, None)
 
-    def start_term(self, recalled: RecalledFacts) -> None:  # noqa: ARG002 - the signature is the protocol's
+    def start_term(self, _: RecalledFacts, /) -> None:
         """Reads results again: another replica may have led meanwhile. What runs here keeps running."""
         self.results.clear()
         self.loaded.clear()

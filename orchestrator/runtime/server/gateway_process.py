@@ -36,7 +36,6 @@ from stacks.process_identity import ProcessIdentity
 log = logging.getLogger("eph.door")
 
 OWNER_VARIABLE = "EPH_GATEWAY_OF"
-OAUTH_CALLBACK_PATH = "/_eph/oauth/callback"
 """The gateway serves it at the domain itself. It is registered at providers, so it never changes."""
 _RECORD_FILE = "gateway.json"
 _HEALTH_PATH = "/_eph/healthz"
@@ -109,7 +108,7 @@ class GatewaySpec:
     def _oauth_words(self) -> list[str]:
         if not self.oauth_providers:
             return []
-        callback = self.url_template.format(host=self.domain) + OAUTH_CALLBACK_PATH
+        callback = self.url_template.format(host=self.domain) + preview_grants.OAUTH_CALLBACK_PATH
         words = ["--preview-url", self.url_template, "--oauth-callback", callback]
         return words + [
             word for name, url in sorted(self.oauth_providers.items()) for word in ("--oauth-provider", f"{name}={url}")

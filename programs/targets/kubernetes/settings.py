@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from programs.kit.host_settings import read_variables
 from programs.targets.kubernetes.api import quantities
@@ -144,9 +145,8 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
                 "isn't in targets.allowed."
             )
     known = {item.name for item in fields(KubernetesSettings)}
-    given = {name: value for name, value in data.items() if name in known and value}
-    # All are strings except the root, which mypy can't tell from their names.
-    settings = KubernetesSettings(**{**given, "root": Path(data["root"]).absolute()})  # type: ignore[arg-type]  # see above
+    given: dict[str, Any] = {name: value for name, value in data.items() if name in known and value}
+    settings = KubernetesSettings(**{**given, "root": Path(data["root"]).absolute()})
     _check(settings)
     return settings
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from programs.kit import files, identifiers, routes
 from programs.kit.git import checkouts
-from programs.kit.isolation import domains, users
+from programs.kit.isolation import domains, outbound, users
 from programs.kit.processes import command_runner, process_table, program_files
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
@@ -111,7 +111,7 @@ def _build(host: StaticHost, name: str, checkout: Path, props: Mapping[str, Any]
     builder = settings.build_host(host)
     try:
         workspace = Workspace(checkout, home, domain=domains.ensure(builder, name))
-        env = {**shared_processes.proxy_variables(host), **props["env"]}
+        env = {**outbound.proxy_variables(host), **props["env"]}
         hidden = tuple(props["env"][variable] for variable in props["secrets"])
         run = CommandRun("build", "build", props["build"]["command"], int(props["build"]["timeout"]), env, hidden)
         command_runner.run(builder, name, workspace, run)

@@ -68,7 +68,7 @@ def export_site(spec: EnvironmentSpec, version: str) -> None:
             "clone_url": pulumi.Output.secret(spec.source.clone_url),
             "commit": spec.source.commit,
             "build": {"command": spec.build.run, "timeout": spec.build.timeout} if spec.build else None,
-            "env": pulumi.Output.secret({**variables.fill(spec.env, values), **own}),
+            "env": pulumi.Output.secret({**variables.fill(spec.env, values), **spec.secret_values, **own}),
             "secrets": sorted(spec.secrets),
             "folder": spec.options["root"],
             "fallback": spec.options["fallback"],

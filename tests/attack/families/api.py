@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any
 
@@ -42,7 +43,7 @@ def call(arena: Arena, method: str, path: str, **headers: str) -> httpx.Response
         return answer  # some are endless streams, so only the head is read
 
 
-def answered(arena: Arena, token: str, allowed: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+def answered(arena: Arena, token: str, allowed: AbstractSet[str] = frozenset()) -> str:
     """The operations that don't refuse this token. ``allowed``: methods that it may use."""
     headers = arena.bearer(token) if token else {}
     found = []

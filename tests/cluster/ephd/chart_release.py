@@ -89,7 +89,7 @@ class ChartRelease:
     def _forge(self) -> None:
         """The sandbox, from the same image that is under test."""
         address = f"http://forge.{NAMESPACE}:{FORGE_PORT}"
-        words = ["--root", "/data", "--host", "0.0.0.0"]  # noqa: S104 - of a pod
+        words = ["--root", "/data", "--host", "0.0.0.0"]
         words += ["--port", str(FORGE_PORT), "--url", address]
         container = {
             "name": "forge",

@@ -40,7 +40,8 @@ class ClusterClient:
 
     def get(self, path: str, **query: str | int) -> Data:
         """Raises ``ObjectNotFound`` if it doesn't exist."""
-        return self._request("GET", path, params=dict(query)).json()  # type: ignore[no-any-return]  # JSON
+        found: Data = self._request("GET", path, params=dict(query)).json()
+        return found
 
     def list_items(self, path: str, **query: str | int) -> list[Data]:
         return list(self.get(path, **query).get("items") or [])

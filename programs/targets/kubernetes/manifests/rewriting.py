@@ -93,8 +93,8 @@ def _pod_spec(data: Data) -> Data | None:
         spec = spec["jobTemplate"]["spec"]
     if data["kind"] not in ("CronJob", "Deployment", "Job", "StatefulSet"):
         return None
-    template: Data = spec["template"]
-    return template["spec"]  # type: ignore[no-any-return]  # checked before
+    pod_spec: Data = spec["template"]["spec"]
+    return pod_spec
 
 
 def _set_pod_metadata(data: Data, annotations: Mapping[str, str]) -> None:

@@ -1,0 +1,39 @@
+"""The way out for the commands of targets that have no databases: a relay with the HTTP proxy, and its variables."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from programs.kit import files
+from programs.kit.host_settings import HostSettings
+from programs.kit.isolation import relay, servers
+from programs.kit.isolation.relay import RelayConfig
+
+_NO_DATABASE = ("127.0.0.1", 0)
+_DATABASE_PORT = 5432
+_LOCAL_NAMES = "localhost,127.0.0.1,::1,.localhost"
+
+
+def ensure(host: HostSettings, url_template: str) -> None:
+    """Keeps the relay of these settings running. ``url_template`` is the URL of environments."""
+    files.make_folder(host.routes)
+    parts = urlsplit(url_template.replace("{host}", "host"))
+    config = RelayConfig(
+        folder=str(servers.folder(host)),
+        environments=str(host.envs),
+        routes=str(host.routes),
+        database=_NO_DATABASE,
+        database_port=_DATABASE_PORT,
+        own_port=parts.port or (443 if parts.scheme == "https" else 80),
+        egress_allow=host.egress_allow if host.egress == "proxy" else None,
+    )
+    servers.ensure(host, config)
+
+
+def proxy_variables(host: HostSettings) -> dict[str, str]:
+    """What the common tools read to find the proxy. Empty if there is none."""
+    if host.egress != "proxy":
+        return {}
+    proxy = f"http://127.0.0.1:{relay.PROXY_PORT}"
+    both = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": _LOCAL_NAMES}
+    return both | {name.upper(): value for name, value in both.items()}
