@@ -5,8 +5,8 @@ exact version that the SDK requests, and parallel installs race (pulumi #22784).
 the same order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK determines the version.
 
 Helm, kustomize and Docker Compose are built from their Go modules; Eph doesn't download them. Helm's is the module that
-Pulumi's Kubernetes plugin renders charts with, so after the plugin its build takes seconds. The language host for YAML projects
-is part of Pulumi's own download; only a CLI that was built from its module needs it.
+Pulumi's Kubernetes plugin renders charts with, so after the plugin its build takes seconds. The language host for YAML
+projects is part of Pulumi's own download; only a CLI that was built from its module needs it.
 """
 
 from __future__ import annotations
