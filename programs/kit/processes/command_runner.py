@@ -20,6 +20,7 @@ from pathlib import Path
 
 from programs.kit.errors import Cancelled, TargetError
 from programs.kit.host_settings import HostSettings
+from programs.kit.isolation import disk
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import CANCELLED
@@ -79,6 +80,7 @@ class _Output:
 
 def run(settings: HostSettings, environment: str, workspace: Workspace, command: CommandRun) -> None:
     """Returns when the command succeeds. Raises an error with its last lines if it fails."""
+    disk.check(settings, environment)
     folder = settings.env(environment)
     launch = sandbox.sandboxed(settings, workspace, command.command, command.env)
     argv = sandbox.write_launch_file(folder / "run" / f"{command.slug}.json", launch)
@@ -92,6 +94,7 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
     finally:
         tail = output.finish()
     if reason:
+        disk.explain_end(settings, environment)
         seconds = time.monotonic() - started
         raise TargetError(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
 

@@ -18,7 +18,7 @@ from typing import Any
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
-from programs.kit.isolation import servers
+from programs.kit.isolation import disk, servers
 from programs.kit.isolation.sockets import Dialer
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
@@ -62,6 +62,7 @@ class _ExitCounter:
 
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
     """Returns when the service responds."""
+    disk.check(settings, service.program.environment)
     service = replace(service, isolated=workspace.domain is not None)
     try:
         supervisor.add(settings, _supervised(settings, workspace, service))
