@@ -27,7 +27,7 @@ from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.terms import Terms
 from orchestrator.service.auditor import Auditor
-from orchestrator.service.command_listener import CommandListener
+from orchestrator.service.chat.command_listener import CommandListener
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.notifier import Notifier
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from orchestrator.config.settings.channel_tables import AnnouncementKind
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.util.formatting import commit, duration, format_time
 
@@ -384,7 +385,7 @@ def other_webhook_urls(urls: Iterable[str]) -> str:
 ANNOUNCED_PAGE = "Logs and history"
 
 
-def announcement(kind: str, subject: str, commit_sha: str, expires_at: datetime | None) -> str:
+def announcement(kind: AnnouncementKind, subject: str, commit_sha: str, expires_at: datetime | None) -> str:
     """``subject`` may be a link."""
     until = format_time(expires_at) if expires_at else ""
     return {

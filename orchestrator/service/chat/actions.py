@@ -17,7 +17,7 @@ from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.service import wording
-from orchestrator.service.command_listener import CommandOrigin
+from orchestrator.service.chat.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
 from programs.runtime_info import LogRequest
