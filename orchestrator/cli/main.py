@@ -25,6 +25,7 @@ from orchestrator.cli.commands import (
     run_commands,
     share,
     shell,
+    steps,
     webhook,
 )
 
@@ -58,6 +59,7 @@ app = typer.Typer(
 for group in (
     environment_queries,
     logs,
+    steps,
     environment_actions,
     run_commands,
     deploy,
