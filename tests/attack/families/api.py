@@ -33,11 +33,13 @@ def body_for(path: str) -> dict[str, Any]:
         return {"seconds": 60}
     if path.endswith("/share-links"):
         return {"environment": "x"}
+    if path.endswith("/exec"):
+        return {"command": ["true"]}
     return {"commit": "2a" * 20} if path.endswith("/approve") and "environments" in path else {}
 
 
 def call(arena: Arena, method: str, path: str, **headers: str) -> httpx.Response:
-    for name in ("{name}", "{digest}", "{token_id}", "{link_id}", "{deploy_id}"):
+    for name in ("{name}", "{digest}", "{token_id}", "{link_id}", "{deploy_id}", "{session}"):
         path = path.replace(name, arena.victim.name if name == "{name}" else "0" * 12)
     with arena.http.stream(method, arena.site.api_url(path[1:]), json=body_for(path), headers=headers) as answer:
         return answer  # some are endless streams, so only the head is read
