@@ -25,7 +25,7 @@ from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.label_deploy_service import LabelDeployDependencies, LabelDeployService
 from orchestrator.service.notifier import Notifier, NotifierDependencies
-from orchestrator.service.working_copies import WorkingCopies, WorkingCopyDependencies
+from orchestrator.service.working_copies import WorkingCopies
 from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.surfaces.reports.reporter import Reporter
 
@@ -37,18 +37,11 @@ def compose(ports: Ports, options: Options) -> System:
     executor = runtime_parts.create_executor(shared, notifier.report_destroyed)
     monitor = HealthMonitor(ports.probe, ports.clock, ports.wakeups.wake, ports.sleep)
     auditor = _auditor(shared, executor)
-    copies = _working_copies(shared)
+    copies = WorkingCopies(ports.uploads, shared.cycles, shared.facts.deploys, ports.clock, shared.leadership.is_leader)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     commands = _commands(shared, replies, service, notifier)
     terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter))
-    listeners = (
-        shared.meter.on_cycle,
-        notifier.on_cycle,
-        suites.on_cycle,
-        expiry.on_cycle,
-        commands.on_cycle,
-        copies.on_cycle,
-    )
+    listeners = [part.on_cycle for part in (shared.meter, notifier, suites, expiry, commands, copies)]
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, listeners)
     return System(
         ports=ports,
@@ -130,19 +123,6 @@ def _service(
             clock=ports.clock,
             leadership=shared.leadership,
             redact=options.rules.secrets.redact,
-        )
-    )
-
-
-def _working_copies(shared: SharedParts) -> WorkingCopies:
-    ports = shared.ports
-    return WorkingCopies(
-        WorkingCopyDependencies(
-            store=ports.uploads,
-            cycles=shared.cycles,
-            pending=shared.facts.deploys,
-            clock=ports.clock,
-            is_leader=shared.leadership.is_leader,
         )
     )
 

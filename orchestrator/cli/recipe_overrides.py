@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from orchestrator.cli import wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 
@@ -40,6 +37,9 @@ def parse_pairs(pairs: list[str], option: str) -> dict[str, str]:
 
 def apply(text: str, overrides: RecipeOverrides) -> str:
     """The content of eph.yaml with the overrides. Comments stay."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096

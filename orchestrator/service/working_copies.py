@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,20 +33,19 @@ MAX_CONCURRENT = 2
 Used = frozenset[tuple[int, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkingCopyDependencies:
+class WorkingCopies:
     """``store`` None: this server accepts no uploads."""
 
-    store: UploadStore | None
-    cycles: Cycles
-    pending: PendingDeploys
-    clock: Clock
-    is_leader: Callable[[], bool]
-
-
-class WorkingCopies:
-    def __init__(self, dependencies: WorkingCopyDependencies) -> None:
-        self._deps = dependencies
+    def __init__(
+        self,
+        store: UploadStore | None,
+        cycles: Cycles,
+        pending: PendingDeploys,
+        clock: Clock,
+        is_leader: Callable[[], bool],
+    ) -> None:
+        self._uploads, self._cycles, self._pending = store, cycles, pending
+        self._clock, self._is_leader = clock, is_leader
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self.task: asyncio.Task[None] | None = None
 
@@ -59,7 +57,7 @@ class WorkingCopies:
             bundle = store.incoming()
             try:
                 await _write(body, bundle, store.max_bytes)
-                snapshot = await asyncio.to_thread(store.accept, repository.id, bundle, by, self._deps.clock())
+                snapshot = await asyncio.to_thread(store.accept, repository.id, bundle, by, self._clock())
             except InvalidBundle as error:
                 raise RequestRefused(RefusalReason.INVALID_UPLOAD, wording.invalid_upload(str(error))) from error
             finally:
@@ -68,30 +66,30 @@ class WorkingCopies:
 
     def check_owner(self, repository: Repository, commit: str, by: str) -> str:
         """Returns the commit if that person uploaded it."""
-        if self._deps.store is None or not self._deps.store.is_owner(repository.id, commit, by):
+        if self._uploads is None or not self._uploads.is_owner(repository.id, commit, by):
             raise RequestRefused(RefusalReason.UNKNOWN_VERSION, wording.unknown_upload(commit))
         return commit
 
     def may_use(self, repository: int, commit: str, by: str) -> bool:
         """Whether that person may deploy the commit: it wasn't uploaded, or by them."""
-        store = self._deps.store
+        store = self._uploads
         return store is None or not store.clone_url(repository, commit) or store.is_owner(repository, commit, by)
 
     def on_cycle(self, cycle: CycleResult) -> None:
         """An incomplete cycle may not know every deploy."""
-        store, busy = self._deps.store, self.task is not None and not self.task.done()
-        if store is None or busy or not cycle.complete or not self._deps.is_leader():
+        store, busy = self._uploads, self.task is not None and not self.task.done()
+        if store is None or busy or not cycle.complete or not self._is_leader():
             return
-        used, before = self._used(cycle.views), self._deps.clock() - KEPT_UNUSED
+        used, before = self._used(cycle.views), self._clock() - KEPT_UNUSED
         self.task = asyncio.create_task(asyncio.to_thread(_remove_unused, store, used, before))
 
     def _store(self) -> UploadStore:
-        if self._deps.store is None:
+        if self._uploads is None:
             raise RequestRefused(RefusalReason.INVALID_UPLOAD, wording.NO_UPLOADS)
-        return self._deps.store
+        return self._uploads
 
     def _check_unused(self, store: UploadStore, repository: int, by: str) -> None:
-        used = self._used(self._deps.cycles.latest.views)
+        used = self._used(self._cycles.latest.views)
         unused = [each for each in store.list_uploads() if _is_unused(each, repository, used)]
         if sum(store.is_owner(repository, each.commit, by) for each in unused) >= MAX_UNUSED:
             raise RequestRefused(RefusalReason.TOO_MANY_UPLOADS, wording.too_many_uploads(MAX_UNUSED, KEPT_UNUSED))
@@ -104,7 +102,7 @@ class WorkingCopies:
             if view.key is not None
             for commit in (view.commit, view.wanted_commit)
         }
-        orders = self._deps.pending.requests().orders
+        orders = self._pending.requests().orders
         return frozenset(used | {(key.repository, order.deploy.commit) for key, order in orders.items()})
 
 
