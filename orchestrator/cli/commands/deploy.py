@@ -46,7 +46,7 @@ def deploy(
     timeout: Annotated[str, typer.Option("--timeout", help="How long to wait.")] = "30m",
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Deploy the working copy, a branch, a tag or a built version under a label.
+    """Deploy the working copy, a branch or a version under a label.
 
     Without --ref and --version, uploads the files of the clone in the current folder, uncommitted ones included, except
     those that .gitignore or .ephignore excludes.
