@@ -29,6 +29,7 @@ from orchestrator.demo import (
     own_repository,
     wording,
 )
+from orchestrator.demo.cloud import cloud_repository
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.demo_cluster import ClusterUnavailable, DemoCluster
@@ -40,6 +41,7 @@ from orchestrator.demo.own_repository import OwnRepository, RepositoryUnusable
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.deploy_story import DeployStory
 from orchestrator.demo.story.emulate_story import EmulateStory
+from orchestrator.demo.story.project_story import ProjectStory
 from orchestrator.demo.story.story import Story, StoryResult
 from orchestrator.runtime.server.gateway_process import GatewayError
 from programs import registry
@@ -77,6 +79,8 @@ def main(args: list[str]) -> int:
         say = partial(_print_line, console)
         if own and own.dirty:
             say(wording.uncommitted(own.folder))
+        if options.target == cloud_repository.TARGET:
+            plugins.ensure(plugins.LANGUAGE_YAML, say)
         tools = plugins.with_plugins(pulumi_cli.ensure(say), [options.target], say)
         for folder in crash_cleanup.clean_up(say):
             say(wording.cleaned_up(folder))
@@ -118,7 +122,7 @@ def _parse_options(args: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--target",
-        choices=(demo_world.LOCAL, demo_cluster.TARGET),
+        choices=(demo_world.LOCAL, demo_cluster.TARGET, cloud_repository.TARGET),
         default=demo_world.LOCAL,
         help=wording.TARGET_HELP,
     )
@@ -130,6 +134,8 @@ def _check_options(options: argparse.Namespace, environ: Mapping[str, str]) -> N
     """Raises if options or settings contradict each other: none is ignored silently."""
     if options.forge != git_hosts.SANDBOX and not options.once:
         raise DemoUnavailable(wording.needs_once(options.forge))
+    if options.target == cloud_repository.TARGET and not options.once:
+        raise DemoUnavailable(wording.needs_once(f"--target {options.target}"))
     plain = options.forge == git_hosts.SANDBOX and options.target == demo_world.LOCAL
     if options.story == DEPLOYS and not (options.once and plain):
         raise DemoUnavailable(wording.STORY_NEEDS)
@@ -145,6 +151,8 @@ def _check_options(options: argparse.Namespace, environ: Mapping[str, str]) -> N
 
 def _find_cluster(options: argparse.Namespace) -> DemoCluster | None:
     if options.target == demo_world.LOCAL:
+        return None
+    if options.target == cloud_repository.TARGET and options.forge == git_hosts.SANDBOX:
         return None
     if options.forge != git_hosts.SANDBOX:
         raise DemoUnavailable(wording.needs_local(options.forge, demo_world.LOCAL))
@@ -173,7 +181,7 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 
 
 async def _run_demo(run: DemoRun, console: Console) -> int:
-    options = DemoOptions(run.options.forge, run.cluster, run.own)
+    options = DemoOptions(run.options.forge, run.cluster, run.own, run.options.target == cloud_repository.TARGET)
     opened = demo_world.open_world(run.port, options, partial(_print_line, console))
     try:
         with opened as world, crash_cleanup.record_process(world.home), _stop_target_after(world, console):
@@ -208,11 +216,12 @@ async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd
         return await EmulateStory(world, world.forge, say).play()
     if options.story == DEPLOYS:
         return await DeployStory(world, say).play()
-    return await Story(world, say).play()
+    return await (ProjectStory if world.cloud else Story)(world, say).play()
 
 
 def _environment_leaks(world: DemoWorld, result: StoryResult) -> list[str]:
-    return leak_check.environment_leaks(world.home, result.names, world.target, world.target_settings)
+    found = leak_check.environment_leaks(world.home, result.names, world.target, world.target_settings)
+    return found + (cloud_repository.leftovers(world.cloud) if world.cloud else [])
 
 
 def _used_ports(world: DemoWorld, result: StoryResult) -> set[int]:

@@ -61,9 +61,12 @@ REPO_HELP = "a folder with a Git repository of yours; its commits are copied, an
 NO_OPEN_HELP = "don't open previews in the browser"
 ONCE_HELP = "play the whole story unattended, check each step, and exit"
 STORY_HELP = "with --once, which story: pull requests with previews, or deploys under a label"
-STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor --target kubernetes"
+STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor --target"
 FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
-TARGET_HELP = "where previews run: as processes on this machine, or in a Kubernetes cluster"
+TARGET_HELP = (
+    "where previews run: as processes on this machine, or in a Kubernetes cluster, "
+    "or (with --once) as Pulumi projects in a small cloud"
+)
 CLUSTER_OPTIONS = "options for --target kubernetes"
 CLUSTER_OPTIONS_HELP = "Each option can also be set by the environment variable in parentheses."
 
