@@ -1,4 +1,4 @@
-"""The one composition of Eph: ``compose`` creates every part and passes each what it depends on.
+"""The one composition of Eph: ``compose()`` creates every part and passes each what it depends on.
 
 ``ephd``, the stories, the model and the benchmarks all call it; they differ in their ports. Nothing runs before
 ``System.start``.
@@ -17,9 +17,9 @@ from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.service.auditor import AuditDependencies, Auditor
-from orchestrator.service.chat_actions import ChatActions
-from orchestrator.service.chat_replies import ChatReplies
-from orchestrator.service.command_listener import CommandListener, CommandListenerDependencies
+from orchestrator.service.chat.actions import ChatActions
+from orchestrator.service.chat.command_listener import CommandListener, CommandListenerDependencies
+from orchestrator.service.chat.replies import ChatReplies
 from orchestrator.service.environment_service import ControlPlaneDependencies, LocalControlPlane
 from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.label_deploy_service import LabelDeployDependencies, LabelDeployService

@@ -27,7 +27,7 @@ from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.terms import Terms
 from orchestrator.service.auditor import Auditor
-from orchestrator.service.command_listener import CommandListener
+from orchestrator.service.chat.command_listener import CommandListener
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.notifier import Notifier
 
@@ -37,7 +37,7 @@ TARGET_CHECK_INTERVAL = 5.0
 
 @dataclass(slots=True)
 class System:
-    """Created by ``compose``. ``async with`` starts and stops it."""
+    """Created by ``compose()``. ``async with`` starts and stops it."""
 
     ports: Ports
     options: Options

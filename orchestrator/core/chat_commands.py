@@ -1,7 +1,7 @@
 """Parses chat commands: lines of a comment that start with ``/eph``.
 
-A command must start at the left margin and fill its line; ``orchestrator.service.comment_text`` selects the lines that
-count. An invalid command is a value too, because its author expects a reply.
+A command must start at the left margin and fill its line; ``orchestrator.service.chat.comment_text`` selects the lines
+that count. An invalid command is a value too, because its author expects a reply.
 """
 
 from __future__ import annotations

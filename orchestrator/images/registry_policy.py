@@ -12,13 +12,13 @@ import base64
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.images import wording
 from orchestrator.images.errors import RegistryRefused
-from programs import image_references
+from programs import image_references, pull_secrets
 from programs.image_references import ImageReference
 
 DOCKER_HUB = "registry-1.docker.io"
@@ -80,6 +80,8 @@ class RegistryPolicy:
     hosts: tuple[str, ...] = ()
     credentials: DockerCredentials = field(default_factory=lambda: DockerCredentials(None))
     architectures: tuple[str, ...] = ("amd64",)
+    by_repository: tuple[tuple[str, DockerCredentials], ...] = ()
+    """Credentials for repositories that match a pattern, instead of the others."""
 
     @staticmethod
     def from_settings(
@@ -87,13 +89,21 @@ class RegistryPolicy:
     ) -> RegistryPolicy:
         """From the settings of a target that runs images."""
         file = settings.get("pull_secret_file", "")
+        pairs = pull_secrets.parse(_split_list(settings.get("pull_secrets", "")))
         return RegistryPolicy(
             registries=_split_list(settings.get("registries", "")),
             plain_http=frozenset(_split_list(settings.get("plain_http", ""))),
             hosts=tuple(hosts),
             credentials=DockerCredentials(Path(file) if file else None),
             architectures=tuple(architectures) or ("amd64",),
+            by_repository=tuple((pattern, DockerCredentials(Path(own))) for pattern, own in pairs),
         )
+
+    def for_repository(self, full_name: str) -> RegistryPolicy:
+        """With the credentials of that repository only."""
+        numbered = [(pattern, str(place)) for place, (pattern, _) in enumerate(self.by_repository)]
+        found = pull_secrets.first_match(numbered, full_name)
+        return replace(self, credentials=self.by_repository[int(found)][1]) if found else self
 
     def check_allowed(self, image: ImageReference) -> None:
         if not image_references.is_allowed(self.registries, image):

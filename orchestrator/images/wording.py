@@ -167,8 +167,8 @@ def no_response(host: str, kind: str) -> str:
 
 def pull_secret_unreadable(kind: str) -> str:
     return (
-        "not accessible: the setting kubernetes.pull_secret_file is not a readable Docker configuration with "
-        f"'auths' ({kind})"
+        "not accessible: a file of the settings kubernetes.pull_secret_file and kubernetes.pull_secrets is not a "
+        f"readable Docker configuration with 'auths' ({kind})"
     )
 
 

@@ -24,7 +24,7 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service import wording
-from orchestrator.service.chat_replies import ChatReplies, Replies
+from orchestrator.service.chat.replies import ChatReplies, Replies
 from orchestrator.service.pending_reports import PendingReports
 from programs.kit import files
 from stacks.model import Operation, RefKind, StackRef

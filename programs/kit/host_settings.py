@@ -31,10 +31,10 @@ class HostSettings:
     read. ``path``: their PATH. ``postgres``: an administrator's URL, empty for the embedded server.
     ``checkout_bytes``: the maximum total size of a commit's files. ``log_bytes``: of a log file. Services get ports
     from ``first_port`` to ``last_port``. If Eph runs as root, environments have users from ``first_uid``.
-    ``memory_bytes``, ``process_limit`` and ``cpu_limit``, in CPUs and 0 for all, bound each environment. ``egress`` is
-    ``proxy`` or ``none``; ``egress_allow`` are private networks that the proxy connects to anyway, ``egress_proxy`` the
-    proxy that it uses itself. ``variables`` are the operator's, for all commands of repositories, and ``ca_file`` has
-    the certificate authorities that they trust.
+    ``memory_bytes``, ``disk_bytes``, ``process_limit`` and ``cpu_limit``, in CPUs and 0 for all, bound each
+    environment. ``egress`` is ``proxy`` or ``none``; ``egress_allow`` are private networks that the proxy connects to
+    anyway, ``egress_proxy`` the proxy that it uses itself. ``variables`` are the operator's, for all commands of
+    repositories, and ``ca_file`` has the certificate authorities that they trust.
     """
 
     root: Path
@@ -51,6 +51,7 @@ class HostSettings:
     memory_bytes: int = 4096 * MEGABYTE
     process_limit: int = 2048
     cpu_limit: float = 0.0
+    disk_bytes: int = 20 * 1024 * MEGABYTE
     egress: str = "proxy"
     egress_allow: tuple[str, ...] = ()
     egress_proxy: str = ""
@@ -77,6 +78,7 @@ class HostSettings:
             memory_bytes=int(data.get("memory_bytes") or defaults.memory_bytes),
             process_limit=int(data.get("process_limit") or defaults.process_limit),
             cpu_limit=float(data.get("cpu_limit") or defaults.cpu_limit),
+            disk_bytes=int(data.get("disk_bytes") or defaults.disk_bytes),
             egress=data.get("egress") or defaults.egress,
             egress_allow=tuple(item for item in data.get("egress_allow", "").split(",") if item),
             egress_proxy=data.get("egress_proxy", ""),

@@ -23,7 +23,7 @@ from orchestrator.forges.github.github_forge import AppKey, GitHubForge, GitHubO
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.port import CheckReport, Conclusion, Repository
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
-from orchestrator.service import command_listener as chat
+from orchestrator.service.chat import command_listener as chat
 from orchestrator.sources.commit_facts import CommitFacts
 from orchestrator.sources.factory import SourceContext, create_sources
 from orchestrator.sources.recipe_reader import RecipeReader, ServerRules

@@ -11,11 +11,17 @@ from typing import Any
 import pytest
 
 from orchestrator.core.model.image_lookup import ImageRequest
+from orchestrator.core.planning.plan_actions import Find
+from orchestrator.forges.fake import FakeForge
+from orchestrator.forges.port import Repository
 from orchestrator.images.errors import ImageNotFound, RegistryRefused, RegistryUnavailable
 from orchestrator.images.image_resolver import ImageResolver
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_policy import DockerCredentials, RegistryPolicy
+from orchestrator.runtime.observation.image_finder import ImageFinder
 from programs import image_references
+from stacks import keys
+from stacks.model import StackRef
 from tests.images import registry_server as real
 from tests.images.registry_server import NOW, PASSWORD, USER
 
@@ -140,6 +146,31 @@ def test_password_works_if_the_registry_requires_one(password_registry: real.Reg
         ClientUnderTest(password_registry, credentials=DockerCredentials(file)).registry.digest(
             client.reference("acme/shop:1")
         )
+
+
+def test_repository_reads_images_with_its_own_credentials_only(
+    password_registry: real.RegistryServer, tmp_path: Path
+) -> None:
+    """S3: what Eph could read for one repository, it doesn't tell another one, not even from its cache."""
+    password_registry.push("acme/own", "1", architecture="amd64")
+    file = tmp_path / "docker.json"
+    docker_json(file, password_registry.host)
+    policy = RegistryPolicy.from_settings(
+        {"plain_http": password_registry.host, "pull_secrets": f"acme/*={file}", "pull_secret_file": ""}
+    )
+    finder = ImageFinder(
+        {"kubernetes": policy},
+        lambda access: RegistryClient(access, real.wire(access, lambda: 0.0), lambda: 0.0),
+        FakeForge(),
+        lambda: NOW,
+    )
+    wish = ImageRequest("api", f"{password_registry.host}/acme/own", tag="1")
+    ref = StackRef("eph-shop-1", "pr-7")
+    action = Find(ref, keys.pull_request(1, 7), "a" * 40, "kubernetes", (wish,), (wish,), frozenset(), NOW, "")
+    own, other = (finder.find(action, Repository(1, name, "", "main")) for name in ("acme/shop", "other/shop"))
+    assert own[0].pin is not None
+    assert other[0].pin is None
+    assert "denies this server access" in other[0].error
 
 
 def test_renewed_credentials_are_reloaded(password_registry: real.RegistryServer, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, parse
-from orchestrator.service import comment_text
+from orchestrator.service.chat import comment_text
 
 
 def parse_comment(body: str) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused, ForgeUnavailable, ForgeUnsupported, Reaction
-from orchestrator.service.command_listener import (
+from orchestrator.service.chat.command_listener import (
     MAX_COMMANDS_PER_PULL,
     MAX_COMMENT_AGE,
     MAX_REFUSALS_PER_REPOSITORY,

@@ -27,7 +27,7 @@ ONE_USER = "all environments run as this user"
 
 
 def users_and_limits(users: str, method: str) -> str:
-    return f"{users}; limits by {method}"
+    return f"{users}; limits by {method}; disk usage is measured"
 
 
 RUN_AS_ROOT = "Run ephd as root with writable control groups for a user and limits for each environment as a whole."

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from orchestrator.config import wording
 from programs.settings import InvalidValue, SettingsTable, StringList
 
 AnnouncementKind = Literal["ready", "failed", "expiring", "held"]
@@ -33,11 +34,11 @@ class ChannelSettings(SettingsTable):
     @model_validator(mode="after")
     def _check(self) -> ChannelSettings:
         if (self.url is None) == (self.url_file is None):
-            raise InvalidValue("a channel needs exactly one URL", "set url or url_file")
+            raise InvalidValue(wording.settings.ONE_URL, wording.settings.SET_ONE_URL)
         if self.url is not None and urlsplit(self.url.get_secret_value()).scheme not in ("http", "https"):
-            raise InvalidValue("this is not an HTTP URL", "use https://…", ("url",))
+            raise InvalidValue(wording.settings.NOT_HTTP, wording.settings.USE_HTTPS, ("url",))
         if self.secret_file is not None and self.kind != "webhook":
-            raise InvalidValue("Slack has no signatures", "remove secret_file", ("secret_file",))
+            raise InvalidValue(wording.settings.NO_SIGNATURES, wording.settings.REMOVE_SECRET_FILE, ("secret_file",))
         return self
 
     def read_url(self) -> str:

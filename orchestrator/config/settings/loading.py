@@ -19,7 +19,8 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 
 from orchestrator.config import wording
 from orchestrator.config.problems import InvalidSettings
-from orchestrator.config.settings.server_settings import ServerSettings, default_home
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.config.settings.settings_fields import default_home
 from orchestrator.forges import registry as forge_registry
 from programs.settings import MAX_KEY, InvalidValue, escape, quote
 

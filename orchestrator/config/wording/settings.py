@@ -106,6 +106,16 @@ NOT_A_URL_TEMPLATE = "this is not a URL that contains {host}"
 URL_TEMPLATE_EXAMPLE = "use a value such as https://{host}"
 
 
+# --- Channels
+
+ONE_URL = "a channel needs exactly one URL"
+SET_ONE_URL = "set url or url_file"
+NOT_HTTP = "this is not an HTTP URL"
+USE_HTTPS = "use https://…"
+NO_SIGNATURES = "Slack has no signatures"
+REMOVE_SECRET_FILE = "remove secret_file"
+
+
 # --- Settings that don't fit together
 
 RAISE_TTL = "lower it or raise ttl.most"

@@ -26,21 +26,32 @@ class ImageFinder:
         now: Callable[[], datetime],
     ) -> None:
         self._forge = forge
-        self._finders = {target: ImageResolver(reach, registries(reach), now) for target, reach in access.items()}
+        self._access = access
+        self._registries = registries
+        self._now = now
+        self._finders: dict[RegistryPolicy, ImageResolver] = {}
 
     def find(self, action: Find, repository: Repository) -> tuple[ImageResult, ...]:
         """Blocking. One result for each remaining image. An image that crashes our own code affects only itself."""
-        finder = self._finders.get(action.target)
-        if finder is None:
+        policy = self._access.get(action.target)
+        if policy is None:
             return tuple(
                 ImageResult(wish.name, error=wording.problems.images_not_supported(action.target))
                 for wish in action.remaining
             )
 
+        finder = self._finder(policy.for_repository(repository.full_name))
+
         def note(ref: str) -> str:
             return self._note(repository, action.commit, ref)
 
         return tuple(finder.find(wish, note, wish.name in action.fallback_names) for wish in action.remaining)
+
+    def _finder(self, policy: RegistryPolicy) -> ImageResolver:
+        """One for each set of credentials, because a finder caches what it was allowed to read."""
+        if policy not in self._finders:
+            self._finders[policy] = ImageResolver(policy, self._registries(policy), self._now)
+        return self._finders[policy]
 
     def _note(self, repository: Repository, commit: str, ref: str) -> str:
         try:

@@ -32,7 +32,7 @@ from orchestrator.forges.port import (
     Repository,
 )
 from orchestrator.forges.wording import ForgeWords
-from orchestrator.service.chat_replies import Replies
+from orchestrator.service.chat.replies import Replies
 from orchestrator.surfaces import wording
 from orchestrator.surfaces.reports import check_runs, forge_reports
 from orchestrator.surfaces.reports.forge_reports import (

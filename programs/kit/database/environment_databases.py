@@ -132,6 +132,21 @@ def list_owned(settings: HostSettings) -> list[OwnedObject]:
     return list(_parse_owned(rows, server_id(str(settings.root))))
 
 
+def sizes(settings: HostSettings) -> dict[str, int]:
+    """The bytes of each environment's databases."""
+    owners = {item.name: item.environment for item in list_owned(settings) if item.kind == "DATABASE"}
+    if not owners:
+        return {}
+    with _session(settings) as session:
+        rows = session.execute(
+            "SELECT datname, pg_database_size(oid) FROM pg_database WHERE datname = ANY(%s)", [[*owners]]
+        ).fetchall()
+    found: dict[str, int] = {}
+    for name, size in rows:
+        found[owners[name]] = found.get(owners[name], 0) + int(size)
+    return found
+
+
 _OWNED = f"""
 SELECT 'ROLE', rolname, left(shobj_description(oid, 'pg_authid'), {MAX_NOTE}), NULL
   FROM pg_roles WHERE rolname LIKE 'eph\\_%'

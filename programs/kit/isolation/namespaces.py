@@ -110,19 +110,30 @@ def _create_groups(groups: Mapping[str, Mapping[str, str]]) -> None:
                     file.write(value)
 
 
-def end_members(record: str) -> None:
-    """Kills every process that joined the domain, whichever process started it. Sandboxes end with the process that
-    opened them. The kernel reuses the numbers of namespaces, so both and the user must match."""
+def end_members(record: str, keep: int = 0) -> None:
+    """Kills every process that joined the domain, whichever process started it, except ``keep``. Sandboxes end with the
+    process that opened them."""
+    for pid in members(record):
+        if pid != keep:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def members(record: str, kinds: Sequence[str] = ("net", "user")) -> list[int]:
+    """The processes that joined the domain. The kernel reuses the numbers of namespaces, so both and the user must
+    match. Processes in a sandbox have a user namespace of their own; with only ``net``, they are included."""
     try:
         found = read(record)
-        spaces = {kind: f"{kind}:[{found[kind]}]" for kind in ("net", "user")}
+        spaces = {kind: f"{kind}:[{found[kind]}]" for kind in kinds}
     except (OSError, ValueError, KeyError):
-        return
+        return []
+    joined = []
     for pid in [entry for entry in os.listdir("/proc") if entry.isdigit()]:
         with contextlib.suppress(OSError):
-            joined = all(os.readlink(f"/proc/{pid}/ns/{kind}") == name for kind, name in spaces.items())
-            if joined and os.stat(f"/proc/{pid}").st_uid == found["uid"]:
-                os.kill(int(pid), signal.SIGKILL)
+            same = all(os.readlink(f"/proc/{pid}/ns/{kind}") == name for kind, name in spaces.items())
+            if same and os.stat(f"/proc/{pid}").st_uid == found["uid"]:
+                joined.append(int(pid))
+    return joined
 
 
 def _show(paths: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the broker and the relay of a root running, both under its supervisord."""
+"""Keeps the broker, the relay and the disk guard of a root running, all under its supervisord."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from programs.kit import files, waiting
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.isolation import broker, relay, sockets
+from programs.kit.isolation import broker, disk_guard, relay, sockets
 from programs.kit.isolation.relay import RelayConfig
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
-BROKER, RELAY = "broker", "relay"
+BROKER, RELAY, DISK_GUARD = "broker", "relay", "disk-guard"
 READY_SECONDS = 20.0
 RELAY_SECONDS = 15.0
 
@@ -29,7 +29,7 @@ def folder(settings: HostSettings) -> Path:
 
 
 def ensure(settings: HostSettings, config: RelayConfig) -> None:
-    """Starts what doesn't respond, and restarts the relay if its configuration has changed."""
+    """Starts what doesn't respond, and restarts all if the configuration or the code has changed."""
     file = settings.root / "relay.json"
     config = replace(config, code=_code_digest())
     unchanged = file.exists() and file.read_text() == config.to_json()
@@ -43,6 +43,7 @@ def ensure(settings: HostSettings, config: RelayConfig) -> None:
         if not unchanged or not _responds(settings, relay.SOCKET):
             files.write(file, config.to_json())
             _start(settings, RELAY, [sys.executable, "-I", "-m", relay.__name__, str(file)], relay.SOCKET)
+        _start_disk_guard(settings)
 
 
 def serve(settings: HostSettings, environment: str) -> None:
@@ -68,6 +69,13 @@ def _start(settings: HostSettings, name: str, argv: list[str], socket_name: str)
     supervisor.add(settings, program_files.SupervisedProgram(name, launch, "shared by all environments"))
     if not waiting.wait_until(lambda: _responds(settings, socket_name), READY_SECONDS, 0.01):
         raise TargetError(f"The process {name} didn't start", files.tail(program_files.log(settings, name), 20))
+
+
+def _start_disk_guard(settings: HostSettings) -> None:
+    """Nothing waits for it, because an environment fills no disk within seconds."""
+    argv = (sys.executable, "-I", "-m", disk_guard.__name__, str(settings.root))
+    launch = LaunchSpec(argv, sandbox.launcher_env(), "/", bounded=False)
+    supervisor.add(settings, program_files.SupervisedProgram(DISK_GUARD, launch, "measures all environments"))
 
 
 def _responds(settings: HostSettings, socket_name: str) -> bool:

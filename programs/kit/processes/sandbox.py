@@ -183,7 +183,9 @@ def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) ->
 def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     bwrap = shutil.which("bwrap") or "bwrap"
     arguments = [bwrap, *NAMESPACES, "--uid", "1000", "--gid", "1000", "--hostname", "preview"]
-    arguments += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a private mount
+    arguments += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
+    for folder in ("/tmp", "/dev/shm"):  # noqa: S108 - private mounts
+        arguments += ["--perms", "1777", "--size", str(settings.memory_bytes), "--tmpfs", folder]
     arguments += [word for root in SYSTEM_FOLDERS for word in _bind_root(root)]
     arguments += [word for name in ETC_FILES for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
     arguments += [word for item in visible_folders(settings) for word in ("--ro-bind-try", item, item)]
@@ -192,7 +194,8 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
         arguments += ["--bind", str(own), str(own)]
     for source, target in workspace.volumes:
         arguments += ["--bind", str(source), target]
-    return [*arguments, "--chdir", str(workspace.checkout)]
+    # bubblewrap's own mounts are in memory, without a limit.
+    return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(workspace.checkout)]
 
 
 def visible_folders(settings: HostSettings) -> list[str]:

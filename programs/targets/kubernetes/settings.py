@@ -6,10 +6,11 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from programs import pull_secrets
 from programs.kit.host_settings import read_variables
 from programs.targets.kubernetes.api import quantities
 from programs.targets.kubernetes.errors import KubernetesError
@@ -81,6 +82,7 @@ class KubernetesSettings:
     databases: str = "namespace"
     templates: str = ""
     pull_secret_file: str = ""
+    pull_secrets: str = ""
     registries: str = ""
     plain_http: str = ""
     helm: str = ""
@@ -117,6 +119,12 @@ class KubernetesSettings:
         """The operator's variables for every container."""
         return read_variables(self.env)
 
+    def for_repository(self, repository: str) -> KubernetesSettings:
+        """With the registry credentials of that repository only."""
+        pairs = pull_secrets.parse(split_list(self.pull_secrets))
+        file = pull_secrets.first_match(pairs, repository) or self.pull_secret_file
+        return replace(self, pull_secret_file=file)
+
     @property
     def certificate_secret(self) -> tuple[str, str] | None:
         """Namespace and name of the Secret to copy to every environment, if the setting names a namespace."""
@@ -151,6 +159,17 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
     return settings
 
 
+def _check_files(settings: KubernetesSettings) -> None:
+    try:
+        by_repository = pull_secrets.parse(split_list(settings.pull_secrets))
+    except pull_secrets.InvalidPullSecret as error:
+        raise KubernetesError(f"setting 'pull_secrets': {error}") from None
+    named = [("kubeconfig", settings.kubeconfig), ("pull_secret_file", settings.pull_secret_file)]
+    for name, path in [*named, *(("pull_secrets", file) for _, file in by_repository)]:
+        if path and not os.access(path, os.R_OK):
+            raise KubernetesError(f"setting {name!r}: can't read {path}")
+
+
 def _check(settings: KubernetesSettings) -> None:
     for name, allowed in _CHOICES.items():
         if getattr(settings, name) not in allowed:
@@ -164,10 +183,7 @@ def _check(settings: KubernetesSettings) -> None:
             raise KubernetesError(
                 f"setting 'egress_allow' contains {network!r}; use a value such as 10.1.0.0/16"
             ) from None
-    for name in ("kubeconfig", "pull_secret_file"):
-        path = getattr(settings, name)
-        if path and not os.access(path, os.R_OK):
-            raise KubernetesError(f"setting {name!r}: can't read {path}")
+    _check_files(settings)
     _check_front(settings)
     _check_shared(settings)
     if settings.role and not all(settings.account.partition("/")):

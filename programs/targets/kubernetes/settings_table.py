@@ -116,6 +116,11 @@ class KubernetesTargetSettings(TargetSettings):
     pull_secret_file: Path | None = Field(
         default=None, description="A Docker configuration file with registry credentials; previews can't read it."
     )
+    pull_secrets: StringList = Field(
+        default=(),
+        description="Docker configuration files of some repositories, each as REPOSITORY=FILE, such as "
+        "acme/*=/etc/eph/acme.json. The first match is used instead of pull_secret_file.",
+    )
     registries: StringList = Field(
         default=(),
         description="Prefixes of allowed images. Empty: any image on the public internet.",

@@ -69,7 +69,7 @@ class KubernetesTarget:
     description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
-        cluster_settings = settings.from_mapping(spec.settings)
+        cluster_settings = settings.from_mapping(spec.settings).for_repository(spec.marks.get("Repository", ""))
         check_spec(spec)
         _check_templates(spec, cluster_settings)
         check_limits(spec, cluster_settings)

@@ -50,6 +50,9 @@ class LocalTargetSettings(TargetSettings):
     memory_bytes: int = Field(
         default=4096 * 1024**2, ge=1024**2, description="The maximum memory of an environment, in bytes."
     )
+    disk_bytes: int = Field(
+        default=20 * 1024**3, ge=1024**2, description="The maximum disk usage of an environment's files and databases."
+    )
     process_limit: int = Field(default=2048, ge=16, description="The maximum number of an environment's processes.")
     cpu_limit: float = Field(default=0.0, ge=0.0, description="The maximum CPUs of an environment. 0: all of them.")
     first_uid: int = Field(
@@ -84,6 +87,7 @@ class LocalTargetSettings(TargetSettings):
             "egress_proxy": self.egress_proxy.get_secret_value() or _own_proxy(),
             "first_uid": str(self.first_uid),
             "memory_bytes": str(self.memory_bytes),
+            "disk_bytes": str(self.disk_bytes),
             "process_limit": str(self.process_limit),
             "cpu_limit": str(self.cpu_limit),
             "postgres": self.postgres.get_secret_value(),

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from programs.kit import routes
 from programs.kit.identifiers import ProgramName
+from programs.kit.isolation import disk
 from programs.kit.processes import supervisor
 from programs.targets.local import cleanup, supervised_services
 from programs.targets.local.settings import LocalSettings
@@ -25,6 +26,7 @@ def sleep(settings: LocalSettings, name: str) -> None:
 
 def wake(settings: LocalSettings, name: str, wait: bool) -> None:
     """Starts all processes at once. If some don't respond, the error is about the first of them."""
+    disk.check(settings, name)
     found = _programs(settings, name)
     supervisor.resume(settings, [str(item) for item in found])
     if wait and found:

@@ -8,14 +8,27 @@ import tempfile
 import time
 from pathlib import Path
 
+from programs.kit.errors import TargetError
 from programs.kit.isolation import limits
+from programs.kit.processes import command_runner
+from programs.kit.processes.command_runner import CommandRun
+from programs.targets.local import cleanup
 from tests.attack.arena import MEMORY_BYTES, PROCESS_LIMIT, Arena
 from tests.attack.attack import Family, Missing, NotTried
 from tests.targets.conftest import local_machine
+from tests.targets.isolated_machine import BLOG, Isolated
 from tests.targets.local_machine import new_repository
 from tests.targets.two_tenants import attack, bounded_machine
 
 TEN_MINUTES = 600.0
+FILL = """
+import os, time
+file = open("big", "wb")
+os.remove("big")
+for _ in range({megabytes}):
+    file.write(os.urandom(2**20))
+time.sleep(60)
+"""
 FAMILY = Family("limits")
 
 
@@ -125,6 +138,45 @@ for path in fds:
     if not sizes:
         raise NotTried("no log was found")
     return "" if max(sizes.values()) <= 2 * limit else str(sizes)
+
+
+@FAMILY.each(
+    "S3",
+    "fill {}, which is in memory",
+    "the file is written",
+    {"the root folder": "/", "the folder of devices": "/dev"},
+)
+def unlimited_mount(arena: Arena, folder: str) -> str:
+    """Mounts of bubblewrap have no size."""
+    output = arena.run_code(f"""
+try:
+    open("{folder}/filled", "w").close()
+    print("WRITTEN")
+except OSError as error:
+    print(type(error).__name__)
+""")
+    return output if "WRITTEN" in output else ""
+
+
+@FAMILY.attack("S3", "fill the disk with a deleted file", "it exceeds its limit for a minute", is_slow=True)
+def disk_usage(_: Arena) -> str:
+    """On a separate machine, because it ends the environment."""
+    limit = 64 * 1024**2
+    with tempfile.TemporaryDirectory(prefix="eph-attack-") as folder, local_machine() as machine:
+        machine.raw_settings["disk_bytes"] = str(limit)
+        isolated = Isolated(machine, new_repository(Path(folder) / "repository"))
+        try:
+            code = FILL.format(megabytes=4 * limit // 1024**2)
+            job = CommandRun("fill", "fill", f"python3 - <<'END'\n{code}\nEND", 180, {})
+            command_runner.run(isolated.here, BLOG, isolated.workspace(BLOG), job)
+            output = "nothing ended it"
+        except TargetError as error:
+            if "disk_bytes" not in str(error):
+                raise NotTried(str(error)) from None
+            output = ""
+        finally:
+            cleanup.purge(machine.settings, BLOG)
+        return output
 
 
 @FAMILY.attack("S3 L7", "attack a neighbour for ten minutes", "its latency, contents or removal change", is_slow=True)

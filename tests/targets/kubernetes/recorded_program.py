@@ -62,12 +62,16 @@ class RecordedProgram(Mocks):
 def record_program(
     environment_spec: EnvironmentSpec, settings: KubernetesSettings = SETTINGS, prepared: PreparedInputs | None = None
 ) -> RecordedProgram:
+    inputs = prepared or PreparedInputs(images={"shop": IMAGE})
+    made = KubernetesEnvironment(environment_spec, settings, inputs, "test")
+    return record(lambda: kubernetes_program.build(made))
+
+
+def record(program: Callable[[], None]) -> RecordedProgram:
     found = RecordedProgram()
     with event_loop():
         set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
-        inputs = prepared or PreparedInputs(images={"shop": IMAGE})
-        made = KubernetesEnvironment(environment_spec, settings, inputs, "test")
-        run_program(lambda: kubernetes_program.build(made))
+        run_program(program)
     return found
 
 

@@ -5,10 +5,12 @@ A small HTTP server stands in for the API server; no cluster is needed.
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from programs.targets.kubernetes.api.cluster import ObjectNotFound
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
 from programs.targets.kubernetes.target import TARGET
+from tests.targets.kubernetes.recorded_program import record
 
 OURS = {"app.kubernetes.io/managed-by": "eph", "eph.dev/server": "eph-1"}
 
@@ -274,3 +277,28 @@ def test_addresses_of_the_api_server_come_from_the_kubeconfig_and_its_endpoints(
     api.answers[api_server.ENDPOINTS] = (503, {"message": "later"})
     with pytest.raises(ClusterUnreachable, match="later"):
         api_server.networks(named)
+
+
+def test_environment_has_the_registry_credentials_of_its_repository_only(
+    api: _ScriptedApiServer, raw_settings: dict[str, str], tmp_path: Path
+) -> None:
+    """S3 S4: another team's credentials aren't in its namespace, and no image from a node's cache runs unchecked."""
+    files = {name: tmp_path / f"{name}.json" for name in ("acme", "all")}
+    for name, file in files.items():
+        file.write_text(json.dumps({"auths": {f"{name}.example.com": {"auth": "eDp5"}}}))
+    api.answers["/api/v1/namespaces/default/endpoints/kubernetes"] = (200, {"subsets": []})
+    more = {"pull_secret_file": str(files["all"]), "pull_secrets": f"Acme/*={files['acme']}"}
+    for repository, expected in {"acme/shop": "acme", "other/shop": "all", "acme-evil/shop": "all", "": "all"}.items():
+        spec = replace(environment_spec(raw_settings, **more), marks={"Repository": repository})
+        made = record(TARGET.program(spec)).resources
+        secret = base64.b64decode(made["secret-eph-pull"]["data"][".dockerconfigjson"])
+        assert list(json.loads(secret)["auths"]) == [f"{expected}.example.com"], repository
+        pod = made["deployment-web"]["spec"]["template"]["spec"]
+        assert pod["imagePullSecrets"] == [{"name": "eph-pull"}]
+        assert [item["imagePullPolicy"] for item in pod["containers"]] == ["Always"]
+
+
+@pytest.mark.parametrize("entry", ["acme/*", "=/etc/a.json", "acme/*=", "acme/*=/nowhere/a.json"])
+def test_invalid_pull_secret_is_reported(raw_settings: dict[str, str], entry: str) -> None:
+    with pytest.raises(KubernetesError, match="setting 'pull_secrets': "):
+        settings.from_mapping({**raw_settings, "pull_secrets": entry})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -358,3 +360,30 @@ def test_without_our_check_kustomize_still_reaches_nothing(
     ):
         with pytest.raises(KubernetesError, match="kustomize can't render"):
             read({"over/kustomization.yaml": yaml.safe_dump(fields)})
+
+
+def test_without_bubblewrap_a_renderer_opens_no_socket(tmp_path: Path, no_sandbox: None) -> None:
+    """S3: most pods can't create namespaces. The rendering still has no network and no DNS."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"""
+import socket, sys
+for attempt in (
+    lambda: socket.create_connection(("127.0.0.1", {port}), 1),
+    lambda: socket.getaddrinfo("example.test", 80),
+    lambda: socket.socket(socket.AF_UNIX),
+    lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+):
+    try:
+        attempt()
+        print("OPEN", file=sys.stderr)
+    except OSError as error:
+        print(type(error).__name__, file=sys.stderr)
+"""
+        program = write_script(tmp_path, "kustomize", f"{sys.executable} -I -S -c '{code}'; exit 1")
+        with pytest.raises(KubernetesError) as caught:
+            read(overlay(), program=program)
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert [line for line in caught.value.tail if line] == ["PermissionError", "gaierror", *2 * ["PermissionError"]]

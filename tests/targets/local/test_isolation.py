@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -278,6 +279,25 @@ def test_a_volume_outlives_its_process_and_belongs_to_one_service(isolated: Isol
     assert isolated.run(SHOP, "ls /data 2>&1 || true").strip().endswith("No such file or directory")
     isolated.serve(BLOG, 'ls /data/uploads > "$HOME/read"; exec python3 app.py', volumes=("/data/uploads",))
     assert (isolated.here.env(BLOG) / "home" / "read").read_text() == ""
+
+
+def test_a_process_whose_folder_is_too_deep_to_name_is_found_and_blocks_nothing(isolated: Isolated) -> None:
+    """S3 L7: the kernel doesn't return the path of its working folder, which stopped the reading of all processes."""
+    deep = "import os, time\nfor _ in range(100):\n    os.mkdir(50 * 'd'); os.chdir(50 * 'd')\ntime.sleep(60)"
+    isolated.serve(SHOP, f'python3 -c "{deep}" & exec python3 app.py')
+    assert wait_for(lambda: any(map(has_unnamed_folder, process_table.pids())))
+    assert process_table.mentioning("text that no process mentions") == []
+    hidden = [pid for pid in process_table.pids() if has_unnamed_folder(pid)]
+    cleanup.purge(isolated.here, SHOP)
+    assert [pid for pid in hidden if process_table.is_alive(pid)] == []
+
+
+def has_unnamed_folder(pid: int) -> bool:
+    try:
+        Path(f"/proc/{pid}/cwd").readlink()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def test_purge_ends_processes_that_hide(isolated: Isolated) -> None:

@@ -4,8 +4,8 @@ It gets a copy of what it needs and nothing else: no network, no cluster, no plu
 few seconds and a few megabytes. Its output goes through the same steps as all manifests: the allowlist and pinned
 images.
 
-Where bubblewrap can't create its namespaces, as in most pods, what remains is what the program itself promises, an
-environment without anything of ours, and the limits.
+Where bubblewrap can't create its namespaces, as in most pods, what remains is a filter that lets it open no socket, an
+environment without anything of ours, and the limits. It could then read what Eph's user can read.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from programs.kit.isolation import no_network
 from programs.kit.processes import sandbox
 from programs.targets.kubernetes.errors import KubernetesError
 
@@ -88,7 +90,7 @@ def run(renderer: Renderer, argv: list[str], inputs: InputFiles) -> str:
 def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) -> str:
     """The whole process group is always gone afterwards."""
     limits = f'ulimit -t {SECONDS}; ulimit -v {MEGABYTES * 1000}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
-    command = ["/bin/sh", "-c", limits, "sh", *(_sandboxed(argv, work_folder) if sandbox.works() else argv)]
+    command = ["/bin/sh", "-c", limits, "sh", *_confined(argv, work_folder)]
     out, err = work_folder / "out", work_folder / "err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(
@@ -117,6 +119,12 @@ def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) ->
         why = _first_error(lines)
         raise KubernetesError(f"{folder}: {renderer.name} can't render this {renderer.subject}: {why}", lines)
     return out.read_bytes().decode(errors="replace")
+
+
+def _confined(argv: list[str], work_folder: Path) -> list[str]:
+    if sandbox.works():
+        return _sandboxed(argv, work_folder)
+    return [sys.executable, "-I", "-S", str(Path(no_network.__file__)), *argv]
 
 
 def _sandboxed(argv: list[str], work_folder: Path) -> list[str]:

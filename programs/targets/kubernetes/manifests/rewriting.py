@@ -74,6 +74,7 @@ def adapt(
         _set_pod_metadata(data, annotations or {})
         for container in containers(data):
             _adapt_container(manifest, container, images, settings)
+        workloads.check_pull_access(settings, pod)
     for claim in _claim_specs(data):
         claim["storageClassName"] = settings.storage_class
         if not settings.storage_class:

@@ -85,7 +85,16 @@ def pod_spec(settings: KubernetesSettings, containers: list[Data], **extra_field
     }
     if settings.pull_secret_file:
         spec["imagePullSecrets"] = [{"name": object_names.PULL_SECRET}]
+    check_pull_access(settings, spec)
     return spec
+
+
+def check_pull_access(settings: KubernetesSettings, pod: Data) -> None:
+    """If repositories have their own registry credentials, a node must not run an image from its cache that it pulled
+    with those of another repository."""
+    if settings.pull_secrets:
+        for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+            container["imagePullPolicy"] = "Always"
 
 
 def node_placement(settings: KubernetesSettings) -> Data:

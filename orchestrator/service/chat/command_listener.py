@@ -34,8 +34,9 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.service import comment_text, wording
-from orchestrator.service.chat_replies import ChatReplies
+from orchestrator.service import wording
+from orchestrator.service.chat import comment_text
+from orchestrator.service.chat.replies import ChatReplies
 from stacks import keys
 from stacks.model import Key
 
