@@ -14,7 +14,7 @@ CHECKED = --ignore tests/docs --ignore tests/architecture
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize pulumi-language-yaml browser image audit sbom
+.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser screenshots image audit sbom
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -26,7 +26,7 @@ demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--on
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
 
-test-long: pulumi helm kustomize pulumi-language-yaml browser ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
+test-long: pulumi helm kustomize docker-compose pulumi-language-yaml browser ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
@@ -87,6 +87,10 @@ helm: pulumi ## find or build Helm
 kustomize: pulumi ## find or build kustomize
 	@$(PY) -m stacks.toolchain.plugins kustomize >/dev/null
 
+docker-compose: pulumi ## find or build Docker Compose, and install Docker's engine for tests
+	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins docker-compose >/dev/null
+	@infra/toolchain/engine.sh
+
 pulumi-language-yaml: pulumi ## find or build Pulumi's language host for YAML projects
 	@$(WITH_TOOLS) $(PY) -m stacks.toolchain.plugins pulumi-language-yaml >/dev/null
 
@@ -95,6 +99,9 @@ browser: ## find or install Chromium
 
 toolchain: venv ## find, download or build the Pulumi CLI, and print its path
 	@$(PY) -m stacks.toolchain.pulumi_cli
+
+screenshots: pulumi browser ## make the pictures of the documentation from a real ephd
+	@$(WITH_TOOLS) $(PY) -m tests.e2e.screenshots
 
 hooks: ## install the Git hook that runs the checks before each commit
 	@mkdir -p "$$(git rev-parse --git-path hooks)"

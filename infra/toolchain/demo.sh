@@ -15,5 +15,6 @@ finish() {
 printf 'demo: checking what this machine has (the first start installs Python packages and Pulumi; it takes minutes)\n' >&2
 infra/toolchain/system.sh || finish $?
 infra/toolchain/venv.sh || finish $?
+case " $* " in *" compose "* | *"=compose "*) infra/toolchain/engine.sh || finish $? ;; esac
 .venv/bin/python -m orchestrator.cli.main demo "$@" || finish $?
 finish 0

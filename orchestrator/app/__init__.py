@@ -1,4 +1,4 @@
-"""Composition only: ``compose`` creates every part of Eph, and ``main`` is ``ephd``."""
+"""Composition only: ``compose()`` creates every part of Eph, and ``main`` is ``ephd``."""
 
 from __future__ import annotations
 

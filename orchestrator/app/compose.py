@@ -1,4 +1,4 @@
-"""The one composition of Eph: ``compose`` creates every part and passes each what it depends on.
+"""The one composition of Eph: ``compose()`` creates every part and passes each what it depends on.
 
 ``ephd``, the stories, the model and the benchmarks all call it; they differ in their ports. Nothing runs before
 ``System.start``.

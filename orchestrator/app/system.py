@@ -37,7 +37,7 @@ TARGET_CHECK_INTERVAL = 5.0
 
 @dataclass(slots=True)
 class System:
-    """Created by ``compose``. ``async with`` starts and stops it."""
+    """Created by ``compose()``. ``async with`` starts and stops it."""
 
     ports: Ports
     options: Options

@@ -24,6 +24,8 @@ from orchestrator.demo import git_hosts, leak_check, own_repository, wording
 from orchestrator.demo.cluster import ci, demo_cluster, oci
 from orchestrator.demo.cluster.ci import DemoCI, ImagePublisher
 from orchestrator.demo.cluster.demo_cluster import DemoCluster
+from orchestrator.demo.containers import demo_engine
+from orchestrator.demo.containers.demo_engine import DemoEngine
 from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.git_hosts import SANDBOX, DemoGitHubHost, GitHost
 from orchestrator.demo.github.demo_github import WebhookConfig
@@ -53,10 +55,12 @@ class DemoPorts:
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """``own``: a person's repository in place of the shop. ``cluster``: runs previews in place of this machine."""
+    """``own``: a person's repository in place of the shop. ``cluster`` or ``engine``: runs previews in place of this
+    machine's processes."""
 
     forge: str = SANDBOX
     cluster: DemoCluster | None = None
+    engine: DemoEngine | None = None
     own: OwnRepository | None = None
 
 
@@ -72,6 +76,7 @@ class DemoWorld:
     """Eph's API token; exists once Eph is running."""
     cluster: DemoCluster | None = None
     own: OwnRepository | None = None
+    engine: DemoEngine | None = None
 
     @property
     def repository(self) -> str:
@@ -79,18 +84,20 @@ class DemoWorld:
 
     @property
     def target(self) -> str:
+        if self.engine:
+            return demo_engine.TARGET
         return demo_cluster.TARGET if self.cluster else LOCAL
 
     @property
     def target_settings(self) -> dict[str, str]:
-        if self.cluster:
-            return self.settings.target_mapping("kubernetes", server_keys.server_id(self.settings.keys_dir))
-        return self.settings.target_mapping("local")
+        if self.target == LOCAL:
+            return self.settings.target_mapping(LOCAL)
+        return self.settings.target_mapping(self.target, server_keys.server_id(self.settings.keys_dir))
 
     @property
     def timeout_factor(self) -> float:
-        """A cluster is slower: it pulls images and terminates pods gracefully."""
-        return 2.0 if self.cluster else 1.0
+        """Containers are slower: images are pulled or built, and what runs is terminated gracefully."""
+        return 1.0 if self.target == LOCAL else 2.0
 
 
 def _ignore(_: str) -> None:
@@ -125,8 +132,12 @@ def open_world(
         sections = _local_settings()
         if options.cluster:
             sections |= _start_ci(options.cluster, home, forge, say, ends)
+        if options.engine:
+            sections |= _start_engine(options.engine, home, ends)
         settings = loading.load(**_overrides(home, ports, forge, secret), **sections)
-        yield DemoWorld(home, ports, forge, settings, pulls, cluster=options.cluster, own=options.own)
+        yield DemoWorld(
+            home, ports, forge, settings, pulls, cluster=options.cluster, own=options.own, engine=options.engine
+        )
 
 
 def settings_chosen_by_demo(environ: Mapping[str, str]) -> list[str]:
@@ -144,7 +155,7 @@ def settings_chosen_by_demo(environ: Mapping[str, str]) -> list[str]:
 def _create_pulls(forge: GitHost, options: DemoOptions) -> dict[str, int]:
     if options.own and isinstance(forge, DemoGitHubHost):
         return own_repository.add_to(forge, options.own)
-    return _create_repository(forge, shop_files(options.cluster))
+    return _create_repository(forge, shop_files(options.cluster, options.engine))
 
 
 def _start_ci(
@@ -165,6 +176,15 @@ def _start_ci(
         "targets": {"allowed": (demo_cluster.TARGET,), "default": demo_cluster.TARGET},
         "kubernetes": cluster.settings(home, databases),
         "images": {"architectures": (oci.architecture(),)},
+    }
+
+
+def _start_engine(engine: DemoEngine, home: Path, exit_stack: contextlib.ExitStack) -> dict[str, Any]:
+    """Start a container engine if there is none and return the settings for it."""
+    socket = exit_stack.enter_context(demo_engine.running(engine, home))
+    return {
+        "targets": {"allowed": (demo_engine.TARGET,), "default": demo_engine.TARGET},
+        demo_engine.TARGET: engine.settings(socket),
     }
 
 
@@ -198,14 +218,14 @@ def _with_branch_trigger(shop: dict[str, str], glob: str) -> dict[str, str]:
     return {**shop, "eph.yaml": shop["eph.yaml"].replace("triggers:\n", trigger)}
 
 
-def shop_files(cluster: DemoCluster | None = None) -> dict[str, str]:
+def shop_files(cluster: DemoCluster | None = None, engine: DemoEngine | None = None) -> dict[str, str]:
     found = {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
     there = found.pop(KUBERNETES_EPH_YAML)
     if cluster:
         found["eph.yaml"] = there.replace(
             IMAGE_PLACEHOLDER, f"{cluster.registry.host}/{demo_cluster.REPOSITORY_PREFIX}/{ci.SHOP}"
         )
-    return found
+    return {**found, **demo_engine.shop_files()} if engine else found
 
 
 def _local_settings() -> dict[str, Any]:

@@ -33,6 +33,9 @@ from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.demo_cluster import ClusterUnavailable, DemoCluster
 from orchestrator.demo.cluster.registry_push import PushFailed
+from orchestrator.demo.containers import demo_engine
+from orchestrator.demo.containers.demo_engine import DemoEngine
+from orchestrator.demo.containers.engine_process import EngineUnavailable
 from orchestrator.demo.demo_world import DemoOptions, DemoWorld
 from orchestrator.demo.emulate.emulate_host import EmulateHost, EmulateUnavailable
 from orchestrator.demo.github.demo_github import DemoGitHubError
@@ -53,6 +56,7 @@ PREVIEWS, DEPLOYS = "previews", "deploys"
 MAX_PORT = 65535
 _UNAVAILABLE_ERRORS = (
     EmulateUnavailable,
+    EngineUnavailable,
     ClusterUnavailable,
     BaseImageUnavailable,
     PushFailed,
@@ -77,10 +81,14 @@ def main(args: list[str]) -> int:
         say = partial(_print_line, console)
         if own and own.dirty:
             say(wording.uncommitted(own.folder))
-        tools = plugins.with_plugins(pulumi_cli.ensure(say), [options.target], say)
+        tools = pulumi_cli.ensure(say)
+        engine = demo_engine.discover(os.environ, say) if options.target == demo_engine.TARGET else None
+        tools = plugins.with_plugins(tools, [options.target], say)
         for folder in crash_cleanup.clean_up(say):
             say(wording.cleaned_up(folder))
-        return asyncio.run(_cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster, own), console)))
+        return asyncio.run(
+            _cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster, own, engine), console))
+        )
     except (DemoUnavailable, *_UNAVAILABLE_ERRORS, ToolchainNotFound, GatewayError, DemoGitHubError) as error:
         _print_line(console, wording.error(error), "red")
         return 1
@@ -101,6 +109,7 @@ class DemoRun:
     port: int
     cluster: DemoCluster | None
     own: OwnRepository | None = None
+    engine: DemoEngine | None = None
 
 
 def _parse_options(args: list[str]) -> argparse.Namespace:
@@ -118,7 +127,7 @@ def _parse_options(args: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--target",
-        choices=(demo_world.LOCAL, demo_cluster.TARGET),
+        choices=(demo_world.LOCAL, demo_cluster.TARGET, demo_engine.TARGET),
         default=demo_world.LOCAL,
         help=wording.TARGET_HELP,
     )
@@ -144,10 +153,10 @@ def _check_options(options: argparse.Namespace, environ: Mapping[str, str]) -> N
 
 
 def _find_cluster(options: argparse.Namespace) -> DemoCluster | None:
-    if options.target == demo_world.LOCAL:
-        return None
-    if options.forge != git_hosts.SANDBOX:
+    if options.forge != git_hosts.SANDBOX and options.target != demo_world.LOCAL:
         raise DemoUnavailable(wording.needs_local(options.forge, demo_world.LOCAL))
+    if options.target != demo_cluster.TARGET:
+        return None
     return demo_cluster.discover(options, os.environ)
 
 
@@ -173,7 +182,7 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 
 
 async def _run_demo(run: DemoRun, console: Console) -> int:
-    options = DemoOptions(run.options.forge, run.cluster, run.own)
+    options = DemoOptions(run.options.forge, run.cluster, run.engine, run.own)
     opened = demo_world.open_world(run.port, options, partial(_print_line, console))
     try:
         with opened as world, crash_cleanup.record_process(world.home), _stop_target_after(world, console):
@@ -236,5 +245,7 @@ def _stop_target_after(world: DemoWorld, console: Console) -> Iterator[None]:
         yield
     finally:
         registry.get(world.target).stop(settings)
+        if world.engine:
+            demo_engine.remove_environments(settings)
         for line in demo_cluster.remove_environments(settings, partial(_print_line, console)) if world.cluster else ():
             _print_line(console, wording.left_behind(line), "red")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.demo.cluster import demo_cluster
+from orchestrator.demo.containers import demo_engine
 from programs import registry
 from programs.kit.processes import process_table
 
@@ -16,10 +17,9 @@ from programs.kit.processes import process_table
 def environment_leaks(home: Path, names: Iterable[str], target: str, settings: Mapping[str, str]) -> list[str]:
     """What still exists of destroyed environments, while the server is running."""
     wanted = sorted(set(names))
-    on_cluster = target == demo_cluster.TARGET
-    remaining = (
-        demo_cluster.find_leftovers(wanted, settings) if on_cluster else registry.get(target).list_remaining(settings)
-    )
+    finders = {demo_cluster.TARGET: demo_cluster.find_leftovers, demo_engine.TARGET: demo_engine.find_leftovers}
+    find = finders.get(target)
+    remaining = find(wanted, settings) if find else registry.get(target).list_remaining(settings)
     return [
         *(f"process {pid} of {name}" for name in wanted for pid in processes(name)),
         *(f"path {path}" for path in paths_named(home / "eph", wanted)),

@@ -61,9 +61,11 @@ REPO_HELP = "a folder with a Git repository of yours; its commits are copied, an
 NO_OPEN_HELP = "don't open previews in the browser"
 ONCE_HELP = "play the whole story unattended, check each step, and exit"
 STORY_HELP = "with --once, which story: pull requests with previews, or deploys under a label"
-STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor --target kubernetes"
+STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor another target"
 FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
-TARGET_HELP = "where previews run: as processes on this machine, or in a Kubernetes cluster"
+TARGET_HELP = (
+    "where previews run: as processes on this machine, in a Kubernetes cluster, or in containers by Docker Compose"
+)
 CLUSTER_OPTIONS = "options for --target kubernetes"
 CLUSTER_OPTIONS_HELP = "Each option can also be set by the environment variable in parentheses."
 
@@ -407,3 +409,25 @@ def emulate_not_started(url: str, log: str) -> str:
 
 def different_ids(ours: str, theirs: str) -> str:
     return f"git and emulate disagree about an object's id ({ours}, {theirs}), so the mirror lacks emulate's commits"
+
+
+# Containers
+
+
+NO_ENGINE = (
+    "--target compose needs a container engine. Start Docker, set DOCKER_HOST to its socket (unix://…), or run the "
+    "demo as root on a machine with docker.io, where it starts its own."
+)
+OWN_ENGINE = "Container engine: started for the demo"
+
+
+def found_engine(socket: object) -> str:
+    return f"Container engine: {socket}"
+
+
+def engine_not_started(line: str) -> str:
+    return f"The container engine didn't start: {line}"
+
+
+def socket_path_too_long(path: object) -> str:
+    return f"The path of the container engine's socket is too long: {path}. Set TMPDIR to a shorter folder."

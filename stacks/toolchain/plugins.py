@@ -1,12 +1,12 @@
-"""Pulumi's plugins that Eph's targets need, found or installed next to the CLI, and tools that render manifests.
+"""Pulumi's plugins that Eph's targets need, found or installed next to the CLI, and other tools that they can use.
 
 A plugin is one binary that Pulumi finds on PATH. It isn't installed into PULUMI_HOME: Pulumi would look there for the
 exact version that the SDK requests, and parallel installs race (pulumi #22784). The ways are the same as the CLI's, in
 the same order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK determines the version.
 
-Helm and kustomize are built from their Go modules; Eph doesn't download them. Helm's is the module that Pulumi's
-Kubernetes plugin renders charts with, so after the plugin its build takes seconds. The language host for YAML projects
-is part of Pulumi's own download; only a CLI that was built from its module needs it.
+Helm, kustomize and Docker Compose are built from their Go modules; Eph doesn't download them. Helm's is the module that
+Pulumi's Kubernetes plugin renders charts with, so after the plugin its build takes seconds. The language host for YAML
+projects is part of Pulumi's own download; only a CLI that was built from its module needs it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from stacks.toolchain import pulumi_cli
 from stacks.toolchain.installers import SourceUnavailable
 from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
 
-HELM, KUSTOMIZE, LANGUAGE_YAML = "helm", "kustomize", "pulumi-language-yaml"
+HELM, KUSTOMIZE, COMPOSE, LANGUAGE_YAML = "helm", "kustomize", "docker-compose", "pulumi-language-yaml"
 TOOLS = {
     HELM: sources.ToolSource("3.18.6", "kubernetes-plugin/helm.sh", "5 to 10 minutes"),
     KUSTOMIZE: sources.ToolSource("5.7.1", "kustomize/build.sh", "a minute or two"),
+    COMPOSE: sources.ToolSource("5.6.0", "compose/build.sh", "1 to 3 minutes"),
     LANGUAGE_YAML: sources.ToolSource("1.32.0", "pulumi-yaml/build.sh", "2 to 5 minutes"),
 }
 """The versions are those of the go.mod next to each script; a test compares them."""

@@ -61,6 +61,7 @@ def test_secret_provider_is_named_in_its_own_folder_only(name: str) -> None:
 ALLOWED_TARGETS = {
     "programs/spec.py": "DEFAULT_TARGET is named once",
     "orchestrator/auth/local_token.py": "the name of the token for this machine's own programs",
+    "programs/targets/compose/files/project_checks.py": "the container engine's own volume driver is called local",
     "orchestrator/core/util/deploy_labels.py": "host names that labels can't take, such as static.example.com",
 }
 """Files that can have a target's name as a string, with the reason."""

@@ -25,6 +25,8 @@ from programs.settings import ServerContext
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 from programs.targets.aws import tags
 from programs.targets.aws.target import TARGET as AWS
+from programs.targets.compose.settings_table import ComposeTargetSettings
+from programs.targets.compose.target import TARGET as COMPOSE
 from programs.targets.kubernetes.target import TARGET as KUBERNETES
 from programs.targets.local import cleanup
 from programs.targets.local import settings as local_settings
@@ -42,6 +44,8 @@ from programs.targets.static.settings_table import StaticTargetSettings
 from programs.targets.static.target import TARGET as STATIC
 from tests import file_trees
 from tests.targets.aws.aws_account import REGION, AwsAccount, marks, running_account
+from tests.targets.compose import compose_machine
+from tests.targets.compose.compose_machine import ComposeMachine
 from tests.targets.kubernetes.fake_api_server import FakeApiServer
 from tests.targets.local_machine import new_repository
 
@@ -229,10 +233,42 @@ class AwsHarness:
         AWS.list_environments(self.settings)
 
 
+@dataclass
+class ComposeHarness:
+    machine: ComposeMachine
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.machine.raw_settings
+
+    def create(self, name: str) -> None:
+        self.machine.publish(self.machine.push(), name)
+
+    def make_hostile(self, name: str) -> None:
+        """Processes that ignore signals and never end, a log that never stops, and oddly named files."""
+        self.machine.run_in(name, "trap '' TERM INT HUP; while :; do sleep 1; done")
+        self.machine.run_in(name, "while :; do echo flood >/proc/1/fd/1; done")
+        self.machine.run_in(name, "cd /tmp; while mkdir -- '-rf *'; do cd -- '-rf *'; done")
+        self.machine.run_in(name, "bomb() { bomb | bomb & }; bomb")
+
+    def update(self, name: str) -> None:
+        self.machine.publish(self.machine.push(more=secrets.token_hex(4)), name)
+
+
 @contextlib.contextmanager
 def _aws(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
     with pytest.MonkeyPatch.context() as patch, running_account(patch) as account:
         yield AwsHarness(account)
+
+
+@contextlib.contextmanager
+def _compose(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    with compose_machine.running_engine() as socket:
+        chosen = ComposeTargetSettings(socket=socket, compose=compose_machine.compose_program(), pids=200, cpu="500m")
+        repository = new_repository(files.make_folder(folder / "repository"))
+        COMPOSE.ensure(chosen.to_mapping(server))
+        yield ComposeHarness(ComposeMachine(chosen.to_mapping(server), repository))
+        assert compose_machine.everything_on(socket) == []
 
 
 @contextlib.contextmanager
@@ -280,6 +316,7 @@ def _folders(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
 
 HARNESSES: Mapping[str, Callable[[ServerContext, Path], AbstractContextManager[TargetHarness]]] = {
     "aws": _aws,
+    "compose": _compose,
     "folders": _folders,
     "kubernetes": _kubernetes,
     "local": _local,

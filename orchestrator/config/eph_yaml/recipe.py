@@ -215,13 +215,14 @@ def _drafts(triggers: Sequence[LabelTrigger | BranchTrigger | TagTrigger]) -> bo
 
 def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> specs.EnvironmentSpec:
     protection = config.environment.protection
+    target_fields = _target_fields(config, context, resolve_target(config, policy))
     return specs.EnvironmentSpec(
         name=name,
         host=_host(config, context, name),
         target=resolve_target(config, policy),
         project=config.name,
         source=specs.GitSource(context.clone_url, context.head_sha, context.head_ref),
-        services=tuple(_service(item) for item in config.services),
+        services=target_fields.pop("services", None) or tuple(_service(item) for item in config.services),
         databases=tuple(_database(item) for item in config.database.instances if config.database.enabled),
         build=_command(config.build),
         env={**_libpq_variables(config), **config.environment.env},
@@ -231,7 +232,7 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         sign_in=protection is not None and protection.sign_in == "required",
         allow=protection.allow if protection is not None and protection.sign_in == "required" else (),
         secrets=_secrets(config, context.grants),
-        **_target_fields(config, context, resolve_target(config, policy)),
+        **target_fields,
     )
 
 

@@ -1,4 +1,4 @@
-"""All facts that a process remembers. ``compose`` gives each reader the ones that it needs; the observer reads all."""
+"""All facts that a process remembers. ``compose()`` gives each reader those that it needs; the observer reads all."""
 
 from __future__ import annotations
 

@@ -75,6 +75,11 @@ def test_kustomize_is_the_version_of_its_module(bare_machine: Path) -> None:
     assert path == f"{bare_machine / 'bin'}:{cached}:/tools"
 
 
+def test_compose_is_the_version_of_its_module() -> None:
+    module = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "compose" / "go.mod"
+    assert f"require github.com/docker/compose/v5 v{plugins.version(plugins.COMPOSE)}\n" in module.read_text()
+
+
 def test_helm_has_the_version_that_the_plugin_uses(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "kubernetes-plugin" / "go.mod"
     version = plugins.version(plugins.HELM)

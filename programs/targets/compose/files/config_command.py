@@ -1,0 +1,94 @@
+"""Runs ``docker compose config`` on a checkout, in a sandbox: no network, no other files of this machine, no engine.
+
+Compose reads whatever the files name (``env_file``, ``include``, ``extends``, secrets), so it must see nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from programs.kit.errors import TargetError
+from programs.kit.processes import sandbox
+from programs.redaction import Redactor
+from programs.targets.compose.engine import clients
+from programs.targets.compose.settings import ComposeHost
+
+INSIDE = "/work"
+"""Where the checkout is in the sandbox, and in the paths of the output."""
+SECONDS = 30
+MAX_OUTPUT = 4_000_000
+MEGABYTES = 1500
+"""Address space: a Go runtime reserves more than it uses."""
+_TAIL = 8
+_BLOCK = 512
+
+
+def normalize(
+    host: ComposeHost, checkout: Path, files: Sequence[str], profiles: Sequence[str], env: Mapping[str, str]
+) -> dict[str, Any]:
+    """The project as Compose understands it. ``env``: what ``${NAME}`` in the files is replaced with."""
+    program = clients.find_compose(host)
+    sandbox.kind(host)
+    words = ["--project-name", "eph", *(word for path in files for word in ("--file", f"{INSIDE}/{path}"))]
+    words += [word for name in profiles for word in ("--profile", name)]
+    argv = [*_sandboxed(program, checkout), *words, "config", "--format", "json"]
+    with tempfile.TemporaryDirectory(prefix="eph-compose-") as place:
+        text, error = _run(argv, env, Path(place))
+    if error:
+        lines = [Redactor(env.values())(line.replace(f"{INSIDE}/", "")) for line in error]
+        raise TargetError(f"Docker Compose can't read the compose file: {lines[-1][:500]}", lines)
+    return _parse(text)
+
+
+def _sandboxed(program: str, checkout: Path) -> list[str]:
+    words = [shutil.which("bwrap") or "bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a private mount
+    words += ["--ro-bind", str(Path(program).resolve()), "/docker-compose", "--ro-bind", str(checkout), INSIDE]
+    return [*words, "--chdir", INSIDE, "/docker-compose"]
+
+
+def _run(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> tuple[str, list[str]]:
+    """The output, or the last lines of the error. ``env`` is for inside: bubblewrap itself starts without it."""
+    out, err, variables = folder / "out", folder / "err", folder / "variables"
+    limits = f'ulimit -t {SECONDS}; ulimit -v {MEGABYTES * 1000}; ulimit -f {MAX_OUTPUT // _BLOCK}; exec "$@" 9<"$0"'
+    inside = {"PATH": os.defpath, "HOME": "/nonexistent", **env}
+    variables.write_bytes(b"".join(f"--setenv\0{key}\0{value}\0".encode() for key, value in inside.items()))
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", limits, str(variables), argv[0], "--args", "9", *argv[1:]],
+            env=sandbox.launcher_env(),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise TargetError(f"Docker Compose took longer than {SECONDS} s to read the compose file.") from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if out.stat().st_size >= MAX_OUTPUT // _BLOCK * _BLOCK:
+        raise TargetError(f"The compose file becomes larger than {MAX_OUTPUT:,} bytes when Compose reads it.")
+    found = err.read_bytes()[-4000:].decode(errors="replace").splitlines()
+    lines = [line[:500] for line in found if line.strip()][-_TAIL:]
+    return out.read_text(errors="replace"), (lines or ["it exited without an error message"]) if code else []
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TargetError("Docker Compose's output for the compose file isn't valid JSON.") from error
+    return dict(found)

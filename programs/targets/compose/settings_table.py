@@ -1,0 +1,147 @@
+"""The table ``[compose]`` of eph.toml, the section ``compose`` of eph.yaml, and the checks of the whole file."""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from programs.eph_yaml.durations import Duration
+from programs.eph_yaml.field_types import Cpu, Memory, Name, RepositoryPath, Section, UrlPath
+from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
+from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings
+from programs.spec import HealthCheck, ServiceSpec
+
+MEGABYTE = 1024**2
+MAX_PREFIX = 24
+"""In bits: a pool has room for at least four networks of environments."""
+
+
+def _pool(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError:
+        network = None
+    if network is None or network.prefixlen > MAX_PREFIX or not network.is_private:
+        raise InvalidValue(f"'{value}' is not a private network of this size", "use for example 10.221.0.0/16")
+    return value
+
+
+class ComposeTargetSettings(TargetSettings):
+    """The target `compose`: a project of Docker Compose for each environment."""
+
+    socket: Path = Field(
+        default=Path("/var/run/docker.sock"), description="The socket of the container engine, Docker's or Podman's."
+    )
+    compose: str = Field(default="", description="Path to Docker Compose. Empty: the plugin of docker, or PATH.")
+    docker: str = Field(
+        default="", description="Path to the docker client, which builds images. Empty: docker on PATH."
+    )
+    networks: Annotated[str, AfterValidator(_pool)] = Field(
+        default="10.221.0.0/16", description="The addresses of environments. Each of their networks gets 64 of them."
+    )
+    builds: Literal["allowed", "refused"] = Field(
+        default="allowed", description="Whether compose files may use `build`."
+    )
+    build_memory: Memory = Field(default="4Gi", description="The maximum memory of a build.")
+    build_cpu: Cpu = Field(default="2", description="The maximum CPU of a build.")
+    build_seconds: int = Field(default=1800, ge=1, description="The maximum duration of a build.")
+    build_network: Literal["default", "none"] = Field(
+        default="default", description="The network of builds. none: no connections."
+    )
+    cpu: Cpu = Field(default="4", description="The maximum CPU of one environment; eph.yaml can set less.")
+    memory: Memory = Field(default="4Gi", description="The maximum memory of one environment; eph.yaml can set less.")
+    pids: int = Field(default=2048, ge=1, description="The maximum number of processes of one environment.")
+    services: int = Field(default=20, ge=1, le=29, description="The maximum number of services of one environment.")
+    start_seconds: int = Field(
+        default=300, ge=1, description="How long the services of an environment may take to become healthy."
+    )
+    registries: StringList = Field(default=(), description="Prefixes of allowed images. Empty: any image.")
+    docker_config: Path | None = Field(
+        default=None, description="A folder with Docker's config.json, for registries that require a login."
+    )
+    checkout_bytes: int = Field(
+        default=512 * MEGABYTE, ge=1024, description="The maximum total size of a commit's files, in bytes."
+    )
+
+    def wakes_on_request(self) -> bool:
+        return True
+
+    def machine_folder(self, server: ServerContext) -> Path | None:
+        return server.private_folder
+
+    def image_registries(self) -> tuple[str, ...]:
+        return self.registries
+
+
+class PublicService(Section):
+    """A service of the compose files that people can open."""
+
+    service: Name = Field(description="The service's name in the compose file.")
+    port: int = Field(ge=1, le=65535, description="The port that it listens on in its container.")
+    health: UrlPath = Field(default="/", description="The path that must respond with 2xx or 3xx.")
+    deadline: Duration = Field(default=timedelta(minutes=5), description="How long it may take to respond.")
+
+
+class ComposeSection(TargetSection):
+    """The repository's Docker Compose files, for the target `compose`."""
+
+    uses_all_images: ClassVar[bool] = True
+
+    files: tuple[RepositoryPath, ...] = Field(
+        default=(),
+        max_length=10,
+        description="Compose files; later ones override earlier ones. Empty: compose.yaml or docker-compose.yml.",
+    )
+    profiles: tuple[Name, ...] = Field(default=(), max_length=20, description="Profiles to enable.")
+    public: tuple[PublicService, ...] = Field(
+        default=(),
+        max_length=10,
+        description="Services with a host name. The first one's URL is the environment's.",
+    )
+
+    def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:  # noqa: ARG002 - it has no placeholders
+        services = tuple(
+            ServiceSpec(
+                item.service,
+                command="",
+                port=item.port,
+                health=HealthCheck(item.health, int(item.deadline.total_seconds())),
+            )
+            for item in self.public
+        )
+        options = {"files": list(map(posixpath.normpath, self.files)), "profiles": list(self.profiles)}
+        return {"services": services, "options": options}
+
+
+def problems(file: EphYamlData) -> Iterator[Finding]:
+    section = file["compose"]
+    if not section or not section["public"]:
+        path = ("compose",) if section else ()
+        yield Finding(path, "the target `compose` needs a service that people can open", "add compose.public")
+    names = [item["service"] for item in section["public"]] if section else []
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            where = ("compose", "public", index, "service")
+            yield Finding(where, f"service `{name}` is listed twice", "list each service once")
+    if file["services"]:
+        hint = "remove them, and list public services in compose.public"
+        yield Finding(("services",), "the target `compose` takes its services from the compose file", hint)
+    if file["database"]["instances"]:
+        yield Finding(
+            ("database", "instances"),
+            "the target `compose` has no databases of its own",
+            "use a service of the compose file",
+        )
+
+
+def notices(file: EphYamlData) -> Iterator[Finding]:
+    if any(file["hooks"].values()):
+        yield Finding(("hooks",), "the target `compose` runs no hooks; use a service that exits when it is done")
+    if file["build"]:
+        yield Finding(("build",), "the target `compose` runs no build command; use `build` in the compose file")

@@ -1,0 +1,81 @@
+"""Puts an environment to sleep and wakes it: its containers stop and start, everything else stays.
+
+Routes are marked first and unmarked last, so the gateway holds any request in between. Which containers ran is in a
+file: a service that had completed before doesn't run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from programs.kit import files, routes
+from programs.kit.errors import TargetError
+from programs.targets.compose import labels, readiness, releases
+from programs.targets.compose.engine import engine_client
+from programs.targets.compose.engine.engine_client import Data
+from programs.targets.compose.environments import TARGET_NAME
+from programs.targets.compose.inventory import RESTARTED
+from programs.targets.compose.settings import ComposeHost
+
+STOPS = 8
+
+
+def sleep(host: ComposeHost, name: str) -> None:
+    _mark_routes(host, name, asleep=True)
+    with engine_client.connect(host) as client:
+        running = [item for item in client.containers(host, name) if item["State"] in RESTARTED]
+        _remember(host, name, [item["Labels"].get(labels.SERVICE, "") for item in running])
+        with ThreadPoolExecutor(STOPS) as pool:
+            list(pool.map(client.stop, [item["Id"] for item in running]))
+
+
+def wake(host: ComposeHost, name: str, wait: bool) -> None:
+    plan = releases.live_plan(host, name)
+    if plan is None:
+        raise TargetError(f"{name} was never completed, so it can't be started. Push again.")
+    with engine_client.connect(host) as client:
+        containers = {item["Labels"].get(labels.SERVICE, ""): item for item in client.containers(host, name)}
+        ran = _remembered(host, name)
+        stopped: dict[str, Data] = {
+            service: item
+            for service, item in containers.items()
+            if item["State"] not in RESTARTED and _starts(service, item, ran, readiness.completed(plan, service))
+        }
+        readiness.start_in_order(client, stopped, plan, host.start_seconds)
+        if wait:
+            readiness.wait_for_routes(client, containers.values(), plan)
+    _mark_routes(host, name, asleep=False)
+    _file(host, name).unlink(missing_ok=True)
+
+
+def _starts(service: str, container: Data, ran: frozenset[str] | None, completes: bool) -> bool:
+    """A container that never ran is started, too: the environment was created asleep."""
+    if container["State"] == "created":
+        return True
+    return not completes and (ran is None or service in ran)
+
+
+def _file(host: ComposeHost, name: str) -> Path:
+    return host.env(name) / "asleep.json"
+
+
+def _remember(host: ComposeHost, name: str, services: Iterable[str]) -> None:
+    """In addition to what an interrupted attempt stopped."""
+    files.write(_file(host, name), json.dumps(sorted({*(_remembered(host, name) or ()), *services})))
+
+
+def _remembered(host: ComposeHost, name: str) -> frozenset[str] | None:
+    try:
+        return frozenset(json.loads(_file(host, name).read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def _mark_routes(host: ComposeHost, name: str, *, asleep: bool) -> None:
+    for route in list(routes.list_routes(host.routes, TARGET_NAME)):
+        if route.environment == name and route.asleep != asleep:
+            routes.write(host.routes, replace(route, asleep=asleep))
