@@ -14,7 +14,7 @@ CHECKED = --ignore tests/docs --ignore tests/architecture
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser image audit sbom
+.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser screenshots image audit sbom
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -99,6 +99,9 @@ browser: ## find or install Chromium
 
 toolchain: venv ## find, download or build the Pulumi CLI, and print its path
 	@$(PY) -m stacks.toolchain.pulumi_cli
+
+screenshots: pulumi browser ## make the pictures of the documentation from a real ephd
+	@$(WITH_TOOLS) $(PY) -m tests.e2e.screenshots
 
 hooks: ## install the Git hook that runs the checks before each commit
 	@mkdir -p "$$(git rev-parse --git-path hooks)"

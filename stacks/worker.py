@@ -25,21 +25,26 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import IO, Any, TextIO
 
+from programs import steps
 from programs.kit import waiting
 from programs.redaction import Redactor
 from stacks.backends import registry as backends
-from stacks.model import Operation, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome
 from stacks.operations import dynamic_provider, lifecycle, serialization
 from stacks.operations.dynamic_provider import ProviderProcess
 from stacks.operations.pulumi_command import MAX_LINE_LENGTH, OperationCommand
+from stacks.operations.step_recorder import EVENT_PREFIX, StepRecorder
 from stacks.operations.worker_settings import WARM_PROVIDER_PORT_ENV, WorkerSettings
 
 CANCEL_GRACE = 4.0
 """Seconds between asking Pulumi to cancel and killing the provider that it waits for."""
 REMOVE_TIMEOUT = 30.0
 LOG_BYTES = 20_000_000
+_PIPE_LINE_BYTES = 256 * 1024
 
 
 class Worker:
@@ -66,9 +71,11 @@ class Worker:
         self._log.redactor = Redactor(operation.hidden)
         command = OperationCommand(order["version"], on_line=self._log, lease_until=order.get("not_after"))
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
-        result = lifecycle.run(operation, self._context(order, operation, command))
+        recorder = self._recorder(order)
+        steps.listen(recorder)
+        result = lifecycle.run(operation, self._context(order, operation, command, recorder))
         self._kill_provider()
-        self.send("result", result=serialization.dump(result))
+        self.send("result", result=serialization.dump(_with_failed_step(result, recorder)))
         return 0
 
     def send(self, event: str, **data: Any) -> None:
@@ -79,29 +86,37 @@ class Worker:
                 # The parent is gone; the end of standard input cancels the operation.
                 return
 
+    def _recorder(self, order: dict[str, Any]) -> StepRecorder:
+        return StepRecorder(
+            Path(order.get("steps") or os.devnull),
+            self._log.redactor,
+            lambda text: self.send("progress", text=self._log.redactor(text)),
+        )
+
     def _context(
-        self, order: dict[str, Any], operation: Operation, command: OperationCommand
+        self, order: dict[str, Any], operation: Operation, command: OperationCommand, recorder: StepRecorder
     ) -> lifecycle.OperationContext:
         settings = WorkerSettings.from_json(order["settings"])
         os.environ.update(settings.environment())
         os.environ["PULUMI_PYTHON_CMD"] = sys.executable
-        os.environ[WARM_PROVIDER_PORT_ENV] = self._provider_port()
+        os.environ[WARM_PROVIDER_PORT_ENV] = self._provider_port(recorder)
         # Temporary files of the SDK, Pulumi and its plugins are in the worker's own folder, which is removed with it:
         # the Kubernetes plugin leaves a copy of the kubeconfig each time.
         tempfile.tempdir = os.environ["TMPDIR"] = str(settings.work)
         return lifecycle.OperationContext(
             settings=settings,
             command=command,
-            report_progress=lambda text: self.send("progress", text=self._log.redactor(text)),
+            report_progress=recorder.report_progress,
             on_destroyed=lambda: self._confirm_destroyed(operation),
         )
 
-    def _provider_port(self) -> str:
+    def _provider_port(self, recorder: StepRecorder) -> str:
         """Empty if it died early: then Pulumi starts one itself."""
         if self._provider is None:
             return ""
         port = self._provider.stdout.readline().decode().strip()
-        threading.Thread(target=_copy_to_log, args=(self._provider.stdout, self._log), daemon=True).start()
+        reader = threading.Thread(target=_read_output, args=(self._provider.stdout, self._log, recorder), daemon=True)
+        reader.start()
         return port
 
     def _confirm_destroyed(self, operation: Operation) -> bool:
@@ -142,10 +157,22 @@ class Worker:
             self._provider.kill()
 
 
-def _copy_to_log(stream: IO[bytes], log: Callable[[str], object]) -> None:
-    """Copies a provider's output to the log; if nobody read it, the provider would block on a full pipe."""
-    for raw in iter(lambda: stream.readline(MAX_LINE_LENGTH), b""):
-        log(raw.decode(errors="replace").rstrip())
+def _with_failed_step(result: OperationResult, recorder: StepRecorder) -> OperationResult:
+    """People know the step better than the resource."""
+    failed = result.outcome is Outcome.FAILED and recorder.failed_step
+    return replace(result, step=recorder.failed_step) if failed else result
+
+
+def _read_output(stream: IO[bytes], log: Callable[[str], object], recorder: StepRecorder) -> None:
+    """Reads a provider's output: steps for people, everything else for the log. If nobody read it, the provider would
+    block on a full pipe."""
+    for raw in iter(lambda: stream.readline(_PIPE_LINE_BYTES), b""):
+        line = raw.decode(errors="replace").rstrip()
+        event = steps.parse(line.removeprefix(EVENT_PREFIX)) if line.startswith(EVENT_PREFIX) else None
+        if event is not None:
+            recorder(event)
+        else:
+            log(line[:MAX_LINE_LENGTH])
 
 
 class _Log:

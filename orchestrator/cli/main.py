@@ -24,6 +24,7 @@ from orchestrator.cli.commands import (
     project,
     share,
     shell,
+    steps,
     webhook,
 )
 
@@ -54,7 +55,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (environment_queries, logs, environment_actions, deploy, agents, maintenance, project, doctor, shell):
+for group in (
+    environment_queries,
+    logs,
+    steps,
+    environment_actions,
+    deploy,
+    agents,
+    maintenance,
+    project,
+    doctor,
+    shell,
+):
     app.add_typer(group.app)
 app.add_typer(auth.app, name="auth")
 app.add_typer(share.app, name="share")

@@ -28,6 +28,7 @@ from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
 from orchestrator.service.label_deploy_service import LabelDeployService
+from orchestrator.service.log_reader import MAX_LINES, LogReader
 from orchestrator.service.port import (
     DeployRequest,
     DeployStatus,
@@ -36,19 +37,16 @@ from orchestrator.service.port import (
     RefusalReason,
     RequestRefused,
     ServiceStatus,
+    StepHistory,
     TemporarilyUnavailable,
 )
 from programs.registry import Inspectable, Sleeps, Target
-from programs.runtime_info import LogLines, LogPositions, LogRequest, NoSuchLog, RuntimeInfo
+from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.executors.port import Executor
 from stacks.model import RefKind
 
-FOLLOW_INTERVAL = 0.5
-MAX_LINES = 5000
 DEPLOY_EVENTS = 2000
 """How far back the event log is searched for who deployed a version."""
-INITIAL_LINES = 200
-"""Earlier lines that a follower gets at first."""
 
 
 @dataclass(slots=True)
@@ -80,6 +78,14 @@ class ControlPlaneDependencies:
 class LocalControlPlane:
     def __init__(self, dependencies: ControlPlaneDependencies) -> None:
         self._deps = dependencies
+        self._logs = LogReader(
+            environment=self.environment,
+            is_busy=lambda view: view.ref in dependencies.executor.running,
+            operations=dependencies.operations,
+            target=dependencies.target,
+            target_settings=dependencies.target_settings,
+            redact=dependencies.redact,
+        )
 
     # --- reading
 
@@ -143,12 +149,16 @@ class LocalControlPlane:
             raise
 
     async def logs(self, name: str, query: LogRequest) -> list[str]:
-        return list((await self._read_logs(name, query)).lines)
+        return list((await self._logs.services(name, query)).lines)
+
+    async def all_logs(self, name: str, lines: int) -> list[str]:
+        return await self._logs.all(name, lines)
+
+    async def steps(self, name: str, commit: str) -> StepHistory:
+        return await self._logs.steps(name, commit)
 
     async def operation_log(self, name: str, lines: int) -> list[str]:
-        view = self.environment(name)
-        found = await asyncio.to_thread(self._deps.operations.log_lines, view.ref, min(lines, MAX_LINES))
-        return [self._deps.redact(line) for line in found]
+        return await self._logs.operation(name, lines)
 
     async def versions(self, repository: str) -> list[Version]:
         found = list_versions(self._deps.cycles.latest.views, repository)
@@ -169,19 +179,6 @@ class LocalControlPlane:
             if event.kind == EventKind.DEPLOY_REQUESTED
         }
 
-    async def _read_logs(self, name: str, query: LogRequest) -> LogLines:
-        view = self.environment(name)
-        target, settings = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
-        try:
-            found = await asyncio.to_thread(
-                target.logs, view.name, settings, replace(query, lines=min(query.lines, MAX_LINES))
-            )
-            return replace(found, lines=tuple(self._deps.redact(line) for line in found.lines))
-        except NoSuchLog as error:
-            raise RequestRefused(RefusalReason.UNKNOWN_LOG, str(error)) from error
-        except Exception as error:
-            raise TemporarilyUnavailable(wording.target_unreachable(view.target, error)) from error
-
     async def runtime_info(self, name: str) -> RuntimeInfo:
         view = self.environment(name)
         target, settings = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
@@ -199,36 +196,11 @@ class LocalControlPlane:
             raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(view.name, suite, known))
         return await asyncio.to_thread(self._deps.suite_runner.log_lines, view.ref, suite, min(lines, MAX_LINES))
 
-    async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        """Stream log lines until the environment is gone. If the target stops responding, keep trying."""
-        since: LogPositions | None = None
-        while True:
-            try:
-                found = await self._read_logs(
-                    name, LogRequest(service, MAX_LINES if since else INITIAL_LINES, since=since)
-                )
-            except EnvironmentNotFound:
-                return
-            except TemporarilyUnavailable:
-                if since is None:
-                    raise
-                found = LogLines((), since)
-            for line in found.lines:
-                yield line
-            since = found.positions
-            await asyncio.sleep(FOLLOW_INTERVAL)
+    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
+        return self._logs.follow(name, service)
 
-    async def follow_operation(self, name: str) -> AsyncIterator[str]:
-        seen: list[str] = []
-        while True:
-            try:
-                now = await self.operation_log(name, MAX_LINES)
-            except EnvironmentNotFound:
-                return
-            for line in _new_lines(seen, now):
-                yield line
-            seen = now
-            await asyncio.sleep(FOLLOW_INTERVAL)
+    def follow_operation(self, name: str) -> AsyncIterator[str]:
+        return self._logs.follow_operation(name)
 
     # --- requests
 
@@ -414,12 +386,3 @@ def _forge_cost(cost: ApiUsage) -> ForgeUsage:
 
 def _is_removal(line: str) -> bool:
     return line.startswith(("destroy", "purge", "hold", "confirm"))
-
-
-def _new_lines(previous: list[str], current: list[str]) -> list[str]:
-    """The lines after the longest suffix of ``previous`` with which ``current`` starts."""
-    for start in range(len(previous) + 1):
-        kept = previous[start:]
-        if current[: len(kept)] == kept:
-            return current[len(kept) :]
-    return current

@@ -24,9 +24,12 @@ from orchestrator.service.port import (
     RefusalReason,
     RequestRefused,
     ServiceStatus,
+    StepHistory,
     TemporarilyUnavailable,
 )
+from programs import steps
 from programs.runtime_info import LogRequest, RuntimeInfo
+from programs.steps import StepEvent
 from stacks import keys
 from stacks.model import StackRef
 
@@ -69,6 +72,9 @@ class FakeEnvironmentService:
     def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
         self.views = {str(view.ref): view for view in views}
         self.lines: dict[tuple[str, bool], list[str]] = {}
+        self.step_events: list[StepEvent] = []
+        """Of the builds of ``step_commit``."""
+        self.step_commit = "aaaaaaaaaaaa"
         self.log: list[Event] = []
         self.calls: list[tuple[str, ...]] = []
         self.orphans: list[str] = []
@@ -145,6 +151,16 @@ class FakeEnvironmentService:
             found = [f"{line} (before)" for line in found]
         return [line for line in found if query.service is None or line.startswith(f"{query.service} ")][-query.lines :]
 
+    async def all_logs(self, name: str, lines: int) -> list[str]:
+        return [*steps.log_lines(self.step_events), *await self.logs(name, LogRequest(lines=lines))][-lines:]
+
+    async def steps(self, name: str, commit: str) -> StepHistory:
+        self._find(name)
+        commits = (self.step_commit,) if self.step_events else ()
+        if not commits or not self.step_commit.startswith(commit[: len(self.step_commit)]):
+            return StepHistory(commits=commits)
+        return StepHistory(self.step_commit, commits, tuple(steps.runs(self.step_events, still_running=False)))
+
     async def operation_log(self, name: str, lines: int) -> list[str]:
         return self.lines.get((str(self._find(name).ref), True), [])[-lines:]
 
@@ -161,7 +177,7 @@ class FakeEnvironmentService:
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
 
     async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        for line in await self.logs(name, LogRequest(service, 1000)):
+        for line in await (self.logs(name, LogRequest(service, 1000)) if service else self.all_logs(name, 1000)):
             yield line
         self._find(name)
 

@@ -14,6 +14,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from programs.runtime_info import LogRequest, RuntimeInfo
+from programs.steps import StepRun
 from stacks.model import StackRef
 
 
@@ -142,6 +143,16 @@ class DeployStatus:
     """The last lines of a failed build."""
 
 
+@dataclass(frozen=True, slots=True)
+class StepHistory:
+    """What the builds of one commit did. ``commits``: those whose steps are kept, the newest first; all are the first
+    digits."""
+
+    commit: str = ""
+    commits: tuple[str, ...] = ()
+    steps: tuple[StepRun, ...] = ()
+
+
 class EnvironmentService(Protocol):
     """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
 
@@ -158,6 +169,12 @@ class EnvironmentService(Protocol):
         Raises RequestRefused for an unknown service, and TemporarilyUnavailable if the target doesn't respond.
         """
 
+    async def all_logs(self, name: str, lines: int) -> list[str]:
+        """The last lines of everything: the steps of the newest commit's builds, then its services."""
+
+    async def steps(self, name: str, commit: str) -> StepHistory:
+        """The steps of a commit's builds with their output; of the newest commit if it is empty."""
+
     async def operation_log(self, name: str, lines: int) -> list[str]:
         """The last lines of its last operation."""
 
@@ -171,7 +188,7 @@ class EnvironmentService(Protocol):
         """The last lines of a suite's last run."""
 
     def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        """Stream the output of its services until the environment is gone."""
+        """Stream the output of a service until the environment is gone; without one, everything as in ``all_logs``."""
 
     def follow_operation(self, name: str) -> AsyncIterator[str]: ...
 

@@ -24,6 +24,7 @@ from orchestrator.service.port import (
     RefusalReason,
     RequestRefused,
     ServiceStatus,
+    StepHistory,
 )
 from programs.runtime_info import LogRequest, RuntimeInfo
 
@@ -51,6 +52,12 @@ class ScopedService:
 
     async def logs(self, name: str, query: LogRequest) -> list[str]:
         return await self._service.logs(self._ref(name), query)
+
+    async def all_logs(self, name: str, lines: int) -> list[str]:
+        return await self._service.all_logs(self._ref(name), lines)
+
+    async def steps(self, name: str, commit: str) -> StepHistory:
+        return await self._service.steps(self._ref(name), commit)
 
     async def operation_log(self, name: str, lines: int) -> list[str]:
         return await self._service.operation_log(self._ref(name), lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from orchestrator.config.settings.channel_tables import AnnouncementKind
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.util.formatting import commit, duration, format_time
 
@@ -385,15 +384,21 @@ def other_webhook_urls(urls: Iterable[str]) -> str:
 ANNOUNCED_PAGE = "Logs and history"
 
 
-def announcement(kind: AnnouncementKind, subject: str, commit_sha: str, expires_at: datetime | None) -> str:
+def announced_ready(subject: str, commit_sha: str) -> str:
     """``subject`` may be a link."""
-    until = format_time(expires_at) if expires_at else ""
-    return {
-        "ready": f"The preview of {subject} is ready with commit {commit_sha}.",
-        "failed": f"The preview of {subject} failed with commit {commit_sha}.",
-        "expiring": f"The preview of {subject} expires at {until}.",
-        "held": f"The preview of {subject} is on hold until someone approves.",
-    }[kind]
+    return f"The preview of {subject} is ready with commit {commit(commit_sha)}."
+
+
+def announced_failure(subject: str, commit_sha: str) -> str:
+    return f"The preview of {subject} failed with commit {commit(commit_sha)}."
+
+
+def announced_expiry(subject: str, at: datetime) -> str:
+    return f"The preview of {subject} expires at {format_time(at)}."
+
+
+def announced_hold(subject: str) -> str:
+    return f"The preview of {subject} is on hold until someone approves."
 
 
 def channel_failed(name: str, problem: str) -> str:

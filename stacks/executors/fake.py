@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from programs.steps import StepEvent, StepEventKind, StepName
 from stacks import tags
 from stacks.backends.fake import FakeBackend
 from stacks.backends.update_history import MAX_READ
-from stacks.executors.port import ALREADY_RUNNING, OnDestroyed, OnProgress, Recovery
+from stacks.executors.port import ALREADY_RUNNING, OnDestroyed, OnProgress, Recovery, StepPage
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -65,7 +66,8 @@ class FakeLane:
 
 class FakeExecutor:
     """``started`` lists all operations in the order they started. ``remote`` contains what other replicas left,
-    ``logs`` what operations printed, and ``forgotten`` the stacks whose results and logs were deleted."""
+    ``logs`` what operations printed, ``step_events`` the steps of builds with their commit, and ``forgotten`` the
+    stacks whose results and logs were deleted."""
 
     def __init__(
         self, backend: FakeBackend | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -74,6 +76,7 @@ class FakeExecutor:
         self.now = now
         self.remote = Recovery()
         self.logs: dict[StackRef, list[str]] = {}
+        self.step_events: dict[StackRef, list[tuple[str, StepEvent]]] = {}
         self.forgotten: list[StackRef] = []
         self._last_results: dict[StackRef, OperationResult] = {}
         self.started: list[Operation] = []
@@ -179,7 +182,21 @@ class FakeExecutor:
     def log_lines(self, ref: StackRef, limit: int) -> list[str]:
         return self.logs.get(ref, [])[-limit:]
 
+    def steps(self, ref: StackRef, commit: str = "", since: str = "") -> StepPage:
+        found = self.step_events.get(ref, [])
+        if since:
+            rest = found[int(since) :]
+            return StepPage(tuple(event for _, event in rest), str(len(found)), rest[-1][0] if rest else "")
+        chosen = commit or (found[-1][0] if found else "")
+        mine = tuple(event for of, event in found if chosen and of.startswith(chosen))
+        return StepPage(mine, str(len(found)) if mine else "", chosen if mine else "")
+
+    def step_commits(self, ref: StackRef) -> list[str]:
+        newest_first = dict.fromkeys(commit for commit, _ in reversed(self.step_events.get(ref, [])))
+        return list(newest_first)[::-1]
+
     def forget(self, ref: StackRef) -> None:
+        self.step_events.pop(ref, None)
         self.forgotten.append(ref)
         self.logs.pop(ref, None)
         self._last_results.pop(ref, None)
@@ -208,6 +225,7 @@ class FakeExecutor:
         succeeded = result.outcome is Outcome.SUCCEEDED
         if succeeded and operation.verb is OperationVerb.DESTROY:
             self._last_results.pop(operation.ref, None)
+            self.step_events.pop(operation.ref, None)
         elif not (succeeded and operation.verb.skips_pulumi):
             self._last_results[operation.ref] = result
         return result
@@ -307,6 +325,7 @@ class FakeExecutor:
             self._write_history(operation, Outcome.CANCELLED)
             return self._result(operation, started_at, Outcome.CANCELLED, "interrupted")
         failure = self._next_failure(operation)
+        self._record_steps(operation, ok=failure is None)
         if failure is not None:
             self._write_history(operation, Outcome.FAILED)
             result = self._result(operation, started_at, Outcome.FAILED, failure.error)
@@ -364,6 +383,16 @@ class FakeExecutor:
         changes = {"update": count} if before.built else {"create": count}
         result = self._result(operation, started_at, Outcome.SUCCEEDED)
         return replace(result, url=url, changes=changes, pulumi_processes=1 if before.built else 2)
+
+    def _record_steps(self, operation: Operation, ok: bool) -> None:
+        """Each service of a build starts; the first one fails if the build does."""
+        if operation.verb is not OperationVerb.UP or operation.spec is None:
+            return
+        at = self.now().timestamp()
+        for service in operation.spec.services if ok else operation.spec.services[:1]:
+            label = f"{StepName.START} {service.name}"
+            events = (StepEvent(StepEventKind.STARTED, label, at), StepEvent(StepEventKind.ENDED, label, at, ok=ok))
+            self.step_events.setdefault(operation.ref, []).extend((operation.commit, event) for event in events)
 
     def _write_history(self, operation: Operation, outcome: Outcome) -> None:
         """Adds the entry to the stack's history and releases the lock."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from programs.steps import StepEvent
 from stacks.model import Operation, OperationResult, OperationVerb, StackRef
 from stacks.operations.worker_settings import WorkerSettings
 from stacks.stray_files import HoldsStrayFiles
@@ -43,6 +44,15 @@ class Recovery:
 
     ended: tuple[StackRef, ...] = ()
     still_running: tuple[RemoteOperation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepPage:
+    """Events of steps, and the position after them. ``commit``: the first digits of the last event's commit."""
+
+    events: tuple[StepEvent, ...] = ()
+    position: str = ""
+    commit: str = ""
 
 
 class Lane(Protocol):
@@ -77,8 +87,15 @@ class Executor(HoldsStrayFiles, Protocol):
     def log_lines(self, ref: StackRef, limit: int) -> list[str]:
         """The last lines of the stack's newest operation. Blocking."""
 
+    def steps(self, ref: StackRef, commit: str = "", since: str = "") -> StepPage:
+        """The steps of a commit's builds, of the newest commit if it is empty. ``since``: what happened after an
+        earlier page, whatever its commit. Blocking."""
+
+    def step_commits(self, ref: StackRef) -> list[str]:
+        """The first digits of the commits whose steps are kept, the newest last. Blocking."""
+
     def forget(self, ref: StackRef) -> None:
-        """Deletes the results and logs of a stack that is gone."""
+        """Deletes the results, logs and steps of a stack that is gone."""
 
     async def close(self) -> None:
         """Interrupts the running operations and waits for them. Nothing starts any more."""

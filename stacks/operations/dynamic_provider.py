@@ -24,8 +24,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import IO, Any, NoReturn
 
-from programs import registry
+from programs import registry, steps
 from programs.spec import DEFAULT_TARGET
+from programs.steps import EventWriter
+from stacks.operations.step_recorder import EVENT_PREFIX
 
 THREADS = 32
 
@@ -111,6 +113,9 @@ def _serve() -> None:
     signal.signal(signal.SIGTERM, lambda *_: CANCELLED.set())
     futures.ThreadPoolExecutor = _ThreadPool  # type: ignore[misc, assignment]  # what gRPC calls
     # The SDK writes its port without flushing: with Python's buffer the worker would wait forever.
-    sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", buffering=0), write_through=True)
+    sys.stdout = io.TextIOWrapper(
+        os.fdopen(1, "wb", buffering=0), encoding="utf-8", errors="replace", write_through=True
+    )
+    steps.listen(EventWriter(sys.stdout.write, EVENT_PREFIX))
     sys.argv = ["pulumi.dynamic"]
     runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)

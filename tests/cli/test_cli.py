@@ -22,6 +22,7 @@ from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentV
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
+from programs.steps import StepEvent, StepEventKind
 from stacks import keys
 from stacks.model import RefKind, StackRef
 
@@ -156,7 +157,7 @@ class TestWaiting:
         result = eph("up", "9", "--wait")
         assert result.exit_code == 1
         assert "is stalled" in result.stderr
-        assert "--operation" in result.stderr
+        assert "eph logs" in result.stderr
 
     def test_up_gives_up_if_nothing_changes(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases("demo/shop#9", *[Phase.REFUSED] * 50)
@@ -406,3 +407,24 @@ def test_version_shows_both_sides(eph: Eph) -> None:
     found = json.loads(eph("version", "-o", "json").stdout)
     assert found["server"] == "0.0.0-fake"
     assert found["client"]
+
+
+def test_steps_of_a_commit_with_durations_and_output(eph: Eph, desk: FakeEnvironmentService) -> None:
+    """P5: what the build did, and how long each step took."""
+    assert "no steps yet" in eph("steps", NAME).stderr
+    desk.step_events += [
+        StepEvent(StepEventKind.STARTED, "Build", 1.0),
+        StepEvent(StepEventKind.LINES, "Build", 1.0, ("one", "two")),
+        StepEvent(StepEventKind.ENDED, "Build", 2.0, seconds=12.34, ok=True),
+        StepEvent(StepEventKind.STARTED, "Migrate main", 2.0),
+        StepEvent(StepEventKind.ENDED, "Migrate main", 2.0, seconds=0.5),
+    ]
+    rows = [line.split() for line in eph("steps", NAME).stdout.splitlines()]
+    assert rows == [["Build", "succeeded", "12.3", "s"], ["Migrate", "main", "failed", "0.5", "s"]]
+    assert eph("steps", NAME, "-n", "1").stdout.splitlines()[1] == "    two"
+    found = json.loads(eph("steps", NAME, "--commit", "AAAA", "-o", "json").stdout)
+    assert [item["state"] for item in found["steps"]] == ["succeeded", "failed"]
+    assert json.loads(eph("steps", NAME, "-c", "bbbb", "-o", "json").stdout)["steps"] == []
+    desk.add_log_lines(NAME, "listening")
+    lines = eph("logs", NAME, "--follow").stdout.splitlines()
+    assert (lines[0], lines[-1]) == ("Build | one", "listening")

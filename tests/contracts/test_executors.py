@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from programs import steps
+from programs.steps import StepState
 from stacks.executors import registry
-from stacks.executors.port import ALREADY_RUNNING, Recovery
+from stacks.executors.port import ALREADY_RUNNING, Recovery, StepPage
 from stacks.model import Operation, OperationVerb, Outcome
 from tests.contracts.executor_harnesses import HARNESSES
 from tests.stacks.stack_bench import StackBench, record_of, ref, run_operation, sha, start_operation
@@ -219,6 +221,29 @@ async def test_last_result_is_kept_until_the_stack_is_gone(bench: StackBench) ->
     assert list(bench.operations.last_results()) == [built]
     await run_operation(bench, bench.factory.destroy(1))
     assert list(bench.operations.last_results()) == []
+
+
+async def test_steps_of_builds_are_kept_by_commit_until_the_stack_is_gone(bench: StackBench) -> None:
+    """P1, P3: what each step did is known after success, failure and a later commit; a follower gets what is new."""
+    assert (bench.operations.steps(ref(1)), bench.operations.step_commits(ref(1))) == (StepPage(), [])
+    await run_operation(bench, bench.factory.up(1, "aaaa"))
+    page = bench.operations.steps(ref(1))
+    assert sha("aaaa").startswith(page.commit)
+    assert page.commit
+    [good] = steps.runs(page.events, still_running=False)
+    assert (good.step, good.state) == ("Start web", StepState.SUCCEEDED)
+    await run_operation(bench, bench.factory.retag(1, "aaaa"))
+    assert bench.operations.steps(ref(1), since=page.position).events == ()
+    bench.fail(1, "the migration broke")
+    await run_operation(bench, bench.factory.up(1, "bbbb"))
+    [bad] = steps.runs(bench.operations.steps(ref(1)).events, still_running=False)
+    assert (bad.step, bad.state) == ("Start web", StepState.FAILED)
+    news = bench.operations.steps(ref(1), since=page.position)
+    assert steps.runs(news.events, still_running=False) == [bad]
+    assert bench.operations.steps(ref(1), sha("aaaa")).events == page.events
+    assert [commit[:4] for commit in bench.operations.step_commits(ref(1))] == ["aaaa", "bbbb"]
+    await run_operation(bench, bench.factory.destroy(1))
+    assert bench.operations.steps(ref(1)) == StepPage()
 
 
 async def test_idle_executor_holds_nothing(bench: StackBench) -> None:

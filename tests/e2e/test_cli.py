@@ -57,6 +57,21 @@ def test_logs_of_the_services_and_of_the_last_operation(site: Site, preview: Pre
     assert "Resources:" in run_eph(site, "logs", preview.name, "--operation", "--lines", "8")
 
 
+def test_steps_of_the_build_have_names_for_people_durations_and_output(site: Site, preview: Preview) -> None:
+    """P1, P5: on the real components: each command's output, from the checkout to the health check."""
+    found = json.loads(run_eph(site, "steps", preview.name, "--output", "json"))
+    assert preview.commit.startswith(found["commit"])
+    states = {item["step"]: item["state"] for item in found["steps"]}
+    expected = ("Checkout", "Build", "Database main", "Seed main", "Start web", "Health check web")
+    assert {name: states.get(name) for name in expected} == dict.fromkeys(expected, "succeeded")
+    assert all(item["seconds"] >= 0 for item in found["steps"])
+    lines = run_eph(site, "logs", preview.name, "--lines", "5000").splitlines()
+    assert any(line.startswith("Build | ") for line in lines)
+    assert lines.index(next(line for line in lines if "serving" in line)) > lines.index(
+        next(line for line in lines if line.startswith("Build | "))
+    ), "the services' output follows"
+
+
 def test_doctor_finds_the_server_and_the_tools(site: Site, preview: Preview) -> None:
     told = run_eph(site, "doctor")
     assert f"127.0.0.1:{site.api_port} responds" in told

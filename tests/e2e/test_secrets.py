@@ -86,9 +86,11 @@ def visible_texts(site: Site, number: int, name: str, commits: tuple[str, ...]) 
         found[path] = json.dumps(site.api(path))
     for sha in commits:
         found[f"checks {sha}"] = str(site.forge.api("GET", f"/repos/{REPOSITORY}/commits/{sha}/check-runs"))
-    for words in (("logs", name), ("logs", name, "--operation", "--lines", "5000"), ("get", name, "-o", "yaml")):
+    logs = (("logs", name, "--lines", "5000"), ("logs", name, "--operation", "--lines", "5000"))
+    steps = "steps", name, "--lines", "500"
+    for words in (*logs, steps, ("get", name, "-o", "yaml")):
         found[" ".join(words)] = site.eph(*words).stdout
-    assert re.search(r"built with \*\*\*", found[f"logs {name} --operation --lines 5000"] + found["comment"])
+    assert re.search(r"built with \*\*\*", found[" ".join(steps)])
     return found
 
 

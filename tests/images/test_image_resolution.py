@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.core.model.image_lookup import ImageRequest, ImageResult
+from orchestrator.images import wording
 from orchestrator.images.errors import RegistryError, RegistryRefused, RegistryUnavailable
 from orchestrator.images.fake import FakeRegistries
 from orchestrator.images.image_resolver import MAX_MATCHES, ImageResolver, reference_in_note
@@ -16,6 +17,8 @@ from orchestrator.images.registry_policy import RegistryPolicy
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOME = "registry.test/acme/shop"
+NO_TEAM = wording.label_missing("team")
+NOTE = wording.git_note("refs/notes/eph")
 WISH = ImageRequest("api", HOME)
 ALL = replace(WISH, notes="refs/notes/eph", tag="pr-42-abc", pattern="pr-42-*", fallback_tag="stable")
 
@@ -46,10 +49,10 @@ def test_first_source_with_an_image_wins_and_the_others_are_reported(registries:
     assert nothing == ImageResult(
         "api",
         (
-            "git note refs/notes/eph not found on the commit",
-            "tag_template: pr-42-abc not found in the registry",
-            "tag_pattern: pr-42-* matches no tag in the registry",
-            "fallback_tag: stable not found in the registry",
+            f"{NOTE} {wording.NOT_ON_COMMIT}",
+            f"tag_template: pr-42-abc {wording.NOT_IN_REGISTRY}",
+            f"tag_pattern: pr-42-* {wording.NO_TAG_MATCHES}",
+            f"fallback_tag: stable {wording.NOT_IN_REGISTRY}",
         ),
     )
     for tag in ("stable", "pr-42-older", "pr-42-abc"):  # each source before the one that had it
@@ -83,11 +86,11 @@ def test_unreachable_source_lets_no_later_one_win(
     registries.push(HOME, "stable")
     noted = resolve(registries, ALL, note=trouble)
     assert (noted.pin, noted.messages, noted.unreachable, noted.retry_after) == (None, (), unreachable, pause)
-    assert noted.error == f"git note refs/notes/eph {trouble}"
+    assert noted.error == f"{NOTE} {trouble}"
     registries.error = trouble
     answer = resolve(registries, ALL)
     assert (answer.pin, answer.unreachable) == (None, unreachable)
-    assert answer.messages == ("git note refs/notes/eph not found on the commit",)
+    assert answer.messages == (f"{NOTE} {wording.NOT_ON_COMMIT}",)
     assert answer.error == f"tag_template: pr-42-abc {trouble}"
 
 
@@ -95,10 +98,15 @@ def test_unreachable_source_lets_no_later_one_win(
     ("wish", "created", "labels", "words"),
     [
         (replace(WISH, max_age=timedelta(days=7)), NOW - timedelta(days=8), {}, "was built 2026-02-22 12:00:00 UTC"),
-        (replace(WISH, max_age=timedelta(days=7)), None, {}, "has no build date"),
-        (replace(WISH, labels=(("team", "red"),)), NOW, {}, "has no label team; 'red' is required"),
-        (replace(WISH, labels=(("team", "red"),)), NOW, {"team": "blue"}, "has the label team='blue'"),
-        (WISH, NOW, None, "does not support amd64, only no Linux image"),
+        (replace(WISH, max_age=timedelta(days=7)), None, {}, wording.NO_BUILD_DATE),
+        (
+            replace(WISH, labels=(("team", "red"),)),
+            NOW,
+            {},
+            wording.label_required(NO_TEAM, "red"),
+        ),
+        (replace(WISH, labels=(("team", "red"),)), NOW, {"team": "blue"}, wording.label_differs("team", "blue")),
+        (WISH, NOW, None, wording.architectures_missing("amd64", wording.NO_LINUX)),
     ],
 )
 @pytest.mark.parametrize("place", ["tag", "pattern", "note", "fallback"])
@@ -143,10 +151,10 @@ def test_number_of_checked_matches_is_limited_and_reported(registries: FakeRegis
     answer = resolve(registries, replace(WISH, pattern="n*"))
     assert pinned(answer) == f"{HOME}@{newest}"
     assert answer.pin is not None
-    assert "the newest of 60 matches, of which 50 were checked" in answer.pin.how
+    assert wording.first_checked(50) in answer.pin.how
     assert registries.requests - before <= 2 * MAX_MATCHES + 1
     told = resolve(registries, replace(WISH, pattern="n*", labels=(("a", "b"),))).messages[0]
-    assert told.count("has no label") == 3
+    assert told.count(wording.label_missing("a")) == 3
 
 
 @pytest.mark.parametrize(
@@ -173,16 +181,16 @@ def test_note_cannot_refer_to_another_repository(registries: FakeRegistries) -> 
     registries.push("registry.test/evil/miner", "1")
     noted = replace(WISH, notes="refs/notes/eph")
     answer = resolve(registries, noted, note="api: registry.test/evil/miner:1")
-    other = "contains registry.test/evil/miner, which is not in the repository registry.test/acme/shop"
-    assert answer.messages == (f"git note refs/notes/eph {other}",)
+    other = wording.other_repository("registry.test/evil/miner", HOME)
+    assert answer.messages == (f"{NOTE} {other}",)
     assert "';rm -rf /' is not a reference" in resolve(registries, noted, note="api: ;rm -rf /").messages[0]
     missing = resolve(registries, noted, note=f"sha256:{'f' * 64}")
-    assert missing.messages == ("git note refs/notes/eph not found in the registry",)
+    assert missing.messages == (f"{NOTE} {wording.NOT_IN_REGISTRY}",)
 
 
 def test_registry_that_is_not_allowed_is_not_contacted(registries: FakeRegistries) -> None:
     registries.push(HOME, "x")
     finder = ImageResolver(RegistryPolicy(registries=("other.test",)), registries, lambda: NOW)
     answer = finder.find(replace(WISH, tag="x"), str, False)
-    assert answer.error == "tag_template: x not allowed: this server allows images only from other.test"
+    assert answer.error == f"tag_template: x {wording.registry_not_allowed('other.test')}"
     assert registries.requests == 0

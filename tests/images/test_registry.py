@@ -14,6 +14,7 @@ from orchestrator.core.model.image_lookup import ImageRequest
 from orchestrator.core.planning.plan_actions import Find
 from orchestrator.forges.fake import FakeForge
 from orchestrator.forges.port import Repository
+from orchestrator.images import wording
 from orchestrator.images.errors import ImageNotFound, RegistryRefused, RegistryUnavailable
 from orchestrator.images.image_resolver import ImageResolver
 from orchestrator.images.registry_client import RegistryClient
@@ -82,9 +83,9 @@ def test_tag_resolves_to_its_digest_and_metadata(open_registry: real.RegistrySer
     found = client.registry.image(image.with_digest(pushed))
     assert (found.architectures, found.labels) == (frozenset({"amd64"}), {"team": "red"})
     assert found.created == NOW.replace(microsecond=123456)
-    with pytest.raises(ImageNotFound, match="not found in the registry"):
+    with pytest.raises(ImageNotFound, match=wording.NOT_IN_REGISTRY):
         client.registry.digest(client.reference("acme/shop:never"))
-    with pytest.raises(ImageNotFound, match="not found in the registry"):
+    with pytest.raises(ImageNotFound, match=wording.NOT_IN_REGISTRY):
         client.registry.tags(client.reference("acme/nothing"))
 
 
@@ -170,7 +171,7 @@ def test_repository_reads_images_with_its_own_credentials_only(
     own, other = (finder.find(action, Repository(1, name, "", "main")) for name in ("acme/shop", "other/shop"))
     assert own[0].pin is not None
     assert other[0].pin is None
-    assert "denies this server access" in other[0].error
+    assert wording.access_denied(password_registry.host) in other[0].error
 
 
 def test_renewed_credentials_are_reloaded(password_registry: real.RegistryServer, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RefusalReason, RequestRefused
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
+from programs.steps import StepEvent, StepEventKind, StepState
 from tests.worlds.eph_files import EPH_YAML
 from tests.worlds.world import World
 
@@ -233,7 +234,7 @@ async def test_sweep_lists_leftovers_and_then_removes_them(setup: ActionsSetup) 
 async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
     setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # P5
-    monkeypatch.setattr("orchestrator.service.environment_service.FOLLOW_INTERVAL", 0)
+    monkeypatch.setattr("orchestrator.service.log_reader.FOLLOW_INTERVAL", 0)
     town = setup.world
     number = town.open_pull()
     await town.run_for(minutes=1)
@@ -247,6 +248,51 @@ async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
             town.close_pull(number)
             await town.run_for(minutes=1)
     assert told == ["one", "two", "three"]
+
+
+async def test_everything_is_followed_in_one_stream_from_the_build_on(
+    setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: build and services in one view, also of a push that comes later; a target that doesn't know the environment
+    yet, or doesn't respond, hides nothing of its build."""
+    monkeypatch.setattr("orchestrator.service.log_reader.FOLLOW_INTERVAL", 0)
+    town = setup.world
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    name, events = f"acme/shop#{number}", town.stacks.step_events[town.ref(number)]
+    first = events[0][0]
+    events.insert(0, (first, StepEvent(StepEventKind.LINES, "Build", 1.0, ("compiling",))))
+    told: list[str] = []
+    async for line in setup.actions.follow(name, None):
+        told.append(line)
+        if len(told) == 2:
+            events.append(("b" * 40, StepEvent(StepEventKind.LINES, "Build", 2.0, ("again",))))
+        if line == "Build | again":
+            town.close_pull(number)
+            await town.run_for(minutes=1)
+    assert (told[0], told[-1]) == ("Build | compiling", "Build | again")
+    assert len(told) == 3
+
+
+async def test_steps_of_each_commit_are_kept_through_failure_and_sleep(setup: ActionsSetup) -> None:
+    """P1, P3: what a build printed is there after success, failure and sleep, by commit."""
+    town = setup.world
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    name = f"acme/shop#{number}"
+    good = await setup.actions.steps(name, "")
+    assert [run.state for run in good.steps] == [StepState.SUCCEEDED]
+    town.stacks.fail(town.ref(number), "the migration broke")
+    town.push(number)
+    await town.run_for(minutes=1)
+    bad = await setup.actions.steps(name, "")
+    assert [run.state for run in bad.steps][:1] == [StepState.FAILED]
+    assert (bad.commits[-1], bad.commit) == (good.commit, bad.commits[0])
+    await setup.actions.sleep(name, "ada")
+    await town.run_for(minutes=1)
+    assert (await setup.actions.steps(name, good.commit)).steps == good.steps
+    assert await setup.actions.all_logs(name, 1) != []
+    assert (await setup.actions.steps(name, "f" * 12)).steps == ()
 
 
 async def test_unknown_names_are_reported(setup: ActionsSetup) -> None:  # P5

@@ -2,8 +2,8 @@
 
 ``hold-<environment>``: creating, updating and removing wait while the file exists, and stop when the operation is
 interrupted, unless it contains ``stubborn``. ``fail-<environment>``: creating and updating raise its text.
-``noise-<environment>``: creating prints its bytes first. ``journal`` has a line for each start and end. It is
-registered like real targets, by an entry point.
+``noise-<environment>``: creating prints its bytes first. ``say-<environment>``: its lines are the output of a step.
+``journal`` has a line for each start and end. It is registered like real targets, by an entry point.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from programs import steps
 from programs.kit.waiting import pause
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec
+from programs.steps import StepName
 
 VERSION = "probe-1"
 SECRET = "hunter2-the-password-of-the-database"
@@ -66,8 +68,17 @@ def _log(word: str, props: Props) -> None:
 
 
 def _work(word: str, props: Props) -> None:
-    control = Path(props["folder"]) / "control"
     _log(word, props)
+    if word == "delete":
+        return _obey(word, props)
+    with steps.step(StepName.START, props["part"]) as output:
+        said = Path(props["folder"]) / "control" / f"say-{props['environment']}"
+        output.add(said.read_text().splitlines() if said.exists() else ())
+        return _obey(word, props)
+
+
+def _obey(word: str, props: Props) -> None:
+    control = Path(props["folder"]) / "control"
     noise = control / f"noise-{props['environment']}"
     if noise.exists():
         _write_stdout(noise.read_bytes())

@@ -81,7 +81,7 @@ async def test_two_concurrent_stacks_of_one_project_one_with_much_output(real: R
     assert loud.outcome is Outcome.SUCCEEDED
     assert wordy.outcome is Outcome.FAILED
     assert "first line" in wordy.error
-    assert wordy.step == "part web"
+    assert wordy.step == "Start web"
     assert max(map(len, [*told, wordy.error, *wordy.tail])) < 10_000
     assert set(real.snapshot().stacks) == {ref(1), ref(2)}
     sizes = [path.stat().st_size for path in real.records.rglob("*.log")]

@@ -136,7 +136,7 @@ VIEWS_BY_NAME = {
         Phase.CREATING,
         commit="",
         reasons=("acme/shop#42 has the label preview but no environment yet",),
-        progress="database",
+        progress="Migrate main",
     ),
     "updating": view(Phase.UPDATING, commit=OLD, reasons=("commit bbbbbbb is newer than the live commit aaaaaaa",)),
     "starting": view(Phase.STARTING, reasons=("/healthz has not responded yet.",)),

@@ -13,6 +13,7 @@ from orchestrator.core.views.environment_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
+from programs.steps import StepEvent, StepEventKind
 
 NASTY = "<script>alert(1)</script>"
 
@@ -44,6 +45,21 @@ def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: 
     for part in ("has the label preview", "It answered.", "web listening", "pulumi up done", "Destroy …"):
         assert part in text
     assert admin.get("/e/eph-shop-9ix/pr-42").status_code == 200
+
+
+def test_output_of_a_commits_steps_is_on_the_page_as_text(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    """P6, S3: each step with its result, duration and output, which can't inject anything."""
+    desk.step_events += [
+        StepEvent(StepEventKind.STARTED, "Build", 1.0),
+        StepEvent(StepEventKind.LINES, "Build", 1.0, ("compiling", NASTY)),
+        StepEvent(StepEventKind.ENDED, "Build", 2.0, seconds=12.34, ok=False),
+    ]
+    text = admin.get("/e/shop-gentle-stream-42").text
+    for part in ('id="output"', "compiling", "12.3 s", "failed", "&lt;script&gt;"):
+        assert part in text
+    assert NASTY not in text
+    assert "compiling" not in admin.get("/e/shop-gentle-stream-42?commit=bbbb").text
+    assert admin.get(f"/e/shop-gentle-stream-42?commit={NASTY}").status_code == 422
 
 
 def test_pods_and_events_are_on_the_page_and_a_failing_target_hides_nothing_else(

@@ -17,7 +17,6 @@ import pytest
 from orchestrator.auth import wording as auth_wording
 from orchestrator.cli import wording as cli_wording
 from orchestrator.config import wording as config_wording
-from orchestrator.config.settings.channel_tables import DEFAULT_KINDS
 from orchestrator.core import wording as core_wording
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
@@ -55,7 +54,6 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
 COMMIT, AT = "a" * 40, datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = StackRef("eph-shop-9ix", "pr-42")
 BY_TYPE: Mapping[str, tuple[object, ...]] = {
-    "AnnouncementKind": DEFAULT_KINDS,
     "bool": (True, False),
     "int": (3,),
     "float": (2.5,),

@@ -18,7 +18,7 @@ app = typer.Typer()
 def logs(
     name: environment_names.Name,
     service: Annotated[str | None, typer.Option("--service", "-s", help="Show only this service's log.")] = None,
-    operation: Annotated[bool, typer.Option("--operation", help="Show the last operation's log instead.")] = False,
+    operation: Annotated[bool, typer.Option("--operation", help="Show Pulumi's log of the last operation.")] = False,
     suite: Annotated[str | None, typer.Option("--suite", help="Show a test suite's log instead.")] = None,
     previous: Annotated[bool, typer.Option("--previous", help="Show the log of the previous process.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stream new lines; stop with Ctrl-C.")] = False,
@@ -27,7 +27,8 @@ def logs(
 ) -> None:
     """Show an environment's logs.
 
-    Shows the output of its services, of its last operation, or of a test suite.
+    Shows the output of the newest commit's steps (checkout, build, migrations …), followed by that of its services. To
+    see the steps of an earlier commit, use eph steps.
     """
     from orchestrator.cli.api_client import connect, path_segment
 

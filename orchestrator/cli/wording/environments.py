@@ -137,7 +137,7 @@ CLOSED_OR_UNLABELLED = "Its pull request was closed, or its label was removed."
 
 
 def see_why_and_logs(name: str) -> str:
-    return f"For details run `eph why {name}` and `eph logs {name} --operation`."
+    return f"For details run `eph why {name}` and `eph logs {name}`."
 
 
 def run_why(name: str) -> str:
@@ -157,3 +157,12 @@ def not_ready(name: str, timeout: str) -> str:
 
 
 CONTINUES = "Eph continues in the background. Check with `eph get`."
+
+
+# --- Steps
+
+NO_STEPS = "no steps yet"
+
+
+def commits_with_steps(commit: str, kept: str) -> str:
+    return f"commit {commit or 'unknown'}; kept: {kept}"

@@ -16,8 +16,7 @@ SIGNATURE_HEADER = "X-Eph-Signature"
 def slack(announcement: Announcement) -> bytes:
     """For an incoming webhook, in Slack's mrkdwn."""
     subject = _slack_link(announcement.pull_url, announcement.subject)
-    text = wording.announcement(announcement.kind, subject, announcement.commit[:7], announcement.expires_at)
-    lines = [text]
+    lines = [_sentence(announcement, subject)]
     if announcement.detail:
         lines.append(f"> {_slack_text(announcement.detail)}")
     links = [(announcement.url, announcement.url), (announcement.page_url, wording.ANNOUNCED_PAGE)]
@@ -47,6 +46,18 @@ def webhook(announcement: Announcement) -> bytes:
 def signature(secret: str, body: bytes) -> str:
     """As Git hosts sign their webhooks, so that receivers can use the code that they have."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _sentence(announcement: Announcement, subject: str) -> str:
+    match announcement.kind:
+        case "ready":
+            return wording.announced_ready(subject, announcement.commit)
+        case "failed":
+            return wording.announced_failure(subject, announcement.commit)
+        case "expiring":
+            return wording.announced_expiry(subject, announcement.expires_at or announcement.at)
+        case "held":
+            return wording.announced_hold(subject)
 
 
 def _slack_text(text: str) -> str:

@@ -20,7 +20,6 @@ from orchestrator.service import wording
 from orchestrator.service.chat.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
-from programs.runtime_info import LogRequest
 from stacks import names
 from stacks.model import Key
 
@@ -144,7 +143,7 @@ class ChatActions:
         return CommandResult(True, wording.waking(view.name, view.phase is Phase.ASLEEP))
 
     async def _logs(self, view: EnvironmentView) -> CommandResult:
-        lines = await self._control_plane.logs(_stack_name(view), LogRequest(lines=LOG_LINES))
+        lines = await self._control_plane.all_logs(_stack_name(view), LOG_LINES)
         if lines:
             return CommandResult(True, wording.latest_logs(view.name), tuple(lines[-LOG_LINES:]), verbatim=True)
         lines = await self._control_plane.operation_log(_stack_name(view), LOG_LINES)

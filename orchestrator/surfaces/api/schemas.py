@@ -131,6 +131,25 @@ class Logs(BaseModel):
     lines: list[str]
 
 
+class StepItem(AttributeModel):
+    """One run of a step: Checkout, Build, Database, Migrate, Seed, Start, Health check …"""
+
+    step: str = Field(description="Its name, and the service or database that it is about.")
+    started_at: datetime
+    state: str = Field(description="running, succeeded, failed or interrupted")
+    seconds: float | None = Field(description="How long it took; null until it has ended.")
+    lines: list[str] = Field(description="Its output, with secrets redacted. Long output is cut in the middle.")
+
+
+class Steps(BaseModel):
+    """What the builds of one commit did."""
+
+    name: str
+    commit: str = Field(description="The first digits of the commit; empty if nothing is known about it.")
+    commits: list[str] = Field(description="The commits whose steps are kept, the newest first.")
+    steps: list[StepItem]
+
+
 class ProcessItem(AttributeModel):
     """A pod or a process."""
 

@@ -21,10 +21,10 @@ async function refresh() {
   const main = document.querySelector("main");
   if (!fresh || fresh.innerHTML === main.innerHTML) return;
   const positions = [...main.querySelectorAll("pre")].map(position);
-  const open = [...main.querySelectorAll("details")].map((one) => one.open);
+  const open = new Map([...main.querySelectorAll("details")].map((one, index) => [one.id || index, one.open]));
   main.replaceWith(fresh);
   fresh.querySelectorAll("pre").forEach((pre, index) => restore(pre, positions[index]));
-  fresh.querySelectorAll("details").forEach((one, index) => (one.open = open[index] ?? one.open));
+  fresh.querySelectorAll("details").forEach((one, index) => (one.open = open.get(one.id || index) ?? one.open));
   document.title = page.title;
   mark();
 }

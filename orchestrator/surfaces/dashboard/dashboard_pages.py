@@ -27,6 +27,8 @@ from programs.runtime_info import LogRequest, RuntimeInfo
 
 REFRESH_SECONDS = 5
 LOG_LINES = 40
+STEP_LINES = 500
+"""Of one step; `eph steps` shows all."""
 DAY_SECONDS = 24 * 3600
 EVENT_COUNT = 200
 MAX_SEARCH = 200
@@ -157,14 +159,19 @@ def _app(routes: APIRouter, pages: DashboardPages) -> None:
 
 def _one(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/e/{name:path}")
-    async def one(request: Request, name: str, confirm: bool = False) -> Response:
+    async def one(
+        request: Request,
+        name: str,
+        confirm: bool = False,
+        commit: Annotated[str, Query(pattern="^[0-9a-f]{0,40}$")] = "",
+    ) -> Response:
         if not await pages.may_read(request):
             return pages.sign_in(request, to=request.url.path)
-        return await _page(pages, request, name, confirm=confirm)
+        return await _page(pages, request, name, confirm=confirm, commit=commit)
 
 
 async def _page(
-    pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = ""
+    pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = "", commit: str = ""
 ) -> Response:
     desk = pages.service(request)
     try:
@@ -172,9 +179,10 @@ async def _page(
     except EnvironmentNotFound:
         hint = suggest_names(name, desk.environments())
         return pages.html("missing.html", request, 404, name=name, hint=hint, events=await _history(desk, name))
-    logs, operation, inside = await asyncio.gather(
+    logs, operation, history, inside = await asyncio.gather(
         _lines(desk.logs(name, LogRequest(lines=LOG_LINES))),
         _lines(desk.operation_log(name, LOG_LINES)),
+        desk.steps(name, commit),
         _inside(desk, name),
     )
     return pages.html(
@@ -187,6 +195,8 @@ async def _page(
         events=list(reversed(await desk.events(name, 0, 30, True))),
         logs=logs,
         operation=operation,
+        history=history,
+        step_lines=STEP_LINES,
         inside=inside,
         confirm=confirm,
         refusal=refusal,

@@ -49,6 +49,10 @@ def process_tone(state: str) -> str:
     return {"running": "good", "failing": "bad", "unknown": "bad", "starting": "busy"}.get(state, "calm")
 
 
+def step_tone(state: str) -> str:
+    return {"succeeded": "good", "failed": "bad", "running": "busy"}.get(state, "calm")
+
+
 def age(at: datetime | None, now: datetime) -> str:
     return format_duration(max((now - at).total_seconds(), 0)) if at else ""
 
@@ -87,6 +91,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "ago": ago,
     "age": age,
     "pulse": process_tone,
+    "step_tone": step_tone,
     "web_link": web_link,
     "path": path,
     "app_path": app_path,

@@ -97,8 +97,10 @@ class AgentTools:
             found = await self.service.operation_log(name, lines)
         elif request.source == "suite":
             found = await self.service.suite_logs(name, part, lines)
+        elif part:
+            found = await self.service.logs(name, LogRequest(part, lines))
         else:
-            found = await self.service.logs(name, LogRequest(part or None, lines))
+            found = await self.service.all_logs(name, lines)
         return {
             "lines": found[-lines:],
             "next": wording.mcp.MORE_LINES,

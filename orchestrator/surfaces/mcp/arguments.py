@@ -48,7 +48,8 @@ class WaitArguments(NameArguments):
 
 class LogArguments(NameArguments):
     source: Literal["services", "operation", "suite"] = Field(
-        default="services", description="services: their output. operation: the last build. suite: a test run."
+        default="services",
+        description="services: the build's output, then theirs. operation: Pulumi's log. suite: a test run.",
     )
     part: str = Field(default="", max_length=100, description="Only this service, or the suite's name.")
     lines: int = Field(default=50, ge=1, le=300, description="The number of last lines.")

@@ -65,7 +65,7 @@ TOOLS: Mapping[str, Tool] = {
         changes=True,
     ),
     "get_logs": Tool(
-        description="Read the last lines of its services, its last build, or a test suite.",
+        description="Read the last lines of its build and its services, of Pulumi's log, or of a test suite.",
         arguments=arguments.LogArguments,
         run=AgentTools.get_logs,
     ),

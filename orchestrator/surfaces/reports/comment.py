@@ -28,6 +28,7 @@ from orchestrator.surfaces.reports.phase_wording import (
     sentence,
     short_sha,
 )
+from programs import steps
 from stacks.model import Key, OperationVerb
 
 MAX_PROBLEMS = 20
@@ -110,6 +111,7 @@ def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iter
         yield f"Position **{view.queue_position}** in the queue."
     if view.phase not in GONE_PHASES:
         yield from _commits(view)
+        yield from _step(view)
         yield from _images(view)
         if view.repaired:
             yield text(sentence(view.repaired))
@@ -132,6 +134,14 @@ def _commits(view: EnvironmentView) -> Iterator[str]:
         yield f"Commit {code(short_sha(view.commit))}, ready since {format_time(view.ready_at)}."
     elif view.commit or view.wanted_commit:
         yield f"Commit {code(short_sha(view.commit or view.wanted_commit))}."
+
+
+def _step(view: EnvironmentView) -> Iterator[str]:
+    """The step that runs, and where its output is."""
+    if view.phase not in _IN_PROGRESS_PHASES or not steps.is_label(view.progress):
+        return
+    output = f"[output](<{view.page_url}#output>)" if view.page_url else code(f"eph logs -f {view.name}")
+    yield f"Step: {text(view.progress)} ({output})."
 
 
 def _live_commit(view: EnvironmentView) -> str:
@@ -225,7 +235,8 @@ def _failure(view: EnvironmentView) -> str:
     commit = f" on commit {code(short_sha(failure.commit))}" if failure.commit else ""
     head = f"**Failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
-    full = f"[Full log](<{view.page_url}#operation>)." if view.page_url else ""
+    place = "output" if steps.is_label(failure.step) else "operation"
+    full = f"[Full log](<{view.page_url}#{place}>)." if view.page_url else ""
     return "\n\n".join(part for part in [head, tail, " ".join(filter(None, [_next_try(failure), full]))] if part)
 
 

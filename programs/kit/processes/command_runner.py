@@ -14,10 +14,11 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from programs import steps
 from programs.kit.errors import Cancelled, TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import disk
@@ -25,6 +26,7 @@ from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import CANCELLED
 from programs.redaction import Redactor
+from programs.steps import StepName
 
 TAIL_LINES = 40
 MAX_LINE_LENGTH = 2000
@@ -33,7 +35,7 @@ MAX_LINE_LENGTH = 2000
 @dataclass(frozen=True, slots=True)
 class CommandRun:
     """``title`` is the name for people (build, migrate db); ``slug`` names its files. ``secret_values`` are redacted
-    from the log and errors."""
+    from the log and errors. ``step`` is what the command belongs to, and the database that the step is about."""
 
     title: str
     slug: str
@@ -41,14 +43,16 @@ class CommandRun:
     timeout: int
     env: Mapping[str, str]
     secret_values: tuple[str, ...] = ()
+    step: tuple[StepName, str] = (StepName.BUILD, "")
 
 
 @dataclass(slots=True)
 class _Output:
-    """The last lines of a command's output, and a log with a maximum size."""
+    """The last lines of a command's output, and a log with a maximum size. Each line is reported as it is printed."""
 
     log: Path
     bytes_left: int
+    report: Callable[[Iterable[str]], object]
     redactor: Redactor = field(default_factory=Redactor)
     lines: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=TAIL_LINES))
     partial_line: str = ""
@@ -71,6 +75,7 @@ class _Output:
     def _add_lines(self, whole: list[str]) -> None:
         clean = [self.redactor(line[: 2 * MAX_LINE_LENGTH])[:MAX_LINE_LENGTH] for line in whole]
         self.lines.extend(clean)
+        self.report(clean)
         if self.bytes_left > 0 and clean:
             data = "".join(f"{line}\n" for line in clean).encode()[: self.bytes_left]
             with self.log.open("ab") as file:
@@ -87,16 +92,17 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
     log = folder / "logs" / f"{command.slug}.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
     log.write_bytes(b"")
-    output = _Output(log, settings.log_bytes, Redactor(command.secret_values))
     started = time.monotonic()
-    try:
-        reason = _execute(argv, output, command.timeout)
-    finally:
-        tail = output.finish()
-    if reason:
-        disk.explain_end(settings, environment)
-        seconds = time.monotonic() - started
-        raise TargetError(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
+    with steps.step(*command.step) as shown:
+        output = _Output(log, settings.log_bytes, shown.add, Redactor(command.secret_values))
+        try:
+            reason = _execute(argv, output, command.timeout)
+        finally:
+            tail = output.finish()
+        if reason:
+            disk.explain_end(settings, environment)
+            seconds = time.monotonic() - started
+            raise TargetError(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
 
 
 def _execute(argv: list[str], output: _Output, timeout: int) -> str:

@@ -69,7 +69,7 @@ class LocalProgram:
     def _database(self, item: DatabaseSpec, home: Resource) -> resources.Database:
         name = identifiers.database_name(self.spec.name, item)
         source = self.settings.template_databases.get(item.source, "")
-        props = {**self.environment_props, "database": name, "source": source}
+        props = {**self.environment_props, "database": name, "source": source, "title": item.name}
         return resources.Database(f"database-{item.name}", props, _after(home))
 
     def _build(self, ready: list[Resource]) -> list[Resource]:

@@ -17,6 +17,7 @@ from programs.kit.git import checkouts
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
+from programs.steps import StepName
 from programs.targets.local.settings import LocalSettings
 
 SCRIPT_TIMEOUT = 600
@@ -51,14 +52,14 @@ def run(settings: LocalSettings, workspace: Workspace, seed: SeedRun) -> None:
 
 def _commands(workspace: Workspace, seed: SeedRun) -> list[CommandRun]:
     scripts = [_script_command(workspace, seed, path) for path in seed.scripts]
-    before = [_own_command(seed, "migrations", seed.migrate)] if seed.migrate else []
-    after = [_own_command(seed, "seed command", seed.command)] if seed.command else []
+    before = [_own_command(seed, "migrations", seed.migrate, StepName.MIGRATE)] if seed.migrate else []
+    after = [_own_command(seed, "seed command", seed.command, StepName.SEED)] if seed.command else []
     return [*before, *scripts, *after]
 
 
-def _own_command(seed: SeedRun, what: str, command: tuple[str, int]) -> CommandRun:
+def _own_command(seed: SeedRun, what: str, command: tuple[str, int], step: StepName) -> CommandRun:
     title, slug = f"the {what} of database {seed.config_name}", f"seed-{seed.config_name}"
-    return CommandRun(title, slug, *command, seed.env, seed.secret_values)
+    return CommandRun(title, slug, *command, seed.env, seed.secret_values, (step, seed.config_name))
 
 
 def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRun:
@@ -72,4 +73,5 @@ def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRu
     # psql accepts a URL as a database name only as an argument; a variable keeps it off the command line.
     line = f'exec {shlex.join(words)} -d "$PGDATABASE"'
     title = f"the script {path} of database {seed.config_name}"
-    return CommandRun(title, f"seed-{seed.config_name}", line, SCRIPT_TIMEOUT, env, seed.secret_values)
+    step = StepName.SEED, seed.config_name
+    return CommandRun(title, f"seed-{seed.config_name}", line, SCRIPT_TIMEOUT, env, seed.secret_values, step)

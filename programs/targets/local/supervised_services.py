@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from programs import steps
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
@@ -23,6 +24,7 @@ from programs.kit.isolation.sockets import Dialer
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
+from programs.steps import StepName
 from programs.targets.local.settings import LocalSettings
 
 MAX_EXITS = 3
@@ -65,7 +67,8 @@ def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess
     disk.check(settings, service.program.environment)
     service = replace(service, isolated=workspace.domain is not None)
     try:
-        supervisor.add(settings, _supervised(settings, workspace, service))
+        with steps.step(StepName.START, service.program.service):
+            supervisor.add(settings, _supervised(settings, workspace, service))
         _wait_until_ready(settings, service)
     except BaseException:
         stop(settings, [service.program])
@@ -123,10 +126,11 @@ def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
 
 
 def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
-    if service.path:
-        _wait_for_response(settings, service)
-    else:
-        _wait_until_running(settings, service)
+    with steps.step(StepName.HEALTH_CHECK, service.program.service):
+        if service.path:
+            _wait_for_response(settings, service)
+        else:
+            _wait_until_running(settings, service)
 
 
 def _wait_until_running(settings: LocalSettings, service: ServiceProcess) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from programs import steps
 from programs.kit import files, identifiers, routes
 from programs.kit.git import checkouts
 from programs.kit.isolation import domains, outbound, users
@@ -16,6 +17,7 @@ from programs.kit.processes.sandbox import Workspace
 from programs.kit.routes import RouteRecord
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, require_service
+from programs.steps import StepName
 from programs.targets.static import publication, settings, shared_processes
 from programs.targets.static.settings import StaticHost
 
@@ -34,10 +36,11 @@ def publish(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
     try:
         _build(host, name, checkout, props)
         files.remove(fresh)
-        publication.copy_site(checkout, props["folder"], fresh, host.site_bytes)
-        publication.check_pages(fresh, props["folder"], props["fallback"])
-        files.remove(folder / "sites" / generation)
-        fresh.replace(folder / "sites" / generation)
+        with steps.step(StepName.PUBLISH):
+            publication.copy_site(checkout, props["folder"], fresh, host.site_bytes)
+            publication.check_pages(fresh, props["folder"], props["fallback"])
+            files.remove(folder / "sites" / generation)
+            fresh.replace(folder / "sites" / generation)
     finally:
         files.remove(fresh)
         files.remove(folder / "src")
@@ -103,7 +106,8 @@ def _build(host: StaticHost, name: str, checkout: Path, props: Mapping[str, Any]
     """Nothing of the repository runs when it returns."""
     home, user = host.env(name) / "home", users.reserve(host, name)
     files.make_folder(home / "tmp")
-    checkouts.create(host, (props["clone_url"], props["commit"]), checkout)
+    with steps.step(StepName.CHECKOUT) as output:
+        output.add(checkouts.create(host, (props["clone_url"], props["commit"]), checkout))
     if not props["build"]:
         return
     users.give(home, user)

@@ -50,7 +50,7 @@ def operation_folder(records: Path, ref: StackRef) -> Path:
 
 
 def write_running(records: Path, running: OperationRecord) -> None:
-    _make_folder(records, running.ref)
+    make_folder(records, running.ref)
     files.write(running_file(records, running), json.dumps(dataclasses.asdict(running)))
 
 
@@ -104,7 +104,7 @@ def running_file(records: Path, running: OperationRecord) -> Path:
 
 
 def write_last_result(records: Path, result: OperationResult) -> None:
-    files.write(_make_folder(records, result.ref) / _LAST_RESULT, json.dumps(serialization.dump(result)))
+    files.write(make_folder(records, result.ref) / _LAST_RESULT, json.dumps(serialization.dump(result)))
 
 
 def last_results(records: Path) -> dict[StackRef, OperationResult]:
@@ -127,7 +127,7 @@ def clear_wake_failure(records: Path, result: OperationResult) -> None:
 
 
 def new_log(records: Path, ref: StackRef, name: str) -> Path:
-    folder = _make_folder(records, ref)
+    folder = make_folder(records, ref)
     for old in _log_files(folder)[: -MAX_LOGS + 1]:
         old.unlink(missing_ok=True)
     return folder / f"{name}.log"
@@ -150,7 +150,7 @@ def _log_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.log"))
 
 
-def _make_folder(records: Path, ref: StackRef) -> Path:
+def make_folder(records: Path, ref: StackRef) -> Path:
     folder = operation_folder(records, ref)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from programs.redaction import Redactor
 from stacks import process_identity, stray_files
-from stacks.executors.port import ALREADY_RUNNING, ExecutorSettings, OnDestroyed, OnProgress, Recovery
-from stacks.executors.process import operation_records, recovery, results, stale_files
+from stacks.executors.port import ALREADY_RUNNING, ExecutorSettings, OnDestroyed, OnProgress, Recovery, StepPage
+from stacks.executors.process import operation_records, recovery, results, stale_files, step_files
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.executors.process.worker_pool import WorkerPool
 from stacks.executors.process.worker_protocol import DEFAULT_TIMING, SessionTiming, WorkerSession
@@ -113,6 +113,12 @@ class ProcessExecutor:
         except FileNotFoundError:
             return []
 
+    def steps(self, ref: StackRef, commit: str = "", since: str = "") -> StepPage:
+        return step_files.read(self._records, ref, commit, since)
+
+    def step_commits(self, ref: StackRef) -> list[str]:
+        return step_files.commits(self._records, ref)
+
     def forget(self, ref: StackRef) -> None:
         operation_records.delete(self._records, ref)
 
@@ -182,7 +188,8 @@ class ProcessExecutor:
             session = WorkerSession(
                 worker, operation, hooks.progress, hooks.on_destroyed, self._settings.lease_until, self._timing
             )
-            ended = await session.run(self._settings.worker, self._settings.version, hooks.interrupt)
+            steps = self._steps_file(operation, started)
+            ended = await session.run(self._settings.worker, self._settings.version, hooks.interrupt, steps)
         finally:
             self._sessions.pop(operation.ref, None)
             await self._workers.release(worker)
@@ -192,6 +199,12 @@ class ProcessExecutor:
             if mine is not None:
                 operation_records.delete_running(self._records, mine)
         return ended.result or results.of_silent_worker(operation, started, ended, path)
+
+    def _steps_file(self, operation: Operation, started: datetime) -> Path | None:
+        """Only of builds: a sleep or a wake must not push the build's output out."""
+        if operation.verb is not OperationVerb.UP:
+            return None
+        return step_files.new_file(self._records, operation.ref, started, operation.commit)
 
     def _save_result(self, result: OperationResult) -> None:
         """A tag update doesn't explain why the last build failed, so that build's result stays. Once another replica

@@ -17,6 +17,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from stacks import process_identity
@@ -73,13 +74,19 @@ class WorkerSession:
         self._lease_until = lease_until
         self._timing = timing
 
-    async def run(self, settings: WorkerSettings, version: str, interrupt_requested: asyncio.Event) -> WorkerExit:
+    async def run(
+        self,
+        settings: WorkerSettings,
+        version: str,
+        interrupt_requested: asyncio.Event,
+        steps: Path | None = None,
+    ) -> WorkerExit:
         """Sends the operation and reads until the end. Interrupts it when requested or at the deadline, and kills it if
-        it doesn't react."""
+        it doesn't react. ``steps``: the file for the steps of a build."""
         own = replace(settings, work=self._worker.folder)
         not_after = self._lease_until() if self._lease_until else None
         order = {"settings": own.to_json(), "version": version, "operation": serialization.dump(self._operation)}
-        self._send_line(json.dumps({**order, "not_after": not_after}))
+        self._send_line(json.dumps({**order, "not_after": not_after, "steps": str(steps) if steps else ""}))
         listening = asyncio.create_task(self._read_result())
         interrupt = asyncio.create_task(interrupt_requested.wait())
         leading = asyncio.create_task(self._send_lease_renewals(not_after))

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from programs import steps
 from programs.runtime_info import LogRequest, NoSuchLog
+from programs.steps import StepOutput
 from programs.targets.kubernetes.api.cluster import Data
-from programs.targets.kubernetes.observation import pod_info
+from programs.targets.kubernetes.observation import job_output, pod_info
+from programs.targets.kubernetes.observation.job_output import JobOutput
 
 PASSWORD = "a-password-of-nobody"
 SERVICE = "eph.dev/service"
@@ -130,3 +133,34 @@ def test_events_are_in_words_newest_last() -> None:
     ]
     assert (found[-1].at, found[-1].times, found[-1].bad) == (datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC), 7, True)
     assert found[-1].about == "pod web-1"
+
+
+def test_output_of_a_job_is_shown_as_it_is_printed_and_redacted() -> None:
+    """P1, S4: a migration's output while it runs; nothing of it is shown twice."""
+    cluster = FakeCluster()
+    cluster.pods.append(pod("run-1", {pod_info.JOB_NAME_LABEL: "eph-run"}))
+    cluster.lines["run-1"] = ["2026-01-01T00:00:01Z creating table"]
+    shown: list[str] = []
+    steps.listen(lambda event: shown.extend(event.lines))
+    output = JobOutput(cluster, "shop-1", StepOutput("Migrate main"))
+    output.read("eph-run")
+    cluster.lines["run-1"].append(f"2026-01-01T00:00:02Z with {PASSWORD}")
+    output.read("eph-run")
+    output.read("eph-run")
+    steps.listen(lambda _: None)
+    assert shown == ["creating table", "with ***"]
+
+
+@pytest.mark.parametrize(
+    ("title", "step"),
+    [
+        ("service web", "Start web"),
+        ("migrate main first", "Migrate main"),
+        ("seed main", "Seed main"),
+        ("database main", "Database main"),
+        ("pre-create 1", "Hook pre-create 1"),
+        ("deployment web", "Start deployment web"),
+    ],
+)
+def test_workloads_are_steps_in_peoples_words(title: str, step: str) -> None:
+    assert " ".join(job_output.step_of(title)) == step

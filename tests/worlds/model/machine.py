@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from stacks.backends.update_history import MAX_READ
-from stacks.executors.port import OnDestroyed, OnProgress, Recovery
+from stacks.executors.port import OnDestroyed, OnProgress, Recovery, StepPage
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -167,6 +167,12 @@ class ModelMachine(ModelStore):
         return tuple(self.kept_results.values())
 
     def log_lines(self, ref: StackRef, limit: int) -> list[str]:
+        return []
+
+    def steps(self, ref: StackRef, commit: str = "", since: str = "") -> StepPage:
+        return StepPage()
+
+    def step_commits(self, ref: StackRef) -> list[str]:
         return []
 
     async def close(self) -> None:

@@ -60,8 +60,9 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
         suite: Annotated[str | None, Query(max_length=63)] = None,
         previous: bool = False,
     ) -> schemas.Logs:
-        """The last lines of its services, of its last operation, or of a test suite. ``previous``: the output of the
-        services' previous processes."""
+        """The last lines of everything: the steps of its newest commit, then its services. Or those of one service, of
+        Pulumi's log of the last operation, or of a test suite. ``previous``: the output of the services' previous
+        processes."""
         if suite:
             return schemas.Logs(
                 name=name,
@@ -70,11 +71,23 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
                 suite=suite,
                 lines=await for_caller(environment_service, caller).suite_logs(name, suite, lines),
             )
+        visible = for_caller(environment_service, caller)
         if operation:
-            found = await for_caller(environment_service, caller).operation_log(name, lines)
+            found = await visible.operation_log(name, lines)
+        elif service is None and not previous:
+            found = await visible.all_logs(name, lines)
         else:
-            found = await for_caller(environment_service, caller).logs(name, LogRequest(service, lines, previous))
+            found = await visible.logs(name, LogRequest(service, lines, previous))
         return schemas.Logs(name=name, service=service, operation=operation, previous=previous, lines=found)
+
+    @routes.get("/{name:path}/steps")
+    async def environment_steps(
+        name: Name, caller: Viewer, commit: Annotated[str, Query(max_length=64, pattern="^[0-9a-f]*$")] = ""
+    ) -> schemas.Steps:
+        """The steps of a commit's builds with their durations and output; of the newest commit by default."""
+        found = await for_caller(environment_service, caller).steps(name, commit)
+        steps = [schemas.StepItem.model_validate(run) for run in found.steps]
+        return schemas.Steps(name=name, commit=found.commit, commits=list(found.commits), steps=steps)
 
     @routes.get("/{name:path}/inside")
     async def look_inside(name: Name, caller: Viewer) -> schemas.RuntimeInfoResponse:
@@ -89,7 +102,8 @@ def _streams(routes: APIRouter, environment_service: EnvironmentService, streams
     async def follow_logs(
         name: Name, caller: Viewer, service: Service = None, operation: bool = False
     ) -> EventSourceResponse:
-        """Log lines as server-sent events: ``line`` with {"line"}, then ``end``."""
+        """Log lines as server-sent events: ``line`` with {"line"}, then ``end``. Without ``service`` and ``operation``,
+        the output of its build comes first, then its services', and that of later builds as they run."""
         for_caller(environment_service, caller).environment(name)
         return streams.respond(
             log_lines(

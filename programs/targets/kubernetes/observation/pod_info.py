@@ -61,14 +61,14 @@ def read_logs(cluster: PodSource, namespace: str, request: LogRequest) -> LogLin
     for service, pod in wanted:
         for container in pod["spec"]["containers"]:
             key = f"{pod['metadata']['name']}/{container['name']}"
-            fresh = list(_lines(cluster, pod, container["name"], request, marks.get(key, "")))
+            fresh = list(lines_since(cluster, pod, container["name"], request, marks.get(key, "")))
             marks[key] = fresh[-1][0] if fresh else marks.get(key, "")
             lines += [_Line(at, service, mask_secrets(text, hidden)) for at, text in fresh]
     ordered = [(line.service, line.text) for line in sorted(lines, key=lambda line: line.at)]
     return LogLines(runtime_info.with_service_prefix(ordered, multiple=not request.service and len(own) > 1), marks)
 
 
-def _lines(
+def lines_since(
     cluster: PodSource, pod: Data, container: str, request: LogRequest, position: str
 ) -> Iterable[tuple[str, str]]:
     about = pod["metadata"]
@@ -79,6 +79,11 @@ def _lines(
         at, _, text = line.partition(" ")
         if at > position:
             yield at, text
+
+
+def job_name(pod: Data) -> str:
+    """The Job that created the pod; may be empty."""
+    return str((pod["metadata"].get("labels") or {}).get(JOB_NAME_LABEL, ""))
 
 
 def service_name(pod: Data) -> str:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from programs import steps
 from programs.kit.waiting import pause
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
-from programs.targets.kubernetes.observation import pod_info, rollout, running_images
+from programs.targets.kubernetes.observation import job_output, pod_info, rollout, running_images
+from programs.targets.kubernetes.observation.job_output import JobOutput
 from programs.targets.kubernetes.observation.rollout import RolloutStatus
 
 POLL_SECONDS = 0.5
@@ -37,7 +39,18 @@ class AwaitedWorkload:
 
 
 def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
-    """Returns when it is ready. Raises with the reason and the last lines of its log if it isn't ready in time."""
+    """Returns when it is ready. Raises with the reason and the last lines of its log if it isn't ready in time. Reports
+    the output of a Job meanwhile."""
+    with steps.step(*job_output.step_of(workload.title)) as output:
+        shown = JobOutput(cluster, workload.namespace, output) if workload.kind == "Job" else None
+        try:
+            _wait(cluster, workload, shown)
+        finally:
+            if shown is not None:
+                shown.read(workload.name)
+
+
+def _wait(cluster: ClusterClient, workload: AwaitedWorkload, shown: JobOutput | None) -> None:
     deadline, silent_since = time.monotonic() + workload.timeout, 0.0
     verdict = RolloutStatus()
     while True:
@@ -49,6 +62,8 @@ def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
                 raise
         if verdict.ready:
             return
+        if shown is not None:
+            shown.follow(workload.name)
         if verdict.failure:
             raise KubernetesError(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
         if time.monotonic() > deadline:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from programs.kit.errors import TargetError
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
+from programs.steps import StepName
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1.base import Props, Provider, hidden, joined, place
 
@@ -55,5 +56,13 @@ class LastWordsProvider(Provider):
 
 def _run(host: LocalSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
-    job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
+    job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props), _step(props["title"]))
     command_runner.run(host, props["environment"], joined(host, props), job)
+
+
+def _step(title: str) -> tuple[StepName, str]:
+    """The step of a command by its title: ``build``, ``migrate main``, or that of a hook."""
+    word, _, database = title.partition(" ")
+    if title == "build":
+        return StepName.BUILD, ""
+    return (StepName.MIGRATE, database) if word == "migrate" else (StepName.HOOK, title)

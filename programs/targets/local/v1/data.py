@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from programs import steps
 from programs.kit.database import environment_databases
+from programs.steps import StepName
 from programs.targets.local import seeds
 from programs.targets.local.seeds import SeedRun
 from programs.targets.local.settings import LocalSettings
@@ -19,7 +21,8 @@ class DatabaseProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
     def make(self, host: LocalSettings, props: Props) -> Props:
-        url = environment_databases.create(host, props["environment"], props["database"], props.get("source", ""))
+        with steps.step(StepName.DATABASE, str(props.get("title", ""))):
+            url = environment_databases.create(host, props["environment"], props["database"], props.get("source", ""))
         return {"url": url, "made": uuid.uuid4().hex[:12]}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import ClassVar
 
+from programs import steps
 from programs.kit import files, identifiers
 from programs.kit.errors import CheckoutTooLarge, TargetError
 from programs.kit.git import checkouts
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import users
 from programs.kit.processes import ports, sandbox
+from programs.steps import StepName
 from programs.targets.local import cleanup
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1.base import Props, Provider, folder, place
@@ -37,13 +38,13 @@ class CheckoutProvider(Provider):
 
     def make(self, host: LocalSettings, props: Props) -> Props:
         try:
-            notes = checkouts.create(host, (props["clone_url"], props["commit"]), place(host, props).checkout)
+            with steps.step(StepName.CHECKOUT) as output:
+                notes = checkouts.create(host, (props["clone_url"], props["commit"]), place(host, props).checkout)
+                output.add(notes)
         except CheckoutTooLarge as error:
             raise TargetError(f"{error.sentence} (setting local.checkout_bytes)", error.tail) from error
         if sandbox.kind(host) != "none":
             users.give(place(host, props).checkout, users.reserve(host, props["environment"]))
-        for note in notes:
-            sys.stderr.write(f"{note}\n")
         return {}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:

@@ -1,0 +1,46 @@
+"""Makes the pictures in docs/images from a real ephd: ``make screenshots``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+
+from tests.e2e import site as sites
+from tests.e2e.site import Site
+
+IMAGES = sites.ROOT / "docs" / "images"
+SIZE = ViewportSize(width=1100, height=640)
+ASLEEP = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 1s\n"
+
+
+def main() -> int:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.stderr.write("screenshots: Chromium is missing; run make browser\n")
+        return 1
+    with sites.running_site() as site, sync_playwright() as playwright:
+        site.open_pull("free-delivery", {"build.sh": "echo 'no such module: delivery' >&2; exit 1\n"})
+        site.preview("quiet-night", {"eph.yaml": ASLEEP})
+        site.preview("warmer-colour")
+        site.preview("sell-tea")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--no-proxy-server"])
+        for scheme in ("light", "dark"):
+            context = browser.new_context(viewport=SIZE, color_scheme=scheme, device_scale_factor=1.5)
+            _take(site, context.new_page(), IMAGES / f"dashboard-{scheme}.png")
+        browser.close()
+    return 0
+
+
+def _take(site: Site, page: Page, path: Path) -> None:
+    page.goto(site.api_url(f"?token={site.api_token}"))
+    expect(page.locator(".phase", has_text="ready")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".phase", has_text="asleep")).to_have_count(1, timeout=60_000)
+    page.screenshot(path=path)
+    sys.stdout.write(f"{path.relative_to(sites.ROOT)}: {path.stat().st_size // 1024} KB\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
