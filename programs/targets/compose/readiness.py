@@ -24,16 +24,27 @@ HEALTHY = "service_healthy"
 
 
 def wait_for_routes(client: EngineClient, containers: Iterable[Data], plan: ReleasePlan) -> None:
-    """Raises with the last lines of a service that doesn't respond in time."""
-    by_service = {item["Labels"].get(labels.SERVICE): item for item in containers}
+    """Raises with the last lines of a service that ends, or doesn't respond in time."""
+    listed = list(containers)
+    by_service = {item["Labels"].get(labels.SERVICE): item for item in listed}
     for route in plan.routes:
-        upstream = plan.upstreams[route.service]
-        if not wait_until(lambda: responds(upstream, route), route.deadline, POLL_SECONDS):  # noqa: B023 - used at once
-            raise TargetError(
+        upstream, container = plan.upstreams[route.service], by_service.get(route.service)
+        wait_until(
+            lambda: responds(upstream, route) or _has_ended(client, container),  # noqa: B023 - used at once
+            route.deadline,
+            POLL_SECONDS,
+        )
+        if not responds(upstream, route):
+            silent = TargetError(
                 f"service {route.service!r} doesn't respond on port {route.port}, path {route.path}, after "
                 f"{route.deadline} s. It must listen on 0.0.0.0 and respond with 2xx or 3xx.",
-                _tail(client, by_service.get(route.service)),
+                _tail(client, container),
             )
+            raise explain(client, listed, silent)
+
+
+def _has_ended(client: EngineClient, container: Data | None) -> bool:
+    return container is not None and bool(_failure(client.container(container["Id"])["State"]))
 
 
 def responds(upstream: str, route: PublicRoute) -> bool:
@@ -107,7 +118,7 @@ def _tail(client: EngineClient, container: Data | None) -> list[str]:
 
 
 def explain(client: EngineClient, containers: Iterable[Data], error: TargetError) -> TargetError:
-    """What Docker Compose's error is about: the services that failed, with their last lines."""
+    """What the error is about: the services that failed, with their last lines."""
     reasons, lines = [], []
     for container in containers:
         state = client.container(container["Id"])["State"]

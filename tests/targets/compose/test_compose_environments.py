@@ -25,6 +25,7 @@ SHOP = f"""
 services:
   web:
     build: .
+    image: acme/shop
     command: python3 /srv/web.py
     ports: ["8000:8000"]
     environment: {{LINK: "${{EPH_ENVIRONMENT}}/$$x"}}
@@ -33,7 +34,7 @@ services:
     mem_limit: 128m
     stop_grace_period: 1s
     depends_on: {{job: {{condition: service_completed_successfully}}, store: {{condition: service_healthy}}}}
-  job: {{image: "{PYTHON_IMAGE}", command: "python3 -c 'print(1)'"}}
+  job: {{image: acme/shop, command: [cat, /built]}}
   store:
     image: {PYTHON_IMAGE}
     command: python3 -m http.server 9000
@@ -72,7 +73,7 @@ def test_project_is_created_updated_suspended_repaired_and_purged(shop: ComposeM
 
     # A commit that doesn't start leaves the previous one live, and says why.
     broken = shop.push(**{"srv/web.py": "raise SystemExit('out of apples sesame-open-1')"})
-    with pytest.raises(clients.ClientFailed, match="'web'") as error:
+    with pytest.raises(TargetError, match="'web' ended with exit status 1") as error:
         shop.publish(broken, **SECRET)
     assert error.value.tail == ("web | out of apples ***",)
     assert shop.read("/etc/one.conf") == "two\n"

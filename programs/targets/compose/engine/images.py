@@ -45,20 +45,27 @@ class ImageInput:
 def resolve(
     host: ComposeHost, client: EngineClient, project: Mapping[str, Any], given: ImageInput
 ) -> dict[str, ServiceImage]:
-    """By service. Builds run one after the other, because each may use what the server grants to one."""
-    pinned = _pulled(host, client, project, given)
+    """By service. Builds run one after the other, because each may use what the server grants to one. Other services
+    can use the image that one builds, by the name that it gives to it."""
+    services = project["services"]
+    shared = {item["image"]: name for name, item in services.items() if item.get("build") and item.get("image")}
+    pinned = _pulled(host, client, project, given, built=frozenset(shared))
+    built = {name: _build(host, client, given, name, item) for name, item in services.items() if item.get("build")}
     found = {}
-    for name, service in project["services"].items():
-        reference = pinned[service["image"]] if not service.get("build") else _build(host, client, given, name, service)
+    for name, service in services.items():
+        maker = name if name in built else shared.get(service["image"], "")
+        reference = built.get(maker) or pinned[service["image"]]
         config = client.image(reference).get("Config") or {}
         user = str(service.get("user") or config.get("User") or "")
         found[name] = ServiceImage(reference, tuple(sorted(config.get("Volumes") or ())), user)
     return found
 
 
-def _pulled(host: ComposeHost, client: EngineClient, project: Mapping[str, Any], given: ImageInput) -> dict[str, str]:
-    """The pinned reference of each image that isn't built."""
-    named = {item["image"] for item in project["services"].values() if not item.get("build")}
+def _pulled(
+    host: ComposeHost, client: EngineClient, project: Mapping[str, Any], given: ImageInput, *, built: frozenset[str]
+) -> dict[str, str]:
+    """The pinned reference of each image that isn't among ``built``."""
+    named = {item["image"] for item in project["services"].values() if not item.get("build")} - built
     place = host.env(given.name) / "images.json"
     known: dict[str, str] = json.loads(place.read_text()) if place.exists() else {}
     pins = {text: _from_eph_yaml(text, given) or known.get(text, "") for text in named}
@@ -151,15 +158,8 @@ def _build(host: ComposeHost, client: EngineClient, given: ImageInput, name: str
 
 def _without_noise(error: ClientFailed) -> ClientFailed:
     """Without the client's advertisement of its other builder."""
-    noise = (
-        "DEPRECATED: The legacy builder",
-        "Install the buildx",
-        "            Install the buildx",
-        "environment-variable",
-    )
-    tail = [
-        line for line in error.tail if not line.strip().startswith(noise) and "docs.docker.com/go/buildx" not in line
-    ]
+    noise = ("DEPRECATED: The legacy builder", "Install the buildx", "environment-variable", "https://docs.docker.com/")
+    tail = [line for line in error.tail if not line.strip().startswith(noise)]
     return ClientFailed(error.sentence, tail)
 
 

@@ -106,7 +106,7 @@ REFUSED = {
     "runtime": "the runtime is the server's. Remove it.",
     "storage_opt": "storage options are the server's. Remove it.",
 }
-BUILD_USED = frozenset(("context", "dockerfile", "dockerfile_inline", "args", "target", "shm_size"))
+BUILD_USED = frozenset(("context", "dockerfile", "dockerfile_inline", "args", "target"))
 BUILD_DROPPED = frozenset(
     {
         "cache_from",
@@ -117,6 +117,7 @@ BUILD_DROPPED = frozenset(
         "provenance",
         "pull",
         "sbom",
+        "shm_size",
         "tags",
         "ulimits",
     }
