@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,8 @@ from orchestrator.config import server_keys
 from orchestrator.config.settings import loading
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.demo import git_hosts, leak_check, own_repository, wording
+from orchestrator.demo.cloud import cloud_repository
+from orchestrator.demo.cloud.demo_cloud import DemoCloud
 from orchestrator.demo.cluster import ci, demo_cluster, oci
 from orchestrator.demo.cluster.ci import DemoCI, ImagePublisher
 from orchestrator.demo.cluster.demo_cluster import DemoCluster
@@ -56,12 +58,13 @@ class DemoPorts:
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """``own``: a person's repository in place of the shop. ``cluster`` or ``engine``: runs previews in place of this
-    machine's processes."""
+    machine's processes. ``cloud``: previews are Pulumi projects in a small cloud."""
 
     forge: str = SANDBOX
     cluster: DemoCluster | None = None
     engine: DemoEngine | None = None
     own: OwnRepository | None = None
+    cloud: bool = False
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class DemoWorld:
     cluster: DemoCluster | None = None
     own: OwnRepository | None = None
     engine: DemoEngine | None = None
+    cloud: DemoCloud | None = None
 
     @property
     def repository(self) -> str:
@@ -86,6 +90,8 @@ class DemoWorld:
     def target(self) -> str:
         if self.engine:
             return demo_engine.TARGET
+        if self.cloud:
+            return cloud_repository.TARGET
         return demo_cluster.TARGET if self.cluster else LOCAL
 
     @property
@@ -127,17 +133,20 @@ def open_world(
         forge = git_hosts.create_host(options.forge, home / "forge", hook)
         ends.callback(forge.close)
         forge.start(ports.forge)
-        pulls = _create_pulls(forge, options)
+        cloud = ends.enter_context(DemoCloud()) if options.cloud else None
+        pulls = _create_pulls(forge, options, cloud)
         say(wording.git_host(forge.url, options.own.name if options.own else REPOSITORY, len(pulls)))
         sections = _local_settings()
         if options.cluster:
             sections |= _start_ci(options.cluster, home, forge, say, ends)
         if options.engine:
             sections |= _start_engine(options.engine, home, ends)
+        if cloud:
+            sections |= cloud_repository.settings(cloud, home, REPOSITORY)
         settings = loading.load(**_overrides(home, ports, forge, secret), **sections)
-        yield DemoWorld(
-            home, ports, forge, settings, pulls, cluster=options.cluster, own=options.own, engine=options.engine
-        )
+        world = DemoWorld(home, ports, forge, settings, pulls, cluster=options.cluster, own=options.own)
+        world.engine, world.cloud = options.engine, cloud
+        yield world
 
 
 def settings_chosen_by_demo(environ: Mapping[str, str]) -> list[str]:
@@ -152,7 +161,10 @@ def settings_chosen_by_demo(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in map(loading.env_variable, fixed) if name in environ)
 
 
-def _create_pulls(forge: GitHost, options: DemoOptions) -> dict[str, int]:
+def _create_pulls(forge: GitHost, options: DemoOptions, cloud: DemoCloud | None) -> dict[str, int]:
+    if cloud:
+        forge.create_repository(REPOSITORY, cloud_repository.files(cloud))
+        return _open_pulls(forge, cloud_repository.pull_files())
     if options.own and isinstance(forge, DemoGitHubHost):
         return own_repository.add_to(forge, options.own)
     return _create_repository(forge, shop_files(options.cluster, options.engine))
@@ -199,12 +211,17 @@ def _use_temp_dir(home: Path) -> None:
 def _create_repository(forge: GitHost, shop: dict[str, str]) -> dict[str, int]:
     """Create the shop on main, and three pull requests that each change something visible."""
     forge.create_repository(REPOSITORY, _with_branch_trigger(shop, forge.branch_glob))
-    pulls = {}
-    for branch, title, changed in (
+    changes = (
         ("warmer-colour", "A warmer colour", {"colour.txt": "#ea580c\n"}),
         ("sell-tea", "Sell tea", {"db/rows.sql": (SHOP / "db/rows.sql").read_text().replace("Coffee", "Tea")}),
         ("new-headline", "A new headline", {"page.html": (SHOP / "page.html").read_text().replace("corner", "new")}),
-    ):
+    )
+    return _open_pulls(forge, changes)
+
+
+def _open_pulls(forge: GitHost, changes: Iterable[tuple[str, str, dict[str, str]]]) -> dict[str, int]:
+    pulls = {}
+    for branch, title, changed in changes:
         forge.push(REPOSITORY, branch, changed, title)
         pulls[branch] = forge.open_pull(REPOSITORY, branch, title)
     return pulls

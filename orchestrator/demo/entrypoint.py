@@ -29,6 +29,7 @@ from orchestrator.demo import (
     own_repository,
     wording,
 )
+from orchestrator.demo.cloud import cloud_repository
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.demo_cluster import ClusterUnavailable, DemoCluster
@@ -43,6 +44,7 @@ from orchestrator.demo.own_repository import OwnRepository, RepositoryUnusable
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.deploy_story import DeployStory
 from orchestrator.demo.story.emulate_story import EmulateStory
+from orchestrator.demo.story.project_story import ProjectStory
 from orchestrator.demo.story.story import Story, StoryResult
 from orchestrator.runtime.server.gateway_process import GatewayError
 from programs import registry
@@ -82,6 +84,8 @@ def main(args: list[str]) -> int:
         if own and own.dirty:
             say(wording.uncommitted(own.folder))
         tools = pulumi_cli.ensure(say)
+        if options.target == cloud_repository.TARGET:
+            plugins.ensure(plugins.LANGUAGE_YAML, say)
         engine = demo_engine.discover(os.environ, say) if options.target == demo_engine.TARGET else None
         tools = plugins.with_plugins(tools, [options.target], say)
         for folder in crash_cleanup.clean_up(say):
@@ -127,7 +131,7 @@ def _parse_options(args: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--target",
-        choices=(demo_world.LOCAL, demo_cluster.TARGET, demo_engine.TARGET),
+        choices=(demo_world.LOCAL, demo_cluster.TARGET, demo_engine.TARGET, cloud_repository.TARGET),
         default=demo_world.LOCAL,
         help=wording.TARGET_HELP,
     )
@@ -139,6 +143,8 @@ def _check_options(options: argparse.Namespace, environ: Mapping[str, str]) -> N
     """Raises if options or settings contradict each other: none is ignored silently."""
     if options.forge != git_hosts.SANDBOX and not options.once:
         raise DemoUnavailable(wording.needs_once(options.forge))
+    if options.target == cloud_repository.TARGET and not options.once:
+        raise DemoUnavailable(wording.needs_once(f"--target {options.target}"))
     plain = options.forge == git_hosts.SANDBOX and options.target == demo_world.LOCAL
     if options.story == DEPLOYS and not (options.once and plain):
         raise DemoUnavailable(wording.STORY_NEEDS)
@@ -182,7 +188,8 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 
 
 async def _run_demo(run: DemoRun, console: Console) -> int:
-    options = DemoOptions(run.options.forge, run.cluster, run.engine, run.own)
+    in_cloud = run.options.target == cloud_repository.TARGET
+    options = DemoOptions(run.options.forge, run.cluster, run.engine, run.own, in_cloud)
     opened = demo_world.open_world(run.port, options, partial(_print_line, console))
     try:
         with opened as world, crash_cleanup.record_process(world.home), _stop_target_after(world, console):
@@ -217,11 +224,12 @@ async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd
         return await EmulateStory(world, world.forge, say).play()
     if options.story == DEPLOYS:
         return await DeployStory(world, say).play()
-    return await Story(world, say).play()
+    return await (ProjectStory if world.cloud else Story)(world, say).play()
 
 
 def _environment_leaks(world: DemoWorld, result: StoryResult) -> list[str]:
-    return leak_check.environment_leaks(world.home, result.names, world.target, world.target_settings)
+    found = leak_check.environment_leaks(world.home, result.names, world.target, world.target_settings)
+    return found + (cloud_repository.leftovers(world.cloud) if world.cloud else [])
 
 
 def _used_ports(world: DemoWorld, result: StoryResult) -> set[int]:

@@ -64,7 +64,8 @@ STORY_HELP = "with --once, which story: pull requests with previews, or deploys 
 STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor another target"
 FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
 TARGET_HELP = (
-    "where previews run: as processes on this machine, in a Kubernetes cluster, or in containers by Docker Compose"
+    "where previews run: as processes on this machine, in a Kubernetes cluster, in containers by Docker Compose, "
+    "or (with --once) as Pulumi projects in a small cloud"
 )
 CLUSTER_OPTIONS = "options for --target kubernetes"
 CLUSTER_OPTIONS_HELP = "Each option can also be set by the environment variable in parentheses."

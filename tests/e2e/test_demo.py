@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.demo import leak_check, wording
 from orchestrator.demo.free_ports import free_port
+from stacks.toolchain import plugins
 from tests.e2e.demo_sandbox import STORY_STEPS, SWEEP, DemoSandbox
 from tests.e2e.site import ROOT, wait_until
 
@@ -44,6 +45,20 @@ def test_the_story_of_deploys_ends_with_one_start_and_nothing_left(demo: DemoSan
     done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=480)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(DEPLOYS_LINE, done.stdout), done.stdout
+    (demo.folder / "config").mkdir(exist_ok=True)
+    assert demo.remaining(set()) == ""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_the_story_on_a_pulumi_project_leaves_nothing_in_the_cloud(demo: DemoSandbox) -> None:
+    """T8: two projects created, one updated, broken and fixed, both destroyed; the cloud itself counts what is left."""
+    if plugins.find_optional(plugins.LANGUAGE_YAML) is None:
+        pytest.skip("needs pulumi-language-yaml; run `make pulumi-language-yaml`")
+    command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--target", "program"]
+    done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=380)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(LINE, done.stdout), done.stdout
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 

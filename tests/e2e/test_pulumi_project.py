@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from orchestrator.demo.cloud import cloud_repository
 from orchestrator.demo.cloud.demo_cloud import DemoCloud
 from programs.kit.processes import process_table
 from programs.targets.program.target import TARGET
@@ -20,7 +21,6 @@ from stacks.toolchain import plugins
 from tests.e2e import site as sites
 from tests.e2e.site import Site, wait_until
 from tests.file_trees import all_files
-from tests.targets.program.conftest import cloud_shop
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(400)]
 
@@ -45,9 +45,7 @@ class CloudSite:
         return {"root": str(self.site.eph_home / "program"), "routes": self.site.local["routes"]}
 
     def files(self, page: str) -> dict[str, str]:
-        files = cloud_shop()
-        env = f"environment:\n  env:\n    DEMOCLOUD_URL: {self.cloud.url}\n"
-        return {**files, "page.html": page, "eph.yaml": files["eph.yaml"].replace("environment:\n", env)}
+        return {**cloud_repository.files(self.cloud), "page.html": page}
 
     def shows(self, host: str, text: str) -> str:
         """The environment's URL leads to the site in the cloud."""

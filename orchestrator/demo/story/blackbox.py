@@ -32,6 +32,7 @@ class StepFailed(AssertionError):
 class FetchedPage:
     status: int
     text: str
+    location: str = ""
 
     def shows(self, *parts: str) -> bool:
         return self.status == 200 and all(part in self.text for part in parts)
@@ -53,7 +54,7 @@ class BlackBoxClient:
             answer = await self._client.get(url, headers={"Host": host, "Accept": "text/html"})
         except httpx.HTTPError as error:
             return FetchedPage(0, f"{type(error).__name__}: {error}")
-        return FetchedPage(answer.status_code, answer.text)
+        return FetchedPage(answer.status_code, answer.text, answer.headers.get("Location", ""))
 
     async def comment(self, number: int) -> str:
         """Eph's comment. More than one is a failure."""

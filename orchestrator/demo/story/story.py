@@ -67,6 +67,8 @@ def broken_change() -> dict[str, str]:
 
 
 class Story:
+    rows: tuple[str, ...] = PRODUCT_ROWS
+
     def __init__(self, world: DemoWorld, say: Say) -> None:
         self._world = world
         self._say = say
@@ -105,7 +107,7 @@ class Story:
         host = await self._wait_for_host(preview, started)
         await wait_until(
             f"{preview} is live",
-            lambda: self._page_problem(host, sha, *PRODUCT_ROWS),
+            lambda: self._page_problem(host, sha, *self.rows),
             CREATE_TIMEOUT * self._timeout_factor,
         )
         seconds = time.monotonic() - started
@@ -160,8 +162,8 @@ class Story:
         await self._check_report(preview, sha, "success", "Ready", sha[:7])
         self._say(wording.fixed(preview))
 
-    async def _wait_for_page(self, description: str, preview: Preview, sha: str, *parts: str) -> None:
-        await wait_until(
+    async def _wait_for_page(self, description: str, preview: Preview, sha: str, *parts: str) -> float:
+        return await wait_until(
             description, lambda: self._page_problem(preview.host, sha, *parts), UPDATE_TIMEOUT * self._timeout_factor
         )
 

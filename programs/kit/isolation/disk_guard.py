@@ -39,9 +39,11 @@ class DiskGuard:
 
     def round(self) -> None:
         """Measures every environment once."""
-        free = self._free_bytes()
-        databases = disk.database_bytes(self._settings)
-        for record in sorted(self._settings.envs.glob("*/run/domain.json")):
+        free, began = self._free_bytes(), _cpu_seconds()
+        records = sorted(self._settings.envs.glob("*/run/domain.json"))
+        databases = disk.database_bytes(self._settings) if records else {}
+        self._rest(free, _cpu_seconds() - began)
+        for record in records:
             began = _cpu_seconds()
             environment = record.parents[1].name
             try:
@@ -49,7 +51,6 @@ class DiskGuard:
             except (OSError, TargetError) as error:
                 log.warning("%s: %s", environment, error)
             self._rest(free, _cpu_seconds() - began)
-        self._rest(free, 0.0)
 
     def _check(self, environment: str, record: Path, in_databases: int) -> None:
         if not namespaces.members(str(record), ("net",)):

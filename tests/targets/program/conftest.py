@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -14,24 +15,18 @@ from typing import Any
 import pytest
 
 from orchestrator.demo import demo_world
+from orchestrator.demo.cloud import cloud_repository
 from orchestrator.demo.cloud.demo_cloud import DemoCloud
+from programs.kit import files
 from programs.kit.processes import sandbox
-from programs.targets.program import projects, settings
+from programs.targets.program import addresses, projects, settings
 from programs.targets.program.projects import AppliedProject, SavedCopy
 from programs.targets.program.settings import ProgramHost
 from programs.targets.program.target import TARGET
 from stacks.toolchain import plugins, pulumi_cli
 from tests.targets.local_machine import Repository, new_repository
 
-CLOUD_SHOP = Path(demo_world.__file__).parent / "cloud_shop"
 NAME = "shop-gentle-stream-42"
-FOREVER = 300
-
-
-def cloud_shop() -> dict[str, str]:
-    """The files of the demo's Pulumi project."""
-    paths = [path for path in CLOUD_SHOP.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return {str(path.relative_to(CLOUD_SHOP)): path.read_text() for path in paths}
 
 
 @dataclass
@@ -57,9 +52,9 @@ class ProgramMachine:
     def host(self) -> ProgramHost:
         return settings.from_mapping(self.strings)
 
-    def props(self, files: Mapping[str, str], **project: Any) -> dict[str, Any]:
+    def props(self, content: Mapping[str, str], **project: Any) -> dict[str, Any]:
         """What the inline program passes to the resource, for a new commit with these files."""
-        commit = self.repository.push(dict(files))
+        commit = self.repository.push(dict(content))
         return {
             "generation": f"{commit[:12]}-aaaaaa",
             "clone_url": str(self.repository.bare),
@@ -75,31 +70,35 @@ class ProgramMachine:
             "allow": [],
         }
 
-    def apply(self, files: Mapping[str, str], copy: SavedCopy | None = None, **project: Any) -> AppliedProject:
-        return projects.apply(self.host, NAME, self.props(files, **project), copy or SavedCopy())
+    def apply(self, content: Mapping[str, str], copy: SavedCopy | None = None, **project: Any) -> AppliedProject:
+        return projects.apply(self.host, NAME, self.props(content, **project), copy or SavedCopy())
+
+    def shop(self) -> dict[str, str]:
+        """The files of the demo's project."""
+        return cloud_repository.files(self.cloud)
 
     def log(self) -> str:
         return (self.host.env(NAME) / "logs" / "pulumi.log").read_text()
 
 
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramMachine]:
-    """Of which nothing may remain: neither processes nor resources."""
+@pytest.fixture(scope="module")
+def shared_machine() -> Iterator[ProgramMachine]:
     if not sandbox.works():
         pytest.skip("bubblewrap can't create its namespaces here")
     language = plugins.find_optional(plugins.LANGUAGE_YAML)
     if shutil.which("pulumi") is None or language is None:
         pytest.skip("needs pulumi and pulumi-language-yaml; run `make pulumi-language-yaml`")
     folder = Path(tempfile.mkdtemp(prefix="eph-program-"))
-    tools = folder / "tools"
-    tools.mkdir()
     folder.chmod(0o755)
+    tools = files.make_folder(folder / "tools")
+    tools.chmod(0o755)
     shutil.copy(Path(__file__).with_name("language_host.py"), tools)
     wrapper = tools / "pulumi-language-python"
     wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -B {tools}/language_host.py "$@"\n')
     wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tools), str(language), pulumi_cli.find().path, os.environ["PATH"]]))
-    with DemoCloud() as cloud:
+    path = os.pathsep.join([str(tools), str(language), pulumi_cli.find().path, os.environ["PATH"]])
+    with DemoCloud() as cloud, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path)
         made = ProgramMachine(folder, cloud, new_repository(folder / "repository"))
         TARGET.ensure(made.strings)
         try:
@@ -107,3 +106,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramMachine]:
         finally:
             TARGET.stop(made.strings)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def machine(shared_machine: ProgramMachine) -> Iterator[ProgramMachine]:
+    """With an empty cloud and an empty repository, and no environment at the end."""
+    shared_machine.changed = {}
+    shared_machine.repository = new_repository(shared_machine.folder / secrets.token_hex(4))
+    shared_machine.cloud.items.clear()
+    shared_machine.cloud.requests.clear()
+    yield shared_machine
+    for name in TARGET.list_environments(shared_machine.strings):
+        addresses.remove(shared_machine.host, name)

@@ -21,7 +21,7 @@ from programs.runtime_info import LogRequest
 from programs.targets.program import projects, wording
 from programs.targets.program.projects import SavedCopy
 from programs.targets.program.target import TARGET
-from tests.targets.program.conftest import NAME, ProgramMachine, cloud_shop
+from tests.targets.program.conftest import NAME, ProgramMachine
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -64,7 +64,7 @@ def with_volume(files: dict[str, str], size: str, protect: str = "false") -> dic
 
 def test_project_is_created_updated_and_destroyed_without_its_source(machine: ProgramMachine) -> None:
     """T8: at one address, with a failing provider in between; the credential is in no log, and nothing is left."""
-    files = cloud_shop()
+    files = machine.shop()
     first = machine.apply(files)
     assert first.addresses.urls == {"web": f"{machine.cloud.url}/sites/{NAME}/"}
     assert (first.plan, machine.cloud.names()) == ("+1 create", [NAME])
@@ -93,33 +93,34 @@ def test_project_is_created_updated_and_destroyed_without_its_source(machine: Pr
 
 def test_lost_folder_is_restored_from_the_copy_in_the_stack(machine: ProgramMachine) -> None:
     """Eph's own stack holds an encrypted copy of the project's state: a lost disk leaks nothing."""
-    done = machine.apply(cloud_shop())
+    done = machine.apply(machine.shop())
     copy = SavedCopy(done.checkpoint, done.passphrase)
     shutil.rmtree(machine.host.env(NAME))
     assert TARGET.live_resources(machine.strings) == {"Project": frozenset()}
     assert machine.apply({"page.html": "<h1>Two</h1>"}, copy).plan == "~1 update"
 
-    (machine.host.env(NAME) / "run" / "destroy.json").unlink()
-    shutil.rmtree(machine.host.env(NAME) / "home" / "state")
-    with pytest.raises(TargetError):  # without credentials and providers, but not silently
-        projects.destroy(machine.host, NAME, copy)
-    assert machine.cloud.names() == [NAME]
-    machine.apply({"page.html": "<h1>Three</h1>"}, copy)
-    projects.destroy(machine.host, NAME, copy)
-    assert machine.cloud.items == {}
-
-
-def test_state_that_vanished_is_not_a_success(machine: ProgramMachine) -> None:
-    machine.apply(cloud_shop())
     shutil.rmtree(machine.host.env(NAME) / "home" / "state")
     with pytest.raises(TargetError) as failure:
         projects.destroy(machine.host, NAME)
-    assert failure.value.sentence == wording.STATE_LOST
-    assert list(TARGET.list_environments(machine.strings)) == [NAME]
+    assert (failure.value.sentence, machine.cloud.names()) == (wording.STATE_LOST, [NAME])
+    projects.destroy(machine.host, NAME, copy)
+    assert (machine.cloud.items, TARGET.list_remaining(machine.strings)) == ({}, [])
+
+
+def test_policy_pack_that_cannot_run_stops_everything(machine: ProgramMachine) -> None:
+    """Its analyzer isn't installed here. A policy that wasn't checked must not count as fulfilled."""
+    pack = machine.folder / "tools" / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (pack / "__main__.py").write_text("")
+    machine.changed = {"policy_packs": str(pack)}
+    with pytest.raises(TargetError, match=r"^The project's run failed: error: policy pack"):
+        machine.apply(machine.shop())
+    assert machine.cloud.requests == []
 
 
 def test_protected_resource_prevents_a_destroy_before_anything_is_deleted(machine: ProgramMachine) -> None:
-    machine.apply(with_volume(cloud_shop(), "1", protect="true"))
+    machine.apply(with_volume(machine.shop(), "1", protect="true"))
     with pytest.raises(TargetError, match=r"^Protected resources prevent the destroy: data\. "):
         projects.destroy(machine.host, NAME)
     assert machine.cloud.items.keys() == {("sites", NAME), ("volumes", NAME)}
@@ -130,7 +131,7 @@ def test_protected_resource_prevents_a_destroy_before_anything_is_deleted(machin
 def test_plans_that_lose_data_wait_for_approval(machine: ProgramMachine) -> None:
     """T8: the first apply, and a replacement of a resource with data. An ordinary update needs none."""
     machine.changed = {"approve_first": "True", "approve_replacements": "True", "stateful_types": "democloud:*:Volume"}
-    files = with_volume(cloud_shop(), "1")
+    files = with_volume(machine.shop(), "1")
     props = machine.props(files)
     with pytest.raises(TargetError, match=r"needs approval\. The plan: \+2 create") as failure:
         projects.apply(machine.host, NAME, props)
@@ -139,7 +140,7 @@ def test_plans_that_lose_data_wait_for_approval(machine: ProgramMachine) -> None
     projects.apply(machine.host, NAME, {**props, "approved": True})
     assert machine.apply({"page.html": "<h1>Two</h1>"}).plan == "~1 update"
 
-    bigger = with_volume(cloud_shop(), "2")
+    bigger = with_volume(machine.shop(), "2")
     with pytest.raises(TargetError, match="Replacing or deleting data"):
         machine.apply(bigger)
     assert machine.cloud.items["volumes", NAME] == "1"
@@ -180,7 +181,7 @@ def kill_while_it_creates(machine: ProgramMachine, props: dict[str, Any]) -> Non
 
 def test_killed_run_is_continued_and_destroyed(machine: ProgramMachine) -> None:
     """L2: the create that was on its way is done by then. The next run says so, and a destroy still works."""
-    props = machine.props(cloud_shop())
+    props = machine.props(machine.shop())
     kill_while_it_creates(machine, props)
     with contextlib.suppress(TargetError):  # democloud refuses a second site of that name
         projects.apply(machine.host, NAME, props)

@@ -347,7 +347,8 @@ class Runner:
 
 def _last_lines(text: str) -> list[str]:
     stderr = text.partition("\n stderr: ")[2].strip() or text
-    return [line[:MAX_TEXT] for line in stderr.splitlines() if line.strip()][-MAX_ERRORS:]
+    lines = [line[:MAX_TEXT] for line in stderr.splitlines() if line.strip() and not line.startswith("warning: using ")]
+    return lines[-MAX_ERRORS:]
 
 
 if __name__ == "__main__":
