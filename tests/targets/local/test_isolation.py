@@ -196,7 +196,8 @@ os._exit(0)
     for name in (SHOP, BLOG):
         cleanup.purge(machine.settings, name)
     if limits.method() != "rlimits":
-        assert [path for path in limits.ROOT.glob("**/eph-*") if path.name.endswith(SHOP)] == []
+        ours = f"eph-{identifiers.server_id(str(machine.settings.root))}-*"
+        assert list(limits.ROOT.glob(f"**/{ours}")) == []
 
 
 def test_without_egress_there_is_no_proxy(machine: LocalMachine, repository: Repository) -> None:
