@@ -59,8 +59,9 @@ def running(folder: Path) -> Iterator[Path]:
     try:
         _wait_until_ready(process, socket, folder / "engine.log")
         yield socket
-        _remove_everything(socket)
     finally:
+        if responds(socket):
+            _remove_everything(socket)
         _stop(process)
         _remove_groups(group)
         if not had_key:
