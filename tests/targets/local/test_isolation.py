@@ -17,7 +17,7 @@ from yarl import URL
 
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
-from programs.kit import routes
+from programs.kit import identifiers, routes
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
