@@ -82,11 +82,13 @@ def test_a_deploy_has_its_own_url_survives_a_kill_and_is_replaced_and_destroyed(
 
 def run_commands(site: Site, name: str) -> None:
     """P5, P11: where the service runs, in its sandbox and with its variables; recorded with who did it."""
-    shown = site.eph("exec", name, "--", "sh", "-c", "cat text; echo; echo $EPH_COMMIT; id -u; ls /root; exit 7")
+    outside = site.eph_home / "keys" / "api.token"
+    script = f"cat text; echo; echo $EPH_COMMIT; id -u; cat {outside}; exit 7"
+    shown = site.eph("exec", name, "--", "sh", "-c", script)
     assert shown.returncode == 7, f"{shown.stdout}{shown.stderr}{site.log_tail()}"
     text, commit, user = shown.stdout.splitlines()
     assert (text, len(commit), user) == ("never committed", 40, "1000")
-    assert "/root" in shown.stderr, "nothing of this machine is shown"
+    assert f"{outside}: No such file" in shown.stderr
     goods = site.eph("psql", name, "--", "-Atc", "SELECT count(*) FROM goods")
     assert (goods.returncode, goods.stdout.strip().isdigit()) == (0, True), f"{goods.stdout}{goods.stderr}"
     assert list(site.eph_home.rglob("exec-*.json")) == [], "the files with the variables are removed"

@@ -102,6 +102,8 @@ def _query(client: httpx.Client, expression: str) -> list[Any]:
         answer = client.get("query", params={"query": expression})
     except httpx.TransportError:
         return []
+    if answer.status_code == 503:  # it is still starting
+        return []
     assert answer.status_code == 200, answer.text
     return list(answer.json()["data"]["result"])
 

@@ -59,6 +59,7 @@ def _page(browser: Browser, url: str, size: tuple[int, int] = DESKTOP, scheme: S
     page.fill("#token", TOKENS["admin"])
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Environments", exact=True)).to_be_visible()
+    page.wait_for_load_state("load")  # its script runs
     return page
 
 

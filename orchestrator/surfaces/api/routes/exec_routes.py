@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
@@ -52,7 +51,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
         require_role(caller, role)
         try:
             data = base64.b64decode(body.data, validate=True)
-        except binascii.Error:
+        except ValueError:  # also for text that isn't ASCII
             raise ApiError(422, wording.api.NOT_BASE64, wording.api.ENCODE_BASE64) from None
         await for_caller(environment_service, caller).send_input(session, data, body.end, caller.name)
 
