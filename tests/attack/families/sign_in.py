@@ -85,7 +85,7 @@ def stolen_response(arena: Arena, way: str) -> str:
         arena.provider.id_token = sign(arena.provider.claims(email="mallory@example.com"))
         return finish(arena, victim, state)
     browser = mallory if way in ("state", "empty") else victim
-    return finish(arena, browser, {"none": state, "state": state[:-1] + "x", "empty": ""}[way])
+    return finish(arena, browser, {"none": state, "state": f"{state}x", "empty": ""}[way])
 
 
 ROLES: dict[str, dict[str, Any]] = {
