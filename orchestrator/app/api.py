@@ -18,7 +18,6 @@ from orchestrator.service.webhook_receiver import open_receiver
 from orchestrator.surfaces.api.api_settings import ApiSettings, PreviewAccess, webhook_path
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.leader_proxy import App
-from programs.kit.host_settings import MEGABYTE
 
 
 def create_api(settings: ServerSettings, system: System, store: TokenStore, links: ShareLinkStore) -> App:
@@ -39,7 +38,7 @@ def create_api(settings: ServerSettings, system: System, store: TokenStore, link
             webhook=webhook.receive if webhook else None,
             webhook_test=webhook.test if webhook else None,
             exec_role=None if settings.exec.role == "none" else Role[settings.exec.role.upper()],
-            upload_limit=settings.deploys.upload_mb * MEGABYTE,
+            upload_limit=settings.deploys.upload_bytes,
             session_key=server_keys.server_key(settings.keys_dir),
         ),
     )

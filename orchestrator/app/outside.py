@@ -132,7 +132,7 @@ def create_ports(
 
 
 def _uploads(settings: ServerSettings) -> UploadStore | None:
-    limit = settings.deploys.upload_mb * MEGABYTE
+    limit = settings.deploys.upload_bytes
     return UploadStore(settings.uploads_dir, limit) if limit else None
 
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from orchestrator.cli import recipe_overrides, secret_files, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.recipe_overrides import RecipeOverrides
+from programs.kit.git.bundles import REF
 
-REF = "refs/eph/working-copy"
 IGNORE_FILE = ".ephignore"
 CONFIG_FILE = "eph.yaml"
 MAX_LISTED = 5

@@ -56,7 +56,7 @@ def invalid_upload(problem: str) -> str:
 
 def upload_too_large(limit: int) -> str:
     return (
-        f"The upload is larger than {limit // (1024 * 1024)} MB, this server's limit (deploys.upload_mb). "
+        f"The upload is larger than {limit // 1_000_000} MB, this server's limit (deploys.upload_mb). "
         "Exclude files with .ephignore, or push a branch and deploy it with --ref."
     )
 

@@ -95,11 +95,10 @@ class WorkingCopies:
             raise RequestRefused(RefusalReason.TOO_MANY_UPLOADS, wording.too_many_uploads(MAX_UNUSED, KEPT_UNUSED))
 
     def _used(self, views: tuple[EnvironmentView, ...]) -> Used:
-        deploys = [view for view in views if view.key is not None and view.key.kind is RefKind.DEPLOY]
         used = {
             (view.key.repository, commit)
-            for view in deploys
-            if view.key is not None
+            for view in views
+            if view.key is not None and view.key.kind is RefKind.DEPLOY
             for commit in (view.commit, view.wanted_commit)
         }
         orders = self._pending.requests().orders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from programs.kit import files, identifiers
@@ -54,6 +54,23 @@ def list_routes(folder: Path, target: str = DEFAULT_TARGET) -> Iterator[RouteRec
             route = _read(path)
             if route and route.target == target:
                 yield route
+
+
+def list_of(folder: Path, environment: str, target: str = DEFAULT_TARGET) -> list[RouteRecord]:
+    return [route for route in list_routes(folder, target) if route.environment == environment]
+
+
+def delete_of(folder: Path, environment: str, target: str = DEFAULT_TARGET, keep: frozenset[str] = frozenset()) -> None:
+    """Removes an environment's routes, except those of the hosts ``keep``."""
+    for route in list_of(folder, environment, target):
+        if route.host not in keep:
+            delete(folder, route.host, environment, route.service)
+
+
+def mark(folder: Path, environment: str, target: str = DEFAULT_TARGET, *, asleep: bool) -> None:
+    for route in list_of(folder, environment, target):
+        if route.asleep != asleep:
+            write(folder, replace(route, asleep=asleep))
 
 
 def _path(folder: Path, host: str) -> Path:

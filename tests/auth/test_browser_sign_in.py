@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests import browsers
 from tests.auth.conftest import SignInWorld
 from tests.auth.identity_provider import ADA, GRACE
 from tests.auth.preview_gateway import serving_previews
 from tests.auth.test_preview_access import HOST
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.real, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+pytestmark = [pytest.mark.real, pytest.mark.skipif(browsers.CHROMIUM is None, reason="needs Chromium")]
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--no-proxy-server"])
-        try:
-            yield browser.new_page()
-        finally:
-            browser.close()
+    with browsers.chromium() as browser:
+        yield browser.new_page()
 
 
 def test_dashboard(world: SignInWorld, page: Page) -> None:
-    """Whoever opens a page returns to it after the sign-in."""
+    """After the sign-in, people are on the page that they opened."""
     environment = f"{world.provider.eph_url}/e/shop-gentle-stream-42"
     page.goto(environment)
     page.get_by_role("link", name="Sign in with localhost").click()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect
 
+from tests import browsers
 from tests.e2e import site as sites
 from tests.e2e.site import Site
 
@@ -17,20 +17,17 @@ ASLEEP = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 
 
 
 def main() -> int:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+    if browsers.CHROMIUM is None:
         sys.stderr.write("screenshots: Chromium is missing; run make browser\n")
         return 1
-    with sites.running_site() as site, sync_playwright() as playwright:
+    with sites.running_site() as site, browsers.chromium() as browser:
         site.open_pull("free-delivery", {"build.sh": "echo 'no such module: delivery' >&2; exit 1\n"})
         site.preview("quiet-night", {"eph.yaml": ASLEEP})
         site.preview("warmer-colour")
         site.preview("sell-tea")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--no-proxy-server"])
         for scheme in ("light", "dark"):
             context = browser.new_context(viewport=SIZE, color_scheme=scheme, device_scale_factor=1.5)
             _take(site, context.new_page(), IMAGES / f"dashboard-{scheme}.png")
-        browser.close()
     return 0
 
 

@@ -70,6 +70,11 @@ class DeploysSettings(SettingsTable):
         '"shop.example.com" = "acme/shop".',
     )
 
+    @property
+    def upload_bytes(self) -> int:
+        """0: no uploads."""
+        return self.upload_mb * 1_000_000
+
     @model_validator(mode="after")
     def _check_order(self) -> DeploysSettings:
         if self.ttl > self.most:

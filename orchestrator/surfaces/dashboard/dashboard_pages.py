@@ -120,7 +120,12 @@ def _list(routes: APIRouter, pages: DashboardPages) -> None:
         if not await pages.may_read(request):
             return pages.sign_in(request, to=request.url.path)
         events = reversed(await pages.service(request).events("", 0, EVENT_COUNT, True))
-        found = [event for event in events if _contains(event, q) and not (people and event.actor == "eph")]
+        found = [
+            event
+            for event in events
+            if environment_list.contains_words(q, event.kind, event.subject, event.message, event.actor)
+            and not (people and event.actor == "eph")
+        ]
         return pages.html("activity.html", request, refresh=REFRESH_SECONDS, events=found, search=q, people=people)
 
 
@@ -136,11 +141,6 @@ def _list_query(request: Request) -> ListQuery:
         order=next((order for order in Order if order == given.get("order")), Order.NEWEST),
         page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
     )
-
-
-def _contains(event: Event, search: str) -> bool:
-    text = f"{event.kind} {event.subject} {event.message} {event.actor}".lower()
-    return all(word in text for word in search.lower().split())
 
 
 def _app(routes: APIRouter, pages: DashboardPages) -> None:

@@ -110,10 +110,15 @@ def select(views: Iterable[EnvironmentView], query: ListQuery) -> EnvironmentLis
     )
 
 
+def contains_words(search: str, *texts: str) -> bool:
+    """Whether each word of the search is in one of the texts, whatever its case."""
+    return all(any(word in text.lower() for text in texts) for word in search.lower().split())
+
+
 def _matches(view: EnvironmentView, query: ListQuery) -> bool:
     texts = (view.name, view.title, view.branch, view.author, view.commit, view.wanted_commit, view.repository)
     return (
-        all(any(word in text.lower() for text in texts) for word in query.search.lower().split())
+        contains_words(query.search, *texts)
         and query.repository in ("", view.repository)
         and query.owner in ("", view.author)
     )

@@ -75,9 +75,7 @@ def remove(host: ComposeHost, name: str) -> None:
     """Everything with the environment's label, running or not. The folder goes last, so that an interrupted removal is
     found again."""
     identifiers.check_label(name, "environment")
-    for route in list(routes.list_routes(host.routes, TARGET_NAME)):
-        if route.environment == name:
-            routes.delete(host.routes, route.host, name, route.service)
+    routes.delete_of(host.routes, name, TARGET_NAME)
     with engine_client.connect(host) as client, ThreadPoolExecutor(REMOVALS) as pool:
         list(pool.map(client.remove_container, [item["Id"] for item in client.containers(host, name)]))
         list(pool.map(client.remove_network, [item["Id"] for item in client.networks(host, name)]))
@@ -197,10 +195,7 @@ def _run(host: ComposeHost, client: EngineClient, name: str, generation: str, *,
 
 def _write_routes(host: ComposeHost, wanted: Publication) -> None:
     plan = releases.read_plan(releases.folder(host, wanted.name, wanted.generation))
-    current = {route.host for route in wanted.public}
-    for route in list(routes.list_routes(host.routes, TARGET_NAME)):
-        if route.environment == wanted.name and route.host not in current:
-            routes.delete(host.routes, route.host, wanted.name, route.service)
+    routes.delete_of(host.routes, wanted.name, TARGET_NAME, keep=frozenset(item.host for item in wanted.public))
     for item in wanted.public:
         record = RouteRecord(
             item.host,

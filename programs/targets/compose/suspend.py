@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from programs.kit import files, routes
@@ -25,7 +24,7 @@ STOPS = 8
 
 
 def sleep(host: ComposeHost, name: str) -> None:
-    _mark_routes(host, name, asleep=True)
+    routes.mark(host.routes, name, TARGET_NAME, asleep=True)
     with engine_client.connect(host) as client:
         running = [item for item in client.containers(host, name) if item["State"] in RESTARTED]
         _remember(host, name, [item["Labels"].get(labels.SERVICE, "") for item in running])
@@ -48,7 +47,7 @@ def wake(host: ComposeHost, name: str, wait: bool) -> None:
         readiness.start_in_order(client, stopped, plan, host.start_seconds)
         if wait:
             readiness.wait_for_routes(client, containers.values(), plan)
-    _mark_routes(host, name, asleep=False)
+    routes.mark(host.routes, name, TARGET_NAME, asleep=False)
     _file(host, name).unlink(missing_ok=True)
 
 
@@ -73,9 +72,3 @@ def _remembered(host: ComposeHost, name: str) -> frozenset[str] | None:
         return frozenset(json.loads(_file(host, name).read_text()))
     except FileNotFoundError:
         return None
-
-
-def _mark_routes(host: ComposeHost, name: str, *, asleep: bool) -> None:
-    for route in list(routes.list_routes(host.routes, TARGET_NAME)):
-        if route.environment == name and route.asleep != asleep:
-            routes.write(host.routes, replace(route, asleep=asleep))

@@ -16,7 +16,7 @@ from programs.targets.kubernetes.settings import KubernetesSettings as Target
 
 TARGET = "kubernetes"
 remove = routes.delete
-__all__ = ["RouteRecord", "list_routes", "remove", "routes_of", "upstream", "write"]
+__all__ = ["RouteRecord", "list_routes", "mark", "remove", "routes_of", "upstream", "write"]
 
 
 def write(folder: Path, route: RouteRecord) -> None:
@@ -34,4 +34,9 @@ def list_routes(path: str) -> list[RouteRecord]:
 
 
 def routes_of(path: str, environment: str) -> list[RouteRecord]:
-    return [route for route in list_routes(path) if route.environment == environment]
+    return routes.list_of(Path(path), environment, TARGET) if path else []
+
+
+def mark(path: str, environment: str, *, asleep: bool) -> None:
+    if path:
+        routes.mark(Path(path), environment, TARGET, asleep=asleep)

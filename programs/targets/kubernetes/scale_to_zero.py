@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -65,7 +63,7 @@ def restore_replicas(cluster: ClusterClient, namespace: str, kind: str, name: st
 
 
 def sleep(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, environment: str) -> None:
-    _mark_routes(settings, environment, asleep=True)
+    gateway_routes.mark(settings.routes, environment, asleep=True)
     for data in _cron_jobs(cluster, namespace):
         _apply(cluster, namespace, _CRON_JOB, data, {"spec": {"suspend": True}})
     for kind, data in _workloads(cluster, namespace):
@@ -85,9 +83,9 @@ def wake(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, e
     for data in _cron_jobs(cluster, namespace):
         _apply(cluster, namespace, _CRON_JOB, data, {})  # we no longer manage this field; the program's value applies
     if wait:
-        for route in _routes(settings, environment):
+        for route in gateway_routes.routes_of(settings.routes, environment):
             _wait_for_front(route)
-    _mark_routes(settings, environment, asleep=False)
+    gateway_routes.mark(settings.routes, environment, asleep=False)
 
 
 def _awaited_workload(namespace: str, kind: str, data: Data) -> AwaitedWorkload:
@@ -159,16 +157,6 @@ def _apply(cluster: ClusterClient, namespace: str, kind_info: tuple[str, str, st
 
 
 # --- routes
-
-
-def _routes(settings: KubernetesSettings, environment: str) -> list[RouteRecord]:
-    return gateway_routes.routes_of(settings.routes, environment) if settings.routes else []
-
-
-def _mark_routes(settings: KubernetesSettings, environment: str, asleep: bool) -> None:
-    for route in _routes(settings, environment):
-        if route.asleep != asleep:
-            gateway_routes.write(Path(settings.routes), replace(route, asleep=asleep))
 
 
 def _wait_for_front(route: RouteRecord) -> None:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from programs import runtime_info
-from programs.kit import files
+from programs.kit import log_files
 from programs.kit.processes import program_files, supervisor
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
 from programs.targets.local import cleanup
 from programs.targets.local.settings import LocalSettings
 
-MAX_BYTES = 256 * 1024
 _STATES = {
     "RUNNING": "running",
     "STARTING": "starting",
@@ -41,34 +39,9 @@ def read_logs(settings: LocalSettings, name: str, request: LogRequest) -> LogLin
     for item in found:
         if request.service in (None, item.service):
             path = program_files.log(settings, str(item))
-            fresh, marks[str(item)] = _read_since(path, request, str(item))
+            fresh, marks[str(item)] = log_files.read(path, request, str(item))
             lines += [(item.service, redact(line)) for line in fresh]
     return LogLines(runtime_info.with_service_prefix(lines, multiple=request.service is None and len(known) > 1), marks)
-
-
-def _read_since(path: Path, request: LogRequest, key: str) -> tuple[list[str], str]:
-    """Whole lines only; an incomplete line is returned once it ends."""
-    size = _size(path)
-    if request.since is None:
-        return files.tail(path, request.lines), str(size)
-    start = int(request.since.get(key, "0"))
-    if start > size:
-        start = 0
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            data = file.read(MAX_BYTES)
-    except FileNotFoundError:
-        return [], "0"
-    whole = len(data) if len(data) == MAX_BYTES else data.rfind(b"\n") + 1
-    return data[:whole].decode(errors="replace").splitlines(), str(start + whole)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def list_processes(settings: LocalSettings, name: str) -> Iterator[ProcessInfo]:

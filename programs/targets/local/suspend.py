@@ -7,9 +7,7 @@ environments that are asleep. Databases keep running, because environments share
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from programs.kit import routes
 from programs.kit.identifiers import ProgramName
@@ -20,7 +18,7 @@ from programs.targets.local.settings import LocalSettings
 
 
 def sleep(settings: LocalSettings, name: str) -> None:
-    _mark_routes(settings, name, asleep=True)
+    routes.mark(settings.routes, name, asleep=True)
     supervisor.suspend(settings, [str(item) for item in _programs(settings, name)])
 
 
@@ -32,18 +30,8 @@ def wake(settings: LocalSettings, name: str, wait: bool) -> None:
     if wait and found:
         with ThreadPoolExecutor(len(found)) as pool:
             list(pool.map(lambda item: supervised_services.wait_after_restart(settings, item), found))
-    _mark_routes(settings, name, asleep=False)
+    routes.mark(settings.routes, name, asleep=False)
 
 
 def _programs(settings: LocalSettings, name: str) -> list[ProgramName]:
     return [item for item in cleanup.list_programs(settings) if item.environment == name]
-
-
-def _mark_routes(settings: LocalSettings, name: str, asleep: bool) -> None:
-    for route in _routes(settings, name):
-        if route.asleep != asleep:
-            routes.write(settings.routes, replace(route, asleep=asleep))
-
-
-def _routes(settings: LocalSettings, name: str) -> Iterable[routes.RouteRecord]:
-    return [route for route in routes.list_routes(settings.routes) if route.environment == name]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from programs.kit import files, identifiers, routes
-from programs.kit.isolation import domains, users
-from programs.kit.processes import process_table, program_files, shared_server
+from programs.kit.processes import shared_server
+from programs.kit.record_environments import RecordEnvironments
 from programs.kit.routes import RouteRecord
 from programs.targets.program import settings
 from programs.targets.program.project_outputs import ProjectAddresses
@@ -46,32 +46,21 @@ def publish(host: ProgramHost, name: str, props: Any, found: ProjectAddresses, p
 
 
 def remove(host: ProgramHost, name: str) -> None:
-    """The folder goes last, so that an interrupted removal is found again."""
-    for route in list(routes.list_routes(host.routes, TARGET_NAME)):
-        if route.environment == name:
-            routes.delete(host.routes, route.host, name, route.service)
-    for path, environment in _records(host).items():
-        if environment == name:
-            path.unlink(missing_ok=True)
-    domains.remove(settings.run_host(host), name)
-    process_table.kill(process_table.started_for(host.env(name), f"{host.launches}/{name}."))
-    files.remove(host.env(name))
-    users.release(host, name)
+    _environments(host).remove(name)
 
 
 def list_names(host: ProgramHost) -> frozenset[str]:
-    """The environments of which anything exists."""
-    found = {path.name for path in host.envs.iterdir()} if host.envs.is_dir() else set()
-    found |= {route.environment for route in routes.list_routes(host.routes, TARGET_NAME)}
-    found |= set(_records(host).values()) | set(users.list_reserved(host))
-    found |= {name.partition(".")[2] for name in program_files.list_programs(host) if name.startswith("domain.")}
-    return frozenset(name for name in found if identifiers.LABEL.fullmatch(name))
+    return _environments(host).list_names()
 
 
 def list_complete(host: ProgramHost) -> frozenset[str]:
     """The environments whose address answers."""
-    routed = {route.environment for route in routes.list_routes(host.routes, TARGET_NAME)}
-    return frozenset(routed & set(_records(host).values()))
+    found = _environments(host)
+    return found.list_routed() & frozenset(found.records.values())
+
+
+def _environments(host: ProgramHost) -> RecordEnvironments:
+    return RecordEnvironments(host, settings.run_host(host), TARGET_NAME, _records(host))
 
 
 def _records(host: ProgramHost) -> dict[Path, str]:

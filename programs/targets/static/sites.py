@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from programs import steps
-from programs.kit import files, identifiers, routes
+from programs.kit import files, identifiers, log_files, routes
 from programs.kit.git import checkouts
 from programs.kit.isolation import domains, outbound, users
-from programs.kit.processes import command_runner, process_table, program_files
+from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
+from programs.kit.record_environments import RecordEnvironments
 from programs.kit.routes import RouteRecord
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, require_service
@@ -23,7 +24,6 @@ from programs.targets.static.settings import StaticHost
 
 TARGET_NAME = "static"
 SERVICE = "site"
-MAX_BYTES = 256 * 1024
 
 
 def publish(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
@@ -51,34 +51,18 @@ def publish(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
 
 
 def remove(host: StaticHost, name: str) -> None:
-    """The folder goes last, so that an interrupted removal is found again."""
     identifiers.check_label(name, "environment")
-    for route in list(routes.list_routes(host.routes, TARGET_NAME)):
-        if route.environment == name:
-            routes.delete(host.routes, route.host, name, route.service)
-    for path, environment in _records(host).items():
-        if environment == name:
-            path.unlink(missing_ok=True)
-    domains.remove(settings.build_host(host), name)
-    process_table.kill(process_table.started_for(host.env(name), f"{host.launches}/{name}."))
-    files.remove(host.env(name))
-    users.release(host, name)
+    _environments(host).remove(name)
 
 
 def list_names(host: StaticHost) -> frozenset[str]:
-    """The environments of which anything exists."""
-    found = {path.name for path in host.envs.iterdir()} if host.envs.is_dir() else set()
-    found |= {route.environment for route in routes.list_routes(host.routes, TARGET_NAME)}
-    found |= set(_records(host).values()) | set(users.list_reserved(host))
-    found |= {name.partition(".")[2] for name in program_files.list_programs(host) if name.startswith("domain.")}
-    return frozenset(name for name in found if identifiers.LABEL.fullmatch(name))
+    return _environments(host).list_names()
 
 
 def list_complete(host: StaticHost) -> frozenset[str]:
     """The environments whose site is served."""
-    routed = {route.environment for route in routes.list_routes(host.routes, TARGET_NAME)}
-    served = {name for path, name in _records(host).items() if _folder(path).is_dir()}
-    return frozenset(routed & served)
+    found = _environments(host)
+    return found.list_routed() & {name for path, name in found.records.items() if _folder(path).is_dir()}
 
 
 def list_remaining(host: StaticHost) -> list[str]:
@@ -86,20 +70,12 @@ def list_remaining(host: StaticHost) -> list[str]:
 
 
 def read_logs(host: StaticHost, name: str, request: LogRequest) -> LogLines:
-    """The requests to the site. A position is the number of bytes read."""
+    """The requests to the site."""
     require_service(request.service, {SERVICE}, name)
     if request.previous:
         raise NoSuchLog("A site has no processes, so there is no log of a previous one. Omit --previous.")
-    path = host.env(name) / "logs" / "access.log"
-    size = path.stat().st_size if path.exists() else 0
-    if request.since is None:
-        return LogLines(tuple(map(redact, files.tail(path, request.lines))), {SERVICE: str(size)})
-    start = int(request.since.get(SERVICE, "0"))
-    start = 0 if start > size else start
-    data = _read_from(path, start)
-    whole = data[: data.rfind(b"\n") + 1]
-    lines = whole.decode(errors="replace").splitlines()
-    return LogLines(tuple(map(redact, lines)), {SERVICE: str(start + len(whole))})
+    lines, position = log_files.read(host.env(name) / "logs" / "access.log", request, SERVICE)
+    return LogLines(tuple(map(redact, lines)), {SERVICE: position})
 
 
 def _build(host: StaticHost, name: str, checkout: Path, props: Mapping[str, Any]) -> None:
@@ -144,6 +120,10 @@ def _serve(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
     routes.write(host.routes, route)
 
 
+def _environments(host: StaticHost) -> RecordEnvironments:
+    return RecordEnvironments(host, settings.build_host(host), TARGET_NAME, _records(host))
+
+
 def _records(host: StaticHost) -> dict[Path, str]:
     """The environment of each record: the folder that it serves is <environment>/sites/<generation>."""
     return {path: _folder(path).parents[1].name for path in sorted(host.served.glob("*.json"))}
@@ -154,12 +134,3 @@ def _folder(record: Path) -> Path:
         return Path(json.loads(record.read_text())["folder"])
     except FileNotFoundError:
         return Path("/-/sites/-")
-
-
-def _read_from(path: Path, start: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(MAX_BYTES)
-    except FileNotFoundError:
-        return b""

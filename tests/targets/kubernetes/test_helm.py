@@ -162,13 +162,13 @@ def test_rendered_objects_are_checked_like_any_manifest(text: str, why: str) -> 
 
 
 def test_endless_rendering_is_stopped(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "SECONDS", 1)
+    monkeypatch.setattr(renderer, "LIMITS", replace(renderer.LIMITS, seconds=1))
     with pytest.raises(KubernetesError, match="took longer than 1 s"):
         render_chart({}, write_script(tmp_path, "helm", "sleep 60"))
 
 
 def test_endless_output_is_stopped(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "MOST_OUTPUT", 51200)
+    monkeypatch.setattr(renderer, "LIMITS", replace(renderer.LIMITS, output_bytes=51200))
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
         render_chart(
             {}, write_script(tmp_path, "helm", "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -318,10 +319,10 @@ def test_kustomize_gets_nothing_of_this_server(
 
 
 def test_time_and_output_are_limited(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "SECONDS", 1)
+    monkeypatch.setattr(renderer, "LIMITS", replace(renderer.LIMITS, seconds=1))
     with pytest.raises(KubernetesError, match="took longer than 1 s"):
         read(overlay(), program=write_script(tmp_path, "kustomize", "/bin/sleep 60"))
-    monkeypatch.setattr(renderer, "MOST_OUTPUT", 51200)
+    monkeypatch.setattr(renderer, "LIMITS", replace(renderer.LIMITS, output_bytes=51200))
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
         read(
             overlay(),

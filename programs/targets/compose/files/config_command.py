@@ -5,31 +5,25 @@ Compose reads whatever the files name (``env_file``, ``include``, ``extends``, s
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from programs.kit.errors import TargetError
-from programs.kit.processes import sandbox
+from programs.kit.processes import bounded_run, sandbox
+from programs.kit.processes.bounded_run import RunLimits
 from programs.redaction import Redactor
 from programs.targets.compose.engine import clients
 from programs.targets.compose.settings import ComposeHost
 
 INSIDE = "/work"
 """Where the checkout is in the sandbox, and in the paths of the output."""
-SECONDS = 30
-MAX_OUTPUT = 4_000_000
-MEGABYTES = 1500
-"""Address space: a Go runtime reserves more than it uses."""
+LIMITS = RunLimits(seconds=30, megabytes=1500, output_bytes=4_000_000)
 _TAIL = 8
-_BLOCK = 512
 
 
 def normalize(
@@ -58,32 +52,19 @@ def _sandboxed(program: str, checkout: Path) -> list[str]:
 
 def _run(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> tuple[str, list[str]]:
     """The output, or the last lines of the error. ``env`` is for inside: bubblewrap itself starts without it."""
-    out, err, variables = folder / "out", folder / "err", folder / "variables"
-    limits = f'ulimit -t {SECONDS}; ulimit -v {MEGABYTES * 1000}; ulimit -f {MAX_OUTPUT // _BLOCK}; exec "$@" 9<"$0"'
+    variables = folder / "variables"
     inside = {"PATH": os.defpath, "HOME": "/nonexistent", **env}
     variables.write_bytes(b"".join(f"--setenv\0{key}\0{value}\0".encode() for key, value in inside.items()))
-    with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", limits, str(variables), argv[0], "--args", "9", *argv[1:]],
-            env=sandbox.launcher_env(),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            raise TargetError(f"Docker Compose took longer than {SECONDS} s to read the compose file.") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if out.stat().st_size >= MAX_OUTPUT // _BLOCK * _BLOCK:
-        raise TargetError(f"The compose file becomes larger than {MAX_OUTPUT:,} bytes when Compose reads it.")
-    found = err.read_bytes()[-4000:].decode(errors="replace").splitlines()
+    words = ["/bin/sh", "-c", 'exec "$@" 9<"$0"', str(variables), argv[0], "--args", "9", *argv[1:]]
+    done = bounded_run.run(words, folder, LIMITS, sandbox.launcher_env())
+    if done.code is None:
+        raise TargetError(f"Docker Compose took longer than {LIMITS.seconds} s to read the compose file.")
+    if done.is_cut:
+        raise TargetError(f"The compose file becomes larger than {LIMITS.output_bytes:,} bytes when Compose reads it.")
+    found = done.err.read_bytes()[-4000:].decode(errors="replace").splitlines()
     lines = [line[:500] for line in found if line.strip()][-_TAIL:]
-    return out.read_text(errors="replace"), (lines or ["it exited without an error message"]) if code else []
+    text = done.out.read_text(errors="replace")
+    return text, (lines or ["it exited without an error message"]) if done.code else []
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -10,11 +10,8 @@ environment without anything of ours, and the limits. It could then read what Ep
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -22,15 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from programs.kit.isolation import no_network
-from programs.kit.processes import sandbox
+from programs.kit.processes import bounded_run, sandbox
+from programs.kit.processes.bounded_run import RunLimits
 from programs.targets.kubernetes.errors import KubernetesError
 
 MAX_FILES = 1000
 MAX_BYTES = 5_000_000
-SECONDS = 30
-MOST_OUTPUT = 4_000_000
-MEGABYTES = 1500
-"""Address space: a Go runtime reserves more than it uses."""
+LIMITS = RunLimits(seconds=30, megabytes=1500, output_bytes=4_000_000)
 _OUT_OF_MEMORY = (b"out of memory", b"cannot allocate memory")
 _TAIL = 8
 _INSIDE = "/work"
@@ -88,37 +83,21 @@ def run(renderer: Renderer, argv: list[str], inputs: InputFiles) -> str:
 
 
 def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) -> str:
-    """The whole process group is always gone afterwards."""
-    limits = f'ulimit -t {SECONDS}; ulimit -v {MEGABYTES * 1000}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
-    command = ["/bin/sh", "-c", limits, "sh", *_confined(argv, work_folder)]
-    out, err = work_folder / "out", work_folder / "err"
-    with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(
-            command,
-            cwd=work_folder,
-            env={"HOME": "/nonexistent", "PATH": os.defpath, "GOMAXPROCS": "1", **renderer.env},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
+    env = {"HOME": "/nonexistent", "PATH": os.defpath, "GOMAXPROCS": "1", **renderer.env}
+    done = bounded_run.run(_confined(argv, work_folder), work_folder, LIMITS, env, work_folder)
+    if done.code is None:
+        raise KubernetesError(f"{folder}: rendering this {renderer.subject} took longer than {LIMITS.seconds} s")
+    if done.is_cut:
+        raise KubernetesError(f"{folder}: this {renderer.subject} renders more than {LIMITS.output_bytes} bytes")
+    if done.code != 0 and any(word in done.err.read_bytes()[:4000] for word in _OUT_OF_MEMORY):
+        raise KubernetesError(
+            f"{folder}: rendering this {renderer.subject} needs more than {LIMITS.megabytes} MB of memory"
         )
-        try:
-            code = process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            raise KubernetesError(f"{folder}: rendering this {renderer.subject} took longer than {SECONDS} s") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if out.stat().st_size >= MOST_OUTPUT // 512 * 512:
-        raise KubernetesError(f"{folder}: this {renderer.subject} renders more than {MOST_OUTPUT} bytes")
-    if code != 0 and any(word in err.read_bytes()[:4000] for word in _OUT_OF_MEMORY):
-        raise KubernetesError(f"{folder}: rendering this {renderer.subject} needs more than {MEGABYTES} MB of memory")
-    if code != 0:
-        lines = _error_lines(err, work_folder)
+    if done.code != 0:
+        lines = _error_lines(done.err, work_folder)
         why = _first_error(lines)
         raise KubernetesError(f"{folder}: {renderer.name} can't render this {renderer.subject}: {why}", lines)
-    return out.read_bytes().decode(errors="replace")
+    return done.out.read_bytes().decode(errors="replace")
 
 
 def _confined(argv: list[str], work_folder: Path) -> list[str]:
