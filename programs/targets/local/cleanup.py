@@ -39,9 +39,7 @@ def purge(settings: LocalSettings, name: str) -> None:
     """Removes every trace of an environment. Missing parts count as removed. The folder is removed last, so an
     interrupted purge is found again."""
     identifiers.check_label(name, "environment")
-    for route in list(routes.list_routes(settings.routes)):
-        if route.environment == name:
-            routes.delete(settings.routes, route.host, name, route.service)
+    routes.delete_of(settings.routes, name)
     remove_other_generations(settings, name, keep="")
     domains.remove(settings, name)
     process_table.kill(process_table.started_for(settings.env(name), f"{settings.launches}/{name}."))
@@ -95,11 +93,12 @@ def list_remaining(settings: LocalSettings, *, including_server: bool = False) -
 def _processes(settings: LocalSettings, including_server: bool) -> list[str]:
     marks = [settings.root] if including_server else [settings.envs, settings.launches]
     pids = {pid for mark in marks for pid in process_table.mentioning(f"{mark}/")}
-    # The server is started from a launch file, too, and mentions it until it has become PostgreSQL.
-    own = f"{settings.root / 'launch' / postgres.PROGRAM}.json"
+    # The server's own programs are started from launch files, too, and mention them until they have become themselves.
+    shared = [name for name in program_files.list_programs(settings) if "." not in name]
+    own = () if including_server else tuple(str(program_files.launch_file(settings, name)) for name in shared)
     lines = {pid: process_table.command_line(pid) for pid in pids}
     return [
-        f"process {pid}: {line[:200]}" for pid, line in sorted(lines.items()) if including_server or own not in line
+        f"process {pid}: {line[:200]}" for pid, line in sorted(lines.items()) if not any(path in line for path in own)
     ]
 
 

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 from dataclasses import replace
@@ -260,6 +262,18 @@ def test_names_are_found_by_every_kind_of_trace(machine: LocalMachine) -> None:
     with pytest.raises(TargetError):
         TARGET.purge("../../etc", machine.raw_settings)
     assert cleanup.list_environments(here) == frozenset()
+
+
+@pytest.mark.parametrize(("program", "counts"), [("disk-guard", False), ("program.web.gen", True)])
+def test_only_launches_of_environments_are_left_behind(machine: LocalMachine, program: str, counts: bool) -> None:
+    """C2: a program that all environments share belongs to none, also while it is being started."""
+    here = machine.settings
+    files.write(program_files.program_file(here, program), "; as a restart finds it\n")
+    launch = str(program_files.launch_file(here, program))
+    with subprocess.Popen([sys.executable, "-c", "input()", "launch.py", launch], stdin=subprocess.PIPE) as process:
+        found = [line for line in machine.remaining() if line.startswith(f"process {process.pid}:")]
+        process.kill()
+    assert bool(found) == counts
 
 
 def test_operators_own_server_is_shared_with_others(machine: LocalMachine, tmp_path: Path) -> None:
