@@ -27,7 +27,6 @@ class Panel:
     description: str
     queries: dict[str, str]
     unit: str = "short"
-    kind: str = "timeseries"
 
 
 def _quantiles(metric: str, by: str, more: str = "") -> dict[str, str]:
@@ -130,7 +129,7 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
     queries = enumerate(panel.queries.items())
     return {
         "id": number,
-        "type": panel.kind,
+        "type": "timeseries",
         "title": panel.title,
         "description": panel.description,
         "datasource": SOURCE,

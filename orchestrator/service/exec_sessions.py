@@ -2,7 +2,7 @@
 
 A session belongs to its caller, and ends with the connection that reads its output. Output is redacted line by line. A
 line without an end is passed on after a moment, because it may be a prompt; a secret that a program prints in two parts
-isn't found then. Whoever may run commands can read what the service can read.
+isn't found then. Anyone who may run commands can read what the service can read.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class _NoUploads:
     def clone_url(self, repository: int, commit: str) -> str:  # noqa: ARG002 - the port's
         return ""
 
-    def read_file(self, repository: int, commit: str, path: str, max_bytes: int) -> bytes | None:  # noqa: ARG002
+    def read_file(self, repository: int, commit: str, path: str, max_bytes: int) -> None:  # noqa: ARG002 - as above
         return None
 
 

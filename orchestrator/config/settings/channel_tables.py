@@ -16,7 +16,7 @@ DEFAULT_KINDS: tuple[AnnouncementKind, ...] = ("ready", "failed", "expiring", "h
 
 
 class ChannelSettings(SettingsTable):
-    """A URL that is told what happens. Its URL is a secret: whoever knows a Slack URL can write to the channel."""
+    """Where to send announcements. The URL is a secret: anyone who has a Slack URL can post to its channel."""
 
     kind: Literal["slack", "webhook"] = Field(
         description="slack: an incoming webhook of Slack, or of what accepts its format. webhook: JSON, signed."

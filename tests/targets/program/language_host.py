@@ -1,4 +1,4 @@
-# ruff: noqa: N802
+# ruff: noqa: N802 - the names of methods are those of the gRPC service; and the SDK's generated classes have no types
 # mypy: ignore-errors
 """A language host for Python projects: runs the program, no more.
 
