@@ -78,7 +78,7 @@ def rewrite_links(text: str, source: str) -> str:
 
 
 def indent_items(text: str) -> str:
-    """Indents what belongs to a list item by four spaces a level. CommonMark indents it as far as the item's text, which
+    """Indents what belongs to a list item by four spaces a level. CommonMark indents it as far as the text, which
     Python-Markdown takes for the end of the list."""
     lines: list[str] = []
     offsets: list[int] = []
