@@ -29,8 +29,15 @@ HISTORY = {
     "transfer": 1,
     "conflict": 1,
     "same_commit": 1,
+    "deploy": 4,
+    "deploy_copy": 2,
+    "deploy_short": 2,
+    "visit": 5,
+    "undeploy": 1,
 }
 """How often each happens, in proportion."""
+DEPLOYS = frozenset({"deploy", "deploy_copy", "deploy_short", "visit", "undeploy"})
+"""Steps of developers who deploy under labels; the others happen at the Git host."""
 
 FAULTS = {
     "kill_ephd": 4,
@@ -83,9 +90,10 @@ class Step:
 
 
 def schedule(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: float = SECONDS) -> tuple[Step, ...]:
-    """In the order of time. The first two open pull requests in both repositories, so that there is something."""
+    """In the order of time. The first two open pull requests in both repositories, and one is a deploy, so that there
+    is something."""
     chance = random.Random(f"{seed}/{run}")
-    steps = [_step(chance, 0.0, "open"), _step(chance, 0.1, "open")]
+    steps = [_step(chance, 0.0, "open"), _step(chance, 0.1, "open"), _step(chance, 0.2, "deploy")]
     at = 0.6
     while at < seconds:
         steps += _burst(chance, at, faults)
