@@ -81,6 +81,7 @@ class _Run:
         self._record("quiet")
         self._outcome.problems += [*self._deploys.visits(), *self._settle(), *self._deploys.uploads()]
         self._outcome.problems += [*self._checker.overlaps(), *self._checker.secrets()]
+        self._outcome.deploys = len(self._deploys.wanted())
         self._outcome.operations = len(self._world.audit.entries())
         trouble = self._world.stop_ephd()
         self._outcome.problems += [Problem("stuck", trouble)] if trouble else []
