@@ -64,7 +64,9 @@ class WorkerSettings:
     def from_json(data: Mapping[str, object]) -> WorkerSettings:
         return WorkerSettings(
             backend=registry.open_backend(str(data["backend"])),
-            **{key: Path(str(data[key])) for key in _PATHS},
+            work=Path(str(data["work"])),
+            pulumi_home=Path(str(data["pulumi_home"])),
+            passphrase_file=Path(str(data["passphrase_file"])),
             tools=str(data["tools"]),
             parallel=int(str(data["parallel"])),
         )
