@@ -199,6 +199,16 @@ async def test_it_is_collected_when_it_expires(world: World) -> None:  # M5
     assert world.deploys() == set()
 
 
+async def test_the_next_cycle_is_in_the_second_of_its_expiry(world: World) -> None:  # M5
+    """Not up to an interval later: on some targets, people reach it without Eph's gateway."""
+    deploy = await world.deploy("feat-x", "feat", ttl=timedelta(minutes=10))
+    await world.run_for(seconds=(deploy.expires_at - world.now).total_seconds() - 5)
+    assert await world.run_cycle() == deploy.expires_at
+    assert world.deploys() == {"feat-x"}
+    await world.run_for(seconds=5)
+    assert world.deploys() == set()
+
+
 async def test_it_is_collected_while_the_git_host_is_incomplete(world: World) -> None:  # M5
     """The tag states the expiry, so nothing at the Git host can change it."""
     await world.deploy("feat-x", "feat", ttl=timedelta(hours=1))
