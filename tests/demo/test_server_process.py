@@ -5,13 +5,14 @@ from __future__ import annotations
 import tomllib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from orchestrator.config.settings import loading
 from orchestrator.demo.story.server_process import to_toml
 
 
 def test_settings_in_the_file_are_those_of_the_demo(tmp_path: Path) -> None:
-    chosen = {
+    chosen: dict[str, Any] = {
         "home": tmp_path / "eph",
         "interval": timedelta(seconds=5),
         "listen": "127.0.0.1:8081",
