@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -28,7 +27,8 @@ def request() -> dict[str, object]:
 
 
 def size() -> dict[str, int]:
-    found = shutil.get_terminal_size()
+    """Not ``shutil.get_terminal_size``: a shell's COLUMNS and LINES may be those from before."""
+    found = os.get_terminal_size(sys.stdin.fileno())
     return {"rows": max(found.lines, 1), "columns": max(found.columns, 1)}
 
 

@@ -110,7 +110,7 @@ def _burst(chance: random.Random, at: float, faults: Mapping[str, int]) -> list[
     most is done within a second, by processes that can be killed."""
     times, kind = range(chance.choice((0, 1, 1, 1, 2))), _choose(chance, HISTORY)
     delay = 2.5
-    if kind in DEPLOYS and chance.random() < 0.6:
+    if kind in DEPLOYS and chance.random() < (0.7 if kind == "visit" else 0.3):
         delay, faults = 0.8, {name: weight for name, weight in faults.items() if name in KILLS} or faults
     return [
         _step(chance, at, kind),

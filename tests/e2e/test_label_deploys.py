@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +103,54 @@ def run_commands(site: Site, name: str) -> None:
     assert len(events) == 2
 
 
+def run_in_terminal(site: Site, name: str) -> None:
+    """P5: a shell with job control in the service's sandbox; the person's own terminal is as before afterwards."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (33, 101))
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-m", "orchestrator.cli.main", "exec", "-it", name, "--", "sh"]
+    eph = subprocess.Popen(
+        command, cwd=sites.ROOT, env=site.environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    screen = Screen(ours)
+    screen.wait_for("$ ")
+    screen.type("stty size\n")
+    screen.wait_for("33 101")
+    termios.tcsetwinsize(theirs, (21, 63))
+    eph.send_signal(signal.SIGWINCH)
+    screen.type("until stty size | grep '21 63'; do sleep 0.1; done\n")
+    screen.wait_for("\n21 63")
+    screen.type("sleep 600; echo n''ever\n")
+    screen.wait_for("n''ever")
+    screen.type("\x03")  # ends sleep, and neither the shell nor eph
+    screen.type("echo wid''ened; cat text; exit 4\n")
+    screen.wait_for("widened")
+    assert eph.wait(60) == 4, screen.text
+    assert ("never committed" in screen.text, "\nnever\r" in screen.text) == (True, False)
+    assert termios.tcgetattr(theirs) == before
+    for end in (ours, theirs):
+        os.close(end)
+
+
+class Screen:
+    """What a person at a terminal sees and types."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal, self.text = terminal, ""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def wait_for(self, part: str) -> None:
+        wait_until(part, lambda: "" if part in self.text else self.text[-500:] or "nothing", 60)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(self._terminal, 4096):
+                self.text += data.decode(errors="replace")
+
+
 def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(site: Site, tmp_path: Path) -> None:
     """M1: uncommitted files are served; the clone stays as it is; the server keeps nothing after the destroy."""
     clone = clones.create(tmp_path / "clone")
@@ -112,6 +167,7 @@ def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(
     assert site.page(f"wip.{ROUTE}", "/read", q="text").data == {"text": "never committed"}
     assert clone.state() == before
     run_commands(site, f"{REPOSITORY}:wip")
+    run_in_terminal(site, f"{REPOSITORY}:wip")
     kept = list((site.eph_home / "uploads").glob("*/*.git"))
     assert [path.stem for path in kept] == [made["commit"]]
     assert site.eph("down", f"{REPOSITORY}:wip", "--yes", "--wait").returncode == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
@@ -140,8 +139,8 @@ async def read_until(events: AsyncGenerator[ExecEvent], text: str) -> str:
 
 
 def open_terminals() -> int:
-    links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
-    return sum(path.is_symlink() and "/pt" in os.readlink(path) for path in links)
+    links = Path("/proc/self/fd").iterdir()
+    return sum(path.is_symlink() and "/pt" in str(path.readlink()) for path in links)
 
 
 async def test_a_terminal_has_a_size_and_reports_a_new_one(sessions: ExecSessions) -> None:
@@ -164,7 +163,9 @@ async def test_a_command_without_a_terminal_has_no_size(sessions: ExecSessions) 
 
 
 async def test_a_terminal_echoes_and_ctrl_c_interrupts_what_runs(sessions: ExecSessions) -> None:
-    events = sessions.run((*IN_TERMINAL, "trap 'echo caught; exit 5' INT; echo up; sleep 60"), "ada", TerminalSize())
+    events = sessions.run(
+        (*IN_TERMINAL, "trap 'echo caught; exit 5' INT; echo up; while :; do sleep 0.05; done"), "ada", TerminalSize()
+    )
     session = await started(events)
     await read_until(events, "up\r\n")
     await sessions.write(session, b"typed\n", False, "ada")

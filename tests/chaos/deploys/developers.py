@@ -91,7 +91,8 @@ class Developers:
         return self._order(repository, label, commit, {"upload": commit, "ttl_seconds": ttl})
 
     def _visit(self, step: Step) -> str:
-        known = [each for each in self.labels if each.host]
+        known = [each for each in self.labels if each.seen >= 0 and each.host]
+        known = known or [each for each in self.labels if each.host]
         if not known:
             return self._deploy(step)
         label = known[int(step.pick * len(known))]
