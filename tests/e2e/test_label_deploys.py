@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.demo import leak_check
 from tests.cli import clones
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Site, shop_files, wait_until
@@ -172,6 +173,34 @@ def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(
     assert [path.stem for path in kept] == [made["commit"]]
     assert site.eph("down", f"{REPOSITORY}:wip", "--yes", "--wait").returncode == 0
     assert site.page(f"wip.{ROUTE}").status in (404, 410)
+
+
+def files_of_the_active_version(site: Site) -> dict[str, bytes]:
+    """Its state, tag and history, its route, and what its processes are started with; and which processes run."""
+    name = json.loads((site.eph_home / "gateway" / "routes" / f"{ROUTE}.json").read_text())["environment"]
+    found = [path for path in (site.eph_home / "backend" / ".pulumi").glob("*/*/branch-*") if path.is_file()]
+    found += (site.eph_home / "backend" / ".pulumi" / "history").glob("*/branch-*/*")
+    found.append(site.eph_home / "gateway" / "routes" / f"{ROUTE}.json")
+    found += (path for path in site.target_settings.root.rglob(f"{name}.*") if path.suffix in (".json", ".conf"))
+    read = {str(path): path.read_bytes() for path in found}
+    return {**read, "processes": repr(leak_check.processes(f"/{name}/home")).encode()}
+
+
+def test_deploying_the_active_version_leaves_it_byte_identical(site: Site) -> None:
+    """M1, M2: the same commit under a label is a second environment, from its start to its end."""
+    files = shop_files()
+    trigger = "triggers:\n  - type: branch\n    branches: [main]\n"
+    text = files["eph.yaml"].replace("triggers:\n", trigger) + APP
+    commit = site.forge.push(REPOSITORY, "main", {**files, "eph.yaml": text})
+    wait_until("main is active", lambda: "" if site.page(ROUTE).data.get("commit") == commit else "not yet", 120)
+    wait_until("nothing is under way", lambda: str(site.api("status")["running"] or ""), 60)
+    before = files_of_the_active_version(site)
+    assert len(before) > 6
+    made = deploy(site, "copy", "--version", commit, "--wait")
+    assert (made["commit"], site.page(f"copy.{ROUTE}").data["commit"]) == (commit, commit)
+    assert files_of_the_active_version(site) == before
+    assert site.eph("down", f"{REPOSITORY}:copy", "--yes", "--wait").returncode == 0
+    assert files_of_the_active_version(site) == before
 
 
 def test_a_failed_first_deploy_leaves_nothing(site: Site) -> None:

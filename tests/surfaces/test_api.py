@@ -114,6 +114,11 @@ def test_a_deploy_is_requested_and_followed(admin: httpx.Client, desk: FakeEnvir
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_an_extension_of_zero_or_below_is_refused(admin: httpx.Client, seconds: int) -> None:  # M1
+    assert admin.post(f"/api/v1/environments/{NAME}/extend", json={"seconds": seconds}).status_code == 422
+
+
 @pytest.mark.parametrize("ttl", [0, -1, 1e12, "1h"])
 def test_a_ttl_of_zero_or_below_is_refused(admin: httpx.Client, desk: FakeEnvironmentService, ttl: object) -> None:
     """M1: before the service sees it."""
