@@ -104,35 +104,6 @@ def run_commands(site: Site, name: str) -> None:
     assert len(events) == 2
 
 
-def run_in_terminal(site: Site, name: str) -> None:
-    """P5: a shell with job control in the service's sandbox; the person's own terminal is as before afterwards."""
-    ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (33, 101))
-    before = termios.tcgetattr(theirs)
-    command = [sys.executable, "-m", "orchestrator.cli.main", "exec", "-it", name, "--", "sh"]
-    eph = subprocess.Popen(
-        command, cwd=sites.ROOT, env=site.environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    )
-    screen = Screen(ours)
-    screen.wait_for("$ ")
-    screen.type("stty size\n")
-    screen.wait_for("33 101")
-    termios.tcsetwinsize(theirs, (21, 63))
-    eph.send_signal(signal.SIGWINCH)
-    screen.type("until stty size | grep '21 63'; do sleep 0.1; done\n")
-    screen.wait_for("\n21 63")
-    screen.type("sleep 600; echo n''ever\n")
-    screen.wait_for("n''ever")
-    screen.type("\x03")  # ends sleep, and neither the shell nor eph
-    screen.type("echo wid''ened; cat text; exit 4\n")
-    screen.wait_for("widened")
-    assert eph.wait(60) == 4, screen.text
-    assert ("never committed" in screen.text, "\nnever\r" in screen.text) == (True, False)
-    assert termios.tcgetattr(theirs) == before
-    for end in (ours, theirs):
-        os.close(end)
-
-
 class Screen:
     """What a person at a terminal sees and types."""
 
@@ -150,6 +121,53 @@ class Screen:
         with contextlib.suppress(OSError):
             while data := os.read(self._terminal, 4096):
                 self.text += data.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def eph_in_terminal(site: Site, *words: str) -> Iterator[tuple[Screen, subprocess.Popen[bytes], int]]:
+    """With the terminal that `eph` has, which is as before afterwards."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (33, 101))
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-m", "orchestrator.cli.main", *words]
+    eph = subprocess.Popen(
+        command, cwd=sites.ROOT, env=site.environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    try:
+        yield Screen(ours), eph, theirs
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        eph.kill()
+        eph.wait()
+        for end in (ours, theirs):
+            os.close(end)
+
+
+def run_in_terminal(site: Site, name: str) -> None:
+    """P5: a shell with job control in the service's sandbox, and psql with a prompt."""
+    with eph_in_terminal(site, "exec", "-it", name, "--", "sh") as (screen, eph, terminal):
+        screen.wait_for("$ ")
+        screen.type("stty size\n")
+        screen.wait_for("33 101")
+        termios.tcsetwinsize(terminal, (21, 63))
+        eph.send_signal(signal.SIGWINCH)
+        screen.type("until stty size | grep '21 63'; do sleep 0.1; done\n")
+        screen.wait_for("\n21 63")
+        screen.type("sleep 600; echo n''ever\n")
+        screen.wait_for("n''ever")
+        screen.type("\x03")  # ends sleep, and neither the shell nor eph
+        screen.type("echo wid''ened; cat text; exit 4\n")
+        screen.wait_for("widened")
+        assert eph.wait(60) == 4, screen.text
+        assert ("never committed" in screen.text, "\nnever\r" in screen.text) == (True, False)
+    with eph_in_terminal(site, "psql", name) as (screen, eph, _):
+        screen.wait_for("=> ")
+        screen.type("SELECT 'fif' || 'teen';\n")
+        screen.wait_for("fifteen")
+        screen.type("\\q\n")
+        assert eph.wait(60) == 0, screen.text
+    events = [event["message"] for event in site.api("events")["items"] if event["kind"] == "exec.started"]
+    assert sum("in a terminal" in message for message in events) == 2
 
 
 def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(site: Site, tmp_path: Path) -> None:
