@@ -164,6 +164,14 @@ class RefreshesAccess(Protocol):
 
 
 @runtime_checkable
+class StopsServing(Protocol):
+    """Optional capability: people reach environments without Eph's gateway, which would stop that at once."""
+
+    def stop_serving(self, name: str, settings: Mapping[str, str]) -> None:
+        """Called first when an environment is destroyed, so that nobody reaches it meanwhile. Idempotent."""
+
+
+@runtime_checkable
 class DetectsDrift(Protocol):
     """Optional capability: reports which parts of all environments exist and are alive. Called each cycle."""
 

@@ -158,6 +158,7 @@ def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> Worker
         pulumi_home=settings.pulumi_home,
         passphrase_file=server_keys.passphrase_file(settings.keys_dir, settings.passphrase_file),
         tools=tools.path,
+        targets=tuple(sorted(settings.known_targets)),
     )
 
 

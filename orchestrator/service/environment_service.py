@@ -45,7 +45,7 @@ from orchestrator.service.port import (
     TemporarilyUnavailable,
     UploadedCommit,
 )
-from programs.exec_requests import ExecRequest, ExecUnavailable
+from programs.exec_requests import ExecRequest, ExecUnavailable, TerminalSize
 from programs.registry import Inspectable, RunsCommands, Sleeps, Target
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.executors.port import Executor
@@ -373,14 +373,18 @@ class LocalControlPlane:
             argv = await asyncio.to_thread(target.exec_command, view.name, settings, request)
         except ExecUnavailable as error:
             raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, str(error)) from error
-        message = wording.ran_command(self._deps.redact(shlex.join(request.command)))
+        message = wording.ran_command(self._deps.redact(shlex.join(request.command)), request.terminal is not None)
         self._deps.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
-        async with contextlib.aclosing(sessions.run(argv, by)) as events:
+        size = request.terminal.size if request.terminal else None
+        async with contextlib.aclosing(sessions.run(argv, by, size)) as events:
             async for event in events:
                 yield event
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         await self._deps.exec_sessions.write(session, data, end, by)
+
+    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
+        self._deps.exec_sessions.resize(session, size, by)
 
     async def audit(self) -> AuditResult:
         return await self._deps.auditor.audit()

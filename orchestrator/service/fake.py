@@ -31,7 +31,7 @@ from orchestrator.service.port import (
     UploadedCommit,
 )
 from programs import steps
-from programs.exec_requests import ExecRequest
+from programs.exec_requests import ExecRequest, TerminalRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepEvent
 from stacks import keys
@@ -85,6 +85,7 @@ class FakeEnvironmentService:
         self.deploys: dict[str, DeployStatus] = {}
         self.exec_code: int | None = 0
         self.exec_input: asyncio.Queue[bytes] = asyncio.Queue()
+        self.exec_terminal: TerminalRequest | None = None
         self.uploaded = b""
         """The last uploaded bundle."""
         self.deploy_error = ""
@@ -282,6 +283,7 @@ class FakeEnvironmentService:
         if self.refusal:
             raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, self.refusal)
         self.calls.append(("exec", view.name, by, request.service, *request.command))
+        self.exec_terminal = request.terminal
         self.exec_input = asyncio.Queue()
         yield ExecStarted("session-1")
         yield ExecOutput("stderr", "warning: a fake\n")
@@ -296,6 +298,11 @@ class FakeEnvironmentService:
         self.calls.append(("input", by))
         for part in ([data] if data else []) + ([b""] if end else []):
             self.exec_input.put_nowait(part)
+
+    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
+        if session != "session-1":
+            raise ExecSessionNotFound(wording.no_exec_session(session))
+        self.calls.append(("resize", by, f"{size.rows}x{size.columns}"))
 
     async def versions(self, repository: str) -> list[Version]:
         return list_versions(self.views.values(), repository)

@@ -14,7 +14,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service.exec_port import ExecEvent
-from programs.exec_requests import ExecRequest
+from programs.exec_requests import ExecRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepRun
 from stacks.model import StackRef
@@ -254,6 +254,9 @@ class EnvironmentService(Protocol):
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         """Write to the standard input of a running command. Raises ExecSessionNotFound."""
+
+    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
+        """Tell a running command the new size of its terminal. Raises ExecSessionNotFound."""
 
     async def audit(self) -> AuditResult:
         """Compare what exists with stacks and pull requests, without changing anything."""

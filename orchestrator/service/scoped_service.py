@@ -29,7 +29,7 @@ from orchestrator.service.port import (
     StepHistory,
     UploadedCommit,
 )
-from programs.exec_requests import ExecRequest
+from programs.exec_requests import ExecRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 
 
@@ -134,6 +134,9 @@ class ScopedService:
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         await self._service.send_input(session, data, end, by)
+
+    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
+        self._service.resize_terminal(session, size, by)
 
     async def audit(self) -> AuditResult:
         raise PermissionError(wording.restricted("audit"))

@@ -22,9 +22,9 @@ REF_OR_VERSION = (
 MAX_COMMAND = 200
 
 
-def ran_command(command: str) -> str:
+def ran_command(command: str, in_terminal: bool) -> str:
     shown = command if len(command) <= MAX_COMMAND else f"{command[:MAX_COMMAND]}…"
-    return f"ran a command: {shown}"
+    return f"ran a command{' in a terminal' if in_terminal else ''}: {shown}"
 
 
 def nothing_to_run_in(name: str) -> str:

@@ -53,3 +53,11 @@ def test_a_refusal_and_a_missing_command_say_what_to_do(eph: Eph, desk: FakeEnvi
     refused = eph("exec", NAME, "--", "ls", input="")
     assert refused.exit_code != 0
     assert "Nothing of it runs." in refused.stderr
+
+
+def test_a_terminal_needs_one(eph: Eph, desk: FakeEnvironmentService) -> None:
+    for option in ("-t", "-it", "--tty"):
+        refused = eph("exec", option, NAME, "--", "bash", input="")
+        assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, [])
+    assert eph("exec", "-i", NAME, "--", "cat", input="").exit_code == 0
+    assert desk.exec_terminal is None

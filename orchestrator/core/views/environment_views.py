@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -350,3 +350,9 @@ def _target(environment: EnvironmentFacts) -> str:
         return environment.record.target
     recipe = environment.request.recipe if environment.request else None
     return recipe.spec.target if isinstance(recipe, Recipe) else DEFAULT_TARGET
+
+
+def deploy_ends(views: Iterable[EnvironmentView], now: datetime) -> list[datetime]:
+    """When label deploys will expire."""
+    deploys = (view for view in views if view.key is not None and view.key.kind is RefKind.DEPLOY)
+    return [view.expires_at for view in deploys if view.expires_at is not None and view.expires_at > now]

@@ -155,10 +155,7 @@ class Observer:
 
 
 def _existing_stacks(stacks: StackSnapshot) -> dict[Key, StackRecord]:
-    """Existing environments keep their names, even if the repository or its file was renamed."""
-    found = {}
-    for ref, record in stacks.stacks.items():
-        parsed = names.parse(ref)
-        if parsed is not None and record.name:
-            found[parsed] = record
-    return found
+    """Existing environments keep their names, even if the repository or its file was renamed. One without a name is
+    half-created, or can't be read: it exists all the same."""
+    parsed = ((names.parse(ref), record) for ref, record in stacks.stacks.items())
+    return {key: record for key, record in parsed if key is not None}

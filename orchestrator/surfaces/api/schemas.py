@@ -253,6 +253,19 @@ class DeployBody(BaseModel):
     )
 
 
+class ExecTerminalSize(BaseModel):
+    """How large the caller's terminal is."""
+
+    rows: int = Field(default=24, ge=1, le=1000)
+    columns: int = Field(default=80, ge=1, le=1000)
+
+
+class ExecTerminal(ExecTerminalSize):
+    """The terminal that a command gets."""
+
+    type: str = Field(default="xterm", pattern=r"^[A-Za-z0-9.+-]{1,40}$", description="The value of TERM.")
+
+
 class ExecBody(BaseModel):
     """A command to run where a service runs."""
 
@@ -260,6 +273,10 @@ class ExecBody(BaseModel):
         min_length=1, max_length=1000, description="The program and its arguments. No shell interprets them."
     )
     service: str = Field(default="", max_length=63, description="Empty: the first public service.")
+    terminal: ExecTerminal | None = Field(
+        default=None,
+        description="Run it in a terminal: all output is stdout, and the terminal echoes the input.",
+    )
 
 
 class ExecInput(BaseModel):

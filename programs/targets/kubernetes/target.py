@@ -107,6 +107,14 @@ class KubernetesTarget:
         if _is_ours(found, path, cluster_settings):
             namespace_deletion.delete(found, name)
 
+    def stop_serving(self, name: str, settings_: Mapping[str, str]) -> None:
+        """Removes the Ingresses and HTTPRoutes: their traffic doesn't pass Eph's gateway."""
+        cluster_settings = settings.from_mapping(settings_)
+        found = cluster.connect(cluster_settings)
+        namespace = object_names.namespace(name)
+        if _is_ours(found, f"/api/v1/namespaces/{namespace}", cluster_settings):
+            namespace_deletion.delete_fronts(found, namespace)
+
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
         cluster_settings = settings.from_mapping(settings_)
         spaces = {
