@@ -231,7 +231,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
-        notices=recipe.notices if isinstance(recipe, Recipe) else (),
+        notices=(*(recipe.notices if isinstance(recipe, Recipe) else ()), *_unused_databases(subject, phase)),
         rules=tuple(sleep_rules.describe(subject, inputs.policy)),
         sleeps_at=_sleeps_at(inputs, phase),
         asleep_since=slept,
@@ -242,6 +242,13 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         earlier_builds=_earlier_builds(subject),
         cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
     )
+
+
+def _unused_databases(subject: EnvironmentFacts, phase: Phase) -> tuple[str, ...]:
+    """Only of a commit that runs: before, nothing could have connected."""
+    if phase is not Phase.READY:
+        return ()
+    return tuple(wording.facts.unused_database(name, variable) for name, variable in subject.unused_databases)
 
 
 def _earlier_builds(subject: EnvironmentFacts) -> tuple[EarlierBuild, ...]:
