@@ -432,3 +432,15 @@ def engine_not_started(line: str) -> str:
 
 def socket_path_too_long(path: object) -> str:
     return f"The path of the container engine's socket is too long: {path}. Set TMPDIR to a shorter folder."
+
+
+# The target with Airflow
+
+STARTING_AIRFLOW = "Starting Airflow and a warehouse (takes a minute)…"
+NO_AIRFLOW = (
+    "Airflow isn't installed. Run `make demo`, or set EPH_TEST_AIRFLOW_PYTHON to what infra/toolchain/airflow.sh prints."
+)
+
+
+def airflow_failed(tail: str) -> str:
+    return f"Airflow didn't start. The end of its log:\n{tail}"
