@@ -1,4 +1,4 @@
-"""A command that a person runs inside an environment, in the same form for every target."""
+"""A command or a job that a person runs inside an environment, in the same form for every target."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ class ExecRequest:
 
     command: tuple[str, ...]
     service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """``job`` is the job's name in the repository, ``parameters`` a JSON object that only the job understands."""
+
+    job: str
+    parameters: str = "{}"

@@ -45,8 +45,8 @@ from orchestrator.service.port import (
     TemporarilyUnavailable,
     UploadedCommit,
 )
-from programs.exec_requests import ExecRequest, ExecUnavailable
-from programs.registry import Inspectable, RunsCommands, Sleeps, Target
+from programs.exec_requests import ExecRequest, ExecUnavailable, JobRequest
+from programs.registry import Inspectable, RunsCommands, RunsJobs, Sleeps, Target
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.executors.port import Executor
 from stacks.model import RefKind
@@ -375,6 +375,25 @@ class LocalControlPlane:
             raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, str(error)) from error
         message = wording.ran_command(self._deps.redact(shlex.join(request.command)))
         self._deps.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
+        async with contextlib.aclosing(sessions.run(argv, by)) as events:
+            async for event in events:
+                yield event
+
+    async def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        view, sessions = self.environment(name), self._deps.exec_sessions
+        if not view.commit or view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
+            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, wording.nothing_to_run_in(view.name))
+        target = self._deps.target(view.target)
+        if not isinstance(target, RunsJobs):
+            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, wording.jobs_unsupported(view.target))
+        sessions.check_capacity()
+        settings = self._deps.target_settings.get(view.target, {})
+        try:
+            argv = await asyncio.to_thread(target.job_command, view.name, settings, request)
+        except ExecUnavailable as error:
+            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, str(error)) from error
+        message = wording.started_job(self._deps.redact(request.job))
+        self._deps.journal.record(EventKind.JOB_STARTED, message, str(view.ref), by)
         async with contextlib.aclosing(sessions.run(argv, by)) as events:
             async for event in events:
                 yield event

@@ -97,6 +97,10 @@ RAN_TOO_LONG = "the command ran for too long and was stopped"
 TIMEOUT_SETTING = "The setting is exec.timeout."
 
 
+INVALID_PARAMETERS = "--parameters isn't a JSON object"
+USE_PARAMETERS = 'Use for example --parameters \'{"day": "2026-11-01"}\'.'
+
+
 def no_variable_name(variable: str) -> str:
     return f"{variable!r} isn't the name of a variable"
 

@@ -1,15 +1,13 @@
 """Runs a DAG of an environment and waits for it: ``python -m programs.targets.pipeline.run_command REQUEST``.
 
 It is a process of its own, because a run can take hours. Its output is a table of tasks, and its exit status says
-whether all succeeded. If it is interrupted, the run is stopped as well.
+whether all succeeded. If it is interrupted, the run continues in Airflow.
 """
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import types
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,14 +20,14 @@ from programs.targets.pipeline import names, publication, settings, wording
 from programs.targets.pipeline.airflow import client as airflow_client
 from programs.targets.pipeline.airflow import dag_runs
 from programs.targets.pipeline.airflow.client import AirflowClient
-from programs.targets.pipeline.airflow.dag_runs import ENDED, GOOD, DagRun
+from programs.targets.pipeline.airflow.dag_runs import GOOD, DagRun
 from programs.targets.pipeline.settings import PipelineHost
 
 POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class RunRequest:
+class DagRunRequest:
     """``report`` names the JUnit report to write, if any."""
 
     root: str
@@ -40,7 +38,9 @@ class RunRequest:
 
 
 def command_line(host: PipelineHost, environment: str, dag: str, parameters: str = "", report: str = "") -> list[str]:
-    request = RunRequest(str(host.root), identifiers.check_label(environment, "environment"), dag, parameters, report)
+    request = DagRunRequest(
+        str(host.root), identifiers.check_label(environment, "environment"), dag, parameters, report
+    )
     if report:
         _report_file(host, environment, report).unlink(missing_ok=True)
     return [sys.executable, "-I", "-m", __name__, json.dumps(asdict(request))]
@@ -58,7 +58,7 @@ def _report_file(host: PipelineHost, environment: str, report: str) -> Path:
 
 
 def main(text: str, say: Callable[[str], object] = print) -> int:
-    request = RunRequest(**json.loads(text))
+    request = DagRunRequest(**json.loads(text))
     host = settings.load(request.root)
     try:
         parameters = json.loads(request.parameters or "{}")
@@ -80,24 +80,20 @@ def main(text: str, say: Callable[[str], object] = print) -> int:
     return 0 if run.state == "success" else 1
 
 
-def _follow(client: AirflowClient, request: RunRequest, run_id: str, say: Callable[[str], object]) -> DagRun:
+def _follow(client: AirflowClient, request: DagRunRequest, run_id: str, say: Callable[[str], object]) -> DagRun:
     """Reports each change of a task's state."""
     where = f"{publication.dag_url(client.host, names.prefix(request.environment) + request.dag)}/runs/{run_id}"
     say(wording.run_started(request.dag, where))
     shown: dict[str, str] = {}
-    try:
-        while True:
-            run = dag_runs.read(client, request.environment, request.dag, run_id)
-            for task in run.tasks:
-                if shown.get(task.name, "waiting") != task.state:
-                    say(f"{task.name}: {task.state}")
-                    shown[task.name] = task.state
-            if run.state in ENDED:
-                return run
-            waiting.pause(POLL_SECONDS)
-    except (TargetError, KeyboardInterrupt):
-        dag_runs.cancel(client, request.environment, request.dag, run_id)
-        raise
+    while True:
+        run = dag_runs.read(client, request.environment, request.dag, run_id)
+        for task in run.tasks:
+            if shown.get(task.name, "waiting") != task.state:
+                say(f"{task.name}: {task.state}")
+                shown[task.name] = task.state
+        if run.has_ended:
+            return run
+        waiting.pause(POLL_SECONDS)
 
 
 def _print_result(client: AirflowClient, environment: str, run: DagRun, say: Callable[[str], object]) -> None:
@@ -125,11 +121,5 @@ def _junit(run: DagRun) -> str:
     return ElementTree.tostring(suite, encoding="unicode")
 
 
-def _interrupt(_: int, __: types.FrameType | None) -> None:
-    waiting.CANCELLED.set()
-
-
 if __name__ == "__main__":
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     sys.exit(main(sys.argv[1]))

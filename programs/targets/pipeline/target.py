@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from programs.exec_requests import JobRequest
 from programs.kit import identifiers
 from programs.kit.processes import supervisor
 from programs.registry import TargetDescription
@@ -59,8 +60,8 @@ class PipelineTarget:
     def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
         return {"Pipeline": environments.list_complete(settings.from_mapping(settings_))}
 
-    def job_command(self, name: str, settings_: Mapping[str, str], job: str, parameters: str) -> list[str]:
-        return run_command.command_line(settings.from_mapping(settings_), name, job, parameters)
+    def job_command(self, name: str, settings_: Mapping[str, str], request: JobRequest) -> list[str]:
+        return run_command.command_line(settings.from_mapping(settings_), name, request.job, request.parameters)
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:  # noqa: ARG002 - a DAG has its own variables
         host = settings.from_mapping(spec.settings)

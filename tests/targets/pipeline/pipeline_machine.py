@@ -65,6 +65,7 @@ class PipelineMachine:
 
     def deploy(self, name: str, content: Mapping[str, str], **options: Any) -> DeployedDags:
         """As the provider does, for a new commit with these files in addition to the shop's."""
+        files.remove(self.repository.work / "dags")
         commit = self.repository.push({**pipeline_repository.shop_files(), **content, "salt": secrets.token_hex(4)})
         props = {
             "generation": f"{commit[:12]}-aaaaaa",

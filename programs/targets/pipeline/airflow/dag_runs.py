@@ -77,11 +77,6 @@ def read(client: AirflowClient, environment: str, dag: str, run_id: str) -> DagR
     return DagRun(dag, run_id, str(run["state"]), float(run.get("duration") or 0.0), tuple(tasks))
 
 
-def cancel(client: AirflowClient, environment: str, dag: str, run_id: str) -> None:
-    path = f"dags/{segment(names.prefix(environment) + dag)}/dagRuns/{segment(run_id)}"
-    client.patch(path, {"state": "failed"})
-
-
 def log_lines(client: AirflowClient, environment: str, run: DagRun, task: TaskRun) -> list[str]:
     """The last lines of a task's last attempt. Empty if Airflow can't read them."""
     path = f"dags/{segment(names.prefix(environment) + run.dag)}/dagRuns/{segment(run.run_id)}"
