@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +155,8 @@ def _record(
 
 
 def _activate(client: AirflowClient, folder: DagFolder, props: Props, record: Mapping[str, Any]) -> list[ParsedDag]:
-    """If Airflow can't import the new commit, the previous one is restored."""
+    """If Airflow can't import the new commit, the previous one is restored. Without one, nothing is left that Airflow
+    would report to everyone."""
     name, generation = folder.environment, str(props["generation"])
     before = folder.read_record()
     known_error, _ = dags.import_error(client, name)
@@ -163,14 +165,24 @@ def _activate(client: AirflowClient, folder: DagFolder, props: Props, record: Ma
         dags.request_parsing(client, name)
         found = dags.wait_until_parsed(client, name, generation, known_error)
     except BaseException:
-        if before and before.get("tree") != generation:
-            folder.activate(before)
-            dags.request_parsing(client, name)
-            folder.remove_trees(frozenset({str(before["tree"])}))
+        if not before:
+            folder.deactivate()
+        elif before.get("tree") != generation:
+            _restore(client, folder, before)
         raise
     # The tree before it stays as well: tasks that run may still import from it.
     folder.remove_trees(frozenset({generation, str(before.get("tree", generation))}))
     return found
+
+
+def _restore(client: AirflowClient, folder: DagFolder, before: Mapping[str, Any]) -> None:
+    """Until Airflow has parsed it, it refuses to run these DAGs."""
+    generation = str(before["tree"])
+    folder.activate(before)
+    folder.remove_trees(frozenset({generation}))
+    with contextlib.suppress(TargetError):
+        dags.request_parsing(client, folder.environment)
+        dags.wait_until_parsed(client, folder.environment, generation, "")
 
 
 def _remove_logs(host: PipelineHost, name: str) -> None:

@@ -76,7 +76,7 @@ def main(text: str, say: Callable[[str], object] = print) -> int:
         say(str(error))
         return 2
     if request.report:
-        files.write(_report_file(host, request.environment, request.report), _junit(run))
+        files.write(_report_file(host, request.environment, request.report), junit_report(run))
     return 0 if run.state == "success" else 1
 
 
@@ -109,7 +109,7 @@ def _print_result(client: AirflowClient, environment: str, run: DagRun, say: Cal
     say(wording.run_ended(run.dag, run.state, run.seconds))
 
 
-def _junit(run: DagRun) -> str:
+def junit_report(run: DagRun) -> str:
     """A test case per task."""
     suite = ElementTree.Element("testsuite", name=run.dag, tests=str(len(run.tasks)))
     for task in run.tasks:

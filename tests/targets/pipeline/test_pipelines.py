@@ -74,7 +74,7 @@ def test_two_branches_of_one_dag_run_side_by_side_and_leave_nothing(pipelines: P
     assert time.monotonic() - began < 60, "ready within a minute"
     pipelines.deploy(SECOND, {"dags/shop/prices.py": OTHER_PRICES, "dags/sql/total.sql": OTHER_TOTAL})
     outputs = {name: pipelines.run(name, "orders") for name in (FIRST, SECOND)}
-    assert [code for code, _ in outputs.values()] == [0, 0], outputs
+    assert [code for code, _ in outputs.values()] == [0, 0], "\n".join(output for _, output in outputs.values())
     totals = {name: pipelines.rows(name, "SELECT day::text, cents FROM daily_totals ORDER BY day") for name in outputs}
     assert totals == {
         FIRST: [("2026-11-01", 550), ("2026-11-02", 1300)],
@@ -100,36 +100,14 @@ def test_two_branches_of_one_dag_run_side_by_side_and_leave_nothing(pipelines: P
     assert pipelines.warehouse.shared_rows() == before
 
 
-def test_data_of_others_is_out_of_reach(pipelines: PipelineMachine) -> None:
-    """S3: neither the shared tables nor a neighbour's schema, with the role's own password."""
-    for name in (FIRST, SECOND):
-        pipelines.deploy(name, {})
-    refused = psycopg.errors.InsufficientPrivilege
-    for statement in (
-        "DELETE FROM orders",
-        "DELETE FROM public.orders",
-        "SELECT * FROM public.orders",
-        f"TABLE {names.schema(SECOND)}.orders",
-        f"CREATE TABLE {names.schema(SECOND)}.mine (x int)",
-        "CREATE TABLE public.mine (x int)",
-        "CREATE ROLE another",
-    ):
-        with pytest.raises(refused):
-            pipelines.rows(FIRST, statement)
-    assert pipelines.rows(FIRST, "SELECT count(*) FROM orders") == [(4,)]
-    assert pipelines.rows(FIRST, "INSERT INTO daily_totals (day, cents) VALUES ('2026-12-01', 1) RETURNING id") == [
-        (3,)
-    ], "its sequence is its own"
-    assert pipelines.warehouse.query("SELECT max(id) FROM daily_totals") == [(2,)]
-
-
 def test_import_error_names_file_and_line_and_the_last_commit_stays(pipelines: PipelineMachine) -> None:
     pipelines.deploy(FIRST, {})
     broken = {"dags/shop/prices.py": "import json\n\nimport nosuchmodule\n"}
     with pytest.raises(TargetError, match=r"dags/shop/prices\.py, line 3: ModuleNotFoundError") as caught:
         pipelines.deploy(FIRST, broken)
     assert any(line.strip().startswith("dags/orders.py, line 8") for line in caught.value.tail), caught.value.tail
-    assert pipelines.run(FIRST, "orders")[0] == 0, "the commit before it still runs"
+    code, output = pipelines.run(FIRST, "orders")
+    assert code == 0, f"the commit before it doesn't run: {output}"
     with pytest.raises(TargetError, match=r"dags/orders\.py, line 1: SyntaxError"):
         pipelines.deploy(SECOND, {"dags/orders.py": "def airflow dag\n"})
     TARGET.purge(SECOND, pipelines.strings)
@@ -169,25 +147,3 @@ def test_environment_without_any_record_of_ours_is_found_and_removed(pipelines: 
     TARGET.purge(FIRST, pipelines.strings)
     assert TARGET.list_environments(pipelines.strings) == frozenset()
     assert wait_until_nothing_is_left(pipelines, FIRST) == []
-
-
-def test_copies_are_checked_before_anything_is_deployed(pipelines: PipelineMachine) -> None:
-    def copy(**fields: object) -> list[dict[str, object]]:
-        return [{"table": "orders", "column": None, "values": [], "start": None, "end": None, **fields}]
-
-    with pytest.raises(TargetError, match=r"no shared table 'nosuch'.*daily_totals, orders"):
-        pipelines.deploy(FIRST, {}, copies=copy(table="nosuch"))
-    with pytest.raises(TargetError, match=r"no column 'year'.*day"):
-        pipelines.deploy(FIRST, {}, copies=copy(column="year", values=["2026"]))
-    pipelines.changed["copy_rows"] = "3"
-    with pytest.raises(TargetError, match="more than 3 rows"):
-        pipelines.deploy(FIRST, {}, copies=copy())
-    pipelines.deploy(FIRST, {}, copies=copy(column="product", values=["Tea", "O'Reilly"]))
-    pipelines.changed.clear()
-    assert pipelines.rows(FIRST, "DELETE FROM orders RETURNING product") == [("Tea",)]
-    pipelines.warehouse.execute("GRANT INSERT ON orders TO PUBLIC")
-    try:
-        with pytest.raises(TargetError, match=r"change the shared table public\.orders"):
-            pipelines.deploy(SECOND, {})
-    finally:
-        pipelines.warehouse.execute("REVOKE INSERT ON orders FROM PUBLIC")

@@ -79,7 +79,7 @@ def wait_until_parsed(client: AirflowClient, environment: str, generation: str, 
         if text and (generation in text if ERROR_MARK in text else at != before):
             raise import_failure(text, generation)
         found[:] = [dag for dag in list_of(client, environment) if tag in dag.tags]
-        return bool(found)
+        return bool(found) and not text
 
     if not waiting.wait_until(parsed, client.host.parse_seconds, POLL_SECONDS):
         raise TargetError(wording.not_parsed(client.host.parse_seconds, names.wrapper(environment)))
