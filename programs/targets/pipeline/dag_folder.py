@@ -105,7 +105,6 @@ class DagFolder:
         if self.home.exists():
             files.remove(self.home)
 
-    @property
     def is_complete(self) -> bool:
         tree = str(self.read_record().get("tree", ""))
         return bool(tree) and (self.home / tree).is_dir() and self.wrapper.exists()

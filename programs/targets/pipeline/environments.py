@@ -86,7 +86,7 @@ def list_names(host: PipelineHost) -> frozenset[str]:
 
 def list_complete(host: PipelineHost) -> frozenset[str]:
     """The environments whose files and page exist."""
-    return frozenset(name for name in publication.list_complete(host) if DagFolder(host, name).is_complete)
+    return frozenset(name for name in publication.list_complete(host) if DagFolder(host, name).is_complete())
 
 
 def _require_configured(host: PipelineHost) -> None:

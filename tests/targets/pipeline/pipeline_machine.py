@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from orchestrator.demo.airflow import airflow_process, pipeline_repository, warehouse
@@ -45,6 +46,7 @@ class PipelineMachine:
     repository: Repository
     changed: dict[str, str] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
+    sessions: list[psycopg.Connection[tuple[Any, ...]]] = field(default_factory=list)
 
     @property
     def strings(self) -> dict[str, str]:
@@ -94,6 +96,15 @@ class PipelineMachine:
         """As the environment's own role sees them."""
         return Warehouse(self.urls[name]).query(statement)
 
+    def lock_table(self, name: str, table: str) -> None:
+        """In a session of the environment's role that stays open until somebody ends it."""
+        quoted = '"' + table.replace('"', '""') + '"'
+        session = psycopg.connect(self.urls[name])
+        session.execute(f"CREATE TABLE {quoted} (x int)".encode())
+        session.commit()
+        session.execute(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE".encode())
+        self.sessions.append(session)
+
     def left_of(self, name: str) -> list[str]:
         """Counted from outside: in Airflow's database, in its folders, in the warehouse and on this machine."""
         rows = [f"{table}: {count}" for table, count in self.airflow.count_rows(name).items()]
@@ -122,6 +133,8 @@ def pipeline_machine() -> Iterator[PipelineMachine]:
             repository = new_repository(files.make_folder(folder / "repository"))
             machine = PipelineMachine(folder, airflow, data, repository)
             yield machine
+            for session in machine.sessions:
+                session.close()
             TARGET.stop(machine.strings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

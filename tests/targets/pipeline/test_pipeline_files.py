@@ -84,9 +84,9 @@ def test_airflow_sees_the_wrapper_only(tmp_path: Path) -> None:
     assert (dags_folder / ".eph/.airflowignore").read_text() == "*\n"
     for path in dags_folder.rglob("*"):
         assert path.stat().st_mode & 0o044 == 0o044, path
-    assert found.is_complete
+    assert found.is_complete()
     found.remove_trees(frozenset())
-    assert not found.is_complete
+    assert not found.is_complete()
     found.remove()
     assert [path.name for path in dags_folder.rglob("*") if NAME in path.name] == []
 
@@ -141,7 +141,8 @@ def test_an_error_names_the_innermost_line_of_the_repository(tmp_path: Path) -> 
     tree.mkdir()
     (tree / "shop.py").write_text("def price():\n    return json_of(1)\n")
     spec = importlib.util.spec_from_file_location("eph_sample", tree / "shop.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     with pytest.raises(NameError) as caught:
