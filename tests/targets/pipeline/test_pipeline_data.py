@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -175,3 +176,21 @@ def test_removal_ends_sessions_and_takes_the_branchs_own_tables(
     with pytest.raises(psycopg.OperationalError):
         rows(bound[FIRST], "SELECT 1")
     assert engine(data).list_names() == {SECOND}
+
+
+def test_an_administrator_needs_no_more_than_the_documentation_says(data: Warehouse) -> None:
+    """No superuser: it may create roles and schemas, and read the shared tables."""
+    data.execute("CREATE ROLE pipelines LOGIN CREATEROLE PASSWORD 'pipelines'")
+    data.execute("GRANT CREATE ON DATABASE warehouse TO pipelines")
+    data.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipelines")
+    parts = urlsplit(data.url)
+    url = parts._replace(netloc=f"pipelines:pipelines@{parts.hostname}:{parts.port}").geturl()
+    theirs = engine(data, data_url=url)
+    connection = theirs.bind(FIRST, [TOTALS], "")
+    assert rows(connection, "INSERT INTO daily_totals (day, cents) VALUES ('2026-12-01', 1) RETURNING id") == [(3,)]
+    assert rows(connection, "SELECT count(*) FROM orders") == [(4,)]
+    Warehouse(connection.url).execute("CREATE TABLE mine (x int)")
+    theirs.bind(FIRST, [], connection.url)
+    theirs.remove(FIRST)
+    assert data.leftovers() == []
+    data.execute("DROP OWNED BY pipelines; DROP ROLE pipelines")
