@@ -13,7 +13,9 @@ CHECKED = --ignore tests/docs --ignore tests/architecture
 # Tests and benchmarks compare with the plain CLI, so they need it on PATH. Eph finds it by itself.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
-.PHONY: demo test test-long test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
+BUILD_SITE = NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file infra/site/mkdocs.yml
+
+.PHONY: demo test test-long test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow screenshots image audit sbom
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -38,6 +40,7 @@ check: venv audit ## check lint, format, types, import directions, docs, and the
 	@$(PY) -m mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs tests/architecture
+	@$(BUILD_SITE)
 
 bench: pulumi ## run the benchmarks and update docs/reference/benchmarks.md
 	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)
@@ -114,6 +117,9 @@ hooks: ## install the Git hook that runs the checks before each commit
 docs: venv ## regenerate the generated pages, then check all docs
 	@$(PY) -m docs.generate
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
+
+site: venv ## build the documentation as a site in dist/site, and fail on broken links
+	@$(BUILD_SITE)
 
 locks: venv ## regenerate requirements*.lock from pyproject.toml
 	@infra/toolchain/locks.sh $(CURDIR)/$(PY)

@@ -48,7 +48,7 @@ rm -rf .venv
 cp -al "$deps" .venv 2>/dev/null || { rm -rf .venv; cp -a "$deps" .venv; } # hard links don't work across file systems
 rm .venv/.whole
 # sed -i writes a new file, so the original in the cache stays unchanged.
-grep -lIF "$deps" .venv/bin/* .venv/pyvenv.cfg | xargs sed -i "s|$deps|$here/.venv|g"
+grep -lIFs "$deps" .venv/bin/* .venv/pyvenv.cfg | xargs sed -i "s|$deps|$here/.venv|g"
 said=$(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>&1) ||
   { say "$said"; exit 1; }
 printf '%s\n' "$want" >.venv/.whole

