@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,6 +27,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.exec_launcher import ExecLauncher
 from orchestrator.service.exec_port import ExecEvent
 from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.label_deploy_service import LabelDeployService
@@ -45,8 +44,8 @@ from orchestrator.service.port import (
     TemporarilyUnavailable,
     UploadedCommit,
 )
-from programs.exec_requests import ExecRequest, ExecUnavailable, JobRequest
-from programs.registry import Inspectable, RunsCommands, RunsJobs, Sleeps, Target
+from programs.exec_requests import ExecRequest, JobRequest
+from programs.registry import Inspectable, Sleeps, Target
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.executors.port import Executor
 from stacks.model import RefKind
@@ -92,6 +91,13 @@ class LocalControlPlane:
             target=dependencies.target,
             target_settings=dependencies.target_settings,
             redact=dependencies.redact,
+        )
+        self._exec = ExecLauncher(
+            dependencies.exec_sessions,
+            dependencies.journal,
+            dependencies.target,
+            dependencies.target_settings,
+            dependencies.redact,
         )
 
     # --- reading
@@ -360,43 +366,11 @@ class LocalControlPlane:
     def deploy_status(self, deploy: str) -> DeployStatus:
         return self._deps.label_deploys.status(deploy)
 
-    async def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
-        view, sessions = self.environment(name), self._deps.exec_sessions
-        if not view.commit or view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
-            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, wording.nothing_to_run_in(view.name))
-        target = self._deps.target(view.target)
-        if not isinstance(target, RunsCommands):
-            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, wording.exec_unsupported(view.target))
-        sessions.check_capacity()
-        settings = self._deps.target_settings.get(view.target, {})
-        try:
-            argv = await asyncio.to_thread(target.exec_command, view.name, settings, request)
-        except ExecUnavailable as error:
-            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, str(error)) from error
-        message = wording.ran_command(self._deps.redact(shlex.join(request.command)))
-        self._deps.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
-        async with contextlib.aclosing(sessions.run(argv, by)) as events:
-            async for event in events:
-                yield event
+    def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        return self._exec.run_command(self.environment(name), request, by)
 
-    async def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
-        view, sessions = self.environment(name), self._deps.exec_sessions
-        if not view.commit or view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
-            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, wording.nothing_to_run_in(view.name))
-        target = self._deps.target(view.target)
-        if not isinstance(target, RunsJobs):
-            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, wording.jobs_unsupported(view.target))
-        sessions.check_capacity()
-        settings = self._deps.target_settings.get(view.target, {})
-        try:
-            argv = await asyncio.to_thread(target.job_command, view.name, settings, request)
-        except ExecUnavailable as error:
-            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, str(error)) from error
-        message = wording.started_job(self._deps.redact(request.job))
-        self._deps.journal.record(EventKind.JOB_STARTED, message, str(view.ref), by)
-        async with contextlib.aclosing(sessions.run(argv, by)) as events:
-            async for event in events:
-                yield event
+    def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        return self._exec.run_job(self.environment(name), request, by)
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         await self._deps.exec_sessions.write(session, data, end, by)

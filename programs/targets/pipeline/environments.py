@@ -115,20 +115,17 @@ def _bind_data(host: PipelineHost, name: str, options: Props, previous_url: str)
         return None
     if engine is None:
         raise TargetError(wording.NO_DATA)
-    copies = [
-        TableCopy(
-            item["table"],
-            item["column"] or "",
-            tuple(map(str, item["values"])),
-            item["start"] or "",
-            item["end"] or "",
-        )
-        for item in options["copies"]
-    ]
+    copies = [_copy(item) for item in options["copies"]]
     with steps.step(StepName.DATABASE) as output:
         bound = engine.bind(name, copies, previous_url)
         output.add([wording.data_summary(bound.views, bound.copies, bound.place)])
     return bound
+
+
+def _copy(item: Mapping[str, Any]) -> TableCopy:
+    """Pulumi drops what is empty."""
+    column, start, end = (str(item.get(name) or "") for name in ("column", "start", "end"))
+    return TableCopy(item["table"], column, tuple(map(str, item.get("values") or ())), start, end)
 
 
 def _record(

@@ -31,7 +31,7 @@ OPTIONS = {
     "folder": "dags",
     "python_path": [],
     "connections": ["warehouse"],
-    "copies": [{"table": "daily_totals", "column": "day", "values": [], "start": "2026-11-01", "end": None}],
+    "copies": [{"table": "daily_totals", "column": "day", "start": "2026-11-01"}],
     "variables": {},
     "schedules": False,
     "external_dags": [],
