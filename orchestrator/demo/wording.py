@@ -445,6 +445,13 @@ ANOTHER_QUERY = "another query"
 DAGS_HAVE_RUN = "Both environments have run the DAG orders; each has rows of its own."
 
 
+DAG_STARTED_BY_HAND = "`eph run` started the DAG orders; all its tasks succeeded."
+
+
+def run_failed(output: str) -> str:
+    return f"`eph run` failed:\n{output}"
+
+
 def wrong_rows(found: object) -> str:
     return f"the rows of the push by schema: {found}, but one schema has it"
 

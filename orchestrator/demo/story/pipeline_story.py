@@ -48,6 +48,10 @@ class PipelineStory(Story):
         await self._wait_for_page("the fixed DAGs are live", preview, sha, *self.rows)
         await self._check_report(preview, sha, "success", "Ready", sha[:7], within=UPDATE_TIMEOUT)
         self._say(wording.fixed(preview))
+        code, output = await self._client.run_job(preview.host.partition(".")[0], "orders")
+        if code != 0:
+            raise StepFailed(wording.run_failed(output))
+        self._say(wording.DAG_STARTED_BY_HAND)
 
     async def _page_problem(self, host: str, *parts: str) -> str:
         """Its first part is a commit, which the page shortens."""

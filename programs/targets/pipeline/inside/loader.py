@@ -26,6 +26,8 @@ ID_FIELDS = {"trigger_dag_id": False, "external_dag_id": True}
 """Fields of operators that name a DAG. The value: whether it can be one outside the environment, which is only read."""
 QUIET_FIELDS = ("email_on_failure", "email_on_retry")
 MAX_TRACE_LINES = 20
+MAX_DAG_ID = 250
+"""The width of the columns in Airflow's database."""
 
 
 class DagFileError(ImportError):
@@ -74,7 +76,9 @@ def load(folder: Path) -> dict[str, Any]:
     def rename(dag: Any, *arguments: Any, **options: Any) -> None:
         original(dag, *arguments, **options)
         loaded.built.append((dag, dag.dag_id, _file_of_caller(request)))
-        dag.dag_id = request.record["prefix"] + dag.dag_id
+        if len(renamed := request.record["prefix"] + dag.dag_id) > MAX_DAG_ID:
+            raise ValueError(f"the DAG ID {renamed!r} has more than {MAX_DAG_ID} characters; shorten it")
+        dag.dag_id = renamed
 
     sdk.DAG.__attrs_post_init__ = rename
     try:
