@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,13 @@ class PipelineHost(HostSettings):
     """``server`` identifies this Eph on what it shares with others. ``postgres`` is the URL of the database with the
     shared tables. ``url``: the URL of an environment."""
 
+    postgres: str = field(default="", repr=False)
     server: str = ""
     airflow_url: str = ""
     airflow_web_url: str = ""
     airflow_user: str = ""
-    airflow_password: str = ""
-    airflow_token: str = ""
+    airflow_password: str = field(default="", repr=False)
+    airflow_token: str = field(default="", repr=False)
     dags_folder: str = ""
     logs_folder: str = ""
     engine: str = POSTGRESQL

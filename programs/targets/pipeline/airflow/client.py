@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from programs.kit import waiting
 from programs.kit.errors import TargetError
 from programs.targets.pipeline import wording
 from programs.targets.pipeline.settings import PipelineHost
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 PAGE = 100
 TIMEOUT = 30.0
-ATTEMPTS = 3
-"""Of a request that only reads."""
+ATTEMPTS, RETRY_SECONDS = 4, 0.5
 MAX_DETAIL = 300
 
 
@@ -76,18 +76,29 @@ class AirflowClient:
                 raise
 
     def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Airflow fails briefly when its database is busy, so every request is sent again. What the first attempt has
+        created may then exist already."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._send(method, path, **options)
+            except AirflowError as error:
+                if method == "POST" and attempt > 1 and error.status == HTTPStatus.CONFLICT:
+                    return {}
+                if attempt == ATTEMPTS or 0 < error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+                waiting.pause(RETRY_SECONDS * attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         import httpx
 
         if not self.token:
             self.token = self._sign_in()
         headers = {"Authorization": f"Bearer {self.token}"}
-        for attempts_left in reversed(range(ATTEMPTS if method == "GET" else 1)):
-            try:
-                response = self.session.request(method, f"/api/v2/{path}", headers=headers, **options)
-                break
-            except httpx.HTTPError as error:
-                if not attempts_left:
-                    raise AirflowError(wording.airflow_unreachable(self.host.airflow_url, error)) from None
+        try:
+            response = self.session.request(method, f"/api/v2/{path}", headers=headers, **options)
+        except httpx.HTTPError as error:
+            raise AirflowError(wording.airflow_unreachable(self.host.airflow_url, error)) from None
         if not response.is_success:
             raise AirflowError(
                 wording.airflow_refused(method, path, response.status_code, _detail(response)), response.status_code
