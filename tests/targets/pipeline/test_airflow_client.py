@@ -43,7 +43,10 @@ def server() -> Iterator[AnsweringServer]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_DELETE = do_PATCH = _answer
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("do_"):
+                return self._answer
+            raise AttributeError(name)
 
         def log_message(self, *_: object) -> None:
             """Nothing."""
