@@ -1,4 +1,4 @@
-"""A command that a person runs inside an environment, in the same form for every target."""
+"""A command or a job that a person runs inside an environment, in the same form for every target."""
 
 from __future__ import annotations
 
@@ -32,3 +32,11 @@ class ExecRequest:
     command: tuple[str, ...]
     service: str = ""
     terminal: TerminalRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """``job`` is the job's name in the repository, ``parameters`` a JSON object that only the job understands."""
+
+    job: str
+    parameters: str = "{}"

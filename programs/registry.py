@@ -20,7 +20,7 @@ from programs import targets
 from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
-from programs.exec_requests import ExecRequest
+from programs.exec_requests import ExecRequest, JobRequest
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.settings import TargetSettings, quote
@@ -141,6 +141,15 @@ class RunsCommands(Protocol):
         """The command line of a process on Eph's machine that runs it. The command has the service's variables, limits
         and view of the world; its standard streams and exit status are those of the process, and it ends with it.
         Raises ``ExecUnavailable``."""
+
+
+@runtime_checkable
+class RunsJobs(Protocol):
+    """Optional capability: runs a job that an environment contains, such as a DAG, and waits for it."""
+
+    def job_command(self, name: str, settings: Mapping[str, str], request: JobRequest) -> list[str]:
+        """The command line of a process on Eph's machine that starts the job, prints its progress and result, and ends
+        with it: with status 0 if it succeeded. Raises ``ExecUnavailable``."""
 
 
 @runtime_checkable

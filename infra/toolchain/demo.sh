@@ -16,5 +16,10 @@ printf 'demo: checking what this machine has (the first start installs Python pa
 infra/toolchain/system.sh || finish $?
 infra/toolchain/venv.sh || finish $?
 case " $* " in *" compose "* | *"=compose "*) infra/toolchain/engine.sh || finish $? ;; esac
+case " $* " in *" pipeline "* | *"=pipeline "*)
+  EPH_TEST_AIRFLOW_PYTHON=$(infra/toolchain/airflow.sh) || finish $?
+  export EPH_TEST_AIRFLOW_PYTHON
+  ;;
+esac
 .venv/bin/python -m orchestrator.cli.main demo "$@" || finish $?
 finish 0

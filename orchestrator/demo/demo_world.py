@@ -21,6 +21,8 @@ from orchestrator.config import server_keys
 from orchestrator.config.settings import loading
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.demo import git_hosts, leak_check, own_repository, wording
+from orchestrator.demo.airflow import pipeline_repository
+from orchestrator.demo.airflow.pipeline_repository import DemoPipelines
 from orchestrator.demo.cloud import cloud_repository
 from orchestrator.demo.cloud.demo_cloud import DemoCloud
 from orchestrator.demo.cluster import ci, demo_cluster, oci
@@ -58,13 +60,15 @@ class DemoPorts:
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """``own``: a person's repository in place of the shop. ``cluster`` or ``engine``: runs previews in place of this
-    machine's processes. ``cloud``: previews are Pulumi projects in a small cloud."""
+    machine's processes. ``cloud``: previews are Pulumi projects in a small cloud. ``airflow``: previews are DAGs in an
+    Airflow that this interpreter has."""
 
     forge: str = SANDBOX
     cluster: DemoCluster | None = None
     engine: DemoEngine | None = None
     own: OwnRepository | None = None
     cloud: bool = False
+    airflow: str = ""
 
 
 @dataclass(slots=True)
@@ -83,6 +87,7 @@ class DemoWorld:
     own: OwnRepository | None = None
     engine: DemoEngine | None = None
     cloud: DemoCloud | None = None
+    pipelines: DemoPipelines | None = None
 
     @property
     def repository(self) -> str:
@@ -94,6 +99,8 @@ class DemoWorld:
             return demo_engine.TARGET
         if self.cloud:
             return cloud_repository.TARGET
+        if self.pipelines:
+            return pipeline_repository.TARGET
         return demo_cluster.TARGET if self.cluster else LOCAL
 
     @property
@@ -145,10 +152,15 @@ def open_world(
             sections |= _start_engine(options.engine, home, ends)
         if cloud:
             sections |= cloud_repository.settings(cloud, home, REPOSITORY)
+        pipelines = (
+            ends.enter_context(pipeline_repository.running(options.airflow, home, say)) if options.airflow else None
+        )
+        if pipelines:
+            sections |= pipelines.settings()
         chosen = {**_overrides(home, ports, forge, secret), **sections}
         settings = loading.load(**chosen)
         world = DemoWorld(home, ports, forge, settings, pulls, chosen, cluster=options.cluster, own=options.own)
-        world.engine, world.cloud = options.engine, cloud
+        world.engine, world.cloud, world.pipelines = options.engine, cloud, pipelines
         yield world
 
 
@@ -168,6 +180,9 @@ def _create_pulls(forge: GitHost, options: DemoOptions, cloud: DemoCloud | None)
     if cloud:
         forge.create_repository(REPOSITORY, cloud_repository.files(cloud))
         return _open_pulls(forge, cloud_repository.pull_files())
+    if options.airflow:
+        forge.create_repository(REPOSITORY, pipeline_repository.shop_files())
+        return _open_pulls(forge, pipeline_repository.pull_files())
     if options.own and isinstance(forge, DemoGitHubHost):
         return own_repository.add_to(forge, options.own)
     return _create_repository(forge, shop_files(options.cluster, options.engine))

@@ -29,6 +29,8 @@ from orchestrator.demo import (
     own_repository,
     wording,
 )
+from orchestrator.demo.airflow import airflow_process, pipeline_repository
+from orchestrator.demo.airflow.airflow_process import AirflowUnavailable
 from orchestrator.demo.cloud import cloud_repository
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
@@ -44,6 +46,7 @@ from orchestrator.demo.own_repository import OwnRepository, RepositoryUnusable
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.deploy_story import DeployStory
 from orchestrator.demo.story.emulate_story import EmulateStory
+from orchestrator.demo.story.pipeline_story import PipelineStory
 from orchestrator.demo.story.project_story import ProjectStory
 from orchestrator.demo.story.server_process import ServerProcess
 from orchestrator.demo.story.story import Story, StoryResult
@@ -54,10 +57,12 @@ from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import Toolchain, ToolchainNotFound
 
 DEFAULT_PORT = 8080
+UNATTENDED_TARGETS = (cloud_repository.TARGET, pipeline_repository.TARGET)
 PREVIEWS, DEPLOYS = "previews", "deploys"
 """The stories."""
 MAX_PORT = 65535
 _UNAVAILABLE_ERRORS = (
+    AirflowUnavailable,
     EmulateUnavailable,
     EngineUnavailable,
     ClusterUnavailable,
@@ -88,11 +93,12 @@ def main(args: list[str]) -> int:
         if options.target == cloud_repository.TARGET:
             plugins.ensure(plugins.LANGUAGE_YAML, say)
         engine = demo_engine.discover(os.environ, say) if options.target == demo_engine.TARGET else None
+        airflow = airflow_process.find_python() if options.target == pipeline_repository.TARGET else ""
         tools = plugins.with_plugins(tools, [options.target], say)
         for folder in crash_cleanup.clean_up(say):
             say(wording.cleaned_up(folder))
         return asyncio.run(
-            _cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster, own, engine), console))
+            _cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster, own, engine, airflow), console))
         )
     except (DemoUnavailable, *_UNAVAILABLE_ERRORS, ToolchainNotFound, GatewayError, DemoGitHubError) as error:
         _print_line(console, wording.error(error), "red")
@@ -115,6 +121,7 @@ class DemoRun:
     cluster: DemoCluster | None
     own: OwnRepository | None = None
     engine: DemoEngine | None = None
+    airflow: str = ""
 
 
 def _parse_options(args: list[str]) -> argparse.Namespace:
@@ -132,7 +139,7 @@ def _parse_options(args: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--target",
-        choices=(demo_world.LOCAL, demo_cluster.TARGET, demo_engine.TARGET, cloud_repository.TARGET),
+        choices=(demo_world.LOCAL, demo_cluster.TARGET, demo_engine.TARGET, *UNATTENDED_TARGETS),
         default=demo_world.LOCAL,
         help=wording.TARGET_HELP,
     )
@@ -144,7 +151,7 @@ def _check_options(options: argparse.Namespace, environ: Mapping[str, str]) -> N
     """Raises if options or settings contradict each other: none is ignored silently."""
     if options.forge != git_hosts.SANDBOX and not options.once:
         raise DemoUnavailable(wording.needs_once(options.forge))
-    if options.target == cloud_repository.TARGET and not options.once:
+    if options.target in UNATTENDED_TARGETS and not options.once:
         raise DemoUnavailable(wording.needs_once(f"--target {options.target}"))
     plain = options.forge == git_hosts.SANDBOX and options.target == demo_world.LOCAL
     if options.story == DEPLOYS and not (options.once and plain):
@@ -190,7 +197,7 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 
 async def _run_demo(run: DemoRun, console: Console) -> int:
     in_cloud = run.options.target == cloud_repository.TARGET
-    options = DemoOptions(run.options.forge, run.cluster, run.engine, run.own, in_cloud)
+    options = DemoOptions(run.options.forge, run.cluster, run.engine, run.own, in_cloud, run.airflow)
     opened = demo_world.open_world(run.port, options, partial(_print_line, console))
     try:
         with opened as world, crash_cleanup.record_process(world.home), _stop_target_after(world, console):
@@ -238,11 +245,15 @@ async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd
     say = partial(_print_line, console)
     if isinstance(world.forge, EmulateHost):
         return await EmulateStory(world, world.forge, say).play()
+    if world.pipelines:
+        return await PipelineStory(world, say).play()
     return await (ProjectStory if world.cloud else Story)(world, say).play()
 
 
 def _environment_leaks(world: DemoWorld, result: StoryResult) -> list[str]:
     found = leak_check.environment_leaks(world.home, result.names, world.target, world.target_settings)
+    if world.pipelines:
+        found += world.pipelines.leftovers(result.names)
     return found + (cloud_repository.leftovers(world.cloud) if world.cloud else [])
 
 

@@ -65,7 +65,7 @@ STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor ano
 FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
 TARGET_HELP = (
     "where previews run: as processes on this machine, in a Kubernetes cluster, in containers by Docker Compose, "
-    "or (with --once) as Pulumi projects in a small cloud"
+    "or (with --once) as Pulumi projects in a small cloud or as DAGs on Airflow"
 )
 CLUSTER_OPTIONS = "options for --target kubernetes"
 CLUSTER_OPTIONS_HELP = "Each option can also be set by the environment variable in parentheses."
@@ -436,3 +436,29 @@ def engine_not_started(line: str) -> str:
 
 def socket_path_too_long(path: object) -> str:
     return f"The path of the container engine's socket is too long: {path}. Set TMPDIR to a shorter folder."
+
+
+# The target with Airflow
+
+STARTING_AIRFLOW = "Starting Airflow and a warehouse (takes a minute)…"
+NO_AIRFLOW = "Airflow isn't installed. `make demo ARGS='--once --target pipeline'` installs it first."
+
+
+SHARED_TABLES_CHANGED = "an environment changed the shared tables"
+ANOTHER_QUERY = "another query"
+DAGS_HAVE_RUN = "Both environments have run the DAG orders; each has rows of its own."
+
+
+DAG_STARTED_BY_HAND = "`eph run` started the DAG orders; all its tasks succeeded."
+
+
+def run_failed(output: str) -> str:
+    return f"`eph run` failed:\n{output}"
+
+
+def wrong_rows(found: object) -> str:
+    return f"the rows of the push by schema: {found}, but one schema has it"
+
+
+def airflow_failed(tail: str) -> str:
+    return f"Airflow didn't start. The end of its log:\n{tail}"

@@ -62,6 +62,7 @@ class EventKind(StrEnum):
     INTENT_SLEEP = "intent.sleep"
     INTENT_WAKE = "intent.wake"
     EXEC_STARTED = "exec.started"
+    JOB_STARTED = "job.started"
     COMMIT_APPROVED = "commit.approved"
     COMMAND_OBEYED = "command.obeyed"
     COMMAND_REFUSED = "command.refused"
@@ -149,6 +150,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.INTENT_UNKEEP: "A person turned an environment's expiry on again.",
     EventKind.INTENT_SLEEP: "A person requested to put an environment to sleep.",
     EventKind.INTENT_WAKE: "A person requested to wake an environment.",
+    EventKind.JOB_STARTED: "A person started a job of an environment, such as a DAG; the message contains its name.",
     EventKind.EXEC_STARTED: "A person or an agent ran a command in an environment; the message contains the command.",
     EventKind.COMMIT_APPROVED: "A person with write access approved a commit of a fork.",
     EventKind.COMMAND_OBEYED: "A chat command was executed; the message contains the command and the reply.",

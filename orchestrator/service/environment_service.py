@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +30,7 @@ from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
 from orchestrator.service.cost_reporter import CostReporter
+from orchestrator.service.exec_launcher import ExecLauncher
 from orchestrator.service.exec_port import ExecEvent
 from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.label_deploy_service import LabelDeployService
@@ -50,8 +49,8 @@ from orchestrator.service.port import (
     UploadedCommit,
     every_repository,
 )
-from programs.exec_requests import ExecRequest, ExecUnavailable, TerminalSize
-from programs.registry import Inspectable, RunsCommands, Sleeps, Target
+from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
+from programs.registry import Inspectable, Sleeps, Target
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.executors.port import Executor
 from stacks.model import RefKind
@@ -98,6 +97,13 @@ class LocalControlPlane:
             target=dependencies.target,
             target_settings=dependencies.target_settings,
             redact=dependencies.redact,
+        )
+        self._exec = ExecLauncher(
+            dependencies.exec_sessions,
+            dependencies.journal,
+            dependencies.target,
+            dependencies.target_settings,
+            dependencies.redact,
         )
 
     # --- reading
@@ -366,25 +372,11 @@ class LocalControlPlane:
     def deploy_status(self, deploy: str) -> DeployStatus:
         return self._deps.label_deploys.status(deploy)
 
-    async def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
-        view, sessions = self.environment(name), self._deps.exec_sessions
-        if not view.commit or view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
-            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, wording.nothing_to_run_in(view.name))
-        target = self._deps.target(view.target)
-        if not isinstance(target, RunsCommands):
-            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, wording.exec_unsupported(view.target))
-        sessions.check_capacity()
-        settings = self._deps.target_settings.get(view.target, {})
-        try:
-            argv = await asyncio.to_thread(target.exec_command, view.name, settings, request)
-        except ExecUnavailable as error:
-            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, str(error)) from error
-        message = wording.ran_command(self._deps.redact(shlex.join(request.command)), request.terminal is not None)
-        self._deps.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
-        size = request.terminal.size if request.terminal else None
-        async with contextlib.aclosing(sessions.run(argv, by, size)) as events:
-            async for event in events:
-                yield event
+    def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        return self._exec.run_command(self.environment(name), request, by)
+
+    def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        return self._exec.run_job(self.environment(name), request, by)
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         await self._deps.exec_sessions.write(session, data, end, by)

@@ -36,7 +36,7 @@ from orchestrator.service.port import (
     every_repository,
 )
 from programs import steps
-from programs.exec_requests import ExecRequest, TerminalRequest, TerminalSize
+from programs.exec_requests import ExecRequest, JobRequest, TerminalRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepEvent
 from stacks import keys
@@ -298,6 +298,16 @@ class FakeEnvironmentService:
         yield ExecOutput("stdout", " ".join(request.command) + "\n")
         while data := await self.exec_input.get():
             yield ExecOutput("stdout", data.decode().upper())
+        yield ExecEnded(self.exec_code)
+
+    async def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        """Prints the job's name and exits with ``exec_code``."""
+        view = self._find(name)
+        if self.refusal:
+            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, self.refusal)
+        self.calls.append(("job", view.name, by, request.job, request.parameters))
+        yield ExecStarted("session-2")
+        yield ExecOutput("stdout", f"{request.job} succeeded\n")
         yield ExecEnded(self.exec_code)
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:

@@ -17,7 +17,7 @@ from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service.exec_port import ExecEvent
 from programs.costs import PriceList
-from programs.exec_requests import ExecRequest, TerminalSize
+from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepRun
 from stacks.model import StackRef
@@ -51,6 +51,7 @@ class RefusalReason(StrEnum):
     INVALID_UPLOAD = "invalid-upload"
     TOO_MANY_UPLOADS = "too-many-uploads"
     EXEC_UNAVAILABLE = "exec-unavailable"
+    JOB_UNAVAILABLE = "job-unavailable"
 
 
 class RequestRefused(Exception):
@@ -261,6 +262,13 @@ class EnvironmentService(Protocol):
 
     def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
         """Run a command inside it: first ExecStarted, then output, last ExecEnded. Closing the generator kills it.
+
+        Raises RequestRefused or TemporarilyUnavailable before it starts.
+        """
+
+    def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        """Run a job that it contains, such as a DAG, and wait for it. The events are those of ``run_command``. Closing
+        the generator ends the waiting, not the job.
 
         Raises RequestRefused or TemporarilyUnavailable before it starts.
         """

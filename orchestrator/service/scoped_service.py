@@ -33,7 +33,7 @@ from orchestrator.service.port import (
     UploadedCommit,
     every_repository,
 )
-from programs.exec_requests import ExecRequest, TerminalSize
+from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 
 
@@ -135,6 +135,9 @@ class ScopedService:
 
     def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
         return self._service.run_command(self._ref(name), request, by)
+
+    def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        return self._service.run_job(self._ref(name), request, by)
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         await self._service.send_input(session, data, end, by)

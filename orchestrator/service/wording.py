@@ -35,6 +35,14 @@ def exec_unsupported(target: str) -> str:
     return f"The target `{target}` can't run commands inside environments."
 
 
+def jobs_unsupported(target: str) -> str:
+    return f"The target `{target}` has no jobs to run."
+
+
+def started_job(job: str) -> str:
+    return f"ran {job[:MAX_COMMAND]}"
+
+
 def too_many_commands(limit: int) -> str:
     return f"{limit} commands already run in environments on this server. Wait until one ends."
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from programs.eph_yaml.field_types import Section
+from programs.spec import SuiteSpec
 
 YamlPath = tuple[str | int, ...]
 EphYamlData = Mapping[str, Any]
@@ -25,6 +26,10 @@ class TargetSection(Section):
 
     uses_all_images: ClassVar[bool] = False
     """Whether it can use any of environment.images, not only those that services name."""
+
+    def suites(self) -> tuple[SuiteSpec, ...]:
+        """Tests of each commit that the section asks for, in addition to those in `tests`. The target runs them."""
+        return ()
 
     def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:  # noqa: ARG002 - for those with templates
         """The fields of ``EnvironmentSpec`` that the section sets. ``render`` fills in placeholders."""

@@ -1,4 +1,4 @@
-"""``eph exec`` and ``eph psql`` with a real server: output, input, exit status (P5, P11)."""
+"""``eph exec``, ``eph psql`` and ``eph run`` with a real server: output, input, exit status (P5, P11)."""
 
 from __future__ import annotations
 
@@ -61,3 +61,26 @@ def test_a_terminal_needs_one(eph: Eph, desk: FakeEnvironmentService) -> None:
         assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, [])
     assert eph("exec", "-i", NAME, "--", "cat", input="").exit_code == 0
     assert desk.exec_terminal is None
+
+
+def test_run_starts_a_job_with_its_parameters_and_ends_with_it(eph: Eph, desk: FakeEnvironmentService) -> None:
+    """T5: no input is sent, so a job in a script doesn't take the script's."""
+    desk.exec_code = 1
+    done = eph("run", NAME, "orders", "--parameters", '{"day": "2026-11-01"}', input="not for the job\n")
+    assert (done.exit_code, done.stdout) == (1, "orders succeeded\n")
+    assert desk.calls == [("job", NAME, "admin-name", "orders", '{"day": "2026-11-01"}')]
+
+
+@pytest.mark.parametrize("text", ["[]", "day=1", '"x"'])
+def test_parameters_that_are_no_object_are_refused_before_anything_starts(
+    eph: Eph, desk: FakeEnvironmentService, text: str
+) -> None:
+    assert eph("run", NAME, "orders", "-p", text).exit_code == ExitCode.USAGE
+    assert desk.calls == []
+
+
+def test_a_refused_job_says_why(eph: Eph, desk: FakeEnvironmentService) -> None:
+    desk.refusal = "Nothing of it runs."
+    refused = eph("run", NAME, "orders")
+    assert refused.exit_code != 0
+    assert "Nothing of it runs." in refused.stderr

@@ -391,3 +391,17 @@ def test_duration_survives_a_round_trip(seconds: int) -> None:
     length = timedelta(seconds=seconds)
     written = format_duration(length)
     assert len(written) > 7 or parse_duration(written) == length
+
+
+def test_suites_of_a_targets_section_are_the_recipes() -> None:
+    """T5: what runs after a deployment isn't part of what is deployed."""
+    names = frozenset({"pipeline"})
+    policy = AdmissionPolicy(names, names, "pipeline")
+    head = "pipeline:\n  run_timeout: 5m\n"
+    found, without = (make_recipe(head + more, policy=policy) for more in ("  run: [orders]\n", ""))
+    assert [(suite.name, suite.command.run, suite.command.timeout) for suite in found.suites] == [
+        ("orders", "orders", 300)
+    ]
+    assert without.suites == ()
+    assert found.digest == without.digest
+    assert "2h" in config_error("pipeline: {run: [orders], run_timeout: 2h}", policy=policy)

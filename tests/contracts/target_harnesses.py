@@ -33,6 +33,8 @@ from programs.targets.local import settings as local_settings
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.settings_table import LocalTargetSettings
 from programs.targets.local.target import TARGET as LOCAL
+from programs.targets.pipeline import names as pipeline_names
+from programs.targets.pipeline.dag_folder import DagFolder
 from programs.targets.program import addresses, projects
 from programs.targets.program import settings as program_settings
 from programs.targets.program.project_outputs import ProjectAddresses
@@ -48,6 +50,8 @@ from tests.targets.compose import compose_machine
 from tests.targets.compose.compose_machine import ComposeMachine
 from tests.targets.kubernetes.fake_api_server import FakeApiServer
 from tests.targets.local_machine import new_repository
+from tests.targets.pipeline import pipeline_machine
+from tests.targets.pipeline.pipeline_machine import PipelineMachine
 
 DEPTH = 1100
 ENDLESS_GRACE = 315_360_000
@@ -255,6 +259,38 @@ class ComposeHarness:
         self.machine.publish(self.machine.push(more=secrets.token_hex(4)), name)
 
 
+@dataclass
+class PipelineHarness:
+    machine: PipelineMachine
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return self.machine.strings
+
+    def create(self, name: str) -> None:
+        self.machine.deploy(name, {})
+
+    def make_hostile(self, name: str) -> None:
+        """What tasks can do: oddly named files where Airflow's user may write, many tables, and a session with a lock
+        on one of them that never ends."""
+        hostile_tree(DagFolder(self.machine.host, name).home)
+        self.machine.lock_table(name, 'odd "name"; --')
+        schema = pipeline_names.schema(name)
+        for number in range(50):
+            self.machine.warehouse.execute(f"CREATE TABLE {schema}.t{number} (x int)")
+            self.machine.warehouse.execute(f"ALTER TABLE {schema}.t{number} OWNER TO {schema}")
+
+    def update(self, name: str) -> None:
+        self.machine.deploy(name, {})
+
+
+@contextlib.contextmanager
+def _pipeline(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
+    with pipeline_machine.pipeline_machine() as machine:
+        yield PipelineHarness(machine)
+        assert machine.warehouse.leftovers() == []
+
+
 @contextlib.contextmanager
 def _aws(server: ServerContext, folder: Path) -> Iterator[TargetHarness]:
     with pytest.MonkeyPatch.context() as patch, running_account(patch) as account:
@@ -320,6 +356,7 @@ HARNESSES: Mapping[str, Callable[[ServerContext, Path], AbstractContextManager[T
     "folders": _folders,
     "kubernetes": _kubernetes,
     "local": _local,
+    "pipeline": _pipeline,
     "program": _program,
     "static": _static,
 }

@@ -177,6 +177,7 @@ def read_everything(target: Target, settings: Mapping[str, str]) -> frozenset[st
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)  # one target first starts a service that takes minutes on a busy machine
 def test_hostile_environment_delays_no_reading_update_or_destroy(target: Target, harness: TargetHarness) -> None:
     """S3: neither its own nor that of others. Each step ends within a deadline, and leaves nothing."""
     hostile, neighbour, third = "shop-hostile-stream-1", "shop-quiet-stream-2", "shop-calm-stream-3"

@@ -13,10 +13,12 @@ import sys
 import pytest
 
 from orchestrator.demo import leak_check, wording
+from orchestrator.demo.airflow.airflow_process import PYTHON_VARIABLE
 from orchestrator.demo.free_ports import free_port
 from stacks.toolchain import plugins
 from tests.e2e.demo_sandbox import STORY_STEPS, SWEEP, DemoSandbox
 from tests.e2e.site import ROOT, wait_until
+from tests.targets.pipeline import pipeline_machine
 
 pytestmark = pytest.mark.real
 
@@ -60,6 +62,19 @@ def test_the_story_on_a_pulumi_project_leaves_nothing_in_the_cloud(demo: DemoSan
         pytest.skip("needs pulumi-language-yaml; run `make pulumi-language-yaml`")
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--target", "program"]
     done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=380)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(LINE, done.stdout), done.stdout
+    (demo.folder / "config").mkdir(exist_ok=True)
+    assert demo.remaining(set()) == ""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(700)
+def test_the_story_on_airflow_leaves_nothing_in_it(demo: DemoSandbox) -> None:
+    """T5, P4, P5: two branches of one DAG, a push, an import error and its fix, `eph run`; each has rows of its own."""
+    env = {**demo.env, PYTHON_VARIABLE: pipeline_machine.airflow_python()}
+    command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--target", "pipeline"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=680)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     (demo.folder / "config").mkdir(exist_ok=True)

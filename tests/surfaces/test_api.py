@@ -206,6 +206,21 @@ def test_a_refused_command_is_an_error_and_no_stream(admin: httpx.Client, desk: 
     assert admin.post("/api/v1/environments/shop-gentle-stream-42/exec", json={"command": []}).status_code == 422
 
 
+def test_jobs_are_for_developers_and_stream_their_result(
+    as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService
+) -> None:  # T5, S1
+    url, body = "/api/v1/environments/shop-gentle-stream-42/runs", {"job": "orders", "parameters": {"day": 1}}
+    for role, status in (("nobody", 401), ("viewer", 403)):
+        assert as_role(role).post(url, json=body).status_code == status
+    assert desk.calls == []
+    answer = as_role("developer").post(url, json=body)
+    assert answer.status_code == 200
+    assert "orders succeeded" in answer.text
+    assert "event: end" in answer.text
+    assert desk.calls[0][0] == "job"
+    assert as_role("developer").post(url, json={"job": ""}).status_code == 422
+
+
 async def test_a_restricted_caller_deploys_only_its_own_repositories(desk: FakeEnvironmentService) -> None:  # M1
     service = for_caller(desk, Caller("ci", Role.DEVELOPER, ("demo/*",)))
     made = await service.deploy(DeployRequest("feat-x", "demo/shop", ref="feat"), "ci")
@@ -355,6 +370,7 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/api/v1/environments/{name}",
         "/api/v1/environments/{name}/down",
         "/api/v1/environments/{name}/exec",
+        "/api/v1/environments/{name}/runs",
         "/api/v1/exec/{session}/input",
         "/api/v1/exec/{session}/size",
         "/api/v1/environments/{name}/extend",

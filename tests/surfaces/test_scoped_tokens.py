@@ -58,6 +58,8 @@ def body_for(path: str) -> dict[str, Any] | None:
         return {"seconds": 60}
     if path.endswith("/exec"):
         return {"command": ["ls"]}
+    if path.endswith("/runs"):
+        return {"job": "orders"}
     return {"commit": "2a" * 20} if path.endswith("/approve") and "environments" in path else None
 
 

@@ -1,15 +1,16 @@
-"""``eph exec`` and ``eph psql``: a command inside an environment, with its input, output and exit status."""
+"""``eph exec``, ``eph psql`` and ``eph run``: commands and jobs of an environment, with output and exit status."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import io
+import json
 import os
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -71,18 +72,42 @@ def psql(
     raise typer.Exit(_run(name, words, service, terminal.is_interactive()))
 
 
+@app.command()
+def run(
+    name: environment_names.Name,
+    job: Annotated[str, typer.Argument(help="The job's name in the repository, such as a DAG's ID.")],
+    parameters: Annotated[str, typer.Option("--parameters", "-p", help="A JSON object for the job.")] = "{}",
+) -> None:
+    """Run a job of the environment, such as a DAG, and wait for it.
+
+    Prints a table of its tasks. The exit status is 0 if all succeeded. Interrupting `eph run` doesn't stop the job.
+    Example: eph run shop-42 orders
+    """
+    try:
+        found = json.loads(parameters)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CliError(wording.deploys.INVALID_PARAMETERS, wording.deploys.USE_PARAMETERS, ExitCode.USAGE)
+    raise typer.Exit(_stream(name, "runs", {"job": job, "parameters": found}, sends_input=False))
+
+
 def _without_separator(words: list[str] | None) -> list[str]:
     return words[1:] if words and words[0] == "--" else words or []
 
 
 def _run(name: str, command: list[str], service: str, tty: bool) -> int:
+    body = {"command": command, "service": service, "terminal": terminal.request() if tty else None}
+    return _stream(name, "exec", body, sends_input=True, tty=tty)
+
+
+def _stream(name: str, action: str, body: dict[str, Any], *, sends_input: bool, tty: bool = False) -> int:
     from orchestrator.cli.api_client import connect, path_segment
 
     with connect() as client, contextlib.ExitStack() as ends:
         ref = environment_names.find(client, name).ref
-        body = {"command": command, "service": service, "terminal": terminal.request() if tty else None}
-        for event, data in client.stream(f"environments/{path_segment(ref)}/exec", body=body):
-            if event == "started":
+        for event, data in client.stream(f"environments/{path_segment(ref)}/{action}", body=body):
+            if event == "started" and sends_input:
                 if tty:
                     path = f"exec/{data['session']}/size"
                     ends.enter_context(terminal.raw(partial(client.post_without_result, path)))

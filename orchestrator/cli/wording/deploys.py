@@ -99,6 +99,10 @@ NO_TERMINAL = "standard input and output aren't a terminal"
 OMIT_TTY = "Omit --tty."
 
 
+INVALID_PARAMETERS = "--parameters isn't a JSON object"
+USE_PARAMETERS = 'Use for example --parameters \'{"day": "2026-11-01"}\'.'
+
+
 def no_variable_name(variable: str) -> str:
     return f"{variable!r} isn't the name of a variable"
 

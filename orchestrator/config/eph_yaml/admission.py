@@ -153,6 +153,10 @@ def _command_timeouts(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tupl
         yield (*path, "timeout"), command.timeout, policy.max_command_timeout
     for index, suite in enumerate(config.tests):
         yield ("tests", index, "timeout"), suite.timeout, policy.max_command_timeout
+    for name in config.sections:
+        section = config.section(name)
+        for own in section.suites() if section else ():
+            yield (name,), timedelta(seconds=own.command.timeout), policy.max_command_timeout
 
 
 def all_commands(config: EphYaml) -> Iterator[tuple[YamlPath, CommandConfig]]:

@@ -94,7 +94,7 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
         labels=trigger_labels(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
-        suites=_suites(config) if unsupported.runs_tests(target) else (),
+        suites=_suites(config, target) if unsupported.runs_tests(target) else (),
         images=tuple(image_requests.requests_of(config, values, target)) if runs_images else (),
         idle_timeout=config.environment.idle_timeout,
         destroy_when_idle=config.environment.on_idle == "destroy",
@@ -167,9 +167,9 @@ def _name_problems(document: Document, name: str, host: str) -> list[Problem]:
     return found
 
 
-def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
-    protection = config.environment.protection
-    return tuple(
+def _suites(config: EphYaml, target: str) -> tuple[specs.SuiteSpec, ...]:
+    protection, section = config.environment.protection, config.section(target)
+    own = tuple(
         specs.SuiteSpec(
             name=suite.name,
             command=specs.CommandSpec(suite.command, _seconds(suite.timeout)),
@@ -182,6 +182,7 @@ def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
         )
         for suite in config.tests
     )
+    return own + (section.suites() if section else ())
 
 
 def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[LabelTrigger | BranchTrigger | TagTrigger]:

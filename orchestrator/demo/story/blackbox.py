@@ -21,6 +21,7 @@ MIN_PAUSE, MAX_PAUSE, PAUSE_DIVISOR = 0.05, 1.0, 50
 """Polling slows down to a fiftieth of the time waited so far, because the Git host counts requests."""
 LIST_ATTEMPTS = 5
 PREVIEW_CHECK = "eph/preview"
+JOB_TIMEOUT = 120.0
 _URL = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
 
 
@@ -55,6 +56,16 @@ class BlackBoxClient:
         except httpx.HTTPError as error:
             return FetchedPage(0, f"{type(error).__name__}: {error}")
         return FetchedPage(answer.status_code, answer.text, answer.headers.get("Location", ""))
+
+    async def run_job(self, name: str, job: str) -> tuple[int | None, str]:
+        """The exit status and the output, as `eph run` shows them."""
+        token, url = self._world.token_file.read_text().strip(), f"{self._api}/environments/{name}/runs"
+        headers, timeout = {"Authorization": f"Bearer {token}"}, httpx.Timeout(60, read=JOB_TIMEOUT)
+        answer = await self._client.post(url, json={"job": job}, headers=headers, timeout=timeout)
+        answer.raise_for_status()
+        messages = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+        text = "".join(item["text"] for item in messages if "text" in item)
+        return next((item["code"] for item in messages if "code" in item), None), text
 
     async def comment(self, number: int) -> str:
         """Eph's comment. More than one is a failure."""

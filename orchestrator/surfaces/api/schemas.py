@@ -7,7 +7,7 @@ Only Pydantic is imported here, so that a client starts fast. Fields can be adde
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -280,6 +280,13 @@ class ExecBody(BaseModel):
         default=None,
         description="Run it in a terminal: all output is stdout, and the terminal echoes the input.",
     )
+
+
+class JobBody(BaseModel):
+    """A job of the environment, such as a DAG, to run."""
+
+    job: str = Field(min_length=1, max_length=250, description="The name that it has in the repository.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="What the job receives.")
 
 
 class ExecInput(BaseModel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from programs.kit import record_environments
+from programs.kit import address_server, record_environments
 from programs.kit.processes.shared_server import SharedServer
-from programs.targets.program import address_server, addresses, settings
+from programs.targets.program import addresses, settings
 from programs.targets.program.settings import ProgramHost
 
 

@@ -35,6 +35,8 @@ def body_for(path: str) -> dict[str, Any]:
         return {"environment": "x"}
     if path.endswith("/exec"):
         return {"command": ["true"]}
+    if path.endswith("/runs"):
+        return {"job": "orders"}
     return {"commit": "2a" * 20} if path.endswith("/approve") and "environments" in path else {}
 
 

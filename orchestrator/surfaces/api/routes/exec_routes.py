@@ -1,9 +1,10 @@
-"""Commands inside environments over HTTP: output as server-sent events, input by further requests."""
+"""Commands and jobs of environments over HTTP: output as server-sent events, input by further requests."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.role_dependencies import Developer
 from orchestrator.surfaces.api.routes.streams import Streams
-from programs.exec_requests import ExecRequest, TerminalRequest, TerminalSize
+from programs.exec_requests import ExecRequest, JobRequest, TerminalRequest, TerminalSize
 
 Name = Annotated[str, Path(max_length=300)]
 
@@ -35,13 +36,14 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
         with {"stream", "text"}, ``end`` with {"code"}. It is killed when the connection closes."""
         require_role(caller, role)
         request = ExecRequest(tuple(body.command), body.service, _terminal(body.terminal))
-        events = for_caller(environment_service, caller).run_command(name, request, caller.name)
-        first = await anext(events)  # its errors become the response's status
-        try:
-            return streams.respond(_to_messages(first, events))
-        except ApiError:
-            await events.aclose()
-            raise
+        return await _respond(streams, for_caller(environment_service, caller).run_command(name, request, caller.name))
+
+    @routes.post("/environments/{name:path}/runs", response_class=EventSourceResponse)
+    async def run_job(name: Name, body: schemas.JobBody, caller: Developer) -> EventSourceResponse:
+        """Runs a job that the environment contains, such as a DAG, and streams its progress and its result: the events
+        of a command. The job doesn't end when the connection closes."""
+        request = JobRequest(body.job, json.dumps(body.parameters))
+        return await _respond(streams, for_caller(environment_service, caller).run_job(name, request, caller.name))
 
     @routes.post("/exec/{session}/input", status_code=204)
     async def send_input(
@@ -76,6 +78,15 @@ def require_role(caller: Caller, role: Role | None) -> None:
         raise ApiError(403, wording.api.EXEC_FORBIDDEN, wording.api.EXEC_SETTING)
     if not caller.may(role):
         raise ApiError(403, wording.api.exec_requires(role.name.lower()))
+
+
+async def _respond(streams: Streams, events: AsyncGenerator[ExecEvent]) -> EventSourceResponse:
+    first = await anext(events)  # its errors become the response's status
+    try:
+        return streams.respond(_to_messages(first, events))
+    except ApiError:
+        await events.aclose()
+        raise
 
 
 async def _to_messages(first: ExecEvent, events: AsyncGenerator[ExecEvent]) -> AsyncIterator[ServerSentEvent]:

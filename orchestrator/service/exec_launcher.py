@@ -1,0 +1,69 @@
+"""Starts people's commands and jobs in environments: checks that it is possible, records it, and runs the process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+from orchestrator.ledger.event_kinds import EventKind
+from orchestrator.runtime.operations.journal import Journal
+from orchestrator.service import wording
+from orchestrator.service.exec_port import ExecEvent
+from orchestrator.service.exec_sessions import ExecSessions
+from orchestrator.service.port import RefusalReason, RequestRefused
+from programs.exec_requests import ExecRequest, ExecUnavailable, JobRequest
+from programs.registry import RunsCommands, RunsJobs, Target
+
+GONE = (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecLauncher:
+    sessions: ExecSessions
+    journal: Journal
+    target: Callable[[str], Target]
+    target_settings: Mapping[str, Mapping[str, str]]
+    redact: Callable[[str], str]
+
+    async def run_command(self, view: EnvironmentView, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        reason = RefusalReason.EXEC_UNAVAILABLE
+        if not view.commit or view.phase in GONE:
+            raise RequestRefused(reason, wording.nothing_to_run_in(view.name))
+        target = self.target(view.target)
+        if not isinstance(target, RunsCommands):
+            raise RequestRefused(reason, wording.exec_unsupported(view.target))
+        settings = self.target_settings.get(view.target, {})
+        argv = await self._command(lambda: target.exec_command(view.name, settings, request), reason)
+        message = wording.ran_command(self.redact(shlex.join(request.command)), request.terminal is not None)
+        self.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
+        size = request.terminal.size if request.terminal else None
+        async with contextlib.aclosing(self.sessions.run(argv, by, size)) as events:
+            async for event in events:
+                yield event
+
+    async def run_job(self, view: EnvironmentView, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
+        reason = RefusalReason.JOB_UNAVAILABLE
+        if not view.commit or view.phase in GONE:
+            raise RequestRefused(reason, wording.nothing_to_run_in(view.name))
+        target = self.target(view.target)
+        if not isinstance(target, RunsJobs):
+            raise RequestRefused(reason, wording.jobs_unsupported(view.target))
+        settings = self.target_settings.get(view.target, {})
+        argv = await self._command(lambda: target.job_command(view.name, settings, request), reason)
+        message = wording.started_job(self.redact(request.job))
+        self.journal.record(EventKind.JOB_STARTED, message, str(view.ref), by)
+        async with contextlib.aclosing(self.sessions.run(argv, by)) as events:
+            async for event in events:
+                yield event
+
+    async def _command(self, create: Callable[[], list[str]], reason: RefusalReason) -> list[str]:
+        self.sessions.check_capacity()
+        try:
+            return await asyncio.to_thread(create)
+        except ExecUnavailable as error:
+            raise RequestRefused(reason, str(error)) from error

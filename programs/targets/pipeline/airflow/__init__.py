@@ -1,0 +1,1 @@
+"""Airflow's REST API, version 2, as far as the target needs it."""
