@@ -24,6 +24,7 @@ from orchestrator.core.suites.suite_results import SuiteRuns
 from orchestrator.core.util import formatting
 from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
+from programs import variables
 from programs.spec import DEFAULT_TARGET
 from stacks import keys
 from stacks.model import Key, OperationVerb, Outcome, RefKind, StackRef
@@ -60,6 +61,14 @@ class ImageView:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link of eph.yaml."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class EarlierBuild:
     """A commit that was live before the current one."""
 
@@ -86,6 +95,8 @@ class EnvironmentView:
     page_url: str = ""
     """The environment's page on the dashboard."""
     urls: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[LinkView, ...] = ()
+    """The links of eph.yaml, once the environment has URLs."""
     target: str = DEFAULT_TARGET
     title: str = ""
     author: str = ""
@@ -203,6 +214,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         url=built.url if built else "",
         page_url=_page_url(inputs),
         urls=built.urls if built else {},
+        links=_links(subject),
         target=_target(subject),
         title=request.title if request else "",
         ref_name=subject.ref_name,
@@ -235,6 +247,17 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
     )
+
+
+def _links(environment: EnvironmentFacts) -> tuple[LinkView, ...]:
+    """Without those to a service that the live environment doesn't have."""
+    recipe = environment.request.recipe if environment.request else None
+    built = environment.record.built if environment.record else None
+    if not isinstance(recipe, Recipe) or built is None or not built.url:
+        return ()
+    values = variables.address_values(built.url, built.urls, {})
+    found = [LinkView(item.name, variables.fill_text(item.url, values)) for item in recipe.links]
+    return tuple(link for link in found if not any(variables.placeholders(link.url)))
 
 
 def _earlier_builds(subject: EnvironmentFacts) -> tuple[EarlierBuild, ...]:

@@ -66,7 +66,7 @@ def render(
 ) -> str:
     """The headline, then what went wrong, then the state."""
     trouble = [_reason(view), _problems(view), _failure(view), _approval(view), _command(view)]
-    state = [_services(view), _facts(view, now, words), suite_table.section(view), _notices(view)]
+    state = [_services(view), _custom_links(view), _facts(view, now, words), suite_table.section(view), _notices(view)]
     hidden = [approvable(view.wanted_commit) if view.awaits_approval else "", marker(view.key) if view.key else ""]
     answer = _reply(reply) if reply is not None else ""
     parts = [_headline(view), *trouble, *state, answer, _links(view), _commands_help(view), *hidden]
@@ -165,6 +165,13 @@ def _services(view: EnvironmentView) -> str:
     ]
     more = len(view.urls) - MAX_SERVICES
     return "\n".join([*rows, *(["", f"and {more} more"] if more > 0 else [])])
+
+
+def _custom_links(view: EnvironmentView) -> str:
+    """The links of eph.yaml."""
+    if not is_reachable(view) or not view.links:
+        return ""
+    return " · ".join(link(item.url, item.name) for item in view.links)
 
 
 def _images(view: EnvironmentView) -> Iterator[str]:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import LinkTemplate
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.util import formatting
 from orchestrator.core.views import environment_views
+from orchestrator.core.views.environment_views import LinkView
 from orchestrator.core.views.phases import Phase
 from tests import snapshots
 from tests.worlds.plan.pull_requests import sha
@@ -83,6 +85,15 @@ def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
     assert (view.commit, view.wanted_commit, view.branch) == (sha("aaaaaaa"), sha("aaaaaaa"), "branch")
     assert view.expires_at == world.now + timedelta(hours=72) - timedelta(seconds=30)
     assert view.ready_at == world.now
+
+
+def test_links_lead_to_the_live_environment(world: Simulation) -> None:  # P14
+    shown = LinkTemplate("Admin", "{url}/admin"), LinkTemplate("Gone", "{url:gone}/docs")
+    world.change(42, recipe={"links": shown})
+    assert world.view(42).links == ()
+    world.run_cycle()
+    view = world.view(42)
+    assert view.links == (LinkView("Admin", f"{view.url}/admin"),)
 
 
 def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation) -> None:  # P3
