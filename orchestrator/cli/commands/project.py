@@ -22,23 +22,38 @@ def validate(
     file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to check; - reads standard input.")] = Path(
         "eph.yaml"
     ),
+    target: Annotated[
+        str, typer.Option("--target", help="The server's default target, for a file that names none.")
+    ] = "",
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Check an eph.yaml offline.
 
-    Reports each problem with file, line, column and what was expected.
+    Reports each problem with file, line, column and what was expected, and what has no effect on the file's target.
     """
-    from orchestrator.config.eph_yaml.parsing import validate_text
+    from orchestrator.config.eph_yaml.offline_check import check
 
-    problems = validate_text(_read_file(file), str(file))
-    if form is not OutputFormat.TABLE:
-        output.print_data({"file": str(file), "valid": not problems, "problems": problems}, form)
-    elif not problems:
-        output.print_line(wording.operator.valid(file))
-    for problem in problems if form is OutputFormat.TABLE else ():
-        output.print_line(problem)
-    if problems:
+    found = check(_read_file(file), str(file), target, _root_of(file))
+    if form is OutputFormat.TABLE:
+        for line in found.problems or (wording.operator.valid(file, found.target),):
+            output.print_line(line)
+        for notice in found.notices:
+            output.print_line(wording.operator.notice(notice))
+        if found.guessed and found.problems:
+            output.print_note(wording.operator.checked_for(found.target))
+    else:
+        content = {"file": str(file), "valid": not found.problems, "target": found.target}
+        output.print_data({**content, "problems": list(found.problems), "notices": list(found.notices)}, form)
+    if found.problems:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _root_of(file: Path) -> Path | None:
+    """The folder to which the paths in the file are relative. None if it isn't a repository's own eph.yaml."""
+    from orchestrator.cli import scaffold
+
+    folder = file.absolute().parent
+    return folder if file.name == "eph.yaml" and scaffold.repository_root(folder) == folder else None
 
 
 def _read_file(file: Path) -> bytes:

@@ -110,8 +110,19 @@ def approve_question(commit: str, author: str, title: str) -> str:
 # --- eph init and eph validate
 
 
-def valid(file: Path) -> str:
-    return f"{file} is valid"
+def valid(file: Path, target: str) -> str:
+    return f"{file} is valid for the target `{target}`"
+
+
+def notice(text: str) -> str:
+    return f"notice: {text}"
+
+
+def checked_for(target: str) -> str:
+    return (
+        f"The file names no target, so it was checked for `{target}`. If your server's default is another one, "
+        f"use --target NAME, or set `target` in the file."
+    )
 
 
 RUN_INIT = "Run `eph init` to create one."

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from programs.eph_yaml.field_types import RepositoryPath, matches
+from programs.eph_yaml.field_types import CommittedPath, matches
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.eph_yaml.templates import parse_template
@@ -38,7 +38,7 @@ class KubernetesSection(TargetSection):
 
     uses_all_images: ClassVar[bool] = True
 
-    manifests: tuple[RepositoryPath, ...] = Field(
+    manifests: tuple[CommittedPath, ...] = Field(
         min_length=1, description="Files or folders, applied in this order: plain manifests, kustomize or a Helm chart."
     )
     values: dict[ValuePath, ValueText] = Field(
@@ -46,7 +46,7 @@ class KubernetesSection(TargetSection):
         max_length=200,
         description="Values for Helm charts, by dotted path such as image.tag; values can be templates.",
     )
-    values_files: tuple[RepositoryPath, ...] = Field(
+    values_files: tuple[CommittedPath, ...] = Field(
         default=(), max_length=20, description="Values files for Helm charts; `values` override them."
     )
 
