@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from orchestrator.cli import scaffold
 from orchestrator.cli.commands import doctor
 from orchestrator.cli.main import app
-from orchestrator.config.eph_yaml.parsing import validate_text
 
 
 @pytest.fixture
@@ -132,6 +130,7 @@ def test_init_writes_at_the_root_once_and_it_validates(eph: Eph, monkeypatch: py
     root = Path.cwd()
     (root / "deep" / "down").mkdir(parents=True)
     monkeypatch.chdir(root / "deep" / "down")
+    (root / "Procfile").write_text("web: run\n")
     assert eph("init").exit_code == 0
     written = (root / "eph.yaml").read_text()
     assert "name: my-shop-2" in written
@@ -140,35 +139,6 @@ def test_init_writes_at_the_root_once_and_it_validates(eph: Eph, monkeypatch: py
     assert (root / "eph.yaml").read_text() == written
     monkeypatch.chdir(root)
     assert eph("validate").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("files", "command"),
-    [
-        ({}, "python3 -m http.server $PORT --bind 127.0.0.1"),
-        (
-            {"Procfile": 'worker: x\nweb: gunicorn shop:app --bind 127.0.0.1:$PORT "a: b" # c\n'},
-            "gunicorn shop:app --bind",
-        ),
-        ({"package.json": '{"scripts": {"start": "node .", "build": "tsc"}}', "package-lock.json": ""}, "npm start"),
-        ({"package.json": "{", "manage.py": ""}, "python3 manage.py runserver 127.0.0.1:$PORT"),
-        ({"package.json": "[]"}, "python3 -m http.server"),
-        ({"package.json": '{"scripts": {"test": "x"}}', "go.mod": "", "main.go": ""}, "./.eph-app"),
-        ({"Procfile": "web:\nweb: \x1b[31m\n"}, "python3 -m http.server"),
-    ],
-)
-def test_detected_framework_determines_the_command(tmp_path: Path, files: dict[str, str], command: str) -> None:
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    found = scaffold.detect(tmp_path)
-    assert found.command.startswith(command)
-    assert validate_text(scaffold.render_eph_yaml("shop", found), "eph.yaml") == []
-
-
-@pytest.mark.parametrize("folder", ["shop", "42", "Ünïcode", "---", "a" * 99, "a.b c--d", "x" * 29 + "-y"])
-def test_any_folder_gives_a_valid_name(folder: str) -> None:
-    text = scaffold.render_eph_yaml(folder, scaffold.DetectedApp("true", "a test"))
-    assert validate_text(text, "eph.yaml") == [], scaffold.project_name(folder)
 
 
 def test_doctor_finds_what_is_missing_and_says_what_to_do(

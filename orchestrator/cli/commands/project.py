@@ -70,7 +70,11 @@ def _read_file(file: Path) -> bytes:
 
 
 @app.command()
-def init() -> None:
+def init(
+    target: Annotated[
+        str, typer.Option("--target", help="Only look for apps that run on this target: local, compose or kubernetes.")
+    ] = "",
+) -> None:
     """Create an eph.yaml for this repository.
 
     The file has comments. An existing file is never overwritten.
@@ -78,15 +82,20 @@ def init() -> None:
     from orchestrator.cli import scaffold
 
     root = scaffold.repository_root(Path.cwd())
-    target = root / "eph.yaml"
-    found = scaffold.detect(root)
+    place = root / "eph.yaml"
+    found = scaffold.detect(root, target)
     try:
-        with target.open("x") as file:
+        with place.open("x") as file:
             file.write(scaffold.render_eph_yaml(root.name, found))
     except FileExistsError as error:
-        raise CliError(wording.operator.file_exists(target), wording.operator.RUN_VALIDATE, ExitCode.REFUSED) from error
+        raise CliError(wording.operator.file_exists(place), wording.operator.RUN_VALIDATE, ExitCode.REFUSED) from error
     except OSError as error:
-        raise CliError(f"{target}: {error.strerror}") from error
-    output.print_line(f"wrote {target}")
-    output.print_line(wording.operator.detected(found.command, found.reason))
+        raise CliError(f"{place}: {error.strerror}") from error
+    output.print_line(f"wrote {place}")
+    if not found.services and not found.section:
+        output.print_line(wording.operator.NOTHING_DETECTED)
+    else:
+        output.print_line(wording.operator.detected(found.command, found.target, found.reason))
+    for other in scaffold.other_targets(root, found) if not target else ():
+        output.print_note(wording.operator.also_detected(other.target, other.reason))
     output.print_note(wording.operator.NEXT_STEPS)

@@ -143,13 +143,20 @@ def file_exists(file: Path) -> str:
 RUN_VALIDATE = "Run `eph validate` to check it."
 
 
-def detected(command: str, reason: str) -> str:
-    return f"service: {command}  ({reason})"
+def detected(command: str, target: str, reason: str) -> str:
+    return f"service: {command}  ({reason})" if command else f"target: {target}  ({reason})"
+
+
+def also_detected(target: str, reason: str) -> str:
+    return f"Also found: {reason}. To use it, remove eph.yaml and run `eph init --target {target}`."
+
+
+NOTHING_DETECTED = "Found no app to start. Fill in `services` in the file, and check it with `eph validate`."
 
 
 NEXT_STEPS = "Next: commit it, push, and add the label preview to a pull request."
-NO_FRAMEWORK = "no known framework found; the files are served as they are"
+NO_FRAMEWORK = "no known framework found"
 
 
 def framework_found(framework: str) -> str:
-    return f"{framework} in requirements.txt"
+    return framework
