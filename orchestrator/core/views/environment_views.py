@@ -45,6 +45,8 @@ class FailureView:
     tries: int
     next_try: datetime | None
     verb: OperationVerb = OperationVerb.UP
+    permanent: bool = False
+    """The commit would fail again, so it isn't retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +341,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
         tries=tried.failed,
         next_try=action.until if isinstance(action, Wait) else None,
         verb=verb,
+        permanent=matching is not None and not matching.retryable,
     )
 
 

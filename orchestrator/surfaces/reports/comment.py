@@ -249,6 +249,10 @@ def _failure(view: EnvironmentView) -> str:
 
 def _next_try(failure: FailureView) -> str:
     """How often it failed, and what to do. A failed destroy needs nothing: Eph retries it."""
+    if failure.permanent:
+        return (
+            f"This commit would fail again, so Eph doesn't retry it. To retry it anyway, comment {code('/eph retry')}."
+        )
     tries = {0: "", 1: "Failed once."}.get(failure.tries, f"Failed {failure.tries} times.")
     next_try = f"Next attempt at {format_time(failure.next_try)}." if failure.next_try else ""
     match failure.verb:

@@ -80,6 +80,17 @@ def test_all_refusals_are_reported_at_once() -> None:
         assert all(part in line for part in ("k8s/all.yaml", *parts))
 
 
+def test_refused_manifests_wait_for_a_push() -> None:
+    """L5: the same commit would be refused again. A renderer that is missing on the server is different."""
+    with pytest.raises(KubernetesError) as raised:
+        apply_manifests(with_change(DEPLOYMENT, f"{POD}.hostNetwork", True))
+    assert raised.value.permanent
+    chart = InMemoryFiles({"k8s/Chart.yaml": "name: x"})
+    with pytest.raises(KubernetesError) as raised:
+        load_manifests(chart, spec(), replace(SETTINGS, helm="/nonexistent/helm"), PINNED)
+    assert not raised.value.permanent
+
+
 def test_listed_image_that_no_workload_runs_is_an_error() -> None:
     """I1, T2: otherwise the preview would run the release that the manifests name, and look healthy."""
     release = with_change(DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/acme/shop:1.4")

@@ -161,6 +161,11 @@ def test_controller_condition_is_a_failure_too() -> None:
             "fails: HTTP probe failed with statuscode: 500",
         ),
         (
+            container({"running": {}}, ready=False),
+            [event("Pod", "web-1", "Unhealthy", "dial tcp 10.0.0.7:8080: connect: connection refused")],
+            "fails: nothing listens on port 8080",
+        ),
+        (
             pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]),
             [event("Pod", "web-1", "TriggeredScaleUp")],
             "adding a node",
@@ -193,6 +198,10 @@ def test_job_is_done_failed_late_or_running() -> None:
     assert rollout.job_status(job(type="Complete"), [], []).ready
     failed = rollout.job_status(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
     assert (failed.failure, failed.pod, failed.container) == ("failed: exit status 4", "web-1", "app")
+    by_itself = container({"terminated": {"exitCode": 4, "reason": "Error"}})
+    killed = container({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})
+    states = [rollout.job_status(job(type="Failed"), [pod], []).exit_status for pod in (by_itself, killed)]
+    assert states == [4, 0], "only the first would fail again"
     assert "timed out" in rollout.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
     assert rollout.job_status(job(), [container({"running": {}})], []).pending_reason == "still running"
     pulled = container({"waiting": {"reason": "ImagePullBackOff"}})

@@ -15,7 +15,7 @@ from typing import Any
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import CommitFiles
-from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.errors import KubernetesError, ManifestsRejected, RendererUnavailable
 from programs.targets.kubernetes.manifests import allowlist, path_reader, rewriting
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
@@ -39,9 +39,20 @@ class LoadedManifests:
 def load_manifests(
     files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
 ) -> LoadedManifests:
-    """The manifests' objects to apply. Raises with everything that isn't allowed."""
+    """The manifests' objects to apply. Raises ``ManifestsRejected`` with everything that isn't allowed."""
     if not spec.manifests:
         return LoadedManifests()
+    try:
+        return _load(files, spec, settings, images)
+    except (ManifestsRejected, RendererUnavailable):
+        raise
+    except KubernetesError as error:
+        raise ManifestsRejected(error.sentence, error.tail) from error
+
+
+def _load(
+    files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
+) -> LoadedManifests:
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
     read = (item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize))
     found = [Manifest(item.path, _without_nulls(item.data)) for item in read]

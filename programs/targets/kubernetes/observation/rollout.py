@@ -19,6 +19,7 @@ _PERMANENT_PULL_ERROR = re.compile(
     r"not found|manifest unknown|denied|unauthorized|authentication required|no basic auth", re.I
 )
 _CONTAINER_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+_REFUSED = re.compile(r":(\d+): connect: connection refused")
 _SLOW_CACHE = re.compile(r"failed to sync (?:secret|configmap) cache: timed out")
 """The kubelet of a busy node tries again by itself."""
 _SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
@@ -28,7 +29,8 @@ _MAX_LENGTH = 240
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
     """``failure``: why it won't become ready. ``pending_reason``: why it isn't ready yet. ``pod`` and ``container``:
-    whose log tells more; ``previous``: use the log of the previous process."""
+    whose log tells more; ``previous``: use the log of the previous process. ``exit_status``: that of a Job's command
+    which failed by itself; it would fail again."""
 
     ready: bool = False
     failure: str = ""
@@ -36,6 +38,7 @@ class RolloutStatus:
     pod: str = ""
     container: str = ""
     previous: bool = False
+    exit_status: int = 0
 
 
 def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> RolloutStatus:
@@ -136,7 +139,13 @@ def _failed_try(pods: Iterable[Data]) -> RolloutStatus | None:
         for status in _statuses(pod):
             ended = status.get("state", {}).get("terminated")
             if ended and ended.get("exitCode"):
-                return RolloutStatus(failure=f"failed: {_exit_reason(ended)}", pod=_name(pod), container=status["name"])
+                by_itself = ended.get("reason") == "Error" and not ended.get("signal")
+                return RolloutStatus(
+                    failure=f"failed: {_exit_reason(ended)}",
+                    pod=_name(pod),
+                    container=status["name"],
+                    exit_status=ended["exitCode"] if by_itself else 0,
+                )
     return None
 
 
@@ -276,7 +285,10 @@ def _not_ready_reason(status: Data, events: list[Data]) -> str:
         return f"its container is waiting: {waiting.get('reason', 'unknown')}"
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if failing:
-        return f"its health check fails: {shorten(failing[-1].get('message', ''))}"
+        message = shorten(failing[-1].get("message", ""))
+        refused = _REFUSED.search(message)
+        why = f"nothing listens on port {refused[1]}" if refused else message
+        return f"its health check fails: {why}"
     return "its health check hasn't succeeded yet"
 
 
