@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from programs import targets
 from programs.drift_wording import DriftWording
-from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
+from programs.eph_yaml.target_section import DetectedSection, EphYamlData, Finding, TargetSection
 from programs.exec_requests import ExecRequest
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
@@ -42,6 +43,10 @@ def _no_findings(_: EphYamlData) -> Iterable[Finding]:
     return ()
 
 
+def _nothing_detected(_: Path) -> DetectedSection | None:
+    return None
+
+
 def _nothing() -> None:
     return None
 
@@ -52,6 +57,7 @@ class TargetDescription:
 
     ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
+    ``detect`` says which section the files of a repository suggest, for its first eph.yaml.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
     it runs if they are installed. ``needs_approvals``: it may refuse an update until a person approved the commit
@@ -64,6 +70,7 @@ class TargetDescription:
     section_model: type[TargetSection] | None = None
     problems: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
     notices: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
+    detect: Callable[[Path], DetectedSection | None] = _nothing_detected
     database_strategies: tuple[str, ...] = ()
     runs_images: bool = False
     trusted_authors_only: bool = True

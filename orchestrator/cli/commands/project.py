@@ -71,9 +71,7 @@ def _read_file(file: Path) -> bytes:
 
 @app.command()
 def init(
-    target: Annotated[
-        str, typer.Option("--target", help="Only look for apps that run on this target: local, compose or kubernetes.")
-    ] = "",
+    target: Annotated[str, typer.Option("--target", help="Only look for what runs on this target.")] = "",
 ) -> None:
     """Create an eph.yaml for this repository.
 

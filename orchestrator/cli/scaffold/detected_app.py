@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from programs.spec import DEFAULT_TARGET
+
 MAX_BYTES = 256 * 1024
 
 
@@ -23,15 +25,15 @@ class DetectedService:
 
 @dataclass(frozen=True, slots=True)
 class DetectedApp:
-    """``reason`` names what in the repository determined it. ``section`` is the section of a target other than `local`,
-    which has no services and no database of Eph's."""
+    """``reason`` names what in the repository determined it. ``section`` is the section of a target that takes its
+    services from the repository's own files."""
 
     reason: str
     services: tuple[DetectedService, ...] = ()
     build: str = ""
     migrate: str = ""
     database: bool = False
-    target: str = "local"
+    target: str = DEFAULT_TARGET
     section: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -137,7 +137,7 @@ def go_app(folder: Path) -> DetectedApp | None:
     if not module or not ((folder / "main.go").is_file() or len(commands) == 1):
         return None
     package = "." if (folder / "main.go").is_file() else f"./cmd/{commands[0].name}"
-    database = "github.com/lib/pq" in module or "github.com/jackc/pgx" in module
+    database = "/lib/pq " in module or "/jackc/pgx" in module
     service = DetectedService(WEB, "./.eph-app")
     return DetectedApp("go.mod", (service,), f"go build -o .eph-app {package}", "", database)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.cli.scaffold.detected_app import DetectedApp, DetectedService
+from programs import registry
 
 TEMPLATE = """\
 # How this repository gets its preview environments. `eph validate` checks it.
@@ -96,7 +97,8 @@ def project_name(folder: str) -> str:
 
 def _content(app: DetectedApp) -> Iterator[str]:
     if app.section:
-        yield IMAGES if app.target == "kubernetes" else ""
+        found = registry.find(app.target)
+        yield IMAGES if found is not None and found.description.runs_images else ""
         yield f"\n{app.target}:\n"
         for key, value in app.section.items():
             yield f"  {key}: {json.dumps(value)}\n"

@@ -130,7 +130,7 @@ class EnvironmentView:
     expires_soon: bool = False
     """It expires within the policy's warning time."""
     notices: tuple[str, ...] = ()
-    """What eph.yaml requests but this version of Eph doesn't support."""
+    """What eph.yaml or the manifests contain without effect."""
     rules: tuple[str, ...] = ()
     """When it sleeps, in sentences that don't change over time."""
     sleeps_at: datetime | None = None
@@ -239,7 +239,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
-        notices=recipe.notices if isinstance(recipe, Recipe) else (),
+        notices=_notices(subject),
         rules=tuple(sleep_rules.describe(subject, inputs.policy)),
         sleeps_at=_sleeps_at(inputs, phase),
         asleep_since=slept,
@@ -249,6 +249,14 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
     )
+
+
+def _notices(environment: EnvironmentFacts) -> tuple[str, ...]:
+    """Those about eph.yaml, and those of the newest commit's build."""
+    recipe = environment.request.recipe if environment.request else None
+    built = environment.record.built if environment.record else None
+    of_build = built.notices if built is not None and built.commit == environment.head else ()
+    return (*(recipe.notices if isinstance(recipe, Recipe) else ()), *of_build)
 
 
 def _links(environment: EnvironmentFacts) -> tuple[LinkView, ...]:

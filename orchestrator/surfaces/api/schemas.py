@@ -102,7 +102,7 @@ class EnvironmentItem(AttributeModel):
     used_at: datetime | None = Field(default=None, description="The last visit that the gateway recorded.")
     queue_position: int | None
     problems: list[str] = Field(description="Errors in eph.yaml, with file and line.")
-    notices: list[str] = Field(default=[], description="What eph.yaml sets without effect, with file and line.")
+    notices: list[str] = Field(default=[], description="What has no effect in eph.yaml and the manifests.")
     tests: list[SuiteItem] = Field(default=[], description="The newest commit's test suites, once it is deployed.")
     repaired: str = Field(default="", description="What disappeared outside of Eph and was repaired, and when.")
     images: dict[str, ImageItem] = Field(default={}, description="The newest commit's images by name, once found.")

@@ -216,12 +216,12 @@ def _problems(view: EnvironmentView) -> str:
 
 
 def _notices(view: EnvironmentView) -> str:
-    """Settings in eph.yaml that have no effect, each with its line."""
+    """What has no effect in eph.yaml and the manifests, each with its place."""
     if not view.notices or view.phase in GONE_PHASES:
         return ""
     shown = [f"- {code(notice)}" for notice in view.notices[:MAX_NOTICES]]
     more = len(view.notices) - len(shown)
-    return "\n".join(["**Ignored in eph.yaml**", "", *shown, *([f"- and {more} more"] if more else [])])
+    return "\n".join(["**Without effect**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
 def _shows_failure(view: EnvironmentView) -> bool:

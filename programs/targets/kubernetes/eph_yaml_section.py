@@ -15,6 +15,8 @@ from programs.eph_yaml.templates import parse_template
 
 _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 
+_SERVICE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+
 
 def _value(value: Any) -> Any:
     """Text is a template; numbers stay numbers."""
@@ -28,6 +30,11 @@ def _value(value: Any) -> Any:
 
 
 ValuePath = Annotated[str, matches(_VALUE, "a value path", "use names separated by dots, such as image.tag")]
+ServiceName = Annotated[
+    str,
+    matches(_SERVICE, "the name of a service", "use its name, or for a chart its name without the release"),
+    WithJsonSchema({"type": "string", "pattern": _SERVICE}),
+]
 ValueText = Annotated[
     str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
@@ -40,6 +47,11 @@ class KubernetesSection(TargetSection):
 
     manifests: tuple[CommittedPath, ...] = Field(
         min_length=1, description="Files or folders, applied in this order: plain manifests, kustomize or a Helm chart."
+    )
+    public: ServiceName | None = Field(
+        default=None,
+        description="The service of the manifests that people open. Default: the one that an Ingress or HTTPRoute "
+        "routes to, or the only one, or the one named like the project or the chart's release.",
     )
     values: dict[ValuePath, ValueText] = Field(
         default={},
@@ -56,6 +68,7 @@ class KubernetesSection(TargetSection):
             "manifests": tuple(map(posixpath.normpath, self.manifests)),
             "values": values,
             "values_files": tuple(map(posixpath.normpath, self.values_files)),
+            **({"options": {"public": self.public}} if self.public else {}),
         }
 
 
@@ -77,6 +90,8 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
+    if file["kubernetes"] and file["kubernetes"]["public"] and any(item["public"] for item in file["services"]):
+        yield Finding(("kubernetes", "public"), "it has no effect, because a service of eph.yaml is public")
     if file["build"]:
         yield Finding(("build",), "the target `kubernetes` doesn't build; images come from CI")
     for index, image in enumerate(file["environment"]["images"]):
