@@ -102,7 +102,9 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
         if reason:
             disk.explain_end(settings, environment)
             seconds = time.monotonic() - started
-            error = CommitFailed if error_text.is_permanent_exit(code) else TargetError
+            # Other commands also depend on what may be down for a moment, such as the database.
+            permanent = command.step[0] is StepName.BUILD and error_text.is_permanent_exit(code)
+            error = CommitFailed if permanent else TargetError
             raise error(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
 
 

@@ -30,11 +30,5 @@ class ManifestsRejected(KubernetesError):
     permanent = True
 
 
-class JobFailed(KubernetesError):
-    """A command of the commit exited with an error."""
-
-    permanent = True
-
-
 class RendererUnavailable(KubernetesError):
     """A program of this machine that renders manifests is missing, or had too few resources."""

@@ -96,6 +96,17 @@ def test_links_lead_to_the_live_environment(world: Simulation) -> None:  # P14
     assert view.links == (LinkView("Admin", f"{view.url}/admin"),)
 
 
+def test_notices_of_a_build_are_those_of_its_commit(world: Simulation) -> None:  # Y2
+    world.change(42, recipe={"notices": ("eph.yaml:3:1: build: ignored",)})
+    world.run_cycle()
+    record = world.stacks[world.ref(42)]
+    assert record.built is not None
+    world.stacks[world.ref(42)] = replace(record, built=replace(record.built, notices=("k8s/web.yaml:1: left out",)))
+    assert world.view(42).notices == ("eph.yaml:3:1: build: ignored", "k8s/web.yaml:1: left out")
+    world.push(42, "bbbbbbb")
+    assert world.view(42).notices == ("eph.yaml:3:1: build: ignored",)
+
+
 def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation) -> None:  # P3
     world.policy = Policy(max_concurrent=1, program_versions={"local": "2"}, debounce=timedelta(0))
     world.run_cycle()

@@ -198,10 +198,6 @@ def test_job_is_done_failed_late_or_running() -> None:
     assert rollout.job_status(job(type="Complete"), [], []).ready
     failed = rollout.job_status(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
     assert (failed.failure, failed.pod, failed.container) == ("failed: exit status 4", "web-1", "app")
-    by_itself = container({"terminated": {"exitCode": 4, "reason": "Error"}})
-    killed = container({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})
-    states = [rollout.job_status(job(type="Failed"), [pod], []).exit_status for pod in (by_itself, killed)]
-    assert states == [4, 0], "only the first would fail again"
     assert "timed out" in rollout.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
     assert rollout.job_status(job(), [container({"running": {}})], []).pending_reason == "still running"
     pulled = container({"waiting": {"reason": "ImagePullBackOff"}})

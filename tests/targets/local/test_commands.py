@@ -82,7 +82,7 @@ def test_failing_command_reports_its_last_lines(tmp_path: Path, place: Workspace
     ("command", "permanent"),
     [("exit 3", True), ("exit 75", False), ("kill -9 $$", False), ("exit 137", False), ("no-such-command", False)],
 )
-def test_an_error_of_the_command_itself_is_not_retried(
+def test_an_error_of_the_build_itself_is_not_retried(
     tmp_path: Path, place: Workspace, command: str, permanent: bool
 ) -> None:
     """L5: unlike a signal, such as that of a machine without memory. With 75, a command asks for another attempt."""

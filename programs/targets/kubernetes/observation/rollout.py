@@ -29,8 +29,7 @@ _MAX_LENGTH = 240
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
     """``failure``: why it won't become ready. ``pending_reason``: why it isn't ready yet. ``pod`` and ``container``:
-    whose log tells more; ``previous``: use the log of the previous process. ``exit_status``: that of a Job's command
-    which failed by itself; it would fail again."""
+    whose log tells more; ``previous``: use the log of the previous process."""
 
     ready: bool = False
     failure: str = ""
@@ -38,7 +37,6 @@ class RolloutStatus:
     pod: str = ""
     container: str = ""
     previous: bool = False
-    exit_status: int = 0
 
 
 def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> RolloutStatus:
@@ -139,13 +137,7 @@ def _failed_try(pods: Iterable[Data]) -> RolloutStatus | None:
         for status in _statuses(pod):
             ended = status.get("state", {}).get("terminated")
             if ended and ended.get("exitCode"):
-                by_itself = ended.get("reason") == "Error" and not ended.get("signal")
-                return RolloutStatus(
-                    failure=f"failed: {_exit_reason(ended)}",
-                    pod=_name(pod),
-                    container=status["name"],
-                    exit_status=ended["exitCode"] if by_itself else 0,
-                )
+                return RolloutStatus(failure=f"failed: {_exit_reason(ended)}", pod=_name(pod), container=status["name"])
     return None
 
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from programs import error_text, steps
+from programs import steps
 from programs.kit.waiting import pause
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
-from programs.targets.kubernetes.errors import ClusterUnreachable, JobFailed, KubernetesError
+from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
 from programs.targets.kubernetes.observation import job_output, pod_info, rollout, running_images
 from programs.targets.kubernetes.observation.job_output import JobOutput
 from programs.targets.kubernetes.observation.rollout import RolloutStatus
@@ -65,8 +65,7 @@ def _wait(cluster: ClusterClient, workload: AwaitedWorkload, shown: JobOutput | 
         if shown is not None:
             shown.follow(workload.name)
         if verdict.failure:
-            error = JobFailed if error_text.is_permanent_exit(verdict.exit_status) else KubernetesError
-            raise error(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
+            raise KubernetesError(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
         if time.monotonic() > deadline:
             why = verdict.pending_reason or "no response"
             late = f"{workload.title} wasn't ready within {workload.timeout:.0f} s: {why}"
