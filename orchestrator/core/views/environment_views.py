@@ -108,6 +108,8 @@ class EnvironmentView:
     """The name of a branch or tag, which has no pull request."""
     commit: str = ""
     wanted_commit: str = ""
+    unchecked: bool = False
+    """Nothing is known yet of its health, although it isn't new: Eph has just started."""
     awaits_approval: bool = False
     """The wanted commit is a fork's, and a person must approve it."""
     since: datetime | None = None
@@ -225,6 +227,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         pull_url=request.url if request else "",
         commit=built.commit if built else "",
         wanted_commit=subject.head,
+        unchecked=phase is Phase.STARTING and _is_unchecked(subject, inputs),
         awaits_approval=isinstance(action, Wait) and action.waiting_for is WaitingFor.APPROVAL,
         since=_since(inputs, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
@@ -248,6 +251,16 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         app=recipe.app.host if isinstance(recipe, Recipe) else "",
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
+    )
+
+
+def _is_unchecked(environment: EnvironmentFacts, inputs: _ViewInputs) -> bool:
+    built = environment.record.built if environment.record else None
+    return (
+        built is not None
+        and environment.health is None
+        and environment.running is None
+        and built.built_at + inputs.policy.unhealthy_after < inputs.now
     )
 
 

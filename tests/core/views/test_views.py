@@ -87,6 +87,15 @@ def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
     assert view.ready_at == world.now
 
 
+def test_an_old_build_without_a_health_check_is_unchecked(world: Simulation) -> None:  # P1
+    world.run_cycle()
+    assert (world.view(42).phase, world.view(42).unchecked) == (Phase.STARTING, False)
+    world.advance(minutes=5)
+    assert (world.view(42).phase, world.view(42).unchecked) == (Phase.STARTING, True)
+    world.report_health(42)
+    assert not world.view(42).unchecked
+
+
 def test_links_lead_to_the_live_environment(world: Simulation) -> None:  # P14
     shown = LinkTemplate("Admin", "{url}/admin"), LinkTemplate("Gone", "{url:gone}/docs")
     world.change(42, recipe={"links": shown})
