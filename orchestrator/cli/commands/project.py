@@ -90,10 +90,10 @@ def init(
     except OSError as error:
         raise CliError(f"{place}: {error.strerror}") from error
     output.print_line(f"wrote {place}")
-    if not found.services and not found.section:
-        output.print_line(wording.operator.NOTHING_DETECTED)
-    else:
-        output.print_line(wording.operator.detected(found.command, found.target, found.reason))
     for other in scaffold.other_targets(root, found) if not target else ():
         output.print_note(wording.operator.also_detected(other.target, other.reason))
+    if not found.services and not found.section:
+        output.print_line(wording.operator.NOTHING_DETECTED)
+        return
+    output.print_line(wording.operator.detected(found.command, found.target, found.reason))
     output.print_note(wording.operator.NEXT_STEPS)
