@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from programs import targets
 from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
-from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
+from programs.eph_yaml.target_section import DetectedSection, EphYamlData, Finding, TargetSection
 from programs.exec_requests import ExecRequest, JobRequest
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
@@ -47,6 +48,10 @@ def _no_findings(_: EphYamlData) -> Iterable[Finding]:
     return ()
 
 
+def _nothing_detected(_: Path) -> DetectedSection | None:
+    return None
+
+
 def _nothing() -> None:
     return None
 
@@ -57,6 +62,7 @@ class TargetDescription:
 
     ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
+    ``detect`` says which section the files of a repository suggest, for its first eph.yaml.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
     it runs if they are installed. ``needs_approvals``: it may refuse an update until a person approved the commit
@@ -69,6 +75,7 @@ class TargetDescription:
     section_model: type[TargetSection] | None = None
     problems: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
     notices: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
+    detect: Callable[[Path], DetectedSection | None] = _nothing_detected
     database_strategies: tuple[str, ...] = ()
     runs_images: bool = False
     trusted_authors_only: bool = True

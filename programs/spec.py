@@ -147,11 +147,11 @@ class EnvironmentSpec:
     ``replaced_images`` names for some the repository that the manifests use in its place. ``manifests`` are files
     or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
     dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
-    secrets, for everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no
-    other field. ``asleep``: nothing is started; the first request does that. ``approved``: a person approved this
-    commit. ``repository`` is its ID at the Git host, whatever its name in eph.yaml. ``from_fork``: the commit isn't the
-    repository's own, so its build must not change what other environments use. These four say how an update runs, not
-    what is built, so they aren't part of the digest.
+    secrets, for everything that receives ``env``. ``options`` is the part of the target's section of eph.yaml that
+    sets no other field. ``asleep``: nothing is started; the first request does that. ``approved``: a person approved
+    this commit. ``repository`` is its ID at the Git host, whatever its name in eph.yaml. ``from_fork``: the commit
+    isn't the repository's own, so its build must not change what other environments use. These four say how an update
+    runs, not what is built, so they aren't part of the digest.
     """
 
     name: str

@@ -141,6 +141,8 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     for service, url in sorted(item.urls.items()):
         if url != item.url:
             yield wording.environments.service_url(service), output.link(url, url)
+    for item_link in item.links:
+        yield output.clean(item_link.name), output.link(item_link.url, item_link.url)
     yield "pull request", output.link(_source_label(item), item.pull_url).append(f"  {output.clean(item.title)}")
     yield "branch", item.branch
     yield "author", item.author
@@ -159,6 +161,8 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     yield "repaired", item.repaired.removeprefix("repaired at ")
     for problem in item.problems:
         yield "problem", problem
+    for notice in item.notices:
+        yield "notice", notice
     if item.failure:
         yield "failed", f"{item.failure.step}: {item.failure.error}"
         yield "attempts", _attempts(item)

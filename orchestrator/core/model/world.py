@@ -30,6 +30,14 @@ class AppRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkTemplate:
+    """A link for people. ``url`` may contain ``{url}`` and the like, which are known once the environment is built."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A repository's eph.yaml at one commit, limited by the server's policy.
 
@@ -55,6 +63,8 @@ class Recipe:
     app: AppRoute = AppRoute()
     notices: tuple[str, ...] = ()
     """What the file requests but this version of Eph doesn't support, with file and line."""
+
+    links: tuple[LinkTemplate, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.digest:

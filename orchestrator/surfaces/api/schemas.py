@@ -63,6 +63,13 @@ class ImageItem(AttributeModel):
     how: str = Field(description="How the image was found, and why earlier lookups failed.")
 
 
+class LinkItem(AttributeModel):
+    """A link of eph.yaml."""
+
+    name: str
+    url: str
+
+
 class EnvironmentItem(AttributeModel):
     """One environment, desired or existing."""
 
@@ -76,6 +83,7 @@ class EnvironmentItem(AttributeModel):
     reasons: list[str] = Field(description="Why the environment is in this phase, most important reason first.")
     url: str
     urls: dict[str, str] = Field(description="URLs by public service.")
+    links: list[LinkItem] = Field(default=[], description="The links of eph.yaml, once the environment has URLs.")
     host: str
     target: str
     title: str
@@ -96,6 +104,7 @@ class EnvironmentItem(AttributeModel):
     used_at: datetime | None = Field(default=None, description="The last visit that the gateway recorded.")
     queue_position: int | None
     problems: list[str] = Field(description="Errors in eph.yaml, with file and line.")
+    notices: list[str] = Field(default=[], description="What has no effect in eph.yaml and the manifests.")
     tests: list[SuiteItem] = Field(default=[], description="The newest commit's test suites, once it is deployed.")
     repaired: str = Field(default="", description="What disappeared outside of Eph and was repaired, and when.")
     images: dict[str, ImageItem] = Field(default={}, description="The newest commit's images by name, once found.")

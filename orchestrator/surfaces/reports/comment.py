@@ -67,7 +67,7 @@ def render(
 ) -> str:
     """The headline, then what went wrong, then the state."""
     trouble = [_reason(view), _problems(view), _failure(view), _approval(view), _command(view)]
-    state = [_services(view), _facts(view, now, words), suite_table.section(view), _notices(view)]
+    state = [_services(view), _custom_links(view), _facts(view, now, words), suite_table.section(view), _notices(view)]
     hidden = [approvable(view.wanted_commit) if view.awaits_approval else "", marker(view.key) if view.key else ""]
     answer = _reply(reply) if reply is not None else ""
     parts = [_headline(view), *trouble, *state, answer, _links(view), _commands_help(view), *hidden]
@@ -170,6 +170,13 @@ def _services(view: EnvironmentView) -> str:
     return "\n".join([*rows, *(["", f"and {more} more"] if more > 0 else [])])
 
 
+def _custom_links(view: EnvironmentView) -> str:
+    """The links of eph.yaml."""
+    if not is_reachable(view) or not view.links:
+        return ""
+    return " · ".join(link(item.url, item.name) for item in view.links)
+
+
 def _images(view: EnvironmentView) -> Iterator[str]:
     """Images that weren't simply found by the commit's own tag."""
     for name, image in sorted(view.images.items())[:MAX_SERVICES]:
@@ -212,12 +219,12 @@ def _problems(view: EnvironmentView) -> str:
 
 
 def _notices(view: EnvironmentView) -> str:
-    """Settings in eph.yaml that have no effect, each with its line."""
+    """What has no effect in eph.yaml and the manifests, each with its place."""
     if not view.notices or view.phase in GONE_PHASES:
         return ""
     shown = [f"- {code(notice)}" for notice in view.notices[:MAX_NOTICES]]
     more = len(view.notices) - len(shown)
-    return "\n".join(["**Ignored in eph.yaml**", "", *shown, *([f"- and {more} more"] if more else [])])
+    return "\n".join(["**Without effect**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
 def _shows_failure(view: EnvironmentView) -> bool:
@@ -245,6 +252,10 @@ def _failure(view: EnvironmentView) -> str:
 
 def _next_try(failure: FailureView) -> str:
     """How often it failed, and what to do. A failed destroy needs nothing: Eph retries it."""
+    if failure.permanent:
+        return (
+            f"This commit would fail again, so Eph doesn't retry it. To retry it anyway, comment {code('/eph retry')}."
+        )
     tries = {0: "", 1: "Failed once."}.get(failure.tries, f"Failed {failure.tries} times.")
     next_try = f"Next attempt at {format_time(failure.next_try)}." if failure.next_try else ""
     match failure.verb:

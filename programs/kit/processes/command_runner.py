@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from programs import steps
-from programs.kit.errors import Cancelled, TargetError
+from programs import error_text, steps
+from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import disk
 from programs.kit.processes import sandbox
@@ -99,28 +99,33 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
     with steps.step(*command.step) as shown:
         output = _Output(log, settings.log_bytes, shown.add, Redactor(command.secret_values))
         try:
-            reason = _execute(argv, output, command.timeout)
+            reason, code = _execute(argv, output, command.timeout)
         finally:
             tail = output.finish()
         if reason:
             disk.explain_end(settings, environment)
             seconds = time.monotonic() - started
-            raise TargetError(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
+            # Other commands also depend on what may be down for a moment, such as the database.
+            permanent = command.step[0] is StepName.BUILD and error_text.is_permanent_exit(code)
+            error = CommitFailed if permanent else TargetError
+            raise error(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
 
 
-def _execute(argv: list[str], output: _Output, timeout: int) -> str:
-    """Returns why the command failed, or an empty string. Its process group is always gone afterwards."""
+def _execute(argv: list[str], output: _Output, timeout: int) -> tuple[str, int]:
+    """Returns why the command failed, or an empty string, and its exit status. Its process group is always gone
+    afterwards."""
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:
         try:
             if not _read_output(process, output, time.monotonic() + timeout):
-                return f"exceeded its timeout of {timeout} s"
+                return f"exceeded its timeout of {timeout} s", 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-    return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}")
+    reason = f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}"
+    return (reason if code else ""), code
 
 
 def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:

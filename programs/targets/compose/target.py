@@ -12,6 +12,7 @@ from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec
 from programs.targets.compose import (
     container_logs,
+    detection,
     environments,
     inventory,
     resource_limits,
@@ -33,6 +34,7 @@ class ComposeTarget:
         section_model=settings_table.ComposeSection,
         problems=settings_table.problems,
         notices=settings_table.notices,
+        detect=detection.detect,
         runs_images=True,
         tools=("docker-compose",),
         preload=("programs.targets.compose.v1",),

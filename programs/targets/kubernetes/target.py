@@ -26,6 +26,7 @@ from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import (
     commit_files,
     cost_estimate,
+    detection,
     eph_yaml_section,
     gateway_routes,
     namespace_deletion,
@@ -54,6 +55,7 @@ DESCRIPTION = TargetDescription(
     section_model=KubernetesSection,
     problems=eph_yaml_section.problems,
     notices=eph_yaml_section.notices,
+    detect=detection.detect,
     database_strategies=STRATEGIES,
     runs_images=True,
     trusted_authors_only=False,
@@ -212,6 +214,7 @@ def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInp
         objects=brought.objects,
         front_service=brought.front_service,
         front_ports=brought.front_ports,
+        notices=brought.notices,
         certificate=_front_certificate(settings),
         database_server=_database_server(spec, settings),
     )
