@@ -15,6 +15,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from orchestrator.service.port import DeployNotFound, DeployRequest, RequestRefused
 from orchestrator.service.scoped_service import for_caller
+from programs.exec_requests import TerminalRequest, TerminalSize
 
 NAME = "shop-gentle-stream-42"
 
@@ -178,6 +179,23 @@ def test_running_commands_is_for_the_role_in_the_settings(
         assert (answer.status_code, desk.calls) == (status, [])
     answer = client.post("/api/v1/exec/session-9/input", json={"data": "no base64!"})
     assert answer.status_code == status
+    size = client.post("/api/v1/exec/session-9/size", json={"rows": 20, "columns": 60})
+    assert size.status_code == (404 if status == 422 else status)
+
+
+def test_a_terminal_is_requested_and_resized(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P5
+    path = "/api/v1/environments/shop-gentle-stream-42/exec"
+    for wrong in ({"rows": 0}, {"columns": 5000}, {"type": "xterm\n"}, {"type": "$(reboot)"}):
+        assert admin.post(path, json={"command": ["sh"], "terminal": wrong}).status_code == 422
+    terminal = {"rows": 50, "columns": 132, "type": "screen-256color"}
+    with admin.stream("POST", path, json={"command": ["sh"], "terminal": terminal}) as answer:
+        lines = answer.iter_lines()
+        next(line for line in lines if line == "event: started")
+        assert desk.exec_terminal == TerminalRequest(TerminalSize(50, 132), "screen-256color")
+        assert admin.post("/api/v1/exec/session-1/size", json={"rows": 20, "columns": 60}).status_code == 204
+        admin.post("/api/v1/exec/session-1/input", json={"end": True})
+        assert 'data: {"code":0}' in list(lines)
+    assert desk.calls[1] == ("resize", "admin-name", "20x60")
 
 
 def test_a_refused_command_is_an_error_and_no_stream(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P11
