@@ -52,7 +52,7 @@ class RecipeContext:
     """The pull request for which the file is read. ``target_settings`` are the target's, from the server.
     ``existing_name`` is the name of the running environment, which it keeps so that its URL stays. ``labels`` are the
     pull request's: only the triggers that they match decide what to wait for.
-    ``default_branch`` is the repository's."""
+    ``default_branch`` is the repository's. ``from_fork``: the commit comes from a fork."""
 
     key: Key
     repository_name: str
@@ -66,6 +66,7 @@ class RecipeContext:
     labels: frozenset[str] = frozenset()
     grants: SecretGrants = field(default_factory=SecretGrants)
     default_branch: str = ""
+    from_fork: bool = False
 
 
 def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
@@ -232,6 +233,8 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         sign_in=protection is not None and protection.sign_in == "required",
         allow=protection.allow if protection is not None and protection.sign_in == "required" else (),
         secrets=_secrets(config, context.grants),
+        repository=str(context.key.repository),
+        from_fork=context.from_fork,
         **target_fields,
     )
 

@@ -6,6 +6,7 @@ or name is derived from ``home`` and the listen addresses, so one setting moves 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -292,7 +293,11 @@ class ServerSettingsFile(SettingsFields):
             shared_folder=self.shared_dir / target,
             routes=self.routes_dir,
             url_template=self.url_template,
-            tools=self.target_table(DEFAULT_TARGET).machine_tools(),
+            tools=replace(
+                self.target_table(DEFAULT_TARGET).machine_tools(),
+                builds=self.limits.builds,
+                build_slots=self.home / "build-slots",
+            ),
         )
 
 

@@ -45,8 +45,14 @@ def explain_end(settings: HostSettings, environment: str) -> None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Hard links count once, other file systems don't count. du walks trees of any depth; Python's own walk doesn't."""
-    return max(_du(folder, "--block-size=1"), _du(folder, "--inodes") * FILE_BYTES)
+    size, number = usage(folder)
+    return max(size, number * FILE_BYTES)
+
+
+def usage(folder: Path) -> tuple[int, int]:
+    """The size of everything in a folder, and the number of files. Hard links count once, other file systems don't
+    count. du walks trees of any depth; Python's own walk doesn't."""
+    return _du(folder, "--block-size=1"), _du(folder, "--inodes")
 
 
 def deleted_bytes(record: Path) -> int:

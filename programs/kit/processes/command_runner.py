@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from programs import steps
@@ -35,7 +35,8 @@ MAX_LINE_LENGTH = 2000
 @dataclass(frozen=True, slots=True)
 class CommandRun:
     """``title`` is the name for people (build, migrate db); ``slug`` names its files. ``secret_values`` are redacted
-    from the log and errors. ``step`` is what the command belongs to, and the database that the step is about."""
+    from the log and errors. ``step`` is what the command belongs to, and the database that the step is about.
+    ``niceness`` lowers its priority."""
 
     title: str
     slug: str
@@ -44,6 +45,7 @@ class CommandRun:
     env: Mapping[str, str]
     secret_values: tuple[str, ...] = ()
     step: tuple[StepName, str] = (StepName.BUILD, "")
+    niceness: int = 0
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
     disk.check(settings, environment)
     folder = settings.env(environment)
     launch = sandbox.sandboxed(settings, workspace, command.command, command.env)
+    launch = replace(launch, niceness=command.niceness)
     argv = sandbox.write_launch_file(folder / "run" / f"{command.slug}.json", launch)
     log = folder / "logs" / f"{command.slug}.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from programs.kit import files
+from programs.kit.build_cache import tools
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
@@ -60,6 +61,8 @@ TRUST_VARIABLES = (
     "CARGO_HTTP_CAINFO",
 )
 """Where the common tools look for the file of certificate authorities."""
+BUILD_NICENESS = 10
+"""Services and Eph itself come first."""
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--disable-userns")
 
 
@@ -67,14 +70,15 @@ NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts
 class Workspace:
     """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
     file that replaces /etc/hosts where the sandbox supports it. ``domain`` is the record of the environment's domain;
-    without one, a command shares this machine's network. ``volumes`` are folders and their paths for the
-    command."""
+    without one, a command shares this machine's network. ``volumes`` are folders and their paths for the command.
+    ``cache`` is the folder of the environment's build cache."""
 
     checkout: Path
     home: Path
     hosts: Path | None = None
     domain: Path | None = None
     volumes: tuple[tuple[Path, str], ...] = ()
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class LaunchSpec:
     creates: str = ""
     uid: int = 0
     limits: Mapping[str, Any] = field(default_factory=dict)
+    niceness: int = 0
     once: bool = False
     """The launch file is removed when it was read."""
 
@@ -155,9 +160,15 @@ def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: M
     shown = [workspace.home, workspace.checkout, *map(Path, visible_folders(settings))]
     shown += [workspace.hosts] if workspace.hosts else []
     shown += [source for source, _ in workspace.volumes]
+    shown += [workspace.cache] if workspace.cache else []
     return dataclasses.replace(
         launch, domain=str(workspace.domain), shown=tuple(str(path) for path in shown if path.exists())
     )
+
+
+def cache_path(settings: HostSettings, cache: Path) -> str:
+    """Where a command finds its environment's build cache."""
+    return str(cache) if kind(settings) == "none" else tools.MOUNT
 
 
 def launcher_env(home: Path | None = None) -> dict[str, str]:
@@ -169,8 +180,10 @@ def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) ->
     """The complete environment of a command. It inherits nothing from this machine's own."""
     private = "/tmp" if sandbox_kind == "bubblewrap" else str(workspace.home / "tmp")  # noqa: S108 - a private mount
     trust = dict.fromkeys(TRUST_VARIABLES, settings.ca_file) if settings.ca_file else {}
+    cache = tools.variables(cache_path(settings, workspace.cache)) if workspace.cache else {}
     return {
         **trust,
+        **cache,
         **dict(settings.variables),
         "PATH": settings.path,
         "HOME": str(workspace.home),
@@ -192,6 +205,7 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     arguments += [word for name in ETC_FILES for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
     arguments += [word for item in visible_folders(settings) for word in ("--ro-bind-try", item, item)]
     arguments += ["--ro-bind", str(workspace.hosts), "/etc/hosts"] if workspace.hosts else []
+    arguments += ["--bind", str(workspace.cache), tools.MOUNT] if workspace.cache else []
     for own in (workspace.home, workspace.checkout):
         arguments += ["--bind", str(own), str(own)]
     for source, target in workspace.volumes:

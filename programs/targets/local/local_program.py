@@ -75,7 +75,9 @@ class LocalProgram:
     def _build(self, ready: list[Resource]) -> list[Resource]:
         if self.spec.build is None:
             return ready
-        return [resources.Command("build", self._command_props("build", self.spec.build), _after(*ready))]
+        source = {"repository": self.spec.repository, "from_fork": self.spec.from_fork}
+        props = {**self._command_props("build", self.spec.build), **source}
+        return [resources.Command("build", props, _after(*ready))]
 
     def _seed_and_migrate(self, databases: Mapping[str, resources.Database], ready: list[Resource]) -> list[Resource]:
         """Seeds, then migrations, separately for each database."""
