@@ -93,6 +93,8 @@ def _fill(transfer: CacheTransfer, source: BuildSource, folder: Path) -> None:
 def _save(transfer: CacheTransfer, repository: str) -> None:
     settings, environment = transfer.settings, transfer.environment
     now = CacheState(repository, *disk.usage(archives.environment_folder(settings, environment)))
+    if now.files <= 1:  # nothing but the folder itself
+        return
     if now == archives.read_state(settings, environment) and archives.path(settings, repository).exists():
         archives.mark_used(settings, repository, time.time())
         return
@@ -119,4 +121,6 @@ def _replace_archive(transfer: CacheTransfer, repository: str) -> str:
         # Otherwise every build from now on would try it again.
         archives.remove(settings, repository)
         return "The build cache is larger than the server's limit (setting cache_bytes), so the next one starts empty."
+    if not size:
+        return "Nothing in the build cache is of use to other environments."
     return f"The next environments of this repository start with these {size / MEGABYTE:.0f} MB."

@@ -27,7 +27,7 @@ from programs.kit.waiting import CANCELLED
 TIMEOUT = 300.0
 _CHUNK = 1 << 20
 _CHANGED_MEANWHILE = 1
-"""tar's exit status if files changed while it read them. Tools write whole files, so what it read is usable."""
+"""tar's exit status if files changed while it read them. Tools rename whole files, so what it read is usable."""
 
 
 class ArchiveTooLarge(TargetError):
@@ -57,7 +57,7 @@ class CacheTransfer:
         """Returns the size. Nothing is written if the cache is empty."""
         names = " ".join(map(shlex.quote, tools.ARCHIVED))
         chosen = f'for name in {names}; do [ -e "$name" ] && set -- "$@" "$name"; done; [ $# -gt 0 ] || exit 0'
-        command = f'set --; {chosen}; exec tar --create --file=- --warning=no-file-changed "$@"'
+        command = f'set --; {chosen}; exec tar --create --file=- --ignore-failed-read "$@"'
         size = 0
         with self._started(command, subprocess.DEVNULL, subprocess.PIPE) as process:
             for data in _read(process):
