@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench import (
+    build_cache,
     cleanup,
     environments,
     github_hour,
@@ -43,6 +44,7 @@ ROWS: dict[str, Measure] = {
     "ephd-memory": quiet_cycle.ephd_memory,
     "github-hour": github_hour.github_hour,
     "template-clone": template_clone.template_clone,
+    "build-cache": build_cache.build_cache,
 }
 CLUSTER_ROWS: dict[str, Measure] = {
     "kubernetes-url": on_kubernetes.kubernetes_url,

@@ -67,6 +67,9 @@ Where two things are timed in turns, one warm-up turn comes first, and the figur
   Then cycles with a push, a label, a comment and a check each: what each of them adds.
 - **template-clone**: creating a role, cloning a prepared database of a gigabyte, and making the role the owner of
   everything in it. Compared with copying the prepared database's files within the same folder. In turns, three each.
+- **build-cache**: the same build in three environments of one repository, one after the other: `pip install` of 20
+  source distributions in a folder, each of which pip builds and keeps as a wheel. The first environment finds no cache.
+  The second and third include unpacking the repository's archive. The checkout isn't timed.
 """
 
 
