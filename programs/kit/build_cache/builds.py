@@ -7,6 +7,7 @@ ever fails a build.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from programs import steps
 from programs.kit import build_slots, files
-from programs.kit.build_cache import archives
+from programs.kit.build_cache import archives, tools
 from programs.kit.build_cache.archives import CacheState
 from programs.kit.build_cache.transfer import ArchiveTooLarge, CacheTransfer
 from programs.kit.errors import Cancelled, TargetError
@@ -62,7 +63,7 @@ def _prepare(settings: HostSettings, environment: str, workspace: Workspace, sou
     if state is None or state.repository != source.repository or not folder.is_dir():
         _empty(settings, environment, folder)
         _fill(CacheTransfer(settings, environment, cached), source, folder)
-        archives.write_state(settings, environment, CacheState(source.repository, *disk.usage(folder)))
+        archives.write_state(settings, environment, _measure(folder, source.repository))
     return cached
 
 
@@ -92,8 +93,8 @@ def _fill(transfer: CacheTransfer, source: BuildSource, folder: Path) -> None:
 
 def _save(transfer: CacheTransfer, repository: str) -> None:
     settings, environment = transfer.settings, transfer.environment
-    now = CacheState(repository, *disk.usage(archives.environment_folder(settings, environment)))
-    if now.files <= 1:  # nothing but the folder itself
+    now = _measure(archives.environment_folder(settings, environment), repository)
+    if not now.files:
         return
     if now == archives.read_state(settings, environment) and archives.path(settings, repository).exists():
         archives.mark_used(settings, repository, time.time())
@@ -108,6 +109,12 @@ def _save(transfer: CacheTransfer, repository: str) -> None:
             return
     archives.write_state(settings, environment, now)
     archives.collect(settings, time.time())
+
+
+def _measure(folder: Path, repository: str) -> CacheState:
+    """Of what would be archived."""
+    found = [folder / name for name in tools.ARCHIVED if os.path.lexists(folder / name)]
+    return CacheState(repository, *disk.usage(*found)) if found else CacheState(repository)
 
 
 def _replace_archive(transfer: CacheTransfer, repository: str) -> str:
