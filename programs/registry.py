@@ -171,7 +171,8 @@ class DetectsDrift(Protocol):
         """The IDs that Pulumi's state uses, by kind, for the kinds that can be checked. Raises if it can't look.
 
         ``inventory.DRIFTED`` contains parts (``Kind:id``) that exist but have been changed. ``inventory.PROCESS_KINDS``
-        contains the kinds that are processes: a missing one has stopped.
+        contains the kinds that are processes: a missing one has stopped. ``inventory.UNUSED_DATABASES`` contains
+        databases that people should know about.
         """
 
 

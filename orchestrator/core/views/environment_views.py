@@ -225,7 +225,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
-        notices=recipe.notices if isinstance(recipe, Recipe) else (),
+        notices=(*(recipe.notices if isinstance(recipe, Recipe) else ()), *_unused_databases(subject, phase)),
         rules=tuple(sleep_rules.describe(subject, inputs.policy)),
         sleeps_at=_sleeps_at(inputs, phase),
         asleep_since=slept,
@@ -235,6 +235,13 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
     )
+
+
+def _unused_databases(subject: EnvironmentFacts, phase: Phase) -> tuple[str, ...]:
+    """Only of a commit that runs: before, nothing could have connected."""
+    if phase is not Phase.READY:
+        return ()
+    return tuple(wording.facts.unused_database(name, variable) for name, variable in subject.unused_databases)
 
 
 def _earlier_builds(subject: EnvironmentFacts) -> tuple[EarlierBuild, ...]:

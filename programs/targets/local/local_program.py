@@ -146,9 +146,20 @@ class LocalProgram:
             "data": self.database_versions,
             "env": self._env(item),
             **({"volumes": sorted(item.volumes)} if item.volumes else {}),
+            **({"databases": self._declared_databases()} if self.spec.databases else {}),
             **self._sleep_props(),
         }
         return resources.Service(f"service-{item.name}", props, _after(*ready))
+
+    def _declared_databases(self) -> list[dict[str, str]]:
+        return [
+            {
+                "title": item.name,
+                "variable": item.variable,
+                "name": identifiers.database_name(self.spec.name, item),
+            }
+            for item in self.spec.databases
+        ]
 
     def _route(self, item: ServiceSpec, served: list[Resource]) -> Resource:
         props = {

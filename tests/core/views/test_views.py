@@ -13,6 +13,7 @@ from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.util import formatting
 from orchestrator.core.views import environment_views
 from orchestrator.core.views.phases import Phase
+from programs.inventory import UNUSED_DATABASES
 from tests import snapshots
 from tests.worlds.plan.pull_requests import sha
 from tests.worlds.plan.simulation import Simulation
@@ -138,3 +139,20 @@ def test_a_creation_that_is_ended_for_good_reads_as_destroying(world: Simulation
     world.start(world.plan())
     world.unlabel(42)
     assert world.view(42).phase is Phase.DESTROYING
+
+
+def test_database_that_no_service_uses_is_a_notice_once_it_is_ready(world: Simulation) -> None:  # P1
+    world.run_cycle()
+    unused = frozenset({"shop1-gentle-stream-42/main/DATABASE_URL", "another-1/main/DATABASE_URL"})
+    parts = {"local": {UNUSED_DATABASES: unused}}
+
+    def notices() -> tuple[str, ...]:
+        seen = replace(world.world(), live_parts=parts)
+        [view] = environment_views.build(seen, plans.plan(seen, world.policy, world.now), world.policy, world.now)
+        return view.notices
+
+    assert notices() == ()
+    world.report_health(42)
+    [notice] = notices()
+    assert "main" in notice
+    assert "DATABASE_URL" in notice
