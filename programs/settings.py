@@ -69,8 +69,8 @@ StringList = Annotated[tuple[str, ...], *CommaSeparated]
 class MachineTools:
     """What a repository's commands can use on this machine: additional readable folders, their PATH, the operator's
     variables and the file of certificate authorities that they trust. ``cache_bytes`` and ``cache_days`` bound the
-    build caches. ``builds`` is the maximum number of concurrent builds, 0 for one per CPU, which all targets count in
-    the folder ``build_slots``."""
+    build caches. ``build_limit`` is the maximum number of concurrent builds, 0 for one per CPU, which all targets
+    count in the folder ``build_slots``. ``toolchains``: whether languages are looked for beside the PATH."""
 
     toolbox: tuple[str, ...] = ()
     path: str = ""
@@ -78,8 +78,9 @@ class MachineTools:
     ca_file: str = ""
     cache_bytes: int | None = None
     cache_days: int | None = None
-    builds: int = 0
+    build_limit: int = 0
     build_slots: Path | None = None
+    toolchains: str = ""
 
     def to_mapping(self) -> dict[str, str]:
         """In the form that ``programs.kit.host_settings`` reads."""
@@ -90,8 +91,9 @@ class MachineTools:
             "ca_file": self.ca_file,
             "cache_bytes": as_text(self.cache_bytes),
             "cache_days": as_text(self.cache_days),
-            "builds": str(self.builds),
+            "build_limit": str(self.build_limit),
             "build_slots": as_text(self.build_slots),
+            "toolchains": self.toolchains,
         }
 
 

@@ -121,8 +121,8 @@ class Secret:
     value: str = field(default="", repr=False)
 
 
-MACHINE_SETTINGS = ("cache_bytes", "cache_days", "builds", "build_slots")
-"""Settings that say how builds share the machine, not what they build."""
+MACHINE_SETTINGS = ("cache_bytes", "cache_days", "build_limit", "build_slots", "toolchains")
+"""Settings that say how builds use the machine, not what they build."""
 _LATER_FIELDS = (
     "sign_in",
     "allow",

@@ -22,7 +22,7 @@ POLL_SECONDS = 0.1
 
 
 def count(settings: HostSettings) -> int:
-    return settings.builds or len(os.sched_getaffinity(0))
+    return settings.build_limit or len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager

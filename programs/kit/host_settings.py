@@ -36,7 +36,8 @@ class HostSettings:
     anyway, ``egress_proxy`` the proxy that it uses itself. ``variables`` are the operator's, for all commands of
     repositories, and ``ca_file`` has the certificate authorities that they trust. ``cache_bytes`` bounds all build
     caches together (0: none are kept); one that no environment uses is removed after ``cache_days``. At most
-    ``builds`` builds run at once (0: one per CPU) among all targets with the same folder ``build_slots``.
+    ``build_limit`` builds run at once (0: one per CPU) among all targets with the same folder ``build_slots``.
+    ``toolchains`` is ``auto`` if commands may use the languages of this machine that aren't on ``path``, or ``none``.
     """
 
     root: Path
@@ -61,8 +62,9 @@ class HostSettings:
     ca_file: str = ""
     cache_bytes: int = 8192 * MEGABYTE
     cache_days: int = 14
-    builds: int = 0
+    build_limit: int = 0
     build_slots: Path | None = None
+    toolchains: str = "auto"
 
     @classmethod
     def read(cls, data: Mapping[str, str]) -> Self:
@@ -92,8 +94,9 @@ class HostSettings:
             ca_file=data.get("ca_file", ""),
             cache_bytes=int(data.get("cache_bytes") or defaults.cache_bytes),
             cache_days=int(data.get("cache_days") or defaults.cache_days),
-            builds=int(data.get("builds") or defaults.builds),
+            build_limit=int(data.get("build_limit") or defaults.build_limit),
             build_slots=Path(data["build_slots"]).absolute() if data.get("build_slots") else None,
+            toolchains=data.get("toolchains") or defaults.toolchains,
         )
         _check(settings)
         return settings

@@ -118,6 +118,12 @@ def test_doctor_finds_what_is_missing_and_says_what_to_do(
     assert "eph demo" in checks["server"]["todo"]
 
 
+def test_doctor_lists_the_languages_that_previews_can_use() -> None:
+    check = doctor._languages()
+    assert check.verdict is doctor.CheckStatus.OK
+    assert "Python (/" in check.found
+
+
 def test_doctor_reports_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")

@@ -21,7 +21,7 @@ HOLD = """
 import pathlib, sys, time
 from programs.kit import build_slots
 from programs.kit.host_settings import HostSettings
-with build_slots.acquired(HostSettings(pathlib.Path(sys.argv[1]), builds=1)):
+with build_slots.acquired(HostSettings(pathlib.Path(sys.argv[1]), build_limit=1)):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -41,49 +41,28 @@ def waits(events: list[StepEvent], kind: StepEventKind) -> int:
 
 def test_one_slot_per_processor_by_default(tmp_path: Path) -> None:
     assert build_slots.count(HostSettings(tmp_path)) == len(os.sched_getaffinity(0))
-    assert build_slots.count(HostSettings(tmp_path, builds=7)) == 7
+    assert build_slots.count(HostSettings(tmp_path, build_limit=7)) == 7
 
 
 def test_no_more_builds_than_slots_run_at_once(tmp_path: Path, events: list[StepEvent]) -> None:
-    settings = HostSettings(tmp_path, builds=2)
-    running, most, lock = 0, 0, threading.Lock()
+    """Also if they belong to different targets."""
+    local, static = (
+        HostSettings(tmp_path / name, build_limit=2, build_slots=tmp_path / "slots") for name in ("a", "b")
+    )
+    third = threading.Event()
 
     def build() -> None:
-        nonlocal running, most
-        with build_slots.acquired(settings):
-            with lock:
-                running += 1
-                most = max(most, running)
-            barrier.wait(5)
-            with lock:
-                running -= 1
-
-    barrier = threading.Barrier(2)  # passed only by two builds at once
-    threads = [threading.Thread(target=build) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert most == 2
-    # The fourth may come when one has already ended.
-    assert 1 <= waits(events, StepEventKind.STARTED) == waits(events, StepEventKind.ENDED) <= 2
-
-
-def test_targets_share_the_slots_of_one_folder(tmp_path: Path, events: list[StepEvent]) -> None:
-    first, second = (HostSettings(tmp_path / name, builds=1, build_slots=tmp_path / "slots") for name in "ab")
-    held = threading.Event()
-
-    def build() -> None:
-        with build_slots.acquired(second):
-            held.set()
+        with build_slots.acquired(static):
+            third.set()
 
     thread = threading.Thread(target=build)
-    with build_slots.acquired(first):
-        thread.start()
-        assert not held.wait(0.3)
-    assert held.wait(5)
+    with build_slots.acquired(static):
+        with build_slots.acquired(local):
+            thread.start()
+            assert not third.wait(0.3)
+        assert third.wait(5)
     thread.join(5)
-    assert waits(events, StepEventKind.ENDED) == 1
+    assert waits(events, StepEventKind.STARTED) == waits(events, StepEventKind.ENDED) == 1
 
 
 def test_killed_build_frees_its_slot(tmp_path: Path, events: list[StepEvent]) -> None:
@@ -93,6 +72,6 @@ def test_killed_build_frees_its_slot(tmp_path: Path, events: list[StepEvent]) ->
         assert holder.stdout.readline() == b"held\n"
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        with build_slots.acquired(HostSettings(tmp_path, builds=1)):
+        with build_slots.acquired(HostSettings(tmp_path, build_limit=1)):
             pass
     assert waits(events, StepEventKind.STARTED) == 0

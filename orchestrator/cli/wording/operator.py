@@ -37,6 +37,14 @@ def make_tool(tool: str, targets: str) -> str:
     return f"Run `make {tool}`, or put it on PATH, if repositories on target {targets} use it."
 
 
+def language(name: str, program: Path) -> str:
+    return f"{name} ({program})"
+
+
+NO_LANGUAGES = "previews find no language on this machine"
+INSTALL_LANGUAGE = "Install the languages that your repositories need, or set local.path and local.toolbox."
+
+
 def tool_missing(tool: str) -> str:
     return f"{tool} is not installed"
 

@@ -295,7 +295,7 @@ class ServerSettingsFile(SettingsFields):
             url_template=self.url_template,
             tools=replace(
                 self.target_table(DEFAULT_TARGET).machine_tools(),
-                builds=self.limits.builds,
+                build_limit=self.limits.builds,
                 build_slots=self.home / "build-slots",
             ),
         )

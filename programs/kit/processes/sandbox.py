@@ -23,11 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from programs.kit import files
+from programs.kit import files, toolchains
 from programs.kit.build_cache import tools
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
+from programs.kit.toolchains import Toolchain
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (
@@ -185,7 +186,7 @@ def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) ->
         **trust,
         **cache,
         **dict(settings.variables),
-        "PATH": settings.path,
+        "PATH": toolchains.extended_path(settings.path, _toolchains(settings)),
         "HOME": str(workspace.home),
         "TMPDIR": private,
         "LANG": "C.UTF-8",
@@ -215,10 +216,18 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
 
 
 def visible_folders(settings: HostSettings) -> list[str]:
-    """Extra folders and files that previews can read: the toolbox, PostgreSQL's programs, and the authorities."""
+    """Extra folders and files that previews can read: the toolbox, languages, PostgreSQL's programs, and the
+    authorities."""
     folder = binaries.binaries_folder()
     programs = [str(folder.parent)] if folder and not folder.is_relative_to("/usr") else []
-    return [*settings.toolbox, *programs, *([settings.ca_file] if settings.ca_file else [])]
+    languages = [str(item.root) for item in _toolchains(settings) if item.root]
+    return [*settings.toolbox, *languages, *programs, *([settings.ca_file] if settings.ca_file else [])]
+
+
+def _toolchains(settings: HostSettings) -> tuple[Toolchain, ...]:
+    if settings.toolchains == "none":
+        return ()
+    return toolchains.on_this_machine(settings.path, (settings.root, settings.routes))
 
 
 def _bind_root(path: str) -> list[str]:

@@ -31,6 +31,10 @@ class LocalTargetSettings(TargetSettings):
     toolbox: StringList = Field(
         default=(), description="More folders that previews can read, such as a language's installation."
     )
+    toolchains: Literal["auto", "none"] = Field(
+        default="auto",
+        description="Languages that aren't on the PATH of previews. auto: found on this machine. none: not available.",
+    )
     path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
@@ -90,7 +94,7 @@ class LocalTargetSettings(TargetSettings):
             "root": str(self._folder(server)),
             "routes": str(server.routes),
             "url": server.url_template,
-            **replace(self.machine_tools(), builds=tools.builds, build_slots=tools.build_slots).to_mapping(),
+            **replace(self.machine_tools(), build_limit=tools.build_limit, build_slots=tools.build_slots).to_mapping(),
             "sandbox": self.sandbox,
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),
@@ -119,7 +123,15 @@ class LocalTargetSettings(TargetSettings):
 
     def machine_tools(self) -> MachineTools:
         ca_file = str(self.ca_file or _own_ca_file())
-        return MachineTools(self.toolbox, self.path, self.env, ca_file, self.cache_bytes, self.cache_days)
+        return MachineTools(
+            self.toolbox,
+            self.path,
+            self.env,
+            ca_file,
+            self.cache_bytes,
+            self.cache_days,
+            toolchains=self.toolchains,
+        )
 
     def _folder(self, server: ServerContext) -> Path:
         return self.root.expanduser().absolute() if self.root else server.shared_folder
