@@ -11,7 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,10 +37,11 @@ class CacheArchive:
 
 @dataclass(frozen=True, slots=True)
 class CacheState:
-    """The cache of an environment after it was filled, or after its last build was saved: the repository, and how much
-    was in it."""
+    """Whose cache an environment's last build used. ``unfinished`` is the generation whose cache was filled, but whose
+    build hasn't succeeded; ``size`` and ``files`` are what it was filled with."""
 
     repository: str
+    unfinished: str = ""
     size: int = 0
     files: int = 0
 
@@ -50,7 +51,7 @@ def folder(settings: HostSettings) -> Path:
 
 
 def environment_folder(settings: HostSettings, environment: str) -> Path:
-    """Belongs to the environment's user."""
+    """The caches of its generations, each of which belongs to the environment's user."""
     return settings.env(environment) / "cache"
 
 
@@ -135,13 +136,12 @@ def _mark_seen(settings: HostSettings, archive: CacheArchive, now: float) -> Non
 
 
 def read_state(settings: HostSettings, environment: str) -> CacheState | None:
-    """None if the environment's cache was never filled completely."""
+    """None if no cache of the environment was ever filled completely."""
     return _read_state(_state_file(settings, environment))
 
 
 def write_state(settings: HostSettings, environment: str, state: CacheState) -> None:
-    data = {"repository": state.repository, "size": state.size, "files": state.files}
-    files.write(_state_file(settings, environment), json.dumps(data))
+    files.write(_state_file(settings, environment), json.dumps(asdict(state)))
 
 
 def _state_file(settings: HostSettings, environment: str) -> Path:

@@ -1,8 +1,8 @@
 """Runs a build: in a slot of the machine, with the environment's build cache.
 
-An environment's first build starts with the repository's archive. A build of the repository's own commits that changed
-its cache replaces the archive; a fork's never does, so it can't change what others build from. No problem with a cache
-ever fails a build.
+A build starts with a copy of the repository's archive that nothing else can reach, not even the environment's services
+that already run. A build of the repository's own commits that changed its copy replaces the archive; a fork's never
+does, so it can't change what others build from. No problem with a cache ever fails a build.
 """
 
 from __future__ import annotations
@@ -40,43 +40,72 @@ def run(
 ) -> Workspace:
     """Returns the workspace with the cache, for what runs after the build. Raises an error if the build fails."""
     with build_slots.acquired(settings):
-        cached = _prepare(settings, environment, workspace, source)
-        command_runner.run(settings, environment, cached, replace(command, niceness=sandbox.BUILD_NICENESS))
-        if cached.cache is not None and not source.from_fork:
-            _save(CacheTransfer(settings, environment, cached), source.repository)
-    return cached
+        if not (source.repository and settings.cache_bytes):
+            command_runner.run(settings, environment, workspace, _in_background(command))
+            return workspace
+        transfer = CacheTransfer(
+            settings, environment, replace(workspace, cache=_folder(settings, environment, workspace))
+        )
+        filled = _fill(transfer, source)
+        command_runner.run(settings, environment, transfer.workspace, _in_background(command))
+        if not source.from_fork:
+            _save(transfer, filled)
+        # From now on the environment's services may change it.
+        archives.write_state(settings, environment, CacheState(source.repository))
+        archives.collect(settings, time.time())
+    return transfer.workspace
 
 
-def existing_cache(settings: HostSettings, environment: str) -> Path | None:
-    """The cache of an environment that was built with one. Some tools read theirs at run time, too."""
-    found = archives.environment_folder(settings, environment)
+def existing_cache(settings: HostSettings, environment: str, checkout: Path) -> Path | None:
+    """The cache that a checkout was built with. Some tools read theirs at run time, too."""
+    found = archives.environment_folder(settings, environment) / checkout.name
     return found if found.is_dir() else None
 
 
-def _prepare(settings: HostSettings, environment: str, workspace: Workspace, source: BuildSource) -> Workspace:
+def remove_caches(settings: HostSettings, environment: str, keep: str = "") -> None:
+    """Those of all generations but one."""
     folder = archives.environment_folder(settings, environment)
-    if not (source.repository and settings.cache_bytes):
-        files.remove(folder)
-        return replace(workspace, cache=None)
-    cached = replace(workspace, cache=folder)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name != keep:
+            files.remove(path)
+
+
+def _in_background(command: CommandRun) -> CommandRun:
+    return replace(command, niceness=sandbox.BUILD_NICENESS)
+
+
+def _folder(settings: HostSettings, environment: str, workspace: Workspace) -> Path:
+    """A folder for each generation: nothing that already runs can reach it."""
+    return archives.environment_folder(settings, environment) / workspace.checkout.name
+
+
+def _fill(transfer: CacheTransfer, source: BuildSource) -> CacheState:
+    """Starts with the repository's archive, unless an earlier attempt of the same generation already did."""
+    settings, environment = transfer.settings, transfer.environment
+    generation = transfer.workspace.checkout.name
     state = archives.read_state(settings, environment)
-    if state is None or state.repository != source.repository or not folder.is_dir():
-        _empty(settings, environment, folder)
-        _fill(CacheTransfer(settings, environment, cached), source, folder)
-        archives.write_state(settings, environment, _measure(folder, source.repository))
-    return cached
+    if (
+        state is not None
+        and (state.repository, state.unfinished) == (source.repository, generation)
+        and transfer.folder.is_dir()
+    ):
+        return state
+    _empty(transfer)
+    _unpack(transfer, source)
+    state = CacheState(source.repository, generation, *_measure(transfer.folder))
+    archives.write_state(settings, environment, state)
+    return state
 
 
-def _empty(settings: HostSettings, environment: str, folder: Path) -> None:
-    files.remove(folder)
-    files.make_folder(folder)
-    if sandbox.kind(settings) != "none":
-        users.give(folder, users.reserve(settings, environment))
+def _empty(transfer: CacheTransfer) -> None:
+    files.remove(transfer.folder)
+    files.make_folder(transfer.folder)
+    if sandbox.kind(transfer.settings) != "none":
+        users.give(transfer.folder, users.reserve(transfer.settings, transfer.environment))
 
 
-def _fill(transfer: CacheTransfer, source: BuildSource, folder: Path) -> None:
-    settings = transfer.settings
-    archive = archives.open_archive(settings, source.repository, time.time())
+def _unpack(transfer: CacheTransfer, source: BuildSource) -> None:
+    archive = archives.open_archive(transfer.settings, source.repository, time.time())
     if archive is None:
         return
     with archive, steps.step(StepName.RESTORE_CACHE) as output:
@@ -86,18 +115,16 @@ def _fill(transfer: CacheTransfer, source: BuildSource, folder: Path) -> None:
             raise
         except (OSError, TargetError) as error:
             output.add([f"The build cache can't be used, so this build starts without one: {error}"])
-            _empty(settings, transfer.environment, folder)
+            _empty(transfer)
             if not source.from_fork:
-                archives.remove(settings, source.repository)
+                archives.remove(transfer.settings, source.repository)
 
 
-def _save(transfer: CacheTransfer, repository: str) -> None:
-    settings, environment = transfer.settings, transfer.environment
-    now = _measure(archives.environment_folder(settings, environment), repository)
-    if not now.files:
-        return
-    if now == archives.read_state(settings, environment) and archives.path(settings, repository).exists():
-        archives.mark_used(settings, repository, time.time())
+def _save(transfer: CacheTransfer, filled: CacheState) -> None:
+    settings, repository = transfer.settings, filled.repository
+    size, number = _measure(transfer.folder)
+    unchanged = (size, number) == (filled.size, filled.files) and archives.path(settings, repository).exists()
+    if unchanged or not number:
         return
     with steps.step(StepName.SAVE_CACHE) as output:
         try:
@@ -106,15 +133,12 @@ def _save(transfer: CacheTransfer, repository: str) -> None:
             raise
         except (OSError, TargetError) as error:
             output.add([f"The build cache wasn't saved: {error}"])
-            return
-    archives.write_state(settings, environment, now)
-    archives.collect(settings, time.time())
 
 
-def _measure(folder: Path, repository: str) -> CacheState:
-    """Of what would be archived."""
+def _measure(folder: Path) -> tuple[int, int]:
+    """Of what would be archived: its size, and the number of files."""
     found = [folder / name for name in tools.ARCHIVED if os.path.lexists(folder / name)]
-    return CacheState(repository, *disk.usage(*found)) if found else CacheState(repository)
+    return disk.usage(*found) if found else (0, 0)
 
 
 def _replace_archive(transfer: CacheTransfer, repository: str) -> str:

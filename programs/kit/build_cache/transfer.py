@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, BinaryIO
 
 from programs.kit.build_cache import tools
@@ -41,6 +42,13 @@ class CacheTransfer:
     settings: HostSettings
     environment: str
     workspace: Workspace
+
+    @property
+    def folder(self) -> Path:
+        """The environment's cache."""
+        if self.workspace.cache is None:
+            raise ValueError("the workspace has no cache")
+        return self.workspace.cache
 
     def unpack(self, archive: BinaryIO) -> None:
         """Into an empty cache."""
@@ -71,7 +79,7 @@ class CacheTransfer:
 
     @contextlib.contextmanager
     def _started(self, command: str, stdin: BinaryIO | int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
-        folder = _inside(self.settings, self.workspace)
+        folder = sandbox.cache_path(self.settings, self.folder)
         launch = sandbox.sandboxed(self.settings, self.workspace, f"cd {shlex.quote(folder)} && {command}", {})
         file = self.settings.env(self.environment) / "run" / "cache-transfer.json"
         argv = sandbox.write_launch_file(file, replace(launch, niceness=sandbox.BUILD_NICENESS))
@@ -83,12 +91,6 @@ class CacheTransfer:
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-
-
-def _inside(settings: HostSettings, workspace: Workspace) -> str:
-    if workspace.cache is None:
-        raise ValueError("the workspace has no cache")
-    return sandbox.cache_path(settings, workspace.cache)
 
 
 def _read(process: subprocess.Popen[bytes]) -> Iterator[bytes]:

@@ -147,7 +147,7 @@ def _build(host: ProgramHost, name: str, checkout: Path, props: Props) -> Worksp
 
 
 def _workspace(host: ProgramHost, name: str, checkout: Path) -> Workspace:
-    home, cache = host.env(name) / "home", builds.existing_cache(host, name)
+    home, cache = host.env(name) / "home", builds.existing_cache(host, name, checkout)
     if sandbox.kind(host) == "none":
         return Workspace(checkout, home, cache=cache)
     return Workspace(checkout, home, domain=domains.ensure(host, name), cache=cache)
@@ -182,3 +182,4 @@ def _remove_checkouts(host: ProgramHost, name: str, keep: str) -> None:
     for path in source.iterdir() if source.is_dir() else ():
         if path.name != keep:
             files.remove(path)
+    builds.remove_caches(host, name, keep)

@@ -45,6 +45,7 @@ def publish(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
     finally:
         files.remove(fresh)
         files.remove(folder / "src")
+        builds.remove_caches(host, name)
     _serve(host, name, props)
     for path in (folder / "sites").iterdir():
         if path.name != generation:

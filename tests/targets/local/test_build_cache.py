@@ -14,13 +14,15 @@ from programs import steps
 from programs.kit.build_cache import archives, builds
 from programs.kit.build_cache.builds import BuildSource
 from programs.kit.errors import TargetError
-from programs.kit.processes import sandbox
+from programs.kit.processes import command_runner, sandbox
 from programs.kit.processes.command_runner import CommandRun
+from programs.spec import CommandSpec
 from programs.steps import StepEvent, StepEventKind, StepName
 from programs.targets.local import cleanup
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1 import base
 from tests.targets.isolated_machine import BLOG, GENERATION, SHOP, Isolated
+from tests.targets.local_machine import APP, LocalMachine, Repository
 
 pytestmark = [
     pytest.mark.real,
@@ -50,10 +52,10 @@ for _ in range(600):
 
 
 @pytest.fixture(autouse=True)
-def _no_archives(isolated: Isolated) -> Iterator[None]:
+def _no_archives(shared_machine: LocalMachine) -> Iterator[None]:
     yield
-    for archive in archives.list_archives(isolated.here):
-        archives.remove(isolated.here, archive.repository)
+    for archive in archives.list_archives(shared_machine.settings):
+        archives.remove(shared_machine.settings, archive.repository)
 
 
 @pytest.fixture
@@ -103,14 +105,26 @@ def test_build_that_changes_nothing_keeps_the_archive(isolated: Isolated, events
     build(isolated, SHOP, READ)
     assert archive_of(isolated).stat().st_ino == saved
     assert archive_of(isolated).stat().st_mtime > time.time() - 60
-    assert shown(events) == ["Build", "Save cache", "Build"]
+    assert shown(events) == ["Build", "Save cache", "Restore cache", "Build"]
 
 
 @pytest.mark.long
-def test_failed_build_saves_nothing(isolated: Isolated) -> None:
+def test_failed_build_saves_nothing_but_its_retry_continues(isolated: Isolated) -> None:
     with pytest.raises(TargetError, match="exit status 3"):
         build(isolated, SHOP, f"{WRITE} && exit 3")
     assert not archive_of(isolated).exists()
+    assert build(isolated, SHOP, READ) == "wheel\n"
+    assert archive_of(isolated).exists()
+
+
+def test_service_cannot_change_what_the_next_build_starts_with(isolated: Isolated) -> None:
+    """S3: people from outside reach services, and one that they take over must not poison later builds."""
+    build(isolated, SHOP, WRITE)
+    place = base.joined(isolated.here, {"environment": SHOP, "generation": GENERATION})
+    poison = CommandRun("poison", "poison", 'echo poison >"$PIP_CACHE_DIR/wheel"', 20, {})
+    command_runner.run(isolated.here, SHOP, place, poison)
+    assert build(isolated, SHOP, f'{READ} && touch "$PIP_CACHE_DIR/new"') == "wheel\n"
+    assert build(isolated, BLOG, READ) == "wheel\n"
 
 
 def test_fork_reads_the_cache_and_cannot_change_it(isolated: Isolated) -> None:
@@ -201,8 +215,8 @@ def test_interrupted_restore_starts_over(isolated: Isolated) -> None:
     """L2: half an archive would look like a whole one to Go."""
     build(isolated, SHOP, WRITE)
     isolated.workspace(BLOG)
-    half = archives.environment_folder(isolated.here, BLOG)
-    half.mkdir()
+    half = archives.environment_folder(isolated.here, BLOG) / GENERATION
+    half.mkdir(parents=True)
     (half / "half").touch()
     build(isolated, BLOG, f'{READ} && [ ! -e "$XDG_CACHE_HOME/half" ]')
 
@@ -212,4 +226,28 @@ def test_builds_yield_to_services_which_find_the_cache_of_the_build(isolated: Is
     props = {"environment": SHOP, "generation": GENERATION}
     assert base.place(isolated.here, props).cache is None
     assert build(isolated, SHOP, "exec nice") == f"{sandbox.BUILD_NICENESS}\n"
-    assert base.place(isolated.here, props).cache == archives.environment_folder(isolated.here, SHOP)
+    assert base.place(isolated.here, props).cache == archives.environment_folder(isolated.here, SHOP) / GENERATION
+    cleanup.remove_other_generations(isolated.here, SHOP, "another")
+    assert base.place(isolated.here, props).cache is None
+
+
+@pytest.mark.long
+def test_commits_of_an_environment_share_the_cache(pulumi: LocalMachine, repository: Repository) -> None:
+    """T1: as the program of the target passes it on, with the real Pulumi."""
+    app = {"app.py": APP, "version.txt": "one"}
+    build_once = CommandSpec(f"{READ} >version.txt || {{ {WRITE}; echo first >version.txt; }}")
+    first = pulumi.spec(repository, repository.push(app), build=build_once, repository="42")
+    pulumi.up(first)
+    assert pulumi.get() == "first"
+    second = pulumi.spec(repository, repository.push({"README": "two"}), build=build_once, repository="42")
+    pulumi.up(second)
+    assert pulumi.get() == "wheel"
+    # The cache of the first commit is gone with its checkout.
+    assert len(list(archives.environment_folder(pulumi.settings, first.name).iterdir())) == 1
+    poison = CommandSpec(f'{READ} >version.txt; echo poison >"$PIP_CACHE_DIR/new"')
+    commit = repository.push({"README": "three"})
+    pulumi.up(pulumi.spec(repository, commit, build=poison, repository="42", from_fork=True))
+    assert pulumi.get() == "wheel"
+    assert b"poison" not in archives.path(pulumi.settings, "42").read_bytes()
+    pulumi.destroy()
+    assert pulumi.remaining() == []

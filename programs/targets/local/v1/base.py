@@ -72,8 +72,9 @@ def hidden(props: Props) -> tuple[str, ...]:
 
 def place(host: LocalSettings, props: Props) -> Workspace:
     folder = host.env(props["environment"])
-    cache = builds.existing_cache(host, props["environment"])
-    return Workspace(checkout=folder / "src" / props["generation"], home=folder / "home", cache=cache)
+    checkout = folder / "src" / props["generation"]
+    cache = builds.existing_cache(host, props["environment"], checkout)
+    return Workspace(checkout=checkout, home=folder / "home", cache=cache)
 
 
 def joined(host: LocalSettings, props: Props) -> Workspace:
