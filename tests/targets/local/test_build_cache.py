@@ -234,19 +234,18 @@ def test_builds_yield_to_services_which_find_the_cache_of_the_build(isolated: Is
 @pytest.mark.long
 def test_commits_of_an_environment_share_the_cache(pulumi: LocalMachine, repository: Repository) -> None:
     """T1: as the program of the target passes it on, with the real Pulumi."""
-    app = {"app.py": APP, "version.txt": "one"}
     build_once = CommandSpec(f"{READ} >version.txt || {{ {WRITE}; echo first >version.txt; }}")
-    first = pulumi.spec(repository, repository.push(app), build=build_once, repository="42")
-    pulumi.up(first)
+    commit = repository.push({"app.py": APP, "version.txt": "one"})
+    own = replace(pulumi.spec(repository, commit, build=build_once), repository="42")
+    pulumi.up(own)
     assert pulumi.get() == "first"
-    second = pulumi.spec(repository, repository.push({"README": "two"}), build=build_once, repository="42")
-    pulumi.up(second)
+    pulumi.up(replace(own, source=replace(own.source, commit=repository.push({"README": "two"}))))
     assert pulumi.get() == "wheel"
     # The cache of the first commit is gone with its checkout.
-    assert len(list(archives.environment_folder(pulumi.settings, first.name).iterdir())) == 1
+    assert len(list(archives.environment_folder(pulumi.settings, own.name).iterdir())) == 1
     poison = CommandSpec(f'{READ} >version.txt; echo poison >"$PIP_CACHE_DIR/new"')
-    commit = repository.push({"README": "three"})
-    pulumi.up(pulumi.spec(repository, commit, build=poison, repository="42", from_fork=True))
+    source = replace(own.source, commit=repository.push({"README": "three"}))
+    pulumi.up(replace(own, source=source, build=poison, from_fork=True))
     assert pulumi.get() == "wheel"
     assert b"poison" not in archives.path(pulumi.settings, "42").read_bytes()
     pulumi.destroy()
