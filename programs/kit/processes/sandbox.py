@@ -31,17 +31,20 @@ from programs.kit.host_settings import HostSettings
 from programs.kit.toolchains import Toolchain
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-ETC_FILES = (
+ETC_FILES = (  # without settings that may contain credentials, such as maven/settings.xml
     "alternatives",
     "ca-certificates",
     "chromium.d",
     "fonts",
     "group",
     "hosts",
+    "java-*-openjdk",
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
     "localtime",
+    "maven/logging",
+    "maven/m2.conf",
     "mime.types",
     "nsswitch.conf",
     "passwd",
@@ -203,7 +206,7 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     for folder in ("/tmp", "/dev/shm"):  # noqa: S108 - private mounts
         arguments += ["--perms", "1777", "--size", str(settings.memory_bytes), "--tmpfs", folder]
     arguments += [word for root in SYSTEM_FOLDERS for word in _bind_root(root)]
-    arguments += [word for name in ETC_FILES for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
+    arguments += [word for path in _etc_files() for word in ("--ro-bind-try", path, path)]
     arguments += [word for item in visible_folders(settings) for word in ("--ro-bind-try", item, item)]
     arguments += ["--ro-bind", str(workspace.hosts), "/etc/hosts"] if workspace.hosts else []
     arguments += ["--bind", str(workspace.cache), tools.MOUNT] if workspace.cache else []
@@ -213,6 +216,13 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
         arguments += ["--bind", str(source), target]
     # bubblewrap's own mounts are in memory, without a limit.
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(workspace.checkout)]
+
+
+@functools.cache
+def _etc_files() -> tuple[str, ...]:
+    patterns = [name for name in ETC_FILES if "*" in name]
+    found = (str(path) for pattern in patterns for path in Path("/etc").glob(pattern))
+    return (*(f"/etc/{name}" for name in ETC_FILES if name not in patterns), *sorted(found))
 
 
 def visible_folders(settings: HostSettings) -> list[str]:
