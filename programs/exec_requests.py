@@ -10,12 +10,28 @@ class ExecUnavailable(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
+class TerminalSize:
+    rows: int = 24
+    columns: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalRequest:
+    """``kind`` is the value of TERM."""
+
+    size: TerminalSize = TerminalSize()
+    kind: str = "xterm"
+
+
+@dataclass(frozen=True, slots=True)
 class ExecRequest:
     """``command`` is a program and its arguments; no shell interprets them. ``service`` empty: the environment's first
-    public service by name, or its first one."""
+    public service by name, or its first one. With a ``terminal``, the standard streams of the process are one, and the
+    command must get it as its controlling terminal."""
 
     command: tuple[str, ...]
     service: str = ""
+    terminal: TerminalRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 DRIFTED = "changed"
 """A key of ``registry.DetectsDrift.live_resources``: parts that exist but have been changed."""
 
+UNUSED_DATABASES = "unused databases"
+"""A key of ``registry.DetectsDrift.live_resources``: ``ENVIRONMENT/DATABASE/VARIABLE`` of each database that no service
+has connected to since the environment was last built, although it had time to."""
+
 PROCESS_KINDS = "processes"
 """A key of ``registry.DetectsDrift.live_resources``: the kinds whose parts are processes."""
 

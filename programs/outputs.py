@@ -20,6 +20,8 @@ class OutputExporter:
     database_urls: Mapping[str, Any]
     logs: str
     inspect: Sequence[str]
+    notices: Sequence[str] = ()
+    """What the build left out, for the author."""
 
     def export(self, spec: EnvironmentSpec, version: str, completed_at: Output[str]) -> None:
         """Exports the outputs. ``completed_at`` resolves only after everything is built, and so does ``built``: a
@@ -32,6 +34,7 @@ class OutputExporter:
             "target": spec.target,
             "url": url,
             "urls": urls,
+            **({"notices": list(self.notices)} if self.notices else {}),
             **({"images": dict(spec.images), "found": dict(spec.found)} if spec.images else {}),
         }
         pulumi.export("url", url)

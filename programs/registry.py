@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from programs import targets
+from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
-from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
+from programs.eph_yaml.target_section import DetectedSection, EphYamlData, Finding, TargetSection
 from programs.exec_requests import ExecRequest, JobRequest
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
@@ -38,8 +40,16 @@ PINNED_INPUT = "pinned"
 ``images`` and ``found``. They are then known even if the build never finishes."""
 
 
+Download = Callable[[str], Iterable[str]]
+"""Returns the lines of the text at a URL. Raises an error for people."""
+
+
 def _no_findings(_: EphYamlData) -> Iterable[Finding]:
     return ()
+
+
+def _nothing_detected(_: Path) -> DetectedSection | None:
+    return None
 
 
 def _nothing() -> None:
@@ -52,6 +62,7 @@ class TargetDescription:
 
     ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
+    ``detect`` says which section the files of a repository suggest, for its first eph.yaml.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
     it runs if they are installed. ``needs_approvals``: it may refuse an update until a person approved the commit
@@ -64,6 +75,7 @@ class TargetDescription:
     section_model: type[TargetSection] | None = None
     problems: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
     notices: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
+    detect: Callable[[Path], DetectedSection | None] = _nothing_detected
     database_strategies: tuple[str, ...] = ()
     runs_images: bool = False
     trusted_authors_only: bool = True
@@ -173,6 +185,14 @@ class RefreshesAccess(Protocol):
 
 
 @runtime_checkable
+class StopsServing(Protocol):
+    """Optional capability: people reach environments without Eph's gateway, which would stop that at once."""
+
+    def stop_serving(self, name: str, settings: Mapping[str, str]) -> None:
+        """Called first when an environment is destroyed, so that nobody reaches it meanwhile. Idempotent."""
+
+
+@runtime_checkable
 class DetectsDrift(Protocol):
     """Optional capability: reports which parts of all environments exist and are alive. Called each cycle."""
 
@@ -180,7 +200,8 @@ class DetectsDrift(Protocol):
         """The IDs that Pulumi's state uses, by kind, for the kinds that can be checked. Raises if it can't look.
 
         ``inventory.DRIFTED`` contains parts (``Kind:id``) that exist but have been changed. ``inventory.PROCESS_KINDS``
-        contains the kinds that are processes: a missing one has stopped.
+        contains the kinds that are processes: a missing one has stopped. ``inventory.UNUSED_DATABASES`` contains
+        databases that people should know about.
         """
 
 
@@ -216,6 +237,26 @@ class TracksExpiry(Protocol):
 
     def set_expiry(self, name: str, settings: Mapping[str, str], expires_at: datetime | None) -> None:
         """None means never. A resource that doesn't exist is ignored."""
+
+
+@runtime_checkable
+class Prices(Protocol):
+    """Optional capability: says what an environment costs before it exists (P10). Both methods are pure."""
+
+    def price_list(self, settings: Mapping[str, str]) -> PriceList:
+        """Every item that an estimate can contain, with its public price if there is one. The operator can set the
+        amounts in ``[prices.<target>]`` of eph.toml."""
+
+    def prices(self, spec: EnvironmentSpec, settings: Mapping[str, str], price_list: PriceList) -> CostEstimate:
+        """What the environment reserves, by part. ``price_list`` is the target's own, with the operator's amounts."""
+
+
+@runtime_checkable
+class DownloadsPrices(Protocol):
+    """Optional capability: gets its public prices from where they are published."""
+
+    def download_prices(self, settings: Mapping[str, str], download: Download) -> PublishedPrices:
+        """The current ones. Raises an error for people if it can't get them."""
 
 
 def list_resources(target: Target, settings: Mapping[str, str]) -> list[HeldResource]:

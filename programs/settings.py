@@ -68,12 +68,19 @@ StringList = Annotated[tuple[str, ...], *CommaSeparated]
 @dataclass(frozen=True, slots=True)
 class MachineTools:
     """What a repository's commands can use on this machine: additional readable folders, their PATH, the operator's
-    variables and the file of certificate authorities that they trust."""
+    variables and the file of certificate authorities that they trust. ``cache_bytes`` and ``cache_days`` bound the
+    build caches. ``build_limit`` is the maximum number of concurrent builds, 0 for one per CPU, which all targets
+    count in the folder ``build_slots``. ``toolchains``: whether languages are looked for beside the PATH."""
 
     toolbox: tuple[str, ...] = ()
     path: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     ca_file: str = ""
+    cache_bytes: int | None = None
+    cache_days: int | None = None
+    build_limit: int = 0
+    build_slots: Path | None = None
+    toolchains: str = ""
 
     def to_mapping(self) -> dict[str, str]:
         """In the form that ``programs.kit.host_settings`` reads."""
@@ -82,6 +89,11 @@ class MachineTools:
             "path": self.path,
             "env": as_text(dict(self.variables)),
             "ca_file": self.ca_file,
+            "cache_bytes": as_text(self.cache_bytes),
+            "cache_days": as_text(self.cache_days),
+            "build_limit": str(self.build_limit),
+            "build_slots": as_text(self.build_slots),
+            "toolchains": self.toolchains,
         }
 
 

@@ -121,6 +121,8 @@ class Secret:
     value: str = field(default="", repr=False)
 
 
+MACHINE_SETTINGS = ("cache_bytes", "cache_days", "build_limit", "build_slots", "toolchains")
+"""Settings that say how builds use the machine, not what they build."""
 _LATER_FIELDS = (
     "sign_in",
     "allow",
@@ -145,9 +147,11 @@ class EnvironmentSpec:
     ``replaced_images`` names for some the repository that the manifests use in its place. ``manifests`` are files
     or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
     dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
-    secrets, for everything that receives ``env``. ``options`` is the target's section of eph.yaml, if it sets no
-    other field. ``asleep``: nothing is started; the first request does that. ``approved``: a person approved this
-    commit. These two say how an update runs, not what is built, so they aren't part of the digest.
+    secrets, for everything that receives ``env``. ``options`` is the part of the target's section of eph.yaml that
+    sets no other field. ``asleep``: nothing is started; the first request does that. ``approved``: a person approved
+    this commit. ``repository`` is its ID at the Git host, whatever its name in eph.yaml. ``from_fork``: the commit
+    isn't the repository's own, so its build must not change what other environments use. These four say how an update
+    runs, not what is built, so they aren't part of the digest.
     """
 
     name: str
@@ -175,6 +179,8 @@ class EnvironmentSpec:
     replaced_images: Mapping[str, str] = field(default_factory=dict)
     asleep: bool = False
     approved: bool = False
+    repository: str = ""
+    from_fork: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -209,6 +215,8 @@ class EnvironmentSpec:
             replaced_images=dict(data.get("replaced_images", {})),
             asleep=data.get("asleep", False),
             approved=data.get("approved", False),
+            repository=data.get("repository", ""),
+            from_fork=data.get("from_fork", False),
         )
 
     @property
@@ -220,8 +228,10 @@ class EnvironmentSpec:
     def digest(self) -> str:
         """Sixteen hex digits that change if the environment would be built differently. Marks don't count."""
         data = self.to_json()
-        for aside in ("marks", "found", "images", "asleep", "approved"):
+        for aside in ("marks", "found", "images", "asleep", "approved", "repository", "from_fork"):
             del data[aside]
+        for aside in MACHINE_SETTINGS:
+            data["settings"].pop(aside, None)
         # Keeps the digest of environments that were built before these fields existed.
         _drop_unset(data, _LATER_FIELDS)
         for secret in data.get("secrets", {}).values():

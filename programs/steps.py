@@ -27,7 +27,10 @@ _EVENT_BYTES = 32 * 1024
 
 class StepName(StrEnum):
     CHECKOUT = "Checkout"
+    WAIT = "Wait for other builds"
+    RESTORE_CACHE = "Restore cache"
     BUILD = "Build"
+    SAVE_CACHE = "Save cache"
     PUBLISH = "Publish"
     HOOK = "Hook"
     DATABASE = "Database"

@@ -116,6 +116,8 @@ class BuildInfo:
     built_at: datetime
     images: Mapping[str, str] = field(default_factory=dict)
     found: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    """What the build left out, for the author."""
 
 
 class OperationVerb(StrEnum):

@@ -29,6 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from programs import registry as targets
 from programs import steps
 from programs.kit import waiting
 from programs.redaction import Redactor
@@ -38,7 +39,7 @@ from stacks.operations import dynamic_provider, lifecycle, serialization
 from stacks.operations.dynamic_provider import ProviderProcess
 from stacks.operations.pulumi_command import MAX_LINE_LENGTH, OperationCommand
 from stacks.operations.step_recorder import EVENT_PREFIX, StepRecorder
-from stacks.operations.worker_settings import WARM_PROVIDER_PORT_ENV, WorkerSettings
+from stacks.operations.worker_settings import WARM_PROVIDER_PORT_ENV, WARM_TARGETS_ENV, WorkerSettings
 
 CANCEL_GRACE = 4.0
 """Seconds between asking Pulumi to cancel and killing the provider that it waits for."""
@@ -59,7 +60,7 @@ class Worker:
 
     def main(self) -> int:
         self._provider = dynamic_provider.start()
-        backends.schemes()  # reads what is installed, which takes longer than all else before an operation begins
+        _import_adapters()
         self.send("ready")
         line = self._control.readline()
         if not line.strip():
@@ -155,6 +156,15 @@ class Worker:
         """Pulumi waits for a provider; killing the provider turns that into an error that it can save."""
         if self._provider is not None:
             self._provider.kill()
+
+
+def _import_adapters() -> None:
+    """Imports what reads the installed packages or is large: that would take longer than everything else before an
+    operation begins. What can't be imported is reported by the operation that needs it."""
+    backends.schemes()
+    for name in filter(None, os.environ.get(WARM_TARGETS_ENV, "").split(",")):
+        with contextlib.suppress(Exception):
+            targets.get(name)
 
 
 def _with_failed_step(result: OperationResult, recorder: StepRecorder) -> OperationResult:

@@ -15,6 +15,8 @@ SOURCE = {"type": "prometheus", "uid": "${source}"}
 WIDTH, HEIGHT, PER_ROW = 8, 8, 3
 FILTER = 'target=~"$target",repository=~"$repository"'
 _FAILED = f"eph_failures_total{{{FILTER}}}"
+HOURLY = f"max by (target, repository) (eph_cost_hourly_dollars{{{FILTER}}})"
+"""Each replica has the same."""
 FAILURES = f"clamp_min({_FAILED} - {_FAILED} offset 1h, 0) or {_FAILED}"
 """In the last hour. `increase` wouldn't show the first one of a step."""
 
@@ -76,6 +78,32 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Running operations",
             "Creates, updates, sleeps, wakes and destroys.",
             {"running": "sum(eph_operations_running)"},
+        ),
+    ),
+    "Cost": (
+        Panel(
+            "Cost per hour",
+            "Estimated, of everything that exists.",
+            {"{{repository}}": f"sum by (repository) ({HOURLY})"},
+            "currencyUSD",
+        ),
+        Panel(
+            "Spent in 24 hours",
+            "Estimated, by repository.",
+            {"{{repository}}": f"sum by (repository) (increase(eph_cost_spent_dollars_total{{{FILTER}}}[1d]))"},
+            "currencyUSD",
+        ),
+        Panel(
+            "Saved in 24 hours",
+            "What it would have cost more without sleep, schedules, expiry, sharing, small sizes and spot.",
+            {"{{strategy}}": f"sum by (strategy) (increase(eph_cost_saved_dollars_total{{{FILTER}}}[1d]))"},
+            "currencyUSD",
+        ),
+        Panel(
+            "Budgets",
+            "The share of this month's budgets that is spent. At 100 % new environments wait.",
+            {"{{repository}}": "max by (repository) (eph_cost_month_dollars / eph_cost_budget_dollars)"},
+            "percentunit",
         ),
     ),
     "Service": (

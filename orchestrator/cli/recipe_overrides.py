@@ -52,7 +52,7 @@ def apply(text: str, overrides: RecipeOverrides) -> str:
     environment = data.setdefault("environment", {})
     _set_variables(data, environment, overrides.env)
     for name, reference in overrides.images.items():
-        _set_image(_find_image(environment, name), name, reference)
+        _set_image(_find_image(environment.get("images") or data.get("images") or [], name), name, reference)
     written = io.StringIO()
     yaml.dump(data, written)
     return written.getvalue()
@@ -67,8 +67,7 @@ def _set_variables(data: dict[str, Any], environment: dict[str, Any], env: Mappi
         own.update({name: value for name, value in env.items() if name in own})
 
 
-def _find_image(environment: dict[str, Any], name: str) -> dict[str, Any]:
-    images: list[dict[str, Any]] = environment.get("images") or []
+def _find_image(images: list[dict[str, Any]], name: str) -> dict[str, Any]:
     for image in images:
         if image.get("name") == name:
             return image

@@ -78,6 +78,8 @@ class DemoWorld:
     forge: GitHost
     settings: ServerSettings
     pulls: dict[str, int]
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that the demo sets itself."""
     pulumi_environment: dict[str, str] = field(default_factory=dict)
     token_file: Path = Path()
     """Eph's API token; exists once Eph is running."""
@@ -155,8 +157,9 @@ def open_world(
         )
         if pipelines:
             sections |= pipelines.settings()
-        settings = loading.load(**_overrides(home, ports, forge, secret), **sections)
-        world = DemoWorld(home, ports, forge, settings, pulls, cluster=options.cluster, own=options.own)
+        chosen = {**_overrides(home, ports, forge, secret), **sections}
+        settings = loading.load(**chosen)
+        world = DemoWorld(home, ports, forge, settings, pulls, chosen, cluster=options.cluster, own=options.own)
         world.engine, world.cloud, world.pipelines = options.engine, cloud, pipelines
         yield world
 

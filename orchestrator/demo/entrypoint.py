@@ -48,6 +48,7 @@ from orchestrator.demo.story.deploy_story import DeployStory
 from orchestrator.demo.story.emulate_story import EmulateStory
 from orchestrator.demo.story.pipeline_story import PipelineStory
 from orchestrator.demo.story.project_story import ProjectStory
+from orchestrator.demo.story.server_process import ServerProcess
 from orchestrator.demo.story.story import Story, StoryResult
 from orchestrator.runtime.server.gateway_process import GatewayError
 from programs import registry
@@ -210,6 +211,8 @@ async def _run_demo(run: DemoRun, console: Console) -> int:
 
 async def _run_system(run: DemoRun, world: DemoWorld, console: Console) -> tuple[StoryResult, list[str]]:
     _print_line(console, wording.STARTING_SERVER)
+    if run.options.story == DEPLOYS:
+        return await _run_deploys(run, world, console)
     async with running(world.settings, run.tools, stop_gateway=True) as ephd:
         world.pulumi_environment = {**os.environ, **ephd.worker.environment()}
         world.token_file = ephd.token_file
@@ -222,6 +225,19 @@ async def _run_system(run: DemoRun, world: DemoWorld, console: Console) -> tuple
             discovery.remove()
 
 
+async def _run_deploys(run: DemoRun, world: DemoWorld, console: Console) -> tuple[StoryResult, list[str]]:
+    """With ``ephd`` in a process of its own, because the story kills it."""
+    server = ServerProcess(world.home, f"http://127.0.0.1:{world.ports.api}", world.chosen, run.tools)
+    try:
+        await server.start()
+        world.token_file = world.settings.keys_dir / "api.token"
+        result = await DeployStory(world, server, partial(_print_line, console)).play()
+        return result, await asyncio.to_thread(_environment_leaks, world, result)
+    finally:
+        _print_line(console, wording.STOPPING)
+        await server.stop()
+
+
 async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd, console: Console) -> StoryResult:
     if not options.once:
         await live.run(world, ephd, console, open_browser=not options.no_open)
@@ -229,8 +245,6 @@ async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd
     say = partial(_print_line, console)
     if isinstance(world.forge, EmulateHost):
         return await EmulateStory(world, world.forge, say).play()
-    if options.story == DEPLOYS:
-        return await DeployStory(world, say).play()
     if world.pipelines:
         return await PipelineStory(world, say).play()
     return await (ProjectStory if world.cloud else Story)(world, say).play()

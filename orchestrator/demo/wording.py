@@ -168,6 +168,10 @@ CLI_EXAMPLES = "eph list · eph why 1 · eph logs 1 (in another terminal)"
 # The story's steps
 
 
+def server_did_not_start(tail: Iterable[str]) -> str:
+    return "ephd didn't start:\n" + "\n".join(tail)
+
+
 def labelling(preview: object, label: str) -> str:
     return f"{preview}: adding the label {label}"
 

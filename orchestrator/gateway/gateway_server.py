@@ -141,9 +141,8 @@ class Gateway:
         wait = self._limits.allow_host(sender.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        is_protected = route.sign_in or route.allow or self._sign_in_guard.protects_all
-        if is_protected or sign_in.is_share_visit(request):
-            stopped = await self._sign_in_guard.challenge(request, host, sender, route.allow)
+        for allow in self._required_lists(request, route):
+            stopped = await self._sign_in_guard.challenge(request, host, sender, allow)
             if stopped is not None:
                 return stopped
         brokered = self._oauth.answer_preview(request, host, sender)
@@ -160,6 +159,16 @@ class Gateway:
                 return await self._no_route(request, host, sender)
             route = woken
         return await self._forward_to_preview(request, route, sender)
+
+    def _required_lists(self, request: web.BaseRequest, route: PreviewRoute) -> list[tuple[str, ...]]:
+        """Who can open it, a list for each rule that applies; an empty list is everyone who can sign in. The rule of an
+        app's route also applies to the label deploys below it. Raises LookupFailed."""
+        base = self._directory.route(hostnames.parent(hostnames.environment_host(route.host)))
+        rules = [each.allow for each in (base, route) if each is not None and (each.sign_in or each.allow)]
+        lists = list(dict.fromkeys(allow for allow in rules if allow))
+        if lists:
+            return lists
+        return [()] if rules or self._sign_in_guard.protects_all or sign_in.is_share_visit(request) else []
 
     def _has_expired(self, host: str) -> bool:
         """Whether it is a label deploy past its end, which ephd hasn't collected yet."""

@@ -35,3 +35,8 @@ def environment_host(host: str) -> str:
     first, _, rest = host.partition(".")
     _, mark, name = first.partition("--")
     return f"{name}.{rest}" if mark and name else host
+
+
+def parent(host: str) -> str:
+    """``shop.example.com`` for ``feat-x.shop.example.com``; empty for a name without a dot."""
+    return host.partition(".")[2]

@@ -151,7 +151,9 @@ class Loop:
             self._dependencies.journal.record(EventKind.CYCLE_RECOVERED, wording.events.CYCLES_RECOVERED)
 
     def _next_cycle_at(self, plan: Plan) -> datetime:
-        """The end of the interval, or the first time that the plan waits for."""
+        """The end of the interval, the first time that the plan waits for, or the next end of a label deploy, which is
+        exact to the second."""
         now = self._clock()
         waits = [action.until for action in plan.actions if isinstance(action, Wait) and action.until is not None]
-        return min([(self._refreshed_at or now) + self._interval, *(max(until, now) for until in waits)])
+        ends = environment_views.deploy_ends(self._dependencies.cycles.latest.views, now)
+        return min([(self._refreshed_at or now) + self._interval, *(max(until, now) for until in waits), *ends])

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.core.costs.budgets import BudgetState
+from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind, Trust
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
@@ -27,6 +29,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.cost_reporter import CostReporter
 from orchestrator.service.exec_launcher import ExecLauncher
 from orchestrator.service.exec_port import ExecEvent
 from orchestrator.service.exec_sessions import ExecSessions
@@ -41,10 +44,12 @@ from orchestrator.service.port import (
     RequestRefused,
     ServiceStatus,
     StepHistory,
+    TargetPrices,
     TemporarilyUnavailable,
     UploadedCommit,
+    every_repository,
 )
-from programs.exec_requests import ExecRequest, JobRequest
+from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.registry import Inspectable, Sleeps, Target
 from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.executors.port import Executor
@@ -77,6 +82,7 @@ class ControlPlaneDependencies:
     target_settings: Mapping[str, Mapping[str, str]]
     clock: Clock
     leadership: Leadership
+    costs: CostReporter
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
 
@@ -375,6 +381,9 @@ class LocalControlPlane:
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         await self._deps.exec_sessions.write(session, data, end, by)
 
+    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
+        self._deps.exec_sessions.resize(session, size, by)
+
     async def audit(self) -> AuditResult:
         return await self._deps.auditor.audit()
 
@@ -395,6 +404,21 @@ class LocalControlPlane:
         self._deps.journal.record(EventKind.SWEEP_REMOVED, wording.requested_sweep(total), actor=by)
         self.trigger_cycle("sweep")
         return lines + removed
+
+    async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
+        return await self._deps.costs.report(grouping, covers)
+
+    def budgets(self) -> tuple[BudgetState, ...]:
+        plan = self._deps.cycles.latest.plan
+        return plan.budgets if plan else ()
+
+    def prices(self) -> list[TargetPrices]:
+        return self._deps.costs.prices()
+
+    async def refresh_prices(self, by: str) -> list[str]:
+        found = await self._deps.costs.refresh_prices(by)
+        self._deps.wakeups.wake_soon(refresh=False)
+        return found
 
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._deps.wakeups.wake_soon(refresh=True)

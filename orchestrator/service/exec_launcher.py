@@ -39,9 +39,10 @@ class ExecLauncher:
             raise RequestRefused(reason, wording.exec_unsupported(view.target))
         settings = self.target_settings.get(view.target, {})
         argv = await self._command(lambda: target.exec_command(view.name, settings, request), reason)
-        message = wording.ran_command(self.redact(shlex.join(request.command)))
+        message = wording.ran_command(self.redact(shlex.join(request.command)), request.terminal is not None)
         self.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
-        async with contextlib.aclosing(self.sessions.run(argv, by)) as events:
+        size = request.terminal.size if request.terminal else None
+        async with contextlib.aclosing(self.sessions.run(argv, by, size)) as events:
             async for event in events:
                 yield event
 

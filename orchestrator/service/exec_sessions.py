@@ -2,7 +2,8 @@
 
 A session belongs to its caller, and ends with the connection that reads its output. Output is redacted line by line. A
 line without an end is passed on after a moment, because it may be a prompt; a secret that a program prints in two parts
-isn't found then. Anyone who may run commands can read what the service can read.
+isn't found then. A terminal has no lines: each part is redacted as it arrives. Anyone who may run commands can read
+what the service can read.
 """
 
 from __future__ import annotations
@@ -13,25 +14,31 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestrator.service import wording
 from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.port import TemporarilyUnavailable
+from orchestrator.service.terminals import END_OF_INPUT, Terminal
+from programs.exec_requests import TerminalSize
 
 CHUNK = 16 * 1024
 MAX_WAITING = 64
 """Parts of output that wait for a slow client. After that the command waits."""
 PROMPT_SECONDS = 0.1
+TERMINAL_GRACE = 1.0
+"""Seconds for what a terminal still contains when its command has ended: a child of it may keep the terminal open."""
 StreamName = Literal["stdout", "stderr"]
+ReadPart = Callable[[int], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Session:
     by: str
     process: asyncio.subprocess.Process
+    terminal: Terminal | None = None
     output: asyncio.Queue[ExecOutput] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
 
 
@@ -46,18 +53,22 @@ class ExecSessions:
         if len(self._sessions) >= self._limit:
             raise TemporarilyUnavailable(wording.too_many_commands(self._limit))
 
-    async def run(self, argv: Sequence[str], by: str) -> AsyncGenerator[ExecEvent]:
+    async def run(
+        self, argv: Sequence[str], by: str, terminal_size: TerminalSize | None = None
+    ) -> AsyncGenerator[ExecEvent]:
+        """``terminal_size``: the command's standard streams are a terminal of that size."""
         self.check_capacity()
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={"PATH": os.defpath},
-            cwd="/",
-            start_new_session=True,
-        )
-        name, session = uuid.uuid4().hex, _Session(by, process)
+        terminal = Terminal(terminal_size) if terminal_size else None
+        try:
+            process = await _start(argv, terminal.theirs if terminal else asyncio.subprocess.PIPE)
+        except BaseException:
+            if terminal:
+                terminal.close()
+            raise
+        finally:
+            if terminal:
+                terminal.hand_over()
+        name, session = uuid.uuid4().hex, _Session(by, process, terminal)
         self._sessions[name] = session
         ending = asyncio.create_task(self._until_ended(session))
         try:
@@ -71,53 +82,92 @@ class ExecSessions:
             _kill(process)
             ending.cancel()
             await asyncio.gather(ending, process.wait(), return_exceptions=True)
+            if terminal:
+                terminal.close()
 
     async def write(self, session: str, data: bytes, end: bool, by: str) -> None:
         """Raises ExecSessionNotFound. ``end``: nothing more follows. Input that the command doesn't read is lost."""
-        found = self._sessions.get(session)
-        if found is None or found.by != by or found.process.stdin is None:
-            raise ExecSessionNotFound(wording.no_exec_session(session))
+        found = self._find(session, by)
+        if found.terminal is not None:
+            await found.terminal.write(data + (END_OF_INPUT if end else b""))
+        if found.process.stdin is None:
+            return
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             found.process.stdin.write(data)
             await found.process.stdin.drain()
             if end:
                 found.process.stdin.close()
 
+    def resize(self, session: str, size: TerminalSize, by: str) -> None:
+        """Raises ExecSessionNotFound, also if it has no terminal."""
+        terminal = self._find(session, by).terminal
+        if terminal is None:
+            raise ExecSessionNotFound(wording.no_exec_session(session))
+        terminal.resize(size)
+
+    def _find(self, session: str, by: str) -> _Session:
+        found = self._sessions.get(session)
+        if found is None or found.by != by:
+            raise ExecSessionNotFound(wording.no_exec_session(session))
+        return found
+
     async def _until_ended(self, session: _Session) -> int | None:
         """Its exit status, once its output is read completely."""
         process = session.process
-        streams: tuple[tuple[StreamName, asyncio.StreamReader | None], ...] = (
-            ("stdout", process.stdout),
-            ("stderr", process.stderr),
-        )
-        reading = [asyncio.create_task(self._read(session, name, stream)) for name, stream in streams if stream]
+        reading = [asyncio.create_task(self._read(session, name, read)) for name, read in _streams(session)]
         try:
             async with asyncio.timeout(self._timeout):
-                await asyncio.gather(*reading)
-                return await process.wait()
+                if session.terminal is None:
+                    await asyncio.gather(*reading)
+                code = await process.wait()
+                await asyncio.wait(reading, timeout=TERMINAL_GRACE)
+                return code
         except TimeoutError:
             return None
         finally:
             for task in reading:
                 task.cancel()
 
-    async def _read(self, session: _Session, name: StreamName, stream: asyncio.StreamReader) -> None:
+    async def _read(self, session: _Session, name: StreamName, read: ReadPart) -> None:
         decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
-        pending = asyncio.create_task(stream.read(CHUNK))
+        by_line = session.terminal is None
+        pending = asyncio.ensure_future(read(CHUNK))
         try:
             while True:
                 done, _ = await asyncio.wait({pending}, timeout=PROMPT_SECONDS if rest else None)
                 data = pending.result() if done else b""
                 ended = bool(done) and not data
-                whole, rest = _split(rest + decoder.decode(data, final=ended), keep=bool(data))
+                whole, rest = _split(rest + decoder.decode(data, final=ended), keep=by_line and bool(data))
                 if whole:
                     await session.output.put(ExecOutput(name, self._redact(whole)))
                 if ended:
                     return
                 if done:
-                    pending = asyncio.create_task(stream.read(CHUNK))
+                    pending = asyncio.ensure_future(read(CHUNK))
         finally:
             pending.cancel()
+
+
+async def _start(argv: Sequence[str], stream: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=stream,
+        stdout=stream,
+        stderr=stream,
+        env={"PATH": os.defpath},
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _streams(session: _Session) -> list[tuple[StreamName, ReadPart]]:
+    if session.terminal is not None:
+        return [("stdout", session.terminal.read)]
+    streams: list[tuple[StreamName, asyncio.StreamReader | None]] = [
+        ("stdout", session.process.stdout),
+        ("stderr", session.process.stderr),
+    ]
+    return [(name, stream.read) for name, stream in streams if stream]
 
 
 def _split(text: str, keep: bool) -> tuple[str, str]:

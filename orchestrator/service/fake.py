@@ -10,6 +10,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.core.costs import cost_reports
+from orchestrator.core.costs.budgets import BudgetState
+from orchestrator.core.costs.cost_reports import CostGrouping, CostReport, CostRow
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
@@ -27,11 +30,13 @@ from orchestrator.service.port import (
     RequestRefused,
     ServiceStatus,
     StepHistory,
+    TargetPrices,
     TemporarilyUnavailable,
     UploadedCommit,
+    every_repository,
 )
 from programs import steps
-from programs.exec_requests import ExecRequest, JobRequest
+from programs.exec_requests import ExecRequest, JobRequest, TerminalRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepEvent
 from stacks import keys
@@ -85,6 +90,7 @@ class FakeEnvironmentService:
         self.deploys: dict[str, DeployStatus] = {}
         self.exec_code: int | None = 0
         self.exec_input: asyncio.Queue[bytes] = asyncio.Queue()
+        self.exec_terminal: TerminalRequest | None = None
         self.uploaded = b""
         """The last uploaded bundle."""
         self.deploy_error = ""
@@ -103,6 +109,9 @@ class FakeEnvironmentService:
         self.clock = clock
         self.last_cycle: datetime | None = clock()
         self.notes: tuple[str, ...] = ()
+        self.cost_rows: list[CostRow] = []
+        self.budget_states: tuple[BudgetState, ...] = ()
+        self.price_lists: list[TargetPrices] = []
         self._next_phases: dict[str, list[Phase]] = {}
 
     # For tests
@@ -282,6 +291,7 @@ class FakeEnvironmentService:
         if self.refusal:
             raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, self.refusal)
         self.calls.append(("exec", view.name, by, request.service, *request.command))
+        self.exec_terminal = request.terminal
         self.exec_input = asyncio.Queue()
         yield ExecStarted("session-1")
         yield ExecOutput("stderr", "warning: a fake\n")
@@ -307,6 +317,11 @@ class FakeEnvironmentService:
         for part in ([data] if data else []) + ([b""] if end else []):
             self.exec_input.put_nowait(part)
 
+    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
+        if session != "session-1":
+            raise ExecSessionNotFound(wording.no_exec_session(session))
+        self.calls.append(("resize", by, f"{size.rows}x{size.columns}"))
+
     async def versions(self, repository: str) -> list[Version]:
         return list_versions(self.views.values(), repository)
 
@@ -316,6 +331,24 @@ class FakeEnvironmentService:
         self.held_plans.discard(plan)
         self.calls.append(("approve", plan, by))
         return wording.plan_runs(plan)
+
+    async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
+        views = [view for view in self.views.values() if covers(view.repository)]
+        rows = [row for row in self.cost_rows if covers(row.repository)]
+        budgets = [state for state in self.budget_states if covers(state.repository)]
+        return cost_reports.build(views, rows, budgets, grouping, self.clock())
+
+    def budgets(self) -> tuple[BudgetState, ...]:
+        return self.budget_states
+
+    def prices(self) -> list[TargetPrices]:
+        return self.price_lists
+
+    async def refresh_prices(self, by: str) -> list[str]:
+        if self.unavailable_reason:
+            raise TemporarilyUnavailable(self.unavailable_reason)
+        self.calls.append(("refresh_prices", by))
+        return [each.target for each in self.price_lists]
 
     def trigger_cycle(self, reason: str) -> None:
         self.calls.append(("wake", reason))

@@ -3,18 +3,21 @@ in memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from orchestrator.core.costs.budgets import BudgetState
+from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service.exec_port import ExecEvent
-from programs.exec_requests import ExecRequest, JobRequest
+from programs.costs import PriceList
+from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepRun
 from stacks.model import StackRef
@@ -171,6 +174,16 @@ class StepHistory:
     steps: tuple[StepRun, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TargetPrices:
+    target: str
+    prices: PriceList
+
+
+def every_repository(_: str) -> bool:
+    return True
+
+
 class EnvironmentService(Protocol):
     """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
 
@@ -263,6 +276,9 @@ class EnvironmentService(Protocol):
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         """Write to the standard input of a running command. Raises ExecSessionNotFound."""
 
+    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
+        """Tell a running command the new size of its terminal. Raises ExecSessionNotFound."""
+
     async def audit(self) -> AuditResult:
         """Compare what exists with stacks and pull requests, without changing anything."""
 
@@ -271,5 +287,17 @@ class EnvironmentService(Protocol):
 
     async def approve_plan(self, plan: str, by: str) -> str:
         """Approve exactly this plan, which a guard holds."""
+
+    async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
+        """What environments cost, of the repositories that ``covers`` selects. Raises TemporarilyUnavailable."""
+
+    def budgets(self) -> tuple[BudgetState, ...]:
+        """How much of each budget is spent, according to the last cycle."""
+
+    def prices(self) -> list[TargetPrices]:
+        """The prices that estimates use."""
+
+    async def refresh_prices(self, by: str) -> list[str]:
+        """Download public prices. Returns the targets that have some. Raises TemporarilyUnavailable."""
 
     def trigger_cycle(self, reason: str) -> None: ...

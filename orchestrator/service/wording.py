@@ -22,9 +22,9 @@ REF_OR_VERSION = (
 MAX_COMMAND = 200
 
 
-def ran_command(command: str) -> str:
+def ran_command(command: str, in_terminal: bool) -> str:
     shown = command if len(command) <= MAX_COMMAND else f"{command[:MAX_COMMAND]}…"
-    return f"ran a command: {shown}"
+    return f"ran a command{' in a terminal' if in_terminal else ''}: {shown}"
 
 
 def nothing_to_run_in(name: str) -> str:
@@ -459,3 +459,18 @@ def announced_hold(subject: str) -> str:
 
 def channel_failed(name: str, problem: str) -> str:
     return f"The channel {name} can't be reached ({problem}). An announcement is lost."
+
+
+# --- costs
+
+
+def prices_refreshed(targets: Iterable[str]) -> str:
+    return f"downloaded prices of {', '.join(targets) or 'no target, because none publishes them'}"
+
+
+def price_file_too_large(url: str) -> str:
+    return f"{url} is larger than any price list that is known"
+
+
+def announced_budget(subject: str) -> str:
+    return f"The budget of {subject} needs attention."

@@ -220,6 +220,7 @@ class RecipeReader:
             labels=query.labels,
             grants=self._rules.secrets.grants(repository.full_name, query.from_fork),
             default_branch=repository.default_branch,
+            from_fork=query.from_fork,
         )
         try:
             made = build_recipe(document, context, bounds)

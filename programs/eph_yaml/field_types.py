@@ -114,6 +114,9 @@ ShellCommand = Annotated[str, AfterValidator(_check_text_length), WithJsonSchema
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _DNS, "maxLength": 30})]
 VariableName = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
 RepositoryPath = Annotated[str, AfterValidator(repository_path), WithJsonSchema({"type": "string", "maxLength": 300})]
+MUST_EXIST = "must exist"
+CommittedPath = Annotated[RepositoryPath, MUST_EXIST]
+"""A file or folder of the commit. `eph validate` reports one that doesn't exist."""
 Template = Annotated[
     str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MAX_TEMPLATE_LENGTH})
 ]

@@ -21,6 +21,13 @@ class Finding(NamedTuple):
     expected: str = ""
 
 
+class DetectedSection(NamedTuple):
+    """A target's section for a repository without an eph.yaml. ``reason`` names the file that suggests it."""
+
+    reason: str
+    section: Mapping[str, Any]
+
+
 class TargetSection(Section):
     """A target's section. A file that contains one and names no target uses that target."""
 

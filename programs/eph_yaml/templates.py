@@ -18,6 +18,7 @@ from programs.settings import MAX_KEY, InvalidValue, escape
 PLACEHOLDERS = ("project", "words", "number", "pr_number", "branch", "ref_type", "ref_name", "commit_sha")
 MAX_TEMPLATE_LENGTH = 200
 _PLACEHOLDER = re.compile(r"([A-Za-z_]+)(?::([0-9]{0,3}):([0-9]{0,3}))?")
+_BRACES = re.compile(r"\{([A-Za-z_:0-9]{1,40})\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,17 @@ def parse_template(text: str) -> tuple[TemplatePart, ...]:
 def render(text: str, values: Mapping[str, str]) -> str:
     """Fills in the placeholders. Raises ``Rejected`` for one without a value."""
     return "".join(part if isinstance(part, str) else _value(part, values) for part in parse_template(text))
+
+
+def is_placeholder(inside: str) -> bool:
+    """Whether ``{inside}`` is a placeholder of a template, with or without a slice."""
+    found = _PLACEHOLDER.fullmatch(inside)
+    return found is not None and found[1] in PLACEHOLDERS
+
+
+def fill_known(text: str, values: Mapping[str, str]) -> str:
+    """Fills in the placeholders of a template and leaves all other braces as they are: the text may be JSON."""
+    return _BRACES.sub(lambda found: render(found[0], values) if is_placeholder(found[1]) else found[0], text)
 
 
 def placeholders(text: str) -> tuple[Placeholder, ...]:

@@ -34,7 +34,10 @@ class HostSettings:
     ``memory_bytes``, ``disk_bytes``, ``process_limit`` and ``cpu_limit``, in CPUs and 0 for all, bound each
     environment. ``egress`` is ``proxy`` or ``none``; ``egress_allow`` are private networks that the proxy connects to
     anyway, ``egress_proxy`` the proxy that it uses itself. ``variables`` are the operator's, for all commands of
-    repositories, and ``ca_file`` has the certificate authorities that they trust.
+    repositories, and ``ca_file`` has the certificate authorities that they trust. ``cache_bytes`` bounds all build
+    caches together (0: none are kept); one that no environment uses is removed after ``cache_days``. At most
+    ``build_limit`` builds run at once (0: one per CPU) among all targets with the same folder ``build_slots``.
+    ``toolchains`` is ``auto`` if commands may use the languages of this machine that aren't on ``path``, or ``none``.
     """
 
     root: Path
@@ -57,6 +60,11 @@ class HostSettings:
     egress_proxy: str = ""
     variables: tuple[tuple[str, str], ...] = ()
     ca_file: str = ""
+    cache_bytes: int = 8192 * MEGABYTE
+    cache_days: int = 14
+    build_limit: int = 0
+    build_slots: Path | None = None
+    toolchains: str = "auto"
 
     @classmethod
     def read(cls, data: Mapping[str, str]) -> Self:
@@ -84,6 +92,11 @@ class HostSettings:
             egress_proxy=data.get("egress_proxy", ""),
             variables=tuple(read_variables(data.get("env", "")).items()),
             ca_file=data.get("ca_file", ""),
+            cache_bytes=int(data.get("cache_bytes") or defaults.cache_bytes),
+            cache_days=int(data.get("cache_days") or defaults.cache_days),
+            build_limit=int(data.get("build_limit") or defaults.build_limit),
+            build_slots=Path(data["build_slots"]).absolute() if data.get("build_slots") else None,
+            toolchains=data.get("toolchains") or defaults.toolchains,
         )
         _check(settings)
         return settings
@@ -132,6 +145,7 @@ def to_mapping(settings: HostSettings) -> dict[str, str]:
     data["toolbox"] = os.pathsep.join(settings.toolbox)
     data["env"] = json.dumps(dict(data.pop("variables")))
     data["routes"] = data.pop("routes_folder") or settings.routes
+    data["build_slots"] = data["build_slots"] or ""
     return {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in data.items()}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from programs.kit import files, identifiers
+from programs.kit.build_cache import builds
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.processes import sandbox
@@ -28,7 +29,9 @@ def command_line(
     """``domain``: the record of the environment's domain, if the suite runs in it."""
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     name = identifiers.check_label(suite.name, "suite")
-    place = Workspace(_checkout(folder, spec), folder / "home", _hosts(folder, spec), domain)
+    checkout = _checkout(folder, spec)
+    cache = builds.existing_cache(settings, spec.name, checkout)
+    place = Workspace(checkout, folder / "home", _hosts(folder, spec), domain, cache=cache)
     launch = sandbox.sandboxed(settings, place, suite.command.run, {**spec.env, **suite.env, **env})
     return sandbox.write_launch_file(folder / "run" / f"tests-{name}.json", launch)
 

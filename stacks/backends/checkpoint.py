@@ -97,6 +97,7 @@ def _build_info(resources: list[dict[str, Any]]) -> BuildInfo | None:
             built_at=datetime.fromisoformat(str(data["at"])).astimezone(UTC),
             images=_string_map(data.get("images")),
             found=_string_map(data.get("found")),
+            notices=tuple(str(notice) for notice in data.get("notices") or ()),
         )
-    except (KeyError, ValueError, AttributeError, OverflowError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pulumi.automation import CommandError, ConcurrentUpdateError, InlineSourceRuntimeError, StackNotFoundError
 
+from programs import error_text
 from stacks.backends.port import LockHeld
 from stacks.operations.progress import ProgressCollector
 
@@ -52,7 +53,8 @@ def explain(error: BaseException, progress: ProgressCollector) -> FailureDetails
         return _command_failure(_stderr(error))
     sentence = getattr(error, "sentence", "")
     if sentence:  # a target's own error, raised before anything was applied
-        return FailureDetails(_shorten(sentence), tail=_last_lines(list(getattr(error, "tail", ()))))
+        tail, permanent = _last_lines(list(getattr(error, "tail", ()))), bool(getattr(error, "permanent", False))
+        return FailureDetails(_shorten(sentence), tail=tail, retryable=not permanent)
     return FailureDetails(f"{type(error).__name__}: {_shorten(str(error))}", tail=_tail_of(str(error)))
 
 
@@ -61,8 +63,9 @@ def _resource_failure(progress: ProgressCollector) -> FailureDetails | None:
     for urn, messages in progress.errors.items():
         telling = [text for text in map(_clean, messages) if text and not text.lower().startswith(_SUMMARIES)]
         if telling:
-            first, *rest = "\n".join(telling).splitlines()
-            return FailureDetails(_shorten(first), step=_failed_step(urn, progress), tail=_last_lines(rest))
+            lines, permanent = error_text.split_mark("\n".join(telling).splitlines())
+            first, *rest = lines or [""]
+            return FailureDetails(_shorten(first), _failed_step(urn, progress), _last_lines(rest), not permanent)
     return None
 
 

@@ -177,6 +177,8 @@ class _OperationRun:
     def _destroy(self, target: Target) -> None:
         ref = self._operation.ref
         self._take_over()
+        if self._operation.name and isinstance(target, registry.StopsServing):
+            target.stop_serving(self._operation.name, self._operation.settings)
         stack = self._stack(None) if self._backend.exists(ref) else None
         if stack is not None:
             if self._operation.refresh and self._operation.name and isinstance(target, registry.RefreshesAccess):

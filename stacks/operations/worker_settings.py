@@ -17,12 +17,13 @@ from stacks.backends.port import Backend
 
 OPERATION_ENV = "EPH_OPERATION"
 WARM_PROVIDER_PORT_ENV = "EPH_DYNAMIC_PROVIDER_PORT"
+WARM_TARGETS_ENV = "EPH_WARM_TARGETS"
 _PATHS = ("work", "pulumi_home", "passphrase_file")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``tools`` is put in front of PATH."""
+    """``tools`` is put in front of PATH. ``targets`` are imported before there is an operation."""
 
     backend: Backend
     work: Path
@@ -30,6 +31,7 @@ class WorkerSettings:
     passphrase_file: Path
     tools: str = ""
     parallel: int = 8
+    targets: tuple[str, ...] = ()
 
     def create_folders(self) -> None:
         self.backend.prepare()
@@ -62,7 +64,9 @@ class WorkerSettings:
     def from_json(data: Mapping[str, object]) -> WorkerSettings:
         return WorkerSettings(
             backend=registry.open_backend(str(data["backend"])),
-            **{key: Path(str(data[key])) for key in _PATHS},
+            work=Path(str(data["work"])),
+            pulumi_home=Path(str(data["pulumi_home"])),
+            passphrase_file=Path(str(data["passphrase_file"])),
             tools=str(data["tools"]),
             parallel=int(str(data["parallel"])),
         )

@@ -17,9 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench import (
+    build_cache,
     cleanup,
     environments,
     github_hour,
+    label_deploys,
     on_kubernetes,
     quiet_cycle,
     report,
@@ -38,11 +40,13 @@ ROWS: dict[str, Measure] = {
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
     "wake": waking.wake_row,
+    "first-request": label_deploys.first_request,
     "quiet-cycle": quiet_cycle.quiet_cycle,
     "plan-10000": quiet_cycle.plan_10000,
     "ephd-memory": quiet_cycle.ephd_memory,
     "github-hour": github_hour.github_hour,
     "template-clone": template_clone.template_clone,
+    "build-cache": build_cache.build_cache,
 }
 CLUSTER_ROWS: dict[str, Measure] = {
     "kubernetes-url": on_kubernetes.kubernetes_url,

@@ -44,6 +44,8 @@ Where two things are timed in turns, one warm-up turn comes first, and the figur
   signal to ephd, a worker, supervisord and the app's start. Compared with the same command lines in the same sandbox
   with the same variables, started by hand until they respond. In turns. Then two hundred simultaneous requests: all get
   a response, and the preview starts once.
+- **first-request**: a label deploy of the demo's shop that never ran; from its first request at the gateway to its
+  response. Compared with the command lines of another deploy of the same commit, started by hand as in wake. In turns.
 - **kubernetes-url**: on a cluster (`eval "$(make -s cluster-up)"; EPH_TEST_KUBECONFIG=$KUBECONFIG make bench`), as
   label-to-url, with one service from an image; until the page responds through the gateway and the ingress controller.
   Compared with `pulumi stack init` and `pulumi up` of the same program by the CLI, and with `kubectl apply` of the same
@@ -67,6 +69,9 @@ Where two things are timed in turns, one warm-up turn comes first, and the figur
   Then cycles with a push, a label, a comment and a check each: what each of them adds.
 - **template-clone**: creating a role, cloning a prepared database of a gigabyte, and making the role the owner of
   everything in it. Compared with copying the prepared database's files within the same folder. In turns, three each.
+- **build-cache**: the same build in three environments of one repository, one after the other: `pip install` of 20
+  source distributions in a folder, each of which pip builds and keeps as a wheel. The first environment finds no cache.
+  The second and third include unpacking the repository's archive. The checkout isn't timed.
 """
 
 

@@ -20,13 +20,16 @@ class Size:
     looks: int
     pushes: int
     database_rows: int
+    packages: int
 
 
 FULL = Size(
     pairs=5, many=20, cold=200, stacks=1000, planned=10_000,
     repositories=100, pulls=20, looks=120, pushes=20, database_rows=950_000,
+    packages=20,
 )  # fmt: skip
 SMALL = Size(
     pairs=1, many=4, cold=20, stacks=20, planned=400,
     repositories=4, pulls=3, looks=4, pushes=2, database_rows=20_000,
+    packages=3,
 )  # fmt: skip

@@ -35,7 +35,7 @@ async def wake_row(size: Size) -> Row:
         await running.wait_until_answering([number])
         for _ in range(size.pairs + 1):
             await sleep(running, number)
-            theirs.append(await asyncio.to_thread(_time_manual_start, running.world.settings.target_mapping("local")))
+            theirs.append(await asyncio.to_thread(time_manual_start, running.world.settings.target_mapping("local")))
             ours.append((await send_requests(running, number, 1))[0])
         await sleep(running, number)
         starts = await wake_count(running, number)
@@ -70,8 +70,13 @@ async def sleep(running: RunningEph, number: int) -> None:
 
 
 async def send_requests(running: RunningEph, number: int, count: int) -> list[float]:
-    """Seconds until each of that many requests succeeds. Measured in a process of their own: this one runs ephd."""
-    gateway, host = f"http://{running.world.settings.gateway_listen}/", view_of(running, number).host
+    """Seconds until each of that many requests succeeds."""
+    return await request_host(running, view_of(running, number).host, count)
+
+
+async def request_host(running: RunningEph, host: str, count: int) -> list[float]:
+    """Measured in a process of their own: this one runs ephd."""
+    gateway = f"http://{running.world.settings.gateway_listen}/"
     command = [sys.executable, "-m", "tests.bench.visitors", gateway, host, str(count)]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
@@ -89,10 +94,12 @@ async def wake_count(running: RunningEph, number: int) -> int:
     return sum(event.kind == EventKind.ENVIRONMENT_WAKING for event in found)
 
 
-def _time_manual_start(raw_settings: dict[str, str]) -> float:
-    """What supervisord would start, started by us in the same sandbox with the same variables."""
+def time_manual_start(raw_settings: dict[str, str], environment: str = "") -> float:
+    """What supervisord would start, started by us in the same sandbox with the same variables. ``environment``: which
+    one, if there are several."""
     on = local_settings.from_mapping(raw_settings)
     programs = [found for name in program_files.list_programs(on) if (found := identifiers.parse_program(name))]
+    programs = [found for found in programs if environment in ("", found.environment)]
     notes = [json.loads(program_files.note(on, str(program))) for program in programs]
     launches = [json.loads((on.launches / f"{program}.json").read_text()) for program in programs]
     begun = time.monotonic()

@@ -17,6 +17,7 @@ from programs.kit.processes import process_table
 from stacks import names
 from stacks.model import StackRef
 from tests.chaos import reported_state
+from tests.chaos.deploys.deploy_invariants import DeployInvariants
 from tests.chaos.outcomes import Problem
 from tests.chaos.people import LABEL, People
 from tests.chaos.reported_state import DesiredEnvironment
@@ -29,9 +30,10 @@ _GONE_WORDS = ("Destroyed", "Not created", "Expired")
 
 
 class InvariantChecker:
-    def __init__(self, site: ChaosSite, people: People) -> None:
+    def __init__(self, site: ChaosSite, people: People, deploys: DeployInvariants) -> None:
         self._site = site
         self._people = people
+        self._deploys = deploys
 
     def check(self, everything: bool = False) -> list[Problem]:
         """What is wrong now; empty when all is as it should be. As long as something is wrong with what people see
@@ -48,11 +50,14 @@ class InvariantChecker:
         for one in wanted:
             found += self._check_environment(one, called)
         found += self._other_comments(wanted)
+        found += self._deploys.check()
         if found and not everything:
             return found
-        found += self._check_backend({one.stack for one in wanted})
-        found += self._check_machine(set(called.values())) if len(called) == len(wanted) else []
-        found += self._check_operations({one.stack for one in _labelled(pulls)})
+        deployed = self._deploys.wanted()
+        keys, environments = {one.key for one in deployed}, {one.name for one in deployed}
+        found += self._check_backend({one.stack for one in wanted} | keys)
+        found += self._check_machine(set(called.values()) | environments) if len(called) == len(wanted) else []
+        found += self._check_operations({one.stack for one in _labelled(pulls)} | keys)
         found += reported_state.problems(self._site, pulls, wanted, called)
         return found
 

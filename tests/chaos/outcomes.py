@@ -33,6 +33,10 @@ class Outcome:
     retried: int = 0
     restarts: int = 0
     operations: int = 0
+    visits: int = 0
+    """Requests to label deploys while things broke."""
+    deploys: int = 0
+    """Label deploys at the end."""
     problems: list[Problem] = field(default_factory=list)
     kept: str = ""
     story: list[str] = field(default_factory=list)
@@ -72,7 +76,9 @@ def summary_lines(done: list[Outcome]) -> list[str]:
         f"for it {sum(fair) / count:.0f} and {max(fair):.0f}",
         f"seconds of quiet until all was right: {calm[count // 2]:.1f} in the middle, {calm[-1]:.1f} at most",
         f"pulumi processes: {sum(outcome.operations for outcome in done)}; ephd started again: "
-        f"{sum(outcome.restarts for outcome in done)}",
+        f"{sum(outcome.restarts for outcome in done)}; requests to label deploys: "
+        f"{sum(outcome.visits for outcome in done)}; label deploys at the end: "
+        f"{sum(outcome.deploys for outcome in done)}",
         summary(done),
     ]
 

@@ -47,7 +47,7 @@ def _api_problems(site: ChaosSite, desired: list[DesiredEnvironment]) -> Iterato
     except (httpx.HTTPError, OSError) as error:
         yield Problem("stuck", f"the API does not answer: {type(error).__name__}: {error}")
         return
-    items = {(item["repository"], item["number"]): item for item in listed}
+    items = {(item["repository"], item["number"]): item for item in listed if item["ref_type"] == "pr"}
     for one in desired:
         item = items.pop((one.repository, one.number), None)
         shown = (item["phase"], item["commit"]) if item else ("nothing", "")

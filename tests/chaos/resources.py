@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import shutil
 import struct
@@ -59,6 +60,8 @@ class Clock:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         folder.chmod(0o755)
+        self.jumps: list[tuple[float, float]] = []
+        """When the clock was wrong, in seconds since the epoch."""
         self._file, library = folder / "ahead", folder / "clock.so"
         self.set(0)
         self.environ: dict[str, str] = {}
@@ -68,6 +71,11 @@ class Clock:
             self.environ = {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(self._file)}
 
     def set(self, ahead: int) -> None:
+        now = time.time()
+        if self.jumps and self.jumps[-1][1] > now:
+            self.jumps[-1] = (self.jumps[-1][0], now)
+        if ahead:
+            self.jumps.append((now, math.inf))
         with self._file.open("r+b" if self._file.exists() else "wb") as file:
             file.write(struct.pack("l", ahead))
 

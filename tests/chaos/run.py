@@ -11,6 +11,8 @@ from dataclasses import replace
 import httpx
 
 from tests.chaos import schedules, site
+from tests.chaos.deploys.deploy_invariants import DeployInvariants
+from tests.chaos.deploys.developers import Developers
 from tests.chaos.faults import Faults
 from tests.chaos.invariants import InvariantChecker
 from tests.chaos.outcomes import Outcome, Problem
@@ -59,8 +61,10 @@ class _Run:
         self._world = chaos_site
         self._outcome = outcome
         self._people = People(chaos_site.forge)
+        self._developers = Developers(chaos_site, self._people.current_name)
         self._faults = Faults(chaos_site, self._people.current_name)
-        self._checker = InvariantChecker(chaos_site, self._people)
+        self._deploys = DeployInvariants(chaos_site, self._developers)
+        self._checker = InvariantChecker(chaos_site, self._people, self._deploys)
         self._log_line = log
         self._began = time.monotonic()
 
@@ -72,10 +76,12 @@ class _Run:
             self._record(self._inject(step) if step.is_fault else self._take_step(step))
         self._add_faults(steps[-1])
         self._world.end_faults()
+        self._outcome.visits = len(self._developers.visits)
         self._wait_until_ready()  # the quiet begins when the last start is over
         self._record("quiet")
-        self._outcome.problems += self._settle()
+        self._outcome.problems += [*self._deploys.visits(), *self._settle(), *self._deploys.uploads()]
         self._outcome.problems += [*self._checker.overlaps(), *self._checker.secrets()]
+        self._outcome.deploys = len(self._deploys.wanted())
         self._outcome.operations = len(self._world.audit.entries())
         trouble = self._world.stop_ephd()
         self._outcome.problems += [Problem("stuck", trouble)] if trouble else []
@@ -93,14 +99,17 @@ class _Run:
 
     def _take_step(self, step: schedules.Step) -> str:
         """What was really done counts: a step that finds nothing to act on does something else."""
-        done = self._people.act(step)
+        done = self._developers.act(step) if step.kind in schedules.DEPLOYS else self._people.act(step)
         if "refused" not in done:
             self._outcome.history[done.partition(" ")[0].rstrip(":").partition("=")[0]] += 1
         return done
 
     def _inject(self, step: schedules.Step) -> str:
+        self._developers.observe()
         done = self._faults.inject(step)
         if done:
+            if step.kind in ("tag_cut", "tag_lost"):
+                self._developers.lose_tag(done)
             self._outcome.faults[step.kind] += 1
         return f"FAULT {done}" if done else f"({step.kind}: nothing there to break)"
 
@@ -144,7 +153,7 @@ class _Run:
         over ask for it at once, and so does the harness, by the API."""
         with contextlib.suppress(httpx.HTTPError, OSError):
             for item in self._world.api("environments")["items"]:
-                if item["phase"] in ("failed", "stalled"):
+                if item["phase"] in ("failed", "stalled") and item["ref_type"] != "deploy":
                     self._world.api(f"environments/{item['ref']}/up", "POST")
                     self._outcome.retried += 1
                     self._record(f"asked again for {item['ref']}: {item['failure'] and item['failure']['error'][:200]}")

@@ -29,8 +29,15 @@ HISTORY = {
     "transfer": 1,
     "conflict": 1,
     "same_commit": 1,
+    "deploy": 5,
+    "deploy_copy": 2,
+    "deploy_short": 2,
+    "visit": 7,
+    "undeploy": 1,
 }
 """How often each happens, in proportion."""
+DEPLOYS = frozenset({"deploy", "deploy_copy", "deploy_short", "visit", "undeploy"})
+"""Steps of developers who deploy under labels; the others happen at the Git host."""
 
 FAULTS = {
     "kill_ephd": 4,
@@ -66,6 +73,8 @@ FAULTS = {
     "disk_full_ledger": 1,
     "clock_jump": 2,
 }
+KILLS = frozenset({"kill_ephd", "kill_worker", "kill_pulumi", "kill_supervisord", "kill_gateway"})
+"""What a deploy and its cold requests depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,10 @@ class Step:
 
 
 def schedule(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: float = SECONDS) -> tuple[Step, ...]:
-    """In the order of time. The first two open pull requests in both repositories, so that there is something."""
+    """In the order of time. The first two open pull requests in both repositories, and one is a deploy, so that there
+    is something."""
     chance = random.Random(f"{seed}/{run}")
-    steps = [_step(chance, 0.0, "open"), _step(chance, 0.1, "open")]
+    steps = [_step(chance, 0.0, "open"), _step(chance, 0.1, "open"), _step(chance, 0.2, "deploy")]
     at = 0.6
     while at < seconds:
         steps += _burst(chance, at, faults)
@@ -96,11 +106,15 @@ def schedule(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: f
 
 
 def _burst(chance: random.Random, at: float, faults: Mapping[str, int]) -> list[Step]:
-    """Something happens, and while Eph is at it, something breaks, at times twice."""
-    times = range(chance.choice((0, 1, 1, 1, 2)))
+    """Something happens, and while Eph is at it, something breaks, at times twice. Of a deploy and of a cold request,
+    most is done within a second, by processes that can be killed."""
+    times, kind = range(chance.choice((0, 1, 1, 1, 2))), _choose(chance, HISTORY)
+    delay = 2.5
+    if kind in DEPLOYS and chance.random() < (0.7 if kind == "visit" else 0.3):
+        delay, faults = 0.8, {name: weight for name, weight in faults.items() if name in KILLS} or faults
     return [
-        _step(chance, at, _choose(chance, HISTORY)),
-        *(_step(chance, at + chance.uniform(0.1, 2.5), _choose(chance, faults)) for _ in times),
+        _step(chance, at, kind),
+        *(_step(chance, at + chance.uniform(0.1, delay), _choose(chance, faults)) for _ in times),
     ]
 
 

@@ -34,6 +34,7 @@ APP = Path(__file__).parent / "app"
 REPOSITORIES = ("acme/shop", "globex/shop")
 INTERVAL = 1.5
 STOP_SECONDS = 20.0
+DEPLOYS_PER_APP = 3
 
 
 class ChaosForge(DemoGitHub):
@@ -69,6 +70,7 @@ class ChaosSite:
         self.cpu_clock = CpuShareClock()
         self.http = httpx.Client(timeout=5, trust_env=False)
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.repository_ids: dict[str, int] = {}
         self.start_count = 0
         self.was_killed = False
         self.saw_refusal = False
@@ -83,10 +85,8 @@ class ChaosSite:
         (self.home / "tmp").mkdir(mode=0o1777)
         self.secret.write_text("chaos-webhook-secret-0123456789abcdef")
         self.forge.start(process=True)
-        for name in REPOSITORIES:
-            self.forge.create_repository(
-                name, {path.name: path.read_text() for path in APP.iterdir() if path.is_file()}
-            )
+        files = {path.name: path.read_text() for path in APP.iterdir() if path.is_file()}
+        self.repository_ids = {name: self.forge.create_repository(name, files) for name in REPOSITORIES}
         self.token.write_text(self.forge.token("eph-bot"))
         for path in (self.secret, self.token):
             path.chmod(0o600)
@@ -101,6 +101,7 @@ class ChaosSite:
             f'ledger_url = "sqlite:///{self.ledger}"\n'
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\n'
             f"[limits]\nconcurrent = 2\n"
+            f'[deploys]\nper_app = {DEPLOYS_PER_APP}\nidle = "3h"\n'
             f'[forge]\nurl = "{self.forge.for_eph}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = {json.dumps(REPOSITORIES)}\n'
             f'[local]\ntoolbox = {json.dumps(demo_world.python_prefixes())}\npath = "{demo_world.search_path()}"\n'
@@ -109,6 +110,10 @@ class ChaosSite:
     @property
     def ledger(self) -> Path:
         return self.home / "ledger" / "ledger.db"
+
+    @property
+    def backend(self) -> Path:
+        return self.eph_home / "backend" / ".pulumi"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -182,11 +187,14 @@ class ChaosSite:
         return (self.home / f"ephd.{self.start_count}.log").read_text(errors="replace")[-limit:]
 
     def api(self, path: str, method: str = "GET", **query: str) -> Any:
-        token = (self.eph_home / "keys" / "api.token").read_text().strip()
-        url = f"http://127.0.0.1:{self.api_port}/api/v1/{path}"
-        answer = self.http.request(method, url, params=query, headers={"Authorization": f"Bearer {token}"})
+        answer = self.request(method, path, params=query)
         answer.raise_for_status()
         return answer.json()
+
+    def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        token = (self.eph_home / "keys" / "api.token").read_text().strip()
+        url = f"http://127.0.0.1:{self.api_port}/api/v1/{path}"
+        return self.http.request(method, url, headers={"Authorization": f"Bearer {token}"}, **how)
 
     def page(self, host: str) -> tuple[int, str]:
         try:

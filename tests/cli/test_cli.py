@@ -19,7 +19,7 @@ from orchestrator.core.orphans.orphan_audit import AuditResult, OrphanedResource
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
-from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentView, FailureView
+from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentView, FailureView, LinkView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
@@ -90,6 +90,15 @@ def test_get_shows_the_failure_with_its_last_lines(eph: Eph, desk: FakeEnvironme
     text = eph("get", "9").stdout
     assert "build: make exited with status 2." in text
     assert "  no rule\n  stop\n" in text
+
+
+def test_get_shows_links_and_what_has_no_effect(eph: Eph, desk: FakeEnvironmentService) -> None:  # P14 Y2
+    links = (LinkView("Admin", "http://shop.localhost/admin"),)
+    desk.put_environment(replace(sample(9), links=links, notices=("eph.yaml:3:1: build: ignored",)))
+    text = eph("get", "9").stdout
+    assert "Admin" in text
+    assert "http://shop.localhost/admin" in text
+    assert "eph.yaml:3:1: build: ignored" in text
 
 
 def test_why_prints_sentences_and_facts(eph: Eph) -> None:

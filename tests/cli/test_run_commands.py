@@ -55,6 +55,14 @@ def test_a_refusal_and_a_missing_command_say_what_to_do(eph: Eph, desk: FakeEnvi
     assert "Nothing of it runs." in refused.stderr
 
 
+def test_a_terminal_needs_one(eph: Eph, desk: FakeEnvironmentService) -> None:
+    for option in ("-t", "-it", "--tty"):
+        refused = eph("exec", option, NAME, "--", "bash", input="")
+        assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, [])
+    assert eph("exec", "-i", NAME, "--", "cat", input="").exit_code == 0
+    assert desk.exec_terminal is None
+
+
 def test_run_starts_a_job_with_its_parameters_and_ends_with_it(eph: Eph, desk: FakeEnvironmentService) -> None:
     """T5: no input is sent, so a job in a script doesn't take the script's."""
     desk.exec_code = 1

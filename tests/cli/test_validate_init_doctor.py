@@ -7,14 +7,13 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from orchestrator.cli import scaffold
 from orchestrator.cli.commands import doctor
 from orchestrator.cli.main import app
-from orchestrator.config.eph_yaml.parsing import validate_text
 
 
 @pytest.fixture
@@ -29,9 +28,79 @@ def eph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 Eph = Callable[..., Result]
 
 
+HEAD = 'version: "1.0"\nname: shop\n'
+WEB = "services: [{name: web, command: run}]\n"
+
+
+def checked(eph: Eph, text: str, *options: str) -> dict[str, Any]:
+    Path("eph.yaml").write_text(text)
+    result = eph("validate", "-o", "json", *options)
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert result.exit_code == (0 if found["valid"] else 1)
+    return found
+
+
+def test_the_file_is_checked_for_its_target(eph: Eph) -> None:
+    """Y1: what a server with that target would refuse."""
+    assert checked(eph, HEAD + WEB)["target"] == "local"
+    nothing = checked(eph, HEAD)
+    assert (len(nothing["problems"]), nothing["target"]) == (1, "local")
+    image = "services: [{name: web, image: a}]\nimages: [{name: a, repository: r.test/a, tag_template: x}]\n"
+    (no_command,) = checked(eph, HEAD + image)["problems"]
+    assert no_command.startswith("eph.yaml:3:12: services[0]")
+    assert checked(eph, HEAD + image, "--target", "kubernetes")["valid"]
+    assert checked(eph, f"{HEAD}target: kubernetes\n{image}")["valid"]
+    assert not checked(eph, f"{HEAD}target: kubernetes\n{WEB}")["valid"]
+    (unknown,) = checked(eph, f"{HEAD}target: ecs\n{WEB}")["problems"]
+    assert unknown.startswith("eph.yaml:3:9: target")
+    assert "kubernetes, local" in unknown
+
+
+def test_a_guessed_target_is_mentioned_where_it_matters(eph: Eph) -> None:
+    Path("eph.yaml").write_text(HEAD)
+    assert "--target" in eph("validate").stderr
+    Path("eph.yaml").write_text(HEAD + "target: local\n")
+    assert "--target" not in eph("validate").stderr
+
+
+def test_all_problems_are_reported_in_one_run(eph: Eph) -> None:
+    """Y1: those of the target, of image tags and of named files."""
+    text = (
+        f"{HEAD}target: kubernetes\n{WEB}"
+        "images: [{name: a, repository: r.test/a, tag_template: '{branch}:x'}]\n"
+        "kubernetes: {manifests: [./k8s/base, ./k8s/missing], values_files: [values.yaml]}\n"
+        "database: {instances: [{name: main, template: {strategy: seed, seed: {scripts: [./db/none.sql]}}}]}\n"
+    )
+    Path("k8s/base").mkdir(parents=True)
+    lines = [problem.split(":")[1] for problem in checked(eph, text)["problems"]]
+    assert lines == ["4", "5", "6", "6", "7"]
+
+
+def test_files_of_unused_parts_and_of_other_files_are_not_checked(eph: Eph) -> None:
+    seed = "database: {%sinstances: [{name: main, template: {strategy: seed, seed: {scripts: [./none.sql]}}}]}\n"
+    other = "kubernetes: {manifests: [./none]}\n"
+    assert checked(eph, f"{HEAD}target: local\n{WEB}{seed % 'enabled: false, '}{other}")["valid"]
+    Path("other.yaml").write_text(HEAD + WEB + seed % "")
+    assert eph("validate", "other.yaml").exit_code == 0
+    assert not checked(eph, HEAD + WEB + seed % "")["valid"]
+
+
+def test_what_has_no_effect_is_a_notice_and_no_error(eph: Eph) -> None:
+    """Y2"""
+    found = checked(eph, HEAD + WEB + "environment: {alias_template: 'shop-{number}', resources: {cpu: 1}}\n")
+    assert (found["valid"], len(found["notices"])) == (True, 2)
+    assert all(notice.startswith("eph.yaml:4:") for notice in found["notices"])
+    assert "notice: eph.yaml:4:" in eph("validate").stdout
+
+
+@pytest.mark.parametrize("text", ["app: {route: app.example.com}", "environment: {secrets: {KEY: key}, ttl: 60d}"])
+def test_what_only_a_server_knows_is_no_problem(eph: Eph, text: str) -> None:
+    assert checked(eph, f"{HEAD}{WEB}{text}\n")["valid"]
+
+
 def test_valid_and_invalid_file(eph: Eph) -> None:
-    Path("eph.yaml").write_text('version: "1.0"\nname: shop\n')
-    assert eph("validate").stdout == "eph.yaml is valid\n"
+    Path("eph.yaml").write_text(HEAD + WEB)
+    assert eph("validate").stdout.startswith("eph.yaml is valid")
     Path("bad.yaml").write_text('version: "1.0"\nname: shop\nenvironment:\n  ttl: soon\n')
     result = eph("validate", "bad.yaml")
     assert result.exit_code == 1
@@ -53,7 +122,7 @@ def test_missing_file(eph: Eph) -> None:
 
 
 def test_file_from_standard_input(eph: Eph) -> None:
-    done = CliRunner().invoke(app, ["validate", "-"], input='version: "1.0"\nname: shop\n')
+    done = CliRunner().invoke(app, ["validate", "-"], input=HEAD + WEB)
     assert done.exit_code == 0, done.output
 
 
@@ -61,6 +130,7 @@ def test_init_writes_at_the_root_once_and_it_validates(eph: Eph, monkeypatch: py
     root = Path.cwd()
     (root / "deep" / "down").mkdir(parents=True)
     monkeypatch.chdir(root / "deep" / "down")
+    (root / "Procfile").write_text("web: run\n")
     assert eph("init").exit_code == 0
     written = (root / "eph.yaml").read_text()
     assert "name: my-shop-2" in written
@@ -69,35 +139,6 @@ def test_init_writes_at_the_root_once_and_it_validates(eph: Eph, monkeypatch: py
     assert (root / "eph.yaml").read_text() == written
     monkeypatch.chdir(root)
     assert eph("validate").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("files", "command"),
-    [
-        ({}, "python3 -m http.server $PORT --bind 127.0.0.1"),
-        (
-            {"Procfile": 'worker: x\nweb: gunicorn shop:app --bind 127.0.0.1:$PORT "a: b" # c\n'},
-            "gunicorn shop:app --bind",
-        ),
-        ({"package.json": '{"scripts": {"start": "node .", "build": "tsc"}}', "package-lock.json": ""}, "npm start"),
-        ({"package.json": "{", "manage.py": ""}, "python3 manage.py runserver 127.0.0.1:$PORT"),
-        ({"package.json": "[]"}, "python3 -m http.server"),
-        ({"package.json": '{"scripts": {"test": "x"}}', "go.mod": "", "main.go": ""}, "./.eph-app"),
-        ({"Procfile": "web:\nweb: \x1b[31m\n"}, "python3 -m http.server"),
-    ],
-)
-def test_detected_framework_determines_the_command(tmp_path: Path, files: dict[str, str], command: str) -> None:
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    found = scaffold.detect(tmp_path)
-    assert found.command.startswith(command)
-    assert validate_text(scaffold.render_eph_yaml("shop", found), "eph.yaml") == []
-
-
-@pytest.mark.parametrize("folder", ["shop", "42", "Ünïcode", "---", "a" * 99, "a.b c--d", "x" * 29 + "-y"])
-def test_any_folder_gives_a_valid_name(folder: str) -> None:
-    text = scaffold.render_eph_yaml(folder, scaffold.DetectedApp("true", "a test"))
-    assert validate_text(text, "eph.yaml") == [], scaffold.project_name(folder)
 
 
 def test_doctor_finds_what_is_missing_and_says_what_to_do(
@@ -116,6 +157,12 @@ def test_doctor_finds_what_is_missing_and_says_what_to_do(
     assert "make kustomize" in checks["kustomize"]["todo"]
     assert checks["server"]["verdict"] == "warn"
     assert "eph demo" in checks["server"]["todo"]
+
+
+def test_doctor_lists_the_languages_that_previews_can_use() -> None:
+    check = doctor._languages()
+    assert check.verdict is doctor.CheckStatus.OK
+    assert "Python (/" in check.found
 
 
 def test_doctor_reports_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from orchestrator.cli import working_copy
+from orchestrator.cli import recipe_overrides, working_copy
 from orchestrator.cli.cli_errors import CliError
 from orchestrator.cli.recipe_overrides import RecipeOverrides
 from orchestrator.cli.working_copy import PackOptions
@@ -190,6 +190,14 @@ def test_variables_and_images_become_part_of_the_commit_only(clone: Clone, tmp_p
     assert "# kept" in found["eph.yaml"]
     assert (clone.folder / "eph.yaml").read_text() == WITH_IMAGES
     assert commit != plain
+
+
+def test_images_at_the_top_of_the_file_can_be_replaced_too() -> None:  # Y2
+    text = "name: shop\nimages: [{name: web, repository: example.com/shop, tag_pattern: a}]\n"
+    made = YAML(typ="safe").load(
+        recipe_overrides.apply(text, RecipeOverrides(images={"web": "example.com/shop:try-1"}))
+    )
+    assert made["images"] == [{"name": "web", "repository": "example.com/shop", "tag_template": "try-1"}]
 
 
 def test_a_branch_is_packed_as_the_remote_has_it(clone: Clone, tmp_path: Path) -> None:

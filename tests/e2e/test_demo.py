@@ -42,11 +42,14 @@ def test_once_plays_the_whole_story_and_leaves_nothing_behind(demo: DemoSandbox)
 @pytest.mark.long
 @pytest.mark.timeout(500)
 def test_the_story_of_deploys_ends_with_one_start_and_nothing_left(demo: DemoSandbox) -> None:
-    """M1 to M6: nothing runs before the first request; cold requests, a killed gateway, a replacement, an expiry."""
+    """M1 to M6, L2: nothing runs before the first request; ephd is killed during cold requests and a replacement, the
+    gateway while it holds a request; an expiry."""
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--story", "deploys"]
     done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=480)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(DEPLOYS_LINE, done.stdout), done.stdout
+    assert done.stderr.lower().count("killed ephd") + done.stderr.count("ephd killed") == 2
+    assert "Killed the gateway" in done.stderr
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestrator.demo import leak_check
 from tests.cli import clones
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Site, shop_files, wait_until
@@ -96,6 +104,72 @@ def run_commands(site: Site, name: str) -> None:
     assert len(events) == 2
 
 
+class Screen:
+    """What a person at a terminal sees and types."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal, self.text = terminal, ""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def wait_for(self, part: str) -> None:
+        wait_until(part, lambda: "" if part in self.text else self.text[-500:] or "nothing", 60)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(self._terminal, 4096):
+                self.text += data.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def eph_in_terminal(site: Site, *words: str) -> Iterator[tuple[Screen, subprocess.Popen[bytes], int]]:
+    """With the terminal that `eph` has, which is as before afterwards."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (33, 101))
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-m", "orchestrator.cli.main", *words]
+    eph = subprocess.Popen(
+        command, cwd=sites.ROOT, env=site.environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    try:
+        yield Screen(ours), eph, theirs
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        eph.kill()
+        eph.wait()
+        for end in (ours, theirs):
+            os.close(end)
+
+
+def run_in_terminal(site: Site, name: str) -> None:
+    """P5: a shell with job control in the service's sandbox, and psql with a prompt."""
+    with eph_in_terminal(site, "exec", "-it", name, "--", "sh") as (screen, eph, terminal):
+        screen.wait_for("$ ")
+        screen.type("stty size\n")
+        screen.wait_for("33 101")
+        termios.tcsetwinsize(terminal, (21, 63))
+        eph.send_signal(signal.SIGWINCH)
+        screen.type("until stty size | grep '21 63'; do sleep 0.1; done\n")
+        screen.wait_for("\n21 63")
+        screen.type("sleep 600; echo n''ever\n")
+        screen.wait_for("n''ever")
+        screen.type("\x03")  # ends sleep, and neither the shell nor eph
+        screen.type("echo wid''ened; cat text; exit 4\n")
+        screen.wait_for("widened")
+        assert eph.wait(60) == 4, screen.text
+        assert ("never committed" in screen.text, "\nnever\r" in screen.text) == (True, False)
+    with eph_in_terminal(site, "psql", name) as (screen, eph, _):
+        screen.wait_for("=> ")
+        screen.type("SELECT 'fif' || 'teen';\n")
+        screen.wait_for("fifteen")
+        screen.type("\\q\n")
+        assert eph.wait(60) == 0, screen.text
+    events = [event["message"] for event in site.api("events")["items"] if event["kind"] == "exec.started"]
+    assert sum("in a terminal" in message for message in events) == 2
+
+
 def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(site: Site, tmp_path: Path) -> None:
     """M1: uncommitted files are served; the clone stays as it is; the server keeps nothing after the destroy."""
     clone = clones.create(tmp_path / "clone")
@@ -112,10 +186,39 @@ def test_the_working_copy_is_deployed_as_it_is_and_removed_with_its_environment(
     assert site.page(f"wip.{ROUTE}", "/read", q="text").data == {"text": "never committed"}
     assert clone.state() == before
     run_commands(site, f"{REPOSITORY}:wip")
+    run_in_terminal(site, f"{REPOSITORY}:wip")
     kept = list((site.eph_home / "uploads").glob("*/*.git"))
     assert [path.stem for path in kept] == [made["commit"]]
     assert site.eph("down", f"{REPOSITORY}:wip", "--yes", "--wait").returncode == 0
     assert site.page(f"wip.{ROUTE}").status in (404, 410)
+
+
+def files_of_the_active_version(site: Site) -> dict[str, bytes]:
+    """Its state, tag and history, its route, and what its processes are started with; and which processes run."""
+    name = json.loads((site.eph_home / "gateway" / "routes" / f"{ROUTE}.json").read_text())["environment"]
+    found = [path for path in (site.eph_home / "backend" / ".pulumi").glob("*/*/branch-*") if path.is_file()]
+    found += (site.eph_home / "backend" / ".pulumi" / "history").glob("*/branch-*/*")
+    found.append(site.eph_home / "gateway" / "routes" / f"{ROUTE}.json")
+    found += (path for path in site.target_settings.root.rglob(f"{name}.*") if path.suffix in (".json", ".conf"))
+    read = {str(path): path.read_bytes() for path in found}
+    return {**read, "processes": repr(leak_check.processes(f"/{name}/home")).encode()}
+
+
+def test_deploying_the_active_version_leaves_it_byte_identical(site: Site) -> None:
+    """M1, M2: the same commit under a label is a second environment, from its start to its end."""
+    files = shop_files()
+    trigger = "triggers:\n  - type: branch\n    branches: [main]\n"
+    text = files["eph.yaml"].replace("triggers:\n", trigger) + APP
+    commit = site.forge.push(REPOSITORY, "main", {**files, "eph.yaml": text})
+    wait_until("main is active", lambda: "" if site.page(ROUTE).data.get("commit") == commit else "not yet", 120)
+    wait_until("nothing is under way", lambda: str(site.api("status")["running"] or ""), 60)
+    before = files_of_the_active_version(site)
+    assert len(before) > 6
+    made = deploy(site, "copy", "--version", commit, "--wait")
+    assert (made["commit"], site.page(f"copy.{ROUTE}").data["commit"]) == (commit, commit)
+    assert files_of_the_active_version(site) == before
+    assert site.eph("down", f"{REPOSITORY}:copy", "--yes", "--wait").returncode == 0
+    assert files_of_the_active_version(site) == before
 
 
 def test_a_failed_first_deploy_leaves_nothing(site: Site) -> None:

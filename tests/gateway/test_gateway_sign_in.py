@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
+from orchestrator.auth import preview_grants
+from orchestrator.auth.preview_grants import Visitor
 from orchestrator.auth.preview_tokens import host_token, sign_cookie
+from orchestrator.gateway.access.people import PASS_MARK
 from orchestrator.gateway.access.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, safe_path
 from orchestrator.gateway.health_probe import GatewayProbe
 from tests.gateway.conftest import GatewayWorld
@@ -366,3 +370,59 @@ async def test_another_previews_page_cannot_use_the_cookie(protected_world: Gate
         ({"Sec-Fetch-Site": "same-origin"}, 200),
     ]:
         assert (await protected_world.request(HOST, "/", method, {**kept, **sent})).status == status, sent
+
+
+APP_HOST, DEPLOY_HOST = "shop.eph.test", "feat-x.shop.eph.test"
+
+
+async def _hello(_: web.BaseRequest) -> web.Response:
+    return web.Response(text="hello")
+
+
+def write_route(world: GatewayWorld, host: str, port: int, **fields: object) -> None:
+    world.write(f"routes/{host}.json", {"host": host, "upstream": f"http://127.0.0.1:{port}", **fields})
+
+
+async def test_the_sign_in_of_the_apps_route_applies_to_its_deploys(world: GatewayWorld, tmp_path: Path) -> None:
+    """M2: also to a commit whose own eph.yaml requires none, and to its additional services."""
+
+    tokens = tmp_path / "previews.token"
+    tokens.write_text(TOKEN)
+    port = await world.upstream(_hello)
+    for host in (DEPLOY_HOST, f"api--{DEPLOY_HOST}", OPEN_HOST):
+        write_route(world, host, port)
+    await world.start(tokens=tokens, sign_in="asked")
+    assert (await world.request(DEPLOY_HOST)).status == 200
+    write_route(world, APP_HOST, port, sign_in=True)
+    for host in (DEPLOY_HOST, f"api--{DEPLOY_HOST}"):
+        assert (await world.request(host)).status == 401
+        assert (await world.request(host, headers={"X-Eph-Preview-Token": TOKEN})).status == 200
+    assert (await world.request(OPEN_HOST)).status == 200
+    write_route(world, APP_HOST, port, sign_in=True, allow=["ada"])
+    own = host_token(TOKEN.encode(), DEPLOY_HOST)
+    assert (await world.request(DEPLOY_HOST, headers={"X-Eph-Preview-Token": TOKEN})).status == 401
+    assert (await world.request(DEPLOY_HOST, headers={"X-Eph-Preview-Token": own})).status == 200
+
+
+async def test_a_route_of_the_app_that_cannot_be_read_opens_no_deploy(world: GatewayWorld, tmp_path: Path) -> None:
+    """M2: a failed lookup is an error, and never means that no sign-in is required."""
+    tokens = tmp_path / "previews.token"
+    tokens.write_text(TOKEN)
+    write_route(world, DEPLOY_HOST, 1)
+    world.write(f"routes/{APP_HOST}.json", {"host": "another.eph.test"})
+    await world.start(tokens=tokens, sign_in="asked")
+    assert (await world.request(DEPLOY_HOST)).status == 503
+
+
+async def test_with_two_lists_a_person_must_be_on_both(world: GatewayWorld, tmp_path: Path) -> None:
+    """M2: a deploy's own eph.yaml can't let in people whom the app's route keeps out, and the other way round."""
+    key = tmp_path / "people.key"
+    key.write_bytes(b"k" * 32)
+    port = await world.upstream(_hello)
+    write_route(world, DEPLOY_HOST, port, sign_in=True, allow=["ada", "bob"])
+    write_route(world, APP_HOST, port, sign_in=True, allow=["ada", "eve"])
+    await world.start(people_key=key, people_url="https://eph.test", sign_in="asked")
+    for name, status in (("ada", 200), ("bob", 403), ("eve", 403)):
+        visitor = preview_grants.create_pass(b"k" * 32, Visitor(name), DEPLOY_HOST, time.time())
+        answer = await world.request(DEPLOY_HOST, headers={"Cookie": f"eph_sign_in={PASS_MARK}{visitor}"})
+        assert answer.status == status, name

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.port import TemporarilyUnavailable
+from programs.exec_requests import TerminalSize
 from programs.redaction import Redactor
 
 SH = ("/bin/sh", "-c")
@@ -119,3 +120,92 @@ async def test_a_slow_reader_makes_the_command_wait(sessions: ExecSessions, tmp_
 async def test_bytes_that_are_no_text_and_split_characters(sessions: ExecSessions) -> None:
     found = [each async for each in sessions.run((*SH, r"printf '\303'; sleep 0.2; printf '\244\377\n'"), "ada")]
     assert texts(found, "stdout") == "ä\N{REPLACEMENT CHARACTER}\n"
+
+
+# --- In a terminal
+
+IN_TERMINAL = ("setsid", "--ctty", "--wait", *SH)
+"""As a target runs it: the terminal controls the session."""
+
+
+async def read_until(events: AsyncGenerator[ExecEvent], text: str) -> str:
+    seen = ""
+    async with asyncio.timeout(10):
+        while text not in seen:
+            event = await anext(events)
+            assert isinstance(event, ExecOutput), f"it ended after {seen!r}"
+            seen += event.text
+    return seen
+
+
+def open_terminals() -> int:
+    links = Path("/proc/self/fd").iterdir()
+    return sum(path.is_symlink() and "/pt" in str(path.readlink()) for path in links)
+
+
+async def test_a_terminal_has_a_size_and_reports_a_new_one(sessions: ExecSessions) -> None:
+    script = "trap 'stty size' WINCH; tty -s && stty size; while :; do sleep 0.02; done"
+    events = sessions.run((*IN_TERMINAL, script), "ada", TerminalSize(31, 97))
+    session = await started(events)
+    await read_until(events, "31 97\r\n")
+    sessions.resize(session, TerminalSize(12, 40), "ada")
+    await read_until(events, "12 40\r\n")
+    with pytest.raises(ExecSessionNotFound):
+        sessions.resize(session, TerminalSize(1, 1), "bob")
+    await events.aclose()
+
+
+async def test_a_command_without_a_terminal_has_no_size(sessions: ExecSessions) -> None:
+    events = sessions.run((*SH, "cat"), "ada")
+    with pytest.raises(ExecSessionNotFound):
+        sessions.resize(await started(events), TerminalSize(1, 1), "ada")
+    await events.aclose()
+
+
+async def test_a_terminal_echoes_and_ctrl_c_interrupts_what_runs(sessions: ExecSessions) -> None:
+    events = sessions.run(
+        (*IN_TERMINAL, "trap 'echo caught; exit 5' INT; echo up; while :; do sleep 0.05; done"), "ada", TerminalSize()
+    )
+    session = await started(events)
+    await read_until(events, "up\r\n")
+    await sessions.write(session, b"typed\n", False, "ada")
+    await read_until(events, "typed\r\n")
+    await sessions.write(session, b"\x03", False, "ada")
+    rest = [each async for each in events]
+    assert "caught" in texts(rest, "stdout")
+    assert rest[-1] == ExecEnded(5)
+
+
+async def test_the_end_of_the_input_ends_a_program_in_a_terminal(sessions: ExecSessions) -> None:
+    events = sessions.run((*IN_TERMINAL, "cat"), "ada", TerminalSize())
+    await sessions.write(await started(events), b"", True, "ada")
+    assert [each async for each in events][-1] == ExecEnded(0)
+
+
+async def test_a_background_process_does_not_keep_a_terminal_open(sessions: ExecSessions) -> None:
+    script = "trap '' HUP; sleep 30 & echo done"
+    async with asyncio.timeout(10):
+        found = [each async for each in sessions.run((*IN_TERMINAL, script), "ada", TerminalSize())]
+    assert (texts(found, "stdout"), found[-1]) == ("done\r\n", ExecEnded(0))
+
+
+async def test_much_input_to_a_program_that_does_not_read_ends_with_it(sessions: ExecSessions) -> None:
+    events = sessions.run((*IN_TERMINAL, "stty raw -echo; echo up; sleep 0.3"), "ada", TerminalSize())
+    session = await started(events)
+    await read_until(events, "up")
+    writing = asyncio.create_task(sessions.write(session, b"x" * 200_000, False, "ada"))
+    assert [each async for each in events][-1] == ExecEnded(0)
+    async with asyncio.timeout(5):
+        await writing
+
+
+async def test_secrets_in_a_part_of_a_terminals_output_are_redacted(sessions: ExecSessions) -> None:
+    found = [each async for each in sessions.run((*IN_TERMINAL, "echo hunter2-secret"), "ada", TerminalSize())]
+    assert texts(found, "stdout") == "***\r\n"
+
+
+async def test_a_command_that_cannot_start_leaves_no_terminal(sessions: ExecSessions) -> None:
+    before = open_terminals()
+    with pytest.raises(FileNotFoundError):
+        await anext(sessions.run(("/nowhere/at/all",), "ada", TerminalSize()))
+    assert open_terminals() == before

@@ -105,6 +105,10 @@ class Probe:
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
         shutil.rmtree(Path(settings["folder"]) / "made" / name, ignore_errors=True)
 
+    def stop_serving(self, name: str, settings: Mapping[str, str]) -> None:
+        with (Path(settings["folder"]) / "journal").open("a") as journal:
+            journal.write(f"stop serving {name}\n")
+
     def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:
         made = Path(settings["folder"]) / "made"
         return frozenset(path.name for path in made.iterdir()) if made.exists() else frozenset()

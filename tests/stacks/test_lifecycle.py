@@ -54,6 +54,15 @@ async def test_first_up_starts_at_most_three_processes_and_an_update_two(real: R
     assert "eph-shop-9ix" not in kept
 
 
+async def test_a_destroy_first_ends_the_serving(real: RealBench) -> None:
+    """M5: before Pulumi has started, and again in each attempt."""
+    await run_operation(real, real.factory.up(1, "aaaa"))
+    assert (await run_operation(real, real.factory.destroy(1))).outcome is Outcome.SUCCEEDED
+    journal = (real.target / "journal").read_text().splitlines()
+    words = [line.partition(" shop")[0] for line in journal]
+    assert words.index("stop serving") == words.index("delete") - 1
+
+
 async def test_secret_is_only_in_the_encrypted_state(real: RealBench) -> None:
     """S4 and pitfall 'outputs return secrets in plaintext': not in progress, result, log, last result or store."""
     told: list[str] = []

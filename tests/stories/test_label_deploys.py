@@ -13,7 +13,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.port import DeployNotFound, RefusalReason, RequestRefused, TemporarilyUnavailable
 from stacks import keys
-from stacks.model import OperationVerb, RefKind
+from stacks.model import OperationVerb, RefKind, StackRecord
 from tests.worlds.eph_files import BAD_YAML, EPH_YAML
 from tests.worlds.world import World
 
@@ -199,6 +199,16 @@ async def test_it_is_collected_when_it_expires(world: World) -> None:  # M5
     assert world.deploys() == set()
 
 
+async def test_the_next_cycle_is_in_the_second_of_its_expiry(world: World) -> None:  # M5
+    """Not up to an interval later: on some targets, people reach it without Eph's gateway."""
+    deploy = await world.deploy("feat-x", "feat", ttl=timedelta(minutes=10))
+    await world.run_for(seconds=(deploy.expires_at - world.now).total_seconds() - 5)
+    assert await world.run_cycle() == deploy.expires_at
+    assert world.deploys() == {"feat-x"}
+    await world.run_for(seconds=5)
+    assert world.deploys() == set()
+
+
 async def test_it_is_collected_while_the_git_host_is_incomplete(world: World) -> None:  # M5
     """The tag states the expiry, so nothing at the Git host can change it."""
     await world.deploy("feat-x", "feat", ttl=timedelta(hours=1))
@@ -371,6 +381,14 @@ async def test_a_kill_during_creation_leaves_it_whole_or_not_at_all(world: World
     with pytest.raises(DeployNotFound):
         world.deploy_state(deploy)
     assert world.deploys() == ({"feat-x"} if seconds else set())
+
+
+async def test_without_its_tag_a_deploy_is_removed_however_little_of_it_exists(world: World) -> None:  # L7, M3
+    """A kill before the first resource, and then the tag was lost: nothing in the stack says what it was."""
+    ref = world.ref(world.deploy_key("feat-x"))
+    world.stacks.records[ref] = StackRecord(ref)
+    await world.run_for(minutes=5)
+    assert world.deploys() == set()
 
 
 async def test_a_kill_during_a_replacement_returns_to_the_recorded_deploy(world: World) -> None:  # L2, M3

@@ -66,6 +66,21 @@ async def test_nothing_runs_until_the_first_request_and_idle_stops_it(world: OnD
     assert (world.verbs()[2:], world.phase(world.key)) == ([OperationVerb.SLEEP], Phase.ASLEEP)
 
 
+async def test_a_clock_that_was_ahead_does_not_keep_it_asleep(world: OnDemandWorld) -> None:  # M4, L2
+    """It fell asleep while the clock was ahead; since the correction, every request is older than that."""
+    await world.deploy("feat-x", "feat")
+    await world.run_for(minutes=1)
+    world.set_back(minutes=34)
+    assert world.tag.asleep is not None
+    assert world.tag.asleep > world.now
+    world.observe_traffic(last=2)
+    await world.run_for(minutes=1)
+    assert (world.verbs(), world.phase(world.key)) == ([OperationVerb.UP], Phase.ASLEEP)
+    world.observe_traffic(request=True)
+    await world.run_for(minutes=1)
+    assert (world.verbs(), world.phase(world.key)) == ([OperationVerb.UP, OperationVerb.WAKE], Phase.READY)
+
+
 async def test_pull_requests_start_at_once(world: OnDemandWorld) -> None:  # L5
     number = world.open_pull()
     await world.run_for(minutes=1)

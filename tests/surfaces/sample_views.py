@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
-from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
+from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, FailureView, ImageView, LinkView
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.wording.chat import HELP
 from stacks import keys
@@ -54,6 +54,9 @@ def view(phase: Phase, **changes: Any) -> EnvironmentView:
 VIEWS_BY_NAME = {
     "ready": BASE,
     "ready_services": replace(BASE, urls={"web": BASE.url, "api": "http://api--shop-gentle-stream-42.localhost:8080"}),
+    "ready_links": replace(
+        BASE, links=(LinkView("Admin", f"{BASE.url}/admin"), LinkView("[API]", "https://docs.example.com/pr?n=42"))
+    ),
     "refused_first": view(
         Phase.REFUSED, name="", host="", url="", page_url="", problems=("eph.yaml:3:1: unknown key",)
     ),

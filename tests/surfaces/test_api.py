@@ -15,6 +15,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from orchestrator.service.port import DeployNotFound, DeployRequest, RequestRefused
 from orchestrator.service.scoped_service import for_caller
+from programs.exec_requests import TerminalRequest, TerminalSize
 
 NAME = "shop-gentle-stream-42"
 
@@ -114,6 +115,11 @@ def test_a_deploy_is_requested_and_followed(admin: httpx.Client, desk: FakeEnvir
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_an_extension_of_zero_or_below_is_refused(admin: httpx.Client, seconds: int) -> None:  # M1
+    assert admin.post(f"/api/v1/environments/{NAME}/extend", json={"seconds": seconds}).status_code == 422
+
+
 @pytest.mark.parametrize("ttl", [0, -1, 1e12, "1h"])
 def test_a_ttl_of_zero_or_below_is_refused(admin: httpx.Client, desk: FakeEnvironmentService, ttl: object) -> None:
     """M1: before the service sees it."""
@@ -173,6 +179,23 @@ def test_running_commands_is_for_the_role_in_the_settings(
         assert (answer.status_code, desk.calls) == (status, [])
     answer = client.post("/api/v1/exec/session-9/input", json={"data": "no base64!"})
     assert answer.status_code == status
+    size = client.post("/api/v1/exec/session-9/size", json={"rows": 20, "columns": 60})
+    assert size.status_code == (404 if status == 422 else status)
+
+
+def test_a_terminal_is_requested_and_resized(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P5
+    path = "/api/v1/environments/shop-gentle-stream-42/exec"
+    for wrong in ({"rows": 0}, {"columns": 5000}, {"type": "xterm\n"}, {"type": "$(reboot)"}):
+        assert admin.post(path, json={"command": ["sh"], "terminal": wrong}).status_code == 422
+    terminal = {"rows": 50, "columns": 132, "type": "screen-256color"}
+    with admin.stream("POST", path, json={"command": ["sh"], "terminal": terminal}) as answer:
+        lines = answer.iter_lines()
+        next(line for line in lines if line == "event: started")
+        assert desk.exec_terminal == TerminalRequest(TerminalSize(50, 132), "screen-256color")
+        assert admin.post("/api/v1/exec/session-1/size", json={"rows": 20, "columns": 60}).status_code == 204
+        admin.post("/api/v1/exec/session-1/input", json={"end": True})
+        assert 'data: {"code":0}' in list(lines)
+    assert desk.calls[1] == ("resize", "admin-name", "20x60")
 
 
 def test_a_refused_command_is_an_error_and_no_stream(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P11
@@ -181,21 +204,6 @@ def test_a_refused_command_is_an_error_and_no_stream(admin: httpx.Client, desk: 
     assert (answer.status_code, answer.json()["error"]["message"]) == (409, "Nothing of it runs.")
     assert admin.post("/api/v1/environments/lost/exec", json={"command": ["ls"]}).status_code == 404
     assert admin.post("/api/v1/environments/shop-gentle-stream-42/exec", json={"command": []}).status_code == 422
-
-
-def test_jobs_are_for_developers_and_stream_their_result(
-    as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService
-) -> None:  # T5, S1
-    url, body = "/api/v1/environments/shop-gentle-stream-42/runs", {"job": "orders", "parameters": {"day": 1}}
-    for role, status in (("nobody", 401), ("viewer", 403)):
-        assert as_role(role).post(url, json=body).status_code == status
-    assert desk.calls == []
-    answer = as_role("developer").post(url, json=body)
-    assert answer.status_code == 200
-    assert "orders succeeded" in answer.text
-    assert "event: end" in answer.text
-    assert desk.calls[0][0] == "job"
-    assert as_role("developer").post(url, json={"job": ""}).status_code == 422
 
 
 async def test_a_restricted_caller_deploys_only_its_own_repositories(desk: FakeEnvironmentService) -> None:  # M1
@@ -347,8 +355,8 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/api/v1/environments/{name}",
         "/api/v1/environments/{name}/down",
         "/api/v1/environments/{name}/exec",
-        "/api/v1/environments/{name}/runs",
         "/api/v1/exec/{session}/input",
+        "/api/v1/exec/{session}/size",
         "/api/v1/environments/{name}/extend",
         "/api/v1/environments/{name}/sleep",
         "/api/v1/environments/{name}/steps",

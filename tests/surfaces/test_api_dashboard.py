@@ -9,7 +9,7 @@ import httpx
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
-from orchestrator.core.views.environment_views import FailureView
+from orchestrator.core.views.environment_views import FailureView, LinkView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
@@ -109,6 +109,8 @@ def test_text_of_a_pull_request_stays_text(admin: httpx.Client, desk: FakeEnviro
         url="javascript:alert(1)",
         pull_url="javascript:alert(1)",
         urls={NASTY: "javascript:alert(1)"},
+        links=(LinkView(NASTY, "javascript:alert(1)"), LinkView(NASTY, "https://x.example.com/")),
+        notices=(NASTY,),
         progress=NASTY,
     )
     desk.put_environment(nasty)
@@ -118,6 +120,14 @@ def test_text_of_a_pull_request_stays_text(admin: httpx.Client, desk: FakeEnviro
         text = admin.get(path).text
         assert text.count("<script") == text.count('<script src="/dashboard.js" defer></script>') == 1, path
         assert 'href="javascript' not in text, path
+
+
+def test_links_of_eph_yaml_are_on_the_page_and_in_the_api(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    """P14"""
+    desk.put_environment(replace(sample(42), links=(LinkView("Admin", "http://shop.localhost/admin"),)))
+    assert 'href="http://shop.localhost/admin" rel="noreferrer">Admin</a>' in admin.get("/e/shop-gentle-stream-42").text
+    (found,) = [item for item in admin.get("/api/v1/environments").json()["items"] if item["number"] == 42]
+    assert found["links"] == [{"name": "Admin", "url": "http://shop.localhost/admin"}]
 
 
 def test_every_response_forbids_foreign_scripts_and_framing(admin: httpx.Client) -> None:

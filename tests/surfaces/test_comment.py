@@ -20,7 +20,7 @@ from markdown_it.token import Token
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
 from orchestrator.core.views import comment_markers
-from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
+from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, LinkView
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo.github.pages.render_markdown import render as page
 from orchestrator.forges.port import Conclusion
@@ -134,6 +134,7 @@ def tainted(words: str) -> EnvironmentView:
         reasons=(words or "x",),
         notices=(words,),
         urls={"web": BASE.url, words or "x": BASE.url},
+        links=(LinkView(words or "x", BASE.url),),
         progress=words,
     )
 

@@ -140,6 +140,17 @@ def test_a_restart_rewrites_nothing() -> None:
     assert story.host.writes["comment"] == 1
 
 
+def test_a_restart_does_not_say_starting_before_the_first_health_check() -> None:
+    """P1: no yellow in between; a check that was left in progress is completed afterwards."""
+    story = ReporterSetup()
+    story.cycle(pull("ready"))
+    story.restart()
+    story.cycle(replace(pull("starting"), unchecked=True))
+    assert (story.headline().endswith("Ready"), story.host.writes["comment"]) == (True, 1)
+    story.cycle(pull("unhealthy"), seconds=30)
+    assert not story.headline().endswith("Ready")
+
+
 def test_one_broken_pull_request_does_not_stop_the_others() -> None:
     """Pitfall 5, for reports: even an unexpected kind of error."""
     story = ReporterSetup()

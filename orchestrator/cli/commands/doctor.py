@@ -54,7 +54,7 @@ def doctor(
     Shows problems and how to fix them. Exit status: 1 if something is missing.
     """
     checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation)]
-    checks += [*_tools(), _port(port), _server(), _disk()]
+    checks += [_languages(), *_tools(), _port(port), _server(), _disk()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
     else:
@@ -145,6 +145,18 @@ def _isolation() -> DoctorCheck:
         return DoctorCheck("isolation", CheckStatus.OK, text)
     todo = wording.operator.RUN_AS_ROOT
     return DoctorCheck("isolation", CheckStatus.WARN, text, todo)
+
+
+def _languages() -> DoctorCheck:
+    """What previews on this machine can use with the default settings of the target ``local``."""
+    from programs.kit import toolchains
+    from programs.kit.host_settings import DEFAULT_PATH
+
+    found = toolchains.on_this_machine(DEFAULT_PATH, ())
+    text = ", ".join(wording.operator.language(item.language, item.program) for item in found)
+    if found:
+        return DoctorCheck("languages", CheckStatus.OK, text)
+    return DoctorCheck("languages", CheckStatus.WARN, wording.operator.NO_LANGUAGES, wording.operator.INSTALL_LANGUAGE)
 
 
 def _tools() -> Iterator[DoctorCheck]:

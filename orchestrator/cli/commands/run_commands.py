@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli import environment_names, wording
+from orchestrator.cli import environment_names, terminal, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 
 if TYPE_CHECKING:
@@ -27,19 +29,28 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="[ARGUMENT]...", help
 Service = Annotated[
     str, typer.Option("--service", "-s", help="The service to run it in. Default: the first public one.")
 ]
+Tty = Annotated[bool, typer.Option("--tty", "-t", help="Run it in a terminal, for a shell or an editor.")]
+Stdin = Annotated[bool, typer.Option("--stdin", "-i", hidden=True)]
+"""Accepted because `docker` and `kubectl` need it: the input is always passed on."""
 
 
 @app.command(name="exec", context_settings=ANY_ARGUMENTS)
-def exec_(name: environment_names.Name, command: Words = None, service: Service = "") -> None:
+def exec_(
+    name: environment_names.Name,
+    command: Words = None,
+    service: Service = "",
+    tty: Tty = False,
+    stdin: Stdin = False,  # noqa: ARG001 - as above
+) -> None:
     """Run a command where a service of the environment runs.
 
-    It has the service's files, variables and limits. Its standard input is passed on, without a terminal, and its exit
-    status is that of `eph exec`. Example: eph exec shop-42 -- python manage.py migrate
+    It has the service's files, variables and limits. Its standard input is passed on, and its exit status is that of
+    `eph exec`. Examples: eph exec shop-42 -- python manage.py migrate · eph exec -t shop-42 -- bash
     """
     words = _without_separator(command)
     if not words:
         raise CliError(wording.deploys.NO_COMMAND, wording.deploys.USE_COMMAND, ExitCode.USAGE)
-    raise typer.Exit(_run(name, words, service))
+    raise typer.Exit(_run(name, words, service, tty))
 
 
 @app.command(context_settings=ANY_ARGUMENTS)
@@ -51,12 +62,14 @@ def psql(
 ) -> None:
     """Run psql with the environment's database.
 
-    Statements come from standard input, or from an option of psql. Example: eph psql shop-42 -- -c 'table users'
+    In a terminal it is interactive. Otherwise, statements come from standard input, or from an option of psql. Example:
+    eph psql shop-42 -- -c 'table users'
     """
     if not variable.isidentifier():
         raise CliError(wording.deploys.no_variable_name(variable), wording.deploys.USE_VARIABLE, ExitCode.USAGE)
     script = wording.deploys.run_psql(variable)
-    raise typer.Exit(_run(name, ["sh", "-c", script, "psql", *_without_separator(arguments)], service))
+    words = ["sh", "-c", script, "psql", *_without_separator(arguments)]
+    raise typer.Exit(_run(name, words, service, terminal.is_interactive()))
 
 
 @app.command()
@@ -83,17 +96,21 @@ def _without_separator(words: list[str] | None) -> list[str]:
     return words[1:] if words and words[0] == "--" else words or []
 
 
-def _run(name: str, command: list[str], service: str) -> int:
-    return _stream(name, "exec", {"command": command, "service": service}, sends_input=True)
+def _run(name: str, command: list[str], service: str, tty: bool) -> int:
+    body = {"command": command, "service": service, "terminal": terminal.request() if tty else None}
+    return _stream(name, "exec", body, sends_input=True, tty=tty)
 
 
-def _stream(name: str, action: str, body: dict[str, Any], *, sends_input: bool) -> int:
+def _stream(name: str, action: str, body: dict[str, Any], *, sends_input: bool, tty: bool = False) -> int:
     from orchestrator.cli.api_client import connect, path_segment
 
-    with connect() as client:
+    with connect() as client, contextlib.ExitStack() as ends:
         ref = environment_names.find(client, name).ref
         for event, data in client.stream(f"environments/{path_segment(ref)}/{action}", body=body):
             if event == "started" and sends_input:
+                if tty:
+                    path = f"exec/{data['session']}/size"
+                    ends.enter_context(terminal.raw(partial(client.post_without_result, path)))
                 threading.Thread(target=_send_input, args=(client, data["session"]), daemon=True).start()
             elif event == "output":
                 target = sys.stderr if data["stream"] == "stderr" else sys.stdout

@@ -95,6 +95,8 @@ CONNECTION_ENDED = "the connection ended before the command did"
 RUN_AGAIN = "The command was stopped. Run it again."
 RAN_TOO_LONG = "the command ran for too long and was stopped"
 TIMEOUT_SETTING = "The setting is exec.timeout."
+NO_TERMINAL = "standard input and output aren't a terminal"
+OMIT_TTY = "Omit --tty."
 
 
 INVALID_PARAMETERS = "--parameters isn't a JSON object"

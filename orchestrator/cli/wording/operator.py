@@ -37,6 +37,14 @@ def make_tool(tool: str, targets: str) -> str:
     return f"Run `make {tool}`, or put it on PATH, if repositories on target {targets} use it."
 
 
+def language(name: str, program: Path) -> str:
+    return f"{name} ({program})"
+
+
+NO_LANGUAGES = "previews find no language on this machine"
+INSTALL_LANGUAGE = "Install the languages that your repositories need, or set local.path and local.toolbox."
+
+
 def tool_missing(tool: str) -> str:
     return f"{tool} is not installed"
 
@@ -110,8 +118,19 @@ def approve_question(commit: str, author: str, title: str) -> str:
 # --- eph init and eph validate
 
 
-def valid(file: Path) -> str:
-    return f"{file} is valid"
+def valid(file: Path, target: str) -> str:
+    return f"{file} is valid for the target `{target}`"
+
+
+def notice(text: str) -> str:
+    return f"notice: {text}"
+
+
+def checked_for(target: str) -> str:
+    return (
+        f"The file names no target, so it was checked for `{target}`. If your server's default is another one, "
+        f"use --target NAME, or set `target` in the file."
+    )
 
 
 RUN_INIT = "Run `eph init` to create one."
@@ -132,13 +151,20 @@ def file_exists(file: Path) -> str:
 RUN_VALIDATE = "Run `eph validate` to check it."
 
 
-def detected(command: str, reason: str) -> str:
-    return f"service: {command}  ({reason})"
+def detected(command: str, target: str, reason: str) -> str:
+    return f"service: {command}  ({reason})" if command else f"target: {target}  ({reason})"
+
+
+def also_detected(target: str, reason: str) -> str:
+    return f"Also found: {reason}. To use it, remove eph.yaml and run `eph init --target {target}`."
+
+
+NOTHING_DETECTED = "Found no app to start. Fill in `services` in the file, and check it with `eph validate`."
 
 
 NEXT_STEPS = "Next: commit it, push, and add the label preview to a pull request."
-NO_FRAMEWORK = "no known framework found; the files are served as they are"
+NO_FRAMEWORK = "no known framework found"
 
 
 def framework_found(framework: str) -> str:
-    return f"{framework} in requirements.txt"
+    return framework

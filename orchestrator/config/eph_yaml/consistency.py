@@ -43,6 +43,7 @@ def inconsistencies(config: EphYaml) -> Iterator[Inconsistency]:
     yield from _variables(config)
     yield from _libpq_variables(config)
     yield from _placeholders(config)
+    yield from _link_placeholders(config)
     yield from _public(config)
     yield from _start_order(config)
 
@@ -170,6 +171,18 @@ def _placeholders(config: EphYaml) -> Iterator[Inconsistency]:
                 else wording.consistency.USE_NAME_OF_FILE
             )
             yield path, InvalidValue(wording.consistency.unknown_placeholder(placeholder[:60]), hint)
+
+
+def _link_placeholders(config: EphYaml) -> Iterator[Inconsistency]:
+    """Links are for people, so they lead to public services. Services that manifests or compose files define aren't
+    known here."""
+    public = [service.name for service in config.services if service.public]
+    for index, item in enumerate(config.links if config.services else ()):
+        for placeholder in variables.placeholders(item.url):
+            name = placeholder.partition(":")[2]
+            if placeholder.startswith(("url:", "host:")) and name not in public:
+                message = wording.consistency.not_a_public_service(name[:60])
+                yield ("links", index, "url"), InvalidValue(message, wording.consistency.use_one_of(", ".join(public)))
 
 
 def _public(config: EphYaml) -> Iterator[Inconsistency]:

@@ -10,12 +10,17 @@ from pydantic import BaseModel
 
 from orchestrator.config.eph_yaml.models.document import EphYaml
 
+SAME_AS = frozenset({"images"})
+"""Keys whose content is described at another one."""
+
 
 def documented_keys(section: type[BaseModel] = EphYaml, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Path and description of every key. ``[]`` is an item of a list, ``triggers[pr_label]`` one type of item."""
+    """Path and description of every key, once. ``[]`` is an item of a list, ``triggers[pr_label]`` one type of item."""
     for key, field in section.model_fields.items():
         path = f"{prefix}.{key}" if prefix else key
         yield path, field.description or ""
+        if path in SAME_AS:
+            continue
         for suffix, model in _nested_models(field.annotation):
             yield from documented_keys(model, path + suffix)
 

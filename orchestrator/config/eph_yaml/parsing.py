@@ -51,6 +51,7 @@ class Document:
 
     def problem(self, path: YamlPath, message: str, expected: str = "") -> Problem:
         """A problem with the value at ``path``, for rules that only the server knows."""
+        path = as_written(self.tree, path)
         line, column = locate(self.tree, path)
         return Problem(self.file, line, column, f"{dotted(path)}: {message}" if path else message, expected)
 
@@ -92,6 +93,12 @@ def dotted(path: YamlPath) -> str:
     return shown
 
 
+def as_written(root: YamlNode, path: YamlPath) -> YamlPath:
+    """The path of a value in this file. Images can be at the top, too."""
+    top = isinstance(root.value, dict) and "images" in root.value
+    return path[1:] if top and path[:2] == ("environment", "images") else path
+
+
 def _is_consequence(error: Any) -> bool:
     """pydantic also reports a list with invalid items as too short; only the invalid items are worth reporting."""
     return error["type"] == "too_short" and bool(error["input"])
@@ -101,6 +108,7 @@ def _translate(root: YamlNode, file: str, error: Any) -> Problem:
     """Translates one of pydantic's errors, with its position in the file."""
     kind = error["type"]
     path, of_key = _file_path(error["loc"])
+    path = as_written(root, path)
     if kind == "missing":
         line, column = locate(root, path[:-1])
         return Problem(file, line, column, wording.syntax.missing(dotted(path)), _missing_key_hint(error["loc"]))

@@ -31,7 +31,7 @@ from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, LabelTri
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.eph_yaml.triggers import trigger_labels
 from orchestrator.config.problems import InvalidConfig, Problem
-from orchestrator.core.model.world import AppRoute, Recipe
+from orchestrator.core.model.world import AppRoute, LinkTemplate, Recipe
 from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import globs
@@ -39,7 +39,7 @@ from programs import spec as specs
 from programs import variables
 from programs.eph_yaml.durations import format_duration
 from programs.eph_yaml.field_types import CommandConfig
-from programs.eph_yaml.templates import render
+from programs.eph_yaml.templates import fill_known, render
 from stacks.model import Key, RefKind
 from stacks.names import slug
 
@@ -52,7 +52,7 @@ class RecipeContext:
     """The pull request for which the file is read. ``target_settings`` are the target's, from the server.
     ``existing_name`` is the name of the running environment, which it keeps so that its URL stays. ``labels`` are the
     pull request's: only the triggers that they match decide what to wait for.
-    ``default_branch`` is the repository's."""
+    ``default_branch`` is the repository's. ``from_fork``: the commit comes from a fork."""
 
     key: Key
     repository_name: str
@@ -66,6 +66,7 @@ class RecipeContext:
     labels: frozenset[str] = frozenset()
     grants: SecretGrants = field(default_factory=SecretGrants)
     default_branch: str = ""
+    from_fork: bool = False
 
 
 def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
@@ -93,7 +94,7 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
         labels=trigger_labels(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
-        suites=_suites(config, target) if unsupported.runs_tests(target) else (),
+        suites=_suites(config, target, values) if unsupported.runs_tests(target) else (),
         images=tuple(image_requests.requests_of(config, values, target)) if runs_images else (),
         idle_timeout=config.environment.idle_timeout,
         destroy_when_idle=config.environment.on_idle == "destroy",
@@ -101,6 +102,15 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
         paths=_paths(triggers),
         allow_drafts=_drafts(triggers),
         app=_app(config, context),
+        links=_links(config, values),
+    )
+
+
+def _links(config: EphYaml, values: Mapping[str, str]) -> tuple[LinkTemplate, ...]:
+    """A path is one of the environment's own URL."""
+    return tuple(
+        LinkTemplate(item.name, fill_known(f"{{url}}{item.url}" if item.url.startswith("/") else item.url, values))
+        for item in config.links
     )
 
 
@@ -166,14 +176,14 @@ def _name_problems(document: Document, name: str, host: str) -> list[Problem]:
     return found
 
 
-def _suites(config: EphYaml, target: str) -> tuple[specs.SuiteSpec, ...]:
+def _suites(config: EphYaml, target: str, values: Mapping[str, str]) -> tuple[specs.SuiteSpec, ...]:
     protection, section = config.environment.protection, config.section(target)
     own = tuple(
         specs.SuiteSpec(
             name=suite.name,
             command=specs.CommandSpec(suite.command, _seconds(suite.timeout)),
             kind=suite.kind,
-            env=dict(suite.env),
+            env=_filled(suite.env, values),
             junit=posixpath.normpath(suite.junit) if suite.junit else "",
             blocking=suite.blocking,
             needs=suite.needs,
@@ -217,22 +227,25 @@ def _drafts(triggers: Sequence[LabelTrigger | BranchTrigger | TagTrigger]) -> bo
 def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> specs.EnvironmentSpec:
     protection = config.environment.protection
     target_fields = _target_fields(config, context, resolve_target(config, policy))
+    values = _placeholder_values(config, context)
     return specs.EnvironmentSpec(
         name=name,
         host=_host(config, context, name),
         target=resolve_target(config, policy),
         project=config.name,
         source=specs.GitSource(context.clone_url, context.head_sha, context.head_ref),
-        services=target_fields.pop("services", None) or tuple(_service(item) for item in config.services),
+        services=target_fields.pop("services", None) or tuple(_service(item, values) for item in config.services),
         databases=tuple(_database(item) for item in config.database.instances if config.database.enabled),
         build=_command(config.build),
-        env={**_libpq_variables(config), **config.environment.env},
+        env={**_libpq_variables(config), **_filled(config.environment.env, values)},
         hooks=_hooks(config),
         marks=_tags(config, context, policy, name),
         settings=dict(context.target_settings),
         sign_in=protection is not None and protection.sign_in == "required",
         allow=protection.allow if protection is not None and protection.sign_in == "required" else (),
         secrets=_secrets(config, context.grants),
+        repository=str(context.key.repository),
+        from_fork=context.from_fork,
         **target_fields,
     )
 
@@ -269,7 +282,12 @@ def _tags(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
     return {"Team": config.team, **marks} if config.team else marks
 
 
-def _service(service: ServiceConfig) -> specs.ServiceSpec:
+def _filled(env: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """The placeholders that are known now. URLs and databases are filled in where the variables are used."""
+    return {name: fill_known(text, values) for name, text in env.items()}
+
+
+def _service(service: ServiceConfig, values: Mapping[str, str]) -> specs.ServiceSpec:
     return specs.ServiceSpec(
         name=service.name,
         command=service.command or "",
@@ -277,7 +295,7 @@ def _service(service: ServiceConfig) -> specs.ServiceSpec:
         health=specs.HealthCheck(
             service.health.path if service.health.enabled else "", _seconds(service.health.deadline)
         ),
-        env=dict(service.env),
+        env=_filled(service.env, values),
         image=service.image or "",
         port=service.port or 0,
         schedule=service.schedule or "",

@@ -16,6 +16,7 @@ from orchestrator.config.eph_yaml.models.triggers import BranchTrigger
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.problems import Problem
 from programs import registry, variables
+from programs.eph_yaml import templates
 from programs.registry import RunsTests
 
 YamlPath = tuple[str | int, ...]
@@ -115,7 +116,7 @@ def _variables(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
         if name in own:
             yield path, wording.admission.set_by_eph(name)
         for placeholder in variables.placeholders(text):
-            if placeholder not in known:
+            if placeholder not in known and not templates.is_placeholder(placeholder):
                 yield path, wording.admission.not_a_placeholder(placeholder[:60])
 
 

@@ -121,6 +121,12 @@ class LimitsSettings(SettingsTable):
         ge=0,
         description="Memory to keep free, in MB; with less, fewer operations run concurrently. 0: no memory limit.",
     )
+    builds: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="The maximum number of concurrent builds on this machine. 0: one per CPU.",
+    )
     suites: int = Field(
         default=2, ge=1, le=64, description="The maximum number of concurrent test suites over all environments."
     )

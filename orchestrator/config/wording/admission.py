@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from programs.settings import quote
+
 # --- Targets
 
 
@@ -18,6 +20,14 @@ def target_not_installed(target: str) -> str:
 
 def target_not_allowed(target: str) -> str:
     return f"target `{target}` is not allowed on this server"
+
+
+def unknown_target(target: str) -> str:
+    return f"unknown target {quote(target)}"
+
+
+def installed_targets(targets: str) -> str:
+    return f"the installed targets are {targets}"
 
 
 def other_targets_section(section: str, target: str) -> str:
@@ -85,6 +95,13 @@ def set_by_eph(name: str) -> str:
 
 def not_a_placeholder(name: str) -> str:
     return f"{{{name}}} isn't a placeholder, so it stays as it is"
+
+
+def file_missing(path: str) -> str:
+    return f"{quote(path)} doesn't exist in the repository"
+
+
+COMMIT_FILE = "check the path; it is relative to the repository's root"
 
 
 # --- Images

@@ -64,6 +64,10 @@ def unknown_placeholder(name: str) -> str:
     return f"unknown placeholder {{{name}}}"
 
 
+def not_a_public_service(name: str) -> str:
+    return f"no public service is named `{name}`"
+
+
 NOTHING_PUBLIC = "no service is public, so nothing would respond at the URL"
 SET_PUBLIC = "set public: true on one service"
 

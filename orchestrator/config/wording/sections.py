@@ -115,6 +115,34 @@ NO_TAG = "no tag is specified"
 ADD_TAG = "add tag_template, tag_pattern, fallback_tag or git_notes: true"
 
 
+IMAGES_TWICE = "images are set both here and under `environment`"
+USE_ONE_IMAGES = "move all of them to one of the two places"
+
+
+# --- Links
+
+
+def invalid_link_name(value: str) -> str:
+    return f"{value} can't be the text of a link"
+
+
+LINK_NAME = "use at most 60 printable characters"
+
+
+def invalid_link(value: str) -> str:
+    return f"{value} is not a link"
+
+
+LINK_EXAMPLE = "use a path such as /admin, or a URL such as {url:api}/docs or https://example.com/{number}"
+
+
+def unknown_link_placeholder(placeholder: str) -> str:
+    return f"unknown placeholder {placeholder}"
+
+
+LINK_PLACEHOLDERS = "use {url}, {host}, {url:SERVICE}, {host:SERVICE} or a placeholder of names, such as {number}"
+
+
 # --- Services
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from orchestrator.core.costs.spending import NO_COST, CostSoFar
 from orchestrator.core.model import joins
 from orchestrator.core.model.image_lookup import ImageLookup
 from orchestrator.core.model.joins import Join
@@ -29,6 +30,8 @@ from orchestrator.core.model.world import (
 from orchestrator.core.planning import drift_detection
 from orchestrator.core.planning.drift_detection import Drift
 from orchestrator.core.util import formatting
+from programs.costs import CostEstimate
+from programs.inventory import UNUSED_DATABASES
 from stacks import names
 from stacks.model import Key, OperationResult, RefKind, StackRecord, StackRef, StackTag
 
@@ -49,12 +52,17 @@ class EnvironmentFacts:
     duplicate_of: StackRef | None = None
     drift: tuple[Drift, ...] = ()
     """Resources in its state that are missing or changed on its target."""
+    unused_databases: tuple[tuple[str, str], ...] = ()
+    """The names and variables of databases that no service connects to."""
     last_repair: CompletedRepair | None = None
     usage: Usage | None = None
     is_testing: bool = False
     """One of its test suites is running."""
     image_lookup: ImageLookup | None = None
     """The last lookup of its images, for any commit."""
+    estimate: CostEstimate | None = None
+    """What the newest commit's environment costs. None: its target has no prices, or it couldn't be estimated."""
+    cost_so_far: CostSoFar = NO_COST
 
     @property
     def record(self) -> StackRecord | None:
@@ -186,11 +194,19 @@ def _collect_one(
         waiting_since=world.waiting_since.get(key),
         intents=intents.get(ref, ()),
         drift=drift_detection.detect(record, world.live_parts.get(record.target, {})) if record else (),
+        unused_databases=_unused_databases(record, world.live_parts.get(record.target, {})) if record else (),
         last_repair=world.completed_repairs.get(ref),
         usage=_usage(record, world.traffic),
         is_testing=any(run.ref == ref for run in world.suite_runs.running),
         image_lookup=world.image_lookups.get(key),
+        estimate=world.estimates.get(key),
+        cost_so_far=world.spending.by_stack.get(ref, NO_COST),
     )
+
+
+def _unused_databases(record: StackRecord, parts: Mapping[str, frozenset[str]]) -> tuple[tuple[str, str], ...]:
+    found = (item.split("/") for item in parts.get(UNUSED_DATABASES, ()))
+    return tuple(sorted((name, variable) for environment, name, variable in found if environment == record.name))
 
 
 def _usage(record: StackRecord | None, traffic: TrafficSnapshot | None) -> Usage | None:

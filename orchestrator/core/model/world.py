@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.core.costs.spending import NO_SPENDING, Spending
 from orchestrator.core.model.image_lookup import ImageLookup, ImageRequest
 from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.suites.suite_results import SuiteRuns
+from programs.costs import CostEstimate
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import Key, OperationResult, OperationVerb, RefKind, StackRef, StackSnapshot
 
@@ -25,6 +27,14 @@ class AppRoute:
 
     host: str = ""
     branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTemplate:
+    """A link for people. ``url`` may contain ``{url}`` and the like, which are known once the environment is built."""
+
+    name: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,8 @@ class Recipe:
     app: AppRoute = AppRoute()
     notices: tuple[str, ...] = ()
     """What the file requests but this version of Eph doesn't support, with file and line."""
+
+    links: tuple[LinkTemplate, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -296,3 +308,6 @@ class World:
     """The last lookup for commits with missing images."""
     headroom: Headroom | None = None
     """Memory for operations; None: no limit."""
+    estimates: Mapping[Key, CostEstimate] = field(default_factory=dict)
+    """What environments cost. A target without prices has none."""
+    spending: Spending = NO_SPENDING

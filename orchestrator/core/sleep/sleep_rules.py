@@ -41,7 +41,7 @@ def needed_change(environment: EnvironmentFacts, policy: Policy, now: datetime) 
         return None
     if tag.asleep is None:
         return _sleep_change(environment, policy, now)
-    return _wake_change(environment, tag.asleep, policy, now) or _resume_interrupted(environment)
+    return _wake_change(environment, _asleep_since(tag.asleep, now), policy, now) or _resume_interrupted(environment)
 
 
 def _resume_interrupted(environment: EnvironmentFacts) -> SleepChange | None:
@@ -56,6 +56,15 @@ def _latest_intent(environment: EnvironmentFacts, *kinds: IntentKind) -> Intent 
 
 
 # --- waking
+
+WAITING_CLIENTS = timedelta(minutes=1)
+"""How long a client waits at the gateway until a sleeping environment responds."""
+
+
+def _asleep_since(recorded: datetime, now: datetime) -> datetime:
+    """A time in the future is from a clock that was ahead and has been corrected. No request would be newer than that,
+    so those count whose clients may still be waiting."""
+    return recorded if recorded <= now else now - WAITING_CLIENTS
 
 
 def _wake_change(

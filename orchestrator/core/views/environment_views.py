@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core import wording
+from orchestrator.core.costs import cost_views
+from orchestrator.core.costs.budgets import BudgetState
+from orchestrator.core.costs.cost_views import CostView
 from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model import environment_facts, image_lookup
 from orchestrator.core.model.environment_facts import EnvironmentFacts
@@ -24,6 +27,7 @@ from orchestrator.core.suites.suite_results import SuiteRuns
 from orchestrator.core.util import formatting
 from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
+from programs import variables
 from programs.spec import DEFAULT_TARGET
 from stacks import keys
 from stacks.model import Key, OperationVerb, Outcome, RefKind, StackRef
@@ -44,6 +48,8 @@ class FailureView:
     tries: int
     next_try: datetime | None
     verb: OperationVerb = OperationVerb.UP
+    permanent: bool = False
+    """The commit would fail again, so it isn't retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,14 @@ class ImageView:
     def fallback_tag(self) -> str:
         """The tag, if it is only the fallback."""
         return image_lookup.fallback_tag(self.how)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link of eph.yaml."""
+
+    name: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,8 @@ class EnvironmentView:
     page_url: str = ""
     """The environment's page on the dashboard."""
     urls: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[LinkView, ...] = ()
+    """The links of eph.yaml, once the environment has URLs."""
     target: str = DEFAULT_TARGET
     title: str = ""
     author: str = ""
@@ -95,6 +111,8 @@ class EnvironmentView:
     """The name of a branch or tag, which has no pull request."""
     commit: str = ""
     wanted_commit: str = ""
+    unchecked: bool = False
+    """Nothing is known yet of its health, although it isn't new: Eph has just started."""
     awaits_approval: bool = False
     """The wanted commit is a fork's, and a person must approve it."""
     since: datetime | None = None
@@ -117,7 +135,7 @@ class EnvironmentView:
     expires_soon: bool = False
     """It expires within the policy's warning time."""
     notices: tuple[str, ...] = ()
-    """What eph.yaml requests but this version of Eph doesn't support."""
+    """What eph.yaml or the manifests contain without effect."""
     rules: tuple[str, ...] = ()
     """When it sleeps, in sentences that don't change over time."""
     sleeps_at: datetime | None = None
@@ -133,6 +151,8 @@ class EnvironmentView:
     """When ``commit`` was built."""
     earlier_builds: tuple[EarlierBuild, ...] = ()
     """The newest first, as far as the stack's history goes."""
+    cost: CostView | None = None
+    """None: no price is known."""
 
     @property
     def ref_type(self) -> str:
@@ -160,7 +180,7 @@ def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[Envi
     """One view for each environment that exists, is wanted, or is refused; sorted."""
     actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
     shown = [
-        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs)
+        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs, plan.budgets)
         for subject in environment_facts.collect(world)
         if subject.ref in actions
     ]
@@ -177,6 +197,7 @@ class _ViewInputs:
     policy: Policy
     now: datetime
     suite_runs: SuiteRuns
+    budgets: tuple[BudgetState, ...] = ()
 
 
 def _is_hidden(inputs: _ViewInputs) -> bool:
@@ -203,6 +224,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         url=built.url if built else "",
         page_url=_page_url(inputs),
         urls=built.urls if built else {},
+        links=_links(subject),
         target=_target(subject),
         title=request.title if request else "",
         ref_name=subject.ref_name,
@@ -211,6 +233,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         pull_url=request.url if request else "",
         commit=built.commit if built else "",
         wanted_commit=subject.head,
+        unchecked=phase is Phase.STARTING and _is_unchecked(subject, inputs),
         awaits_approval=isinstance(action, Wait) and action.waiting_for is WaitingFor.APPROVAL,
         since=_since(inputs, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
@@ -225,7 +248,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
-        notices=recipe.notices if isinstance(recipe, Recipe) else (),
+        notices=_notices(subject, phase),
         rules=tuple(sleep_rules.describe(subject, inputs.policy)),
         sleeps_at=_sleeps_at(inputs, phase),
         asleep_since=slept,
@@ -234,7 +257,43 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         app=recipe.app.host if isinstance(recipe, Recipe) else "",
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
+        cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
     )
+
+
+def _unused_databases(subject: EnvironmentFacts, phase: Phase) -> tuple[str, ...]:
+    """Only of a commit that runs: before, nothing could have connected."""
+    if phase is not Phase.READY:
+        return ()
+    return tuple(wording.facts.unused_database(name, variable) for name, variable in subject.unused_databases)
+def _is_unchecked(environment: EnvironmentFacts, inputs: _ViewInputs) -> bool:
+    built = environment.record.built if environment.record else None
+    return (
+        built is not None
+        and environment.health is None
+        and environment.running is None
+        and built.built_at + inputs.policy.unhealthy_after < inputs.now
+    )
+
+
+def _notices(environment: EnvironmentFacts, phase: Phase) -> tuple[str, ...]:
+    """Those about eph.yaml, those of the newest commit's build, and those about databases."""
+    recipe = environment.request.recipe if environment.request else None
+    built = environment.record.built if environment.record else None
+    of_build = built.notices if built is not None and built.commit == environment.head else ()
+    of_file = recipe.notices if isinstance(recipe, Recipe) else ()
+    return (*of_file, *of_build, *_unused_databases(environment, phase))
+
+
+def _links(environment: EnvironmentFacts) -> tuple[LinkView, ...]:
+    """Without those to a service that the live environment doesn't have."""
+    recipe = environment.request.recipe if environment.request else None
+    built = environment.record.built if environment.record else None
+    if not isinstance(recipe, Recipe) or built is None or not built.url:
+        return ()
+    values = variables.address_values(built.url, built.urls, {})
+    found = [LinkView(item.name, variables.fill_text(item.url, values)) for item in recipe.links]
+    return tuple(link for link in found if not any(variables.placeholders(link.url)))
 
 
 def _earlier_builds(subject: EnvironmentFacts) -> tuple[EarlierBuild, ...]:
@@ -316,6 +375,7 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
         tries=tried.failed,
         next_try=action.until if isinstance(action, Wait) else None,
         verb=verb,
+        permanent=matching is not None and not matching.retryable,
     )
 
 
@@ -350,3 +410,9 @@ def _target(environment: EnvironmentFacts) -> str:
         return environment.record.target
     recipe = environment.request.recipe if environment.request else None
     return recipe.spec.target if isinstance(recipe, Recipe) else DEFAULT_TARGET
+
+
+def deploy_ends(views: Iterable[EnvironmentView], now: datetime) -> list[datetime]:
+    """When label deploys will expire."""
+    deploys = (view for view in views if view.key is not None and view.key.kind is RefKind.DEPLOY)
+    return [view.expires_at for view in deploys if view.expires_at is not None and view.expires_at > now]

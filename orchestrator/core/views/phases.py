@@ -90,7 +90,7 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
         case Wait(waiting_for=WaitingFor.QUEUE):
             return Phase.QUEUED
         case Wait(waiting_for=WaitingFor.STALLED):
-            return Phase.STALLED
+            return Phase.FAILED if failed and _is_permanent(environment) else Phase.STALLED
         case Wait():
             return Phase.FAILED if failed else Phase.WAITING
         case Refuse():
@@ -112,6 +112,11 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
 def _under_way(environment: EnvironmentFacts, verb: OperationVerb, action: Action) -> Phase:
     ending = verb is OperationVerb.DESTROY or (isinstance(action, Interrupt) and action.unwanted)
     return Phase.DESTROYING if ending else _building(environment)
+
+
+def _is_permanent(environment: EnvironmentFacts) -> bool:
+    """It wasn't tried repeatedly, because the commit would fail again."""
+    return environment.failure is not None and not environment.failure.retryable
 
 
 def _is_current(environment: EnvironmentFacts) -> bool:

@@ -10,6 +10,13 @@ from orchestrator.core.wording import operations
 from orchestrator.core.wording.common import detail_after_colon
 
 
+def unused_database(name: str, variable: str) -> str:
+    return (
+        f"no service has connected to the database {name} since this commit was deployed: check that a service reads "
+        f"{variable}"
+    )
+
+
 def first_seen(sha: str, at: datetime) -> str:
     return f"commit {formatting.commit(sha)} was first seen at {formatting.timestamp(at)}"
 

@@ -1,14 +1,13 @@
 """The story of label deploys (M1 to M6), unattended: every step is checked from outside, by HTTP and the process table.
 
-Deploy four branches and see that nothing of them runs; open one; send 200 requests at once to the next; kill the
-gateway while it holds a request; replace one; let one expire; destroy the others and find nothing left.
+Deploy a branch under three labels and see that nothing of them runs; open one; send 200 requests at once to the next
+and kill ephd meanwhile; kill the gateway while it holds a request; kill ephd while it replaces a deploy, and replace it
+again; let one expire; destroy the others and find nothing left.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,12 +19,14 @@ import httpx
 from orchestrator.demo import leak_check, wording
 from orchestrator.demo.demo_world import APP_ROUTE, REPOSITORY, SHOP, DemoWorld
 from orchestrator.demo.story.blackbox import StepFailed, wait_until
+from orchestrator.demo.story.server_process import ServerProcess
 from orchestrator.demo.story.story import Say, StoryResult
-from orchestrator.ledger.event_kinds import EventKind
 
 COLD_REQUESTS = 200
 TIMEOUT = 120.0
 SHORT_TTL = 30
+OPEN = "the shop is open"
+"""Printed at each start."""
 REPLACED, CROWDED, KILLED, EXPIRING = "feat-x", "crowd", "killed", "short"
 
 
@@ -42,8 +43,8 @@ class DeployStoryResult(StoryResult):
 
 
 class DeployStory:
-    def __init__(self, world: DemoWorld, say: Say) -> None:
-        self._world, self._say = world, say
+    def __init__(self, world: DemoWorld, server: ServerProcess, say: Say) -> None:
+        self._world, self._server, self._say = world, server, say
         token = world.token_file.read_text().strip()
         self._api = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{world.ports.api}/api/v1",
@@ -75,7 +76,8 @@ class DeployStory:
 
     async def _push(self, colour: str) -> str:
         text = (SHOP / "eph.yaml").read_text() + f"app:\n  route: {APP_ROUTE}\n"
-        files = {"colour.txt": colour, "eph.yaml": text}
+        web = (SHOP / "web.py").read_text().replace("import html\n", f'print("{OPEN}", flush=True)\nimport html\n', 1)
+        files = {"colour.txt": colour, "eph.yaml": text, "web.py": web}
         return await asyncio.to_thread(self._world.forge.push, REPOSITORY, "deploys", files, "A colour to try")
 
     async def _deploy(self, label: str, commit: str, ttl: int = 3600) -> None:
@@ -98,17 +100,21 @@ class DeployStory:
         self._say(f"The first request to {REPLACED} was answered after {self.result.first_request:.1f} s.")
 
     async def _send_many(self) -> None:
-        statuses = [each[0] for each in await asyncio.gather(*(self._request(CROWDED) for _ in range(COLD_REQUESTS)))]
+        """``ephd`` is killed as soon as it could have noticed the first of them."""
+        asked = [asyncio.create_task(self._request(CROWDED)) for _ in range(COLD_REQUESTS)]
+        await wait_until("the requests are recorded", lambda: self._not_requested(CROWDED), TIMEOUT)
+        self._server.kill()
+        await self._server.start()
+        statuses = [each[0] for each in await asyncio.gather(*asked)]
         self.result.starts = await self._starts(CROWDED)
         if statuses != [200] * COLD_REQUESTS or self.result.starts != 1:
             raise StepFailed(f"{COLD_REQUESTS} requests: {sorted(set(statuses))}, {self.result.starts} starts")
-        self._say(f"{COLD_REQUESTS} requests to {CROWDED} at once: all answered, 1 start.")
+        self._say(f"{COLD_REQUESTS} requests to {CROWDED} at once, and ephd killed: all answered, 1 start.")
 
     async def _kill_the_gateway(self) -> None:
         asked = asyncio.create_task(self._request(KILLED))
-        await wait_until("the request is recorded", self._not_requested, TIMEOUT)
-        for pid in _gateways(self._world.home):
-            os.kill(pid, signal.SIGKILL)
+        await wait_until("the request is recorded", lambda: self._not_requested(KILLED), TIMEOUT)
+        self._server.kill_gateway()
         await asyncio.wait_for(asked, TIMEOUT)  # an answer or a closed connection, but it doesn't hang
         await wait_until(f"{KILLED} answers", lambda: self._not_answering(KILLED), TIMEOUT)
         if (count := await self._starts(KILLED)) != 1:
@@ -116,10 +122,20 @@ class DeployStory:
         self._say(f"Killed the gateway while it held a request to {KILLED}. It was started once.")
 
     async def _replace(self, before: str) -> None:
+        """First with a kill in the middle, which loses the order and nothing else."""
         commit = await self._push("#ea580c\n")
+        await self._until_accepted({"label": REPLACED, "repository": REPOSITORY, "ref": "deploys"})
+        await wait_until("the replacement is being built", self._not_building, TIMEOUT)
+        self._server.kill()
+        if problem := await self._not_serving(REPLACED, before):
+            raise StepFailed(f"{REPLACED} without ephd: {problem}")
+        await self._server.start()
+        if problem := await self._not_serving(REPLACED, before, commit):
+            raise StepFailed(f"{REPLACED} after the kill: {problem}")
+        self._say(f"Killed ephd while it replaced {REPLACED}, which was served all the time.")
         await self._deploy_again(REPLACED, commit)
         kinds = [(each["kind"], each["commit"]) for each in await self._versions() if each["label"] == REPLACED]
-        if kinds != [("ephemeral", commit), ("replaced", before)]:
+        if kinds[:1] != [("ephemeral", commit)] or ("replaced", before) not in kinds:
             raise StepFailed(f"the versions of {REPLACED} are {kinds}")
         self._say(f"Replaced {REPLACED}; exactly one is left.")
 
@@ -147,7 +163,10 @@ class DeployStory:
         """The repository is known only after the first cycle."""
 
         async def refused() -> str:
-            answer = await self._api.post("deploys", json=body)
+            try:
+                answer = await self._api.post("deploys", json=body)
+            except httpx.TransportError as error:
+                return type(error).__name__
             return "" if answer.status_code == 202 else answer.text
 
         await wait_until(f"{body['label']} is accepted", refused, TIMEOUT)
@@ -191,17 +210,20 @@ class DeployStory:
         status, text = await self._request(label)
         return "" if status == 200 else f"it got {status} {text[:80]}"
 
-    async def _not_requested(self) -> str:
+    async def _not_serving(self, label: str, *commits: str) -> str:
+        status, text = await self._request(label)
+        return "" if status == 200 and any(commit in text for commit in commits) else f"it got {status} {text[:80]}"
+
+    async def _not_building(self) -> str:
+        phase = (await self._environment(REPLACED)).get("phase", "")
+        return "" if phase == "updating" else f"it is {phase}"
+
+    async def _not_requested(self, label: str) -> str:
         log = self._world.home / "eph" / "gateway" / "traffic.json"
-        return "" if f"{KILLED}.{APP_ROUTE}" in log.read_text().partition('"knocks"')[2] else "no request yet"
+        return "" if f"{label}.{APP_ROUTE}" in log.read_text().partition('"knocks"')[2] else "no request yet"
 
     async def _starts(self, label: str) -> int:
-        ref = (await self._environment(label))["ref"]
-        answer = await self._api.get("events", params={"environment": ref, "limit": 500})
-        answer.raise_for_status()
-        return sum(item["kind"] == EventKind.ENVIRONMENT_WAKING for item in answer.json()["items"])
-
-
-def _gateways(home: Path) -> list[int]:
-    marked = leak_check.processes(f"{home}/eph/gateway")
-    return [pid for pid in marked if b"orchestrator.gateway" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        """By the output of the app itself: what Eph reports may be lost with a kill."""
+        name = await self._name(label)
+        logs = Path(self._world.target_settings["root"]) / "supervisor" / "logs"
+        return sum(path.read_text().count(OPEN) for path in logs.glob(f"{name}.web.*.log"))

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from orchestrator.surfaces.api.cost_schemas import CostItem
+
 
 class AttributeModel(BaseModel):
     """Read by ``model_validate`` from the service's value, whose attributes have the same names or the aliases."""
@@ -61,6 +63,13 @@ class ImageItem(AttributeModel):
     how: str = Field(description="How the image was found, and why earlier lookups failed.")
 
 
+class LinkItem(AttributeModel):
+    """A link of eph.yaml."""
+
+    name: str
+    url: str
+
+
 class EnvironmentItem(AttributeModel):
     """One environment, desired or existing."""
 
@@ -74,6 +83,7 @@ class EnvironmentItem(AttributeModel):
     reasons: list[str] = Field(description="Why the environment is in this phase, most important reason first.")
     url: str
     urls: dict[str, str] = Field(description="URLs by public service.")
+    links: list[LinkItem] = Field(default=[], description="The links of eph.yaml, once the environment has URLs.")
     host: str
     target: str
     title: str
@@ -94,12 +104,14 @@ class EnvironmentItem(AttributeModel):
     used_at: datetime | None = Field(default=None, description="The last visit that the gateway recorded.")
     queue_position: int | None
     problems: list[str] = Field(description="Errors in eph.yaml, with file and line.")
+    notices: list[str] = Field(default=[], description="What has no effect in eph.yaml and the manifests.")
     tests: list[SuiteItem] = Field(default=[], description="The newest commit's test suites, once it is deployed.")
     repaired: str = Field(default="", description="What disappeared outside of Eph and was repaired, and when.")
     images: dict[str, ImageItem] = Field(default={}, description="The newest commit's images by name, once found.")
     failure: Failure | None
     progress: str
     command: str = Field(description="The command for an operator to continue when the phase is held.")
+    cost: CostItem | None = Field(default=None, description="null: no price is known.")
 
 
 class EnvironmentPage(BaseModel):
@@ -253,6 +265,19 @@ class DeployBody(BaseModel):
     )
 
 
+class ExecTerminalSize(BaseModel):
+    """How large the caller's terminal is."""
+
+    rows: int = Field(default=24, ge=1, le=1000)
+    columns: int = Field(default=80, ge=1, le=1000)
+
+
+class ExecTerminal(ExecTerminalSize):
+    """The terminal that a command gets."""
+
+    type: str = Field(default="xterm", pattern=r"^[A-Za-z0-9.+-]{1,40}$", description="The value of TERM.")
+
+
 class ExecBody(BaseModel):
     """A command to run where a service runs."""
 
@@ -260,6 +285,10 @@ class ExecBody(BaseModel):
         min_length=1, max_length=1000, description="The program and its arguments. No shell interprets them."
     )
     service: str = Field(default="", max_length=63, description="Empty: the first public service.")
+    terminal: ExecTerminal | None = Field(
+        default=None,
+        description="Run it in a terminal: all output is stdout, and the terminal echoes the input.",
+    )
 
 
 class JobBody(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.auth.identities import Caller, Role
-from orchestrator.config.eph_yaml import key_reference, parsing
+from orchestrator.config.eph_yaml import key_reference, offline_check
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployRequest, EnvironmentService
@@ -166,9 +166,15 @@ class AgentTools:
         return {"destroying": view.name or str(view.ref), "next": wording.mcp.GONE_WHEN_NOT_FOUND}
 
     async def validate_eph_yaml(self, request: arguments.ValidateArguments) -> Result:
-        problems = parsing.validate_text(request.text)
-        following = wording.mcp.FIX_AND_PUSH if problems else wording.mcp.VALID
-        return {"valid": not problems, "problems": problems[:50], "next": following}
+        found = offline_check.check(request.text.encode("utf-8", "surrogatepass"))
+        following = wording.mcp.FIX_AND_PUSH if found.problems else wording.mcp.VALID
+        return {
+            "valid": not found.problems,
+            "problems": list(found.problems),
+            "notices": list(found.notices),
+            "target": found.target,
+            "next": following,
+        }
 
     async def explain_eph_yaml(self, request: arguments.ExplainArguments) -> Result:
         wanted = request.key.strip(". ")

@@ -45,6 +45,7 @@ def details(view: EnvironmentView) -> Result:
         **summary(view),
         **_without_empty({
             "newest_commit": view.wanted_commit[:12] if view.wanted_commit != view.commit else "",
+            "links": {link.name: link.url for link in view.links},
             "progress": view.progress,
             "problems": list(view.problems),
             "failure": failure(view.failure) if view.failure else None,

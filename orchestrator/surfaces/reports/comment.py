@@ -15,6 +15,7 @@ from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording import costs
 from orchestrator.core.wording.chat import HELP
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
@@ -66,7 +67,7 @@ def render(
 ) -> str:
     """The headline, then what went wrong, then the state."""
     trouble = [_reason(view), _problems(view), _failure(view), _approval(view), _command(view)]
-    state = [_services(view), _facts(view, now, words), suite_table.section(view), _notices(view)]
+    state = [_services(view), _custom_links(view), _facts(view, now, words), suite_table.section(view), _notices(view)]
     hidden = [approvable(view.wanted_commit) if view.awaits_approval else "", marker(view.key) if view.key else ""]
     answer = _reply(reply) if reply is not None else ""
     parts = [_headline(view), *trouble, *state, answer, _links(view), _commands_help(view), *hidden]
@@ -117,9 +118,11 @@ def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iter
             yield text(sentence(view.repaired))
         yield from _sleep(view)
         yield from _expiry(view, now)
+        yield from _cost(view)
     elif view.phase is Phase.EXPIRED:
         yield (
             f"To recreate it, comment {code('/eph up')}, add the label again, or push a commit while it has the label."
+            f"{_final_cost(view)}"
         )
     elif view.phase is not Phase.DESTROYING:
         how = f"comment {code('/eph up')} or add the label again"
@@ -167,6 +170,13 @@ def _services(view: EnvironmentView) -> str:
     return "\n".join([*rows, *(["", f"and {more} more"] if more > 0 else [])])
 
 
+def _custom_links(view: EnvironmentView) -> str:
+    """The links of eph.yaml."""
+    if not is_reachable(view) or not view.links:
+        return ""
+    return " · ".join(link(item.url, item.name) for item in view.links)
+
+
 def _images(view: EnvironmentView) -> Iterator[str]:
     """Images that weren't simply found by the commit's own tag."""
     for name, image in sorted(view.images.items())[:MAX_SERVICES]:
@@ -209,12 +219,12 @@ def _problems(view: EnvironmentView) -> str:
 
 
 def _notices(view: EnvironmentView) -> str:
-    """Settings in eph.yaml that have no effect, each with its line."""
+    """What has no effect in eph.yaml and the manifests, each with its place."""
     if not view.notices or view.phase in GONE_PHASES:
         return ""
     shown = [f"- {code(notice)}" for notice in view.notices[:MAX_NOTICES]]
     more = len(view.notices) - len(shown)
-    return "\n".join(["**Ignored in eph.yaml**", "", *shown, *([f"- and {more} more"] if more else [])])
+    return "\n".join(["**Without effect**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
 def _shows_failure(view: EnvironmentView) -> bool:
@@ -242,6 +252,10 @@ def _failure(view: EnvironmentView) -> str:
 
 def _next_try(failure: FailureView) -> str:
     """How often it failed, and what to do. A failed destroy needs nothing: Eph retries it."""
+    if failure.permanent:
+        return (
+            f"This commit would fail again, so Eph doesn't retry it. To retry it anyway, comment {code('/eph retry')}."
+        )
     tries = {0: "", 1: "Failed once."}.get(failure.tries, f"Failed {failure.tries} times.")
     next_try = f"Next attempt at {format_time(failure.next_try)}." if failure.next_try else ""
     match failure.verb:
@@ -252,6 +266,22 @@ def _next_try(failure: FailureView) -> str:
         case _:
             retry = f"To retry now, push a commit or comment {code('/eph retry')}."
     return " ".join(filter(None, [tries, next_try, retry]))
+
+
+def _cost(view: EnvironmentView) -> Iterator[str]:
+    """The estimate. Not what it has cost so far, or every cycle would edit the comment."""
+    cost = view.cost
+    if cost is None or not cost.estimate.is_priced:
+        return
+    yield text(sentence(costs.estimate(cost.awake_hourly, cost.awake_daily, cost.asleep_hourly)))
+    if cost.budget is not None:
+        yield text(sentence(costs.budget(cost.budget)))
+
+
+def _final_cost(view: EnvironmentView) -> str:
+    """Once nothing of it exists, the amount doesn't change any more."""
+    gone = view.phase is Phase.EXPIRED and view.cost is not None and not view.cost.exists and view.cost.spent
+    return f" {text(sentence(costs.cost_so_far(view.cost.spent)))}" if gone and view.cost else ""
 
 
 def _is_destroy_failing(view: EnvironmentView) -> bool:

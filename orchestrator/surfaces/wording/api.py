@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from programs.costs import format_money
+
 # --- The description of each error status
 
 ERROR_401 = "Missing or invalid token"
@@ -138,3 +142,11 @@ def last_leader(leader: str) -> str:
 
 def no_leader(detail: str) -> str:
     return f"there is no leader right now{detail}"
+
+
+def estimate(awake: Decimal, asleep: Decimal, daily: Decimal) -> str:
+    return f"{format_money(awake)} an hour awake, {format_money(asleep)} asleep; {format_money(daily)} a day"
+
+
+def cost_so_far(spent: Decimal, saved: Decimal) -> str:
+    return f"{format_money(spent)}, {format_money(saved)} saved"

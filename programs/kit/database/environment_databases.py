@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS = 50
 MAX_NOTE = 1000
+COUNTS_SESSIONS = 140_000
+"""The first version of PostgreSQL that does."""
 """In characters; a comment that is longer isn't ours."""
 SEEDING, SEEDED = "seeding", "seeded"
 
@@ -145,6 +147,17 @@ def sizes(settings: HostSettings) -> dict[str, int]:
     for name, size in rows:
         found[owners[name]] = found.get(owners[name], 0) + int(size)
     return found
+
+
+def session_counts(settings: HostSettings, names: Sequence[str]) -> dict[str, int]:
+    """How many sessions were ever opened to each database. PostgreSQL counts them from version 14 on."""
+    with _session(settings) as session:
+        if session.info.server_version < COUNTS_SESSIONS:
+            return {}
+        rows = session.execute(
+            "SELECT datname, sessions FROM pg_stat_database WHERE datname = ANY(%s)", [[*names]]
+        ).fetchall()
+    return {name: int(count) for name, count in rows}
 
 
 _OWNED = f"""

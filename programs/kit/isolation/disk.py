@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from programs.kit import files
@@ -45,8 +45,14 @@ def explain_end(settings: HostSettings, environment: str) -> None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Hard links count once, other file systems don't count. du walks trees of any depth; Python's own walk doesn't."""
-    return max(_du(folder, "--block-size=1"), _du(folder, "--inodes") * FILE_BYTES)
+    size, number = usage(folder)
+    return max(size, number * FILE_BYTES)
+
+
+def usage(*folders: Path) -> tuple[int, int]:
+    """The size of everything in these folders, and the number of files. Hard links count once, other file systems don't
+    count. du walks trees of any depth; Python's own walk doesn't."""
+    return _du(folders, "--block-size=1"), _du(folders, "--inodes")
 
 
 def deleted_bytes(record: Path) -> int:
@@ -78,12 +84,12 @@ def _over(settings: HostSettings, used: int) -> TargetError:
     )
 
 
-def _du(folder: Path, what: str) -> int:
+def _du(folders: Iterable[Path], what: str) -> int:
     """What du can't read doesn't count. As root, that's nothing."""
-    command = ["du", "--summarize", "--one-file-system", what, "--", str(folder)]
+    command = ["du", "--summarize", "--total", "--one-file-system", what, "--", *map(str, folders)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    words = done.stdout.split()
-    return int(words[0]) if words else 0
+    lines = done.stdout.splitlines()
+    return int(lines[-1].split()[0]) if lines else 0
 
 
 def _open_files(pid: int) -> Iterator[os.stat_result]:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from programs.kit import host_settings, identifiers
+from programs.kit.build_cache import archives
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import disk, namespaces
@@ -38,7 +39,7 @@ class DiskGuard:
         self._sleep = sleep
 
     def round(self) -> None:
-        """Measures every environment once."""
+        """Measures every environment once, and collects build caches."""
         free, began = self._free_bytes(), _cpu_seconds()
         records = sorted(self._settings.envs.glob("*/run/domain.json"))
         databases = disk.database_bytes(self._settings) if records else {}
@@ -51,6 +52,7 @@ class DiskGuard:
             except (OSError, TargetError) as error:
                 log.warning("%s: %s", environment, error)
             self._rest(free, _cpu_seconds() - began)
+        archives.collect(self._settings, time.time())
 
     def _check(self, environment: str, record: Path, in_databases: int) -> None:
         if not namespaces.members(str(record), ("net",)):

@@ -15,11 +15,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from programs import steps
-from programs.kit.errors import Cancelled, TargetError
+from programs import error_text, steps
+from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import disk
 from programs.kit.processes import sandbox
@@ -35,7 +35,8 @@ MAX_LINE_LENGTH = 2000
 @dataclass(frozen=True, slots=True)
 class CommandRun:
     """``title`` is the name for people (build, migrate db); ``slug`` names its files. ``secret_values`` are redacted
-    from the log and errors. ``step`` is what the command belongs to, and the database that the step is about."""
+    from the log and errors. ``step`` is what the command belongs to, and the database that the step is about.
+    ``niceness`` lowers its priority."""
 
     title: str
     slug: str
@@ -44,6 +45,7 @@ class CommandRun:
     env: Mapping[str, str]
     secret_values: tuple[str, ...] = ()
     step: tuple[StepName, str] = (StepName.BUILD, "")
+    niceness: int = 0
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
     disk.check(settings, environment)
     folder = settings.env(environment)
     launch = sandbox.sandboxed(settings, workspace, command.command, command.env)
+    launch = replace(launch, niceness=command.niceness)
     argv = sandbox.write_launch_file(folder / "run" / f"{command.slug}.json", launch)
     log = folder / "logs" / f"{command.slug}.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
@@ -96,28 +99,33 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
     with steps.step(*command.step) as shown:
         output = _Output(log, settings.log_bytes, shown.add, Redactor(command.secret_values))
         try:
-            reason = _execute(argv, output, command.timeout)
+            reason, code = _execute(argv, output, command.timeout)
         finally:
             tail = output.finish()
         if reason:
             disk.explain_end(settings, environment)
             seconds = time.monotonic() - started
-            raise TargetError(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
+            # Other commands also depend on what may be down for a moment, such as the database.
+            permanent = command.step[0] is StepName.BUILD and error_text.is_permanent_exit(code)
+            error = CommitFailed if permanent else TargetError
+            raise error(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
 
 
-def _execute(argv: list[str], output: _Output, timeout: int) -> str:
-    """Returns why the command failed, or an empty string. Its process group is always gone afterwards."""
+def _execute(argv: list[str], output: _Output, timeout: int) -> tuple[str, int]:
+    """Returns why the command failed, or an empty string, and its exit status. Its process group is always gone
+    afterwards."""
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:
         try:
             if not _read_output(process, output, time.monotonic() + timeout):
-                return f"exceeded its timeout of {timeout} s"
+                return f"exceeded its timeout of {timeout} s", 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-    return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}")
+    reason = f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}"
+    return (reason if code else ""), code
 
 
 def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:

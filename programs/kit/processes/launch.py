@@ -113,6 +113,8 @@ def main(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if what.get("bounded"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    if what.get("niceness"):
+        os.nice(what["niceness"])
     remove_stale_pidfile(what["pidfile"])
     argv = with_sandbox_arguments(what) if what.get("inside") is not None else what["argv"]
     switch_user(what["identity"])

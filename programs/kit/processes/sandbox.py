@@ -23,23 +23,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from programs.kit import files
+from programs.kit import files, toolchains
+from programs.kit.build_cache import tools
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
+from programs.kit.toolchains import Toolchain
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-ETC_FILES = (
+ETC_FILES = (  # without settings that may contain credentials, such as maven/settings.xml
     "alternatives",
     "ca-certificates",
     "chromium.d",
     "fonts",
     "group",
     "hosts",
+    "java-*-openjdk",
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
     "localtime",
+    "maven/logging",
+    "maven/m2.conf",
     "mime.types",
     "nsswitch.conf",
     "passwd",
@@ -60,6 +65,8 @@ TRUST_VARIABLES = (
     "CARGO_HTTP_CAINFO",
 )
 """Where the common tools look for the file of certificate authorities."""
+BUILD_NICENESS = 10
+"""Services and Eph itself come first."""
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--disable-userns")
 
 
@@ -67,14 +74,15 @@ NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts
 class Workspace:
     """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
     file that replaces /etc/hosts where the sandbox supports it. ``domain`` is the record of the environment's domain;
-    without one, a command shares this machine's network. ``volumes`` are folders and their paths for the
-    command."""
+    without one, a command shares this machine's network. ``volumes`` are folders and their paths for the command.
+    ``cache`` is the folder of the environment's build cache."""
 
     checkout: Path
     home: Path
     hosts: Path | None = None
     domain: Path | None = None
     volumes: tuple[tuple[Path, str], ...] = ()
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ class LaunchSpec:
     creates: str = ""
     uid: int = 0
     limits: Mapping[str, Any] = field(default_factory=dict)
+    niceness: int = 0
     once: bool = False
     """The launch file is removed when it was read."""
 
@@ -155,9 +164,15 @@ def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: M
     shown = [workspace.home, workspace.checkout, *map(Path, visible_folders(settings))]
     shown += [workspace.hosts] if workspace.hosts else []
     shown += [source for source, _ in workspace.volumes]
+    shown += [workspace.cache] if workspace.cache else []
     return dataclasses.replace(
         launch, domain=str(workspace.domain), shown=tuple(str(path) for path in shown if path.exists())
     )
+
+
+def cache_path(settings: HostSettings, cache: Path) -> str:
+    """Where a command finds its environment's build cache."""
+    return str(cache) if kind(settings) == "none" else tools.MOUNT
 
 
 def launcher_env(home: Path | None = None) -> dict[str, str]:
@@ -169,10 +184,12 @@ def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) ->
     """The complete environment of a command. It inherits nothing from this machine's own."""
     private = "/tmp" if sandbox_kind == "bubblewrap" else str(workspace.home / "tmp")  # noqa: S108 - a private mount
     trust = dict.fromkeys(TRUST_VARIABLES, settings.ca_file) if settings.ca_file else {}
+    cache = tools.variables(cache_path(settings, workspace.cache)) if workspace.cache else {}
     return {
         **trust,
+        **cache,
         **dict(settings.variables),
-        "PATH": settings.path,
+        "PATH": toolchains.extended_path(settings.path, _toolchains(settings)),
         "HOME": str(workspace.home),
         "TMPDIR": private,
         "LANG": "C.UTF-8",
@@ -189,9 +206,10 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     for folder in ("/tmp", "/dev/shm"):  # noqa: S108 - private mounts
         arguments += ["--perms", "1777", "--size", str(settings.memory_bytes), "--tmpfs", folder]
     arguments += [word for root in SYSTEM_FOLDERS for word in _bind_root(root)]
-    arguments += [word for name in ETC_FILES for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
+    arguments += [word for path in _etc_files() for word in ("--ro-bind-try", path, path)]
     arguments += [word for item in visible_folders(settings) for word in ("--ro-bind-try", item, item)]
     arguments += ["--ro-bind", str(workspace.hosts), "/etc/hosts"] if workspace.hosts else []
+    arguments += ["--bind", str(workspace.cache), tools.MOUNT] if workspace.cache else []
     for own in (workspace.home, workspace.checkout):
         arguments += ["--bind", str(own), str(own)]
     for source, target in workspace.volumes:
@@ -200,11 +218,26 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(workspace.checkout)]
 
 
+@functools.cache
+def _etc_files() -> tuple[str, ...]:
+    patterns = [name for name in ETC_FILES if "*" in name]
+    found = (str(path) for pattern in patterns for path in Path("/etc").glob(pattern))
+    return (*(f"/etc/{name}" for name in ETC_FILES if name not in patterns), *sorted(found))
+
+
 def visible_folders(settings: HostSettings) -> list[str]:
-    """Extra folders and files that previews can read: the toolbox, PostgreSQL's programs, and the authorities."""
+    """Extra folders and files that previews can read: the toolbox, languages, PostgreSQL's programs, and the
+    authorities."""
     folder = binaries.binaries_folder()
     programs = [str(folder.parent)] if folder and not folder.is_relative_to("/usr") else []
-    return [*settings.toolbox, *programs, *([settings.ca_file] if settings.ca_file else [])]
+    languages = [str(item.root) for item in _toolchains(settings) if item.root]
+    return [*settings.toolbox, *languages, *programs, *([settings.ca_file] if settings.ca_file else [])]
+
+
+def _toolchains(settings: HostSettings) -> tuple[Toolchain, ...]:
+    if settings.toolchains == "none":
+        return ()
+    return toolchains.on_this_machine(settings.path, (settings.root, settings.routes))
 
 
 def _bind_root(path: str) -> list[str]:

@@ -161,10 +161,14 @@ def add(settings: HostSettings, program: SupervisedProgram) -> None:
 
 
 def add_suspended(settings: HostSettings, program: SupervisedProgram) -> None:
-    """As ``add``, but ``resume`` starts it: until then supervisord doesn't know it."""
+    """As ``add``, but ``resume`` starts it. supervisord learns of it now, because the first start is waited for."""
     remove(settings, [program.name])
     program_files.write(settings, program, parent=str(config(settings)))
     program_files.set_autostart(settings, program.name, enabled=False)
+    daemon = client(settings)
+    _reload(daemon)
+    with _ignoring(supervisor_rpc.ALREADY_ADDED):
+        daemon.call("addProcessGroup", program.name)
 
 
 def suspend(settings: HostSettings, names: list[str]) -> None:

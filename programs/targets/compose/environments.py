@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from programs.kit import files, identifiers, routes
-from programs.kit.errors import Cancelled, TargetError
+from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.git import checkouts
 from programs.kit.routes import RouteRecord
 from programs.redaction import Redactor
@@ -89,7 +89,7 @@ def remove(host: ComposeHost, name: str) -> None:
 def _refusal(problems: list[str]) -> TargetError:
     shown = problems[:MAX_SHOWN_FINDINGS]
     more = [f"… and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
-    return TargetError(shown[0], [*shown[1:], *more])
+    return CommitFailed(shown[0], [*shown[1:], *more])
 
 
 def _prepare(host: ComposeHost, client: EngineClient, wanted: Publication, checkout: Path) -> None:

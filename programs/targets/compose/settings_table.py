@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from programs.eph_yaml.durations import Duration
-from programs.eph_yaml.field_types import Cpu, Memory, Name, RepositoryPath, Section, UrlPath
+from programs.eph_yaml.field_types import CommittedPath, Cpu, Memory, Name, Section, UrlPath
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings
 from programs.spec import HealthCheck, ServiceSpec
@@ -93,7 +93,7 @@ class ComposeSection(TargetSection):
 
     uses_all_images: ClassVar[bool] = True
 
-    files: tuple[RepositoryPath, ...] = Field(
+    files: tuple[CommittedPath, ...] = Field(
         default=(),
         max_length=10,
         description="Compose files; later ones override earlier ones. Empty: compose.yaml or docker-compose.yml.",

@@ -8,12 +8,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from programs.eph_yaml.field_types import RepositoryPath, matches
+from programs.eph_yaml.field_types import CommittedPath, matches
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.eph_yaml.templates import parse_template
 
 _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
+
+_SERVICE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
 def _value(value: Any) -> Any:
@@ -28,6 +30,11 @@ def _value(value: Any) -> Any:
 
 
 ValuePath = Annotated[str, matches(_VALUE, "a value path", "use names separated by dots, such as image.tag")]
+ServiceName = Annotated[
+    str,
+    matches(_SERVICE, "the name of a service", "use its name, or for a chart its name without the release"),
+    WithJsonSchema({"type": "string", "pattern": _SERVICE}),
+]
 ValueText = Annotated[
     str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
@@ -38,15 +45,20 @@ class KubernetesSection(TargetSection):
 
     uses_all_images: ClassVar[bool] = True
 
-    manifests: tuple[RepositoryPath, ...] = Field(
+    manifests: tuple[CommittedPath, ...] = Field(
         min_length=1, description="Files or folders, applied in this order: plain manifests, kustomize or a Helm chart."
+    )
+    public: ServiceName | None = Field(
+        default=None,
+        description="The service of the manifests that people open. Default: the one that an Ingress or HTTPRoute "
+        "routes to, or the only one, or the one named like the project or the chart's release.",
     )
     values: dict[ValuePath, ValueText] = Field(
         default={},
         max_length=200,
         description="Values for Helm charts, by dotted path such as image.tag; values can be templates.",
     )
-    values_files: tuple[RepositoryPath, ...] = Field(
+    values_files: tuple[CommittedPath, ...] = Field(
         default=(), max_length=20, description="Values files for Helm charts; `values` override them."
     )
 
@@ -56,6 +68,7 @@ class KubernetesSection(TargetSection):
             "manifests": tuple(map(posixpath.normpath, self.manifests)),
             "values": values,
             "values_files": tuple(map(posixpath.normpath, self.values_files)),
+            **({"options": {"public": self.public}} if self.public else {}),
         }
 
 
@@ -77,6 +90,8 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
+    if file["kubernetes"] and file["kubernetes"]["public"] and any(item["public"] for item in file["services"]):
+        yield Finding(("kubernetes", "public"), "it has no effect, because a service of eph.yaml is public")
     if file["build"]:
         yield Finding(("build",), "the target `kubernetes` doesn't build; images come from CI")
     for index, image in enumerate(file["environment"]["images"]):

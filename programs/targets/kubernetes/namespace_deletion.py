@@ -20,6 +20,7 @@ NAMESPACE_TIMEOUT = 120.0
 GRACE_SECONDS = 5
 POLL_SECONDS = 0.2
 PODS_POLL_SECONDS = 2.0
+FRONT_KINDS = (("networking.k8s.io/v1", "ingresses"), ("gateway.networking.k8s.io/v1", "httproutes"))
 
 
 def delete(cluster: ClusterClient, name: str, timeout: float = NAMESPACE_TIMEOUT) -> None:
@@ -27,6 +28,17 @@ def delete(cluster: ClusterClient, name: str, timeout: float = NAMESPACE_TIMEOUT
     with contextlib.suppress(ObjectNotFound):
         cluster.delete(_path(name))
     wait(cluster, name, timeout)
+
+
+def delete_fronts(cluster: ClusterClient, namespace: str) -> None:
+    """Deletes what leads people to an environment. The destroy would do the same later, so it also succeeds if this
+    isn't allowed."""
+    for group, plural in FRONT_KINDS:
+        with contextlib.suppress(AccessDenied, ObjectNotFound):
+            for item in cluster.list_namespaced(namespace, f"{group}/{plural}"):
+                path = f"/apis/{group}/namespaces/{namespace}/{plural}/{item['metadata']['name']}"
+                with contextlib.suppress(ObjectNotFound):
+                    cluster.delete(path)
 
 
 def wait(cluster: ClusterClient, name: str, timeout: float = NAMESPACE_TIMEOUT) -> None:

@@ -14,16 +14,19 @@ from decimal import Decimal
 from pathlib import Path
 
 from programs import image_references, start_order
+from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
 from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
-from programs.kit import identifiers
+from programs.kit import identifiers, machine_costs
 from programs.kit.errors import TargetError
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import (
     commit_files,
+    cost_estimate,
+    detection,
     eph_yaml_section,
     gateway_routes,
     namespace_deletion,
@@ -52,6 +55,7 @@ DESCRIPTION = TargetDescription(
     section_model=KubernetesSection,
     problems=eph_yaml_section.problems,
     notices=eph_yaml_section.notices,
+    detect=detection.detect,
     database_strategies=STRATEGIES,
     runs_images=True,
     trusted_authors_only=False,
@@ -106,6 +110,14 @@ class KubernetesTarget:
         path = f"/api/v1/namespaces/{object_names.namespace(name)}"
         if _is_ours(found, path, cluster_settings):
             namespace_deletion.delete(found, name)
+
+    def stop_serving(self, name: str, settings_: Mapping[str, str]) -> None:
+        """Removes the Ingresses and HTTPRoutes: their traffic doesn't pass Eph's gateway."""
+        cluster_settings = settings.from_mapping(settings_)
+        found = cluster.connect(cluster_settings)
+        namespace = object_names.namespace(name)
+        if _is_ours(found, f"/api/v1/namespaces/{namespace}", cluster_settings):
+            namespace_deletion.delete_fronts(found, namespace)
 
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
         cluster_settings = settings.from_mapping(settings_)
@@ -180,6 +192,12 @@ class KubernetesTarget:
         with contextlib.suppress(ObjectNotFound):
             cluster.connect(cluster_settings).patch(f"/api/v1/namespaces/{object_names.namespace(name)}", note)
 
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+        return machine_costs.machine_prices(spot=True)
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
+        return cost_estimate.estimate(spec, settings.from_mapping(settings_), price_list)
+
 
 def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:
     from programs.targets.kubernetes.manifests import load_manifests
@@ -196,6 +214,7 @@ def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInp
         objects=brought.objects,
         front_service=brought.front_service,
         front_ports=brought.front_ports,
+        notices=brought.notices,
         certificate=_front_certificate(settings),
         database_server=_database_server(spec, settings),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from programs.kit import files, identifiers, routes
+from programs.kit.build_cache import builds
 from programs.kit.database import environment_databases, postgres
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, users
@@ -65,6 +66,7 @@ def remove_other_generations(settings: LocalSettings, name: str, keep: str) -> N
     for path in source.iterdir() if source.is_dir() else ():
         if path.name != keep:
             files.remove(path)
+    builds.remove_caches(settings, name, keep)
 
 
 def _port_owners(settings: LocalSettings, name: str) -> list[str]:

@@ -22,6 +22,9 @@ _SHELL_WORDS = 3
 """A service's command line ends in a shell, its option, and the repository's command."""
 _RUN = ("/bin/sh", "-c", 'exec "$@"', "sh")
 """Finds the program on the sandbox's PATH."""
+_RUN_IN_TERMINAL = (*_RUN[:2], 'command -v setsid >/dev/null && exec setsid --ctty --wait "$@"; exec "$@"', "sh")
+"""In a session of its own, so that Ctrl-C reaches the command and not the sandbox around it. Without ``setsid``, the
+command has no job control."""
 
 
 def command_line(settings: LocalSettings, name: str, request: ExecRequest) -> list[str]:
@@ -32,7 +35,10 @@ def command_line(settings: LocalSettings, name: str, request: ExecRequest) -> li
         raise ExecUnavailable(f"The service {program.service} was just replaced. Try again.") from None
     variables = launch["env"] if launch["inside"] is None else launch["inside"]
     variables["PATH"] = ":".join([variables["PATH"], *_postgres_programs()])
-    launch |= {"argv": [*launch["argv"][:-_SHELL_WORDS], *_RUN, *request.command], "parent": "", "once": True}
+    run = _RUN
+    if request.terminal:
+        run, variables["TERM"] = _RUN_IN_TERMINAL, request.terminal.kind
+    launch |= {"argv": [*launch["argv"][:-_SHELL_WORDS], *run, *request.command], "parent": "", "once": True}
     path = settings.env(name) / "run" / f"exec-{uuid.uuid4().hex}.json"
     files.write(path, json.dumps(launch))
     return sandbox.launch_command(path)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
-from programs.inventory import PROCESS_KINDS
+from programs.inventory import PROCESS_KINDS, UNUSED_DATABASES
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases
 from programs.kit.processes import supervisor
 from programs.kit.processes.supervisor import ProgramState
+from programs.targets.local import database_use
 from programs.targets.local.settings import LocalSettings
 
 LIVE_STATES = frozenset({"RUNNING", "STARTING", "STOPPING"})
@@ -33,7 +34,12 @@ def live_resources(settings: LocalSettings) -> Mapping[str, frozenset[str]]:
             f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
         ),
     }
-    return {**{kind: frozenset(ids) for kind, ids in found.items()}, PROCESS_KINDS: frozenset({"Service"})}
+    unused = database_use.list_unused(settings, time.time())
+    return {
+        **{kind: frozenset(ids) for kind, ids in found.items()},
+        PROCESS_KINDS: frozenset({"Service"}),
+        UNUSED_DATABASES: frozenset(f"{name}/{item.title}/{item.variable}" for name, item in unused),
+    }
 
 
 def _services(settings: LocalSettings) -> Iterator[str]:

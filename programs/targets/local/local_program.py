@@ -75,7 +75,9 @@ class LocalProgram:
     def _build(self, ready: list[Resource]) -> list[Resource]:
         if self.spec.build is None:
             return ready
-        return [resources.Command("build", self._command_props("build", self.spec.build), _after(*ready))]
+        source = {"repository": self.spec.repository, "from_fork": self.spec.from_fork}
+        props = {**self._command_props("build", self.spec.build), **source}
+        return [resources.Command("build", props, _after(*ready))]
 
     def _seed_and_migrate(self, databases: Mapping[str, resources.Database], ready: list[Resource]) -> list[Resource]:
         """Seeds, then migrations, separately for each database."""
@@ -144,9 +146,20 @@ class LocalProgram:
             "data": self.database_versions,
             "env": self._env(item),
             **({"volumes": sorted(item.volumes)} if item.volumes else {}),
+            **({"databases": self._declared_databases()} if self.spec.databases else {}),
             **self._sleep_props(),
         }
         return resources.Service(f"service-{item.name}", props, _after(*ready))
+
+    def _declared_databases(self) -> list[dict[str, str]]:
+        return [
+            {
+                "title": item.name,
+                "variable": item.variable,
+                "name": identifiers.database_name(self.spec.name, item),
+            }
+            for item in self.spec.databases
+        ]
 
     def _route(self, item: ServiceSpec, served: list[Resource]) -> Resource:
         props = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,10 @@ class LocalTargetSettings(TargetSettings):
     )
     toolbox: StringList = Field(
         default=(), description="More folders that previews can read, such as a language's installation."
+    )
+    toolchains: Literal["auto", "none"] = Field(
+        default="auto",
+        description="Languages that aren't on the PATH of previews. auto: found on this machine. none: not available.",
     )
     path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
@@ -70,17 +75,26 @@ class LocalTargetSettings(TargetSettings):
         default=SecretStr(""),
         description="An administrator URL of the PostgreSQL server to use. Empty: Eph runs its own server.",
     )
+    cache_bytes: int = Field(
+        default=8192 * 1024**2,
+        ge=0,
+        description="The maximum size of all build caches, in bytes; the least recently used are removed. 0: none.",
+    )
+    cache_days: int = Field(
+        default=14, ge=1, description="When to remove the build cache of a repository without environments."
+    )
     templates: TemplateDatabases = Field(default=(), description=TEMPLATES_DESCRIPTION)
     checkout_bytes: int = Field(
         default=512 * 1024**2, ge=1024, description="The maximum total size of a commit's files, in bytes."
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:
+        tools = server.tools
         return {
             "root": str(self._folder(server)),
             "routes": str(server.routes),
             "url": server.url_template,
-            **self.machine_tools().to_mapping(),
+            **replace(self.machine_tools(), build_limit=tools.build_limit, build_slots=tools.build_slots).to_mapping(),
             "sandbox": self.sandbox,
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),
@@ -108,7 +122,16 @@ class LocalTargetSettings(TargetSettings):
         return self._folder(server)
 
     def machine_tools(self) -> MachineTools:
-        return MachineTools(self.toolbox, self.path, self.env, str(self.ca_file or _own_ca_file()))
+        ca_file = str(self.ca_file or _own_ca_file())
+        return MachineTools(
+            self.toolbox,
+            self.path,
+            self.env,
+            ca_file,
+            self.cache_bytes,
+            self.cache_days,
+            toolchains=self.toolchains,
+        )
 
     def _folder(self, server: ServerContext) -> Path:
         return self.root.expanduser().absolute() if self.root else server.shared_folder

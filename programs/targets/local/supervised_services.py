@@ -164,6 +164,8 @@ def _wait_for_response(settings: LocalSettings, service: ServiceProcess) -> None
                 if ended >= MAX_EXITS:
                     raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without responding")
             pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
+    if answer == _REFUSED:
+        answer = f"nothing listens on port {service.port}, the value of PORT"
     raise _failed(settings, service, f"didn't respond on {service.path} within {service.deadline} s: {answer}")
 
 

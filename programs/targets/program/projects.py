@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from programs.kit import files, identifiers
+from programs.kit.build_cache import builds
+from programs.kit.build_cache.builds import BuildSource
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
 from programs.kit.isolation import domains, outbound, users
-from programs.kit.processes import command_runner, sandbox
+from programs.kit.processes import sandbox
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
 from programs.targets.program import addresses, plans, project_outputs, project_run, saved_runs, settings, wording
@@ -139,15 +141,16 @@ def _build(host: ProgramHost, name: str, checkout: Path, props: Props) -> Worksp
         env = {**outbound.proxy_variables(host), **props["env"]}
         hidden = tuple(props["env"][variable] for variable in props["secrets"])
         run = CommandRun("build", "build", build["command"], int(build["timeout"]), env, hidden)
-        command_runner.run(host, name, workspace, run)
+        source = BuildSource(props["repository"], props["from_fork"])
+        return builds.run(host, name, workspace, run, source)
     return workspace
 
 
 def _workspace(host: ProgramHost, name: str, checkout: Path) -> Workspace:
-    home = host.env(name) / "home"
+    home, cache = host.env(name) / "home", builds.existing_cache(host, name, checkout)
     if sandbox.kind(host) == "none":
-        return Workspace(checkout, home)
-    return Workspace(checkout, home, domain=domains.ensure(host, name))
+        return Workspace(checkout, home, cache=cache)
+    return Workspace(checkout, home, domain=domains.ensure(host, name), cache=cache)
 
 
 def _environment(host: ProgramHost, name: str, env: Mapping[str, str], passphrase: str) -> dict[str, str]:
@@ -179,3 +182,4 @@ def _remove_checkouts(host: ProgramHost, name: str, keep: str) -> None:
     for path in source.iterdir() if source.is_dir() else ():
         if path.name != keep:
             files.remove(path)
+    builds.remove_caches(host, name, keep)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from programs.eph_yaml.durations import Duration
-from programs.eph_yaml.field_types import EnvValue, Name, RepositoryPath, Text
+from programs.eph_yaml.field_types import CommittedPath, EnvValue, Name, RepositoryPath, Text
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings, quote
 
@@ -90,7 +90,7 @@ class ProgramTargetSettings(TargetSettings):
 class ProgramSection(TargetSection):
     """A Pulumi project, for the target `program`."""
 
-    folder: RepositoryPath = Field(default=".", description="The folder that contains Pulumi.yaml.")
+    folder: CommittedPath = Field(default=".", description="The folder that contains Pulumi.yaml.")
     config_file: RepositoryPath | None = Field(
         default=None, description="A stack file in `folder` whose configuration applies, such as Pulumi.preview.yaml."
     )

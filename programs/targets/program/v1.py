@@ -99,6 +99,8 @@ def export_project(spec: EnvironmentSpec, version: str) -> None:
                 "eph:host": spec.host,
             },
             "approved": spec.approved,
+            "repository": spec.repository,
+            "from_fork": spec.from_fork,
             "host": spec.host,
             "sign_in": spec.sign_in,
             "allow": list(spec.allow),

@@ -9,9 +9,10 @@ from typing import Any
 
 from programs import steps
 from programs.kit import files, identifiers, log_files, routes
+from programs.kit.build_cache import builds
+from programs.kit.build_cache.builds import BuildSource
 from programs.kit.git import checkouts
 from programs.kit.isolation import domains, outbound, users
-from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.record_environments import RecordEnvironments
@@ -44,6 +45,7 @@ def publish(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
     finally:
         files.remove(fresh)
         files.remove(folder / "src")
+        builds.remove_caches(host, name)
     _serve(host, name, props)
     for path in (folder / "sites").iterdir():
         if path.name != generation:
@@ -94,7 +96,7 @@ def _build(host: StaticHost, name: str, checkout: Path, props: Mapping[str, Any]
         env = {**outbound.proxy_variables(host), **props["env"]}
         hidden = tuple(props["env"][variable] for variable in props["secrets"])
         run = CommandRun("build", "build", props["build"]["command"], int(props["build"]["timeout"]), env, hidden)
-        command_runner.run(builder, name, workspace, run)
+        builds.run(builder, name, workspace, run, BuildSource(props["repository"], props["from_fork"]))
     finally:
         domains.remove(builder, name)
 

@@ -70,6 +70,8 @@ def export_site(spec: EnvironmentSpec, version: str) -> None:
             "build": {"command": spec.build.run, "timeout": spec.build.timeout} if spec.build else None,
             "env": pulumi.Output.secret({**variables.fill(spec.env, values), **spec.secret_values, **own}),
             "secrets": sorted(spec.secrets),
+            "repository": spec.repository,
+            "from_fork": spec.from_fork,
             "folder": spec.options["root"],
             "fallback": spec.options["fallback"],
             "host": spec.host,

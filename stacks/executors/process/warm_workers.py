@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks import process_identity
-from stacks.operations.worker_settings import OPERATION_ENV, WorkerSettings
+from stacks.operations.worker_settings import OPERATION_ENV, WARM_TARGETS_ENV, WorkerSettings
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 _FAREWELL = 2.0
@@ -64,7 +64,8 @@ async def spawn(settings: WorkerSettings) -> WarmWorker:
 def _environment(inherited: Mapping[str, str], settings: WorkerSettings, operation_id: str) -> dict[str, str]:
     """Variables of the shell about Pulumi (another passphrase, another backend) must not reach our stacks."""
     kept = {name: value for name, value in inherited.items() if not name.startswith("PULUMI_")}
-    return {**kept, **settings.environment(), OPERATION_ENV: operation_id}
+    own = {OPERATION_ENV: operation_id, WARM_TARGETS_ENV: ",".join(settings.targets)}
+    return {**kept, **settings.environment(), **own}
 
 
 async def end(worker: WarmWorker, farewell: float = _FAREWELL) -> None:

@@ -39,6 +39,29 @@ def kind(_: Arena, data: dict[str, Any]) -> str:
     return apply({**data, "metadata": {"name": "web"}})
 
 
+@FAMILY.each("S3", "set {}", "the field is applied", {path: (path, value) for path, value in known.OMITTED_FIELDS})
+def omitted_field(_: Arena, case: tuple[str, Any]) -> str:
+    changed = known.apply_manifests(known.with_change(known.DEPLOYMENT, *case)).objects
+    return "" if changed == known.apply_manifests(known.DEPLOYMENT).objects else str(changed)
+
+
+@FAMILY.each("S3", "apply a {}", "the object is applied", {data["kind"]: data for data in known.OMITTED_KINDS})
+def omitted_kind(_: Arena, data: dict[str, Any]) -> str:
+    changed = known.apply_manifests(known.DEPLOYMENT, data).objects
+    return "" if changed == known.apply_manifests(known.DEPLOYMENT).objects else str(changed)
+
+
+@FAMILY.each(
+    "S3",
+    "open a service with {}",
+    "the service is reachable from outside",
+    {spec["type"]: spec for spec in known.OMITTED_SERVICES},
+)
+def omitted_service(_: Arena, spec: dict[str, Any]) -> str:
+    service = known.apply_manifests(known.DEPLOYMENT, {**known.SERVICE, "spec": spec}).objects[1]
+    return "" if service["spec"] == {**known.SERVICE["spec"], "type": "ClusterIP"} else str(service)
+
+
 @FAMILY.each("S3", "malformed file {}", ACCEPTED, FILES)
 def file(_: Arena, text: str) -> str:
     try:

@@ -83,6 +83,13 @@ def test_permanent_failure_is_not_retried(failing_world: Simulation) -> None:  #
     wait = failing_world.action(42)
     assert isinstance(wait, plan_actions.Wait)
     assert (wait.waiting_for, wait.until) == (plan_actions.WaitingFor.STALLED, None)
+    view = failing_world.view(42)
+    assert view.failure is not None
+    assert (view.phase, view.failure.permanent) == (Phase.FAILED, True)
+    failing_world.failing.clear()
+    failing_world.push(42, "ccccccc")
+    failing_world.advance(seconds=30)
+    assert isinstance(failing_world.action(42), plan_actions.Update)
 
 
 def test_a_restart_remembers_the_tries(failing_world: Simulation) -> None:  # L2

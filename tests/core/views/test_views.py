@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import LinkTemplate
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.util import formatting
 from orchestrator.core.views import environment_views
+from orchestrator.core.views.environment_views import LinkView
 from orchestrator.core.views.phases import Phase
+from programs.inventory import UNUSED_DATABASES
 from tests import snapshots
 from tests.worlds.plan.pull_requests import sha
 from tests.worlds.plan.simulation import Simulation
@@ -85,6 +88,35 @@ def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
     assert view.ready_at == world.now
 
 
+def test_an_old_build_without_a_health_check_is_unchecked(world: Simulation) -> None:  # P1
+    world.run_cycle()
+    assert (world.view(42).phase, world.view(42).unchecked) == (Phase.STARTING, False)
+    world.advance(minutes=5)
+    assert (world.view(42).phase, world.view(42).unchecked) == (Phase.STARTING, True)
+    world.report_health(42)
+    assert not world.view(42).unchecked
+
+
+def test_links_lead_to_the_live_environment(world: Simulation) -> None:  # P14
+    shown = LinkTemplate("Admin", "{url}/admin"), LinkTemplate("Gone", "{url:gone}/docs")
+    world.change(42, recipe={"links": shown})
+    assert world.view(42).links == ()
+    world.run_cycle()
+    view = world.view(42)
+    assert view.links == (LinkView("Admin", f"{view.url}/admin"),)
+
+
+def test_notices_of_a_build_are_those_of_its_commit(world: Simulation) -> None:  # Y2
+    world.change(42, recipe={"notices": ("eph.yaml:3:1: build: ignored",)})
+    world.run_cycle()
+    record = world.stacks[world.ref(42)]
+    assert record.built is not None
+    world.stacks[world.ref(42)] = replace(record, built=replace(record.built, notices=("k8s/web.yaml:1: left out",)))
+    assert world.view(42).notices == ("eph.yaml:3:1: build: ignored", "k8s/web.yaml:1: left out")
+    world.push(42, "bbbbbbb")
+    assert world.view(42).notices == ("eph.yaml:3:1: build: ignored",)
+
+
 def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation) -> None:  # P3
     world.policy = Policy(max_concurrent=1, program_versions={"local": "2"}, debounce=timedelta(0))
     world.run_cycle()
@@ -138,3 +170,20 @@ def test_a_creation_that_is_ended_for_good_reads_as_destroying(world: Simulation
     world.start(world.plan())
     world.unlabel(42)
     assert world.view(42).phase is Phase.DESTROYING
+
+
+def test_database_that_no_service_uses_is_a_notice_once_it_is_ready(world: Simulation) -> None:  # P1
+    world.run_cycle()
+    unused = frozenset({"shop1-gentle-stream-42/main/DATABASE_URL", "another-1/main/DATABASE_URL"})
+    parts = {"local": {UNUSED_DATABASES: unused}}
+
+    def notices() -> tuple[str, ...]:
+        seen = replace(world.world(), live_parts=parts)
+        [view] = environment_views.build(seen, plans.plan(seen, world.policy, world.now), world.policy, world.now)
+        return view.notices
+
+    assert notices() == ()
+    world.report_health(42)
+    [notice] = notices()
+    assert "main" in notice
+    assert "DATABASE_URL" in notice

@@ -77,10 +77,6 @@ ATTACKS: list[tuple[str, Any, str]] = [
     (f"{POD}.hostIPC", True, "hostIPC"),
     (f"{POD}.hostUsers", True, "hostUsers"),
     (f"{POD}.nodeName", "node1", "nodeName"),
-    (f"{POD}.nodeSelector", {"role": "control-plane"}, "nodeSelector"),
-    (f"{POD}.tolerations", [{"operator": "Exists"}], "tolerations"),
-    (f"{POD}.affinity", {}, "affinity"),
-    (f"{POD}.priorityClassName", "system-node-critical", "priorityClassName"),
     (f"{POD}.runtimeClassName", "other", "runtimeClassName"),
     (f"{POD}.schedulerName", "other", "schedulerName"),
     (f"{POD}.hostAliases", [{"ip": "10.0.0.1", "hostnames": ["api"]}], "hostAliases"),
@@ -158,12 +154,38 @@ ATTACKS: list[tuple[str, Any, str]] = [
     ("metadata.name", "../../secrets/x", "lowercase letters"),
     ("metadata.labels", {"eph.dev/environment": "shop-other-words-43"}, "reserved for Eph"),
     ("metadata.annotations", {"eph.dev/ephemeral-ttl": "9999h"}, "reserved for Eph"),
-    ("metadata.annotations", {"pulumi.com/skipAwait": "false"}, "pulumi.com/skipAwait"),
-    ("metadata.annotations", {"external-dns.alpha.kubernetes.io/hostname": "bank.test"}, "external-dns"),
     ("spec.template.metadata", {"labels": {"eph.dev/public": "true"}}, "reserved for Eph"),
-    ("spec.template.metadata", {"annotations": {"iam.amazonaws.com/role": "admin"}}, "iam.amazonaws.com"),
 ]
 
+OMITTED_FIELDS: list[tuple[str, Any]] = [
+    (f"{POD}.nodeSelector", {"role": "control-plane"}),
+    (f"{POD}.tolerations", [{"operator": "Exists"}]),
+    (f"{POD}.affinity", {}),
+    (f"{POD}.priorityClassName", "system-node-critical"),
+    (f"{POD}.topologySpreadConstraints", [{"maxSkew": 1}]),
+    ("metadata.annotations", {"pulumi.com/skipAwait": "false"}),
+    ("metadata.annotations", {"external-dns.alpha.kubernetes.io/hostname": "bank.test"}),
+    (f"{POD.rpartition('.')[0]}.metadata.annotations", {"iam.amazonaws.com/role": "admin"}),
+]
+"""Left out with a notice: what is applied is the same as without them."""
+_PORT = {"port": 80, "targetPort": "http", "nodePort": 30000}
+_EXTERNAL = {"externalTrafficPolicy": "Local", "loadBalancerIP": "10.0.0.1", "loadBalancerSourceRanges": ["0.0.0.0/0"]}
+OMITTED_SERVICES: list[dict[str, Any]] = [
+    {**SERVICE["spec"], "type": "LoadBalancer", **_EXTERNAL},
+    {**SERVICE["spec"], "type": "NodePort", "ports": [_PORT]},
+]
+"""Become ClusterIP, without a way in from outside."""
+OMITTED_KINDS: list[dict[str, Any]] = [
+    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web", "annotations": {"a.test/b": "c"}}},
+    {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "web"}},
+    {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}},
+    {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "migrate", "annotations": {"helm.sh/hook": "pre-upgrade"}},
+        "spec": {"template": {"spec": {"hostNetwork": True}}},
+    },
+]
 
 TEMPLATE = DEPLOYMENT["spec"]["template"]
 STATEFUL_SET: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"template": TEMPLATE}}
@@ -175,7 +197,6 @@ FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
     ({"apiVersion": "v1", "kind": "Node"}, "kinds"),
     ({"apiVersion": "v1", "kind": "PersistentVolume", "spec": {"hostPath": {"path": "/"}}}, "kinds"),
     ({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": []}}, "kinds"),
-    ({"apiVersion": "v1", "kind": "ServiceAccount"}, "kinds"),
     ({"apiVersion": "v1", "kind": "Endpoints", "subsets": []}, "kinds"),
     ({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}, "kinds"),
     ({"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"pods": "1000"}}}, "kinds"),
@@ -190,9 +211,6 @@ FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
     ({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}, "kinds"),
     ({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}, "kinds"),
     ({"apiVersion": "batch/v1beta1", "kind": "CronJob"}, "kinds"),
-    ({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}, "kinds"),
-    ({**SERVICE, "spec": {**SERVICE["spec"], "type": "LoadBalancer"}}, "ClusterIP"),
-    ({**SERVICE, "spec": {**SERVICE["spec"], "type": "NodePort"}}, "ClusterIP"),
     ({**SERVICE, "spec": {"type": "ExternalName", "externalName": "metadata.google.internal"}}, "externalName"),
     ({**SERVICE, "spec": {**SERVICE["spec"], "externalIPs": ["10.0.0.1"]}}, "externalIPs"),
     ({**SERVICE, "spec": {**SERVICE["spec"], "loadBalancerIP": "10.0.0.1"}}, "loadBalancerIP"),

@@ -148,11 +148,6 @@ def test_render_errors_are_reported_in_helms_words(files: dict[str, str], why: s
             "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: kube-system}\nspec: {}\n",
             r"^chart/templates/evil\.yaml: Pod p: ",
         ),
-        (
-            "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, annotations: {helm.sh/hook: pre-install}}\n"
-            "spec: {template: {spec: {containers: []}}}\n",
-            r"annotation helm\.sh/hook isn't allowed",
-        ),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n", "because Eph sets the namespace"),
     ],
 )
@@ -203,3 +198,19 @@ def test_conflicting_values_are_rejected(values: dict[str, int]) -> None:
     assert helm.nest_values({"a.b": 1, "a.c": "x", "d": True}) == {"a": {"b": 1, "c": "x"}, "d": True}
     with pytest.raises(KubernetesError, match=r"kubernetes\.values: a"):
         helm.nest_values(values)
+
+
+@pytest.mark.long
+@needs_helm
+def test_hook_of_a_chart_is_left_out_and_points_to_eph_yaml() -> None:
+    """Issue 14: with the template's own path."""
+    hook = (
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, annotations: {helm.sh/hook: pre-install}}\n"
+        "spec: {template: {spec: {containers: []}}}\n"
+    )
+    files = InMemoryFiles({**CHART, "chart/templates/hook.yaml": hook})
+    found = load_manifests(files, spec(), SETTINGS, PINNED)
+    assert {data["kind"] for data in found.objects} == {"Deployment", "Service"}
+    (notice,) = found.notices
+    assert notice.startswith("chart/templates/hook.yaml: Job j: not run")
+    assert "`migrate`" in notice

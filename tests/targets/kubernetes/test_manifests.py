@@ -6,6 +6,7 @@ Everything here is pure: files in memory in, objects or one sentence out.
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,9 @@ from tests.targets.kubernetes.manifest_attacks import (
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     FORBIDDEN_KINDS,
+    OMITTED_FIELDS,
+    OMITTED_KINDS,
+    OMITTED_SERVICES,
     PINNED,
     POD,
     SERVICE,
@@ -80,6 +84,17 @@ def test_all_refusals_are_reported_at_once() -> None:
         assert all(part in line for part in ("k8s/all.yaml", *parts))
 
 
+def test_refused_manifests_wait_for_a_push() -> None:
+    """L5: the same commit would be refused again. A renderer that is missing on the server is different."""
+    with pytest.raises(KubernetesError) as raised:
+        apply_manifests(with_change(DEPLOYMENT, f"{POD}.hostNetwork", True))
+    assert raised.value.permanent
+    chart = InMemoryFiles({"k8s/Chart.yaml": "name: x"})
+    with pytest.raises(KubernetesError) as raised:
+        load_manifests(chart, spec(), replace(SETTINGS, helm="/nonexistent/helm"), PINNED)
+    assert not raised.value.permanent
+
+
 def test_listed_image_that_no_workload_runs_is_an_error() -> None:
     """I1, T2: otherwise the preview would run the release that the manifests name, and look healthy."""
     release = with_change(DEPLOYMENT, f"{CONTAINER}.image", "ghcr.io/acme/shop:1.4")
@@ -110,7 +125,7 @@ def test_escapes_are_rejected_by_file_and_object(path: str, value: Any, word: st
     with pytest.raises(KubernetesError) as refused:
         apply_manifests(with_change(DEPLOYMENT, path, value))
     sentence = refused.value.sentence
-    assert sentence.startswith("k8s/all.yaml: Deployment ")
+    assert re.match(r"k8s/all.yaml:\d+: Deployment ", sentence)
     assert word in sentence
 
 
@@ -121,7 +136,74 @@ def test_kinds_and_fields_beyond_the_namespace_are_rejected(data: dict[str, Any]
     named = {**data, "metadata": {"name": "web"}}
     with pytest.raises(KubernetesError, match=word.replace("no storage", "storage_class is empty")) as refused:
         apply_manifests(named)
-    assert refused.value.sentence.startswith(f"k8s/all.yaml: {data['kind']} web: ")
+    assert re.match(rf"k8s/all.yaml:\d+: {data['kind']} web: ", refused.value.sentence)
+
+
+@pytest.mark.parametrize(("path", "value"), OMITTED_FIELDS, ids=[path for path, _ in OMITTED_FIELDS])
+def test_harmless_fields_are_left_out_with_a_notice(path: str, value: Any) -> None:
+    """T2: nothing of them reaches the cluster (S3), and the author reads what is missing."""
+    changed = apply_manifests(with_change(DEPLOYMENT, path, value))
+    assert changed.objects == apply_manifests(DEPLOYMENT).objects
+    (notice,) = changed.notices
+    assert re.match(r"k8s/all.yaml:\d+: Deployment web: ", notice)
+
+
+@pytest.mark.parametrize("data", OMITTED_KINDS, ids=[data["kind"] for data in OMITTED_KINDS])
+def test_kinds_without_effect_are_left_out_with_a_notice(data: dict[str, Any]) -> None:
+    """T2: chart hooks among them, whose notice names what to use instead."""
+    changed = apply_manifests(DEPLOYMENT, data)
+    assert changed.objects == apply_manifests(DEPLOYMENT).objects
+    (notice,) = changed.notices
+    assert re.match(rf"k8s/all.yaml:\d+: {data['kind']} ", notice)
+    assert ("`migrate`" in notice) is (data["kind"] == "Job")
+
+
+@pytest.mark.parametrize("service", OMITTED_SERVICES, ids=[service["type"] for service in OMITTED_SERVICES])
+def test_external_services_become_internal(service: dict[str, Any]) -> None:
+    found = apply_manifests(DEPLOYMENT, {**SERVICE, "spec": service})
+    assert found.objects[1]["spec"] == {**SERVICE["spec"], "type": "ClusterIP"}
+    assert len(found.notices) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("NodePort", {"externalIPs": ["10.0.0.1"]}), ("LoadBalancer", {"clusterIP": "10.96.0.10"})],
+)
+def test_what_stays_dangerous_stays_refused(kind: str, more: dict[str, Any]) -> None:
+    """S3"""
+    with pytest.raises(KubernetesError, match=next(iter(more))):
+        apply_manifests(DEPLOYMENT, {**SERVICE, "spec": {**SERVICE["spec"], "type": kind, **more}})
+
+
+def test_refusals_name_the_line_of_the_field() -> None:
+    """Y1, L5: all at once, with file, line and object."""
+    text = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  externalName: x
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      hostPID: true
+      containers: [{name: web, image: api}]
+      volumes:
+        - name: a
+          emptyDir: {}
+        - name: b
+          hostPath: {path: /}
+"""
+    with pytest.raises(KubernetesError) as raised:
+        load_manifests(InMemoryFiles({"k8s/all.yaml": text}), spec(), SETTINGS, PINNED)
+    lines = [line.partition(": ")[0] for line in raised.value.tail]
+    assert lines == ["k8s/all.yaml:6", "k8s/all.yaml:15", "k8s/all.yaml:21"]
 
 
 def test_null_removes_no_security_setting_of_ours() -> None:
@@ -203,6 +285,61 @@ def test_headless_service_is_reached_at_its_pods() -> None:
     assert apply_manifests(*given).front_service == ("web", 80)
     assert apply_manifests(*given, settings=own).front_service == ("web", 8080)
     assert apply_manifests(DEPLOYMENT, SERVICE, settings=own).front_service == ("web", 80)
+
+
+def test_http_route_selects_the_public_service() -> None:
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "web", "annotations": {"a.test/b": "c"}},
+        "spec": {
+            "parentRefs": [{"name": "edge", "namespace": "infra"}],
+            "hostnames": ["bank.test"],
+            "rules": [
+                {"matches": [{"path": {"value": "/api"}}], "backendRefs": [{"name": "api", "port": 80}]},
+                {"matches": [{"path": {"value": "/"}}], "backendRefs": [{"name": "web", "port": 80}]},
+            ],
+        },
+    }
+    api = {**SERVICE, "metadata": {"name": "api"}}
+    found = apply_manifests(DEPLOYMENT, SERVICE, api, route)
+    assert [data["kind"] for data in found.objects] == ["Deployment", "Service", "Service"]
+    assert found.front_service == ("web", 80)
+    (notice,) = found.notices
+    assert "its routes to api are left out" in notice
+
+
+@pytest.mark.parametrize("rules", [None, [], "x", [1], [{"http": {"paths": "x"}}], [{"backendRefs": [{"name": 1}]}]])
+@pytest.mark.parametrize("kind", ["Ingress", "HTTPRoute"])
+def test_route_of_any_shape_is_read_or_refused(kind: str, rules: Any) -> None:
+    version = "networking.k8s.io/v1" if kind == "Ingress" else "gateway.networking.k8s.io/v1"
+    route = {"apiVersion": version, "kind": kind, "metadata": {"name": "web"}, "spec": {"rules": rules}}
+    with pytest.raises(KubernetesError, match="no rule has a path"):
+        apply_manifests(DEPLOYMENT, SERVICE, route)
+
+
+@pytest.mark.parametrize(
+    ("names", "public", "front"),
+    [
+        (["one", "two"], "two", "two"),
+        (["shop-gentle-stream-42-one", "shop-gentle-stream-42-two"], "two", "shop-gentle-stream-42-two"),
+        (["shop-gentle-stream-42", "redis"], "", "shop-gentle-stream-42"),
+        (["shop-gentle-stream-42-shop", "redis"], "", "shop-gentle-stream-42-shop"),
+        (["x-store", "x-store-worker", "x-store-redis"], "", "x-store"),
+    ],
+)
+def test_front_is_the_named_service_or_that_of_the_release(names: list[str], public: str, front: str) -> None:
+    objects = [{**SERVICE, "metadata": {"name": name}} for name in names]
+    files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all([DEPLOYMENT, *objects])})
+    chosen = spec(options={"public": public} if public else {})
+    found = load_manifests(files, chosen, SETTINGS, PINNED)
+    assert found.front_service == (front, 80)
+
+
+def test_unknown_public_service_lists_those_that_exist() -> None:
+    files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all([DEPLOYMENT, SERVICE])})
+    with pytest.raises(KubernetesError, match=r"kubernetes\.public: the manifests have no service 'api'; .* are web"):
+        load_manifests(files, spec(options={"public": "api"}), SETTINGS, PINNED)
 
 
 def test_public_service_must_be_unambiguous() -> None:

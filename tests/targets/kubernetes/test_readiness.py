@@ -161,6 +161,11 @@ def test_controller_condition_is_a_failure_too() -> None:
             "fails: HTTP probe failed with statuscode: 500",
         ),
         (
+            container({"running": {}}, ready=False),
+            [event("Pod", "web-1", "Unhealthy", "dial tcp 10.0.0.7:8080: connect: connection refused")],
+            "fails: nothing listens on port 8080",
+        ),
+        (
             pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]),
             [event("Pod", "web-1", "TriggeredScaleUp")],
             "adding a node",

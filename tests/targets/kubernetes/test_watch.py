@@ -254,6 +254,31 @@ def test_pods_with_endless_grace_do_not_delay_a_destroy(
     assert not api.grace
 
 
+def test_a_destroy_first_removes_what_leads_people_there(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    """M5: traffic through the cluster's own ingress ends before anything else of the environment does."""
+    raw = api.settings(target_settings.root)
+    ingress = api.put("networking.k8s.io/v1/ingresses:shop-a-1/eph-web")
+    route = api.put("gateway.networking.k8s.io/v1/httproutes:shop-a-1/eph-web")
+    other = api.put("networking.k8s.io/v1/ingresses:shop-b-2/eph-web")
+    kept = set(api.objects) - {ingress, route}
+    TARGET.stop_serving("shop-a-1", raw)
+    assert (set(api.objects), other in kept) == (kept, True)
+    TARGET.stop_serving("shop-a-1", raw)
+    api.forbidden.add("/apis/networking.k8s.io/v1/namespaces/shop-a-1/ingresses")
+    TARGET.stop_serving("shop-a-1", raw)
+
+
+def test_what_leads_to_a_namespace_of_others_stays(api: FakeApiServer, target_settings: KubernetesSettings) -> None:
+    """S3: a namespace that only has our name."""
+    space = api.put("v1/namespaces:shop-c-3")
+    api.objects[space]["metadata"]["labels"] = {}
+    ingress = api.put("networking.k8s.io/v1/ingresses:shop-c-3/eph-web")
+    TARGET.stop_serving("shop-c-3", api.settings(target_settings.root))
+    assert ingress in api.objects
+
+
 def test_namespace_is_deleted_without_access_to_its_pods(
     api: FakeApiServer, target_settings: KubernetesSettings
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from programs import error_text
 from programs.kit import files, host_settings, routes, waiting
 from programs.kit.errors import Cancelled, TargetError
 from programs.kit.processes import command_runner, ports, process_table
@@ -75,6 +76,20 @@ def test_failing_command_reports_its_last_lines(tmp_path: Path, place: Workspace
     assert len(caught.value.tail) == command_runner.TAIL_LINES
     assert (place.checkout.parents[1] / "logs" / "build.log").stat().st_size == 1000
     assert str(caught.value).splitlines()[1].startswith("| ")
+
+
+@pytest.mark.parametrize(
+    ("command", "permanent"),
+    [("exit 3", True), ("exit 75", False), ("kill -9 $$", False), ("exit 137", False), ("no-such-command", False)],
+)
+def test_an_error_of_the_build_itself_is_not_retried(
+    tmp_path: Path, place: Workspace, command: str, permanent: bool
+) -> None:
+    """L5: unlike a signal, such as that of a machine without memory. With 75, a command asks for another attempt."""
+    with pytest.raises(TargetError) as caught:
+        run(tmp_path, place, command)
+    assert caught.value.permanent is permanent
+    assert (str(caught.value).splitlines()[-1] == error_text.PERMANENT) is permanent
 
 
 def test_hanging_command_is_killed_with_its_children(tmp_path: Path, place: Workspace) -> None:

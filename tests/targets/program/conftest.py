@@ -65,6 +65,8 @@ class ProgramMachine:
             "project": {"folder": ".", "config_file": None, "config": {}, "outputs": {}, "timeout": 100, **project},
             "config": {"eph:name": NAME, "eph:commit": commit, "eph:pr": "42", "eph:host": f"{NAME}.localhost"},
             "approved": False,
+            "repository": "42",
+            "from_fork": False,
             "host": f"{NAME}.localhost",
             "sign_in": False,
             "allow": [],

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from orchestrator.config import wording
 from programs.eph_yaml.field_types import (
     CommandConfig,
+    CommittedPath,
     Name,
-    RepositoryPath,
     Section,
     Text,
     VariableName,
@@ -37,7 +37,7 @@ Version = Annotated[
 class SeedConfig(Section):
     """How the strategy `seed` fills a database."""
 
-    scripts: tuple[RepositoryPath, ...] = Field(
+    scripts: tuple[CommittedPath, ...] = Field(
         default=(), description="SQL files in the repository, run in this order."
     )
     command: CommandConfig | None = Field(
@@ -66,7 +66,7 @@ class DataSourceConfig(Section):
         default=None,
         description="For template, snapshot, read_replica and branch: the name of the source on the server.",
     )
-    mask: tuple[RepositoryPath, ...] = Field(
+    mask: tuple[CommittedPath, ...] = Field(
         default=(), description="For snapshot: SQL files that mask the data before anyone can reach it."
     )
 

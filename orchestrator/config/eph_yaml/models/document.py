@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 
 from orchestrator.config import wording
 from orchestrator.config.eph_yaml.models.app_section import AppConfig
 from orchestrator.config.eph_yaml.models.database_section import DatabasesConfig
 from orchestrator.config.eph_yaml.models.environment_section import EnvironmentConfig
+from orchestrator.config.eph_yaml.models.images_section import ImageConfig
+from orchestrator.config.eph_yaml.models.links_section import LinkConfig
 from orchestrator.config.eph_yaml.models.services_section import (
     HooksConfig,
     ServiceConfig,
@@ -64,6 +66,9 @@ class EphYamlFile(Section):
         default=None, min_length=1, description="What creates an environment. Default: the server's trigger labels."
     )
     environment: EnvironmentConfig = Field(default=EnvironmentConfig(), description="The environment itself.")
+    images: tuple[ImageConfig, ...] = Field(
+        default=(), description="Another place for environment.images; a file uses one of the two."
+    )
     services: tuple[ServiceConfig, ...] = Field(default=(), description="The services that run in the environment.")
     build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start.")
     database: DatabasesConfig = Field(default=DatabasesConfig(), description="PostgreSQL databases of the environment.")
@@ -71,6 +76,23 @@ class EphYamlFile(Section):
     hooks: HooksConfig = Field(
         default=HooksConfig(), description="Commands that run at points in the environment's life."
     )
+    links: tuple[LinkConfig, ...] = Field(
+        default=(), max_length=20, description="Links that are shown with the environment."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _images_of_environment(cls, value: Any) -> Any:
+        """The rest of the code finds images in one place. Errors name the place in the file: see ``as_written``."""
+        if not isinstance(value, dict) or "images" not in value:
+            return value
+        environment = value.get("environment", {})
+        if not isinstance(environment, dict):
+            return value
+        if "images" in environment:
+            raise InvalidValue(wording.sections.IMAGES_TWICE, wording.sections.USE_ONE_IMAGES, ("images",))
+        rest = {key: item for key, item in value.items() if key != "images"}
+        return {**rest, "environment": {**environment, "images": value["images"]}}
 
     def section(self, target: str) -> TargetSection | None:
         """The section of that target, if the file has one."""

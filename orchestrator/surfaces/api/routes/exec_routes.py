@@ -21,7 +21,7 @@ from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.role_dependencies import Developer
 from orchestrator.surfaces.api.routes.streams import Streams
-from programs.exec_requests import ExecRequest, JobRequest
+from programs.exec_requests import ExecRequest, JobRequest, TerminalRequest, TerminalSize
 
 Name = Annotated[str, Path(max_length=300)]
 
@@ -35,7 +35,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
         """Runs a command where a service runs, and streams server-sent events: ``started`` with {"session"}, ``output``
         with {"stream", "text"}, ``end`` with {"code"}. It is killed when the connection closes."""
         require_role(caller, role)
-        request = ExecRequest(tuple(body.command), body.service)
+        request = ExecRequest(tuple(body.command), body.service, _terminal(body.terminal))
         return await _respond(streams, for_caller(environment_service, caller).run_command(name, request, caller.name))
 
     @routes.post("/environments/{name:path}/runs", response_class=EventSourceResponse)
@@ -57,7 +57,20 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
             raise ApiError(422, wording.api.NOT_BASE64, wording.api.ENCODE_BASE64) from None
         await for_caller(environment_service, caller).send_input(session, data, body.end, caller.name)
 
+    @routes.post("/exec/{session}/size", status_code=204)
+    async def resize_terminal(
+        session: Annotated[str, Path(max_length=100)], body: schemas.ExecTerminalSize, caller: Developer
+    ) -> None:
+        """Tells a running command of the same caller the new size of its terminal."""
+        require_role(caller, role)
+        size = TerminalSize(body.rows, body.columns)
+        for_caller(environment_service, caller).resize_terminal(session, size, caller.name)
+
     return routes
+
+
+def _terminal(body: schemas.ExecTerminal | None) -> TerminalRequest | None:
+    return TerminalRequest(TerminalSize(body.rows, body.columns), body.type) if body else None
 
 
 def require_role(caller: Caller, role: Role | None) -> None:

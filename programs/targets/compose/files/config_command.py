@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from programs.kit.errors import TargetError
+from programs.kit.errors import CommitFailed, TargetError
 from programs.kit.processes import bounded_run, sandbox
 from programs.kit.processes.bounded_run import RunLimits
 from programs.redaction import Redactor
@@ -39,7 +39,7 @@ def normalize(
         text, error = _run(argv, env, Path(place))
     if error:
         lines = [Redactor(env.values())(line.replace(f"{INSIDE}/", "")) for line in error]
-        raise TargetError(f"Docker Compose can't read the compose file: {lines[-1][:500]}", lines)
+        raise CommitFailed(f"Docker Compose can't read the compose file: {lines[-1][:500]}", lines)
     return _parse(text)
 
 
@@ -60,7 +60,7 @@ def _run(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> tuple[str
     if done.code is None:
         raise TargetError(f"Docker Compose took longer than {LIMITS.seconds} s to read the compose file.")
     if done.is_cut:
-        raise TargetError(f"The compose file becomes larger than {LIMITS.output_bytes:,} bytes when Compose reads it.")
+        raise CommitFailed(f"The compose file becomes larger than {LIMITS.output_bytes:,} bytes when Compose reads it.")
     found = done.err.read_bytes()[-4000:].decode(errors="replace").splitlines()
     lines = [line[:500] for line in found if line.strip()][-_TAIL:]
     text = done.out.read_text(errors="replace")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs.kit.errors import TargetError
+from programs.kit.errors import CommitFailed
 from programs.targets.compose.files.config_command import INSIDE
 
 MAX_COPY_BYTES = 16 * 1024 * 1024
@@ -48,15 +48,15 @@ def locate(checkout: Path, path: str) -> Path:
     relative = path.removeprefix(INSIDE).lstrip("/")
     real = Path(os.path.realpath(checkout / relative))
     if not real.is_relative_to(os.path.realpath(checkout)):
-        raise TargetError(f"{relative} is outside the repository. Mount a file or folder of the repository.")
+        raise CommitFailed(f"{relative} is outside the repository. Mount a file or folder of the repository.")
     return real
 
 
 def read_file(path: Path, shown: str) -> bytes:
     if not path.is_file():
-        raise TargetError(f"The file {shown.removeprefix(INSIDE).lstrip('/')} doesn't exist in the repository.")
+        raise CommitFailed(f"The file {shown.removeprefix(INSIDE).lstrip('/')} doesn't exist in the repository.")
     if path.stat().st_size > MAX_COPY_BYTES:
-        raise TargetError(f"{shown.removeprefix(INSIDE).lstrip('/')} is larger than {MAX_COPY_BYTES:,} bytes.")
+        raise CommitFailed(f"{shown.removeprefix(INSIDE).lstrip('/')} is larger than {MAX_COPY_BYTES:,} bytes.")
     return path.read_bytes()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from programs.kit.errors import TargetError
+from programs.kit.errors import CommitFailed
 
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 DEFAULT_OVERRIDES = (
@@ -83,7 +83,7 @@ def read(checkout: Path, chosen: Iterable[str]) -> ComposeSources:
         if path in found:
             continue
         if len(found) == MAX_FILES:
-            raise TargetError(f"The compose files include more than {MAX_FILES} others.")
+            raise CommitFailed(f"The compose files include more than {MAX_FILES} others.")
         file = _read_file(checkout, path)
         found[path] = file
         findings += _paths_outside(file)
@@ -96,7 +96,7 @@ def _default_files(checkout: Path) -> Iterator[str]:
     first = next((name for name in DEFAULT_FILES if (checkout / name).is_file()), None)
     if first is None:
         known = ", ".join(DEFAULT_FILES)
-        raise TargetError(f"The repository has no compose file ({known}). Add one, or set compose.files in eph.yaml.")
+        raise CommitFailed(f"The repository has no compose file ({known}). Add one, or set compose.files in eph.yaml.")
     yield first
     yield from (name for name in DEFAULT_OVERRIDES if (checkout / name).is_file())
 
@@ -104,15 +104,15 @@ def _default_files(checkout: Path) -> Iterator[str]:
 def _read_file(checkout: Path, path: str) -> SourceFile:
     real = Path(os.path.realpath(checkout / path))
     if not real.is_relative_to(os.path.realpath(checkout)) or not real.is_file():
-        raise TargetError(f"The repository has no file {path}. Change compose.files in eph.yaml.")
+        raise CommitFailed(f"The repository has no file {path}. Change compose.files in eph.yaml.")
     if real.stat().st_size > MAX_CHARACTERS:
-        raise TargetError(f"{path} is larger than {MAX_CHARACTERS:,} bytes.")
+        raise CommitFailed(f"{path} is larger than {MAX_CHARACTERS:,} bytes.")
     try:
         lines, texts = _index(real.read_text(), path)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f":{mark.line + 1}"
-        raise TargetError(f"{path}{where}: invalid YAML: {getattr(error, 'problem', None) or 'not UTF-8'}") from error
+        raise CommitFailed(f"{path}{where}: invalid YAML: {getattr(error, 'problem', None) or 'not UTF-8'}") from error
     return SourceFile(path, lines, texts)
 
 
@@ -152,7 +152,7 @@ def _index(text: str, name: str) -> tuple[dict[SourcePath, int], dict[SourcePath
             _end_value(stack)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             if len(stack) == MAX_DEPTH:
-                raise TargetError(f"{name}:{line}: the file is nested deeper than {MAX_DEPTH} levels.")
+                raise CommitFailed(f"{name}:{line}: the file is nested deeper than {MAX_DEPTH} levels.")
             path = top.next_path() if top else ()
             lines.setdefault(path, line)
             stack.append(_Collection(path, isinstance(event, yaml.MappingStartEvent)))

@@ -1,7 +1,8 @@
 """The repository's own manifests: read, checked, and adapted to one environment.
 
 Everything in them was written by the author of the pull request, so nothing is passed on because it looks harmless.
-``allowlist`` defines which kinds and fields are allowed and rejects the rest by file, object and field. Everything that
+``omissions`` leaves out what is harmless and useless in a preview, with a notice. ``allowlist`` defines which kinds and
+fields are allowed and rejects the rest by file, object and field. Everything that
 decides where an object lives and whose it is, is set by us (``rewriting``). Kustomizations are built by kustomize and
 charts are rendered by helm, both in a sandbox (``renderer``), and the output is treated like a file.
 """
@@ -9,14 +10,15 @@ charts are rendered by helm, both in a sandbox (``renderer``), and the output is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import CommitFiles
-from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import allowlist, path_reader, rewriting
+from programs.targets.kubernetes.errors import KubernetesError, ManifestsRejected, RendererUnavailable
+from programs.targets.kubernetes.manifests import allowlist, omissions, path_reader, rewriting
+from programs.targets.kubernetes.manifests.front_service import FrontNames, find_front
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.rendering.namespace_objects import Data
@@ -34,36 +36,48 @@ class LoadedManifests:
     objects: tuple[Data, ...] = ()
     front_service: tuple[str, int] | None = None
     front_ports: tuple[int, ...] = ()
+    notices: tuple[str, ...] = ()
+    """What was left out, with file and object."""
 
 
 def load_manifests(
     files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
 ) -> LoadedManifests:
-    """The manifests' objects to apply. Raises with everything that isn't allowed."""
+    """The manifests' objects to apply. Raises ``ManifestsRejected`` with everything that isn't allowed."""
     if not spec.manifests:
         return LoadedManifests()
+    try:
+        return _load(files, spec, settings, images)
+    except (ManifestsRejected, RendererUnavailable):
+        raise
+    except KubernetesError as error:
+        raise ManifestsRejected(error.sentence, error.tail) from error
+
+
+def _load(
+    files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
+) -> LoadedManifests:
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
     read = (item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize))
-    found = [Manifest(item.path, _without_nulls(item.data)) for item in read]
+    found = [replace(item, data=_without_nulls(item.data)) for item in read]
     if len(found) > MAX_OBJECTS:
         raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
-    found = _last_definitions(found)
+    brought = omissions.omit(_last_definitions(found))
+    found = list(brought.objects)
     allowlist.check_manifests(found, spec.name)
     _check_name_clashes(found, spec)
-    front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
+    names = FrontNames(spec.project, spec.name, str(spec.options.get("public", "")))
+    front = None if any(item.public for item in spec.services) else find_front(found, brought.routes, names)
     notes = object_names.secrets_annotation(spec)
     listed = ListedImages(images, spec.replaced_images)
-    adapted = [rewriting.adapt(item, settings, listed, notes) for item in found if _is_applied(item)]
+    adapted = [rewriting.adapt(item, settings, listed, notes) for item in found]
     own = [images[item.image] for item in spec.services if item.image in images]
     listed.check_all_run([*own, *(container["image"] for data in adapted for container in rewriting.containers(data))])
     if front:
         adapted = [rewriting.label_front_pods(data, front.selector) for data in adapted]
-        return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted))
-    return LoadedManifests(tuple(adapted))
-
-
-def _is_applied(manifest: Manifest) -> bool:
-    return manifest.data["kind"] not in allowlist.NOT_APPLIED
+        notices = (*brought.notices, *([front.notice] if front.notice else []))
+        return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted), notices)
+    return LoadedManifests(tuple(adapted), notices=brought.notices)
 
 
 def _without_nulls(value: Any) -> Any:

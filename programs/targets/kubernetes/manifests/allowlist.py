@@ -35,10 +35,8 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 METADATA_FIELDS = frozenset(("annotations", "labels", "name", "namespace"))
 ANNOTATION_PREFIXES = ("app.kubernetes.io/", "checksum/", "prometheus.io/", "kubectl.kubernetes.io/default-container")
 SECRET_TYPES = ("Opaque", "kubernetes.io/basic-auth", "kubernetes.io/tls")
-NOT_APPLIED = ("Ingress", "PodDisruptionBudget")
-"""Kinds that manifests may contain, but that previews don't get. An Ingress only says which service is public: the
-server sets host, class and certificate. A budget would block the drain of a node for as long as the preview has too few
-ready pods, and a preview may be interrupted anyway."""
+NOT_APPLIED = ("HTTPRoute", "Ingress", "PodDisruptionBudget", "ServiceAccount")
+"""Kinds that manifests may contain, too, but that previews don't get (``omissions``)."""
 MAX_REPLICAS = 100
 """Of anything that a controller creates in numbers: pods, and finished Jobs and revisions that it keeps."""
 
@@ -55,7 +53,7 @@ def _problems(manifest: Manifest, namespace: str) -> Iterator[str]:
     kind, version = manifest.data["kind"], manifest.data["apiVersion"]
     allowed = ALLOWED_KINDS.get(kind)
     if allowed is None or version != allowed[0]:
-        known = ", ".join(sorted(ALLOWED_KINDS))
+        known = ", ".join(sorted((*ALLOWED_KINDS, *NOT_APPLIED)))
         yield f"{version} {kind} isn't allowed in a preview; allowed kinds: {known}"
         return
     yield from _metadata(manifest, namespace)
@@ -232,10 +230,8 @@ ALLOWED_KINDS: Mapping[str, tuple[str, FieldCheck]] = {
     "CronJob": ("batch/v1", _object(_CRON_JOB, "jobTemplate")),
     "Deployment": ("apps/v1", _object(_DEPLOYMENT, "template")),
     "HorizontalPodAutoscaler": ("autoscaling/v2", _object(_AUTOSCALER)),
-    "Ingress": ("networking.k8s.io/v1", anything),
     "Job": ("batch/v1", _fields({"spec": _JOB_SPEC, "status": anything}, "spec")),
     "PersistentVolumeClaim": ("v1", _fields({"spec": _CLAIM, "status": anything}, "spec")),
-    "PodDisruptionBudget": ("policy/v1", anything),
     "Secret": ("v1", _fields({**_CONTENT, "stringData": text_map, "type": _secret_type})),
     "Service": ("v1", _object(_SERVICE, "selector")),
     "StatefulSet": ("apps/v1", _object(_STATEFUL_SET, "template")),

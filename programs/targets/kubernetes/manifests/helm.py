@@ -62,7 +62,7 @@ def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
 def _objects(folder: str, text: str) -> list[Manifest]:
     """Grouped by template, so that a rejection can name it."""
     pieces = _SOURCE_COMMENT.split(text)
-    found = list(manifest_reader.parse(folder, pieces[0])) if pieces[0].strip() else []
+    found = list(manifest_reader.parse(folder, pieces[0], rendered=True)) if pieces[0].strip() else []
     for path, piece in zip(pieces[1::2], pieces[2::2], strict=True):
-        found += manifest_reader.parse(posixpath.join(folder, path), piece)
+        found += manifest_reader.parse(posixpath.join(folder, path), piece, rendered=True)
     return found

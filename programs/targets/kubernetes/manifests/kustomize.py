@@ -41,7 +41,7 @@ def build(files: CommitFiles, folder: str, program: str = "") -> list[Manifest]:
 
 def _objects(folder: str, text: str) -> Iterator[Manifest]:
     for piece in text.removeprefix("---\n").split("\n---\n"):
-        for item in manifest_reader.parse(folder, piece, _MAX_CHARACTERS):
+        for item in manifest_reader.parse(folder, piece, _MAX_CHARACTERS, rendered=True):
             yield Manifest(_take_origin(item, folder), item.data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,40 +33,87 @@ class ChartRelease:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One object and the file it comes from."""
+    """One object and the file it comes from. ``node``: its YAML in that file, to find the line of an error; None if a
+    program rendered it."""
 
     path: str
     data: Data
+    node: yaml.Node | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
         return str(self.data["metadata"]["name"])
 
     def error(self, why: str) -> KubernetesError:
-        return KubernetesError(f"{self.path}: {self.data['kind']} {self.name}: {why}")
+        """``why`` may start with the path of a field."""
+        line = f":{_line_in(self.node, why)}" if self.node is not None else ""
+        return KubernetesError(f"{self.path}{line}: {self.data['kind']} {self.name}: {why}")
 
 
-def parse(path: str, text: str, max_characters: int = _MAX_CHARACTERS) -> list[Manifest]:
-    found = documents(path, text, max_characters)
-    return [Manifest(path, data) for document in found for data in _objects(path, document)]
+def parse(path: str, text: str, max_characters: int = _MAX_CHARACTERS, rendered: bool = False) -> list[Manifest]:
+    """``rendered``: the text isn't the file's own, so its lines mean nothing to the author."""
+    found = _documents(path, text, max_characters)
+    return [
+        Manifest(path, data, None if rendered or document.get("kind") == "List" else node)
+        for node, document in found
+        for data in _objects(path, document)
+    ]
+
+
+def _line_in(node: yaml.Node, sentence: str) -> int:
+    """The line of the field that the sentence names, as far as the path exists."""
+    line = _line_number(node.start_mark)
+    for key, index in _STEP.findall(sentence.partition(" ")[0].rstrip(":")):
+        if index and isinstance(node, yaml.SequenceNode) and int(index) < len(node.value):
+            node = node.value[int(index)]
+        elif key and isinstance(node, yaml.MappingNode):
+            found = next(((name, value) for name, value in node.value if name.value == key), None)
+            if found is None:
+                break
+            name, node = found
+            line = _line_number(name.start_mark)
+            continue
+        else:
+            break
+        line = _line_number(node.start_mark)
+    return line
+
+
+_STEP = re.compile(r"([A-Za-z0-9_-]+)|\[(\d+)\]")
 
 
 def documents(path: str, text: str, max_characters: int = _MAX_CHARACTERS) -> list[Any]:
     """The documents of a file. Aliases aren't allowed: a few lines of them can expand to gigabytes."""
+    return [document for _, document in _documents(path, text, max_characters)]
+
+
+def _documents(path: str, text: str, max_characters: int) -> list[tuple[yaml.Node, Any]]:
+    """Each with the node that it was made of."""
     if len(text) > max_characters:
         raise KubernetesError(f"{path} has {len(text)} characters; the limit is {max_characters}")
     try:
         _check_events(path, text)
-        found = [item for item in yaml.load_all(text, Loader=_StrictLoader) if item is not None]
+        found = [(node, item) for node, item in _load_all(text) if item is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {_line_number(mark)}" if mark else ""
         raise KubernetesError(f"{path}{where}: invalid YAML: {getattr(error, 'problem', None) or error}") from error
     except ValueError as error:  # a number or a date that Python can't represent
         raise KubernetesError(f"{path}: invalid YAML: {str(error)[:100]}") from error
-    for item in found:
+    for _, item in found:
         _check_values(path, item)
     return found
+
+
+def _load_all(text: str) -> Iterator[tuple[yaml.Node, Any]]:
+    loader = _StrictLoader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            if node is not None:
+                yield node, loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _check_events(path: str, text: str) -> None:

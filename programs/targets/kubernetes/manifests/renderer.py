@@ -21,7 +21,7 @@ from pathlib import Path
 from programs.kit.isolation import no_network
 from programs.kit.processes import bounded_run, sandbox
 from programs.kit.processes.bounded_run import RunLimits
-from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.errors import KubernetesError, RendererUnavailable
 
 MAX_FILES = 1000
 MAX_BYTES = 5_000_000
@@ -44,7 +44,7 @@ class Renderer:
     def find(self, needed_for: str, instead: str) -> str:
         found = shutil.which(self.setting or self.name)
         if found is None:
-            raise KubernetesError(
+            raise RendererUnavailable(
                 f"{needed_for}, but {self.name} isn't installed on this server. Install it on PATH, set "
                 f"kubernetes.{self.name}, or commit {instead}"
             )
@@ -86,7 +86,7 @@ def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) ->
     env = {"HOME": "/nonexistent", "PATH": os.defpath, "GOMAXPROCS": "1", **renderer.env}
     done = bounded_run.run(_confined(argv, work_folder), work_folder, LIMITS, env, work_folder)
     if done.code is None:
-        raise KubernetesError(f"{folder}: rendering this {renderer.subject} took longer than {LIMITS.seconds} s")
+        raise RendererUnavailable(f"{folder}: rendering this {renderer.subject} took longer than {LIMITS.seconds} s")
     if done.is_cut:
         raise KubernetesError(f"{folder}: this {renderer.subject} renders more than {LIMITS.output_bytes} bytes")
     if done.code != 0 and any(word in done.err.read_bytes()[:4000] for word in _OUT_OF_MEMORY):

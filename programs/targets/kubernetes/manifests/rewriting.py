@@ -4,13 +4,10 @@ service."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from programs.image_references import InvalidReference, is_allowed, parse
 from programs.targets.kubernetes.api import object_names
-from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 from programs.targets.kubernetes.rendering import workloads
@@ -25,37 +22,6 @@ _SERVER_FIELDS = (
     "serviceAccountName",
     "tolerations",
 )
-_FRONT_NAMES = ("web", "frontend", "app", "www")
-
-
-@dataclass(frozen=True, slots=True)
-class FrontService:
-    """The public service, and the labels of its pods. ``headless``: its name resolves to the pods themselves, so its
-    port numbers don't apply to clients that use the name."""
-
-    service: str
-    port: int
-    selector: Mapping[str, str]
-    target_port: int | str
-    headless: bool = False
-
-    def backend(self, objects: Iterable[Data], settings: KubernetesSettings) -> tuple[str, int]:
-        """The service and the port at which the front finds it. An ingress controller looks up the pods itself."""
-        ports = self.pod_ports(objects) if self.headless and settings.front == "eph" else ()
-        return self.service, ports[0] if ports else self.port
-
-    def pod_ports(self, objects: Iterable[Data]) -> tuple[int, ...]:
-        """The ports on which those pods listen. A service can refer to a port by name."""
-        if isinstance(self.target_port, int):
-            return (self.target_port,)
-        found = {
-            int(port["containerPort"])
-            for data in objects
-            for container in (_pod_spec(data) or {}).get("containers", [])
-            for port in container.get("ports") or []
-            if port.get("name") == self.target_port
-        }
-        return tuple(sorted(found))
 
 
 def adapt(
@@ -68,7 +34,7 @@ def adapt(
     data = copy.deepcopy(manifest.data)
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
     data.pop("status", None)
-    pod = _pod_spec(data)
+    pod = pod_spec(data)
     if pod is not None:
         _harden_pod(pod, settings)
         _set_pod_metadata(data, annotations or {})
@@ -84,11 +50,11 @@ def adapt(
 
 def containers(data: Data) -> list[Data]:
     """The containers of the object's pods; none if it has no pods."""
-    pod = _pod_spec(data)
+    pod = pod_spec(data)
     return [*(pod.get("initContainers") or []), *pod["containers"]] if pod is not None else []
 
 
-def _pod_spec(data: Data) -> Data | None:
+def pod_spec(data: Data) -> Data | None:
     spec = data.get("spec") or {}
     if data["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
@@ -151,48 +117,6 @@ def _resolve_image(manifest: Manifest, text: str, images: ListedImages, settings
     if not is_allowed(split_list(settings.registries), reference):
         raise manifest.error(f"image {text}: this server only allows images from {settings.registries}")
     return str(reference)
-
-
-def find_front(manifests: Sequence[Manifest], project: str) -> FrontService | None:
-    """The public service: the one that an Ingress routes to, or else the only one, or else the one with the project's
-    name."""
-    services = {item.name: item for item in manifests if item.data["kind"] == "Service"}
-    for item in manifests:
-        if item.data["kind"] == "Ingress":
-            return _ingress_front(item, services)
-    usable = {name: item for name, item in services.items() if item.data["spec"].get("clusterIP") != "None"}
-    for name in (project, *_FRONT_NAMES):
-        if name in usable:
-            return _front_service(usable[name], None)
-    if len(usable) == 1:
-        return _front_service(next(iter(usable.values())), None)
-    if not usable:
-        return None
-    raise KubernetesError(
-        f"Can't choose the public service among {', '.join(sorted(usable))}. "
-        f"Add an Ingress, or name one of them {project}"
-    )
-
-
-def _ingress_front(manifest: Manifest, services: Mapping[str, Manifest]) -> FrontService:
-    try:
-        backend = manifest.data["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
-        name, port = backend["name"], backend["port"]
-        wanted = port.get("number") or port.get("name")
-    except (AttributeError, KeyError, IndexError, TypeError):
-        raise manifest.error("no rule has a path that routes to a service") from None
-    if name not in services:
-        raise manifest.error(f"it routes to a service {name!r} that isn't among the manifests")
-    return _front_service(services[name], wanted)
-
-
-def _front_service(service: Manifest, wanted_port: int | str | None) -> FrontService:
-    spec: Mapping[str, Any] = service.data["spec"]
-    for port in spec.get("ports") or []:
-        if wanted_port is None or wanted_port in (port.get("port"), port.get("name")):
-            target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
-            return FrontService(service.name, int(port["port"]), dict(spec["selector"]), target, headless)
-    raise service.error(f"it has no port{f' {wanted_port}' if wanted_port is not None else 's'}")
 
 
 def label_front_pods(data: Data, selector: Mapping[str, str]) -> Data:

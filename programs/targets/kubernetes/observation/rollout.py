@@ -19,6 +19,7 @@ _PERMANENT_PULL_ERROR = re.compile(
     r"not found|manifest unknown|denied|unauthorized|authentication required|no basic auth", re.I
 )
 _CONTAINER_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+_REFUSED = re.compile(r":(\d+): connect: connection refused")
 _SLOW_CACHE = re.compile(r"failed to sync (?:secret|configmap) cache: timed out")
 """The kubelet of a busy node tries again by itself."""
 _SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
@@ -276,7 +277,10 @@ def _not_ready_reason(status: Data, events: list[Data]) -> str:
         return f"its container is waiting: {waiting.get('reason', 'unknown')}"
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if failing:
-        return f"its health check fails: {shorten(failing[-1].get('message', ''))}"
+        message = shorten(failing[-1].get("message", ""))
+        refused = _REFUSED.search(message)
+        why = f"nothing listens on port {refused[1]}" if refused else message
+        return f"its health check fails: {why}"
     return "its health check hasn't succeeded yet"
 
 

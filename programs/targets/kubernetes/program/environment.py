@@ -18,15 +18,16 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 class PreparedInputs:
     """What is looked up before anything is applied. ``images``: pinned, by name. ``scripts``: the SQL of seeds, by
     path. ``objects``: the repository's manifests, checked and rewritten. ``front_service``: their service and port that
-    the environment's host routes to. ``certificate``: the data of the operator's Secret. ``database_server``: how pods
-    reach the database server that environments share. ``api_server``: the networks of the cluster's API server, which
-    pods can't reach."""
+    the environment's host routes to. ``notices``: what of the manifests isn't applied. ``certificate``: the data of the
+    operator's Secret. ``database_server``: how pods reach the database server that environments share. ``api_server``:
+    the networks of the cluster's API server, which pods can't reach."""
 
     images: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     objects: tuple[Data, ...] = ()
     front_service: tuple[str, int] | None = None
     front_ports: tuple[int, ...] = ()
+    notices: tuple[str, ...] = ()
     certificate: Mapping[str, str] = field(default_factory=dict)
     database_server: tuple[list[Data], int] | None = None
     api_server: tuple[str, ...] = ()

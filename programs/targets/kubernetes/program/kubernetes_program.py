@@ -44,4 +44,5 @@ def _export(environment: KubernetesEnvironment, last: list[Resource], urls: dict
         else:
             hints.append(f"kubectl port-forward {at} svc/{object_names.database(item)} 5432")
     done = resources.Done("done", {"generation": environment.generation}, ResourceOptions(depends_on=last))
-    OutputExporter(environment.urls, urls, logs, hints).export(environment.spec, environment.version, done.at)
+    exporter = OutputExporter(environment.urls, urls, logs, hints, environment.prepared.notices)
+    exporter.export(environment.spec, environment.version, done.at)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from programs.kit.build_cache import builds
 from programs.kit.isolation import domains
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
@@ -71,7 +72,9 @@ def hidden(props: Props) -> tuple[str, ...]:
 
 def place(host: LocalSettings, props: Props) -> Workspace:
     folder = host.env(props["environment"])
-    return Workspace(checkout=folder / "src" / props["generation"], home=folder / "home")
+    checkout = folder / "src" / props["generation"]
+    cache = builds.existing_cache(host, props["environment"], checkout)
+    return Workspace(checkout=checkout, home=folder / "home", cache=cache)
 
 
 def joined(host: LocalSettings, props: Props) -> Workspace:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from programs.kit.build_cache import builds
+from programs.kit.build_cache.builds import BuildSource
 from programs.kit.errors import TargetError
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
@@ -57,7 +59,11 @@ class LastWordsProvider(Provider):
 def _run(host: LocalSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
     job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props), _step(props["title"]))
-    command_runner.run(host, props["environment"], joined(host, props), job)
+    if props["title"] == "build":
+        source = BuildSource(props.get("repository", ""), bool(props.get("from_fork")))
+        builds.run(host, props["environment"], joined(host, props), job, source)
+    else:
+        command_runner.run(host, props["environment"], joined(host, props), job)
 
 
 def _step(title: str) -> tuple[StepName, str]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from programs.kit import routes
+from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains
 from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.kit.waiting import pause
-from programs.targets.local import cleanup, service_volumes, supervised_services
+from programs.targets.local import cleanup, database_use, service_volumes, supervised_services
+from programs.targets.local.database_use import DeclaredDatabase
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.v1.base import Props, Provider, joined
@@ -36,6 +40,11 @@ class ServiceProvider(Provider):
             env=props["env"],
         )
         workspace = joined(host, props)
+        if props.get("databases") and not props.get("asleep"):
+            declared = [DeclaredDatabase(**item) for item in props["databases"]]
+            version = f"{props['generation']} {props['data']}"
+            with contextlib.suppress(TargetError):  # only a notice depends on it
+                database_use.begin(host, props["environment"], version, declared, time.time() + service.deadline)
         volumes = service_volumes.create(host, props["environment"], props["service"], props.get("volumes") or ())
         begin = supervised_services.prepare if props.get("asleep") else supervised_services.start
         begin(host, replace(workspace, volumes=volumes), service)
