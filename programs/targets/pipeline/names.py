@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 
 from programs.kit import identifiers
 from programs.kit.identifiers import MAX_POSTGRES_NAME
@@ -13,7 +12,6 @@ SEPARATOR = "__"
 """Environment names contain no underscores, so this ends them unambiguously."""
 FOLDER = ".eph"
 """In Airflow's DAG folder: everything of Eph's but the wrappers."""
-_WRAPPER = re.compile(r"eph__([a-z0-9-]+)\.py")
 
 
 def prefix(environment: str) -> str:
@@ -38,11 +36,6 @@ def generation_tag(generation: str) -> str:
 
 def wrapper(environment: str) -> str:
     return f"eph__{identifiers.check_label(environment, 'environment')}.py"
-
-
-def environment_of_wrapper(file: str) -> str:
-    found = _WRAPPER.fullmatch(file)
-    return found[1] if found else ""
 
 
 def schema(environment: str) -> str:

@@ -56,8 +56,6 @@ def test_names_lead_back_to_the_environment() -> None:
     assert names.environment_of(f"{names.prefix(NAME)}orders__daily") == NAME
     assert names.environment_of("orders__daily_Total") == "orders"
     assert [names.environment_of(text) for text in ("orders", "Orders__x", "__x", "a_b__x")] == ["", "", "", ""]
-    assert names.environment_of_wrapper(names.wrapper(NAME)) == NAME
-    assert names.environment_of_wrapper("orders.py") == ""
 
 
 def test_schemas_are_short_and_differ() -> None:
