@@ -17,6 +17,7 @@ from importlib import import_module, metadata
 from typing import Protocol, runtime_checkable
 
 from programs import targets
+from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.exec_requests import ExecRequest
@@ -36,6 +37,10 @@ TARGET_INPUT = "target"
 PINNED_INPUT = "pinned"
 """The input in which a program records the images it is about to run, before it creates anything: ``commit``,
 ``images`` and ``found``. They are then known even if the build never finishes."""
+
+
+Download = Callable[[str], Iterable[str]]
+"""Returns the lines of the text at a URL. Raises an error for people."""
 
 
 def _no_findings(_: EphYamlData) -> Iterable[Finding]:
@@ -207,6 +212,26 @@ class TracksExpiry(Protocol):
 
     def set_expiry(self, name: str, settings: Mapping[str, str], expires_at: datetime | None) -> None:
         """None means never. A resource that doesn't exist is ignored."""
+
+
+@runtime_checkable
+class Prices(Protocol):
+    """Optional capability: says what an environment costs before it exists (P10). Both methods are pure."""
+
+    def price_list(self, settings: Mapping[str, str]) -> PriceList:
+        """Every item that an estimate can contain, with its public price if there is one. The operator can set the
+        amounts in ``[prices.<target>]`` of eph.toml."""
+
+    def prices(self, spec: EnvironmentSpec, settings: Mapping[str, str], price_list: PriceList) -> CostEstimate:
+        """What the environment reserves, by part. ``price_list`` is the target's own, with the operator's amounts."""
+
+
+@runtime_checkable
+class DownloadsPrices(Protocol):
+    """Optional capability: gets its public prices from where they are published."""
+
+    def download_prices(self, settings: Mapping[str, str], download: Download) -> PublishedPrices:
+        """The current ones. Raises an error for people if it can't get them."""
 
 
 def list_resources(target: Target, settings: Mapping[str, str]) -> list[HeldResource]:

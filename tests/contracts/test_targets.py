@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -18,9 +21,11 @@ from pydantic import SecretStr, ValidationError
 
 from orchestrator.config.eph_yaml.models.document import EphYamlFile
 from programs import registry
+from programs.costs import PriceList
 from programs.eph_yaml.target_section import Finding, TargetSection
 from programs.registry import Target
 from programs.settings import MachineTools, ServerContext, TargetSettings
+from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource, ServiceSpec
 from tests.contracts.target_harnesses import HARNESSES, TargetHarness
 
 SAMPLE = Path(__file__).parents[1] / "sample_target"
@@ -113,6 +118,42 @@ def test_purge_of_what_does_not_exist_does_nothing(target: Target, server: Serve
         target.purge("shop-gentle-stream-42", settings)
         assert target.list_environments(settings) == frozenset()
         assert target.list_remaining(settings) == []
+
+
+PRICED_SPEC = EnvironmentSpec(
+    name="shop-gentle-stream-42",
+    host="shop-gentle-stream-42.localhost",
+    target="any",
+    project="shop",
+    source=GitSource("/origin.git", "a" * 40, "feature"),
+    services=(ServiceSpec("web", "./web", image="shop", port=8080),),
+    databases=(DatabaseSpec("main"),),
+)
+
+
+def test_estimate_is_pure_names_what_has_no_price_and_costs_less_asleep(target: Target, server: ServerContext) -> None:
+    """P10, T6: before anything exists, and without reaching anything."""
+    assert isinstance(target, registry.Prices)
+    settings = target.description.settings_model().to_mapping(server) | {"region": "us-east-1", "zone": "Z1"}
+    listed = target.price_list(settings)
+    names = [item.name for item in listed.items]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", item.name) and item.unit for item in listed.items)
+    assert all(item.source and item.dated for item in listed.items if item.amount is not None)
+
+    priced = listed.override(dict.fromkeys(names, Decimal("0.5")), "eph.toml")
+    found = target.prices(PRICED_SPEC, settings, priced)
+    assert found == target.prices(PRICED_SPEC, settings, priced)
+    assert found.is_priced
+    assert found.unpriced == ()
+    assert found.rate.awake >= found.rate.asleep >= 0
+    assert all(line.what and line.quantity > 0 and line.rate.awake >= line.rate.asleep for line in found.lines)
+
+    unknown = PriceList(tuple(replace(item, amount=None) for item in listed.items))
+    empty = target.prices(PRICED_SPEC, settings, unknown)
+    assert not empty.is_priced
+    assert empty.unpriced
+    assert set(empty.unpriced) <= set(names)
 
 
 @pytest.fixture

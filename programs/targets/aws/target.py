@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.inventory import HeldResource
-from programs.registry import TargetDescription
+from programs.registry import Download, TargetDescription
 from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec
 from programs.targets.aws import eph_yaml_section, settings, spec_checks
@@ -111,6 +112,21 @@ class AwsTarget:
         from programs.targets.aws.api import expiry
 
         expiry.write(_clients(settings_), name, expires_at)
+
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:
+        from programs.targets.aws.pricing import price_data
+
+        return price_data.shipped_prices(settings_.get("region", ""))
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
+        from programs.targets.aws.pricing import cost_estimate
+
+        return cost_estimate.estimate(spec, settings.from_mapping(settings_), price_list)
+
+    def download_prices(self, settings_: Mapping[str, str], download: Download) -> PublishedPrices:
+        from programs.targets.aws.pricing import price_api
+
+        return price_api.download_prices(settings.from_mapping(settings_), download)
 
 
 def _clients(settings_: Mapping[str, str]) -> AwsClients:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from programs.costs import CostEstimate, PriceList
 from programs.inventory import HeldResource
-from programs.kit import files, host_settings, identifiers
+from programs.kit import files, host_settings, identifiers, machine_costs
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec
@@ -90,6 +91,15 @@ class ComposeTarget:
 
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
         return container_logs.inspect(settings.from_mapping(settings_), name)
+
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+        return machine_costs.machine_prices()
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
+        """As if it used its limits. Its volumes have none, so they don't count."""
+        host = settings.from_mapping(settings_)
+        amounts = machine_costs.parse_resources({**spec.resources, "disk": ""}, host.cpu, host.memory)
+        return machine_costs.estimate(price_list, amounts)
 
 
 TARGET = ComposeTarget()

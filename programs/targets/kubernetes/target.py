@@ -14,16 +14,18 @@ from decimal import Decimal
 from pathlib import Path
 
 from programs import image_references, start_order
+from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
 from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
-from programs.kit import identifiers
+from programs.kit import identifiers, machine_costs
 from programs.kit.errors import TargetError
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import (
     commit_files,
+    cost_estimate,
     eph_yaml_section,
     gateway_routes,
     namespace_deletion,
@@ -179,6 +181,12 @@ class KubernetesTarget:
         note = {"metadata": {"annotations": {object_names.EXPIRES_AT: expiry}}}
         with contextlib.suppress(ObjectNotFound):
             cluster.connect(cluster_settings).patch(f"/api/v1/namespaces/{object_names.namespace(name)}", note)
+
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+        return machine_costs.machine_prices(spot=True)
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
+        return cost_estimate.estimate(spec, settings.from_mapping(settings_), price_list)
 
 
 def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:

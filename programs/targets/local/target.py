@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
+from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
 from programs.exec_requests import ExecRequest
 from programs.inventory import HeldResource
-from programs.kit import files, host_settings, identifiers, suite_runs
+from programs.kit import files, host_settings, identifiers, machine_costs, suite_runs
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
 from programs.kit.isolation import domains, limits
+from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
@@ -117,6 +120,16 @@ class LocalTarget:
 
     def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
         suspend.wake(settings.from_mapping(settings_), name, wait)
+
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+        return machine_costs.machine_prices()
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - every environment has the same limits
+        """As if it used its limits. Without a limit of CPUs, it counts as one."""
+        host = settings.from_mapping(settings_)
+        cpu = Decimal(str(host.cpu_limit or 1))
+        amounts = ReservedAmounts(cpu, Decimal(host.memory_bytes), Decimal(host.disk_bytes))
+        return machine_costs.estimate(price_list, amounts)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Stops everything that runs here. ``ensure`` restarts it from the files on disk."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from programs.kit import identifiers
+from programs.costs import CostEstimate, PriceList
+from programs.kit import identifiers, machine_costs
 from programs.kit.isolation import limits
+from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest
@@ -69,6 +71,13 @@ class ProgramTarget:
         return {
             "Project": frozenset(name for name in addresses.list_complete(host) if projects.is_complete(host, name))
         }
+
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+        return machine_costs.machine_prices()
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - projects differ in what Eph doesn't know
+        """Eph doesn't know what a project creates, so only the price of a whole environment counts."""
+        return machine_costs.estimate(price_list, ReservedAmounts(), sleeps=False)
 
 
 TARGET = ProgramTarget()

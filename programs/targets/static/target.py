@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
-from programs.kit import identifiers
+from programs.costs import CostEstimate, PriceList
+from programs.kit import identifiers, machine_costs
 from programs.kit.isolation import limits
+from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest
@@ -64,6 +67,14 @@ class StaticTarget:
 
     def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
         return {"StaticSite": sites.list_complete(settings.from_mapping(settings_))}
+
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+        return machine_costs.machine_prices()
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - every site has the same limit
+        """A site has no process, so only its files count, as if they were as large as they may be."""
+        amounts = ReservedAmounts(disk=Decimal(settings.from_mapping(settings_).site_bytes))
+        return machine_costs.estimate(price_list, amounts, sleeps=False)
 
 
 TARGET = StaticTarget()

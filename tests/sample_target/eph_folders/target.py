@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
+from programs.costs import CostEstimate, CostSheet, PriceItem, PriceList
 from programs.inventory import HeldResource
 from programs.registry import ENVIRONMENT_INPUT, TARGET_INPUT, TargetDescription
 from programs.runtime_info import LogLines, LogRequest
@@ -90,6 +92,16 @@ class FoldersTarget:
     def delete_resource(self, resource: HeldResource, settings: Mapping[str, str]) -> bool:
         environments.remove(settings, resource.name)
         return True
+
+    def price_list(self, settings: Mapping[str, str]) -> PriceList:
+        server = PriceItem("server", "hour", Decimal("0.01"), "https://folders.test/prices", "2026-01-31")
+        return PriceList((server, PriceItem("archive", "month")))
+
+    def prices(self, spec: EnvironmentSpec, settings: Mapping[str, str], price_list: PriceList) -> CostEstimate:
+        sheet = CostSheet(price_list)
+        sheet.add("page server", "server", 1)
+        sheet.add("page", "archive", 1, asleep=True)
+        return sheet.estimate()
 
 
 def _free_port() -> int:

@@ -1,0 +1,1 @@
+"""What an environment on AWS costs: dated list prices by region, and where newer ones come from."""

@@ -1,0 +1,80 @@
+"""What one environment reserves on AWS, and how much less that is than without sharing, Spot and small sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from programs.costs import CostEstimate, CostSheet, CostStrategy, HourlyRate, PriceItem, PriceList, StrategyComparison
+from programs.spec import EnvironmentSpec
+from programs.targets.aws import sizing
+from programs.targets.aws.pricing.price_data import SPOT_SHARE, instance_item
+from programs.targets.aws.settings import AwsSettings, split_list
+from programs.targets.aws.sizing import SIZES, EnvironmentSize
+
+EXCLUDED = ("data transfer", "requests", "log storage", "bucket contents", "container images")
+_CPU_UNITS = Decimal(1024)
+_MIB_PER_GB = Decimal(1024)
+_OWN_ZONES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """How an environment is built, as far as it affects the cost."""
+
+    size: EnvironmentSize
+    uses_spot: bool
+    shares_load_balancer: bool
+
+
+def estimate(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList) -> CostEstimate:
+    size = sizing.environment_size(spec.options.get("size", "ephemeral"), settings.largest_size)
+    build = _Build(size, settings.uses_spot, bool(settings.listener))
+
+    def rate(other: _Build) -> HourlyRate:
+        return _sheet(spec, settings, prices, other).estimate().rate
+
+    def compare(before: _Build, after: _Build) -> StrategyComparison:
+        return StrategyComparison(rate(before), rate(after), used=after == build)
+
+    strategies = {
+        CostStrategy.SIZE: compare(replace(build, size=SIZES["full"]), replace(build, size=SIZES["ephemeral"])),
+        CostStrategy.SHARING: compare(
+            replace(build, shares_load_balancer=False), replace(build, shares_load_balancer=True)
+        ),
+        CostStrategy.SPOT: compare(replace(build, uses_spot=False), replace(build, uses_spot=True)),
+    }
+    return _sheet(spec, settings, prices, build).estimate(strategies, EXCLUDED)
+
+
+def _sheet(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList, build: _Build) -> CostSheet:
+    sheet = CostSheet(_with_spot(prices, settings.architecture) if build.uses_spot else prices)
+    for service in spec.services:
+        task = sizing.service_size(service, build.size)
+        count = build.size.replicas
+        sheet.add(f"{service.name}: CPU", f"fargate_cpu_{settings.architecture}", count * task.cpu / _CPU_UNITS)
+        memory = count * task.memory_mib / _MIB_PER_GB
+        sheet.add(f"{service.name}: memory", f"fargate_memory_{settings.architecture}", memory)
+        sheet.add(f"{service.name}: public address", "public_ipv4", count)
+    for database in spec.databases:
+        sheet.add(f"{database.name}: database", instance_item(build.size.instance_class), 1)
+        sheet.add(f"{database.name}: storage", "rds_gp3", build.size.storage_gb, asleep=True)
+    if any(service.public for service in spec.services) and not build.shares_load_balancer:
+        sheet.add("load balancer", "load_balancer", 1, asleep=True)
+        zones = len(split_list(settings.subnets)) or _OWN_ZONES
+        sheet.add("load balancer: public addresses", "public_ipv4", zones, asleep=True)
+    sheet.add("secrets", "secret", len(spec.databases) + bool(spec.secrets), asleep=True)
+    return sheet
+
+
+def _with_spot(prices: PriceList, architecture: str) -> PriceList:
+    """Spot's price is a share of the price on demand."""
+    share = prices.get(SPOT_SHARE)
+    names = (f"fargate_cpu_{architecture}", f"fargate_memory_{architecture}")
+    return replace(prices, items=tuple(_on_spot(item, share) if item.name in names else item for item in prices.items))
+
+
+def _on_spot(item: PriceItem, share: PriceItem | None) -> PriceItem:
+    if item.amount is None or share is None or share.amount is None:
+        return replace(item, amount=None)
+    return replace(item, amount=item.amount * share.amount)
