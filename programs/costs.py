@@ -129,6 +129,14 @@ class CostEstimate:
         return bool(self.lines)
 
 
+def format_money(amount: Decimal) -> str:
+    """``$12.40``; less than a dollar with two significant digits, such as ``$0.047``."""
+    if abs(amount) >= 1 or not amount:
+        return f"${amount:,.2f}"
+    digits = max(2, 1 - amount.adjusted())
+    return f"${amount:.{digits}f}"
+
+
 class CostSheet:
     """Adds up an estimate from a price list."""
 

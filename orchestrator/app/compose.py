@@ -20,6 +20,7 @@ from orchestrator.service.auditor import AuditDependencies, Auditor
 from orchestrator.service.chat.actions import ChatActions
 from orchestrator.service.chat.command_listener import CommandListener, CommandListenerDependencies
 from orchestrator.service.chat.replies import ChatReplies
+from orchestrator.service.cost_reporter import CostReporter
 from orchestrator.service.environment_service import ControlPlaneDependencies, LocalControlPlane
 from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.expiry_sync import ExpirySync
@@ -40,8 +41,10 @@ def compose(ports: Ports, options: Options) -> System:
     copies = WorkingCopies(ports.uploads, shared.cycles, shared.facts.deploys, ports.clock, shared.leadership.is_leader)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     commands = _commands(shared, replies, service, notifier)
-    terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter))
-    listeners = [part.on_cycle for part in (shared.meter, notifier, suites, expiry, commands, copies)]
+    terms = runtime_parts.create_terms(
+        shared, suites, (notifier, expiry, commands, shared.meter, shared.prices, shared.costs)
+    )
+    listeners = [part.on_cycle for part in (shared.meter, shared.costs, notifier, suites, expiry, commands, copies)]
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, listeners)
     return System(
         ports=ports,
@@ -59,6 +62,7 @@ def compose(ports: Ports, options: Options) -> System:
         auditor=auditor,
         service=service,
         commands=commands,
+        costs=shared.costs,
         targets=TargetKeeper(options.targets, ports.target, shared.journal, options.rules.secrets.problems),
         loop=loop,
     )
@@ -123,6 +127,7 @@ def _service(
             clock=ports.clock,
             leadership=shared.leadership,
             redact=options.rules.secrets.redact,
+            costs=CostReporter(shared.cycles, shared.costs, shared.prices, shared.journal, ports.clock),
         )
     )
 

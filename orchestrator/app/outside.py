@@ -19,6 +19,7 @@ from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
 from orchestrator.ledger.observed_ledger import ObservedLedger
+from orchestrator.ledger.sql_costs import SqlCosts
 from orchestrator.ledger.sql_ledger import SqlLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.leadership import open_lease
@@ -81,6 +82,8 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         address=settings.replica_url,
         exec_timeout=settings.exec.timeout,
         deploys=settings.deploy_limits(),
+        prices=settings.prices,
+        prices_folder=settings.shared_dir / "prices",
     )
 
 
@@ -128,6 +131,7 @@ def create_ports(
         pending_reports=PendingReports(settings.shared_dir / "owed.json"),
         listeners=(GatewayStatesFile(settings.gateway_dir).on_cycle,),
         uploads=_uploads(settings),
+        costs=SqlCosts(settings.ledger_database_url),
     )
 
 

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges.port import Forge
 from orchestrator.images.port import Registries
 from orchestrator.images.registry_policy import RegistryPolicy
+from orchestrator.ledger.cost_store import CostStore
+from orchestrator.ledger.fake import MemoryCosts
 from orchestrator.ledger.lease import Lease
 from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.clock import Clock
@@ -62,6 +65,8 @@ class Ports:
     listeners: Sequence[CycleListener] = ()
     uploads: UploadStore | None = None
     """None: working copies can't be deployed."""
+    costs: CostStore = field(default_factory=MemoryCosts)
+    """What environments have cost so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +92,7 @@ class Options:
     """How long a person's command may run in an environment."""
     deploys: DeployLimits = field(default_factory=DeployLimits)
     """The limits of label deploys."""
+    prices: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    """The operator's prices, by target and item."""
+    prices_folder: Path | None = None
+    """Where downloaded prices are kept."""

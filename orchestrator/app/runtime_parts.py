@@ -8,6 +8,9 @@ from functools import partial
 
 from orchestrator.app.ports import Options, Ports
 from orchestrator.ledger.observed_ledger import ObservedLedger
+from orchestrator.runtime.costs.cost_accounts import CostAccounts
+from orchestrator.runtime.costs.cost_estimator import CostEstimator
+from orchestrator.runtime.costs.price_catalog import PriceCatalog
 from orchestrator.runtime.cycles import CycleListener, Cycles
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.leadership import Leadership
@@ -48,6 +51,8 @@ class SharedParts:
     remote_operations: RemoteOperations
     commits: CommitFacts
     sources: tuple[Source, ...]
+    prices: PriceCatalog
+    costs: CostAccounts
 
     @staticmethod
     def create(ports: Ports, options: Options) -> SharedParts:
@@ -67,6 +72,8 @@ class SharedParts:
             remote,
             context.commits,
             tuple(ports.sources(context)),
+            PriceCatalog(ports.target, options.targets, options.prices, options.prices_folder),
+            CostAccounts(ports.costs, ports.clock),
         )
 
 
@@ -201,4 +208,6 @@ def _sources(shared: SharedParts, executor: PlanExecutor, monitor: HealthMonitor
             if isinstance(target, DetectsDrift)
         },
         traffic=ports.traffic.read,
+        estimates=CostEstimator(ports.target, options.targets, shared.prices).estimates,
+        spending=shared.costs.spending,
     )

@@ -14,6 +14,7 @@ from typing import Self
 
 from orchestrator.app.ports import Options, Ports
 from orchestrator.ledger.event_kinds import EventKind
+from orchestrator.runtime.costs.cost_accounts import CostAccounts
 from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.leadership import Leadership
@@ -54,6 +55,7 @@ class System:
     auditor: Auditor
     service: LocalControlPlane
     commands: CommandListener
+    costs: CostAccounts
     targets: TargetKeeper
     loop: Loop
     _lifecycle: Lifecycle = field(default_factory=Lifecycle)
@@ -103,6 +105,7 @@ class System:
         self.journal.record(EventKind.SERVICE_STARTED, f"eph {self.options.version}")
 
     async def _record_stop(self) -> None:
+        await self.costs.sync()
         self.journal.record(EventKind.SERVICE_STOPPED, "stop requested")
 
     def _parts(self) -> Iterable[tuple[str, Coroutine[None, None, None]]]:
@@ -112,5 +115,6 @@ class System:
         yield "memory", ports.memory.run()
         yield "traffic", ports.traffic.watch(ports.wakeups.wake)
         yield "notifier", self.notifier.run()
+        yield "costs", self.costs.run()
         yield "commands", self.commands.run()
         yield "loop", self.loop.run()

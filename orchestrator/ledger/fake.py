@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import date
 
+from orchestrator.core.costs.cost_reports import CostRow
+from orchestrator.ledger.cost_store import CostStoreUnavailable
 from orchestrator.ledger.port import Event
 
 
@@ -27,6 +30,29 @@ class MemoryLedger:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+class MemoryCosts:
+    """``available``: False simulates a database that is down."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[date, str], CostRow] = {}
+        self.available = True
+
+    def load(self, since: date) -> list[CostRow]:
+        self._check()
+        return [row for row in self.rows.values() if row.day >= since]
+
+    def save(self, rows: Iterable[CostRow]) -> None:
+        self._check()
+        self.rows |= {(row.day, row.stack): row for row in rows}
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _check(self) -> None:
+        if not self.available:
+            raise CostStoreUnavailable("the database is down")
 
 
 class FakeLease:

@@ -84,6 +84,25 @@ SHARE_LINKS = sa.Table(
 )
 """Which links open a preview without an account."""
 
+COSTS = sa.Table(
+    "costs",
+    METADATA,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("stack", sa.String(256), primary_key=True),
+    sa.Column("until", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("repository", sa.String(256), nullable=False),
+    sa.Column("target", sa.String(64), nullable=False),
+    sa.Column("owner", sa.String(256), nullable=False),
+    sa.Column("spent", sa.String(64), nullable=False),
+    sa.Column("saved", sa.Text(), nullable=False),
+    sa.Column("total", sa.String(64), nullable=False),
+    sa.Column("total_saved", sa.Text(), nullable=False),
+    sa.Column("rate", sa.String(64), nullable=False),
+)
+"""What each stack cost on each day: see ``sql_costs``."""
+
 
 def to_row(event: Event, idempotency_key: str) -> dict[str, str]:
     """Truncated to the columns' widths, and without NUL, which PostgreSQL rejects: a long name must not lose an

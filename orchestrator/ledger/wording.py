@@ -34,3 +34,7 @@ def events_unavailable(database: str, verb: str, error: str) -> str:
         f"The event log at {database} can't be {verb}: {error}. The loop continues. Check that the database "
         "is running and has free space."
     )
+
+
+def costs_unavailable(where: str, problem: str) -> str:
+    return f"the costs in {where} can't be read or written ({problem})"

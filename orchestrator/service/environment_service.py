@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind, Trust
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
@@ -29,6 +30,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.cost_reporter import CostReporter
 from orchestrator.service.exec_port import ExecEvent
 from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.label_deploy_service import LabelDeployService
@@ -42,8 +44,10 @@ from orchestrator.service.port import (
     RequestRefused,
     ServiceStatus,
     StepHistory,
+    TargetPrices,
     TemporarilyUnavailable,
     UploadedCommit,
+    every_repository,
 )
 from programs.exec_requests import ExecRequest, ExecUnavailable
 from programs.registry import Inspectable, RunsCommands, Sleeps, Target
@@ -78,6 +82,7 @@ class ControlPlaneDependencies:
     target_settings: Mapping[str, Mapping[str, str]]
     clock: Clock
     leadership: Leadership
+    costs: CostReporter
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
 
@@ -402,6 +407,17 @@ class LocalControlPlane:
         self._deps.journal.record(EventKind.SWEEP_REMOVED, wording.requested_sweep(total), actor=by)
         self.trigger_cycle("sweep")
         return lines + removed
+
+    async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
+        return await self._deps.costs.report(grouping, covers)
+
+    def prices(self) -> list[TargetPrices]:
+        return self._deps.costs.prices()
+
+    async def refresh_prices(self, by: str) -> list[TargetPrices]:
+        found = await self._deps.costs.refresh_prices(by)
+        self._deps.wakeups.wake_soon(refresh=False)
+        return found
 
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._deps.wakeups.wake_soon(refresh=True)

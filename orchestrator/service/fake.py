@@ -10,6 +10,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.core.costs import cost_reports
+from orchestrator.core.costs.budgets import BudgetState
+from orchestrator.core.costs.cost_reports import CostGrouping, CostReport, CostRow
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
@@ -27,8 +30,10 @@ from orchestrator.service.port import (
     RequestRefused,
     ServiceStatus,
     StepHistory,
+    TargetPrices,
     TemporarilyUnavailable,
     UploadedCommit,
+    every_repository,
 )
 from programs import steps
 from programs.exec_requests import ExecRequest
@@ -103,6 +108,9 @@ class FakeEnvironmentService:
         self.clock = clock
         self.last_cycle: datetime | None = clock()
         self.notes: tuple[str, ...] = ()
+        self.cost_rows: list[CostRow] = []
+        self.budget_states: tuple[BudgetState, ...] = ()
+        self.price_lists: list[TargetPrices] = []
         self._next_phases: dict[str, list[Phase]] = {}
 
     # For tests
@@ -306,6 +314,21 @@ class FakeEnvironmentService:
         self.held_plans.discard(plan)
         self.calls.append(("approve", plan, by))
         return wording.plan_runs(plan)
+
+    async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
+        views = [view for view in self.views.values() if covers(view.repository)]
+        rows = [row for row in self.cost_rows if covers(row.repository)]
+        budgets = [state for state in self.budget_states if covers(state.repository)]
+        return cost_reports.build(views, rows, budgets, grouping, self.clock())
+
+    def prices(self) -> list[TargetPrices]:
+        return self.price_lists
+
+    async def refresh_prices(self, by: str) -> list[TargetPrices]:
+        if self.unavailable_reason:
+            raise TemporarilyUnavailable(self.unavailable_reason)
+        self.calls.append(("refresh_prices", by))
+        return self.price_lists
 
     def trigger_cycle(self, reason: str) -> None:
         self.calls.append(("wake", reason))

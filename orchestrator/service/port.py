@@ -3,17 +3,19 @@ in memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service.exec_port import ExecEvent
+from programs.costs import PriceList
 from programs.exec_requests import ExecRequest
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepRun
@@ -170,6 +172,16 @@ class StepHistory:
     steps: tuple[StepRun, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TargetPrices:
+    target: str
+    prices: PriceList
+
+
+def every_repository(_: str) -> bool:
+    return True
+
+
 class EnvironmentService(Protocol):
     """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
 
@@ -263,5 +275,14 @@ class EnvironmentService(Protocol):
 
     async def approve_plan(self, plan: str, by: str) -> str:
         """Approve exactly this plan, which a guard holds."""
+
+    async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
+        """What environments cost, of the repositories that ``covers`` selects. Raises TemporarilyUnavailable."""
+
+    def prices(self) -> list[TargetPrices]:
+        """The prices that estimates use."""
+
+    async def refresh_prices(self, by: str) -> list[TargetPrices]:
+        """Download public prices. Raises TemporarilyUnavailable."""
 
     def trigger_cycle(self, reason: str) -> None: ...

@@ -7,10 +7,11 @@ surfaces; here it reveals nothing.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
 from orchestrator.auth.identities import Caller
+from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
@@ -27,7 +28,9 @@ from orchestrator.service.port import (
     RequestRefused,
     ServiceStatus,
     StepHistory,
+    TargetPrices,
     UploadedCommit,
+    every_repository,
 )
 from programs.exec_requests import ExecRequest
 from programs.runtime_info import LogRequest, RuntimeInfo
@@ -143,6 +146,16 @@ class ScopedService:
 
     async def approve_plan(self, plan: str, by: str) -> str:  # noqa: ARG002 - the protocol's
         raise PermissionError(wording.restricted("approve plans"))
+
+    async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
+        """Without the budget of all repositories together."""
+        return await self._service.costs(grouping, lambda name: self._caller.covers(name) and covers(name))
+
+    def prices(self) -> list[TargetPrices]:
+        return self._service.prices()
+
+    async def refresh_prices(self, by: str) -> list[TargetPrices]:  # noqa: ARG002 - the protocol's
+        raise PermissionError(wording.restricted("refresh prices"))
 
     def trigger_cycle(self, reason: str) -> None:
         self._service.trigger_cycle(reason)

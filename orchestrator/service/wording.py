@@ -451,3 +451,14 @@ def announced_hold(subject: str) -> str:
 
 def channel_failed(name: str, problem: str) -> str:
     return f"The channel {name} can't be reached ({problem}). An announcement is lost."
+
+
+# --- costs
+
+
+def prices_refreshed(targets: Iterable[str]) -> str:
+    return f"downloaded prices of {', '.join(targets) or 'no target, because none publishes them'}"
+
+
+def price_file_too_large(url: str) -> str:
+    return f"{url} is larger than any price list that is known"

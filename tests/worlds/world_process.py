@@ -14,7 +14,7 @@ from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges.fake import FakeForge
 from orchestrator.images.fake import FakeRegistries
 from orchestrator.images.registry_policy import RegistryPolicy
-from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.fake import MemoryCosts, MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.cycles import CycleListener, CycleResult
 from orchestrator.runtime.fake import FakeTraffic
@@ -64,6 +64,7 @@ class WorldProcess:
         self.targets: dict[str, Target] = {"local": self.target}
         self.registries = FakeRegistries()
         self.ledger = MemoryLedger()
+        self.costs = MemoryCosts()
         self.lease: Lease = lease or NoLease()
         self.folder = folder
         self.worker = worker_settings(folder)
@@ -101,6 +102,7 @@ class WorldProcess:
             target=lambda name: self.targets.get(name, self.target),
             registries=lambda _: self.registries,
             ledger=self.ledger,
+            costs=self.costs,
             lease=self.lease,
             probe=self._probe,
             sleep=self._sleep,

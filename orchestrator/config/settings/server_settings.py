@@ -21,7 +21,7 @@ from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.secret_providers import registry as secret_providers
 from programs import registry
-from programs.registry import InvalidTarget, Sleeps
+from programs.registry import InvalidTarget, Prices, Sleeps
 from programs.settings import InvalidValue, ServerContext, TargetSettings, quote
 from programs.spec import DEFAULT_TARGET
 from stacks.backends import registry as backends
@@ -74,6 +74,22 @@ class ServerSettingsFile(SettingsFields):
                 secret_providers.open_provider(secret.provider, self.secret_providers)
             except InvalidValue as error:
                 raise InvalidValue(error.message, error.expected, ("secrets", name, secret.provider)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _check_prices(self) -> Self:
+        """A typo would otherwise leave an environment without a price."""
+        found = {name: registry.get(name) for name in registry.installed_targets()} if self.prices else {}
+        priced = {name: target for name, target in found.items() if isinstance(target, Prices)}
+        for target, amounts in self.prices.items():
+            if target not in priced:
+                expected = wording.settings.use_one_of(priced)
+                raise InvalidValue(wording.settings.no_such_price_table(target), expected, ("prices", target))
+            names = [item.name for item in priced[target].price_list({}).items]
+            for name in amounts:
+                if name not in names:
+                    problem, expected = wording.settings.no_such_price(target, name), wording.settings.use_one_of(names)
+                    raise InvalidValue(problem, expected, ("prices", target, name))
         return self
 
     @model_validator(mode="after")
@@ -220,6 +236,7 @@ class ServerSettingsFile(SettingsFields):
                 if self.deploys.on_demand and isinstance(target, Sleeps) and self.target_table(name).wakes_on_request()
             ),
             on_demand_idle=self.deploys.idle,
+            budgets=self.budgets.to_policy(),
             trusted_authors_only=frozenset(
                 name for name, target in targets.items() if target.description.trusted_authors_only
             ),

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from orchestrator.config import wording
 from orchestrator.config.settings.channel_tables import ChannelSettings
+from orchestrator.config.settings.cost_tables import BudgetsSettings, PriceName, TargetPriceTable
 from orchestrator.config.settings.groups import (
     AuthSettings,
     DeploysSettings,
@@ -112,6 +113,12 @@ class SettingsFields(BaseSettings):
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
     channels: dict[SecretName, ChannelSettings] = Field(
         default={}, description="Where to announce what happens to previews, each in its own table [channels.NAME]."
+    )
+    budgets: BudgetsSettings = Field(default=BudgetsSettings(), description="What environments may cost.")
+    prices: dict[PriceName, TargetPriceTable] = Field(
+        default={},
+        description="Prices in US dollars, each target's in its own table [prices.TARGET]; they replace public ones. "
+        "`eph prices` lists the items.",
     )
     log: LogSettings = Field(default=LogSettings(), description="What ephd writes to standard error.")
     replicas: ReplicasSettings = Field(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+
+from programs.settings import quote
 
 # --- Reading the settings
 
@@ -175,3 +178,18 @@ def replicas_cannot_reach(host: str) -> str:
 SET_REPLICAS_URL = "set replicas.url to the URL at which they reach this one"
 SHARED_IS_HOME = "the shared folder is also this replica's home"
 OWN_HOMES = "give each replica its own home"
+
+
+# --- Prices
+
+
+def no_such_price_table(target: str) -> str:
+    return f"{quote(target)} is no target with prices"
+
+
+def no_such_price(target: str, name: str) -> str:
+    return f"the target {target} has no price {quote(name)}"
+
+
+def use_one_of(names: Iterable[str]) -> str:
+    return f"use one of: {', '.join(names)}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from orchestrator.core.costs.spending import NO_COST, CostSoFar
 from orchestrator.core.model import joins
 from orchestrator.core.model.image_lookup import ImageLookup
 from orchestrator.core.model.joins import Join
@@ -29,6 +30,7 @@ from orchestrator.core.model.world import (
 from orchestrator.core.planning import drift_detection
 from orchestrator.core.planning.drift_detection import Drift
 from orchestrator.core.util import formatting
+from programs.costs import CostEstimate
 from stacks import names
 from stacks.model import Key, OperationResult, RefKind, StackRecord, StackRef, StackTag
 
@@ -55,6 +57,9 @@ class EnvironmentFacts:
     """One of its test suites is running."""
     image_lookup: ImageLookup | None = None
     """The last lookup of its images, for any commit."""
+    estimate: CostEstimate | None = None
+    """What the newest commit's environment costs. None: its target has no prices, or it couldn't be estimated."""
+    cost_so_far: CostSoFar = NO_COST
 
     @property
     def record(self) -> StackRecord | None:
@@ -190,6 +195,8 @@ def _collect_one(
         usage=_usage(record, world.traffic),
         is_testing=any(run.ref == ref for run in world.suite_runs.running),
         image_lookup=world.image_lookups.get(key),
+        estimate=world.estimates.get(key),
+        cost_so_far=world.spending.by_stack.get(ref, NO_COST),
     )
 
 

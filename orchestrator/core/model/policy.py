@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from orchestrator.core.costs.budgets import Budgets
 from programs.drift_wording import DriftWording
 from programs.spec import DEFAULT_TARGET
 
@@ -82,5 +83,6 @@ class Policy:
     image_poll_interval: timedelta = timedelta(seconds=30)
     """The interval between lookups of an image that a commit waits for."""
     program_versions: Mapping[str, str] = field(default_factory=dict)
+    budgets: Budgets = field(default_factory=Budgets)
     drift_wordings: Mapping[str, DriftWording] = field(default_factory=dict)
     """The current program version by target. A target without one isn't compared."""

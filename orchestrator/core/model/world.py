@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.core.costs.spending import NO_SPENDING, Spending
 from orchestrator.core.model.image_lookup import ImageLookup, ImageRequest
 from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.suites.suite_results import SuiteRuns
+from programs.costs import CostEstimate
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import Key, OperationResult, OperationVerb, RefKind, StackRef, StackSnapshot
 
@@ -296,3 +298,6 @@ class World:
     """The last lookup for commits with missing images."""
     headroom: Headroom | None = None
     """Memory for operations; None: no limit."""
+    estimates: Mapping[Key, CostEstimate] = field(default_factory=dict)
+    """What environments cost. A target without prices has none."""
+    spending: Spending = NO_SPENDING

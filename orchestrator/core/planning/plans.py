@@ -7,13 +7,16 @@ The same world, policy and time always result in the same plan. For each environ
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core import wording
+from orchestrator.core.costs import budgets
+from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.desired import desired_state
 from orchestrator.core.model import environment_facts
+from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import RepositoryFacts, World
 from orchestrator.core.orphans import orphan_purges
@@ -68,6 +71,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     held_note: str = ""
     """The one of ``notes`` that says why destroys are on hold."""
+    budgets: tuple[BudgetState, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -106,12 +110,31 @@ def plan(world: World, policy: Policy, now: datetime) -> Plan:
     limit = guards.destroy_limit(world, known, policy, now)
     guarded = guards.apply(actions, by_ref, world, limit)
     limited = memory_limits.limit_policy(policy, world.headroom, len(world.running))
-    admitted = queues.admit(guarded.actions, by_ref, world.running.values(), limited, now)
+    spent = _budget_states(world, known, policy, now)
+    admitted = queues.admit(guarded.actions, by_ref, world.running.values(), limited, now, spent)
     memory_notes = memory_limits.notes(limited, world.headroom) if any(map(_is_queued, admitted)) else ()
-    notes = (*_incomplete_notes(world), *memory_notes, *((guarded.note,) if guarded.note else ()))
+    notes = (
+        *_incomplete_notes(world),
+        *memory_notes,
+        *_budget_notes(spent),
+        *((guarded.note,) if guarded.note else ()),
+    )
     unread = {subject.ref for subject in known if subject.record is not None and subject.record.unreadable}
     ordered = tuple(sorted(admitted, key=lambda action: _sort_key(action, unread)))
-    return Plan(ordered, now, guarded.guarded, notes, guarded.note)
+    return Plan(ordered, now, guarded.guarded, notes, guarded.note, spent)
+
+
+def _budget_states(
+    world: World, known: Iterable[EnvironmentFacts], policy: Policy, now: datetime
+) -> tuple[BudgetState, ...]:
+    if policy.budgets.total is None and not policy.budgets.by_repository:
+        return ()
+    names = {each.repository_name for each in known} | {facts.full_name for facts in world.repositories.values()}
+    return budgets.states(policy.budgets, world.spending, names, now)
+
+
+def _budget_notes(found: Iterable[BudgetState]) -> Iterable[str]:
+    return (wording.costs.budget(state) for state in found if state.level is not BudgetLevel.OK)
 
 
 def _is_queued(action: Action) -> bool:

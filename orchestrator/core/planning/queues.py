@@ -8,11 +8,13 @@ that frees capacity for a waiting environment goes first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core import wording
+from orchestrator.core.costs import budgets
+from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import RunningOperation
@@ -44,9 +46,11 @@ class _ReachedLimit:
 
 @dataclass(slots=True)
 class _Capacity:
-    """How many more environments may exist, in total and per repository."""
+    """How many more environments may exist, in total and per repository. ``names``: of repositories, by id."""
 
     policy: Policy
+    budgets: tuple[BudgetState, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
     total: int = 0
     by_repository: Counter[int] = field(default_factory=Counter)
 
@@ -59,6 +63,9 @@ class _Capacity:
         if held >= self.policy.max_per_repository:
             reason = wording.limits.repository_full(held, self.policy.max_per_repository)
             return _ReachedLimit(LimitCode.REPOSITORY, reason)
+        budget = budgets.worst(self.budgets, self.names.get(repository, ""))
+        if budget is not None and budget.level is BudgetLevel.USED_UP:
+            return _ReachedLimit(LimitCode.BUDGET, wording.costs.budget(budget))
         return None
 
     def reserve(self, repository: int) -> None:
@@ -72,6 +79,7 @@ def admit(
     running: Iterable[RunningOperation],
     policy: Policy,
     now: datetime,
+    budget_states: tuple[BudgetState, ...] = (),
 ) -> list[Action]:
     """Replace actions that may not start yet by a ``Wait`` with their position in the queue."""
     builds: list[BuildAction] = []
@@ -92,7 +100,7 @@ def admit(
     if not builds and not removals:
         return rest
     builds.sort(key=lambda build: _build_priority(build, environments[build.ref], now))
-    capacity = _used_capacity(environments.values(), policy)
+    capacity = _used_capacity(environments.values(), policy, budget_states)
     ready, full = _count_ready(builds, environments, replace(capacity, by_repository=Counter(capacity.by_repository)))
     removals.sort(key=lambda removal: _removal_priority(removal, environments, full))
     for_builds, for_removals = _free_slots(_count_running(running), ready, len(removals), policy, now)
@@ -115,9 +123,12 @@ def _build_priority(
     return idle, since, environment.ref
 
 
-def _used_capacity(environments: Iterable[EnvironmentFacts], policy: Policy) -> _Capacity:
+def _used_capacity(
+    environments: Collection[EnvironmentFacts], policy: Policy, budget_states: tuple[BudgetState, ...]
+) -> _Capacity:
     """What exists or is being created."""
-    capacity = _Capacity(policy)
+    names = {each.key.repository: each.repository_name for each in environments} if budget_states else {}
+    capacity = _Capacity(policy, budget_states, names)
     for subject in environments:
         if subject.record is not None or (subject.running is not None and subject.running.verb is OperationVerb.UP):
             capacity.reserve(subject.key.repository)

@@ -74,6 +74,8 @@ class LimitCode(StrEnum):
     ENVIRONMENTS = "environments"
     REPOSITORY = "repository"
     """The limit of its repository's environments."""
+    BUDGET = "budget"
+    """This month's budget, of its repository or of everything, is used up."""
     OPERATIONS = "operations"
     MEMORY = "memory"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -83,6 +84,14 @@ def next_opening(schedule: WeeklySchedule, now: datetime) -> datetime | None:
 
 def last_closing(schedule: WeeklySchedule, now: datetime) -> datetime | None:
     return max((found.closes for found in _merged_periods(schedule, now) if found.closes <= now), default=None)
+
+
+def open_share(schedule: WeeklySchedule, now: datetime) -> Decimal:
+    """The share of the coming week in which it is open."""
+    end, seconds = now + timedelta(days=7), 0.0
+    for found in _merged_periods(schedule, now):
+        seconds += max(0.0, (min(found.closes, end) - max(found.opens, now)).total_seconds())
+    return (Decimal(seconds) / (7 * 86400)).quantize(Decimal("0.001"))
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core import wording
+from orchestrator.core.costs import cost_views
+from orchestrator.core.costs.budgets import BudgetState
+from orchestrator.core.costs.cost_views import CostView
 from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model import environment_facts, image_lookup
 from orchestrator.core.model.environment_facts import EnvironmentFacts
@@ -133,6 +136,8 @@ class EnvironmentView:
     """When ``commit`` was built."""
     earlier_builds: tuple[EarlierBuild, ...] = ()
     """The newest first, as far as the stack's history goes."""
+    cost: CostView | None = None
+    """None: no price is known."""
 
     @property
     def ref_type(self) -> str:
@@ -160,7 +165,7 @@ def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[Envi
     """One view for each environment that exists, is wanted, or is refused; sorted."""
     actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
     shown = [
-        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs)
+        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs, plan.budgets)
         for subject in environment_facts.collect(world)
         if subject.ref in actions
     ]
@@ -177,6 +182,7 @@ class _ViewInputs:
     policy: Policy
     now: datetime
     suite_runs: SuiteRuns
+    budgets: tuple[BudgetState, ...] = ()
 
 
 def _is_hidden(inputs: _ViewInputs) -> bool:
@@ -234,6 +240,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         app=recipe.app.host if isinstance(recipe, Recipe) else "",
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
+        cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
     )
 
 

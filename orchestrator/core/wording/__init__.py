@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from orchestrator.core.wording import (
     chat,
+    costs,
     desired,
     drift,
     facts,
@@ -22,6 +23,7 @@ from orchestrator.core.wording import (
 
 __all__ = [
     "chat",
+    "costs",
     "desired",
     "drift",
     "facts",

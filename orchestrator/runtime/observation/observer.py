@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from orchestrator.core.model.world import HealthStatus, RunningOperation, TrafficSnapshot, World
+from orchestrator.core.costs.spending import NO_SPENDING, Spending
+from orchestrator.core.model.world import HealthStatus, RepositoryFacts, RunningOperation, TrafficSnapshot, World
 from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.runtime import wording
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.loop_facts import LoopFacts
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
 from orchestrator.runtime.wakeups import Refresh
+from programs.costs import CostEstimate
 from stacks import names
 from stacks.backends.port import Inventory
 from stacks.model import Key, StackRecord, StackRef, StackSnapshot
@@ -47,6 +49,8 @@ class ObserverSources:
     headroom: Callable[[], Headroom | None] = lambda: None
     live_parts: Mapping[str, TargetParts] = field(default_factory=dict)
     traffic: Callable[[], TrafficSnapshot | None] = lambda: None
+    estimates: Callable[[Iterable[RepositoryFacts], Iterable[StackRef]], Mapping[Key, CostEstimate]] = lambda *_: {}
+    spending: Callable[[], Spending] = lambda: NO_SPENDING
 
 
 class Observer:
@@ -100,6 +104,8 @@ class Observer:
             image_lookups=dict(facts.image_lookups.latest),
             headroom=self._sources.headroom(),
             traffic=self._sources.traffic(),
+            estimates=self._sources.estimates(self.forge.facts.values(), stacks.stacks),
+            spending=self._sources.spending(),
         )
 
     async def _target_environments(self) -> dict[str, frozenset[str]]:

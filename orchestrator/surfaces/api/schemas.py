@@ -11,6 +11,8 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from orchestrator.surfaces.api.cost_schemas import CostItem
+
 
 class AttributeModel(BaseModel):
     """Read by ``model_validate`` from the service's value, whose attributes have the same names or the aliases."""
@@ -100,6 +102,7 @@ class EnvironmentItem(AttributeModel):
     failure: Failure | None
     progress: str
     command: str = Field(description="The command for an operator to continue when the phase is held.")
+    cost: CostItem | None = Field(default=None, description="null: no price is known.")
 
 
 class EnvironmentPage(BaseModel):

@@ -15,6 +15,7 @@ from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording import costs
 from orchestrator.core.wording.chat import HELP
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
@@ -117,9 +118,11 @@ def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iter
             yield text(sentence(view.repaired))
         yield from _sleep(view)
         yield from _expiry(view, now)
+        yield from _cost(view)
     elif view.phase is Phase.EXPIRED:
         yield (
             f"To recreate it, comment {code('/eph up')}, add the label again, or push a commit while it has the label."
+            f"{_final_cost(view)}"
         )
     elif view.phase is not Phase.DESTROYING:
         how = f"comment {code('/eph up')} or add the label again"
@@ -252,6 +255,22 @@ def _next_try(failure: FailureView) -> str:
         case _:
             retry = f"To retry now, push a commit or comment {code('/eph retry')}."
     return " ".join(filter(None, [tries, next_try, retry]))
+
+
+def _cost(view: EnvironmentView) -> Iterator[str]:
+    """The estimate. Not what it has cost so far, or every cycle would edit the comment."""
+    cost = view.cost
+    if cost is None or not cost.estimate.is_priced:
+        return
+    yield text(sentence(costs.estimate(cost.awake_hourly, cost.awake_daily, cost.asleep_hourly)))
+    if cost.budget is not None:
+        yield text(sentence(costs.budget(cost.budget)))
+
+
+def _final_cost(view: EnvironmentView) -> str:
+    """Once nothing of it exists, the amount doesn't change any more."""
+    gone = view.phase is Phase.EXPIRED and view.cost is not None and not view.cost.exists and view.cost.spent
+    return f" {text(sentence(costs.cost_so_far(view.cost.spent)))}" if gone and view.cost else ""
 
 
 def _is_destroy_failing(view: EnvironmentView) -> bool:

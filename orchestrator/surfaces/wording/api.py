@@ -138,3 +138,10 @@ def last_leader(leader: str) -> str:
 
 def no_leader(detail: str) -> str:
     return f"there is no leader right now{detail}"
+
+
+def no_price_known(name: str) -> str:
+    return f"No price of {name} is known."
+
+
+SET_PRICES = "An operator can set prices in the section [prices] of eph.toml; `eph prices` lists what is missing."

@@ -1,0 +1,1 @@
+"""What environments cost: accounts, budgets, views and comparisons (P10, C1)."""
