@@ -73,7 +73,7 @@ class SharedParts:
             context.commits,
             tuple(ports.sources(context)),
             PriceCatalog(ports.target, options.targets, options.prices, options.prices_folder),
-            CostAccounts(ports.costs, ports.clock),
+            CostAccounts(ports.costs, ports.clock, meter.on_cost),
         )
 
 

@@ -15,6 +15,7 @@ from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands import (
     agents,
     auth,
+    costs,
     deploy,
     doctor,
     environment_actions,
@@ -64,6 +65,7 @@ for group in (
     run_commands,
     deploy,
     agents,
+    costs,
     maintenance,
     project,
     doctor,
@@ -71,6 +73,7 @@ for group in (
 ):
     app.add_typer(group.app)
 app.add_typer(auth.app, name="auth")
+app.add_typer(costs.prices_app, name="prices")
 app.add_typer(share.app, name="share")
 app.add_typer(webhook.app, name="webhook")
 

@@ -50,6 +50,20 @@ class OutputFormat(StrEnum):
     YAML = "yaml"
 
 
+class ListFormat(StrEnum):
+    """Of lists that have more columns than most people need."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+    @property
+    def data_format(self) -> OutputFormat | None:
+        return None if self in (ListFormat.TABLE, ListFormat.WIDE) else OutputFormat(self.value)
+
+
+ListOption = Annotated[ListFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
 OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
 
 

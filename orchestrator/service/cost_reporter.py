@@ -50,13 +50,13 @@ class CostReporter:
     def prices(self) -> list[TargetPrices]:
         return [TargetPrices(name, self._catalog.prices_of(name)) for name in self._catalog.targets()]
 
-    async def refresh_prices(self, by: str) -> list[TargetPrices]:
+    async def refresh_prices(self, by: str) -> list[str]:
         try:
             names = await asyncio.to_thread(self._catalog.refresh, download_lines)
         except PricesNotDownloaded as error:
             raise TemporarilyUnavailable(str(error)) from error
         self._journal.record(EventKind.PRICES_REFRESHED, wording.prices_refreshed(names), actor=by)
-        return self.prices()
+        return names
 
 
 def download_lines(url: str) -> Iterator[str]:

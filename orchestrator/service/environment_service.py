@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind, Trust
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
@@ -411,10 +412,14 @@ class LocalControlPlane:
     async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
         return await self._deps.costs.report(grouping, covers)
 
+    def budgets(self) -> tuple[BudgetState, ...]:
+        plan = self._deps.cycles.latest.plan
+        return plan.budgets if plan else ()
+
     def prices(self) -> list[TargetPrices]:
         return self._deps.costs.prices()
 
-    async def refresh_prices(self, by: str) -> list[TargetPrices]:
+    async def refresh_prices(self, by: str) -> list[str]:
         found = await self._deps.costs.refresh_prices(by)
         self._deps.wakeups.wake_soon(refresh=False)
         return found

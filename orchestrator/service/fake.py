@@ -321,14 +321,17 @@ class FakeEnvironmentService:
         budgets = [state for state in self.budget_states if covers(state.repository)]
         return cost_reports.build(views, rows, budgets, grouping, self.clock())
 
+    def budgets(self) -> tuple[BudgetState, ...]:
+        return self.budget_states
+
     def prices(self) -> list[TargetPrices]:
         return self.price_lists
 
-    async def refresh_prices(self, by: str) -> list[TargetPrices]:
+    async def refresh_prices(self, by: str) -> list[str]:
         if self.unavailable_reason:
             raise TemporarilyUnavailable(self.unavailable_reason)
         self.calls.append(("refresh_prices", by))
-        return self.price_lists
+        return [each.target for each in self.price_lists]
 
     def trigger_cycle(self, reason: str) -> None:
         self.calls.append(("wake", reason))

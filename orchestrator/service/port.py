@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
@@ -279,10 +280,13 @@ class EnvironmentService(Protocol):
     async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
         """What environments cost, of the repositories that ``covers`` selects. Raises TemporarilyUnavailable."""
 
+    def budgets(self) -> tuple[BudgetState, ...]:
+        """How much of each budget is spent, according to the last cycle."""
+
     def prices(self) -> list[TargetPrices]:
         """The prices that estimates use."""
 
-    async def refresh_prices(self, by: str) -> list[TargetPrices]:
-        """Download public prices. Raises TemporarilyUnavailable."""
+    async def refresh_prices(self, by: str) -> list[str]:
+        """Download public prices. Returns the targets that have some. Raises TemporarilyUnavailable."""
 
     def trigger_cycle(self, reason: str) -> None: ...

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
 from orchestrator.auth.identities import Caller
+from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
@@ -151,10 +152,13 @@ class ScopedService:
         """Without the budget of all repositories together."""
         return await self._service.costs(grouping, lambda name: self._caller.covers(name) and covers(name))
 
+    def budgets(self) -> tuple[BudgetState, ...]:
+        return tuple(state for state in self._service.budgets() if self._caller.covers(state.repository))
+
     def prices(self) -> list[TargetPrices]:
         return self._service.prices()
 
-    async def refresh_prices(self, by: str) -> list[TargetPrices]:  # noqa: ARG002 - the protocol's
+    async def refresh_prices(self, by: str) -> list[str]:  # noqa: ARG002 - the protocol's
         raise PermissionError(wording.restricted("refresh prices"))
 
     def trigger_cycle(self, reason: str) -> None:

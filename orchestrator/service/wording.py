@@ -462,3 +462,7 @@ def prices_refreshed(targets: Iterable[str]) -> str:
 
 def price_file_too_large(url: str) -> str:
     return f"{url} is larger than any price list that is known"
+
+
+def announced_budget(subject: str) -> str:
+    return f"The budget of {subject} needs attention."

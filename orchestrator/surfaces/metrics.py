@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -32,6 +33,7 @@ class _ServiceCollector(Collector):
         status = self._environment_service.status()
         yield from _environments(self._environment_service)
         yield from _service(status)
+        yield from _costs(self._environment_service)
 
     def describe(self) -> list[Metric]:
         # An empty description keeps the registry from collecting once just to learn the names.
@@ -45,6 +47,28 @@ def _environments(environment_service: EnvironmentService) -> Iterator[Metric]:
     for phase in Phase:
         family.add_metric([phase.value], counts[phase])
     yield family
+
+
+def _costs(environment_service: EnvironmentService) -> Iterator[Metric]:
+    """Rates by target and repository, and budgets. What was spent is counted where it is measured."""
+    rates: dict[tuple[str, str], Decimal] = {}
+    for view in environment_service.environments():
+        if view.cost is not None:
+            place = (view.target, view.repository)
+            rates[place] = rates.get(place, Decimal(0)) + view.cost.hourly
+    family = GaugeMetricFamily(
+        "eph_cost_hourly_dollars", "Estimated cost per hour of what exists", labels=["target", "repository"]
+    )
+    for place, rate in rates.items():
+        family.add_metric(place, float(rate))
+    yield family
+    amounts = GaugeMetricFamily("eph_cost_budget_dollars", "Budget for a month", labels=["repository"])
+    spent = GaugeMetricFamily("eph_cost_month_dollars", "Spent this month of a budget", labels=["repository"])
+    for state in environment_service.budgets():
+        amounts.add_metric([state.repository], float(state.amount))
+        spent.add_metric([state.repository], float(state.spent))
+    yield amounts
+    yield spent
 
 
 def _service(status: ServiceStatus) -> Iterator[Metric]:

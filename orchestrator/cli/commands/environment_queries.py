@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.cli import environment_names, output, runtime_info_view, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
-from orchestrator.cli.output import OutputFormat
+from orchestrator.cli.output import ListFormat, OutputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 HEADINGS = ("NAME", "PHASE", "URL", "PULL REQUEST", "COMMIT", "EXPIRES")
+WIDE_HEADINGS = ("TARGET", "AUTHOR", "COST A DAY", "SPENT")
 COLUMN_PRIORITY = ("NAME", "PHASE", "URL", "PULL REQUEST", "EXPIRES", "COMMIT")
 
 
@@ -33,7 +34,7 @@ def list_(
     phase: Annotated[
         list[str] | None, typer.Option("--phase", "-p", help="Show only environments in this phase.")
     ] = None,
-    form: output.OutputOption = OutputFormat.TABLE,
+    form: output.ListOption = ListFormat.TABLE,
 ) -> None:
     """List environments.
 
@@ -48,10 +49,13 @@ def list_(
             client.environments(repository=repository, phase=phase, limit=500), key=lambda item: item.phase != "held"
         )
         status = StatusResponse.model_validate(client.get("status"))
-    if form is not OutputFormat.TABLE:
-        output.print_data([item.model_dump(mode="json") for item in found], form)
+    if form.data_format is not None:
+        output.print_data([item.model_dump(mode="json") for item in found], form.data_format)
         return
-    if found:
+    if found and form is ListFormat.WIDE:
+        rows = [[*_row(item), *_wide_columns(item)] for item in found]
+        output.print_table((*HEADINGS, *WIDE_HEADINGS), rows, (*COLUMN_PRIORITY, *WIDE_HEADINGS))
+    elif found:
         output.print_table(HEADINGS, [_row(item) for item in found], COLUMN_PRIORITY)
     _print_footer(status, found, filtered=bool(repository or phase))
 
@@ -65,6 +69,11 @@ def _row(item: EnvironmentItem) -> list[str | Text]:
         (item.commit or item.wanted_commit)[:7],
         output.relative_time(item.expires_at).removeprefix("in "),
     ]
+
+
+def _wide_columns(item: EnvironmentItem) -> list[str]:
+    money, cost = wording.costs.money, item.cost
+    return [item.target, item.author, money(cost.awake_daily) if cost else "", money(cost.spent) if cost else ""]
 
 
 def _phase(item: EnvironmentItem) -> str:
@@ -153,6 +162,10 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     if item.failure:
         yield "failed", f"{item.failure.step}: {item.failure.error}"
         yield "attempts", _attempts(item)
+    if item.cost is not None:
+        cost = item.cost
+        yield "cost", wording.costs.estimate(cost.awake_hourly, cost.asleep_hourly, cost.awake_daily)
+        yield "cost so far", wording.costs.so_far(cost.spent, cost.total_saved)
     yield "stack", item.ref
     yield "target", item.target
     yield "to continue", item.command

@@ -11,8 +11,8 @@ from pydantic import Field, SecretStr, model_validator
 from orchestrator.config import wording
 from programs.settings import InvalidValue, SettingsTable, StringList
 
-AnnouncementKind = Literal["ready", "failed", "expiring", "held"]
-DEFAULT_KINDS: tuple[AnnouncementKind, ...] = ("ready", "failed", "expiring", "held")
+AnnouncementKind = Literal["ready", "failed", "expiring", "held", "budget"]
+DEFAULT_KINDS: tuple[AnnouncementKind, ...] = ("ready", "failed", "expiring", "held", "budget")
 
 
 class ChannelSettings(SettingsTable):

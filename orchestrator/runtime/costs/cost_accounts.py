@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -35,12 +35,7 @@ SAVE_SECONDS = 120.0
 RETRY_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class CostCounter:
-    """What this process has counted since it started, for one target and repository."""
-
-    spent: Decimal = ZERO
-    saved: Mapping[str, Decimal] = field(default_factory=dict)
+OnGrowth = Callable[[CostRow, CostGrowth], None]
 
 
 def to_ref(stack: str) -> StackRef:
@@ -50,8 +45,8 @@ def to_ref(stack: str) -> StackRef:
 class CostAccounts:
     """``on_cycle`` and ``start_term`` are called by the loop; ``run`` loads and saves."""
 
-    def __init__(self, store: CostStore, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: CostStore, clock: Clock, on_growth: OnGrowth) -> None:
+        self._store, self._clock, self._on_growth = store, clock, on_growth
         self._latest: dict[str, CostRow] = {}
         self._unsaved: dict[tuple[date, str], CostRow] = {}
         self._month: date | None = None
@@ -59,7 +54,6 @@ class CostAccounts:
         self._loaded = False
         self._warned = False
         self._load_due = asyncio.Event()
-        self.counters: dict[tuple[str, str], CostCounter] = {}
 
     # --- the loop
 
@@ -116,9 +110,7 @@ class CostAccounts:
         if self._month is not None and growth.day >= self._month:
             spent = self._month_by_repository.get(row.repository, ZERO)
             self._month_by_repository[row.repository] = spent + growth.spent
-        place = (row.target, row.repository)
-        counter = self.counters.get(place, CostCounter())
-        self.counters[place] = CostCounter(counter.spent + growth.spent, add_amounts(counter.saved, saved))
+        self._on_growth(row, growth)
         return row
 
     def _count_hidden(self, result: CycleResult, now: datetime) -> None:

@@ -12,6 +12,8 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+from orchestrator.core.costs.accounts import CostGrowth
+from orchestrator.core.costs.cost_reports import CostRow
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
@@ -59,6 +61,11 @@ class Meter:
         self._operations = self._histogram("eph_operation_seconds", wording.metrics.OPERATION, "verb", "outcome")
         labels = (*WHERE, "verb", "step")
         self._failures = Counter("eph_failures", wording.metrics.FAILURES, labels, registry=self.registry)
+        self._cost_spent = Counter("eph_cost_spent_dollars", wording.metrics.COST_SPENT, WHERE, registry=self.registry)
+        per_strategy = (*WHERE, "strategy")
+        self._cost_saved = Counter(
+            "eph_cost_saved_dollars", wording.metrics.COST_SAVED, per_strategy, registry=self.registry
+        )
         self._kinds: set[str] = set()
         self._places: set[tuple[str, str]] = set()
         self._repositories: dict[str, str] = {}
@@ -77,6 +84,11 @@ class Meter:
         self._operations.labels(*where, event.data[journal.VERB], outcome).observe(float(seconds))
         if outcome is Outcome.FAILED:
             self._failures.labels(*where, event.data[journal.VERB], self._kind(event.data[journal.STEP])).inc()
+
+    def on_cost(self, row: CostRow, growth: CostGrowth) -> None:
+        self._cost_spent.labels(row.target, row.repository).inc(float(growth.spent))
+        for strategy, amount in growth.saved.items():
+            self._cost_saved.labels(row.target, row.repository, strategy.value).inc(float(amount))
 
     def _kind(self, step: str) -> str:
         """``build`` of ``build web``. Repositories choose the words, so there is a limit to how many count apart."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.config.settings.channel_tables import AnnouncementKind
+from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.views import environment_views
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
+from orchestrator.core.wording import costs
 from stacks.model import StackRef
 
 _KINDS: Mapping[Phase, AnnouncementKind] = {
@@ -18,8 +20,10 @@ _KINDS: Mapping[Phase, AnnouncementKind] = {
     Phase.STALLED: "failed",
     Phase.HELD: "held",
 }
+NO_STACK = StackRef("", "")
+ALL_REPOSITORIES = "all repositories"
 Key = tuple[StackRef, AnnouncementKind, str]
-"""The string is the commit, or when it expires: an extension leads to another warning."""
+"""The string is the commit, when it expires (an extension leads to another warning), or the level of a budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,17 @@ def current(views: Iterable[EnvironmentView], at: datetime) -> dict[Key, Announc
         if view.expires_soon and view.expires_at is not None:
             found[(view.ref, "expiring", view.expires_at.isoformat())] = _announcement(view, "expiring", at)
     return found
+
+
+def of_budgets(states: Iterable[BudgetState], at: datetime) -> dict[Key, Announcement]:
+    """Each level once a month. The key has no stack."""
+    return {
+        (NO_STACK, "budget", f"{state.repository} {state.level} {state.renews}"): Announcement(
+            "budget", "", state.repository, state.repository or ALL_REPOSITORIES, at, detail=costs.budget(state)
+        )
+        for state in states
+        if state.level is not BudgetLevel.OK
+    }
 
 
 def _announcement(view: EnvironmentView, kind: AnnouncementKind, at: datetime) -> Announcement:

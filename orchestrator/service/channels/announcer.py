@@ -55,7 +55,8 @@ class Announcer:
     def on_cycle(self, cycle: CycleResult) -> None:
         if cycle.at is None or not self._deps.channels:
             return
-        current = announcements.current(cycle.views, cycle.at)
+        budgets = cycle.plan.budgets if cycle.plan else ()
+        current = announcements.current(cycle.views, cycle.at) | announcements.of_budgets(budgets, cycle.at)
         if self._last is not None and cycle.at - self._last <= GAP:
             self._announce([news for key, news in current.items() if key not in self._known])
         self._last = cycle.at
@@ -99,6 +100,9 @@ class Announcer:
 
 
 def _wants(channel: ChannelSettings, announcement: Announcement) -> bool:
+    """The budget of all repositories concerns every channel."""
+    if announcement.kind == "budget" and not announcement.repository:
+        return "budget" in channel.on
     return announcement.kind in channel.on and globs.any_matches(channel.repositories, announcement.repository)
 
 

@@ -28,7 +28,7 @@ def webhook(announcement: Announcement) -> bytes:
     """Ours, documented in docs/how-to/notifications.md. Fields are added, never renamed."""
     body = {
         "version": 1,
-        "event": f"environment.{announcement.kind}",
+        "event": "budget" if announcement.kind == "budget" else f"environment.{announcement.kind}",
         "at": announcement.at.isoformat(),
         "environment": announcement.environment,
         "repository": announcement.repository,
@@ -58,6 +58,8 @@ def _sentence(announcement: Announcement, subject: str) -> str:
             return wording.announced_expiry(subject, announcement.expires_at or announcement.at)
         case "held":
             return wording.announced_hold(subject)
+        case "budget":
+            return wording.announced_budget(subject)
 
 
 def _slack_text(text: str) -> str:

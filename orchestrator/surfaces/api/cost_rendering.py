@@ -11,7 +11,9 @@ from orchestrator.surfaces.api import cost_schemas
 from programs.costs import CostLine, PriceItem
 
 
-def details(name: str, cost: CostView) -> cost_schemas.CostDetails:
+def details(name: str, cost: CostView | None) -> cost_schemas.CostDetails:
+    if cost is None:
+        return cost_schemas.CostDetails(name=name, cost=None, lines=[], excluded=[], strategies=[])
     return cost_schemas.CostDetails(
         name=name,
         cost=cost_schemas.CostItem.model_validate(cost),

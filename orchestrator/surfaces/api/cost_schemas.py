@@ -38,6 +38,7 @@ class CostItem(CostModel):
     awake_daily: Amount
     spent: Amount = Field(description="What all environments of this pull request, branch or deploy have cost so far.")
     saved: Amounts = Field(description="What they would have cost more, by strategy, such as sleep or spot.")
+    total_saved: Amount
     unpriced: list[str] = Field(description="Price items that aren't known, so they aren't included.")
 
 
@@ -66,7 +67,7 @@ class CostDetails(BaseModel):
     """An environment's estimate in detail."""
 
     name: str
-    cost: CostItem
+    cost: CostItem | None = Field(description="null: no price is known.")
     lines: list[CostLineItem]
     excluded: list[str] = Field(description="What costs extra, depending on use.")
     strategies: list[StrategyItem]
@@ -80,6 +81,7 @@ class CostGroupItem(CostModel):
     hourly: Amount = Field(description="What they cost per hour now.")
     spent: Amount = Field(description="This month, removed environments included.")
     saved: Amounts = Field(description="This month, by strategy.")
+    total_saved: Amount
 
 
 class DailyCostItem(CostModel):
@@ -126,3 +128,7 @@ class TargetPricesItem(BaseModel):
 
 class PriceLists(BaseModel):
     targets: list[TargetPricesItem]
+
+
+class PriceRefresh(BaseModel):
+    refreshed: list[str] = Field(description="The targets whose prices were downloaded.")

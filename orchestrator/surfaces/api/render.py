@@ -64,6 +64,10 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
         yield "problem", problem
     if view.failure:
         yield from _failure_pairs(view.failure)
+    if view.cost is not None:
+        cost = view.cost
+        yield "cost", wording.api.estimate(cost.awake_hourly, cost.asleep_hourly, cost.awake_daily)
+        yield "cost so far", wording.api.cost_so_far(cost.spent, cost.total_saved)
     yield "stack", str(view.ref)
     yield "target", view.target
     yield "to continue", view.command

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.auth.return_paths import safe_path
 from orchestrator.auth.tokens import TokenKind
+from orchestrator.core.wording.costs import STRATEGY_NAMES
 from orchestrator.ledger.port import Event
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces import wording
@@ -20,7 +21,7 @@ from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
-from orchestrator.surfaces.dashboard import environment_list, html_filters, share_pages, sign_in_pages
+from orchestrator.surfaces.dashboard import cost_pages, environment_list, html_filters, share_pages, sign_in_pages
 from orchestrator.surfaces.dashboard.environment_list import Group, ListQuery, Order
 from orchestrator.surfaces.dashboard.pages import TEMPLATES_FOLDER, DashboardPages
 from programs.runtime_info import LogRequest, RuntimeInfo
@@ -45,6 +46,7 @@ def router(
     _actions(routes, pages)
     _one(routes, pages)
     _app(routes, pages)
+    cost_pages.add_routes(routes, pages)
     sign_in_pages.add_routes(routes, pages, devices)
     if settings.previews is not None and settings.previews.share_links is not None:
         share_pages.add_routes(routes, pages, settings.previews, settings.previews.share_links)
@@ -109,7 +111,13 @@ def _list(routes: APIRouter, pages: DashboardPages) -> None:
         service = pages.service(request)
         found = environment_list.select(service.environments(), _list_query(request))
         return pages.html(
-            "list.html", request, refresh=REFRESH_SECONDS, list=found, orders=list(Order), status=service.status()
+            "list.html",
+            request,
+            refresh=REFRESH_SECONDS,
+            list=found,
+            orders=list(Order),
+            status=service.status(),
+            has_costs=any(view.cost for view in found.views),
         )
 
     @routes.get("/activity")
@@ -200,6 +208,7 @@ async def _page(
         inside=inside,
         confirm=confirm,
         refusal=refusal,
+        strategy_names=STRATEGY_NAMES,
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
+from programs.costs import format_money
 from stacks import keys
 
 PHASE_TONES: Mapping[Phase, str] = {
@@ -96,4 +97,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "path": path,
     "app_path": app_path,
     "number": display_name,
+    "money": format_money,
 }

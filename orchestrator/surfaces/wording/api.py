@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from programs.costs import format_money
+
 # --- The description of each error status
 
 ERROR_401 = "Missing or invalid token"
@@ -140,8 +144,9 @@ def no_leader(detail: str) -> str:
     return f"there is no leader right now{detail}"
 
 
-def no_price_known(name: str) -> str:
-    return f"No price of {name} is known."
+def estimate(awake: Decimal, asleep: Decimal, daily: Decimal) -> str:
+    return f"{format_money(awake)} an hour awake, {format_money(asleep)} asleep; {format_money(daily)} a day"
 
 
-SET_PRICES = "An operator can set prices in the section [prices] of eph.toml; `eph prices` lists what is missing."
+def cost_so_far(spent: Decimal, saved: Decimal) -> str:
+    return f"{format_money(spent)} spent, {format_money(saved)} saved"

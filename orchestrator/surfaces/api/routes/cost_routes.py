@@ -9,9 +9,7 @@ from fastapi import APIRouter, Path
 from orchestrator.core.costs.cost_reports import CostGrouping
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
-from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import cost_rendering, cost_schemas
-from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.role_dependencies import Admin, Viewer
 
 
@@ -28,8 +26,6 @@ def router(environment_service: EnvironmentService) -> APIRouter:
     async def environment_cost(name: Annotated[str, Path(max_length=300)], caller: Viewer) -> cost_schemas.CostDetails:
         """An environment's estimate by part, and what each strategy saves."""
         view = for_caller(environment_service, caller).environment(name)
-        if view.cost is None:
-            raise ApiError(404, wording.api.no_price_known(view.name), wording.api.SET_PRICES)
         return cost_rendering.details(view.name, view.cost)
 
     @routes.get("/prices")
@@ -38,8 +34,8 @@ def router(environment_service: EnvironmentService) -> APIRouter:
         return cost_rendering.price_lists(for_caller(environment_service, caller).prices())
 
     @routes.post("/prices/refresh")
-    async def refresh_prices(caller: Admin) -> cost_schemas.PriceLists:
+    async def refresh_prices(caller: Admin) -> cost_schemas.PriceRefresh:
         """Downloads public prices, for targets that publish them."""
-        return cost_rendering.price_lists(await environment_service.refresh_prices(caller.name))
+        return cost_schemas.PriceRefresh(refreshed=await environment_service.refresh_prices(caller.name))
 
     return routes
