@@ -78,6 +78,34 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             {"running": "sum(eph_operations_running)"},
         ),
     ),
+    "Cost": (
+        Panel(
+            "Cost per hour",
+            "Estimated, of everything that exists.",
+            {
+                "{{repository}}": f"sum by (repository) (max by (target, repository) (eph_cost_hourly_dollars{{{FILTER}}}))"
+            },
+            "currencyUSD",
+        ),
+        Panel(
+            "Spent in 24 hours",
+            "Estimated, by repository.",
+            {"{{repository}}": f"sum by (repository) (increase(eph_cost_spent_dollars_total{{{FILTER}}}[1d]))"},
+            "currencyUSD",
+        ),
+        Panel(
+            "Saved in 24 hours",
+            "What it would have cost more without sleep, schedules, expiry, sharing, small sizes and spot.",
+            {"{{strategy}}": f"sum by (strategy) (increase(eph_cost_saved_dollars_total{{{FILTER}}}[1d]))"},
+            "currencyUSD",
+        ),
+        Panel(
+            "Budgets",
+            "The share of this month's budgets that is spent. At 100 % new environments wait.",
+            {"{{repository}}": "max by (repository) (eph_cost_month_dollars / eph_cost_budget_dollars)"},
+            "percentunit",
+        ),
+    ),
     "Service": (
         Panel("Cycle", "How long the last reconcile cycle took.", {"{{instance}}": "eph_cycle_seconds"}, "s"),
         Panel(

@@ -96,6 +96,7 @@ class System:
         for close in (self._lease.stop, self.monitor.close, self.suites.close, self.executor.close, operations.close):
             lifecycle.on_stop(close)
         await self.prepare()
+        await self.costs.sync()  # before the first cycle, so that a used-up budget counts at once
         await operations.open()
         await ports.gateway.ensure()
         lifecycle.on_stop(self._record_stop)

@@ -29,6 +29,12 @@ SETTINGS = """
 concurrent = 1
 [log]
 format = "json"
+[prices.local]
+cpu = 5
+memory = 0.5
+disk = 0.1
+[budgets]
+month = 100000
 [channels.team]
 kind = "webhook"
 url = "{url}"

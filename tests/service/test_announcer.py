@@ -7,7 +7,8 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from orchestrator.config.settings.channel_tables import ChannelSettings
+from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
+from orchestrator.core.planning.plans import Plan
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.runtime.background_tasks import BackgroundTasks
@@ -119,6 +122,34 @@ async def test_filters_by_repository_and_kind(receiver: Receiver) -> None:
         [sample(7), sample(8, Phase.FAILED), sample(9, Phase.FAILED, "acme/api")],
     )
     assert [json.loads(body)["repository"] for body in receiver.bodies] == ["demo/shop"]
+
+
+async def test_each_level_of_a_budget_is_announced_once(receiver: Receiver) -> None:
+    announcer = _announcer(receiver, WEBHOOK)
+    renews = date(2026, 4, 1)
+
+    def state(repository: str, level: BudgetLevel) -> BudgetState:
+        return BudgetState(repository, Decimal(100), Decimal(90), level, renews)
+
+    levels = [BudgetLevel.OK, BudgetLevel.WARNING, BudgetLevel.WARNING, BudgetLevel.USED_UP, BudgetLevel.USED_UP]
+    for number, level in enumerate(levels):
+        states = (state("demo/shop", level), state("", BudgetLevel.OK))
+        plan = Plan((), START, budgets=states)
+        announcer.on_cycle(CycleResult(plan=plan, at=START + number * SECOND))
+        await asyncio.sleep(0.01)
+    bodies = [json.loads(body) for body in receiver.bodies]
+    assert [(body["event"], body["repository"]) for body in bodies] == [("budget", "demo/shop")] * 2
+    assert bodies[0]["detail"] != bodies[1]["detail"]
+
+
+async def test_the_budget_of_everything_concerns_every_channel(receiver: Receiver) -> None:
+    only_shop = SLACK.model_copy(update={"repositories": ("demo/shop",)})
+    state = BudgetState("", Decimal(100), Decimal(100), BudgetLevel.USED_UP, date(2026, 4, 1))
+    announcer = _announcer(receiver, only_shop)
+    announcer.on_cycle(CycleResult(at=START))
+    announcer.on_cycle(CycleResult(plan=Plan((), START, budgets=(state,)), at=START + SECOND))
+    await asyncio.sleep(0.01)
+    assert len(receiver.bodies) == 1
 
 
 async def test_tries_three_times_and_keeps_the_url_secret(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:

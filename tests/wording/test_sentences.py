@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,7 @@ from orchestrator.auth import wording as auth_wording
 from orchestrator.cli import wording as cli_wording
 from orchestrator.config import wording as config_wording
 from orchestrator.core import wording as core_wording
+from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.forges import wording as forge_wording
@@ -67,6 +69,12 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "SuiteRun": (SuiteRun(REF, COMMIT, "browser"),),
     "SuiteResult": (SuiteResult("browser", COMMIT, SuiteOutcome.FAILED, AT, 9.0, "exit status 1"),),
     "LabelDeploy": (LabelDeploy("feat-x", COMMIT, AT, "ada"),),
+    "Decimal": (Decimal("0.0473"),),
+    "Decimal | None": (Decimal(72), None),
+    "BudgetState": tuple(
+        BudgetState(repository, Decimal(100), Decimal(90), level, date(2026, 4, 1))
+        for repository, level in (("acme/shop", BudgetLevel.WARNING), ("", BudgetLevel.USED_UP))
+    ),
     "Path": (Path("/srv/eph"),),
     "Path | str": (Path("/srv/eph"),),
     "str | None": ("Permission denied",),
@@ -90,6 +98,15 @@ NUMBERS: Mapping[str, int] = {
 }
 TEXTS: Mapping[str, str] = {
     "action": "sleep",
+    "amount": "100",
+    "asleep": "0.0325",
+    "awake": "0.047375",
+    "daily": "1.137",
+    "forecast": "28.5",
+    "hourly": "0.047375",
+    "level": "used-up",
+    "saved": "1.10",
+    "spent": "12.4",
     "attempts": "the build of aaaaaaa failed 3 times",
     "command": "0f1e2d3c4b5a",
     "delivery": "6f1c",

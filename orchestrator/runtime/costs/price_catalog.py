@@ -97,7 +97,7 @@ class PriceCatalog:
             document = json.loads(path.read_text())
             amounts = {item: Decimal(amount) for item, amount in document["amounts"].items()}
             return PublishedPrices(amounts, document["source"], document["dated"])
-        except (OSError, ValueError, LookupError, InvalidOperation) as error:
+        except (OSError, ValueError, TypeError, AttributeError, LookupError, InvalidOperation) as error:
             log.warning("%s", wording.costs.unreadable_prices(path, error))
             return None
 
