@@ -13,6 +13,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,11 @@ from pydantic.fields import FieldInfo
 from orchestrator.config.eph_yaml import json_schema
 from orchestrator.config.eph_yaml.key_reference import documented_keys
 from orchestrator.config.settings import loading
+from orchestrator.core.costs import strategies as cost_strategies
+from orchestrator.core.wording.costs import STRATEGY_NAMES
 from programs import registry
+from programs.costs import format_money
+from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource, ServiceSpec
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "requirements.md"
@@ -30,6 +35,7 @@ REQUIREMENT_TESTS = ROOT / "docs" / "reference" / "requirement-tests.md"
 CONFIGURATION = ROOT / "docs" / "reference" / "configuration.md"
 YAML_REFERENCE = ROOT / "docs" / "reference" / "eph-yaml.md"
 SECURITY = ROOT / "docs" / "explanation" / "security.md"
+COST = ROOT / "docs" / "how-to" / "cost.md"
 SCHEMA = ROOT / "docs" / "reference" / "eph.schema.json"
 
 _ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<text>.*) \| (?P<state>[^|]*) \|$")
@@ -188,11 +194,49 @@ def security_page() -> str:
     return filled(SECURITY.read_text(), "attacks", attacks())
 
 
+def strategies() -> str:
+    """The six ways to save, for an environment on AWS that uses all of them."""
+    found = registry.get("aws")
+    if not isinstance(found, registry.Prices):
+        raise TypeError("the example's target has no prices")
+    estimate = found.prices(_EXAMPLE, _EXAMPLE_SERVER, found.price_list(_EXAMPLE_SERVER))
+    rules = cost_strategies.TimeRules(Decimal(72), True, Decimal(55) / 168)
+    rows = [
+        f"| {STRATEGY_NAMES[row.strategy]} | {format_money(row.before)} | {format_money(row.after)} "
+        f"| {1 - row.after / row.before:.0%} | {row.note} |"
+        for row in cost_strategies.compare(estimate, rules)
+    ]
+    return "\n".join(["| Strategy | Before | After | Saved | What it does |", "|---|---|---|---|---|", *rows])
+
+
+_EXAMPLE = EnvironmentSpec(
+    name="shop-gentle-stream-42",
+    host="shop-gentle-stream-42.preview.example.com",
+    target="aws",
+    project="shop",
+    source=GitSource("https://github.com/acme/shop.git", "a" * 40, "main"),
+    services=(ServiceSpec("web", "", image="shop", port=8080),),
+    databases=(DatabaseSpec("main"),),
+)
+_EXAMPLE_SERVER = {
+    "region": "us-east-1",
+    "server": "eph",
+    "subnets": "subnet-a,subnet-b",
+    "listener": "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/eph/1/2",
+    "spot": "True",
+}
+
+
+def cost_page() -> str:
+    return filled(COST.read_text(), "strategies", strategies())
+
+
 PAGES: Mapping[Path, Callable[[], str]] = {
     REQUIREMENT_TESTS: requirement_tests_page,
     CONFIGURATION: configuration_page,
     YAML_REFERENCE: eph_yaml_page,
     SECURITY: security_page,
+    COST: cost_page,
     SCHEMA: json_schema.render,
 }
 """Every file with a generated part, and the function that renders it now."""

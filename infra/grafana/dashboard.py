@@ -15,6 +15,8 @@ SOURCE = {"type": "prometheus", "uid": "${source}"}
 WIDTH, HEIGHT, PER_ROW = 8, 8, 3
 FILTER = 'target=~"$target",repository=~"$repository"'
 _FAILED = f"eph_failures_total{{{FILTER}}}"
+HOURLY = f"max by (target, repository) (eph_cost_hourly_dollars{{{FILTER}}})"
+"""Each replica has the same."""
 FAILURES = f"clamp_min({_FAILED} - {_FAILED} offset 1h, 0) or {_FAILED}"
 """In the last hour. `increase` wouldn't show the first one of a step."""
 
@@ -82,9 +84,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Cost per hour",
             "Estimated, of everything that exists.",
-            {
-                "{{repository}}": f"sum by (repository) (max by (target, repository) (eph_cost_hourly_dollars{{{FILTER}}}))"
-            },
+            {"{{repository}}": f"sum by (repository) ({HOURLY})"},
             "currencyUSD",
         ),
         Panel(

@@ -26,12 +26,11 @@ def complete(incomplete: str) -> list[str]:
         return []
 
 
-HELP = "The environment: its name or a unique prefix, owner/repo#42, 42, or its URL."
 Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help=HELP,
+        help="The environment: its name or a unique prefix, owner/repo#42, 42, or its URL.",
         autocompletion=complete,
         show_default=False,
     ),

@@ -56,10 +56,10 @@ def test_options_that_do_not_fit_together_are_usage_errors(eph: Eph, arguments: 
 
 def test_list_and_get_show_costs(eph: Eph) -> None:
     wide = eph("list", "--output", "wide").stdout
-    assert "COST A DAY" in wide
+    assert "PER DAY" in wide
     assert "$1.14" in wide
-    assert "COST A DAY" not in eph("list").stdout
-    assert "$3.20 spent, $1.10 saved" in eph("get", NAME).stdout
+    assert "PER DAY" not in eph("list").stdout
+    assert "$3.20, $1.10 saved" in eph("get", NAME).stdout
     assert json.loads(eph("list", "-o", "json").stdout)
 
 

@@ -33,7 +33,12 @@ class Grouping(StrEnum):
 @app.command()
 def cost(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help=environment_names.HELP, autocompletion=environment_names.complete)
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Only this environment: its name or a unique prefix, owner/repo#42, 42, or its URL.",
+            autocompletion=environment_names.complete,
+        ),
     ] = "",
     by: Annotated[Grouping | None, typer.Option("--by", help="What to sum up. Default: repository.")] = None,
     strategies: Annotated[
@@ -84,7 +89,7 @@ def _print_lines(found: CostDetails) -> None:
         cost = found.cost
         output.print_line(wording.costs.estimate(cost.awake_hourly, cost.asleep_hourly, cost.awake_daily))
         parts = [wording.costs.saved_by(strategy, amount) for strategy, amount in sorted(cost.saved.items())]
-        output.print_line(", ".join([wording.costs.so_far(cost.spent, "0"), *parts]))
+        output.print_line(wording.costs.spent(cost.spent, parts))
         if cost.unpriced:
             output.print_note(wording.costs.unpriced(cost.unpriced))
     if found.excluded:

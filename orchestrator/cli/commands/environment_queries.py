@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 HEADINGS = ("NAME", "PHASE", "URL", "PULL REQUEST", "COMMIT", "EXPIRES")
-WIDE_HEADINGS = ("TARGET", "AUTHOR", "COST A DAY", "SPENT")
+WIDE_HEADINGS = ("TARGET", "AUTHOR", "PER DAY", "SPENT")
 COLUMN_PRIORITY = ("NAME", "PHASE", "URL", "PULL REQUEST", "EXPIRES", "COMMIT")
 
 
@@ -165,7 +165,7 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     if item.cost is not None:
         cost = item.cost
         yield "cost", wording.costs.estimate(cost.awake_hourly, cost.asleep_hourly, cost.awake_daily)
-        yield "cost so far", wording.costs.so_far(cost.spent, cost.total_saved)
+        yield "spent", wording.costs.so_far(cost.spent, cost.total_saved)
     yield "stack", item.ref
     yield "target", item.target
     yield "to continue", item.command

@@ -22,7 +22,12 @@ def estimate(awake: str, asleep: str, daily: str) -> str:
 
 
 def so_far(spent: str, saved: str) -> str:
-    return f"{money(spent)} spent, {money(saved)} saved" if Decimal(saved) else f"{money(spent)} spent"
+    return f"{money(spent)}, {money(saved)} saved" if Decimal(saved) else money(spent)
+
+
+def spent(spent: str, parts: Iterable[str]) -> str:
+    saved_parts = ", ".join(parts)
+    return f"{money(spent)} spent so far{f'; saved {saved_parts}' if saved_parts else ''}"
 
 
 def excluded(items: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
     if view.cost is not None:
         cost = view.cost
         yield "cost", wording.api.estimate(cost.awake_hourly, cost.asleep_hourly, cost.awake_daily)
-        yield "cost so far", wording.api.cost_so_far(cost.spent, cost.total_saved)
+        yield "spent", wording.api.cost_so_far(cost.spent, cost.total_saved)
     yield "stack", str(view.ref)
     yield "target", view.target
     yield "to continue", view.command

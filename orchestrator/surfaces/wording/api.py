@@ -149,4 +149,4 @@ def estimate(awake: Decimal, asleep: Decimal, daily: Decimal) -> str:
 
 
 def cost_so_far(spent: Decimal, saved: Decimal) -> str:
-    return f"{format_money(spent)} spent, {format_money(saved)} saved"
+    return f"{format_money(spent)}, {format_money(saved)} saved"
