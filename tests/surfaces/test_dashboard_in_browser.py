@@ -18,6 +18,7 @@ from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeInfo
 from tests import browsers
 from tests.surfaces.api_server import TOKENS
+from tests.surfaces.sample_costs import add_costs, with_cost
 
 pytestmark = [
     pytest.mark.real,
@@ -27,7 +28,7 @@ pytestmark = [
 
 NAME = "shop-gentle-stream-42"
 LONG = "an-unbroken-word-" * 12
-PAGES = ("/", "/?q=nothing-like-this", "/activity", f"/e/{NAME}", f"/e/{NAME}?confirm=1", "/e/gone")
+PAGES = ("/", "/?q=nothing-like-this", "/activity", "/costs", f"/e/{NAME}", f"/e/{NAME}?confirm=1", "/e/gone")
 PHONE, DESKTOP = (390, 844), (1280, 800)
 Scheme = Literal["light", "dark"]
 
@@ -47,6 +48,8 @@ def desk() -> FakeEnvironmentService:
         replace(sample(9, Phase.FAILED), failure=failure),
         sample(3, Phase.QUEUED, "demo/api"),
     )
+    add_costs(desk)
+    desk.put_environment(replace(with_cost(sample(42)), title=LONG, tests=(suite,)))
     desk.add_event("environment.ready", f"It answered. {LONG}", NAME)
     desk.add_log_lines(NAME, f"web listening {LONG}")
     desk.runtime_info_result = RuntimeInfo((ProcessInfo("web-1", "web", "running", "", 0, START, f"shop:{LONG}"),))
