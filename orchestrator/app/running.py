@@ -75,6 +75,7 @@ async def running(
         probe = outside.create_probe(settings)
         ports = outside.create_ports(settings, worker, inventory, tools.version, forge, probe)
         exits.callback(ports.ledger.close)
+        exits.callback(ports.costs.close)
         exits.push_async_callback(probe.close)
         announcer = open_announcer(
             settings.channels, await exits.enter_async_context(httpx.AsyncClient()), clock.system

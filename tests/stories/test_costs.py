@@ -12,6 +12,8 @@ from orchestrator.core.costs.budgets import BudgetLevel, Budgets
 from orchestrator.core.costs.cost_reports import CostGrouping
 from orchestrator.core.costs.cost_views import CostView
 from orchestrator.core.model.policy import Policy
+from orchestrator.core.planning.plan_actions import Wait, WaitingFor
+from orchestrator.core.planning.reason_codes import LimitCode
 from orchestrator.core.views.phases import Phase
 from programs.costs import (
     CostEstimate,
@@ -222,9 +224,11 @@ async def test_budget_warns_then_queues_new_environments_and_destroys_nothing() 
     late = town.open_pull()
     await town.run_for(minutes=5)
     assert town.phase(late) is Phase.QUEUED
-    waiting = town.view(late)
-    assert waiting is not None
-    assert any("budget" in reason for reason in waiting.reasons)
+    plan = town.last_cycle.plan
+    assert plan is not None
+    (waits,) = [action for action in plan.actions if isinstance(action, Wait)]
+    assert (waits.waiting_for, waits.limit) == (WaitingFor.QUEUE, LimitCode.BUDGET)
+    assert [state.level for state in plan.budgets] == [BudgetLevel.USED_UP]
     assert town.phase(first) is Phase.READY, "nothing is destroyed"
     town.push(first)
     await town.run_for(minutes=5)

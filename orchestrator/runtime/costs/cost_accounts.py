@@ -31,7 +31,7 @@ log = logging.getLogger("eph.costs")
 FORGET_ABSENT = timedelta(days=7)
 """An environment that returns later starts at zero."""
 COUNT_EVERY = timedelta(minutes=1)
-SAVE_SECONDS = 120.0
+SAVE_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 
 
