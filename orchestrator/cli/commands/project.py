@@ -27,6 +27,10 @@ def validate(
     """Check an eph.yaml offline.
 
     Reports each problem with file, line, column and what was expected.
+
+    Examples:
+        eph validate
+        git show main:eph.yaml | eph validate -
     """
     from orchestrator.config.eph_yaml.parsing import validate_text
 
@@ -59,6 +63,9 @@ def init() -> None:
     """Create an eph.yaml for this repository.
 
     The file has comments. An existing file is never overwritten.
+
+    Examples:
+        eph init
     """
     from orchestrator.cli import scaffold
 

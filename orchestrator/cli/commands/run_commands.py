@@ -33,7 +33,11 @@ def exec_(name: environment_names.Name, command: Words = None, service: Service 
     """Run a command where a service of the environment runs.
 
     It has the service's files, variables and limits. Its standard input is passed on, without a terminal, and its exit
-    status is that of `eph exec`. Example: eph exec shop-42 -- python manage.py migrate
+    status is that of `eph exec`.
+
+    Examples:
+        eph exec 42 -- python manage.py migrate
+        eph exec --service worker 42 -- ls -l
     """
     words = _without_separator(command)
     if not words:
@@ -50,7 +54,12 @@ def psql(
 ) -> None:
     """Run psql with the environment's database.
 
-    Statements come from standard input, or from an option of psql. Example: eph psql shop-42 -- -c 'table users'
+    Statements come from standard input, or from an option of psql.
+
+    Examples:
+        eph psql 42
+        eph psql 42 -- -c 'table users'
+        eph psql 42 < dump.sql
     """
     if not variable.isidentifier():
         raise CliError(wording.deploys.no_variable_name(variable), wording.deploys.USE_VARIABLE, ExitCode.USAGE)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.wording import deploys, environments, operator, server
+from orchestrator.cli.wording import deploys, diagnosis, environments, operator, server
 
-__all__ = ["deploys", "environments", "operator", "server"]
+__all__ = ["deploys", "diagnosis", "environments", "operator", "server"]
