@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,8 @@ def test_events_of_a_destroyed_environment_by_its_stack(eph: Eph, desk: FakeEnvi
 def test_events_since(eph: Eph, desk: FakeEnvironmentService) -> None:
     now = datetime.now(UTC)
     for hours, message in ((3, "old"), (1, "new")):
-        desk.clock = lambda hours=hours: now - timedelta(hours=hours)
+        at = now - timedelta(hours=hours)
+        desk.clock = partial(datetime.fromtimestamp, at.timestamp(), UTC)
         desk.add_event("environment.ready", message)
     assert [item["message"] for item in json.loads(eph("events", "--since", "2h", "-o", "json").stdout)] == ["new"]
     assert eph("events", "--since", "soon").exit_code == 2
@@ -162,7 +164,7 @@ class TestWatching:
             elif len(rounds) == 4:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(environment_list.time, "sleep", next_round)
+        monkeypatch.setattr(environment_list, "pause", next_round)
         result = eph("list", "--watch")
         assert result.exit_code == 130
         assert result.stdout.count("PULL REQUEST") == 2

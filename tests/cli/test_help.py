@@ -58,7 +58,9 @@ def test_every_command_has_an_example_of_its_own(path: tuple[str, ...]) -> None:
 
 def problem_of(example: str) -> str:
     """Why ``eph`` would reject the command line before it does anything; empty if it wouldn't."""
-    command, name, words, context = EPH, "eph", eph_words(example), None
+    command: Any = EPH
+    words, context = eph_words(example), None
+    name: Any = "eph"
     try:
         while True:
             context = command.make_context(name, list(words), parent=context)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Mapping
+from time import sleep as pause
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,7 +85,7 @@ def _watch(client: ApiClient, query: Mapping[str, Any]) -> None:
         if screen.is_terminal or found != shown:
             _print(client, found, filtered=bool(query["repository"] or query["phase"]))
         shown = found
-        time.sleep(WATCH_INTERVAL)
+        pause(WATCH_INTERVAL)
 
 
 def _print(client: ApiClient, found: list[dict[str, Any]], *, filtered: bool) -> None:

@@ -32,7 +32,7 @@ def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusR
 
 
 def _rate_limit(usage: ForgeUsage | None) -> schemas.ForgeRateLimit | None:
-    if usage is None or usage.limit < 0 and usage.blocked_for <= 0:
+    if usage is None or (usage.limit < 0 and usage.blocked_for <= 0):
         return None
     return schemas.ForgeRateLimit(
         remaining=max(usage.remaining, 0), limit=max(usage.limit, 0), blocked_seconds=max(usage.blocked_for, 0.0)
