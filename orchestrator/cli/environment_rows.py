@@ -48,7 +48,8 @@ class EnvironmentRow:
         ]
 
     def wide_cells(self) -> list[str | Text]:
-        return [*self.cells(), self.target, self.author, self.cost_per_day, self.spent]
+        money = [wording.costs.money(amount) if amount else "" for amount in (self.cost_per_day, self.spent)]
+        return [*self.cells(), self.target, self.author, *money]
 
 
 def parse(item: Mapping[str, Any]) -> EnvironmentRow:
@@ -65,8 +66,8 @@ def parse(item: Mapping[str, Any]) -> EnvironmentRow:
         headline=_headline(item, failure["error"] if failure else ""),
         target=item["target"],
         author=item["author"],
-        cost_per_day=wording.costs.money(cost["awake_daily"]) if cost else "",
-        spent=wording.costs.money(cost["spent"]) if cost else "",
+        cost_per_day=cost["awake_daily"] if cost else "",
+        spent=cost["spent"] if cost else "",
     )
 
 

@@ -28,11 +28,17 @@ API = (REFERENCE / "api.md").read_text()
 
 
 def commands() -> dict[str, set[str]]:
-    """Each command with its real options."""
+    """Each command with its options, without hidden ones."""
     group = get_command(app)
     assert isinstance(group, TyperGroup)
     return {
-        name: {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+        name: {
+            option
+            for parameter in command.params
+            if not getattr(parameter, "hidden", False)
+            for option in parameter.opts
+            if option.startswith("-")
+        }
         for name, command in group.commands.items()
     }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from programs.costs import format_money
-
 
 def money(amount: str) -> str:
+    from programs.costs import format_money  # `eph list` rarely needs it, and must be fast
+
     return format_money(Decimal(amount))
 
 
