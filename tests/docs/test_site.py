@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from infra.site import site_hooks
 from mkdocs.commands import build
 from mkdocs.config import load_config
+
+from infra.site import site_hooks
 
 ROOT = Path(__file__).parents[2]
 

@@ -266,6 +266,8 @@ def _unused_databases(subject: EnvironmentFacts, phase: Phase) -> tuple[str, ...
     if phase is not Phase.READY:
         return ()
     return tuple(wording.facts.unused_database(name, variable) for name, variable in subject.unused_databases)
+
+
 def _is_unchecked(environment: EnvironmentFacts, inputs: _ViewInputs) -> bool:
     built = environment.record.built if environment.record else None
     return (
