@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
-
-from orchestrator.cli import credentials, discovery, wording
+from orchestrator.cli import contexts, plain_http, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode, exit_code_for
-from orchestrator.surfaces.api.schemas import EnvironmentItem, EnvironmentPage, Error
+from orchestrator.cli.contexts import ServerOrigin
+from orchestrator.cli.plain_http import HttpFailure
+
+if TYPE_CHECKING:
+    import httpx
+
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 UPLOAD_CHUNK = 1 << 20
@@ -24,27 +28,54 @@ START_HINT = wording.server.START_HINT
 
 
 class ApiClient:
-    def __init__(self, url: str, token: str, timeout: float = 30.0) -> None:
+    """``described``: the server and why it was chosen, for errors. Reads use the standard library; everything else
+    uses httpx, which takes longer to import than the fast commands run."""
+
+    def __init__(self, url: str, token: str, timeout: float = 30.0, described: str = "") -> None:
         self.url = url.rstrip("/")
         self.token = token
+        self._timeout = timeout
+        self.described = described or self.url
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CliError(wording.server.invalid_url(url), wording.server.URL_EXAMPLE, ExitCode.USAGE)
         self.is_local = local = parts.hostname in LOOPBACK
         if token and parts.scheme == "http" and not local:
             sys.stderr.write(wording.server.token_without_tls(parts.hostname))
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    @property
+    def host(self) -> str:
+        """The server's name in questions and notes."""
+        return urlsplit(self.url).netloc
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        import httpx
+
         # A proxy from the environment is for external hosts, not for this machine.
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=not local)
+        verify = plain_http.tls_context() if self.url.startswith("https:") else True
+        return httpx.Client(
+            base_url=self.url, headers=self._headers, timeout=self._timeout, trust_env=not self.is_local, verify=verify
+        )
 
     def __enter__(self) -> ApiClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._call("GET", path, params)
+        query = urlencode({name: _query_value(value) for name, value in _without_none(params).items()}, doseq=True)
+        url = f"{self.url}/api/v1/{path}{'?' if query else ''}{query}"
+        try:
+            answer = plain_http.get(url, self._headers, self._timeout, trust_env=not self.is_local)
+        except HttpFailure as error:
+            raise self._unreachable(error) from error
+        if answer.status >= 300:
+            raise self._api_error(answer.status, answer.content)
+        return self._parse(answer.content)
 
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
         return self._call("POST", path, params, json=body)
@@ -60,101 +91,101 @@ class ApiClient:
         return self._call("DELETE", path, {})
 
     def environments(self, **params: Any) -> list[EnvironmentItem]:
-        """All environments, page by page."""
-        found: list[EnvironmentItem] = []
+        """All environments."""
+        from orchestrator.surfaces.api.schemas import EnvironmentItem
+
+        return [EnvironmentItem.model_validate(item) for item in self.environment_data(**params)]
+
+    def environment_data(self, **params: Any) -> list[dict[str, Any]]:
+        """All environments as the API returns them, page by page."""
+        found: list[dict[str, Any]] = []
         cursor = None
         while True:
-            page = EnvironmentPage.model_validate(
-                self.get("environments", **_without_none({**params, "cursor": cursor}))
-            )
-            found += page.items
-            cursor = page.next
+            page = self.get("environments", **{**params, "cursor": cursor})
+            try:
+                found += page["items"]
+                cursor = page["next"]
+            except (KeyError, TypeError) as error:
+                raise self.not_an_eph_server() from error
             if not cursor:
                 return found
 
     def stream(self, path: str, body: Any = None, **params: Any) -> Iterator[tuple[str, Any]]:
         """Server-sent events as (event, data). The server sends a keep-alive every 15 seconds. With a body, it is a
         POST."""
+        import httpx
+
         method, query = "GET" if body is None else "POST", _without_none(params)
         try:
             with self._http.stream(method, f"/api/v1/{path}", params=query, json=body, timeout=60.0) as answer:
                 if answer.is_error:
-                    answer.read()
-                    raise _api_error(answer)
+                    raise self._api_error(answer.status_code, answer.read())
                 yield from _parse_events(answer.iter_lines())
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
     def post_without_result(self, path: str, body: Any) -> None:
+        import httpx
+
         try:
             answer = self._http.post(f"/api/v1/{path}", json=body)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         if answer.is_error:
-            raise _api_error(answer)
+            raise self._api_error(answer.status_code, answer.content)
+
+    def not_an_eph_server(self) -> CliError:
+        return CliError(wording.server.not_an_eph_server(self.url), wording.server.CHECK_SERVER, ExitCode.UNREACHABLE)
 
     def _call(self, method: str, path: str, params: dict[str, Any], **request: Any) -> Any:
         """``request``: the body, and what else httpx accepts."""
+        import httpx
+
         try:
             answer = self._http.request(method, f"/api/v1/{path}", params=_without_none(params), **request)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         if answer.is_error:
-            raise _api_error(answer)
-        try:
-            return answer.json()
-        except ValueError as error:
-            raise CliError(
-                wording.server.not_an_eph_server(self.url), "Check EPH_URL.", ExitCode.UNREACHABLE
-            ) from error
+            raise self._api_error(answer.status_code, answer.content)
+        return self._parse(answer.content)
 
-    def _unreachable(self, error: httpx.HTTPError) -> CliError:
+    def _parse(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise self.not_an_eph_server() from error
+
+    def _api_error(self, status: int, content: bytes) -> CliError:
+        """Names the server: that it is the wrong one explains many errors."""
+        code = exit_code_for(status)
+        try:
+            error = json.loads(content)["error"]
+            message, hint = str(error["message"]), str(error["hint"])
+        except (ValueError, TypeError, KeyError):
+            message, hint = wording.server.responded_with(status), wording.server.CHECK_SERVER
+        return CliError(message, hint, code, self.described)
+
+    def _unreachable(self, error: Exception) -> CliError:
         why = str(error) or type(error).__name__
         return CliError(
             wording.server.no_response(self.url, why),
             wording.server.is_it_running(START_HINT),
             ExitCode.UNREACHABLE,
+            self.described,
         )
 
 
-def connect(timeout: float = 30.0) -> ApiClient:
-    """The server in EPH_URL, or else the one that runs on this machine, or else that of the latest sign-in."""
-    url, token = os.environ.get("EPH_URL", ""), os.environ.get("EPH_TOKEN", "")
-    if url:
-        return ApiClient(url, token or credentials.token_for(url), timeout)
-    server = discovery.read()
-    if server is not None:
-        return ApiClient(server.url, token or _read_token(server.token_file), timeout)
-    url = credentials.last_url()
-    if not url:
-        raise CliError(wording.server.NO_SERVER, START_HINT, ExitCode.UNREACHABLE)
-    return ApiClient(url, token or credentials.token_for(url), timeout)
+def connect(timeout: float = 30.0, *, quiet: bool = False) -> ApiClient:
+    """The server that `contexts` chooses. If that is a demo that nobody asked for, says so unless ``quiet``."""
+    chosen = contexts.choose()
+    if chosen.origin is ServerOrigin.DEMO and not quiet:
+        sys.stderr.write(wording.server.using_demo(chosen.url))
+    return ApiClient(chosen.url, chosen.token(), timeout, chosen.described())
 
 
 def path_segment(name: str) -> str:
     """Quotes a name for use in a path: ``owner/repo#42`` has both a slash and a hash."""
     return quote(name, safe="")
-
-
-def _read_token(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise CliError(
-            wording.server.token_unreadable(path, error.strerror),
-            wording.server.RUN_AS_OWNER,
-            ExitCode.UNAUTHORISED,
-        ) from error
-
-
-def _api_error(answer: httpx.Response) -> CliError:
-    try:
-        error = Error.model_validate_json(answer.content).error
-    except ValueError:
-        return CliError(
-            wording.server.responded_with(answer.status_code), "Check EPH_URL.", exit_code_for(answer.status_code)
-        )
-    return CliError(error.message, error.hint, exit_code_for(answer.status_code))
 
 
 def _parse_events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
@@ -172,3 +203,7 @@ def _parse_events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
 
 def _without_none(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None and value != []}
+
+
+def _query_value(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -19,9 +19,11 @@ class ExitCode(IntEnum):
 
 
 class CliError(Exception):
-    def __init__(self, message: str, hint: str = "", code: ExitCode = ExitCode.FAILED) -> None:
+    """``server``: the one that responded with it, and why `eph` used that one."""
+
+    def __init__(self, message: str, hint: str = "", code: ExitCode = ExitCode.FAILED, server: str = "") -> None:
         super().__init__(message)
-        self.message, self.hint, self.code = message, hint, code
+        self.message, self.hint, self.code, self.server = message, hint, code, server
 
 
 EXIT_CODES_BY_STATUS = {

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from programs.kit import files
+from orchestrator.cli.discovery import config_folder
 
 
 def path() -> Path:
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "eph" / "credentials.json"
+    return config_folder() / "credentials.json"
 
 
 def token_for(url: str) -> str:
     """Empty if the user isn't signed in there."""
     return str(_servers().get(url.rstrip("/"), ""))
+
+
+def urls() -> list[str]:
+    """The servers where the user is signed in, the latest last."""
+    return list(_servers())
 
 
 def last_url() -> str:
@@ -43,6 +46,8 @@ def _servers() -> dict[str, Any]:
 
 
 def _write(servers: dict[str, Any]) -> Path:
+    from programs.kit import files
+
     target = path()
     files.write(target, json.dumps({"servers": servers}, indent=2), mode=0o600)
     return target

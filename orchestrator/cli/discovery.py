@@ -1,7 +1,8 @@
-"""How ``eph`` finds the server on this machine without configuration.
+"""How ``eph`` finds a server on this machine without configuration.
 
-``ephd`` and ``eph demo`` write ``current.json`` when they listen and remove it when they stop. A killed server leaves
-the file, so it contains the process ID and is ignored if that process is gone.
+``ephd`` writes ``current.json`` when it listens and removes it when it stops; ``eph demo`` does the same with
+``demo.json``, so that a demo never replaces a server that people use. A killed server leaves its file, so the file
+contains the process ID and is ignored if that process is gone.
 """
 
 from __future__ import annotations
@@ -9,9 +10,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from programs.kit import files
+
+class LocalServerKind(StrEnum):
+    """The name of each kind's file."""
+
+    EPHD = "current"
+    DEMO = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,35 +30,41 @@ class RunningServer:
     pid: int
 
 
-def path() -> Path:
+def config_folder() -> Path:
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "eph" / "current.json"
+    return Path(base).expanduser() / "eph"
 
 
-def write(url: str, token_file: Path, pid: int | None = None) -> Path:
-    """Records that a server listens at ``url``. The last one recorded is the one that is found."""
-    target = path()
+def path(kind: LocalServerKind = LocalServerKind.EPHD) -> Path:
+    return config_folder() / f"{kind}.json"
+
+
+def write(url: str, token_file: Path, pid: int | None = None, kind: LocalServerKind = LocalServerKind.EPHD) -> Path:
+    """Records that a server listens at ``url``. The last one recorded of a kind is the one that is found."""
+    from programs.kit import files
+
+    target = path(kind)
     entry = {"url": url, "token_file": str(token_file.absolute()), "pid": pid or os.getpid()}
     files.write(target, json.dumps(entry))
     return target
 
 
-def read() -> RunningServer | None:
+def read(kind: LocalServerKind = LocalServerKind.EPHD) -> RunningServer | None:
     """The server that is running on this machine, according to its file."""
     try:
-        entry = json.loads(path().read_text())
+        entry = json.loads(path(kind).read_text())
         found = RunningServer(str(entry["url"]), Path(entry["token_file"]), int(entry["pid"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return found if _is_alive(found.pid) else None
 
 
-def remove(pid: int | None = None) -> None:
+def remove(pid: int | None = None, kind: LocalServerKind = LocalServerKind.EPHD) -> None:
     """Removes the file if it is this process's; another server's stays."""
     try:
-        entry = json.loads(path().read_text())
+        entry = json.loads(path(kind).read_text())
         if entry["pid"] == (pid or os.getpid()):
-            path().unlink()
+            path(kind).unlink()
     except (OSError, ValueError, TypeError, KeyError):
         return
 

@@ -20,8 +20,9 @@ def complete(incomplete: str) -> list[str]:
     from orchestrator.cli.api_client import connect
 
     try:
-        with connect(timeout=1.0) as client:
-            return [item.name for item in client.environments() if item.name.startswith(incomplete)]
+        with connect(timeout=1.0, quiet=True) as client:
+            names = [str(item.get("name", "")) for item in client.environment_data(limit=500)]
+            return [name for name in names if name.startswith(incomplete)]
     except CliError:
         return []
 
@@ -51,7 +52,7 @@ def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentIt
     except CliError as error:
         if error.code is not ExitCode.NOT_FOUND:
             raise
-        missing = CliError(error.message, missing_hint or error.hint, error.code)
+        missing = CliError(error.message, missing_hint or error.hint, error.code, error.server)
         return _match_abbreviation(client.environments(), wanted, missing)
 
 

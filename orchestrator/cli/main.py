@@ -5,21 +5,22 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from orchestrator.cli import output
-from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli import help_pages
 from orchestrator.cli.commands import (
     agents,
     auth,
+    context,
     costs,
     deploy,
     doctor,
     environment_actions,
+    environment_list,
     environment_queries,
+    events,
     logs,
     maintenance,
     project,
@@ -28,27 +29,11 @@ from orchestrator.cli.commands import (
     shell,
     steps,
     webhook,
+    wtf,
 )
 
-
-class EphGroup(TyperGroup):
-    """Keeps the order below, and ends every failure in the one way."""
-
-    def list_commands(self, _: Any) -> list[str]:
-        return list(self.commands)
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CliError as error:
-            output.print_error(error)
-            raise typer.Exit(error.code) from error
-        except KeyboardInterrupt as error:
-            raise typer.Exit(ExitCode.INTERRUPTED) from error
-
-
 app = typer.Typer(
-    cls=EphGroup,
+    cls=help_pages.EphGroup,
     name="eph",
     help="Manage preview environments: one for each labelled pull request.",
     no_args_is_help=True,
@@ -58,9 +43,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
+    environment_list,
     environment_queries,
     logs,
     steps,
+    events,
     environment_actions,
     run_commands,
     deploy,
@@ -69,11 +56,13 @@ for group in (
     maintenance,
     project,
     doctor,
+    wtf,
     shell,
 ):
     app.add_typer(group.app)
 app.add_typer(auth.app, name="auth")
 app.add_typer(costs.prices_app, name="prices")
+app.add_typer(context.app, name="context")
 app.add_typer(share.app, name="share")
 app.add_typer(webhook.app, name="webhook")
 
@@ -84,8 +73,16 @@ if importlib.util.find_spec(DEMO_MODULE) is not None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     )
     def demo(ctx: typer.Context) -> None:
-        """Run a complete Eph on this machine with a sample shop."""
+        """Run a complete Eph on this machine with a sample shop.
+
+        Examples:
+            eph demo
+            eph demo --repo .
+        """
         os.execv(sys.executable, [sys.executable, "-m", DEMO_MODULE, *ctx.args])  # noqa: S606 - our own module, no shell
+
+
+help_pages.apply_to(app)
 
 
 def _print_version(requested: bool) -> None:

@@ -114,6 +114,8 @@ def print_error(problem: CliError) -> None:
     out.print(_text("error: ", "bold red").append(clean(problem.message), style="default"))
     if problem.hint:
         out.print(_text("hint:  ", "bold").append(clean(problem.hint), style="default"))
+    if problem.server:
+        out.print(_text("server: ", "dim").append(clean(problem.server), style="dim"))
 
 
 def styled_phase(phase: str) -> Text:
@@ -138,11 +140,16 @@ def print_grid(grid: RenderableType) -> None:
     typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], priority: Sequence[str] = ()) -> None:
+def print_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    priority: Sequence[str] = (),
+    own_line: str = "",
+) -> None:
     """Columns two spaces apart. If they don't fit, those not in ``priority`` are dropped, last first; then those in
-    ``priority`` from its end, but never the first."""
+    ``priority`` from its end, but never the first. If the column ``own_line`` doesn't fit, its values get lines of
+    their own instead."""
     from rich.cells import cell_len
-    from rich.table import Table
 
     out = console()
     widths = {
@@ -150,13 +157,25 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], p
         for at, heading in enumerate(headings)
     }
     shown = _fitting_columns(headings, widths, priority or headings, out.width)
-    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
-    for heading in shown:
-        grid.add_column(heading, no_wrap=len(shown) > 1, overflow="fold")
+    columns = [(headings.index(heading), widths[heading]) for heading in shown]
+    _print_row(out, [_text(heading, "bold") for heading in headings], columns)
     for row in rows:
-        cells = [row[headings.index(heading)] for heading in shown]
-        grid.add_row(*(_text(cell) if isinstance(cell, str) else cell for cell in cells))
-    print_grid(grid)
+        cells = [_text(cell) if isinstance(cell, str) else cell for cell in row]
+        _print_row(out, cells, columns)
+        if own_line and own_line not in shown and cells[headings.index(own_line)].plain:
+            _print_row(out, [_text("  ").append_text(cells[headings.index(own_line)])], [(0, 0)])
+
+
+def _print_row(out: Console, cells: Sequence[Text], columns: Sequence[tuple[int, int]]) -> None:
+    """``columns``: position and width of each."""
+    from rich.text import Text
+
+    line = Text()
+    for at, width in columns:
+        line.append_text(cells[at])
+        line.append(" " * (width - cells[at].cell_len + 2))
+    line.rstrip()
+    out.print(line, soft_wrap=True)
 
 
 def _fitting_columns(

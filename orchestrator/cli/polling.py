@@ -41,6 +41,18 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
     raise _timeout_error(environment, timeout)
 
 
+def watch(client: ApiClient, environment: EnvironmentItem, timeout: float) -> EnvironmentItem:
+    """As ``until_ready``, without a request of the user before it: a failed environment has failed already."""
+    for item in _poll(client, environment, timeout):
+        if item is None:
+            raise CliError(wording.environments.destroyed(environment.name), wording.environments.CLOSED_OR_UNLABELLED)
+        if item.phase == "ready":
+            return item
+        if item.phase in FAILED_PHASES:
+            raise CliError(_failure_message(item), wording.environments.see_why_and_logs(item.name))
+    raise _timeout_error(environment, timeout)
+
+
 def until_gone(client: ApiClient, environment: EnvironmentItem, timeout: float) -> None:
     for item in _poll(client, environment, timeout):
         if item is None or item.phase == "destroyed":

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from orchestrator.app.running import RunningEphd, running
 from orchestrator.cli import discovery
+from orchestrator.cli.discovery import LocalServerKind
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.demo import (
     crash_cleanup,
@@ -216,13 +217,13 @@ async def _run_system(run: DemoRun, world: DemoWorld, console: Console) -> tuple
     async with running(world.settings, run.tools, stop_gateway=True) as ephd:
         world.pulumi_environment = {**os.environ, **ephd.worker.environment()}
         world.token_file = ephd.token_file
-        discovery.write(f"http://127.0.0.1:{world.ports.api}", ephd.token_file)
+        discovery.write(f"http://127.0.0.1:{world.ports.api}", ephd.token_file, kind=LocalServerKind.DEMO)
         try:
             result = await _play(run.options, world, ephd, console)
             return result, await asyncio.to_thread(_environment_leaks, world, result)
         finally:
             _print_line(console, wording.STOPPING)
-            discovery.remove()
+            discovery.remove(kind=LocalServerKind.DEMO)
 
 
 async def _run_deploys(run: DemoRun, world: DemoWorld, console: Console) -> tuple[StoryResult, list[str]]:

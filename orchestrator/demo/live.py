@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.app.running import RunningEphd
+from orchestrator.cli import contexts
+from orchestrator.cli.cli_errors import CliError
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo import wording
@@ -109,8 +111,17 @@ def _access(world: DemoWorld, ephd: RunningEphd) -> Iterator[tuple[str, str]]:
         kubectl = f"kubectl --kubeconfig {shlex.quote(str(world.cluster.kubeconfig))} get namespaces"
         label = f"-l {object_names.SERVER}={object_names.label_value(world.target_settings['server'])}"
         yield "Cluster", f"{kubectl} {label}"
-    yield "CLI", wording.CLI_EXAMPLES
+    yield "CLI", wording.CLI_EXAMPLES if _is_default_server() else wording.CLI_EXAMPLES_ELSEWHERE
     yield "Pulumi", f"export {exports} && pulumi stack ls --all"
+
+
+def _is_default_server() -> bool:
+    """Whether `eph` would use this demo; not if the user works with another server."""
+    try:
+        used = contexts.default()
+    except CliError:
+        return False
+    return used is not None and used.server.is_local and used.server.name == "demo"
 
 
 def _row(view: EnvironmentView) -> tuple[str, str, str, str]:

@@ -163,6 +163,7 @@ def own_hints(label: str, title: str, remote: str) -> tuple[str, ...]:
 
 
 CLI_EXAMPLES = "eph list · eph why 1 · eph logs 1 (in another terminal)"
+CLI_EXAMPLES_ELSEWHERE = "eph context use demo · eph list · eph why 1 (in another terminal; then eph context clear)"
 
 
 # The story's steps

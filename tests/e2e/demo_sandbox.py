@@ -62,7 +62,7 @@ class DemoSandbox:
     def ports(self) -> set[int]:
         """All ports that the demo printed or recorded."""
         said = {int(port) for port in re.findall(r"(?:127\.0\.0\.1|localhost):(\d+)", self.output())}
-        url = json.loads((self.folder / "config/eph/current.json").read_text())["url"]
+        url = json.loads((self.folder / "config/eph/demo.json").read_text())["url"]
         return said | {int(url.rpartition(":")[2])}
 
     def remaining(self, ports: set[int]) -> str:

@@ -108,7 +108,7 @@ def test_next_demo_cleans_up_after_a_killed_one(demo: DemoSandbox) -> None:
         [sys.executable, "-c", SWEEP], cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=60
     )
     assert swept.stdout.strip() == str(home), swept.stderr
-    (demo.folder / "config/eph/current.json").unlink()  # it names the dead process
+    (demo.folder / "config/eph/demo.json").unlink()  # it names the dead process
     assert demo.remaining(ports) == ""
 
 

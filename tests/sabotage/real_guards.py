@@ -109,4 +109,23 @@ PROCESSES = (
     ),
 )  # fmt: skip
 
-REAL = (*FILES, *PROCESSES)
+DEPLOYS = (
+    Guard(
+        "the sign-in of an app's route applies to its label deploys", "secrets",
+        (Patch("orchestrator/gateway/gateway_server.py", "for each in (base, route) if each", "for each in (route,) if each"),),
+        test="tests/gateway/test_gateway_sign_in.py::test_the_sign_in_of_the_apps_route_applies_to_its_deploys",
+    ),
+    Guard(
+        "a stack of which nothing says what it was is listed", "leaks",
+        (Patch("orchestrator/runtime/observation/observer.py", "for key, record in parsed if key is not None}", "for key, record in parsed if key is not None and record.name}"),),
+        test="tests/stories/test_label_deploys.py::test_without_its_tag_a_deploy_is_removed_however_little_of_it_exists",
+    ),
+    Guard(
+        "a time in the future keeps nothing asleep", "stuck",
+        (Patch("orchestrator/core/sleep/sleep_rules.py", "    return recorded if recorded <= now else now - WAITING_CLIENTS", "    return recorded"),),
+        test="tests/stories/test_on_demand.py::test_a_clock_that_was_ahead_does_not_keep_it_asleep",
+    ),
+)  # fmt: skip
+"""Found by chaos runs with label deploys, or added with them."""
+
+REAL = (*FILES, *PROCESSES, *DEPLOYS)

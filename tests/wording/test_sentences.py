@@ -60,6 +60,7 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "int": (3,),
     "float": (2.5,),
     "float | None": (None, 30.0),
+    "int | None": (None, 3),
     "object": (REF,),
     "StackRef": (REF,),
     "Key": (keys.pull_request(8, 42), keys.ref(8, RefKind.BRANCH, "main")),

@@ -12,6 +12,9 @@ def mcp_() -> None:
     """Serve Eph's tools to a coding agent (MCP).
 
     The agent starts it and talks to it on standard input and output. It acts with your token, or the one in EPH_TOKEN.
+
+    Examples:
+        eph mcp
     """
     from orchestrator.cli import mcp_bridge
     from orchestrator.cli.api_client import connect

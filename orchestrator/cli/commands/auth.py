@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import time
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import credentials, discovery, output, wording
+from orchestrator.cli import contexts, credentials, output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
@@ -29,7 +28,7 @@ PRIORITY = ("ID", "OWNER", "ROLE", "EXPIRES", "KIND", "LABEL", "REPOSITORIES")
 
 @app.command()
 def login(
-    url: Annotated[str, typer.Argument(metavar="[URL]", help="The server's URL. Default: EPH_URL.")] = "",
+    url: Annotated[str, typer.Argument(metavar="[URL]", help="The server's URL. Default: the one in use.")] = "",
     with_token: Annotated[
         bool, typer.Option("--with-token", help="Read a token from standard input instead of using a browser.")
     ] = False,
@@ -38,6 +37,10 @@ def login(
 
     Shows a code to confirm in a browser that is signed in to the dashboard. Stores a token of yours, valid for 30
     days, in a file that only you can read.
+
+    Examples:
+        eph auth login https://eph.example.com
+        eph auth login https://eph.example.com --with-token < token.txt
     """
     from orchestrator.cli.api_client import ApiClient
 
@@ -51,13 +54,21 @@ def login(
     stored = credentials.store(server, token)
     output.print_line(wording.server.signed_in(server, me.name, me.role))
     output.print_note(wording.server.token_stored(stored))
+    used = contexts.default()
+    if used is not None and used.url != server:
+        output.print_note(wording.server.other_server_used(used.described()))
 
 
 @app.command()
 def logout(
-    url: Annotated[str, typer.Argument(metavar="[URL]", help="The server's URL. Default: EPH_URL.")] = "",
+    url: Annotated[str, typer.Argument(metavar="[URL]", help="The server's URL. Default: the one in use.")] = "",
 ) -> None:
-    """Revoke the stored token and delete it."""
+    """Revoke the stored token and delete it.
+
+    Examples:
+        eph auth logout
+        eph auth logout https://eph.example.com
+    """
     from orchestrator.cli.api_client import ApiClient
 
     server = _server_url(url)
@@ -76,7 +87,11 @@ def logout(
 
 @app.command()
 def status(form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Show who you are to the server."""
+    """Show who you are to the server.
+
+    Examples:
+        eph auth status
+    """
     from orchestrator.cli.api_client import connect
 
     with connect() as client:
@@ -111,6 +126,10 @@ def create_token(
     """Create a token and print it.
 
     It is printed once and can't be shown again.
+
+    Examples:
+        eph auth token create --label laptop --expires 7d
+        eph auth token create --service ci --role developer --repository acme/shop
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.auth_schemas import CreatedToken
@@ -134,7 +153,11 @@ def create_token(
 
 @token_app.command("list")
 def list_tokens(form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """List your tokens and browser sessions; admins see everyone's."""
+    """List your tokens and browser sessions; admins see everyone's.
+
+    Examples:
+        eph auth token list
+    """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.auth_schemas import TokenList
 
@@ -153,7 +176,12 @@ def revoke_token(
     token: Annotated[str, typer.Argument(metavar="[ID]", help="The token's ID from `eph auth token list`.")] = "",
     owner: Annotated[str, typer.Option(help="Revoke everything of this person or service instead.")] = "",
 ) -> None:
-    """Revoke a token or a browser session. Takes effect at once."""
+    """Revoke a token or a browser session. Takes effect at once.
+
+    Examples:
+        eph auth token revoke 4f2a91c0
+        eph auth token revoke --owner ci
+    """
     from orchestrator.cli.api_client import connect, path_segment
 
     if bool(token) == bool(owner):
@@ -180,11 +208,10 @@ def _row(item: TokenItem) -> tuple[str, ...]:
 
 
 def _server_url(url: str) -> str:
-    server = discovery.read()
-    found = url or os.environ.get("EPH_URL", "") or (server.url if server else "") or credentials.last_url()
-    if not found:
+    found = None if url else contexts.default()
+    if not url and found is None:
         raise CliError(wording.server.NO_SERVER_GIVEN, wording.server.SIGN_IN_AT_URL, ExitCode.USAGE)
-    return found.rstrip("/")
+    return (found.url if found else url).rstrip("/")
 
 
 def _whoami(client: ApiClient) -> WhoAmI:

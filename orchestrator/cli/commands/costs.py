@@ -49,6 +49,11 @@ def cost(
     """Show what environments cost.
 
     Amounts are estimates from list prices, in US dollars. `eph prices` lists the prices.
+
+    Examples:
+        eph cost
+        eph cost --by owner
+        eph cost 42 --strategies
     """
     if name and by is not None:
         raise CliError(wording.costs.EXCLUSIVE, wording.costs.USE_ONE, ExitCode.USAGE)
@@ -154,6 +159,10 @@ def prices(ctx: typer.Context, form: output.OutputOption = OutputFormat.TABLE) -
     """List the prices that estimates use, with their date and source.
 
     Amounts are in US dollars. Those of [prices] in eph.toml replace public ones.
+
+    Examples:
+        eph prices
+        eph prices --output json
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -170,6 +179,9 @@ def refresh(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Download public prices, for targets that publish them.
 
     The server downloads them. If it can't, the prices that were known before still apply.
+
+    Examples:
+        eph prices refresh
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.cost_schemas import PriceRefresh

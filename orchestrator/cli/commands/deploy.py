@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import output, polling, wording, working_copy
+from orchestrator.cli import data_output, output, polling, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.recipe_overrides import RecipeOverrides, parse_pairs
-from orchestrator.cli.working_copy import PackOptions
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from orchestrator.cli.api_client import ApiClient
+    from orchestrator.cli.working_copy import PackOptions
     from orchestrator.surfaces.api.schemas import DeployItem, VersionItem
 
 app = typer.Typer()
@@ -53,8 +52,15 @@ def deploy(
 
     A deploy gets its own URL and is destroyed when its TTL ends. The same label replaces the previous deploy. The app's
     active version isn't touched.
+
+    Examples:
+        eph deploy feat-x --wait
+        eph deploy feat-x --ref my-branch --ttl 3d
+        eph deploy feat-x --env DEBUG=1 --image web=registry.example.com/shop/web:pr-7
     """
     from orchestrator.cli.api_client import connect
+    from orchestrator.cli.recipe_overrides import RecipeOverrides, parse_pairs
+    from orchestrator.cli.working_copy import PackOptions
     from orchestrator.surfaces.api.schemas import DeployItem
 
     if ref and version:
@@ -87,19 +93,28 @@ def versions(
         str, typer.Option("--repository", "-r", help="Show only the app of this repository, as owner/repo.")
     ] = "",
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Show only label deploys.")] = False,
+    fields: data_output.FieldsOption = None,
+    jq: data_output.JqOption = None,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List the versions of an app.
 
     Shows the active version, those deployed under a label, and the ones that they replaced.
+
+    Examples:
+        eph versions
+        eph versions --repository acme/shop --ephemeral
+        eph versions --json label,commit,url
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import VersionList
+    from orchestrator.surfaces.api.schemas import VersionItem, VersionList
+
+    chosen = data_output.requested(form, fields, jq)
 
     with connect() as client:
         found = VersionList.model_validate(client.get("versions", repository=repository, ephemeral=ephemeral)).items
-    if form is not OutputFormat.TABLE:
-        output.print_data([item.model_dump(mode="json") for item in found], form)
+    if chosen:
+        chosen.print([item.model_dump(mode="json") for item in found], lambda: VersionItem.model_fields)
         return
     if found:
         output.print_table(VERSION_HEADINGS, [_version_row(item) for item in found], VERSION_PRIORITY)
@@ -109,6 +124,7 @@ def versions(
 
 def _upload(client: ApiClient, repository: str, options: PackOptions) -> dict[str, str]:
     """The upload and its repository: the one of the clone's remote, if none is given."""
+    from orchestrator.cli import working_copy
     from orchestrator.surfaces.api.schemas import UploadItem
 
     name = repository or working_copy.repository_name(Path())

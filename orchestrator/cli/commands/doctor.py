@@ -52,15 +52,24 @@ def doctor(
     """Check this machine.
 
     Shows problems and how to fix them. Exit status: 1 if something is missing.
+
+    Examples:
+        eph doctor
+        eph doctor --port 9000
     """
-    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation)]
-    checks += [_languages(), *_tools(), _port(port), _server(), _disk()]
+    checks = [*check_machine(), _port(port), _server()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
     else:
         output.print_data([asdict(check) for check in checks], form)
     if any(check.verdict is CheckStatus.FAIL for check in checks):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def check_machine() -> list[DoctorCheck]:
+    """Everything but the server and its port."""
+    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
+    return [*checks, *_tools(), _disk()]
 
 
 def _print_checks(checks: list[DoctorCheck]) -> None:
@@ -201,15 +210,17 @@ def _is_our_server(port: int) -> bool:
 
 
 def _server() -> DoctorCheck:
+    from orchestrator.cli import contexts
     from orchestrator.cli.api_client import connect
 
     try:
         with connect(timeout=5.0) as client:
             status = client.get("status")
     except CliError as error:
-        # A server that was never started isn't a problem of the machine, but one that was configured and doesn't
-        # respond is.
-        verdict = CheckStatus.FAIL if os.environ.get("EPH_URL") else CheckStatus.WARN
+        # A server that was never started isn't a problem of the machine, but one that was chosen and doesn't respond
+        # is.
+        configured = os.environ.get("EPH_URL") or contexts.current()
+        verdict = CheckStatus.FAIL if configured else CheckStatus.WARN
         return DoctorCheck("server", verdict, error.message, error.hint)
     term = status.get("term", 1)
     follows = "" if status.get("leads", True) else wording.operator.not_the_leader(status.get("leader") or "unknown")

@@ -36,6 +36,9 @@ def up(
     """Retry an environment now.
 
     Retries a failed, stalled or waiting environment without waiting for the next attempt.
+
+    Examples:
+        eph up 42 --wait
     """
     from orchestrator.cli.api_client import connect
 
@@ -60,13 +63,17 @@ def down(
     """Destroy an environment.
 
     Removes the trigger label from its pull request and deletes its database.
+
+    Examples:
+        eph down 42
+        eph down acme/shop#42 --yes --wait
     """
     from orchestrator.cli.api_client import connect
 
     longest = parse_seconds(timeout)
     with connect() as client:
         before = environment_names.find(client, name)
-        confirm(wording.environments.destroy_question(before.name), yes)
+        confirm(wording.environments.destroy_question(before.name, client.host), yes)
         item = _post_action(client, before, "down")
         if wait:
             polling.until_gone(client, before, longest)
@@ -86,6 +93,10 @@ def extend(
     """Postpone an environment's expiry.
 
     The server's policy sets the maximum.
+
+    Examples:
+        eph extend 42 24h
+        eph extend acme/shop#42 3d
     """
     body = {"seconds": parse_seconds(length)}
     _act(name, "extend", form, lambda item: f"expires {output.relative_time(item.expires_at) or 'never'}", body)
@@ -96,13 +107,20 @@ def keep(name: environment_names.Name, form: output.OutputOption = OutputFormat.
     """Turn off an environment's expiry.
 
     It exists until its pull request is closed or loses the label.
+
+    Examples:
+        eph keep 42
     """
     _act(name, "keep", form, lambda _: "doesn't expire")
 
 
 @app.command()
 def unkeep(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Turn an environment's expiry on again."""
+    """Turn an environment's expiry on again.
+
+    Examples:
+        eph unkeep 42
+    """
     _act(name, "unkeep", form, lambda _: "expires again")
 
 
@@ -111,6 +129,9 @@ def sleep(name: environment_names.Name, form: output.OutputOption = OutputFormat
     """Put an environment to sleep.
 
     Stops its processes and keeps its data, URL and expiry. A visit wakes it.
+
+    Examples:
+        eph sleep 42
     """
     _act(name, "sleep", form, lambda item: wording.environments.falling_asleep(item.name))
 
@@ -125,6 +146,9 @@ def wake(
     """Wake an environment.
 
     An environment that is already awake stays awake for a while, even outside its schedule.
+
+    Examples:
+        eph wake 42 --wait
     """
     from orchestrator.cli.api_client import connect
 

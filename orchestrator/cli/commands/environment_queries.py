@@ -1,130 +1,53 @@
-"""``eph list``, ``get``, ``why``, ``open``: read-only commands."""
+"""``eph get``, ``why``, ``open``: read-only commands."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli import environment_names, output, runtime_info_view, wording
+from orchestrator.cli import data_output, environment_names, environment_rows, output, runtime_info_view, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
-from orchestrator.cli.output import ListFormat, OutputFormat
+from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.text import Text
 
-    from orchestrator.surfaces.api.schemas import EnvironmentItem, StatusResponse
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
 
 app = typer.Typer()
 
-HEADINGS = ("NAME", "PHASE", "URL", "PULL REQUEST", "COMMIT", "EXPIRES")
-WIDE_HEADINGS = ("TARGET", "AUTHOR", "PER DAY", "SPENT")
-COLUMN_PRIORITY = ("NAME", "PHASE", "URL", "PULL REQUEST", "EXPIRES", "COMMIT")
-
-
-@app.command("list")
-def list_(
-    repository: Annotated[
-        str | None, typer.Option("--repository", "-r", help="Show only environments of this repository, as owner/repo.")
-    ] = None,
-    phase: Annotated[
-        list[str] | None, typer.Option("--phase", "-p", help="Show only environments in this phase.")
-    ] = None,
-    form: output.ListOption = ListFormat.TABLE,
-) -> None:
-    """List environments.
-
-    Shows each environment's phase, and why it waits or failed.
-    """
-    from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import StatusResponse
-
-    with connect() as client:
-        # A held plan comes first: nothing happens until a person acts.
-        found = sorted(
-            client.environments(repository=repository, phase=phase, limit=500), key=lambda item: item.phase != "held"
-        )
-        status = StatusResponse.model_validate(client.get("status"))
-    if form.data_format is not None:
-        output.print_data([item.model_dump(mode="json") for item in found], form.data_format)
-        return
-    if found and form is ListFormat.WIDE:
-        rows = [[*_row(item), *_wide_columns(item)] for item in found]
-        output.print_table((*HEADINGS, *WIDE_HEADINGS), rows, (*COLUMN_PRIORITY, *WIDE_HEADINGS))
-    elif found:
-        output.print_table(HEADINGS, [_row(item) for item in found], COLUMN_PRIORITY)
-    _print_footer(status, found, filtered=bool(repository or phase))
-
-
-def _row(item: EnvironmentItem) -> list[str | Text]:
-    return [
-        output.link(item.name or item.ref, item.url),
-        output.styled_phase(_phase(item)),
-        item.url,
-        output.link(_source_label(item), item.pull_url),
-        (item.commit or item.wanted_commit)[:7],
-        output.relative_time(item.expires_at).removeprefix("in "),
-    ]
-
-
-def _wide_columns(item: EnvironmentItem) -> list[str]:
-    money, cost = wording.costs.money, item.cost
-    return [item.target, item.author, money(cost.awake_daily) if cost else "", money(cost.spent) if cost else ""]
-
-
-def _phase(item: EnvironmentItem) -> str:
-    return f"{item.phase} ({item.queue_position})" if item.queue_position is not None else item.phase
-
-
-def _source_label(item: EnvironmentItem) -> str:
-    if item.ref_name:
-        return f"{item.repository}@{item.ref_name}"
-    return f"{item.repository}#{item.number}" if item.number is not None else item.repository
-
-
-def _print_footer(status: StatusResponse, found: list[EnvironmentItem], *, filtered: bool) -> None:
-    """A summary below the table. It goes to stderr, so that a pipe gets only the rows."""
-    if not found:
-        hint = "" if filtered else wording.environments.ADD_LABEL
-        output.print_note(f"no environments{' match' if filtered else ' yet'}{hint}")
-    elif sys.stderr.isatty():
-        output.print_note("")
-    looked = output.relative_time(status.last_cycle) or "never"
-    output.print_note(wording.environments.status(status.environments, status.running, status.queued, looked))
-    for item in found:
-        if item.phase not in ("ready", "asleep") and (first := _headline(item)):
-            output.print_note(f"{item.name or item.ref}: {first}")
-    for sentence in status.notes:
-        output.print_note(sentence)
-
-
-def _headline(item: EnvironmentItem) -> str:
-    if item.command:
-        return wording.environments.to_continue(item.reasons[0] if item.reasons else item.phase, item.command)
-    if item.problems:
-        return item.problems[0]
-    if item.failure:
-        return item.failure.error
-    return item.progress or (item.reasons[0] if item.reasons else "")
-
 
 @app.command()
-def get(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
+def get(
+    name: environment_names.Name,
+    fields: data_output.FieldsOption = None,
+    jq: data_output.JqOption = None,
+    form: output.OutputOption = OutputFormat.TABLE,
+) -> None:
     """Show an environment.
 
     Includes its pods or processes and their latest events.
+
+    Examples:
+        eph get 42
+        eph get acme/shop#42 --output yaml
+        eph get 42 --json phase,url,expires_at
+        eph get 42 --jq .url
     """
     from orchestrator.cli.api_client import connect
 
+    chosen = data_output.requested(form, fields, jq)
     with connect() as client:
         item = environment_names.find(client, name)
         found, silence = runtime_info_view.fetch(client, item.ref)
-    if form is not OutputFormat.TABLE:
-        output.print_data({**item.model_dump(mode="json"), **found.model_dump(mode="json")}, form)
+    if chosen:
+        data = {**item.model_dump(mode="json"), **found.model_dump(mode="json")}
+        chosen.print(data, lambda: data)
         return
     output.print_pairs(_details(item))
     runtime_info_view.print_info(found, silence)
@@ -136,14 +59,22 @@ def get(name: environment_names.Name, form: output.OutputOption = OutputFormat.T
 
 def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     yield "name", item.name
-    yield "phase", output.styled_phase(_phase(item)).append(f"  {output.relative_time(item.since)}", style="dim")
+    yield (
+        "phase",
+        output.styled_phase(environment_rows.phase_label(item.phase, item.queue_position)).append(
+            f"  {output.relative_time(item.since)}", style="dim"
+        ),
+    )
     yield "url", output.link(item.url, item.url)
     for service, url in sorted(item.urls.items()):
         if url != item.url:
             yield wording.environments.service_url(service), output.link(url, url)
     for item_link in item.links:
         yield output.clean(item_link.name), output.link(item_link.url, item_link.url)
-    yield "pull request", output.link(_source_label(item), item.pull_url).append(f"  {output.clean(item.title)}")
+    yield (
+        "pull request",
+        output.link(environment_rows.source_of(item), item.pull_url).append(f"  {output.clean(item.title)}"),
+    )
     yield "branch", item.branch
     yield "author", item.author
     yield "live commit", item.commit[:12]
@@ -187,6 +118,10 @@ def why(name: environment_names.Name, form: output.OutputOption = OutputFormat.T
     """Explain an environment's state.
 
     Gives the reasons and the facts behind them.
+
+    Examples:
+        eph why 42
+        eph why shop-gentle-stream-k7wq-42 --output json
     """
     from orchestrator.cli.api_client import connect, path_segment
     from orchestrator.surfaces.api.schemas import Why
@@ -209,6 +144,9 @@ def open_(name: environment_names.Name) -> None:
     """Open an environment's URL.
 
     Opens it in the browser, or prints it if there is no browser.
+
+    Examples:
+        eph open 42
     """
     from orchestrator.cli.api_client import connect
 

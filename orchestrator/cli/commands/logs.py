@@ -29,6 +29,11 @@ def logs(
 
     Shows the output of the newest commit's steps (checkout, build, migrations …), followed by that of its services. To
     see the steps of an earlier commit, use eph steps.
+
+    Examples:
+        eph logs 42 --follow
+        eph logs 42 --service web --lines 500
+        eph logs 42 --suite browser
     """
     from orchestrator.cli.api_client import connect, path_segment
 

@@ -25,6 +25,9 @@ def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Find orphaned resources.
 
     Exit status: 0 no orphans, 1 orphans found, 2 something couldn't be checked.
+
+    Examples:
+        eph audit
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import AuditResponse
@@ -62,6 +65,10 @@ def sweep(
     """Remove orphaned resources now.
 
     Removes stacks of closed pull requests and resources without a stack, as `eph audit` lists them.
+
+    Examples:
+        eph sweep --dry-run
+        eph sweep
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import Sweep
@@ -94,6 +101,10 @@ def approve(
     """Approve a plan on hold or a fork's commit.
 
     The approval is valid only for that plan or commit. Each push to the fork needs a new approval.
+
+    Examples:
+        eph approve 4f2a91c0
+        eph approve acme/shop#42
     """
     from orchestrator.cli.api_client import connect, path_segment
 

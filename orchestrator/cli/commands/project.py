@@ -30,6 +30,10 @@ def validate(
     """Check an eph.yaml offline.
 
     Reports each problem with file, line, column and what was expected, and what has no effect on the file's target.
+
+    Examples:
+        eph validate
+        git show main:eph.yaml | eph validate -
     """
     from orchestrator.config.eph_yaml.offline_check import check
 
@@ -76,6 +80,9 @@ def init(
     """Create an eph.yaml for this repository.
 
     The file has comments. An existing file is never overwritten.
+
+    Examples:
+        eph init
     """
     from orchestrator.cli import scaffold
 

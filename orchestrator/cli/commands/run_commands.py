@@ -45,7 +45,12 @@ def exec_(
     """Run a command where a service of the environment runs.
 
     It has the service's files, variables and limits. Its standard input is passed on, and its exit status is that of
-    `eph exec`. Examples: eph exec shop-42 -- python manage.py migrate · eph exec -t shop-42 -- bash
+    `eph exec`.
+
+    Examples:
+        eph exec 42 -- python manage.py migrate
+        eph exec --service worker 42 -- ls -l
+        eph exec -t 42 -- bash
     """
     words = _without_separator(command)
     if not words:
@@ -62,8 +67,12 @@ def psql(
 ) -> None:
     """Run psql with the environment's database.
 
-    In a terminal it is interactive. Otherwise, statements come from standard input, or from an option of psql. Example:
-    eph psql shop-42 -- -c 'table users'
+    In a terminal it is interactive. Otherwise, statements come from standard input, or from an option of psql.
+
+    Examples:
+        eph psql 42
+        eph psql 42 -- -c 'table users'
+        eph psql 42 < dump.sql
     """
     if not variable.isidentifier():
         raise CliError(wording.deploys.no_variable_name(variable), wording.deploys.USE_VARIABLE, ExitCode.USAGE)
@@ -81,7 +90,10 @@ def run(
     """Run a job of the environment, such as a DAG, and wait for it.
 
     Prints a table of its tasks. The exit status is 0 if all succeeded. Interrupting `eph run` doesn't stop the job.
-    Example: eph run shop-42 orders
+
+    Examples:
+        eph run 42 orders
+        eph run 42 orders --parameters '{"day": "2026-11-01"}'
     """
     try:
         found = json.loads(parameters)

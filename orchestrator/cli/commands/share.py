@@ -32,6 +32,10 @@ def create_link(
     """Create a share link and print it.
 
     It is printed once and can't be shown again.
+
+    Examples:
+        eph share create 42
+        eph share create 42 --expires 7d --password
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.auth_schemas import CreatedShareLink
@@ -52,7 +56,11 @@ def list_links(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Only links for this environment.")] = "",
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """List valid share links."""
+    """List valid share links.
+
+    Examples:
+        eph share list
+    """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.auth_schemas import ShareLinkList
 
@@ -71,7 +79,11 @@ def list_links(
 def revoke_link(
     link: Annotated[str, typer.Argument(metavar="ID", help="The link's ID from `eph share list`.")],
 ) -> None:
-    """Revoke a share link. Takes effect at once."""
+    """Revoke a share link. Takes effect at once.
+
+    Examples:
+        eph share revoke 4f2a91c0
+    """
     from orchestrator.cli.api_client import connect, path_segment
 
     with connect() as client:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -23,7 +22,13 @@ class Shell(StrEnum):
 
 @app.command()
 def version(form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Show the versions of client and server."""
+    """Show the versions of client and server.
+
+    Examples:
+        eph version
+    """
+    from importlib import metadata
+
     from orchestrator.cli.api_client import connect
 
     found = {"client": metadata.version("eph"), "server": ""}
@@ -42,7 +47,11 @@ def version(form: output.OutputOption = OutputFormat.TABLE) -> None:
 def completion(shell: Annotated[Shell, typer.Argument(help="The shell to generate the script for.")]) -> None:
     """Print a shell completion script.
 
-    For bash, add to ~/.bashrc: eval "$(eph completion bash)". It also completes environment names.
+    For bash, add the first example to ~/.bashrc. It also completes environment names.
+
+    Examples:
+        eval "$(eph completion bash)"
+        eph completion fish > ~/.config/fish/completions/eph.fish
     """
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # typer exports it unsaid
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import environment_names, output, wording
+from orchestrator.cli import data_output, environment_names, output, wording
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
@@ -20,20 +20,30 @@ def steps(
     name: environment_names.Name,
     commit: Annotated[str, typer.Option("--commit", "-c", help="Show this commit instead of the newest.")] = "",
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Also show this many last lines of each.")] = 0,
+    fields: data_output.FieldsOption = None,
+    jq: data_output.JqOption = None,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show the steps of a commit's build.
 
     Each with its result and duration: checkout, build, database, migrations, seed, start, health check.
+
+    Examples:
+        eph steps 42
+        eph steps 42 --commit 3f2a91c --lines 20
+        eph steps 42 --json step,state,seconds
     """
     from orchestrator.cli.api_client import connect, path_segment
-    from orchestrator.surfaces.api.schemas import Steps
+    from orchestrator.surfaces.api.schemas import StepItem, Steps
+
+    chosen = data_output.requested(form, fields, jq)
 
     with connect() as client:
         path = f"environments/{path_segment(environment_names.find(client, name).ref)}/steps"
         found = Steps.model_validate(client.get(path, commit=commit.lower() or None))
-    if form is not OutputFormat.TABLE:
-        output.print_data(found.model_dump(mode="json"), form)
+    if chosen:
+        data = found.model_dump(mode="json")
+        chosen.print(data if chosen.fields is None else data["steps"], lambda: StepItem.model_fields)
         return
     _print_steps(found, lines)
 

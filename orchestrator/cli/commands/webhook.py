@@ -26,6 +26,9 @@ def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
 
     The address is forge.webhook_url, or else the server's own. Also lists the latest deliveries from the Git
     host, if Eph can read them. Changes nothing. Exit status: 1 if the ping didn't arrive.
+
+    Examples:
+        eph webhook test
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import StatusResponse, WebhookTest

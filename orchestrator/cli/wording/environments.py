@@ -61,8 +61,8 @@ def retry_requested(name: str, phase: str) -> str:
     return f"{name}: retry requested; it is {phase}. Use `eph up {name} --wait` to wait until it is ready."
 
 
-def destroy_question(name: str) -> str:
-    return f"Destroy {name} and its database?"
+def destroy_question(name: str, host: str) -> str:
+    return f"Destroy {name} and its database on {host}?"
 
 
 def falling_asleep(name: str) -> str:
@@ -94,7 +94,39 @@ def to_continue(reason: str, command: str) -> str:
     return f"{reason} To continue: {command}"
 
 
+YAML_AND_JSON = "--json and --jq print JSON"
+OMIT_OUTPUT = "Omit --output yaml."
+WATCH_IS_A_TABLE = "--watch shows a table"
+OMIT_WATCH = "Omit --watch, or use `eph events --follow --output json`."
+NO_JQ = "jq is not installed, or not on PATH"
+INSTALL_JQ = "Install jq, or pipe the output of --output json into another program."
+FIX_JQ = "See https://jqlang.org/manual for the syntax."
+
+
+def server(described: str) -> str:
+    return f"server: {described}"
+
+
+def unknown_fields(names: list[str]) -> str:
+    return f"unknown fields: {', '.join(repr(name) for name in names)}"
+
+
+def known_fields(names: list[str]) -> str:
+    return f"Fields: {', '.join(names)}."
+
+
+def jq_failed(problem: str) -> str:
+    return f"jq failed: {problem}"
+
+
 LAST_LINES = "\nLast lines of output:"
+LATEST_EVENTS = "\nLatest events:"
+NO_EVENTS = "no events"
+OMIT_FORMATS = "Omit --output, --json and --jq."
+
+
+def more_events(count: int) -> str:
+    return f"only the last {count} events are shown; there are more in this period"
 
 
 def service_url(service: str) -> str:

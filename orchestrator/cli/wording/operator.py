@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# --- The command line
+
+SEE_ENVIRONMENTS = "See environments"
+CHANGE_ENVIRONMENTS = "Change environments"
+WORK_IN_ENVIRONMENTS = "Work in environments"
+DEPLOY = "Deploy without a pull request"
+SET_UP = "Set up a repository"
+FIND_PROBLEMS = "Find problems"
+OPERATE = "Operate Eph"
+SERVERS = "Servers and accounts"
+OTHER = "Other commands"
+
+
+def unknown_command(typed: str, meant: str) -> str:
+    return f"No such command {typed!r}. Did you mean {meant!r}?"
+
+
 # --- eph doctor
 
 MAKE_TOOLCHAIN = "Run `make toolchain` to download or build it."

@@ -9,6 +9,25 @@ from pathlib import Path
 START_HINT = "Sign in with `eph auth login URL`, start one with `eph demo` or `ephd`, or set EPH_URL and EPH_TOKEN."
 
 
+CHECK_SERVER = "`eph context` shows which server is used."
+
+
+def chosen(url: str, origin: str) -> str:
+    """``origin``: an EPH_URL, a context, a local server, a sign-in or a demo."""
+    reasons = {
+        "EPH_URL": "EPH_URL",
+        "context": "the context",
+        "local": "on this machine",
+        "sign-in": "the latest sign-in",
+        "demo": "the demo on this machine",
+    }
+    return f"{url} ({reasons.get(origin, origin)})"
+
+
+def using_demo(url: str) -> str:
+    return f"Using the demo at {url}. `eph auth login URL` or `eph context use NAME` selects another server.\n"
+
+
 def invalid_url(url: str) -> str:
     return f"EPH_URL is not a valid URL: {url!r}"
 
@@ -48,6 +67,48 @@ def responded_with(status: int) -> str:
 
 def bridge_connected(url: str) -> str:
     return f"eph mcp: connected to {url}\n"
+
+
+# --- Contexts
+
+CHOOSE_CONTEXT = "Start it, or choose another with `eph context use NAME`."
+CONTEXT_CLEARED = "no context; `eph` chooses the server"
+URL_OVERRIDES = "EPH_URL is set and overrides the context"
+NO_CONTEXTS = "no servers known; sign in with `eph auth login URL`"
+
+
+def unknown_context(name: str) -> str:
+    return f"no context {name!r}"
+
+
+def ambiguous_context(name: str) -> str:
+    return f"{name!r} matches several contexts"
+
+
+def known_contexts(names: str) -> str:
+    return f"Use one of {names}, or a URL." if names else "Use a URL, or sign in with `eph auth login URL`."
+
+
+def context_not_running(name: str) -> str:
+    """``name``: local or demo."""
+    what = "demo" if name == "demo" else "ephd"
+    return f"the context is {name}, but no {what} is running on this machine"
+
+
+def uses(described: str) -> str:
+    return f"commands use {described}"
+
+
+def context_used(url: str) -> str:
+    return f"using {url}"
+
+
+def not_signed_in_there(url: str) -> str:
+    return f"not signed in; run `eph auth login {url}`"
+
+
+def other_server_used(described: str) -> str:
+    return f"commands still use {described}; change that with `eph context use`"
 
 
 # --- Sign-in and tokens

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
-from orchestrator.service.port import ServiceStatus
+from orchestrator.service.port import ForgeUsage, ServiceStatus
 from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import schemas
 from stacks.model import RefKind
@@ -27,6 +27,15 @@ def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusR
         term=now.term,
         leader=now.leader,
         forge=forge,
+        rate_limit=_rate_limit(now.forge),
+    )
+
+
+def _rate_limit(usage: ForgeUsage | None) -> schemas.ForgeRateLimit | None:
+    if usage is None or (usage.limit < 0 and usage.blocked_for <= 0):
+        return None
+    return schemas.ForgeRateLimit(
+        remaining=max(usage.remaining, 0), limit=max(usage.limit, 0), blocked_seconds=max(usage.blocked_for, 0.0)
     )
 
 

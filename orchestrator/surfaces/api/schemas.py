@@ -214,6 +214,14 @@ class EventPage(BaseModel):
     next: int = Field(description="Pass it as ?after= to get newer events.")
 
 
+class ForgeRateLimit(BaseModel):
+    """The Git host's rate limit for Eph's requests."""
+
+    remaining: int
+    limit: int
+    blocked_seconds: float = Field(description="For how long it accepts no more requests; 0: it accepts them.")
+
+
 class StatusResponse(BaseModel):
     """The service itself."""
 
@@ -232,6 +240,7 @@ class StatusResponse(BaseModel):
     term: int = Field(default=1, description="Increases by one with each change of the leader.")
     leader: str = Field(default="", description="The leader's address, if another replica leads.")
     forge: str = Field(default="", description="The Git host's adapter; its webhooks go to `/api/v1/webhooks/<forge>`.")
+    rate_limit: ForgeRateLimit | None = Field(default=None, description="null: the Git host hasn't reported one.")
 
 
 class WebhookTest(AttributeModel):

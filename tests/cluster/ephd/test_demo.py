@@ -106,7 +106,7 @@ def test_next_demo_removes_what_a_killed_one_left_on_the_cluster(demo: ClusterDe
     command = [sys.executable, "-c", SWEEP]
     swept = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=240)
     assert swept.stdout.strip() == str(home), swept.stderr
-    (demo.folder / "config/eph/current.json").unlink()  # it contains the process, and no longer counts
+    (demo.folder / "config/eph/demo.json").unlink()  # it contains the process, and no longer counts
     assert demo.remaining(set()) == ""
 
 

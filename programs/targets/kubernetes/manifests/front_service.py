@@ -8,7 +8,7 @@ from typing import Any
 
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
-from programs.targets.kubernetes.manifests.rewriting import pod_spec
+from programs.targets.kubernetes.manifests.rewriting import find_pod_spec
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
 
@@ -49,7 +49,7 @@ class FrontService:
         found = {
             int(port["containerPort"])
             for data in objects
-            for container in (pod_spec(data) or {}).get("containers", [])
+            for container in (find_pod_spec(data) or {}).get("containers", [])
             for port in container.get("ports") or []
             if port.get("name") == self.target_port
         }

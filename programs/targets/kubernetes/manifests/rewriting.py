@@ -34,7 +34,7 @@ def adapt(
     data = copy.deepcopy(manifest.data)
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
     data.pop("status", None)
-    pod = pod_spec(data)
+    pod = find_pod_spec(data)
     if pod is not None:
         _harden_pod(pod, settings)
         _set_pod_metadata(data, annotations or {})
@@ -50,18 +50,18 @@ def adapt(
 
 def containers(data: Data) -> list[Data]:
     """The containers of the object's pods; none if it has no pods."""
-    pod = pod_spec(data)
+    pod = find_pod_spec(data)
     return [*(pod.get("initContainers") or []), *pod["containers"]] if pod is not None else []
 
 
-def pod_spec(data: Data) -> Data | None:
+def find_pod_spec(data: Data) -> Data | None:
     spec = data.get("spec") or {}
     if data["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
     if data["kind"] not in ("CronJob", "Deployment", "Job", "StatefulSet"):
         return None
-    pod_spec: Data = spec["template"]["spec"]
-    return pod_spec
+    found: Data = spec["template"]["spec"]
+    return found
 
 
 def _set_pod_metadata(data: Data, annotations: Mapping[str, str]) -> None:
