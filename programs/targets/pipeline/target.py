@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from programs.costs import CostEstimate, PriceList
 from programs.exec_requests import JobRequest
-from programs.kit import identifiers
+from programs.kit import identifiers, machine_costs
+from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import supervisor
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest
@@ -69,6 +71,13 @@ class PipelineTarget:
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         return run_command.read_report(settings.from_mapping(spec.settings), spec.name, suite.name, max_bytes)
+
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+        return machine_costs.machine_prices()
+
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - DAGs reserve nothing
+        """Runs take what Airflow has, and only while they last, so only the price of a whole environment counts."""
+        return machine_costs.estimate(price_list, ReservedAmounts(), sleeps=False)
 
 
 TARGET = PipelineTarget()

@@ -132,9 +132,11 @@ def pipeline_machine() -> Iterator[PipelineMachine]:
         ):
             repository = new_repository(files.make_folder(folder / "repository"))
             machine = PipelineMachine(folder, airflow, data, repository)
-            yield machine
-            for session in machine.sessions:
-                session.close()
-            TARGET.stop(machine.strings)
+            try:
+                yield machine
+            finally:
+                for session in machine.sessions:
+                    session.close()
+                TARGET.stop(machine.strings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
