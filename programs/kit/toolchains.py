@@ -95,8 +95,9 @@ def find(places: SearchPlaces) -> tuple[Toolchain, ...]:
 
 @functools.cache
 def on_this_machine(path: str, private: tuple[Path, ...]) -> tuple[Toolchain, ...]:
-    """Looked up once per process."""
-    return find(SearchPlaces(path, os.environ.get("PATH", ""), (Path.home(),), (*private, *_own_folders())))
+    """Looked up once per process. Not in root's home, of which previews must not see a single name."""
+    homes = () if os.geteuid() == 0 else (Path.home(),)
+    return find(SearchPlaces(path, os.environ.get("PATH", ""), homes, (*private, *_own_folders())))
 
 
 def extended_path(path: str, toolchains: Iterable[Toolchain]) -> str:
