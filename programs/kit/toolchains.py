@@ -56,7 +56,7 @@ MANAGERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Toolchain:
+class InstalledLanguage:
     """``root`` is the installation, or None if its program is on the PATH of previews anyway."""
 
     language: str
@@ -81,26 +81,26 @@ class SearchPlaces:
     private: tuple[Path, ...]
 
 
-def find(places: SearchPlaces) -> tuple[Toolchain, ...]:
+def find(places: SearchPlaces) -> tuple[InstalledLanguage, ...]:
     """One per language, in the order of ``COMMANDS``."""
     found = []
     for language, command in COMMANDS.items():
         there = _on_path(places.path, command)
         if there is not None:
-            found.append(Toolchain(language, there))
+            found.append(InstalledLanguage(language, there))
         elif (other := _elsewhere(places, language, command)) is not None:
             found.append(other)
     return tuple(found)
 
 
 @functools.cache
-def on_this_machine(path: str, private: tuple[Path, ...]) -> tuple[Toolchain, ...]:
+def on_this_machine(path: str, private: tuple[Path, ...]) -> tuple[InstalledLanguage, ...]:
     """Looked up once per process. Not in root's home, of which previews must not see a single name."""
     homes = () if os.geteuid() == 0 else (Path.home(),)
     return find(SearchPlaces(path, os.environ.get("PATH", ""), homes, (*private, *_own_folders())))
 
 
-def extended_path(path: str, toolchains: Iterable[Toolchain]) -> str:
+def extended_path(path: str, toolchains: Iterable[InstalledLanguage]) -> str:
     """The PATH of previews, with what isn't on it at the end."""
     more = dict.fromkeys(str(item.program.parent) for item in toolchains if item.root is not None)
     return os.pathsep.join([path, *more])
@@ -112,14 +112,14 @@ def _own_folders() -> tuple[Path, ...]:
     return (Path(__file__).resolve().parents[2], *environment)
 
 
-def _elsewhere(places: SearchPlaces, language: str, command: str) -> Toolchain | None:
+def _elsewhere(places: SearchPlaces, language: str, command: str) -> InstalledLanguage | None:
     chosen = _on_path(places.own_path, command)
     if chosen is not None:
         root = _installation(chosen.resolve(), places)
         if root is not None:
-            return Toolchain(language, chosen.resolve(), root)
+            return InstalledLanguage(language, chosen.resolve(), root)
     candidates = [
-        Toolchain(language, root / "bin" / command, root)
+        InstalledLanguage(language, root / "bin" / command, root)
         for root in _installed(places)
         if _is_program(root / "bin" / command) and _installation((root / "bin" / command).resolve(), places)
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from programs.kit import toolchains
-from programs.kit.toolchains import SearchPlaces, Toolchain
+from programs.kit.toolchains import InstalledLanguage, SearchPlaces
 
 
 def install(root: Path, command: str) -> Path:
@@ -23,14 +23,14 @@ def places(home: Path, path: str = "/nowhere", own_path: str = "", private: tupl
     return SearchPlaces(path, own_path, (home,), private)
 
 
-def found(where: SearchPlaces, language: str) -> Toolchain | None:
+def found(where: SearchPlaces, language: str) -> InstalledLanguage | None:
     return next((item for item in toolchains.find(where) if item.language == language), None)
 
 
 def test_what_is_on_the_path_of_previews_comes_first(tmp_path: Path) -> None:
     program = install(tmp_path / "usr", "ruby")
     install(tmp_path / ".rbenv" / "versions" / "3.3.0", "ruby")
-    assert found(places(tmp_path, f"relative:{program.parent}"), "Ruby") == Toolchain("Ruby", program)
+    assert found(places(tmp_path, f"relative:{program.parent}"), "Ruby") == InstalledLanguage("Ruby", program)
 
 
 def test_the_installation_that_ephd_would_use_comes_before_newer_ones(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_the_installation_that_ephd_would_use_comes_before_newer_ones(tmp_path: 
     links = tmp_path / "links"
     links.mkdir()
     (links / "ruby").symlink_to(chosen)
-    expected = Toolchain("Ruby", chosen, chosen.parents[1])
+    expected = InstalledLanguage("Ruby", chosen, chosen.parents[1])
     assert found(places(tmp_path, own_path=str(links)), "Ruby") == expected
 
 
@@ -50,7 +50,10 @@ def test_the_newest_installation_is_used_otherwise(tmp_path: Path) -> None:
     ruby = found(places(tmp_path), "Ruby")
     assert ruby is not None
     assert ruby.root == tmp_path / ".rbenv" / "versions" / "3.10.1"
-    assert toolchains.extended_path("/bin", [ruby, ruby, Toolchain("Go", Path("/bin/go"))]) == f"/bin:{ruby.root}/bin"
+    assert (
+        toolchains.extended_path("/bin", [ruby, ruby, InstalledLanguage("Go", Path("/bin/go"))])
+        == f"/bin:{ruby.root}/bin"
+    )
 
 
 def test_shims_and_homes_are_never_shown(tmp_path: Path) -> None:

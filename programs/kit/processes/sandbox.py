@@ -28,7 +28,7 @@ from programs.kit.build_cache import tools
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.toolchains import Toolchain
+from programs.kit.toolchains import InstalledLanguage
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC_FILES = (  # without settings that may contain credentials, such as maven/settings.xml
@@ -234,7 +234,7 @@ def visible_folders(settings: HostSettings) -> list[str]:
     return [*settings.toolbox, *languages, *programs, *([settings.ca_file] if settings.ca_file else [])]
 
 
-def _toolchains(settings: HostSettings) -> tuple[Toolchain, ...]:
+def _toolchains(settings: HostSettings) -> tuple[InstalledLanguage, ...]:
     if settings.toolchains == "none":
         return ()
     return toolchains.on_this_machine(settings.path, (settings.root, settings.routes))
