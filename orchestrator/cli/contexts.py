@@ -4,7 +4,7 @@ EPH_URL decides, or else the context that the user chose, the ``ephd`` on this m
 sign-in, and last a demo on this machine. A demo comes last because someone who tries it must not find their next
 command there instead of at their server.
 
-A context is stored as a URL, or as ``local`` or ``demo`` for whichever server of that kind is running on this machine.
+A context is stored as a URL, or as ``ephd`` or ``demo`` for whichever server of that kind is running on this machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orchestrator.cli import credentials, discovery, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.discovery import LocalServerKind, RunningServer
 
-LOCAL_NAMES = {"local": LocalServerKind.EPHD, "demo": LocalServerKind.DEMO}
+LOCAL_NAMES = {"ephd": LocalServerKind.EPHD, "demo": LocalServerKind.DEMO}
 
 
 class ServerOrigin(StrEnum):
@@ -27,7 +27,7 @@ class ServerOrigin(StrEnum):
 
     EPH_URL = "EPH_URL"
     CONTEXT = "context"
-    LOCAL = "local"
+    LOCAL = "ephd"
     SIGN_IN = "sign-in"
     DEMO = "demo"
 
@@ -73,7 +73,7 @@ def default() -> ChosenServer | None:
         return ChosenServer(_by_url(url), ServerOrigin.EPH_URL)
     if context := current():
         return ChosenServer(_resolve(context), ServerOrigin.CONTEXT)
-    if (local := _on_this_machine("local")) is not None:
+    if (local := _on_this_machine("ephd")) is not None:
         return ChosenServer(local, ServerOrigin.LOCAL)
     if url := credentials.last_url():
         return ChosenServer(_by_url(url), ServerOrigin.SIGN_IN)
@@ -88,7 +88,7 @@ def known() -> list[KnownServer]:
     chosen = current()
     if chosen and chosen not in LOCAL_NAMES and chosen not in urls:
         urls.insert(0, chosen)
-    found = [_on_this_machine("local"), *map(_by_url, urls), _on_this_machine("demo")]
+    found = [_on_this_machine("ephd"), *map(_by_url, urls), _on_this_machine("demo")]
     return [server for server in found if server is not None]
 
 

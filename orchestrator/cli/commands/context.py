@@ -66,7 +66,7 @@ def use_context(
     Examples:
         eph context use eph.example.com
         eph context use https://eph.example.com
-        eph context use local
+        eph context use ephd
     """
     server = contexts.use(name)
     output.print_line(wording.server.context_used(server.url))

@@ -13,11 +13,11 @@ CHECK_SERVER = "`eph context` shows which server is used."
 
 
 def chosen(url: str, origin: str) -> str:
-    """``origin``: an EPH_URL, a context, a local server, a sign-in or a demo."""
+    """``origin``: EPH_URL, a context, the ephd here, a sign-in or a demo."""
     reasons = {
         "EPH_URL": "EPH_URL",
         "context": "the context",
-        "local": "on this machine",
+        "ephd": "on this machine",
         "sign-in": "the latest sign-in",
         "demo": "the demo on this machine",
     }
@@ -90,7 +90,7 @@ def known_contexts(names: str) -> str:
 
 
 def context_not_running(name: str) -> str:
-    """``name``: local or demo."""
+    """``name``: ephd or demo."""
     what = "demo" if name == "demo" else "ephd"
     return f"the context is {name}, but no {what} is running on this machine"
 
