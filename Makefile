@@ -15,7 +15,7 @@ WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 BUILD_SITE = NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file infra/site/mkdocs.yml
 
-.PHONY: demo test test-long test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
+.PHONY: demo test test-long test-exhaustive test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow screenshots image audit sbom
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -29,7 +29,10 @@ test: pulumi ## run the tests, with real components; ARGS='-k name' selects some
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
 
 test-long: pulumi helm kustomize docker-compose pulumi-language-yaml browser airflow ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
-	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
+
+test-exhaustive: pulumi airflow ## run the slow tests that CI leaves out: recipes, the demo on Airflow
+	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) -m exhaustive --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
 	@.ci/run --all

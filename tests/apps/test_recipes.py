@@ -45,6 +45,7 @@ def test_flask() -> None:
         close(site, made)
 
 
+@pytest.mark.exhaustive
 def test_django_with_worker_and_uploads() -> None:
     with recipe_site.recipe_site("django_board", "Django") as site:
         made = preview(site)
@@ -71,6 +72,7 @@ def test_django_with_worker_and_uploads() -> None:
         close(site, other)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js")
 def test_fastapi_and_vite() -> None:
     with recipe_site.recipe_site("fastapi_vite", "FastAPI and Vite") as site:
@@ -92,6 +94,7 @@ def test_fastapi_and_vite() -> None:
         assert answer.headers["access-control-allow-origin"] == origin
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js")
 def test_node() -> None:
     with recipe_site.recipe_site("node_orders", "Node.js") as site:

@@ -127,7 +127,7 @@ class PipelineSection(TargetSection):
         default_factory=dict, description="Airflow variables that have another value in the environment."
     )
     schedules: bool = Field(
-        default=False, description="Whether DAGs run on their schedules. Default: only when somebody starts them."
+        default=False, description="Whether DAGs run on their schedules. Default: only when someone starts them."
     )
     external_dags: tuple[AirflowName, ...] = Field(
         default=(), description="DAGs outside the environment that its sensors wait for."
