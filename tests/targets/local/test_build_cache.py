@@ -225,7 +225,8 @@ def test_builds_yield_to_services_which_find_the_cache_of_the_build(isolated: Is
     """T1: Yarn's Plug'n'Play and ``go run`` read their cache at run time."""
     props = {"environment": SHOP, "generation": GENERATION}
     assert base.place(isolated.here, props).cache is None
-    assert build(isolated, SHOP, "exec nice") == f"{sandbox.BUILD_NICENESS}\n"
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert build(isolated, SHOP, "exec nice") == f"{min(19, own + sandbox.BUILD_NICENESS)}\n"
     assert base.place(isolated.here, props).cache == archives.environment_folder(isolated.here, SHOP) / GENERATION
     cleanup.remove_other_generations(isolated.here, SHOP, "another")
     assert base.place(isolated.here, props).cache is None
