@@ -39,8 +39,8 @@ def test_an_update_starts_nothing_until_it_is_woken(pulumi: LocalMachine, reposi
     newer = replace(machine.spec(repository, repository.push({**FILES, "version.txt": "two"})), asleep=True)
     machine.up(newer)
     assert machine.route()["asleep"] is True
-    services = [name for name in supervisor.states(machine.settings) if name.startswith(spec.name)]
-    assert services == [], "the old generation is gone, and nothing new was started"
+    found = [known.state for name, known in supervisor.states(machine.settings).items() if name.startswith(spec.name)]
+    assert found == ["STOPPED"], "the old generation is gone, and the new one wasn't started"
     TARGET.wake(spec.name, machine.raw_settings)
     assert machine.get() == "two"
     machine.destroy()
