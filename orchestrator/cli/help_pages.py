@@ -21,8 +21,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     wording.operator.CHANGE_ENVIRONMENTS: (
         "up", "down", "restart", "wake", "sleep", "extend", "keep", "unkeep", "approve",
     ),
-    wording.operator.WORK_IN_ENVIRONMENTS: ("exec", "psql", "share"),
-    wording.operator.DEPLOY: ("deploy", "versions", "run"),
+    wording.operator.WORK_IN_ENVIRONMENTS: ("exec", "psql", "run", "share"),
+    wording.operator.DEPLOY: ("deploy", "versions"),
     wording.operator.SET_UP: ("init", "validate"),
     wording.operator.FIND_PROBLEMS: ("wtf", "doctor", "webhook"),
     wording.operator.OPERATE: ("audit", "sweep", "cost", "prices"),
