@@ -4,18 +4,15 @@ keeps working."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.auth import wording
 from orchestrator.auth.identities import Role
 from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.auth.tokens import Token, TokenKind
-from orchestrator.ledger import database_engine, schema_upgrade
+from orchestrator.ledger.sql_store import SqlStore
 from orchestrator.ledger.tables import TOKENS, format_time
 
 KEEP_ENDED = timedelta(days=30)
@@ -27,11 +24,12 @@ class SqlTokens:
     """``url`` is parsed by ``database_engine.parse``."""
 
     def __init__(self, url: str) -> None:
-        self._engine = database_engine.create_engine(url)
-        self._schema_ready = False
+        self._store = SqlStore(
+            url, lambda where, problem: TokensUnavailable(wording.tokens_unavailable(where, problem))
+        )
 
     def find(self, sha256: str) -> Token | None:
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             row = connection.execute(sa.select(TOKENS).where(TOKENS.c.sha256 == sha256)).mappings().first()
         return _from_row(row) if row else None
 
@@ -39,13 +37,13 @@ class SqlTokens:
         if token.created_at is None:
             raise ValueError("the local token isn't stored")
         old = format_time(token.created_at - KEEP_ENDED)
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             connection.execute(sa.delete(TOKENS).where(TOKENS.c.expires_at != "", TOKENS.c.expires_at < old))
             connection.execute(sa.insert(TOKENS), _to_row(token))
 
     def all(self) -> list[Token]:
         query = sa.select(TOKENS).order_by(TOKENS.c.created_at.desc(), TOKENS.c.id).limit(MAX_LISTED)
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]
 
     def revoke(self, token_id: str, at: datetime, by: str) -> bool:
@@ -54,23 +52,11 @@ class SqlTokens:
             .where(TOKENS.c.id == token_id, TOKENS.c.revoked_at == "")
             .values(revoked_at=format_time(at), revoked_by=by[:256])
         )
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             return connection.execute(change).rowcount == 1
 
     def close(self) -> None:
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            if not self._schema_ready:
-                schema_upgrade.upgrade(self._engine)
-                self._schema_ready = True
-            with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            where = database_engine.display_url(self._engine.url)
-            raise TokensUnavailable(wording.tokens_unavailable(where, database_engine.error_summary(error))) from error
+        self._store.close()
 
 
 def _to_row(token: Token) -> dict[str, str]:

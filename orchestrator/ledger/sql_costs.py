@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.core.costs.cost_reports import CostRow
-from orchestrator.ledger import database_engine, schema_upgrade, wording
+from orchestrator.ledger import database_engine, wording
 from orchestrator.ledger.cost_store import CostStoreUnavailable
+from orchestrator.ledger.sql_store import SqlStore
 from orchestrator.ledger.tables import COSTS, format_time
 
 KEEP_DAYS = 400
@@ -27,19 +26,20 @@ class SqlCosts:
     """``url`` is parsed by ``database_engine.parse``."""
 
     def __init__(self, url: str) -> None:
-        self._engine = database_engine.create_engine(url)
-        self._schema_ready = False
+        self._store = SqlStore(
+            url, lambda where, problem: CostStoreUnavailable(wording.costs_unavailable(where, problem))
+        )
 
     def load(self, since: date) -> list[CostRow]:
         query = sa.select(COSTS).where(COSTS.c.day >= since.isoformat()).order_by(COSTS.c.day)
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]
 
     def save(self, rows: Iterable[CostRow]) -> None:
         values = [_to_row(row) for row in rows]
         if not values:
             return
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             insert = postgresql.insert if connection.dialect.name == database_engine.POSTGRES else sqlite.insert
             statement = insert(COSTS)
             changed = {name: statement.excluded[name] for name in values[0] if name not in _KEY}
@@ -49,21 +49,7 @@ class SqlCosts:
             connection.execute(sa.delete(COSTS).where(COSTS.c.day < old))
 
     def close(self) -> None:
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            if not self._schema_ready:
-                schema_upgrade.upgrade(self._engine)
-                self._schema_ready = True
-            with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            where = database_engine.display_url(self._engine.url)
-            raise CostStoreUnavailable(
-                wording.costs_unavailable(where, database_engine.error_summary(error))
-            ) from error
+        self._store.close()
 
 
 def _to_row(row: CostRow) -> dict[str, str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.auth import wording
 from orchestrator.auth.sharing.share_link_store import ShareLinksUnavailable
 from orchestrator.auth.sharing.share_links import ShareLink
-from orchestrator.ledger import database_engine, schema_upgrade
+from orchestrator.ledger.sql_store import SqlStore
 from orchestrator.ledger.tables import SHARE_LINKS, format_time
 
 KEEP_ENDED = timedelta(days=30)
@@ -24,24 +21,25 @@ class SqlShareLinks:
     """``url`` is parsed by ``database_engine.parse``."""
 
     def __init__(self, url: str) -> None:
-        self._engine = database_engine.create_engine(url)
-        self._schema_ready = False
+        self._store = SqlStore(
+            url, lambda where, problem: ShareLinksUnavailable(wording.links_unavailable(where, problem))
+        )
 
     def find(self, sha256: str) -> ShareLink | None:
         query = sa.select(SHARE_LINKS).where(SHARE_LINKS.c.sha256 == sha256)
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             row = connection.execute(query).mappings().first()
         return _from_row(row) if row else None
 
     def add(self, link: ShareLink) -> None:
         old = format_time(link.created_at - KEEP_ENDED)
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             connection.execute(sa.delete(SHARE_LINKS).where(SHARE_LINKS.c.expires_at < old))
             connection.execute(sa.insert(SHARE_LINKS), _to_row(link))
 
     def all(self) -> list[ShareLink]:
         query = sa.select(SHARE_LINKS).order_by(SHARE_LINKS.c.created_at.desc(), SHARE_LINKS.c.id).limit(MAX_LISTED)
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             return [_from_row(row) for row in connection.execute(query).mappings()]
 
     def revoke(self, link_id: str, at: datetime, by: str) -> bool:
@@ -50,25 +48,11 @@ class SqlShareLinks:
             .where(SHARE_LINKS.c.id == link_id, SHARE_LINKS.c.revoked_at == "")
             .values(revoked_at=format_time(at), revoked_by=by[:256])
         )
-        with self._transaction() as connection:
+        with self._store.transaction() as connection:
             return connection.execute(change).rowcount == 1
 
     def close(self) -> None:
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            if not self._schema_ready:
-                schema_upgrade.upgrade(self._engine)
-                self._schema_ready = True
-            with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            where = database_engine.display_url(self._engine.url)
-            raise ShareLinksUnavailable(
-                wording.links_unavailable(where, database_engine.error_summary(error))
-            ) from error
+        self._store.close()
 
 
 def _to_row(link: ShareLink) -> dict[str, str]:
