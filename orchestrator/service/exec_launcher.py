@@ -32,12 +32,9 @@ class ExecLauncher:
 
     async def run_command(self, view: EnvironmentView, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
         reason = RefusalReason.EXEC_UNAVAILABLE
-        if not view.commit or view.phase in GONE:
-            raise RequestRefused(reason, wording.nothing_to_run_in(view.name))
-        target = self.target(view.target)
+        target, settings = self._find(view, reason)
         if not isinstance(target, RunsCommands):
             raise RequestRefused(reason, wording.exec_unsupported(view.target))
-        settings = self.target_settings.get(view.target, {})
         argv = await self._command(lambda: target.exec_command(view.name, settings, request), reason)
         message = wording.ran_command(self.redact(shlex.join(request.command)), request.terminal is not None)
         self.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
@@ -48,18 +45,20 @@ class ExecLauncher:
 
     async def run_job(self, view: EnvironmentView, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
         reason = RefusalReason.JOB_UNAVAILABLE
-        if not view.commit or view.phase in GONE:
-            raise RequestRefused(reason, wording.nothing_to_run_in(view.name))
-        target = self.target(view.target)
+        target, settings = self._find(view, reason)
         if not isinstance(target, RunsJobs):
             raise RequestRefused(reason, wording.jobs_unsupported(view.target))
-        settings = self.target_settings.get(view.target, {})
         argv = await self._command(lambda: target.job_command(view.name, settings, request), reason)
-        message = wording.started_job(self.redact(request.job))
-        self.journal.record(EventKind.JOB_STARTED, message, str(view.ref), by)
+        self.journal.record(EventKind.JOB_STARTED, wording.started_job(self.redact(request.job)), str(view.ref), by)
         async with contextlib.aclosing(self.sessions.run(argv, by)) as events:
             async for event in events:
                 yield event
+
+    def _find(self, view: EnvironmentView, reason: RefusalReason) -> tuple[Target, Mapping[str, str]]:
+        """The environment's target with its settings. Refuses if nothing of the environment runs."""
+        if not view.commit or view.phase in GONE:
+            raise RequestRefused(reason, wording.nothing_to_run_in(view.name))
+        return self.target(view.target), self.target_settings.get(view.target, {})
 
     async def _command(self, create: Callable[[], list[str]], reason: RefusalReason) -> list[str]:
         self.sessions.check_capacity()

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from programs.kit import address_server, files, host_settings, identifiers, routes
+from programs.kit import address_pages, files, host_settings
+from programs.kit.address_pages import AddressPage
 from programs.kit.processes import shared_server, supervisor
-from programs.kit.processes.shared_server import SharedServer
 from programs.kit.record_environments import RecordEnvironments
-from programs.kit.routes import RouteRecord
 from programs.targets.pipeline.airflow.dags import ParsedDag
 from programs.targets.pipeline.settings import PipelineHost
 
 TARGET_NAME = "pipeline"
 SERVICE = "dags"
-SERVER = "addresses"
 
 
 def ensure(host: PipelineHost) -> None:
@@ -27,7 +23,7 @@ def ensure(host: PipelineHost) -> None:
     files.make_folder(host.pages)
     host_settings.save(host)
     supervisor.ensure(host)
-    shared_server.ensure(host, SharedServer(SERVER, "address server", Path(address_server.__file__), host.pages))
+    shared_server.ensure(host, address_pages.server(host.pages))
 
 
 def dag_url(host: PipelineHost, dag_id: str) -> str:
@@ -36,40 +32,13 @@ def dag_url(host: PipelineHost, dag_id: str) -> str:
 
 def publish(host: PipelineHost, name: str, props: Mapping[str, Any], dags: Sequence[ParsedDag], data: str) -> None:
     outputs = {f"DAG {dag.name}": dag_url(host, dag.dag_id) for dag in sorted(dags, key=lambda dag: dag.name)}
-    record = {
-        "environment": name,
-        "commit": props["commit"],
-        "location": "",
-        "outputs": {**outputs, **({"Data": data} if data else {})},
-        "plan": f"{len(dags)} DAGs",
-    }
-    files.write(host.pages / f"{identifiers.check_host(props['host'])}.json", json.dumps(record))
-    route = RouteRecord(
-        props["host"],
-        shared_server.upstream(host, SERVER),
-        name,
-        SERVICE,
-        props["commit"],
-        sign_in=bool(props["sign_in"]),
-        allow=tuple(props["allow"]),
-        target=TARGET_NAME,
-    )
-    routes.write(host.routes, route)
+    page = AddressPage(name, "", {**outputs, **({"Data": data} if data else {})}, f"{len(dags)} DAGs")
+    address_pages.publish(host, host.pages, page, props, service=SERVICE, target=TARGET_NAME, sole=True)
 
 
 def environments(host: PipelineHost) -> RecordEnvironments:
     """What exists of them on this machine."""
-    return RecordEnvironments(host, host, TARGET_NAME, _records(host))
-
-
-def _records(host: PipelineHost) -> dict[Path, str]:
-    found = {}
-    for path in sorted(host.pages.glob("*.json")):
-        try:
-            found[path] = str(json.loads(path.read_text())["environment"])
-        except FileNotFoundError:
-            continue
-    return found
+    return RecordEnvironments(host, host, TARGET_NAME, address_pages.list_records(host.pages))
 
 
 def list_complete(host: PipelineHost) -> frozenset[str]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from programs.kit import address_server, record_environments
-from programs.kit.processes.shared_server import SharedServer
-from programs.targets.program import addresses, settings
+from programs.kit import address_pages, record_environments
+from programs.targets.program import settings
 from programs.targets.program.settings import ProgramHost
 
 
 def ensure(host: ProgramHost) -> None:
-    server = SharedServer(addresses.SERVER, "address server", Path(address_server.__file__), host.pages)
-    record_environments.ensure_server(host, settings.run_host(host), host.url, server)
+    record_environments.ensure_server(host, settings.run_host(host), host.url, address_pages.server(host.pages))
