@@ -18,7 +18,7 @@ STRATEGY_NAMES: Mapping[CostStrategy, str] = {
 }
 STRATEGIES: Mapping[CostStrategy, str] = {
     CostStrategy.EXPIRY: "destroyed after its TTL, instead of kept for a month",
-    CostStrategy.SLEEP: "asleep while nobody uses it",
+    CostStrategy.SLEEP: "asleep while no one uses it",
     CostStrategy.SCHEDULE: "asleep outside of office hours",
     CostStrategy.SIZE: "the smallest size, instead of production's",
     CostStrategy.SHARING: "what environments can share is shared",
@@ -33,7 +33,7 @@ def assumed_expiry(ttl_hours: Decimal | None) -> str:
 
 
 def assumed_use(hours: Decimal) -> str:
-    return f"asleep while nobody uses it, if people use it {_hours(hours)} a week"
+    return f"asleep while no one uses it, if people use it {_hours(hours)} a week"
 
 
 def assumed_schedule(hours: Decimal) -> str:
