@@ -256,6 +256,11 @@ class Site:
         wait_until(f"#{number} is told", wrong, timeout)
         return self.comment(number)
 
+    def wait_until_asleep(self, preview: Preview) -> None:
+        """Its pull request says so already while its processes are being stopped, so both are awaited."""
+        self.wait_for_comment(preview.number, "Asleep", "/eph wake", timeout=60)
+        wait_until("nothing of it runs", lambda: str(leak_check.processes(f"/{preview.name}/home") or ""))
+
     def wait_for_check(self, sha: str, conclusion: str) -> None:
         """Waits for Eph's check on that exact commit."""
 

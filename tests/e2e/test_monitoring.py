@@ -132,7 +132,7 @@ def test_every_panel_shows_something(site: Site, prometheus: httpx.Client) -> No
     asked = {branch: site.open_pull(branch, {"note.txt": branch}) for branch in ("one", "two")}
     sleepy = site.preview("sleepy", {"eph.yaml": ASLEEP})
     one, _ = (site.wait_for_preview(branch, *pull) for branch, pull in asked.items())
-    site.wait_for_comment(sleepy.number, "Asleep", "/eph wake", timeout=60)
+    site.wait_until_asleep(sleepy)
     wait_until("it is awake", lambda: "" if site.page(sleepy.host).status == 200 else "asleep")
     site.push(one, {"build.sh": "exit 3\n"})
     site.wait_for_comment(one.number, "build.sh")

@@ -33,12 +33,6 @@ def not_in_phase(site: Site, preview: Preview, phase: str) -> str:
     return "" if now == phase else f"its phase is {now}"
 
 
-def wait_until_asleep(site: Site, preview: Preview) -> None:
-    """Its pull request says so, and nothing of it is running."""
-    site.wait_for_comment(preview.number, "Asleep", "/eph wake", timeout=60)
-    wait_until("nothing of it runs", lambda: str(leak_check.processes(f"/{preview.name}/home") or ""))
-
-
 def update_count(site: Site, preview: Preview) -> int:
     kept = [path for path in all_files(site.eph_home / "backend") if "history" in path.parts]
     return sum(path.match(f"pr-{preview.number}-*.history.json") for path in kept)
@@ -48,7 +42,7 @@ def test_sleeps_when_unused_and_wakes_on_a_visit(site: Site) -> None:
     one = site.preview("sleepy", {"eph.yaml": FILE})
     assert site.page(one.host, "/add", q="cherry").status == 200
     before = update_count(site, one)
-    wait_until_asleep(site, one)
+    site.wait_until_asleep(one)
     assert site.page(one.host, "/healthz").status == 503, "a health check is no visit"
     assert event_count(site, one, "waking") == 0
 
@@ -67,7 +61,7 @@ def test_commands_sleep_and_wake_a_kill_changes_nothing_and_a_push_wakes(site: S
     two = site.preview("told", {"eph.yaml": LONG})
     done = site.eph("sleep", two.name)
     assert done.returncode == 0, done.stderr
-    wait_until_asleep(site, two)
+    site.wait_until_asleep(two)
     site.kill()
     site.start()
     wait_until("ephd has looked", lambda: "" if site.api("status")["last_cycle"] else "not yet")
@@ -79,7 +73,7 @@ def test_commands_sleep_and_wake_a_kill_changes_nothing_and_a_push_wakes(site: S
     assert site.page(two.host).data["commit"] == two.commit
 
     site.eph("sleep", two.name)
-    wait_until_asleep(site, two)
+    site.wait_until_asleep(two)
     pushed = site.push(two, {"note.txt": "a push while it sleeps"})
     site.wait_for_commit(two, pushed)
     assert event_count(site, two, "updated") == 1
