@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import errors
 
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-
-if TYPE_CHECKING:
-    import psycopg
 
 QUEUE_LOCK_ID = 0x657068  # "eph"
 QUEUE_TIMEOUT = 900
@@ -50,8 +50,6 @@ SELECT format('ALTER TYPE %I.%I OWNER TO ', n.nspname, t.typname) FROM pg_type t
 @contextlib.contextmanager
 def clone_queue(session: psycopg.Connection[Any]) -> Iterator[None]:
     """Allows one clone at a time on this server. The server releases the lock if its holder dies."""
-    from psycopg import errors
-
     session.execute(f"SET lock_timeout = '{QUEUE_TIMEOUT}s'")
     try:
         session.execute("SELECT pg_advisory_lock(%s)", (QUEUE_LOCK_ID,))
@@ -67,8 +65,6 @@ def clone_queue(session: psycopg.Connection[Any]) -> Iterator[None]:
 def clone(session: psycopg.Connection[Any], name: str, source: str) -> None:
     """Creates the database ``name``, owned by the role of that name, from the files of ``source``, which must have no
     connections."""
-    from psycopg import errors
-
     how = "STRATEGY FILE_COPY" if session.info.server_version >= FILE_COPY_SINCE else ""
     with clone_queue(session):
         try:

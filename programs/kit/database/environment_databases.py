@@ -12,15 +12,15 @@ import json
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import sql
 
 from programs.kit.database import cloning, postgres
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import server_id
-
-if TYPE_CHECKING:
-    import psycopg
 
 MAX_CONNECTIONS = 50
 MAX_NOTE = 1000
@@ -75,8 +75,6 @@ def create(settings: HostSettings, environment: str, name: str, source: str = ""
 
 
 def _grant_membership(name: str) -> Any:
-    from psycopg import sql
-
     return sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name))
 
 
@@ -193,8 +191,6 @@ def _parse_note(note: str | None, owner_id: str) -> _Note | None:
 @contextlib.contextmanager
 def _session(settings: HostSettings) -> Iterator[psycopg.Connection[Any]]:
     """An administrator's session that translates PostgreSQL's errors into ours."""
-    import psycopg
-
     try:
         with postgres.connect(settings) as session:
             yield session

@@ -22,7 +22,10 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import conninfo, pq, sql
 
 from programs.kit import files, waiting
 from programs.kit.database import binaries
@@ -30,9 +33,6 @@ from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.processes import ports, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
-
-if TYPE_CHECKING:
-    import psycopg
 
 PROGRAM = "postgres"
 ADMIN = "eph"
@@ -209,8 +209,6 @@ def _port(settings: HostSettings) -> int:
 def address(settings: HostSettings) -> tuple[str, int]:
     """The address at which environments reach the server."""
     if settings.postgres:
-        from psycopg import conninfo
-
         parts = conninfo.conninfo_to_dict(settings.postgres)
         return str(parts.get("host") or LOOPBACK), int(parts.get("port") or 5432)
     return LOOPBACK, _port(settings)
@@ -225,8 +223,6 @@ def client_sslmode(settings: HostSettings, session: psycopg.Connection[Any]) -> 
 
 def _is_serving(settings: HostSettings) -> bool:
     """Whether our own process accepts sessions. Cheaper than a session: a worker's first one takes 15 ms."""
-    from psycopg import pq
-
     try:
         if supervisor.running_info(settings, PROGRAM).get("statename") != "RUNNING":
             return False
@@ -238,8 +234,6 @@ def _is_serving(settings: HostSettings) -> bool:
 
 
 def _reachable(settings: HostSettings) -> bool:
-    import psycopg
-
     if not (_folder(settings) / "data").exists():
         return False
     try:
@@ -252,9 +246,6 @@ def _reachable(settings: HostSettings) -> bool:
 @contextlib.contextmanager
 def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Connection[Any]]:
     """An administrator's session in autocommit mode."""
-    import psycopg
-    from psycopg import conninfo
-
     if settings.postgres:
         where = conninfo.make_conninfo(settings.postgres, **({"dbname": database} if database else {}))
         session = psycopg.connect(where, autocommit=True, connect_timeout=10)
@@ -278,8 +269,6 @@ def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Conn
 
 def execute(session: psycopg.Connection[Any], statement: str, *names: str, **values: str) -> None:
     """Executes a statement, quoting each ``{}`` as an identifier and each ``{name}`` as a literal."""
-    from psycopg import sql
-
     parts = {name: sql.Literal(value) for name, value in values.items()}
     session.execute(sql.SQL(statement).format(*map(sql.Identifier, names), **parts))
 

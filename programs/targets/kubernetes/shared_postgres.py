@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from psycopg import conninfo
+
 from programs.kit import files
 from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
@@ -119,8 +121,6 @@ def address(settings: KubernetesSettings) -> tuple[str, int]:
 
 def pod_url(url: str, settings: KubernetesSettings) -> str:
     """The same URL with the address and encryption mode for pods."""
-    from psycopg import conninfo
-
     host, port = address(settings)
     parts = urlsplit(url)
     mode = conninfo.conninfo_to_dict(settings.postgres).get("sslmode")

@@ -12,8 +12,10 @@ import json
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+
+import psycopg
 
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
@@ -22,10 +24,7 @@ from programs.targets.pipeline.data import postgresql_tables
 from programs.targets.pipeline.data.port import DataConnection, TableCopy
 from programs.targets.pipeline.settings import PipelineHost
 
-if TYPE_CHECKING:
-    import psycopg
-
-    Session = psycopg.Connection[Any]
+Session = psycopg.Connection[Any]
 
 MAX_CONNECTIONS = 50
 _OWNED = """
@@ -108,8 +107,6 @@ class PostgresEngine:
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:
-        import psycopg
-
         try:
             with postgres.connect(self.host) as session:
                 yield session

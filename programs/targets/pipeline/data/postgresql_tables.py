@@ -7,7 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg import sql
 
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
@@ -15,10 +18,7 @@ from programs.targets.pipeline import wording
 from programs.targets.pipeline.data.port import TableCopy
 from programs.targets.pipeline.settings import PipelineHost
 
-if TYPE_CHECKING:
-    import psycopg
-
-    Session = psycopg.Connection[Any]
+Session = psycopg.Connection[Any]
 
 MAX_NAME = 63
 MARK = "eph "
@@ -99,8 +99,6 @@ def _remove_outdated(session: Session, schema: str, notes: Mapping[str, str]) ->
 
 
 def postgres_identifier(session: Session, name: str) -> str:
-    from psycopg import sql
-
     return sql.Identifier(name).as_string(session)
 
 
@@ -112,8 +110,6 @@ def _view(session: Session, host: PipelineHost, schema: str, table: str) -> None
 
 def _copy(session: Session, host: PipelineHost, schema: str, copy: TableCopy, columns: Sequence[Column]) -> None:
     """With defaults, keys and indexes. The environment's role owns it, and its sequences are its own."""
-    from psycopg import sql
-
     table = sql.Identifier(schema, copy.table)
     shared = sql.Identifier(host.shared_schema, copy.table)
     session.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(table, shared))
@@ -143,8 +139,6 @@ def _copy(session: Session, host: PipelineHost, schema: str, copy: TableCopy, co
 
 
 def _condition(copy: TableCopy) -> Any:
-    from psycopg import sql
-
     parts: list[sql.Composable] = []
     column = sql.Identifier(copy.column) if copy.column else None
     if column and copy.values:
