@@ -20,8 +20,11 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 @dataclass(frozen=True)
 class AwsAccount:
+    """``runs_tasks``: whether what ECS is asked to run runs."""
+
     endpoint: str
     zone: str
+    runs_tasks: bool = False
 
     def settings(self, **more: str) -> dict[str, str]:
         base = {"region": REGION, "server": SERVER, "url": "http://{host}", "zone": self.zone, "root": "/nowhere"}
