@@ -183,8 +183,7 @@ class RemovesUnrecorded(Protocol):
 
     def remove_unrecorded(self, name: str, settings: Mapping[str, str], recorded: frozenset[str]) -> bool:
         """Called before an ``up`` that follows an operation which didn't succeed. ``recorded``: the IDs of all resources
-        in the state, and their outputs that are texts. Returns True if it removed something, so a refresh must
-        follow. Idempotent."""
+        in the state. Returns True if it removed something, so a refresh must follow. Idempotent."""
 
 
 @runtime_checkable

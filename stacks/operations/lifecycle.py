@@ -157,7 +157,7 @@ class _OperationRun:
         stack = self._stack(target.program(spec))
         cleared = isinstance(target, registry.PreparesUpdate) and target.prepare_update(spec)
         if truncated or (not fresh and self._may_be_unrecorded()):
-            cleared = self._remove_unrecorded(target, stack) or cleared
+            cleared = self._remove_unrecorded(target) or cleared
         if (self._operation.refresh or cleared) and not fresh:
             self._resolve_pending()
         self._context.report_progress(f"building commit {self._operation.commit[:7]}")
@@ -177,13 +177,12 @@ class _OperationRun:
         history = self._backend.history(self._operation.ref)
         return self._operation.refresh or not history or history[-1].outcome is not Outcome.SUCCEEDED
 
-    def _remove_unrecorded(self, target: Target, stack: Stack) -> bool:
-        if not isinstance(target, registry.RemovesUnrecorded):
+    def _remove_unrecorded(self, target: Target) -> bool:
+        record = self._backend.read(self._operation.ref)
+        if record is None or not isinstance(target, registry.RemovesUnrecorded):
             return False
         self._context.report_progress("looking for what an interrupted operation left behind")
-        found = (stack.export_stack().deployment or {}).get("resources") or []
-        texts = [value for item in found for value in [item.get("id"), *(item.get("outputs") or {}).values()]]
-        recorded = frozenset(value for value in texts if isinstance(value, str))
+        recorded = frozenset(kind_and_id.partition(":")[2] for kind_and_id in record.resource_names)
         return target.remove_unrecorded(self._operation.name, self._operation.settings, recorded)
 
     def _sleeping_tag(self, fresh: bool) -> StackTag | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from programs.targets.aws import settings, tags
 from programs.targets.aws.api.clients import AwsClients
 from tests.targets.aws import aws_server

@@ -27,7 +27,10 @@ pytestmark = [
     pytest.mark.skipif(uses_official_plugin(), reason="the official plugin waits for tasks, and moto runs none"),
 ]
 NEW_IMAGE = f"registry.test/acme/shop@sha256:{'d' * 64}"
-FULL = {"options": {"size": "ephemeral", "queues": ["jobs"], "buckets": ["files"]}, "databases": (DatabaseSpec("main"),)}
+FULL = {
+    "options": {"size": "ephemeral", "queues": ["jobs"], "buckets": ["files"]},
+    "databases": (DatabaseSpec("main"),),
+}
 
 
 @pytest.fixture

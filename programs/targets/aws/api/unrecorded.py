@@ -21,13 +21,13 @@ _LEFT_ALONE = ("ecs:task",)
 def remove(
     clients: AwsClients, environment: str, recorded: frozenset[str], poll_seconds: float = removal.POLL_SECONDS
 ) -> bool:
-    """Returns whether anything was removed. ``recorded``: IDs, ARNs and other texts of the state."""
+    """Returns whether anything was removed. ``recorded``: the IDs of all resources in the state."""
 
     def unrecorded() -> list[AwsResource]:
         return [
             item
             for item in inventory.list_environment(clients, environment)
-            if item.kind not in _LEFT_ALONE and not {item.id, item.name} & recorded
+            if item.kind not in _LEFT_ALONE and not _is_recorded(clients, item, recorded)
         ]
 
     resources = inventory.list_environment(clients, environment)
@@ -36,6 +36,30 @@ def remove(
     removed = removal.remove_listed(clients, environment, unrecorded, poll_seconds)
     removal.wait_for_databases(clients, found, poll_seconds)
     return removed or removed_parts
+
+
+def _is_recorded(clients: AwsClients, item: AwsResource, recorded: frozenset[str]) -> bool:
+    """Pulumi's IDs are ARNs or names, with these exceptions."""
+    match item.kind:
+        case "route53:record":
+            return any(text.endswith(f"_{item.id}_CNAME") for text in recorded)
+        case "ecs:task-definition":  # its family: an old revision is in nobody's way
+            return item.id.rpartition("/")[2].partition(":")[0] in recorded
+        case "servicediscovery:namespace":
+            return item.id.rpartition("/")[2] in recorded
+        case "sqs:queue":
+            return any(text.endswith(f"/{item.name}") for text in recorded)
+        case "rds:db":
+            return bool(_database_ids(clients, item.name) & recorded)
+    return bool({item.id, item.name} & recorded)
+
+
+def _database_ids(clients: AwsClients, name: str) -> set[str]:
+    found = {name}
+    with missing_ignored(f"reading the database {name}"):
+        described = clients.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        found |= {str(item["DbiResourceId"]) for item in described if item.get("DbiResourceId")}
+    return found
 
 
 def _remove_parts(clients: AwsClients, resources: list[AwsResource], recorded: frozenset[str]) -> bool:
