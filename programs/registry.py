@@ -177,6 +177,16 @@ class PreparesUpdate(Protocol):
 
 
 @runtime_checkable
+class RemovesUnrecorded(Protocol):
+    """Optional capability: resources whose names are taken, or that would stay behind, if an operation was killed
+    after it created them and before Pulumi recorded that."""
+
+    def remove_unrecorded(self, name: str, settings: Mapping[str, str], recorded: frozenset[str]) -> bool:
+        """Called before an ``up`` that follows an operation which didn't succeed. ``recorded``: the IDs of all resources
+        in the state. Returns True if it removed something, so a refresh must follow. Idempotent."""
+
+
+@runtime_checkable
 class RefreshesAccess(Protocol):
     """Optional capability: lets Pulumi read an environment's resources, whether or not they still exist."""
 

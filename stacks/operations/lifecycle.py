@@ -141,7 +141,8 @@ class _OperationRun:
         if spec is None:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
-        fresh = self._take_over() or fresh
+        truncated = self._take_over()
+        fresh = truncated or fresh
         if (
             not fresh
             and not spec.asleep
@@ -155,6 +156,8 @@ class _OperationRun:
             self._backend.create(self._operation.ref)
         stack = self._stack(target.program(spec))
         cleared = isinstance(target, registry.PreparesUpdate) and target.prepare_update(spec)
+        if truncated or (not fresh and self._may_be_unrecorded()):
+            cleared = self._remove_unrecorded(target) or cleared
         if (self._operation.refresh or cleared) and not fresh:
             self._resolve_pending()
         self._context.report_progress(f"building commit {self._operation.commit[:7]}")
@@ -168,6 +171,19 @@ class _OperationRun:
         if spec.asleep and tag is not None:
             sleep.stay_asleep(target, self._operation)
             self._write_incarnation(replace(tag, half=False))
+
+    def _may_be_unrecorded(self) -> bool:
+        """Whether resources may exist that the state doesn't contain: the last operation didn't succeed."""
+        history = self._backend.history(self._operation.ref)
+        return self._operation.refresh or not history or history[-1].outcome is not Outcome.SUCCEEDED
+
+    def _remove_unrecorded(self, target: Target) -> bool:
+        record = self._backend.read(self._operation.ref)
+        if record is None or not isinstance(target, registry.RemovesUnrecorded):
+            return False
+        self._context.report_progress("looking for what an interrupted operation left behind")
+        recorded = frozenset(kind_and_id.partition(":")[2] for kind_and_id in record.resource_names)
+        return target.remove_unrecorded(self._operation.name, self._operation.settings, recorded)
 
     def _sleeping_tag(self, fresh: bool) -> StackTag | None:
         """The tag of an update that starts nothing. It is half asleep until the update has ended, so that the next

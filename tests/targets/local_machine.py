@@ -27,6 +27,7 @@ from programs.targets.local import settings as settings_module
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.target import TARGET
 from stacks.backends.file.file_backend import FileBackend
+from tests.targets import pulumi_driver
 
 APP = """
 import http.server, json, os, urllib.request
@@ -103,10 +104,6 @@ def new_repository(folder: Path) -> Repository:
     return found
 
 
-class PulumiFailed(Exception):
-    """With Pulumi's whole output."""
-
-
 @dataclass
 class LocalMachine:
     """A root of the local target, and the real Pulumi with a store in a folder."""
@@ -133,28 +130,10 @@ class LocalMachine:
 
     def start(self, verb: str, spec: EnvironmentSpec | None = None) -> subprocess.Popen[str]:
         """Starts an operation in its own process group."""
-        work = {"verb": verb, "spec": spec and spec.to_json(), "env": self.env, "folder": str(self.folder / "project")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.targets.pulumi_driver"],
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, **self.env},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert process.stdin
-        process.stdin.write(json.dumps(work))
-        process.stdin.close()
-        return process
+        return pulumi_driver.start(verb, spec, self.env, self.folder / "project")
 
     def run(self, verb: str, spec: EnvironmentSpec | None = None) -> dict[str, Any]:
-        with self.start(verb, spec) as process:
-            assert process.stdout
-            answer: dict[str, Any] = json.loads(process.stdout.read().splitlines()[-1])
-        if "error" in answer:
-            raise PulumiFailed(answer["error"])
-        return answer
+        return pulumi_driver.finish(self.start(verb, spec))
 
     def up(self, spec: EnvironmentSpec) -> dict[str, Any]:
         outputs: dict[str, Any] = self.run("up", spec)["outputs"]

@@ -6,14 +6,49 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pulumi import automation
 
+from programs import registry
 from programs.spec import EnvironmentSpec
-from programs.targets.local.target import TARGET
+
+
+class PulumiFailed(Exception):
+    """With Pulumi's whole output."""
+
+
+def start(verb: str, spec: EnvironmentSpec | None, env: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
+    """Starts an operation in its own process group."""
+    work = {"verb": verb, "spec": spec and spec.to_json(), "env": dict(env), "folder": str(folder)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.targets.pulumi_driver"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **env},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin
+    process.stdin.write(json.dumps(work))
+    process.stdin.close()
+    return process
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Waits for the answer. Raises ``PulumiFailed``."""
+    with process:
+        assert process.stdout
+        answer: dict[str, Any] = json.loads(process.stdout.read().splitlines()[-1])
+    if "error" in answer:
+        raise PulumiFailed(answer["error"])
+    return answer
 
 
 def empty_program() -> None:
@@ -22,7 +57,7 @@ def empty_program() -> None:
 
 def create_stack(request: dict[str, Any]) -> automation.Stack:
     spec = EnvironmentSpec.from_json(request["spec"]) if request["spec"] else None
-    program: Callable[[], None] = TARGET.program(spec) if spec else empty_program
+    program: Callable[[], None] = registry.get(spec.target).program(spec) if spec else empty_program
     backend = automation.ProjectBackend(request["env"]["PULUMI_BACKEND_URL"])
     options = automation.LocalWorkspaceOptions(
         project_settings=automation.ProjectSettings("eph-shop", "python", backend=backend),
@@ -41,10 +76,14 @@ def main() -> dict[str, Any]:
             done = subject.up(color="never")
             values = {name: item.value for name, item in done.outputs.items()}
             return {"outputs": values, "changes": done.summary.resource_changes}
+        case "preview":
+            changes = subject.preview(color="never").change_summary
+            return {"changes": {str(kind): count for kind, count in changes.items()}}
         case "destroy":
             subject.destroy(color="never", remove=True)
         case "refresh":
-            subject.refresh(color="never")
+            changed = subject.refresh(color="never").summary.resource_changes
+            return {"changes": changed}
         case "cancel":
             subject.cancel()
         case "outputs":

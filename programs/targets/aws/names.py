@@ -26,6 +26,17 @@ def resource_name(limit: int, server: str, environment: str, *parts: str) -> str
     return f"{text[: limit - len(digest) - 1].rstrip('-')}-{digest}"
 
 
+def environment_of(name: str, limit: int, server: str) -> str:
+    """The environment of a resource that ``resource_name`` named with one part; empty if it isn't this server's, or the
+    name was cut."""
+    words = name.rpartition("-")[0].removeprefix(f"{PREFIX}-").split("-")
+    for count in range(1, len(words)):
+        environment, part = "-".join(words[:count]), "-".join(words[count:])
+        if resource_name(limit, server, environment, part) == name:
+            return environment
+    return ""
+
+
 def iam_path(server: str) -> str:
     """The path of this server's roles. IAM can't be searched by tag, but it can be by path."""
     return f"/eph/{re.sub(r'[^A-Za-z0-9-]+', '-', server)[:60].strip('-') or 'server'}/"

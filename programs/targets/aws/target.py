@@ -67,6 +67,11 @@ class AwsTarget:
 
         removal.purge(_clients(settings_), name)
 
+    def remove_unrecorded(self, name: str, settings_: Mapping[str, str], recorded: frozenset[str]) -> bool:
+        from programs.targets.aws.api import unrecorded
+
+        return unrecorded.remove(_clients(settings_), name, recorded)
+
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
         from programs.targets.aws.api import inventory
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from programs.targets.aws import settings, tags
 from programs.targets.aws.api.clients import AwsClients
+from tests.targets.aws import aws_server
+from tests.targets.aws.aws_server import AwsServer
 
 REGION, SERVER = "eu-central-1", "eph-c0ffee"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
@@ -20,8 +21,12 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 @dataclass(frozen=True)
 class AwsAccount:
+    """``server``: None unless it is moto. ``runs_tasks``: whether what ECS is asked to run runs."""
+
     endpoint: str
     zone: str
+    server: AwsServer | None = None
+    runs_tasks: bool = False
 
     def settings(self, **more: str) -> dict[str, str]:
         base = {"region": REGION, "server": SERVER, "url": "http://{host}", "zone": self.zone, "root": "/nowhere"}
@@ -36,16 +41,11 @@ def running_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsAccount]:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
+    server = AwsServer()
+    with aws_server.serving(server) as endpoint:
         urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()  # moto's state is the process's
         zone = client_of(endpoint, "route53").create_hosted_zone(Name="preview.test", CallerReference="1")["HostedZone"]
-        yield AwsAccount(endpoint, zone["Id"].rpartition("/")[2])
-    finally:
-        server.stop()
+        yield AwsAccount(endpoint, zone["Id"].rpartition("/")[2], server)
 
 
 def marks(environment: str, server: str = SERVER) -> dict[str, str]:

@@ -20,11 +20,11 @@ from tests.targets.local_machine import (
     APP,
     WITH_DATABASE,
     LocalMachine,
-    PulumiFailed,
     Repository,
     database_session,
     wait_for,
 )
+from tests.targets.pulumi_driver import PulumiFailed
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 

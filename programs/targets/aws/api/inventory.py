@@ -1,7 +1,8 @@
 """Everything on AWS that carries this server's tags, read from AWS itself (C2).
 
 The Resource Groups Tagging API lists most services. EC2's own listing is read too, because it is current at once; roles
-are found by their path and DNS records by their ownership record, because neither can be searched by tag.
+are found by their path and DNS records by their ownership record, because neither can be searched by tag; buckets by
+their name, too, because a killed operation may not have tagged one yet.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def list_all(clients: AwsClients) -> list[AwsResource]:
         *_tagged(clients),
         *_ec2(clients),
         *_database_subnet_groups(clients),
+        *_buckets(clients),
         *_roles(clients),
         *_records(clients),
     }
@@ -125,6 +127,14 @@ def _database_subnet_groups(clients: AwsClients) -> Iterator[AwsResource]:
                 about = tags.from_list(clients.client("rds").list_tags_for_resource(ResourceName=arn)["TagList"])
                 if about.get(tags.SERVER) == tags.tag_value(clients.settings.server):
                     yield AwsResource("rds:subgrp", arn, about.get(tags.ENVIRONMENT, ""))
+
+
+def _buckets(clients: AwsClients) -> Iterator[AwsResource]:
+    """By name, which contains a hash of the server and the environment: a bucket is tagged only after its creation."""
+    for bucket in clients.list_all("s3", "list_buckets", "Buckets"):
+        environment = names.environment_of(bucket["Name"], names.BUCKET, clients.settings.server)
+        if environment:
+            yield AwsResource("s3:bucket", f"arn:aws:s3:::{bucket['Name']}", environment)
 
 
 def _roles(clients: AwsClients) -> Iterator[AwsResource]:

@@ -26,16 +26,26 @@ Remove = Callable[[AwsClients, AwsResource], None]
 
 def purge(clients: AwsClients, environment: str, poll_seconds: float = POLL_SECONDS) -> None:
     """Removes everything of the environment. Raises if something can't be removed, after removing all else."""
+    remove_listed(clients, environment, lambda: inventory.list_environment(clients, environment), poll_seconds)
+
+
+def remove_listed(
+    clients: AwsClients, environment: str, list_them: Callable[[], list[AwsResource]], poll_seconds: float
+) -> bool:
+    """Removes what is listed, in a few attempts. Returns whether there was anything."""
     clients.check_account()
+    resources = first = list_them()
     failures: dict[AwsResource, AwsError] = {}
     for _ in range(_ATTEMPTS):
-        failures = _remove_all(clients, inventory.list_environment(clients, environment), poll_seconds)
+        failures = _remove_all(clients, resources, poll_seconds)
         if not failures:
             break
         waiting.pause(poll_seconds)
+        resources = list_them()
     if failures:
         lines = [f"{resource.kind} {resource.name}: {error.sentence}" for resource, error in failures.items()]
         raise AwsError(f"{len(failures)} resources of {environment} can't be removed", lines)
+    return bool(first)
 
 
 def remove(clients: AwsClients, resource: AwsResource) -> bool:
@@ -56,7 +66,7 @@ def _remove_all(
     known = [item for item in resources if item.kind in _REMOVERS]
     for resource in sorted(known, key=lambda item: (order.index(item.kind), item.id)):
         if resource.kind == "rds:subgrp":
-            _wait_for_databases(clients, resource.environment, poll_seconds)
+            wait_for_databases(clients, inventory.list_environment(clients, resource.environment), poll_seconds)
         try:
             remove(clients, resource)
         except AwsError as error:
@@ -64,13 +74,16 @@ def _remove_all(
     return failures
 
 
-def _wait_for_databases(clients: AwsClients, environment: str, poll_seconds: float) -> None:
-    def all_deleted() -> bool:
-        return not any(item.kind == "rds:db" and _database_exists(clients, item) for item in databases)
+def wait_for_databases(clients: AwsClients, resources: Iterable[AwsResource], poll_seconds: float) -> None:
+    """Until the databases among these resources are deleted."""
 
-    databases = [item for item in inventory.list_environment(clients, environment) if item.kind == "rds:db"]
+    def all_deleted() -> bool:
+        return not any(_database_exists(clients, item) for item in databases)
+
+    databases = [item for item in resources if item.kind == "rds:db"]
     if databases and not waiting.wait_until(all_deleted, WAIT_SECONDS, poll_seconds):
-        raise AwsError(f"the databases of {environment} are still being deleted after {WAIT_SECONDS / 60:.0f} minutes")
+        found = ", ".join(item.name for item in databases)
+        raise AwsError(f"the databases {found} are still being deleted after {WAIT_SECONDS / 60:.0f} minutes")
 
 
 def _database_exists(clients: AwsClients, database: AwsResource) -> bool:

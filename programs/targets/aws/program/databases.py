@@ -18,7 +18,10 @@ from programs.targets.aws.program.security import SecurityGroups
 from programs.targets.aws.v1 import resources
 
 USER = DATABASE = "app"
-_TIMEOUTS = pulumi.CustomTimeouts(create="40m", update="80m", delete="60m")
+_INSTANCE_OPTIONS = pulumi.ResourceOptions(
+    custom_timeouts=pulumi.CustomTimeouts(create="40m", update="80m", delete="60m"),
+    replace_on_changes=["identifier"],  # otherwise the plugin renames the instance, and an earlier seed's data remains
+)
 
 
 class Databases(Part):
@@ -72,7 +75,7 @@ class Databases(Part):
             skip_final_snapshot=True,
             deletion_protection=False,
             apply_immediately=True,
-            opts=pulumi.ResourceOptions.merge(self.options(), pulumi.ResourceOptions(custom_timeouts=_TIMEOUTS)),
+            opts=pulumi.ResourceOptions.merge(self.options(), _INSTANCE_OPTIONS),
         )
         url = Output.concat(
             "postgresql://", USER, ":", password.value, "@", instance.endpoint, "/", DATABASE, "?sslmode=require"

@@ -1,0 +1,126 @@
+"""What an operation created before it was killed, and Pulumi never recorded (L2, L8).
+
+The next update would fail because the name is taken, or leave a second VPC behind. So whatever carries the environment's
+tags and isn't in the state is removed first, and the update creates it again. Parts that have no tags, such as the rules
+of a security group, are compared one by one. A part that the state doesn't contain has no user: Pulumi creates users
+after it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from programs.targets.aws.api import inventory, removal
+from programs.targets.aws.api.clients import AwsClients, missing_ignored
+from programs.targets.aws.api.inventory import AwsResource
+
+_LEFT_ALONE = ("ecs:task",)
+"""Most are a service's. One that a killed operation started ends by itself."""
+
+
+def remove(
+    clients: AwsClients, environment: str, recorded: frozenset[str], poll_seconds: float = removal.POLL_SECONDS
+) -> bool:
+    """Returns whether anything was removed. ``recorded``: the IDs of all resources in the state."""
+
+    def unrecorded() -> list[AwsResource]:
+        return [
+            item
+            for item in inventory.list_environment(clients, environment)
+            if item.kind not in _LEFT_ALONE and not _is_recorded(clients, item, recorded)
+        ]
+
+    resources = inventory.list_environment(clients, environment)
+    removed_parts = _remove_parts(clients, resources, recorded)
+    found = unrecorded()
+    removed = removal.remove_listed(clients, environment, unrecorded, poll_seconds)
+    removal.wait_for_databases(clients, found, poll_seconds)
+    return removed or removed_parts
+
+
+def _is_recorded(clients: AwsClients, item: AwsResource, recorded: frozenset[str]) -> bool:
+    """Pulumi's IDs are ARNs or names, with these exceptions."""
+    match item.kind:
+        case "route53:record":
+            return any(text.endswith(f"_{item.id}_CNAME") for text in recorded)
+        case "ecs:task-definition":  # its family: an old revision is in nobody's way
+            return item.id.rpartition("/")[2].partition(":")[0] in recorded
+        case "servicediscovery:namespace":
+            return item.id.rpartition("/")[2] in recorded
+        case "sqs:queue":
+            return any(text.endswith(f"/{item.name}") for text in recorded)
+        case "rds:db":
+            return bool(_database_ids(clients, item.name) & recorded)
+    return bool({item.id, item.name} & recorded)
+
+
+def _database_ids(clients: AwsClients, name: str) -> set[str]:
+    found = {name}
+    with missing_ignored(f"reading the database {name}"):
+        described = clients.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        found |= {str(item["DbiResourceId"]) for item in described if item.get("DbiResourceId")}
+    return found
+
+
+def _remove_parts(clients: AwsClients, resources: list[AwsResource], recorded: frozenset[str]) -> bool:
+    """Those of resources that are recorded themselves; the others take theirs with them."""
+    ids = {
+        kind: [item.id for item in resources if item.kind == kind and item.id in recorded]
+        for kind in ("ec2:security-group", "ec2:route-table", "elasticloadbalancing:loadbalancer")
+    }
+    removed = [
+        *_rules(clients, ids["ec2:security-group"], recorded),
+        *_routes(clients, ids["ec2:route-table"], recorded),
+        *_listeners(clients, ids["elasticloadbalancing:loadbalancer"], recorded),
+    ]
+    return bool(removed)
+
+
+def _rules(clients: AwsClients, groups: list[str], recorded: frozenset[str]) -> list[str]:
+    client, removed = clients.client("ec2"), []
+    found: list[dict[str, Any]] = []
+    if groups:
+        filters = [{"Name": "group-id", "Values": groups}]
+        found = clients.list_all("ec2", "describe_security_group_rules", "SecurityGroupRules", Filters=filters)
+    for rule in found:
+        id_ = rule["SecurityGroupRuleId"]
+        if id_ not in recorded:
+            revoke = client.revoke_security_group_egress if rule["IsEgress"] else client.revoke_security_group_ingress
+            with missing_ignored(f"deleting the rule {id_}"):
+                revoke(GroupId=rule["GroupId"], SecurityGroupRuleIds=[id_])
+            removed.append(id_)
+    return removed
+
+
+def _routes(clients: AwsClients, tables: list[str], recorded: frozenset[str]) -> list[str]:
+    """Pulumi's ID of a route starts with its table's; a table of ours has one route."""
+    client, removed = clients.client("ec2"), []
+    found: list[dict[str, Any]] = []
+    if tables:
+        found = clients.list_all("ec2", "describe_route_tables", "RouteTables", RouteTableIds=tables)
+    for table in found:
+        id_ = table["RouteTableId"]
+        for route in table["Routes"]:
+            own = str(route.get("GatewayId", "")).startswith("igw-")
+            if own and not any(text.startswith(f"r-{id_}") for text in recorded):
+                with missing_ignored(f"deleting a route of {id_}"):
+                    client.delete_route(RouteTableId=id_, DestinationCidrBlock=route["DestinationCidrBlock"])
+                removed.append(id_)
+        for association in table["Associations"]:
+            part = association["RouteTableAssociationId"]
+            if not association.get("Main") and part not in recorded:
+                with missing_ignored(f"deleting the association {part}"):
+                    client.disassociate_route_table(AssociationId=part)
+                removed.append(part)
+    return removed
+
+
+def _listeners(clients: AwsClients, balancers: list[str], recorded: frozenset[str]) -> list[str]:
+    removed = []
+    for balancer in balancers:
+        with missing_ignored(f"reading the listeners of {balancer}"):
+            for item in clients.list_all("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=balancer):
+                if item["ListenerArn"] not in recorded:
+                    clients.client("elbv2").delete_listener(ListenerArn=item["ListenerArn"])
+                    removed.append(item["ListenerArn"])
+    return removed
