@@ -154,6 +154,7 @@ def variable_values(config: EphYaml) -> Iterator[tuple[YamlPath, str, str]]:
 
 def known_placeholders(config: EphYaml) -> list[str]:
     services = [service.name for service in config.services if not service.schedule]
+    services += [name for target in config.sections for name in config.section(target).public_services()]
     return variables.known_placeholders(services, [item.name for item in config.database.instances])
 
 

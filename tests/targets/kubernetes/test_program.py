@@ -152,7 +152,7 @@ def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
     made = record_program(
         kubernetes_spec(services=(), manifests=("k8s",)),
         OWN_GATEWAY_SETTINGS,
-        PreparedInputs(front_service=("frontend", 3000), front_ports=(3001,)),
+        PreparedInputs(backends={"frontend": ("frontend", 3000)}, public_ports=(3001,)),
     ).resources
     assert made["door-frontend"]["upstream"] == "http://frontend.shop-a-42.svc:3000"
     assert made["networkpolicy-eph-front"]["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 3001}]
