@@ -52,7 +52,7 @@ ValueText = Annotated[
 ]
 PublicNames = Annotated[
     tuple[ServiceName, ...],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
     AfterValidator(_without_duplicates),
     WithJsonSchema({"anyOf": [_SERVICE_SCHEMA, {"type": "array", "items": _SERVICE_SCHEMA, "maxItems": MAX_PUBLIC}]}),
 ]
@@ -104,11 +104,26 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
                 f"the target `kubernetes` needs an image for each service, but service `{service['name']}` has none"
             )
             yield Finding(("services", index), message, "add image, the name of one of environment.images")
+    if not file["environment"]["images"]:
+        for path in _commands(file):
+            yield Finding(path, "no image is listed in which this command can run", "add it to environment.images")
     used = {service["image"] for service in file["services"]}
     for index, image in enumerate(() if file["kubernetes"] else file["environment"]["images"]):
         if file["services"] and image["name"] not in used:
             path = ("environment", "images", index, "name")
             yield Finding(path, f"no service runs the image `{image['name']}`", "set image on a service, or remove it")
+
+
+def _commands(file: EphYamlData) -> Iterator[tuple[str | int, ...]]:
+    """The paths of commands that run in an image."""
+    for index, item in enumerate(file["database"]["instances"]):
+        if item["migrate"]:
+            yield "database", "instances", index, "migrate"
+        if item["template"]["seed"] and item["template"]["seed"]["command"]:
+            yield "database", "instances", index, "template", "seed", "command"
+    for name, commands in file["hooks"].items():
+        if commands:
+            yield "hooks", name
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:

@@ -61,6 +61,13 @@ class KubernetesEnvironment:
     def image(self, item: ServiceSpec) -> str:
         return self.prepared.images[item.image]
 
+    @property
+    def command_image(self) -> str:
+        """The image that migrations, seed commands and hooks run in: the first service's, or the first listed one if
+        all services are in manifests."""
+        of_services = (self.image(item) for item in self.spec.services if item.image)
+        return next(of_services, None) or next(iter(self.prepared.images.values()))
+
     def variables(self, item: ServiceSpec) -> ContainerEnv:
         """All variables of a container. Eph's values override the repository's."""
         internal = {other.name: f"http://{other.name}" for other in self.spec.services if workloads.has_port(other)}
