@@ -164,6 +164,13 @@ def test_front_is_at_the_root_of_the_first_host_that_has_one() -> None:
     assert list(found.backends) == ["web", "api"]
 
 
+def test_front_is_the_routed_service_whose_name_says_so() -> None:
+    """kustomize and Helm sort what they print."""
+    names = ("preview-api", "preview-web")
+    found = load(*map(service, names), ingress("all", ("api.shop.test", "/", names[0]), ("shop.test", "/", names[1])))
+    assert list(found.backends) == ["preview-web", "preview-api"]
+
+
 def test_hosts_of_services_that_do_not_exist_are_left_out() -> None:
     found = load(service("web"), ingress("all", ("shop.test", "/", "web"), ("docs.shop.test", "/", "docs")))
     assert found.backends == {"web": ("web", 80)}

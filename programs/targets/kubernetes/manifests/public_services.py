@@ -118,11 +118,14 @@ def _by_name(usable: Mapping[str, Manifest], names: FrontNames) -> Manifest | No
 
 
 def _routed(routes: Sequence[Manifest], services: Mapping[str, Manifest], names: FrontNames) -> PublicServices:
-    """The service at the root of each host, or else the host's first one. The front is the first at a root."""
+    """The service at the root of each host, or else the host's first one. The front is one at a root: that whose name
+    says so, or else the first."""
     rules = route_rules.read(routes)
     if not rules:
         raise routes[0].error("no rule has a path that routes to a service")
-    front = next((rule for rule in rules if rule.is_root), rules[0])
+    roots = [rule for rule in rules if rule.is_root] or rules
+    named = _front_among((rule.service for rule in roots), names)
+    front = next((rule for rule in roots if rule.service == named), roots[0])
     if front.service not in services:
         raise front.manifest.error(f"it routes to a service {front.service!r} that isn't among the manifests")
     chosen: dict[str, RouteRule] = {}
@@ -131,6 +134,16 @@ def _routed(routes: Sequence[Manifest], services: Mapping[str, Manifest], names:
             chosen.setdefault(rule.service, rule)
     found = [_public_service(services[name], names.short(name), rule.port) for name, rule in chosen.items()]
     return PublicServices(tuple(_with_unique_names(found)), tuple(_ignored_routes(rules, chosen)))
+
+
+def _front_among(services: Iterable[str], names: FrontNames) -> str | None:
+    """kustomize sorts objects by name, so the first one says nothing."""
+    routed = list(services)
+    for wanted in (names.project, *_FRONT_NAMES):
+        for name in routed:
+            if names.short(name) == wanted or name.endswith(f"-{wanted}"):
+                return name
+    return None
 
 
 def _first_of_each_host(rules: Sequence[RouteRule]) -> Iterator[RouteRule]:
