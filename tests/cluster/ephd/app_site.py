@@ -29,9 +29,8 @@ class AppSite(ClusterSite):
         super().__init__(home, cluster)
         self.app = folder.rpartition("_")[2]
         files = recipe_site.app_files(folder, recipe)
-        self.repository_files = {
-            path: text.replace(REGISTRY_OF_RECIPES, cluster.registry) for path, text in files.items()
-        }
+        self.texts = {path: text.replace(REGISTRY_OF_RECIPES, cluster.registry) for path, text in files.items()}
+        self.repository_files = dict(self.texts)
 
     def _toml(self) -> str:
         return super()._toml() + 'env = { COMPANY_PROXY = "http://proxy.example.com:3128" }\n'

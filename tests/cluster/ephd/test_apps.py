@@ -115,7 +115,7 @@ def test_kustomization(home: Path, site: Cluster) -> None:
         page = eph.page(made.host).data
         assert (page["question"], page["results"]) == ("tea or coffee?", "http://preview-results/")
         results = eph.host_of(made, "preview-results")
-        assert list(eph.environment(made)["urls"]) == ["preview-web", "preview-results"]
+        assert eph.environment(made)["urls"].keys() == {"preview-web", "preview-results"}
         assert "type NodePort becomes ClusterIP" in notices(eph, made)
         limits = {
             item["metadata"]["name"]: containers(item)[0]["resources"].get("limits", {}).get("memory")
@@ -127,7 +127,7 @@ def test_kustomization(home: Path, site: Cluster) -> None:
         wait_until("the component's worker counts it", lambda: "" if counted(eph, results) == 1 else "not yet")
 
         overlay = "k8s/base/kustomization.yaml"
-        live = eph.push_built(made, {overlay: eph.repository_files[overlay].replace("tea or", "milk or")})
+        live = eph.push_built(made, {overlay: eph.texts[overlay].replace("tea or", "milk or")})
         eph.wait_for_commit(made, live, TIMEOUT)
         assert eph.page(made.host).data["question"] == "milk or coffee?"
         assert counted(eph, results) == 1, "the database is kept"
@@ -154,7 +154,7 @@ def test_services_with_images(home: Path, site: Cluster) -> None:
     with app_site(home, site, "go_orders", "Images on Kubernetes") as eph:
         made = eph.preview_built("feature")
         assert eph.page(made.host).data["orders"] == ["tea"]
-        source = eph.repository_files["main.go"].replace("ORDER BY id", "ORDER BY id DESC")
+        source = eph.texts["main.go"].replace("ORDER BY id", "ORDER BY id DESC")
         eph.wait_for_commit(made, eph.push_built(made, {"main.go": source}), TIMEOUT)
         assert eph.page(made.host).data["orders"] == ["tea"]
         close(eph, made)
