@@ -188,6 +188,12 @@ def test_public_service_with_a_name_too_long_for_a_host_is_refused() -> None:
         load(service("web"), service("a" * 45), public=("web", "a" * 45))
 
 
+def test_routed_service_with_a_name_too_long_for_a_host_is_left_out() -> None:
+    found = load(service("web"), service("a" * 45), ingress("all", ("a", "/", "web"), ("b", "/", "a" * 45)))
+    assert found.backends == {"web": ("web", 80)}
+    assert "so it isn't public" in found.notices[0]
+
+
 def test_ambiguous_name_lists_the_services_that_match() -> None:
     with pytest.raises(KubernetesError, match="several services match 'api'; their services are x-api, y-api"):
         load(service("x-api"), service("y-api"), service("web"), public=("api",))

@@ -68,8 +68,9 @@ def _load(
     allowlist.check_manifests(found, spec.name)
     _check_name_clashes(found, spec)
     declared = any(item.public for item in spec.services)
-    public = PublicServices() if declared else find_public(found, brought.routes, _front_names(spec))
-    _check_host_names(public, spec)
+    names = FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
+    public = PublicServices() if declared else find_public(found, brought.routes, names)
+    public = _with_host_names(public, spec, named=bool(names.public))
     notes = object_names.secrets_annotation(spec)
     listed = ListedImages(images, spec.replaced_images)
     adapted = [rewriting.adapt(item, settings, listed, notes) for item in found]
@@ -82,18 +83,22 @@ def _load(
     return LoadedManifests(tuple(adapted), backends, tuple(ports), (*brought.notices, *public.notices))
 
 
-def _front_names(spec: EnvironmentSpec) -> FrontNames:
-    return FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
-
-
-def _check_host_names(public: PublicServices, spec: EnvironmentSpec) -> None:
+def _with_host_names(public: PublicServices, spec: EnvironmentSpec, named: bool) -> PublicServices:
+    """Leaves out services whose host name would be too long, unless eph.yaml names them."""
+    kept, notices = list(public.services[:1]), list(public.notices)
     for service in public.services[1:]:
-        label = object_names.service_host(spec, service.name, public.services[0].name).partition(".")[0]
-        if len(label) > MAX_HOST_LABEL:
-            raise KubernetesError(
-                f"the public service {service.name} would get the host name {label}, which is longer than "
-                f"{MAX_HOST_LABEL} characters. List the public services in kubernetes.public, with short names"
-            )
+        label = object_names.service_host(spec, service.name, kept[0].name).partition(".")[0]
+        if len(label) <= MAX_HOST_LABEL:
+            kept.append(service)
+            continue
+        why = (
+            f"the public service {service.name} would get the host name {label}, which is longer than {MAX_HOST_LABEL} "
+            f"characters"
+        )
+        if named:
+            raise KubernetesError(f"eph.yaml, kubernetes.public: {why}; use a shorter name")
+        notices.append(f"{why}, so it isn't public. List the public services in kubernetes.public, with short names")
+    return PublicServices(tuple(kept), tuple(notices))
 
 
 def _without_nulls(value: Any) -> Any:
