@@ -38,6 +38,10 @@ class TargetSection(Section):
         """Tests of each commit that the section asks for, in addition to those in `tests`. The target runs them."""
         return ()
 
+    def public_services(self) -> tuple[str, ...]:
+        """The public services that it names, in addition to those in `services`. Placeholders can refer to them."""
+        return ()
+
     def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:  # noqa: ARG002 - for those with templates
         """The fields of ``EnvironmentSpec`` that the section sets. ``render`` fills in placeholders."""
         return {"options": self.model_dump(mode="json")}

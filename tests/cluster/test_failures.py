@@ -95,18 +95,23 @@ def test_workload_that_cannot_become_ready_is_reported_within_ten_seconds(
     assert caught.value.sentence.startswith(f"service {name}: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "port", "reason"),
+    [
+        ("sick", 8080, "its health check fails: "),
+        ("deaf", 9999, "its health check fails: nothing listens on port 9999"),
+    ],
+)
 def test_failing_health_check_is_reported_while_it_may_still_succeed(
-    eph: OperationRunner, site: Cluster, namespace: str
+    eph: OperationRunner, site: Cluster, namespace: str, name: str, port: int, reason: str
 ) -> None:
-    probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}
-    site.apply(deployment(site, namespace, "sick", env=[{"name": "BROKEN", "value": "1"}], readinessProbe=probe))
+    """P3: its cause, too, where the kubelet says it."""
+    probe = {"httpGet": {"path": "/healthz", "port": port}, "periodSeconds": 1}
+    site.apply(deployment(site, namespace, name, env=[{"name": "BROKEN", "value": "1"}], readinessProbe=probe))
     found = cluster.connect(settings.from_mapping(eph.settings))
-    awaited = AwaitedWorkload(namespace, "Deployment", "sick", "service sick", 120)
-    wait_for(
-        lambda: "its health check fails: " in rollout_wait.check_status(found, awaited).pending_reason,
-        timeout_seconds(),
-    )
-    site.kubectl("-n", namespace, "delete", "deployment", "sick")
+    awaited = AwaitedWorkload(namespace, "Deployment", name, f"service {name}", 120)
+    wait_for(lambda: reason in rollout_wait.check_status(found, awaited).pending_reason, timeout_seconds())
+    site.kubectl("-n", namespace, "delete", "deployment", name)
 
 
 @pytest.mark.long

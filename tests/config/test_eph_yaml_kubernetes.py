@@ -128,9 +128,24 @@ def test_on_local_volumes_and_limits_are_notices_and_schedules_are_rejected() ->
         spec(local + "services: [{name: web, command: run}, {name: n, command: run, schedule: '0 3 * * *'}]\n")
 
 
+def test_public_services_of_manifests_can_be_used_in_placeholders() -> None:
+    """Y2: one name or a list."""
+    given = "kubernetes: {{manifests: [k8s], public: {public}}}\nenvironment: {{env: {{API: '{{url:api}}'}}}}\n"
+    assert spec(HEAD + given.format(public="[web, api]")).options == {"public": ["web", "api"]}
+    assert spec(HEAD + given.format(public="api")).options == {"public": ["api"]}
+    with pytest.raises(InvalidConfig, match=r"unknown placeholder \{url:api\}"):
+        spec(HEAD + given.format(public="web"))
+    with pytest.raises(InvalidConfig, match="the service 'web' is listed twice"):
+        spec(HEAD + given.format(public="[web, web]"))
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        (
+            "kubernetes: {manifests: [k8s]}\ndatabase: {instances: [{name: main, migrate: run}]}\n",
+            r"database\.instances\[0\]\.migrate: no image is listed in which this command can run",
+        ),
         ("services: [{name: web, command: run}]\n", r"services\[0\]: the target `kubernetes` needs an image"),
         ("name_: x\n", "name_"),
         ("", "needs services or manifests"),

@@ -154,6 +154,8 @@ def variable_values(config: EphYaml) -> Iterator[tuple[YamlPath, str, str]]:
 
 def known_placeholders(config: EphYaml) -> list[str]:
     services = [service.name for service in config.services if not service.schedule]
+    sections = (config.section(target) for target in config.sections)
+    services += [name for section in sections if section for name in section.public_services()]
     return variables.known_placeholders(services, [item.name for item in config.database.instances])
 
 

@@ -6,16 +6,19 @@ import posixpath
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from programs.eph_yaml.field_types import CommittedPath, matches
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.eph_yaml.templates import parse_template
+from programs.settings import InvalidValue, quote
 
 _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 
 _SERVICE = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+_SERVICE_SCHEMA: dict[str, Any] = {"type": "string", "pattern": _SERVICE}
+MAX_PUBLIC = 10
 
 
 def _value(value: Any) -> Any:
@@ -29,14 +32,29 @@ def _value(value: Any) -> Any:
     return value
 
 
+def _without_duplicates(value: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((name for name in value if value.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidValue(f"the service {quote(twice)} is listed twice", "list each service once")
+    if len(value) > MAX_PUBLIC:
+        raise InvalidValue(f"the list has {len(value)} services", f"list at most {MAX_PUBLIC}")
+    return value
+
+
 ValuePath = Annotated[str, matches(_VALUE, "a value path", "use names separated by dots, such as image.tag")]
 ServiceName = Annotated[
     str,
     matches(_SERVICE, "the name of a service", "use its name, or for a chart its name without the release"),
-    WithJsonSchema({"type": "string", "pattern": _SERVICE}),
+    WithJsonSchema(_SERVICE_SCHEMA),
 ]
 ValueText = Annotated[
     str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+PublicNames = Annotated[
+    tuple[ServiceName, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    AfterValidator(_without_duplicates),
+    WithJsonSchema({"anyOf": [_SERVICE_SCHEMA, {"type": "array", "items": _SERVICE_SCHEMA, "maxItems": MAX_PUBLIC}]}),
 ]
 
 
@@ -48,10 +66,11 @@ class KubernetesSection(TargetSection):
     manifests: tuple[CommittedPath, ...] = Field(
         min_length=1, description="Files or folders, applied in this order: plain manifests, kustomize or a Helm chart."
     )
-    public: ServiceName | None = Field(
-        default=None,
-        description="The service of the manifests that people open. Default: the one that an Ingress or HTTPRoute "
-        "routes to, or the only one, or the one named like the project or the chart's release.",
+    public: PublicNames = Field(
+        default=(),
+        description="The service of the manifests that people open, or a list of them: the first has the environment's "
+        "URL, the others have their own. Default: those that Ingresses and HTTPRoutes route hosts to, or the only one, "
+        "or the one named like the project or the chart's release.",
     )
     values: dict[ValuePath, ValueText] = Field(
         default={},
@@ -62,13 +81,16 @@ class KubernetesSection(TargetSection):
         default=(), max_length=20, description="Values files for Helm charts; `values` override them."
     )
 
+    def public_services(self) -> tuple[str, ...]:
+        return self.public
+
     def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:
         values = {key: render(value) if isinstance(value, str) else value for key, value in self.values.items()}
         return {
             "manifests": tuple(map(posixpath.normpath, self.manifests)),
             "values": values,
             "values_files": tuple(map(posixpath.normpath, self.values_files)),
-            **({"options": {"public": self.public}} if self.public else {}),
+            **({"options": {"public": list(self.public)}} if self.public else {}),
         }
 
 
@@ -82,11 +104,26 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
                 f"the target `kubernetes` needs an image for each service, but service `{service['name']}` has none"
             )
             yield Finding(("services", index), message, "add image, the name of one of environment.images")
+    if not file["environment"]["images"]:
+        for path in _commands(file):
+            yield Finding(path, "no image is listed in which this command can run", "add it to environment.images")
     used = {service["image"] for service in file["services"]}
     for index, image in enumerate(() if file["kubernetes"] else file["environment"]["images"]):
         if file["services"] and image["name"] not in used:
             path = ("environment", "images", index, "name")
             yield Finding(path, f"no service runs the image `{image['name']}`", "set image on a service, or remove it")
+
+
+def _commands(file: EphYamlData) -> Iterator[tuple[str | int, ...]]:
+    """The paths of commands that run in an image."""
+    for index, item in enumerate(file["database"]["instances"]):
+        if item["migrate"]:
+            yield "database", "instances", index, "migrate"
+        if item["template"]["seed"] and item["template"]["seed"]["command"]:
+            yield "database", "instances", index, "template", "seed", "command"
+    for name, commands in file["hooks"].items():
+        if commands:
+            yield "hooks", name
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:

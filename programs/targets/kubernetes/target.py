@@ -212,8 +212,8 @@ def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInp
         images=images,
         scripts={path: tree.read_text(path) for path in scripts},
         objects=brought.objects,
-        front_service=brought.front_service,
-        front_ports=brought.front_ports,
+        backends=brought.backends,
+        public_ports=brought.public_ports,
         notices=brought.notices,
         certificate=_front_certificate(settings),
         database_server=_database_server(spec, settings),
@@ -361,18 +361,15 @@ def _check_databases(spec: EnvironmentSpec) -> None:
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise KubernetesError(f"database {item.name!r}: unknown strategy {item.strategy!r}; use one of: {known}")
-        runs = item.migrate or item.seed
-        if runs and not any(one.image for one in spec.services):
-            raise KubernetesError(f"database {item.name!r} has a command, but no service has an image to run it in")
+        if (item.migrate or item.seed) and not spec.images:
+            raise KubernetesError(f"database {item.name!r} has a command, but eph.yaml lists no image to run it in")
     for what in ("name", "variable"):
         listed = [getattr(item, what) for item in spec.databases]
         twice = [text for text in listed if listed.count(text) > 1]
         if twice:
             raise KubernetesError(f"two databases have the {what} {twice[0]!r}; it must be unique")
-    if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not any(
-        item.image for item in spec.services
-    ):
-        raise KubernetesError("hooks run in the image of the first service, but there is none")
+    if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not spec.images:
+        raise KubernetesError("eph.yaml has hooks, but lists no image to run them in")
 
 
 TARGET = KubernetesTarget()

@@ -33,5 +33,5 @@ func main() {
 		}
 		json.NewEncoder(response).Encode(map[string]any{"commit": os.Getenv("EPH_COMMIT"), "orders": orders})
 	})
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+	log.Fatal(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
 }

@@ -79,7 +79,7 @@ def test_chart_is_rendered_with_values_of_eph_yaml_checked_and_pinned() -> None:
     deployment = next(item for item in found.objects if item["kind"] == "Deployment")
     assert deployment["spec"]["replicas"] == 3
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
-    assert (found.front_service, found.front_ports) == (("web", 80), (8080,))
+    assert (found.backends, found.public_ports) == ({"web": ("web", 80)}, (8080,))
     (service, *_) = [
         item for item in render_chart({}, values={"image.tag": "0123456"}) if item.data["kind"] == "Deployment"
     ]

@@ -51,7 +51,7 @@ def test_plain_pair_is_applied_pinned_hardened_and_reachable() -> None:
     assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (object_names.ACCOUNT, False)
     assert pod["imagePullSecrets"] == [{"name": object_names.PULL_SECRET}]
     assert found.objects[0]["spec"]["template"]["metadata"]["labels"][object_names.PUBLIC] == "true"
-    assert (found.front_service, found.front_ports) == (("web", 80), (8080,))
+    assert (found.backends, found.public_ports) == ({"web": ("web", 80)}, (8080,))
 
 
 def test_images_are_pinned_by_name_or_repository_and_others_must_be_allowed() -> None:
@@ -253,101 +253,6 @@ def test_common_fields_of_real_manifests_are_allowed() -> None:
     assert applied["terminationGracePeriodSeconds"] == 60
     assert (applied["securityContext"]["fsGroup"], applied["securityContext"]["runAsUser"]) == (1000, 1000)
     assert {key: applied["containers"][0][key] for key in full} == full
-
-
-def test_ingress_only_selects_the_public_service() -> None:
-    backend = {"service": {"name": "web", "port": {"number": 80}}}
-    ingress = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {"name": "web"},
-        "spec": {
-            "ingressClassName": "internal",
-            "tls": [{"hosts": ["bank.test"], "secretName": "other"}],
-            "rules": [{"host": "bank.test", "http": {"paths": [{"path": "/", "backend": backend}]}}],
-        },
-    }
-    found = apply_manifests(DEPLOYMENT, SERVICE, ingress)
-    assert [data["kind"] for data in found.objects] == ["Deployment", "Service"]
-    assert found.front_service == ("web", 80)
-    with pytest.raises(KubernetesError, match="isn't among the manifests"):
-        apply_manifests(DEPLOYMENT, ingress)
-
-
-def test_headless_service_is_reached_at_its_pods() -> None:
-    """Its name resolves to the pods, so its own port doesn't exist; an ingress controller looks up the pods itself."""
-    headless = {**SERVICE, "spec": {**SERVICE["spec"], "clusterIP": "None"}}
-    backend = {"service": {"name": "web", "port": {"number": 80}}}
-    rules = [{"http": {"paths": [{"path": "/", "backend": backend}]}}]
-    about = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}}
-    given = (DEPLOYMENT, headless, {**about, "spec": {"rules": rules}})
-    own = replace(SETTINGS, front="eph", front_namespace="tools", front_labels="app=eph")
-    assert apply_manifests(*given).front_service == ("web", 80)
-    assert apply_manifests(*given, settings=own).front_service == ("web", 8080)
-    assert apply_manifests(DEPLOYMENT, SERVICE, settings=own).front_service == ("web", 80)
-
-
-def test_http_route_selects_the_public_service() -> None:
-    route = {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": "web", "annotations": {"a.test/b": "c"}},
-        "spec": {
-            "parentRefs": [{"name": "edge", "namespace": "infra"}],
-            "hostnames": ["bank.test"],
-            "rules": [
-                {"matches": [{"path": {"value": "/api"}}], "backendRefs": [{"name": "api", "port": 80}]},
-                {"matches": [{"path": {"value": "/"}}], "backendRefs": [{"name": "web", "port": 80}]},
-            ],
-        },
-    }
-    api = {**SERVICE, "metadata": {"name": "api"}}
-    found = apply_manifests(DEPLOYMENT, SERVICE, api, route)
-    assert [data["kind"] for data in found.objects] == ["Deployment", "Service", "Service"]
-    assert found.front_service == ("web", 80)
-    (notice,) = found.notices
-    assert "its routes to api are left out" in notice
-
-
-@pytest.mark.parametrize("rules", [None, [], "x", [1], [{"http": {"paths": "x"}}], [{"backendRefs": [{"name": 1}]}]])
-@pytest.mark.parametrize("kind", ["Ingress", "HTTPRoute"])
-def test_route_of_any_shape_is_read_or_refused(kind: str, rules: Any) -> None:
-    version = "networking.k8s.io/v1" if kind == "Ingress" else "gateway.networking.k8s.io/v1"
-    route = {"apiVersion": version, "kind": kind, "metadata": {"name": "web"}, "spec": {"rules": rules}}
-    with pytest.raises(KubernetesError, match="no rule has a path"):
-        apply_manifests(DEPLOYMENT, SERVICE, route)
-
-
-@pytest.mark.parametrize(
-    ("names", "public", "front"),
-    [
-        (["one", "two"], "two", "two"),
-        (["shop-gentle-stream-42-one", "shop-gentle-stream-42-two"], "two", "shop-gentle-stream-42-two"),
-        (["shop-gentle-stream-42", "redis"], "", "shop-gentle-stream-42"),
-        (["shop-gentle-stream-42-shop", "redis"], "", "shop-gentle-stream-42-shop"),
-        (["x-store", "x-store-worker", "x-store-redis"], "", "x-store"),
-    ],
-)
-def test_front_is_the_named_service_or_that_of_the_release(names: list[str], public: str, front: str) -> None:
-    objects = [{**SERVICE, "metadata": {"name": name}} for name in names]
-    files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all([DEPLOYMENT, *objects])})
-    chosen = spec(options={"public": public} if public else {})
-    found = load_manifests(files, chosen, SETTINGS, PINNED)
-    assert found.front_service == (front, 80)
-
-
-def test_unknown_public_service_lists_those_that_exist() -> None:
-    files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all([DEPLOYMENT, SERVICE])})
-    with pytest.raises(KubernetesError, match=r"kubernetes\.public: the manifests have no service 'api'; .* are web"):
-        load_manifests(files, spec(options={"public": "api"}), SETTINGS, PINNED)
-
-
-def test_public_service_must_be_unambiguous() -> None:
-    api, worker = ({**SERVICE, "metadata": {"name": name}} for name in ("one", "two"))
-    with pytest.raises(KubernetesError, match="Can't choose the public service among one, two"):
-        apply_manifests(DEPLOYMENT, api, worker)
-    named = {**SERVICE, "metadata": {"name": "shop"}}
-    assert apply_manifests(DEPLOYMENT, api, named).front_service == ("shop", 80)
 
 
 @pytest.mark.parametrize(

@@ -242,14 +242,14 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(replace(WEB, schedule="* * * * *")), "public: false"),
     (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
     (
-        spec(services=(), manifests=("k8s",), hooks=LifecycleHooks(pre_destroy=(CommandSpec("x"),))),
-        "hooks run in the image",
+        spec(services=(), images={}, manifests=("k8s",), hooks=LifecycleHooks(pre_destroy=(CommandSpec("x"),))),
+        "has hooks, but lists no image",
     ),
     (spec(databases=(DatabaseSpec("a", strategy="branch"),)), "use one of: empty, seed, template"),
     (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
     (
-        spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=CommandSpec("x")),)),
-        "no service has an image",
+        spec(services=(), images={}, manifests=("k8s",), databases=(DatabaseSpec("a", migrate=CommandSpec("x")),)),
+        "has a command, but eph.yaml lists no image",
     ),
     (spec(name="kube-system"), "isn't a valid namespace name"),
     (spec(source=GitSource("/origin.git", "main", "main")), "full hexadecimal ID"),

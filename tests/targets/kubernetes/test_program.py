@@ -152,10 +152,35 @@ def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
     made = record_program(
         kubernetes_spec(services=(), manifests=("k8s",)),
         OWN_GATEWAY_SETTINGS,
-        PreparedInputs(front_service=("frontend", 3000), front_ports=(3001,)),
+        PreparedInputs(backends={"frontend": ("frontend", 3000)}, public_ports=(3001,)),
     ).resources
     assert made["door-frontend"]["upstream"] == "http://frontend.shop-a-42.svc:3000"
     assert made["networkpolicy-eph-front"]["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 3001}]
+
+
+def test_public_services_of_manifests_have_an_ingress_each() -> None:
+    """T2: the first one at the environment's own host name."""
+    made = record_program(
+        kubernetes_spec(services=(), manifests=("k8s",)),
+        prepared=PreparedInputs(backends={"web": ("shop-a-42-web", 80), "api": ("shop-a-42-api", 9000)}),
+    ).resources
+    rules = [made[f"ingress-eph-{name}"]["spec"]["rules"][0] for name in ("shop-a-42-web", "api")]
+    assert [(rule["host"], rule["http"]["paths"][0]["backend"]["service"]) for rule in rules] == [
+        ("shop-a-42.preview.test", {"name": "shop-a-42-web", "port": {"number": 80}}),
+        ("api--shop-a-42.preview.test", {"name": "shop-a-42-api", "port": {"number": 9000}}),
+    ]
+
+
+def test_commands_run_in_the_first_listed_image_if_all_services_are_in_manifests() -> None:
+    """D2: what hooks of charts do in production, `migrate` does in a preview."""
+    made = record_program(
+        kubernetes_spec(
+            services=(), manifests=("k8s",), databases=(DatabaseSpec("main", migrate=CommandSpec("migrate")),)
+        ),
+        prepared=PreparedInputs(images={"shop": IMAGE, "cache": "registry.test/cache@sha256:" + "d" * 64}),
+    ).resources
+    (job,) = [data for name, data in made.items() if name.startswith("job-eph-run-migrate")]
+    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == IMAGE
 
 
 @pytest.mark.parametrize(

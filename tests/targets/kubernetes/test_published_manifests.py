@@ -59,7 +59,7 @@ def test_published_chart_runs_unchanged() -> None:
         "Service",
     ]
     assert images(found) == {f"{RELEASE}-shop": ["busybox:1.36", PINNED["api"]]}
-    assert (found.front_service, found.front_ports) == ((f"{RELEASE}-shop", 80), (8080,))
+    assert (found.backends, found.public_ports) == ({"shop": (f"{RELEASE}-shop", 80)}, (8080,))
     assert keys_and_texts(list(found.objects)) & {*LEFT_OVER, "linkerd.io/inject", "helm.sh/hook"} == set()
     templates = sorted({notice.partition(": ")[0].rpartition("/")[2] for notice in found.notices})
     assert templates == ["deployment.yaml", "ingress.yaml", "migrate.yaml", "service.yaml", "serviceaccount.yaml"]
@@ -75,7 +75,7 @@ def test_published_kustomization_runs_unchanged() -> None:
         "shop-worker": [PINNED["api"]],
         "shop-cache": ["redis:7"],
     }
-    assert found.front_service == ("shop-web", 80)
+    assert found.backends == {"shop-web": ("shop-web", 80)}
     assert keys_and_texts(list(found.objects)) & set(LEFT_OVER) == set()
     worker = next(data for data in found.objects if data["metadata"]["name"] == "shop-worker")
     (container,) = containers(worker)

@@ -10,7 +10,7 @@ charts are rendered by helm, both in a sandbox (``renderer``), and the output is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from programs.spec import EnvironmentSpec
@@ -18,24 +18,25 @@ from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.errors import KubernetesError, ManifestsRejected, RendererUnavailable
 from programs.targets.kubernetes.manifests import allowlist, omissions, path_reader, rewriting
-from programs.targets.kubernetes.manifests.front_service import FrontNames, find_front
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
+from programs.targets.kubernetes.manifests.public_services import FrontNames, PublicServices, find_public
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 MAX_OBJECTS = 100
+MAX_HOST_LABEL = 63
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedManifests:
-    """``front_service``: the service and port that the environment's host routes to, if no service of eph.yaml is
-    public.
-    ``front_ports``: the ports of its pods that the ingress controller or gateway can reach."""
+    """``backends``: the service and port that each host name routes to, by the service's short name, if no service of
+    eph.yaml is public; the environment's own host name comes first. ``public_ports``: the ports of their pods that the
+    ingress controller or gateway can reach."""
 
     objects: tuple[Data, ...] = ()
-    front_service: tuple[str, int] | None = None
-    front_ports: tuple[int, ...] = ()
+    backends: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    public_ports: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
     """What was left out, with file and object."""
 
@@ -66,18 +67,38 @@ def _load(
     found = list(brought.objects)
     allowlist.check_manifests(found, spec.name)
     _check_name_clashes(found, spec)
-    names = FrontNames(spec.project, spec.name, str(spec.options.get("public", "")))
-    front = None if any(item.public for item in spec.services) else find_front(found, brought.routes, names)
+    declared = any(item.public for item in spec.services)
+    names = FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
+    public = PublicServices() if declared else find_public(found, brought.routes, names)
+    public = _with_host_names(public, spec, named=bool(names.public))
     notes = object_names.secrets_annotation(spec)
     listed = ListedImages(images, spec.replaced_images)
     adapted = [rewriting.adapt(item, settings, listed, notes) for item in found]
     own = [images[item.image] for item in spec.services if item.image in images]
     listed.check_all_run([*own, *(container["image"] for data in adapted for container in rewriting.containers(data))])
-    if front:
-        adapted = [rewriting.label_front_pods(data, front.selector) for data in adapted]
-        notices = (*brought.notices, *([front.notice] if front.notice else []))
-        return LoadedManifests(tuple(adapted), front.backend(adapted, settings), front.pod_ports(adapted), notices)
-    return LoadedManifests(tuple(adapted), notices=brought.notices)
+    for service in public.services:
+        adapted = [rewriting.label_front_pods(data, service.selector) for data in adapted]
+    backends = {service.name: service.backend(adapted, settings) for service in public.services}
+    ports = sorted({port for service in public.services for port in service.pod_ports(adapted)})
+    return LoadedManifests(tuple(adapted), backends, tuple(ports), (*brought.notices, *public.notices))
+
+
+def _with_host_names(public: PublicServices, spec: EnvironmentSpec, named: bool) -> PublicServices:
+    """Leaves out services whose host name would be too long, unless eph.yaml names them."""
+    kept, notices = list(public.services[:1]), list(public.notices)
+    for service in public.services[1:]:
+        label = object_names.service_host(spec, service.name, kept[0].name).partition(".")[0]
+        if len(label) <= MAX_HOST_LABEL:
+            kept.append(service)
+            continue
+        why = (
+            f"the public service {service.name} would get the host name {label}, which is longer than {MAX_HOST_LABEL} "
+            f"characters"
+        )
+        if named:
+            raise KubernetesError(f"eph.yaml, kubernetes.public: {why}; use a shorter name")
+        notices.append(f"{why}, so it isn't public. List the public services in kubernetes.public, with short names")
+    return PublicServices(tuple(kept), tuple(notices))
 
 
 def _without_nulls(value: Any) -> Any:

@@ -36,7 +36,7 @@ def run(
     after: list[Resource],
     once: str = "",
 ) -> Resource:
-    """Runs a command of the repository as a Job in the image of the first service: with every build, or only once."""
+    """Runs a command of the repository as a Job in the environment's first image: with every build, or only once."""
     environment = builder.environment
     content = "\0".join([command.run, once or environment.generation])
     name = object_names.job("run", title.replace(" ", "-"), content)
@@ -46,10 +46,10 @@ def run(
 
 
 def _job(environment: KubernetesEnvironment, name: str, command: CommandSpec) -> Data:
-    of = next(item for item in environment.spec.services if item.image)
     service = ServiceSpec("command", command.run, public=False)
+    of = next((item for item in environment.spec.services if item.image), service)
     container = workloads.container_spec(
-        service, environment.image(of), environment.variables(of), environment.settings
+        service, environment.command_image, environment.variables(of), environment.settings
     )
     template = workloads.pod_template(environment.labels, workloads.pod_spec(environment.settings, [container]))
     return workloads.job_object(name, template, command.timeout)

@@ -82,7 +82,7 @@ def _own_server(
 
 
 def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
-    """Runs the scripts with psql in the server's image, then the command in the image of the first service. Before
+    """Runs the scripts with psql in the server's image, then the command in the environment's first image. Before
     them the migrations, if the seed needs the tables."""
     environment = builder.environment
     if item.migrate and item.migrate_first:

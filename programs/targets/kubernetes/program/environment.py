@@ -17,16 +17,16 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 @dataclass(frozen=True, slots=True)
 class PreparedInputs:
     """What is looked up before anything is applied. ``images``: pinned, by name. ``scripts``: the SQL of seeds, by
-    path. ``objects``: the repository's manifests, checked and rewritten. ``front_service``: their service and port that
-    the environment's host routes to. ``notices``: what of the manifests isn't applied. ``certificate``: the data of the
-    operator's Secret. ``database_server``: how pods reach the database server that environments share. ``api_server``:
-    the networks of the cluster's API server, which pods can't reach."""
+    path. ``objects``: the repository's manifests, checked and rewritten. ``backends``: their service and port for
+    each host name, by the service's short name. ``notices``: what of the manifests isn't applied. ``certificate``: the
+    data of the operator's Secret. ``database_server``: how pods reach the database server that environments share.
+    ``api_server``: the networks of the cluster's API server, which pods can't reach."""
 
     images: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     objects: tuple[Data, ...] = ()
-    front_service: tuple[str, int] | None = None
-    front_ports: tuple[int, ...] = ()
+    backends: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    public_ports: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
     certificate: Mapping[str, str] = field(default_factory=dict)
     database_server: tuple[list[Data], int] | None = None
@@ -46,9 +46,7 @@ class KubernetesEnvironment:
         self.namespace = object_names.namespace(spec.name)
         self.labels = object_names.labels(spec, settings.server)
         self.generation = f"{object_names.generation(spec)}-{version}"
-        public = [item.name for item in spec.services if item.public]
-        if not public and prepared.front_service:
-            public = [prepared.front_service[0]]
+        public = [item.name for item in spec.services if item.public] or list(prepared.backends)
         self.hosts = {name: object_names.service_host(spec, name, public[0]) for name in public}
         self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
         self.url = next(iter(self.urls.values()), "")
@@ -62,6 +60,13 @@ class KubernetesEnvironment:
 
     def image(self, item: ServiceSpec) -> str:
         return self.prepared.images[item.image]
+
+    @property
+    def command_image(self) -> str:
+        """The image that migrations, seed commands and hooks run in: the first service's, or the first listed one if
+        all services are in manifests."""
+        of_services = (self.image(item) for item in self.spec.services if item.image)
+        return next(of_services, None) or next(iter(self.prepared.images.values()))
 
     def variables(self, item: ServiceSpec) -> ContainerEnv:
         """All variables of a container. Eph's values override the repository's."""
@@ -81,7 +86,7 @@ class KubernetesEnvironment:
 
     def public_ports(self) -> list[int]:
         declared = [workloads.service_port(item) for item in self.spec.services if item.public]
-        return [*declared, *self.prepared.front_ports]
+        return [*declared, *self.prepared.public_ports]
 
     def health_path(self, name: str) -> str:
         """The path of a service's health check; empty for a service in the repository's manifests."""

@@ -15,22 +15,23 @@ def create(builder: ResourceBuilder, ready: list[Resource]) -> list[Resource]:
     """Routes wait for everything. Ingresses don't: the old version responds behind them until the new one is ready."""
     environment = builder.environment
     part, last = ResourceGroup("Front", "front"), list(ready)
-    for name, host in environment.hosts.items():
-        backend = (name, workloads.HTTP_PORT)
-        if environment.prepared.front_service and name == environment.prepared.front_service[0]:
-            backend = environment.prepared.front_service
+    for index, (name, host) in enumerate(environment.hosts.items()):
+        backend = environment.prepared.backends.get(name, (name, workloads.HTTP_PORT))
+        key = name if index else backend[0]
         leads = namespace_objects.ingress_or_route(
-            environment.settings, f"{object_names.PREFIX}{name}"[:59].rstrip("-"), host, backend
+            environment.settings, f"{object_names.PREFIX}{key}"[:59].rstrip("-"), host, backend
         )
         fronts = [builder.apply(leads, part, builder.namespace_parts)] if leads else []
         last += fronts
         upstream = gateway_routes.upstream(environment.settings, environment.namespace, *backend)
         if environment.settings.routes and upstream:
-            last.append(_gateway_route(builder, name, host, upstream, [*fronts, *builder.namespace_parts, *ready]))
+            last.append(_gateway_route(builder, key, name, host, upstream, [*fronts, *builder.namespace_parts, *ready]))
     return last
 
 
-def _gateway_route(builder: ResourceBuilder, name: str, host: str, upstream: str, after: list[Resource]) -> Resource:
+def _gateway_route(
+    builder: ResourceBuilder, key: str, name: str, host: str, upstream: str, after: list[Resource]
+) -> Resource:
     environment = builder.environment
     props = {
         "folder": environment.settings.routes,
@@ -44,4 +45,4 @@ def _gateway_route(builder: ResourceBuilder, name: str, host: str, upstream: str
         "sole": environment.settings.front == "eph",
         "health": environment.health_path(name),
     }
-    return resources.Door(f"door-{name}", props, ResourceOptions(depends_on=after))
+    return resources.Door(f"door-{key}", props, ResourceOptions(depends_on=after))

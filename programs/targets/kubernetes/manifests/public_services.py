@@ -1,0 +1,187 @@
+"""Finds the services among the manifests that people open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests import route_rules
+from programs.targets.kubernetes.manifests.manifest_reader import Manifest
+from programs.targets.kubernetes.manifests.rewriting import find_pod_spec
+from programs.targets.kubernetes.manifests.route_rules import RouteRule
+from programs.targets.kubernetes.rendering.namespace_objects import Data
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+_FRONT_NAMES = ("web", "frontend", "app", "www")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontNames:
+    """``public``: the services that eph.yaml names. ``release``: the name that charts are rendered with."""
+
+    project: str
+    release: str = ""
+    public: tuple[str, ...] = ()
+
+    def short(self, service: str) -> str:
+        """A chart's services are named after its release, which is the environment's name. People know them by the
+        rest."""
+        return self.project if service == self.release else service.removeprefix(f"{self.release}-")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicService:
+    """A service that gets a host name, and the labels of its pods. ``name`` is part of the host name and of variables.
+    ``headless``: its name resolves to the pods themselves, so its port numbers don't apply to clients that use the
+    name."""
+
+    name: str
+    service: str
+    port: int
+    selector: Mapping[str, str]
+    target_port: int | str
+    headless: bool = False
+
+    def backend(self, objects: Iterable[Data], settings: KubernetesSettings) -> tuple[str, int]:
+        """The service and the port at which the front finds it. An ingress controller looks up the pods itself."""
+        ports = self.pod_ports(objects) if self.headless and settings.front == "eph" else ()
+        return self.service, ports[0] if ports else self.port
+
+    def pod_ports(self, objects: Iterable[Data]) -> tuple[int, ...]:
+        """The ports on which those pods listen. A service can refer to a port by name."""
+        if isinstance(self.target_port, int):
+            return (self.target_port,)
+        found = {
+            int(port["containerPort"])
+            for data in objects
+            for container in (find_pod_spec(data) or {}).get("containers", [])
+            for port in container.get("ports") or []
+            if port.get("name") == self.target_port
+        }
+        return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class PublicServices:
+    """The first one has the environment's own host name."""
+
+    services: tuple[PublicService, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def find_public(manifests: Sequence[Manifest], routes: Sequence[Manifest], names: FrontNames) -> PublicServices:
+    """The services that eph.yaml names, or else those that Ingresses and HTTPRoutes route hosts to, or else the only
+    one, or else the one whose name says so."""
+    services = {item.name: item for item in manifests if item.data["kind"] == "Service"}
+    if names.public:
+        return PublicServices(tuple(_public_service(_named(services, names, name), name) for name in names.public))
+    if routes:
+        return _routed(routes, services, names)
+    usable = {name: item for name, item in services.items() if item.data["spec"].get("clusterIP") != "None"}
+    found = _by_name(usable, names)
+    if found is not None:
+        return PublicServices((_public_service(found, names.short(found.name)),))
+    if not usable:
+        return PublicServices()
+    raise KubernetesError(
+        f"Can't choose the public service among {', '.join(sorted(usable))}. "
+        f"Set kubernetes.public in eph.yaml to one of them, or add an Ingress"
+    )
+
+
+def _named(services: Mapping[str, Manifest], names: FrontNames, public: str) -> Manifest:
+    """Charts put the name of the release in front, and kustomizations a prefix."""
+    for name in (public, f"{names.release}-{public}"):
+        if name in services:
+            return services[name]
+    endings = [name for name in services if name.endswith(f"-{public}") or names.short(name) == public]
+    if len(endings) == 1:
+        return services[endings[0]]
+    known = ", ".join(sorted(endings or services)) or "none"
+    why = "several services match" if endings else "the manifests have no service"
+    raise KubernetesError(f"eph.yaml, kubernetes.public: {why} {public!r}; their services are {known}")
+
+
+def _by_name(usable: Mapping[str, Manifest], names: FrontNames) -> Manifest | None:
+    released = [f"{names.release}-{name}" for name in (names.project, *_FRONT_NAMES)] if names.release else []
+    for name in (names.project, *_FRONT_NAMES, names.release, *released):
+        if name in usable:
+            return usable[name]
+    if len(usable) == 1:
+        return next(iter(usable.values()))
+    # A chart names its other services after the main one: RELEASE-shop and RELEASE-shop-worker.
+    first = min(usable, key=len, default="")
+    others = all(name == first or name.startswith(f"{first}-") for name in usable)
+    return usable[first] if first and others else None
+
+
+def _routed(routes: Sequence[Manifest], services: Mapping[str, Manifest], names: FrontNames) -> PublicServices:
+    """The service at the root of each host, or else the host's first one. The front is one at a root: that whose name
+    says so, or else the first."""
+    rules = route_rules.read(routes)
+    if not rules:
+        raise routes[0].error("no rule has a path that routes to a service")
+    roots = [rule for rule in rules if rule.is_root] or rules
+    named = _front_among((rule.service for rule in roots), names)
+    front = next((rule for rule in roots if rule.service == named), roots[0])
+    if front.service not in services:
+        raise front.manifest.error(f"it routes to a service {front.service!r} that isn't among the manifests")
+    chosen: dict[str, RouteRule] = {}
+    for rule in (front, *_first_of_each_host(rules)):
+        if rule.service in services:
+            chosen.setdefault(rule.service, rule)
+    found = [_public_service(services[name], names.short(name), rule.port) for name, rule in chosen.items()]
+    return PublicServices(tuple(_with_unique_names(found)), tuple(_ignored_routes(rules, chosen)))
+
+
+def _front_among(services: Iterable[str], names: FrontNames) -> str | None:
+    """kustomize sorts objects by name, so the first one says nothing."""
+    routed = list(services)
+    for wanted in (names.project, *_FRONT_NAMES):
+        for name in routed:
+            if names.short(name) == wanted or name.endswith(f"-{wanted}"):
+                return name
+    return None
+
+
+def _first_of_each_host(rules: Sequence[RouteRule]) -> Iterator[RouteRule]:
+    hosts: dict[str, list[RouteRule]] = {}
+    for rule in rules:
+        hosts.setdefault(rule.host, []).append(rule)
+    for of_host in hosts.values():
+        yield next((rule for rule in of_host if rule.is_root), of_host[0])
+
+
+def _ignored_routes(rules: Sequence[RouteRule], chosen: Mapping[str, RouteRule]) -> Iterator[str]:
+    """A notice for each Ingress and HTTPRoute with routes to other services."""
+    objects = {id(rule.manifest): rule.manifest for rule in rules}
+    for key, manifest in objects.items():
+        of_object = [rule.service for rule in rules if id(rule.manifest) == key]
+        others = sorted(set(of_object) - chosen.keys())
+        if others:
+            kept = next((name for name in of_object if name in chosen), next(iter(chosen)))
+            sentence = (
+                f"everything goes to {kept}; its routes to {', '.join(others)} are left out. "
+                f"Services listed in kubernetes.public have their own URLs"
+            )
+            yield manifest.error(sentence).sentence
+
+
+def _with_unique_names(found: Iterable[PublicService]) -> Iterator[PublicService]:
+    """The services `shop` and `RELEASE-shop` have the same short name."""
+    taken: set[str] = set()
+    for item in found:
+        unique = replace(item, name=item.service) if item.name in taken else item
+        taken.add(unique.name)
+        yield unique
+
+
+def _public_service(service: Manifest, name: str, wanted_port: int | str | None = None) -> PublicService:
+    spec: Mapping[str, Any] = service.data["spec"]
+    for port in spec.get("ports") or []:
+        if wanted_port is None or wanted_port in (port.get("port"), port.get("name")):
+            target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
+            return PublicService(name, service.name, int(port["port"]), dict(spec["selector"]), target, headless)
+    raise service.error(f"it has no port{f' {wanted_port}' if wanted_port is not None else 's'}")
