@@ -95,8 +95,11 @@ class KubernetesTarget:
     def prepare_update(self, spec: EnvironmentSpec) -> bool:
         cluster_settings = settings.from_mapping(spec.settings)
         own = [item for item in spec.databases if not shared_postgres.is_shared(item, cluster_settings)]
-        cleared = update_preparation.prepare(cluster.connect(cluster_settings), spec, own)
+        client = cluster.connect(cluster_settings)
+        cleared = update_preparation.prepare(client, spec, own)
         ensure_access(spec.name, cluster_settings)
+        if scale_to_zero.starts_nothing(spec):
+            scale_to_zero.stop_workloads(client, object_names.namespace(spec.name))
         return cleared
 
     def refresh_access(self, name: str, settings_: Mapping[str, str]) -> None:

@@ -35,6 +35,7 @@ _END = f"""\
 {_SWEEP}
 sweep "$1"
 sweep "$1"
+exit 0
 """
 
 
