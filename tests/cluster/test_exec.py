@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from programs.exec_requests import ExecProcess, ExecRequest, ExecUnavailable, Te
 from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
 from programs.targets.kubernetes.target import TARGET
 from stacks.model import OperationVerb
-from tests.cluster.cluster_access import wait_for
+from tests.cluster.cluster_access import images, wait_for
 from tests.cluster.environments import DATABASE, SCHEMA, OperationRunner
 
 pytestmark = pytest.mark.real
@@ -33,14 +35,17 @@ SECONDS = 60.0
 @pytest.fixture(scope="module")
 def shop(eph: OperationRunner) -> EnvironmentSpec:
     commit = eph.repository.push({"db/schema.sql": SCHEMA})
+    app = images().app(eph.site.tools / "tools", "v1")
+    stty = ImageLayer({"usr/bin/stty": Path(shutil.which("stty") or "/usr/bin/stty")})
+    shell = eph.site.registry_client().push(replace(app, layers=(*app.layers, stty)), "acme/shell", "v1")
     bare = OciImage((ImageLayer({"tools": eph.site.tools / "tools"}),), ("serve",), ("/tools",))
     digest = eph.site.registry_client().push(bare, "acme/bare", "v1")
-    images = {"shop": eph.site.image("acme/shop:v1"), "bare": f"{eph.site.registry}/acme/bare@{digest}"}
+    pinned = {"shop": f"{eph.site.registry}/acme/shell@{shell}", "bare": f"{eph.site.registry}/acme/bare@{digest}"}
     services = (
         ServiceSpec("web", "", health=HealthCheck(deadline=90), image="shop", port=8080),
         ServiceSpec("bare", "", public=False, image="bare", port=8080),
     )
-    made = eph.spec(21, commit, services=services, images=images, databases=(DATABASE,))
+    made = eph.spec(21, commit, services=services, images=pinned, databases=(DATABASE,))
     eph.assert_succeeded(eph.up(made))
     return made
 
