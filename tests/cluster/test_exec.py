@@ -72,11 +72,14 @@ class Running:
         await self.sessions.write(self.session, data, end, "ada")
 
     async def until(self, text: str) -> None:
-        async with asyncio.timeout(SECONDS):
-            while text not in self.texts["stdout"]:
-                event = await anext(self.events)
-                assert isinstance(event, ExecOutput), (event, self.texts)
-                self.texts[event.stream] += event.text
+        try:
+            async with asyncio.timeout(SECONDS):
+                while text not in self.texts["stdout"]:
+                    event = await anext(self.events)
+                    assert isinstance(event, ExecOutput), (event, self.texts)
+                    self.texts[event.stream] += event.text
+        except TimeoutError:
+            raise AssertionError(f"no {text!r} in {self.texts}") from None
 
     async def code(self) -> int | None:
         async for event in self.events:
