@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -27,11 +28,24 @@ class TerminalRequest:
 class ExecRequest:
     """``command`` is a program and its arguments; no shell interprets them. ``service`` empty: the environment's first
     public service by name, or its first one. With a ``terminal``, the standard streams of the process are one, and the
-    command must get it as its controlling terminal."""
+    command must get it as its controlling terminal. With a ``database``, the command is psql with its options, and it
+    connects to the database whose URL is in that variable of the service."""
 
     command: tuple[str, ...]
     service: str = ""
     terminal: TerminalRequest | None = None
+    database: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecProcess:
+    """A process on Eph's machine that runs a command somewhere. ``env``: its variables; by default only a PATH. It is
+    killed when nobody waits for it any more; ``stop_seconds`` before that it receives SIGTERM, so that it can end what
+    it started elsewhere."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    stop_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +54,16 @@ class JobRequest:
 
     job: str
     parameters: str = "{}"
+
+
+def psql_command(request: ExecRequest) -> tuple[str, ...]:
+    """Runs psql where the service runs, with the URL in the service's variable. The URL isn't in the command."""
+    variable = request.database
+    if not (variable.isidentifier() and variable.isascii()):
+        raise ExecUnavailable(f"{variable!r} isn't the name of a variable.")
+    missing = "This service's image has no psql. Add it, or run another client with eph exec."
+    script = (
+        f'command -v "$0" >/dev/null || {{ echo "{missing}" >&2; exit 127; }}; '
+        f'exec "$0" "${{{variable}:?The environment has no database in {variable}.}}" "$@"'
+    )
+    return ("sh", "-c", script, *request.command)

@@ -21,7 +21,7 @@ from programs import targets
 from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import DetectedSection, EphYamlData, Finding, TargetSection
-from programs.exec_requests import ExecRequest, JobRequest
+from programs.exec_requests import ExecProcess, ExecRequest, JobRequest
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.settings import TargetSettings, quote
@@ -144,8 +144,8 @@ class RunsTests(Protocol):
 class RunsCommands(Protocol):
     """Optional capability: runs a person's command where a service of an environment runs."""
 
-    def exec_command(self, name: str, settings: Mapping[str, str], request: ExecRequest) -> list[str]:
-        """The command line of a process on Eph's machine that runs it. The command has the service's variables, limits
+    def exec_command(self, name: str, settings: Mapping[str, str], request: ExecRequest) -> ExecProcess:
+        """The process on Eph's machine that runs it. The command has the service's variables, limits
         and view of the world; its standard streams and exit status are those of the process, and it ends with it.
         Raises ``ExecUnavailable``."""
 

@@ -147,6 +147,11 @@ class TargetSettings(SettingsTable):
         """Whether every request to its environments passes the gateway, so that one that sleeps can wait for it."""
         return False
 
+    def label_deploy_obstacle(self) -> str:
+        """If requests reach its environments without passing the gateway, what to do about that. Such a target has no
+        label deploys, because nothing would stop serving one the moment it expires."""
+        return ""
+
     def machine_folder(self, server: ServerContext) -> Path | None:  # noqa: ARG002 - for those that have one
         """A folder whose processes run on one machine. Replicas on other machines must not use it."""
         return None

@@ -86,9 +86,12 @@ class TokenService:
         self._revoke_above(person, None)
         self._event(EventKind.SIGN_IN_REFUSED, person, wording.no_role(person))
 
-    def issue_cli_token(self, person: Caller, label: str, lifetime: timedelta = CLI_LIFETIME) -> IssuedToken:
-        """For ``eph auth login``, once the person has confirmed it in the browser."""
-        role = person.role or Role.VIEWER
+    def issue_client_token(
+        self, person: Caller, label: str, lifetime: timedelta = CLI_LIFETIME, most: Role = Role.ADMIN
+    ) -> IssuedToken:
+        """For ``eph auth login`` or a coding agent's client, once the person has confirmed it in the browser. ``most``:
+        the highest role that it can have."""
+        role = min(person.role or Role.VIEWER, most)
         request = TokenRequest(role, lifetime, label=label, repositories=person.repositories)
         issued = self._issue(person.name, request, TokenKind.CLI, person)
         self._record_created(issued.token, person.name)

@@ -7,6 +7,7 @@ import contextlib
 import shlex
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -16,9 +17,10 @@ from orchestrator.service import wording
 from orchestrator.service.exec_port import ExecEvent
 from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.port import RefusalReason, RequestRefused
-from programs.exec_requests import ExecRequest, ExecUnavailable, JobRequest
+from programs.exec_requests import ExecProcess, ExecRequest, ExecUnavailable, JobRequest
 from programs.registry import RunsCommands, RunsJobs, Target
 
+T = TypeVar("T")
 GONE = (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED)
 
 
@@ -35,11 +37,11 @@ class ExecLauncher:
         target, settings = self._find(view, reason)
         if not isinstance(target, RunsCommands):
             raise RequestRefused(reason, wording.exec_unsupported(view.target))
-        argv = await self._command(lambda: target.exec_command(view.name, settings, request), reason)
+        process = await self._prepare(lambda: target.exec_command(view.name, settings, request), reason)
         message = wording.ran_command(self.redact(shlex.join(request.command)), request.terminal is not None)
         self.journal.record(EventKind.EXEC_STARTED, message, str(view.ref), by)
         size = request.terminal.size if request.terminal else None
-        async with contextlib.aclosing(self.sessions.run(argv, by, size)) as events:
+        async with contextlib.aclosing(self.sessions.run(process, by, size)) as events:
             async for event in events:
                 yield event
 
@@ -48,9 +50,9 @@ class ExecLauncher:
         target, settings = self._find(view, reason)
         if not isinstance(target, RunsJobs):
             raise RequestRefused(reason, wording.jobs_unsupported(view.target))
-        argv = await self._command(lambda: target.job_command(view.name, settings, request), reason)
+        argv = await self._prepare(lambda: target.job_command(view.name, settings, request), reason)
         self.journal.record(EventKind.JOB_STARTED, wording.started_job(self.redact(request.job)), str(view.ref), by)
-        async with contextlib.aclosing(self.sessions.run(argv, by)) as events:
+        async with contextlib.aclosing(self.sessions.run(ExecProcess(tuple(argv)), by)) as events:
             async for event in events:
                 yield event
 
@@ -60,7 +62,7 @@ class ExecLauncher:
             raise RequestRefused(reason, wording.nothing_to_run_in(view.name))
         return self.target(view.target), self.target_settings.get(view.target, {})
 
-    async def _command(self, create: Callable[[], list[str]], reason: RefusalReason) -> list[str]:
+    async def _prepare(self, create: Callable[[], T], reason: RefusalReason) -> T:
         self.sessions.check_capacity()
         try:
             return await asyncio.to_thread(create)

@@ -14,7 +14,7 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,7 +22,7 @@ from orchestrator.service import wording
 from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.port import TemporarilyUnavailable
 from orchestrator.service.terminals import END_OF_INPUT, Terminal
-from programs.exec_requests import TerminalSize
+from programs.exec_requests import ExecProcess, TerminalSize
 
 CHUNK = 16 * 1024
 MAX_WAITING = 64
@@ -54,13 +54,13 @@ class ExecSessions:
             raise TemporarilyUnavailable(wording.too_many_commands(self._limit))
 
     async def run(
-        self, argv: Sequence[str], by: str, terminal_size: TerminalSize | None = None
+        self, command: ExecProcess, by: str, terminal_size: TerminalSize | None = None
     ) -> AsyncGenerator[ExecEvent]:
         """``terminal_size``: the command's standard streams are a terminal of that size."""
         self.check_capacity()
         terminal = Terminal(terminal_size) if terminal_size else None
         try:
-            process = await _start(argv, terminal.theirs if terminal else asyncio.subprocess.PIPE)
+            process = await _start(command, terminal.theirs if terminal else asyncio.subprocess.PIPE)
         except BaseException:
             if terminal:
                 terminal.close()
@@ -79,7 +79,7 @@ class ExecSessions:
             yield ExecEnded(ending.result())
         finally:
             del self._sessions[name]
-            _kill(process)
+            await _stop(process, command.stop_seconds)
             ending.cancel()
             await asyncio.gather(ending, process.wait(), return_exceptions=True)
             if terminal:
@@ -148,13 +148,13 @@ class ExecSessions:
             pending.cancel()
 
 
-async def _start(argv: Sequence[str], stream: int) -> asyncio.subprocess.Process:
+async def _start(command: ExecProcess, stream: int) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *argv,
+        *command.argv,
         stdin=stream,
         stdout=stream,
         stderr=stream,
-        env={"PATH": os.defpath},
+        env={"PATH": os.defpath} if command.env is None else command.env,
         cwd="/",
         start_new_session=True,
     )
@@ -186,7 +186,12 @@ async def _next_items(output: asyncio.Queue[ExecOutput], ending: asyncio.Task[in
     return []
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: asyncio.subprocess.Process, seconds: float) -> None:
     """The whole session. The sandbox ends with the process that opened it."""
+    if seconds and process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -91,6 +91,7 @@ class FakeEnvironmentService:
         self.exec_code: int | None = 0
         self.exec_input: asyncio.Queue[bytes] = asyncio.Queue()
         self.exec_terminal: TerminalRequest | None = None
+        self.exec_database = ""
         self.uploaded = b""
         """The last uploaded bundle."""
         self.deploy_error = ""
@@ -291,7 +292,7 @@ class FakeEnvironmentService:
         if self.refusal:
             raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, self.refusal)
         self.calls.append(("exec", view.name, by, request.service, *request.command))
-        self.exec_terminal = request.terminal
+        self.exec_terminal, self.exec_database = request.terminal, request.database
         self.exec_input = asyncio.Queue()
         yield ExecStarted("session-1")
         yield ExecOutput("stderr", "warning: a fake\n")

@@ -158,7 +158,7 @@ class TestAttacks:
 
 def test_tokens_are_created_listed_and_revoked(world: SignInWorld, eph: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_URL", world.provider.eph_url)
-    admin = world.tokens.issue_cli_token(world.tokens.start_session(ADA, Role.ADMIN).caller, "test")
+    admin = world.tokens.issue_client_token(world.tokens.start_session(ADA, Role.ADMIN).caller, "test")
     login = eph("auth", "login", "--with-token", typed=f"{admin.secret}\n")
     assert (login.exit_code, f"as {ADA} (admin)" in login.output) == (0, True)
     made = eph("auth", "token", "create", "--service", "ci", "--role", "developer", "-r", "demo/api", "--expires", "7d")
@@ -190,7 +190,7 @@ def test_everything_of_a_person_is_revoked_at_once(
     monkeypatch.setenv("EPH_URL", world.provider.eph_url)
     monkeypatch.setenv("EPH_TOKEN", TOKENS["admin"])
     session = world.tokens.start_session(GRACE, Role.DEVELOPER)
-    world.tokens.issue_cli_token(session.caller, "laptop")
+    world.tokens.issue_client_token(session.caller, "laptop")
     others = world.tokens.start_session(ADA, Role.ADMIN)
     assert (
         eph("auth", "token", "revoke").exit_code == eph("auth", "token", "revoke", "x", "--owner", "y").exit_code == 2

@@ -33,11 +33,12 @@ def test_large_input_arrives_in_parts(eph: Eph) -> None:
 
 def test_psql_uses_the_variable_with_the_url(eph: Eph, desk: FakeEnvironmentService) -> None:
     assert eph("psql", NAME, "--", "-c", "select 1", input="").exit_code == 0
-    _, _, _, _, shell, option, script, *words = desk.calls[0]
-    assert (shell, option, words) == ("sh", "-c", ["psql", "-c", "select 1"])
-    assert "${DATABASE_URL:?" in script
+    assert desk.calls[0] == ("exec", NAME, "admin-name", "", "psql", "-c", "select 1")
+    assert desk.exec_database == "DATABASE_URL"
+    assert eph("psql", "--variable", "REPORTS_URL", NAME, input="").exit_code == 0
+    assert desk.exec_database == "REPORTS_URL"
     refused = eph("psql", "--variable", "$(reboot)", NAME)
-    assert (refused.exit_code, len(desk.calls)) == (ExitCode.USAGE, 2)
+    assert (refused.exit_code, len(desk.calls)) == (ExitCode.USAGE, 4)
 
 
 @pytest.mark.parametrize("code", [None, -9])

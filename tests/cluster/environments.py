@@ -97,6 +97,7 @@ class OperationRunner:
         tag = StackTag(
             keys.pull_request(REPOSITORY, number), SHOP, spec.name, "", spec.source.commit, now, target=spec.target
         )
+        tag = replace(tag, asleep=now if spec.asleep else None)
         return Operation(
             ref(number),
             OperationVerb.UP,

@@ -109,6 +109,42 @@ def test_push_while_asleep_wakes_it(eph: OperationRunner, shop: EnvironmentSpec)
     assert not route(eph, shop)["asleep"]
 
 
+def test_starts_with_its_first_request_and_not_before(eph: OperationRunner) -> None:
+    """M4: no pod exists before that, also after a further commit, and what starts it isn't in conflict with Pulumi."""
+    web = ServiceSpec("web", "", health=HealthCheck(deadline=90), image="shop", port=8080)
+    commit = eph.repository.push({"db/schema.sql": SCHEMA, "a": "3"})
+    asked = eph.spec(8, commit, services=(web,), databases=(DATABASE,), asleep=True)
+    eph.assert_succeeded(eph.up(asked))
+    assert replica_counts(eph, asked) == {"web": 0, "eph-db": 1}
+    assert route(eph, asked)["asleep"]
+    commit = eph.repository.push({"a": "4"})
+    asked = replace(asked, source=replace(asked.source, commit=commit))
+    eph.assert_succeeded(eph.up(asked))
+    assert pods_created(eph, asked, "web") == 0
+
+    eph.assert_succeeded(eph.sleep_or_wake(8, OperationVerb.WAKE))
+    assert f"commit {commit}" in Page(eph.site, asked.host).wait_for_text()
+    assert pods_created(eph, asked, "web") == 1
+    eph.assert_succeeded(eph.up(replace(asked, asleep=False)))
+    assert replica_counts(eph, asked)["web"] == 1
+
+    eph.assert_succeeded(eph.sleep_or_wake(8, OperationVerb.SLEEP))
+    commit = eph.repository.push({"a": "5"})
+    asked = replace(asked, source=replace(asked.source, commit=commit))
+    eph.assert_succeeded(eph.up(asked))
+    assert replica_counts(eph, asked)["web"] == 0
+    eph.assert_succeeded(eph.up(replace(asked, asleep=False)))
+    assert f"commit {commit}" in Page(eph.site, asked.host).wait_for_text()
+    eph.assert_succeeded(eph.down(8))
+
+
+def pods_created(eph: OperationRunner, spec: EnvironmentSpec, service: str) -> int:
+    """How many pods of that service ever existed, according to the cluster's events."""
+    events = eph.site.get("events", "-n", spec.name, "--field-selector", "reason=SuccessfulCreate")["items"]
+    own = (event for event in events if event["involvedObject"]["name"].startswith(f"{service}-"))
+    return sum(event.get("count") or 1 for event in own)
+
+
 @pytest.mark.long
 def test_failed_start_is_explained_and_reverted(eph: OperationRunner, shop: EnvironmentSpec) -> None:
     eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))

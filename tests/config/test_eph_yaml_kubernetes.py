@@ -21,6 +21,7 @@ from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes import settings as target_settings
 from programs.targets.kubernetes.errors import KubernetesError
 from stacks import keys
+from stacks.model import RefKind
 
 BOTH = frozenset({"local", "kubernetes"})
 POLICY = AdmissionPolicy(
@@ -271,6 +272,30 @@ def test_target_that_is_no_longer_allowed_can_still_be_reached(tmp_path: Path) -
     assert "kubernetes" in bare.target_settings("c0ffee", frozenset({"kubernetes"})), "a stack says that it is there"
     with pytest.raises(KubernetesError, match=r"Restore the section \[kubernetes\]"):
         target_settings.from_mapping({})
+
+
+@pytest.mark.parametrize(("front", "deploys"), [("ingress", False), ("eph", True)])
+def test_label_deploys_need_the_gateway_in_front_of_them(tmp_path: Path, front: str, deploys: bool) -> None:
+    """M5: an Ingress would serve one after its expiry, whether or not ephd runs. A pull request has no such end."""
+    table = {"front": front, "front_namespace": "eph", "front_labels": "app=eph"}
+    tables: dict[str, Any] = {"kubernetes": table, "targets": {"allowed": ["kubernetes"], "default": "kubernetes"}}
+    policy = ServerSettings(home=tmp_path, **tables).admission_policy()
+    file = parse((HEAD + IMAGE % "r.test/acme/shop, fallback_tag: latest").encode())
+    deploy = replace(CONTEXT, key=keys.ref(1, RefKind.DEPLOY, "feat-x"), head_ref="feat-x")
+    assert build_recipe(file, CONTEXT, policy).spec.target == "kubernetes"
+    if deploys:
+        assert build_recipe(file, deploy, policy).spec.target == "kubernetes"
+        return
+    with pytest.raises(InvalidConfig) as caught:
+        build_recipe(file, deploy, policy)
+    [problem] = caught.value.problems
+    assert (problem.line, 'kubernetes.front to "eph"' in problem.expected) == (3, True)
+
+
+def test_label_deploys_are_refused_where_a_load_balancer_serves_them(tmp_path: Path) -> None:
+    """M5."""
+    obstacles = ServerSettings(home=tmp_path).admission_policy().label_deploy_obstacles
+    assert {name for name, obstacle in obstacles.items() if obstacle} == {"aws", "kubernetes"}
 
 
 TWO_IMAGES = (

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.port import TemporarilyUnavailable
-from programs.exec_requests import TerminalSize
+from programs.exec_requests import ExecProcess, TerminalSize
 from programs.redaction import Redactor
 
 SH = ("/bin/sh", "-c")
@@ -21,6 +21,10 @@ SH = ("/bin/sh", "-c")
 @pytest.fixture
 def sessions() -> ExecSessions:
     return ExecSessions(Redactor(["hunter2-secret"]), timeout=20)
+
+
+def command(*argv: str) -> ExecProcess:
+    return ExecProcess(argv)
 
 
 def texts(events: list[ExecEvent], stream: str) -> str:
@@ -40,12 +44,12 @@ async def until(problem: Callable[[], bool]) -> None:
 
 
 async def test_both_streams_and_the_exit_status(sessions: ExecSessions) -> None:
-    found = [each async for each in sessions.run((*SH, "echo out; echo err >&2; exit 3"), "ada")]
+    found = [each async for each in sessions.run(command(*SH, "echo out; echo err >&2; exit 3"), "ada")]
     assert (texts(found, "stdout"), texts(found, "stderr"), found[-1]) == ("out\n", "err\n", ExecEnded(3))
 
 
 async def test_input_is_passed_on_until_it_ends(sessions: ExecSessions) -> None:
-    events = sessions.run((*SH, "tr a-z A-Z"), "ada")
+    events = sessions.run(command(*SH, "tr a-z A-Z"), "ada")
     session = await started(events)
     for data, end in ((b"one\n", False), (b"two", True)):
         await sessions.write(session, data, end, "ada")
@@ -54,7 +58,7 @@ async def test_input_is_passed_on_until_it_ends(sessions: ExecSessions) -> None:
 
 
 async def test_only_the_caller_sends_input_and_only_while_it_runs(sessions: ExecSessions) -> None:
-    events = sessions.run((*SH, "cat"), "ada")
+    events = sessions.run(command(*SH, "cat"), "ada")
     session = await started(events)
     with pytest.raises(ExecSessionNotFound):
         await sessions.write(session, b"x", False, "bob")
@@ -65,7 +69,7 @@ async def test_only_the_caller_sends_input_and_only_while_it_runs(sessions: Exec
 
 
 async def test_a_prompt_without_a_line_end_is_shown(sessions: ExecSessions) -> None:
-    events = sessions.run((*SH, "printf 'name? '; read name; echo hello $name"), "ada")
+    events = sessions.run(command(*SH, "printf 'name? '; read name; echo hello $name"), "ada")
     session = await started(events)
     assert await anext(events) == ExecOutput("stdout", "name? ")
     await sessions.write(session, b"ada\n", True, "ada")
@@ -74,14 +78,14 @@ async def test_a_prompt_without_a_line_end_is_shown(sessions: ExecSessions) -> N
 
 async def test_secrets_are_redacted_even_if_they_arrive_in_parts(sessions: ExecSessions) -> None:
     script = "printf hunter2; printf -- '-secret\\n'"
-    found = [each async for each in sessions.run((*SH, script), "ada")]
+    found = [each async for each in sessions.run(command(*SH, script), "ada")]
     assert texts(found, "stdout") == "***\n"
 
 
 async def test_closing_the_output_kills_the_whole_session(sessions: ExecSessions, tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     script = f"(while :; do touch {alive}; sleep 0.02; done) & echo up; wait"
-    events = sessions.run((*SH, script), "ada")
+    events = sessions.run(command(*SH, script), "ada")
     await started(events)
     assert await anext(events) == ExecOutput("stdout", "up\n")
     await until(lambda: not alive.exists())
@@ -93,13 +97,13 @@ async def test_closing_the_output_kills_the_whole_session(sessions: ExecSessions
 
 async def test_a_command_that_runs_for_too_long_is_stopped() -> None:
     sessions = ExecSessions(str, timeout=0.2)
-    found = [each async for each in sessions.run((*SH, "sleep 600"), "ada")]
+    found = [each async for each in sessions.run(command(*SH, "sleep 600"), "ada")]
     assert found[-1] == ExecEnded(None)
 
 
 async def test_the_number_of_commands_is_limited() -> None:
     sessions = ExecSessions(str, limit=1)
-    async with contextlib.aclosing(sessions.run((*SH, "cat"), "ada")) as events:
+    async with contextlib.aclosing(sessions.run(command(*SH, "cat"), "ada")) as events:
         await started(events)
         with pytest.raises(TemporarilyUnavailable):
             sessions.check_capacity()
@@ -109,7 +113,7 @@ async def test_the_number_of_commands_is_limited() -> None:
 async def test_a_slow_reader_makes_the_command_wait(sessions: ExecSessions, tmp_path: Path) -> None:
     """Output isn't collected without limit: the file is written only after all was read."""
     done = tmp_path / "done"
-    events = sessions.run((*SH, f"head -c 3000000 /dev/zero | tr '\\0' 'x'; touch {done}"), "ada")
+    events = sessions.run(command(*SH, f"head -c 3000000 /dev/zero | tr '\\0' 'x'; touch {done}"), "ada")
     await started(events)
     await asyncio.sleep(0.2)
     assert not done.exists()
@@ -118,7 +122,7 @@ async def test_a_slow_reader_makes_the_command_wait(sessions: ExecSessions, tmp_
 
 
 async def test_bytes_that_are_no_text_and_split_characters(sessions: ExecSessions) -> None:
-    found = [each async for each in sessions.run((*SH, r"printf '\303'; sleep 0.2; printf '\244\377\n'"), "ada")]
+    found = [each async for each in sessions.run(command(*SH, r"printf '\303'; sleep 0.2; printf '\244\377\n'"), "ada")]
     assert texts(found, "stdout") == "ä\N{REPLACEMENT CHARACTER}\n"
 
 
@@ -145,7 +149,7 @@ def open_terminals() -> int:
 
 async def test_a_terminal_has_a_size_and_reports_a_new_one(sessions: ExecSessions) -> None:
     script = "trap 'stty size' WINCH; tty -s && stty size; while :; do sleep 0.02; done"
-    events = sessions.run((*IN_TERMINAL, script), "ada", TerminalSize(31, 97))
+    events = sessions.run(command(*IN_TERMINAL, script), "ada", TerminalSize(31, 97))
     session = await started(events)
     await read_until(events, "31 97\r\n")
     sessions.resize(session, TerminalSize(12, 40), "ada")
@@ -156,7 +160,7 @@ async def test_a_terminal_has_a_size_and_reports_a_new_one(sessions: ExecSession
 
 
 async def test_a_command_without_a_terminal_has_no_size(sessions: ExecSessions) -> None:
-    events = sessions.run((*SH, "cat"), "ada")
+    events = sessions.run(command(*SH, "cat"), "ada")
     with pytest.raises(ExecSessionNotFound):
         sessions.resize(await started(events), TerminalSize(1, 1), "ada")
     await events.aclose()
@@ -164,7 +168,9 @@ async def test_a_command_without_a_terminal_has_no_size(sessions: ExecSessions) 
 
 async def test_a_terminal_echoes_and_ctrl_c_interrupts_what_runs(sessions: ExecSessions) -> None:
     events = sessions.run(
-        (*IN_TERMINAL, "trap 'echo caught; exit 5' INT; echo up; while :; do sleep 0.05; done"), "ada", TerminalSize()
+        command(*IN_TERMINAL, "trap 'echo caught; exit 5' INT; echo up; while :; do sleep 0.05; done"),
+        "ada",
+        TerminalSize(),
     )
     session = await started(events)
     await read_until(events, "up\r\n")
@@ -177,7 +183,7 @@ async def test_a_terminal_echoes_and_ctrl_c_interrupts_what_runs(sessions: ExecS
 
 
 async def test_the_end_of_the_input_ends_a_program_in_a_terminal(sessions: ExecSessions) -> None:
-    events = sessions.run((*IN_TERMINAL, "cat"), "ada", TerminalSize())
+    events = sessions.run(command(*IN_TERMINAL, "cat"), "ada", TerminalSize())
     await sessions.write(await started(events), b"", True, "ada")
     assert [each async for each in events][-1] == ExecEnded(0)
 
@@ -185,12 +191,12 @@ async def test_the_end_of_the_input_ends_a_program_in_a_terminal(sessions: ExecS
 async def test_a_background_process_does_not_keep_a_terminal_open(sessions: ExecSessions) -> None:
     script = "trap '' HUP; sleep 30 & echo done"
     async with asyncio.timeout(10):
-        found = [each async for each in sessions.run((*IN_TERMINAL, script), "ada", TerminalSize())]
+        found = [each async for each in sessions.run(command(*IN_TERMINAL, script), "ada", TerminalSize())]
     assert (texts(found, "stdout"), found[-1]) == ("done\r\n", ExecEnded(0))
 
 
 async def test_much_input_to_a_program_that_does_not_read_ends_with_it(sessions: ExecSessions) -> None:
-    events = sessions.run((*IN_TERMINAL, "stty raw -echo; echo up; sleep 0.3"), "ada", TerminalSize())
+    events = sessions.run(command(*IN_TERMINAL, "stty raw -echo; echo up; sleep 0.3"), "ada", TerminalSize())
     session = await started(events)
     await read_until(events, "up")
     writing = asyncio.create_task(sessions.write(session, b"x" * 200_000, False, "ada"))
@@ -200,12 +206,12 @@ async def test_much_input_to_a_program_that_does_not_read_ends_with_it(sessions:
 
 
 async def test_secrets_in_a_part_of_a_terminals_output_are_redacted(sessions: ExecSessions) -> None:
-    found = [each async for each in sessions.run((*IN_TERMINAL, "echo hunter2-secret"), "ada", TerminalSize())]
+    found = [each async for each in sessions.run(command(*IN_TERMINAL, "echo hunter2-secret"), "ada", TerminalSize())]
     assert texts(found, "stdout") == "***\r\n"
 
 
 async def test_a_command_that_cannot_start_leaves_no_terminal(sessions: ExecSessions) -> None:
     before = open_terminals()
     with pytest.raises(FileNotFoundError):
-        await anext(sessions.run(("/nowhere/at/all",), "ada", TerminalSize()))
+        await anext(sessions.run(command("/nowhere/at/all"), "ada", TerminalSize()))
     assert open_terminals() == before

@@ -76,9 +76,8 @@ def psql(
     """
     if not variable.isidentifier():
         raise CliError(wording.deploys.no_variable_name(variable), wording.deploys.USE_VARIABLE, ExitCode.USAGE)
-    script = wording.deploys.run_psql(variable)
-    words = ["sh", "-c", script, "psql", *_without_separator(arguments)]
-    raise typer.Exit(_run(name, words, service, terminal.is_interactive()))
+    words = ["psql", *_without_separator(arguments)]
+    raise typer.Exit(_run(name, words, service, terminal.is_interactive(), database=variable))
 
 
 @app.command()
@@ -108,8 +107,13 @@ def _without_separator(words: list[str] | None) -> list[str]:
     return words[1:] if words and words[0] == "--" else words or []
 
 
-def _run(name: str, command: list[str], service: str, tty: bool) -> int:
-    body = {"command": command, "service": service, "terminal": terminal.request() if tty else None}
+def _run(name: str, command: list[str], service: str, tty: bool, database: str = "") -> int:
+    body = {
+        "command": command,
+        "service": service,
+        "database": database,
+        "terminal": terminal.request() if tty else None,
+    }
     return _stream(name, "exec", body, sends_input=True, tty=tty)
 
 

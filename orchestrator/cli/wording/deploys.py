@@ -105,8 +105,3 @@ USE_PARAMETERS = 'Use for example --parameters \'{"day": "2026-11-01"}\'.'
 
 def no_variable_name(variable: str) -> str:
     return f"{variable!r} isn't the name of a variable"
-
-
-def run_psql(variable: str) -> str:
-    """A shell script."""
-    return f'exec psql "${{{variable}:?The environment has no database in {variable}.}}" "$@"'

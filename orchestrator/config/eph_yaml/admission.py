@@ -45,6 +45,8 @@ class AdmissionPolicy:
     registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     app_routes: Mapping[str, str] = field(default_factory=dict)
     """The routes of apps, each with the repository that can use it."""
+    label_deploy_obstacles: Mapping[str, str] = field(default_factory=dict)
+    """Why a target can't have label deploys: what to do about it, by target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def resolve_target(config: EphYaml, policy: AdmissionPolicy) -> str:
     return config.target or next(iter(config.sections), policy.default_target)
 
 
-def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | None:
+def target_problem(document: Document, policy: AdmissionPolicy, *, is_label_deploy: bool = False) -> Problem | None:
     """Why the target isn't available; if it isn't, nothing else is worth reporting."""
     target = resolve_target(document.config, policy)
     path: YamlPath = ("target",) if document.config.target else document.config.sections[:1]
@@ -73,6 +75,9 @@ def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | Non
         return document.problem(path, wording.admission.target_not_installed(target), hint)
     if target not in policy.allowed_targets:
         return document.problem(path, wording.admission.target_not_allowed(target), hint)
+    obstacle = policy.label_deploy_obstacles.get(target, "")
+    if is_label_deploy and obstacle:
+        return document.problem(path, wording.admission.no_label_deploys(target), obstacle)
     return None
 
 

@@ -72,7 +72,7 @@ class RecipeContext:
 def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
     """What to build for this pull request. Raises InvalidConfig with everything that prevents it."""
     config = document.config
-    unusable = target_problem(document, policy)
+    unusable = target_problem(document, policy, is_label_deploy=context.key.kind is RefKind.DEPLOY)
     if unusable:
         raise InvalidConfig([unusable])
     name = context.existing_name or environment_name(config, context)

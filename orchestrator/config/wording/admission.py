@@ -22,6 +22,10 @@ def target_not_allowed(target: str) -> str:
     return f"target `{target}` is not allowed on this server"
 
 
+def no_label_deploys(target: str) -> str:
+    return f"the target `{target}` has no label deploys, because requests reach them without Eph's gateway"
+
+
 def unknown_target(target: str) -> str:
     return f"unknown target {quote(target)}"
 

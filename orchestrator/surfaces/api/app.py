@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from orchestrator.auth.agent_authorizations import AgentAuthorizations
 from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import dashboard, metrics, wording
@@ -28,6 +29,7 @@ from orchestrator.surfaces.api.routes import (
 )
 from orchestrator.surfaces.api.routes.streams import Streams
 from orchestrator.surfaces.mcp import endpoint as mcp_endpoint
+from orchestrator.surfaces.mcp.oauth import routes as oauth_routes
 
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Error, "description": text}
@@ -62,13 +64,16 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     app.include_router(
         service_routes.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS
     )
-    devices = DeviceFlow(settings.clock)
+    devices, agents = DeviceFlow(settings.clock), AgentAuthorizations(settings.session_key, settings.clock)
     app.include_router(auth_routes.router(settings, devices), prefix="/api/v1", responses=ERRORS)
     if settings.previews is not None and settings.previews.share_links is not None:
         routes = share_routes.router(environment_service, settings.previews, settings.previews.share_links)
         app.include_router(routes, prefix="/api/v1", responses=ERRORS)
-    app.include_router(dashboard.router(environment_service, keeper, settings, devices), include_in_schema=False)
+    app.include_router(
+        dashboard.router(environment_service, keeper, settings, devices, agents), include_in_schema=False
+    )
     mcp_endpoint.install(app, environment_service, keeper, settings)
+    oauth_routes.install(app, settings, agents)
     _probes(app, environment_service, settings)
     api_errors.install(app, environment_service)
     app.add_middleware(

@@ -104,9 +104,11 @@ class Authenticator:
             raise ApiError(503, str(error), wording.api.TRY_LATER) from error
 
 
-def unauthorized() -> ApiError:
+def unauthorized(resource_metadata: str = "") -> ApiError:
+    """``resource_metadata``: the URL at which a client learns how to get a token."""
     error = ApiError(401, wording.api.INVALID_TOKEN, wording.api.SEND_TOKEN)
-    error.headers = {"WWW-Authenticate": "Bearer"}
+    where = f' resource_metadata="{resource_metadata}"' if resource_metadata else ""
+    error.headers = {"WWW-Authenticate": f"Bearer{where}"}
     return error
 
 

@@ -294,6 +294,11 @@ class ExecBody(BaseModel):
         min_length=1, max_length=1000, description="The program and its arguments. No shell interprets them."
     )
     service: str = Field(default="", max_length=63, description="Empty: the first public service.")
+    database: str = Field(
+        default="",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]{0,62})?$",
+        description="For psql: the variable of the service with the URL of the database that it connects to.",
+    )
     terminal: ExecTerminal | None = Field(
         default=None,
         description="Run it in a terminal: all output is stdout, and the terminal echoes the input.",

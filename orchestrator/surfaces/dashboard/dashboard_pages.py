@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from orchestrator.auth.agent_authorizations import AgentAuthorizations
 from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.auth.return_paths import safe_path
 from orchestrator.auth.tokens import TokenKind
@@ -21,7 +22,14 @@ from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
-from orchestrator.surfaces.dashboard import cost_pages, environment_list, html_filters, share_pages, sign_in_pages
+from orchestrator.surfaces.dashboard import (
+    agent_pages,
+    cost_pages,
+    environment_list,
+    html_filters,
+    share_pages,
+    sign_in_pages,
+)
 from orchestrator.surfaces.dashboard.environment_list import Group, ListQuery, Order
 from orchestrator.surfaces.dashboard.pages import TEMPLATES_FOLDER, DashboardPages
 from programs.runtime_info import LogRequest, RuntimeInfo
@@ -37,7 +45,11 @@ CACHED = {"Cache-Control": "public, max-age=300"}
 
 
 def router(
-    environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings, devices: DeviceFlow
+    environment_service: EnvironmentService,
+    authenticator: Authenticator,
+    settings: ApiSettings,
+    devices: DeviceFlow,
+    agents: AgentAuthorizations,
 ) -> APIRouter:
     routes = APIRouter()
     pages = DashboardPages(environment_service, authenticator, settings)
@@ -48,6 +60,7 @@ def router(
     _app(routes, pages)
     cost_pages.add_routes(routes, pages)
     sign_in_pages.add_routes(routes, pages, devices)
+    agent_pages.add_routes(routes, pages, agents)
     if settings.previews is not None and settings.previews.share_links is not None:
         share_pages.add_routes(routes, pages, settings.previews, settings.previews.share_links)
     return routes

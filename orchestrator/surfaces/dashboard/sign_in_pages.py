@@ -91,7 +91,7 @@ def _devices(routes: APIRouter, pages: DashboardPages, devices: DeviceFlow) -> N
 
     @routes.post("/device")
     async def decide(request: Request) -> Response:
-        caller = await _person(pages, request)
+        caller = await require_person(pages, request)
         form = await _form(request)
         found = devices.pending(form.get("code", ""))
         if found is None:
@@ -119,7 +119,7 @@ def _tokens(routes: APIRouter, pages: DashboardPages, tokens: TokenService) -> N
         return RedirectResponse("/tokens", 303)
 
 
-async def _person(pages: DashboardPages, request: Request) -> Caller:
+async def require_person(pages: DashboardPages, request: Request) -> Caller:
     """Who may confirm a client: a person in a browser, whose name the client's actions get."""
     if not same_origin(request):
         raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.CONFIRM_ON_DASHBOARD)

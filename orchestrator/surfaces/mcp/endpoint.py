@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.auth.identities import Role
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces import wording
@@ -20,8 +19,7 @@ from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, unauthorized
 from orchestrator.surfaces.mcp.agent_tools import AgentTools
 from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
-
-PATH = "/mcp"
+from orchestrator.surfaces.mcp.oauth import routes as oauth_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +34,9 @@ class McpEndpoint:
         request = Request(scope, receive)
         if request.method != "POST":
             raise ApiError(405, wording.mcp.METHOD_NOT_ALLOWED, wording.mcp.POST_ONLY)
-        caller = await self.authenticator.require(request, Role.VIEWER)
+        caller = await self.authenticator.caller(request)
         if caller.role is None:
-            raise unauthorized()
+            raise unauthorized(oauth_routes.resource_metadata_url(self.settings))
         from orchestrator.surfaces.mcp.mcp_server import serve_request
 
         tools = AgentTools(
@@ -53,7 +51,7 @@ class McpEndpoint:
 
 
 def install(app: FastAPI, service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings) -> None:
-    app.router.routes.append(Route(PATH, endpoint=McpEndpoint(service, authenticator, settings)))
+    app.router.routes.append(Route(oauth_routes.RESOURCE_PATH, endpoint=McpEndpoint(service, authenticator, settings)))
 
 
 def _derived_key(session_key: bytes) -> bytes:

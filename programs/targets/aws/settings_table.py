@@ -59,5 +59,8 @@ class AwsTargetSettings(TargetSettings):
     log_days: Literal[1, 3, 5, 7, 14, 30] = Field(default=7, description="For how many days logs are kept.")
     endpoint: str = Field(default="", description="A URL that serves every AWS service, for tests. Empty: AWS.")
 
+    def label_deploy_obstacle(self) -> str:
+        return "deploy it on another target, or open a pull request"
+
     def image_registries(self) -> tuple[str, ...]:
         return self.registries

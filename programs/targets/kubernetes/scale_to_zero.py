@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from programs.kit.waiting import pause
+from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes import gateway_routes
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
@@ -52,14 +53,38 @@ def autoscaled(objects: Iterable[Data]) -> frozenset[str]:
     return frozenset(str(target.get("name", "")) for target in targets)
 
 
+def starts_nothing(spec: EnvironmentSpec) -> bool:
+    """Whether an update leaves its workloads without pods. The commands after it may need them."""
+    return spec.asleep and not spec.hooks.post_create
+
+
+def stopped(data: Data) -> Data:
+    """The same object without pods, if it can sleep: for an environment that its first request starts. This is the only
+    case in which Pulumi sets the number. The first wake-up takes the field over, and no later update contains it."""
+    if data["kind"] not in _SCALABLE_KINDS or not _can_sleep(data["kind"], data):
+        return data
+    return {**data, "spec": {**data["spec"], "replicas": 0}}
+
+
 def restore_replicas(cluster: ClusterClient, namespace: str, kind: str, name: str) -> None:
-    """After Pulumi created or changed a workload: sets the number of replicas from its annotation."""
+    """After Pulumi created or changed a workload: sets the number of replicas from its annotation. A workload that
+    sleeps without one is started, too: it is a database that an update needs."""
     if kind not in _SCALABLE_KINDS:
         return
     version, plural = _SCALABLE_KINDS[kind]
     data = cluster.get_namespaced(namespace, f"{version}/{plural}", name)
-    if object_names.REPLICAS in _annotations(data) and data["spec"].get("replicas") != _desired_replicas(data):
+    replicas = data["spec"].get("replicas")
+    if (object_names.REPLICAS in _annotations(data) or replicas == 0) and replicas != _desired_replicas(data):
         _scale(cluster, namespace, kind, data, _desired_replicas(data))
+
+
+def stop_workloads(cluster: ClusterClient, namespace: str) -> None:
+    """Before an update that starts nothing: the number that Pulumi sets must be the current one, because another
+    writer's number would be a conflict."""
+    for kind, data in _workloads(cluster, namespace):
+        is_database = data["metadata"]["name"].startswith(object_names.PREFIX)
+        if not is_database and data["spec"].get("replicas", 1) != 0:
+            _scale(cluster, namespace, kind, data, 0)
 
 
 def sleep(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, environment: str) -> None:

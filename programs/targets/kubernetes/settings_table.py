@@ -152,5 +152,8 @@ class KubernetesTargetSettings(TargetSettings):
     def wakes_on_request(self) -> bool:
         return self.front == "eph"
 
+    def label_deploy_obstacle(self) -> str:
+        return "" if self.front == "eph" else 'ask the operator to set kubernetes.front to "eph"'
+
     def probe_url(self) -> str:
         return self.ingress_url if self.front == "eph" else ""

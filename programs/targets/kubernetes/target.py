@@ -16,6 +16,7 @@ from pathlib import Path
 from programs import image_references, start_order
 from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
+from programs.exec_requests import ExecProcess, ExecRequest
 from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
 from programs.kit import identifiers, machine_costs
@@ -41,6 +42,7 @@ from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFoun
 from programs.targets.kubernetes.api.namespace_access import ensure_access
 from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
 from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.exec import exec_command
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering import namespace_objects
@@ -93,8 +95,11 @@ class KubernetesTarget:
     def prepare_update(self, spec: EnvironmentSpec) -> bool:
         cluster_settings = settings.from_mapping(spec.settings)
         own = [item for item in spec.databases if not shared_postgres.is_shared(item, cluster_settings)]
-        cleared = update_preparation.prepare(cluster.connect(cluster_settings), spec, own)
+        client = cluster.connect(cluster_settings)
+        cleared = update_preparation.prepare(client, spec, own)
         ensure_access(spec.name, cluster_settings)
+        if scale_to_zero.starts_nothing(spec):
+            scale_to_zero.stop_workloads(client, object_names.namespace(spec.name))
         return cleared
 
     def refresh_access(self, name: str, settings_: Mapping[str, str]) -> None:
@@ -177,6 +182,9 @@ class KubernetesTarget:
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
         cluster_settings = settings.from_mapping(settings_)
         return pod_info.inspect(cluster.connect(cluster_settings), object_names.namespace(name))
+
+    def exec_command(self, name: str, settings_: Mapping[str, str], request: ExecRequest) -> ExecProcess:
+        return exec_command.create_process(settings.from_mapping(settings_), name, request)
 
     def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
         return suite_sandbox.command_line(settings.from_mapping(spec.settings), spec, suite, env)

@@ -10,7 +10,7 @@ import json
 import uuid
 from pathlib import Path
 
-from programs.exec_requests import ExecRequest, ExecUnavailable
+from programs.exec_requests import ExecRequest, ExecUnavailable, psql_command
 from programs.kit import files, identifiers, routes
 from programs.kit.database import binaries
 from programs.kit.identifiers import ProgramName
@@ -27,7 +27,7 @@ _RUN_IN_TERMINAL = (*_RUN[:2], 'command -v setsid >/dev/null && exec setsid --ct
 command has no job control."""
 
 
-def command_line(settings: LocalSettings, name: str, request: ExecRequest) -> list[str]:
+def command_line(settings: LocalSettings, name: str, request: ExecRequest) -> tuple[str, ...]:
     program = _find_program(settings, identifiers.check_label(name, "environment"), request.service)
     try:
         launch = json.loads(program_files.launch_file(settings, str(program)).read_text())
@@ -35,13 +35,13 @@ def command_line(settings: LocalSettings, name: str, request: ExecRequest) -> li
         raise ExecUnavailable(f"The service {program.service} was just replaced. Try again.") from None
     variables = launch["env"] if launch["inside"] is None else launch["inside"]
     variables["PATH"] = ":".join([variables["PATH"], *_postgres_programs()])
-    run = _RUN
+    run, command = _RUN, psql_command(request) if request.database else request.command
     if request.terminal:
         run, variables["TERM"] = _RUN_IN_TERMINAL, request.terminal.kind
-    launch |= {"argv": [*launch["argv"][:-_SHELL_WORDS], *run, *request.command], "parent": "", "once": True}
+    launch |= {"argv": [*launch["argv"][:-_SHELL_WORDS], *run, *command], "parent": "", "once": True}
     path = settings.env(name) / "run" / f"exec-{uuid.uuid4().hex}.json"
     files.write(path, json.dumps(launch))
-    return sandbox.launch_command(path)
+    return tuple(sandbox.launch_command(path))
 
 
 def _find_program(settings: LocalSettings, name: str, service: str) -> ProgramName:

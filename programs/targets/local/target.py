@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
-from programs.exec_requests import ExecRequest
+from programs.exec_requests import ExecProcess, ExecRequest
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, machine_costs, suite_runs
 from programs.kit.database import postgres
@@ -88,8 +88,8 @@ class LocalTarget:
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
         return RuntimeInfo(tuple(process_info.list_processes(settings.from_mapping(settings_), name)))
 
-    def exec_command(self, name: str, settings_: Mapping[str, str], request: ExecRequest) -> list[str]:
-        return exec_command.command_line(settings.from_mapping(settings_), name, request)
+    def exec_command(self, name: str, settings_: Mapping[str, str], request: ExecRequest) -> ExecProcess:
+        return ExecProcess(exec_command.command_line(settings.from_mapping(settings_), name, request))
 
     def list_remaining(self, settings_: Mapping[str, str], *, including_server: bool = False) -> list[str]:
         """Everything that exists of environments on this machine, one line each. ``including_server``: the server's own

@@ -185,7 +185,7 @@ def test_its_account_has_no_other_permissions(eph: ChartRelease, preview: tuple[
         "its own namespace's secrets": ("get", "secrets", "-n", NAMESPACE),
         "nodes": ("get", "nodes"),
         "a pod": ("-n", environment(preview), "run", "x", "--image=x", "--dry-run=server"),
-        "exec": ("-n", environment(preview), "exec", "deploy/web", "--", "true"),
+        "a command elsewhere": ("-n", NAMESPACE, "exec", f"{RELEASE}-0", "--", "true"),
         "another way in": (
             "-n",
             environment(preview),

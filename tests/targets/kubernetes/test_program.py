@@ -270,3 +270,20 @@ def test_a_database_lives_in_the_namespace_or_on_the_shared_server(where: str) -
     (rule,) = made["networkpolicy-eph-database"]["spec"]["egress"]
     assert rule == {"to": server[0], "ports": [{"protocol": "TCP", "port": 5432}]}
     assert "a:b@" not in json.dumps(made), "the administrator is known to nobody in the cluster, nor to the state"
+
+
+def test_an_environment_that_starts_on_request_is_applied_without_pods() -> None:
+    """M4: its databases start, because seeds and migrations need them, and its route is asleep from the beginning."""
+    asked = kubernetes_spec(databases=(DatabaseSpec("main"),), asleep=True)
+    routed = replace(SETTINGS, routes="/nowhere", front="eph", front_namespace="eph", front_labels="app=eph")
+    made = record_program(asked, routed).resources
+    assert made["deployment-web"]["spec"]["replicas"] == 0
+    assert (made["ready:deployment-web"]["stopped"], made["door-web"]["asleep"]) == (True, True)
+    database = next(name for name in made if name.startswith("statefulset-"))
+    assert "replicas" not in made[database]["spec"]
+    assert not made[f"ready:{database}"]["stopped"]
+
+    awake = record_program(replace(asked, asleep=False), routed).resources
+    assert "replicas" not in awake["deployment-web"]["spec"]
+    hooked = record_program(replace(asked, hooks=LifecycleHooks(post_create=(CommandSpec("bin/fill"),))), routed)
+    assert "replicas" not in hooked.resources["deployment-web"]["spec"], "its command may need the service"

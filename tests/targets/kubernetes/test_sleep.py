@@ -92,3 +92,27 @@ def test_services_in_a_cycle_wake_anyway() -> None:
     )
     scale_to_zero.wake(made, SETTINGS, "shop", "shop", wait=False)
     assert [name for name, _ in made.applied] == ["a", "b"]
+
+
+def test_only_what_sleeps_is_created_without_pods() -> None:
+    """M4."""
+    web = workload("Deployment", "web", selector={})
+    assert scale_to_zero.stopped(web)["spec"] == {"selector": {}, "replicas": 0}
+    kept = workload("StatefulSet", "kept", volumeClaimTemplates=[{}])
+    assert scale_to_zero.stopped(kept)["spec"]["replicas"] == 0
+    for other in (
+        workload("StatefulSet", "scratch"),
+        workload("Deployment", "cache", {object_names.SLEEP_POLICY: "false"}),
+        workload("Service", "web"),
+    ):
+        assert scale_to_zero.stopped(other) is other
+
+
+def test_before_an_update_that_starts_nothing_services_stop_and_databases_do_not() -> None:
+    made = cluster_with(
+        workload("Deployment", "web", replicas=2),
+        workload("Deployment", "still", replicas=0),
+        workload("StatefulSet", f"{object_names.PREFIX}db-main-1", replicas=1, volumeClaimTemplates=[{}]),
+    )
+    scale_to_zero.stop_workloads(made, "shop")
+    assert made.applied == [("web", {"replicas": 0})]

@@ -95,7 +95,7 @@ def _devices(routes: APIRouter, settings: ApiSettings, tokens: TokenService, dev
         if state is not DeviceState.APPROVED or found is None or found.person is None:
             what = wording.api.REFUSED_IN_BROWSER if state is DeviceState.DENIED else "has expired"
             raise ApiError(409, wording.api.sign_in_ended(what), wording.api.SIGN_IN_AGAIN)
-        issued = await asyncio.to_thread(tokens.issue_cli_token, found.person, found.label)
+        issued = await asyncio.to_thread(tokens.issue_client_token, found.person, found.label)
         return auth_schemas.DeviceResult(state="approved", token=_created(issued))
 
 

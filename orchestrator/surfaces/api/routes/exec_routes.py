@@ -35,7 +35,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
         """Runs a command where a service runs, and streams server-sent events: ``started`` with {"session"}, ``output``
         with {"stream", "text"}, ``end`` with {"code"}. It is killed when the connection closes."""
         require_role(caller, role)
-        request = ExecRequest(tuple(body.command), body.service, _terminal(body.terminal))
+        request = ExecRequest(tuple(body.command), body.service, _terminal(body.terminal), body.database)
         return await _respond(streams, for_caller(environment_service, caller).run_command(name, request, caller.name))
 
     @routes.post("/environments/{name:path}/runs", response_class=EventSourceResponse)

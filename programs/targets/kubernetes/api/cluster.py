@@ -194,7 +194,7 @@ def _connect(kubeconfig: str, context: str, _stamp: int) -> ClusterClient:
         return ClusterClient(Client(load_kubeconfig(kubeconfig, context), limits))
 
 
-def open_streams(settings: KubernetesSettings, silence: float) -> httpx2.AsyncClient:
+def open_streams(settings: KubernetesSettings, silence: float | None) -> httpx2.AsyncClient:
     """For streamed responses, each on its own connection. A stream that is silent for longer than ``silence`` is
     dead."""
     limits = ConnectionParams(timeout=httpx2.Timeout(TIMEOUT, read=silence, pool=None), trust_env=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pulumi import Resource, ResourceOptions
 
-from programs.targets.kubernetes import gateway_routes
+from programs.targets.kubernetes import gateway_routes, scale_to_zero
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.program.resource_builder import ResourceBuilder, ResourceGroup
 from programs.targets.kubernetes.rendering import namespace_objects, workloads
@@ -44,5 +44,6 @@ def _gateway_route(
         "upstream": upstream,
         "sole": environment.settings.front == "eph",
         "health": environment.health_path(name),
+        "asleep": scale_to_zero.starts_nothing(environment.spec),
     }
     return resources.Door(f"door-{key}", props, ResourceOptions(depends_on=after))

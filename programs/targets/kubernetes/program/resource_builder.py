@@ -83,8 +83,11 @@ class ResourceBuilder:
             ),
         )
 
-    def wait_until_ready(self, made: Resource, data: Data, title: str, seconds: int) -> Resource:
-        """Waits again if the object was recreated under its name, because it then has another uid."""
+    def wait_until_ready(
+        self, made: Resource, data: Data, title: str, seconds: int, *, stopped: bool = False
+    ) -> Resource:
+        """Waits again if the object was recreated under its name, because it then has another uid. ``stopped``: it may
+        stay without pods."""
         kind, name = data["kind"], data["metadata"]["name"]
         props = {
             "uid": made.__dict__["metadata"].apply(lambda about: about.get("uid", "")),
@@ -95,6 +98,7 @@ class ResourceBuilder:
             "seconds": seconds,
             "images": {item["name"]: item["image"] for item in rewriting.containers(data)},
             "generation": self.environment.generation,
+            "stopped": stopped,
             "on": self.environment.cluster_settings(),
         }
         return resources.Ready(f"{kind.lower()}-{name}", props, ResourceOptions(depends_on=[made]))

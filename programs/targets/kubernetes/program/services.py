@@ -43,8 +43,11 @@ def _service(builder: ResourceBuilder, item: ServiceSpec, after: list[Resource])
     if workloads.has_port(item):
         after = [*after, builder.apply(workloads.cluster_service(item), part)]
     data = workloads.deployment(item, template, environment.settings)
-    made = builder.apply(data, part, after)
-    return builder.wait_until_ready(made, data, f"service {item.name}", item.health.deadline)
+    applied = scale_to_zero.stopped(data) if scale_to_zero.starts_nothing(environment.spec) else data
+    made = builder.apply(applied, part, after)
+    return builder.wait_until_ready(
+        made, data, f"service {item.name}", item.health.deadline, stopped=applied is not data
+    )
 
 
 def create_from_manifests(builder: ResourceBuilder, after: list[Resource]) -> list[Resource]:
@@ -54,11 +57,13 @@ def create_from_manifests(builder: ResourceBuilder, after: list[Resource]) -> li
     part, ready = ResourceGroup("Manifests", "manifests"), []
     variables = environment.variables(ServiceSpec("manifests", "", public=False)).to_list()
     scaled = scale_to_zero.autoscaled(environment.prepared.objects)
+    stops = scale_to_zero.starts_nothing(environment.spec)
     for brought in environment.prepared.objects:
         data = scale_to_zero.without_replicas(rewriting.set_variables(copy.deepcopy(brought), variables), scaled)
-        made = builder.apply(data, part, after)
+        applied = scale_to_zero.stopped(data) if stops else data
+        made = builder.apply(applied, part, after)
         kind, name = data["kind"], data["metadata"]["name"]
         if kind in ("Deployment", "StatefulSet", "Job"):
-            made = builder.wait_until_ready(made, data, f"{kind} {name}", 300)
+            made = builder.wait_until_ready(made, data, f"{kind} {name}", 300, stopped=applied is not data)
         ready.append(made)
     return ready

@@ -87,7 +87,8 @@ class ReadyProvider(_Provider):
             images=dict(props.get("images") or {}),
         )
         found = cluster.connect(from_mapping(props["on"]))
-        scale_to_zero.restore_replicas(found, wanted.namespace, wanted.kind, wanted.name)
+        if not props.get("stopped"):
+            scale_to_zero.restore_replicas(found, wanted.namespace, wanted.kind, wanted.name)
         rollout_wait.wait_until_ready(found, wanted)
         return {}
 
@@ -120,6 +121,7 @@ class DoorProvider(_Provider):
                 health=str(props.get("health") or ""),
                 allow=tuple(props.get("allow") or ()),
                 sole=bool(props.get("sole")),  # its Ingress, if there is one, is another way to reach it
+                asleep=bool(props.get("asleep")),
             ),
         )
         return {}
