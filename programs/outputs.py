@@ -20,7 +20,7 @@ class OutputExporter:
     database_urls: Mapping[str, Any]
     logs: str
     inspect: Sequence[str]
-    notices: Sequence[str] = ()
+    notices: Sequence[str] | Output[list[str] | None] = ()
     """What the build left out, for the author."""
 
     def export(self, spec: EnvironmentSpec, version: str, completed_at: Output[str]) -> None:
@@ -34,7 +34,6 @@ class OutputExporter:
             "target": spec.target,
             "url": url,
             "urls": urls,
-            **({"notices": list(self.notices)} if self.notices else {}),
             **({"images": dict(spec.images), "found": dict(spec.found)} if spec.images else {}),
         }
         pulumi.export("url", url)
@@ -42,4 +41,8 @@ class OutputExporter:
         pulumi.export("database_urls", Output.secret(dict(self.database_urls)))
         pulumi.export("logs", self.logs)
         pulumi.export("inspect", list(self.inspect))
-        pulumi.export("built", completed_at.apply(lambda moment: {**built, "at": moment}))
+        pulumi.export("built", Output.all(completed_at, self.notices).apply(lambda known: _with_result(built, *known)))
+
+
+def _with_result(built: Mapping[str, Any], at: str, notices: Sequence[str] | None) -> dict[str, Any]:
+    return {**built, **({"notices": list(notices)} if notices else {}), "at": at}

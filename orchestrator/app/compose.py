@@ -26,6 +26,7 @@ from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.label_deploy_service import LabelDeployDependencies, LabelDeployService
 from orchestrator.service.notifier import Notifier, NotifierDependencies
+from orchestrator.service.published_output import PublishedOutput
 from orchestrator.service.working_copies import WorkingCopies
 from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.surfaces.reports.reporter import Reporter
@@ -57,6 +58,7 @@ def compose(ports: Ports, options: Options) -> System:
         terms=terms,
         suites=suites,
         notifier=notifier,
+        output=_output(shared, executor),
         executor=executor,
         monitor=monitor,
         auditor=auditor,
@@ -78,6 +80,18 @@ def _notifier(shared: SharedParts, replies: ChatReplies) -> Notifier:
             is_leader=shared.leadership.is_leader,
             forget_record=shared.ports.operations.forget,
         )
+    )
+
+
+def _output(shared: SharedParts, executor: PlanExecutor) -> PublishedOutput | None:
+    file = shared.options.output_file
+    if file is None:
+        return None
+    return PublishedOutput(
+        path=file,
+        running=lambda: executor.running,
+        read_steps=shared.ports.operations.steps,
+        redact=shared.options.rules.secrets.redact,
     )
 
 

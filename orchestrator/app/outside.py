@@ -13,7 +13,7 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.port import Forge
 from orchestrator.forges.registry import ConnectionContext
-from orchestrator.gateway import hostnames
+from orchestrator.gateway import hostnames, operation_output
 from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
@@ -84,6 +84,7 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         deploys=settings.deploy_limits(),
         prices=settings.prices,
         prices_folder=settings.shared_dir / "prices",
+        output_file=settings.gateway_dir / operation_output.FILE_NAME,
     )
 
 

@@ -96,3 +96,5 @@ class Options:
     """The operator's prices, by target and item."""
     prices_folder: Path | None = None
     """Where downloaded prices are kept."""
+    output_file: Path | None = None
+    """Where the gateway's pages find the output of running operations. None: they show none."""

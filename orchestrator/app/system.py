@@ -31,6 +31,7 @@ from orchestrator.service.auditor import Auditor
 from orchestrator.service.chat.command_listener import CommandListener
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.notifier import Notifier
+from orchestrator.service.published_output import PublishedOutput
 
 GATEWAY_CHECK_INTERVAL = 5.0
 TARGET_CHECK_INTERVAL = 5.0
@@ -50,6 +51,7 @@ class System:
     terms: Terms
     suites: SuiteRunner
     notifier: Notifier
+    output: PublishedOutput | None
     executor: PlanExecutor
     monitor: HealthMonitor
     auditor: Auditor
@@ -116,6 +118,8 @@ class System:
         yield "memory", ports.memory.run()
         yield "traffic", ports.traffic.watch(ports.wakeups.wake)
         yield "notifier", self.notifier.run()
+        if self.output is not None:
+            yield "output", self.output.run()
         yield "costs", self.costs.run()
         yield "commands", self.commands.run()
         yield "loop", self.loop.run()

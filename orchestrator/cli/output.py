@@ -7,7 +7,6 @@ and Rich's markup is never interpreted in them.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.cli_errors import CliError
+from orchestrator.core.util import terminal_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 PIPE_WIDTH = 200
+clean = terminal_text.plain
 
 STYLES: Mapping[str, str] = {
     "ready": "green",
@@ -65,10 +64,6 @@ class ListFormat(StrEnum):
 
 ListOption = Annotated[ListFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
 OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
-
-
-def clean(text: str) -> str:
-    return _CONTROLS.sub("", _ESCAPES.sub("", text))
 
 
 def console(*, err: bool = False) -> Console:

@@ -42,8 +42,8 @@ class GatewaySettings:
     """``trusted_proxies``: addresses and networks of proxies in front of the gateway, such as an ingress controller,
     whose X-Forwarded-For and -Proto headers are trusted. ``tokens``: the file with the tokens for protected previews.
     ``sign_in``: with off and asked, each route decides; all protects every preview. ``max_wake_wait``: how many seconds
-    a program waits for a preview to wake. With asked, a host without a route may still turn out to be protected, so its
-    page reveals no more than the phase."""
+    a program waits for a preview to wake. With asked, a host without a route may still turn out to be protected; until
+    that is known, its page reveals no more than the phase."""
 
     domain: str
     control: URL
@@ -141,10 +141,9 @@ class Gateway:
         wait = self._limits.allow_host(sender.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        for allow in self._required_lists(request, route):
-            stopped = await self._sign_in_guard.challenge(request, host, sender, allow)
-            if stopped is not None:
-                return stopped
+        stopped = await self._challenge(request, host, sender, route)
+        if stopped is not None:
+            return stopped
         brokered = self._oauth.answer_preview(request, host, sender)
         if brokered is not None:
             return brokered
@@ -160,11 +159,23 @@ class Gateway:
             route = woken
         return await self._forward_to_preview(request, route, sender)
 
-    def _required_lists(self, request: web.BaseRequest, route: PreviewRoute) -> list[tuple[str, ...]]:
+    async def _challenge(
+        self, request: web.BaseRequest, host: str, sender: ClientInfo, own: PreviewRoute | PreviewState
+    ) -> web.StreamResponse | None:
+        """The response for a client that can't open it, whether it has a route yet or not. Raises LookupFailed."""
+        for allow in self._required_lists(request, host, own):
+            stopped = await self._sign_in_guard.challenge(request, host, sender, allow)
+            if stopped is not None:
+                return stopped
+        return None
+
+    def _required_lists(
+        self, request: web.BaseRequest, host: str, own: PreviewRoute | PreviewState
+    ) -> list[tuple[str, ...]]:
         """Who can open it, a list for each rule that applies; an empty list is everyone who can sign in. The rule of an
         app's route also applies to the label deploys below it. Raises LookupFailed."""
-        base = self._directory.route(hostnames.parent(hostnames.environment_host(route.host)))
-        rules = [each.allow for each in (base, route) if each is not None and (each.sign_in or each.allow)]
+        base = self._directory.route(hostnames.parent(hostnames.environment_host(host)))
+        rules = [each.allow for each in (base, own) if each is not None and (each.sign_in or each.allow)]
         lists = list(dict.fromkeys(allow for allow in rules if allow))
         if lists:
             return lists
@@ -196,7 +207,8 @@ class Gateway:
             return await self._forward(request, self._upstream_finder(route), client_info, is_preview=True)
         except UpstreamUnavailable as error:
             state = self._directory.state(hostnames.environment_host(host))
-            return holding_pages.render(holding_pages.no_answer(str(error)), request.headers, host, state)
+            shown = state and self._directory.with_output(state)
+            return holding_pages.render(holding_pages.no_answer(str(error)), request.headers, host, shown)
         finally:
             if counted:
                 self._traffic.request_ended(host)
@@ -227,12 +239,13 @@ class Gateway:
         wait = self._limits.allow_host(client_info.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        if self._sign_in_guard.protects_all:
-            stopped = await self._sign_in_guard.challenge(request, host, client_info)
-            if stopped is not None:
-                return stopped
-        if self._settings.sign_in == "asked":
+        stopped = await self._challenge(request, host, client_info, state)
+        if stopped is not None:
+            return stopped
+        if state.sign_in is None and self._settings.sign_in == "asked":
             state = PreviewState(state.environment, state.phase)
+        else:
+            state = self._directory.with_output(state)
         return holding_pages.render(holding_pages.for_state(state), request.headers, host, state)
 
     def _client_info(self, request: web.BaseRequest) -> ClientInfo:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
 from jinja2 import Environment
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.gateway.operation_output import NOTHING
 from orchestrator.gateway.proxy.headers import NO_ROBOTS, ROBOTS_HEADER
 from orchestrator.gateway.route_directory import PreviewState
 
@@ -217,7 +218,10 @@ def render(
 
 
 def _as_html(page: HoldingPage, host: str, state: PreviewState | None) -> web.Response:
-    text = _TEMPLATE.render(page=page, host=host, state=state, link=_link(state), seconds=REFRESH_SECONDS)
+    output = state.output if state is not None else NOTHING
+    text = _TEMPLATE.render(
+        page=page, host=host, state=state, output=output, link=_link(state), seconds=REFRESH_SECONDS
+    )
     rules = _FORM_POLICY if page.form else _POLICY
     policy = {"Content-Security-Policy": rules, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
     return web.Response(status=page.status, text=text, content_type="text/html", headers=policy)
@@ -233,6 +237,8 @@ def _as_json(page: HoldingPage, host: str, state: PreviewState | None) -> web.Re
             "progress": state.progress,
             "commit": state.commit,
             "pull_url": _link(state),
+            "steps": [asdict(step) for step in state.output.steps],
+            "output": state.output.lines,
         }
     return web.Response(status=page.status, text=json.dumps(data) + "\n", content_type="application/json")
 

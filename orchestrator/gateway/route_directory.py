@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from yarl import URL
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import wording
+from orchestrator.gateway.operation_output import NOTHING, OperationOutput, OutputFile
 from orchestrator.gateway.proxy import environment_sockets
 
 FileVersion = tuple[int, int, int]
@@ -54,6 +55,12 @@ class PreviewState:
     """When its last attempt failed, in seconds since the epoch."""
     expires_at: float = 0.0
     """From this second on a label deploy isn't served, whatever still runs. 0: no such limit."""
+    sign_in: bool | None = None
+    """Whether people must sign in to open it. None: that isn't known yet."""
+    allow: tuple[str, ...] = ()
+    """Only these people can open it; empty: everyone who can sign in."""
+    output: OperationOutput = NOTHING
+    """What the running operation has printed so far, for people who can open the preview."""
 
 
 class LookupFailed(Exception):
@@ -68,6 +75,7 @@ class RouteDirectory:
         self._folder = str(path / "routes") + os.sep
         self._routes: dict[str, tuple[FileVersion, PreviewRoute | None]] = {}
         self._states: tuple[FileVersion, dict[str, PreviewState]] = ((0, 0, 0), {})
+        self._output = OutputFile(path)
 
     def route(self, host: str) -> PreviewRoute | None:
         """Raises LookupFailed if there is a route that can't be read."""
@@ -98,6 +106,10 @@ class RouteDirectory:
             elif host not in self._states[1]:
                 raise LookupFailed(wording.PREVIEWS_UNREADABLE)
         return self._states[1].get(host)
+
+    def with_output(self, state: PreviewState) -> PreviewState:
+        """For the page of a preview, once it is clear that the client can open it."""
+        return replace(state, output=self._output.read(state.environment))
 
 
 def file_version(name: str) -> FileVersion | None:
@@ -169,6 +181,8 @@ def _state(data: dict[str, Any]) -> PreviewState:
         progress=_text(data, "progress"),
         failed_at=_seconds(data.get("failed_at")),
         expires_at=_seconds(data.get("expires_at")),
+        sign_in=None if data.get("sign_in") is None else _requires_sign_in(data),
+        allow=_allow(data),
     )
 
 

@@ -51,7 +51,7 @@ class GatewayStatesFile:
         self._written = text
 
 
-def _host_state(view: EnvironmentView) -> dict[str, str | float]:
+def _host_state(view: EnvironmentView) -> dict[str, str | float | bool | tuple[str, ...] | None]:
     failure = f"{view.failure.step}: {view.failure.error}".strip(": ") if view.failure else ""
     return {
         "environment": view.name,
@@ -63,6 +63,8 @@ def _host_state(view: EnvironmentView) -> dict[str, str | float]:
         "progress": view.progress,
         "failed_at": view.failure.at.timestamp() if view.failure else 0.0,
         "expires_at": _stated_end(view),
+        "sign_in": view.sign_in,
+        "allow": view.allow,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,3 +88,23 @@ def tail(path: Path, lines: int, max_bytes: int = 64 * 1024) -> list[str]:
         return []
     found = text.splitlines()
     return (found[1:] if start and len(found) > 1 else found)[-lines:] if lines > 0 else []
+
+
+@contextlib.contextmanager
+def open_regular_file(top: Path, path: str) -> Iterator[int]:
+    """A descriptor of a regular file below ``top``, reached without links; -1 if there is none."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder_fd = os.open(top, flags | os.O_DIRECTORY)
+    try:
+        *folders, last = [part for part in path.split("/") if part not in ("", ".")]
+        for name in folders:
+            deeper = os.open(name, flags | os.O_DIRECTORY, dir_fd=folder_fd)
+            os.close(folder_fd)
+            folder_fd = deeper
+        file = os.open(last, flags | os.O_NONBLOCK, dir_fd=folder_fd)
+    finally:
+        os.close(folder_fd)
+    try:
+        yield file if stat.S_ISREG(os.fstat(file).st_mode) else -1
+    finally:
+        os.close(file)

@@ -6,10 +6,8 @@ report, so it is opened without following links, and only if it is a regular fil
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from programs.kit import files, identifiers
@@ -39,7 +37,7 @@ def command_line(
 def read_report(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     try:
-        with _open_regular_file(_checkout(folder, spec), suite.junit) as file:
+        with files.open_regular_file(_checkout(folder, spec), suite.junit) as file:
             return os.read(file, max_bytes + 1) if file >= 0 else None
     except (OSError, TargetError):
         return None
@@ -66,23 +64,3 @@ def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
     path = folder / "run" / "hosts"
     files.write(path, f"{known.rstrip()}\n127.0.0.1 {' '.join(local)}\n", mode=0o644)
     return path
-
-
-@contextlib.contextmanager
-def _open_regular_file(top: Path, path: str) -> Iterator[int]:
-    """A descriptor of a regular file below ``top``, reached without links; -1 if there is none."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    folder_fd = os.open(top, flags | os.O_DIRECTORY)
-    try:
-        *folders, last = [part for part in path.split("/") if part not in ("", ".")]
-        for name in folders:
-            deeper = os.open(name, flags | os.O_DIRECTORY, dir_fd=folder_fd)
-            os.close(folder_fd)
-            folder_fd = deeper
-        file = os.open(last, flags | os.O_NONBLOCK, dir_fd=folder_fd)
-    finally:
-        os.close(folder_fd)
-    try:
-        yield file if stat.S_ISREG(os.fstat(file).st_mode) else -1
-    finally:
-        os.close(file)

@@ -54,7 +54,8 @@ def private_indexes() -> list[str]:
 
 
 @contextlib.contextmanager
-def recipe_site(folder: str, recipe: str) -> Iterator[Site]:
+def recipe_site(folder: str, recipe: str, local: str = "") -> Iterator[Site]:
+    """``local``: settings of the target for how it reaches package indexes, by default the machine's."""
     allow = f"egress_allow = {json.dumps(private_indexes())}\n"
-    with sites.running_site(local=allow, files=app_files(folder, recipe)) as site:
+    with sites.running_site(local=local or allow, files=app_files(folder, recipe)) as site:
         yield site

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.apps import recipe_site
+from tests.apps.package_index import package_index
 from tests.e2e.site import Page, Preview, Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(900)]
@@ -103,10 +104,25 @@ def test_node() -> None:
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="needs Go")
-def test_go() -> None:
-    with recipe_site.recipe_site("go_orders", "Go") as site:
-        made = preview(site)
-        assert state(site, made)["orders"] == ["tea"]
+def test_go_and_a_second_pull_request_from_the_build_cache() -> None:
+    """T1 P3: with the lock file unchanged, the second pull request's build downloads nothing."""
+    with package_index() as index, recipe_site.recipe_site("go_orders", "Go", index.local_toml) as site:
+        first = preview(site)
+        assert state(site, first)["orders"] == ["tea"]
+        assert any(url.endswith("/github.com/lib/pq/@v/v1.10.9.zip") for url in index.requested)
+        assert step_states(site, first, "Restore cache", "Build", "Save cache") == [None, "succeeded", "succeeded"]
+        requested = list(index.requested)
+
+        second = preview(site, "other")
+        assert state(site, second)["orders"] == ["tea"]
+        assert step_states(site, second, "Restore cache", "Build") == ["succeeded", "succeeded"]
+        assert index.requested == requested
+
+
+def step_states(site: Site, made: Preview, *names: str) -> list[str | None]:
+    """How each step of the newest build ended; None if there was none."""
+    ended = {item["step"]: item["state"] for item in site.api(f"environments/{made.name}/steps")["steps"]}
+    return [ended.get(name) for name in names]
 
 
 def state(site: Site, made: Preview) -> dict[str, Any]:

@@ -165,6 +165,15 @@ def test_doctor_lists_the_languages_that_previews_can_use() -> None:
     assert "Python (/" in check.found
 
 
+def test_doctor_lists_the_versions_of_mise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1: those that a repository's mise.toml can choose."""
+    monkeypatch.setenv("MISE_DATA_DIR", str(tmp_path))
+    for version in ("20.10.0", "20.9.1"):
+        (tmp_path / "installs" / "node" / version).mkdir(parents=True)
+    [check] = doctor._versions()
+    assert (check.verdict, check.found) == (doctor.CheckStatus.OK, "node 20.9.1 20.10.0")
+
+
 def test_doctor_reports_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")

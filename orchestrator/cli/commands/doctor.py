@@ -69,7 +69,7 @@ def doctor(
 def check_machine() -> list[DoctorCheck]:
     """Everything but the server and its port."""
     checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
-    return [*checks, *_tools(), _disk()]
+    return [*checks, *_versions(), *_tools(), _disk()]
 
 
 def _print_checks(checks: list[DoctorCheck]) -> None:
@@ -166,6 +166,17 @@ def _languages() -> DoctorCheck:
     if found:
         return DoctorCheck("languages", CheckStatus.OK, text)
     return DoctorCheck("languages", CheckStatus.WARN, wording.operator.NO_LANGUAGES, wording.operator.INSTALL_LANGUAGE)
+
+
+def _versions() -> Iterator[DoctorCheck]:
+    """What repositories with a mise.toml or .tool-versions can use. Nothing without mise and asdf."""
+    from programs.kit.tool_versions import installations
+
+    folders = installations.folders()
+    if folders:
+        known = installations.list_tools(folders)
+        text = ", ".join(f"{tool} {' '.join(versions)}" for tool, versions in known.items())
+        yield DoctorCheck("mise and asdf", CheckStatus.OK, text or wording.operator.no_versions(folders[0]))
 
 
 def _tools() -> Iterator[DoctorCheck]:

@@ -58,6 +58,10 @@ def language(name: str, program: Path) -> str:
     return f"{name} ({program})"
 
 
+def no_versions(folder: Path) -> str:
+    return f"no versions are installed in {folder}"
+
+
 NO_LANGUAGES = "previews find no language on this machine"
 INSTALL_LANGUAGE = "Install the languages that your repositories need, or set local.path and local.toolbox."
 

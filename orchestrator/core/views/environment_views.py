@@ -153,6 +153,10 @@ class EnvironmentView:
     """The newest first, as far as the stack's history goes."""
     cost: CostView | None = None
     """None: no price is known."""
+    sign_in: bool | None = None
+    """Whether the wanted commit's eph.yaml requires people to sign in. None: unknown, because it can't be read."""
+    allow: tuple[str, ...] = ()
+    """Only these people can open it; empty: everyone who can sign in."""
 
     @property
     def ref_type(self) -> str:
@@ -258,6 +262,8 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
         cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
+        sign_in=recipe.spec.sign_in if isinstance(recipe, Recipe) else None,
+        allow=recipe.spec.allow if isinstance(recipe, Recipe) else (),
     )
 
 

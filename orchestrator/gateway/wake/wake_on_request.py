@@ -59,7 +59,7 @@ class WakeOnRequest:
         if visit_rules.is_browser(request.method, headers):
             failed = state is not None and state.phase in _FAILED
             page = holding_pages.wake_failed(state.message) if failed and state else holding_pages.waking()
-            return holding_pages.render(page, headers, route.host, state)
+            return holding_pages.render(page, headers, route.host, state and self.directory.with_output(state))
         try:
             async with asyncio.timeout(self.max_wait):
                 found = await self._wait_until_awake(route.host)

@@ -12,7 +12,7 @@ import os
 import uuid
 from pathlib import Path
 
-from programs.kit import files, identifiers
+from programs.kit import files, identifiers, tool_versions
 from programs.kit.errors import CheckoutTooLarge, TargetError
 from programs.kit.git import commit_trees, mirrors
 from programs.kit.git.commit_trees import CommitEntry
@@ -38,7 +38,7 @@ def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tup
         _check_links(fresh)
         files.remove(target)
         fresh.replace(target)
-        return _notes(target, entries)
+        return (*_notes(target, entries), *tool_versions.notices(settings, target))
     finally:
         files.remove(fresh)
         files.remove(index)

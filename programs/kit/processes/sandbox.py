@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from programs.kit import files, toolchains
+from programs.kit import files, tool_versions, toolchains
 from programs.kit.build_cache import tools
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
@@ -161,7 +161,7 @@ def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: M
     launch = LaunchSpec((*_bubblewrap(settings, workspace), *shell), launcher_env(workspace.home), "/", inside=clean)
     if workspace.domain is None:
         return launch
-    shown = [workspace.home, workspace.checkout, *map(Path, visible_folders(settings))]
+    shown = [workspace.home, workspace.checkout, *map(Path, _visible_folders(settings, workspace))]
     shown += [workspace.hosts] if workspace.hosts else []
     shown += [source for source, _ in workspace.volumes]
     shown += [workspace.cache] if workspace.cache else []
@@ -185,11 +185,14 @@ def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) ->
     private = "/tmp" if sandbox_kind == "bubblewrap" else str(workspace.home / "tmp")  # noqa: S108 - a private mount
     trust = dict.fromkeys(TRUST_VARIABLES, settings.ca_file) if settings.ca_file else {}
     cache = tools.variables(cache_path(settings, workspace.cache)) if workspace.cache else {}
+    versions = tool_versions.find(settings, workspace.checkout)
+    path = toolchains.extended_path(settings.path, _toolchains(settings))
     return {
         **trust,
         **cache,
+        **{name: value for item in versions for name, value in item.variables.items()},
         **dict(settings.variables),
-        "PATH": toolchains.extended_path(settings.path, _toolchains(settings)),
+        "PATH": os.pathsep.join([*(str(item.programs) for item in versions), path]),
         "HOME": str(workspace.home),
         "TMPDIR": private,
         "LANG": "C.UTF-8",
@@ -207,7 +210,7 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
         arguments += ["--perms", "1777", "--size", str(settings.memory_bytes), "--tmpfs", folder]
     arguments += [word for root in SYSTEM_FOLDERS for word in _bind_root(root)]
     arguments += [word for path in _etc_files() for word in ("--ro-bind-try", path, path)]
-    arguments += [word for item in visible_folders(settings) for word in ("--ro-bind-try", item, item)]
+    arguments += [word for item in _visible_folders(settings, workspace) for word in ("--ro-bind-try", item, item)]
     arguments += ["--ro-bind", str(workspace.hosts), "/etc/hosts"] if workspace.hosts else []
     arguments += ["--bind", str(workspace.cache), tools.MOUNT] if workspace.cache else []
     for own in (workspace.home, workspace.checkout):
@@ -225,12 +228,13 @@ def _etc_files() -> tuple[str, ...]:
     return (*(f"/etc/{name}" for name in ETC_FILES if name not in patterns), *sorted(found))
 
 
-def visible_folders(settings: HostSettings) -> list[str]:
-    """Extra folders and files that previews can read: the toolbox, languages, PostgreSQL's programs, and the
-    authorities."""
+def _visible_folders(settings: HostSettings, workspace: Workspace) -> list[str]:
+    """Extra folders and files that previews can read: the toolbox, languages, the versions that the repository asks
+    for, PostgreSQL's programs, and the authorities."""
     folder = binaries.binaries_folder()
     programs = [str(folder.parent)] if folder and not folder.is_relative_to("/usr") else []
     languages = [str(item.root) for item in _toolchains(settings) if item.root]
+    languages += [str(item.root) for item in tool_versions.find(settings, workspace.checkout)]
     return [*settings.toolbox, *languages, *programs, *([settings.ca_file] if settings.ca_file else [])]
 
 

@@ -56,12 +56,12 @@ class LocalProgram:
         current = resources.Current("current", dict(self.generation_props), _after(*served, *routes))
         last = self._run_once("post-create", self.spec.hooks.post_create, [current])
         self._pre_destroy_hooks(last)
-        self._export(databases, current)
+        self._export(databases, current, checkout)
 
     def _names(self) -> list[str]:
         return [identifiers.check_label(item.name, "service") for item in self.spec.services]
 
-    def _checkout(self, home: Resource) -> Resource:
+    def _checkout(self, home: Resource) -> resources.Checkout:
         # A clone URL may contain a password; as a secret it is encrypted in the state.
         source = {"clone_url": Output.secret(self.spec.source.clone_url), "commit": self.spec.source.commit}
         return resources.Checkout("checkout", {**self.generation_props, **source}, _after(home))
@@ -203,10 +203,13 @@ class LocalProgram:
 
         return Output.secret(Output.all(self.ports.ports, self.database_variables).apply(compose))
 
-    def _export(self, databases: Mapping[str, resources.Database], current: resources.Current) -> None:
+    def _export(
+        self, databases: Mapping[str, resources.Database], current: resources.Current, checkout: resources.Checkout
+    ) -> None:
         urls = {item.name: databases[item.variable].url for item in self.spec.databases}
         logs = f"{self.settings.logs}/{self.spec.name}.*.log"
-        OutputExporter(self.urls, urls, logs, self._inspect()).export(self.spec, self.version, current.at)
+        exporter = OutputExporter(self.urls, urls, logs, self._inspect(), checkout.notices)
+        exporter.export(self.spec, self.version, current.at)
 
     def _inspect(self) -> list[str]:
         folder = self.settings.env(self.spec.name)

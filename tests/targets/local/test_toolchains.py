@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from programs.kit import toolchains
 from programs.kit.processes import sandbox
 from programs.kit.processes.command_runner import CommandRun, run
 from tests.targets.isolated_machine import SHOP, Isolated
+from tests.targets.local_machine import APP, LocalMachine, Repository
 
 pytestmark = [
     pytest.mark.real,
@@ -37,6 +39,41 @@ def test_ephs_own_packages_are_not_importable(isolated: Isolated) -> None:
     """S3"""
     assert not {*isolated.run(SHOP, 'echo "$PATH"').strip().split(os.pathsep)} & {f"{sys.prefix}/bin"}
     isolated.run(SHOP, "! python3 -c 'import pulumi' && ! python3 -c 'import programs'")
+
+
+def test_versions_of_the_repository_come_first_on_the_path(
+    shared_machine: LocalMachine, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T1: in a sandbox, with a real interpreter in a folder of mise, and next to it nothing of that folder (S3)."""
+    installs = tmp_path / "mise" / "installs"
+    for version in ("1.0.0", "2.0.0"):
+        (installs / "python" / version / "bin").mkdir(parents=True)
+        (installs / "python" / version / "bin" / "python3").symlink_to("/usr/bin/python3")
+        (installs / "python" / version / "bin" / "chosen").write_text(f"#!/bin/sh\necho {version}\n")
+        (installs / "python" / version / "bin" / "chosen").chmod(0o755)
+    tmp_path.chmod(0o755)
+    monkeypatch.setenv("MISE_DATA_DIR", str(tmp_path / "mise"))
+    isolated = Isolated(shared_machine, repository, {"mise.toml": '[tools]\npython = "1"\nnode = "9"\n'})
+    where = "command -v python3; chosen; python3 -c 'print(40 + 2)'"
+    assert isolated.run(SHOP, where).splitlines() == [f"{installs}/python/1.0.0/bin/python3", "1.0.0", "42"]
+    isolated.run(SHOP, f"! ls {installs}/python/2.0.0 && ! touch {installs}/python/1.0.0/new")
+
+
+@pytest.mark.long
+def test_version_that_is_not_installed_is_a_notice_of_the_build(
+    pulumi: LocalMachine, repository: Repository, tmp_path: Path
+) -> None:
+    """T1: with the real Pulumi, as the pull request shows it. The environment runs anyway."""
+    (tmp_path / "mise" / "installs" / "python" / "3.1").mkdir(parents=True)
+    machine = replace(pulumi, env={**pulumi.env, "MISE_DATA_DIR": str(tmp_path / "mise")})
+    first = {"app.py": APP, "version.txt": "one", ".tool-versions": "python 2.7.18\n"}
+    own = machine.spec(repository, repository.push(first))
+    [notice] = machine.up(own)["built"]["notices"]
+    assert "python 2.7.18" in notice
+    assert machine.get() == "one"
+    fixed = repository.push({".tool-versions": "python system\n"})
+    assert "notices" not in machine.up(replace(own, source=replace(own.source, commit=fixed)))["built"]
+    machine.destroy()
 
 
 def _question(language: str) -> str:

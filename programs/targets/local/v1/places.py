@@ -45,7 +45,7 @@ class CheckoutProvider(Provider):
             raise TargetError(f"{error.sentence} (setting local.checkout_bytes)", error.tail) from error
         if sandbox.kind(host) != "none":
             users.give(place(host, props).checkout, users.reserve(host, props["environment"]))
-        return {}
+        return {"notices": list(notes)}
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
         files.remove(place(host, props).checkout)

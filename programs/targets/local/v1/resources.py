@@ -22,8 +22,11 @@ class Home(Resource, module="eph", name="Home"):
 
 
 class Checkout(Resource, module="eph", name="Checkout"):
+    notices: pulumi.Output[list[str] | None]
+    """None if an earlier version created it."""
+
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
-        super().__init__(CheckoutProvider(), name, props, opts)
+        super().__init__(CheckoutProvider(), name, {**props, "notices": None}, opts)
 
 
 class Ports(Resource, module="eph", name="Ports"):
