@@ -221,6 +221,15 @@ class Sleeps(Protocol):
 
 
 @runtime_checkable
+class Restarts(Protocol):
+    """Optional capability: restarts services of an environment that is awake, without Pulumi."""
+
+    def restart(self, name: str, settings: Mapping[str, str], service: str) -> list[str]:
+        """Restarts that service, or every service if it is empty, and returns which ones. It returns once they have
+        been started, without waiting for them to respond. Databases keep running. Raises ``RestartUnavailable``."""
+
+
+@runtime_checkable
 class ListsResources(Protocol):
     """Optional capability: lists each resource it holds and can remove a single one."""
 

@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     ENVIRONMENT_SLEPT = "environment.slept"
     ENVIRONMENT_WAKING = "environment.waking"
     ENVIRONMENT_WOKEN = "environment.woken"
+    ENVIRONMENT_RESTARTED = "environment.restarted"
     ENVIRONMENT_EXTENDED = "environment.extended"
     ENVIRONMENT_EXPIRED = "environment.expired"
     ENVIRONMENT_DESTROYING = "environment.destroying"
@@ -121,6 +122,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.ENVIRONMENT_SLEPT: "It is asleep: nothing runs, and all data is kept.",
     EventKind.ENVIRONMENT_WAKING: "Its processes are being started again; the message says why.",
     EventKind.ENVIRONMENT_WOKEN: "It is awake, and its services respond.",
+    EventKind.ENVIRONMENT_RESTARTED: "A person restarted services of it; the message says which ones.",
     EventKind.ENVIRONMENT_EXTENDED: "Its expiry was postponed; the message says until when.",
     EventKind.ENVIRONMENT_EXPIRED: "The environment expired.",
     EventKind.ENVIRONMENT_DESTROYING: "Its destroy started; the message says why.",

@@ -29,6 +29,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.cost_reporter import CostReporter
 from orchestrator.service.exec_launcher import ExecLauncher
 from orchestrator.service.exec_port import ExecEvent
@@ -104,6 +105,9 @@ class LocalControlPlane:
             dependencies.target,
             dependencies.target_settings,
             dependencies.redact,
+        )
+        self._restarter = ServiceRestarter(
+            dependencies.journal, dependencies.executor.reserve, dependencies.target, dependencies.target_settings
         )
 
     # --- reading
@@ -326,6 +330,9 @@ class LocalControlPlane:
         )
         self._deps.journal.record(event, message, str(view.ref), by)
         return view
+
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        return await self._restarter.restart(self.environment(name), service, by)
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self.environment(name)

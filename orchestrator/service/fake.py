@@ -233,6 +233,10 @@ class FakeEnvironmentService:
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         return self._record_call("wake", name, by, Phase.STARTING)
 
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        view = self._record_call("restart", name, by, None, service)
+        return [service] if service else sorted(view.urls)
+
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:

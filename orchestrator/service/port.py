@@ -52,6 +52,7 @@ class RefusalReason(StrEnum):
     TOO_MANY_UPLOADS = "too-many-uploads"
     EXEC_UNAVAILABLE = "exec-unavailable"
     JOB_UNAVAILABLE = "job-unavailable"
+    RESTART_UNAVAILABLE = "restart-unavailable"
 
 
 class RequestRefused(Exception):
@@ -242,6 +243,10 @@ class EnvironmentService(Protocol):
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         """Wake it. If it is already awake, it stays awake for a while."""
+
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        """Restart that service, or all services if it is empty. Returns the names of those that were restarted, which
+        may not respond yet."""
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         """Allow exactly this commit (its full SHA) of a fork to run, for this pull request; it must be the newest."""

@@ -111,6 +111,9 @@ class ScopedService:
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         return await self._service.wake_up(self._ref(name), by)
 
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        return await self._service.restart(self._ref(name), service, by)
+
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         return await self._service.approve_commit(self._ref(name), commit, by)
 

@@ -359,6 +359,7 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/api/v1/exec/{session}/input",
         "/api/v1/exec/{session}/size",
         "/api/v1/environments/{name}/extend",
+        "/api/v1/environments/{name}/restart",
         "/api/v1/environments/{name}/sleep",
         "/api/v1/environments/{name}/steps",
         "/api/v1/environments/{name}/wake",

@@ -85,6 +85,16 @@ def test_destroy_asks_for_confirmation(admin: httpx.Client) -> None:
     assert 'http-equiv="refresh"' not in text
 
 
+def test_restart_is_offered_where_something_runs(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    """P6"""
+    page = "/e/shop-gentle-stream-42"
+    assert f'action="{page}/restart"' in admin.get(page).text
+    assert admin.post(f"{page}/restart", data={"service": "web"}, follow_redirects=False).status_code == 303
+    assert desk.calls[-1] == ("restart", "shop-gentle-stream-42", "admin-name", "web")
+    desk.put_environment(sample(42, Phase.ASLEEP))
+    assert f'action="{page}/restart"' not in admin.get(page).text
+
+
 def test_rejection_is_shown_on_the_page(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.refusal = "It is being destroyed."
     answer = admin.post("/e/shop-gentle-stream-42/up")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # --- Names
 
 NAME_EMPTY = "the name is empty"
@@ -55,6 +57,10 @@ def continues_with(name: str) -> str:
 
 
 # --- Actions
+
+
+def restarted(name: str, services: Iterable[str]) -> str:
+    return f"Restarted {', '.join(services)}. Logs: eph logs {name} --follow"
 
 
 def retry_requested(name: str, phase: str) -> str:

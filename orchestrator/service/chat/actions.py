@@ -17,6 +17,7 @@ from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.service import wording
+from orchestrator.service.changes import wording as change_wording
 from orchestrator.service.chat.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
@@ -71,6 +72,10 @@ class ChatActions:
                 return CommandResult(True, wording.falling_asleep(view.name))
             case ChatVerb.WAKE:
                 return await self._wake(self._view(origin), origin.author)
+            case ChatVerb.RESTART:
+                view = self._view(origin)
+                services = await self._control_plane.restart(_stack_name(view), command.service, origin.author)
+                return CommandResult(True, change_wording.restart_reply(view.name, services))
             case ChatVerb.APPROVE:
                 return await self._approve(command, origin)
             case ChatVerb.LOGS:

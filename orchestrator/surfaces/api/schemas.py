@@ -375,6 +375,15 @@ class VersionList(BaseModel):
     items: list[VersionItem]
 
 
+class Restart(BaseModel):
+    service: str = Field(default="", max_length=63, description="Only this service. Empty: all services.")
+
+
+class RestartedServices(BaseModel):
+    name: str
+    services: list[str] = Field(description="The services that were restarted.")
+
+
 class Approval(BaseModel):
     commit: str = Field(
         pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits."

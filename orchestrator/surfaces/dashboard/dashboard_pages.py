@@ -257,6 +257,13 @@ def _actions(routes: APIRouter, pages: DashboardPages) -> None:
         actor = (await pages.require_developer(request)).name
         return await _done(pages, request, name, pages.service(request).wake_up(name, actor))
 
+    @routes.post("/e/{name:path}/restart")
+    async def restart(request: Request, name: str) -> Response:
+        actor = (await pages.require_developer(request)).name
+        form = parse_qs((await request.body()).decode(errors="replace"))
+        service = form.get("service", [""])[0]
+        return await _done(pages, request, name, pages.service(request).restart(name, service, actor))
+
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:
         actor = (await pages.require_developer(request)).name

@@ -121,6 +121,9 @@ class LocalTarget:
     def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
         suspend.wake(settings.from_mapping(settings_), name, wait)
 
+    def restart(self, name: str, settings_: Mapping[str, str], service: str) -> list[str]:
+        return suspend.restart(settings.from_mapping(settings_), name, service)
+
     def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
         return machine_costs.machine_prices()
 

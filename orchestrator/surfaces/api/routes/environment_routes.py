@@ -164,6 +164,13 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
             await for_caller(environment_service, caller).wake_up(name, caller.name)
         )
 
+    @routes.post("/{name:path}/restart", status_code=202)
+    async def restart(name: Name, caller: Developer, body: schemas.Restart | None = None) -> schemas.RestartedServices:
+        """Restarts one service, or all services. They may not respond yet when this returns."""
+        service = body.service if body else ""
+        services = await for_caller(environment_service, caller).restart(name, service, caller.name)
+        return schemas.RestartedServices(name=name, services=services)
+
     @routes.post("/{name:path}/approve", status_code=202)
     async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.EnvironmentItem:
         """Allows one exact commit of a fork to run."""
