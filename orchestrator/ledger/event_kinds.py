@@ -62,6 +62,8 @@ class EventKind(StrEnum):
     INTENT_UNKEEP = "intent.unkeep"
     INTENT_SLEEP = "intent.sleep"
     INTENT_WAKE = "intent.wake"
+    VARIABLE_SET = "variable.set"
+    VARIABLE_UNSET = "variable.unset"
     EXEC_STARTED = "exec.started"
     JOB_STARTED = "job.started"
     COMMIT_APPROVED = "commit.approved"
@@ -152,6 +154,8 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.INTENT_UNKEEP: "A person turned an environment's expiry on again.",
     EventKind.INTENT_SLEEP: "A person requested to put an environment to sleep.",
     EventKind.INTENT_WAKE: "A person requested to wake an environment.",
+    EventKind.VARIABLE_SET: "A person set a variable of an environment; the message contains its name, not its value.",
+    EventKind.VARIABLE_UNSET: "A person unset a variable of an environment; the message contains its name.",
     EventKind.JOB_STARTED: "A person started a job of an environment, such as a DAG; the message contains its name.",
     EventKind.EXEC_STARTED: "A person or an agent ran a command in an environment; the message contains the command.",
     EventKind.COMMIT_APPROVED: "A person with write access approved a commit of a fork.",

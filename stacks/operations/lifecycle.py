@@ -279,7 +279,8 @@ class _OperationRun:
         ref = self._operation.ref
         before = None if fresh else self._backend.read_tag(ref)
         kept = "" if fresh else tag.incarnation or (before.incarnation if before else "")
-        self._backend.write_tag(ref, replace(tag, incarnation=kept or _new_incarnation(ref)))
+        variables = "" if fresh else self._operation.variables
+        self._backend.write_tag(ref, replace(tag, incarnation=kept or _new_incarnation(ref)), variables)
 
 
 def _new_incarnation(ref: StackRef) -> str:

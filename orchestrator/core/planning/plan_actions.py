@@ -58,11 +58,12 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Retag:
-    """Only change the tag: extended, kept."""
+    """Only change the tag: extended, kept. ``variables``: those that it is to contain, encrypted; None keeps them."""
 
     ref: StackRef
     tag: StackTag
     reason: str
+    variables: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

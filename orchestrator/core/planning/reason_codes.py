@@ -56,6 +56,7 @@ class HoldCode(StrEnum):
     NOT_LISTED = "not-listed"
     """The Git host says that it exists, but didn't list it."""
     DESTROY_LIMIT = "destroy-limit"
+    VARIABLES_UNREADABLE = "variables-unreadable"
 
 
 class LaneCode(StrEnum):

@@ -16,6 +16,7 @@ from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import ImagePin
 from orchestrator.core.model.joins import WantedOnly
 from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.variables import NO_OVERRIDES, VariableOverrides
 from orchestrator.core.model.world import Recipe, World
 from orchestrator.core.planning import backoff, decisions
 from orchestrator.core.planning.plan_actions import Action, Find, Hold, Keep, Purge, Refuse, Wait, WaitingFor
@@ -153,6 +154,8 @@ class EnvironmentView:
     """The newest first, as far as the stack's history goes."""
     cost: CostView | None = None
     """None: no price is known."""
+    variables: VariableOverrides = NO_OVERRIDES
+    """Set by people, as recorded."""
 
     @property
     def ref_type(self) -> str:
@@ -258,6 +261,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         built_at=built.built_at if built else None,
         earlier_builds=_earlier_builds(subject),
         cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
+        variables=subject.variables,
     )
 
 

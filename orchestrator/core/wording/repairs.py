@@ -37,7 +37,7 @@ def half_done(count: int) -> str:
 
 
 DEAD_LOCK = "the last attempt left a lock behind, and the process that held it no longer exists"
-SPEC_CHANGED = "eph.yaml or the server's settings changed since the last build"
+SPEC_CHANGED = "eph.yaml, its variables or the server's settings changed since the last build"
 NOT_FINISHED = "its creation wasn't finished"
 
 

@@ -210,8 +210,16 @@ class PlanExecutor:
                     deadline=deadline,
                     settings=spec.settings,
                 )
-            case plan_actions.Retag(tag=tag):
-                return Operation(ref, OperationVerb.RETAG, target="", name=tag.name, tag=tag, deadline=deadline)
+            case plan_actions.Retag(tag=tag, variables=variables):
+                return Operation(
+                    ref,
+                    OperationVerb.RETAG,
+                    target="",
+                    name=tag.name,
+                    tag=tag,
+                    deadline=deadline,
+                    variables=variables,
+                )
             case plan_actions.Sleep(name=name, target=target) | plan_actions.Wake(name=name, target=target):
                 verb, commit = (
                     (OperationVerb.SLEEP, "")

@@ -29,3 +29,51 @@ def restarted(services: Iterable[str]) -> str:
 
 def restart_reply(name: str, services: Iterable[str]) -> str:
     return f"Restarted {', '.join(services)} of {name}."
+
+
+# --- Variables
+
+
+def ending(name: str) -> str:
+    return f"{name} is being destroyed, so its variables can't change."
+
+
+def not_created(name: str) -> str:
+    return f"{name} doesn't exist yet. Set variables once it has been created: `eph watch {name}`."
+
+
+def not_set(variable: str, name: str, known: Iterable[str]) -> str:
+    listed = ", ".join(sorted(known))
+    return f"{variable} isn't set for {name}. " + (f"Set: {listed}." if listed else "No variables are set.")
+
+
+def owned(variable: str, owner: str) -> str:
+    return f"{variable} is set by Eph{f' for {owner}' if owner else ''}. Use another name."
+
+
+def zero_byte(variable: str) -> str:
+    return f"The value of {variable} contains a zero byte."
+
+
+def too_long(variable: str, limit: int) -> str:
+    return f"The value of {variable} exceeds the limit of {limit} bytes."
+
+
+def secret_too_short(variable: str, limit: int) -> str:
+    return f"The value of {variable} is too short for a secret: Eph redacts values of at least {limit} characters."
+
+
+def too_many(count: int, limit: int) -> str:
+    return f"{count} variables exceed the limit of {limit} for an environment."
+
+
+def too_large(size: int, limit: int) -> str:
+    return f"The variables have {size} bytes, which exceeds the limit of {limit} for an environment."
+
+
+def variable_set(variable: str) -> str:
+    return f"set the variable {variable}"
+
+
+def variable_unset(variable: str) -> str:
+    return f"unset the variable {variable}"

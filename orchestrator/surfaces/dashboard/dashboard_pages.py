@@ -206,6 +206,7 @@ async def _page(
         history=history,
         step_lines=STEP_LINES,
         inside=inside,
+        variables=desk.variables(name),
         confirm=confirm,
         refusal=refusal,
         strategy_names=STRATEGY_NAMES,
