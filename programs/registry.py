@@ -230,6 +230,15 @@ class Restarts(Protocol):
 
 
 @runtime_checkable
+class ResetsDatabases(Protocol):
+    """Optional capability: starts over with a database of an environment."""
+
+    def drop_database(self, spec: EnvironmentSpec, database: str) -> None:
+        """Drops the database of this name in eph.yaml with its data. Idempotent. A refresh follows, and an update that
+        creates, seeds and migrates it again."""
+
+
+@runtime_checkable
 class ListsResources(Protocol):
     """Optional capability: lists each resource it holds and can remove a single one."""
 

@@ -230,6 +230,8 @@ class Operation:
     """Refresh first: something was left pending, or doesn't respond."""
     deadline: float = 1800.0
     settings: Mapping[str, str] = field(default_factory=dict)
+    resets: tuple[str, ...] = ()
+    """Databases of eph.yaml to drop before an ``up``, which then creates them again."""
     variables: str | None = field(default=None, repr=False)
     """Written with the tag: the variables that people set, encrypted by ephd. None keeps what is there."""
     hidden: tuple[str, ...] = field(default=(), repr=False)

@@ -15,6 +15,7 @@ from orchestrator.cli.commands import (
     auth,
     context,
     costs,
+    db,
     deploy,
     doctor,
     env,
@@ -64,6 +65,7 @@ for group in (
 app.add_typer(auth.app, name="auth")
 app.add_typer(costs.prices_app, name="prices")
 app.add_typer(context.app, name="context")
+app.add_typer(db.app, name="db")
 app.add_typer(env.app, name="env")
 app.add_typer(share.app, name="share")
 app.add_typer(webhook.app, name="webhook")

@@ -35,6 +35,7 @@ class ChatVerb(StrEnum):
     SLEEP = "sleep"
     WAKE = "wake"
     RESTART = "restart"
+    RESET_DB = "reset-db"
     APPROVE = "approve"
     LOGS = "logs"
     WHY = "why"
@@ -44,12 +45,13 @@ class ChatVerb(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ChatCommand:
     """``duration`` is for ``extend``; ``commit``, a SHA or its prefix, for ``approve``; ``service`` for ``restart``,
-    where empty means all."""
+    where empty means all; ``database`` for ``reset-db``."""
 
     verb: ChatVerb
     duration: timedelta = DEFAULT_EXTENSION
     commit: str = ""
     service: str = ""
+    database: str = ""
 
 
 class CommandProblem(StrEnum):
@@ -125,6 +127,10 @@ def _parse_line(rest: str) -> ParsedLine:
             return ChatCommand(verb, service=service)
         case ChatVerb.RESTART, [_, *_]:
             return InvalidCommand(rest, CommandProblem.ARGUMENT, wording.chat.INVALID_SERVICE)
+        case ChatVerb.RESET_DB, [database] if _PART_NAME.fullmatch(database):
+            return ChatCommand(verb, database=database)
+        case ChatVerb.RESET_DB, [_, *_]:
+            return InvalidCommand(rest, CommandProblem.ARGUMENT, wording.chat.INVALID_DATABASE)
         case ChatVerb.APPROVE, [_, *_]:
             return InvalidCommand(rest, CommandProblem.COMMIT, wording.chat.INVALID_COMMIT)
         case _, [_, *_]:

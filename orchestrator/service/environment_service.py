@@ -30,6 +30,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.changes.variables import VariableEditor
 from orchestrator.service.cost_reporter import CostReporter
@@ -121,6 +122,15 @@ class LocalControlPlane:
             dependencies.intents,
             dependencies.journal,
             dependencies.clock,
+            self._spec,
+            lambda: dependencies.wakeups.wake_soon(refresh=True),
+        )
+
+        self._databases = DatabaseResetter(
+            dependencies.intents,
+            dependencies.journal,
+            dependencies.clock,
+            dependencies.target,
             self._spec,
             lambda: dependencies.wakeups.wake_soon(refresh=True),
         )
@@ -354,6 +364,12 @@ class LocalControlPlane:
 
     async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
         return self._variables.change(self.environment(name), change, by)
+
+    def resettable_databases(self, name: str) -> list[str]:
+        return self._databases.databases(self.environment(name))
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        return self._databases.reset(self.environment(name), database, by)
 
     def _spec(self, view: EnvironmentView) -> EnvironmentSpec | None:
         facts = self._deps.cycles.latest.forge.facts.get(view.key.repository) if view.key else None

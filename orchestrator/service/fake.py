@@ -256,6 +256,14 @@ class FakeEnvironmentService:
             held.pop(each, None)
         return self.variables(name)
 
+    def resettable_databases(self, name: str) -> list[str]:
+        self._find(name)
+        return ["main"]
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        self._record_call("reset_database", name, by, Phase.UPDATING, database)
+        return database or "main"
+
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:

@@ -55,6 +55,7 @@ class RefusalReason(StrEnum):
     JOB_UNAVAILABLE = "job-unavailable"
     RESTART_UNAVAILABLE = "restart-unavailable"
     INVALID_VARIABLE = "invalid-variable"
+    RESET_UNAVAILABLE = "reset-unavailable"
 
 
 class RequestRefused(Exception):
@@ -272,6 +273,13 @@ class EnvironmentService(Protocol):
 
     async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
         """Set and unset variables, which an update then applies. Raises RequestRefused, and then nothing changes."""
+
+    def resettable_databases(self, name: str) -> list[str]:
+        """The databases that can be reset; none if its target can't do it."""
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        """Delete all data of a database, then create, seed and migrate it again. Returns its name; an empty
+        ``database`` selects the only one. Raises RequestRefused."""
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         """Allow exactly this commit (its full SHA) of a fork to run, for this pull request; it must be the newest."""

@@ -122,6 +122,12 @@ class ScopedService:
     async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
         return await self._service.change_variables(self._ref(name), change, by)
 
+    def resettable_databases(self, name: str) -> list[str]:
+        return self._service.resettable_databases(self._ref(name))
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        return await self._service.reset_database(self._ref(name), database, by)
+
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         return await self._service.approve_commit(self._ref(name), commit, by)
 

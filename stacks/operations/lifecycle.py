@@ -23,6 +23,7 @@ from pulumi.automation import LocalWorkspace, Stack
 
 from programs import registry
 from programs.registry import Target
+from programs.spec import EnvironmentSpec
 from stacks import names
 from stacks.backends import update_history
 from stacks.backends.port import LockHeld
@@ -155,6 +156,7 @@ class _OperationRun:
             self._backend.create(self._operation.ref)
         stack = self._stack(target.program(spec))
         cleared = isinstance(target, registry.PreparesUpdate) and target.prepare_update(spec)
+        cleared = self._reset_databases(target, spec) or cleared
         if (self._operation.refresh or cleared) and not fresh:
             self._resolve_pending()
         self._context.report_progress(f"building commit {self._operation.commit[:7]}")
@@ -168,6 +170,18 @@ class _OperationRun:
         if spec.asleep and tag is not None:
             sleep.stay_asleep(target, self._operation)
             self._write_incarnation(replace(tag, half=False))
+
+    def _reset_databases(self, target: Target, spec: EnvironmentSpec) -> bool:
+        """Drops what is to be created again. An update that is cut short from here on finds it missing."""
+        if not self._operation.resets:
+            return False
+        if not isinstance(target, registry.ResetsDatabases):
+            raise TypeError(f"the target {self._operation.target} can't reset databases")
+        for database in self._operation.resets:
+            self._context.command.check_may_continue()
+            self._context.report_progress(f"dropping the database {database}")
+            target.drop_database(spec, database)
+        return True
 
     def _sleeping_tag(self, fresh: bool) -> StackTag | None:
         """The tag of an update that starts nothing. It is half asleep until the update has ended, so that the next

@@ -15,6 +15,7 @@ from orchestrator.service.changes import variables
 from orchestrator.service.port import EnvironmentVariable, RefusalReason, RequestRefused, VariableChange
 from programs.spec import EnvironmentSpec
 from stacks.model import OperationVerb
+from tests.worlds.eph_files import EPH_YAML
 from tests.worlds.world import World
 
 
@@ -245,3 +246,62 @@ async def test_variables_of_another_key_stop_updates_but_not_the_destroy(town: W
     town.close_pull(number)
     await town.run_for(minutes=1)
     assert town.stack(number) is None
+
+
+# --- databases, row D4
+
+TWO_DATABASES = EPH_YAML + "database:\n  instances:\n    - {name: main}\n    - {name: extra, variable: EXTRA_URL}\n"
+
+
+def resets(town: World, number: int) -> list[tuple[str, ...]]:
+    """Of each update of the environment."""
+    return [each.resets for each in town.stacks.started if each.ref == town.ref(number) and each.spec is not None]
+
+
+async def test_reset_is_an_update_that_drops_the_database_once(town: World) -> None:
+    town.forge.push(town.shop, "main", {"eph.yaml": TWO_DATABASES})
+    number = town.open_pull(files={"eph.yaml": TWO_DATABASES})
+    await town.run_for(minutes=1)
+    name = f"acme/shop#{number}"
+    assert town.system.service.resettable_databases(name) == ["extra", "main"]
+    with refused(RefusalReason.RESET_UNAVAILABLE):
+        await town.system.service.reset_database(name, "", "ada")
+    with refused(RefusalReason.RESET_UNAVAILABLE):
+        await town.system.service.reset_database(name, "nothing", "ada")
+    assert await town.system.service.reset_database(name, "main", "ada") == "main"
+    assert await town.system.service.reset_database(name, "extra", "bob") == "extra"
+    await town.run_for(minutes=5)
+    assert resets(town, number) == [(), ("main", "extra")]
+    last = next(each for each in reversed(town.stacks.started) if each.resets)
+    assert (last.refresh, last.commit) == (True, town.head(number))
+    asked = [(each.actor, each.kind) for each in town.ledger.events(limit=99) if "reset" in each.kind]
+    assert asked == [("ada", "intent.reset_database"), ("bob", "intent.reset_database")]
+
+
+async def test_a_reset_that_fails_is_not_repeated_but_an_interrupted_one_is(town: World) -> None:
+    number = town.open_pull(files={"eph.yaml": TWO_DATABASES})
+    await town.run_for(minutes=1)
+    ref = town.hold(number)
+    await town.system.service.reset_database(f"acme/shop#{number}", "main", "ada")
+    await town.run_for(seconds=10)
+    town.push(number)  # a newer commit interrupts it
+    await town.run_for(minutes=1)
+    town.stacks.fail(ref, "the seed ended with 1", verb=OperationVerb.UP)
+    town.release(ref)
+    await town.run_for(minutes=10)
+    assert town.running_commit(number) == town.head(number)
+    assert resets(town, number) == [(), ("main",), ("main",), ()], "created, interrupted, failed, tried again"
+
+
+async def test_an_environment_that_is_not_there_has_nothing_to_reset(town: World) -> None:
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    name = f"acme/shop#{number}"
+    spec = built_spec(town, number)
+    if not spec.databases:
+        with refused(RefusalReason.RESET_UNAVAILABLE):
+            await town.system.service.reset_database(name, "", "ada")
+    other = town.open_pull(files={"eph.yaml": "nonsense: 1"})
+    await town.run_for(minutes=1)
+    with refused(RefusalReason.NOT_CREATED):
+        await town.system.service.reset_database(f"acme/shop#{other}", "", "ada")

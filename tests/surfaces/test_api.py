@@ -354,6 +354,7 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/api/v1/environments",
         "/api/v1/environments/{name}",
         "/api/v1/environments/{name}/down",
+        "/api/v1/environments/{name}/databases/reset",
         "/api/v1/environments/{name}/env",
         "/api/v1/environments/{name}/exec",
         "/api/v1/environments/{name}/runs",

@@ -9,6 +9,7 @@ from programs import restarts
 from programs.fake import FakeTarget
 from programs.inventory import PROCESS_KINDS
 from programs.runtime_info import LogLines, LogRequest
+from programs.spec import EnvironmentSpec
 from stacks.executors.fake import FakeExecutor
 
 
@@ -88,6 +89,9 @@ class FakeMachine(FakeTarget):
         services = restarts.select(["web"], service, name)
         self.restarted.append((name, service))
         return services
+
+    def drop_database(self, spec: EnvironmentSpec, database: str) -> None:
+        """Likewise."""
 
     def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:
         return LogLines(tuple(self.printed), {})

@@ -12,7 +12,7 @@ def none_set(name: str) -> str:
 def changed(name: str, set_names: Iterable[str], unset_names: Iterable[str]) -> str:
     parts = [(word, list(names)) for word, names in (("Set", set_names), ("Unset", unset_names))]
     done = ". ".join(f"{word} {', '.join(names)}" for word, names in parts if names)
-    return f"{done}. An update of {name} applies it: eph watch {name}"
+    return f"{done}. An update applies it. Progress: eph logs {name} --follow"
 
 
 def not_a_pair(text: str) -> str:

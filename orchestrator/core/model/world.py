@@ -256,6 +256,7 @@ class IntentKind(StrEnum):
     SLEEP = "sleep"
     WAKE = "wake"
     VARIABLES = "variables"
+    RESET_DATABASE = "reset-database"
 
 
 TAG_INTENTS = (IntentKind.EXTEND, IntentKind.KEEP, IntentKind.UNKEEP, IntentKind.SLEEP, IntentKind.WAKE)
@@ -273,6 +274,8 @@ class Intent:
     until: datetime | None = None
     variables: VariableOverrides | None = None
     """All variables that the environment is to have, for a change of them."""
+    databases: tuple[str, ...] = ()
+    """The databases to reset."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,15 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
         tag = replace(tag, asleep=None, awake_until=None, half=False)
     changed = _recorded_first(environment, tag) if tag != record.tag else None
     return Update(
-        environment.ref, environment.key, spec, changed, need.reason, need.code, need.refresh, need.repair_note
+        environment.ref,
+        environment.key,
+        spec,
+        changed,
+        need.reason,
+        need.code,
+        need.refresh,
+        need.repair_note,
+        repairs.requested_resets(environment, spec),
     )
 
 

@@ -54,6 +54,8 @@ class Update:
     """Refresh the state before the update, because something is half-done or lost."""
     repair_note: str = ""
     """What is reported after a repair."""
+    resets: tuple[str, ...] = ()
+    """The databases to drop first, so that they are created again."""
 
 
 @dataclass(frozen=True, slots=True)

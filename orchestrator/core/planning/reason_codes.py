@@ -19,6 +19,7 @@ class UpdateCode(StrEnum):
     FIRST_BUILD_FAILED = "first-build-failed"
     DRIFT = "drift"
     UNRESPONSIVE = "unresponsive"
+    RESET_DATABASE = "reset-database"
 
 
 class UnwantedCode(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from orchestrator.core.util import formatting
@@ -64,3 +65,7 @@ def url_repaired(detail: str) -> str:
 
 def repaired(at: datetime, sentence: str) -> str:
     return f"repaired at {formatting.timestamp(at)}: {sentence}"
+
+
+def reset_databases(names: Iterable[str]) -> str:
+    return f"a reset of the database {', '.join(names)} was requested"

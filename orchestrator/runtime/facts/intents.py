@@ -24,8 +24,11 @@ class PendingIntents:
     def all(self) -> tuple[Intent, ...]:
         return tuple(self._intents.values())
 
-    def record_result(self, result: OperationResult, began: datetime) -> None:
-        """An operation completes only what was requested before it ``began``."""
+    def record_result(self, result: OperationResult, began: datetime, *, resets: bool = False) -> None:
+        """An operation completes only what was requested before it ``began``. ``resets``: it reset databases. If it
+        failed after that, they are created again like anything that was lost."""
+        if resets and result.outcome is not Outcome.CANCELLED:
+            self._complete(result.ref, began, IntentKind.RESET_DATABASE)
         match result.outcome:
             case Outcome.SUCCEEDED:
                 self._record_success(result, began)

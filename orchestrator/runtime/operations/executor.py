@@ -207,6 +207,7 @@ class PlanExecutor:
                     spec=self._dependencies.secrets.with_values(spec),
                     commit=spec.source.commit,
                     refresh=isinstance(action, plan_actions.Update) and action.refresh,
+                    resets=action.resets if isinstance(action, plan_actions.Update) else (),
                     deadline=deadline,
                     settings=spec.settings,
                 )
@@ -241,7 +242,7 @@ class PlanExecutor:
             result = await self._await_result(operation, lane)
             busy = self._active[ref]
             self._dependencies.attempts.record_result(result, busy.superseded)
-            self._dependencies.intents.record_result(result, busy.running.started)
+            self._dependencies.intents.record_result(result, busy.running.started, resets=bool(operation.resets))
             if self._dependencies.deploys.record_result(result):
                 self._dependencies.refresh()
             if operation.verb is OperationVerb.DESTROY and result.outcome is Outcome.SUCCEEDED:

@@ -39,7 +39,7 @@ def ending(name: str) -> str:
 
 
 def not_created(name: str) -> str:
-    return f"{name} doesn't exist yet. Set variables once it has been created: `eph watch {name}`."
+    return f"{name} doesn't exist yet. Try again once it has been created: `eph watch {name}`."
 
 
 def not_set(variable: str, name: str, known: Iterable[str]) -> str:
@@ -77,3 +77,39 @@ def variable_set(variable: str) -> str:
 
 def variable_unset(variable: str) -> str:
     return f"unset the variable {variable}"
+
+
+# --- Databases
+
+
+def cant_reset_now(name: str) -> str:
+    return f"{name} is being destroyed, so its database can't be reset."
+
+
+def reset_unsupported(target: str) -> str:
+    return f"The target `{target}` can't reset databases in place."
+
+
+def no_databases(name: str) -> str:
+    return f"The eph.yaml of {name} has no databases."
+
+
+def choose_database(name: str, known: Iterable[str]) -> str:
+    return f"{name} has several databases. Name the one to reset: {', '.join(known)}."
+
+
+def unknown_database(name: str, database: str, known: Iterable[str]) -> str:
+    return f"{name} has no database {database!r}. Databases: {', '.join(known)}."
+
+
+def requested_reset(database: str) -> str:
+    return f"requested a reset of the database {database}"
+
+
+def resetting(name: str, database: str) -> str:
+    return f"Resetting the database {database} of {name}. It is created, seeded and migrated again."
+
+
+def confirm_reset(name: str, databases: Iterable[str]) -> str:
+    commands = " or ".join(f"`/eph reset-db {database}`" for database in databases)
+    return f"A reset deletes all data in a database of {name}. To confirm, name it: {commands}."

@@ -384,6 +384,15 @@ class RestartedServices(BaseModel):
     services: list[str] = Field(description="The services that were restarted.")
 
 
+class DatabaseReset(BaseModel):
+    database: str = Field(default="", max_length=63, description="Its name in eph.yaml. Empty: the only one.")
+
+
+class ResetDatabase(BaseModel):
+    name: str
+    database: str
+
+
 class VariableInput(BaseModel):
     name: str = Field(min_length=1, max_length=100, description="The variable's name.")
     value: str = Field(max_length=4096, repr=False, description="Its value.")

@@ -172,6 +172,15 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
         services = await for_caller(environment_service, caller).restart(name, service, caller.name)
         return schemas.RestartedServices(name=name, services=services)
 
+    @routes.post("/{name:path}/databases/reset", status_code=202)
+    async def reset_database(
+        name: Name, caller: Developer, body: schemas.DatabaseReset | None = None
+    ) -> schemas.ResetDatabase:
+        """Deletes all data of a database, then creates, seeds and migrates it again. Everything else stays."""
+        database = body.database if body else ""
+        found = await for_caller(environment_service, caller).reset_database(name, database, caller.name)
+        return schemas.ResetDatabase(name=name, database=found)
+
     @routes.get("/{name:path}/env")
     async def list_variables(name: Name, caller: Developer) -> schemas.Variables:
         """The variables that people set for it. The values of secrets can't be read."""
