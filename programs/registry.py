@@ -231,6 +231,24 @@ class Sleeps(Protocol):
 
 
 @runtime_checkable
+class Restarts(Protocol):
+    """Optional capability: restarts services of an environment that is awake, without Pulumi."""
+
+    def restart(self, name: str, settings: Mapping[str, str], service: str) -> list[str]:
+        """Restarts that service, or every service if it is empty, and returns which ones. It returns once they have
+        been started, without waiting for them to respond. Databases keep running. Raises ``RestartUnavailable``."""
+
+
+@runtime_checkable
+class ResetsDatabases(Protocol):
+    """Optional capability: starts over with a database of an environment."""
+
+    def drop_database(self, spec: EnvironmentSpec, database: str) -> None:
+        """Drops the database of this name in eph.yaml with its data. Idempotent. A refresh follows, and an update that
+        creates, seeds and migrates it again."""
+
+
+@runtime_checkable
 class ListsResources(Protocol):
     """Optional capability: lists each resource it holds and can remove a single one."""
 

@@ -181,6 +181,8 @@ class StackRecord:
     """Every resource in its state, by kind and ID (``Database:shop-42/eph_shop``), with its name there."""
     pinned_images: PinnedImages | None = None
     """Recorded before anything was created: a build that failed or was interrupted continues with the same images."""
+    variables: str = field(default="", repr=False)
+    """The variables that people set for it, encrypted by ephd."""
     name_from_state: str = ""
     """The environment's name according to the stack's own resources, so a lost tag doesn't lose the name."""
 
@@ -228,6 +230,10 @@ class Operation:
     """Refresh first: something was left pending, or doesn't respond."""
     deadline: float = 1800.0
     settings: Mapping[str, str] = field(default_factory=dict)
+    resets: tuple[str, ...] = ()
+    """Databases of eph.yaml to drop before an ``up``, which then creates them again."""
+    variables: str | None = field(default=None, repr=False)
+    """Written with the tag: the variables that people set, encrypted by ephd. None keeps what is there."""
     hidden: tuple[str, ...] = field(default=(), repr=False)
     """Values to redact from progress, logs and results."""
 

@@ -8,6 +8,7 @@ is None, which makes the stack half-created: it is completed or destroyed, never
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ from stacks import keys
 from stacks.model import RefKind, StackTag
 
 TAG_KEY = "eph"
+VARIABLES_KEY = "eph-variables"
+"""Followed by a number: the variables that people set, encrypted and split to fit into tags."""
 MAX_LENGTH = 256
 
 
@@ -75,6 +78,18 @@ def decode(value: str) -> StackTag | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
         return None
+
+
+def encode_variables(text: str) -> dict[str, str]:
+    """The tags for an encrypted text; none for an empty one."""
+    parts = range(0, len(text), MAX_LENGTH)
+    return {f"{VARIABLES_KEY}-{index}": text[start : start + MAX_LENGTH] for index, start in enumerate(parts)}
+
+
+def decode_variables(found: Mapping[str, Any]) -> str:
+    """From all tags of a stack. If one of several is lost, the text can't be decrypted."""
+    mine = {key.removeprefix(f"{VARIABLES_KEY}-"): str(value) for key, value in found.items()}
+    return "".join(mine[number] for number in sorted(filter(str.isdecimal, mine), key=int))
 
 
 def _to_seconds(at: datetime) -> int:

@@ -140,6 +140,7 @@ def _service(
             target_settings=options.targets,
             clock=ports.clock,
             leadership=shared.leadership,
+            variables=options.rules.secrets.variables,
             redact=options.rules.secrets.redact,
             costs=CostReporter(shared.cycles, shared.costs, shared.prices, shared.journal, ports.clock),
         )

@@ -210,4 +210,5 @@ def _sources(shared: SharedParts, executor: PlanExecutor, monitor: HealthMonitor
         traffic=ports.traffic.read,
         estimates=CostEstimator(ports.target, options.targets, shared.prices).estimates,
         spending=shared.costs.spending,
+        variables=options.rules.secrets.variables.read_all,
     )

@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     wording.operator.CHANGE_ENVIRONMENTS: (
         "up", "down", "restart", "wake", "sleep", "extend", "keep", "unkeep", "approve",
     ),
-    wording.operator.WORK_IN_ENVIRONMENTS: ("exec", "psql", "run", "share"),
+    wording.operator.WORK_IN_ENVIRONMENTS: ("exec", "psql", "db", "env", "run", "share"),
     wording.operator.DEPLOY: ("deploy", "versions"),
     wording.operator.SET_UP: ("init", "validate"),
     wording.operator.FIND_PROBLEMS: ("wtf", "doctor", "webhook"),
@@ -29,12 +29,12 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     wording.operator.SERVERS: ("auth", "context", "mcp"),
     wording.operator.OTHER: ("demo", "completion", "version"),
 }  # fmt: skip
-ALIASES: Mapping[str, str] = {"ls": "list", "rm": "down", "db": "psql"}
+ALIASES: Mapping[str, str] = {"ls": "list", "rm": "down"}
 SYNONYMS: Mapping[str, str] = {
     "delete": "down", "destroy": "down", "remove": "down", "create": "up", "start": "wake", "stop": "sleep",
     "status": "get", "show": "get", "describe": "get", "ps": "list", "log": "logs", "history": "events",
     "ssh": "exec", "shell": "exec", "login": "auth login", "logout": "auth logout", "whoami": "auth status",
-    "retry": "up", "url": "open", "link": "share", "server": "context",
+    "variables": "env", "config": "env", "retry": "up", "url": "open", "link": "share", "server": "context",
 }  # fmt: skip
 """What people type who know other tools."""
 

@@ -15,8 +15,10 @@ from orchestrator.cli.commands import (
     auth,
     context,
     costs,
+    db,
     deploy,
     doctor,
+    env,
     environment_actions,
     environment_list,
     environment_queries,
@@ -63,6 +65,8 @@ for group in (
 app.add_typer(auth.app, name="auth")
 app.add_typer(costs.prices_app, name="prices")
 app.add_typer(context.app, name="context")
+app.add_typer(db.app, name="db")
+app.add_typer(env.app, name="env")
 app.add_typer(share.app, name="share")
 app.add_typer(webhook.app, name="webhook")
 

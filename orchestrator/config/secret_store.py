@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from orchestrator.config import wording
 from orchestrator.config.eph_yaml.admission import SecretGrants
 from orchestrator.config.settings.secret_tables import PreviewSecret, SecretProviders
+from orchestrator.config.variable_vault import VariableVault
+from orchestrator.core.model.variables import OVERRIDE_SECRET
 from orchestrator.core.util import globs
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.secret_providers import readers
@@ -61,7 +63,9 @@ class SecretStore:
         self._cache_age: TimeWindow | None = None
         self._values: dict[str, _SecretValue] = {}
         self._previous_values: dict[str, None] = {}
-        self._redactor = Redactor()
+        self._redactor, self._redacts_version = Redactor(), 0
+        self.variables = VariableVault(key)
+        """The variables that people set for environments, whose secret values are redacted, too."""
 
     def grants(self, repository: str, fork: bool) -> SecretGrants:
         """For ``owner/name``, the repository's current name."""
@@ -81,24 +85,33 @@ class SecretStore:
         cycle notices that, too."""
         if not spec.secrets:
             return spec
-        held = self._current()
-        found = {variable: held.get(secret.name, _SecretValue(None)) for variable, secret in spec.secrets.items()}
+        held, ours, server = self._current(), {}, {}
+        for variable, secret in spec.secrets.items():
+            if secret.name == OVERRIDE_SECRET:
+                ours[variable] = replace(secret, value=self.variables.value(secret.mark))
+            else:
+                server[variable] = secret
+        found = {variable: held.get(secret.name, _SecretValue(None)) for variable, secret in server.items()}
         secrets = {
             variable: Secret(spec.secrets[variable].name, item.fingerprint, item.value)
             for variable, item in found.items()
             if item.value is not None
         }
-        return replace(spec, secrets=secrets)
+        return replace(spec, secrets=secrets | ours)
 
     def values(self) -> tuple[str, ...]:
         """All values to redact."""
         held = self._current()
         with self._lock:
-            return tuple(dict.fromkeys([*(item.value for item in held.values() if item.value), *self._previous_values]))
+            return tuple(dict.fromkeys([*self._server_values(held), *self.variables.values()]))
 
     def redact(self, text: str) -> str:
-        self._current()
-        return self._redactor(text)
+        held = self._current()
+        with self._lock:
+            if self._redacts_version != self.variables.version:
+                self._update_redactor(held)
+            redactor = self._redactor
+        return redactor(text)
 
     def problems(self) -> list[str]:
         return [wording.secrets.secret(name, item.error) for name, item in self._current().items() if item.error]
@@ -120,7 +133,14 @@ class SecretStore:
         while len(self._previous_values) > MAX_PREVIOUS_VALUES:
             self._previous_values.pop(next(iter(self._previous_values)))
         self._values = held
-        self._redactor = Redactor([*(item.value for item in held.values() if item.value), *self._previous_values])
+        self._update_redactor(held)
+
+    def _update_redactor(self, held: Mapping[str, _SecretValue]) -> None:
+        self._redacts_version = self.variables.version
+        self._redactor = Redactor([*self._server_values(held), *self.variables.values()])
+
+    def _server_values(self, held: Mapping[str, _SecretValue]) -> list[str]:
+        return [*(item.value for item in held.values() if item.value), *self._previous_values]
 
     def _load(self, name: str, entry: PreviewSecret) -> _SecretValue:
         reader = self._readers[entry.provider]

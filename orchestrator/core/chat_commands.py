@@ -20,6 +20,7 @@ MAX_COMMANDS = 3
 _LINE = re.compile(r"/eph(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
 _DURATION = re.compile(r"(\d{1,5})(m|min|h|d)")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_PART_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 DEFAULT_EXTENSION = timedelta(hours=24)
 
@@ -33,6 +34,8 @@ class ChatVerb(StrEnum):
     UNKEEP = "unkeep"
     SLEEP = "sleep"
     WAKE = "wake"
+    RESTART = "restart"
+    RESET_DB = "reset-db"
     APPROVE = "approve"
     LOGS = "logs"
     WHY = "why"
@@ -41,11 +44,14 @@ class ChatVerb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChatCommand:
-    """``duration`` is for ``extend``; ``commit``, a SHA or its prefix, for ``approve``."""
+    """``duration`` is for ``extend``; ``commit``, a SHA or its prefix, for ``approve``; ``service`` for ``restart``,
+    where empty means all; ``database`` for ``reset-db``."""
 
     verb: ChatVerb
     duration: timedelta = DEFAULT_EXTENSION
     commit: str = ""
+    service: str = ""
+    database: str = ""
 
 
 class CommandProblem(StrEnum):
@@ -117,6 +123,14 @@ def _parse_line(rest: str) -> ParsedLine:
             return InvalidCommand(rest, CommandProblem.DURATION, wording.chat.INVALID_DURATION)
         case ChatVerb.APPROVE, [commit] if _COMMIT.fullmatch(commit.lower()):
             return ChatCommand(verb, commit=commit.lower())
+        case ChatVerb.RESTART, [service] if _PART_NAME.fullmatch(service):
+            return ChatCommand(verb, service=service)
+        case ChatVerb.RESTART, [_, *_]:
+            return InvalidCommand(rest, CommandProblem.ARGUMENT, wording.chat.INVALID_SERVICE)
+        case ChatVerb.RESET_DB, [database] if _PART_NAME.fullmatch(database):
+            return ChatCommand(verb, database=database)
+        case ChatVerb.RESET_DB, [_, *_]:
+            return InvalidCommand(rest, CommandProblem.ARGUMENT, wording.chat.INVALID_DATABASE)
         case ChatVerb.APPROVE, [_, *_]:
             return InvalidCommand(rest, CommandProblem.COMMIT, wording.chat.INVALID_COMMIT)
         case _, [_, *_]:

@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     ENVIRONMENT_SLEPT = "environment.slept"
     ENVIRONMENT_WAKING = "environment.waking"
     ENVIRONMENT_WOKEN = "environment.woken"
+    ENVIRONMENT_RESTARTED = "environment.restarted"
     ENVIRONMENT_EXTENDED = "environment.extended"
     ENVIRONMENT_EXPIRED = "environment.expired"
     ENVIRONMENT_DESTROYING = "environment.destroying"
@@ -61,6 +62,9 @@ class EventKind(StrEnum):
     INTENT_UNKEEP = "intent.unkeep"
     INTENT_SLEEP = "intent.sleep"
     INTENT_WAKE = "intent.wake"
+    VARIABLE_SET = "variable.set"
+    VARIABLE_UNSET = "variable.unset"
+    INTENT_RESET_DATABASE = "intent.reset_database"
     EXEC_STARTED = "exec.started"
     JOB_STARTED = "job.started"
     COMMIT_APPROVED = "commit.approved"
@@ -121,6 +125,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.ENVIRONMENT_SLEPT: "It is asleep: nothing runs, and all data is kept.",
     EventKind.ENVIRONMENT_WAKING: "Its processes are being started again; the message says why.",
     EventKind.ENVIRONMENT_WOKEN: "It is awake, and its services respond.",
+    EventKind.ENVIRONMENT_RESTARTED: "A person restarted services of it; the message says which ones.",
     EventKind.ENVIRONMENT_EXTENDED: "Its expiry was postponed; the message says until when.",
     EventKind.ENVIRONMENT_EXPIRED: "The environment expired.",
     EventKind.ENVIRONMENT_DESTROYING: "Its destroy started; the message says why.",
@@ -150,6 +155,9 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.INTENT_UNKEEP: "A person turned an environment's expiry on again.",
     EventKind.INTENT_SLEEP: "A person requested to put an environment to sleep.",
     EventKind.INTENT_WAKE: "A person requested to wake an environment.",
+    EventKind.VARIABLE_SET: "A person set a variable of an environment; the message contains its name, not its value.",
+    EventKind.VARIABLE_UNSET: "A person unset a variable of an environment; the message contains its name.",
+    EventKind.INTENT_RESET_DATABASE: "A person requested to reset a database, which deletes its data.",
     EventKind.JOB_STARTED: "A person started a job of an environment, such as a DAG; the message contains its name.",
     EventKind.EXEC_STARTED: "A person or an agent ran a command in an environment; the message contains the command.",
     EventKind.COMMIT_APPROVED: "A person with write access approved a commit of a fork.",

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.config.variable_vault import VariableVault
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
-from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind, Trust
+from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind, Recipe, Trust
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
@@ -29,6 +30,9 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.changes.database_resets import DatabaseResetter
+from orchestrator.service.changes.restarts import ServiceRestarter
+from orchestrator.service.changes.variables import VariableEditor
 from orchestrator.service.cost_reporter import CostReporter
 from orchestrator.service.exec_launcher import ExecLauncher
 from orchestrator.service.exec_port import ExecEvent
@@ -39,6 +43,7 @@ from orchestrator.service.port import (
     DeployRequest,
     DeployStatus,
     EnvironmentNotFound,
+    EnvironmentVariable,
     ForgeUsage,
     RefusalReason,
     RequestRefused,
@@ -47,11 +52,13 @@ from orchestrator.service.port import (
     TargetPrices,
     TemporarilyUnavailable,
     UploadedCommit,
+    VariableChange,
     every_repository,
 )
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.registry import Inspectable, Sleeps, Target
 from programs.runtime_info import LogRequest, RuntimeInfo
+from programs.spec import EnvironmentSpec
 from stacks.executors.port import Executor
 from stacks.model import RefKind
 
@@ -83,6 +90,7 @@ class ControlPlaneDependencies:
     clock: Clock
     leadership: Leadership
     costs: CostReporter
+    variables: VariableVault
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
 
@@ -104,6 +112,27 @@ class LocalControlPlane:
             dependencies.target,
             dependencies.target_settings,
             dependencies.redact,
+        )
+        self._restarter = ServiceRestarter(
+            dependencies.journal, dependencies.executor.reserve, dependencies.target, dependencies.target_settings
+        )
+
+        self._variables = VariableEditor(
+            dependencies.variables,
+            dependencies.intents,
+            dependencies.journal,
+            dependencies.clock,
+            self._spec,
+            lambda: dependencies.wakeups.wake_soon(refresh=True),
+        )
+
+        self._databases = DatabaseResetter(
+            dependencies.intents,
+            dependencies.journal,
+            dependencies.clock,
+            dependencies.target,
+            self._spec,
+            lambda: dependencies.wakeups.wake_soon(refresh=True),
         )
 
     # --- reading
@@ -326,6 +355,26 @@ class LocalControlPlane:
         )
         self._deps.journal.record(event, message, str(view.ref), by)
         return view
+
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        return await self._restarter.restart(self.environment(name), service, by)
+
+    def variables(self, name: str) -> list[EnvironmentVariable]:
+        return self._variables.current(self.environment(name))
+
+    async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
+        return self._variables.change(self.environment(name), change, by)
+
+    def resettable_databases(self, name: str) -> list[str]:
+        return self._databases.databases(self.environment(name))
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        return self._databases.reset(self.environment(name), database, by)
+
+    def _spec(self, view: EnvironmentView) -> EnvironmentSpec | None:
+        facts = self._deps.cycles.latest.forge.facts.get(view.key.repository) if view.key else None
+        request = facts.requests.get(view.key) if facts and view.key else None
+        return request.recipe.spec if request is not None and isinstance(request.recipe, Recipe) else None
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self.environment(name)

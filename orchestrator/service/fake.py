@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.costs import cost_reports
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport, CostRow
@@ -25,6 +26,7 @@ from orchestrator.service.port import (
     DeployRequest,
     DeployStatus,
     EnvironmentNotFound,
+    EnvironmentVariable,
     ForgeUsage,
     RefusalReason,
     RequestRefused,
@@ -33,6 +35,7 @@ from orchestrator.service.port import (
     TargetPrices,
     TemporarilyUnavailable,
     UploadedCommit,
+    VariableChange,
     every_repository,
 )
 from programs import steps
@@ -113,6 +116,7 @@ class FakeEnvironmentService:
         self.cost_rows: list[CostRow] = []
         self.budget_states: tuple[BudgetState, ...] = ()
         self.price_lists: list[TargetPrices] = []
+        self.held_variables: dict[str, dict[str, VariableValue]] = {}
         self._next_phases: dict[str, list[Phase]] = {}
 
     # For tests
@@ -233,6 +237,33 @@ class FakeEnvironmentService:
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         return self._record_call("wake", name, by, Phase.STARTING)
+
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        view = self._record_call("restart", name, by, None, service)
+        return [service] if service else sorted(view.urls)
+
+    def variables(self, name: str) -> list[EnvironmentVariable]:
+        held = self.held_variables.get(self._find(name).name, {})
+        return [
+            EnvironmentVariable(key, None if item.secret else item.value, item.secret)
+            for key, item in sorted(held.items())
+        ]
+
+    async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
+        view = self._record_call("env", name, by, None, *change.set, *(f"-{each}" for each in change.unset))
+        held = self.held_variables.setdefault(view.name, {})
+        held.update(change.set)
+        for each in change.unset:
+            held.pop(each, None)
+        return self.variables(name)
+
+    def resettable_databases(self, name: str) -> list[str]:
+        self._find(name)
+        return ["main"]
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        self._record_call("reset_database", name, by, Phase.UPDATING, database)
+        return database or "main"
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self._find(name)

@@ -3,12 +3,13 @@ in memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.orphans.orphan_audit import AuditResult
@@ -52,6 +53,9 @@ class RefusalReason(StrEnum):
     TOO_MANY_UPLOADS = "too-many-uploads"
     EXEC_UNAVAILABLE = "exec-unavailable"
     JOB_UNAVAILABLE = "job-unavailable"
+    RESTART_UNAVAILABLE = "restart-unavailable"
+    INVALID_VARIABLE = "invalid-variable"
+    RESET_UNAVAILABLE = "reset-unavailable"
 
 
 class RequestRefused(Exception):
@@ -175,6 +179,23 @@ class StepHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentVariable:
+    """A variable that a person set for an environment. ``value`` is None for a secret. ``pending``: it isn't recorded
+    yet."""
+
+    name: str
+    value: str | None
+    secret: bool = False
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VariableChange:
+    set: Mapping[str, VariableValue] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TargetPrices:
     target: str
     prices: PriceList
@@ -242,6 +263,23 @@ class EnvironmentService(Protocol):
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         """Wake it. If it is already awake, it stays awake for a while."""
+
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        """Restart that service, or all services if it is empty. Returns the names of those that were restarted, which
+        may not respond yet."""
+
+    def variables(self, name: str) -> list[EnvironmentVariable]:
+        """What people set for it, without the values of secrets."""
+
+    async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
+        """Set and unset variables, which an update then applies. Raises RequestRefused, and then nothing changes."""
+
+    def resettable_databases(self, name: str) -> list[str]:
+        """The databases that can be reset; none if its target can't do it."""
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        """Delete all data of a database, then create, seed and migrate it again. Returns its name; an empty
+        ``database`` selects the only one. Raises RequestRefused."""
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         """Allow exactly this commit (its full SHA) of a fork to run, for this pull request; it must be the newest."""

@@ -25,12 +25,14 @@ from orchestrator.service.port import (
     DeployStatus,
     EnvironmentNotFound,
     EnvironmentService,
+    EnvironmentVariable,
     RefusalReason,
     RequestRefused,
     ServiceStatus,
     StepHistory,
     TargetPrices,
     UploadedCommit,
+    VariableChange,
     every_repository,
 )
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
@@ -110,6 +112,21 @@ class ScopedService:
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         return await self._service.wake_up(self._ref(name), by)
+
+    async def restart(self, name: str, service: str, by: str) -> list[str]:
+        return await self._service.restart(self._ref(name), service, by)
+
+    def variables(self, name: str) -> list[EnvironmentVariable]:
+        return self._service.variables(self._ref(name))
+
+    async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
+        return await self._service.change_variables(self._ref(name), change, by)
+
+    def resettable_databases(self, name: str) -> list[str]:
+        return self._service.resettable_databases(self._ref(name))
+
+    async def reset_database(self, name: str, database: str, by: str) -> str:
+        return await self._service.reset_database(self._ref(name), database, by)
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         return await self._service.approve_commit(self._ref(name), commit, by)

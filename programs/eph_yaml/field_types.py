@@ -55,7 +55,8 @@ def _name(value: str) -> str:
     return value
 
 
-def _variable(value: str) -> str:
+def check_repository_variable(value: str) -> str:
+    """Returns the name if a repository may set that variable."""
     if not re.fullmatch(_VARIABLE, value) or len(value) > 100:
         raise InvalidValue(
             f"{quote(value)} is not a valid variable name",
@@ -112,7 +113,9 @@ Text = Annotated[
 EnvValue = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
 ShellCommand = Annotated[str, AfterValidator(_check_text_length), WithJsonSchema({"type": "string", "minLength": 1})]
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _DNS, "maxLength": 30})]
-VariableName = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
+VariableName = Annotated[
+    str, AfterValidator(check_repository_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})
+]
 RepositoryPath = Annotated[str, AfterValidator(repository_path), WithJsonSchema({"type": "string", "maxLength": 300})]
 MUST_EXIST = "must exist"
 CommittedPath = Annotated[RepositoryPath, MUST_EXIST]

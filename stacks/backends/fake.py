@@ -25,6 +25,7 @@ class FakeBackend:
         self.unreadable: set[StackRef] = set()
         self._early_tags: dict[StackRef, StackTag | None] = {}
         """Tags of stacks that don't exist."""
+        self._early_variables: dict[StackRef, str] = {}
 
     @property
     def url(self) -> str:
@@ -53,7 +54,9 @@ class FakeBackend:
             return record and replace(record, locks=())
         if self._has_succeeded(ref):
             raise ValueError("unexpected end of JSON input")
-        return StackRecord(ref, tag=record.tag, history=record.history, pending_operations=1)
+        return StackRecord(
+            ref, tag=record.tag, history=record.history, pending_operations=1, variables=record.variables
+        )
 
     def history(self, ref: StackRef) -> tuple[StackUpdate, ...]:
         return self.records[ref].history if ref in self.records else ()
@@ -82,16 +85,21 @@ class FakeBackend:
     # --- writing
 
     def create(self, ref: StackRef) -> None:
-        before = self.records.get(ref, StackRecord(ref, tag=self._early_tags.pop(ref, None)))
+        early = StackRecord(ref, self._early_tags.pop(ref, None), variables=self._early_variables.pop(ref, ""))
+        before = self.records.get(ref, early)
         self.unreadable.discard(ref)
-        self.records[ref] = StackRecord(ref, tag=before.tag, history=before.history, locks=before.locks)
+        self.records[ref] = StackRecord(
+            ref, tag=before.tag, history=before.history, locks=before.locks, variables=before.variables
+        )
 
-    def write_tag(self, ref: StackRef, tag: StackTag) -> None:
+    def write_tag(self, ref: StackRef, tag: StackTag, variables: str | None = None) -> None:
         written = tags.decode(tags.encode(tag))
         if ref in self.records:
-            self.records[ref] = replace(self.records[ref], tag=written)
+            kept = self.records[ref].variables if variables is None else variables
+            self.records[ref] = replace(self.records[ref], tag=written, variables=kept)
         else:
             self._early_tags[ref] = written
+            self._early_variables[ref] = self._early_variables.get(ref, "") if variables is None else variables
 
     def repair(self, ref: StackRef) -> bool:
         truncated = ref in self.unreadable and not self._has_succeeded(ref)
@@ -111,6 +119,7 @@ class FakeBackend:
         self.records.pop(ref, None)
         self.unreadable.discard(ref)
         self._early_tags.pop(ref, None)
+        self._early_variables.pop(ref, None)
 
     def remove(self, ref: StackRef) -> None:
         """``pulumi stack rm``: it leaves the tag."""
@@ -118,6 +127,7 @@ class FakeBackend:
         self.unreadable.discard(ref)
         if record.tag is not None:
             self._early_tags[ref] = record.tag
+            self._early_variables[ref] = record.variables
 
     # --- cleaning up
 

@@ -86,8 +86,9 @@ class Backend(HoldsStrayFiles, Protocol):
     def create(self, ref: StackRef) -> None:
         """Creates an empty stack, as ``pulumi stack init`` does."""
 
-    def write_tag(self, ref: StackRef, tag: StackTag) -> None:
-        """Replaces whatever an earlier stack of that name left behind."""
+    def write_tag(self, ref: StackRef, tag: StackTag, variables: str | None = None) -> None:
+        """Replaces whatever an earlier stack of that name left behind. ``variables`` None keeps those that are there.
+        Both are written at once."""
 
     def repair(self, ref: StackRef) -> bool:
         """Removes what would stop ``pulumi``: partial writes and a corrupt tag. True: the state itself was truncated

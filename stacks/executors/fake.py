@@ -286,7 +286,8 @@ class FakeExecutor:
         kept = "" if fresh else tag.incarnation or (record.tag.incarnation if record.tag else "")
         self._incarnations += not kept
         written = tags.encode(replace(tag, incarnation=kept or f"{self._incarnations:08x}"))
-        return replace(record, tag=tags.decode(written))
+        kept = record.variables if operation.variables is None else operation.variables
+        return replace(record, tag=tags.decode(written), variables="" if fresh else kept)
 
     def _finish_sleep_or_wake(
         self, operation: Operation, started_at: datetime, interruption: _Interruption

@@ -23,6 +23,7 @@ from pulumi.automation import LocalWorkspace, Stack
 
 from programs import registry
 from programs.registry import Target
+from programs.spec import EnvironmentSpec
 from stacks import names
 from stacks.backends import update_history
 from stacks.backends.port import LockHeld
@@ -158,6 +159,7 @@ class _OperationRun:
         cleared = isinstance(target, registry.PreparesUpdate) and target.prepare_update(spec)
         if truncated or (not fresh and self._may_be_unrecorded()):
             cleared = self._remove_unrecorded(target) or cleared
+        cleared = self._reset_databases(target, spec) or cleared
         if (self._operation.refresh or cleared) and not fresh:
             self._resolve_pending()
         self._context.report_progress(f"building commit {self._operation.commit[:7]}")
@@ -184,6 +186,18 @@ class _OperationRun:
         self._context.report_progress("looking for what an interrupted operation left behind")
         recorded = frozenset(kind_and_id.partition(":")[2] for kind_and_id in record.resource_names)
         return target.remove_unrecorded(self._operation.name, self._operation.settings, recorded)
+
+    def _reset_databases(self, target: Target, spec: EnvironmentSpec) -> bool:
+        """Drops what is to be created again. An update that is cut short from here on finds it missing."""
+        if not self._operation.resets:
+            return False
+        if not isinstance(target, registry.ResetsDatabases):
+            raise TypeError(f"the target {self._operation.target} can't reset databases")
+        for database in self._operation.resets:
+            self._context.command.check_may_continue()
+            self._context.report_progress(f"dropping the database {database}")
+            target.drop_database(spec, database)
+        return True
 
     def _sleeping_tag(self, fresh: bool) -> StackTag | None:
         """The tag of an update that starts nothing. It is half asleep until the update has ended, so that the next
@@ -295,7 +309,8 @@ class _OperationRun:
         ref = self._operation.ref
         before = None if fresh else self._backend.read_tag(ref)
         kept = "" if fresh else tag.incarnation or (before.incarnation if before else "")
-        self._backend.write_tag(ref, replace(tag, incarnation=kept or _new_incarnation(ref)))
+        variables = "" if fresh else self._operation.variables
+        self._backend.write_tag(ref, replace(tag, incarnation=kept or _new_incarnation(ref)), variables)
 
 
 def _new_incarnation(ref: StackRef) -> str:

@@ -32,6 +32,7 @@ def load_operation(data: Mapping[str, Any]) -> Operation:
             "tag": _load_tag(data["tag"]),
             "spec": None if data["spec"] is None else EnvironmentSpec.from_json(data["spec"]),
             "hidden": tuple(data.get("hidden", ())),
+            "resets": tuple(data.get("resets", ())),
         }
     )
 

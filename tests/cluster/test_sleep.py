@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from programs.inventory import DRIFTED
+from programs.restarts import RestartUnavailable
 from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
 from programs.targets.kubernetes.target import TARGET
 from stacks.model import OperationVerb, Outcome
@@ -97,6 +99,31 @@ def test_wakes_in_order_and_responds_when_reported_awake(eph: OperationRunner, s
     again = eph.up(shop)
     eph.assert_succeeded(again)
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}, "Pulumi does not fight it"
+
+
+def test_restart_replaces_pods_and_no_update_or_drift_follows(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+    """P5 L9: services only; the database and the annotation's writer stay."""
+
+    def pods() -> dict[str, str]:
+        """The live pod of each service."""
+        items = eph.site.get("pods", "-n", shop.name)["items"]
+        live = [item for item in items if not item["metadata"].get("deletionTimestamp")]
+        return {item["metadata"]["name"]: item["metadata"]["uid"] for item in live}
+
+    before = pods()
+    assert TARGET.restart(shop.name, eph.settings, "web") == ["web"]
+    wait_for(lambda: not any(name.startswith("web-") for name in before.keys() & pods().keys()), 90)
+    assert {name for name in pods() if not name.startswith("web-")} == {n for n in before if not n.startswith("web-")}
+    assert Page(eph.site, shop.host).wait_for_text("/")
+    drifted = TARGET.live_resources(eph.settings)[DRIFTED]
+    assert not [part for part in drifted if shop.name in part]
+    again = eph.up(shop)
+    eph.assert_succeeded(again)
+    assert {key: count for key, count in again.changes.items() if key != "same"} == {}
+    with pytest.raises(RestartUnavailable, match="would delete its data"):
+        TARGET.restart(shop.name, eph.settings, "eph-db-main")
+    with pytest.raises(RestartUnavailable, match="no service 'worker'"):
+        TARGET.restart(shop.name, eph.settings, "worker")
 
 
 def test_push_while_asleep_wakes_it(eph: OperationRunner, shop: EnvironmentSpec) -> None:

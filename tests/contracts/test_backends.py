@@ -58,6 +58,27 @@ def test_tag_is_written_before_its_stack_and_replaced_whole(harness: BackendHarn
     assert harness.backend.read_tag(ref(2)) is None
 
 
+def test_variables_stay_with_the_tag_until_they_change(harness: BackendHarness) -> None:
+    """Y5: as long as a tag needs, however long they are; never those of an earlier stack."""
+    text = "".join(chr(97 + number % 26) for number in range(1000))
+    harness.backend.create(ref(1))
+    harness.backend.write_tag(ref(1), tag(1), text)
+    assert (record_of(harness, 1).tag, record_of(harness, 1).variables) == (tag(1), text)
+    harness.backend.write_tag(ref(1), tag(1, "b" * 40))
+    assert (record_of(harness, 1).tag, record_of(harness, 1).variables) == (tag(1, "b" * 40), text)
+    version = harness.backend.list_stacks().versions[ref(1)]
+    harness.backend.write_tag(ref(1), tag(1, "b" * 40), "short")
+    assert record_of(harness, 1).variables == "short"
+    assert harness.backend.list_stacks().versions[ref(1)] != version
+    harness.backend.write_tag(ref(1), tag(1), "")
+    assert record_of(harness, 1).variables == ""
+
+    harness.backend.write_tag(ref(2), tag(2), "of an earlier stack")
+    harness.backend.write_tag(ref(2), tag(2), "")
+    harness.backend.create(ref(2))
+    assert record_of(harness, 2).variables == ""
+
+
 def test_another_process_opens_the_same_backend(harness: BackendHarness) -> None:
     harness.backend.create(ref(1))
     harness.backend.write_tag(ref(1), tag(1))

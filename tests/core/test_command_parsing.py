@@ -19,6 +19,8 @@ from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandProble
         ("/eph retry", ChatCommand(ChatVerb.RETRY)),
         ("/eph keep", ChatCommand(ChatVerb.KEEP)),
         ("/eph wake", ChatCommand(ChatVerb.WAKE)),
+        ("/eph restart", ChatCommand(ChatVerb.RESTART)),
+        ("/eph restart web-1", ChatCommand(ChatVerb.RESTART, service="web-1")),
         ("/eph logs", ChatCommand(ChatVerb.LOGS)),
         ("/eph why", ChatCommand(ChatVerb.WHY)),
         ("/eph help", ChatCommand(ChatVerb.HELP)),
@@ -53,6 +55,8 @@ def test_text_that_is_not_a_command(line: str) -> None:
         ("extend 1h 2h", CommandProblem.DURATION),
         ("approve everything", CommandProblem.COMMIT),
         ("down now", CommandProblem.ARGUMENT),
+        ("restart web worker", CommandProblem.ARGUMENT),
+        ("restart --all", CommandProblem.ARGUMENT),
         ("@acme/all", CommandProblem.UNKNOWN),
     ],
 )

@@ -402,6 +402,17 @@ async def test_forge_without_comment_listing_is_reported_once(chat_world: ChatWo
     assert len([said for said in town.event_messages("cycle.failed") if "does not list" in said]) == 1
 
 
+async def test_restart_restarts_one_service_or_says_which_exist(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph restart web", by="mallory") == {Reaction.REFUSED}
+    assert await chat_world.ask(number, "/eph restart web") == DONE
+    assert [service for _, service in town.target.restarted] == ["web"]
+    assert Reaction.CONFUSED in await chat_world.ask(number, "/eph restart worker")
+    assert "Services: web" in town.comment(number)
+
+
 async def test_invalid_eph_yaml_does_not_block_commands(chat_world: ChatWorld) -> None:
     town = chat_world.world
     number = town.open_pull(files={"text": "x", "eph.yaml": BAD_YAML})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
 
+from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
@@ -83,6 +85,29 @@ def test_destroy_asks_for_confirmation(admin: httpx.Client) -> None:
     text = admin.get("/e/shop-gentle-stream-42", params={"confirm": 1}).text
     assert "Destroy</button>" in text
     assert 'http-equiv="refresh"' not in text
+
+
+def test_restart_is_offered_where_something_runs(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    """P6"""
+    page = "/e/shop-gentle-stream-42"
+    assert f'action="{page}/restart"' in admin.get(page).text
+    assert admin.post(f"{page}/restart", data={"service": "web"}, follow_redirects=False).status_code == 303
+    assert desk.calls[-1] == ("restart", "shop-gentle-stream-42", "admin-name", "web")
+    desk.put_environment(sample(42, Phase.ASLEEP))
+    assert f'action="{page}/restart"' not in admin.get(page).text
+
+
+def test_variables_are_on_the_page_of_developers_and_secrets_are_masked(
+    admin: httpx.Client, as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService
+) -> None:
+    """Y5, S4"""
+    values = {"LOG_LEVEL": VariableValue("<debug>"), "STRIPE_KEY": VariableValue("sk-sesame-open", secret=True)}
+    desk.held_variables["shop-gentle-stream-42"] = values
+    text = admin.get("/e/shop-gentle-stream-42").text
+    assert "&lt;debug&gt;" in text
+    assert "STRIPE_KEY" in text
+    assert "sesame" not in text
+    assert "STRIPE_KEY" not in as_role("viewer").get("/e/shop-gentle-stream-42").text
 
 
 def test_rejection_is_shown_on_the_page(admin: httpx.Client, desk: FakeEnvironmentService) -> None:

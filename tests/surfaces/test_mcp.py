@@ -103,6 +103,7 @@ async def test_a_viewer_reads_and_changes_nothing(url: str, desk: FakeEnvironmen
         for tool, given in (
             ("create_environment", {"label": "x", "ref": "feat"}),
             ("extend", {"name": NAME, "seconds": 60}),
+            ("restart", {"name": NAME}),
             ("run_tests", {"name": NAME}),
             ("destroy_environment", {"name": NAME}),
         ):

@@ -29,6 +29,7 @@ from orchestrator.images import wording as image_wording
 from orchestrator.ledger import wording as ledger_wording
 from orchestrator.runtime import wording as runtime_wording
 from orchestrator.service import wording as service_wording
+from orchestrator.service.changes import wording as change_wording
 from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
 from stacks import keys
@@ -50,7 +51,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "gateway": (gateway_wording,),
     "images": (image_wording,),
     "ledger": (ledger_wording,),
-    "service": (service_wording,),
+    "service": (service_wording, change_wording),
     "sources": (source_wording,),
 }
 COMMIT, AT = "a" * 40, datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

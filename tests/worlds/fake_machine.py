@@ -5,21 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
+from programs import restarts
 from programs.fake import FakeTarget
 from programs.inventory import PROCESS_KINDS
 from programs.runtime_info import LogLines, LogRequest
+from programs.spec import EnvironmentSpec
 from stacks.executors.fake import FakeExecutor
 
 
 class FakeMachine(FakeTarget):
     """``unreadable``: it can't be inspected. ``purge_error``: why purges fail; empty: they don't. ``printed``: what
-    its services printed."""
+    its services printed. ``restarted``: each restart with the environment and the service."""
 
     def __init__(self, stacks: FakeExecutor) -> None:
         self._stacks = stacks
         self.leftovers: set[str] = set()
         self.unreadable = False
         self.printed: list[str] = []
+        self.restarted: list[tuple[str, str]] = []
         self.purge_error = ""
         self.purge_attempts = self.peak_purges = 0
         self.purging: set[str] = set()
@@ -80,6 +83,14 @@ class FakeMachine(FakeTarget):
         """Only declares that the target can sleep; ``FakeExecutor`` does it."""
 
     def wake(self, name: str, settings: Mapping[str, str], wait: bool = True) -> None:
+        """Likewise."""
+
+    def restart(self, name: str, settings: Mapping[str, str], service: str) -> list[str]:
+        services = restarts.select(["web"], service, name)
+        self.restarted.append((name, service))
+        return services
+
+    def drop_database(self, spec: EnvironmentSpec, database: str) -> None:
         """Likewise."""
 
     def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:

@@ -1,4 +1,4 @@
-"""``eph up``, ``down``, ``extend``, ``keep``, ``sleep``, ``wake``: act on one environment."""
+"""``eph up``, ``down``, ``extend``, ``keep``, ``sleep``, ``wake``, ``restart``: act on one environment."""
 
 from __future__ import annotations
 
@@ -159,6 +159,31 @@ def wake(
         if wait:
             item = polling.until_ready(client, before, longest)
     _print_result(item, form, wording.environments.ready(item.name) if wait else wording.environments.waking(item.name))
+
+
+@app.command()
+def restart(
+    name: environment_names.Name,
+    service: Annotated[str, typer.Argument(metavar="[SERVICE]", help="Only this service; default: all.")] = "",
+    form: output.OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Restart the services of an environment, or one of them.
+
+    Databases keep running. Nothing is built again: for that, use `eph up`.
+
+    Examples:
+        eph restart 42
+        eph restart acme/shop#42 web
+    """
+    from orchestrator.cli.api_client import connect, path_segment
+
+    with connect() as client:
+        item = environment_names.find(client, name)
+        found = client.post(f"environments/{path_segment(item.ref)}/restart", {"service": service})
+    if form is not OutputFormat.TABLE:
+        output.print_data({**found, "name": item.name}, form)
+    else:
+        output.print_line(wording.environments.restarted(item.name, found["services"]))
 
 
 def _act(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # --- Names
 
 NAME_EMPTY = "the name is empty"
@@ -55,6 +57,19 @@ def continues_with(name: str) -> str:
 
 
 # --- Actions
+
+
+def reset_question(name: str, database: str, server: str) -> str:
+    what = f"the database {database}" if database else "the database"
+    return f"Delete all data in {what} of {name} on {server}, then seed and migrate it again?"
+
+
+def resetting(name: str, database: str) -> str:
+    return f"Resetting the database {database}. Progress: eph logs {name} --follow"
+
+
+def restarted(name: str, services: Iterable[str]) -> str:
+    return f"Restarted {', '.join(services)}. Logs: eph logs {name} --follow"
 
 
 def retry_requested(name: str, phase: str) -> str:

@@ -65,3 +65,9 @@ def passphrase_empty(path: Path) -> str:
 
 def readable_by_others(path: Path, mode: int) -> str:
     return f"{path} is readable by others (mode {mode:04o}); run: chmod 600 {path}"
+
+
+# --- Variables of environments
+
+VARIABLES_UNREADABLE = "The variables that people set for it can't be decrypted with this server's key"
+VARIABLE_UNKNOWN = "The value of a variable that people set isn't known yet; the next cycle reads it"

@@ -14,6 +14,7 @@ from orchestrator.core.costs.spending import NO_COST, CostSoFar
 from orchestrator.core.model import joins
 from orchestrator.core.model.image_lookup import ImageLookup
 from orchestrator.core.model.joins import Join
+from orchestrator.core.model.variables import NO_OVERRIDES, VariableOverrides, with_overrides
 from orchestrator.core.model.world import (
     CompletedRepair,
     EnvironmentRequest,
@@ -63,6 +64,8 @@ class EnvironmentFacts:
     estimate: CostEstimate | None = None
     """What the newest commit's environment costs. None: its target has no prices, or it couldn't be estimated."""
     cost_so_far: CostSoFar = NO_COST
+    variables: VariableOverrides = NO_OVERRIDES
+    """Set by people. The request's recipe already contains them."""
 
     @property
     def record(self) -> StackRecord | None:
@@ -180,7 +183,8 @@ def _collect_one(
     world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]
 ) -> EnvironmentFacts:
     repository = world.repositories.get(key.repository)
-    candidate = repository.requests.get(key) if repository else None
+    variables = world.variables.get(ref, NO_OVERRIDES)
+    candidate = _with_variables(repository.requests.get(key) if repository else None, variables)
     commit, seen = world.first_seen.get(key, ("", None))
     record = world.stacks.stacks.get(ref)
     return EnvironmentFacts(
@@ -201,7 +205,17 @@ def _collect_one(
         image_lookup=world.image_lookups.get(key),
         estimate=world.estimates.get(key),
         cost_so_far=world.spending.by_stack.get(ref, NO_COST),
+        variables=variables,
     )
+
+
+def _with_variables(request: EnvironmentRequest | None, variables: VariableOverrides) -> EnvironmentRequest | None:
+    if request is None or not isinstance(request.recipe, Recipe):
+        return request
+    spec = with_overrides(request.recipe.spec, variables)
+    if spec is request.recipe.spec:
+        return request
+    return replace(request, recipe=replace(request.recipe, spec=spec, digest=spec.digest))
 
 
 def _unused_databases(record: StackRecord, parts: Mapping[str, frozenset[str]]) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from orchestrator.core.costs.spending import NO_SPENDING, Spending
 from orchestrator.core.model.image_lookup import ImageLookup, ImageRequest
+from orchestrator.core.model.variables import VariableOverrides
 from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.suites.suite_results import SuiteRuns
@@ -254,6 +255,8 @@ class IntentKind(StrEnum):
     UNKEEP = "unkeep"
     SLEEP = "sleep"
     WAKE = "wake"
+    VARIABLES = "variables"
+    RESET_DATABASE = "reset-database"
 
 
 TAG_INTENTS = (IntentKind.EXTEND, IntentKind.KEEP, IntentKind.UNKEEP, IntentKind.SLEEP, IntentKind.WAKE)
@@ -269,6 +272,10 @@ class Intent:
     by: str
     at: datetime
     until: datetime | None = None
+    variables: VariableOverrides | None = None
+    """All variables that the environment is to have, for a change of them."""
+    databases: tuple[str, ...] = ()
+    """The databases to reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,3 +318,5 @@ class World:
     estimates: Mapping[Key, CostEstimate] = field(default_factory=dict)
     """What environments cost. A target without prices has none."""
     spending: Spending = NO_SPENDING
+    variables: Mapping[StackRef, VariableOverrides] = field(default_factory=dict)
+    """What people set, of the stacks that have any."""

@@ -50,7 +50,12 @@ def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanCo
         case Unchanged(action):  # it stays as it is, but people can still extend it or put it to sleep
             may = isinstance(action, Wait | Refuse | Find)
             return (
-                may and (_sleep_or_wake(environment, environment.tag, context) or _extend(environment, context))
+                may
+                and (
+                    _set_variables(environment, context)
+                    or _sleep_or_wake(environment, environment.tag, context)
+                    or _extend(environment, context)
+                )
             ) or action
         case Unwanted():
             return _destroy(environment, desired, context)
@@ -162,6 +167,12 @@ def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext)
 
 
 def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, context: PlanContext) -> Action:
+    variables = _set_variables(environment, context)
+    if variables is not None:
+        return variables
+    if environment.variables.error:  # an update without them would remove them
+        reason = wording.operations.variables_unreadable(environment.variables.error)
+        return Hold(environment.ref, reason, HoldCode.VARIABLES_UNREADABLE)
     spec = keep_name(recipe.spec, record.name)
     digest = recipe.digest if spec is recipe.spec else spec.digest
     tag = _desired_tag(environment, spec, context)
@@ -185,7 +196,15 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
         tag = replace(tag, asleep=None, awake_until=None, half=False)
     changed = _recorded_first(environment, tag) if tag != record.tag else None
     return Update(
-        environment.ref, environment.key, spec, changed, need.reason, need.code, need.refresh, need.repair_note
+        environment.ref,
+        environment.key,
+        spec,
+        changed,
+        need.reason,
+        need.code,
+        need.refresh,
+        need.repair_note,
+        repairs.requested_resets(environment, spec),
     )
 
 
@@ -303,6 +322,27 @@ def _extend(environment: EnvironmentFacts, context: PlanContext) -> Retag | None
     if tag is None or (until, keep) == (tag.extended_until, tag.keep) or _is_unrecorded_deploy(environment):
         return None
     return _retag(environment, replace(tag, extended_until=until, keep=keep), context)
+
+
+def _set_variables(environment: EnvironmentFacts, context: PlanContext) -> Retag | Wait | None:
+    """Record the variables that a person set. The next plan applies them."""
+    asked, record = environment.latest_intent(IntentKind.VARIABLES), environment.record
+    if asked is None or asked.variables is None or record is None or record.tag is None:
+        return None
+    if record.variables == asked.variables.sealed:
+        return None
+    tried = backoff.count_attempts(environment, OperationVerb.RETAG, "", context.now)
+    pause = backoff.destroy_delay(tried, context.policy.backoff, environment.ref, context.now)
+    if pause is not None:
+        return Wait(
+            environment.ref,
+            environment.key,
+            wording.operations.variables_wait(asked.by),
+            None,
+            pause.until,
+            WaitingFor.BACKOFF,
+        )
+    return Retag(environment.ref, record.tag, wording.operations.variables_changed(asked.by), asked.variables.sealed)
 
 
 def _is_unrecorded_deploy(environment: EnvironmentFacts) -> bool:

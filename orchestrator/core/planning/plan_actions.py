@@ -54,15 +54,18 @@ class Update:
     """Refresh the state before the update, because something is half-done or lost."""
     repair_note: str = ""
     """What is reported after a repair."""
+    resets: tuple[str, ...] = ()
+    """The databases to drop first, so that they are created again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retag:
-    """Only change the tag: extended, kept."""
+    """Only change the tag: extended, kept. ``variables``: those that it is to contain, encrypted; None keeps them."""
 
     ref: StackRef
     tag: StackTag
     reason: str
+    variables: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class UpdateCode(StrEnum):
     FIRST_BUILD_FAILED = "first-build-failed"
     DRIFT = "drift"
     UNRESPONSIVE = "unresponsive"
+    RESET_DATABASE = "reset-database"
 
 
 class UnwantedCode(StrEnum):
@@ -56,6 +57,7 @@ class HoldCode(StrEnum):
     NOT_LISTED = "not-listed"
     """The Git host says that it exists, but didn't list it."""
     DESTROY_LIMIT = "destroy-limit"
+    VARIABLES_UNREADABLE = "variables-unreadable"
 
 
 class LaneCode(StrEnum):

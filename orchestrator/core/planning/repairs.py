@@ -14,7 +14,7 @@ from orchestrator.core.desired import image_pinning
 from orchestrator.core.desired.desired_state import PlanContext
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import HealthStatus, Recipe
+from orchestrator.core.model.world import HealthStatus, IntentKind, Recipe
 from orchestrator.core.planning import backoff, drift_detection
 from orchestrator.core.planning.reason_codes import UpdateCode
 from programs.drift_wording import DriftWording
@@ -60,6 +60,9 @@ def _find_needed_update(
         return _first_build(environment)
     if built.commit != environment.head:
         return NeededUpdate(wording.repairs.newer_than_live(environment.head, built.commit), UpdateCode.NEW_COMMIT)
+    resets = requested_resets(environment, recipe.spec)
+    if resets:
+        return NeededUpdate(wording.repairs.reset_databases(resets), UpdateCode.RESET_DATABASE, refresh=True)
     if record.tag.asleep:
         return None  # maintenance can wait until it is awake
     if built.spec_digest != digest and image_pinning.replaced_fallbacks(recipe, built):
@@ -78,6 +81,12 @@ def _find_needed_update(
         reason = drift_detection.describe(environment.drift, words)
         return NeededUpdate(reason, UpdateCode.DRIFT, refresh=True, not_before=until, repair_note=note)
     return _repair(environment, recipe.spec, built, context)
+
+
+def requested_resets(environment: EnvironmentFacts, spec: EnvironmentSpec) -> tuple[str, ...]:
+    """The databases of the newest commit that a person wants to start over."""
+    asked = environment.latest_intent(IntentKind.RESET_DATABASE)
+    return tuple(item.name for item in spec.databases if asked is not None and item.name in asked.databases)
 
 
 def _first_build(environment: EnvironmentFacts) -> NeededUpdate:

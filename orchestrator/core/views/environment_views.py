@@ -16,6 +16,7 @@ from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import ImagePin
 from orchestrator.core.model.joins import WantedOnly
 from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.variables import NO_OVERRIDES, VariableOverrides
 from orchestrator.core.model.world import Recipe, World
 from orchestrator.core.planning import backoff, decisions
 from orchestrator.core.planning.plan_actions import Action, Find, Hold, Keep, Purge, Refuse, Wait, WaitingFor
@@ -157,6 +158,8 @@ class EnvironmentView:
     """Whether the wanted commit's eph.yaml requires people to sign in. None: unknown, because it can't be read."""
     allow: tuple[str, ...] = ()
     """Only these people can open it; empty: everyone who can sign in."""
+    variables: VariableOverrides = NO_OVERRIDES
+    """Set by people, as recorded."""
 
     @property
     def ref_type(self) -> str:
@@ -264,6 +267,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
         sign_in=recipe.spec.sign_in if isinstance(recipe, Recipe) else None,
         allow=recipe.spec.allow if isinstance(recipe, Recipe) else (),
+        variables=subject.variables,
     )
 
 

@@ -107,3 +107,15 @@ def extended(until: datetime) -> str:
 
 def tag_updated(sha: str, title: str) -> str:
     return f"updating its tag to commit {formatting.commit(sha)} of {title}"
+
+
+def variables_changed(by: str) -> str:
+    return f"{by} changed its variables"
+
+
+def variables_wait(by: str) -> str:
+    return f"{by} changed its variables, but they couldn't be recorded yet"
+
+
+def variables_unreadable(problem: str) -> str:
+    return f"{problem}. Set them again with `eph env set`, or restore the key."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from orchestrator.core.util import formatting
@@ -37,7 +38,7 @@ def half_done(count: int) -> str:
 
 
 DEAD_LOCK = "the last attempt left a lock behind, and the process that held it no longer exists"
-SPEC_CHANGED = "eph.yaml or the server's settings changed since the last build"
+SPEC_CHANGED = "eph.yaml, its variables or the server's settings changed since the last build"
 NOT_FINISHED = "its creation wasn't finished"
 
 
@@ -64,3 +65,7 @@ def url_repaired(detail: str) -> str:
 
 def repaired(at: datetime, sentence: str) -> str:
     return f"repaired at {formatting.timestamp(at)}: {sentence}"
+
+
+def reset_databases(names: Iterable[str]) -> str:
+    return f"a reset of the database {', '.join(names)} was requested"

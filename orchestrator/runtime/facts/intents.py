@@ -24,8 +24,11 @@ class PendingIntents:
     def all(self) -> tuple[Intent, ...]:
         return tuple(self._intents.values())
 
-    def record_result(self, result: OperationResult, began: datetime) -> None:
-        """An operation completes only what was requested before it ``began``."""
+    def record_result(self, result: OperationResult, began: datetime, *, resets: bool = False) -> None:
+        """An operation completes only what was requested before it ``began``. ``resets``: it reset databases. If it
+        failed after that, they are created again like anything that was lost."""
+        if resets and result.outcome is not Outcome.CANCELLED:
+            self._complete(result.ref, began, IntentKind.RESET_DATABASE)
         match result.outcome:
             case Outcome.SUCCEEDED:
                 self._record_success(result, began)
@@ -40,7 +43,9 @@ class PendingIntents:
         self._intents = {
             key: intent
             for key, intent in self._intents.items()
-            if current.now - intent.at < INTENT_TTL and not (_ends_with_stack(intent) and current.has_ended(intent.ref))
+            if current.now - intent.at < INTENT_TTL
+            and not (_ends_with_stack(intent) and current.has_ended(intent.ref))
+            and not _is_recorded(intent, current)
         }
 
     def start_term(self, _: RecalledFacts, /) -> None:
@@ -73,3 +78,10 @@ class PendingIntents:
 def _ends_with_stack(intent: Intent) -> bool:
     """All but a retry, which may be about the stack that comes next."""
     return intent.kind is not IntentKind.RETRY
+
+
+def _is_recorded(intent: Intent, current: CurrentRecords) -> bool:
+    """Whether the stack has the variables that the request is about. An operation that ended proves nothing: it may
+    have begun without them."""
+    record = current.stacks.stacks.get(intent.ref)
+    return intent.variables is not None and record is not None and record.variables == intent.variables.sealed

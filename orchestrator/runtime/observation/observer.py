@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from orchestrator.core.costs.spending import NO_SPENDING, Spending
+from orchestrator.core.model.variables import VariableOverrides
 from orchestrator.core.model.world import HealthStatus, RepositoryFacts, RunningOperation, TrafficSnapshot, World
 from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.runtime import wording
@@ -51,6 +52,8 @@ class ObserverSources:
     traffic: Callable[[], TrafficSnapshot | None] = lambda: None
     estimates: Callable[[Iterable[RepositoryFacts], Iterable[StackRef]], Mapping[Key, CostEstimate]] = lambda *_: {}
     spending: Callable[[], Spending] = lambda: NO_SPENDING
+    variables: Callable[[Mapping[StackRef, str]], Mapping[StackRef, VariableOverrides]] = lambda _: {}
+    """Decrypts what people set."""
 
 
 class Observer:
@@ -106,6 +109,7 @@ class Observer:
             traffic=self._sources.traffic(),
             estimates=self._sources.estimates(self.forge.facts.values(), stacks.stacks),
             spending=self._sources.spending(),
+            variables=self._sources.variables({ref: item.variables for ref, item in stacks.stacks.items()}),
         )
 
     async def _target_environments(self) -> dict[str, frozenset[str]]:

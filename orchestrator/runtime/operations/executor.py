@@ -207,11 +207,20 @@ class PlanExecutor:
                     spec=self._dependencies.secrets.with_values(spec),
                     commit=spec.source.commit,
                     refresh=isinstance(action, plan_actions.Update) and action.refresh,
+                    resets=action.resets if isinstance(action, plan_actions.Update) else (),
                     deadline=deadline,
                     settings=spec.settings,
                 )
-            case plan_actions.Retag(tag=tag):
-                return Operation(ref, OperationVerb.RETAG, target="", name=tag.name, tag=tag, deadline=deadline)
+            case plan_actions.Retag(tag=tag, variables=variables):
+                return Operation(
+                    ref,
+                    OperationVerb.RETAG,
+                    target="",
+                    name=tag.name,
+                    tag=tag,
+                    deadline=deadline,
+                    variables=variables,
+                )
             case plan_actions.Sleep(name=name, target=target) | plan_actions.Wake(name=name, target=target):
                 verb, commit = (
                     (OperationVerb.SLEEP, "")
@@ -233,7 +242,7 @@ class PlanExecutor:
             result = await self._await_result(operation, lane)
             busy = self._active[ref]
             self._dependencies.attempts.record_result(result, busy.superseded)
-            self._dependencies.intents.record_result(result, busy.running.started)
+            self._dependencies.intents.record_result(result, busy.running.started, resets=bool(operation.resets))
             if self._dependencies.deploys.record_result(result):
                 self._dependencies.refresh()
             if operation.verb is OperationVerb.DESTROY and result.outcome is Outcome.SUCCEEDED:

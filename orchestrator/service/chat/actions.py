@@ -17,6 +17,7 @@ from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.service import wording
+from orchestrator.service.changes import wording as change_wording
 from orchestrator.service.chat.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
@@ -71,6 +72,12 @@ class ChatActions:
                 return CommandResult(True, wording.falling_asleep(view.name))
             case ChatVerb.WAKE:
                 return await self._wake(self._view(origin), origin.author)
+            case ChatVerb.RESTART:
+                view = self._view(origin)
+                services = await self._control_plane.restart(_stack_name(view), command.service, origin.author)
+                return CommandResult(True, change_wording.restart_reply(view.name, services))
+            case ChatVerb.RESET_DB:
+                return await self._reset_database(self._view(origin), command.database, origin.author)
             case ChatVerb.APPROVE:
                 return await self._approve(command, origin)
             case ChatVerb.LOGS:
@@ -141,6 +148,14 @@ class ChatActions:
         """Wake it, or keep it awake for a while: whoever sends the command wants to use it."""
         await self._control_plane.wake_up(_stack_name(view), by)
         return CommandResult(True, wording.waking(view.name, view.phase is Phase.ASLEEP))
+
+    async def _reset_database(self, view: EnvironmentView, database: str, by: str) -> CommandResult:
+        """Naming the database is the confirmation."""
+        known = self._control_plane.resettable_databases(_stack_name(view))
+        if not database and known:
+            return CommandResult(False, change_wording.confirm_reset(view.name, known))
+        chosen = await self._control_plane.reset_database(_stack_name(view), database, by)
+        return CommandResult(True, change_wording.resetting(view.name, chosen))
 
     async def _logs(self, view: EnvironmentView) -> CommandResult:
         lines = await self._control_plane.all_logs(_stack_name(view), LOG_LINES)

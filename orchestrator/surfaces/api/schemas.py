@@ -380,6 +380,51 @@ class VersionList(BaseModel):
     items: list[VersionItem]
 
 
+class Restart(BaseModel):
+    service: str = Field(default="", max_length=63, description="Only this service. Empty: all services.")
+
+
+class RestartedServices(BaseModel):
+    name: str
+    services: list[str] = Field(description="The services that were restarted.")
+
+
+class DatabaseReset(BaseModel):
+    database: str = Field(default="", max_length=63, description="Its name in eph.yaml. Empty: the only one.")
+
+
+class ResetDatabase(BaseModel):
+    name: str
+    database: str
+
+
+class VariableInput(BaseModel):
+    name: str = Field(min_length=1, max_length=100, description="The variable's name.")
+    value: str = Field(max_length=4096, repr=False, description="Its value.")
+    secret: bool = Field(default=False, description="Encrypt it, redact it in output, and never return it.")
+
+
+class VariableChanges(BaseModel):
+    """All of them apply, or none."""
+
+    set: list[VariableInput] = Field(default=[], max_length=50)
+    unset: list[str] = Field(default=[], max_length=50, description="Names of variables that are set.")
+
+
+class VariableItem(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    value: str | None = Field(description="None for a secret.")
+    secret: bool
+    pending: bool = Field(description="It isn't recorded yet.")
+
+
+class Variables(BaseModel):
+    name: str
+    variables: list[VariableItem]
+
+
 class Approval(BaseModel):
     commit: str = Field(
         pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits."

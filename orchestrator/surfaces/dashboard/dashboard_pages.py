@@ -219,6 +219,8 @@ async def _page(
         history=history,
         step_lines=STEP_LINES,
         inside=inside,
+        variables=desk.variables(name),
+        databases=desk.resettable_databases(name),
         confirm=confirm,
         refusal=refusal,
         strategy_names=STRATEGY_NAMES,
@@ -269,6 +271,20 @@ def _actions(routes: APIRouter, pages: DashboardPages) -> None:
     async def wake(request: Request, name: str) -> Response:
         actor = (await pages.require_developer(request)).name
         return await _done(pages, request, name, pages.service(request).wake_up(name, actor))
+
+    @routes.post("/e/{name:path}/restart")
+    async def restart(request: Request, name: str) -> Response:
+        actor = (await pages.require_developer(request)).name
+        form = parse_qs((await request.body()).decode(errors="replace"))
+        service = form.get("service", [""])[0]
+        return await _done(pages, request, name, pages.service(request).restart(name, service, actor))
+
+    @routes.post("/e/{name:path}/databases/reset")
+    async def reset_database(request: Request, name: str) -> Response:
+        actor = (await pages.require_developer(request)).name
+        form = parse_qs((await request.body()).decode(errors="replace"))
+        database = form.get("database", [""])[0]
+        return await _done(pages, request, name, pages.service(request).reset_database(name, database, actor))
 
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:

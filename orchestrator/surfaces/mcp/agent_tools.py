@@ -148,6 +148,11 @@ class AgentTools:
         view = await self.service.extend(request.name, request.seconds, self.caller.name)
         return {**results.summary(view), "next": wording.mcp.UNTIL_EXPIRY}
 
+    async def restart(self, request: arguments.RestartArguments) -> Result:
+        self._require_developer()
+        services = await self.service.restart(request.name, request.service, self.caller.name)
+        return {"restarted": services, "next": wording.mcp.AFTER_RESTART}
+
     async def destroy_environment(self, request: arguments.DestroyArguments) -> Result:
         self._require_developer()
         view = self.service.environment(request.name)

@@ -63,6 +63,10 @@ class ExecArguments(NameArguments):
     timeout_seconds: int = Field(default=30, ge=1, le=MAX_WAIT_SECONDS, description="It is stopped after that time.")
 
 
+class RestartArguments(NameArguments):
+    service: str = Field(default="", max_length=63, description="Only this service. Empty: all services.")
+
+
 class ExtendArguments(NameArguments):
     seconds: int = Field(gt=0, le=366 * 86400, description="By how many seconds to postpone its expiry.")
 

@@ -75,6 +75,12 @@ TOOLS: Mapping[str, Tool] = {
         run=AgentTools.run_tests,
         changes=True,
     ),
+    "restart": Tool(
+        description="Restart one service of an environment, or all of them, without building anything.",
+        arguments=arguments.RestartArguments,
+        run=AgentTools.restart,
+        changes=True,
+    ),
     "extend": Tool(
         description="Postpone an environment's expiry.",
         arguments=arguments.ExtendArguments,

@@ -177,11 +177,7 @@ def suspend(settings: HostSettings, names: list[str]) -> None:
     for name in names:
         program_files.set_autostart(settings, name, enabled=False)
         _signal_stop(daemon, name)
-    deadline = time.monotonic() + START_TIMEOUT
-    while running := [name for name in names if _info(daemon, name).get("pid")]:
-        if time.monotonic() > deadline:
-            raise TargetError(f"couldn't stop the process {running[0]}")
-        time.sleep(0.02)
+    _wait_until_ended(daemon, names)
 
 
 def resume(settings: HostSettings, names: list[str]) -> None:
@@ -195,6 +191,25 @@ def resume(settings: HostSettings, names: list[str]) -> None:
         _reload(daemon)
     for name in unknown:
         _add_group(daemon, name)
+
+
+def restart(settings: HostSettings, names: list[str]) -> None:
+    """Ends programs and starts them again from the same files."""
+    daemon = client(settings)
+    for name in names:
+        _signal_stop(daemon, name)
+    _wait_until_ended(daemon, names)
+    for name in names:
+        with _ignoring(supervisor_rpc.ALREADY_STARTED):
+            daemon.call("startProcess", name, False)
+
+
+def _wait_until_ended(daemon: supervisor_rpc.SupervisorClient, names: list[str]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while running := [name for name in names if _info(daemon, name).get("pid")]:
+        if time.monotonic() > deadline:
+            raise TargetError(f"couldn't stop the process {running[0]}")
+        time.sleep(0.02)
 
 
 def _start_known(daemon: supervisor_rpc.SupervisorClient, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Puts an environment to sleep and wakes it: its containers stop and start, everything else stays.
+"""Puts an environment to sleep, wakes it and restarts it: its containers stop and start, everything else stays.
 
 Routes are marked first and unmarked last, so the gateway holds any request in between. Which containers ran is in a
 file: a service that had completed before doesn't run again.
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from programs import restarts
 from programs.kit import files, routes
 from programs.kit.errors import TargetError
 from programs.targets.compose import labels, readiness, releases
@@ -49,6 +50,17 @@ def wake(host: ComposeHost, name: str, wait: bool) -> None:
             readiness.wait_for_routes(client, containers.values(), plan)
     routes.mark(host.routes, name, TARGET_NAME, asleep=False)
     _file(host, name).unlink(missing_ok=True)
+
+
+def restart(host: ComposeHost, name: str, service: str) -> list[str]:
+    """Restarts what runs. A service that completed before doesn't run again."""
+    with engine_client.connect(host) as client:
+        running = [item for item in client.containers(host, name) if item["State"] in RESTARTED]
+        services = restarts.select((item["Labels"].get(labels.SERVICE, "") for item in running), service, name)
+        wanted = [item["Id"] for item in running if item["Labels"].get(labels.SERVICE, "") in services]
+        with ThreadPoolExecutor(STOPS) as pool:
+            list(pool.map(client.restart, wanted))
+    return services
 
 
 def _starts(service: str, container: Data, ran: frozenset[str] | None, completes: bool) -> bool:

@@ -88,6 +88,9 @@ class ComposeTarget:
     def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
         suspend.wake(settings.from_mapping(settings_), name, wait)
 
+    def restart(self, name: str, settings_: Mapping[str, str], service: str) -> list[str]:
+        return suspend.restart(settings.from_mapping(settings_), name, service)
+
     def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
         return container_logs.read_logs(settings.from_mapping(settings_), name, request)
 

@@ -31,6 +31,7 @@ from programs.targets.kubernetes import (
     eph_yaml_section,
     gateway_routes,
     namespace_deletion,
+    rolling_restart,
     scale_to_zero,
     settings,
     shared_postgres,
@@ -171,6 +172,10 @@ class KubernetesTarget:
         scale_to_zero.wake(
             cluster.connect(cluster_settings), cluster_settings, object_names.namespace(name), name, wait
         )
+
+    def restart(self, name: str, settings_: Mapping[str, str], service: str) -> list[str]:
+        found = cluster.connect(settings.from_mapping(settings_))
+        return rolling_restart.restart(found, object_names.namespace(name), service)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Nothing of ours runs besides the environments."""

@@ -1,4 +1,4 @@
-"""Puts an environment to sleep and wakes it: its processes stop and start, everything else stays.
+"""Puts an environment to sleep, wakes it and restarts it: its processes stop and start, everything else stays.
 
 Routes are marked first and unmarked last, so the gateway holds any request in between, and nobody sees a service that
 is stopping or starting. The state is in supervisord's own files, so a restarted supervisor or machine doesn't start
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from programs import restarts
 from programs.kit import routes
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import disk
@@ -31,6 +32,14 @@ def wake(settings: LocalSettings, name: str, wait: bool) -> None:
         with ThreadPoolExecutor(len(found)) as pool:
             list(pool.map(lambda item: supervised_services.wait_after_restart(settings, item), found))
     routes.mark(settings.routes, name, asleep=False)
+
+
+def restart(settings: LocalSettings, name: str, service: str) -> list[str]:
+    """A restart that is cut short leaves a stopped process, which the next cycle starts."""
+    found = _programs(settings, name)
+    services = restarts.select((item.service for item in found), service, name)
+    supervisor.restart(settings, [str(item) for item in found if item.service in services])
+    return services
 
 
 def _programs(settings: LocalSettings, name: str) -> list[ProgramName]:

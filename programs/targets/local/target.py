@@ -10,7 +10,7 @@ from programs.drift_wording import DriftWording
 from programs.exec_requests import ExecProcess, ExecRequest
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, machine_costs, suite_runs
-from programs.kit.database import postgres
+from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.isolation import domains, limits
 from programs.kit.machine_costs import ReservedAmounts
@@ -120,6 +120,13 @@ class LocalTarget:
 
     def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
         suspend.wake(settings.from_mapping(settings_), name, wait)
+
+    def restart(self, name: str, settings_: Mapping[str, str], service: str) -> list[str]:
+        return suspend.restart(settings.from_mapping(settings_), name, service)
+
+    def drop_database(self, spec: EnvironmentSpec, database: str) -> None:
+        names = [identifiers.database_name(spec.name, item) for item in spec.databases if item.name == database]
+        environment_databases.drop(settings.from_mapping(spec.settings), names)
 
     def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
         return machine_costs.machine_prices()

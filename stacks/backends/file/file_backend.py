@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from programs.kit import files
@@ -74,8 +77,16 @@ class FileBackend(FileLayout):
             if not self._never_succeeded(ref):
                 raise
             # Half-created, to complete or destroy.
-            return StackRecord(ref, tag=self.read_tag(ref), history=self.history(ref), pending_operations=1)
-        return checkpoint.record(ref, document, self.read_tag(ref), self.history(ref))
+            return StackRecord(
+                ref,
+                tag=self.read_tag(ref),
+                history=self.history(ref),
+                pending_operations=1,
+                variables=tags.decode_variables(self._read_tags(ref)),
+            )
+        found = self._read_tags(ref)
+        record = checkpoint.record(ref, document, _decode_tag(found), self.history(ref))
+        return replace(record, variables=tags.decode_variables(found))
 
     def history(self, ref: StackRef) -> tuple[StackUpdate, ...]:
         return history.read(self.history_folder(ref))
@@ -84,11 +95,7 @@ class FileBackend(FileLayout):
         return self.state_file(ref).exists()
 
     def read_tag(self, ref: StackRef) -> StackTag | None:
-        try:
-            value = json.loads(self.tag_file(ref).read_bytes())["tags"][tags.TAG_KEY]
-        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
-            return None
-        return tags.decode(value) if isinstance(value, str) else None
+        return _decode_tag(self._read_tags(ref))
 
     def secrets_salt(self, ref: StackRef) -> str:
         try:
@@ -118,8 +125,10 @@ class FileBackend(FileLayout):
             json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{ref.project}/{ref.stack}"}}),
         )
 
-    def write_tag(self, ref: StackRef, tag: StackTag) -> None:
-        _write_durably(self.tag_file(ref), json.dumps({"version": 1, "tags": {tags.TAG_KEY: tags.encode(tag)}}))
+    def write_tag(self, ref: StackRef, tag: StackTag, variables: str | None = None) -> None:
+        text = tags.decode_variables(self._read_tags(ref)) if variables is None else variables
+        found = {tags.TAG_KEY: tags.encode(tag), **tags.encode_variables(text)}
+        _write_durably(self.tag_file(ref), json.dumps({"version": 1, "tags": found}))
 
     def repair(self, ref: StackRef) -> bool:
         self._delete_partial_files(ref)
@@ -172,6 +181,14 @@ class FileBackend(FileLayout):
         if file in self.stray_files():
             stray_files.delete_path(Path(file.path))
 
+    def _read_tags(self, ref: StackRef) -> dict[str, Any]:
+        """Empty if there are none, or if the file is corrupt."""
+        try:
+            found = json.loads(self.tag_file(ref).read_bytes())["tags"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def _delete_corrupt_tag(self, ref: StackRef) -> None:
         """Pulumi does nothing with a stack whose tag file is corrupt, not even destroy it; without one it does."""
         try:
@@ -208,6 +225,11 @@ class FileBackend(FileLayout):
             *self.lock_folder(ref).glob(f"*{PARTIAL_SUFFIX}"),
         ):
             partial.unlink(missing_ok=True)
+
+
+def _decode_tag(found: Mapping[str, Any]) -> StackTag | None:
+    value = found.get(tags.TAG_KEY)
+    return tags.decode(value) if isinstance(value, str) else None
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from programs.kit import files, routes
 from programs.kit.errors import TargetError
+from programs.restarts import RestartUnavailable
 from programs.runtime_info import LogRequest
 from programs.targets.compose import environments, inventory
 from programs.targets.compose.engine import clients, engine_client
@@ -86,6 +87,7 @@ def test_project_is_created_updated_suspended_repaired_and_purged(shop: ComposeM
     assert shop.containers()["web"]["Id"] == live
 
     suspend_and_wake(shop)
+    restart(shop)
     drift(shop)
     lines = TARGET.logs(NAME, shop.raw_settings, LogRequest(service="web")).lines
     assert "serving" in lines
@@ -118,6 +120,16 @@ def suspend_and_wake(shop: ComposeMachine) -> None:
     after = {name: item["State"] for name, item in shop.containers().items()}
     assert after["job"]["StartedAt"] == states["job"]["StartedAt"], "what had completed doesn't run again"
     assert not any(route.asleep for route in routes.list_routes(shop.host.routes, "compose"))
+
+
+def restart(shop: ComposeMachine) -> None:
+    """P5: what had completed doesn't run again."""
+    before = {name: item["State"]["StartedAt"] for name, item in shop.containers().items()}
+    assert TARGET.restart(NAME, shop.raw_settings, "") == ["store", "web"]
+    after = {name: item["State"]["StartedAt"] for name, item in shop.containers().items()}
+    assert {name for name in after if after[name] != before[name]} == {"store", "web"}
+    with pytest.raises(RestartUnavailable):
+        TARGET.restart(NAME, shop.raw_settings, "nothing")
 
 
 def drift(shop: ComposeMachine) -> None:

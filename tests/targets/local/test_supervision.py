@@ -26,6 +26,7 @@ from programs.kit.isolation import domains, users
 from programs.kit.processes import launch, ports, process_table, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace, works
 from programs.kit.routes import RouteRecord
+from programs.restarts import RestartUnavailable
 from programs.targets.local import cleanup, supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
@@ -110,6 +111,24 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
     assert machine.remaining() == []
     assert not machine.settings.env(NAME).exists()
     assert supervisor.info(machine.settings, str(program)) == {}
+
+
+def test_restart_replaces_the_process_and_unknown_services_are_refused(
+    machine: LocalMachine, repository: Repository
+) -> None:
+    """P5 T1: the same service with a new process, which sleeps and wakes as before."""
+    run_service(machine, repository)
+    before = set(app_processes(machine))
+    assert TARGET.restart(NAME, machine.raw_settings, "web") == ["web"]
+    assert wait_for(lambda: _answers(machine))
+    after = set(app_processes(machine))
+    assert after
+    assert not after & before
+    assert TARGET.live_resources(machine.raw_settings)["Service"] == {f"{NAME}/web/aaaaaaaaaaaa-bbbbbb"}
+    for name, service in ((NAME, "worker"), ("blog-quiet-river-7", "")):
+        with pytest.raises(RestartUnavailable):
+            TARGET.restart(name, machine.raw_settings, service)
+    assert set(app_processes(machine)) == after
 
 
 def _answers(machine: LocalMachine) -> bool:

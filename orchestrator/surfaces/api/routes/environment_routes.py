@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from sse_starlette import EventSourceResponse
 
+from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.views.phases import Phase
-from orchestrator.service.port import EnvironmentService
+from orchestrator.service.port import EnvironmentService, EnvironmentVariable, VariableChange
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import pagination, render, schemas
 from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
@@ -164,12 +165,45 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
             await for_caller(environment_service, caller).wake_up(name, caller.name)
         )
 
+    @routes.post("/{name:path}/restart", status_code=202)
+    async def restart(name: Name, caller: Developer, body: schemas.Restart | None = None) -> schemas.RestartedServices:
+        """Restarts one service, or all services. They may not respond yet when this returns."""
+        service = body.service if body else ""
+        services = await for_caller(environment_service, caller).restart(name, service, caller.name)
+        return schemas.RestartedServices(name=name, services=services)
+
+    @routes.post("/{name:path}/databases/reset", status_code=202)
+    async def reset_database(
+        name: Name, caller: Developer, body: schemas.DatabaseReset | None = None
+    ) -> schemas.ResetDatabase:
+        """Deletes all data of a database, then creates, seeds and migrates it again. Everything else stays."""
+        database = body.database if body else ""
+        found = await for_caller(environment_service, caller).reset_database(name, database, caller.name)
+        return schemas.ResetDatabase(name=name, database=found)
+
+    @routes.get("/{name:path}/env")
+    async def list_variables(name: Name, caller: Developer) -> schemas.Variables:
+        """The variables that people set for it. The values of secrets can't be read."""
+        return _variables(name, for_caller(environment_service, caller).variables(name))
+
+    @routes.post("/{name:path}/env", status_code=202)
+    async def change_variables(name: Name, body: schemas.VariableChanges, caller: Developer) -> schemas.Variables:
+        """Sets and unsets variables. An update of the environment applies them."""
+        values = {item.name: VariableValue(item.value, item.secret) for item in body.set}
+        change = VariableChange(values, tuple(dict.fromkeys(body.unset)))
+        service = for_caller(environment_service, caller)
+        return _variables(name, await service.change_variables(name, change, caller.name))
+
     @routes.post("/{name:path}/approve", status_code=202)
     async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.EnvironmentItem:
         """Allows one exact commit of a fork to run."""
         return schemas.EnvironmentItem.model_validate(
             await for_caller(environment_service, caller).approve_commit(name, body.commit, caller.name)
         )
+
+
+def _variables(name: str, found: list[EnvironmentVariable]) -> schemas.Variables:
+    return schemas.Variables(name=name, variables=[schemas.VariableItem.model_validate(item) for item in found])
 
 
 def _one(routes: APIRouter, environment_service: EnvironmentService) -> None:

@@ -1,0 +1,1 @@
+"""Changes that people request in an environment without a push: restarts, variables, databases."""

@@ -1,0 +1,115 @@
+"""Sentences about changes that people request in an environment: restarts, variables, databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# --- Restarts
+
+
+def nothing_to_restart(name: str) -> str:
+    return f"Nothing of {name} runs that could be restarted. Details: `eph why {name}`."
+
+
+def asleep(name: str) -> str:
+    return f"{name} is asleep. Wake it with `eph wake {name}`."
+
+
+def busy(name: str) -> str:
+    return f"An operation is running on {name}. Try again when it has ended: `eph watch {name}`."
+
+
+def restart_unsupported(target: str) -> str:
+    return f"The target `{target}` can't restart services."
+
+
+def restarted(services: Iterable[str]) -> str:
+    return f"restarted {', '.join(services)}"
+
+
+def restart_reply(name: str, services: Iterable[str]) -> str:
+    return f"Restarted {', '.join(services)} of {name}."
+
+
+# --- Variables
+
+
+def ending(name: str) -> str:
+    return f"{name} is being destroyed, so its variables can't change."
+
+
+def not_created(name: str) -> str:
+    return f"{name} doesn't exist yet. Try again once it has been created: `eph watch {name}`."
+
+
+def not_set(variable: str, name: str, known: Iterable[str]) -> str:
+    listed = ", ".join(sorted(known))
+    return f"{variable} isn't set for {name}. " + (f"Set: {listed}." if listed else "No variables are set.")
+
+
+def owned(variable: str, owner: str) -> str:
+    return f"{variable} is set by Eph{f' for {owner}' if owner else ''}. Use another name."
+
+
+def zero_byte(variable: str) -> str:
+    return f"The value of {variable} contains a zero byte."
+
+
+def too_long(variable: str, limit: int) -> str:
+    return f"The value of {variable} exceeds the limit of {limit} bytes."
+
+
+def secret_too_short(variable: str, limit: int) -> str:
+    return f"The value of {variable} is too short for a secret: Eph redacts values of at least {limit} characters."
+
+
+def too_many(count: int, limit: int) -> str:
+    return f"{count} variables exceed the limit of {limit} for an environment."
+
+
+def too_large(size: int, limit: int) -> str:
+    return f"The variables have {size} bytes, which exceeds the limit of {limit} for an environment."
+
+
+def variable_set(variable: str) -> str:
+    return f"set the variable {variable}"
+
+
+def variable_unset(variable: str) -> str:
+    return f"unset the variable {variable}"
+
+
+# --- Databases
+
+
+def cant_reset_now(name: str) -> str:
+    return f"{name} is being destroyed, so its database can't be reset."
+
+
+def reset_unsupported(target: str) -> str:
+    return f"The target `{target}` can't reset databases in place."
+
+
+def no_databases(name: str) -> str:
+    return f"The eph.yaml of {name} has no databases."
+
+
+def choose_database(name: str, known: Iterable[str]) -> str:
+    return f"{name} has several databases. Name the one to reset: {', '.join(known)}."
+
+
+def unknown_database(name: str, database: str, known: Iterable[str]) -> str:
+    return f"{name} has no database {database!r}. Databases: {', '.join(known)}."
+
+
+def requested_reset(database: str) -> str:
+    return f"requested a reset of the database {database}"
+
+
+def resetting(name: str, database: str) -> str:
+    return f"Resetting the database {database} of {name}. It is created, seeded and migrated again."
+
+
+def confirm_reset(name: str, databases: Iterable[str]) -> str:
+    commands = " or ".join(f"`/eph reset-db {database}`" for database in databases)
+    return f"A reset deletes all data in a database of {name}. To confirm, name it: {commands}."
