@@ -16,18 +16,18 @@ from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
-from orchestrator.service.auditor import AuditDependencies, Auditor
 from orchestrator.service.chat.actions import ChatActions
 from orchestrator.service.chat.command_listener import CommandListener, CommandListenerDependencies
 from orchestrator.service.chat.replies import ChatReplies
-from orchestrator.service.cost_reporter import CostReporter
+from orchestrator.service.deploys.label_deploy_service import LabelDeployDependencies, LabelDeployService
+from orchestrator.service.deploys.working_copies import WorkingCopies
 from orchestrator.service.environment_service import ControlPlaneDependencies, LocalControlPlane
-from orchestrator.service.exec_sessions import ExecSessions
+from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.expiry_sync import ExpirySync
-from orchestrator.service.label_deploy_service import LabelDeployDependencies, LabelDeployService
-from orchestrator.service.notifier import Notifier, NotifierDependencies
-from orchestrator.service.published_output import PublishedOutput
-from orchestrator.service.working_copies import WorkingCopies
+from orchestrator.service.output.published_output import PublishedOutput
+from orchestrator.service.reports.auditor import AuditDependencies, Auditor
+from orchestrator.service.reports.cost_reporter import CostReporter
+from orchestrator.service.reports.notifier import Notifier, NotifierDependencies
 from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.surfaces.reports.reporter import Reporter
 

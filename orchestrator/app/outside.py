@@ -29,8 +29,8 @@ from orchestrator.runtime.observation.traffic_file import TrafficFile
 from orchestrator.runtime.server import logs
 from orchestrator.runtime.server.gateway_process import open_gateway
 from orchestrator.secret_providers import readers
-from orchestrator.service.notifier import GatewayStatesFile
-from orchestrator.service.pending_reports import PendingReports
+from orchestrator.service.reports.notifier import GatewayStatesFile
+from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources.recipe_reader import ServerRules
 from programs import registry
 from programs.kit.git.uploads import UploadStore

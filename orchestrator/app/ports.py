@@ -22,7 +22,7 @@ from orchestrator.runtime.cycles import CycleListener
 from orchestrator.runtime.observation.health_monitor import Probe, SleepFunction
 from orchestrator.runtime.ports import ManagedGateway, Memory, Traffic
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.service.pending_reports import PendingReports
+from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources.factory import SourcesFactory, create_sources
 from orchestrator.sources.recipe_reader import ServerRules
 from programs.kit.git.uploads import UploadStore

@@ -27,11 +27,11 @@ from orchestrator.runtime.server.lifecycle import Lifecycle
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.terms import Terms
-from orchestrator.service.auditor import Auditor
 from orchestrator.service.chat.command_listener import CommandListener
 from orchestrator.service.environment_service import LocalControlPlane
-from orchestrator.service.notifier import Notifier
-from orchestrator.service.published_output import PublishedOutput
+from orchestrator.service.output.published_output import PublishedOutput
+from orchestrator.service.reports.auditor import Auditor
+from orchestrator.service.reports.notifier import Notifier
 
 GATEWAY_CHECK_INTERVAL = 5.0
 TARGET_CHECK_INTERVAL = 5.0

@@ -29,16 +29,14 @@ from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
-from orchestrator.service.auditor import Auditor
 from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.changes.variables import VariableEditor
-from orchestrator.service.cost_reporter import CostReporter
-from orchestrator.service.exec_launcher import ExecLauncher
-from orchestrator.service.exec_port import ExecEvent
-from orchestrator.service.exec_sessions import ExecSessions
-from orchestrator.service.label_deploy_service import LabelDeployService
-from orchestrator.service.log_reader import MAX_LINES, LogReader
+from orchestrator.service.deploys.label_deploy_service import LabelDeployService
+from orchestrator.service.exec.exec_launcher import ExecLauncher
+from orchestrator.service.exec.exec_port import ExecEvent
+from orchestrator.service.exec.exec_sessions import ExecSessions
+from orchestrator.service.output.log_reader import MAX_LINES, LogReader
 from orchestrator.service.port import (
     DeployRequest,
     DeployStatus,
@@ -55,6 +53,8 @@ from orchestrator.service.port import (
     VariableChange,
     every_repository,
 )
+from orchestrator.service.reports.auditor import Auditor
+from orchestrator.service.reports.cost_reporter import CostReporter
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.registry import Inspectable, Sleeps, Target
 from programs.runtime_info import LogRequest, RuntimeInfo

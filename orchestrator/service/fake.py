@@ -20,7 +20,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.core.views.versions import Version, list_versions
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
-from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
+from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.port import (
     DeployNotFound,
     DeployRequest,

@@ -16,7 +16,7 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
-from orchestrator.service.exec_port import ExecEvent
+from orchestrator.service.exec.exec_port import ExecEvent
 from programs.costs import PriceList
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo

@@ -18,7 +18,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
-from orchestrator.service.exec_port import ExecEvent
+from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.port import (
     DeployNotFound,
     DeployRequest,

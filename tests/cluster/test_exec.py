@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage
-from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecStarted
-from orchestrator.service.exec_sessions import ExecSessions
+from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecStarted
+from orchestrator.service.exec.exec_sessions import ExecSessions
 from programs.exec_requests import ExecProcess, ExecRequest, ExecUnavailable, TerminalRequest, TerminalSize
 from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
 from programs.targets.kubernetes.target import TARGET

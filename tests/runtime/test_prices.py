@@ -11,7 +11,7 @@ import pytest
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
 from orchestrator.runtime.costs.price_catalog import CONFIGURED, PriceCatalog, PricesNotDownloaded
-from orchestrator.service.cost_reporter import download_lines
+from orchestrator.service.reports.cost_reporter import download_lines
 from programs import registry
 from programs.costs import PriceItem
 from tests.targets.aws.test_costs import FILES, paths, price_server

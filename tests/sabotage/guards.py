@@ -37,7 +37,7 @@ class Guard:
 
 
 DECISIONS, DESIRED = "orchestrator/core/planning/decisions.py", "orchestrator/core/desired/desired_state.py"
-EXECUTOR, NOTIFIER = "orchestrator/runtime/operations/executor.py", "orchestrator/service/notifier.py"
+EXECUTOR, NOTIFIER = "orchestrator/runtime/operations/executor.py", "orchestrator/service/reports/notifier.py"
 ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/core/planning/queues.py"
 
 NO_CONFIRM = Patch(

@@ -234,7 +234,7 @@ async def test_sweep_lists_leftovers_and_then_removes_them(setup: ActionsSetup) 
 async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
     setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # P5
-    monkeypatch.setattr("orchestrator.service.log_reader.FOLLOW_INTERVAL", 0)
+    monkeypatch.setattr("orchestrator.service.output.log_reader.FOLLOW_INTERVAL", 0)
     town = setup.world
     number = town.open_pull()
     await town.run_for(minutes=1)
@@ -255,7 +255,7 @@ async def test_everything_is_followed_in_one_stream_from_the_build_on(
 ) -> None:
     """P5: build and services in one view, also of a push that comes later; a target that doesn't know the environment
     yet, or doesn't respond, hides nothing of its build."""
-    monkeypatch.setattr("orchestrator.service.log_reader.FOLLOW_INTERVAL", 0)
+    monkeypatch.setattr("orchestrator.service.output.log_reader.FOLLOW_INTERVAL", 0)
     town = setup.world
     number = town.open_pull()
     await town.run_for(minutes=1)

@@ -12,9 +12,9 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.service.exec_launcher import ExecLauncher
-from orchestrator.service.exec_port import ExecEnded, ExecOutput
-from orchestrator.service.exec_sessions import ExecSessions
+from orchestrator.service.exec.exec_launcher import ExecLauncher
+from orchestrator.service.exec.exec_port import ExecEnded, ExecOutput
+from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.fake import sample
 from orchestrator.service.port import RefusalReason, RequestRefused
 from programs.exec_requests import ExecRequest, ExecUnavailable, JobRequest

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
-from orchestrator.service.exec_sessions import ExecSessions
+from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
+from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.port import TemporarilyUnavailable
 from programs.exec_requests import ExecProcess, TerminalSize
 from programs.redaction import Redactor

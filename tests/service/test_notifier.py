@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.service.notifier import GatewayStatesFile
+from orchestrator.service.reports.notifier import GatewayStatesFile
 from stacks.model import Operation, OperationVerb
 from tests.worlds.eph_files import BAD_YAML
 from tests.worlds.world import World

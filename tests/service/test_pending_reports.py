@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Conclusion, ForgeNotFound, ForgeRefused
-from orchestrator.service.pending_reports import PendingReports
+from orchestrator.service.reports.pending_reports import PendingReports
 from stacks.model import Operation, OperationVerb, StackRef
 from tests.worlds.eph_files import BAD_YAML
 from tests.worlds.world import World

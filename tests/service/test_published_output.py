@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.core.model.world import RunningOperation
-from orchestrator.service import published_output
-from orchestrator.service.published_output import PublishedOutput
+from orchestrator.service.output import published_output
+from orchestrator.service.output.published_output import PublishedOutput
 from programs.steps import StepEvent, StepEventKind
 from stacks.executors.fake import FakeExecutor
 from stacks.model import OperationVerb, StackRef

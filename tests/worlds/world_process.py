@@ -18,7 +18,7 @@ from orchestrator.ledger.fake import MemoryCosts, MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.cycles import CycleListener, CycleResult
 from orchestrator.runtime.fake import FakeTraffic
-from orchestrator.service.pending_reports import PendingReports
+from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources.factory import SourcesFactory, create_sources
 from programs.kit.git.uploads import UploadStore
 from programs.registry import Target

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from orchestrator.auth.identities import ANONYMOUS
 from orchestrator.auth.token_store import TokensUnavailable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
-from orchestrator.service.exec_port import ExecSessionNotFound
+from orchestrator.service.exec.exec_port import ExecSessionNotFound
 from orchestrator.service.port import (
     DeployNotFound,
     EnvironmentNotFound,

@@ -15,8 +15,8 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.service import pending_reports
-from orchestrator.service.pending_reports import PendingReports
+from orchestrator.service.reports import pending_reports
+from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources import recipe_reader
 from stacks.model import StackRef
 from tests.worlds.composition import INTERVAL, fake_options, fake_ports

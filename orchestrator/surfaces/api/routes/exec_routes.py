@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.auth.identities import Caller, Role
-from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecStarted
+from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecStarted
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces import wording

@@ -14,8 +14,8 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service import wording
-from orchestrator.service.exec_port import ExecEvent
-from orchestrator.service.exec_sessions import ExecSessions
+from orchestrator.service.exec.exec_port import ExecEvent
+from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.port import RefusalReason, RequestRefused
 from programs.exec_requests import ExecProcess, ExecRequest, ExecUnavailable, JobRequest
 from programs.registry import RunsCommands, RunsJobs, Target

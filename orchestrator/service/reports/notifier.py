@@ -25,7 +25,7 @@ from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service import wording
 from orchestrator.service.chat.replies import ChatReplies, Replies
-from orchestrator.service.pending_reports import PendingReports
+from orchestrator.service.reports.pending_reports import PendingReports
 from programs.kit import files
 from stacks.model import Operation, RefKind, StackRef
 

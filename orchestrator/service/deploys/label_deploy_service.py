@@ -27,6 +27,7 @@ from orchestrator.runtime.facts.pending_deploys import DeployProgress, DeploySta
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
+from orchestrator.service.deploys.working_copies import WorkingCopies
 from orchestrator.service.port import (
     DeployNotFound,
     DeployRequest,
@@ -36,7 +37,6 @@ from orchestrator.service.port import (
     TemporarilyUnavailable,
     UploadedCommit,
 )
-from orchestrator.service.working_copies import WorkingCopies
 from orchestrator.sources.recipe_reader import RecipeQuery, RecipeReader
 from stacks import keys, names, tags
 from stacks.model import Key, RefKind, StackTag

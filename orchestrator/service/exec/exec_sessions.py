@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestrator.service import wording
-from orchestrator.service.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
+from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
+from orchestrator.service.exec.terminals import END_OF_INPUT, Terminal
 from orchestrator.service.port import TemporarilyUnavailable
-from orchestrator.service.terminals import END_OF_INPUT, Terminal
 from programs.exec_requests import ExecProcess, TerminalSize
 
 CHUNK = 16 * 1024

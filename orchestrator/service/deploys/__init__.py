@@ -1,0 +1,1 @@
+"""Deploys by label, and the working copies that people upload for them."""

@@ -1,0 +1,1 @@
+"""The output of services and operations, as people read it."""

@@ -1,0 +1,1 @@
+"""Reports across environments: costs, an audit of resources, pending comments, notifications."""
