@@ -32,6 +32,7 @@ from orchestrator.service import wording
 from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.changes.variables import VariableEditor
+from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.deploys.label_deploy_service import LabelDeployService
 from orchestrator.service.exec.exec_launcher import ExecLauncher
 from orchestrator.service.exec.exec_port import ExecEvent
@@ -310,7 +311,7 @@ class LocalControlPlane:
         until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
         is_deploy = view.key is not None and view.key.kind is RefKind.DEPLOY
         if is_deploy and until > (latest := self._deps.label_deploys.latest_end()):
-            raise RequestRefused(RefusalReason.INVALID_TTL, wording.extended_too_far(view.name, latest))
+            raise RequestRefused(RefusalReason.INVALID_TTL, deploy_wording.extended_too_far(view.name, latest))
         self._record_intent(view, IntentKind.EXTEND, by, until)
         self._deps.journal.record(EventKind.INTENT_EXTEND, wording.requested_extension(until), str(view.ref), by)
         return replace(view, expires_at=until)
@@ -320,7 +321,7 @@ class LocalControlPlane:
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
             raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be kept"))
         if view.key is not None and view.key.kind is RefKind.DEPLOY:
-            raise RequestRefused(RefusalReason.HAS_FIXED_TTL, wording.deploy_not_kept(view.name))
+            raise RequestRefused(RefusalReason.HAS_FIXED_TTL, deploy_wording.deploy_not_kept(view.name))
         if not view.commit:
             raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.KEEP_LATER))
         self._record_intent(view, IntentKind.KEEP if keep else IntentKind.UNKEEP, by)

@@ -20,6 +20,8 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.core.views.versions import Version, list_versions
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
+from orchestrator.service.deploys import wording as deploy_wording
+from orchestrator.service.exec import wording as exec_wording
 from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.port import (
     DeployNotFound,
@@ -286,7 +288,7 @@ class FakeEnvironmentService:
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         """Every deploy is pending when it is requested, and deployed when it is read."""
         if request.ttl is not None and request.ttl <= timedelta(0):
-            raise RequestRefused(RefusalReason.INVALID_TTL, wording.invalid_ttl(request.ttl, timedelta(days=7)))
+            raise RequestRefused(RefusalReason.INVALID_TTL, deploy_wording.invalid_ttl(request.ttl, timedelta(days=7)))
         self.calls.append(("deploy", request.label, by))
         made = DeployStatus(
             id=f"deploy-{len(self.deploys) + 1}",
@@ -311,7 +313,7 @@ class FakeEnvironmentService:
 
     def deploy_status(self, deploy: str) -> DeployStatus:
         if deploy not in self.deploys:
-            raise DeployNotFound(wording.deploy_not_found(deploy))
+            raise DeployNotFound(deploy_wording.deploy_not_found(deploy))
         found = self.deploys[deploy]
         if self.deploy_error:
             return replace(found, state="failed", error=self.deploy_error, output=self.deploy_output)
@@ -344,14 +346,14 @@ class FakeEnvironmentService:
 
     async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
         if session != "session-1":
-            raise ExecSessionNotFound(wording.no_exec_session(session))
+            raise ExecSessionNotFound(exec_wording.no_exec_session(session))
         self.calls.append(("input", by))
         for part in ([data] if data else []) + ([b""] if end else []):
             self.exec_input.put_nowait(part)
 
     def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
         if session != "session-1":
-            raise ExecSessionNotFound(wording.no_exec_session(session))
+            raise ExecSessionNotFound(exec_wording.no_exec_session(session))
         self.calls.append(("resize", by, f"{size.rows}x{size.columns}"))
 
     async def versions(self, repository: str) -> list[Version]:

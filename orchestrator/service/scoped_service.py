@@ -18,6 +18,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
+from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.port import (
     DeployNotFound,
@@ -143,7 +144,7 @@ class ScopedService:
     def deploy_status(self, deploy: str) -> DeployStatus:
         found = self._service.deploy_status(deploy)
         if not self._caller.covers(found.repository):
-            raise DeployNotFound(wording.deploy_not_found(deploy))
+            raise DeployNotFound(deploy_wording.deploy_not_found(deploy))
         return found
 
     async def versions(self, repository: str) -> list[Version]:
@@ -190,7 +191,7 @@ class ScopedService:
     @contextlib.contextmanager
     def _covered(self, repository: str) -> Iterator[None]:
         """Around a call for that repository: its errors don't name the others."""
-        unknown = RequestRefused(RefusalReason.UNKNOWN_REPOSITORY, wording.unknown_app(repository, []))
+        unknown = RequestRefused(RefusalReason.UNKNOWN_REPOSITORY, deploy_wording.unknown_app(repository, []))
         if not repository or not self._caller.covers(repository):
             raise unknown
         try:

@@ -30,6 +30,9 @@ from orchestrator.ledger import wording as ledger_wording
 from orchestrator.runtime import wording as runtime_wording
 from orchestrator.service import wording as service_wording
 from orchestrator.service.changes import wording as change_wording
+from orchestrator.service.chat import wording as chat_wording
+from orchestrator.service.deploys import wording as deploy_wording
+from orchestrator.service.exec import wording as exec_wording
 from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
 from stacks import keys
@@ -51,7 +54,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "gateway": (gateway_wording,),
     "images": (image_wording,),
     "ledger": (ledger_wording,),
-    "service": (service_wording, change_wording),
+    "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "sources": (source_wording,),
 }
 COMMIT, AT = "a" * 40, datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -16,8 +16,9 @@ from orchestrator.core.wording.chat import HELP
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.facts.intents import PendingIntents
-from orchestrator.service import wording
+from orchestrator.service import wording as service_wording
 from orchestrator.service.changes import wording as change_wording
+from orchestrator.service.chat import wording
 from orchestrator.service.chat.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
@@ -128,7 +129,7 @@ class ChatActions:
         if named and not head.startswith(named):
             return CommandResult(False, wording.approve_newest(head, named))
         if named != head and not await self._was_offered(head, origin):
-            return CommandResult(False, wording.name_the_commit(head))
+            return CommandResult(False, service_wording.name_the_commit(head))
         await self._control_plane.approve_commit(_stack_name(view), head, origin.author)
         return CommandResult(True, wording.approved(head))
 

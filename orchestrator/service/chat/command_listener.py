@@ -34,8 +34,8 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.service import wording
-from orchestrator.service.chat import comment_text
+from orchestrator.service import wording as service_wording
+from orchestrator.service.chat import comment_text, wording
 from orchestrator.service.chat.replies import ChatReplies
 from stacks import keys
 from stacks.model import Key
@@ -141,7 +141,7 @@ class CommandListener:
                 await self.process()
             except Exception as error:
                 log.exception("comments couldn't be checked")
-                self._journal.record_problem(wording.comments_failed(error))
+                self._journal.record_problem(service_wording.comments_failed(error))
 
     async def process(self) -> None:
         """Handle repositories read since the last call, and add final reactions that are due."""
@@ -170,10 +170,10 @@ class CommandListener:
                 self._unsupported.add(repository.id)
                 self._journal.record_problem(str(error))
         except ForgeError as error:
-            self._journal.record_problem(wording.comments_unavailable(repository.full_name, error))
+            self._journal.record_problem(service_wording.comments_unavailable(repository.full_name, error))
         except Exception as error:
             log.exception("processing comments of %s failed", repository.full_name)
-            self._journal.record_problem(wording.comments_broken(repository.full_name, error))
+            self._journal.record_problem(service_wording.comments_broken(repository.full_name, error))
 
     def _is_candidate(self, comment: ChatComment, facts: RepositoryFacts) -> bool:
         """False for comments on issues or closed pull requests, by bots, and for those already answered."""
@@ -201,7 +201,9 @@ class CommandListener:
         if not self._within_rate_limit(origin.repository.id, MAX_REFUSALS_PER_REPOSITORY):
             return
         self._comments.done[comment.id] = comment.created
-        self._record(EventKind.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], wording.NO_WRITE_ACCESS)
+        self._record(
+            EventKind.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], service_wording.NO_WRITE_ACCESS
+        )
         await self._react(origin.repository, comment.id, Reaction.REFUSED)
 
     async def _run_commands(
@@ -234,7 +236,7 @@ class CommandListener:
 
     def _record(self, kind: EventKind, origin: CommandOrigin, command: str, result: str) -> None:
         where = f"{origin.repository.full_name}#{origin.key.number}"
-        self._journal.record(kind, wording.command_result(command, where, result), where, origin.author)
+        self._journal.record(kind, service_wording.command_result(command, where, result), where, origin.author)
 
     async def _finish_pending(self) -> None:
         for comment, waiting in list(self._comments.pending.items()):
@@ -245,7 +247,7 @@ class CommandListener:
             except ForgeError as error:
                 origin = waiting.origin
                 where = self._forge.words.reference(origin.repository.full_name, origin.key)
-                self._journal.record_problem(wording.reaction_failed(where, error))
+                self._journal.record_problem(service_wording.reaction_failed(where, error))
                 continue
             del self._comments.pending[comment]
             self._comments.done[comment] = waiting.origin.at

@@ -26,7 +26,8 @@ from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.facts.pending_deploys import DeployProgress, DeployState, PendingDeploys
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.service import wording
+from orchestrator.service import wording as service_wording
+from orchestrator.service.deploys import wording
 from orchestrator.service.deploys.working_copies import WorkingCopies
 from orchestrator.service.port import (
     DeployNotFound,
@@ -129,7 +130,7 @@ class LabelDeployService:
 
     def _find_repository(self, name: str) -> Repository:
         if self._deps.cycles.latest.at is None:
-            raise TemporarilyUnavailable(wording.FIRST_CYCLE)
+            raise TemporarilyUnavailable(service_wording.FIRST_CYCLE)
         known = self._repositories().values()
         found = [each for each in known if not name or each.full_name.lower() == name.lower()]
         if len(found) == 1:

@@ -17,7 +17,7 @@ from orchestrator.forges.port import Repository
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult, Cycles
 from orchestrator.runtime.facts.pending_deploys import PendingDeploys
-from orchestrator.service import wording
+from orchestrator.service.deploys import wording
 from orchestrator.service.port import RefusalReason, RequestRefused, UploadedCommit
 from programs.kit import files
 from programs.kit.git.bundles import InvalidBundle

@@ -13,7 +13,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.service import wording
+from orchestrator.service.exec import wording
 from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.port import RefusalReason, RequestRefused

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from orchestrator.service import wording
+from orchestrator.service.exec import wording
 from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.exec.terminals import END_OF_INPUT, Terminal
 from orchestrator.service.port import TemporarilyUnavailable
