@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from orchestrator.config.variable_vault import VariableVault
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
-from orchestrator.core.model.world import EnvironmentRequest, Intent, IntentKind, Recipe, Trust
+from orchestrator.core.model.world import Intent, IntentKind, Recipe
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.views.versions import Version, list_versions
-from orchestrator.forges.port import ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, approved_mark, expired_mark
+from orchestrator.forges.port import ApiUsage, Forge
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
@@ -30,6 +30,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.changes.database_resets import DatabaseResetter
+from orchestrator.service.changes.git_host import GitHostChanges
 from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.changes.variables import VariableEditor
 from orchestrator.service.deploys import wording as deploy_wording
@@ -117,7 +118,7 @@ class LocalControlPlane:
         self._restarter = ServiceRestarter(
             dependencies.journal, dependencies.executor.reserve, dependencies.target, dependencies.target_settings
         )
-
+        self._git_host = GitHostChanges(dependencies.forge, dependencies.cycles, dependencies.target)
         self._variables = VariableEditor(
             dependencies.variables,
             dependencies.intents,
@@ -126,7 +127,6 @@ class LocalControlPlane:
             self._spec,
             lambda: dependencies.wakeups.wake_soon(refresh=True),
         )
-
         self._databases = DatabaseResetter(
             dependencies.intents,
             dependencies.journal,
@@ -266,39 +266,10 @@ class LocalControlPlane:
         if view.key is not None and view.key.kind is RefKind.DEPLOY:
             self._deps.label_deploys.withdraw(view.key, by)
         else:
-            await self._remove_trigger_labels(view)
+            await self._git_host.remove_request(view)
         self._record_intent(view, IntentKind.DOWN, by)
         self._deps.journal.record(EventKind.INTENT_DOWN, wording.REQUESTED_DESTROY, str(view.ref), by)
         return view
-
-    async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
-        forge = self._deps.cycles.latest.forge
-        facts = forge.facts.get(view.key.repository) if view.key else None
-        candidate = facts.requests.get(view.key) if facts and view.key else None
-        repository = forge.repositories.get(view.key.repository) if view.key else None
-        if candidate is None or repository is None:
-            return
-        if candidate.key.kind is not RefKind.PULL:
-            await self._mark_ref_expired(view, repository, candidate)
-        for label in sorted(candidate.trigger_labels):
-            try:
-                await asyncio.to_thread(self._deps.forge.remove_label, repository, candidate.key.number, label)
-            except ForgeNotFound:
-                continue  # already removed
-            except ForgeError as error:
-                raise RequestRefused(RefusalReason.FORGE_ERROR, wording.label_not_removed(label, error)) from error
-
-    async def _mark_ref_expired(
-        self, view: EnvironmentView, repository: Repository, candidate: EnvironmentRequest
-    ) -> None:
-        """A branch or a tag has no label to remove, so its commit is marked as expired."""
-        try:
-            mark, text = expired_mark(view.ref.stack), wording.DESTROYED_BY_PERSON
-            await asyncio.to_thread(self._deps.forge.mark, repository, candidate.commit, mark, text)
-        except ForgeError as error:
-            raise RequestRefused(
-                RefusalReason.FORGE_ERROR, wording.ref_not_marked(display_name(view), error)
-            ) from error
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
         view = self.environment(name)
@@ -379,25 +350,9 @@ class LocalControlPlane:
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self.environment(name)
-        facts = self._deps.cycles.latest.forge
-        home = facts.facts.get(view.key.repository) if view.key else None
-        candidate = home.requests.get(view.key) if home and view.key else None
-        repository = facts.repositories.get(view.key.repository) if view.key else None
-        from_fork = candidate is not None and candidate.trust is Trust.FORK
-        plans_wait = self._deps.target(view.target).description.needs_approvals
-        if candidate is None or repository is None or not (from_fork or plans_wait):
-            raise RequestRefused(RefusalReason.NOT_A_FORK, wording.not_a_fork(name))
-        head = candidate.commit
-        if commit != head:
-            raise RequestRefused(RefusalReason.NOT_NEWEST_COMMIT, wording.not_newest_commit(name, head, commit))
-        try:
-            mark, text = approved_mark(view.ref.stack), wording.approved_by(by)
-            await asyncio.to_thread(self._deps.forge.mark, repository, head, mark, text)
-        except ForgeError as error:
-            raise RequestRefused(RefusalReason.FORGE_ERROR, wording.approval_not_written(head, error)) from error
-        self._deps.journal.record(
-            EventKind.COMMIT_APPROVED, wording.commit_approved(head, from_fork), str(view.ref), by
-        )
+        from_fork = await self._git_host.approve(view, commit, by)
+        message = wording.commit_approved(commit, from_fork)
+        self._deps.journal.record(EventKind.COMMIT_APPROVED, message, str(view.ref), by)
         if not from_fork:
             self._record_intent(view, IntentKind.RETRY, by)
         self.trigger_cycle("approved")
