@@ -126,6 +126,8 @@ def test_kustomization(home: Path, site: Cluster) -> None:
         vote(eph, made)
         wait_until("the component's worker counts it", lambda: "" if counted(eph, results) == 1 else "not yet")
 
+        assert get(eph, made.host, "/results").json()["counted"] == 1, "a path that the HTTPRoute routes elsewhere"
+
         overlay = "k8s/base/kustomization.yaml"
         live = eph.push_built(made, {overlay: eph.texts[overlay].replace("tea or", "milk or")})
         eph.wait_for_commit(made, live, TIMEOUT)
