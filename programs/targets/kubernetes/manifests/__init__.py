@@ -20,7 +20,7 @@ from programs.targets.kubernetes.errors import KubernetesError, ManifestsRejecte
 from programs.targets.kubernetes.manifests import allowlist, omissions, path_reader, rewriting
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
-from programs.targets.kubernetes.manifests.public_services import FrontNames, PublicServices, find_public
+from programs.targets.kubernetes.manifests.public_services import FrontNames, RoutedServices, find_public
 from programs.targets.kubernetes.rendering.namespace_objects import Data, PathBackend
 from programs.targets.kubernetes.settings import KubernetesSettings
 
@@ -71,7 +71,7 @@ def _load(
     declared = any(item.public for item in spec.services)
     names = FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
     public = (
-        PublicServices() if declared else find_public(found, brought.routes, names, by_path=settings.front != "eph")
+        RoutedServices() if declared else find_public(found, brought.routes, names, by_path=settings.front != "eph")
     )
     public = _with_host_names(public, spec, named=bool(names.public))
     notes = object_names.secrets_annotation(spec)
@@ -94,7 +94,7 @@ def _load(
     return LoadedManifests(tuple(adapted), backends, paths, tuple(ports), (*brought.notices, *public.notices))
 
 
-def _with_host_names(public: PublicServices, spec: EnvironmentSpec, named: bool) -> PublicServices:
+def _with_host_names(public: RoutedServices, spec: EnvironmentSpec, named: bool) -> RoutedServices:
     """Leaves out services whose host name would be too long, unless eph.yaml names them."""
     kept, notices = list(public.services[:1]), list(public.notices)
     for service in public.services[1:]:
@@ -109,7 +109,7 @@ def _with_host_names(public: PublicServices, spec: EnvironmentSpec, named: bool)
         if named:
             raise KubernetesError(f"eph.yaml, kubernetes.public: {why}; use a shorter name")
         notices.append(f"{why}, so it isn't public. List the public services in kubernetes.public, with short names")
-    return PublicServices(tuple(kept), tuple(notices))
+    return RoutedServices(tuple(kept), tuple(notices))
 
 
 def _without_nulls(value: Any) -> Any:

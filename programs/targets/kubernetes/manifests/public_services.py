@@ -34,7 +34,7 @@ class FrontNames:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicService:
+class RoutedService:
     """A service that gets a host name, and the labels of its pods. ``name`` is part of the host name and of variables.
     ``headless``: its name resolves to the pods themselves, so its port numbers don't apply to clients that use the
     name. ``paths``: those of its host name that other services answer."""
@@ -72,33 +72,33 @@ class RoutedPath:
 
     path: str
     exact: bool
-    target: PublicService
+    target: RoutedService
 
 
 @dataclass(frozen=True, slots=True)
-class PublicServices:
+class RoutedServices:
     """The first one has the environment's own host name."""
 
-    services: tuple[PublicService, ...] = ()
+    services: tuple[RoutedService, ...] = ()
     notices: tuple[str, ...] = ()
 
 
 def find_public(
     manifests: Sequence[Manifest], routes: Sequence[Manifest], names: FrontNames, *, by_path: bool
-) -> PublicServices:
+) -> RoutedServices:
     """The services that eph.yaml names, or else those that Ingresses and HTTPRoutes route hosts to, or else the only
     one, or else the one whose name says so. ``by_path``: the front can route by path."""
     services = {item.name: item for item in manifests if item.data["kind"] == "Service"}
     if names.public:
-        return PublicServices(tuple(_public_service(_named(services, names, name), name) for name in names.public))
+        return RoutedServices(tuple(_public_service(_named(services, names, name), name) for name in names.public))
     if routes:
         return _routed(routes, services, names, by_path)
     usable = {name: item for name, item in services.items() if item.data["spec"].get("clusterIP") != "None"}
     found = _by_name(usable, names)
     if found is not None:
-        return PublicServices((_public_service(found, names.short(found.name)),))
+        return RoutedServices((_public_service(found, names.short(found.name)),))
     if not usable:
-        return PublicServices()
+        return RoutedServices()
     raise KubernetesError(
         f"Can't choose the public service among {', '.join(sorted(usable))}. "
         f"Set kubernetes.public in eph.yaml to one of them, or add an Ingress"
@@ -133,7 +133,7 @@ def _by_name(usable: Mapping[str, Manifest], names: FrontNames) -> Manifest | No
 
 def _routed(
     routes: Sequence[Manifest], services: Mapping[str, Manifest], names: FrontNames, by_path: bool
-) -> PublicServices:
+) -> RoutedServices:
     """The service at the root of each host, or else the host's first one. The front is one at a root: that whose name
     says so, or else the first."""
     rules = route_rules.read(routes)
@@ -160,7 +160,7 @@ def _routed(
                 ignored.append(other)
         made = _public_service(services[name], names.short(name), rule.port)
         found.append(replace(made, paths=tuple(paths.values())))
-    return PublicServices(tuple(_with_unique_names(found)), tuple(_ignored_routes(ignored)))
+    return RoutedServices(tuple(_with_unique_names(found)), tuple(_ignored_routes(ignored)))
 
 
 def _front_among(services: Iterable[str], names: FrontNames) -> str | None:
@@ -208,7 +208,7 @@ def _ignored_routes(ignored: Sequence[RouteRule]) -> Iterator[str]:
         yield manifest.error(sentence).sentence
 
 
-def _with_unique_names(found: Iterable[PublicService]) -> Iterator[PublicService]:
+def _with_unique_names(found: Iterable[RoutedService]) -> Iterator[RoutedService]:
     """The services `shop` and `RELEASE-shop` have the same short name."""
     taken: set[str] = set()
     for item in found:
@@ -217,13 +217,13 @@ def _with_unique_names(found: Iterable[PublicService]) -> Iterator[PublicService
         yield unique
 
 
-def _public_service(service: Manifest, name: str, wanted_port: int | str | None = None) -> PublicService:
+def _public_service(service: Manifest, name: str, wanted_port: int | str | None = None) -> RoutedService:
     port = _port(service, wanted_port)
     if port is None:
         raise service.error(f"it has no port{f' {wanted_port}' if wanted_port is not None else 's'}")
     spec: Mapping[str, Any] = service.data["spec"]
     target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
-    return PublicService(name, service.name, int(port["port"]), dict(spec["selector"]), target, headless)
+    return RoutedService(name, service.name, int(port["port"]), dict(spec["selector"]), target, headless)
 
 
 def _port(service: Manifest, wanted: int | str | None) -> Mapping[str, Any] | None:
