@@ -78,6 +78,12 @@ def test_chart(home: Path, site: Cluster) -> None:
         eph.wait_for_comment(made.number, 'relation "nowhere" does not exist', timeout=TIMEOUT)
         assert eph.page(made.host).data["commit"] == live, "the last good commit is still live"
 
+        unreplaced = eph.texts["eph.yaml"].replace(",\n       replaces: ghcr.io/acme/tickets", "")
+        assert unreplaced != eph.texts["eph.yaml"]
+        eph.push_built(made, {"eph.yaml": unreplaced})
+        eph.wait_for_comment(made.number, "no workload runs app", "they run ghcr.io/acme/tickets", timeout=TIMEOUT)
+        assert eph.page(made.host).data["commit"] == live, "the release that the chart names doesn't run instead"
+
         other = eph.preview_built("other")
         assert get(eph, eph.host_of(other, "api"), "/tickets").json() == ["first ticket"], "its own database"
         close(eph, made, other)
