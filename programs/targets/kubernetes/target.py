@@ -226,6 +226,7 @@ def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInp
         scripts={path: tree.read_text(path) for path in scripts},
         objects=brought.objects,
         backends=brought.backends,
+        paths=brought.paths,
         public_ports=brought.public_ports,
         notices=brought.notices,
         certificate=_front_certificate(settings),

@@ -78,6 +78,12 @@ def test_chart(home: Path, site: Cluster) -> None:
         eph.wait_for_comment(made.number, 'relation "nowhere" does not exist', timeout=TIMEOUT)
         assert eph.page(made.host).data["commit"] == live, "the last good commit is still live"
 
+        unreplaced = eph.texts["eph.yaml"].replace(",\n       replaces: ghcr.io/acme/tickets", "")
+        assert unreplaced != eph.texts["eph.yaml"]
+        eph.push_built(made, {"eph.yaml": unreplaced})
+        eph.wait_for_comment(made.number, "no workload runs app", "they run ghcr.io/acme/tickets", timeout=TIMEOUT)
+        assert eph.page(made.host).data["commit"] == live, "the release that the chart names doesn't run instead"
+
         other = eph.preview_built("other")
         assert get(eph, eph.host_of(other, "api"), "/tickets").json() == ["first ticket"], "its own database"
         close(eph, made, other)
@@ -125,6 +131,8 @@ def test_kustomization(home: Path, site: Cluster) -> None:
         assert limits == {"preview-web": "64Mi", "preview-worker": "64Mi", "preview-results": None}
         vote(eph, made)
         wait_until("the component's worker counts it", lambda: "" if counted(eph, results) == 1 else "not yet")
+
+        assert get(eph, made.host, "/results").json()["counted"] == 1, "a path that the HTTPRoute routes elsewhere"
 
         overlay = "k8s/base/kustomization.yaml"
         live = eph.push_built(made, {overlay: eph.texts[overlay].replace("tea or", "milk or")})

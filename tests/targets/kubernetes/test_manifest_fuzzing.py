@@ -14,7 +14,7 @@ from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import load_manifests
-from tests.targets.kubernetes.manifest_attacks import ATTACKS, DEPLOYMENT, PINNED, SERVICE, SETTINGS, spec
+from tests.targets.kubernetes.manifest_attacks import ATTACKS, DEPLOYMENT, PINNED, SERVICE, SETTINGS, spec, with_change
 
 NAMES = sorted({part for path, _, _ in ATTACKS for part in path.split(".")} | {"privileged", "hostPath", "add", "host"})
 VALUES = st.recursive(
@@ -33,6 +33,7 @@ FORBIDDEN = {
     "finalizers",
     "host",
 }
+FREE_NAMES = ("annotations", "labels", "matchLabels")
 
 
 @st.composite
@@ -55,12 +56,14 @@ def deployments(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def keys_in(data: Any) -> set[str]:
+    """The names of fields. Those of labels and annotations are the author's own, and mean nothing to Kubernetes."""
     if isinstance(data, dict):
-        return set(data) | {key for value in data.values() for key in keys_in(value)}
+        return set(data) | {key for name, value in data.items() if name not in FREE_NAMES for key in keys_in(value)}
     return {key for item in data for key in keys_in(item)} if isinstance(data, list) else set()
 
 
 @given(deployments())
+@example(with_change(DEPLOYMENT, "metadata.labels.finalizers", ""))
 def test_a_changed_deployment_is_refused_or_hardened(data: dict[str, Any]) -> None:
     files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all([data, SERVICE])})
     try:

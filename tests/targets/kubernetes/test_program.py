@@ -11,6 +11,7 @@ import pytest
 
 from programs.spec import CommandSpec, DatabaseSpec, LifecycleHooks, ServiceSpec
 from programs.targets.kubernetes.program.environment import PreparedInputs
+from programs.targets.kubernetes.rendering.namespace_objects import PathBackend
 from tests.targets.kubernetes.recorded_program import IMAGE, SETTINGS, WEB, kubernetes_spec, record_program
 
 
@@ -162,13 +163,18 @@ def test_public_services_of_manifests_have_an_ingress_each() -> None:
     """T2: the first one at the environment's own host name."""
     made = record_program(
         kubernetes_spec(services=(), manifests=("k8s",)),
-        prepared=PreparedInputs(backends={"web": ("shop-a-42-web", 80), "api": ("shop-a-42-api", 9000)}),
+        prepared=PreparedInputs(
+            backends={"web": ("shop-a-42-web", 80), "api": ("shop-a-42-api", 9000)},
+            paths={"api": (PathBackend("/docs", True, ("shop-a-42-docs", 8000)),)},
+        ),
     ).resources
     rules = [made[f"ingress-eph-{name}"]["spec"]["rules"][0] for name in ("shop-a-42-web", "api")]
-    assert [(rule["host"], rule["http"]["paths"][0]["backend"]["service"]) for rule in rules] == [
+    assert [(rule["host"], rule["http"]["paths"][-1]["backend"]["service"]) for rule in rules] == [
         ("shop-a-42.preview.test", {"name": "shop-a-42-web", "port": {"number": 80}}),
         ("api--shop-a-42.preview.test", {"name": "shop-a-42-api", "port": {"number": 9000}}),
     ]
+    docs, _ = rules[1]["http"]["paths"]
+    assert (docs["path"], docs["pathType"], docs["backend"]["service"]["name"]) == ("/docs", "Exact", "shop-a-42-docs")
 
 
 def test_commands_run_in_the_first_listed_image_if_all_services_are_in_manifests() -> None:

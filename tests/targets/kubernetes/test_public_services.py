@@ -13,6 +13,7 @@ from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
+from programs.targets.kubernetes.rendering.namespace_objects import PathBackend
 from tests.targets.kubernetes.manifest_attacks import DEPLOYMENT, PINNED, SERVICE, SETTINGS, apply_manifests, spec
 
 
@@ -66,7 +67,12 @@ def test_http_route_selects_the_public_service() -> None:
     found = apply_manifests(DEPLOYMENT, SERVICE, api, route)
     assert [data["kind"] for data in found.objects] == ["Deployment", "Service", "Service"]
     assert found.backends == {"web": ("web", 80)}
-    (notice,) = found.notices
+    assert found.paths == {"web": (PathBackend("/api", False, ("api", 80)),)}
+    assert len(found.notices) == 0
+    own = replace(SETTINGS, front="eph", front_namespace="tools", front_labels="app=eph")
+    behind = apply_manifests(DEPLOYMENT, SERVICE, api, route, settings=own)
+    assert behind.paths == {}, "Eph's gateway routes by host name only"
+    (notice,) = behind.notices
     assert "its routes to api are left out" in notice
 
 
@@ -155,6 +161,50 @@ def test_every_host_of_an_ingress_has_a_public_service() -> None:
     found = load(service("web"), service("api"), service("db"), routes)
     assert found.backends == {"web": ("web", 80), "api": ("api", 80)}
     assert found.notices == ()
+
+
+def route(*rules: dict[str, Any]) -> dict[str, Any]:
+    about = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "all"}}
+    return {**about, "spec": {"rules": [{"backendRefs": [{"name": "web"}]}, *rules]}}
+
+
+def to_api(**rule: Any) -> dict[str, Any]:
+    return {"backendRefs": [{"name": "api", "port": 80}], **rule}
+
+
+def test_paths_of_a_host_go_where_the_repository_routes_them() -> None:
+    """Their pods admit the ingress controller, too."""
+    other = {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 90, "targetPort": 9001}]}
+    paths = [("shop.test", "/", "web"), ("shop.test", "/api/*", "api"), ("shop.test", "/api", "web")]
+    found = load(service("web"), service("api", spec=other), ingress("all", *paths))
+    assert found.backends == {"web": ("web", 80)}
+    assert found.paths == {"web": (PathBackend("/api", False, ("api", 90)),)}
+    assert (found.public_ports, found.notices) == ((8080, 9001), ())
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        to_api(matches=[{"path": {"type": "RegularExpression", "value": "/api"}}]),
+        to_api(matches=[{"path": {"value": "/api"}, "headers": [{"name": "X", "value": "y"}]}]),
+        to_api(matches=[{"path": {"value": "/api"}}], filters=[{"type": "URLRewrite"}]),
+        to_api(matches=[{"path": {"value": "/api(/|$)(.*)"}}]),
+        {"matches": [{"path": {"value": "/api"}}], "backendRefs": [{"name": "api", "port": 81}]},
+    ],
+)
+def test_route_that_does_more_than_match_a_path_is_left_out(rule: dict[str, Any]) -> None:
+    found = load(service("web"), service("api"), route(rule))
+    assert (found.backends, found.paths) == ({"web": ("web", 80)}, {})
+    (notice,) = found.notices
+    assert "its routes to api are left out" in notice
+
+
+def test_rewritten_paths_of_an_ingress_are_left_out() -> None:
+    written = ingress("all", ("a.test", "/", "web"), ("a.test", "/api", "api"))
+    written["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/rewrite-target": "/"}
+    found = load(service("web"), service("api"), written)
+    assert found.paths == {}
+    assert "its routes to api are left out" in found.notices[0]
 
 
 def test_front_is_at_the_root_of_the_first_host_that_has_one() -> None:

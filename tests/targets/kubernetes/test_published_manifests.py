@@ -14,6 +14,7 @@ from orchestrator.config.eph_yaml.offline_check import check
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests
 from programs.targets.kubernetes.manifests.rewriting import containers
+from programs.targets.kubernetes.rendering.namespace_objects import PathBackend
 from programs.targets.kubernetes.settings import KubernetesSettings
 from tests.targets.kubernetes.manifest_attacks import PINNED, spec
 from tests.targets.kubernetes.published_manifests import CHART, KUSTOMIZATION
@@ -62,7 +63,8 @@ def test_published_chart_runs_unchanged() -> None:
     assert (found.backends, found.public_ports) == ({"shop": (f"{RELEASE}-shop", 80)}, (8080,))
     assert keys_and_texts(list(found.objects)) & {*LEFT_OVER, "linkerd.io/inject", "helm.sh/hook"} == set()
     templates = sorted({notice.partition(": ")[0].rpartition("/")[2] for notice in found.notices})
-    assert templates == ["deployment.yaml", "ingress.yaml", "migrate.yaml", "service.yaml", "serviceaccount.yaml"]
+    assert templates == ["deployment.yaml", "migrate.yaml", "service.yaml", "serviceaccount.yaml"]
+    assert found.paths == {"shop": (PathBackend("/metrics", False, (f"{RELEASE}-shop-metrics", 9090)),)}
 
 
 @pytest.mark.long

@@ -20,8 +20,8 @@ from programs.targets.kubernetes.errors import KubernetesError, ManifestsRejecte
 from programs.targets.kubernetes.manifests import allowlist, omissions, path_reader, rewriting
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
-from programs.targets.kubernetes.manifests.public_services import FrontNames, PublicServices, find_public
-from programs.targets.kubernetes.rendering.namespace_objects import Data
+from programs.targets.kubernetes.manifests.public_services import FrontNames, RoutedServices, find_public
+from programs.targets.kubernetes.rendering.namespace_objects import Data, PathBackend
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 MAX_OBJECTS = 100
@@ -31,11 +31,12 @@ MAX_HOST_LABEL = 63
 @dataclass(frozen=True, slots=True)
 class LoadedManifests:
     """``backends``: the service and port that each host name routes to, by the service's short name, if no service of
-    eph.yaml is public; the environment's own host name comes first. ``public_ports``: the ports of their pods that the
-    ingress controller or gateway can reach."""
+    eph.yaml is public; the environment's own host name comes first. ``paths``: what answers some of a host name's
+    paths instead. ``public_ports``: the ports of their pods that the ingress controller or gateway can reach."""
 
     objects: tuple[Data, ...] = ()
     backends: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    paths: Mapping[str, tuple[PathBackend, ...]] = field(default_factory=dict)
     public_ports: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
     """What was left out, with file and object."""
@@ -69,21 +70,31 @@ def _load(
     _check_name_clashes(found, spec)
     declared = any(item.public for item in spec.services)
     names = FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
-    public = PublicServices() if declared else find_public(found, brought.routes, names)
+    public = (
+        RoutedServices() if declared else find_public(found, brought.routes, names, by_path=settings.front != "eph")
+    )
     public = _with_host_names(public, spec, named=bool(names.public))
     notes = object_names.secrets_annotation(spec)
     listed = ListedImages(images, spec.replaced_images)
     adapted = [rewriting.adapt(item, settings, listed, notes) for item in found]
     own = [images[item.image] for item in spec.services if item.image in images]
     listed.check_all_run([*own, *(container["image"] for data in adapted for container in rewriting.containers(data))])
-    for service in public.services:
+    reached = [item for one in public.services for item in (one, *(path.target for path in one.paths))]
+    for service in reached:
         adapted = [rewriting.label_front_pods(data, service.selector) for data in adapted]
     backends = {service.name: service.backend(adapted, settings) for service in public.services}
-    ports = sorted({port for service in public.services for port in service.pod_ports(adapted)})
-    return LoadedManifests(tuple(adapted), backends, tuple(ports), (*brought.notices, *public.notices))
+    paths = {
+        service.name: tuple(
+            PathBackend(item.path, item.exact, item.target.backend(adapted, settings)) for item in service.paths
+        )
+        for service in public.services
+        if service.paths
+    }
+    ports = sorted({port for service in reached for port in service.pod_ports(adapted)})
+    return LoadedManifests(tuple(adapted), backends, paths, tuple(ports), (*brought.notices, *public.notices))
 
 
-def _with_host_names(public: PublicServices, spec: EnvironmentSpec, named: bool) -> PublicServices:
+def _with_host_names(public: RoutedServices, spec: EnvironmentSpec, named: bool) -> RoutedServices:
     """Leaves out services whose host name would be too long, unless eph.yaml names them."""
     kept, notices = list(public.services[:1]), list(public.notices)
     for service in public.services[1:]:
@@ -98,7 +109,7 @@ def _with_host_names(public: PublicServices, spec: EnvironmentSpec, named: bool)
         if named:
             raise KubernetesError(f"eph.yaml, kubernetes.public: {why}; use a shorter name")
         notices.append(f"{why}, so it isn't public. List the public services in kubernetes.public, with short names")
-    return PublicServices(tuple(kept), tuple(notices))
+    return RoutedServices(tuple(kept), tuple(notices))
 
 
 def _without_nulls(value: Any) -> Any:

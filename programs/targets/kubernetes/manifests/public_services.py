@@ -14,6 +14,8 @@ from programs.targets.kubernetes.manifests.route_rules import RouteRule
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
 
+MAX_PATHS = 50
+"""Of one host name."""
 _FRONT_NAMES = ("web", "frontend", "app", "www")
 
 
@@ -32,10 +34,10 @@ class FrontNames:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicService:
+class RoutedService:
     """A service that gets a host name, and the labels of its pods. ``name`` is part of the host name and of variables.
     ``headless``: its name resolves to the pods themselves, so its port numbers don't apply to clients that use the
-    name."""
+    name. ``paths``: those of its host name that other services answer."""
 
     name: str
     service: str
@@ -43,6 +45,7 @@ class PublicService:
     selector: Mapping[str, str]
     target_port: int | str
     headless: bool = False
+    paths: tuple[RoutedPath, ...] = ()
 
     def backend(self, objects: Iterable[Data], settings: KubernetesSettings) -> tuple[str, int]:
         """The service and the port at which the front finds it. An ingress controller looks up the pods itself."""
@@ -64,27 +67,38 @@ class PublicService:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicServices:
+class RoutedPath:
+    """A path of a host name, and the service that answers it."""
+
+    path: str
+    exact: bool
+    target: RoutedService
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedServices:
     """The first one has the environment's own host name."""
 
-    services: tuple[PublicService, ...] = ()
+    services: tuple[RoutedService, ...] = ()
     notices: tuple[str, ...] = ()
 
 
-def find_public(manifests: Sequence[Manifest], routes: Sequence[Manifest], names: FrontNames) -> PublicServices:
+def find_public(
+    manifests: Sequence[Manifest], routes: Sequence[Manifest], names: FrontNames, *, by_path: bool
+) -> RoutedServices:
     """The services that eph.yaml names, or else those that Ingresses and HTTPRoutes route hosts to, or else the only
-    one, or else the one whose name says so."""
+    one, or else the one whose name says so. ``by_path``: the front can route by path."""
     services = {item.name: item for item in manifests if item.data["kind"] == "Service"}
     if names.public:
-        return PublicServices(tuple(_public_service(_named(services, names, name), name) for name in names.public))
+        return RoutedServices(tuple(_public_service(_named(services, names, name), name) for name in names.public))
     if routes:
-        return _routed(routes, services, names)
+        return _routed(routes, services, names, by_path)
     usable = {name: item for name, item in services.items() if item.data["spec"].get("clusterIP") != "None"}
     found = _by_name(usable, names)
     if found is not None:
-        return PublicServices((_public_service(found, names.short(found.name)),))
+        return RoutedServices((_public_service(found, names.short(found.name)),))
     if not usable:
-        return PublicServices()
+        return RoutedServices()
     raise KubernetesError(
         f"Can't choose the public service among {', '.join(sorted(usable))}. "
         f"Set kubernetes.public in eph.yaml to one of them, or add an Ingress"
@@ -117,7 +131,9 @@ def _by_name(usable: Mapping[str, Manifest], names: FrontNames) -> Manifest | No
     return usable[first] if first and others else None
 
 
-def _routed(routes: Sequence[Manifest], services: Mapping[str, Manifest], names: FrontNames) -> PublicServices:
+def _routed(
+    routes: Sequence[Manifest], services: Mapping[str, Manifest], names: FrontNames, by_path: bool
+) -> RoutedServices:
     """The service at the root of each host, or else the host's first one. The front is one at a root: that whose name
     says so, or else the first."""
     rules = route_rules.read(routes)
@@ -128,12 +144,23 @@ def _routed(routes: Sequence[Manifest], services: Mapping[str, Manifest], names:
     front = next((rule for rule in roots if rule.service == named), roots[0])
     if front.service not in services:
         raise front.manifest.error(f"it routes to a service {front.service!r} that isn't among the manifests")
+    known, ignored = ([rule for rule in rules if (rule.service in services) is exists] for exists in (True, False))
+    hosts = _first_of_each_host(known)
     chosen: dict[str, RouteRule] = {}
-    for rule in (front, *_first_of_each_host(rules)):
-        if rule.service in services:
-            chosen.setdefault(rule.service, rule)
-    found = [_public_service(services[name], names.short(name), rule.port) for name, rule in chosen.items()]
-    return PublicServices(tuple(_with_unique_names(found)), tuple(_ignored_routes(rules, chosen)))
+    for rule in (front, *hosts.values()):
+        chosen.setdefault(rule.service, rule)
+    found = []
+    for name, rule in chosen.items():
+        paths: dict[tuple[str, bool], RoutedPath] = {}
+        for other in _further_rules(name, hosts, known):
+            path = _routed_path(other, services) if by_path and len(paths) < MAX_PATHS else None
+            if path:
+                paths.setdefault((path.path, path.exact), path)
+            elif other.service != name:
+                ignored.append(other)
+        made = _public_service(services[name], names.short(name), rule.port)
+        found.append(replace(made, paths=tuple(paths.values())))
+    return RoutedServices(tuple(_with_unique_names(found)), tuple(_ignored_routes(ignored)))
 
 
 def _front_among(services: Iterable[str], names: FrontNames) -> str | None:
@@ -146,30 +173,42 @@ def _front_among(services: Iterable[str], names: FrontNames) -> str | None:
     return None
 
 
-def _first_of_each_host(rules: Sequence[RouteRule]) -> Iterator[RouteRule]:
-    hosts: dict[str, list[RouteRule]] = {}
+def _first_of_each_host(rules: Sequence[RouteRule]) -> dict[str, RouteRule]:
+    """The rule of its root, or else its first one."""
+    hosts: dict[str, RouteRule] = {}
     for rule in rules:
-        hosts.setdefault(rule.host, []).append(rule)
-    for of_host in hosts.values():
-        yield next((rule for rule in of_host if rule.is_root), of_host[0])
+        known = hosts.setdefault(rule.host, rule)
+        if rule.is_root and not known.is_root:
+            hosts[rule.host] = rule
+    return hosts
 
 
-def _ignored_routes(rules: Sequence[RouteRule], chosen: Mapping[str, RouteRule]) -> Iterator[str]:
-    """A notice for each Ingress and HTTPRoute with routes to other services."""
-    objects = {id(rule.manifest): rule.manifest for rule in rules}
-    for key, manifest in objects.items():
-        of_object = [rule.service for rule in rules if id(rule.manifest) == key]
-        others = sorted(set(of_object) - chosen.keys())
-        if others:
-            kept = next((name for name in of_object if name in chosen), next(iter(chosen)))
-            sentence = (
-                f"everything goes to {kept}; its routes to {', '.join(others)} are left out. "
-                f"Services listed in kubernetes.public have their own URLs"
-            )
-            yield manifest.error(sentence).sentence
+def _further_rules(service: str, hosts: Mapping[str, RouteRule], rules: Sequence[RouteRule]) -> Iterator[RouteRule]:
+    """The rules that route paths of this service's hosts somewhere else."""
+    for rule in rules:
+        root = hosts[rule.host]
+        if root.service == service and not rule.is_root and (rule.service, rule.port) != (root.service, root.port):
+            yield rule
 
 
-def _with_unique_names(found: Iterable[PublicService]) -> Iterator[PublicService]:
+def _routed_path(rule: RouteRule, services: Mapping[str, Manifest]) -> RoutedPath | None:
+    service = services[rule.service]
+    if not rule.as_is or _port(service, rule.port) is None:
+        return None
+    return RoutedPath(rule.path, rule.exact, _public_service(service, rule.service, rule.port))
+
+
+def _ignored_routes(ignored: Sequence[RouteRule]) -> Iterator[str]:
+    """A notice for each Ingress and HTTPRoute that isn't applied as it is written."""
+    for manifest in {id(rule.manifest): rule.manifest for rule in ignored}.values():
+        others = sorted({rule.service for rule in ignored if rule.manifest is manifest})
+        sentence = (
+            f"its routes to {', '.join(others)} are left out. Services listed in kubernetes.public have their own URLs"
+        )
+        yield manifest.error(sentence).sentence
+
+
+def _with_unique_names(found: Iterable[RoutedService]) -> Iterator[RoutedService]:
     """The services `shop` and `RELEASE-shop` have the same short name."""
     taken: set[str] = set()
     for item in found:
@@ -178,10 +217,15 @@ def _with_unique_names(found: Iterable[PublicService]) -> Iterator[PublicService
         yield unique
 
 
-def _public_service(service: Manifest, name: str, wanted_port: int | str | None = None) -> PublicService:
+def _public_service(service: Manifest, name: str, wanted_port: int | str | None = None) -> RoutedService:
+    port = _port(service, wanted_port)
+    if port is None:
+        raise service.error(f"it has no port{f' {wanted_port}' if wanted_port is not None else 's'}")
     spec: Mapping[str, Any] = service.data["spec"]
-    for port in spec.get("ports") or []:
-        if wanted_port is None or wanted_port in (port.get("port"), port.get("name")):
-            target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
-            return PublicService(name, service.name, int(port["port"]), dict(spec["selector"]), target, headless)
-    raise service.error(f"it has no port{f' {wanted_port}' if wanted_port is not None else 's'}")
+    target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
+    return RoutedService(name, service.name, int(port["port"]), dict(spec["selector"]), target, headless)
+
+
+def _port(service: Manifest, wanted: int | str | None) -> Mapping[str, Any] | None:
+    ports: list[Mapping[str, Any]] = service.data["spec"].get("ports") or []
+    return next((port for port in ports if wanted is None or wanted in (port.get("port"), port.get("name"))), None)

@@ -9,7 +9,7 @@ from programs import variables
 from programs.spec import EnvironmentSpec, ServiceSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.rendering import workloads
-from programs.targets.kubernetes.rendering.namespace_objects import Data
+from programs.targets.kubernetes.rendering.namespace_objects import Data, PathBackend
 from programs.targets.kubernetes.rendering.workloads import ContainerEnv
 from programs.targets.kubernetes.settings import KubernetesSettings
 
@@ -18,14 +18,16 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 class PreparedInputs:
     """What is looked up before anything is applied. ``images``: pinned, by name. ``scripts``: the SQL of seeds, by
     path. ``objects``: the repository's manifests, checked and rewritten. ``backends``: their service and port for
-    each host name, by the service's short name. ``notices``: what of the manifests isn't applied. ``certificate``: the
-    data of the operator's Secret. ``database_server``: how pods reach the database server that environments share.
-    ``api_server``: the networks of the cluster's API server, which pods can't reach."""
+    each host name, by the service's short name; ``paths`` those for some of its paths. ``notices``: what of the
+    manifests isn't applied. ``certificate``: the data of the operator's Secret. ``database_server``: how pods reach the
+    database server that environments share. ``api_server``: the networks of the cluster's API server, which pods can't
+    reach."""
 
     images: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     objects: tuple[Data, ...] = ()
     backends: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    paths: Mapping[str, tuple[PathBackend, ...]] = field(default_factory=dict)
     public_ports: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
     certificate: Mapping[str, str] = field(default_factory=dict)

@@ -19,7 +19,11 @@ def create(builder: ResourceBuilder, ready: list[Resource]) -> list[Resource]:
         backend = environment.prepared.backends.get(name, (name, workloads.HTTP_PORT))
         key = name if index else backend[0]
         leads = namespace_objects.ingress_or_route(
-            environment.settings, f"{object_names.PREFIX}{key}"[:59].rstrip("-"), host, backend
+            environment.settings,
+            f"{object_names.PREFIX}{key}"[:59].rstrip("-"),
+            host,
+            backend,
+            environment.prepared.paths.get(name, ()),
         )
         fronts = [builder.apply(leads, part, builder.namespace_parts)] if leads else []
         last += fronts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names, quantities
@@ -142,32 +142,56 @@ def certificate_secret(data: Any) -> Data:
     return new_object("Secret", object_names.CERTIFICATE, {"type": "kubernetes.io/tls", "data": data})
 
 
-def ingress_or_route(settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int]) -> Data | None:
-    """Routes the host name to the service: an Ingress, or an HTTPRoute if there is a Gateway. None if Eph's gateway is
-    the front."""
+class PathBackend(NamedTuple):
+    """A path of a host name, and the service and port that answer it."""
+
+    path: str
+    exact: bool
+    backend: tuple[str, int]
+
+
+def ingress_or_route(
+    settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int], paths: Iterable[PathBackend] = ()
+) -> Data | None:
+    """Routes the host name to the service, and ``paths`` to others: an Ingress, or an HTTPRoute if there is a Gateway.
+    None if Eph's gateway is the front."""
     if settings.front == "eph":
         return None
-    data = _http_route(settings, name, host, backend) if settings.gateway else _ingress(settings, name, host, backend)
+    everything = [*paths, PathBackend("/", False, backend)]
+    data = (
+        _http_route(settings, name, host, everything)
+        if settings.gateway
+        else _ingress(settings, name, host, everything)
+    )
     if settings.ingress_annotation_map:
         data["metadata"]["annotations"] = settings.ingress_annotation_map
     return data
 
 
-def _http_route(settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int]) -> Data:
+def _http_route(settings: KubernetesSettings, name: str, host: str, paths: Iterable[PathBackend]) -> Data:
     namespace, gateway, *listener = settings.gateway.split("/")
     parent = {"namespace": namespace, "name": gateway, **({"sectionName": listener[0]} if listener else {})}
-    rule = {
-        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-        "backendRefs": [{"name": backend[0], "port": backend[1]}],
-    }
-    spec = {"parentRefs": [parent], "hostnames": [host], "rules": [rule]}
+    rules = [
+        {
+            "matches": [{"path": {"type": "Exact" if item.exact else "PathPrefix", "value": item.path}}],
+            "backendRefs": [{"name": item.backend[0], "port": item.backend[1]}],
+        }
+        for item in paths
+    ]
+    spec = {"parentRefs": [parent], "hostnames": [host], "rules": rules}
     return new_object("HTTPRoute", name, {"spec": spec}, GATEWAY_API)
 
 
-def _ingress(settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int]) -> Data:
-    service, port = backend
-    path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": port}}}}
-    spec: Data = {"rules": [{"host": host, "http": {"paths": [path]}}]}
+def _ingress(settings: KubernetesSettings, name: str, host: str, paths: Iterable[PathBackend]) -> Data:
+    listed = [
+        {
+            "path": item.path,
+            "pathType": "Exact" if item.exact else "Prefix",
+            "backend": {"service": {"name": item.backend[0], "port": {"number": item.backend[1]}}},
+        }
+        for item in paths
+    ]
+    spec: Data = {"rules": [{"host": host, "http": {"paths": listed}}]}
     if settings.ingress_class:
         spec["ingressClassName"] = settings.ingress_class
     secret = _certificate_name(settings, name)
