@@ -70,3 +70,12 @@ def test_env_never_repeats_what_may_be_a_value(eph: Eph, desk: FakeEnvironmentSe
 def test_env_requires_the_role_developer(eph: Eph) -> None:
     assert eph("env", "list", NAME, role="viewer").exit_code == 3
     assert eph("env", "set", NAME, "A=b", role="viewer").exit_code == 3
+
+
+def test_db_reset_asks_before_it_deletes_anything(eph: Eph, desk: FakeEnvironmentService) -> None:
+    assert eph("db", "reset", NAME).exit_code == 2
+    assert eph("db", "reset", NAME, "--yes", role="viewer").exit_code == 3
+    assert not [call for call in desk.calls if call[0] == "reset_database"]
+    done = eph("db", "reset", NAME, "main", "--yes", "--output", "json")
+    assert json.loads(done.output) == {"name": NAME, "database": "main"}
+    assert desk.calls[-1] == ("reset_database", NAME, "admin-name", "main")
