@@ -1,12 +1,14 @@
-"""``eph restart``, ``env`` and ``db`` against a real server with a service in memory. Rows: P5, Y5, D4."""
+"""``eph restart``, ``env``, ``db`` and ``logs --since``, with a real server and a service in memory. P5, Y5, D4."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.config.variable_vault import VariableValue
 from orchestrator.service.fake import FakeEnvironmentService
+from programs.steps import StepEvent, StepEventKind
 from tests.cli.conftest import Eph
 
 NAME = "shop-gentle-stream-42"
@@ -79,3 +81,18 @@ def test_db_reset_asks_before_it_deletes_anything(eph: Eph, desk: FakeEnvironmen
     done = eph("db", "reset", NAME, "main", "--yes", "--output", "json")
     assert json.loads(done.output) == {"name": NAME, "database": "main"}
     assert desk.calls[-1] == ("reset_database", NAME, "admin-name", "main")
+
+
+def test_logs_since_selects_a_period(eph: Eph, desk: FakeEnvironmentService) -> None:
+    now = datetime.now(UTC).timestamp()
+    desk.step_events = [
+        StepEvent(StepEventKind.LINES, "Build", now - seconds, (text,)) for seconds, text in ((7200, "old"), (1, "new"))
+    ]
+    recent = eph("logs", NAME, "--since", "1h")
+    assert recent.exit_code == 0, recent.output
+    assert "Build | new" in recent.output
+    assert "old" not in recent.output
+    assert "Build | old" in eph("logs", NAME).output
+    for other in ("--follow", "--operation", "--previous"):
+        assert eph("logs", NAME, "--since", "1h", other).exit_code == 2
+    assert eph("logs", NAME, "--since", "soon").exit_code == 2
