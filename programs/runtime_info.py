@@ -87,5 +87,5 @@ def refuse_times(request: LogRequest) -> None:
 
 
 def first_position(request: LogRequest) -> str:
-    """Where to begin if lines begin with their times, as text that can be compared with them."""
-    return request.after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if request.after else ""
+    """Where to begin if lines begin with their times: a time in nanoseconds, as text that compares with them."""
+    return request.after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z") if request.after else ""
