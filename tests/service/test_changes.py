@@ -194,7 +194,7 @@ async def test_variables_are_bounded_in_number_and_size(town: World) -> None:
     with refused(RefusalReason.INVALID_VARIABLE):
         await set_variables(town, number, ONE_MORE="x")
     with refused(RefusalReason.INVALID_VARIABLE):
-        await set_variables(town, number, **dict.fromkeys(("V0", "V1", "V2", "V3", "V4"), "x" * 4000))
+        await set_variables(town, number, dict.fromkeys(("V0", "V1", "V2", "V3", "V4"), "x" * 4000))
     with refused(RefusalReason.INVALID_VARIABLE):
         await set_variables(town, number, secret=True, V0="abc")
 
