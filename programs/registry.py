@@ -231,6 +231,14 @@ class Sleeps(Protocol):
 
 
 @runtime_checkable
+class TimesLogs(Protocol):
+    """Optional capability: notes when its logs grow, because their lines don't say when they were printed."""
+
+    def record_log_times(self, settings: Mapping[str, str], now: datetime) -> None:
+        """Called by ephd every few seconds. Cheap for logs that haven't grown."""
+
+
+@runtime_checkable
 class Restarts(Protocol):
     """Optional capability: restarts services of an environment that is awake, without Pulumi."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 LogPositions = Mapping[str, str]
 MAX_LINE_LENGTH = 4000
@@ -21,12 +21,14 @@ class NoSuchLog(LookupError):
 @dataclass(frozen=True, slots=True)
 class LogRequest:
     """``service`` None: all services. ``previous``: the process before the current one. ``since``: only what was
-    printed after an earlier answer."""
+    printed after an earlier answer. ``after``: only what was printed after that time, as exactly as the target knows
+    it."""
 
     service: str | None = None
     lines: int = 100
     previous: bool = False
     since: LogPositions | None = None
+    after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,14 @@ def require_service(service: str | None, known: set[str], environment: str) -> N
     """Raises ``NoSuchLog`` if the service doesn't exist."""
     if service and known and service not in known:
         raise NoSuchLog(f"{environment} has no service {service!r}; there are: {', '.join(sorted(known))}")
+
+
+def refuse_times(request: LogRequest) -> None:
+    """For a target that doesn't know when its lines were printed. Raises ``NoSuchLog``."""
+    if request.after is not None:
+        raise NoSuchLog("On this target it isn't known when lines were printed. Omit --since.")
+
+
+def first_position(request: LogRequest) -> str:
+    """Where to begin if lines begin with their times: a time in nanoseconds, as text that compares with them."""
+    return request.after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z") if request.after else ""

@@ -65,7 +65,9 @@ def compose(ports: Ports, options: Options) -> System:
         service=service,
         commands=commands,
         costs=shared.costs,
-        targets=TargetKeeper(options.targets, ports.target, shared.journal, options.rules.secrets.problems),
+        targets=TargetKeeper(
+            options.targets, ports.target, shared.journal, options.rules.secrets.problems, ports.clock
+        ),
         loop=loop,
     )
 

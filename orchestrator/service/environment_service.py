@@ -200,8 +200,8 @@ class LocalControlPlane:
     async def logs(self, name: str, query: LogRequest) -> list[str]:
         return list((await self._logs.services(name, query)).lines)
 
-    async def all_logs(self, name: str, lines: int) -> list[str]:
-        return await self._logs.all(name, lines)
+    async def all_logs(self, name: str, lines: int, after: datetime | None = None) -> list[str]:
+        return await self._logs.all(name, lines, after)
 
     async def steps(self, name: str, commit: str) -> StepHistory:
         return await self._logs.steps(name, commit)

@@ -175,8 +175,9 @@ class FakeEnvironmentService:
             found = [f"{line} (before)" for line in found]
         return [line for line in found if query.service is None or line.startswith(f"{query.service} ")][-query.lines :]
 
-    async def all_logs(self, name: str, lines: int) -> list[str]:
-        return [*steps.log_lines(self.step_events), *await self.logs(name, LogRequest(lines=lines))][-lines:]
+    async def all_logs(self, name: str, lines: int, after: datetime | None = None) -> list[str]:
+        events = [event for event in self.step_events if after is None or event.at >= after.timestamp()]
+        return [*steps.log_lines(events), *await self.logs(name, LogRequest(lines=lines, after=after))][-lines:]
 
     async def steps(self, name: str, commit: str) -> StepHistory:
         self._find(name)

@@ -221,8 +221,9 @@ class EnvironmentService(Protocol):
         Raises RequestRefused for an unknown service, and TemporarilyUnavailable if the target doesn't respond.
         """
 
-    async def all_logs(self, name: str, lines: int) -> list[str]:
-        """The last lines of everything: the steps of the newest commit's builds, then its services."""
+    async def all_logs(self, name: str, lines: int, after: datetime | None = None) -> list[str]:
+        """The last lines of everything: the steps of the newest commit's builds, then its services. ``after``: only
+        what was printed after that time."""
 
     async def steps(self, name: str, commit: str) -> StepHistory:
         """The steps of a commit's builds with their output; of the newest commit if it is empty."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from orchestrator.auth.identities import Caller
 from orchestrator.core.costs.budgets import BudgetState
@@ -64,8 +65,8 @@ class ScopedService:
     async def logs(self, name: str, query: LogRequest) -> list[str]:
         return await self._service.logs(self._ref(name), query)
 
-    async def all_logs(self, name: str, lines: int) -> list[str]:
-        return await self._service.all_logs(self._ref(name), lines)
+    async def all_logs(self, name: str, lines: int, after: datetime | None = None) -> list[str]:
+        return await self._service.all_logs(self._ref(name), lines, after)
 
     async def steps(self, name: str, commit: str) -> StepHistory:
         return await self._service.steps(self._ref(name), commit)

@@ -31,6 +31,11 @@ def read(path: Path, request: LogRequest, key: str) -> tuple[list[str], str]:
     return data[:whole].decode(errors="replace").splitlines(), str(start + whole)
 
 
+def latest(path: Path, position: int) -> int:
+    """The position, or a later one that leaves no more than what one reading returns."""
+    return max(position, _size(path) - MAX_BYTES)
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size

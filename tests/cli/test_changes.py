@@ -1,12 +1,14 @@
-"""``eph restart``, ``env`` and ``db`` against a real server with a service in memory. Rows: P5, Y5, D4."""
+"""``eph restart``, ``env``, ``db`` and ``logs --since``, with a real server and a service in memory. P5, Y5, D4."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.config.variable_vault import VariableValue
 from orchestrator.service.fake import FakeEnvironmentService
+from programs.steps import StepEvent, StepEventKind
 from tests.cli.conftest import Eph
 
 NAME = "shop-gentle-stream-42"
@@ -70,3 +72,27 @@ def test_env_never_repeats_what_may_be_a_value(eph: Eph, desk: FakeEnvironmentSe
 def test_env_requires_the_role_developer(eph: Eph) -> None:
     assert eph("env", "list", NAME, role="viewer").exit_code == 3
     assert eph("env", "set", NAME, "A=b", role="viewer").exit_code == 3
+
+
+def test_db_reset_asks_before_it_deletes_anything(eph: Eph, desk: FakeEnvironmentService) -> None:
+    assert eph("db", "reset", NAME).exit_code == 2
+    assert eph("db", "reset", NAME, "--yes", role="viewer").exit_code == 3
+    assert not [call for call in desk.calls if call[0] == "reset_database"]
+    done = eph("db", "reset", NAME, "main", "--yes", "--output", "json")
+    assert json.loads(done.output) == {"name": NAME, "database": "main"}
+    assert desk.calls[-1] == ("reset_database", NAME, "admin-name", "main")
+
+
+def test_logs_since_selects_a_period(eph: Eph, desk: FakeEnvironmentService) -> None:
+    now = datetime.now(UTC).timestamp()
+    desk.step_events = [
+        StepEvent(StepEventKind.LINES, "Build", now - seconds, (text,)) for seconds, text in ((7200, "old"), (1, "new"))
+    ]
+    recent = eph("logs", NAME, "--since", "1h")
+    assert recent.exit_code == 0, recent.output
+    assert "Build | new" in recent.output
+    assert "old" not in recent.output
+    assert "Build | old" in eph("logs", NAME).output
+    for other in ("--follow", "--operation", "--previous"):
+        assert eph("logs", NAME, "--since", "1h", other).exit_code == 2
+    assert eph("logs", NAME, "--since", "soon").exit_code == 2

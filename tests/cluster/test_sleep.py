@@ -120,8 +120,9 @@ def test_restart_replaces_pods_and_no_update_or_drift_follows(eph: OperationRunn
     again = eph.up(shop)
     eph.assert_succeeded(again)
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}
+    [database] = eph.site.get("statefulsets", "-n", shop.name)["items"]
     with pytest.raises(RestartUnavailable, match="would delete its data"):
-        TARGET.restart(shop.name, eph.settings, "eph-db-main")
+        TARGET.restart(shop.name, eph.settings, database["metadata"]["name"])
     with pytest.raises(RestartUnavailable, match="no service 'worker'"):
         TARGET.restart(shop.name, eph.settings, "worker")
 

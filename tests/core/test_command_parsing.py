@@ -21,6 +21,8 @@ from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandProble
         ("/eph wake", ChatCommand(ChatVerb.WAKE)),
         ("/eph restart", ChatCommand(ChatVerb.RESTART)),
         ("/eph restart web-1", ChatCommand(ChatVerb.RESTART, service="web-1")),
+        ("/eph reset-db", ChatCommand(ChatVerb.RESET_DB)),
+        ("/eph reset-db main", ChatCommand(ChatVerb.RESET_DB, database="main")),
         ("/eph logs", ChatCommand(ChatVerb.LOGS)),
         ("/eph why", ChatCommand(ChatVerb.WHY)),
         ("/eph help", ChatCommand(ChatVerb.HELP)),
@@ -57,6 +59,7 @@ def test_text_that_is_not_a_command(line: str) -> None:
         ("down now", CommandProblem.ARGUMENT),
         ("restart web worker", CommandProblem.ARGUMENT),
         ("restart --all", CommandProblem.ARGUMENT),
+        ("reset-db main extra", CommandProblem.ARGUMENT),
         ("@acme/all", CommandProblem.UNKNOWN),
     ],
 )

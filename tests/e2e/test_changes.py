@@ -77,6 +77,3 @@ def test_a_service_restarts_gets_variables_and_a_fresh_database(site: Site, tmp_
     ]
     assert not [text for text in shown if SECRET in text]
     assert not [path for path, text in readable_files(site).items() if SECRET in text], "encrypted at rest"
-
-    succeed(site, "env", "unset", one.name, "MODE", "API_KEY")
-    wait_until("they are gone", lambda: "still set" if "MODE" in answer(site, one, "/environ") else "", 120)

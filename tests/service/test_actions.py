@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -272,6 +272,21 @@ async def test_everything_is_followed_in_one_stream_from_the_build_on(
             await town.run_for(minutes=1)
     assert (told[0], told[-1]) == ("Build | compiling", "Build | again")
     assert len(told) == 3
+
+
+async def test_logs_since_a_time_leave_out_earlier_steps(setup: ActionsSetup) -> None:
+    """P5; ``after`` reaches the target."""
+    town = setup.world
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    name, events = f"acme/shop#{number}", town.stacks.step_events[town.ref(number)]
+    newest = events[-1][0]
+    events[:] = [
+        (newest, StepEvent(StepEventKind.LINES, "Build", at, (text,))) for at, text in ((100.0, "old"), (200.0, "new"))
+    ]
+    assert await setup.actions.all_logs(name, 9) == ["Build | old", "Build | new"]
+    assert await setup.actions.all_logs(name, 9, datetime.fromtimestamp(150, UTC)) == ["Build | new"]
+    assert town.target.log_requests[-1].after == datetime.fromtimestamp(150, UTC)
 
 
 async def test_steps_of_each_commit_are_kept_through_failure_and_sleep(setup: ActionsSetup) -> None:

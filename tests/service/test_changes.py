@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,9 +81,11 @@ def built_spec(town: World, number: int) -> EnvironmentSpec:
     return ups[-1].spec
 
 
-async def set_variables(town: World, number: int, secret: bool = False, **values: str) -> list[EnvironmentVariable]:
-    change = VariableChange({name: VariableValue(value, secret) for name, value in values.items()})
-    return await town.system.service.change_variables(f"acme/shop#{number}", change, "ada")
+async def set_variables(
+    town: World, number: int, values: Mapping[str, str] | None = None, *, secret: bool = False, **more: str
+) -> list[EnvironmentVariable]:
+    wanted = {name: VariableValue(value, secret) for name, value in {**(values or {}), **more}.items()}
+    return await town.system.service.change_variables(f"acme/shop#{number}", VariableChange(wanted), "ada")
 
 
 async def test_variables_are_applied_without_a_push_and_survive_pushes_and_restarts(town: World) -> None:
@@ -179,7 +181,7 @@ async def test_names_that_eph_owns_and_values_that_no_process_takes_are_refused(
     number = town.open_pull()
     await town.run_for(minutes=1)
     with refused(RefusalReason.INVALID_VARIABLE):
-        await set_variables(town, number, **{name: value, "FINE": "x"})
+        await set_variables(town, number, {name: value, "FINE": "x"})
     assert town.system.service.variables(f"acme/shop#{number}") == [], "all or nothing"
     assert town.event_messages("variable.set") == []
 
@@ -188,11 +190,11 @@ async def test_variables_are_bounded_in_number_and_size(town: World) -> None:
     number = town.open_pull()
     await town.run_for(minutes=1)
     many = {f"V{index}": "x" for index in range(variables.MAX_VARIABLES)}
-    assert len(await set_variables(town, number, **many)) == variables.MAX_VARIABLES
+    assert len(await set_variables(town, number, many)) == variables.MAX_VARIABLES
     with refused(RefusalReason.INVALID_VARIABLE):
         await set_variables(town, number, ONE_MORE="x")
     with refused(RefusalReason.INVALID_VARIABLE):
-        await set_variables(town, number, **dict.fromkeys(("V0", "V1", "V2", "V3", "V4"), "x" * 4000))
+        await set_variables(town, number, dict.fromkeys(("V0", "V1", "V2", "V3", "V4"), "x" * 4000))
     with refused(RefusalReason.INVALID_VARIABLE):
         await set_variables(town, number, secret=True, V0="abc")
 

@@ -15,7 +15,7 @@ from orchestrator.service.chat.command_listener import (
     MAX_REFUSALS_PER_REPOSITORY,
 )
 from stacks.model import StackRef
-from tests.worlds.eph_files import BAD_YAML, EPH_YAML
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML, eph_yaml
 from tests.worlds.world import World
 
 DONE = frozenset({Reaction.SEEN, Reaction.DONE})
@@ -411,6 +411,19 @@ async def test_restart_restarts_one_service_or_says_which_exist(chat_world: Chat
     assert [service for _, service in town.target.restarted] == ["web"]
     assert Reaction.CONFUSED in await chat_world.ask(number, "/eph restart worker")
     assert "Services: web" in town.comment(number)
+
+
+async def test_reset_db_deletes_nothing_unless_the_database_is_named(chat_world: ChatWorld) -> None:
+    """D4"""
+    town = chat_world.world
+    number = town.open_pull(files=eph_yaml("database:\n  instances:\n    - {name: main}\n"))
+    await town.run_for(minutes=1)
+    assert Reaction.CONFUSED in await chat_world.ask(number, "/eph reset-db")
+    assert "/eph reset-db main" in town.comment(number)
+    assert await chat_world.ask(number, "/eph reset-db main", by="mallory") == {Reaction.REFUSED}
+    assert not [each for each in town.stacks.started if each.resets]
+    assert await chat_world.ask(number, "/eph reset-db main") == DONE
+    assert [each.resets for each in town.stacks.started if each.resets] == [("main",)]
 
 
 async def test_invalid_eph_yaml_does_not_block_commands(chat_world: ChatWorld) -> None:

@@ -110,6 +110,18 @@ def test_variables_are_on_the_page_of_developers_and_secrets_are_masked(
     assert "STRIPE_KEY" not in as_role("viewer").get("/e/shop-gentle-stream-42").text
 
 
+def test_databases_can_be_reset_by_developers(
+    admin: httpx.Client, as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService
+) -> None:
+    """D4"""
+    page = "/e/shop-gentle-stream-42"
+    assert f'action="{page}/databases/reset"' in admin.get(page).text
+    assert "databases/reset" not in as_role("viewer").get(page).text
+    assert as_role("viewer").post(f"{page}/databases/reset", data={"database": "main"}).status_code == 403
+    assert admin.post(f"{page}/databases/reset", data={"database": "main"}, follow_redirects=False).status_code == 303
+    assert desk.calls[-1] == ("reset_database", "shop-gentle-stream-42", "admin-name", "main")
+
+
 def test_rejection_is_shown_on_the_page(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.refusal = "It is being destroyed."
     answer = admin.post("/e/shop-gentle-stream-42/up")

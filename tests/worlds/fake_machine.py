@@ -22,6 +22,7 @@ class FakeMachine(FakeTarget):
         self.leftovers: set[str] = set()
         self.unreadable = False
         self.printed: list[str] = []
+        self.log_requests: list[LogRequest] = []
         self.restarted: list[tuple[str, str]] = []
         self.purge_error = ""
         self.purge_attempts = self.peak_purges = 0
@@ -94,4 +95,5 @@ class FakeMachine(FakeTarget):
         """Likewise."""
 
     def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:
+        self.log_requests.append(request)
         return LogLines(tuple(self.printed), {})

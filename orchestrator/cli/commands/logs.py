@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from orchestrator.cli import environment_names, output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
 
 app = typer.Typer()
+
+MAX_LINES = 5000
+DEFAULT_LINES = 100
+"""Without --since, which shows all."""
 
 
 @app.command()
@@ -22,7 +28,11 @@ def logs(
     suite: Annotated[str | None, typer.Option("--suite", help="Show a test suite's log instead.")] = None,
     previous: Annotated[bool, typer.Option("--previous", help="Show the log of the previous process.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stream new lines; stop with Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=5000, help="Number of lines to show.")] = 100,
+    since: Annotated[str | None, typer.Option("--since", help="Only of this last period: 10m, 2h, 1d.")] = None,
+    lines: Annotated[
+        int | None,
+        typer.Option("--lines", "-n", min=1, max=MAX_LINES, help="Number of lines to show; default: 100."),
+    ] = None,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show an environment's logs.
@@ -33,6 +43,7 @@ def logs(
     Examples:
         eph logs 42 --follow
         eph logs 42 --service web --lines 500
+        eph logs 42 --since 10m
         eph logs 42 --suite browser
     """
     from orchestrator.cli.api_client import connect, path_segment
@@ -43,11 +54,22 @@ def logs(
         raise CliError(wording.environments.SUITE_ALONE, wording.environments.OMIT_OTHERS, ExitCode.USAGE)
     if previous and (follow or operation):
         raise CliError(wording.environments.PREVIOUS_HAS_EXITED, "Omit --follow and --operation.", ExitCode.USAGE)
+    if since and (follow or operation or suite or previous):
+        raise CliError(wording.environments.SINCE_ALONE, wording.environments.OMIT_OR_SINCE, ExitCode.USAGE)
+    after = datetime.now(UTC) - timedelta(seconds=parse_seconds(since)) if since else None
     with connect() as client:
         path = f"environments/{path_segment(environment_names.find(client, name).ref)}/logs"
         if follow:
             return _follow(client.stream(f"{path}/stream", service=service, operation=operation))
-        found = client.get(path, service=service, operation=operation, lines=lines, suite=suite, previous=previous)
+        found = client.get(
+            path,
+            service=service,
+            operation=operation,
+            lines=MAX_LINES if since and lines is None else lines or DEFAULT_LINES,
+            suite=suite,
+            previous=previous,
+            since=after.isoformat() if after else None,
+        )
     return _print_lines(found, form)
 
 

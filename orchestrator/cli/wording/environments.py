@@ -59,6 +59,10 @@ def continues_with(name: str) -> str:
 # --- Actions
 
 
+SINCE_ALONE = "--since applies to the last lines of steps and services"
+OMIT_OR_SINCE = "Omit --since, or --follow, --operation, --suite and --previous."
+
+
 def reset_question(name: str, database: str, server: str) -> str:
     what = f"the database {database}" if database else "the database"
     return f"Delete all data in {what} of {name} on {server}, then seed and migrate it again?"

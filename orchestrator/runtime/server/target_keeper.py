@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.runtime import wording
+from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.operations.journal import Journal
-from programs.registry import Target
+from programs.registry import Target, TimesLogs
 
 
 class TargetKeeper:
@@ -19,11 +20,13 @@ class TargetKeeper:
         target: Callable[[str], Target],
         journal: Journal,
         secret_problems: Callable[[], Iterable[str]],
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._target = target
         self._journal = journal
         self._secret_problems = secret_problems
+        self._clock = clock
 
     def ensure(self) -> None:
         """Blocking. Raises if a target doesn't come up."""
@@ -46,6 +49,9 @@ class TargetKeeper:
             self._journal.record_problem(problem)
         for name, settings in self._settings.items():
             try:
-                self._target(name).ensure(settings)
+                target = self._target(name)
+                target.ensure(settings)
+                if isinstance(target, TimesLogs):
+                    target.record_log_times(settings, self._clock())
             except Exception as error:  # noqa: BLE001 - recorded, and tried again
                 self._journal.record_problem(wording.problems.target_not_started(name, error))

@@ -121,11 +121,11 @@ def _check_size(values: Mapping[str, VariableValue]) -> None:
 def _taken_names(spec: EnvironmentSpec) -> Iterator[tuple[str, str]]:
     """What Eph sets itself in this environment, and for which part of it."""
     for service in spec.services:
-        yield variables.url_variable(service.name), f"service `{service.name}`"
+        yield variables.url_variable(service.name), wording.service_owner(service.name)
     for name in variables.public_variables({service.name: "" for service in spec.services}):
-        yield name, "a public service"
+        yield name, wording.PUBLIC_SERVICE
     for database in spec.databases:
-        yield database.variable, f"database `{database.name}`"
+        yield database.variable, wording.database_owner(database.name)
 
 
 def _refused(message: str) -> RequestRefused:

@@ -47,6 +47,17 @@ def not_set(variable: str, name: str, known: Iterable[str]) -> str:
     return f"{variable} isn't set for {name}. " + (f"Set: {listed}." if listed else "No variables are set.")
 
 
+PUBLIC_SERVICE = "a public service"
+
+
+def service_owner(service: str) -> str:
+    return f"service `{service}`"
+
+
+def database_owner(database: str) -> str:
+    return f"database `{database}`"
+
+
 def owned(variable: str, owner: str) -> str:
     return f"{variable} is set by Eph{f' for {owner}' if owner else ''}. Use another name."
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.service import wording
@@ -58,14 +59,14 @@ class LogReader:
         found = await asyncio.to_thread(self.operations.log_lines, view.ref, min(lines, MAX_LINES))
         return [self.redact(line) for line in found]
 
-    async def all(self, name: str, lines: int) -> list[str]:
+    async def all(self, name: str, lines: int, after: datetime | None = None) -> list[str]:
         """While it is created, there is only the output of its build."""
         page = await self._step_page(name)
-        built = self._step_lines(page)
+        built = self._step_lines(page, after)
         try:
-            running = (await self.services(name, LogRequest(lines=lines))).lines
-        except (RequestRefused, TemporarilyUnavailable):
-            if not built:
+            running = (await self.services(name, LogRequest(lines=lines, after=after))).lines
+        except (RequestRefused, TemporarilyUnavailable) as error:
+            if not built or (after is not None and isinstance(error, RequestRefused)):
                 raise
             running = ()
         return [*built, *running][-min(lines, MAX_LINES) :]
@@ -125,8 +126,9 @@ class LogReader:
         ref = self.environment(name).ref
         return await asyncio.to_thread(self.operations.steps, ref, commit, since)
 
-    def _step_lines(self, page: StepPage) -> list[str]:
-        return [self.redact(line) for line in steps.log_lines(page.events)]
+    def _step_lines(self, page: StepPage, after: datetime | None = None) -> list[str]:
+        events = [event for event in page.events if after is None or event.at >= after.timestamp()]
+        return [self.redact(line) for line in steps.log_lines(events)]
 
 
 def _new_lines(previous: list[str], current: list[str]) -> list[str]:

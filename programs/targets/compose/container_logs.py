@@ -38,7 +38,7 @@ def read_logs(host: ComposeHost, name: str, request: LogRequest) -> LogLines:
         positions = dict(request.since or {})
         lines: list[tuple[str, str, str]] = []
         for service in wanted:
-            position = positions.get(service, "")
+            position = positions.get(service, runtime_info.first_position(request))
             fresh = [(at, service, text) for at, text in _lines(client, found[service], request, position)]
             positions[service] = fresh[-1][0] if fresh else position
             lines += fresh

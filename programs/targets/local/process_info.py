@@ -7,11 +7,12 @@ read from a log; a log shorter than its position has been rotated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from programs import runtime_info
-from programs.kit import log_files
+from programs.kit import log_files, log_times
 from programs.kit.processes import program_files, supervisor
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
@@ -39,7 +40,14 @@ def read_logs(settings: LocalSettings, name: str, request: LogRequest) -> LogLin
     for item in found:
         if request.service in (None, item.service):
             path = program_files.log(settings, str(item))
-            fresh, marks[str(item)] = log_files.read(path, request, str(item))
+            begin = (
+                {str(item): str(log_files.latest(path, log_times.position(path, request.after)))}
+                if request.after
+                else {}
+            )
+            asked = replace(request, since={**begin, **(request.since or {})}) if begin else request
+            fresh, marks[str(item)] = log_files.read(path, asked, str(item))
+            fresh = fresh[-request.lines :] if begin else fresh
             lines += [(item.service, redact(line)) for line in fresh]
     return LogLines(runtime_info.with_service_prefix(lines, multiple=request.service is None and len(known) > 1), marks)
 

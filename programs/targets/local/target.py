@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from programs.costs import CostEstimate, PriceList
@@ -13,6 +14,7 @@ from programs.kit import files, host_settings, identifiers, machine_costs, suite
 from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.isolation import domains, limits
+from programs.kit.log_times import LogTimes
 from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
 from programs.registry import TargetDescription
@@ -52,6 +54,9 @@ class LocalTarget:
     version = VERSION
     description = DESCRIPTION
 
+    def __init__(self) -> None:
+        self._log_times = LogTimes()
+
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         host = settings.from_mapping(spec.settings)
         _check(spec, host)
@@ -84,6 +89,9 @@ class LocalTarget:
 
     def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
         return process_info.read_logs(settings.from_mapping(settings_), name, request)
+
+    def record_log_times(self, settings_: Mapping[str, str], now: datetime) -> None:
+        self._log_times.record(settings.from_mapping(settings_).logs, now)
 
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
         return RuntimeInfo(tuple(process_info.list_processes(settings.from_mapping(settings_), name)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from programs.redaction import redact
-from programs.runtime_info import LogLines, LogRequest, NoSuchLog, require_service, with_service_prefix
+from programs.runtime_info import LogLines, LogRequest, NoSuchLog, refuse_times, require_service, with_service_prefix
 from programs.targets.pipeline import wording
 from programs.targets.pipeline.airflow import client as airflow_client
 from programs.targets.pipeline.airflow import dag_runs, dags
@@ -12,6 +12,7 @@ from programs.targets.pipeline.settings import PipelineHost
 
 def read(host: PipelineHost, name: str, request: LogRequest) -> LogLines:
     """A DAG takes the place of a service. A follower gets the log of a run when its tasks have ended."""
+    refuse_times(request)
     if request.previous:
         raise NoSuchLog(wording.NO_LOG)
     if not host.is_configured:

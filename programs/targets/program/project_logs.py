@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from programs.kit import log_files
 from programs.redaction import redact
-from programs.runtime_info import LogLines, LogRequest, NoSuchLog, require_service, with_service_prefix
+from programs.runtime_info import LogLines, LogRequest, NoSuchLog, refuse_times, require_service, with_service_prefix
 from programs.targets.program import wording
 from programs.targets.program.settings import ProgramHost
 
@@ -12,6 +12,7 @@ LOGS = ("build", "pulumi")
 
 
 def read(host: ProgramHost, name: str, request: LogRequest) -> LogLines:
+    refuse_times(request)
     require_service(request.service, set(LOGS), name)
     if request.previous:
         raise NoSuchLog(wording.NO_LOG)

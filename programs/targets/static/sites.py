@@ -18,7 +18,7 @@ from programs.kit.processes.sandbox import Workspace
 from programs.kit.record_environments import RecordEnvironments
 from programs.kit.routes import RouteRecord
 from programs.redaction import redact
-from programs.runtime_info import LogLines, LogRequest, NoSuchLog, require_service
+from programs.runtime_info import LogLines, LogRequest, NoSuchLog, refuse_times, require_service
 from programs.steps import StepName
 from programs.targets.static import publication, settings, shared_processes
 from programs.targets.static.settings import StaticHost
@@ -73,6 +73,7 @@ def list_remaining(host: StaticHost) -> list[str]:
 
 def read_logs(host: StaticHost, name: str, request: LogRequest) -> LogLines:
     """The requests to the site."""
+    refuse_times(request)
     require_service(request.service, {SERVICE}, name)
     if request.previous:
         raise NoSuchLog("A site has no processes, so there is no log of a previous one. Omit --previous.")

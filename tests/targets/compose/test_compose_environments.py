@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.error
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,10 @@ def test_project_is_created_updated_suspended_repaired_and_purged(shop: ComposeM
     suspend_and_wake(shop)
     restart(shop)
     drift(shop)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert TARGET.logs(NAME, shop.raw_settings, LogRequest(service="web", after=tomorrow)).lines == ()
+    yesterday = LogRequest(service="web", after=tomorrow - timedelta(days=2))
+    assert TARGET.logs(NAME, shop.raw_settings, yesterday).lines
     lines = TARGET.logs(NAME, shop.raw_settings, LogRequest(service="web")).lines
     assert "serving" in lines
     TARGET.purge(NAME, shop.raw_settings)

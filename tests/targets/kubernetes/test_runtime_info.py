@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -60,6 +60,16 @@ def test_follower_gets_new_lines_and_new_pods() -> None:
     again = pod_info.read_logs(cluster, "shop-1", LogRequest(since=told.positions))
     assert again.lines == ("web | a new one", "api | more")
     assert pod_info.read_logs(cluster, "shop-1", LogRequest(since=again.positions)).lines == ()
+
+
+def test_only_lines_after_a_time() -> None:
+    """P5"""
+    cluster, time = FakeCluster(), datetime(2026, 1, 1, 1, 0, 1, 500_000, tzinfo=timezone(timedelta(hours=1)))
+    cluster.lines["web-1"] = [f"2026-01-01T00:00:01.{part}Z {part}" for part in ("100000001", "500000001", "9")]
+    cluster.lines["api-1"] = ["2026-01-01T00:00:00.999999999Z too early"]
+    told = pod_info.read_logs(cluster, "shop-1", LogRequest(after=time))
+    assert told.lines == ("web | 500000001", "web | 9")
+    assert pod_info.read_logs(cluster, "shop-1", LogRequest(after=time + timedelta(hours=1))).lines == ()
 
 
 def test_selecting_service_and_previous_process_and_missing_logs() -> None:

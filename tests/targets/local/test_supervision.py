@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -27,6 +28,7 @@ from programs.kit.processes import launch, ports, process_table, program_files, 
 from programs.kit.processes.sandbox import Workspace, works
 from programs.kit.routes import RouteRecord
 from programs.restarts import RestartUnavailable
+from programs.runtime_info import LogRequest
 from programs.targets.local import cleanup, supervised_services
 from programs.targets.local.supervised_services import ServiceProcess
 from programs.targets.local.target import TARGET
@@ -129,6 +131,24 @@ def test_restart_replaces_the_process_and_unknown_services_are_refused(
         with pytest.raises(RestartUnavailable):
             TARGET.restart(name, machine.raw_settings, service)
     assert set(app_processes(machine)) == after
+
+
+def test_logs_since_a_time_show_what_was_printed_then(machine: LocalMachine, repository: Repository) -> None:
+    """P5: by the times at which ephd saw the log grow."""
+    program = run_service(machine, repository)
+    log, began = program_files.log(machine.settings, str(program)), datetime(2026, 11, 29, tzinfo=UTC)
+    assert wait_for(lambda: b"starting" in log.read_bytes())
+    TARGET.record_log_times(machine.raw_settings, began)
+    with log.open("a") as file:
+        file.write("a later line\n")
+    TARGET.record_log_times(machine.raw_settings, began + timedelta(minutes=9))
+    request = LogRequest("web", after=began + timedelta(minutes=5))
+    later = TARGET.logs(NAME, machine.raw_settings, request).lines
+    assert later[-1] == "a later line"
+    assert not [line for line in later if "starting" in line]
+    assert [line for line in TARGET.logs(NAME, machine.raw_settings, LogRequest("web")).lines if "starting" in line]
+    supervised_services.stop(machine.settings, [program])
+    assert not list(machine.settings.logs.glob(f"{program}*")), "its times are removed with it"
 
 
 def _answers(machine: LocalMachine) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime
 from sse_starlette import EventSourceResponse
 
 from orchestrator.config.variable_vault import VariableValue
@@ -60,10 +61,11 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
         operation: bool = False,
         suite: Annotated[str | None, Query(max_length=63)] = None,
         previous: bool = False,
+        since: AwareDatetime | None = None,
     ) -> schemas.Logs:
         """The last lines of everything: the steps of its newest commit, then its services. Or those of one service, of
         Pulumi's log of the last operation, or of a test suite. ``previous``: the output of the services' previous
-        processes."""
+        processes. ``since``: only what steps and services printed after that time."""
         if suite:
             return schemas.Logs(
                 name=name,
@@ -76,9 +78,9 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
         if operation:
             found = await visible.operation_log(name, lines)
         elif service is None and not previous:
-            found = await visible.all_logs(name, lines)
+            found = await visible.all_logs(name, lines, since)
         else:
-            found = await visible.logs(name, LogRequest(service, lines, previous))
+            found = await visible.logs(name, LogRequest(service, lines, previous, after=since))
         return schemas.Logs(name=name, service=service, operation=operation, previous=previous, lines=found)
 
     @routes.get("/{name:path}/steps")

@@ -21,6 +21,8 @@ def read(clients: AwsClients, environment: str, request: LogRequest) -> LogLines
     wanted = [name for name in streams if request.service in (None, name.split("/")[0])]
     wanted = _of_task(wanted, previous=request.previous)
     since = dict(request.since or {})
+    if request.after is not None:
+        since = {name: str(int(request.after.timestamp() * 1000)) for name in wanted} | since
     events = [(event, name) for name in wanted for event in _events(clients, group, name, since.get(name), request)]
     events.sort(key=lambda item: item[0]["timestamp"])
     for event, name in events:

@@ -61,7 +61,11 @@ def read_logs(cluster: PodSource, namespace: str, request: LogRequest) -> LogLin
     for service, pod in wanted:
         for container in pod["spec"]["containers"]:
             key = f"{pod['metadata']['name']}/{container['name']}"
-            fresh = list(lines_since(cluster, pod, container["name"], request, marks.get(key, "")))
+            fresh = list(
+                lines_since(
+                    cluster, pod, container["name"], request, marks.get(key, runtime_info.first_position(request))
+                )
+            )
             marks[key] = fresh[-1][0] if fresh else marks.get(key, "")
             lines += [_Line(at, service, mask_secrets(text, hidden)) for at, text in fresh]
     ordered = [(line.service, line.text) for line in sorted(lines, key=lambda line: line.at)]
