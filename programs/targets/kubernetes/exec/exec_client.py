@@ -34,7 +34,7 @@ from programs.targets.kubernetes.exec.exec_stream import STDERR, ExecResult, Exe
 from programs.targets.kubernetes.exec.running_pods import PodContainer
 from programs.targets.kubernetes.settings import KubernetesSettings
 
-REQUEST_VARIABLE = "EPH_REMOTE_COMMAND"
+REQUEST_VARIABLE = "REMOTE_COMMAND"
 STOP_SECONDS = 10.0
 CLUSTER_FAILED, NOT_FOUND, STOPPED = 125, 127, 128 + signal.SIGTERM
 CHUNK = 16 * 1024
