@@ -18,7 +18,6 @@ import signal
 import sys
 import termios
 import threading
-import tty
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -216,9 +215,9 @@ async def run(request: RemoteCommand) -> int:
 
 
 def _take_terminal() -> None:
-    """Every byte belongs to the remote terminal. As our controlling one, it tells us its size."""
+    """As our controlling terminal, it tells us its size. It is raw already: what a person types while we start is for
+    the terminal in the pod."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    tty.setraw(0)
 
 
 def main() -> int:
