@@ -41,11 +41,12 @@ class ExecRequest:
 class ExecProcess:
     """A process on Eph's machine that runs a command somewhere. ``env``: its variables; by default only a PATH. It is
     killed when nobody waits for it any more; ``stop_seconds`` before that it receives SIGTERM, so that it can end what
-    it started elsewhere."""
+    it started elsewhere. ``raw_terminal``: its terminal passes every byte on, because the real one is elsewhere."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str] | None = None
     stop_seconds: float = 0.0
+    raw_terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

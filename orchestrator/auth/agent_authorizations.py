@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from orchestrator.auth import tokens
+from orchestrator.auth import tokens, wording
 from orchestrator.auth.identities import Caller, Role
 
 CONSENT_PATH = "/oauth/consent"
@@ -88,11 +88,11 @@ class AgentAuthorizations:
     def register(self, name: str, redirect_uris: tuple[str, ...]) -> AgentClient:
         """Raises AuthorizationRefused."""
         if not 1 <= len(redirect_uris) <= MAX_REDIRECTS:
-            raise AuthorizationRefused(f"a client has 1 to {MAX_REDIRECTS} redirect URIs")
+            raise AuthorizationRefused(wording.redirect_uri_count(MAX_REDIRECTS))
         for uri in redirect_uris:
             if not _is_allowed(uri):
-                raise AuthorizationRefused(f"redirect URI {uri[:100]}: use https, or http on this machine")
-        shown = "".join(char for char in name if char.isprintable())[:MAX_NAME] or "an unnamed client"
+                raise AuthorizationRefused(wording.redirect_uri_not_allowed(uri[:100]))
+        shown = "".join(char for char in name if char.isprintable())[:MAX_NAME] or wording.UNNAMED_CLIENT
         signed = self._sign("client", {"name": shown, "uris": redirect_uris})
         return AgentClient(signed, shown, redirect_uris)
 
@@ -118,7 +118,7 @@ class AgentAuthorizations:
         with self._lock:
             self._grants = {key: item for key, item in self._grants.items() if now < item.expires_at}
             if len(self._grants) >= MAX_CODES:
-                raise AuthorizationRefused("too many clients are being signed in; try again in a minute")
+                raise AuthorizationRefused(wording.TOO_MANY_CODES)
             code = secrets.token_urlsafe(32)
             self._grants[tokens.hash_token(code)] = AgentGrant(request, person, now + CODE_LIFETIME)
             return code
@@ -140,7 +140,7 @@ class AgentAuthorizations:
         body = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
         signed = f"{body}.{self._signature(purpose, body)}"
         if len(signed) > MAX_SIGNED:
-            raise AuthorizationRefused("the names, URIs and the state of the client are too long")
+            raise AuthorizationRefused(wording.CLIENT_TOO_LONG)
         return signed
 
     def _open(self, purpose: str, text: str) -> dict[str, Any] | None:

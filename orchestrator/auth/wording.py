@@ -160,3 +160,18 @@ def not_covered(pattern: str) -> str:
 ONLY_ADMIN_FOR_SERVICES = "Only an admin can create tokens for services."
 INVALID_SERVICE_NAME = "The name of a service has 1 to 40 lowercase letters, digits and dashes."
 NAME_THE_SERVICE = "This token doesn't belong to a person. Name the service that the new token is for."
+
+
+# --- Clients of coding agents
+
+UNNAMED_CLIENT = "an unnamed client"
+TOO_MANY_CODES = "too many clients are being signed in; try again in a minute"
+CLIENT_TOO_LONG = "the client's name, URIs and state are too long"
+
+
+def redirect_uri_count(most: int) -> str:
+    return f"a client has 1 to {most} redirect URIs"
+
+
+def redirect_uri_not_allowed(uri: str) -> str:
+    return f"redirect URI {uri}: use https, or http on this machine"

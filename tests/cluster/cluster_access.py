@@ -77,6 +77,12 @@ class Cluster:
         user, _, password = self.auth.partition(":")
         return DemoRegistry(f"http://{self.registry}", user, password)
 
+    def pods_created(self, namespace: str, service: str) -> int:
+        """How many pods of that service ever existed, according to the cluster's events."""
+        events = self.get("events", "-n", namespace, "--field-selector", "reason=SuccessfulCreate")["items"]
+        own = (event for event in events if event["involvedObject"]["name"].startswith(f"{service}-"))
+        return sum(event.get("count") or 1 for event in own)
+
     def pull_secret(self) -> Path:
         """A Docker configuration with the registry's credentials."""
         user, _, password = self.auth.partition(":")

@@ -149,8 +149,10 @@ def test_a_terminal_has_a_size_job_control_and_an_end(shop: EnvironmentSpec) -> 
             it.sessions.resize(it.session, TerminalSize(40, 120), "ada")
             await it.send(b"until [ \"$(stty size)\" = '40 120' ]; do sleep 0.1; done; echo re''sized\r")
             await it.until("resized")
-            await it.send(b"sleep 4000\r")
-            await it.send(b"\x03")
+            await it.send(b"echo go''ing; sleep 4000\r")
+            await it.until("going")
+            await it.send(b"\x03")  # discards what the shell hasn't read yet
+            await it.until("^C")
             await it.send(b"echo inter''rupted\r")
             await it.until("interrupted")
             await it.send(b"exit 5\r")

@@ -148,11 +148,11 @@ def test_starts_with_its_first_request_and_not_before(eph: OperationRunner) -> N
     commit = eph.repository.push({"a": "4"})
     asked = replace(asked, source=replace(asked.source, commit=commit))
     eph.assert_succeeded(eph.up(asked))
-    assert pods_created(eph, asked, "web") == 0
+    assert eph.site.pods_created(asked.name, "web") == 0
 
     eph.assert_succeeded(eph.sleep_or_wake(8, OperationVerb.WAKE))
     assert f"commit {commit}" in Page(eph.site, asked.host).wait_for_text()
-    assert pods_created(eph, asked, "web") == 1
+    assert eph.site.pods_created(asked.name, "web") == 1
     eph.assert_succeeded(eph.up(replace(asked, asleep=False)))
     assert replica_counts(eph, asked)["web"] == 1
 
@@ -164,13 +164,6 @@ def test_starts_with_its_first_request_and_not_before(eph: OperationRunner) -> N
     eph.assert_succeeded(eph.up(replace(asked, asleep=False)))
     assert f"commit {commit}" in Page(eph.site, asked.host).wait_for_text()
     eph.assert_succeeded(eph.down(8))
-
-
-def pods_created(eph: OperationRunner, spec: EnvironmentSpec, service: str) -> int:
-    """How many pods of that service ever existed, according to the cluster's events."""
-    events = eph.site.get("events", "-n", spec.name, "--field-selector", "reason=SuccessfulCreate")["items"]
-    own = (event for event in events if event["involvedObject"]["name"].startswith(f"{service}-"))
-    return sum(event.get("count") or 1 for event in own)
 
 
 @pytest.mark.long

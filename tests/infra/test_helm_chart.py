@@ -165,7 +165,7 @@ def test_pod_runs_unprivileged_on_a_read_only_root() -> None:
 
 def test_no_permission_is_wider_than_the_program_needs() -> None:
     """Cluster-wide only namespaces; in an environment's own, the kinds that repositories and we create, and what is
-    read of pods. No wildcards, no exec, no nodes."""
+    read and run in pods. No wildcards, no nodes."""
     found = render()
     wide = found["ClusterRole", "tools-eph-server"]["rules"]
     assert {(group, kind) for rule in wide for group in rule["apiGroups"] for kind in rule["resources"]} == {
@@ -178,7 +178,8 @@ def test_no_permission_is_wider_than_the_program_needs() -> None:
     written = {kind for rule in own if "create" in rule["verbs"] for kind in rule["resources"]}
     brought = {plural(kind) for kind in ALLOWED_KINDS}
     ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies"}
-    assert written == (brought - {plural(kind) for kind in NOT_APPLIED}) | ours
+    assert written == (brought - {plural(kind) for kind in NOT_APPLIED}) | ours | {"pods/exec"}
+    assert ("pods/exec", "create") not in permissions_of(render(settings={"exec": {"role": "none"}}))
     read = {kind for rule in own if {"create", "delete"}.isdisjoint(rule["verbs"]) for kind in rule["resources"]}
     assert read == {"pods/log", "events"}
     assert [rule["verbs"] for rule in own if "pods" in rule["resources"]] == [["get", "list", "watch", "delete"]]

@@ -215,3 +215,31 @@ async def test_a_command_that_cannot_start_leaves_no_terminal(sessions: ExecSess
     with pytest.raises(FileNotFoundError):
         await anext(sessions.run(command("/nowhere/at/all"), "ada", TerminalSize()))
     assert open_terminals() == before
+
+
+async def test_a_raw_terminal_passes_on_what_is_typed_before_the_command_reads(sessions: ExecSessions) -> None:
+    """The command stands for one that starts slowly, and passes everything on to a terminal elsewhere."""
+    slow = ExecProcess((*SH, "read wait < /dev/stdin; cat"), raw_terminal=True)
+    events = sessions.run(slow, "ada", TerminalSize())
+    session = await started(events)
+    await sessions.write(session, b"\nls\r\x03\x04", False, "ada")
+    seen = ""
+    async with asyncio.timeout(20):
+        while "ls\r\x03\x04" not in seen:
+            event = await anext(events)
+            assert isinstance(event, ExecOutput)
+            seen += event.text
+    assert seen == "ls\r\x03\x04", "neither echoed nor interpreted here"
+    await events.aclose()
+
+
+async def test_a_command_is_told_before_it_is_killed(sessions: ExecSessions, tmp_path: Path) -> None:
+    """What it started elsewhere, it can end. Without that, it is killed at once."""
+    told = tmp_path / "told"
+    script = f"trap 'echo > {told}; exit' TERM; echo up; while :; do sleep 0.05; done"
+    for seconds, expected in ((0.0, False), (15.0, True)):
+        events = sessions.run(ExecProcess((*SH, script), stop_seconds=seconds), "ada")
+        await started(events)
+        assert await anext(events) == ExecOutput("stdout", "up\n")
+        await events.aclose()
+        assert told.exists() is expected

@@ -58,7 +58,7 @@ class ExecSessions:
     ) -> AsyncGenerator[ExecEvent]:
         """``terminal_size``: the command's standard streams are a terminal of that size."""
         self.check_capacity()
-        terminal = Terminal(terminal_size) if terminal_size else None
+        terminal = Terminal(terminal_size, raw=command.raw_terminal) if terminal_size else None
         try:
             process = await _start(command, terminal.theirs if terminal else asyncio.subprocess.PIPE)
         except BaseException:

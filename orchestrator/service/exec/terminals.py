@@ -8,6 +8,7 @@ import fcntl
 import os
 import struct
 import termios
+import tty
 from collections.abc import Callable
 
 from programs.exec_requests import TerminalSize
@@ -18,8 +19,10 @@ END_OF_INPUT = b"\x04"
 class Terminal:
     """For one event loop, with at most one reader and one writer at a time."""
 
-    def __init__(self, size: TerminalSize) -> None:
+    def __init__(self, size: TerminalSize, *, raw: bool = False) -> None:
         self._ours, self.theirs = os.openpty()
+        if raw:
+            tty.setraw(self.theirs)
         os.set_blocking(self._ours, False)
         self._closed = asyncio.Event()
         self.resize(size)

@@ -115,3 +115,15 @@ def command_stopped(seconds: int) -> str:
 
 def exec_requires(role: str) -> str:
     return f"Running commands requires the role {role}."
+
+
+# --- OAuth
+
+NO_REFRESH_TOKENS = "this server has no refresh tokens"
+NO_ASSERTIONS = "this server accepts no assertions"
+INVALID_CHALLENGE = "code_challenge isn't a SHA-256 in base64url"
+USED_CODE = "the code was used before"
+
+
+def issues_tokens_for(resource: str) -> str:
+    return f"this server issues tokens for {resource}"

@@ -170,6 +170,42 @@ def test_sleeps_when_idle_and_one_visit_wakes_it_once(eph: ChartRelease, preview
     assert "Ready" in eph.wait_for_comment(number, "Ready")
 
 
+def test_a_label_deploy_starts_once_for_all_who_request_it_and_stops_when_idle(eph: ChartRelease) -> None:
+    """M4, P5: nothing of it runs before, and commands run in it with the permissions of the chart."""
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": eph_yaml(eph, "v1", "  idle_timeout: 20s")})
+    name, host = deploy(eph, "feat-x", "feature")
+    assert eph.site.pods_created(name, "web") == 0
+    program = Page(eph.site, host, accept="application/json", timeout=90.0)
+    with ThreadPoolExecutor(200) as many:
+        found = list(many.map(lambda _: program.request(), range(200)))
+    assert {status for status, _ in found} == {200}
+    assert (eph.scale_up_count(name, "web"), eph.site.pods_created(name, "web")) == (1, 1)
+    assert eph.run_in_pod("eph", "exec", f"{REPOSITORY}:feat-x", "--", "sh", "-c", "echo $EPH_COMMIT") == sha
+    wait_for(lambda: eph.site.get("pods", "-n", name)["items"] == [], 120)
+    eph.run_in_pod("eph", "down", f"{REPOSITORY}:feat-x", "--yes")
+
+
+def test_a_failed_start_of_a_label_deploy_is_reported_to_all_who_wait(eph: ChartRelease) -> None:
+    """M4."""
+    broken = eph_yaml(eph, "v1").replace("port: 8080", "port: 8080, command: 'echo no luck; exit 7'")
+    eph.forge.push(REPOSITORY, "broken", {"eph.yaml": broken})
+    _, host = deploy(eph, "broken", "broken")
+    program = Page(eph.site, host, accept="application/json", timeout=120.0)
+    with ThreadPoolExecutor(20) as many:
+        found = list(many.map(lambda _: program.request(), range(20)))
+    assert {status for status, _ in found} <= {502, 503}, found
+    assert [text for _, text in found if "exit status 7" not in text] == []
+    eph.run_in_pod("eph", "down", f"{REPOSITORY}:broken", "--yes")
+
+
+def deploy(eph: ChartRelease, label: str, ref: str) -> tuple[str, str]:
+    """The name and the host of the environment."""
+    said = eph.run_in_pod("eph", "deploy", label, "--ref", ref, "--repository", REPOSITORY)
+    found = re.search(rf"http://([a-z0-9.-]+\.{re.escape(DOMAIN)})", said)
+    assert found, said
+    return found[1].partition(".")[0], found[1]
+
+
 def test_runs_unprivileged_on_a_read_only_root(eph: ChartRelease) -> None:
     assert eph.run_in_pod("id", "-u") == "10001"
     for folder in ("/opt/eph", "/etc", "/usr/bin"):
@@ -249,6 +285,9 @@ def test_each_preview_can_have_its_own_ingress_instead(eph: ChartRelease, previe
         wait_for(lambda: len(eph.site.get("ingresses", "-n", name)["items"]) == many, 180)  # noqa: B023 - at once
         eph.wait_for_comment(preview[0], "Ready")
         assert page.wait_for_text("/env", name="APP_VERSION") == "v2"
+        if front == "ingress":  # M5: nothing would stop serving one when it expires
+            refused = ("sh", "-c", f"eph deploy other --ref feature --repository {REPOSITORY} 2>&1 || true")
+            assert "kubernetes.front" in eph.run_in_pod(*refused)
         asked = eph.run_in_pod("sh", "-c", "cat /var/lib/eph/gateway/routes/*.json")
         assert (f"http://web.{name}.svc:80" in asked) == (front == "eph")
 

@@ -36,6 +36,7 @@ from orchestrator.auth.agent_authorizations import (
 )
 from orchestrator.auth.token_service import TokenService
 from orchestrator.auth.token_store import TokensUnavailable
+from orchestrator.surfaces import wording
 
 PUBLIC_CLIENT = "none"
 _S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -79,9 +80,9 @@ class AgentOAuthProvider(OAuthAuthorizationServerProvider[AuthorizationCode, Ref
 
     async def authorize(self, client: OAuthClientInformationFull, params: AuthorizationParams) -> str:
         if params.resource is not None and params.resource.rstrip("/") != self.resource:
-            raise AuthorizeError("invalid_target", f"this server issues tokens for {self.resource}")
+            raise AuthorizeError("invalid_target", wording.mcp.issues_tokens_for(self.resource))
         if not _S256_CHALLENGE.fullmatch(params.code_challenge):
-            raise AuthorizeError("invalid_request", "code_challenge isn't a SHA-256 in base64url")
+            raise AuthorizeError("invalid_request", wording.mcp.INVALID_CHALLENGE)
         request = AgentRequest(
             client=client_digest(client.client_id),
             name=client.client_name or "",
@@ -121,7 +122,7 @@ class AgentOAuthProvider(OAuthAuthorizationServerProvider[AuthorizationCode, Ref
     ) -> OAuthToken:
         grant = self.authorizations.take(authorization_code.code)
         if grant is None:
-            raise TokenError("invalid_grant", "the code was used before")
+            raise TokenError("invalid_grant", wording.mcp.USED_CODE)
         try:
             issued = await asyncio.to_thread(
                 self.tokens.issue_client_token, grant.person, grant.request.name, most=grant.role
@@ -145,14 +146,14 @@ class AgentOAuthProvider(OAuthAuthorizationServerProvider[AuthorizationCode, Ref
         refresh_token: RefreshToken,  # noqa: ARG002 - there are none
         scopes: list[str],  # noqa: ARG002 - there are none
     ) -> OAuthToken:
-        raise TokenError("invalid_grant", "this server has no refresh tokens")
+        raise TokenError("invalid_grant", wording.mcp.NO_REFRESH_TOKENS)
 
     async def exchange_identity_assertion(
         self,
         client: OAuthClientInformationFull,  # noqa: ARG002 - not offered
         params: IdentityAssertionParams,  # noqa: ARG002 - not offered
     ) -> OAuthToken:
-        raise TokenError("unsupported_grant_type", "this server accepts no assertions")
+        raise TokenError("unsupported_grant_type", wording.mcp.NO_ASSERTIONS)
 
     async def load_access_token(self, token: str) -> AccessToken | None:  # noqa: ARG002 - the endpoint checks it
         return None

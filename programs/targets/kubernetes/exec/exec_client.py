@@ -18,7 +18,6 @@ import signal
 import sys
 import termios
 import threading
-import tty
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -34,7 +33,7 @@ from programs.targets.kubernetes.exec.exec_stream import STDERR, ExecResult, Exe
 from programs.targets.kubernetes.exec.running_pods import PodContainer
 from programs.targets.kubernetes.settings import KubernetesSettings
 
-REQUEST_VARIABLE = "EPH_REMOTE_COMMAND"
+REQUEST_VARIABLE = "REMOTE_COMMAND"
 STOP_SECONDS = 10.0
 CLUSTER_FAILED, NOT_FOUND, STOPPED = 125, 127, 128 + signal.SIGTERM
 CHUNK = 16 * 1024
@@ -216,9 +215,9 @@ async def run(request: RemoteCommand) -> int:
 
 
 def _take_terminal() -> None:
-    """Every byte belongs to the remote terminal. As our controlling one, it tells us its size."""
+    """As our controlling terminal, it tells us its size. It is raw already: what a person types while we start is for
+    the terminal in the pod."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    tty.setraw(0)
 
 
 def main() -> int:

@@ -41,7 +41,7 @@ def create_process(settings: KubernetesSettings, name: str, request: ExecRequest
     # The command isn't in the process list. A kubeconfig may name a program that needs variables of this account.
     env = {**os.environ, exec_client.REQUEST_VARIABLE: remote.to_json()}
     argv = (sys.executable, "-I", "-m", exec_client.__name__)
-    return ExecProcess(argv, env, exec_client.STOP_SECONDS)
+    return ExecProcess(argv, env, exec_client.STOP_SECONDS, raw_terminal=True)
 
 
 def _find_place(
