@@ -29,6 +29,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
 from orchestrator.service.auditor import Auditor
+from orchestrator.service.build_caches import BuildCaches
 from orchestrator.service.cost_reporter import CostReporter
 from orchestrator.service.exec_launcher import ExecLauncher
 from orchestrator.service.exec_port import ExecEvent
@@ -36,6 +37,7 @@ from orchestrator.service.exec_sessions import ExecSessions
 from orchestrator.service.label_deploy_service import LabelDeployService
 from orchestrator.service.log_reader import MAX_LINES, LogReader
 from orchestrator.service.port import (
+    BuildCache,
     DeployRequest,
     DeployStatus,
     EnvironmentNotFound,
@@ -83,6 +85,7 @@ class ControlPlaneDependencies:
     clock: Clock
     leadership: Leadership
     costs: CostReporter
+    build_caches: BuildCaches
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
 
@@ -419,6 +422,12 @@ class LocalControlPlane:
         found = await self._deps.costs.refresh_prices(by)
         self._deps.wakeups.wake_soon(refresh=False)
         return found
+
+    async def build_caches(self) -> list[BuildCache]:
+        return await self._deps.build_caches.all()
+
+    async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:
+        return await self._deps.build_caches.clear(repository, by)
 
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._deps.wakeups.wake_soon(refresh=True)
