@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from programs import targets
+from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import DetectedSection, EphYamlData, Finding, TargetSection
@@ -293,6 +294,17 @@ class DownloadsPrices(Protocol):
 
     def download_prices(self, settings: Mapping[str, str], download: Download) -> PublishedPrices:
         """The current ones. Raises an error for people if it can't get them."""
+
+
+@runtime_checkable
+class KeepsBuildCaches(Protocol):
+    """Optional capability: keeps what builds of a repository download and compile for its next ones."""
+
+    def list_build_caches(self, settings: Mapping[str, str]) -> list[CacheArchive]:
+        """In any order."""
+
+    def remove_build_cache(self, repository: str, settings: Mapping[str, str]) -> bool:
+        """Existing environments keep their copies. Returns False if there is none."""
 
 
 def list_resources(target: Target, settings: Mapping[str, str]) -> list[HeldResource]:

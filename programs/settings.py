@@ -70,7 +70,8 @@ class MachineTools:
     """What a repository's commands can use on this machine: additional readable folders, their PATH, the operator's
     variables and the file of certificate authorities that they trust. ``cache_bytes`` and ``cache_days`` bound the
     build caches. ``build_limit`` is the maximum number of concurrent builds, 0 for one per CPU, which all targets
-    count in the folder ``build_slots``. ``toolchains``: whether languages are looked for beside the PATH."""
+    count in the folder ``build_slots``; builds leave ``build_spare`` bytes of memory free. ``toolchains``: whether
+    languages are looked for beside the PATH."""
 
     toolbox: tuple[str, ...] = ()
     path: str = ""
@@ -80,6 +81,7 @@ class MachineTools:
     cache_days: int | None = None
     build_limit: int = 0
     build_slots: Path | None = None
+    build_spare: int = 0
     toolchains: str = ""
 
     def to_mapping(self) -> dict[str, str]:
@@ -93,6 +95,7 @@ class MachineTools:
             "cache_days": as_text(self.cache_days),
             "build_limit": str(self.build_limit),
             "build_slots": as_text(self.build_slots),
+            "build_spare": str(self.build_spare),
             "toolchains": self.toolchains,
         }
 

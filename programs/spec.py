@@ -121,7 +121,7 @@ class Secret:
     value: str = field(default="", repr=False)
 
 
-MACHINE_SETTINGS = ("cache_bytes", "cache_days", "build_limit", "build_slots", "toolchains")
+MACHINE_SETTINGS = ("cache_bytes", "cache_days", "build_limit", "build_slots", "build_spare", "toolchains")
 """Settings that say how builds use the machine, not what they build."""
 _LATER_FIELDS = (
     "sign_in",

@@ -16,6 +16,7 @@ from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
+from orchestrator.service.changes.build_caches import BuildCaches
 from orchestrator.service.chat.actions import ChatActions
 from orchestrator.service.chat.command_listener import CommandListener, CommandListenerDependencies
 from orchestrator.service.chat.replies import ChatReplies
@@ -144,6 +145,7 @@ def _service(
             leadership=shared.leadership,
             variables=options.rules.secrets.variables,
             redact=options.rules.secrets.redact,
+            build_caches=BuildCaches(shared.cycles, ports.target, options.targets, shared.journal),
             costs=CostReporter(shared.cycles, shared.costs, shared.prices, shared.journal, ports.clock),
         )
     )

@@ -87,8 +87,8 @@ class ApiClient:
             chunks = iter(lambda: opened.read(UPLOAD_CHUNK), b"")
             return self._call("POST", path, params, content=chunks, headers=headers, timeout=UPLOAD_TIMEOUT)
 
-    def delete(self, path: str) -> Any:
-        return self._call("DELETE", path, {})
+    def delete(self, path: str, **params: Any) -> Any:
+        return self._call("DELETE", path, params)
 
     def environments(self, **params: Any) -> list[EnvironmentItem]:
         """All environments."""

@@ -25,7 +25,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     wording.operator.DEPLOY: ("deploy", "versions"),
     wording.operator.SET_UP: ("init", "validate"),
     wording.operator.FIND_PROBLEMS: ("wtf", "doctor", "webhook"),
-    wording.operator.OPERATE: ("audit", "sweep", "cost", "prices"),
+    wording.operator.OPERATE: ("audit", "sweep", "cost", "prices", "cache"),
     wording.operator.SERVERS: ("auth", "context", "mcp"),
     wording.operator.OTHER: ("demo", "completion", "version"),
 }  # fmt: skip

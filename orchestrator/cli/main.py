@@ -13,6 +13,7 @@ from orchestrator.cli import help_pages
 from orchestrator.cli.commands import (
     agents,
     auth,
+    caches,
     context,
     costs,
     db,
@@ -64,6 +65,7 @@ for group in (
     app.add_typer(group.app)
 app.add_typer(auth.app, name="auth")
 app.add_typer(costs.prices_app, name="prices")
+app.add_typer(caches.app, name="cache")
 app.add_typer(context.app, name="context")
 app.add_typer(db.app, name="db")
 app.add_typer(env.app, name="env")

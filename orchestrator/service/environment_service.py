@@ -29,6 +29,7 @@ from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
+from orchestrator.service.changes.build_caches import BuildCaches
 from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.git_host import GitHostChanges
 from orchestrator.service.changes.restarts import ServiceRestarter
@@ -40,6 +41,7 @@ from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.output.log_reader import MAX_LINES, LogReader
 from orchestrator.service.port import (
+    BuildCache,
     DeployRequest,
     DeployStatus,
     EnvironmentNotFound,
@@ -93,6 +95,7 @@ class ControlPlaneDependencies:
     leadership: Leadership
     costs: CostReporter
     variables: VariableVault
+    build_caches: BuildCaches
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
 
@@ -424,6 +427,12 @@ class LocalControlPlane:
         found = await self._deps.costs.refresh_prices(by)
         self._deps.wakeups.wake_soon(refresh=False)
         return found
+
+    async def build_caches(self) -> list[BuildCache]:
+        return await self._deps.build_caches.all()
+
+    async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:
+        return await self._deps.build_caches.clear(repository, by)
 
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._deps.wakeups.wake_soon(refresh=True)

@@ -24,6 +24,7 @@ from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec import wording as exec_wording
 from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
 from orchestrator.service.port import (
+    BuildCache,
     DeployNotFound,
     DeployRequest,
     DeployStatus,
@@ -116,6 +117,7 @@ class FakeEnvironmentService:
         self.last_cycle: datetime | None = clock()
         self.notes: tuple[str, ...] = ()
         self.cost_rows: list[CostRow] = []
+        self.caches: list[BuildCache] = []
         self.budget_states: tuple[BudgetState, ...] = ()
         self.price_lists: list[TargetPrices] = []
         self.held_variables: dict[str, dict[str, VariableValue]] = {}
@@ -384,6 +386,18 @@ class FakeEnvironmentService:
             raise TemporarilyUnavailable(self.unavailable_reason)
         self.calls.append(("refresh_prices", by))
         return [each.target for each in self.price_lists]
+
+    async def build_caches(self) -> list[BuildCache]:
+        return list(self.caches)
+
+    async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:
+        chosen = [each for each in self.caches if repository in ("", each.repository, each.repository_id)]
+        if repository and not chosen:
+            known = [each.repository for each in self.caches]
+            raise RequestRefused(RefusalReason.UNKNOWN_REPOSITORY, wording.no_build_cache(repository, known))
+        self.calls.append(("clear_build_caches", repository, by))
+        self.caches = [each for each in self.caches if each not in chosen]
+        return chosen
 
     def trigger_cycle(self, reason: str) -> None:
         self.calls.append(("wake", reason))

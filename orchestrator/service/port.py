@@ -196,6 +196,17 @@ class VariableChange:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildCache:
+    """``repository`` is its name; empty if the server doesn't serve it any more. ``size`` is in bytes."""
+
+    target: str
+    repository_id: str
+    repository: str
+    size: int
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TargetPrices:
     target: str
     prices: PriceList
@@ -338,5 +349,11 @@ class EnvironmentService(Protocol):
 
     async def refresh_prices(self, by: str) -> list[str]:
         """Download public prices. Returns the targets that have some. Raises TemporarilyUnavailable."""
+
+    async def build_caches(self) -> list[BuildCache]:
+        """What builds keep for the next ones. Raises TemporarilyUnavailable."""
+
+    async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:
+        """Remove those of a repository (its name or ID), or all if it is empty. Returns them."""
 
     def trigger_cycle(self, reason: str) -> None: ...

@@ -22,6 +22,7 @@ from orchestrator.service import wording
 from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.port import (
+    BuildCache,
     DeployNotFound,
     DeployRequest,
     DeployStatus,
@@ -185,6 +186,12 @@ class ScopedService:
 
     async def refresh_prices(self, by: str) -> list[str]:  # noqa: ARG002 - the protocol's
         raise PermissionError(wording.restricted("refresh prices"))
+
+    async def build_caches(self) -> list[BuildCache]:
+        raise PermissionError(wording.restricted("list build caches"))
+
+    async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:  # noqa: ARG002 - the protocol's
+        raise PermissionError(wording.restricted("clear build caches"))
 
     def trigger_cycle(self, reason: str) -> None:
         self._service.trigger_cycle(reason)

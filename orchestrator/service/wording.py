@@ -275,3 +275,15 @@ def price_file_too_large(url: str) -> str:
 
 def announced_budget(subject: str) -> str:
     return f"The budget of {subject} needs attention."
+
+
+# --- build caches
+
+
+def no_build_cache(repository: str, known: Iterable[str]) -> str:
+    names = ", ".join(known)
+    return f"{repository} has no build cache. {f'There are caches of {names}.' if names else 'There are no caches.'}"
+
+
+def cache_cleared(repository: str, target: str, size: int) -> str:
+    return f"cleared the build cache of {repository} on target {target}, {size / 1_000_000:.0f} MB"

@@ -1,7 +1,9 @@
 """Builds share the machine: at most one per CPU runs at a time, or as many as the setting ``limits.builds`` allows.
 
 Eight builds at once on two CPUs take longer than four times two, because they displace each other's files from memory.
-A slot is a lock of a file, so the kernel releases it if a build's process is killed.
+For the same reason a build waits while the running ones are expected to need the memory that is left; one that is
+alone never waits. A slot is a lock of a file, so the kernel releases it if a build's process is killed. The file
+contains what its build is expected to use, and what it uses.
 """
 
 from __future__ import annotations
@@ -10,59 +12,115 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from programs import steps
-from programs.kit import files
-from programs.kit.host_settings import HostSettings
+from programs.kit import files, machine_memory
+from programs.kit.host_settings import MEGABYTE, HostSettings
 from programs.kit.waiting import pause
-from programs.steps import StepName
+from programs.steps import StepName, StepOutput
 
 POLL_SECONDS = 0.1
+_RECORD_BYTES = 100
 
 
 def count(settings: HostSettings) -> int:
     return settings.build_limit or len(os.sched_getaffinity(0))
 
 
+@dataclass(frozen=True, slots=True)
+class BuildSlot:
+    """A held slot. ``expected`` is in bytes; 0 if memory doesn't count."""
+
+    descriptor: int
+    expected: int
+
+    def report(self, used: int) -> None:
+        """Says how many bytes the build uses now."""
+        os.pwrite(self.descriptor, f"{self.expected} {used}".ljust(_RECORD_BYTES).encode(), 0)
+
+
 @contextlib.contextmanager
-def acquired(settings: HostSettings) -> Iterator[None]:
-    """Holds a slot. If it has to wait for one, that is a step of the operation."""
+def acquired(
+    settings: HostSettings, expected: int = 0, available: Callable[[], int | None] = machine_memory.available
+) -> Iterator[BuildSlot]:
+    """Holds a slot. If it has to wait for one, that is a step of the operation, which says why."""
     folder = files.make_folder(settings.build_slots or settings.root / "build-slots")
     with _Waiting() as waiting:
         # The first in line takes the next free slot; the others wait to become first.
-        line = _take([folder / "line"], waiting)
+        while (line := _lock(folder / "line")) is None:
+            waiting()
         try:
-            slot = _take([folder / f"slot-{number}" for number in range(count(settings))], waiting)
+            slot = _take_slot(settings, folder, expected, available, waiting)
         finally:
             os.close(line)
     try:
-        yield
+        yield slot
     finally:
-        os.close(slot)
+        os.close(slot.descriptor)
 
 
 class _Waiting(contextlib.ExitStack):
-    """The step, which starts when it is first called."""
+    """The step, which starts when it is first called, and shows its reason once."""
 
-    started = False
+    output: StepOutput | None = None
+    shown = ""
 
-    def __call__(self) -> None:
-        if not self.started:
-            self.started = True
-            self.enter_context(steps.step(StepName.WAIT))
+    def __call__(self, reason: str = "") -> None:
+        self.output = self.output or self.enter_context(steps.step(StepName.WAIT))
+        if reason and not self.shown:
+            self.shown = reason
+            self.output.add([reason])
         pause(POLL_SECONDS)
 
 
-def _take(paths: Sequence[Path], wait: Callable[[], None]) -> int:
-    """Locks one of the files. Returns its descriptor, which holds the lock until it is closed."""
+def _take_slot(
+    settings: HostSettings, folder: Path, expected: int, available: Callable[[], int | None], wait: _Waiting
+) -> BuildSlot:
     while True:
-        for path in paths:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-            else:
-                return descriptor
-        wait()
+        locks = {path: _lock(path) for path in (folder / f"slot-{number}" for number in range(count(settings)))}
+        free = [lock for lock in locks.values() if lock is not None]
+        busy = [path for path, lock in locks.items() if lock is None]
+        shortage = _shortage(settings, expected, busy, available) if free else ""
+        chosen = free.pop() if free and not shortage else None
+        for lock in free:
+            os.close(lock)
+        if chosen is not None:
+            slot = BuildSlot(chosen, expected)
+            slot.report(0)
+            return slot
+        wait(shortage)
+
+
+def _shortage(settings: HostSettings, expected: int, busy: Sequence[Path], available: Callable[[], int | None]) -> str:
+    """Why a build must wait for memory, or an empty string. The running builds may still grow to what is expected."""
+    left = available() if settings.build_spare and expected and busy else None
+    if left is None:
+        return ""
+    unclaimed = left - settings.build_spare - sum(map(_growth, busy))
+    if expected <= unclaimed:
+        return ""
+    return (
+        f"This build is expected to need {expected // MEGABYTE} MB of memory. {max(0, unclaimed) // MEGABYTE} MB are "
+        "left beside the running builds, so it waits for one of them to end."
+    )
+
+
+def _growth(slot: Path) -> int:
+    try:
+        expected, used = (int(word) for word in slot.read_text().split())
+    except (OSError, ValueError):
+        return 0
+    return max(0, expected - used)
+
+
+def _lock(path: Path) -> int | None:
+    """The descriptor, which holds the lock until it is closed. None if another process holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

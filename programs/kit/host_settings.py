@@ -37,6 +37,7 @@ class HostSettings:
     repositories, and ``ca_file`` has the certificate authorities that they trust. ``cache_bytes`` bounds all build
     caches together (0: none are kept); one that no environment uses is removed after ``cache_days``. At most
     ``build_limit`` builds run at once (0: one per CPU) among all targets with the same folder ``build_slots``.
+    A build waits if the running ones are expected to leave less than ``build_spare`` bytes of memory (0: never).
     ``toolchains`` is ``auto`` if commands may use the languages of this machine that aren't on ``path``, or ``none``.
     """
 
@@ -64,6 +65,7 @@ class HostSettings:
     cache_days: int = 14
     build_limit: int = 0
     build_slots: Path | None = None
+    build_spare: int = 0
     toolchains: str = "auto"
 
     @classmethod
@@ -96,6 +98,7 @@ class HostSettings:
             cache_days=int(data.get("cache_days") or defaults.cache_days),
             build_limit=int(data.get("build_limit") or defaults.build_limit),
             build_slots=Path(data["build_slots"]).absolute() if data.get("build_slots") else None,
+            build_spare=int(data.get("build_spare") or defaults.build_spare),
             toolchains=data.get("toolchains") or defaults.toolchains,
         )
         _check(settings)

@@ -20,7 +20,7 @@ from tests.e2e.site import Site
 
 APPS = Path(__file__).parent
 MOST_LINES = 15
-BUILD_TIMEOUT = 300.0
+BUILD_TIMEOUT = 600.0
 _RECIPE = re.compile(r"^## (?P<name>[^\n]+)\n(?:(?!^## ).)*?^```yaml\n(?P<file>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

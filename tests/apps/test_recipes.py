@@ -17,7 +17,7 @@ from tests.apps import recipe_site
 from tests.apps.package_index import package_index
 from tests.e2e.site import Page, Preview, Site, wait_until
 
-pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.mark.parametrize("name", recipe_site.recipes())
@@ -117,6 +117,11 @@ def test_go_and_a_second_pull_request_from_the_build_cache() -> None:
         assert state(site, second)["orders"] == ["tea"]
         assert step_states(site, second, "Restore cache", "Build") == ["succeeded", "succeeded"]
         assert index.requested == requested
+
+        assert "acme/shop" in site.eph("cache", "list").stdout
+        assert site.eph("cache", "clear", "acme/shop", "--yes").returncode == 0
+        assert json.loads(site.eph("cache", "list", "--output", "json").stdout) == {"items": []}
+        assert state(site, second)["orders"] == ["tea"]
 
 
 def step_states(site: Site, made: Preview, *names: str) -> list[str | None]:

@@ -119,6 +119,7 @@ def test_empty_settings_follow_the_gateways_port_and_home(monkeypatch: pytest.Mo
         "cache_days": "14",
         "build_limit": "0",
         "build_slots": "/srv/eph/build-slots",
+        "build_spare": str(256 * 1_000_000),
         "toolchains": "auto",
         "first_uid": "2100000",
         "memory_bytes": "4294967296",

@@ -14,9 +14,9 @@ from orchestrator.runtime.observation.memory_monitor import (
     MEGABYTE,
     SAMPLES_KEPT,
     MemoryMonitor,
-    available_memory,
     memory_by_session,
 )
+from programs.kit import machine_memory
 
 ON_MACHINE = 2_048_000
 
@@ -99,9 +99,9 @@ STAT = "cache 5\ninactive_file 1000\ntotal_inactive_file 3000\n"
     ],
 )
 def test_a_container_s_own_limit_counts_when_it_is_nearer(tmp_path: Path, files: dict[str, str], left: int) -> None:
-    assert available_memory(lambda: ON_MACHINE, memory_files(tmp_path, **files)) == left
+    assert machine_memory.available(lambda: ON_MACHINE, memory_files(tmp_path, **files)) == left
 
 
 def test_a_system_that_does_not_say(tmp_path: Path) -> None:
-    assert available_memory(lambda: None, tmp_path) is None
-    assert available_memory() is not None
+    assert machine_memory.available(lambda: None, tmp_path) is None
+    assert machine_memory.available() is not None

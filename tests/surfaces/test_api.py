@@ -374,6 +374,7 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/api/v1/environments/{name}/unkeep",
         "/api/v1/environments/{name}/why",
         "/api/v1/environments/{name}/cost",
+        "/api/v1/build-caches",
         "/api/v1/costs",
         "/api/v1/prices",
         "/api/v1/prices/refresh",

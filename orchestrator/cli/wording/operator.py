@@ -189,3 +189,15 @@ NO_FRAMEWORK = "no known framework found"
 
 def framework_found(framework: str) -> str:
     return framework
+
+
+# --- eph cache
+
+NO_CACHES = "There are no build caches."
+CACHES_CLEARED = "Cleared. The next builds download and compile everything again."
+CACHE_NEEDED = "Name a repository, or use --all, but not both."
+NAME_CACHE = "`eph cache list` lists the repositories that have a cache."
+
+
+def clear_cache_question(repository: str) -> str:
+    return f"Clear the build cache of {repository}?" if repository else "Clear the build caches of all repositories?"

@@ -119,7 +119,7 @@ class LimitsSettings(SettingsTable):
     spare_memory: int = Field(
         default=256,
         ge=0,
-        description="Memory to keep free, in MB; with less, fewer operations run concurrently. 0: no memory limit.",
+        description="Memory to keep free, in MB; with less, fewer operations and builds run concurrently. 0: no limit.",
     )
     builds: int = Field(
         default=0,

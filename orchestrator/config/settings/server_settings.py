@@ -317,6 +317,7 @@ class ServerSettingsFile(SettingsFields):
                 self.target_table(DEFAULT_TARGET).machine_tools(),
                 build_limit=self.limits.builds,
                 build_slots=self.home / "build-slots",
+                build_spare=self.limits.spare_memory * 1_000_000,
             ),
         )
 

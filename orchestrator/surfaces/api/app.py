@@ -20,6 +20,7 @@ from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.role_dependencies import SERVICE_VIEWER
 from orchestrator.surfaces.api.routes import (
     auth_routes,
+    cache_routes,
     cost_routes,
     deploy_routes,
     environment_routes,
@@ -57,6 +58,7 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
     app.include_router(
         exec_routes.router(environment_service, streams, settings.exec_role), prefix="/api/v1", responses=ERRORS
     )
+    app.include_router(cache_routes.router(environment_service), prefix="/api/v1", responses=ERRORS)
     app.include_router(cost_routes.router(environment_service), prefix="/api/v1", responses=ERRORS)
     app.include_router(environment_routes.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
     app.include_router(deploy_routes.router(environment_service), prefix="/api/v1", responses=ERRORS)

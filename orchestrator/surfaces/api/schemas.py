@@ -153,6 +153,22 @@ class StepItem(AttributeModel):
     lines: list[str] = Field(description="Its output, with secrets redacted. Long output is cut in the middle.")
 
 
+class BuildCacheItem(AttributeModel):
+    """What builds of a repository keep for its next ones on one target."""
+
+    repository: str = Field(description="Empty if the server doesn't serve it any more.")
+    repository_id: str = Field(description="Its ID at the Git host.")
+    target: str
+    size: int = Field(description="In bytes.")
+    used_at: datetime = Field(description="When a build last read or changed it.")
+
+
+class BuildCaches(AttributeModel):
+    """Build caches."""
+
+    items: list[BuildCacheItem]
+
+
 class Steps(BaseModel):
     """What the builds of one commit did."""
 

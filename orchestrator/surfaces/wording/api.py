@@ -31,6 +31,8 @@ NO_ENVIRONMENTS = "There are no environments yet. Add the trigger label to a pul
 SEE_WHAT_EXISTS = "`eph list` shows what exists."
 SEE_SCHEMA = "See /openapi.json for the expected format."
 SEE_PATHS = "See /openapi.json for all paths."
+CACHES_TO_CLEAR = "The request doesn't say which build caches to clear"
+NAME_REPOSITORY_OR_ALL = "Use either repository=OWNER/NAME or all=true."
 SEE_LOG = "See the log of ephd for details."
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from programs.build_caches import CacheArchive
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
@@ -23,16 +24,6 @@ SUFFIX = ".tar"
 DAY = 86_400.0
 STALE_SECONDS = 3600.0
 """After which an unfinished archive was left by a process that was killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheArchive:
-    """Times are in seconds since the epoch."""
-
-    repository: str
-    size: int
-    used: float
-    seen: float
 
 
 @dataclass(frozen=True, slots=True)

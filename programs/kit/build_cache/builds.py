@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from programs import steps
-from programs.kit import build_slots, files
+from programs.kit import build_memory, build_slots, files
 from programs.kit.build_cache import archives, tools
 from programs.kit.build_cache.archives import CacheState
 from programs.kit.build_cache.transfer import ArchiveTooLarge, CacheTransfer
@@ -39,20 +39,29 @@ def run(
     settings: HostSettings, environment: str, workspace: Workspace, command: CommandRun, source: BuildSource
 ) -> Workspace:
     """Returns the workspace with the cache, for what runs after the build. Raises an error if the build fails."""
-    with build_slots.acquired(settings):
-        if not (source.repository and settings.cache_bytes):
-            command_runner.run(settings, environment, workspace, _in_background(command))
-            return workspace
-        transfer = CacheTransfer(
-            settings, environment, replace(workspace, cache=_folder(settings, environment, workspace))
-        )
-        filled = _fill(transfer, source)
-        command_runner.run(settings, environment, transfer.workspace, _in_background(command))
-        if not source.from_fork:
-            _save(transfer, filled)
-        # From now on the environment's services may change it.
-        archives.write_state(settings, environment, CacheState(source.repository))
-        archives.collect(settings, time.time())
+    expected = build_memory.estimate(settings, source.repository)
+    with build_slots.acquired(settings, expected) as slot, build_memory.measuring(slot.report) as peak:
+        try:
+            return _run(settings, environment, workspace, command, source)
+        finally:
+            if not source.from_fork:
+                build_memory.record(settings, source.repository, peak())
+
+
+def _run(
+    settings: HostSettings, environment: str, workspace: Workspace, command: CommandRun, source: BuildSource
+) -> Workspace:
+    if not (source.repository and settings.cache_bytes):
+        command_runner.run(settings, environment, workspace, _in_background(command))
+        return workspace
+    transfer = CacheTransfer(settings, environment, replace(workspace, cache=_folder(settings, environment, workspace)))
+    filled = _fill(transfer, source)
+    command_runner.run(settings, environment, transfer.workspace, _in_background(command))
+    if not source.from_fork:
+        _save(transfer, filled)
+    # From now on the environment's services may change it.
+    archives.write_state(settings, environment, CacheState(source.repository))
+    archives.collect(settings, time.time())
     return transfer.workspace
 
 

@@ -94,7 +94,12 @@ class LocalTargetSettings(TargetSettings):
             "root": str(self._folder(server)),
             "routes": str(server.routes),
             "url": server.url_template,
-            **replace(self.machine_tools(), build_limit=tools.build_limit, build_slots=tools.build_slots).to_mapping(),
+            **replace(
+                self.machine_tools(),
+                build_limit=tools.build_limit,
+                build_slots=tools.build_slots,
+                build_spare=tools.build_spare,
+            ).to_mapping(),
             "sandbox": self.sandbox,
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
 from programs.exec_requests import ExecProcess, ExecRequest
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, machine_costs, suite_runs
+from programs.kit.build_cache import archives
 from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.isolation import domains, limits
@@ -135,6 +137,12 @@ class LocalTarget:
     def drop_database(self, spec: EnvironmentSpec, database: str) -> None:
         names = [identifiers.database_name(spec.name, item) for item in spec.databases if item.name == database]
         environment_databases.drop(settings.from_mapping(spec.settings), names)
+
+    def list_build_caches(self, settings_: Mapping[str, str]) -> list[CacheArchive]:
+        return archives.list_archives(settings.from_mapping(settings_))
+
+    def remove_build_cache(self, repository: str, settings_: Mapping[str, str]) -> bool:
+        return archives.remove(settings.from_mapping(settings_), repository)
 
     def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
         return machine_costs.machine_prices()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList
 from programs.kit import identifiers, machine_costs
+from programs.kit.build_cache import archives
 from programs.kit.isolation import limits
 from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
@@ -71,6 +73,12 @@ class ProgramTarget:
         return {
             "Project": frozenset(name for name in addresses.list_complete(host) if projects.is_complete(host, name))
         }
+
+    def list_build_caches(self, settings_: Mapping[str, str]) -> list[CacheArchive]:
+        return archives.list_archives(settings.from_mapping(settings_))
+
+    def remove_build_cache(self, repository: str, settings_: Mapping[str, str]) -> bool:
+        return archives.remove(settings.from_mapping(settings_), repository)
 
     def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
         return machine_costs.machine_prices()

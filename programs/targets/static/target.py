@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList
 from programs.kit import identifiers, machine_costs
+from programs.kit.build_cache import archives
 from programs.kit.isolation import limits
 from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
@@ -67,6 +69,12 @@ class StaticTarget:
 
     def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
         return {"StaticSite": sites.list_complete(settings.from_mapping(settings_))}
+
+    def list_build_caches(self, settings_: Mapping[str, str]) -> list[CacheArchive]:
+        return archives.list_archives(settings.from_mapping(settings_))
+
+    def remove_build_cache(self, repository: str, settings_: Mapping[str, str]) -> bool:
+        return archives.remove(settings.from_mapping(settings_), repository)
 
     def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
         return machine_costs.machine_prices()

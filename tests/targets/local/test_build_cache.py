@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from programs import steps
+from programs.kit import build_memory
 from programs.kit.build_cache import archives, builds
 from programs.kit.build_cache.builds import BuildSource
 from programs.kit.errors import TargetError
@@ -95,6 +97,40 @@ def test_another_environment_starts_with_the_cache(isolated: Isolated, events: l
     text = build(isolated, BLOG, f'{READ} && echo more >>"$PIP_CACHE_DIR/wheel" && touch "$PIP_CACHE_DIR/new"')
     assert text == "wheel\n"
     assert shown(events)[2:] == ["Restore cache", "Build", "Save cache"]
+
+
+UNTIL_MEASURED = """python3 - <<'END'
+import os, time
+block = bytearray(150_000_000)
+while not os.path.exists(os.environ["HOME"] + "/measured"):
+    time.sleep(0.05)
+END
+"""
+
+
+def test_memory_of_a_build_is_the_estimate_for_the_next(isolated: Isolated) -> None:
+    """T1: measured in the sandbox, as the processes of all its namespaces. A fork's build doesn't count."""
+    for name, source in ((BLOG, BuildSource("77", from_fork=True)), (SHOP, BuildSource("77"))):
+        isolated.workspace(name)
+        assert build_memory.estimate(isolated.here, "77") == build_memory.DEFAULT
+        for slot in (isolated.here.root / "build-slots").glob("slot-*"):
+            slot.unlink()
+        watch = threading.Thread(target=_end_when_measured, args=(isolated, name))
+        watch.start()
+        build(isolated, name, UNTIL_MEASURED, source)
+        watch.join()
+    assert 150_000_000 < build_memory.estimate(isolated.here, "77") < build_memory.DEFAULT
+
+
+def _end_when_measured(isolated: Isolated, name: str) -> None:
+    """The file of the build's slot says what it uses."""
+    slots, end = isolated.here.root / "build-slots", time.monotonic() + 60
+    while time.monotonic() < end:
+        used = [int((slot.read_text().split() or ["0"])[-1]) for slot in slots.glob("slot-*")]
+        if max(used, default=0) > 150_000_000:
+            break
+        time.sleep(0.05)
+    (isolated.here.env(name) / "home" / "measured").touch()
 
 
 @pytest.mark.long
