@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from tests.contracts.backend_harnesses import AT, HARNESSES, BackendHarness, ref
 
 
 @pytest.fixture(params=sorted(HARNESSES))
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> BackendHarness:
-    return HARNESSES[request.param].create(tmp_path)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BackendHarness]:
+    created = HARNESSES[request.param].create(tmp_path)
+    yield created
+    created.close()
 
 
 def tag(number: int, commit: str = "a" * 40) -> StackTag:

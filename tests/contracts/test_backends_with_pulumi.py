@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,10 @@ RunPulumi = Callable[..., str]
 
 
 @pytest.fixture(params=sorted(name for name, entry in HARNESSES.items() if entry.schemes))
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    return HARNESSES[request.param].create(tmp_path).backend
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    harness = HARNESSES[request.param].create(tmp_path)
+    yield harness.backend
+    harness.close()
 
 
 @pytest.fixture
