@@ -1,7 +1,8 @@
-"""Reads a stack's checkpoint, in the format that Pulumi's own backends share: a JSON document per stack."""
+"""A stack's checkpoint, in the format that Pulumi's own backends share: a JSON document per stack."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,6 +38,20 @@ def record(
         name_from_state=_input_value(resources, registry.ENVIRONMENT_INPUT),
         pinned_images=_pinned_images(resources),
     )
+
+
+def empty(ref: StackRef) -> str:
+    """What ``pulumi stack init`` writes, without its process. The first ``up`` chooses the salt of the secrets, as it
+    does for every stack that has none."""
+    return json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{ref}"}})
+
+
+def secrets_salt(text: str | bytes) -> str:
+    """The salt that the state's secrets were encrypted with; empty if there is none, or if the state is truncated."""
+    try:
+        return str(json.loads(text)["checkpoint"]["latest"]["secrets_providers"]["state"]["salt"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _latest_deployment(document: Mapping[str, Any]) -> dict[str, Any]:

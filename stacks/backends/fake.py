@@ -51,15 +51,15 @@ class FakeBackend:
     def read(self, ref: StackRef) -> StackRecord | None:
         record = self.records.get(ref)
         if record is None or ref not in self.unreadable:
-            return record and replace(record, locks=())
-        if self._has_succeeded(ref):
+            return record and replace(record, locks=(), history=self.history(ref))
+        if not self._never_succeeded(ref):
             raise ValueError("unexpected end of JSON input")
         return StackRecord(
-            ref, tag=record.tag, history=record.history, pending_operations=1, variables=record.variables
+            ref, tag=record.tag, history=self.history(ref), pending_operations=1, variables=record.variables
         )
 
     def history(self, ref: StackRef) -> tuple[StackUpdate, ...]:
-        return self.records[ref].history if ref in self.records else ()
+        return self._kept_history(ref)[-update_history.MAX_READ :]
 
     def exists(self, ref: StackRef) -> bool:
         return ref in self.records
@@ -102,7 +102,7 @@ class FakeBackend:
             self._early_variables[ref] = self._early_variables.get(ref, "") if variables is None else variables
 
     def repair(self, ref: StackRef) -> bool:
-        truncated = ref in self.unreadable and not self._has_succeeded(ref)
+        truncated = ref in self.unreadable and self._never_succeeded(ref)
         if truncated:
             self.create(ref)
         return truncated
@@ -110,7 +110,7 @@ class FakeBackend:
     def finish_update(self, ref: StackRef, cancelled_since: datetime | None = None) -> None:
         if ref not in self.records:
             return
-        updates = list(self.history(ref)[-update_history.MAX_READ :])
+        updates = list(self._kept_history(ref)[-update_history.MAX_KEPT :])
         if updates and cancelled_since and update_history.ended_in_failure_since(updates[-1], cancelled_since):
             updates[-1] = replace(updates[-1], outcome=Outcome.CANCELLED)
         self.records[ref] = replace(self.records[ref], history=tuple(updates))
@@ -146,5 +146,8 @@ class FakeBackend:
         if file in self.stray_files() and file.ref is not None:
             self._early_tags.pop(file.ref)
 
-    def _has_succeeded(self, ref: StackRef) -> bool:
-        return any(update.outcome is Outcome.SUCCEEDED for update in self.history(ref))
+    def _kept_history(self, ref: StackRef) -> tuple[StackUpdate, ...]:
+        return self.records[ref].history if ref in self.records else ()
+
+    def _never_succeeded(self, ref: StackRef) -> bool:
+        return update_history.never_succeeded(self._kept_history(ref))

@@ -43,7 +43,8 @@ class Inventory(Protocol):
 
 
 class Backend(HoldsStrayFiles, Protocol):
-    """One backend. Only the lane of a stack writes to that stack."""
+    """One backend. Only the lane of a stack writes to that stack. A method may block; if the store fails, it raises
+    OSError and nothing else."""
 
     @property
     def url(self) -> str:

@@ -7,7 +7,7 @@ each entry comes with a whole checkpoint, so a backend keeps only the newest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,12 @@ def parse(entry: Mapping[str, Any]) -> StackUpdate | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
+
+
+def never_succeeded(entries: Sequence[StackUpdate | None]) -> bool:
+    """No update ever succeeded, as far back as the history goes. ``entries`` are all that the backend has, None for one
+    that can't be read: that one might have succeeded, and so might one that was pruned."""
+    return len(entries) < MAX_KEPT and all(one is not None and one.outcome is not Outcome.SUCCEEDED for one in entries)
 
 
 def ended_in_failure_since(update: StackUpdate, since: datetime) -> bool:

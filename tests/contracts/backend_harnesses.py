@@ -56,6 +56,9 @@ class BackendHarness(Protocol):
     def disconnect(self) -> None:
         """What was a backend with stacks isn't reachable."""
 
+    def close(self) -> None:
+        """Ends what the harness started."""
+
 
 class FakeHarness:
     def __init__(self, _: Path) -> None:
@@ -87,6 +90,9 @@ class FakeHarness:
 
     def disconnect(self) -> None:
         self.backend.incomplete = "the network is down"
+
+    def close(self) -> None:
+        return
 
 
 class FileHarness:
@@ -135,6 +141,9 @@ class FileHarness:
 
     def disconnect(self) -> None:
         shutil.rmtree(self.backend.root)
+
+    def close(self) -> None:
+        return
 
     @staticmethod
     def _replace(path: Path, text: str) -> None:

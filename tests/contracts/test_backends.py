@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from tests.contracts.backend_harnesses import AT, HARNESSES, BackendHarness, ref
 
 
 @pytest.fixture(params=sorted(HARNESSES))
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> BackendHarness:
-    return HARNESSES[request.param].create(tmp_path)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BackendHarness]:
+    created = HARNESSES[request.param].create(tmp_path)
+    yield created
+    created.close()
 
 
 def tag(number: int, commit: str = "a" * 40) -> StackTag:
@@ -130,6 +134,32 @@ def test_unreachable_backend_is_incomplete_not_empty(harness: BackendHarness) ->
     assert snapshot.reason
 
 
+def test_unreachable_backend_fails_only_with_os_errors(harness: BackendHarness) -> None:
+    """Callers expect no other error: a library's own is translated."""
+    backend = harness.backend
+    backend.create(ref(1))
+    backend.write_tag(ref(1), tag(1))
+    harness.disconnect()
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: backend.read(ref(1)),
+        lambda: backend.history(ref(1)),
+        lambda: backend.exists(ref(1)),
+        lambda: backend.read_tag(ref(1)),
+        lambda: backend.secrets_salt(ref(1)),
+        lambda: backend.locks(ref(1)),
+        lambda: backend.break_dead_locks(ref(1)),
+        lambda: backend.repair(ref(1)),
+        lambda: backend.finish_update(ref(1), AT),
+        lambda: backend.stray_files(),
+        lambda: backend.clean_up(ref(1)),
+        lambda: backend.clean_up_all(),
+        lambda: backend.forget(ref(1)),
+    )
+    for call in calls:
+        with contextlib.suppress(OSError):
+            call()
+
+
 # --- history
 
 
@@ -219,6 +249,19 @@ def test_truncated_state_of_a_built_stack_is_unreadable_and_hides_no_other(harne
     assert snapshot.stacks[ref(1)].unreadable
     assert len(snapshot.stacks[ref(1)].history) == 1
     assert snapshot.stacks[ref(2)].unreadable == ""
+
+
+@pytest.mark.parametrize("failures", [update_history.MAX_READ, update_history.MAX_KEPT])
+def test_old_success_protects_a_truncated_state(harness: BackendHarness, failures: int) -> None:
+    """``history`` no longer returns it, or the backend has pruned it: the stack's resources still exist."""
+    harness.backend.create(ref(1))
+    harness.end_update(1, update(Outcome.SUCCEEDED))
+    for number in range(1, failures + 1):
+        harness.end_update(1, update(Outcome.FAILED, number))
+    harness.backend.finish_update(ref(1))
+    harness.truncate_state(1)
+    assert not harness.backend.repair(ref(1))
+    assert record_of(harness, 1).unreadable
 
 
 @pytest.mark.parametrize("failed_before", [False, True])

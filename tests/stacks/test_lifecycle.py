@@ -17,6 +17,7 @@ import pytest
 
 from stacks.executors.process import operation_records
 from stacks.model import Outcome, StackRef
+from tests.stack_folders import records_of
 from tests.stacks.probe_target import SECRET
 from tests.stacks.stack_bench import RealBench, record_of, ref, run_operation, sha, start_operation
 
@@ -212,3 +213,17 @@ async def test_state_truncated_by_a_full_disk_in_the_first_up_is_recreated(real:
     gone = await run_operation(real, replace(real.factory.destroy(2), refresh=True))
     assert gone.outcome is Outcome.SUCCEEDED, gone.error
     assert set(real.snapshot().stacks) == {ref(1)}
+
+
+async def test_failing_cleanup_changes_no_result(real: RealBench) -> None:
+    """L2: the backend fails again when what the operation left is removed. The result still says what the operation
+    met, and no record of a running operation stays."""
+    project = real.backend.state_file(ref(1)).parent
+    project.parent.mkdir(parents=True, exist_ok=True)
+    project.write_text("a file in place of the project's folder")
+    with pytest.raises(NotADirectoryError):
+        real.backend.clean_up(ref(1))
+    result = await run_operation(real, real.factory.retag(1, "aaaa"))
+    assert result.outcome is Outcome.FAILED
+    assert result.error.startswith("LookupError")
+    assert not operation_records.has_running(records_of(real.settings), ref(1))

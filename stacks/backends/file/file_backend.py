@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 from programs.kit import files
 from programs.settings import InvalidValue
 from stacks import names, stray_files, tags
-from stacks.backends import checkpoint
+from stacks.backends import checkpoint, tag_files
 from stacks.backends.file import history, listing, locks, orphaned_files
 from stacks.backends.file.layout import PARTIAL_SUFFIX, FileLayout
 from stacks.backends.port import StackListing
@@ -85,7 +84,7 @@ class FileBackend(FileLayout):
                 variables=tags.decode_variables(self._read_tags(ref)),
             )
         found = self._read_tags(ref)
-        record = checkpoint.record(ref, document, _decode_tag(found), self.history(ref))
+        record = checkpoint.record(ref, document, tag_files.tag(found), self.history(ref))
         return replace(record, variables=tags.decode_variables(found))
 
     def history(self, ref: StackRef) -> tuple[StackUpdate, ...]:
@@ -95,13 +94,12 @@ class FileBackend(FileLayout):
         return self.state_file(ref).exists()
 
     def read_tag(self, ref: StackRef) -> StackTag | None:
-        return _decode_tag(self._read_tags(ref))
+        return tag_files.tag(self._read_tags(ref))
 
     def secrets_salt(self, ref: StackRef) -> str:
         try:
-            latest = json.loads(self.state_file(ref).read_bytes())["checkpoint"]["latest"]
-            return str(latest["secrets_providers"]["state"]["salt"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return checkpoint.secrets_salt(self.state_file(ref).read_bytes())
+        except OSError:
             return ""
 
     # --- locks
@@ -115,20 +113,14 @@ class FileBackend(FileLayout):
     # --- writing
 
     def create(self, ref: StackRef) -> None:
-        """What ``pulumi stack init`` writes, without its process. The first ``up`` chooses the salt of the secrets, as
-        it does for every stack that has none."""
         meta = self.root / "meta.yaml"
         if not meta.exists():  # without it Pulumi takes a folder that isn't empty for one of the old layout
             _write_durably(meta, "version: 1\n")
-        _write_durably(
-            self.state_file(ref),
-            json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{ref.project}/{ref.stack}"}}),
-        )
+        _write_durably(self.state_file(ref), checkpoint.empty(ref))
 
     def write_tag(self, ref: StackRef, tag: StackTag, variables: str | None = None) -> None:
         text = tags.decode_variables(self._read_tags(ref)) if variables is None else variables
-        found = {tags.TAG_KEY: tags.encode(tag), **tags.encode_variables(text)}
-        _write_durably(self.tag_file(ref), json.dumps({"version": 1, "tags": found}))
+        _write_durably(self.tag_file(ref), tag_files.encode(tag, text))
 
     def repair(self, ref: StackRef) -> bool:
         self._delete_partial_files(ref)
@@ -184,20 +176,17 @@ class FileBackend(FileLayout):
     def _read_tags(self, ref: StackRef) -> dict[str, Any]:
         """Empty if there are none, or if the file is corrupt."""
         try:
-            found = json.loads(self.tag_file(ref).read_bytes())["tags"]
-        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+            return tag_files.parse(self.tag_file(ref).read_bytes()) or {}
+        except FileNotFoundError:
             return {}
-        return found if isinstance(found, dict) else {}
 
     def _delete_corrupt_tag(self, ref: StackRef) -> None:
         """Pulumi does nothing with a stack whose tag file is corrupt, not even destroy it; without one it does."""
         try:
-            valid = isinstance(json.loads(self.tag_file(ref).read_bytes())["tags"], dict)
+            corrupt = tag_files.parse(self.tag_file(ref).read_bytes()) is None
         except FileNotFoundError:
             return
-        except (ValueError, KeyError, TypeError, RecursionError):
-            valid = False
-        if not valid:
+        if corrupt:
             self.tag_file(ref).unlink(missing_ok=True)
 
     def _is_truncated_before_first_update(self, ref: StackRef) -> bool:
@@ -225,11 +214,6 @@ class FileBackend(FileLayout):
             *self.lock_folder(ref).glob(f"*{PARTIAL_SUFFIX}"),
         ):
             partial.unlink(missing_ok=True)
-
-
-def _decode_tag(found: Mapping[str, Any]) -> StackTag | None:
-    value = found.get(tags.TAG_KEY)
-    return tags.decode(value) if isinstance(value, str) else None
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from programs.kit import files
 from stacks.backends import update_history
 from stacks.backends.update_history import MAX_KEPT, MAX_READ
-from stacks.model import Outcome, StackUpdate
+from stacks.model import StackUpdate
 
 _ENTRY_SUFFIX = ".history.json"
 
@@ -21,10 +21,7 @@ def read(folder: Path) -> tuple[StackUpdate, ...]:
 
 
 def never_succeeded(folder: Path) -> bool:
-    """No update ever succeeded, as far back as the history goes. One that was pruned or can't be read might have."""
-    files = _files(folder)
-    entries = [_entry(path) for path in files]
-    return len(files) < MAX_KEPT and all(one is not None and one.outcome is not Outcome.SUCCEEDED for one in entries)
+    return update_history.never_succeeded([_entry(path) for path in _files(folder)])
 
 
 def prune(folder: Path) -> None:

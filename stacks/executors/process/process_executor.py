@@ -195,10 +195,17 @@ class ProcessExecutor:
             await self._workers.release(worker)
             self._workers.refill()  # not before a short operation ends: both together take twice as long
             if not operation_records.has_running(self._records, operation.ref, excluding=mine):
-                self._backend.clean_up(operation.ref)
+                await self._clean_up(operation.ref)
             if mine is not None:
                 operation_records.delete_running(self._records, mine)
         return ended.result or results.of_silent_worker(operation, started, ended, path)
+
+    async def _clean_up(self, ref: StackRef) -> None:
+        """A backend may be slow. If it can't be reached, that changes nothing about how the operation ended."""
+        try:
+            await asyncio.to_thread(self._backend.clean_up, ref)
+        except OSError:
+            log.exception("couldn't clean up after the operation on %s", ref)
 
     def _steps_file(self, operation: Operation, started: datetime) -> Path | None:
         """Only of builds: a sleep or a wake must not push the build's output out."""
