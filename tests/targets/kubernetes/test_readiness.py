@@ -66,6 +66,22 @@ def test_long_pull_error_keeps_its_cause() -> None:
     assert rollout.workload_status(deployment(), [last], []).failure.endswith("x509: certificate has expired")
 
 
+def test_pull_error_keeps_its_cause_in_the_error_of_the_operation() -> None:
+    """P3: which has a limit of its own. A reference with a digest is long."""
+    image = f"registry.example.com:5000/acme/shop@sha256:{'9' * 64}"
+    message = (
+        f'failed to pull and unpack image "{image}": failed to copy: httpReadSeeker: failed open: unexpected status '
+        f"code http://registry.example.com:5000/v2/acme/shop/manifests/sha256:{'9' * 64}: 503 Service Unavailable"
+    )
+    last = container({"waiting": {"reason": "ImagePullBackOff", "message": message}}, image=image)
+    failure = rollout.workload_status(deployment(), [last], []).failure
+    assert "can't pull the image registry.example.com:5000/acme/shop@sha256:99999999…" in failure
+    assert failure.endswith("503 Service Unavailable")
+    assert len(f"Deployment tickets-gentle-stream-k7wq-42-web: {failure}") <= OPERATION_ERROR
+
+
+OPERATION_ERROR = 300
+"""Characters of an operation's error, of which the start is kept."""
 QUOTA = (
     'pods "web-1" is forbidden: exceeded quota: eph-quota, requested: limits.memory=512Mi, used: limits.memory=4Gi, '
     "limited: limits.memory=4Gi"

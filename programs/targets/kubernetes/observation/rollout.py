@@ -24,6 +24,9 @@ _SLOW_CACHE = re.compile(r"failed to sync (?:secret|configmap) cache: timed out"
 """The kubelet of a busy node tries again by itself."""
 _SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
 _MAX_LENGTH = 240
+_MAX_PULL_ERROR = 140
+"""Its sentence also contains the image, and an operation's error has at most 300 characters, of which it keeps the
+start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +248,7 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _IMAGE_ERRORS or (reason == "ErrImagePull" and _PERMANENT_PULL_ERROR.search(message)):
         return RolloutStatus(
-            failure=f"can't pull the image {status.get('image', '')}: {_pull_error(message) or reason}"
+            failure=f"can't pull the image {_short_digests(status.get('image', ''))}: {_pull_error(message) or reason}"
         )
     if reason in _CONTAINER_ERRORS and not _SLOW_CACHE.search(message):
         return RolloutStatus(failure=f"its container can't start: {shorten(message)}")
@@ -259,8 +262,12 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
 def _pull_error(message: str) -> str:
     """The last error of a chain of wrapped errors. If it is long, its end counts: that is the cause."""
     text = re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "')
-    text = " ".join(text.split())
-    return text if len(text) <= _MAX_LENGTH else f"…{text[1 - _MAX_LENGTH :]}"
+    text = " ".join(_short_digests(text).split())
+    return text if len(text) <= _MAX_PULL_ERROR else f"…{text[1 - _MAX_PULL_ERROR :]}"
+
+
+def _short_digests(text: str) -> str:
+    return re.sub(r"(sha256:[0-9a-f]{8})[0-9a-f]{56}", r"\1…", text)
 
 
 def _exit_reason(state: Data) -> str:
