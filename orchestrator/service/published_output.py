@@ -86,8 +86,8 @@ def _cut(line: str) -> str:
 
 @dataclass(slots=True)
 class PublishedOutput:
-    """``path``: the file; None: nothing is published. ``running``: the operations of this process. ``read_steps``: as the
-    executor's ``steps``."""
+    """``path``: the file; None: nothing is published. ``running``: the operations of this process. ``read_steps``: as
+    the executor's ``steps``."""
 
     path: Path | None
     running: Callable[[], Mapping[StackRef, RunningOperation]]
