@@ -86,12 +86,9 @@ def _notifier(shared: SharedParts, replies: ChatReplies) -> Notifier:
     )
 
 
-def _output(shared: SharedParts, executor: PlanExecutor) -> PublishedOutput | None:
-    file = shared.options.output_file
-    if file is None:
-        return None
+def _output(shared: SharedParts, executor: PlanExecutor) -> PublishedOutput:
     return PublishedOutput(
-        path=file,
+        path=shared.options.output_file,
         running=lambda: executor.running,
         read_steps=shared.ports.operations.steps,
         redact=shared.options.rules.secrets.redact,

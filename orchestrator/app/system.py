@@ -51,7 +51,7 @@ class System:
     terms: Terms
     suites: SuiteRunner
     notifier: Notifier
-    output: PublishedOutput | None
+    output: PublishedOutput
     executor: PlanExecutor
     monitor: HealthMonitor
     auditor: Auditor
@@ -118,8 +118,7 @@ class System:
         yield "memory", ports.memory.run()
         yield "traffic", ports.traffic.watch(ports.wakeups.wake)
         yield "notifier", self.notifier.run()
-        if self.output is not None:
-            yield "output", self.output.run()
+        yield "output", self.output.run()
         yield "costs", self.costs.run()
         yield "commands", self.commands.run()
         yield "loop", self.loop.run()

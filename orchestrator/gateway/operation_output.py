@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.gateway import wording
+
 FILE_NAME = "output.json"
 MAX_AGE = 60.0
 """ephd rewrites the file while something runs. Without ephd, nobody knows what became of it."""
@@ -29,11 +31,7 @@ class ShownStep:
 
     @property
     def duration(self) -> str:
-        """``0.4 s``, ``12 s``, ``3 min 5 s``."""
-        if self.seconds < 10:
-            return f"{self.seconds:.1f} s"
-        minutes, seconds = divmod(int(self.seconds), 60)
-        return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        return wording.duration(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,11 @@ def no_response(path: str, kind: str) -> str:
 
 def not_the_gateway(path: str, url: str, status: int) -> str:
     return f"{path} at {url} returned {status}, and it wasn't Eph's gateway"
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

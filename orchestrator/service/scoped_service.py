@@ -188,10 +188,10 @@ class ScopedService:
         raise PermissionError(wording.restricted("refresh prices"))
 
     async def build_caches(self) -> list[BuildCache]:
-        raise PermissionError(wording.restricted("list build caches"))
+        raise PermissionError(wording.restricted("list caches"))
 
     async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:  # noqa: ARG002 - the protocol's
-        raise PermissionError(wording.restricted("clear build caches"))
+        raise PermissionError(wording.restricted("clear caches"))
 
     def trigger_cycle(self, reason: str) -> None:
         self._service.trigger_cycle(reason)

@@ -287,3 +287,10 @@ def no_build_cache(repository: str, known: Iterable[str]) -> str:
 
 def cache_cleared(repository: str, target: str, size: int) -> str:
     return f"cleared the build cache of {repository} on target {target}, {size / 1_000_000:.0f} MB"
+
+
+# --- the gateway's pages
+
+
+def output_not_written(path: object, error: object) -> str:
+    return f"{path} couldn't be written: {error}"

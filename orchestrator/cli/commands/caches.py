@@ -12,7 +12,7 @@ from orchestrator.cli.commands.environment_actions import confirm
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.schemas import BuildCaches
+    from orchestrator.surfaces.api.schemas import BuildCacheList
 
 app = typer.Typer(help="List and clear build caches.", no_args_is_help=True)
 
@@ -28,10 +28,10 @@ def list_caches(form: output.OutputOption = OutputFormat.TABLE) -> None:
         eph cache list --output json
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import BuildCaches
+    from orchestrator.surfaces.api.schemas import BuildCacheList
 
     with connect() as client:
-        found = BuildCaches.model_validate(client.get("build-caches"))
+        found = BuildCacheList.model_validate(client.get("build-caches"))
     _print(found, form, wording.operator.NO_CACHES)
 
 
@@ -51,19 +51,19 @@ def clear(
         eph cache clear --all
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import BuildCaches
+    from orchestrator.surfaces.api.schemas import BuildCacheList
 
     if bool(repository) == everything:
         raise CliError(wording.operator.CACHE_NEEDED, wording.operator.NAME_CACHE, ExitCode.USAGE)
     confirm(wording.operator.clear_cache_question(repository), yes)
     with connect() as client:
-        found = BuildCaches.model_validate(client.delete("build-caches", repository=repository, all=everything))
+        found = BuildCacheList.model_validate(client.delete("build-caches", repository=repository, all=everything))
     _print(found, form, wording.operator.NO_CACHES)
     if form is OutputFormat.TABLE and found.items:
         output.print_note(wording.operator.CACHES_CLEARED)
 
 
-def _print(found: BuildCaches, form: OutputFormat, nothing: str) -> None:
+def _print(found: BuildCacheList, form: OutputFormat, nothing: str) -> None:
     if form is not OutputFormat.TABLE:
         output.print_data(found.model_dump(mode="json"), form)
     elif found.items:

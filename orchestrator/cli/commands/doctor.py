@@ -176,7 +176,9 @@ def _versions() -> Iterator[DoctorCheck]:
     if folders:
         known = installations.list_tools(folders)
         text = ", ".join(f"{tool} {' '.join(versions)}" for tool, versions in known.items())
-        yield DoctorCheck("mise and asdf", CheckStatus.OK, text or wording.operator.no_versions(folders[0]))
+        yield DoctorCheck(
+            wording.operator.VERSION_MANAGERS, CheckStatus.OK, text or wording.operator.no_versions(folders[0])
+        )
 
 
 def _tools() -> Iterator[DoctorCheck]:

@@ -58,6 +58,9 @@ def language(name: str, program: Path) -> str:
     return f"{name} ({program})"
 
 
+VERSION_MANAGERS = "mise and asdf"
+
+
 def no_versions(folder: Path) -> str:
     return f"no versions are installed in {folder}"
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from orchestrator.core.model.world import RunningOperation
 from orchestrator.core.util import terminal_text
+from orchestrator.service import wording
 from programs import steps
 from programs.kit import files
 from programs.steps import StepEvent, StepEventKind, StepRun
@@ -85,9 +86,10 @@ def _cut(line: str) -> str:
 
 @dataclass(slots=True)
 class PublishedOutput:
-    """``path``: the file. ``running``: the operations of this process. ``read_steps``: as the executor's ``steps``."""
+    """``path``: the file; None: nothing is published. ``running``: the operations of this process. ``read_steps``: as
+    the executor's ``steps``."""
 
-    path: Path
+    path: Path | None
     running: Callable[[], Mapping[StackRef, RunningOperation]]
     read_steps: Callable[[StackRef, str, str], StepPage]
     redact: Callable[[str], str]
@@ -98,12 +100,14 @@ class PublishedOutput:
 
     async def run(self) -> None:
         """Until it is cancelled. A problem with the file affects only what pages show."""
+        if self.path is None:
+            await asyncio.Event().wait()
         try:
             while True:
                 try:
                     await asyncio.to_thread(self.publish, self.running())
                 except OSError as error:
-                    log.warning("%s couldn't be written: %s", self.path, error)
+                    log.warning(wording.output_not_written(self.path, error))
                 await asyncio.sleep(INTERVAL)
         finally:
             self._remove()
@@ -120,7 +124,8 @@ class PublishedOutput:
         if text != self._written or self.now() - self._written_at >= MAX_AGE:
             self._written, self._written_at = text, self.now()
             data = {"written_at": self._written_at, "environments": found}
-            files.write(self.path, json.dumps(data), mode=0o600)
+            if self.path is not None:
+                files.write(self.path, json.dumps(data), mode=0o600)
 
     def _tail(self, ref: StackRef, operation: RunningOperation) -> _Tail:
         known, started = self._tails.get(ref), operation.started.timestamp()
@@ -134,6 +139,6 @@ class PublishedOutput:
         return tail.as_json(operation.progress, self.redact)
 
     def _remove(self) -> None:
-        if self._written:
+        if self._written and self.path is not None:
             self._written = ""
             self.path.unlink(missing_ok=True)

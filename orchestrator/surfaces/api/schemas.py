@@ -163,7 +163,7 @@ class BuildCacheItem(AttributeModel):
     used_at: datetime = Field(description="When a build last read or changed it.")
 
 
-class BuildCaches(AttributeModel):
+class BuildCacheList(AttributeModel):
     """Build caches."""
 
     items: list[BuildCacheItem]
