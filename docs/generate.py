@@ -25,6 +25,7 @@ from orchestrator.config.eph_yaml.key_reference import documented_keys
 from orchestrator.config.settings import loading
 from orchestrator.core.costs import strategies as cost_strategies
 from orchestrator.core.wording.costs import STRATEGY_NAMES
+from orchestrator.forges import registry as forge_registry
 from programs import registry
 from programs.costs import format_money
 from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource, ServiceSpec
@@ -117,9 +118,18 @@ def _table(group: tuple[str, ...], settings: list[tuple[str, ...]]) -> str:
     lines += ["", "| variable | in eph.toml | default | meaning |", "|---|---|---|---|"]
     for steps in settings:
         field = _field(steps)
-        meaning = (field.description or "").replace("|", "\\|")
+        meaning = f"{field.description or ''}{_only_with(steps)}".replace("|", "\\|")
         lines.append(f"| `{loading.env_variable(steps)}` | `{'.'.join(steps)}` | {_default(field)} | {meaning} |")
     return "\n".join(lines)
+
+
+def _only_with(steps: tuple[str, ...]) -> str:
+    """The Git hosts that have this setting, if others don't: all share the table ``[forge]``."""
+    if steps[:1] != ("forge",):
+        return ""
+    names = forge_registry.installed_forges()
+    having = [name for name in names if steps[1] in forge_registry.get(name).settings_model.model_fields]
+    return "" if having == names else f" Only with `forge.kind` {' or '.join(f'`{name}`' for name in having)}."
 
 
 def _field(steps: tuple[str, ...]) -> FieldInfo:

@@ -179,7 +179,8 @@ class Forge(Protocol):
         """What this Git host calls things."""
 
     def repositories(self) -> list[Repository]:
-        """The repositories that Eph serves, by configuration; raises if none can be determined.
+        """The repositories that Eph serves, by configuration; raises if none can be determined. A configured name may
+        be a pattern, such as ``acme/shop-*``.
 
         A repository that was known before and can't be read at the moment is still included.
         """
@@ -195,8 +196,9 @@ class Forge(Protocol):
         """One pull request. ``state`` is GONE only if the repository itself responds, with the same id."""
 
     def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> RefList:
-        """The branches or tags that match any of the globs. After a partial failure it returns what was read, not
-        ``complete``; if nothing could be read, it raises."""
+        """The branches or tags that match any of the globs (``core.util.globs``), each with its commit, also of an
+        annotated tag. After a partial failure it returns what was read, not ``complete``; if nothing could be read, it
+        raises."""
 
     def changed_files(self, repository: Repository, number: int) -> ChangedFiles:
         """The files that the pull request changes against its base, a thousand at most."""
@@ -209,7 +211,8 @@ class Forge(Protocol):
         raises: what is missing is read one by one later."""
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
-        """A file at a commit. Raises ForgeNotFound without one, and ForgeRefused if it exceeds ``limit`` bytes."""
+        """A file at a commit. Raises ForgeNotFound without one, naming the path, and ForgeRefused if it exceeds
+        ``limit`` bytes, naming the limit."""
 
     def note(self, repository: Repository, sha: str, ref: str) -> str:
         """The git note on a commit; empty without one. ``ref`` is where notes are kept, such as ``refs/notes/eph``;
@@ -229,40 +232,50 @@ class Forge(Protocol):
         """Whether the user may push to the repository."""
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
-        """Creates or edits our one comment with the hidden ``marker``; doesn't write if it already matches."""
+        """Creates or edits our one comment with the hidden ``marker``; doesn't write if it already matches.
+        Raises ValueError, before any request, if ``body`` doesn't contain ``marker``: Eph couldn't find it again."""
 
     def posted_comment(self, repository: Repository, number: int, marker: str) -> PostedComment | None:
         """Our comment with the hidden ``marker``, read from the host; None if there is none."""
 
     def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
         """Comments in the whole repository since then that contain one of the keywords in any case, oldest first. It
-        costs one conditional request while there are no new comments. Raises ForgeUnsupported without such a list."""
+        costs one conditional request while there are no new comments. Raises ForgeUnsupported if the host
+        has no such list."""
 
     def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
-        """Adds our reaction to a comment; idempotent. Raises ForgeNotFound if the comment is gone."""
+        """Adds our reaction to a comment; idempotent. Raises ForgeNotFound if the comment is gone, and
+        ForgeUnsupported if the host has no reactions."""
 
-    def add_label(self, repository: Repository, number: int, label: str) -> None: ...
+    def add_label(self, repository: Repository, number: int, label: str) -> None:
+        """Nothing happens if the pull request has it already."""
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         """Creates or updates our check of that name on a commit."""
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
         """Creates or updates our deployment of a commit to an environment. An older commit's deployment that is
-        still in progress becomes inactive at once; any other, when this one has succeeded, failed or ended."""
+        still in progress becomes inactive at once; any other, when this one has succeeded, failed or ended.
+        ``INACTIVE`` for a commit without a deployment creates none. Raises ForgeUnsupported if the host has no
+        deployments."""
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
         """Removes every deployment to that environment, and the environment itself if we may. Returns a sentence about
-        what had to stay; empty if nothing is left."""
+        what had to stay; empty if nothing is left, as on a host without deployments."""
 
-    def remove_label(self, repository: Repository, number: int, label: str) -> None: ...
+    def remove_label(self, repository: Repository, number: int, label: str) -> None:
+        """Nothing happens if the pull request doesn't have it."""
 
     def clone_url(self, repository: Repository) -> str:
-        """Where to fetch commits from. Without a secret, because it ends up in specs and in stacks' state."""
+        """Where to fetch commits from: a URL of HTTP, HTTPS or SSH, or a local path. The head commit of every
+        pull request can be fetched there, also from a fork. Without a secret, because it ends up in specs and in
+        stacks' state."""
 
     def git_environment(self, repository: Repository) -> Mapping[str, str]:
         """Environment variables that let git authenticate at ``clone_url``. Secret: for the git process only."""
 
-    def usage(self) -> ApiUsage: ...
+    def usage(self) -> ApiUsage:
+        """For the metrics; ``ApiUsage()`` from a host without a quota."""
 
     def close(self) -> None:
         """Closes its connections. It is not used afterwards."""

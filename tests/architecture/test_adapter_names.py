@@ -36,7 +36,8 @@ def lines_that_name(name: str, homes: tuple[str, ...]) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", FORGES)
 def test_git_host_is_named_in_its_own_folder_only(name: str) -> None:
-    assert list(lines_that_name(name, (f"orchestrator/forges/{name}/", "orchestrator/demo/"))) == []
+    found = list(lines_that_name(name, (f"orchestrator/forges/{name}/", "orchestrator/demo/")))
+    assert found == [], "name it in its folder only; if its name is a common word, choose a longer one"
 
 
 def mentions_of_provider(name: str, path: Path) -> Iterator[str]:

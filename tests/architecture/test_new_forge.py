@@ -45,7 +45,11 @@ assert type(forge).__name__ == "GiteaForge"
 assert forge.given == ("https://git.example", "hunter2", ("acme/shop",), home / "forge-cache.db"), forge.given
 app = create_app(FakeEnvironmentService(), ApiSettings("1", forge=settings.forge.kind))
 assert "/api/v1/webhooks/gitea" in app.openapi()["paths"]
-assert "The base URL of the server." in generate.settings()
+page = generate.settings()
+assert "The base URL of the server." in page
+assert "`forge.app_id`" in page
+assert [line for line in page.splitlines() if "`forge.app_id`" in line and "Only with `forge.kind` `github`." in line]
+assert not [line for line in page.splitlines() if "`forge.url`" in line and "Only with" in line]
 del os.environ["EPH_FORGE__URL"]
 try:
     loading.load()

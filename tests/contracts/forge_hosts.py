@@ -36,15 +36,17 @@ Feature = Literal[
     "strangers",
 ]
 """Features that a Git host, or the server that replaces it, may lack. ``pushes``: to the branch of an open pull
-request; ``comments``: listed for a whole repository; ``etags``: free requests; ``strangers``: content by people other
-than Eph."""
+request; ``comments``: listed for a whole repository; ``etags``: free requests; ``forks``: pull requests from them;
+``rename``: the old name still leads to the repository; ``statuses``: a second kind of check, as commit statuses are;
+``strangers``: content by people other than Eph."""
 
 
 class Host(Protocol):
     """A host with one repository, ``REPOSITORY_NAME``, that contains ``FILES`` and is owned by ada.
 
     ``writer`` can push to it, ``stranger`` can't. ``unsupported``: the missing features, each with the reason that a
-    skipped test shows. A method that only serves such a feature is never called.
+    skipped test shows. A method that only serves such a feature is never called, so it may raise NotImplementedError.
+    Any host takes comments by ``writer``, whether or not it lists them.
     """
 
     unsupported: Mapping[Feature, str]
@@ -54,17 +56,29 @@ class Host(Protocol):
     def client(self) -> Forge:
         """A new connection by the adapter under test, with an empty cache. ``Clients`` creates and closes them."""
 
-    def push(self, branch: str, files: Mapping[str, str]) -> str: ...
-    def tag(self, name: str, sha: str, message: str = "") -> None: ...
+    def push(self, branch: str, files: Mapping[str, str]) -> str:
+        """Adds a commit with these files to the branch and returns its hash. A new branch starts at ``main``."""
+
+    def tag(self, name: str, sha: str, message: str = "") -> None:
+        """An annotated tag if there is a message."""
+
     def note(self, sha: str, text: str, ref: str = "refs/notes/eph") -> None: ...
-    def delete_ref(self, name: str) -> None: ...
-    def open_pull(self, branch: str) -> int: ...
-    def open_from_fork(self, branch: str) -> int: ...
+    def delete_ref(self, name: str) -> None:
+        """By its name without ``refs/``: ``heads/one`` or ``tags/v1.0``."""
+
+    def open_pull(self, branch: str) -> int:
+        """By ada, to ``main``. Returns its number."""
+
+    def open_from_fork(self, branch: str) -> int:
+        """By mallory, from a branch of mallory's fork."""
+
     def label(self, number: int, label: str) -> None: ...
     def close(self, number: int) -> None: ...
     def reopen(self, number: int) -> None: ...
     def merge(self, number: int) -> None: ...
-    def comments(self, number: int) -> list[str]: ...
+    def comments(self, number: int) -> list[str]:
+        """The texts of our own comments."""
+
     def comment_as_stranger(self, number: int, body: str) -> None: ...
     def set_check(self, sha: str, name: str, state: CheckState) -> None: ...
     def set_status(self, sha: str, name: str, state: CheckState) -> None: ...
@@ -89,7 +103,8 @@ class Host(Protocol):
         """From now on we have admin permission."""
 
     def rename(self, to: str) -> None: ...
-    def delete_repository(self) -> None: ...
+    def delete_repository(self) -> None:
+        """Or make it inaccessible to us."""
 
 
 class Clients:

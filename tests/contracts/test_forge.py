@@ -95,7 +95,7 @@ def test_files_at_a_commit(host: Host) -> None:
     assert forge.file(shop, "eph.yaml", later, 1000) == b"version: 3\n"
     with pytest.raises(ForgeNotFound, match=r"nowhere\.yaml"):
         forge.file(shop, "nowhere.yaml", sha, 1000)
-    with pytest.raises(ForgeRefused, match="the limit is 5"):
+    with pytest.raises(ForgeRefused, match=r"\b5\b"):
         forge.file(shop, "eph.yaml", sha, 5)
 
 

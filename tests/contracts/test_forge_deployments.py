@@ -105,7 +105,7 @@ def test_host_without_deployments_reports_it_and_is_not_asked_again(host: Host) 
     forge, shop = repository(host)
     [sha] = push_commits(host, 1)
     for _ in range(2):
-        with pytest.raises(ForgeUnsupported, match="has no deployments"):
+        with pytest.raises(ForgeUnsupported, match=forge.words.deployment):
             forge.report_deployment(shop, sha, ENVIRONMENT_NAME, SUCCEEDED)
     assert forge.retire_deployment(shop, ENVIRONMENT_NAME) == ""
 
