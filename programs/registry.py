@@ -182,8 +182,8 @@ class RemovesUnrecorded(Protocol):
     after it created them and before Pulumi recorded that."""
 
     def remove_unrecorded(self, name: str, settings: Mapping[str, str], recorded: frozenset[str]) -> bool:
-        """Called before an ``up`` that follows an operation which didn't succeed. ``recorded``: the IDs of all resources
-        in the state. Returns True if it removed something, so a refresh must follow. Idempotent."""
+        """Called before an ``up`` that follows an operation which didn't succeed. ``recorded``: the IDs of all
+        resources in the state. Returns True if it removed something, so a refresh must follow. Idempotent."""
 
 
 @runtime_checkable
