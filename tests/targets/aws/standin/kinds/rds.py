@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
+from programs.targets.aws.api.clients import is_missing
 from tests.targets.aws.standin.connection import Connection
 from tests.targets.aws.standin.kind import (
     Kind,
     Values,
-    is_missing,
     kind,
     read_back,
     removed_keys,
