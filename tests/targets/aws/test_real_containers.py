@@ -71,7 +71,6 @@ def test_environment_serves_its_commit_sleeps_wakes_and_is_destroyed(cloud: Real
         cloud.fetch("someone-elses.preview.test")
     logs = TARGET.logs(NAME, settings, LogRequest())
     assert "serving aaaaaaa" in "\n".join(logs.lines)
-    assert stack.changes("preview", spec) == {}
 
     updated = shop(stack, cloud, settings, "b", "# changed\n")
     stack.run("up", updated)
@@ -81,7 +80,6 @@ def test_environment_serves_its_commit_sleeps_wakes_and_is_destroyed(cloud: Real
     assert waiting.wait_until(lambda: serving(cloud) == [], 60), "no task runs"
     TARGET.wake(NAME, settings)
     assert waiting.wait_until(lambda: is_served(cloud, spec.host), 60)
-    assert stack.changes("refresh") == {}
 
     stack.run("destroy")
     TARGET.purge(NAME, settings)
