@@ -103,7 +103,9 @@ def serving(server: AwsServer) -> Iterator[str]:
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     try:
-        server._app, moto._server.app = moto._server.app, server
+        http = moto._server
+        assert http is not None
+        server._app, http.app = http.app, server
         host, port = moto.get_host_and_port()
         yield f"http://{host}:{port}"
     finally:
