@@ -16,7 +16,7 @@ WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 BUILD_SITE = NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file infra/site/mkdocs.yml
 
 .PHONY: demo test test-long test-exhaustive test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow screenshots image audit sbom
+.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow ministack screenshots image audit sbom
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -28,7 +28,7 @@ demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--on
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
 
-test-long: pulumi helm kustomize docker-compose pulumi-language-yaml browser airflow ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
+test-long: pulumi helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
 
 test-exhaustive: pulumi airflow ## run the slow tests that CI leaves out: recipes, the demo on Airflow
@@ -105,6 +105,9 @@ browser: ## find or install Chromium
 
 airflow: ## install Apache Airflow into the cache, for the tests of data pipelines
 	@infra/toolchain/airflow.sh >/dev/null
+
+ministack: ## install MiniStack into the cache, for the tests of the target aws
+	@infra/toolchain/ministack.sh >/dev/null
 
 toolchain: venv ## find, download or build the Pulumi CLI, and print its path
 	@$(PY) -m stacks.toolchain.pulumi_cli

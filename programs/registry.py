@@ -179,12 +179,12 @@ class PreparesUpdate(Protocol):
 
 @runtime_checkable
 class RemovesUnrecorded(Protocol):
-    """Optional capability: resources whose names are taken, or that would stay behind, if an operation was killed
-    after it created them and before Pulumi recorded that."""
+    """Optional capability: removes what an operation created before it was killed and Pulumi never recorded. Its name
+    would be taken, or what contains it couldn't be deleted."""
 
     def remove_unrecorded(self, name: str, settings: Mapping[str, str], recorded: frozenset[str]) -> bool:
-        """Called before an ``up`` that follows an operation which didn't succeed. ``recorded``: the IDs of all resources
-        in the state. Returns True if it removed something, so a refresh must follow. Idempotent."""
+        """Called before an ``up`` or a destroy that follows an operation which didn't succeed. ``recorded``: the IDs of
+        all resources in the state. Returns True if it removed something, so a refresh must follow. Idempotent."""
 
 
 @runtime_checkable

@@ -213,6 +213,8 @@ class _OperationRun:
         if stack is not None:
             if self._operation.refresh and self._operation.name and isinstance(target, registry.RefreshesAccess):
                 target.refresh_access(self._operation.name, self._operation.settings)
+            if self._operation.name and self._may_be_unrecorded():
+                self._remove_unrecorded(target)  # it may be in the way of what the state contains
             self._destroy_resources(stack)
         if self._operation.name:  # empty: only the state knows the stack
             self._context.report_progress("looking for leftovers by name")

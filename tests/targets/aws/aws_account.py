@@ -38,14 +38,19 @@ class AwsAccount:
 
 @contextlib.contextmanager
 def running_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsAccount]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    set_credentials(monkeypatch)
     server = AwsServer()
     with aws_server.serving(server) as endpoint:
         urllib.request.urlopen(f"{endpoint}/moto-api/reset", data=b"").close()  # moto's state is the process's
         zone = client_of(endpoint, "route53").create_hosted_zone(Name="preview.test", CallerReference="1")["HostedZone"]
         yield AwsAccount(endpoint, zone["Id"].rpartition("/")[2], server)
+
+
+def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of an account that doesn't exist."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
 
 
 def marks(environment: str, server: str = SERVER) -> dict[str, str]:

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from moto.server import ThreadedMotoServer
 
 _SCOPE = re.compile(r"Credential=[^/]+/[0-9]+/[^/]+/(?P<service>[^/]+)/")
 _READS = ("Describe", "List", "Get", "Head")
@@ -42,7 +41,7 @@ class AwsServer:
     faults: list[Fault] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     on_change: Callable[[int], bool] = lambda _: True
-    _app: Any = field(default_factory=lambda: DomainDispatcherApplication(create_backend_app))
+    _app: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -101,12 +100,13 @@ def _render(service: str, fault: Fault, environ: Environ) -> tuple[bytes, str]:
 @contextlib.contextmanager
 def serving(server: AwsServer) -> Iterator[str]:
     """Its endpoint."""
-    http = make_server("127.0.0.1", 0, server, threaded=True)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
     try:
-        yield f"http://127.0.0.1:{http.server_port}"
+        http = moto._server
+        assert http is not None
+        server._app, http.app = http.app, server
+        host, port = moto.get_host_and_port()
+        yield f"http://{host}:{port}"
     finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
+        moto.stop()

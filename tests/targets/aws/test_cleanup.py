@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from programs.inventory import HeldResource
 from programs.targets.aws import dns_ownership, names, tags
-from programs.targets.aws.api import expiry, inventory, removal
+from programs.targets.aws.api import expiry, inventory, removal, unrecorded
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.target import TARGET
 from tests.targets.aws.aws_account import REGION, SERVER, AwsAccount, marks
@@ -209,6 +209,38 @@ def test_single_orphans_are_listed_with_a_command_and_removed_alone(account: Aws
     assert TARGET.delete_resource(bucket, settings), "idempotent"
     assert set(TARGET.list_resources(settings)) == {*listed} - {bucket}
     assert TARGET.delete_resource(HeldResource("s3:bucket", "someone-elses", NAME), settings)
+
+
+@pytest.mark.real
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_what_the_state_does_not_contain_is_removed_before_an_update(account: AwsAccount) -> None:
+    """L2, L8: and nothing else, neither of this environment nor of another one. The rules of a security group that
+    stays are compared one by one."""
+    for environment in (NAME, OTHER):
+        World(account, environment).create()
+    clients = account.clients()
+    listed, neighbour = inventory.list_environment(clients, NAME), inventory.list_environment(clients, OTHER)
+    lost = {"rds:db", "s3:bucket", "sqs:queue", "route53:record", "iam:role"}
+    rules = security_group_rules(account)
+    groups = {item.id for item in listed if item.kind == "ec2:security-group"}
+    victim = next(rule for rule, group in rules.items() if group in groups)
+    ids = {item.id for item in listed if item.kind not in lost} | {f"r-{item.id}" for item in listed}
+    families = {item.id.rpartition("/")[2].partition(":")[0] for item in listed if item.kind == "ecs:task-definition"}
+    tables = clients.client("ec2").describe_route_tables()["RouteTables"]
+    parts = {item["RouteTableAssociationId"] for table in tables for item in table["Associations"]}
+    recorded = frozenset({*ids, *families, *parts, *rules} - {victim})
+    assert unrecorded.remove(clients, NAME, recorded, poll_seconds=0)
+    assert {item.kind for item in listed} - {item.kind for item in inventory.list_environment(clients, NAME)} == lost
+    assert rules.keys() - security_group_rules(account).keys() == {victim}
+    assert inventory.list_environment(clients, OTHER) == neighbour
+    assert not unrecorded.remove(clients, NAME, recorded, poll_seconds=0), "idempotent"
+
+
+def security_group_rules(account: AwsAccount) -> dict[str, str]:
+    """Each rule's group."""
+    found = account.clients().client("ec2").describe_security_group_rules()["SecurityGroupRules"]
+    return {item["SecurityGroupRuleId"]: item["GroupId"] for item in found}
 
 
 @pytest.mark.real

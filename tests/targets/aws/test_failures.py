@@ -72,6 +72,7 @@ async def test_quota_that_is_exceeded_and_throttling_only_delay(operations: AwsO
     assert [fault for fault in server.faults if fault.times] == [], "each of them happened"
 
 
+@pytest.mark.exhaustive
 async def test_database_that_someone_protected_is_kept_until_it_is_not(operations: AwsOperations) -> None:
     """Deletion protection that someone enabled makes the destroy fail, visibly and with AWS's words. The stack's record
     stays, so a retry succeeds once the protection is off."""

@@ -30,8 +30,8 @@ pytestmark = [
 ]
 CHANGES_OF_AN_UP, CHANGES_OF_A_DESTROY = 50, 35
 """At least so many requests change something."""
-SEEDS = range(2)
-MORE_SEEDS = range(2, 30)
+SEEDS = (0, 4)
+MORE_SEEDS = sorted({*range(30)} - {*SEEDS})
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def test_interrupted_environment_is_completed_or_destroyed(operations: Aws
     kill_at(operations, account, chance.randint(1, CHANGES_OF_AN_UP), carried_out=chance.random() < 0.5)
     assert (await operations.up(spec)).outcome is Outcome.FAILED
 
-    if chance.random() < 0.5 or seed in SEEDS:
+    if chance.random() < 0.5:
         completed = await operations.up(spec, refresh=True)
         assert completed.outcome is Outcome.SUCCEEDED, completed
         kill_at(operations, account, chance.randint(1, CHANGES_OF_A_DESTROY), carried_out=chance.random() < 0.5)

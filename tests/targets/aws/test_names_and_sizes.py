@@ -49,6 +49,19 @@ def test_parts_are_not_confused_with_their_concatenation() -> None:
     assert names.resource_name(63, "eph", "a", "b-c") != names.resource_name(63, "eph", "a", "b", "c")
 
 
+@given(TEXT, LABEL, LABEL)
+def test_a_name_that_was_not_cut_reveals_its_environment_to_its_own_server_only(
+    server: str, environment: str, part: str
+) -> None:
+    """C2: a bucket that has no tags yet is found by its name."""
+    name = names.resource_name(names.BUCKET, server, environment, part)
+    found = names.environment_of(name, names.BUCKET, server)
+    legal = not re.search(r"--|-$", f"{environment}-{part}")
+    assert found == environment if legal and len(f"eph-{environment}-{part}") < 54 else found in ("", environment)
+    assert names.environment_of(name, names.BUCKET, f"{server}x") == ""
+    assert names.environment_of("someone-elses-bucket", names.BUCKET, server) == ""
+
+
 @given(TEXT)
 def test_path_of_roles_is_legal_and_ends_with_a_slash(server: str) -> None:
     assert re.fullmatch(r"/eph/[A-Za-z0-9-]+/", names.iam_path(server))

@@ -1,9 +1,9 @@
 """What an operation created before it was killed, and Pulumi never recorded (L2, L8).
 
-The next update would fail because the name is taken, or leave a second VPC behind. So whatever carries the environment's
-tags and isn't in the state is removed first, and the update creates it again. Parts that have no tags, such as the rules
-of a security group, are compared one by one. A part that the state doesn't contain has no user: Pulumi creates users
-after it.
+The next update would fail because the name is taken, or leave a second VPC behind. So whatever carries the
+environment's tags and isn't in the state is removed first, and the update creates it again. Parts that have no tags,
+such as the rules of a security group, are compared one by one. Nothing uses a part that the state doesn't contain:
+Pulumi creates what uses it after it.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from tests.targets.aws.standin.connection import Connection
 
 Values = dict[str, Any]
 KINDS: dict[str, Kind] = {}
+_GONE = ("NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet")
+_GONE_MESSAGES = ("not found", "Unable to describe task definition")
+"""Of services that report a missing resource as an invalid request."""
 WAIT_SECONDS, POLL_SECONDS = 300.0, 0.2
 
 
@@ -80,6 +83,13 @@ def removed_keys(old: Values, new: Values) -> list[str]:
     return sorted(old["tagsAll"].keys() - new["tagsAll"].keys())
 
 
+def is_gone(error: ClientError) -> bool:
+    about = error.response["Error"]
+    invalid = about["Code"] in ("InvalidChangeBatch", "ClientException")
+    unknown = invalid and any(text in about.get("Message", "") for text in _GONE_MESSAGES)
+    return is_missing(error) or about["Code"] in _GONE or unknown
+
+
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -97,7 +107,7 @@ def retried_while_in_use(delete: Callable[[], Any], what: str, seconds: float) -
         except ClientError as error:
             if error.response["Error"]["Code"] == "DependencyViolation":
                 return False
-            if not is_missing(error):
+            if not is_gone(error):
                 raise
         return True
 

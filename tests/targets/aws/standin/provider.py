@@ -11,10 +11,9 @@ from botocore.exceptions import ClientError
 from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from programs.targets.aws.api.clients import is_missing
 from tests.targets.aws.standin import sdk_schema
 from tests.targets.aws.standin.connection import Connection, decode
-from tests.targets.aws.standin.kind import KINDS, Kind, Values
+from tests.targets.aws.standin.kind import KINDS, Kind, Values, is_gone
 from tests.targets.aws.standin.sdk_schema import UNKNOWN
 from tests.targets.aws.standin.values import Properties, plain_properties, to_plain, to_property
 
@@ -107,7 +106,7 @@ class StandIn(protocol.Provider):
         try:
             await asyncio.to_thread(KINDS[token(request)].delete, self._aws, request.resource_id, state)
         except ClientError as error:
-            if not is_missing(error):
+            if not is_gone(error):
                 raise
 
     async def invoke(self, request: protocol.InvokeRequest) -> protocol.InvokeResponse:
@@ -120,7 +119,7 @@ class StandIn(protocol.Provider):
         try:
             seen = await asyncio.to_thread(kind.read, self._aws, id_, state)
         except ClientError as error:
-            if not is_missing(error):
+            if not is_gone(error):
                 raise
             return None
         if seen and "tagsAll" in seen:

@@ -39,7 +39,6 @@ def output_names(token: str) -> frozenset[str]:
     return frozenset(sdk.resource_types(resource_class(token)))
 
 
-@cache
 def _inputs(args: type[Any]) -> dict[str, tuple[Any, bool]]:
     """Type, and whether it is required, by the name that Pulumi uses."""
     names = sdk.input_type_py_to_pulumi_names(args)
@@ -50,9 +49,14 @@ def _inputs(args: type[Any]) -> dict[str, tuple[Any, bool]]:
     return {name: (kind, name in required) for name, kind in sdk.input_type_types(args).items()}
 
 
+@cache
+def _known_inputs(module: str, name: str) -> dict[str, tuple[Any, bool]]:
+    return _inputs(getattr(importlib.import_module(module), name))
+
+
 def failures(args: type[Any], given: dict[str, Any], path: str = "") -> Iterator[Failure]:
     """Unknown inputs, missing ones, and values of another type, in nested values, too."""
-    known = _inputs(args)
+    known = _known_inputs(args.__module__, args.__name__)
     for name in given:
         if name not in known and not name.startswith("__"):
             yield path + name, "pulumi-aws has no such input"

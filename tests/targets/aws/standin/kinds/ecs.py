@@ -159,7 +159,7 @@ class Service(TaggedEcs):
             inputs.get("networkConfiguration", {}), {"subnets": "subnets", "securityGroups": "securityGroups"}
         )
         public = "ENABLED" if inputs.get("networkConfiguration", {}).get("assignPublicIp") else "DISABLED"
-        found = {"networkConfiguration": {"awsvpcConfiguration": {**network, "assignPublicIp": public}}}
+        found: Values = {"networkConfiguration": {"awsvpcConfiguration": {**network, "assignPublicIp": public}}}
         percents = renamed(
             inputs,
             {"deploymentMinimumHealthyPercent": "minimumHealthyPercent", "deploymentMaximumPercent": "maximumPercent"},
@@ -190,7 +190,7 @@ class Service(TaggedEcs):
 
         def steady() -> bool:
             found = self._found(aws, id_, inputs["cluster"])
-            primary = next((item for item in found["deployments"] if item["status"] == "PRIMARY"), {})
+            primary: Values = next((item for item in found["deployments"] if item["status"] == "PRIMARY"), {})
             if primary.get("rolloutState") == "FAILED" or primary.get("taskDefinition") != inputs["taskDefinition"]:
                 raise RuntimeError(f"tasks failed to start: {primary.get('rolloutStateReason', 'rolled back')}")
             return len(found["deployments"]) == 1 and found["runningCount"] == found["desiredCount"]

@@ -8,7 +8,7 @@ from tests.targets.aws.standin.connection import Connection
 from tests.targets.aws.standin.kind import (
     Kind,
     Values,
-    is_missing,
+    is_gone,
     kind,
     read_back,
     removed_keys,
@@ -110,7 +110,7 @@ class Instance(TaggedRds):
         try:
             self._found(aws, identifier)
         except ClientError as error:
-            if is_missing(error):
+            if is_gone(error):
                 return True
             raise
         return False
