@@ -16,7 +16,7 @@ from tests.targets.aws.standin.kind import (
     tag_map,
 )
 
-DELETE_SECONDS = 60.0
+DELETE_SECONDS = 300.0
 
 
 def created_with(kind_name: str, inputs: Values) -> list[dict[str, Any]]:
