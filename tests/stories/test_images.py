@@ -346,7 +346,7 @@ async def test_each_of_several_is_pinned_when_it_is_there(world: World) -> None:
     first = world.registries.push("registry.test/acme/worker", "latest")
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.IMAGE
-    assert "waiting for image api of" in reasons(world, number)
+    assert "waiting for image api for" in reasons(world, number)
     world.registries.push("registry.test/acme/worker", "latest")
     api = push_image(world, number)
     await world.run_for(minutes=1)

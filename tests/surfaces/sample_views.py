@@ -80,7 +80,7 @@ VIEWS_BY_NAME = {
         Phase.IMAGE,
         commit=OLD,
         reasons=(
-            "waiting for image api of commit bbbbbbb since 2026-03-02 11:40:00 UTC, "
+            "waiting for image api for commit bbbbbbb since 2026-03-02 11:40:00 UTC, "
             "until 2026-03-02 12:10:00 UTC at the latest. "
             "registry.test/acme/shop: tag_template: pr-42-bbbbbbb not found in the registry",
         ),
@@ -114,7 +114,10 @@ VIEWS_BY_NAME = {
     ),
     "ready_kept": replace(BASE, kept=True, expires_at=None),
     "queued_update": view(
-        Phase.QUEUED, commit=OLD, queue_position=1, reasons=("at most 2 operations at a time; position 1 in the queue",)
+        Phase.QUEUED,
+        commit=OLD,
+        queue_position=1,
+        reasons=("at most 2 operations can run at a time; position 1 in the queue",),
     ),
     "starting_failed_before": view(Phase.STARTING, failure=FAILURE, reasons=("/healthz has not responded yet.",)),
     "unhealthy_failed": view(Phase.UNHEALTHY, failure=FAILURE, reasons=("its URL hasn't responded for 2 min",)),
@@ -168,7 +171,7 @@ VIEWS_BY_NAME = {
         problems=("eph.yaml:1: this is not YAML",),
     ),
     "asleep": view(
-        Phase.ASLEEP, reasons=("asleep since 2026-11-21 01:00:00 UTC at the newest commit bbbbbbb; a visit wakes it",)
+        Phase.ASLEEP, reasons=("asleep since 2026-11-21 01:00:00 UTC on the newest commit bbbbbbb; a visit wakes it",)
     ),
     "held": view(
         Phase.HELD,
@@ -185,14 +188,14 @@ VIEWS_BY_NAME = {
 
 _EXTENDED = CommandResult(
     True,
-    "Expiry of shop-gentle-stream-42 postponed until 2026-11-25 03:00 UTC (or the latest time this server allows).",
+    "Postponed the expiry of shop-gentle-stream-42 to 2026-11-25 03:00 UTC (or the latest time this server allows).",
 )
 REPLIES = {
     "done": ChatReply("/eph extend", "ada", _EXTENDED),
     "logs": ChatReply(
         "/eph logs",
         "ada",
-        CommandResult(True, "Latest log lines of shop-gentle-stream-42:", ("GET / 200", "GET /x 404"), verbatim=True),
+        CommandResult(True, "Latest log lines from shop-gentle-stream-42:", ("GET / 200", "GET /x 404"), verbatim=True),
     ),
     "help": ChatReply("/eph help", "ada", CommandResult(True, "Commands, one per line:", HELP)),
     "misunderstood": ChatReply("/eph upp", "grace", CommandResult(False, "Unknown command 'upp'. Commands:", HELP)),

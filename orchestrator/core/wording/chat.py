@@ -10,8 +10,8 @@ HELP = (
     "keep, unkeep: turn expiry off, or on again",
     "sleep: stop it and keep its data; the next visit wakes it",
     "wake: wake it up",
-    "restart web: restart this service, or all without a name",
-    "reset-db main: delete all data of this database, then seed and migrate it again",
+    "restart web: restart this service, or all services if you don't name one",
+    "reset-db main: delete all data in this database, then seed and migrate it again",
     "approve: allow the newest commit of a fork to run",
     "logs: show the last lines of the log",
     "why: explain what Eph decided, and why",
@@ -19,7 +19,7 @@ HELP = (
 INVALID_DURATION = "Invalid duration; use a value such as 24h, 90m or 2d"
 NO_DURATION = "The duration must be greater than zero"
 INVALID_DATABASE = "reset-db takes the name of one database"
-INVALID_SERVICE = "restart takes the name of one service, or none to restart all"
+INVALID_SERVICE = "restart takes the name of one service; omit it to restart all services"
 INVALID_COMMIT = "Invalid commit; use its SHA, at least the first seven digits"
 
 

@@ -13,17 +13,17 @@ def looking_for_images(sha: str, repositories: Iterable[str]) -> str:
 
 
 def fallback_replaced(images: Iterable[str], sha: str) -> str:
-    return f"found the image {formatting.join_words(images)} of commit {formatting.commit(sha)}, which runs a fallback"
+    return f"found the image {formatting.join_words(images)} for commit {formatting.commit(sha)}, which runs a fallback"
 
 
 def registry_unavailable(images: Iterable[str], sha: str, detail: str) -> str:
     names = formatting.join_words(images)
-    return f"waiting for image {names} of commit {formatting.commit(sha)}; the registry is unavailable. {detail}"
+    return f"waiting for image {names} for commit {formatting.commit(sha)}; the registry is unavailable. {detail}"
 
 
 def waiting_for_images(images: Iterable[str], sha: str, since: datetime, until: datetime, detail: str) -> str:
     return (
-        f"waiting for image {formatting.join_words(images)} of commit {formatting.commit(sha)} "
+        f"waiting for image {formatting.join_words(images)} for commit {formatting.commit(sha)} "
         f"since {formatting.timestamp(since)}, until {formatting.timestamp(until)} at the latest. {detail}"
     )
 

@@ -19,7 +19,7 @@ def repository_full(count: int, limit: int) -> str:
 
 def operation_limit(number: int, low_memory: bool) -> str:
     why = "memory is low: " if low_memory else ""
-    return f"{why}at most {formatting.count(number, 'operation')} at a time"
+    return f"{why}at most {formatting.count(number, 'operation')} can run at a time"
 
 
 def queued(reason: str, limit: str, position: int) -> str:

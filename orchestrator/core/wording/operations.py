@@ -94,7 +94,7 @@ def in_sync(sha: str) -> str:
 
 
 def asleep(since: datetime, sha: str) -> str:
-    return f"asleep since {formatting.timestamp(since)} at the newest commit {formatting.commit(sha)}; a visit wakes it"
+    return f"asleep since {formatting.timestamp(since)} on the newest commit {formatting.commit(sha)}; a visit wakes it"
 
 
 def kept(keep: bool) -> str:

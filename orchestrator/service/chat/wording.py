@@ -36,7 +36,7 @@ def destroying(name: str) -> str:
 
 
 def kept(name: str, keep: bool) -> str:
-    return f"{name} won't expire." if keep else f"{name} expires again."
+    return f"{name} won't expire." if keep else f"{name} can expire again."
 
 
 def falling_asleep(name: str) -> str:
@@ -56,8 +56,8 @@ def label_added(label: str) -> str:
 
 
 def extended(name: str, until: datetime | None) -> str:
-    limit = f" until {format_time(until)} (or the latest time this server allows)" if until else ""
-    return f"Expiry of {name} postponed{limit}."
+    limit = f" to {format_time(until)} (or the latest time this server allows)" if until else ""
+    return f"Postponed the expiry of {name}{limit}."
 
 
 def approve_newest(head: str, named: str) -> str:
@@ -69,7 +69,7 @@ def approved(head: str) -> str:
 
 
 def latest_logs(name: str) -> str:
-    return f"Latest log lines of {name}:"
+    return f"Latest log lines from {name}:"
 
 
 def no_logs(name: str) -> str:

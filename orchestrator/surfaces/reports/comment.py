@@ -183,7 +183,8 @@ def _images(view: EnvironmentView) -> Iterator[str]:
         if not image.how.startswith(("tag_template", "git note")):
             yield f"Image {code(name)}: {code(image.how)}."
     if fallback_tags(view):
-        yield f"Eph deploys the commit's own image once CI has pushed it. To look for it now: {code('/eph retry')}."
+        retry = code("/eph retry")
+        yield f"Eph deploys the commit's own image once CI has pushed it. To look for it now, comment {retry}."
 
 
 def _sleep(view: EnvironmentView) -> Iterator[str]:
@@ -224,7 +225,7 @@ def _notices(view: EnvironmentView) -> str:
         return ""
     shown = [f"- {code(notice)}" for notice in view.notices[:MAX_NOTICES]]
     more = len(view.notices) - len(shown)
-    return "\n".join(["**Without effect**", "", *shown, *([f"- and {more} more"] if more else [])])
+    return "\n".join(["**Notices**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
 def _shows_failure(view: EnvironmentView) -> bool:
@@ -253,9 +254,7 @@ def _failure(view: EnvironmentView) -> str:
 def _next_try(failure: FailureView) -> str:
     """How often it failed, and what to do. A failed destroy needs nothing: Eph retries it."""
     if failure.permanent:
-        return (
-            f"This commit would fail again, so Eph doesn't retry it. To retry it anyway, comment {code('/eph retry')}."
-        )
+        return f"This commit would fail again, so Eph won't retry it. To retry it anyway, comment {code('/eph retry')}."
     tries = {0: "", 1: "Failed once."}.get(failure.tries, f"Failed {failure.tries} times.")
     next_try = f"Next attempt at {format_time(failure.next_try)}." if failure.next_try else ""
     match failure.verb:

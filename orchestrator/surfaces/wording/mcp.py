@@ -9,7 +9,7 @@ CREATE_ONE = "Create one with create_environment."
 WAIT_FOR_DEPLOY = "Call wait_until_ready with this name and deploy."
 NOT_READY = "Not ready yet. Call wait_until_ready again."
 PUSH_FIX = "Push a fix and call create_environment again."
-MORE_LINES = "For more output, raise lines. explain_state gives the reason of a failure."
+MORE_LINES = "For more output, increase lines. explain_state gives the reason for a failure."
 WAIT_FOR_SUITES = "Call get_environment until no suite is waiting or running. get_logs has source suite."
 NO_TESTS = "Its eph.yaml has no tests. explain_eph_yaml with the key tests shows how to add them."
 AFTER_RESTART = "get_logs shows whether they start. wait_until_ready waits until the URL responds."
@@ -45,7 +45,7 @@ OPERATOR_FIRST = "An operator must act first. explain_state says why."
 CREATE_AGAIN = "It is being destroyed. Create it again."
 CREATE_AFTERWARDS = "It is being destroyed. Create it again afterwards."
 CREATE_GONE = "It is gone. Create it again."
-STILL_WORKING = "Call wait_until_ready. explain_state says what it waits for."
+STILL_WORKING = "Call wait_until_ready. explain_state says what it is waiting for."
 
 
 # --- Errors
@@ -119,10 +119,10 @@ def exec_requires(role: str) -> str:
 
 # --- OAuth
 
-NO_REFRESH_TOKENS = "this server has no refresh tokens"
-NO_ASSERTIONS = "this server accepts no assertions"
+NO_REFRESH_TOKENS = "this server doesn't issue refresh tokens"
+NO_ASSERTIONS = "this server doesn't accept assertions"
 INVALID_CHALLENGE = "code_challenge isn't a SHA-256 in base64url"
-USED_CODE = "the code was used before"
+USED_CODE = "the code has already been used"
 
 
 def issues_tokens_for(resource: str) -> str:
