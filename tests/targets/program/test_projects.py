@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.demo import leak_check
 from programs.kit.errors import TargetError
 from programs.runtime_info import LogRequest
 from programs.targets.program import projects, wording
 from programs.targets.program.projects import SavedCopy
 from programs.targets.program.target import TARGET
+from tests.e2e.site import wait_until
 from tests.targets.program.conftest import NAME, ProgramMachine
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
@@ -159,7 +161,8 @@ projects.apply(settings.from_mapping(order["settings"]), order["name"], order["p
 
 
 def kill_while_it_creates(machine: ProgramMachine, props: dict[str, Any]) -> None:
-    """SIGKILL to the operation's process while the provider waits for the cloud."""
+    """SIGKILL to the operation's process while the provider waits for the cloud. The cloud goes on once the project has
+    ended: it could still record the answer."""
     arrived, go_on = threading.Event(), threading.Event()
 
     def hold(_method: str, _path: str) -> None:
@@ -175,6 +178,7 @@ def kill_while_it_creates(machine: ProgramMachine, props: dict[str, Any]) -> Non
     assert arrived.wait(100), "the project never reached the cloud"
     os.kill(child.pid, signal.SIGKILL)
     child.wait(30)
+    wait_until("its sandbox ended, too", lambda: str(leak_check.processes(str(machine.host.env(NAME))) or ""))
     machine.cloud.before = lambda _method, _path: None
     go_on.set()
 
