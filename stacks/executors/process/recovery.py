@@ -21,6 +21,7 @@ from stacks.backends.port import Backend
 from stacks.executors.port import Recovery, RemoteOperation
 from stacks.executors.process import operation_records
 from stacks.executors.process.operation_records import OperationRecord
+from stacks.model import StackRef
 from stacks.operations.worker_settings import OPERATION_ENV
 
 KILL_TIMEOUT = 5.0
@@ -42,7 +43,18 @@ def recover(records: Path, backend: Backend, exclusive: bool) -> Recovery:
             ended.append(each.ref)
         else:
             living.append(_as_remote(each))
+    for ref in set(ended):
+        _delete_if_nothing_exists(records, backend, ref)
     return Recovery(tuple(ended), tuple(living))
+
+
+def _delete_if_nothing_exists(records: Path, backend: Backend, ref: StackRef) -> None:
+    """Killed before its stack existed: nothing may request it any more, as for a label deploy, and no destroy would
+    delete its log."""
+    kept = operation_records.has_running(records, ref) or ref in operation_records.last_results(records)
+    with contextlib.suppress(OSError):  # the backend can't be reached
+        if not kept and not backend.exists(ref):
+            operation_records.delete(records, ref)
 
 
 def _as_remote(record: OperationRecord) -> RemoteOperation:

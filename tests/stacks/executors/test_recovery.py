@@ -96,6 +96,19 @@ def test_operation_of_a_dead_owner_is_ended(setup: ProcessSetup) -> None:
     assert list(operation_records.list_running(setup.records)) == []
 
 
+def test_nothing_stays_of_an_operation_that_was_killed_before_its_stack_existed(setup: ProcessSetup) -> None:
+    """L2: a label deploy is requested by its stack alone, so nothing else would delete its log."""
+    for number, exists in ((1, False), (2, True)):
+        left = setup.record_running(number)
+        operation_records.new_log(setup.records, left.ref, "up").write_text("Creating\n")
+        if exists:
+            setup.backend.create(left.ref)
+        setup.kill(left.worker)
+    assert set(recovery.recover(setup.records, setup.backend, exclusive=True).ended) == {ref(1), ref(2)}
+    assert not operation_records.operation_folder(setup.records, ref(1)).exists()
+    assert operation_records.newest_log(setup.records, ref(2)) is not None, "its stack exists, and so does its log"
+
+
 def test_dead_workers_owner_may_be_paused_and_cannot_clean_up(setup: ProcessSetup) -> None:
     left = setup.record_running()
     setup.kill(left.worker)
@@ -145,7 +158,7 @@ def test_record_of_a_version_before_replicas_is_read(setup: ProcessSetup) -> Non
     (path.parent / "running.json").write_text(old + '"worker": {"pid": 7, "started": 1, "boot": "b"}}')
     assert len(list(operation_records.list_running(setup.records))) == 2
     assert recovery.recover(setup.records, setup.backend, exclusive=True).ended == (ref(1), ref(1))
-    assert list(path.parent.iterdir()) == []
+    assert not path.parent.exists()
 
 
 async def test_starting_replica_keeps_folders_of_operations_that_still_run(setup: ProcessSetup) -> None:
