@@ -60,6 +60,8 @@ def body_for(path: str) -> dict[str, Any] | None:
         return {"command": ["ls"]}
     if path.endswith("/runs"):
         return {"job": "orders"}
+    if path.endswith("/env"):
+        return {"set": [{"name": "COLOUR", "value": "green"}]}
     return {"commit": "2a" * 20} if path.endswith("/approve") and "environments" in path else None
 
 
