@@ -121,6 +121,7 @@ class World:
         ecs.create_service(
             cluster=cluster, serviceName=f"web-{self.suffix}", taskDefinition=definition, desiredCount=1, tags=lower
         )
+        self.client("servicediscovery").create_http_namespace(Name=f"eph-{self.suffix}", Tags=self.tags)
         iam, role = self.client("iam"), f"eph-execution-{self.suffix}"
         iam.create_role(RoleName=role, Path=names.iam_path(self.server), AssumeRolePolicyDocument="{}", Tags=self.tags)
         iam.put_role_policy(RoleName=role, PolicyName="eph", PolicyDocument=json.dumps(POLICY))
@@ -156,6 +157,7 @@ class World:
 
 
 KINDS = {
+    "servicediscovery:namespace",
     "ec2:internet-gateway",
     "ec2:route-table",
     "ec2:security-group",
@@ -227,9 +229,10 @@ def test_what_the_state_does_not_contain_is_removed_before_an_update(account: Aw
     victim = next(rule for rule, group in rules.items() if group in groups)
     ids = {item.id for item in listed if item.kind not in lost} | {f"r-{item.id}" for item in listed}
     families = {item.id.rpartition("/")[2].partition(":")[0] for item in listed if item.kind == "ecs:task-definition"}
+    namespaces = {item.id.rpartition("/")[2] for item in listed if item.kind == "servicediscovery:namespace"}
     tables = clients.client("ec2").describe_route_tables()["RouteTables"]
     parts = {item["RouteTableAssociationId"] for table in tables for item in table["Associations"]}
-    recorded = frozenset({*ids, *families, *parts, *rules} - {victim})
+    recorded = frozenset({*ids, *families, *namespaces, *parts, *rules} - {victim})
     assert unrecorded.remove(clients, NAME, recorded, poll_seconds=0)
     assert {item.kind for item in listed} - {item.kind for item in inventory.list_environment(clients, NAME)} == lost
     assert rules.keys() - security_group_rules(account).keys() == {victim}

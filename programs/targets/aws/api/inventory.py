@@ -1,8 +1,8 @@
 """Everything on AWS that carries this server's tags, read from AWS itself (C2).
 
-The Resource Groups Tagging API lists most services. EC2's own listing is read too, because it is current at once; roles
-are found by their path and DNS records by their ownership record, because neither can be searched by tag; buckets by
-their name, too, because a killed operation may not have tagged one yet.
+The Resource Groups Tagging API lists most services. EC2's own listing is read too, because it is current at once, and
+so are those of subnet groups and namespaces. Roles are found by their path and DNS records by their ownership record,
+because neither can be searched by tag; buckets by their name, too, because a killed operation may not have tagged one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def list_all(clients: AwsClients) -> list[AwsResource]:
         *_tagged(clients),
         *_ec2(clients),
         *_database_subnet_groups(clients),
+        *_namespaces(clients),
         *_buckets(clients),
         *_roles(clients),
         *_records(clients),
@@ -127,6 +128,18 @@ def _database_subnet_groups(clients: AwsClients) -> Iterator[AwsResource]:
                 about = tags.from_list(clients.client("rds").list_tags_for_resource(ResourceName=arn)["TagList"])
                 if about.get(tags.SERVER) == tags.tag_value(clients.settings.server):
                     yield AwsResource("rds:subgrp", arn, about.get(tags.ENVIRONMENT, ""))
+
+
+def _namespaces(clients: AwsClients) -> Iterator[AwsResource]:
+    """From Cloud Map itself: nothing else would find one that a killed operation created and Pulumi never recorded."""
+    client = clients.client("servicediscovery")
+    for namespace in clients.list_all("servicediscovery", "list_namespaces", "Namespaces"):
+        if namespace["Name"].startswith(f"{names.PREFIX}-"):
+            arn = namespace["Arn"]
+            with missing_ignored("servicediscovery ListTagsForResource"):
+                about = tags.from_list(client.list_tags_for_resource(ResourceARN=arn)["Tags"])
+                if about.get(tags.SERVER) == tags.tag_value(clients.settings.server):
+                    yield AwsResource("servicediscovery:namespace", arn, about.get(tags.ENVIRONMENT, ""))
 
 
 def _buckets(clients: AwsClients) -> Iterator[AwsResource]:
