@@ -121,7 +121,7 @@ def unkeep(name: environment_names.Name, form: output.OutputOption = OutputForma
     Examples:
         eph unkeep 42
     """
-    _act(name, "unkeep", form, lambda _: "can expire again")
+    _act(name, "unkeep", form, lambda _: wording.environments.CAN_EXPIRE)
 
 
 @app.command()

@@ -23,6 +23,8 @@ NOT_FOUND_HINT = (
     "or comment `/eph up` there. `eph list` shows all environments."
 )
 
+CAN_EXPIRE = "can expire again"
+
 
 # --- Deploys
 
