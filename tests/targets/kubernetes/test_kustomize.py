@@ -308,13 +308,14 @@ def test_kustomize_gets_nothing_of_this_server(
 ) -> None:
     """Not even git, which it would fetch bases with."""
     monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
-    program = write_script(tmp_path, "kustomize", '/usr/bin/env >&2; command -v git >&2; echo "$@" >&2; exit 1')
+    script = '/usr/bin/env >&2; echo "git: <$(command -v git)>" >&2; echo "$@" >&2; exit 1'
+    program = write_script(tmp_path, "kustomize", script)
     with pytest.raises(KubernetesError) as caught:
         read(overlay(), program=program)
     shown = "\n".join(caught.value.tail)
     assert "PATH=/nonexistent" in shown
     assert "secret" not in shown
-    assert "git" not in shown
+    assert "git: <>" in shown
     assert caught.value.tail[-1] == "build --load-restrictor LoadRestrictionsRootOnly repository/over"
 
 
