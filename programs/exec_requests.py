@@ -40,7 +40,7 @@ class ExecRequest:
 @dataclass(frozen=True, slots=True)
 class ExecProcess:
     """A process on Eph's machine that runs a command somewhere. ``env``: its variables; by default only a PATH. It is
-    killed when nobody waits for it any more; ``stop_seconds`` before that it receives SIGTERM, so that it can end what
+    killed when its client is gone; ``stop_seconds`` before that it receives SIGTERM, so that it can end what
     it started elsewhere. ``raw_terminal``: its terminal passes every byte on, because the real one is elsewhere."""
 
     argv: tuple[str, ...]

@@ -17,7 +17,7 @@ from orchestrator.gateway import wording
 
 FILE_NAME = "output.json"
 MAX_AGE = 60.0
-"""ephd rewrites the file while something runs. Without ephd, nobody knows what became of it."""
+"""ephd rewrites the file while something runs. While ephd is down, it is out of date."""
 _STATES = frozenset({"running", "succeeded", "failed", "interrupted"})
 
 

@@ -128,7 +128,7 @@ class LocalControlPlane:
             dependencies.journal,
             dependencies.clock,
             self._spec,
-            lambda: dependencies.wakeups.wake_soon(refresh=True),
+            self._trigger_refresh,
         )
         self._databases = DatabaseResetter(
             dependencies.intents,
@@ -136,7 +136,7 @@ class LocalControlPlane:
             dependencies.clock,
             dependencies.target,
             self._spec,
-            lambda: dependencies.wakeups.wake_soon(refresh=True),
+            self._trigger_refresh,
         )
 
     # --- reading
@@ -346,9 +346,11 @@ class LocalControlPlane:
     async def reset_database(self, name: str, database: str, by: str) -> str:
         return self._databases.reset(self.environment(name), database, by)
 
+    def _trigger_refresh(self) -> None:
+        self._deps.wakeups.wake_soon(refresh=True)
+
     def _spec(self, view: EnvironmentView) -> EnvironmentSpec | None:
-        facts = self._deps.cycles.latest.forge.facts.get(view.key.repository) if view.key else None
-        request = facts.requests.get(view.key) if facts and view.key else None
+        request, _ = self._git_host.find(view)
         return request.recipe.spec if request is not None and isinstance(request.recipe, Recipe) else None
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:

@@ -1,6 +1,6 @@
 """Roughly when the lines of a log file were printed, although the lines themselves don't say it.
 
-Whoever keeps the logs calls ``record`` every few seconds. A file next to each log then contains the times at which the
+The owner of the logs calls ``record`` every few seconds. A file next to each log then contains the times at which the
 log had grown, and its size. That is enough to find what was printed since a time, to within those seconds.
 """
 

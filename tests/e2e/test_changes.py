@@ -55,7 +55,7 @@ def test_a_service_restarts_gets_variables_and_a_fresh_database(site: Site, tmp_
     assert isinstance(seeded, list)
     assert "cherry" in seeded
     seeded.remove("cherry")
-    assert site.eph("db", "reset", one.name).returncode == 2, "it asks, and here nobody can answer"
+    assert site.eph("db", "reset", one.name).returncode == 2, "it asks for confirmation, and no one can answer here"
     assert "main" in succeed(site, "db", "reset", one.name, "--yes")
     wait_until("it has its seed only", lambda: "" if answer(site, one, "/").get("goods") == seeded else "not yet", 120)
     assert answer(site, one, "/environ")["API_KEY"] == SECRET, "everything else stays"

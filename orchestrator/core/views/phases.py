@@ -59,6 +59,10 @@ class Phase(StrEnum):
     DESTROYED = "destroyed"
 
 
+GONE = frozenset({Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED})
+"""Phases in which nothing of an environment can be changed any more."""
+
+
 def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy: Policy) -> Phase:
     """``failed``: the last attempts of the wanted commit failed."""
     if environment.running is not None and environment.running.verb in (OperationVerb.UP, OperationVerb.DESTROY):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.environment_views import EnvironmentView
-from orchestrator.core.views.phases import Phase
+from orchestrator.core.views.phases import GONE
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.intents import PendingIntents
@@ -20,8 +20,6 @@ from orchestrator.service.changes import wording
 from orchestrator.service.port import RefusalReason, RequestRefused
 from programs.registry import ResetsDatabases, Target
 from programs.spec import EnvironmentSpec
-
-_GONE = (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class DatabaseResetter:
     def databases(self, view: EnvironmentView) -> list[str]:
         """Those that can be reset; none if nothing can be."""
         spec = self.spec(view)
-        able = view.commit and view.phase not in _GONE and isinstance(self.target(view.target), ResetsDatabases)
+        able = view.commit and view.phase not in GONE and isinstance(self.target(view.target), ResetsDatabases)
         return sorted(item.name for item in spec.databases) if spec and able else []
 
     def reset(self, view: EnvironmentView, database: str, by: str) -> str:
@@ -58,7 +56,7 @@ class DatabaseResetter:
         return chosen
 
     def _choose(self, view: EnvironmentView, database: str) -> str:
-        if view.phase in _GONE:
+        if view.phase in GONE:
             raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.cant_reset_now(view.name))
         if not view.commit:
             raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name))

@@ -25,7 +25,7 @@ class GitHostChanges:
     async def remove_request(self, view: EnvironmentView) -> None:
         """Removes the trigger labels of a pull request. A branch or a tag has none, so its commit is marked as
         expired."""
-        request, repository = self._find(view)
+        request, repository = self.find(view)
         if request is None or repository is None:
             return
         if request.key.kind is not RefKind.PULL:
@@ -40,11 +40,11 @@ class GitHostChanges:
 
     async def approve(self, view: EnvironmentView, commit: str, by: str) -> bool:
         """Marks the newest commit as approved. Returns whether it comes from a fork."""
-        request, repository = self._find(view)
+        request, repository = self.find(view)
         from_fork = request is not None and request.trust is Trust.FORK
         plans_wait = self.target(view.target).description.needs_approvals
         if request is None or repository is None or not (from_fork or plans_wait):
-            raise RequestRefused(RefusalReason.NOT_A_FORK, wording.not_a_fork(view.name))
+            raise RequestRefused(RefusalReason.NOT_A_FORK, wording.not_a_fork(display_name(view)))
         head = request.commit
         if commit != head:
             raise RequestRefused(RefusalReason.NOT_NEWEST_COMMIT, wording.not_newest_commit(view.name, head, commit))
@@ -64,8 +64,8 @@ class GitHostChanges:
                 RefusalReason.FORGE_ERROR, wording.ref_not_marked(display_name(view), error)
             ) from error
 
-    def _find(self, view: EnvironmentView) -> tuple[EnvironmentRequest | None, Repository | None]:
-        """As last read."""
+    def find(self, view: EnvironmentView) -> tuple[EnvironmentRequest | None, Repository | None]:
+        """The request of an environment and its repository, as last read."""
         if view.key is None:
             return None, None
         forge = self.cycles.latest.forge

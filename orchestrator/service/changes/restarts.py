@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from orchestrator.core.views.environment_views import EnvironmentView
-from orchestrator.core.views.phases import Phase
+from orchestrator.core.views.phases import GONE, Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service import wording as service_wording
@@ -23,8 +23,6 @@ from programs.restarts import RestartUnavailable
 
 Reserve = Callable[[str, str], AbstractContextManager[bool]]
 """Prevents operations on the environment of this name on this target. Yields False if one is running."""
-
-_GONE = (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class ServiceRestarter:
         return services
 
     def _find(self, view: EnvironmentView) -> Restarts:
-        if not view.commit or view.phase in _GONE:
+        if not view.commit or view.phase in GONE:
             raise _refusal(wording.nothing_to_restart(view.name))
         if view.phase is Phase.ASLEEP:
             raise _refusal(wording.asleep(view.name))

@@ -13,7 +13,7 @@ from orchestrator.config.variable_vault import VariableValue, VariableVault
 from orchestrator.core.model.variables import VariableOverrides
 from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.environment_views import EnvironmentView
-from orchestrator.core.views.phases import Phase
+from orchestrator.core.views.phases import GONE
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.facts.intents import PendingIntents
@@ -29,7 +29,6 @@ from programs.spec import EnvironmentSpec
 MAX_VARIABLES = 50
 MAX_VALUE_BYTES = 4096
 MAX_TOTAL_BYTES = 16 * 1024
-_GONE = (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED)
 _OWN_NAMES = ("HOST", "PREVIEW_URL")
 
 
@@ -54,7 +53,7 @@ class VariableEditor:
 
     def change(self, view: EnvironmentView, change: VariableChange, by: str) -> list[EnvironmentVariable]:
         """All at once, or nothing. Raises RequestRefused."""
-        if view.phase in _GONE:
+        if view.phase in GONE:
             raise _refused(wording.ending(view.name))
         if not view.commit:
             raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name))

@@ -12,14 +12,8 @@ def no_environment(pull_request: str) -> str:
 
 
 NO_TRIGGER_LABEL = "The repository's eph.yaml defines no trigger label."
-
-
 RETRYING_NOW = "Retrying now."
-
-
 COMMANDS = "Commands, one per line:"
-
-
 OPERATION_LOG = "Log of the last operation:"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -16,6 +16,7 @@ from orchestrator.auth.agent_authorizations import (
     AuthorizationRefused,
 )
 from orchestrator.surfaces import wording
+from orchestrator.surfaces.dashboard.forms import read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
 from orchestrator.surfaces.dashboard.sign_in_pages import require_person
 
@@ -41,7 +42,7 @@ def add_routes(routes: APIRouter, pages: DashboardPages, authorizations: AgentAu
     @routes.post(CONSENT_PATH)
     async def decide(request: Request) -> Response:
         caller = await require_person(pages, request)
-        form = {key: values[0] for key, values in parse_qs((await request.body()).decode(errors="replace")).items()}
+        form = await read_form(request)
         found = authorizations.unseal(form.get("request", ""))
         if found is None:
             return pages.html("agent.html", request, 404, found=None, message=wording.dashboard.UNKNOWN_REQUEST)

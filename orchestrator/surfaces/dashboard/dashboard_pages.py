@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from typing import Annotated
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -31,6 +30,7 @@ from orchestrator.surfaces.dashboard import (
     sign_in_pages,
 )
 from orchestrator.surfaces.dashboard.environment_list import Group, ListQuery, Order
+from orchestrator.surfaces.dashboard.forms import read_form
 from orchestrator.surfaces.dashboard.pages import TEMPLATES_FOLDER, DashboardPages
 from programs.runtime_info import LogRequest, RuntimeInfo
 
@@ -81,8 +81,8 @@ def _session(routes: APIRouter, pages: DashboardPages) -> None:
     async def login(request: Request) -> Response:
         if not same_origin(request):
             raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.SIGN_IN_ON_DASHBOARD)
-        form = parse_qs((await request.body()).decode(errors="replace"))
-        return await _signed_in(pages, request, form.get("token", [""])[0], safe_path(form.get("to", ["/"])[0]))
+        form = await read_form(request)
+        return await _signed_in(pages, request, form.get("token", ""), safe_path(form.get("to", "/")))
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
@@ -275,15 +275,13 @@ def _actions(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.post("/e/{name:path}/restart")
     async def restart(request: Request, name: str) -> Response:
         actor = (await pages.require_developer(request)).name
-        form = parse_qs((await request.body()).decode(errors="replace"))
-        service = form.get("service", [""])[0]
+        service = (await read_form(request)).get("service", "")
         return await _done(pages, request, name, pages.service(request).restart(name, service, actor))
 
     @routes.post("/e/{name:path}/databases/reset")
     async def reset_database(request: Request, name: str) -> Response:
         actor = (await pages.require_developer(request)).name
-        form = parse_qs((await request.body()).decode(errors="replace"))
-        database = form.get("database", [""])[0]
+        database = (await read_form(request)).get("database", "")
         return await _done(pages, request, name, pages.service(request).reset_database(name, database, actor))
 
     @routes.post("/e/{name:path}/extend")

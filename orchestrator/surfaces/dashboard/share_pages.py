@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -26,6 +26,7 @@ from orchestrator.surfaces.api.api_settings import PreviewAccess
 from orchestrator.surfaces.api.authentication import same_origin
 from orchestrator.surfaces.api.routes import share_routes
 from orchestrator.surfaces.api.routes.share_routes import OPEN_PATH
+from orchestrator.surfaces.dashboard.forms import read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
 from orchestrator.surfaces.dashboard.preview_sign_in import GATEWAY_PATH
 
@@ -55,7 +56,7 @@ def _manage(routes: APIRouter, pages: DashboardPages, access: PreviewAccess, lin
     @routes.post("/shares")
     async def create(request: Request) -> Response:
         caller = await pages.authenticator.require(request, Role.DEVELOPER)
-        form = await _form(request)
+        form = await read_form(request)
         view = pages.service(request).environment(form.get("environment", ""))
         hours = HOURS.get(form.get("hours", ""), 0)
         wanted = share_routes.share_request(view, timedelta(hours=hours), form.get("password", ""))
@@ -99,7 +100,7 @@ def _visit(routes: APIRouter, pages: DashboardPages, access: PreviewAccess, link
     async def unlock(request: Request) -> Response:
         if not same_origin(request):
             raise ApiError(403, wording.dashboard.CROSS_SITE, wording.dashboard.OPEN_LINK_AGAIN)
-        password = (await _form(request)).get("password", "")
+        password = (await read_form(request)).get("password", "")
         try:
             return await _open(request, request.cookies.get(_cookie(request), ""), password)
         except (ShareRefused, ShareLinksUnavailable) as error:
@@ -134,8 +135,3 @@ def _preview_url(pages: DashboardPages, access: PreviewAccess, link: ShareLink) 
 
 def _cookie(request: Request) -> str:
     return "__Host-eph_share" if request.url.scheme == "https" else "eph_share"
-
-
-async def _form(request: Request) -> dict[str, str]:
-    found = parse_qs((await request.body()).decode(errors="replace"))
-    return {key: values[0] for key, values in found.items()}

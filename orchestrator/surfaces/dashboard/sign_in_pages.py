@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -23,6 +23,7 @@ from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.authentication import same_origin
 from orchestrator.surfaces.api.routes import auth_routes
 from orchestrator.surfaces.dashboard import preview_sign_in
+from orchestrator.surfaces.dashboard.forms import read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
 from orchestrator.surfaces.dashboard.preview_sign_in import SIGN_IN_PATH
 
@@ -92,7 +93,7 @@ def _devices(routes: APIRouter, pages: DashboardPages, devices: DeviceFlow) -> N
     @routes.post("/device")
     async def decide(request: Request) -> Response:
         caller = await require_person(pages, request)
-        form = await _form(request)
+        form = await read_form(request)
         found = devices.pending(form.get("code", ""))
         if found is None:
             message = wording.dashboard.UNKNOWN_CODE
@@ -127,11 +128,6 @@ async def require_person(pages: DashboardPages, request: Request) -> Caller:
     if not caller.person:
         raise ApiError(403, wording.dashboard.ONLY_PEOPLE, wording.dashboard.SIGN_IN_WITH_PROVIDER)
     return caller
-
-
-async def _form(request: Request) -> dict[str, str]:
-    found = parse_qs((await request.body()).decode(errors="replace"))
-    return {key: values[0] for key, values in found.items()}
 
 
 def _keep_attempt(answer: Response, request: Request, pages: DashboardPages, attempt: Attempt) -> None:

@@ -43,7 +43,7 @@ def _is_recorded(clients: AwsClients, item: AwsResource, recorded: frozenset[str
     match item.kind:
         case "route53:record":
             return any(text.endswith(f"_{item.id}_CNAME") for text in recorded)
-        case "ecs:task-definition":  # its family: an old revision is in nobody's way
+        case "ecs:task-definition":  # its family: an old revision does no harm
             return item.id.rpartition("/")[2].partition(":")[0] in recorded
         case "servicediscovery:namespace":
             return item.id.rpartition("/")[2] in recorded

@@ -71,7 +71,7 @@ class RemoteCommand:
 
 
 class _Session:
-    """One command from start to end. ``stop`` is set when nobody waits for it any more."""
+    """One command from start to end. ``stop`` is set when its client is gone."""
 
     def __init__(self, client: httpx2.AsyncClient, request: RemoteCommand) -> None:
         self._client, self._request = client, request
@@ -146,7 +146,7 @@ class _Session:
             self._started.set()
         try:
             await asyncio.to_thread(_write, 2 if channel == STDERR else 1, data)
-        except OSError:  # nobody reads it any more
+        except OSError:  # its reader is gone
             self.stop.set()
 
     async def _send_input(self, stream: ExecStream) -> None:

@@ -1,0 +1,13 @@
+"""The fields of a form that a page sent."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from fastapi import Request
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The first value of each field; empty ones are left out."""
+    found = parse_qs((await request.body()).decode(errors="replace"))
+    return {key: values[0] for key, values in found.items()}
