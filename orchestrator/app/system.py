@@ -116,7 +116,7 @@ class System:
         yield "gateway", ports.gateway.keep_running(GATEWAY_CHECK_INTERVAL)
         yield "targets", self.targets.run(TARGET_CHECK_INTERVAL)
         yield "memory", ports.memory.run()
-        yield "traffic", ports.traffic.watch(ports.wakeups.wake)
+        yield "traffic", ports.traffic.watch(lambda: ports.wakeups.wake(targets=False))
         yield "notifier", self.notifier.run()
         yield "output", self.output.run()
         yield "costs", self.costs.run()

@@ -77,7 +77,7 @@ class Loop:
         look = FULL_REFRESH
         while True:
             began = monotonic()
-            until = await self.cycle(look.needed, look.scope)
+            until = await self.cycle(look.needed, look.scope, look.targets)
             looked, look = look, await self._wait(until)
             if looked.needed and look.needed:
                 await asyncio.sleep(max(0.0, began + self._dependencies.min_refresh_interval - monotonic()))
@@ -85,16 +85,17 @@ class Loop:
     async def _wait(self, until: datetime) -> Refresh:
         return await self._dependencies.wakeups.wait(max(MIN_CYCLE_INTERVAL, (until - self._clock()).total_seconds()))
 
-    async def cycle(self, refresh: bool, scope: RefreshScope = UNLIMITED) -> datetime:
+    async def cycle(self, refresh: bool, scope: RefreshScope = UNLIMITED, targets: bool = True) -> datetime:
         """Run one cycle and return when the next is due. An error is recorded and changes nothing else.
 
-        ``scope`` limits what is read from the Git host, unless the interval is over and everything is due.
+        ``scope`` limits what is read from the Git host, and ``targets=False`` reuses the last listing of the targets,
+        unless the interval is over and everything is due.
         """
         began = self._clock()
         if self._refreshed_at is None or not is_within(self._refreshed_at, self._interval, began):
-            refresh, scope = True, UNLIMITED
+            refresh, scope, targets = True, UNLIMITED, True
         try:
-            plan = await self._cycle(began, Refresh(refresh, scope))
+            plan = await self._cycle(began, Refresh(refresh, scope, targets))
         except Exception as error:  # the next cycle looks at everything again
             log.exception("the cycle failed")
             self._failed = True

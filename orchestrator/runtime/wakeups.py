@@ -1,15 +1,16 @@
 """Wakes the loop early. A wake-up carries no facts; it only says how much to read again.
 
 Webhooks, buttons and commands refresh the Git host, or only the ``scope`` that they are about. A finished operation or
-a URL that responds changes nothing there, so those wake-ups reuse what was read within the interval. Independently of
-wake-ups, everything is read once per interval.
+a URL that responds changes nothing there, so those wake-ups reuse what was read within the interval. A request to a
+sleeping environment changes nothing on the targets either, and someone is waiting. Independently of wake-ups,
+everything is read once per interval.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stacks.model import Key
 
@@ -20,15 +21,17 @@ UNLIMITED: RefreshScope = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Whether to read the Git host again, and which part of it."""
+    """Whether to read the Git host again, which part of it, and whether to list the targets again."""
 
     needed: bool = False
     scope: RefreshScope = UNLIMITED
+    targets: bool = True
 
     def merge(self, other: Refresh) -> Refresh:
+        targets = self.targets or other.targets
         if not (self.needed and other.needed):
-            return self if self.needed else other
-        return Refresh(True, self.scope | other.scope if self.scope and other.scope else UNLIMITED)
+            return replace(self if self.needed else other, targets=targets)
+        return Refresh(True, self.scope | other.scope if self.scope and other.scope else UNLIMITED, targets)
 
 
 NO_REFRESH = Refresh()
@@ -40,13 +43,13 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self._refresh = NO_REFRESH
+        self._refresh: Refresh | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def wake(self, refresh: bool = False, scope: Key | int | None = None) -> None:
+    def wake(self, refresh: bool = False, scope: Key | int | None = None, targets: bool = True) -> None:
         """``scope``: what changed, according to the Git host."""
-        asked = Refresh(refresh or scope is not None, UNLIMITED if scope is None else frozenset({scope}))
-        self._refresh = self._refresh.merge(asked)
+        asked = Refresh(refresh or scope is not None, UNLIMITED if scope is None else frozenset({scope}), targets)
+        self._refresh = asked if self._refresh is None else self._refresh.merge(asked)
         self._event.set()
 
     def wake_soon(self, refresh: bool = False, scope: Key | int | None = None) -> None:
@@ -64,8 +67,8 @@ class Wakeups:
             # Not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake.
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._event.wait()
-            look, self._refresh = self._refresh, NO_REFRESH
+            look, self._refresh = self._refresh or NO_REFRESH, None
             self._event.clear()
             return look
-        self._refresh = NO_REFRESH
+        self._refresh = None
         return FULL_REFRESH

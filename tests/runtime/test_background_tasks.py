@@ -121,9 +121,9 @@ async def test_many_webhooks_cause_few_reads(world: World) -> None:  # L4, L6
     wakeups = Wakeups()
 
     class Counted(Loop):
-        async def cycle(self, refresh: bool, scope: RefreshScope = UNLIMITED) -> datetime:
+        async def cycle(self, refresh: bool, scope: RefreshScope = UNLIMITED, targets: bool = True) -> datetime:
             looks.append(refresh)
-            return await super().cycle(refresh, scope)
+            return await super().cycle(refresh, scope, targets)
 
     parts = replace(world.loop._dependencies, wakeups=wakeups, min_refresh_interval=0.2)
     counted = Counted(parts, world.policy, lambda: datetime.now(tz=START.tzinfo), timedelta(seconds=30))

@@ -38,6 +38,17 @@ async def test_what_changed_is_all_that_is_asked_until_somebody_wants_everything
     assert await wakeups.wait(60) == FULL_REFRESH
 
 
+async def test_a_visit_lists_the_targets_only_if_something_else_asks() -> None:
+    wakeups = Wakeups()
+    wakeups.wake(targets=False)
+    wakeups.wake(targets=False)
+    assert await wakeups.wait(60) == Refresh(targets=False)
+    for other in ({}, {"scope": 7}, {"refresh": True}):
+        wakeups.wake(targets=False)
+        wakeups.wake(**other)
+        assert (await wakeups.wait(60)).targets
+
+
 @pytest.mark.parametrize("ticks", range(4))
 async def test_a_stop_in_the_same_moment_as_a_wake_stops(ticks: int) -> None:
     """ephd once hung at its end: the wake was taken, and the stop was lost."""

@@ -13,7 +13,7 @@ class RecordingWakeups(Wakeups):
         super().__init__()
         self.recorded: list[bool] = []
 
-    def wake(self, refresh: bool = False, scope: Key | int | None = None) -> None:
+    def wake(self, refresh: bool = False, scope: Key | int | None = None, targets: bool = True) -> None:
         self.recorded.append(refresh or scope is not None)
 
     def take(self) -> bool | None:

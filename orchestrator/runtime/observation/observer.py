@@ -56,6 +56,12 @@ class ObserverSources:
     """Decrypts what people set."""
 
 
+@dataclass(frozen=True, slots=True)
+class _TargetListing:
+    environments: dict[str, frozenset[str]]
+    parts: dict[str, Mapping[str, frozenset[str]]]
+
+
 class Observer:
     def __init__(self, sources: ObserverSources, facts: LoopFacts) -> None:
         self._sources = sources
@@ -63,6 +69,7 @@ class Observer:
         self._reported: dict[str, str] = {}
         self._pending_names: dict[str, asyncio.Task[frozenset[str]]] = {}
         self._pending_parts: dict[str, asyncio.Task[Mapping[str, frozenset[str]]]] = {}
+        self._listing: _TargetListing | None = None
         self.forge = ForgeSnapshot()
 
     async def observe(
@@ -71,7 +78,8 @@ class Observer:
         """Observe everything. ``remote`` are the operations of other replicas.
 
         The clock is read at the end, so that nothing that arrived meanwhile lies in the future. Without a refresh, the
-        last read of the Git host still counts; everything else is read again.
+        last read of the Git host still counts. Without ``targets``, their last listing still counts, because the end of
+        an operation asks for a new one. Operations of other replicas don't, so they prevent that.
 
         Running operations are noted before the stacks are read: an operation that ends in between counts as running for
         one more cycle, and never as a half-created stack.
@@ -80,7 +88,11 @@ class Observer:
         stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
         if refresh.needed:
             self.forge = await self._sources.forge.read(_existing_stacks(stacks), refresh.scope)
-        on_targets, standing = await asyncio.gather(self._target_environments(), self._live_parts())
+        if remote or refresh.targets or self._listing is None:
+            on_targets, standing = await asyncio.gather(self._target_environments(), self._live_parts())
+            self._listing = None if remote else _TargetListing(on_targets, standing)
+        else:
+            on_targets, standing = self._listing.environments, self._listing.parts
         self._facts.update(self.forge.facts, stacks, clock())
         return replace(self._world(stacks, running), target_environments=on_targets, live_parts=standing)
 
