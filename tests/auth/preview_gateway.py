@@ -71,7 +71,7 @@ def serving_previews(folder: Path, port: int, people_url: str = "") -> Iterator[
         yield previews
     finally:
         gateway.terminate()
-        gateway.wait(10)
+        gateway.wait(60)
         app.shutdown()
         app.server_close()
 

@@ -23,6 +23,7 @@ def page() -> Iterator[Page]:
         yield browser.new_page()
 
 
+@pytest.mark.long
 def test_dashboard(world: SignInWorld, page: Page) -> None:
     """After the sign-in, people are on the page that they opened."""
     environment = f"{world.provider.eph_url}/e/shop-gentle-stream-42"
@@ -35,6 +36,7 @@ def test_dashboard(world: SignInWorld, page: Page) -> None:
     page.wait_for_selector("text=Sign in with a token")
 
 
+@pytest.mark.long
 def test_preview(world: SignInWorld, page: Page, tmp_path: Path) -> None:
     """The preview and the dashboard are different sites, so strict cookies stay behind on the way."""
     with serving_previews(tmp_path, world.gateway_port, world.provider.eph_url) as previews:

@@ -64,6 +64,7 @@ def decide(browser: Browser, code: str, decision: str = "approve") -> httpx.Resp
     return browser.post("/device", code=code, decision=decision)
 
 
+@pytest.mark.long
 def test_login_in_the_browser_then_work_then_logout(world: SignInWorld, config: Path, eph: Run) -> None:
     process, code = start_login(world, config)
     browser = world.new_browser()

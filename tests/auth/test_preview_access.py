@@ -110,6 +110,7 @@ class TestPeople:
         assert urlsplit(str(page.url)).query == "a=1&b=2"
         assert browser.http.get(previews.url(path="/again")).status_code == 200
 
+    @pytest.mark.long
     def test_others_are_told_apart(self, world: SignInWorld, previews: Previews) -> None:
         grace = world.new_browser()
         assert grace.open(previews.url(), GRACE).status_code == 403

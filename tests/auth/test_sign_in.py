@@ -30,6 +30,7 @@ def whoami(browser: Browser) -> dict[str, object]:
         ("github", {"viewers": "*"}, "ada", "ada"),
     ],
 )
+@pytest.mark.long
 def test_sign_in_at_each_provider(world: SignInWorld, person: str, name: str) -> None:
     browser = world.new_browser()
     assert "/auth/sign-in" in browser.get("/").text

@@ -135,7 +135,7 @@ async def running_eph(
         try:
             async with (
                 running(made.settings, with_tools or tools(), stop_gateway=True) as ephd,
-                httpx.AsyncClient(timeout=10, trust_env=False) as client,
+                httpx.AsyncClient(timeout=60, trust_env=False) as client,
             ):
                 await _wait_for_first_cycle(ephd)
                 yield RunningEph(made, ephd, client)

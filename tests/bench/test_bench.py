@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from programs.kit.processes import process_table
 from tests.bench import results
 
@@ -26,6 +28,7 @@ def nothing_left(folder: Path) -> bool:
     return not process_table.is_alive(int((folder / "pid").read_text())) and list((folder / "tmp").iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_row_that_crashes_fails_the_run_and_is_shown_as_not_measured(tmp_path: Path) -> None:
     done = bench(tmp_path)
     assert done.returncode == 1, done.stderr
@@ -38,12 +41,14 @@ def test_a_row_that_crashes_fails_the_run_and_is_shown_as_not_measured(tmp_path:
     assert nothing_left(tmp_path)
 
 
+@pytest.mark.long
 def test_a_row_over_its_budget_fails_nothing(tmp_path: Path) -> None:
     done = bench(tmp_path, "works")
     assert (done.returncode, done.stderr) == (0, "")
     assert "budget 1.00 over" in done.stdout
 
 
+@pytest.mark.long
 def test_the_small_form_fails_with_a_row_that_crashes_and_writes_no_page(tmp_path: Path) -> None:
     done = bench(tmp_path, "--small")
     assert done.returncode == 1, done.stderr

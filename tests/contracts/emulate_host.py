@@ -40,7 +40,7 @@ class EmulateHost:
 
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
-        self._http = httpx.Client(timeout=10, trust_env=False)
+        self._http = httpx.Client(timeout=60, trust_env=False)
         self._clients = Clients("github")
         self._ask("POST", "/user/repos", {"name": name.partition("/")[2], "auto_init": True})
         for login in ("eph-bot", "grace"):
@@ -193,7 +193,7 @@ def emulate(folder: Path, config: str = SEED, service: str = "github", port: int
     finally:
         process.terminate()
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -57,6 +57,7 @@ def pulumi(backend: Backend, tmp_path: Path) -> RunPulumi:
     return run
 
 
+@pytest.mark.long
 def test_pulumi_and_the_adapter_see_the_same_stacks(backend: Backend, pulumi: RunPulumi) -> None:
     tag = StackTag(keys.pull_request(12345, 1), "acme/shop", "shop-1", "life", "a" * 40, AT)
     backend.write_tag(ref(1), tag)

@@ -56,6 +56,7 @@ def app_setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppSetup]:
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_an_app_reads_and_reports_there(app_setup: AppSetup) -> None:
     """O5, P1, P2: found with a JWT, read and written with the installation's token; found again by a fresh client."""
     host = EmulateHost(app_setup.url, "ada/app-shop")

@@ -75,6 +75,7 @@ async def test_stack_lifecycle(bench: StackBench) -> None:
     assert bench.snapshot().complete
 
 
+@pytest.mark.long
 async def test_a_new_stack_of_an_old_name_is_a_new_incarnation(bench: StackBench) -> None:
     """Pitfall: a recreated stack can inherit the tags of its predecessor."""
     await run_operation(bench, bench.factory.up(1, "aaaa"))
@@ -144,6 +145,7 @@ async def test_interrupt_is_not_an_attempt(bench: StackBench) -> None:
     assert record_of(bench, 1).pending_operations == 0
 
 
+@pytest.mark.long
 async def test_operation_whose_process_is_killed_ends_in_one_failure(bench: StackBench) -> None:
     """L2, L8: whatever runs it dies, its result arrives, and the next operation goes on from what is there."""
     bench.hold(1)
@@ -162,6 +164,7 @@ async def test_operation_whose_process_is_killed_ends_in_one_failure(bench: Stac
     assert (again.outcome, again.error) == (Outcome.SUCCEEDED, "")
 
 
+@pytest.mark.long
 async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> None:
     """Pitfall: a record removed too early. Reports say 'destroyed' before the stack's record is removed."""
     asked: list[Operation] = []
@@ -208,6 +211,7 @@ async def test_after_close_nothing_starts(bench: StackBench) -> None:
     assert set(bench.snapshot().stacks) == {ref(1)}
 
 
+@pytest.mark.long
 async def test_last_result_is_kept_until_the_stack_is_gone(bench: StackBench) -> None:
     """P1: after a restart, people still see why the last build failed. A tag update doesn't explain it."""
     assert list(bench.operations.last_results()) == []
@@ -223,6 +227,7 @@ async def test_last_result_is_kept_until_the_stack_is_gone(bench: StackBench) ->
     assert list(bench.operations.last_results()) == []
 
 
+@pytest.mark.long
 async def test_steps_of_builds_are_kept_by_commit_until_the_stack_is_gone(bench: StackBench) -> None:
     """P1, P3: what each step did is known after success, failure and a later commit; a follower gets what is new."""
     assert (bench.operations.steps(ref(1)), bench.operations.step_commits(ref(1))) == (StepPage(), [])
@@ -246,6 +251,7 @@ async def test_steps_of_builds_are_kept_by_commit_until_the_stack_is_gone(bench:
     assert bench.operations.steps(ref(1)) == StepPage()
 
 
+@pytest.mark.long
 async def test_idle_executor_holds_nothing(bench: StackBench) -> None:
     """L9: a finished operation leaves no session, nothing to recover and no stray file."""
     await run_operation(bench, bench.factory.up(1, "aaaa"))

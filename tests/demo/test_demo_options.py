@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.problems import InvalidSettings
-from orchestrator.demo import demo_world, entrypoint
+from orchestrator.demo import demo_world, entrypoint, wording
 
 Run = Callable[..., str]
 
@@ -43,6 +43,11 @@ def test_invalid_setting_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("EPH_PREVIEWS__SIGN_IN", "yes")
     with pytest.raises(InvalidSettings, match="EPH_PREVIEWS__SIGN_IN"), demo_world.open_world(None):
         pass
+
+
+@pytest.mark.parametrize("port", ["70000", "-1"])
+def test_invalid_port_is_one_clear_message(run: Run, port: str) -> None:
+    assert run("--once", "--port", port).splitlines()[-1] == wording.error(wording.invalid_port(int(port), 65535))
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ class WebhookReceiver:
 
     def wait_for(self, action: str) -> tuple[str, str, bytes]:
         while True:
-            event, signed, body = self.received.get(timeout=10)
+            event, signed, body = self.received.get(timeout=60)
             if json.loads(body).get("action", event) == action:
                 return event, signed, body
 

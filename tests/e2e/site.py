@@ -105,7 +105,7 @@ class Site:
         hook = WebhookConfig(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github", self.secret)
         self.forge = DemoGitHub(home / "forge", hook if webhooks else None)
         self.tools = pulumi_cli.find()
-        self.http = httpx.Client(timeout=10, trust_env=False)
+        self.http = httpx.Client(timeout=60, trust_env=False)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.start_count = 0
 
@@ -170,7 +170,7 @@ class Site:
         """Like the kernel's OOM killer: ephd alone, immediately."""
         assert self.daemon
         self.daemon.send_signal(signal.SIGKILL)
-        self.daemon.wait(10)
+        self.daemon.wait(60)
 
     def stop(self) -> int:
         assert self.daemon

@@ -78,6 +78,7 @@ def test_doctor_finds_the_server_and_the_tools(site: Site, preview: Preview) -> 
     assert "Pulumi" in told
 
 
+@pytest.mark.long
 def test_extend_postpones_the_expiry(site: Site, preview: Preview) -> None:
     """L5: the tag contains it, so a restart forgets nothing; the pull request shows it."""
     before = datetime.fromisoformat(json.loads(run_eph(site, "get", preview.name, "-o", "json"))["expires_at"])
@@ -91,6 +92,7 @@ def test_extend_postpones_the_expiry(site: Site, preview: Preview) -> None:
     site.wait_for_comment(preview.number, f"Expires {before + timedelta(hours=24):%Y-%m-%d %H:%M}")
 
 
+@pytest.mark.long
 def test_up_retries_a_failed_environment_immediately(site: Site, preview: Preview) -> None:
     """L5: the build fails as long as a file outside says so; no push is necessary."""
     broken = 'test -e "$HOME/mended" || { echo "not yet" >&2; exit 1; }\n'
@@ -123,6 +125,7 @@ def test_errors_have_a_sentence_a_hint_and_an_exit_code(site: Site, preview: Pre
     assert site.eph("nonsense").returncode == 2
 
 
+@pytest.mark.long
 def test_down_removes_the_label_and_everything_else(site: Site) -> None:
     """L5: a label that stayed would only recreate it."""
     preview = site.preview("unwanted")
@@ -137,6 +140,7 @@ def test_down_removes_the_label_and_everything_else(site: Site) -> None:
     assert site.eph("get", preview.name).returncode == 4
 
 
+@pytest.mark.long
 def test_missing_server_is_reported_immediately(site: Site, preview: Preview) -> None:
     """Last, because it stops the service; what is running stays, and the next process finds it."""
     assert site.stop() == 0

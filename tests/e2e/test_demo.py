@@ -103,7 +103,7 @@ def test_next_demo_cleans_up_after_a_killed_one(demo: DemoSandbox) -> None:
     wait_until("the demo creates environments", demo.creation_status, 90)
     ports, home = demo.ports(), demo.home()
     process.kill()
-    process.wait(10)
+    process.wait(60)
     assert leak_check.processes(str(home)), "nothing outlived the kill, so this proves nothing"
     swept = subprocess.run(
         [sys.executable, "-c", SWEEP], cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=60
@@ -113,6 +113,7 @@ def test_next_demo_cleans_up_after_a_killed_one(demo: DemoSandbox) -> None:
     assert demo.remaining(ports) == ""
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_one_clear_message(demo: DemoSandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -120,13 +121,6 @@ def test_a_port_in_use_is_one_clear_message(demo: DemoSandbox) -> None:
         assert process.wait(60) == 1
     assert demo.output() == f"{wording.STARTING}\n{wording.error(wording.port_in_use(port))}\n"
     assert demo.home() is None
-
-
-@pytest.mark.parametrize("port", ["70000", "-1"])
-def test_an_invalid_port_is_one_clear_message(demo: DemoSandbox, port: str) -> None:
-    process = demo.start("--once", "--port", port)
-    assert process.wait(60) == 1
-    assert demo.output() == f"{wording.STARTING}\n{wording.error(wording.invalid_port(int(port), 65535))}\n"
 
 
 @pytest.mark.long

@@ -74,6 +74,7 @@ def _check_positions_shown(world: ModelWorld) -> None:
         assert int(found[1]) - place in range(5), "paced: at most one round of operations behind"
 
 
+@pytest.mark.long
 def test_soak_does_not_grow() -> None:
     """L2: pull requests come and go, builds fail, ephd is killed now and then; afterwards, all is as it was before.
 

@@ -61,7 +61,7 @@ def test_no_more_builds_than_slots_run_at_once(tmp_path: Path, events: list[Step
         with build_slots.acquired(local):
             thread.start()
             assert not third.wait(0.3)
-        assert third.wait(5)
+        assert third.wait(60)
     thread.join(5)
     assert waits(events, StepEventKind.STARTED) == waits(events, StepEventKind.ENDED) == 1
 

@@ -57,6 +57,7 @@ def test_patch_that_does_not_match_is_an_error(tmp_path: Path) -> None:
         patched_copy.copy_code(tmp_path, [Patch("stacks/backends/pulumi_locks.py", "no such line", "")])
 
 
+@pytest.mark.long
 def test_undetected_guard_is_reported(player: HistoryPlayer, code_copy: Path) -> None:
     blind = Guard(
         "none",

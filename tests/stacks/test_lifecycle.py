@@ -55,6 +55,7 @@ async def test_first_up_starts_at_most_three_processes_and_an_update_two(real: R
     assert "eph-shop-9ix" not in kept
 
 
+@pytest.mark.long
 async def test_a_destroy_first_ends_the_serving(real: RealBench) -> None:
     """M5: before Pulumi has started, and again in each attempt."""
     await run_operation(real, real.factory.up(1, "aaaa"))
@@ -64,6 +65,7 @@ async def test_a_destroy_first_ends_the_serving(real: RealBench) -> None:
     assert words.index("stop serving") == words.index("delete") - 1
 
 
+@pytest.mark.long
 async def test_secret_is_only_in_the_encrypted_state(real: RealBench) -> None:
     """S4 and pitfall 'outputs return secrets in plaintext': not in progress, result, log, last result or store."""
     told: list[str] = []
@@ -78,6 +80,7 @@ async def test_secret_is_only_in_the_encrypted_state(real: RealBench) -> None:
     assert len(state) < 30_000, "a pickled provider lies in the state of each resource: keep it small"
 
 
+@pytest.mark.long
 async def test_two_concurrent_stacks_of_one_project_one_with_much_output(real: RealBench) -> None:
     """L6; pitfalls: programs in one process share globals, and a byte that isn't UTF-8 or ten megabytes on one line
     crash the SDK's reader and the call never returns."""
@@ -114,6 +117,7 @@ async def test_missed_deadline_is_a_failure(real: RealBench) -> None:
     assert (after.history[-1].commit, after.history[-1].outcome) == (sha("bbbb"), Outcome.FAILED)
 
 
+@pytest.mark.long
 async def test_lock_owners(real: RealBench) -> None:
     """L8 and pitfall 'break a lock only when its owner is ours and proven dead': another host's lock stays and is
     reported with a command; one whose pid was reused is broken, and the operation continues."""
@@ -147,6 +151,7 @@ async def test_wrong_key_is_reported_clearly(real: RealBench) -> None:
     assert real.created_files() == {"shop-probe-1/web": sha("aaaa")}
 
 
+@pytest.mark.long
 async def test_shell_variables_for_another_pulumi_are_ignored(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables of the operator's shell don't reach our stacks; a foreign stack in our store is counted, never listed,
     never touched."""
@@ -187,6 +192,7 @@ def _texts(folder: Path) -> dict[Path, str]:
     return {path: path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 async def test_failed_destroy_keeps_the_record(real: RealBench) -> None:
     """L7, pitfall 6: what couldn't be removed stays on record, and is removed by the next attempt."""
     await run_operation(real, real.factory.up(1, "aaaa"))
@@ -200,6 +206,7 @@ async def test_failed_destroy_keeps_the_record(real: RealBench) -> None:
     assert real.remaining_files() == []
 
 
+@pytest.mark.long
 async def test_state_truncated_by_a_full_disk_in_the_first_up_is_recreated(real: RealBench) -> None:
     """L8; Pulumi replaces the whole state with what was written before the disk was full. Found by chaos."""
     backend = real.backend

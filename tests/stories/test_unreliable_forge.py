@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeUnavailable
 from tests.worlds.world import World
@@ -118,6 +120,7 @@ async def test_mass_deletion_is_held_until_approved(world: World) -> None:  # L7
     assert len(world.stacks.records) == 3
 
 
+@pytest.mark.long
 async def test_an_approval_says_nothing_of_the_next_day(world: World) -> None:  # L7
     numbers = [world.open_pull(str(each)) for each in range(10)]
     await world.run_for(minutes=2)

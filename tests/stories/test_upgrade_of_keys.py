@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import pytest
+
 from orchestrator.core.views.phases import Phase
 from stacks import keys, tags
 from stacks.model import RefKind, StackRef
@@ -40,6 +42,7 @@ def store_in_old_form(world: World, kind: RefKind, name: str) -> StackRef:
     return ref
 
 
+@pytest.mark.long
 async def test_stacks_of_the_previous_version_are_neither_destroyed_nor_created_again(world: World) -> None:
     world.forge.tag(world.shop, "v1")
     await set_up_branches(world, "release/1")

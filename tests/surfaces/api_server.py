@@ -56,7 +56,7 @@ def serve(app: FastAPI, port: int = 0) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        assert server.up.wait(10), "the server did not start"
+        assert server.up.wait(60), "the server did not start"
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True

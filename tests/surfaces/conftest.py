@@ -49,7 +49,7 @@ def as_role(url: str) -> Iterator[Callable[[str], httpx.Client]]:
 
     def client(role: str) -> httpx.Client:
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role in TOKENS else {}
-        clients.append(httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False))
+        clients.append(httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False))
         return clients[-1]
 
     yield client

@@ -78,7 +78,7 @@ def problems(operation: Any, role: str) -> Iterator[str]:
     )
     @hypothesis.given(case=operation.as_strategy())
     def send(case: Any) -> None:
-        response = case.call(headers=headers, timeout=10)
+        response = case.call(headers=headers, timeout=60)
         case.validate_response(response, checks=CHECKS)
 
     try:

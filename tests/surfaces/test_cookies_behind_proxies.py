@@ -33,7 +33,7 @@ def serving(proxies: Sequence[str]) -> Iterator[str]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=[run()], daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield f"http://127.0.0.2:{listener.getsockname()[1]}"
     loop.call_soon_threadsafe(stop.set)
     thread.join(10)

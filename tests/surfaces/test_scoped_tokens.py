@@ -43,7 +43,7 @@ def scoped(url: str, tokens: TokenService) -> Iterator[httpx.Client]:
     """An admin's token, restricted to the repository demo/api."""
     request = TokenRequest(Role.ADMIN, timedelta(days=1), repositories=("Demo/API",))
     headers = {"Authorization": f"Bearer {tokens.create(request, ADMIN).secret}"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=10) as client:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -116,7 +116,7 @@ def test_events_of_other_repositories_are_left_out(
 @pytest.fixture
 def admin_client(url: str) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {TOKENS['admin']}"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=10) as client:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import pytest
+
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import RepositoryFacts, World
 from orchestrator.core.planning import plans
@@ -41,6 +43,7 @@ def cpu_seconds(world: World) -> float:
     return best
 
 
+@pytest.mark.long
 def test_eight_times_as_many_take_about_eight_times_as_long() -> None:
     small, big = cpu_seconds(large_world(200)), cpu_seconds(large_world(1600))
     assert big / small < 16, f"{small:.4f} s for 200, {big:.4f} s for 1,600"

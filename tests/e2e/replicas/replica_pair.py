@@ -78,7 +78,7 @@ class ReplicaPair(Site):
 
     def start_replica(self, replica: Replica) -> None:
         if replica.process:
-            replica.process.wait(10)
+            replica.process.wait(60)
         replica.start_count += 1
         config = self.home / f"{replica.name}.toml"
         config.write_text(self._config(replica))

@@ -10,6 +10,7 @@ from tests.bench import github_hour
 
 
 @pytest.mark.real
+@pytest.mark.long
 async def test_an_hour_stays_within_its_budget(tmp_path: Path) -> None:
     """A dozen and a few for all of them together, and eight per repository, including comments. So 100 repositories
     stay below 1,000 an hour."""

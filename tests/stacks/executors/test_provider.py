@@ -22,6 +22,7 @@ found.kill()
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.long
 def test_port_is_printed_with_and_without_pythons_own_buffer(unbuffered: str) -> None:
     """Many machines set PYTHONUNBUFFERED, and a pod doesn't: a worker that waited for the port waited forever."""
     env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}

@@ -200,6 +200,7 @@ def test_purge_removes_everything_of_one_environment_and_nothing_else(account: A
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_single_orphans_are_listed_with_a_command_and_removed_alone(account: AwsAccount) -> None:
     World(account, NAME).create()
     settings = account.settings()
@@ -247,6 +248,7 @@ def security_group_rules(account: AwsAccount) -> dict[str, str]:
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_an_inventory_that_cannot_be_completed_is_an_error(account: AwsAccount) -> None:
     with pytest.raises(AwsError, match="AWS refused route53"):
         TARGET.list_resources(account.settings(zone="ZMISSING"))
@@ -255,6 +257,7 @@ def test_an_inventory_that_cannot_be_completed_is_an_error(account: AwsAccount) 
 
 
 @pytest.mark.real
+@pytest.mark.long
 def test_expiry_is_a_tag_on_every_resource_that_can_have_one(account: AwsAccount) -> None:
     World(account, NAME).create()
     moment = datetime(2026, 11, 28, 12, tzinfo=UTC)

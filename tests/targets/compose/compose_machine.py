@@ -142,7 +142,7 @@ def machine(socket: Path, folder: Path, repository: Repository, **changes: str) 
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return str(answer.read().decode())
 
 

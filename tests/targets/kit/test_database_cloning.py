@@ -110,6 +110,7 @@ def test_a_template_shared_by_two_versions_outlives_the_deletion_of_one(machine:
     environment_databases.drop(machine.settings, ["eph_b", "eph_c"])
 
 
+@pytest.mark.long
 def test_source_that_is_in_use_or_missing_is_reported_and_leaves_nothing_behind(machine: LocalMachine) -> None:
     with postgres.connect(machine.settings, "prepared"), pytest.raises(TargetError, match="prepared is in use"):
         environment_databases.create(machine.settings, "one", "eph_one", "prepared")

@@ -6,6 +6,7 @@ import contextlib
 import copy
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -64,6 +65,7 @@ def keys_in(data: Any) -> set[str]:
 
 @given(deployments())
 @example(with_change(DEPLOYMENT, "metadata.labels.finalizers", ""))
+@pytest.mark.long
 def test_a_changed_deployment_is_refused_or_hardened(data: dict[str, Any]) -> None:
     files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all([data, SERVICE])})
     try:

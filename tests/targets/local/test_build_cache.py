@@ -89,6 +89,7 @@ def shown(events: list[StepEvent]) -> list[str]:
     return [step for step in found if step != StepName.CHECKOUT]
 
 
+@pytest.mark.long
 def test_another_environment_starts_with_the_cache(isolated: Isolated, events: list[StepEvent]) -> None:
     """T1"""
     build(isolated, SHOP, WRITE)
@@ -108,6 +109,7 @@ END
 """
 
 
+@pytest.mark.long
 def test_memory_of_a_build_is_the_estimate_for_the_next(isolated: Isolated) -> None:
     """T1: measured in the sandbox, as the processes of all its namespaces. A fork's build doesn't count."""
     for name, source in ((BLOG, BuildSource("77", from_fork=True)), (SHOP, BuildSource("77"))):
@@ -153,6 +155,7 @@ def test_failed_build_saves_nothing_but_its_retry_continues(isolated: Isolated) 
     assert archive_of(isolated).exists()
 
 
+@pytest.mark.long
 def test_service_cannot_change_what_the_next_build_starts_with(isolated: Isolated) -> None:
     """S3: people from outside reach services, and one that they take over must not poison later builds."""
     build(isolated, SHOP, WRITE)
@@ -163,6 +166,7 @@ def test_service_cannot_change_what_the_next_build_starts_with(isolated: Isolate
     assert build(isolated, BLOG, READ) == "wheel\n"
 
 
+@pytest.mark.long
 def test_fork_reads_the_cache_and_cannot_change_it(isolated: Isolated) -> None:
     """S3 T1: a fork can't poison what others build from."""
     build(isolated, BLOG, WRITE, FORK)
@@ -182,6 +186,7 @@ def test_another_repository_sees_nothing_of_it(isolated: Isolated) -> None:
     build(isolated, SHOP, IS_EMPTY, BuildSource("43"))
 
 
+@pytest.mark.long
 def test_hostile_cache_reaches_nothing_outside_and_can_be_removed(isolated: Isolated) -> None:
     """S3: links, pipes, closed and deep folders are archived as what they are, by a user without rights."""
     secret = isolated.here.root / "secret"

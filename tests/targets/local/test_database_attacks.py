@@ -34,6 +34,7 @@ CLEARTEXT_REQUEST = struct.pack("!cii", b"R", 8, 3)
 
 
 @pytest.mark.parametrize("comment", ["[" * 200_000, "", "{}", "null", "forged"], ids=len)
+@pytest.mark.long
 def test_a_databases_comment_hides_nothing_and_blocks_nothing(isolated: Isolated, comment: str) -> None:
     """S3 L7: a comment of 200,000 brackets used to stop the reading and destroying of every environment."""
     here = isolated.here

@@ -48,6 +48,7 @@ def connect(isolated: Isolated, url: str) -> None:
     isolated.run(SHOP, f"{psql()} -X -q -c 'SELECT 1' \"$URL\"", URL=url)
 
 
+@pytest.mark.long
 def test_only_the_database_that_nothing_connects_to_is_unused(isolated: Isolated, shop: dict[str, str]) -> None:
     connect(isolated, shop["SPARE_URL"])  # such as a migration
     begin(isolated)
@@ -81,6 +82,7 @@ def test_nothing_is_unused_before_the_deadline_or_after_it_is_gone(isolated: Iso
     assert unused(isolated) == []
 
 
+@pytest.mark.long
 def test_app_that_ignores_its_database_is_reported(isolated: Isolated, shop: dict[str, str]) -> None:
     """As the loop sees it: an app ran on SQLite unnoticed."""
     props = {

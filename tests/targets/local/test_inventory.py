@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from programs.inventory import HeldResource
 from programs.kit import files, routes
 from programs.kit.database import binaries, environment_databases, postgres
@@ -57,6 +59,7 @@ def create_one_of_each(machine: LocalMachine) -> None:
     environment_databases.create(on, NAME, "eph_shop_1")
 
 
+@pytest.mark.long
 def test_each_resource_is_listed_with_its_mark_part_and_command(machine: LocalMachine) -> None:
     create_one_of_each(machine)
     found = TARGET.list_resources(machine.raw_settings)
@@ -80,6 +83,7 @@ def test_each_resource_is_listed_with_its_mark_part_and_command(machine: LocalMa
     assert all(thing.removal_command for thing in found)
 
 
+@pytest.mark.long
 def test_every_removal_command_removes_its_resource(machine: LocalMachine) -> None:
     """C2: the exact command; processes are removed with their service."""
     create_one_of_each(machine)
@@ -92,6 +96,7 @@ def test_every_removal_command_removes_its_resource(machine: LocalMachine) -> No
     assert TARGET.list_resources(machine.raw_settings) == []
 
 
+@pytest.mark.long
 def test_resources_without_our_mark_are_neither_listed_nor_touched(machine: LocalMachine) -> None:
     create_one_of_each(machine)
     on = machine.settings
@@ -113,6 +118,7 @@ def test_resources_without_our_mark_are_neither_listed_nor_touched(machine: Loca
         session.execute("DROP ROLE eph_theirs")
 
 
+@pytest.mark.long
 def test_single_resource_is_removed_and_the_environment_survives(machine: LocalMachine) -> None:
     create_one_of_each(machine)
     on = machine.settings

@@ -258,6 +258,7 @@ def test_a_service_that_ended_once_becomes_ready(isolated: Isolated) -> None:
     assert isolated.get(SHOP) == "one"
 
 
+@pytest.mark.long
 def test_a_worker_is_ready_when_it_keeps_running(isolated: Isolated) -> None:
     """T1: it listens nowhere. One that ends is restarted, and fails after a few times."""
     isolated.serve(SHOP, "echo $EPH_COMMIT > $HOME/seen; exec sleep 60", path="")
@@ -363,6 +364,7 @@ def test_the_broker_accepts_no_invalid_names(isolated: Isolated) -> None:
             sockets.request(servers.folder(isolated.here), name)
 
 
+@pytest.mark.long
 def test_stopped_servers_are_restored(isolated: Isolated) -> None:
     """L2: the broker and the relay come back, and with them the database's address inside."""
     isolated.serve(SHOP)
@@ -389,7 +391,7 @@ def _answers(isolated: Isolated, name: str) -> bool:
 
 def _fetch(port: int, name: str) -> str:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/version", headers={"Host": f"{name}.localhost"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return str(answer.read().decode())
 
 

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.real
 DATABASE = "eph_shop_seeded"
 
 
+@pytest.mark.long
 def test_migrations_run_before_a_seed_that_needs_their_tables(isolated: Isolated) -> None:
     """Also when the seed was interrupted and starts again on an empty database."""
     workspace, url = isolated.workspace(SHOP), environment_databases.create(isolated.here, SHOP, DATABASE)

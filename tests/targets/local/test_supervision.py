@@ -81,6 +81,7 @@ def sandboxed_machine(machine: LocalMachine, request: pytest.FixtureRequest) -> 
     return machine
 
 
+@pytest.mark.long
 def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
     sandboxed_machine: LocalMachine, repository: Repository
 ) -> None:
@@ -115,6 +116,7 @@ def test_killed_supervisord_takes_everything_with_it_and_restores_everything(
     assert supervisor.info(machine.settings, str(program)) == {}
 
 
+@pytest.mark.long
 def test_restart_replaces_the_process_and_unknown_services_are_refused(
     machine: LocalMachine, repository: Repository
 ) -> None:
@@ -234,6 +236,7 @@ def test_a_long_root_gets_a_short_socket(machine: LocalMachine, monkeypatch: pyt
 
 
 @pytest.mark.skipif(not works(), reason="bubblewrap cannot make its namespaces here")
+@pytest.mark.long
 def test_service_sees_nothing_of_the_machine(machine: LocalMachine, repository: Repository, tmp_path: Path) -> None:
     """T1 S3 S4: not the server's key, not /root, not another checkout, not its parent's environment."""
     run_service(machine, repository, "other")

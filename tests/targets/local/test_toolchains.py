@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.long
 def test_previews_find_the_languages_of_the_machine(isolated: Isolated) -> None:
     found = toolchains.on_this_machine(isolated.here.path, (isolated.here.root, isolated.here.routes))
     assert found, "this machine has Python at least"

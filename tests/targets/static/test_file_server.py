@@ -48,7 +48,7 @@ def connection(sites: Path) -> Iterator[http.client.HTTPConnection]:
     server = file_server.create_server(sites / "served", 0)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    client = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
     yield client
     client.close()
     server.shutdown()
