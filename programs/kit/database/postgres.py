@@ -119,7 +119,7 @@ def _require_binaries() -> Path:
 
 
 @functools.cache
-def _server_identity() -> str:
+def server_identity() -> str:
     """How the server avoids running as root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return "same"
@@ -135,7 +135,7 @@ def _server_identity() -> str:
 
 def _chown(folder: Path) -> None:
     """Gives the data folder to the user that the server runs as, if that is a different one."""
-    identity = _server_identity()
+    identity = server_identity()
     if ":" in identity:
         user, _, group = identity.partition(":")
         for path in [folder, *folder.iterdir()]:
@@ -144,7 +144,7 @@ def _chown(folder: Path) -> None:
 
 def _launch(argv: list[str], pidfile: str = "") -> LaunchSpec:
     env = {"PATH": os.defpath, "LANG": "C", "TZ": "UTC"}
-    return LaunchSpec(tuple(argv), env, "/", _server_identity(), pidfile=pidfile, bounded=False)
+    return LaunchSpec(tuple(argv), env, "/", server_identity(), pidfile=pidfile, bounded=False)
 
 
 def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgram:

@@ -38,6 +38,14 @@ from programs.targets.local.settings_table import LocalTargetSettings
 
 VERSION = "local-4"
 STRATEGIES = ("empty", "seed", "template")
+
+
+def _warm_up() -> None:
+    """Each tries something in a process of its own, which takes longer than starting a small app."""
+    sandbox.works()
+    postgres.server_identity()
+
+
 DESCRIPTION = TargetDescription(
     title="The target `local`.",
     settings_model=LocalTargetSettings,
@@ -46,7 +54,7 @@ DESCRIPTION = TargetDescription(
     database_strategies=STRATEGIES,
     drift_wording=DriftWording(seeds={"database-": "seed-"}),
     preload=("programs.targets.local.local_program", "psycopg"),
-    warm_up=sandbox.works,
+    warm_up=_warm_up,
 )
 
 
