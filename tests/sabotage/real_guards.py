@@ -128,4 +128,30 @@ DEPLOYS = (
 )  # fmt: skip
 """Found by chaos runs with label deploys, or added with them."""
 
-REAL = (*FILES, *PROCESSES, *DEPLOYS)
+KUBERNETES = "programs/targets/kubernetes"
+IMAGES = (
+    Guard(
+        "an image that was found for the commit must run", "lies",
+        (Patch(f"{KUBERNETES}/manifests/listed_images.py", "        if not idle:", "        if True:"),),
+        test="tests/targets/kubernetes/test_manifests.py::test_listed_image_that_no_workload_runs_is_an_error",
+        expected_output="DID NOT RAISE",
+    ),
+    Guard(
+        "a workload that runs another digest is not ready", "lies",
+        (Patch(f"{KUBERNETES}/observation/running_images.py", "            if runs != wanted:", "            if False:"),),
+        test="tests/targets/kubernetes/test_running_images.py::test_ready_workload_with_another_digest_fails",
+    ),
+    Guard(
+        "a fallback image is provisional", "lies",
+        (Patch("orchestrator/core/desired/image_pinning.py", "    if not provisional:", "    if True:"),),
+        test="tests/stories/test_images.py::test_image_of_ci_replaces_the_fallback",
+    ),
+    Guard(
+        "a fallback image is reported", "lies",
+        (Patch("orchestrator/surfaces/reports/phase_wording.py", "    return sorted({image.fallback_tag for image in view.images.values() if image.fallback_tag})", "    return []"),),
+        test="tests/stories/test_images.py::test_the_fallback_is_taken_at_once_and_said",
+    ),
+)  # fmt: skip
+"""The wrong code in green: what nine applications that nobody here wrote taught us (I1, I2)."""
+
+REAL = (*FILES, *PROCESSES, *DEPLOYS, *IMAGES)
