@@ -29,10 +29,11 @@ ROOMS = (
     "orchestrator/service",
     "orchestrator/sources",
     "orchestrator/surfaces",
+    "programs/targets/compose",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[\W{}]*")
-COMMAND = re.compile(r"(eph|pulumi) [a-z]+ ")
+COMMAND = re.compile(r"(docker|eph|kubectl|pulumi) [a-z]+ ")
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
     "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
@@ -57,7 +58,16 @@ TEMPLATES = {
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
 STATEMENT = re.compile(r"\s*(GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA) ")  # SQL and HTTP
-TESTS = ("tests/core", "tests/model", "tests/runtime")
+TESTS = (
+    "tests/core",
+    "tests/model",
+    "tests/runtime",
+    "tests/targets/compose",
+    "tests/targets/kubernetes",
+    "tests/targets/pipeline",
+    "tests/targets/program",
+    "tests/targets/static",
+)
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
 
 
@@ -115,6 +125,8 @@ def is_for_engineers(node: ast.AST) -> bool:
             return name in ENGINEERS_ERRORS
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
             return name in ("log", "_log", "re")
+        case ast.Call(func=ast.Name(id="TargetDescription")):  # what a target publishes about itself
+            return True
         case ast.keyword(arg=name):
             return name in DECLARATIONS
         case ast.Constant(value=str(text)) | ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):

@@ -35,6 +35,8 @@ from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec import wording as exec_wording
 from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
+from programs.targets.compose import wording as compose_wording
+from programs.targets.compose.files import wording as compose_file_wording
 from stacks import keys
 from stacks.model import OperationVerb, RefKind, StackRef
 from tests import snapshots
@@ -50,6 +52,7 @@ PACKAGES: Mapping[str, ModuleType] = {
 ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     **{room: tuple(getattr(package, name) for name in package.__all__) for room, package in PACKAGES.items()},
     "auth": (auth_wording,),
+    "compose": (compose_wording, compose_file_wording),
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),
@@ -179,6 +182,8 @@ def _render(module: ModuleType) -> Iterator[str]:
             continue
         if isinstance(found, str | tuple):
             yield f"- {name}: {found}"
+        elif isinstance(found, Mapping):
+            yield from (f"- {name}[{key}]: {text}" for key, text in found.items())
         elif inspect.isfunction(found):
             yield from (f"- {name}: {sentence}" for sentence in _sentences(found))
 
