@@ -30,9 +30,10 @@ ROOMS = (
     "orchestrator/sources",
     "orchestrator/surfaces",
     "programs/targets/compose",
+    "programs/targets/pipeline",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
-PLACEHOLDERS = re.compile(r"[\W{}]*")
+PLACEHOLDERS = re.compile(r"[^a-z]*")
 COMMAND = re.compile(r"(docker|eph|kubectl|pulumi) [a-z]+ ")
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
@@ -46,6 +47,8 @@ NOT_SENTENCES = {
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
+    "programs/targets/pipeline/dag_folder.py": "the Python file that Airflow loads",
+    "programs/targets/pipeline/inside/loader.py": "Airflow's processes run this file without Eph's packages",
 }
 TEMPLATES = {
     "orchestrator/gateway/holding_pages.py": "the texts of the gateway's pages, each where its page is built",
@@ -57,7 +60,9 @@ TEMPLATES = {
 }
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
-STATEMENT = re.compile(r"\s*(GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA) ")  # SQL and HTTP
+STATEMENT = re.compile(
+    r"\s*(ALTER|COMMENT|CREATE|DELETE|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE) "
+)  # SQL and HTTP
 TESTS = (
     "tests/core",
     "tests/model",

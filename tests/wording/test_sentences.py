@@ -37,6 +37,7 @@ from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
 from programs.targets.compose import wording as compose_wording
 from programs.targets.compose.files import wording as compose_file_wording
+from programs.targets.pipeline import wording as pipeline_wording
 from stacks import keys
 from stacks.model import OperationVerb, RefKind, StackRef
 from tests import snapshots
@@ -57,6 +58,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "gateway": (gateway_wording,),
     "images": (image_wording,),
     "ledger": (ledger_wording,),
+    "pipeline": (pipeline_wording,),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "sources": (source_wording,),
 }
