@@ -31,6 +31,8 @@ ROOMS = (
     "orchestrator/surfaces",
     "programs/targets/compose",
     "programs/targets/pipeline",
+    "programs/targets/program",
+    "programs/targets/static",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[^a-z]*")
@@ -49,6 +51,8 @@ NOT_SENTENCES = {
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
     "programs/targets/pipeline/dag_folder.py": "the Python file that Airflow loads",
     "programs/targets/pipeline/inside/loader.py": "Airflow's processes run this file without Eph's packages",
+    "programs/targets/program/inside/project_runner.py": "codes, which the target's wording replaces with sentences",
+    "programs/targets/static/file_server.py": "a program that uses the standard library only",
 }
 TEMPLATES = {
     "orchestrator/gateway/holding_pages.py": "the texts of the gateway's pages, each where its page is built",
@@ -68,7 +72,6 @@ TESTS = (
     "tests/model",
     "tests/runtime",
     "tests/targets/compose",
-    "tests/targets/kubernetes",
     "tests/targets/pipeline",
     "tests/targets/program",
     "tests/targets/static",

@@ -38,6 +38,8 @@ from orchestrator.surfaces import wording as surface_wording
 from programs.targets.compose import wording as compose_wording
 from programs.targets.compose.files import wording as compose_file_wording
 from programs.targets.pipeline import wording as pipeline_wording
+from programs.targets.program import wording as program_wording
+from programs.targets.static import wording as static_wording
 from stacks import keys
 from stacks.model import OperationVerb, RefKind, StackRef
 from tests import snapshots
@@ -59,6 +61,8 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "images": (image_wording,),
     "ledger": (ledger_wording,),
     "pipeline": (pipeline_wording,),
+    "program": (program_wording,),
+    "static": (static_wording,),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "sources": (source_wording,),
 }
@@ -96,6 +100,7 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "Exception": (ConnectionError("connection refused"),),
     "BaseException": (ConnectionError("connection refused"),),
     "BaseException | None": (ConnectionError("connection refused"), None),
+    "Mapping[str, int]": ({"create": 3, "update": 1}, {}),
     "Mapping[str, str]": ({"database main": "gone"}, {"service web": "stopped", "route web": "changed"}),
 }
 NUMBERS: Mapping[str, int] = {
