@@ -39,7 +39,7 @@ ROOMS = (
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[^a-z]*")
-COMMAND = re.compile(r"(docker|eph|kubectl|pulumi) [a-z]+ ")
+COMMAND = re.compile(r"(docker|eph|kubectl|pulumi) [a-z-]+ ")
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
     "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
@@ -54,6 +54,7 @@ NOT_SENTENCES = {
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
     "programs/targets/kubernetes/exec/exec_command.py": "a shell script",
     "programs/targets/kubernetes/exec/shell_wrapper.py": "a shell script",
+    "programs/targets/kubernetes/rendering/workloads.py": "a shell script and SQL that fill a database",
     "programs/targets/pipeline/dag_folder.py": "the Python file that Airflow loads",
     "programs/targets/pipeline/inside/loader.py": "Airflow's processes run this file without Eph's packages",
     "programs/targets/program/inside/project_runner.py": "codes, which the target's wording replaces with sentences",

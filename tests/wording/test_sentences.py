@@ -37,6 +37,7 @@ from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
 from programs.targets.compose import wording as compose_wording
 from programs.targets.compose.files import wording as compose_file_wording
+from programs.targets.kubernetes import wording as kubernetes_wording
 from programs.targets.kubernetes.api import wording as cluster_wording
 from programs.targets.kubernetes.exec import wording as pod_exec_wording
 from programs.targets.kubernetes.observation import wording as observation_wording
@@ -62,7 +63,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),
-    "kubernetes": (cluster_wording, pod_exec_wording, observation_wording),
+    "kubernetes": (kubernetes_wording, cluster_wording, pod_exec_wording, observation_wording),
     "ledger": (ledger_wording,),
     "pipeline": (pipeline_wording,),
     "program": (program_wording,),
