@@ -29,10 +29,17 @@ ROOMS = (
     "orchestrator/service",
     "orchestrator/sources",
     "orchestrator/surfaces",
+    "programs/targets/compose",
+    "programs/targets/kubernetes/api",
+    "programs/targets/kubernetes/exec",
+    "programs/targets/kubernetes/observation",
+    "programs/targets/pipeline",
+    "programs/targets/program",
+    "programs/targets/static",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
-PLACEHOLDERS = re.compile(r"[\W{}]*")
-COMMAND = re.compile(r"(eph|pulumi) [a-z]+ ")
+PLACEHOLDERS = re.compile(r"[^a-z]*")
+COMMAND = re.compile(r"(docker|eph|kubectl|pulumi) [a-z-]+ ")
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
     "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
@@ -45,6 +52,13 @@ NOT_SENTENCES = {
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
+    "programs/targets/kubernetes/exec/exec_command.py": "a shell script",
+    "programs/targets/kubernetes/exec/shell_wrapper.py": "a shell script",
+    "programs/targets/kubernetes/rendering/workloads.py": "a shell script and SQL that fill a database",
+    "programs/targets/pipeline/dag_folder.py": "the Python file that Airflow loads",
+    "programs/targets/pipeline/inside/loader.py": "Airflow's processes run this file without Eph's packages",
+    "programs/targets/program/inside/project_runner.py": "codes, which the target's wording replaces with sentences",
+    "programs/targets/static/file_server.py": "a program that uses the standard library only",
 }
 TEMPLATES = {
     "orchestrator/gateway/holding_pages.py": "the texts of the gateway's pages, each where its page is built",
@@ -56,8 +70,19 @@ TEMPLATES = {
 }
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
-STATEMENT = re.compile(r"\s*(GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA) ")  # SQL and HTTP
-TESTS = ("tests/core", "tests/model", "tests/runtime")
+STATEMENT = re.compile(
+    r"\s*(ALTER|COMMENT|CREATE|DELETE|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE) "
+)  # SQL and HTTP
+TESTS = (
+    "tests/core",
+    "tests/model",
+    "tests/runtime",
+    "tests/targets/compose",
+    "tests/targets/kubernetes",
+    "tests/targets/pipeline",
+    "tests/targets/program",
+    "tests/targets/static",
+)
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
 
 
@@ -115,6 +140,8 @@ def is_for_engineers(node: ast.AST) -> bool:
             return name in ENGINEERS_ERRORS
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
             return name in ("log", "_log", "re")
+        case ast.Call(func=ast.Name(id="TargetDescription")):  # what a target publishes about itself
+            return True
         case ast.keyword(arg=name):
             return name in DECLARATIONS
         case ast.Constant(value=str(text)) | ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):

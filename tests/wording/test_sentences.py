@@ -35,6 +35,15 @@ from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec import wording as exec_wording
 from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
+from programs.targets.compose import wording as compose_wording
+from programs.targets.compose.files import wording as compose_file_wording
+from programs.targets.kubernetes import wording as kubernetes_wording
+from programs.targets.kubernetes.api import wording as cluster_wording
+from programs.targets.kubernetes.exec import wording as pod_exec_wording
+from programs.targets.kubernetes.observation import wording as observation_wording
+from programs.targets.pipeline import wording as pipeline_wording
+from programs.targets.program import wording as program_wording
+from programs.targets.static import wording as static_wording
 from stacks import keys
 from stacks.model import OperationVerb, RefKind, StackRef
 from tests import snapshots
@@ -50,10 +59,15 @@ PACKAGES: Mapping[str, ModuleType] = {
 ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     **{room: tuple(getattr(package, name) for name in package.__all__) for room, package in PACKAGES.items()},
     "auth": (auth_wording,),
+    "compose": (compose_wording, compose_file_wording),
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),
+    "kubernetes": (kubernetes_wording, cluster_wording, pod_exec_wording, observation_wording),
     "ledger": (ledger_wording,),
+    "pipeline": (pipeline_wording,),
+    "program": (program_wording,),
+    "static": (static_wording,),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "sources": (source_wording,),
 }
@@ -91,6 +105,7 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "Exception": (ConnectionError("connection refused"),),
     "BaseException": (ConnectionError("connection refused"),),
     "BaseException | None": (ConnectionError("connection refused"), None),
+    "Mapping[str, int]": ({"create": 3, "update": 1}, {}),
     "Mapping[str, str]": ({"database main": "gone"}, {"service web": "stopped", "route web": "changed"}),
 }
 NUMBERS: Mapping[str, int] = {
@@ -179,6 +194,8 @@ def _render(module: ModuleType) -> Iterator[str]:
             continue
         if isinstance(found, str | tuple):
             yield f"- {name}: {found}"
+        elif isinstance(found, Mapping):
+            yield from (f"- {name}[{key}]: {text}" for key, text in found.items())
         elif inspect.isfunction(found):
             yield from (f"- {name}: {sentence}" for sentence in _sentences(found))
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from programs import runtime_info
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo, RuntimeInfo
-from programs.targets.compose import labels
+from programs.targets.compose import labels, wording
 from programs.targets.compose.engine import engine_client
 from programs.targets.compose.engine.engine_client import Data, EngineClient
 from programs.targets.compose.settings import ComposeHost
@@ -33,7 +33,7 @@ def read_logs(host: ComposeHost, name: str, request: LogRequest) -> LogLines:
         found = {item["Labels"].get(labels.SERVICE, ""): item for item in client.containers(host, name)}
         runtime_info.require_service(request.service, set(found), name)
         if request.previous:
-            raise NoSuchLog("A container's log continues across restarts. Omit --previous.")
+            raise NoSuchLog(wording.NO_PREVIOUS_LOG)
         wanted = [request.service] if request.service else sorted(found)
         positions = dict(request.since or {})
         lines: list[tuple[str, str, str]] = []
@@ -69,9 +69,9 @@ def _process(container: Data, listed: Data) -> ProcessInfo:
     shown = _STATES.get(status, "ended" if status == "exited" else "unknown")
     if status == "running" and health in ("starting", "unhealthy"):
         shown = "starting" if health == "starting" else "failing"
-    detail = health if shown != "running" and health else (f"exit status {code}" if status == "exited" else "")
+    detail = health if shown != "running" and health else (wording.exit_status(code) if status == "exited" else "")
     if state.get("OOMKilled"):
-        shown, detail = "failing", "exceeded its memory limit"
+        shown, detail = "failing", wording.OUT_OF_MEMORY
     return ProcessInfo(
         name=str(container["Name"]).lstrip("/"),
         service=str(listed["Labels"].get(labels.SERVICE, "")),

@@ -16,7 +16,7 @@ from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.git import checkouts
 from programs.kit.routes import RouteRecord
 from programs.redaction import Redactor
-from programs.targets.compose import labels, readiness, releases, resource_limits, subnets
+from programs.targets.compose import labels, readiness, releases, resource_limits, subnets, wording
 from programs.targets.compose.engine import clients, engine_client, images
 from programs.targets.compose.engine.clients import ClientRun
 from programs.targets.compose.engine.engine_client import EngineClient
@@ -63,10 +63,7 @@ def read_project(host: ComposeHost, checkout: Path, wanted: Publication) -> dict
     if placed:
         raise _refusal(placed)
     if len(project["services"]) > host.services:
-        raise TargetError(
-            f"The compose file has {len(project['services'])} services; this server's limit for an environment is "
-            f"{host.services} (compose.services)."
-        )
+        raise TargetError(wording.too_many_services(len(project["services"]), host.services))
     project.setdefault("networks", {})
     return project
 
@@ -88,7 +85,7 @@ def remove(host: ComposeHost, name: str) -> None:
 
 def _refusal(problems: list[str]) -> TargetError:
     shown = problems[:MAX_SHOWN_FINDINGS]
-    more = [f"… and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
+    more = [wording.more_problems(len(problems) - len(shown))] if len(problems) > len(shown) else []
     return CommitFailed(shown[0], [*shown[1:], *more])
 
 
@@ -164,7 +161,7 @@ def _rolled_back(host: ComposeHost, client: EngineClient, name: str, previous: s
     try:
         _run(host, client, name, previous, asleep=False)
     except TargetError as second:
-        return type(error)(f"{error.sentence} The previous commit doesn't start either: {second.sentence}", error.tail)
+        return type(error)(wording.rollback_failed(error.sentence, second.sentence), error.tail)
     return error
 
 
@@ -173,10 +170,10 @@ def _run(host: ComposeHost, client: EngineClient, name: str, generation: str, *,
     place = releases.folder(host, name, generation)
     plan = releases.read_plan(place)
     if plan is None:
-        raise TargetError(f"The release {generation} is incomplete. Push again, or run `eph retry`.")
+        raise TargetError(wording.release_incomplete(generation))
     common = clients.compose_argv(host, name, place / "project.json")
     up = [*common, "up", "--no-build", "--remove-orphans"]
-    clients.run(host, ClientRun("Creating the containers", [*up, "--no-start"], CREATE_SECONDS))
+    clients.run(host, ClientRun(wording.CREATING, [*up, "--no-start"], CREATE_SECONDS))
     for container in client.containers(host, name):
         archive = place / "files" / f"{container['Labels'].get(labels.SERVICE)}.tar"
         if container["State"] == "created" and archive.exists():
@@ -187,7 +184,7 @@ def _run(host: ComposeHost, client: EngineClient, name: str, generation: str, *,
         return
     wait = ["--detach", "--wait", "--wait-timeout", str(host.start_seconds)]
     try:
-        clients.run(host, ClientRun("Starting the services", [*up, *wait], host.start_seconds + CREATE_SECONDS))
+        clients.run(host, ClientRun(wording.STARTING, [*up, *wait], host.start_seconds + CREATE_SECONDS))
     except clients.ClientFailed as error:
         raise readiness.explain(client, client.containers(host, name), error) from error
     readiness.wait_for_routes(client, client.containers(host, name), plan)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from programs.inventory import HeldResource
 from programs.kit import identifiers, routes
-from programs.targets.compose import labels, releases, subnets
+from programs.targets.compose import labels, releases, subnets, wording
 from programs.targets.compose.engine import engine_client
 from programs.targets.compose.engine.engine_client import Data, EngineClient
 from programs.targets.compose.environments import TARGET_NAME
@@ -53,9 +53,9 @@ def delete_resource(host: ComposeHost, resource: HeldResource) -> bool:
 
 
 def list_remaining(host: ComposeHost) -> list[str]:
-    lines = [f"{item.kind} {item.name} of {item.environment}" for item in list_resources(host)]
+    lines = [wording.remaining_resource(item.kind, item.name, item.environment) for item in list_resources(host)]
     lines += [f"route {route.host}" for route in routes.list_routes(host.routes, TARGET_NAME)]
-    lines += [f"addresses {subnet} of {environment}" for subnet, (environment, _) in subnets.list_reserved(host)]
+    lines += [wording.remaining_addresses(subnet, owner) for subnet, (owner, _) in subnets.list_reserved(host)]
     return lines + [f"folder {path}" for path in (sorted(host.envs.iterdir()) if host.envs.is_dir() else ())]
 
 

@@ -11,7 +11,7 @@ import httpx2
 
 from programs.kit.errors import TargetError
 from programs.kit.waiting import pause, wait_until
-from programs.targets.compose import labels
+from programs.targets.compose import labels, wording
 from programs.targets.compose.engine import engine_client
 from programs.targets.compose.engine.engine_client import Data, EngineClient
 from programs.targets.compose.publication import PublicRoute
@@ -35,12 +35,8 @@ def wait_for_routes(client: EngineClient, containers: Iterable[Data], plan: Rele
             POLL_SECONDS,
         )
         if not responds(upstream, route):
-            silent = TargetError(
-                f"service {route.service!r} doesn't respond on port {route.port}, path {route.path}, after "
-                f"{route.deadline} s. It must listen on 0.0.0.0 and respond with 2xx or 3xx.",
-                _tail(client, container),
-            )
-            raise explain(client, listed, silent)
+            sentence = wording.no_response(route.service, route.port, route.path, route.deadline)
+            raise explain(client, listed, TargetError(sentence, _tail(client, container)))
 
 
 def _has_ended(client: EngineClient, container: Data | None) -> bool:
@@ -76,8 +72,7 @@ def start_in_order(client: EngineClient, containers: Mapping[str, Data], plan: R
         for service in [name for name in waiting if _may_start(client, name, waiting, containers, plan)]:
             client.start(waiting.pop(service)["Id"])
         if waiting and time.monotonic() > until:
-            names = ", ".join(sorted(waiting))
-            raise TargetError(f"{names}: the services that they depend on aren't healthy after {seconds:.0f} s.")
+            raise TargetError(wording.dependencies_unhealthy(sorted(waiting), seconds))
         if waiting:
             pause(POLL_SECONDS)
 
@@ -124,16 +119,16 @@ def explain(client: EngineClient, containers: Iterable[Data], error: TargetError
         state = client.container(container["Id"])["State"]
         if reason := _failure(state):
             service = container["Labels"].get(labels.SERVICE, "")
-            reasons.append(f"service {service!r} {reason}")
+            reasons.append(wording.service_failed(service, reason))
             lines += [f"{service} | {line}" for line in _tail(client, container)]
     return type(error)(f"{'; '.join(reasons)}.", lines) if reasons else error
 
 
 def _failure(state: Data) -> str:
     if state.get("OOMKilled"):
-        return "exceeded its memory limit"
+        return wording.OUT_OF_MEMORY
     if (state.get("Health") or {}).get("Status") == "unhealthy":
-        return "isn't healthy: its health check fails"
+        return wording.UNHEALTHY
     if not state.get("Running") and state.get("ExitCode"):
-        return f"ended with exit status {state['ExitCode']}"
+        return wording.ended_with(state["ExitCode"])
     return ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import MEGABYTE
+from programs.targets.compose import wording
 from programs.targets.compose.settings import ComposeHost
 
 MIN_MEMORY = 16 * MEGABYTE
@@ -50,10 +51,7 @@ def total(host: ComposeHost, resources: Mapping[str, str]) -> tuple[int, Fractio
     wanted_cpu = parse_cpu(resources.get("cpu") or host.cpu)
     for what, wanted, most in (("memory", wanted_memory, memory), ("cpu", wanted_cpu, cpu)):
         if wanted > most:
-            raise TargetError(
-                f"environment.resources.{what} is {resources[what]}; this server's limit for an environment is "
-                f"{getattr(host, what)}."
-            )
+            raise TargetError(wording.above_server_limit(what, resources[what], getattr(host, what)))
     return wanted_memory, wanted_cpu
 
 
@@ -79,16 +77,13 @@ def _shares(
     rest = [name for name in wanted if name not in fixed]
     share = Fraction(most - used) / len(rest) if rest else Fraction(0)
     if used > most or (rest and share < least):
-        raise TargetError(
-            f"The services of the compose file request {_format(what, used)}; the limit of this environment is "
-            f"{_format(what, most)}{' and each other service needs some of it' if rest else ''}. Reduce their limits."
-        )
+        raise TargetError(wording.services_request_too_much(_format(what, used), _format(what, most), bool(rest)))
     return {name: fixed.get(name, share) for name in wanted}
 
 
 def _format(what: str, amount: int | Fraction) -> str:
     if what == "memory":
-        return f"{float(amount) / MEGABYTE:.0f} MiB of memory"
+        return wording.mebibytes(float(amount) / MEGABYTE)
     return f"{float(amount):g} {what}"
 
 

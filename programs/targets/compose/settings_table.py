@@ -16,6 +16,7 @@ from programs.eph_yaml.field_types import CommittedPath, Cpu, Memory, Name, Sect
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings
 from programs.spec import HealthCheck, ServiceSpec
+from programs.targets.compose import wording
 
 MEGABYTE = 1024**2
 MAX_PREFIX = 24
@@ -28,7 +29,7 @@ def _pool(value: str) -> str:
     except ValueError:
         network = None
     if network is None or network.prefixlen > MAX_PREFIX or not network.is_private:
-        raise InvalidValue(f"'{value}' is not a private network of this size", "use for example 10.221.0.0/16")
+        raise InvalidValue(wording.not_a_pool(value), wording.USE_A_POOL)
     return value
 
 
@@ -123,25 +124,20 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
     section = file["compose"]
     if not section or not section["public"]:
         path = ("compose",) if section else ()
-        yield Finding(path, "the target `compose` needs a service that people can open", "add compose.public")
+        yield Finding(path, wording.NO_PUBLIC_SERVICE, wording.ADD_PUBLIC)
     names = [item["service"] for item in section["public"]] if section else []
     for index, name in enumerate(names):
         if name in names[:index]:
             where = ("compose", "public", index, "service")
-            yield Finding(where, f"service `{name}` is listed twice", "list each service once")
+            yield Finding(where, wording.listed_twice(name), wording.LIST_ONCE)
     if file["services"]:
-        hint = "remove them, and list public services in compose.public"
-        yield Finding(("services",), "the target `compose` takes its services from the compose file", hint)
+        yield Finding(("services",), wording.TAKES_SERVICES_FROM_FILE, wording.LIST_PUBLIC)
     if file["database"]["instances"]:
-        yield Finding(
-            ("database", "instances"),
-            "the target `compose` has no databases of its own",
-            "use a service of the compose file",
-        )
+        yield Finding(("database", "instances"), wording.HAS_NO_DATABASES, wording.USE_A_SERVICE)
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if any(file["hooks"].values()):
-        yield Finding(("hooks",), "the target `compose` runs no hooks; use a service that exits when it is done")
+        yield Finding(("hooks",), wording.RUNS_NO_HOOKS)
     if file["build"]:
-        yield Finding(("build",), "the target `compose` runs no build command; use `build` in the compose file")
+        yield Finding(("build",), wording.RUNS_NO_BUILD)

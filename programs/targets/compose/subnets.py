@@ -14,6 +14,7 @@ from pathlib import Path
 
 from programs.kit import files
 from programs.kit.errors import TargetError
+from programs.targets.compose import wording
 from programs.targets.compose.engine.engine_client import EngineClient
 from programs.targets.compose.settings import ComposeHost
 
@@ -32,7 +33,7 @@ def reserve(host: ComposeHost, client: EngineClient, name: str, networks: Iterab
         for network in missing:
             subnet = next(free, None)
             if subnet is None:
-                raise TargetError(f"All networks of {host.networks} are in use. Set compose.networks to a larger pool.")
+                raise TargetError(wording.no_free_network(host.networks))
             files.write(_file(host, subnet), json.dumps({"environment": name, "network": network}))
             found[network] = subnet
     return {network: subnet for network, subnet in found.items() if subnet is not None}

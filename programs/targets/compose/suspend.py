@@ -14,7 +14,7 @@ from pathlib import Path
 from programs import restarts
 from programs.kit import files, routes
 from programs.kit.errors import TargetError
-from programs.targets.compose import labels, readiness, releases
+from programs.targets.compose import labels, readiness, releases, wording
 from programs.targets.compose.engine import engine_client
 from programs.targets.compose.engine.engine_client import Data
 from programs.targets.compose.environments import TARGET_NAME
@@ -36,7 +36,7 @@ def sleep(host: ComposeHost, name: str) -> None:
 def wake(host: ComposeHost, name: str, wait: bool) -> None:
     plan = releases.live_plan(host, name)
     if plan is None:
-        raise TargetError(f"{name} was never completed, so it can't be started. Push again.")
+        raise TargetError(wording.never_completed(name))
     with engine_client.connect(host) as client:
         containers = {item["Labels"].get(labels.SERVICE, ""): item for item in client.containers(host, name)}
         ran = _remembered(host, name)

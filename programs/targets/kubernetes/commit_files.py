@@ -16,6 +16,7 @@ from programs.kit.errors import TargetError
 from programs.kit.git import commit_trees, mirrors
 from programs.kit.host_settings import HostSettings
 from programs.spec import GitSource
+from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
 
@@ -50,12 +51,12 @@ class CommitTree:
     def read_bytes(self, path: str) -> bytes:
         found = self.blobs.get(repository_path(path))
         if found is None:
-            raise KubernetesError(f"{path} doesn't exist at this commit")
+            raise KubernetesError(wording.file_missing(path))
         mode, identity, size = found
         if mode not in ("100644", "100755"):
-            raise KubernetesError(f"{path} is a symbolic link or a submodule. Replace it with a file.")
+            raise KubernetesError(wording.is_a_link(path))
         if size > MAX_FILE_BYTES:
-            raise KubernetesError(f"{path} has {size} bytes. The limit is {MAX_FILE_BYTES}.")
+            raise KubernetesError(wording.file_too_large(path, size, MAX_FILE_BYTES))
         return mirrors.git(["-C", str(self.mirror), "cat-file", "blob", identity])
 
     def list_folder(self, folder: str) -> list[str] | None:
@@ -76,7 +77,7 @@ class InMemoryFiles:
 
     def read_bytes(self, path: str) -> bytes:
         if repository_path(path) not in self.files:
-            raise KubernetesError(f"{path} doesn't exist at this commit")
+            raise KubernetesError(wording.file_missing(path))
         return self.files[repository_path(path)].encode()
 
     def list_folder(self, folder: str) -> list[str] | None:
@@ -90,7 +91,7 @@ def _decode(path: str, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise KubernetesError(f"{path} isn't valid UTF-8") from None
+        raise KubernetesError(wording.not_utf8(path)) from None
 
 
 def _list_tree(paths: Iterable[str], folder: str) -> list[str]:
@@ -107,7 +108,7 @@ def repository_path(path: str) -> str:
     """The path in git's notation. Raises for a path outside the repository."""
     normal = posixpath.normpath(path)
     if normal.startswith(("/", "../")) or normal == ".." or "\0" in path:
-        raise KubernetesError(f"{path} is outside the repository")
+        raise KubernetesError(wording.outside_repository(path))
     return normal
 
 

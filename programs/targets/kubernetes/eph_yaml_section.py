@@ -13,6 +13,7 @@ from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.eph_yaml.templates import parse_template
 from programs.settings import InvalidValue, quote
+from programs.targets.kubernetes import wording
 
 _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 
@@ -35,16 +36,16 @@ def _value(value: Any) -> Any:
 def _without_duplicates(value: tuple[str, ...]) -> tuple[str, ...]:
     twice = next((name for name in value if value.count(name) > 1), None)
     if twice is not None:
-        raise InvalidValue(f"the service {quote(twice)} is listed twice", "list each service once")
+        raise InvalidValue(wording.listed_twice(quote(twice)), wording.LIST_ONCE)
     if len(value) > MAX_PUBLIC:
-        raise InvalidValue(f"the list has {len(value)} services", f"list at most {MAX_PUBLIC}")
+        raise InvalidValue(wording.too_many_public(len(value)), wording.list_at_most(MAX_PUBLIC))
     return value
 
 
-ValuePath = Annotated[str, matches(_VALUE, "a value path", "use names separated by dots, such as image.tag")]
+ValuePath = Annotated[str, matches(_VALUE, wording.VALUE_PATH, wording.USE_DOTS)]
 ServiceName = Annotated[
     str,
-    matches(_SERVICE, "the name of a service", "use its name, or for a chart its name without the release"),
+    matches(_SERVICE, wording.SERVICE_NAME, wording.USE_SERVICE_NAME),
     WithJsonSchema(_SERVICE_SCHEMA),
 ]
 ValueText = Annotated[
@@ -96,22 +97,18 @@ class KubernetesSection(TargetSection):
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
     if not file["services"] and not file["kubernetes"]:
-        message = "the target `kubernetes` needs services or manifests"
-        yield Finding((), message, "add services, each with name and image, or kubernetes.manifests")
+        yield Finding((), wording.NEEDS_SERVICES, wording.ADD_SERVICES)
     for index, service in enumerate(file["services"]):
         if service["image"] is None:
-            message = (
-                f"the target `kubernetes` needs an image for each service, but service `{service['name']}` has none"
-            )
-            yield Finding(("services", index), message, "add image, the name of one of environment.images")
+            yield Finding(("services", index), wording.needs_image(service["name"]), wording.ADD_IMAGE)
     if not file["environment"]["images"]:
         for path in _commands(file):
-            yield Finding(path, "no image is listed in which this command can run", "add it to environment.images")
+            yield Finding(path, wording.NO_IMAGE_FOR_COMMAND, wording.LIST_IMAGE)
     used = {service["image"] for service in file["services"]}
     for index, image in enumerate(() if file["kubernetes"] else file["environment"]["images"]):
         if file["services"] and image["name"] not in used:
             path = ("environment", "images", index, "name")
-            yield Finding(path, f"no service runs the image `{image['name']}`", "set image on a service, or remove it")
+            yield Finding(path, wording.unused_image(image["name"]), wording.USE_IMAGE)
 
 
 def _commands(file: EphYamlData) -> Iterator[tuple[str | int, ...]]:
@@ -128,13 +125,13 @@ def _commands(file: EphYamlData) -> Iterator[tuple[str | int, ...]]:
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if file["kubernetes"] and file["kubernetes"]["public"] and any(item["public"] for item in file["services"]):
-        yield Finding(("kubernetes", "public"), "it has no effect, because a service of eph.yaml is public")
+        yield Finding(("kubernetes", "public"), wording.PUBLIC_WITHOUT_EFFECT)
     if file["build"]:
-        yield Finding(("build",), "the target `kubernetes` doesn't build; images come from CI")
+        yield Finding(("build",), wording.RUNS_NO_BUILD)
     for index, image in enumerate(file["environment"]["images"]):
         if image["fallback"] == "fail" and image["fallback_tag"]:
             path = ("environment", "images", index, "fallback_tag")
-            yield Finding(path, "it has no effect with `fallback: fail`")
+            yield Finding(path, wording.FALLBACK_TAG_WITHOUT_EFFECT)
         if image["replaces"] and not file["kubernetes"]:
             path = ("environment", "images", index, "replaces")
-            yield Finding(path, "it has no effect without kubernetes.manifests")
+            yield Finding(path, wording.REPLACES_WITHOUT_EFFECT)

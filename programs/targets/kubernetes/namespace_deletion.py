@@ -11,6 +11,7 @@ import contextlib
 import time
 
 from programs.kit.waiting import pause
+from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.api.cluster import AccessDenied, ClusterClient, Data, ObjectNotFound
 from programs.targets.kubernetes.errors import KubernetesError
@@ -74,16 +75,9 @@ def _path(name: str) -> str:
 
 
 def _late(cluster: ClusterClient, name: str, data: Data, timeout: float) -> KubernetesError:
-    late = f"namespace {name} is still being deleted after {timeout:.0f} s"
     if nodes := rollout.lost_nodes(cluster.list_namespaced(name, "v1/pods")):
-        return KubernetesError(
-            f"{late}: node {', '.join(nodes)} doesn't respond, so its pods can't terminate. "
-            f"Eph keeps retrying. If the node never comes back: kubectl delete node {' '.join(nodes)}"
-        )
-    why = deletion_blockers(data)
-    return KubernetesError(
-        f"{late}{': ' + why if why else ''}. Eph keeps retrying. Details: kubectl get namespace {name} -o yaml"
-    )
+        return KubernetesError(wording.nodes_lost(name, timeout, nodes))
+    return KubernetesError(wording.deletion_late(name, timeout, deletion_blockers(data)))
 
 
 def deletion_blockers(namespace: Data) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from programs import restarts
 from programs.restarts import RestartUnavailable
+from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.api import object_kinds, object_names
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 
@@ -30,7 +31,7 @@ def restart(cluster: ClusterClient, namespace: str, service: str) -> list[str]:
     wanted = [(kind, data) for kind, data in workloads if _service_of(data) in services]
     for kind, data in wanted:
         if kind == "StatefulSet" and not data["spec"].get("volumeClaimTemplates"):
-            raise RestartUnavailable(f"{_service_of(data)} has no volume, so a restart would delete its data.")
+            raise RestartUnavailable(wording.restart_deletes_data(_service_of(data)))
     for kind, data in wanted:
         _set_annotation(cluster, namespace, kind, data)
     return services

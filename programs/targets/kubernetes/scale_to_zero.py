@@ -16,7 +16,7 @@ import httpx
 
 from programs.kit.waiting import pause
 from programs.spec import EnvironmentSpec
-from programs.targets.kubernetes import gateway_routes
+from programs.targets.kubernetes import gateway_routes, wording
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 from programs.targets.kubernetes.errors import KubernetesError
@@ -192,8 +192,7 @@ def _wait_for_front(route: RouteRecord) -> None:
         if ok:
             return
         pause(0.1)
-    way = "at its service" if route.sole else "through the ingress controller"
-    raise KubernetesError(f"{route.host} was woken, but doesn't respond {way}: {reason}")
+    raise KubernetesError(wording.not_awake(route.host, through_ingress=not route.sole, reason=reason))
 
 
 def _probe(route: RouteRecord) -> tuple[bool, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from programs import pull_secrets
 from programs.kit.host_settings import read_variables
+from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.api import quantities
 from programs.targets.kubernetes.errors import KubernetesError
 
@@ -139,7 +140,7 @@ def split_list(text: str) -> tuple[str, ...]:
 def parse_pair(text: str, setting: str) -> tuple[str, str]:
     key, found, value = text.partition("=")
     if not (key and found):
-        raise KubernetesError(f"setting {setting!r} is {text!r}; use key=value")
+        raise KubernetesError(wording.not_key_value(setting, text))
     return key, value
 
 
@@ -147,11 +148,7 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
     """Reads the server's strings; a missing or empty one has its default."""
     for name in _REQUIRED:
         if not data.get(name):
-            raise KubernetesError(
-                f"The server's settings for its cluster are missing ({name!r}), so it can't be reached. Restore the "
-                "section [kubernetes] in its configuration. Existing environments can be destroyed even if the target "
-                "isn't in targets.allowed."
-            )
+            raise KubernetesError(wording.settings_missing(name))
     known = {item.name for item in fields(KubernetesSettings)}
     given: dict[str, Any] = {name: value for name, value in data.items() if name in known and value}
     settings = KubernetesSettings(**{**given, "root": Path(data["root"]).absolute()})
@@ -163,33 +160,29 @@ def _check_files(settings: KubernetesSettings) -> None:
     try:
         by_repository = pull_secrets.parse(split_list(settings.pull_secrets))
     except pull_secrets.InvalidPullSecret as error:
-        raise KubernetesError(f"setting 'pull_secrets': {error}") from None
+        raise KubernetesError(wording.invalid_pull_secrets(error)) from None
     named = [("kubeconfig", settings.kubeconfig), ("pull_secret_file", settings.pull_secret_file)]
     for name, path in [*named, *(("pull_secrets", file) for _, file in by_repository)]:
         if path and not os.access(path, os.R_OK):
-            raise KubernetesError(f"setting {name!r}: can't read {path}")
+            raise KubernetesError(wording.file_unreadable(name, path))
 
 
 def _check(settings: KubernetesSettings) -> None:
     for name, allowed in _CHOICES.items():
         if getattr(settings, name) not in allowed:
-            raise KubernetesError(f"setting {name!r} is {getattr(settings, name)!r}; use one of: {', '.join(allowed)}")
+            raise KubernetesError(wording.unknown_choice(name, getattr(settings, name), allowed))
     if "{host}" not in settings.url:
-        raise KubernetesError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in https://{{host}}")
+        raise KubernetesError(wording.url_without_host(settings.url))
     for network in settings.allowed_networks:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise KubernetesError(
-                f"setting 'egress_allow' contains {network!r}; use a value such as 10.1.0.0/16"
-            ) from None
+            raise KubernetesError(wording.not_a_network(network)) from None
     _check_files(settings)
     _check_front(settings)
     _check_shared(settings)
     if settings.role and not all(settings.account.partition("/")):
-        raise KubernetesError(
-            f"setting 'account' is {settings.account!r}; with a role, it must be namespace/name of the server's account"
-        )
+        raise KubernetesError(wording.invalid_account(settings.account))
     for amount in (settings.cpu, settings.memory, settings.disk):
         quantities.parse(amount)
     if settings.spot:
@@ -201,36 +194,30 @@ def _check_front(settings: KubernetesSettings) -> None:
         _check_gateway_front(settings)
     gateway, secret = settings.gateway, settings.tls_secret
     if gateway and not (gateway.count("/") in (1, 2) and _is_dns_path(gateway)):
-        raise KubernetesError(f"setting 'gateway' is {gateway!r}; use namespace/name or namespace/name/listener")
+        raise KubernetesError(wording.invalid_gateway(gateway))
     if gateway and (secret or settings.ingress_class):
         other = "tls_secret" if secret else "ingress_class"
-        raise KubernetesError(f"setting {other!r} has no effect with a Gateway; remove it")
+        raise KubernetesError(wording.no_effect_with_gateway(other))
     if secret and not (secret.count("/") <= 1 and _is_dns_path(secret)):
-        raise KubernetesError(f"setting 'tls_secret' is {secret!r}; use a name or namespace/name")
+        raise KubernetesError(wording.invalid_tls_secret(secret))
     for item in split_list(settings.ingress_annotations):
         parse_pair(item, "ingress_annotations")
 
 
 def _check_gateway_front(settings: KubernetesSettings) -> None:
     if not (settings.front_namespace and settings.gateway_pod_labels):
-        raise KubernetesError(
-            "With 'front' set to 'eph', only Eph's gateway pod can reach previews. Set front_namespace and "
-            "front_labels to identify its pods, as the Helm chart does, or set front to 'ingress'."
-        )
+        raise KubernetesError(wording.GATEWAY_PODS_UNKNOWN)
     for name in _INGRESS_SETTINGS:
         if getattr(settings, name):
-            raise KubernetesError(
-                f"Setting {name!r} has no effect with front = 'eph', because environments then have no Ingress. "
-                "Remove it, or set front to 'ingress'."
-            )
+            raise KubernetesError(wording.no_effect_without_ingress(name))
 
 
 def _check_shared(settings: KubernetesSettings) -> None:
     if not settings.postgres and (settings.databases == "shared" or settings.template_databases):
         what = "databases" if settings.databases == "shared" else "templates"
-        raise KubernetesError(f"setting {what!r} requires a shared PostgreSQL server; set 'postgres'")
+        raise KubernetesError(wording.needs_shared_postgres(what))
     if not re.fullmatch(r"([A-Za-z0-9.-]+(:[0-9]{1,5})?)?", settings.postgres_address):
-        raise KubernetesError(f"setting 'postgres_address' is {settings.postgres_address!r}; use host or host:port")
+        raise KubernetesError(wording.invalid_postgres_address(settings.postgres_address))
 
 
 def _is_dns_path(path: str) -> bool:

@@ -17,6 +17,7 @@ from programs.settings import (
     as_text,
     template_names,
 )
+from programs.targets.kubernetes import wording
 
 
 class KubernetesTargetSettings(TargetSettings):
@@ -153,7 +154,7 @@ class KubernetesTargetSettings(TargetSettings):
         return self.front == "eph"
 
     def label_deploy_obstacle(self) -> str:
-        return "" if self.front == "eph" else 'ask the operator to set kubernetes.front to "eph"'
+        return "" if self.front == "eph" else wording.NO_GATEWAY_FRONT
 
     def probe_url(self) -> str:
         return self.ingress_url if self.front == "eph" else ""

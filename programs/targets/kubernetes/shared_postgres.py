@@ -25,6 +25,7 @@ from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.spec import DatabaseSpec
+from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -54,7 +55,7 @@ def server_settings(root: str) -> HostSettings:
     except FileNotFoundError:
         url = ""
     if not url:
-        raise KubernetesError("The shared PostgreSQL server isn't configured. Set kubernetes.postgres.")
+        raise KubernetesError(wording.POSTGRES_NOT_CONFIGURED)
     return HostSettings(root=Path(root), postgres=url)
 
 
@@ -141,8 +142,6 @@ def _cidrs(host: str) -> Iterator[str]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise KubernetesError(
-            f"Can't resolve the shared PostgreSQL server {host}: {error}. Set kubernetes.postgres_address."
-        ) from error
+        raise KubernetesError(wording.postgres_not_resolved(host, error)) from error
     for *_, address in found:
         yield str(ipaddress.ip_network(str(address[0]).partition("%")[0]))

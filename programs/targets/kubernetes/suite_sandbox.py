@@ -16,6 +16,7 @@ from programs.kit.git import checkouts
 from programs.kit.host_settings import DEFAULT_PATH, HostSettings, check_toolbox, read_variables
 from programs.kit.processes import sandbox
 from programs.spec import EnvironmentSpec, SuiteSpec
+from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -26,10 +27,7 @@ def command_line(
 ) -> list[str]:
     host = _host_settings(settings)
     if not sandbox.works():
-        raise KubernetesError(
-            "This server has no sandbox for tests: bubblewrap doesn't work here (in a pod it needs user namespaces). "
-            "Run the tests in CI against the preview's URL."
-        )
+        raise KubernetesError(wording.NO_SUITE_SANDBOX)
     folder = host.env(object_names.namespace(spec.name))
     commit = identifiers.check_commit(spec.source.commit)
     with files.locked(folder / "tests.lock"):

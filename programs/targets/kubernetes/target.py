@@ -37,6 +37,7 @@ from programs.targets.kubernetes import (
     shared_postgres,
     suite_sandbox,
     update_preparation,
+    wording,
 )
 from programs.targets.kubernetes.api import api_server, cluster, object_names, quantities
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
@@ -153,7 +154,7 @@ class KubernetesTarget:
         lines = []
         for namespace in cluster.list_namespaces(found, cluster_settings.server):
             name = namespace["metadata"]["name"]
-            lines.append(f"namespace {name} ({namespace['status']['phase']})")
+            lines.append(wording.remaining_namespace(name, namespace["status"]["phase"]))
             for kind in LISTED_KINDS:
                 lines += [
                     f"{kind.rpartition('/')[2]} {name}/{item['metadata']['name']}"
@@ -254,19 +255,16 @@ def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
         except ObjectNotFound:
             kinds = set()
         if "HTTPRoute" not in kinds:
-            raise KubernetesError(
-                f"setting 'gateway' is {settings.gateway!r}, but the cluster doesn't support HTTPRoutes "
-                f"({namespace_objects.GATEWAY_API}); install the Gateway API and a controller, or remove the setting"
-            )
+            raise KubernetesError(wording.no_http_routes(settings.gateway, namespace_objects.GATEWAY_API))
     if not settings.certificate_secret:
         return {}
     namespace, name = settings.certificate_secret
     try:
         data = cluster.connect(settings).get_namespaced(namespace, "v1/secrets", name).get("data") or {}
     except ObjectNotFound:
-        raise KubernetesError(f"setting 'tls_secret': there is no Secret {name} in the namespace {namespace}") from None
+        raise KubernetesError(wording.no_tls_secret(name, namespace)) from None
     if not {"tls.crt", "tls.key"} <= data.keys():
-        raise KubernetesError(f"setting 'tls_secret': the Secret {settings.tls_secret} has no tls.crt and tls.key")
+        raise KubernetesError(wording.incomplete_tls_secret(settings.tls_secret))
     return {key: data[key] for key in ("tls.crt", "tls.key")}
 
 
@@ -277,9 +275,9 @@ def _pinned_reference(name: str, text: str, settings: KubernetesSettings) -> str
     except InvalidReference as error:
         raise KubernetesError(str(error)) from error
     if not reference.digest:
-        raise KubernetesError(f"image {name} is {text}, which isn't pinned to a digest")
+        raise KubernetesError(wording.image_not_pinned(name, text))
     if not image_references.is_allowed(split_list(settings.registries), reference):
-        raise KubernetesError(f"image {text}: this server only allows images from {settings.registries}")
+        raise KubernetesError(wording.image_not_allowed(text, settings.registries))
     return str(reference)
 
 
@@ -305,27 +303,21 @@ def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     for what, amount in spec.resources.items():
         most = getattr(settings, what)
         if quantities.parse(amount) > quantities.parse(most):
-            raise KubernetesError(
-                f"environment.resources.{what} is {amount}; this server's limit for an environment is {most}"
-            )
+            raise KubernetesError(wording.above_server_limit(what, amount, most))
     for item in spec.services:
         _check_service_limits(item, spec, settings)
     sizes = (quantities.parse(size) for item in spec.services for size in item.volumes.values())
     volumes = sum(sizes, Decimal(0))
     disk = spec.resources.get("disk", settings.disk)
     if volumes > quantities.parse(disk):
-        raise KubernetesError(
-            f"the volumes of the services total {quantities.format_bytes(volumes)}; this environment's limit is {disk}"
-        )
+        raise KubernetesError(wording.volumes_too_large(quantities.format_bytes(volumes), disk))
 
 
 def _check_service_limits(service: ServiceSpec, spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     for what, amount in service.resources.items():
         most = spec.resources.get(what, getattr(settings, what))
         if quantities.parse(amount) > quantities.parse(most):
-            raise KubernetesError(
-                f"service {service.name!r} requests {what} {amount}; the whole environment's limit is {most}"
-            )
+            raise KubernetesError(wording.service_above_limit(service.name, what, amount, most))
 
 
 def check_spec(spec: EnvironmentSpec) -> None:
@@ -333,12 +325,12 @@ def check_spec(spec: EnvironmentSpec) -> None:
     try:
         identifiers.check_commit(spec.source.commit)
         for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
-            identifiers.check_variable(name, "variable")
+            identifiers.check_variable(name, wording.VARIABLE)
     except TargetError as error:
         raise KubernetesError(error.sentence) from error
     object_names.namespace(spec.name)
     if not spec.services and not spec.manifests:
-        raise KubernetesError("The environment has neither services nor manifests. Add at least one of them.")
+        raise KubernetesError(wording.NEITHER_SERVICES_NOR_MANIFESTS)
     _check_services(spec)
     _check_databases(spec)
 
@@ -347,43 +339,41 @@ def _check_services(spec: EnvironmentSpec) -> None:
     listed = [object_names.service(item.name) for item in spec.services]
     for name in listed:
         if listed.count(name) > 1:
-            raise KubernetesError(f"service {name!r} is defined twice; names must be unique")
+            raise KubernetesError(wording.service_defined_twice(name))
     for item in spec.services:
         if item.image not in spec.images:
-            known = ", ".join(sorted(spec.images)) or "none"
-            raise KubernetesError(f"service {item.name!r}: unknown image {item.image!r}; known: {known}")
+            raise KubernetesError(wording.unknown_image(item.name, str(item.image), sorted(spec.images)))
         unknown = [name for name in item.after if name not in listed]
         if unknown:
-            raise KubernetesError(f"service {item.name!r} starts after {unknown[0]!r}, which isn't a service")
+            raise KubernetesError(wording.starts_after_unknown(item.name, unknown[0]))
         if item.public and item.schedule:
-            raise KubernetesError(f"service {item.name!r} has a schedule, so it can't be public; set public: false")
+            raise KubernetesError(wording.public_with_schedule(item.name))
     waiting_for_each_other = start_order.find_cycle({item.name: item.after for item in spec.services})
     if waiting_for_each_other:
-        raise KubernetesError(f"services {', '.join(waiting_for_each_other)} depend on each other in a cycle")
+        raise KubernetesError(wording.cycle(waiting_for_each_other))
 
 
 def _check_templates(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     for item in spec.databases:
         if item.strategy == "template" and item.source not in settings.template_databases:
-            known = ", ".join(sorted(settings.template_databases)) or "none"
-            raise KubernetesError(f"database {item.name!r}: unknown prepared database {item.source!r}; known: {known}")
+            known = sorted(settings.template_databases)
+            raise KubernetesError(wording.unknown_template(item.name, item.source, known))
 
 
 def _check_databases(spec: EnvironmentSpec) -> None:
     for item in spec.databases:
         object_names.service(item.name)
         if item.strategy not in STRATEGIES:
-            known = ", ".join(STRATEGIES)
-            raise KubernetesError(f"database {item.name!r}: unknown strategy {item.strategy!r}; use one of: {known}")
+            raise KubernetesError(wording.unknown_strategy(item.name, item.strategy, STRATEGIES))
         if (item.migrate or item.seed) and not spec.images:
-            raise KubernetesError(f"database {item.name!r} has a command, but eph.yaml lists no image to run it in")
+            raise KubernetesError(wording.no_image_for_database(item.name))
     for what in ("name", "variable"):
         listed = [getattr(item, what) for item in spec.databases]
         twice = [text for text in listed if listed.count(text) > 1]
         if twice:
-            raise KubernetesError(f"two databases have the {what} {twice[0]!r}; it must be unique")
+            raise KubernetesError(wording.same_in_two_databases(what, twice[0]))
     if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not spec.images:
-        raise KubernetesError("eph.yaml has hooks, but lists no image to run them in")
+        raise KubernetesError(wording.NO_IMAGE_FOR_HOOKS)
 
 
 TARGET = KubernetesTarget()

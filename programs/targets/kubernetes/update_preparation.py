@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from programs.kit.waiting import pause
 from programs.spec import DatabaseSpec, EnvironmentSpec
-from programs.targets.kubernetes import namespace_deletion
+from programs.targets.kubernetes import namespace_deletion, wording
 from programs.targets.kubernetes.api import object_kinds, object_names
 from programs.targets.kubernetes.api.cluster import AccessDenied, ClusterClient, Data, ObjectNotFound
 from programs.targets.kubernetes.errors import KubernetesError
@@ -104,4 +104,4 @@ def _wait_until_deleted(cluster: ClusterClient, path: str) -> None:
         except ObjectNotFound:
             return
         pause(POLL_SECONDS)
-    raise KubernetesError(f"{path} is still being deleted after {OBJECT_TIMEOUT:.0f} s. Eph retries.")
+    raise KubernetesError(wording.object_deletion_late(path, OBJECT_TIMEOUT))

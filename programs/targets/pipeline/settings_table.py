@@ -16,6 +16,7 @@ from programs.eph_yaml.field_types import EnvValue, RepositoryPath, Section, Tex
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings
 from programs.spec import CommandSpec, SuiteSpec
+from programs.targets.pipeline import wording
 
 MEGABYTE = 1024**2
 REPORT = "dag-run.xml"
@@ -23,16 +24,14 @@ MAX_SUITE_NAME = 30
 _AIRFLOW_NAME = r"^[A-Za-z0-9_.-]{1,100}$"
 _TABLE = r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$"
 
-
-_EXPECTED = "use letters, digits and underscores"
 AirflowName = Annotated[
     str,
-    matches(_AIRFLOW_NAME, "a name in Airflow", _EXPECTED),
+    matches(_AIRFLOW_NAME, wording.AIRFLOW_NAME, wording.USE_PLAIN_NAME),
     WithJsonSchema({"type": "string", "pattern": _AIRFLOW_NAME}),
 ]
 TableName = Annotated[
     str,
-    matches(_TABLE, "the name of a table or column", _EXPECTED),
+    matches(_TABLE, wording.TABLE_NAME, wording.USE_PLAIN_NAME),
     WithJsonSchema({"type": "string", "pattern": _TABLE}),
 ]
 
@@ -99,9 +98,9 @@ class TableCopyConfig(Section):
     def _check_selection(self) -> TableCopyConfig:
         selects = bool(self.values or self.start or self.end)
         if selects and not self.column:
-            raise InvalidValue("rows are selected without a column", "add column")
+            raise InvalidValue(wording.SELECTION_WITHOUT_COLUMN, wording.ADD_COLUMN)
         if self.column and not selects:
-            raise InvalidValue("a column without a selection", "add values, start or end")
+            raise InvalidValue(wording.COLUMN_WITHOUT_SELECTION, wording.ADD_SELECTION)
         return self
 
     @classmethod
@@ -160,23 +159,20 @@ def _suite_name(dag: str) -> str:
 
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
-    target = "the target `pipeline`"
     if file["pipeline"] is None:
-        yield Finding((), f"{target} needs a folder of DAGs", "add pipeline.folder")
+        yield Finding((), wording.NEEDS_FOLDER, wording.ADD_FOLDER)
     if file["services"]:
-        yield Finding(("services",), f"{target} runs no services", "remove them or use another target")
+        yield Finding(("services",), wording.RUNS_NO_SERVICES, wording.REMOVE_SERVICES)
     if file["build"]:
-        yield Finding(("build",), f"{target} runs no build", "commit the DAG files as Airflow should load them")
+        yield Finding(("build",), wording.RUNS_NO_BUILD, wording.COMMIT_DAGS)
     if file["tests"]:
-        yield Finding(("tests",), f"{target} runs no commands", "name DAGs in pipeline.run")
+        yield Finding(("tests",), wording.RUNS_NO_COMMANDS, wording.NAME_DAGS)
     if file["database"]["instances"]:
-        where = ("database", "instances")
-        yield Finding(where, f"{target} has no databases of Eph's", "name connections in pipeline.connections")
+        yield Finding(("database", "instances"), wording.HAS_NO_DATABASES, wording.NAME_CONNECTIONS)
     if file["environment"]["secrets"]:
-        where = ("environment", "secrets")
-        yield Finding(where, f"{target} passes no secrets to DAGs", "use a connection of Airflow's")
+        yield Finding(("environment", "secrets"), wording.PASSES_NO_SECRETS, wording.USE_CONNECTION)
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if any(file["hooks"].values()):
-        yield Finding(("hooks",), "the target `pipeline` runs no hooks; use a DAG")
+        yield Finding(("hooks",), wording.RUNS_NO_HOOKS)

@@ -4,6 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+# --- The section in eph.yaml
+
+AIRFLOW_NAME = "a name in Airflow"
+TABLE_NAME = "the name of a table or column"
+USE_PLAIN_NAME = "use letters, digits and underscores"
+SELECTION_WITHOUT_COLUMN = "rows are selected without a column"
+ADD_COLUMN = "add column"
+COLUMN_WITHOUT_SELECTION = "a column without a selection"
+ADD_SELECTION = "add values, start or end"
+NEEDS_FOLDER = "the target `pipeline` needs a folder of DAGs"
+ADD_FOLDER = "add pipeline.folder"
+RUNS_NO_SERVICES = "the target `pipeline` runs no services"
+REMOVE_SERVICES = "remove them or use another target"
+RUNS_NO_BUILD = "the target `pipeline` runs no build"
+COMMIT_DAGS = "commit the DAG files as Airflow should load them"
+RUNS_NO_COMMANDS = "the target `pipeline` runs no commands"
+NAME_DAGS = "name DAGs in pipeline.run"
+HAS_NO_DATABASES = "the target `pipeline` doesn't create databases"
+NAME_CONNECTIONS = "name connections in pipeline.connections"
+PASSES_NO_SECRETS = "the target `pipeline` passes no secrets to DAGs"
+USE_CONNECTION = "use a connection in Airflow"
+RUNS_NO_HOOKS = "the target `pipeline` runs no hooks; use a DAG"
+
+# --- Airflow, the DAGs and their data
+
 NOT_CONFIGURED = (
     "This server has no Airflow. Set pipeline.airflow_url and pipeline.dags_folder in eph.toml, and how Eph signs in."
 )
@@ -80,8 +105,8 @@ def data_failed(error: object) -> str:
     return f"The database with the shared tables failed or can't be reached: {str(error).strip()}"
 
 
-def not_ours(what: str, name: str) -> str:
-    return f"The {what} {name} exists in the database, and Eph didn't create it. Rename or remove it."
+def not_ours(kind: str, name: str) -> str:
+    return f"The {kind} {name} exists in the database, and Eph didn't create it. Rename or remove it."
 
 
 def schema_is_open(schema: str) -> str:
@@ -103,7 +128,7 @@ def data_summary(views: int, copies: int, place: str) -> str:
 
 
 def parsed(dags: Sequence[str]) -> str:
-    return f"{len(dags)} DAGs: {_listed(dags)}"
+    return f"{len(dags)} {'DAG' if len(dags) == 1 else 'DAGs'}: {_listed(dags)}"
 
 
 def run_started(dag: str, url: str) -> str:

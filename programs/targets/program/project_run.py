@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import selectors
+import shlex
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ class RunResult:
 
 def run(host: ProgramHost, workspace: Workspace, request: RunRequest) -> RunResult:
     """Returns what the runner reported, also if the project failed. Raises if there is no report."""
-    command = f"exec {sys.executable} -I -B {INSIDE / 'project_runner.py'}"
+    command = f"exec {shlex.join([sys.executable, '-I', '-B', str(INSIDE / 'project_runner.py')])}"
     launch = sandbox.sandboxed(host, workspace, command, request.env)
     file = host.env(request.environment) / "run" / f"project-{request.verb}.json"
     argv = sandbox.write_launch_file(file, launch)

@@ -14,6 +14,7 @@ from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import CommittedPath, EnvValue, Name, RepositoryPath, Text
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings, quote
+from programs.targets.program import wording
 
 MEGABYTE = 1024**2
 STATEFUL_TYPES = (
@@ -34,9 +35,9 @@ _CONFIG_KEY = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]{0,99}:)?[A-Za-z_][A-Za-z0-9_
 
 def _config_key(value: str) -> str:
     if not _CONFIG_KEY.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not a configuration key", "use for example size or aws:region")
+        raise InvalidValue(wording.not_a_config_key(quote(value)), wording.USE_CONFIG_KEY)
     if value.startswith("eph:"):
-        raise InvalidValue(f"{quote(value)} is set by Eph itself", "use another namespace than eph")
+        raise InvalidValue(wording.set_by_eph(quote(value)), wording.USE_OTHER_NAMESPACE)
     return value
 
 
@@ -110,14 +111,13 @@ class ProgramSection(TargetSection):
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
     if file["program"] is None:
-        yield Finding((), "the target `program` needs a Pulumi project", "add program.folder")
+        yield Finding((), wording.NEEDS_PROJECT, wording.ADD_FOLDER)
     if file["services"]:
-        yield Finding(("services",), "the target `program` runs no services", "remove them or use another target")
+        yield Finding(("services",), wording.RUNS_NO_SERVICES, wording.REMOVE_SERVICES)
     if file["database"]["instances"]:
-        where = ("database", "instances")
-        yield Finding(where, "the target `program` has no databases of Eph's", "create them in the project")
+        yield Finding(("database", "instances"), wording.HAS_NO_DATABASES, wording.CREATE_IN_PROJECT)
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if any(file["hooks"].values()):
-        yield Finding(("hooks",), "the target `program` runs no hooks; use the build or the project")
+        yield Finding(("hooks",), wording.RUNS_NO_HOOKS)

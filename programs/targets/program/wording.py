@@ -5,6 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 _SIGNS = (("create", "+"), ("update", "~"), ("replace", "±"), ("delete", "-"))
+# --- The section in eph.yaml
+
+
+def not_a_config_key(value: str) -> str:
+    return f"{value} is not a configuration key"
+
+
+USE_CONFIG_KEY = "use for example size or aws:region"
+
+
+def set_by_eph(key: str) -> str:
+    return f"Eph sets {key}"
+
+
+USE_OTHER_NAMESPACE = "use another namespace than eph"
+NEEDS_PROJECT = "the target `program` needs a Pulumi project"
+ADD_FOLDER = "add program.folder"
+RUNS_NO_SERVICES = "the target `program` runs no services"
+REMOVE_SERVICES = "remove them or use another target"
+HAS_NO_DATABASES = "the target `program` doesn't create databases"
+CREATE_IN_PROJECT = "create them in the project"
+RUNS_NO_HOOKS = "the target `program` runs no hooks; use the build or the project"
+
+# --- A run of the project
+
 NO_CHANGES = "no changes"
 INTERRUPTED = "interrupted: the operation was cancelled"
 NO_ANSWER = "The project's run ended without a result."

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.kit.errors import CommitFailed
+from programs.targets.static import wording
 
 MAX_FILES = 100_000
 MAX_DEPTH = 40
@@ -29,20 +30,18 @@ class _Budget:
         self.files_left -= 1
         self.bytes_left -= size
         if self.files_left < 0:
-            raise CommitFailed(f"The site has more than {MAX_FILES:,} files.")
+            raise CommitFailed(wording.too_many_files(MAX_FILES))
         if self.bytes_left < 0:
-            raise CommitFailed(
-                f"The site is larger than {self.max_bytes:,} bytes, this server's limit (setting static.site_bytes)."
-            )
+            raise CommitFailed(wording.site_too_large(self.max_bytes))
 
 
 def copy_site(checkout: Path, root: str, target: Path, max_bytes: int) -> None:
     """``root`` is the folder in the checkout. ``target`` must not exist."""
     top = Path(os.path.realpath(checkout / root))
     if not top.is_relative_to(os.path.realpath(checkout)):
-        raise CommitFailed(f"{root} is outside the repository. Change static.root in eph.yaml.")
+        raise CommitFailed(wording.root_outside(root))
     if not top.is_dir():
-        raise CommitFailed(f"There is no folder {root} after the build. Change static.root in eph.yaml.")
+        raise CommitFailed(wording.no_folder(root))
     budget = _Budget(MAX_FILES, max_bytes, max_bytes)
     target.mkdir(mode=0o700)
     pending = [Path()]
@@ -51,15 +50,15 @@ def copy_site(checkout: Path, root: str, target: Path, max_bytes: int) -> None:
         try:
             pending += _copy_folder(top, folder, target, budget)
         except OSError as error:
-            raise CommitFailed(f"{root}/{folder}: {error.strerror}. Check what the build creates there.") from error
+            raise CommitFailed(wording.folder_unreadable(f"{root}/{folder}", error.strerror)) from error
 
 
 def check_pages(site: Path, root: str, fallback: str | None) -> None:
     """Raises if the site has no page for ``/``, or not the fallback."""
     if fallback and not (site / fallback).is_file():
-        raise CommitFailed(f"There is no file {fallback} in {root}. Change static.fallback in eph.yaml.")
+        raise CommitFailed(wording.no_fallback(fallback, root))
     if not fallback and not (site / "index.html").is_file():
-        raise CommitFailed(f"There is no index.html in {root}. Add one, or set static.fallback in eph.yaml.")
+        raise CommitFailed(wording.no_index(root))
 
 
 def _copy_folder(top: Path, folder: Path, target: Path, budget: _Budget) -> Iterator[Path]:
@@ -72,7 +71,7 @@ def _copy_folder(top: Path, folder: Path, target: Path, budget: _Budget) -> Iter
                 _copy_file(top, path, target / path, budget)
                 continue
             if len(path.parts) > MAX_DEPTH:
-                raise CommitFailed(f"{path} is nested deeper than {MAX_DEPTH} folders.")
+                raise CommitFailed(wording.too_deep(path, MAX_DEPTH))
             budget.take(0)
             (target / path).mkdir(mode=0o700)
             found.append(path)
@@ -82,18 +81,16 @@ def _copy_folder(top: Path, folder: Path, target: Path, budget: _Budget) -> Iter
 def _copy_file(top: Path, path: Path, target: Path, budget: _Budget) -> None:
     real = Path(os.path.realpath(top / path))
     if not real.is_relative_to(top):
-        raise CommitFailed(
-            f"{path} is a symbolic link to a place outside the published folder. Copy the file in the build command."
-        )
+        raise CommitFailed(wording.link_outside(path))
     try:
         # A pipe would block without O_NONBLOCK.
         source = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise CommitFailed(f"{path} can't be published: {error.strerror}.") from error
+        raise CommitFailed(wording.unreadable(path, error.strerror)) from error
     try:
         status = os.fstat(source)
         if not stat.S_ISREG(status.st_mode):
-            raise CommitFailed(f"{path} is not a regular file. Only files and folders can be published.")
+            raise CommitFailed(wording.not_regular(path))
         budget.take(status.st_size)
         with target.open("xb") as copy, os.fdopen(source, "rb", closefd=False) as original:
             shutil.copyfileobj(original, copy)

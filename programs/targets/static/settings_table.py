@@ -10,6 +10,7 @@ from pydantic import Field
 from programs.eph_yaml.field_types import RepositoryPath
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.settings import ServerContext, StringList, TargetSettings
+from programs.targets.static import wording
 
 MEGABYTE = 1024**2
 
@@ -51,14 +52,13 @@ class StaticSection(TargetSection):
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
     if not file["static"]:
-        yield Finding((), "the target `static` needs a folder to publish", "add static.root")
+        yield Finding((), wording.NEEDS_FOLDER, wording.ADD_ROOT)
     if file["services"]:
-        yield Finding(("services",), "the target `static` runs no services", "remove them or use another target")
+        yield Finding(("services",), wording.RUNS_NO_SERVICES, wording.REMOVE_THEM)
     if file["database"]["instances"]:
-        where = ("database", "instances")
-        yield Finding(where, "the target `static` has no databases", "remove them or use another target")
+        yield Finding(("database", "instances"), wording.HAS_NO_DATABASES, wording.REMOVE_THEM)
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if any(file["hooks"].values()):
-        yield Finding(("hooks",), "the target `static` runs no hooks; add the commands to build")
+        yield Finding(("hooks",), wording.RUNS_NO_HOOKS)

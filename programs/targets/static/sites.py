@@ -20,7 +20,7 @@ from programs.kit.routes import RouteRecord
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, refuse_times, require_service
 from programs.steps import StepName
-from programs.targets.static import publication, settings, shared_processes
+from programs.targets.static import publication, settings, shared_processes, wording
 from programs.targets.static.settings import StaticHost
 
 TARGET_NAME = "static"
@@ -76,7 +76,7 @@ def read_logs(host: StaticHost, name: str, request: LogRequest) -> LogLines:
     refuse_times(request)
     require_service(request.service, {SERVICE}, name)
     if request.previous:
-        raise NoSuchLog("A site has no processes, so there is no log of a previous one. Omit --previous.")
+        raise NoSuchLog(wording.NO_PREVIOUS_LOG)
     lines, position = log_files.read(host.env(name) / "logs" / "access.log", request, SERVICE)
     return LogLines(tuple(map(redact, lines)), {SERVICE: position})
 

@@ -14,7 +14,7 @@ from programs.kit import files, routes
 from programs.kit.errors import TargetError
 from programs.restarts import RestartUnavailable
 from programs.runtime_info import LogRequest
-from programs.targets.compose import environments, inventory
+from programs.targets.compose import environments, inventory, wording
 from programs.targets.compose.engine import clients, engine_client
 from programs.targets.compose.target import TARGET
 from tests.targets.compose import compose_machine
@@ -75,7 +75,7 @@ def test_project_is_created_updated_suspended_repaired_and_purged(shop: ComposeM
 
     # A commit that doesn't start leaves the previous one live, and says why.
     broken = shop.push(**{"srv/web.py": "raise SystemExit('out of apples sesame-open-1')"})
-    with pytest.raises(TargetError, match="'web' ended with exit status 1") as error:
+    with pytest.raises(TargetError, match=wording.service_failed("web", wording.ended_with(1))) as error:
         shop.publish(broken, **SECRET)
     assert error.value.tail == ("web | out of apples ***",)
     assert shop.read("/etc/one.conf") == "two\n"

@@ -15,7 +15,7 @@ from programs.kit.errors import TargetError
 from programs.kit.processes import sandbox
 from programs.targets.compose import environments, publication
 from programs.targets.compose import settings as compose_settings
-from programs.targets.compose.files import project_checks, source_files
+from programs.targets.compose.files import project_checks, source_files, wording
 from programs.targets.compose.settings import ComposeHost
 from tests.targets.compose.compose_machine import compose_program
 
@@ -254,8 +254,7 @@ secrets: {s: {environment: TOKEN}}
 @needs_compose
 def test_public_service_must_exist(host: ComposeHost, checkout: Path) -> None:
     sentence = refusal(host, checkout, "services: {api: {image: a}}\n")
-    assert "'web'" in sentence
-    assert "api" in sentence
+    assert sentence.endswith(wording.unknown_service("web", ["api"]))
 
 
 @needs_compose

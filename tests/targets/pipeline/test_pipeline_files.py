@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from orchestrator.config.eph_yaml import parsing
 from orchestrator.core.suites import junit
 from programs.kit import host_settings
 from programs.kit.errors import TargetError
-from programs.targets.pipeline import names, run_command, settings, settings_table
+from programs.targets.pipeline import names, run_command, settings, settings_table, wording
 from programs.targets.pipeline.airflow import dags
 from programs.targets.pipeline.airflow.dag_runs import DagRun, TaskRun
 from programs.targets.pipeline.dag_folder import DagFolder
@@ -268,5 +269,5 @@ def test_what_the_target_can_not_do_is_a_problem() -> None:
 def test_a_server_without_airflow_says_what_to_set(tmp_path: Path) -> None:
     from programs.targets.pipeline import environments
 
-    with pytest.raises(TargetError, match=r"pipeline\.airflow_url"):
+    with pytest.raises(TargetError, match=re.escape(wording.NOT_CONFIGURED)):
         environments.deploy(settings.from_mapping({"root": str(tmp_path)}), NAME, {"options": {}})

@@ -135,7 +135,7 @@ def test_plans_that_lose_data_wait_for_approval(machine: ProgramMachine) -> None
     machine.changed = {"approve_first": "True", "approve_replacements": "True", "stateful_types": "democloud:*:Volume"}
     files = with_volume(machine.shop(), "1")
     props = machine.props(files)
-    with pytest.raises(TargetError, match=r"needs approval\. The plan: \+2 create") as failure:
+    with pytest.raises(TargetError, match=r"The plan: \+2 create") as failure:
         projects.apply(machine.host, NAME, props)
     assert "+ democloud:index:Volume data" in failure.value.tail
     assert machine.cloud.requests == []
@@ -143,7 +143,7 @@ def test_plans_that_lose_data_wait_for_approval(machine: ProgramMachine) -> None
     assert machine.apply({"page.html": "<h1>Two</h1>"}).plan == "~1 update"
 
     bigger = with_volume(machine.shop(), "2")
-    with pytest.raises(TargetError, match="Replacing or deleting data"):
+    with pytest.raises(TargetError, match=wording.replaces(["data"])):
         machine.apply(bigger)
     assert machine.cloud.items["volumes", NAME] == "1"
     projects.apply(machine.host, NAME, {**machine.props({"README": "again"}), "approved": True})
@@ -227,9 +227,12 @@ def test_hostile_program_sees_only_its_own_environment(
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({"README": "x"}, "There is no Pulumi.yaml in the repository's root."),
-        ({"Pulumi.yaml": "name: x\nruntime: cobol\n"}, "no language host for the runtime 'cobol'"),
-        ({"Pulumi.yaml": "name: x\nruntime: yaml\noutputs: {url: 'javascript:alert(1)'}\n"}, "isn't an http"),
+        ({"README": "x"}, "Pulumi.yaml in the repository's root"),
+        ({"Pulumi.yaml": "name: x\nruntime: cobol\n"}, "'cobol'"),
+        (
+            {"Pulumi.yaml": "name: x\nruntime: yaml\noutputs: {url: 'javascript:alert(1)'}\n"},
+            wording.not_a_url("web", "url"),
+        ),
     ],
 )
 def test_unusable_project_is_refused_in_words(machine: ProgramMachine, files: dict[str, str], expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from programs.kit.errors import TargetError
-from programs.targets.static import publication
+from programs.targets.static import publication, wording
 
 LIMIT = 10_000
 
@@ -39,36 +40,39 @@ def nest(dist: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("spoil", "sentence"),
     [
-        (lambda dist: (dist / "x").symlink_to("/etc/passwd"), "x is a symbolic link to a place outside"),
-        (lambda dist: (dist / "x").symlink_to("../private.txt"), "x is a symbolic link to a place outside"),
-        (lambda dist: (dist / "x").symlink_to("css"), "x is not a regular file"),
-        (lambda dist: (dist / "x").symlink_to("gone"), "x can't be published: No such file"),
-        (lambda dist: os.mkfifo(dist / "x"), "x is not a regular file"),
-        (lambda dist: os.truncate(dist / "index.html", 1 << 40), "larger than 10,000 bytes.*static.site_bytes"),
-        (nest, "nested deeper than 40 folders"),
+        (lambda dist: (dist / "x").symlink_to("/etc/passwd"), wording.link_outside("x")),
+        (lambda dist: (dist / "x").symlink_to("../private.txt"), wording.link_outside("x")),
+        (lambda dist: (dist / "x").symlink_to("css"), wording.not_regular("x")),
+        (lambda dist: (dist / "x").symlink_to("gone"), wording.unreadable("x", os.strerror(errno.ENOENT))),
+        (lambda dist: os.mkfifo(dist / "x"), wording.not_regular("x")),
+        (lambda dist: os.truncate(dist / "index.html", 1 << 40), wording.site_too_large(LIMIT)),
+        (nest, wording.too_deep("/".join(["d"] * (publication.MAX_DEPTH + 1)), publication.MAX_DEPTH)),
     ],
 )
 def test_what_cannot_be_published_is_refused(
-    checkout: Path, tmp_path: Path, spoil: Callable[[Path], None], message: str
+    checkout: Path, tmp_path: Path, spoil: Callable[[Path], None], sentence: str
 ) -> None:
     spoil(checkout / "dist")
-    with pytest.raises(TargetError, match=message):
-        publication.copy_site(checkout, "dist", tmp_path / "site", LIMIT)
+    assert refusal(publication.copy_site, checkout, "dist", tmp_path / "site", LIMIT) == sentence
 
 
 def test_published_folder_cannot_be_a_link_to_another_place(checkout: Path, tmp_path: Path) -> None:
     (checkout / "out").symlink_to(tmp_path)
-    with pytest.raises(TargetError, match="outside the repository"):
-        publication.copy_site(checkout, "out", tmp_path / "site", LIMIT)
-    with pytest.raises(TargetError, match=r"no folder build after the build\. Change static\.root"):
-        publication.copy_site(checkout, "build", tmp_path / "site", LIMIT)
+    site = tmp_path / "site"
+    assert refusal(publication.copy_site, checkout, "out", site, LIMIT) == wording.root_outside("out")
+    assert refusal(publication.copy_site, checkout, "build", site, LIMIT) == wording.no_folder("build")
 
 
 def test_site_needs_a_first_page(checkout: Path) -> None:
     publication.check_pages(checkout / "dist", "dist", None)
-    with pytest.raises(TargetError, match=r"no index\.html in dist/css"):
-        publication.check_pages(checkout / "dist" / "css", "dist/css", None)
-    with pytest.raises(TargetError, match=r"no file app\.html in dist.*static\.fallback"):
-        publication.check_pages(checkout / "dist", "dist", "app.html")
+    check = publication.check_pages
+    assert refusal(check, checkout / "dist" / "css", "dist/css", None) == wording.no_index("dist/css")
+    assert refusal(check, checkout / "dist", "dist", "app.html") == wording.no_fallback("app.html", "dist")
+
+
+def refusal(function: Callable[..., object], *arguments: object) -> str:
+    with pytest.raises(TargetError) as error:
+        function(*arguments)
+    return error.value.sentence

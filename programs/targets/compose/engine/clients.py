@@ -17,6 +17,7 @@ from typing import IO
 from programs.kit.errors import TargetError
 from programs.kit.waiting import pause
 from programs.redaction import Redactor
+from programs.targets.compose import wording
 from programs.targets.compose.settings import ComposeHost
 
 COMPOSE = "docker-compose"
@@ -54,19 +55,14 @@ def find_compose(host: ComposeHost) -> str:
     search = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
     found = shutil.which(host.compose or COMPOSE, path=search)
     if found is None:
-        raise TargetError(
-            "Docker Compose isn't installed on this server. Install docker-compose-plugin, or set compose.compose."
-        )
+        raise TargetError(wording.COMPOSE_MISSING)
     return found
 
 
 def find_docker(host: ComposeHost) -> str:
     found = shutil.which(host.docker or DOCKER)
     if found is None:
-        raise TargetError(
-            "The compose file builds an image, but the docker client isn't installed on this server. Install it, set "
-            "compose.docker, or use images from a registry."
-        )
+        raise TargetError(wording.DOCKER_MISSING)
     return found
 
 
@@ -101,13 +97,13 @@ def _execute(command: ClientRun, env: dict[str, str], output: IO[bytes]) -> str:
     try:
         while process.poll() is None:
             if time.monotonic() - started > command.seconds:
-                return f"took longer than {command.seconds:.0f} s"
+                return wording.took_longer(command.seconds)
             pause(POLL_SECONDS)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return f"failed with exit status {process.returncode}" if process.returncode else ""
+    return wording.failed_with(process.returncode) if process.returncode else ""
 
 
 def _tail(output: IO[bytes], redactor: Redactor) -> list[str]:

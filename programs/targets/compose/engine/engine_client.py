@@ -14,7 +14,7 @@ import httpx2
 
 from programs.kit.errors import TargetError
 from programs.kit.waiting import wait_until
-from programs.targets.compose import labels
+from programs.targets.compose import labels, wording
 from programs.targets.compose.settings import ComposeHost
 
 Data = dict[str, Any]
@@ -164,7 +164,7 @@ class EngineClient:
             raise _unreachable(self._socket, error) from error
         if answer.status_code < httpx2.codes.BAD_REQUEST:
             return answer
-        raise _error_kind(answer)(f"The container engine can't do this ({method} {path}): {_message(answer)}")
+        raise _error_kind(answer)(wording.engine_refused(method, path, _message(answer)))
 
 
 def connect(host: ComposeHost) -> EngineClient:
@@ -179,9 +179,7 @@ def connect(host: ComposeHost) -> EngineClient:
 
 
 def _unreachable(place: Path, error: Exception) -> EngineUnreachable:
-    return EngineUnreachable(
-        f"The container engine at {place} doesn't respond: {error}. Start it, or set compose.socket."
-    )
+    return EngineUnreachable(wording.engine_unreachable(place, error))
 
 
 def _filters(host: ComposeHost, environment: str) -> str:
@@ -201,7 +199,7 @@ def _message(answer: httpx2.Response) -> str:
     try:
         return str(answer.json()["message"])[:500]
     except (ValueError, KeyError, TypeError):
-        return f"status {answer.status_code}"
+        return wording.engine_status(answer.status_code)
 
 
 def log_lines(framed: bytes, has_terminal: bool) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ environment first uses it, so a tag that moves doesn't restart a database betwee
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from programs import image_references
 from programs.image_references import InvalidReference
 from programs.kit import files
 from programs.kit.errors import TargetError
-from programs.targets.compose import labels, resource_limits
+from programs.targets.compose import labels, resource_limits, wording
 from programs.targets.compose.engine import clients
 from programs.targets.compose.engine.clients import ClientFailed, ClientRun
 from programs.targets.compose.engine.engine_client import Data, EngineClient, NotOnEngine
@@ -26,6 +27,9 @@ from programs.targets.compose.settings import ComposeHost
 
 PULL_SECONDS = 900.0
 CPU_PERIOD = 100_000
+_NOISE = re.compile(
+    r"\s*(DEPRECATED: The legacy builder|Install the buildx|environment-variable|https://docs\.docker\.com/)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,7 @@ def _check_allowed(host: ComposeHost, text: str) -> None:
     if text.startswith("sha256:"):
         return  # pinned before, when its name was allowed
     if not image_references.is_allowed(host.registries, _parse(text)):
-        known = ", ".join(host.registries)
-        raise TargetError(f"The image {text} isn't allowed on this server. Allowed: {known} (compose.registries).")
+        raise TargetError(wording.image_not_allowed(text, host.registries))
 
 
 def _inspect(client: EngineClient, reference: str) -> Data | None:
@@ -126,7 +129,7 @@ def _pull(host: ComposeHost, given: ImageInput, references: list[str]) -> None:
     files.write(path, json.dumps(project))
     argv = [*clients.compose_argv(host, given.name, path), "pull", "--policy", "missing"]
     try:
-        clients.run(host, ClientRun(f"Pulling {', '.join(references)}", argv, PULL_SECONDS))
+        clients.run(host, ClientRun(wording.pulling(references), argv, PULL_SECONDS))
     finally:
         path.unlink(missing_ok=True)
 
@@ -134,15 +137,12 @@ def _pull(host: ComposeHost, given: ImageInput, references: list[str]) -> None:
 def _build(host: ComposeHost, client: EngineClient, given: ImageInput, name: str, service: Mapping[str, Any]) -> str:
     """The ID of the image. An unchanged folder gives the same ID, so its container stays."""
     if not host.builds:
-        raise TargetError(
-            f"service {name!r} has a build, which this server doesn't allow (compose.builds). Use an image from a "
-            "registry."
-        )
+        raise TargetError(wording.builds_not_allowed(name))
     image = labels.image_name(given.name, name, given.generation)
     found = _inspect(client, image)
     if found is None:
         run = ClientRun(
-            f"Building the image of service {name!r}",
+            wording.building(name),
             _build_argv(host, given, image, service["build"]),
             host.build_seconds,
             given.secret_values,
@@ -158,15 +158,14 @@ def _build(host: ComposeHost, client: EngineClient, given: ImageInput, name: str
 
 def _without_noise(error: ClientFailed) -> ClientFailed:
     """Without the client's advertisement of its other builder."""
-    noise = ("DEPRECATED: The legacy builder", "Install the buildx", "environment-variable", "https://docs.docker.com/")
-    tail = [line for line in error.tail if not line.strip().startswith(noise)]
+    tail = [line for line in error.tail if not _NOISE.match(line)]
     return ClientFailed(error.sentence, tail)
 
 
 def _build_argv(host: ComposeHost, given: ImageInput, image: str, build: Mapping[str, Any]) -> list[str]:
     context = repository_files.locate(given.checkout, build["context"])
     if not context.is_dir():
-        raise TargetError(f"The build context {build['context']} isn't a folder of the repository.")
+        raise TargetError(wording.context_not_a_folder(build["context"]))
     memory = str(resource_limits.parse_memory(host.build_memory))
     quota = int(resource_limits.parse_cpu(host.build_cpu) * CPU_PERIOD)
     words = [clients.find_docker(host), "build", "--tag", image, "--force-rm", "--network", host.build_network]

@@ -18,6 +18,7 @@ from programs.kit.processes import bounded_run, sandbox
 from programs.kit.processes.bounded_run import RunLimits
 from programs.redaction import Redactor
 from programs.targets.compose.engine import clients
+from programs.targets.compose.files import wording
 from programs.targets.compose.settings import ComposeHost
 
 INSIDE = "/work"
@@ -39,7 +40,7 @@ def normalize(
         text, error = _run(argv, env, Path(place))
     if error:
         lines = [Redactor(env.values())(line.replace(f"{INSIDE}/", "")) for line in error]
-        raise CommitFailed(f"Docker Compose can't read the compose file: {lines[-1][:500]}", lines)
+        raise CommitFailed(wording.compose_cannot_read(lines[-1][:500]), lines)
     return _parse(text)
 
 
@@ -58,18 +59,18 @@ def _run(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> tuple[str
     words = ["/bin/sh", "-c", 'exec "$@" 9<"$0"', str(variables), argv[0], "--args", "9", *argv[1:]]
     done = bounded_run.run(words, folder, LIMITS, sandbox.launcher_env())
     if done.code is None:
-        raise TargetError(f"Docker Compose took longer than {LIMITS.seconds} s to read the compose file.")
+        raise TargetError(wording.compose_too_slow(LIMITS.seconds))
     if done.is_cut:
-        raise CommitFailed(f"The compose file becomes larger than {LIMITS.output_bytes:,} bytes when Compose reads it.")
+        raise CommitFailed(wording.becomes_too_large(LIMITS.output_bytes))
     found = done.err.read_bytes()[-4000:].decode(errors="replace").splitlines()
     lines = [line[:500] for line in found if line.strip()][-_TAIL:]
     text = done.out.read_text(errors="replace")
-    return text, (lines or ["it exited without an error message"]) if done.code else []
+    return text, (lines or [wording.NO_ERROR_MESSAGE]) if done.code else []
 
 
 def _parse(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise TargetError("Docker Compose's output for the compose file isn't valid JSON.") from error
+        raise TargetError(wording.NOT_JSON) from error
     return dict(found)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.kit.errors import CommitFailed
+from programs.targets.compose.files import wording
 from programs.targets.compose.files.config_command import INSIDE
 
 MAX_COPY_BYTES = 16 * 1024 * 1024
@@ -48,15 +49,16 @@ def locate(checkout: Path, path: str) -> Path:
     relative = path.removeprefix(INSIDE).lstrip("/")
     real = Path(os.path.realpath(checkout / relative))
     if not real.is_relative_to(os.path.realpath(checkout)):
-        raise CommitFailed(f"{relative} is outside the repository. Mount a file or folder of the repository.")
+        raise CommitFailed(wording.mount_outside(relative))
     return real
 
 
 def read_file(path: Path, shown: str) -> bytes:
+    name = shown.removeprefix(INSIDE).lstrip("/")
     if not path.is_file():
-        raise CommitFailed(f"The file {shown.removeprefix(INSIDE).lstrip('/')} doesn't exist in the repository.")
+        raise CommitFailed(wording.file_missing(name))
     if path.stat().st_size > MAX_COPY_BYTES:
-        raise CommitFailed(f"{shown.removeprefix(INSIDE).lstrip('/')} is larger than {MAX_COPY_BYTES:,} bytes.")
+        raise CommitFailed(wording.too_large(name, MAX_COPY_BYTES))
     return path.read_bytes()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from programs.kit.errors import CommitFailed
+from programs.targets.compose.files import wording
 
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 DEFAULT_OVERRIDES = (
@@ -83,7 +84,7 @@ def read(checkout: Path, chosen: Iterable[str]) -> ComposeSources:
         if path in found:
             continue
         if len(found) == MAX_FILES:
-            raise CommitFailed(f"The compose files include more than {MAX_FILES} others.")
+            raise CommitFailed(wording.too_many_files(MAX_FILES))
         file = _read_file(checkout, path)
         found[path] = file
         findings += _paths_outside(file)
@@ -95,8 +96,7 @@ def read(checkout: Path, chosen: Iterable[str]) -> ComposeSources:
 def _default_files(checkout: Path) -> Iterator[str]:
     first = next((name for name in DEFAULT_FILES if (checkout / name).is_file()), None)
     if first is None:
-        known = ", ".join(DEFAULT_FILES)
-        raise CommitFailed(f"The repository has no compose file ({known}). Add one, or set compose.files in eph.yaml.")
+        raise CommitFailed(wording.none_found(DEFAULT_FILES))
     yield first
     yield from (name for name in DEFAULT_OVERRIDES if (checkout / name).is_file())
 
@@ -104,15 +104,16 @@ def _default_files(checkout: Path) -> Iterator[str]:
 def _read_file(checkout: Path, path: str) -> SourceFile:
     real = Path(os.path.realpath(checkout / path))
     if not real.is_relative_to(os.path.realpath(checkout)) or not real.is_file():
-        raise CommitFailed(f"The repository has no file {path}. Change compose.files in eph.yaml.")
+        raise CommitFailed(wording.no_such_file(path))
     if real.stat().st_size > MAX_CHARACTERS:
-        raise CommitFailed(f"{path} is larger than {MAX_CHARACTERS:,} bytes.")
+        raise CommitFailed(wording.too_large(path, MAX_CHARACTERS))
     try:
         lines, texts = _index(real.read_text(), path)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f":{mark.line + 1}"
-        raise CommitFailed(f"{path}{where}: invalid YAML: {getattr(error, 'problem', None) or 'not UTF-8'}") from error
+        line = 0 if mark is None else mark.line + 1
+        problem = getattr(error, "problem", None) or wording.NOT_UTF8
+        raise CommitFailed(wording.invalid_yaml(path, line, problem)) from error
     return SourceFile(path, lines, texts)
 
 
@@ -152,7 +153,7 @@ def _index(text: str, name: str) -> tuple[dict[SourcePath, int], dict[SourcePath
             _end_value(stack)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             if len(stack) == MAX_DEPTH:
-                raise CommitFailed(f"{name}:{line}: the file is nested deeper than {MAX_DEPTH} levels.")
+                raise CommitFailed(wording.too_deep(name, line, MAX_DEPTH))
             path = top.next_path() if top else ()
             lines.setdefault(path, line)
             stack.append(_Collection(path, isinstance(event, yaml.MappingStartEvent)))
@@ -178,8 +179,7 @@ def _paths_outside(file: SourceFile) -> Iterator[PlacedFinding]:
     folder = posixpath.dirname(file.path)
     for path, text in file.texts.items():
         if _is_path(path) and _leaves(folder, text):
-            message = f"`{text[:100]}` is outside the repository. Use a file of the repository."
-            yield PlacedFinding(file.path, file.lines[path], message)
+            yield PlacedFinding(file.path, file.lines[path], wording.path_outside(text[:100]))
 
 
 def _is_path(path: SourcePath) -> bool:

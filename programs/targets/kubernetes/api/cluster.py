@@ -18,7 +18,7 @@ from lightkube.config.client_adapter import AsyncClient, Client, ConnectionParam
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
-from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.api import object_names, wording
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
 
@@ -73,7 +73,7 @@ class ClusterClient:
                 content=json.dumps(body).encode(),
             )
         except ObjectConflict as error:  # an object of that name exists, but a different one
-            raise ObjectNotFound(f"{path} was replaced meanwhile") from error
+            raise ObjectNotFound(wording.was_replaced(path)) from error
 
     def list_metadata(self, path: str, **query: str | int) -> Iterator[Data]:
         """The metadata of all objects (names, labels, managed fields) without their content, one page at a time."""
@@ -139,16 +139,14 @@ class ClusterClient:
         try:
             answer = self._http.request(method, path, params=dict(params), content=content, headers=all_headers)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise ClusterUnreachable(f"The cluster doesn't respond: {type(error).__name__}: {error}") from error
+            raise ClusterUnreachable(wording.unreachable(type(error).__name__, error)) from error
         if answer.status_code == httpx2.codes.NOT_FOUND:
-            raise ObjectNotFound(f"{path} doesn't exist in the cluster")
+            raise ObjectNotFound(wording.not_found(path))
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-            raise AccessDenied(
-                f"The cluster denied {method} {path}: {_message(answer)}. Check the account's permissions."
-            )
+            raise AccessDenied(wording.access_denied(method, path, _message(answer)))
         if answer.is_error:
             why = ObjectConflict if answer.status_code == httpx2.codes.CONFLICT else ClusterUnreachable
-            raise why(f"The cluster responded with {answer.status_code} to {method} {path}: {_message(answer)}")
+            raise why(wording.responded_with(answer.status_code, method, path, _message(answer)))
         return answer
 
 
@@ -179,7 +177,7 @@ def kubeconfig_mtime(settings: KubernetesSettings) -> int:
     try:
         return Path(settings.kubeconfig).stat().st_mtime_ns if settings.kubeconfig else 0
     except OSError as error:
-        raise ClusterUnreachable(f"Can't read the kubeconfig {settings.kubeconfig}: {error.strerror}") from error
+        raise ClusterUnreachable(wording.kubeconfig_unreadable(settings.kubeconfig, error.strerror)) from error
 
 
 def connect(settings: KubernetesSettings) -> ClusterClient:
@@ -206,7 +204,7 @@ def load_kubeconfig(kubeconfig: str, context: str) -> SingleConfig:
     config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
     found = config.get(context_name=context or None)
     if found is None:
-        raise KubernetesError("No cluster is configured. Set kubernetes.kubeconfig, or run Eph in a cluster.")
+        raise KubernetesError(wording.NOT_CONFIGURED)
     return found
 
 
@@ -215,7 +213,7 @@ def _kubeconfig_errors(kubeconfig: str) -> Iterator[None]:
     try:
         yield
     except (ConfigError, OSError, KeyError, ValueError) as error:
-        raise KubernetesError(f"Invalid kubeconfig {kubeconfig or 'of this account'}: {error}") from error
+        raise KubernetesError(wording.invalid_kubeconfig(kubeconfig, error)) from error
 
 
 def _api_prefix(kind: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 
-from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.api import object_names, wording
 from programs.targets.kubernetes.api.cluster import ClusterClient, Data, ObjectNotFound, connect
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -68,10 +68,7 @@ def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: Kubernet
         )
         return
     if ownership_labels(settings).items() - labels.items():
-        raise KubernetesError(
-            f"The namespace {namespace} exists but doesn't belong to this server. To inspect it: "
-            f"kubectl get namespace {namespace} --show-labels"
-        )
+        raise KubernetesError(wording.namespace_is_not_ours(namespace))
 
 
 def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: KubernetesSettings, timeout: float) -> None:
@@ -87,7 +84,6 @@ def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: Kubern
         agreed = agreed + 1 if response.get("status", {}).get("allowed") else 0
         if time.monotonic() > deadline:
             raise KubernetesError(
-                f"The account {settings.account} has no access to namespace {namespace}, although {BINDING_NAME} "
-                f"binds it to {settings.role}. To find out why: kubectl describe clusterrole {settings.role}"
+                wording.no_access_to_namespace(settings.account, namespace, BINDING_NAME, settings.role)
             )
         time.sleep(0 if agreed else POLL_SECONDS)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 from programs.spec import DatabaseSpec, EnvironmentSpec
+from programs.targets.kubernetes.api import wording
 from programs.targets.kubernetes.errors import KubernetesError
 
 DOMAIN = "eph.dev"
@@ -45,17 +46,14 @@ _RESERVED_NAMESPACES = re.compile(r"(kube-.*|default)")
 def namespace(name: str) -> str:
     """Returns the environment's name if it can name one of our namespaces."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) or _RESERVED_NAMESPACES.fullmatch(name):
-        raise KubernetesError(f"Environment {name!r} isn't a valid namespace name")
+        raise KubernetesError(wording.invalid_namespace(name))
     return name
 
 
 def service(name: str) -> str:
     """The name of a service and of its objects, if a repository may use it."""
     if not SERVICE_NAME.fullmatch(name) or name.startswith(PREFIX):
-        raise KubernetesError(
-            f"Service {name!r}: names consist of 1 to 63 lowercase letters, digits and dashes, "
-            f"start with a letter, and can't start with {PREFIX}"
-        )
+        raise KubernetesError(wording.invalid_service(name, PREFIX))
     return name
 
 

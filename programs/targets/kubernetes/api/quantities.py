@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from programs.targets.kubernetes.api import wording
 from programs.targets.kubernetes.errors import KubernetesError
 
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|K|M|G|T|Ki|Mi|Gi|Ti)?")
@@ -19,9 +20,7 @@ _UNITS: dict[str | None, Decimal] = {
 def parse(text: str) -> Decimal:
     found = _AMOUNT.fullmatch(text)
     if not found:
-        raise KubernetesError(
-            f"Invalid quantity {text!r}. Use a value such as 500m or 2 for CPU, 512Mi or 2Gi for memory and disk."
-        )
+        raise KubernetesError(wording.invalid_quantity(text))
     return Decimal(found[1]) * _UNITS["k" if found[2] == "K" else found[2]]
 
 

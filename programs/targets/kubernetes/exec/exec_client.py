@@ -28,7 +28,7 @@ from httpx2.websockets import HTTPXWSException
 
 from programs.targets.kubernetes.api import cluster
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
-from programs.targets.kubernetes.exec import exec_stream, shell_wrapper
+from programs.targets.kubernetes.exec import exec_stream, shell_wrapper, wording
 from programs.targets.kubernetes.exec.exec_stream import STDERR, ExecResult, ExecStream
 from programs.targets.kubernetes.exec.running_pods import PodContainer
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -39,10 +39,6 @@ CLUSTER_FAILED, NOT_FOUND, STOPPED = 125, 127, 128 + signal.SIGTERM
 CHUNK = 16 * 1024
 _PR_SET_PDEATHSIG = 1
 _MISSING_PROGRAM = re.compile(r"executable file not found|no such file or directory", re.I)
-_INPUT_STAYS_OPEN = (
-    "This cluster can't pass on the end of the input (Kubernetes before 1.30), so a command that waits for it doesn't "
-    "end.\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ class _Session:
             self._started.set()
             result = await self._attempt(self._request.command)
         if result.code is None:
-            _report(f"The command can't be started: {result.message}")
+            _report(wording.not_started(result.message))
             return NOT_FOUND if _MISSING_PROGRAM.search(result.message) else CLUSTER_FAILED
         return result.code
 
@@ -102,9 +98,7 @@ class _Session:
                 except ClusterUnreachable as error:
                     failure = str(error)
         except* HTTPXWSException:  # its keepalive failed
-            failure = (
-                failure or "The cluster hasn't responded for a while, so the connection to the command was closed."
-            )
+            failure = failure or wording.SILENT
         _report(failure)
         await self._end_command()
         return ExecResult(CLUSTER_FAILED)
@@ -157,7 +151,7 @@ class _Session:
             await stream.send_input(data)
             sent = True
         if sent and not stream.closes_input:
-            await asyncio.to_thread(_write, 2, _INPUT_STAYS_OPEN.encode())
+            await asyncio.to_thread(_write, 2, wording.INPUT_STAYS_OPEN.encode())
         await stream.end_input()
 
     async def _send_sizes(self, stream: ExecStream) -> None:

@@ -21,7 +21,9 @@ from httpx2.websockets import (
     WebSocketUpgradeError,
 )
 
+from programs.targets.kubernetes.api import wording as cluster_wording
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
+from programs.targets.kubernetes.exec import wording
 from programs.targets.kubernetes.exec.running_pods import PodContainer
 
 STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -82,9 +84,7 @@ class ExecStream:
             if result is not None:
                 return result
             reason = error.reason if isinstance(error, WebSocketDisconnect) else str(error)
-            raise ClusterUnreachable(
-                f"The connection to the command ended: {reason or 'the cluster closed it'}. Its pod may be gone."
-            ) from error
+            raise ClusterUnreachable(wording.connection_ended(reason or wording.CLOSED_BY_CLUSTER)) from error
 
 
 @contextlib.asynccontextmanager
@@ -105,7 +105,7 @@ async def open_stream(
         except WebSocketUpgradeError as error:
             raise await _refusal(error.response, path) from error
         except (httpx2.HTTPError, HTTPXWSException, TimeoutError, OSError) as error:
-            raise ClusterUnreachable(f"The cluster doesn't respond: {type(error).__name__}: {error}") from error
+            raise ClusterUnreachable(cluster_wording.unreachable(type(error).__name__, error)) from error
         yield ExecStream(socket)
 
 
@@ -114,11 +114,8 @@ async def _refusal(answer: httpx2.Response, path: str) -> KubernetesError:
     with contextlib.suppress(httpx2.HTTPError, ValueError, AttributeError, RuntimeError):
         reason = str(json.loads(await answer.aread()).get("message", ""))
     if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-        return KubernetesError(
-            f"The cluster denied the command: {reason or answer.status_code}. Eph's account needs the permissions get "
-            "and create for pods/exec."
-        )
-    return KubernetesError(f"The cluster responded with {answer.status_code} to {path}: {reason or 'no reason given'}")
+        return KubernetesError(wording.denied(reason or str(answer.status_code)))
+    return KubernetesError(wording.responded_with(answer.status_code, path, reason or wording.NO_REASON))
 
 
 def parse_status(status: Mapping[str, Any]) -> ExecResult:

@@ -8,6 +8,7 @@ from typing import Any
 
 from programs.exec_requests import ExecUnavailable
 from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.exec import wording
 
 Data = dict[str, Any]
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -25,9 +26,9 @@ def find_service(workloads: Iterable[Data], requested: str, environment: str) ->
     by_name = {_service_label(item): item for item in workloads}
     own = {name: item for name, item in sorted(by_name.items()) if not name.startswith(object_names.PREFIX)}
     if not own:
-        raise ExecUnavailable(f"Nothing of {environment} runs on the cluster.")
+        raise ExecUnavailable(wording.nothing_runs(environment))
     if requested and requested not in own:
-        raise ExecUnavailable(f"{environment} has no service {requested!r}. Services: {', '.join(own)}.")
+        raise ExecUnavailable(wording.unknown_service(environment, requested, own))
     public = [name for name, item in own.items() if _template_labels(item).get(object_names.PUBLIC) == "true"]
     return own[requested or next(iter(public or own))]
 
@@ -48,8 +49,8 @@ def choose_container(pods: Sequence[Data], workload: Data, environment: str) -> 
     running = [pod for pod in pods if _service_of(pod) == name and _running_container(pod)]
     if not running:
         if workload["spec"].get("replicas", 1) == 0:
-            raise ExecUnavailable(f"{environment} is asleep. Wake it with eph wake {environment}, and try again.")
-        raise ExecUnavailable(f"The service {name} isn't running. To find out why: eph logs {environment}.")
+            raise ExecUnavailable(wording.asleep(environment))
+        raise ExecUnavailable(wording.not_running(name, environment))
     chosen = min(running, key=lambda pod: (not _is_ready(pod), pod["metadata"].get("creationTimestamp", "")))
     about = chosen["metadata"]
     return PodContainer(about["namespace"], about["name"], _running_container(chosen))

@@ -28,6 +28,7 @@ from programs.targets.kubernetes import gateway_routes
 from programs.targets.kubernetes.api import cluster, object_kinds
 from programs.targets.kubernetes.api.cluster import METADATA_LIST_TYPE, AccessDenied, ClusterClient, Data
 from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.observation import wording
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 log = logging.getLogger("eph.kubernetes")
@@ -263,7 +264,7 @@ def _parse_answer(answer: httpx2.Response, kind: str) -> Any:
     if answer.status_code == HTTP_GONE:
         raise _VersionExpired(kind)
     if answer.status_code == httpx2.codes.FORBIDDEN:
-        raise _WatchForbidden(f"The cluster denied watching {kind}. Changes to them won't be detected.")
+        raise _WatchForbidden(wording.watch_denied(kind))
     if answer.is_error:
         raise ValueError(f"The cluster responded with {answer.status_code} for {kind}")
     return answer.json()

@@ -19,7 +19,7 @@ from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, ProcessInfo, RuntimeEvent, RuntimeInfo
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.api.cluster import Data
-from programs.targets.kubernetes.observation import rollout
+from programs.targets.kubernetes.observation import rollout, wording
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 MIN_SECRET_LENGTH = 8
@@ -139,29 +139,6 @@ def process_info(pod: Data, events: Iterable[Data]) -> ProcessInfo:
     )
 
 
-_EVENT_TEXTS = {
-    "Scheduled": "scheduled",
-    "Pulling": "pulling the image",
-    "Pulled": "image pulled",
-    "Created": "container created",
-    "Started": "container started",
-    "Killing": "stopping",
-    "Unhealthy": "health check failed",
-    "BackOff": "waiting to retry after repeated failures",
-    "Failed": "failed",
-    "FailedScheduling": "no node can run it",
-    "FailedCreate": "pods can't be created",
-    "FailedMount": "a volume can't be mounted",
-    "FailedCreatePodSandBox": "the pod's network or sandbox can't be created",
-    "Evicted": "evicted from its node",
-    "OOMKilling": "exceeded its memory limit",
-    "NodeNotReady": "its node doesn't respond",
-    "TaintManagerEviction": "evicted from a lost node",
-    "ScalingReplicaSet": "scaling",
-    "SuccessfulCreate": "pod created",
-    "SuccessfulDelete": "pod deleted",
-    "Completed": "completed",
-}
 _REASON_ONLY = frozenset({"Pulled", "Created", "Pulling", "Scheduled", "SuccessfulCreate", "ScalingReplicaSet"})
 """Reasons whose message adds only numbers and names, so it isn't shown."""
 
@@ -175,7 +152,7 @@ def recent_events(events: Iterable[Data], max_events: int = MAX_EVENTS) -> tuple
 def _runtime_event(event: Data) -> RuntimeEvent:
     concerned, reason = event.get("involvedObject") or {}, str(event.get("reason", ""))
     message = rollout.shorten(str(event.get("message", "")))
-    words = _EVENT_TEXTS.get(reason, reason)
+    words = wording.EVENTS.get(reason, reason)
     text = words if reason in _REASON_ONLY or not message else f"{words}: {message}" if words else message
     series = event.get("series") or {}
     at = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from programs.targets.kubernetes.observation import wording
+
 Data = Mapping[str, Any]
 _IMAGE_ERRORS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _PERMANENT_PULL_ERROR = re.compile(
@@ -48,8 +50,8 @@ def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) ->
     newest = _newest_pods(data, pods)
     if _rolled_out(data):
         going = [pod for pod in pods if pod not in newest]
-        return RolloutStatus(pending_reason="old pods are still serving") if going else RolloutStatus(ready=True)
-    not_yet = RolloutStatus(pending_reason="its pods don't exist yet")
+        return RolloutStatus(pending_reason=wording.OLD_PODS_SERVE) if going else RolloutStatus(ready=True)
+    not_yet = RolloutStatus(pending_reason=wording.NO_PODS_YET)
     if not _is_observed(data):  # the conditions are about the previous template
         return not_yet
     refused = _creation_failure(data, pods, events)
@@ -72,10 +74,7 @@ def pod_state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
         return "failing", verdict.failure
     if not verdict.pending_reason:
         return ("running", "") if phase == "Running" else ("starting", "")
-    return "unknown" if verdict.pending_reason == NODE_LOST else "starting", verdict.pending_reason
-
-
-NODE_LOST = "its node doesn't respond"
+    return "unknown" if verdict.pending_reason == wording.NODE_LOST else "starting", verdict.pending_reason
 
 
 def lost_nodes(pods: Iterable[Data]) -> list[str]:
@@ -189,12 +188,11 @@ def _creation_failure(data: Data, pods: Sequence[Data], events: Iterable[Data]) 
 def _explain_refusal(message: str) -> str:
     if "exceeded quota" in message:
         found = re.search(r"requested: (\S+), used: (\S+), limited: (\S+)", message)
-        amounts = f": requested {found[1]}, used {found[2]}, limit {found[3]}" if found else ""
-        return f"the environment's quota is exceeded{amounts}; request less, or ask the operator for more"
+        return wording.quota_exceeded(wording.quota_amounts(found[1], found[2], found[3]) if found else "")
     if "violates PodSecurity" in message:
         why = message.partition("violates PodSecurity")[2].partition('": ')[2]
-        return f"its pods violate Pod Security: {shorten(why)}"
-    return f"its pods can't be created: {shorten(message)}"
+        return wording.violates_pod_security(shorten(why))
+    return wording.pods_not_created(shorten(message))
 
 
 def _newest_pods(data: Data, pods: Iterable[Data]) -> list[Data]:
@@ -220,10 +218,10 @@ def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
     for condition in _conditions(pod):
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             if any(event.get("reason") in _SCALE_UP_REASONS for event in own):
-                return RolloutStatus(pending_reason="the cluster is adding a node for it")
-            return RolloutStatus(failure=f"no node can run it: {_scheduling_reason(condition.get('message', ''))}")
+                return RolloutStatus(pending_reason=wording.NODE_IS_ADDED)
+            return RolloutStatus(failure=wording.no_node(_scheduling_reason(condition.get("message", ""))))
     if _is_lost(pod):
-        return RolloutStatus(pending_reason=NODE_LOST, pod=_name(pod))
+        return RolloutStatus(pending_reason=wording.NODE_LOST, pod=_name(pod))
     for status in _statuses(pod):
         found = _container_status(status, is_job)
         if found.failure:
@@ -247,15 +245,14 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
     waiting = status.get("state", {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _IMAGE_ERRORS or (reason == "ErrImagePull" and _PERMANENT_PULL_ERROR.search(message)):
-        return RolloutStatus(
-            failure=f"can't pull the image {_short_digests(status.get('image', ''))}: {_pull_error(message) or reason}"
-        )
+        image = _short_digests(status.get("image", ""))
+        return RolloutStatus(failure=wording.image_not_pulled(image, _pull_error(message) or reason))
     if reason in _CONTAINER_ERRORS and not _SLOW_CACHE.search(message):
-        return RolloutStatus(failure=f"its container can't start: {shorten(message)}")
+        return RolloutStatus(failure=wording.container_not_started(shorten(message)))
     last = status.get("lastState", {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and not is_job:
         times = status.get("restartCount", 0) + 1
-        return RolloutStatus(failure=f"its process keeps crashing ({times} times): {_exit_reason(last)}", previous=True)
+        return RolloutStatus(failure=wording.keeps_crashing(times, _exit_reason(last)), previous=True)
     return RolloutStatus()
 
 
@@ -272,23 +269,22 @@ def _short_digests(text: str) -> str:
 
 def _exit_reason(state: Data) -> str:
     if state.get("reason") == "OOMKilled":
-        return "it exceeded its memory limit"
+        return wording.OUT_OF_MEMORY
     if state.get("signal"):
-        return f"killed by signal {state['signal']}"
-    return f"exit status {state.get('exitCode', '?')}"
+        return wording.killed_by(state["signal"])
+    return wording.exit_status(state.get("exitCode", "?"))
 
 
 def _not_ready_reason(status: Data, events: list[Data]) -> str:
     waiting = status.get("state", {}).get("waiting") or {}
     if waiting:
-        return f"its container is waiting: {waiting.get('reason', 'unknown')}"
+        return wording.container_waits(waiting.get("reason", "unknown"))
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if failing:
         message = shorten(failing[-1].get("message", ""))
         refused = _REFUSED.search(message)
-        why = f"nothing listens on port {refused[1]}" if refused else message
-        return f"its health check fails: {why}"
-    return "its health check hasn't succeeded yet"
+        return wording.health_check_fails(wording.nothing_listens(refused[1]) if refused else message)
+    return wording.NOT_HEALTHY_YET
 
 
 def _statuses(pod: Data) -> list[Data]:

@@ -10,7 +10,7 @@ from programs import steps
 from programs.kit.waiting import pause
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
-from programs.targets.kubernetes.observation import job_output, pod_info, rollout, running_images
+from programs.targets.kubernetes.observation import job_output, pod_info, rollout, running_images, wording
 from programs.targets.kubernetes.observation.job_output import JobOutput
 from programs.targets.kubernetes.observation.rollout import RolloutStatus
 
@@ -65,10 +65,9 @@ def _wait(cluster: ClusterClient, workload: AwaitedWorkload, shown: JobOutput | 
         if shown is not None:
             shown.follow(workload.name)
         if verdict.failure:
-            raise KubernetesError(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
+            raise KubernetesError(wording.failed(workload.title, verdict.failure), _tail(cluster, workload, verdict))
         if time.monotonic() > deadline:
-            why = verdict.pending_reason or "no response"
-            late = f"{workload.title} wasn't ready within {workload.timeout:.0f} s: {why}"
+            late = wording.not_ready(workload.title, workload.timeout, verdict.pending_reason or wording.NO_RESPONSE)
             raise KubernetesError(late, _tail(cluster, workload, verdict))
         pause(POLL_SECONDS)
 
@@ -78,7 +77,7 @@ def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutSt
     try:
         data = cluster.get_namespaced(workload.namespace, WORKLOAD_KINDS[workload.kind], workload.name)
     except ObjectNotFound:
-        return RolloutStatus(failure="it was deleted by someone else")
+        return RolloutStatus(failure=wording.DELETED)
     data = {**data, "kind": workload.kind}
     selector = ",".join(f"{key}={value}" for key, value in data["spec"]["selector"]["matchLabels"].items())
     pods = cluster.list_namespaced(workload.namespace, "v1/pods", labelSelector=selector)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from programs.targets.kubernetes.observation import wording
+
 Data = Mapping[str, Any]
 
 
@@ -27,10 +29,7 @@ def different_image(pods: Iterable[Data], applied: Mapping[str, str]) -> str:
             # the status counts only if the pod names no digest.
             runs = _digest(image) or _digest(str(status["imageID"]))
             if runs != wanted:
-                return (
-                    f"container {container['name']} runs {image} ({runs or 'no digest'}), but {wanted} was found for "
-                    "this commit; something in the cluster replaced the image, such as an admission webhook"
-                )
+                return wording.other_image_runs(container["name"], image, runs or wording.NO_DIGEST, wanted)
     return ""
 
 

@@ -6,7 +6,7 @@ from pulumi import Output, Resource, ResourceOptions
 
 from programs import variables
 from programs.spec import DatabaseSpec
-from programs.targets.kubernetes import shared_postgres
+from programs.targets.kubernetes import shared_postgres, wording
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.program import commands
 from programs.targets.kubernetes.program.resource_builder import ResourceBuilder, ResourceGroup
@@ -78,7 +78,7 @@ def _own_server(
     service = builder.apply(workloads.postgres_service(item), part)
     data = workloads.postgres_stateful_set(item, environment.settings, environment.labels)
     server = builder.apply(data, part, [secret, service, *builder.namespace_parts])
-    return [builder.wait_until_ready(server, data, f"database {item.name}", DATABASE_TIMEOUT)]
+    return [builder.wait_until_ready(server, data, wording.database_step(item.name), DATABASE_TIMEOUT)]
 
 
 def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
@@ -86,7 +86,7 @@ def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: l
     them the migrations, if the seed needs the tables."""
     environment = builder.environment
     if item.migrate and item.migrate_first:
-        title, once = f"migrate {item.name} first", object_names.database(item)
+        title, once = wording.migrate_first(item.name), object_names.database(item)
         after = [commands.run(builder, title, item.migrate, part, after, once)]
     if item.scripts:
         texts = {path: environment.prepared.scripts[path] for path in item.scripts}
@@ -97,7 +97,11 @@ def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: l
         spec = workloads.psql_pod(item, name, environment.settings)
         job = workloads.job_object(name, workloads.pod_template(environment.labels, spec), 600)
         made = builder.apply(job, part, [config, *after])
-        after = [builder.wait_until_ready(made, job, f"seed {item.name}", 660)]
+        after = [builder.wait_until_ready(made, job, wording.seed_step(item.name), 660)]
     if item.seed:
-        after = [commands.run(builder, f"seed {item.name}", item.seed, part, after, once=object_names.database(item))]
+        after = [
+            commands.run(
+                builder, wording.seed_step(item.name), item.seed, part, after, once=object_names.database(item)
+            )
+        ]
     return after

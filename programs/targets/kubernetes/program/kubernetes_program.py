@@ -11,7 +11,7 @@ from __future__ import annotations
 from pulumi import Output, Resource, ResourceOptions
 
 from programs.outputs import OutputExporter
-from programs.targets.kubernetes import shared_postgres
+from programs.targets.kubernetes import shared_postgres, wording
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.program import commands, databases, fronts, services
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment
@@ -38,9 +38,7 @@ def _export(environment: KubernetesEnvironment, last: list[Resource], urls: dict
     hints = [f"kubectl get all,ingress {at}", f"kubectl get events {at} --sort-by=.lastTimestamp"]
     for item in environment.spec.databases:
         if shared_postgres.is_shared(item, environment.settings):
-            hints.append(
-                f"database {shared_postgres.database_name(environment.spec.name, item)} of the shared PostgreSQL server"
-            )
+            hints.append(wording.shared_database(shared_postgres.database_name(environment.spec.name, item)))
         else:
             hints.append(f"kubectl port-forward {at} svc/{object_names.database(item)} 5432")
     done = resources.Done("done", {"generation": environment.generation}, ResourceOptions(depends_on=last))
