@@ -18,6 +18,7 @@ import httpx
 from orchestrator.app import outside
 from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
+from orchestrator.app.replica_tls import client_context, served_to_replicas
 from orchestrator.app.system import System
 from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
@@ -45,7 +46,7 @@ class RunningEphd:
 
     settings: ServerSettings
     system: System
-    api: asyncio.Task[None]
+    api: tuple[asyncio.Task[None], ...]
     worker: WorkerSettings
 
     @property
@@ -54,7 +55,7 @@ class RunningEphd:
 
     async def wait_for_failure(self) -> None:
         """Raises when a part has ended that should not; never returns while all is well."""
-        await wait_for_failure([self.api, *self.system.tasks])
+        await wait_for_failure([*self.api, *self.system.tasks])
 
 
 @contextlib.asynccontextmanager
@@ -88,9 +89,15 @@ async def running(
         exits.callback(tokens.close)
         share_links = SqlShareLinks(settings.ledger_database_url)
         exits.callback(share_links.close)
-        proxy = LeaderProxy(create_api(settings, system, tokens, share_links), system.leadership)
+        proxy = LeaderProxy(
+            create_api(settings, system, tokens, share_links),
+            system.leadership,
+            accepts=settings.replicas.accepts_url,
+            tls=client_context(settings.replicas),
+        )
         exits.push_async_callback(proxy.close)
         app = proxy if system.leadership.has_replicas else proxy.app
         api = await exits.enter_async_context(serve(app, listener, settings.previews.proxies))
+        to_replicas = await exits.enter_async_context(served_to_replicas(app, settings))
         await exits.enter_async_context(system)
-        yield RunningEphd(settings, system, api, worker)
+        yield RunningEphd(settings, system, (api, *to_replicas), worker)

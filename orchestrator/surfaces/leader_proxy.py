@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
@@ -49,14 +50,24 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
 class LeaderProxy:
-    """An ASGI app around ``app``."""
+    """An ASGI app around ``app``. ``accepts``: whether requests may be sent to that URL. ``tls`` verifies the leader's
+    certificate."""
 
-    def __init__(self, app: App, leadership: Leadership, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        leadership: Leadership,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        accepts: Callable[[str], bool] = lambda _: True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.app = app
         self._leadership = leadership
+        self._accepts = accepts
         timeout = httpx.Timeout(CONNECT_TIMEOUT, read=None, pool=None)  # streams are silent for long periods
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        transport = transport or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        transport = transport or httpx.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
         self._client = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +91,10 @@ class LeaderProxy:
         await self._client.aclose()
 
     async def _forward(self, leader: str, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
-        """False: nothing was sent, because the leader isn't reachable."""
+        """False: nothing was sent, because the leader isn't reachable, or only without TLS."""
+        if not self._accepts(leader):
+            log.warning("Not forwarding requests to the leader at %s without TLS.", leader)
+            return False
         request = self._client.build_request(
             scope["method"],
             httpx.URL(leader).copy_with(raw_path=_raw_path(scope)),
@@ -111,7 +125,7 @@ class LeaderProxy:
                     break
             log.warning("The leader at %s doesn't respond.", leader)
         except httpx.TransportError as error:
-            log.warning("Can't reach the leader at %s: %s", leader, type(error).__name__)
+            log.warning("Can't reach the leader at %s: %s: %s", leader, type(error).__name__, error)
         finally:
             asking.cancel()
         return None

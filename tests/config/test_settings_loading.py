@@ -290,7 +290,18 @@ def test_replicas_share_everything_except_their_work(monkeypatch: pytest.MonkeyP
     assert all(folder.is_relative_to("/srv/eph") for folder in [*shared, found.keys_dir])
     assert all(folder.is_relative_to(tmp_path) for folder in (found.work_dir, found.pulumi_home))
     assert found.replica_url == "http://127.0.0.1:8081"
-    monkeypatch.setenv("EPH_REPLICAS__URL", "http://eph-1.internal:8081/")
+    monkeypatch.setenv("EPH_REPLICAS__URL", "https://eph-1.internal:8081/")
+    assert load().replica_url == "https://eph-1.internal:8081"
+
+
+def test_replicas_reach_each_other_by_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S1: on other machines without TLS only if the operator says that something else encrypts it."""
+    files = {"EPH_REPLICAS__CERTIFICATE_FILE": "/tls.crt", "EPH_REPLICAS__KEY_FILE": "/tls.key"}
+    for name, value in {**SHARED, **files, "EPH_REPLICAS__LISTEN": "10.0.0.5:8444"}.items():
+        monkeypatch.setenv(name, value)
+    assert load().replica_url == "https://10.0.0.5:8444"
+    monkeypatch.setenv("EPH_REPLICAS__URL", "http://eph-1.internal:8081")
+    monkeypatch.setenv("EPH_REPLICAS__ENCRYPTION", "external")
     assert load().replica_url == "http://eph-1.internal:8081"
 
 
@@ -303,6 +314,10 @@ def test_replicas_share_everything_except_their_work(monkeypatch: pytest.MonkeyP
         ("EPH_HOME", "/srv/eph", "the shared folder is also this replica's home"),
         ("EPH_REPLICAS__URL", "eph-1:8081", "this is not a URL"),
         ("EPH_LISTEN", "0.0.0.0:8081", "other replicas can't reach 0.0.0.0"),
+        ("EPH_LISTEN", "10.0.0.5:8081", "people's tokens to http://10.0.0.5:8081 without TLS; set replicas.listen"),
+        ("EPH_REPLICAS__URL", "http://eph-1.internal", "people's tokens to http://eph-1.internal without TLS"),
+        ("EPH_REPLICAS__LISTEN", "10.0.0.5:8444", "TLS between replicas needs an address, a certificate and its key"),
+        ("EPH_REPLICAS__KEY_FILE", "/tls.key", "set replicas.listen"),
     ],
 )
 def test_impossible_replica_settings_are_rejected(

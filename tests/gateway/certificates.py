@@ -32,9 +32,10 @@ def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, serial:
 
 @dataclass
 class CertificateAuthority:
-    """Issues certificates for eph.test and the hosts below it, into ``folder``, numbered from 1."""
+    """Issues certificates for ``hosts`` into ``folder``, numbered from 1."""
 
     folder: Path
+    hosts: tuple[str, ...] = ("eph.test", "*.eph.test")
     issued: int = 0
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
@@ -60,14 +61,18 @@ class CertificateAuthority:
         """A new certificate and its key, in PEM."""
         self.issued += 1
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName("eph.test"), x509.DNSName("*.eph.test")])
-        signed = _builder("eph.test", "Test CA", key, self.issued).add_extension(names, critical=False)
+        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in self.hosts])
+        signed = _builder(self.hosts[0], "Test CA", key, self.issued).add_extension(names, critical=False)
         certificate = signed.sign(self.key, hashes.SHA256())
         encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
         encoding, layout = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
         return certificate.public_bytes(encoding), key.private_bytes(encoding, layout, encryption)
 
+    @property
+    def text(self) -> str:
+        """Its own certificate, in PEM."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
     def client_context(self) -> ssl.SSLContext:
         """Trusts this authority and no other."""
-        text = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=text)
+        return ssl.create_default_context(cadata=self.text)

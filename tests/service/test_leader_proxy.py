@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
+from orchestrator.config.settings.replica_tables import ReplicasSettings
 from orchestrator.ledger.fake import FakeLease
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.wakeups import Wakeups
@@ -51,12 +52,14 @@ class HangingLeader(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def replica(
-    lease: FakeLease, transport: httpx.AsyncBaseTransport | None = None
+    lease: FakeLease,
+    transport: httpx.AsyncBaseTransport | None = None,
+    accepts: Callable[[str], bool] = lambda _: True,
 ) -> AsyncIterator[httpx.AsyncClient]:
     leading = Leadership(lease, Wakeups())
     if lease.leads():
         leading.begin_term(leading.pending_term())
-    relay = LeaderProxy(app("own"), leading, transport or httpx.ASGITransport(app("leader")))
+    relay = LeaderProxy(app("own"), leading, transport or httpx.ASGITransport(app("leader")), accepts=accepts)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(relay), base_url="http://eph.example") as client:
         yield client
     await relay.close()
@@ -109,6 +112,22 @@ async def test_without_a_leader_reads_work_and_writes_are_refused(lost: str) -> 
     assert refused.headers["retry-after"] == "5"
     assert refused.json()["error"]["message"].startswith("there is no leader right now")
     assert hook.text.startswith("own|POST|/api/v1/webhooks/github||hook|")
+
+
+async def test_tokens_are_not_sent_to_a_leader_without_tls() -> None:
+    """S1: a replica with other settings may have put its URL into the lease."""
+    sent: list[Scope] = []
+
+    async def record(scope: Scope, receive: Receive, send: Send) -> None:
+        sent.append(scope)
+        await app("leader")(scope, receive, send)
+
+    settings = ReplicasSettings()
+    async with replica(follower_lease(), httpx.ASGITransport(record), settings.accepts_url) as client:
+        refused = await client.post("/api/v1/environments/x/up", headers={"Authorization": "Bearer t"})
+    assert (refused.status_code, sent) == (503, [])
+    async with replica(follower_lease("https://leader:8444"), httpx.ASGITransport(record), settings.accepts_url) as tls:
+        assert (await tls.post("/api/v1/environments/x/up")).text.startswith("leader|")
 
 
 async def test_stream_ends_when_the_client_disconnects() -> None:

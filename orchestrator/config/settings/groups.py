@@ -188,39 +188,6 @@ class ForksSettings(SettingsTable):
     )
 
 
-class ReplicasSettings(SettingsTable):
-    """Several replicas of ephd for the same repositories: one leads, and another takes over when it dies."""
-
-    lease: Literal["none", "postgres"] = Field(
-        default="none",
-        description=(
-            "none: there is only this ephd. postgres: replicas share the PostgreSQL in ledger_url and elect a leader."
-        ),
-    )
-    shared: Path | None = Field(
-        default=None,
-        description=(
-            "The folder that all replicas share: stacks, keys, records, previews. Each replica also has its own home."
-        ),
-    )
-    url: str = Field(
-        default="",
-        description="The URL at which other replicas reach this one's API. Empty: http:// and the value of listen.",
-    )
-
-    @model_validator(mode="after")
-    def _check_reachable(self) -> ReplicasSettings:
-        if self.url and not self.url.startswith(("http://", "https://")):
-            raise InvalidValue(wording.settings.NOT_A_URL, wording.settings.REPLICA_URL_EXAMPLE, ("url",))
-        if self.lease == "postgres" and self.shared is None:
-            raise InvalidValue(
-                wording.settings.NO_SHARED_FOLDER,
-                wording.settings.SET_SHARED,
-                ("shared",),
-            )
-        return self
-
-
 class PreviewsSettings(SettingsTable):
     """Access to previews."""
 

@@ -109,10 +109,17 @@ class ServerSettingsFile(SettingsFields):
                 wording.settings.SET_LEDGER_URL,
                 ("replicas", "lease"),
             )
-        if not self.replicas.url and self.listen_address[0] in _WILDCARD_ADDRESSES:
+        host = host_and_port(self.replicas.listen or self.listen)[0]
+        if not self.replicas.url and host in _WILDCARD_ADDRESSES:
             raise InvalidValue(
-                wording.settings.replicas_cannot_reach(self.listen_address[0]),
+                wording.settings.replicas_cannot_reach(host),
                 wording.settings.SET_REPLICAS_URL,
+                ("replicas", "url"),
+            )
+        if not self.replicas.accepts_url(self.replica_url):
+            raise InvalidValue(
+                wording.settings.replica_without_tls(self.replica_url),
+                wording.settings.SET_REPLICA_TLS,
                 ("replicas", "url"),
             )
         if self.shared_dir == self.home:
@@ -158,7 +165,7 @@ class ServerSettingsFile(SettingsFields):
     @property
     def replica_url(self) -> str:
         """Where other replicas reach this one."""
-        return self.replicas.url.rstrip("/") or f"http://{self.listen}"
+        return self.replicas.api_url(self.listen)
 
     @property
     def stacks_url(self) -> str:

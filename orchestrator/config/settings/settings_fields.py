@@ -25,11 +25,11 @@ from orchestrator.config.settings.groups import (
     LogSettings,
     OAuthSettings,
     PreviewsSettings,
-    ReplicasSettings,
     TargetsSettings,
     TlsSettings,
     TtlSettings,
 )
+from orchestrator.config.settings.replica_tables import ReplicasSettings
 from orchestrator.config.settings.secret_tables import PreviewSecret, SecretProviders
 from orchestrator.config.settings.setting_types import (
     Address,

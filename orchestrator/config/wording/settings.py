@@ -176,6 +176,17 @@ def replicas_cannot_reach(host: str) -> str:
 
 
 SET_REPLICAS_URL = "set replicas.url to the URL at which they reach this one"
+REPLICA_TLS_INCOMPLETE = "TLS between replicas needs an address, a certificate and its key"
+SET_REPLICA_TLS = (
+    "set replicas.listen, replicas.certificate_file and replicas.key_file; or replicas.encryption = external, if "
+    "something else encrypts this traffic"
+)
+
+
+def replica_without_tls(url: str) -> str:
+    return f"other replicas would send people's tokens to {url} without TLS"
+
+
 SHARED_IS_HOME = "the shared folder is also this replica's home"
 OWN_HOMES = "give each replica its own home"
 

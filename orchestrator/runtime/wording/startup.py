@@ -17,7 +17,12 @@ def address_unusable(setting: str, address: str, port: int, error: OSError) -> s
         why = f"port {port} requires root; use a port above 1023"
     else:
         why = f"{error.strerror or error}; use an address of this machine"
-    return f"{setting} = {address}: {why} (the setting `{setting}` in eph.toml, or EPH_{setting.upper()})"
+    variable = f"EPH_{setting.upper().replace('.', '__')}"
+    return f"{setting} = {address}: {why} (the setting `{setting}` in eph.toml, or {variable})"
+
+
+def replica_authority_unusable(file: Path, error: Exception) -> str:
+    return f"can't use the certificate authority {file}: {error}; set replicas.ca_file to a file in PEM"
 
 
 def home_in_use(process: str, home: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Sequence
 
 import uvicorn
@@ -23,9 +24,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve(app: App, listener: socket.socket, proxies: Sequence[str] = ()) -> AsyncIterator[asyncio.Task[None]]:
+async def serve(
+    app: App, listener: socket.socket, proxies: Sequence[str] = (), tls: ssl.SSLContext | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
     """Serves requests within the block. Yields the server's task, which ends only after an error. ``proxies``: networks
-    whose X-Forwarded-For and -Proto are trusted, besides this machine, where the gateway is."""
+    whose X-Forwarded-For and -Proto are trusted, besides this machine, where the gateway is. With ``tls``, the app must
+    already be served without it, which starts it."""
     # Not uvloop: it breaks Pulumi's event loop (pulumi #17588), and one loop everywhere avoids surprises.
     config = uvicorn.Config(
         app,
@@ -33,6 +37,8 @@ async def serve(app: App, listener: socket.socket, proxies: Sequence[str] = ()) 
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
+        lifespan="off" if tls else "auto",
+        ssl_context_factory=(lambda _config, _default: tls) if tls else None,
         forwarded_allow_ips=["127.0.0.1", "::1", *proxies],
     )
     server = _Server(config)

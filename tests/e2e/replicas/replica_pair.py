@@ -1,7 +1,7 @@
 """Two real ephd with one PostgreSQL, one shared folder, one gateway and one sandbox forge, observed from outside.
 
-Each replica has its own connection to the database, which can be cut silently. Webhooks go to ``b``, which is the
-follower at first. Every ``pulumi`` process is recorded with the replica that started it
+Requests between them use TLS. Each replica has its own connection to the database, which can be cut silently. Webhooks
+go to ``b``, which is the follower at first. Every ``pulumi`` process is recorded with the replica that started it
 (``tests.chaos.overlap_audit``).
 """
 
@@ -29,6 +29,7 @@ from tests.chaos.overlap_audit import OverlapAudit
 from tests.e2e import site as sites
 from tests.e2e.site import CYCLE as CYCLE
 from tests.e2e.site import ROOT, Site, wait_until
+from tests.gateway.certificates import CertificateAuthority
 from tests.ledger import postgres_server
 from tests.ledger.postgres_server import CuttableProxy, PostgresServer
 
@@ -41,6 +42,7 @@ class Replica:
     name: str
     home: Path
     port: int
+    tls_port: int
     database_proxy: CuttableProxy
     process: subprocess.Popen[bytes] | None = None
     start_count: int = 0
@@ -67,8 +69,11 @@ class ReplicaPair(Site):
         self.server, self.database = server, server.create_database()
         self.audit = OverlapAudit(home / "audit")
         lines = [exit_stack.enter_context(postgres_server.cuttable_proxy(server.port)) for _ in "ab"]
-        self.a = Replica("a", home / "a", free_port(), lines[0])
-        self.b = Replica("b", home / "b", self.api_port, lines[1])
+        self.a = Replica("a", home / "a", free_port(), free_port(), lines[0])
+        self.b = Replica("b", home / "b", self.api_port, free_port(), lines[1])
+        self.authority = CertificateAuthority(home, ("localhost",))
+        self.authority.issue()
+        (home / "ca.crt").write_text(self.authority.text)
 
     def start(self) -> None:
         self._tools = str(self.audit.install(self.tools.pulumi))
@@ -102,7 +107,12 @@ class ReplicaPair(Site):
         self.ledger_url = self.server.url(self.database, replica.database_proxy.port)
         alone = super()._toml().replace(f'home = "{self.eph_home}"', f'home = "{replica.home}"')
         listen = alone.replace(f"127.0.0.1:{self.api_port}", f"127.0.0.1:{replica.port}")
-        return f'{listen}[replicas]\nlease = "postgres"\nshared = "{self.eph_home}"\n'
+        return (
+            f'{listen}[replicas]\nlease = "postgres"\nshared = "{self.eph_home}"\n'
+            f'url = "https://localhost:{replica.tls_port}"\nlisten = "127.0.0.1:{replica.tls_port}"\n'
+            f'certificate_file = "{self.authority.certificate_file}"\nkey_file = "{self.authority.key_file}"\n'
+            f'ca_file = "{self.home / "ca.crt"}"\n'
+        )
 
     @property
     def environ(self) -> dict[str, str]:
@@ -125,7 +135,7 @@ class ReplicaPair(Site):
             address = self.lease_row()[1]
         except Exception as error:  # noqa: BLE001 - the database may be gone, or its tables not there yet
             return type(error).__name__
-        return next((each.name for each in (self.a, self.b) if address.endswith(f":{each.port}")), "")
+        return next((each.name for each in (self.a, self.b) if address.endswith(f":{each.tls_port}")), "")
 
     def wait_for_takeover(self, replica: Replica, since: float) -> float:
         """Seconds from that time until it leads."""
