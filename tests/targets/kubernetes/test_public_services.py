@@ -11,7 +11,7 @@ import yaml
 from programs.spec import ServiceSpec
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests
+from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests, wording
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering.namespace_objects import PathBackend
 from tests.targets.kubernetes.manifest_attacks import DEPLOYMENT, PINNED, SERVICE, SETTINGS, apply_manifests, spec
@@ -245,7 +245,7 @@ def test_routed_service_with_a_name_too_long_for_a_host_is_left_out() -> None:
 
 
 def test_ambiguous_name_lists_the_services_that_match() -> None:
-    with pytest.raises(KubernetesError, match="several services match 'api'; their services are x-api, y-api"):
+    with pytest.raises(KubernetesError, match=wording.services.several_match("api", ["x-api", "y-api"])):
         load(service("x-api"), service("y-api"), service("web"), public=("api",))
 
 
