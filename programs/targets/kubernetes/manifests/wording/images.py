@@ -14,11 +14,11 @@ NO_STORAGE_CLASS = "it requests storage, but the setting storage_class is empty;
 
 def unused(images: str, others: str) -> str:
     return (
-        f"eph.yaml, environment.images: no workload runs {images}. The manifests don't name it{others}. Add `replaces` "
-        "with the repository that the manifests use, or remove the image from eph.yaml"
+        f"eph.yaml, environment.images: no workload runs {images}{others}. Add `replaces` with the repository that the "
+        "manifests use, or remove the image from eph.yaml"
     )
 
 
 def others_run(images: Iterable[str], more: int) -> str:
     rest = f" and {more} more" if more > 0 else ""
-    return f"; they run {', '.join(images)}{rest}"
+    return f"; the workloads run {', '.join(images)}{rest}"

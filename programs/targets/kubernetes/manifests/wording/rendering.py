@@ -67,7 +67,7 @@ def loads_too_much(folder: str, count: int, limit: int) -> str:
 
 
 def includes_itself(folders: Iterable[str]) -> str:
-    return f"it includes itself, in a circle: {' → '.join(folders)}"
+    return f"it includes itself: {' → '.join(folders)}"
 
 
 def nested_too_deeply(limit: int) -> str:
@@ -86,15 +86,15 @@ ONE_MAPPING = "expected one mapping"
 
 
 def runs_programs(key: str) -> str:
-    return f"{key} would run programs, which Eph doesn't do; commit their output"
+    return f"{key} would run programs, which Eph doesn't allow; commit their output instead"
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    return f"{key} is not known to Eph; supported are {', '.join(known)}"
+    return f"Eph doesn't support {key}; supported: {', '.join(known)}"
 
 
 def unknown_key_in(key: str, parent: str, known: Iterable[str]) -> str:
-    return f"{key} is not known to Eph in {parent}; supported are {', '.join(known)}"
+    return f"Eph doesn't support {key} in {parent}; supported: {', '.join(known)}"
 
 
 def expected_list(key: str) -> str:
@@ -114,7 +114,7 @@ def not_in_repository(path: str) -> str:
 
 
 def no_kustomization(folder: str) -> str:
-    return f"{folder} is a folder without a kustomization"
+    return f"{folder} is a folder without a kustomization; name its files"
 
 
 def not_key_value(path: str, line: str) -> str:
@@ -126,12 +126,12 @@ PATCH_NEEDS_TARGET = "a list of patch operations needs a target"
 
 
 def patch_without_object(kind: str, name: str) -> str:
-    return f"a patch is for {kind} {name}, which is not here"
+    return f"a patch targets {kind} {name}, which this kustomization doesn't contain"
 
 
 def transformer_runs_programs(item: object) -> str:
-    return f"{item!r}: a transformer that isn't built into kustomize would run programs"
+    return f"{item!r}: a transformer that isn't built into kustomize would run programs; commit its output instead"
 
 
 def url_in_transformer(url: str) -> str:
-    return f"{url!r} in a transformer is not in this repository"
+    return f"{url!r} in a transformer is not in this repository; copy it here"
