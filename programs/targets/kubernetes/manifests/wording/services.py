@@ -30,7 +30,7 @@ def several_match(service: str, matching: Iterable[str]) -> str:
 
 def unknown_service(service: str, known: Sequence[str]) -> str:
     listed = ", ".join(known) or "none"
-    return f"eph.yaml, kubernetes.public: the manifests have no service {service!r}; their services are {listed}"
+    return f"eph.yaml, kubernetes.public: the manifests have no service {service!r}; their services: {listed}"
 
 
 ROUTES_NOWHERE = "no rule has a path that routes to a service"
