@@ -40,6 +40,7 @@ from programs.targets.compose.files import wording as compose_file_wording
 from programs.targets.kubernetes import wording as kubernetes_wording
 from programs.targets.kubernetes.api import wording as cluster_wording
 from programs.targets.kubernetes.exec import wording as pod_exec_wording
+from programs.targets.kubernetes.manifests import wording as manifest_wording
 from programs.targets.kubernetes.observation import wording as observation_wording
 from programs.targets.pipeline import wording as pipeline_wording
 from programs.targets.program import wording as program_wording
@@ -53,6 +54,7 @@ PACKAGES: Mapping[str, ModuleType] = {
     "cli": cli_wording,
     "config": config_wording,
     "core": core_wording,
+    "manifests": manifest_wording,
     "runtime": runtime_wording,
     "surfaces": surface_wording,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +18,12 @@ from typing import Any
 import pytest
 
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
-from programs.targets.kubernetes import settings
+from programs.targets.kubernetes import settings, wording
 from programs.targets.kubernetes.api import api_server, cluster, namespace_access
+from programs.targets.kubernetes.api import wording as cluster_wording
 from programs.targets.kubernetes.api.cluster import ObjectNotFound
 from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
+from programs.targets.kubernetes.rendering import namespace_objects
 from programs.targets.kubernetes.settings import KubernetesSettings
 from programs.targets.kubernetes.target import TARGET
 from tests.targets.kubernetes.recorded_program import record
@@ -155,11 +158,12 @@ def test_purge_removes_only_what_is_ours(api: _ScriptedApiServer, raw_settings: 
     TARGET.purge("shop-a-1", raw_settings)
     assert place not in api.answers
     TARGET.purge("shop-a-1", raw_settings)
-    with pytest.raises(KubernetesError, match="isn't a valid namespace name"):
+    with pytest.raises(KubernetesError, match=cluster_wording.invalid_namespace("kube-system")):
         TARGET.purge("kube-system", raw_settings)
 
 
 ROUTES = "/apis/gateway.networking.k8s.io/v1"
+NO_HTTP_ROUTES = re.escape(wording.no_http_routes("infra/edge", namespace_objects.GATEWAY_API))
 WILDCARD = "/api/v1/namespaces/infra/secrets/wildcard"
 
 
@@ -181,10 +185,10 @@ def test_missing_gateway_api_is_reported_before_anything_is_applied(
     api: _ScriptedApiServer, raw_settings: dict[str, str]
 ) -> None:
     spec = environment_spec(raw_settings, gateway="infra/edge")
-    with pytest.raises(KubernetesError, match=r"doesn't support HTTPRoutes \(gateway\.networking\.k8s\.io/v1"):
+    with pytest.raises(KubernetesError, match=NO_HTTP_ROUTES):
         TARGET.program(spec)
     api.answers[ROUTES] = (200, {"resources": [{"kind": "Gateway"}]})
-    with pytest.raises(KubernetesError, match="doesn't support HTTPRoutes"):
+    with pytest.raises(KubernetesError, match=NO_HTTP_ROUTES):
         TARGET.program(spec)
     api.answers[ROUTES] = (200, {"resources": [{"kind": "HTTPRoute"}]})
     TARGET.program(spec)
@@ -192,10 +196,10 @@ def test_missing_gateway_api_is_reported_before_anything_is_applied(
 
 def test_certificate_to_copy_must_exist_and_be_complete(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     spec = environment_spec(raw_settings, tls_secret="infra/wildcard")
-    with pytest.raises(KubernetesError, match="no Secret wildcard in the namespace infra"):
+    with pytest.raises(KubernetesError, match=wording.no_tls_secret("wildcard", "infra")):
         TARGET.program(spec)
     api.answers[WILDCARD] = (200, {"data": {"tls.crt": "Yw=="}})
-    with pytest.raises(KubernetesError, match=r"has no tls\.crt and tls\.key"):
+    with pytest.raises(KubernetesError, match=wording.incomplete_tls_secret("infra/wildcard")):
         TARGET.program(spec)
     api.answers[WILDCARD] = (200, {"data": {"tls.crt": "Yw==", "tls.key": "aw=="}})
     TARGET.program(spec)
@@ -240,7 +244,7 @@ def test_role_binding_comes_before_anything_else_in_a_namespace(
 
 def test_foreign_namespace_is_not_used(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
     api.answers[NAMESPACE] = (200, {"metadata": {"labels": {**OURS, "eph.dev/server": "eph-2"}}})
-    with pytest.raises(KubernetesError, match="doesn't belong to this server"):
+    with pytest.raises(KubernetesError, match=cluster_wording.namespace_is_not_ours("shop-1")):
         namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
     assert BINDING not in api.answers
 
@@ -252,7 +256,7 @@ def test_binding_without_effect_is_reported(api: _ScriptedApiServer, raw_setting
 
 
 def test_role_without_an_account_is_rejected(raw_settings: dict[str, str]) -> None:
-    with pytest.raises(KubernetesError, match="must be namespace/name"):
+    with pytest.raises(KubernetesError, match=wording.invalid_account("eph")):
         settings_from({**raw_settings, "role": "eph-environment", "account": "eph"})
 
 

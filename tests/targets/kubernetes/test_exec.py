@@ -17,7 +17,7 @@ import pytest
 
 from programs.exec_requests import ExecRequest, ExecUnavailable, psql_command
 from programs.targets.kubernetes.api import object_names
-from programs.targets.kubernetes.exec import exec_stream, running_pods, shell_wrapper
+from programs.targets.kubernetes.exec import exec_stream, running_pods, shell_wrapper, wording
 from programs.targets.kubernetes.exec.exec_client import RemoteCommand
 from programs.targets.kubernetes.exec.exec_stream import ExecResult
 
@@ -81,9 +81,9 @@ def test_a_ready_pod_is_preferred_and_then_the_oldest() -> None:
     assert running_pods.choose_container([going, crashed, other, sick], WEB, "shop-a-1").pod == "sick"
     chosen = pod("chosen", "web", "2026", annotations={"kubectl.kubernetes.io/default-container": "sidecar"})
     assert running_pods.choose_container([chosen], WEB, "shop-a-1").container == "sidecar"
-    with pytest.raises(ExecUnavailable, match="eph logs"):
+    with pytest.raises(ExecUnavailable, match=wording.not_running("web", "shop-a-1")):
         running_pods.choose_container([going, crashed], WEB, "shop-a-1")
-    with pytest.raises(ExecUnavailable, match="eph wake"):
+    with pytest.raises(ExecUnavailable, match=wording.asleep("shop-a-1")):
         running_pods.choose_container([], workload("web", replicas=0), "shop-a-1")
 
 

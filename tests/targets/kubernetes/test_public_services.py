@@ -11,7 +11,7 @@ import yaml
 from programs.spec import ServiceSpec
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests
+from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests, wording
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering.namespace_objects import PathBackend
 from tests.targets.kubernetes.manifest_attacks import DEPLOYMENT, PINNED, SERVICE, SETTINGS, apply_manifests, spec
@@ -32,7 +32,7 @@ def test_ingress_only_selects_the_public_service() -> None:
     found = apply_manifests(DEPLOYMENT, SERVICE, ingress)
     assert [data["kind"] for data in found.objects] == ["Deployment", "Service"]
     assert found.backends == {"web": ("web", 80)}
-    with pytest.raises(KubernetesError, match="isn't among the manifests"):
+    with pytest.raises(KubernetesError, match=wording.services.route_to_unknown("web")):
         apply_manifests(DEPLOYMENT, ingress)
 
 
@@ -81,7 +81,7 @@ def test_http_route_selects_the_public_service() -> None:
 def test_route_of_any_shape_is_read_or_refused(kind: str, rules: Any) -> None:
     version = "networking.k8s.io/v1" if kind == "Ingress" else "gateway.networking.k8s.io/v1"
     route = {"apiVersion": version, "kind": kind, "metadata": {"name": "web"}, "spec": {"rules": rules}}
-    with pytest.raises(KubernetesError, match="no rule has a path"):
+    with pytest.raises(KubernetesError, match=wording.services.ROUTES_NOWHERE):
         apply_manifests(DEPLOYMENT, SERVICE, route)
 
 
@@ -245,19 +245,19 @@ def test_routed_service_with_a_name_too_long_for_a_host_is_left_out() -> None:
 
 
 def test_ambiguous_name_lists_the_services_that_match() -> None:
-    with pytest.raises(KubernetesError, match="several services match 'api'; their services are x-api, y-api"):
+    with pytest.raises(KubernetesError, match=wording.services.several_match("api", ["x-api", "y-api"])):
         load(service("x-api"), service("y-api"), service("web"), public=("api",))
 
 
 def test_unknown_public_service_lists_those_that_exist() -> None:
     files = InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all([DEPLOYMENT, SERVICE])})
-    with pytest.raises(KubernetesError, match=r"kubernetes\.public: the manifests have no service 'api'; .* are web"):
+    with pytest.raises(KubernetesError, match=wording.services.unknown_service("api", ["web"])):
         load_manifests(files, spec(options={"public": ["api"]}), SETTINGS, PINNED)
 
 
 def test_public_service_must_be_unambiguous() -> None:
     api, worker = ({**SERVICE, "metadata": {"name": name}} for name in ("one", "two"))
-    with pytest.raises(KubernetesError, match="Can't choose the public service among one, two"):
+    with pytest.raises(KubernetesError, match=wording.services.no_choice(["one", "two"])):
         apply_manifests(DEPLOYMENT, api, worker)
     named = {**SERVICE, "metadata": {"name": "shop"}}
     assert apply_manifests(DEPLOYMENT, api, named).backends == {"shop": ("shop", 80)}

@@ -9,19 +9,12 @@ from programs.exec_requests import ExecProcess, ExecRequest, ExecUnavailable, ps
 from programs.targets.kubernetes.api import cluster, object_names
 from programs.targets.kubernetes.api.cluster import ClusterClient
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.exec import exec_client, running_pods
+from programs.targets.kubernetes.exec import exec_client, running_pods, shell_wrapper
 from programs.targets.kubernetes.exec.exec_client import RemoteCommand
 from programs.targets.kubernetes.exec.running_pods import PodContainer
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 _WORKLOAD_KINDS = ("apps/v1/deployments", "apps/v1/statefulsets")
-_PSQL_AT_SERVER = (
-    "sh",
-    "-c",
-    "PGPASSWORD=$POSTGRES_PASSWORD; export PGPASSWORD; "
-    'exec "$0" -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" "$@"',
-)
-"""As the environment's own role. The container has its password; it isn't in the command."""
 
 
 def create_process(settings: KubernetesSettings, name: str, request: ExecRequest) -> ExecProcess:
@@ -56,4 +49,4 @@ def _find_place(
     server = running_pods.find_database(workloads, service, request.database)
     if server is None:
         return running_pods.choose_container(pods, service, name), script
-    return running_pods.choose_container(pods, server, name), (*_PSQL_AT_SERVER, *request.command)
+    return running_pods.choose_container(pods, server, name), (*shell_wrapper.PSQL_AT_SERVER, *request.command)

@@ -37,6 +37,14 @@ sweep "$1"
 sweep "$1"
 exit 0
 """
+PSQL_AT_SERVER = (
+    "sh",
+    "-c",
+    "PGPASSWORD=$POSTGRES_PASSWORD; export PGPASSWORD; "
+    'exec "$0" -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" "$@"',
+)
+"""Before a client such as psql and its arguments: it connects as the environment's own role. The container has the
+password; it isn't in the command."""
 
 
 def run(mark: str, terminal: str, command: tuple[str, ...]) -> tuple[str, ...]:

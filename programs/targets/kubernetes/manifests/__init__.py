@@ -17,7 +17,7 @@ from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.errors import KubernetesError, ManifestsRejected, RendererUnavailable
-from programs.targets.kubernetes.manifests import allowlist, omissions, path_reader, rewriting
+from programs.targets.kubernetes.manifests import allowlist, omissions, path_reader, rewriting, wording
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.manifests.public_services import FrontNames, RoutedServices, find_public
@@ -63,7 +63,7 @@ def _load(
     read = (item for path in spec.manifests for item in path_reader.read(files, path, release, settings.kustomize))
     found = [replace(item, data=_without_nulls(item.data)) for item in read]
     if len(found) > MAX_OBJECTS:
-        raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
+        raise KubernetesError(wording.reading.too_many_objects(len(found), MAX_OBJECTS))
     brought = omissions.omit(_last_definitions(found))
     found = list(brought.objects)
     allowlist.check_manifests(found, spec.name)
@@ -102,13 +102,10 @@ def _with_host_names(public: RoutedServices, spec: EnvironmentSpec, named: bool)
         if len(label) <= MAX_HOST_LABEL:
             kept.append(service)
             continue
-        why = (
-            f"the public service {service.name} would get the host name {label}, which is longer than {MAX_HOST_LABEL} "
-            f"characters"
-        )
+        why = wording.services.host_name_too_long(service.name, label, MAX_HOST_LABEL)
         if named:
-            raise KubernetesError(f"eph.yaml, kubernetes.public: {why}; use a shorter name")
-        notices.append(f"{why}, so it isn't public. List the public services in kubernetes.public, with short names")
+            raise KubernetesError(wording.services.use_shorter_name(why))
+        notices.append(wording.services.not_public(why))
     return RoutedServices(tuple(kept), tuple(notices))
 
 
@@ -132,4 +129,4 @@ def _check_name_clashes(manifests: list[Manifest], spec: EnvironmentSpec) -> Non
     taken = {item.name for item in spec.services}
     for item in manifests:
         if item.data["kind"] in ("Deployment", "Service", "CronJob") and item.name in taken:
-            raise item.error("eph.yaml has a service of the same name; rename one of them")
+            raise item.error(wording.reading.SAME_NAME_AS_SERVICE)

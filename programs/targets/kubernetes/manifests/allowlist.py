@@ -12,6 +12,7 @@ from typing import Any
 
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests import wording
 from programs.targets.kubernetes.manifests.field_checks import (
     FieldCheck,
     anything,
@@ -45,7 +46,7 @@ def check_manifests(manifests: Iterable[Manifest], namespace: str) -> None:
     """Raises with everything that isn't allowed, each with its file and object, so that one push can fix it all."""
     errors = [manifest.error(problem).sentence for manifest in manifests for problem in _problems(manifest, namespace)]
     if errors:
-        count = f" ({len(errors)} problems in the manifests)" if len(errors) > 1 else ""
+        count = wording.fields.more_problems(len(errors)) if len(errors) > 1 else ""
         raise KubernetesError(f"{errors[0]}{count}", errors[:MAX_PROBLEMS] if count else ())
 
 
@@ -53,8 +54,7 @@ def _problems(manifest: Manifest, namespace: str) -> Iterator[str]:
     kind, version = manifest.data["kind"], manifest.data["apiVersion"]
     allowed = ALLOWED_KINDS.get(kind)
     if allowed is None or version != allowed[0]:
-        known = ", ".join(sorted((*ALLOWED_KINDS, *NOT_APPLIED)))
-        yield f"{version} {kind} isn't allowed in a preview; allowed kinds: {known}"
+        yield wording.fields.kind_not_allowed(version, kind, sorted((*ALLOWED_KINDS, *NOT_APPLIED)))
         return
     yield from _metadata(manifest, namespace)
     yield from _body(manifest.data, allowed[1])
@@ -64,13 +64,13 @@ def _metadata(manifest: Manifest, namespace: str) -> Iterator[str]:
     metadata = manifest.data["metadata"]
     for key in metadata:
         if key not in METADATA_FIELDS:
-            yield f"metadata.{key} is not allowed in a preview"
+            yield wording.fields.not_allowed(f"metadata.{key}")
     if metadata.get("namespace", namespace) != namespace:
-        yield f"metadata.namespace is {metadata['namespace']!r}; remove it, because Eph sets the namespace"
+        yield wording.fields.namespace_is_set(metadata["namespace"])
     if not _NAME.fullmatch(manifest.name):
-        yield "names consist of lowercase letters, digits, dashes and dots"
+        yield wording.fields.INVALID_NAME
     if manifest.name.startswith(object_names.PREFIX):
-        yield f"names that start with {object_names.PREFIX} are reserved for Eph"
+        yield wording.fields.reserved_name(object_names.PREFIX)
     yield from _labels_check(metadata.get("labels", {}), "metadata.labels")
     yield from _annotations_check(metadata.get("annotations", {}), "metadata.annotations")
 
@@ -85,10 +85,10 @@ def _label_problems(labels: Mapping[str, Any], annotations: Mapping[str, Any]) -
     """Our labels would assign it to another environment; annotations can control other controllers."""
     for key in (*labels, *annotations):
         if f"{object_names.DOMAIN}/" in key:
-            yield f"{key} is reserved for Eph; remove it"
+            yield wording.fields.reserved_key(key)
     for key in annotations:
         if not key.startswith(ANNOTATION_PREFIXES):
-            yield f"the annotation {key} isn't allowed; allowed prefixes: {', '.join(ANNOTATION_PREFIXES)}"
+            yield wording.fields.annotation_not_allowed(key, ANNOTATION_PREFIXES)
 
 
 # --- kinds
@@ -109,22 +109,22 @@ def _annotations_check(value: Any, where: str) -> Iterator[str]:
 def _selector(value: Any, where: str) -> Iterator[str]:
     yield from text_map(value, where)
     if not value:
-        yield f"{where} is empty; a service without a selector could route anywhere"
+        yield wording.fields.empty_selector(where)
 
 
 def _cluster_ip(value: Any, where: str) -> Iterator[str]:
     if value not in ("None", ""):
-        yield f"{where} must be None"
+        yield wording.fields.must_be_headless(where)
 
 
 def _service_type(value: Any, where: str) -> Iterator[str]:
     if value != "ClusterIP":
-        yield f"{where} is {value}; only ClusterIP is allowed, because people use the preview's URL"
+        yield wording.fields.service_type(where, value)
 
 
 def _secret_type(value: Any, where: str) -> Iterator[str]:
     if value not in SECRET_TYPES:
-        yield f"{where} {value} is not allowed in a preview"
+        yield wording.fields.secret_type(where, value)
 
 
 _INNER_METADATA = {"annotations": _annotations_check, "labels": _labels_check}

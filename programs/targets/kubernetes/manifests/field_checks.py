@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from programs.targets.kubernetes.manifests import wording
+
 FieldCheck = Callable[[Any, str], Iterator[str]]
 
 
@@ -16,11 +18,11 @@ def mapping(fields: Mapping[str, FieldCheck]) -> FieldCheck:
 
     def check(value: Any, where: str) -> Iterator[str]:
         if not isinstance(value, dict):
-            yield f"{where} must be a mapping"
+            yield wording.fields.must_be_mapping(where)
             return
         for key, item in value.items():
             if key not in fields:
-                yield f"{where}.{key} is not allowed in a preview"
+                yield wording.fields.not_allowed(f"{where}.{key}")
             else:
                 yield from fields[key](item, f"{where}.{key}")
 
@@ -30,7 +32,7 @@ def mapping(fields: Mapping[str, FieldCheck]) -> FieldCheck:
 def list_of(item_check: FieldCheck) -> FieldCheck:
     def check(value: Any, where: str) -> Iterator[str]:
         if not isinstance(value, list):
-            yield f"{where} must be a list"
+            yield wording.fields.must_be_list(where)
             return
         for index, item in enumerate(value):
             yield from item_check(item, f"{where}[{index}]")
@@ -43,7 +45,7 @@ def values_of(item_check: FieldCheck) -> FieldCheck:
 
     def check(value: Any, where: str) -> Iterator[str]:
         if not isinstance(value, dict):
-            yield f"{where} must be a mapping"
+            yield wording.fields.must_be_mapping(where)
             return
         for key, item in value.items():
             yield from item_check(item, f"{where}.{key}")
@@ -66,7 +68,7 @@ def with_required(check: FieldCheck, *names: str) -> FieldCheck:
         yield from check(value, where)
         for name in names:
             if isinstance(value, dict) and name not in value:
-                yield f"{where}.{name} is missing"
+                yield wording.fields.missing(where, name)
 
     return required
 
@@ -76,9 +78,9 @@ def number(most: int | None = None) -> FieldCheck:
 
     def check(value: Any, where: str) -> Iterator[str]:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            yield f"{where} must be a number, 0 or greater"
+            yield wording.fields.must_be_number(where)
         elif most is not None and value > most:
-            yield f"{where} is {value}; the limit in a preview is {most}"
+            yield wording.fields.above_limit(where, value, most)
 
     return check
 
@@ -86,14 +88,14 @@ def number(most: int | None = None) -> FieldCheck:
 def choice(*allowed: str) -> FieldCheck:
     def check(value: Any, where: str) -> Iterator[str]:
         if value not in allowed:
-            yield f"{where} must be {' or '.join(item or 'empty' for item in allowed)}"
+            yield wording.fields.must_be_one_of(where, allowed)
 
     return check
 
 
 def rejected(reason: str) -> FieldCheck:
     def check(_: Any, where: str) -> Iterator[str]:
-        yield f"{where} is not allowed in a preview: {reason}"
+        yield wording.fields.not_allowed_because(where, reason)
 
     return check
 
@@ -104,23 +106,23 @@ def anything(_: Any, __: str) -> Iterator[str]:
 
 def text(value: Any, where: str) -> Iterator[str]:
     if not isinstance(value, str):
-        yield f"{where} must be text; put it in quotes"
+        yield wording.fields.must_be_text(where)
 
 
 def flag(value: Any, where: str) -> Iterator[str]:
     if not isinstance(value, bool):
-        yield f"{where} must be true or false"
+        yield wording.fields.must_be_flag(where)
 
 
 def off(value: Any, where: str) -> Iterator[str]:
     if value is not False:
-        yield f"{where} is not allowed in a preview"
+        yield wording.fields.not_allowed(where)
 
 
 def text_or_number(value: Any, where: str) -> Iterator[str]:
     """A port, a percentage or an amount."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        yield f"{where} must be text or a number"
+        yield wording.fields.must_be_text_or_number(where)
 
 
 texts = list_of(text)

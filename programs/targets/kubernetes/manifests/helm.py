@@ -15,7 +15,7 @@ from typing import Any
 
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import manifest_reader, renderer
+from programs.targets.kubernetes.manifests import manifest_reader, renderer, wording
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.manifests.renderer import InputFiles, Renderer
 
@@ -24,7 +24,7 @@ _SOURCE_COMMENT = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.M)
 
 def render(files: CommitFiles, folder: str, release: ChartRelease) -> list[Manifest]:
     tool = Renderer("helm", "chart", release.helm, {"HELM_NO_PLUGINS": "1"})
-    binary = tool.find(f"{folder} is a Helm chart", "the rendered chart")
+    binary = tool.find(wording.rendering.is_a_chart(folder), wording.rendering.CHART_OUTPUT)
     inputs = InputFiles(folder, tool.subject)
     words = _add_chart(inputs, files, folder, release)
     return _objects(folder, renderer.run(tool, [binary, "template", release.name, "chart", *words], inputs))
@@ -52,9 +52,9 @@ def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
         for key in above:
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
-                raise KubernetesError(f"kubernetes.values: {path} conflicts with {key}, which has a value itself")
+                raise KubernetesError(wording.rendering.value_above(path, key))
         if isinstance(place.get(last), dict):
-            raise KubernetesError(f"kubernetes.values: {path} has a value, but other values are nested below it")
+            raise KubernetesError(wording.rendering.values_below(path))
         place[last] = value
     return nested
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from programs.targets.kubernetes.commit_files import CommitFiles, repository_path
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import manifest_reader
+from programs.targets.kubernetes.manifests import manifest_reader, wording
 from programs.targets.kubernetes.manifests.manifest_reader import KUSTOMIZATION
 from programs.targets.kubernetes.manifests.renderer import InputFiles
 
@@ -92,7 +92,7 @@ def read(files: CommitFiles, folder: str, inputs: InputFiles) -> str:
     root = repository_path(folder)
     included = reader.kustomization(root, ())
     if included.count > MAX_OBJECTS:
-        raise KubernetesError(f"{folder} loads {included.count} objects; the limit is {MAX_OBJECTS}")
+        raise KubernetesError(wording.rendering.loads_too_much(folder, included.count, MAX_OBJECTS))
     path = posixpath.join(_COPY, root, KUSTOMIZATION[0])
     data = json.loads(inputs.contents[path])
     # Each object of the output then names the file that it comes from.
@@ -115,14 +115,14 @@ class _Reader:
     def kustomization(self, folder: str, above: tuple[str, ...]) -> _Included:
         names = [item for item in KUSTOMIZATION if item in (self.files.list_folder(folder) or ())]
         path = posixpath.normpath(posixpath.join(folder, names[0]))
+        here = _Kustomization(self, folder, path, (*above, folder))
         if folder in above:
-            raise KubernetesError(f"{path}: it includes itself, in a circle: {' → '.join([*above, folder])}")
+            raise here.error(wording.rendering.includes_itself([*above, folder]))
         if len(above) > _MAX_DEPTH:
-            raise KubernetesError(f"{path}: more than {_MAX_DEPTH} kustomizations include each other")
+            raise here.error(wording.rendering.nested_too_deeply(_MAX_DEPTH))
         if len(names) > 1:
-            raise KubernetesError(f"{path}: the folder has {names[1]} too; keep one of them")
+            raise here.error(wording.rendering.second_file(names[1]))
         if folder not in self._known:
-            here = _Kustomization(self, folder, path, (*above, folder))
             rewritten = here.rewrite()
             self.inputs.add(posixpath.join(_COPY, folder, KUSTOMIZATION[0]), _dump(rewritten))
             self._known[folder] = here.included
@@ -131,7 +131,7 @@ class _Reader:
     def copy(self, place: str) -> None:
         """As it is, so never a kustomization: that one is rewritten."""
         if posixpath.basename(place) in KUSTOMIZATION:
-            raise KubernetesError(f"{place} is a kustomization; name its folder")
+            raise KubernetesError(wording.rendering.name_its_folder(place))
         self.inputs.add(posixpath.join(_COPY, repository_path(place)), self.files.read_bytes(place))
 
     def text(self, place: str) -> str:
@@ -155,14 +155,13 @@ class _Kustomization:
     def rewrite(self) -> dict[str, Any]:
         documents = manifest_reader.documents(self.path, self.reader.files.read_text(self.path))
         if len(documents) != 1 or not isinstance(documents[0], dict):
-            raise self.error("expected one mapping")
+            raise self.error(wording.rendering.ONE_MAPPING)
         data: dict[str, Any] = documents[0]
         for key in data:
             if key in _FORBIDDEN_KEYS:
-                raise self.error(f"{key} would run programs, which Eph doesn't do; commit their output")
+                raise self.error(wording.rendering.runs_programs(key))
             if key not in _REWRITERS and key not in _PLAIN_KEYS and key not in ("namespace", "generatorOptions"):
-                known = ", ".join(sorted([*_REWRITERS, *_PLAIN_KEYS]))
-                raise self.error(f"{key} is not known to Eph; supported are {known}")
+                raise self.error(wording.rendering.unknown_key(key, sorted([*_REWRITERS, *_PLAIN_KEYS])))
         # The environment has its own namespace, and a name with a hash would change with each commit.
         made = {key: value for key, value in data.items() if key in _PLAIN_KEYS}
         made["generatorOptions"] = {
@@ -180,23 +179,23 @@ class _Kustomization:
 
     def require_list(self, value: Any, what: str) -> list[Any]:
         if not isinstance(value, list):
-            raise self.error(f"{what}: expected a list")
+            raise self.error(wording.rendering.expected_list(what))
         return value
 
     def require_mapping(self, value: Any, what: str = "", known: tuple[str, ...] | None = None) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self.error(f"{what}: expected a mapping")
+            raise self.error(wording.rendering.expected_mapping(what))
         for key in value:
             if known is not None and key not in known:
-                raise self.error(f"{key} is not known to Eph in {what}; supported are {', '.join(known)}")
+                raise self.error(wording.rendering.unknown_key_in(key, what, known))
         return value
 
     def resolve(self, path: Any) -> str:
         """A path as written here, from the root of the repository."""
         if not isinstance(path, str):
-            raise self.error(f"{path!r} is not a path")
+            raise self.error(wording.rendering.not_a_path(path))
         if _REMOTE.search(path):
-            raise self.error(f"{path!r} is not in this repository; copy it here")
+            raise self.error(wording.rendering.not_in_repository(path))
         return repository_path(posixpath.join(self.folder, path))
 
     def relative(self, place: str) -> str:
@@ -222,7 +221,7 @@ class _Kustomization:
             elif any(name in KUSTOMIZATION for name in listed):
                 self.included.add(self.reader.kustomization(place, self.above))
             else:
-                raise self.error(f"{path} is a folder without a kustomization")
+                raise self.error(wording.rendering.no_kustomization(path))
             yield self.relative(place)
 
     def generators(self, key: str, items: list[Any]) -> Iterator[dict[str, Any]]:
@@ -250,12 +249,16 @@ class _Kustomization:
         place = self.resolve(path)
         for line in self.reader.text(place).splitlines():
             if line.strip() and not line.lstrip().startswith("#") and "=" not in line:
-                raise self.error(f"{path}: {line.strip()[:60]!r} is not key=value")
+                raise self.error(wording.rendering.not_key_value(path, line.strip()[:60]))
         return self.relative(place)
 
     def patches(self, _: str, items: list[Any]) -> Iterator[dict[str, Any]]:
         for item in items:
-            made = dict(self.require_mapping({"path": item} if isinstance(item, str) else item, "a patch", _PATCH_KEYS))
+            made = dict(
+                self.require_mapping(
+                    {"path": item} if isinstance(item, str) else item, wording.rendering.PATCH, _PATCH_KEYS
+                )
+            )
             documents = manifest_reader.documents(self.path, str(made.get("patch", "")))
             if documents and isinstance(documents[0], list):
                 made["patch"] = _dump(documents[0]).decode()  # kustomize takes a list in one line for JSON
@@ -264,7 +267,7 @@ class _Kustomization:
                 documents += manifest_reader.documents(place, self.reader.text(place))
                 made["path"] = self.relative(place)
             if any(isinstance(document, list) for document in documents) and not made.get("target"):
-                raise self.error("a list of patch operations needs a target")
+                raise self.error(wording.rendering.PATCH_NEEDS_TARGET)
             yield made
 
     def merge_patches(self, _: str, items: list[Any]) -> Iterator[str]:
@@ -290,9 +293,9 @@ class _Kustomization:
             for document in manifest_reader.documents(place, text):
                 data = self.require_mapping(document, place)
                 if data.get("apiVersion") != "builtin" or data.get("kind") not in BUILTIN_TRANSFORMERS:
-                    raise self.error(f"{item!r}: a transformer that isn't built into kustomize would run programs")
+                    raise self.error(wording.rendering.transformer_runs_programs(item))
                 if url := next((value for value in _strings(data) if _URL.match(value)), None):
-                    raise self.error(f"{url!r} in a transformer is not in this repository")
+                    raise self.error(wording.rendering.url_in_transformer(url))
                 yield f"{_dump(data).decode()}\n"
 
     def documents(self, _: str, paths: list[Any]) -> Iterator[str]:
@@ -306,7 +309,7 @@ class _Kustomization:
             if not (kind and _PLAIN_NAME.fullmatch(name)):
                 continue
             if not any(kind == other and found in name for other, found in self.included.objects):
-                raise self.error(f"a patch is for {kind} {name}, which is not here")
+                raise self.error(wording.rendering.patch_without_object(kind, name))
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from programs.targets.kubernetes.commit_files import CommitFiles
-from programs.targets.kubernetes.manifests import kustomization, manifest_reader, renderer
+from programs.targets.kubernetes.manifests import kustomization, manifest_reader, renderer, wording
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 from programs.targets.kubernetes.manifests.renderer import InputFiles, Renderer
 
@@ -35,7 +35,7 @@ def build(files: CommitFiles, folder: str, program: str = "") -> list[Manifest]:
     tool = Renderer("kustomize", "kustomization", program, _ENV)
     inputs = InputFiles(folder, tool.subject)
     root = kustomization.read(files, folder, inputs)
-    binary = tool.find(f"{folder} is a kustomization", "its output")
+    binary = tool.find(wording.rendering.is_a_kustomization(folder), wording.rendering.KUSTOMIZATION_OUTPUT)
     return list(_objects(folder, renderer.run(tool, [binary, "build", *_OPTIONS, root], inputs)))
 
 

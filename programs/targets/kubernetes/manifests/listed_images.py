@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from programs.image_references import parse
 from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests import wording
 
 MAX_SHOWN = 5
 
@@ -44,9 +45,5 @@ class ListedImages:
             return
         listed = ", ".join(f"{name} ({parse(self.pinned[name]).name})" for name in idle)
         others = [image for image in ran if image not in self.pinned.values()]
-        more = f" and {len(others) - MAX_SHOWN} more" if len(others) > MAX_SHOWN else ""
-        shown = f"; they run {', '.join(others[:MAX_SHOWN])}{more}" if others else ""
-        raise KubernetesError(
-            f"eph.yaml, environment.images: no workload runs {listed}. The manifests don't name it{shown}. Add "
-            f"`replaces` with the repository that the manifests use, or remove the image from eph.yaml"
-        )
+        shown = wording.images.others_run(others[:MAX_SHOWN], len(others) - MAX_SHOWN) if others else ""
+        raise KubernetesError(wording.images.unused(listed, shown))

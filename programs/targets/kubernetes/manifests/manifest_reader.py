@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests import wording
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -90,16 +91,18 @@ def documents(path: str, text: str, max_characters: int = _MAX_CHARACTERS) -> li
 def _documents(path: str, text: str, max_characters: int) -> list[tuple[yaml.Node, Any]]:
     """Each with the node that it was made of."""
     if len(text) > max_characters:
-        raise KubernetesError(f"{path} has {len(text)} characters; the limit is {max_characters}")
+        raise KubernetesError(wording.reading.too_long(path, len(text), max_characters))
     try:
         _check_events(path, text)
         found = [(node, item) for node, item in _load_all(text) if item is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f", line {_line_number(mark)}" if mark else ""
-        raise KubernetesError(f"{path}{where}: invalid YAML: {getattr(error, 'problem', None) or error}") from error
+        place = wording.reading.at_line(path, _line_number(mark)) if mark else path
+        raise KubernetesError(
+            wording.reading.invalid_yaml(place, getattr(error, "problem", None) or str(error))
+        ) from error
     except ValueError as error:  # a number or a date that Python can't represent
-        raise KubernetesError(f"{path}: invalid YAML: {str(error)[:100]}") from error
+        raise KubernetesError(wording.reading.invalid_yaml(path, str(error)[:100])) from error
     for _, item in found:
         _check_values(path, item)
     return found
@@ -123,14 +126,16 @@ def _check_events(path: str, text: str) -> None:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             raise KubernetesError(
-                f"{path}, line {_line_number(event.start_mark)}: aliases aren't supported; write the value out"
+                wording.reading.aliases(wording.reading.at_line(path, _line_number(event.start_mark)))
             )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _MAX_DEPTH:
-            raise KubernetesError(f"{path}, line {_line_number(event.start_mark)}: nested too deeply")
+            raise KubernetesError(
+                wording.reading.too_deep(wording.reading.at_line(path, _line_number(event.start_mark)))
+            )
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -140,7 +145,7 @@ class _StrictLoader(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key, count in Counter(keys).items():
             if count > 1:
-                raise yaml.MarkedYAMLError(problem=f"duplicate key {key!r}", problem_mark=node.start_mark)
+                raise yaml.MarkedYAMLError(problem=wording.reading.duplicate_key(key), problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -159,28 +164,28 @@ def _check_values(path: str, value: Any) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise KubernetesError(f"{path}: the key {key!r} isn't text; put it in quotes")
+                raise KubernetesError(wording.reading.key_not_text(path, key))
             _check_values(path, item)
     elif isinstance(value, list):
         for item in value:
             _check_values(path, item)
     elif isinstance(value, (int, float)) and not abs(value) < _MAX_NUMBER:
-        raise KubernetesError(f"{path}: a number is too large or not finite; put it in quotes if it is text")
+        raise KubernetesError(wording.reading.number_too_large(path))
     elif value is not None and not isinstance(value, (str, int, float)):
-        raise KubernetesError(f"{path}: a value is a {type(value).__name__}; remove its tag")
+        raise KubernetesError(wording.reading.unknown_type(path, type(value).__name__))
 
 
 def _objects(path: str, document: Any) -> Iterator[Data]:
     if not isinstance(document, dict):
-        raise KubernetesError(f"{path}: expected a Kubernetes object, not {type(document).__name__}")
+        raise KubernetesError(wording.reading.not_an_object(path, type(document).__name__))
     kind, version = document.get("kind"), document.get("apiVersion")
     if not (isinstance(kind, str) and isinstance(version, str)):
-        raise KubernetesError(f"{path}: an object has no kind or apiVersion")
+        raise KubernetesError(wording.reading.without_kind(path))
     if kind == "List":
         for item in document.get("items") or []:
             yield from _objects(path, item)
         return
     metadata = document.get("metadata")
     if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
-        raise KubernetesError(f"{path}: {kind}: metadata.name is missing; generateName isn't supported")
+        raise KubernetesError(wording.reading.without_name(path, kind))
     yield document

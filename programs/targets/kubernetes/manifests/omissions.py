@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.manifests import wording
 from programs.targets.kubernetes.manifests.allowlist import ANNOTATION_PREFIXES
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 
@@ -23,9 +24,9 @@ _SILENT = ("PodDisruptionBudget",)
 """It would block the drain of a node for as long as the preview has too few ready pods, and a preview may be
 interrupted anyway."""
 _KINDS: Mapping[str, str] = {
-    "ServiceAccount": "pods of previews don't get a service account token",
-    "ServiceMonitor": "previews aren't monitored by the cluster",
-    "PodMonitor": "previews aren't monitored by the cluster",
+    "ServiceAccount": wording.omissions.NO_TOKEN,
+    "ServiceMonitor": wording.omissions.NOT_MONITORED,
+    "PodMonitor": wording.omissions.NOT_MONITORED,
 }
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "HTTPRoute": ("gateway.networking.k8s.io/",),
@@ -71,7 +72,7 @@ def omit(manifests: Iterable[Manifest]) -> PreviewManifests:
                 found = list(_omit_fields(data))
                 objects.append(replace(manifest, data=data) if found else manifest)
             notices += [manifest.error(sentence).sentence for sentence in found]
-    more = [f"and {len(notices) - MAX_NOTICES} more"] if len(notices) > MAX_NOTICES else []
+    more = [wording.omissions.more_notices(len(notices) - MAX_NOTICES)] if len(notices) > MAX_NOTICES else []
     return PreviewManifests(tuple(objects), tuple(routes), (*notices[:MAX_NOTICES], *more))
 
 
@@ -84,13 +85,13 @@ def _reason_to_omit(manifest: Manifest) -> str:
     """Why the whole object isn't applied; empty if it is."""
     kind, version = manifest.data["kind"], str(manifest.data["apiVersion"])
     if _is_kind(manifest, _KINDS):
-        return f"not applied: {_KINDS[kind]}"
+        return wording.omissions.not_applied(_KINDS[kind])
     if kind == "HorizontalPodAutoscaler" and version in ("autoscaling/v1", "autoscaling/v2beta2"):
-        return f"not applied: {version} is outdated; use autoscaling/v2"
+        return wording.omissions.not_applied(wording.omissions.outdated(version))
     annotations = manifest.data["metadata"].get("annotations")
     hook = next((key for key in _HOOKS if isinstance(annotations, dict) and key in annotations), "")
     if hook and kind == "Job":
-        return f"not run: previews run no hooks of charts ({hook}). Use `migrate` of a database or `hooks` in eph.yaml"
+        return wording.omissions.hook_not_run(hook)
     return ""
 
 
@@ -98,11 +99,11 @@ def _omit_fields(data: dict[str, Any]) -> Iterator[str]:
     """Changes ``data``."""
     removed = [key for metadata in _metadata(data) for key in _omit_annotations(metadata)]
     if removed:
-        yield f"annotations left out: {_listed(removed)}"
+        yield wording.omissions.annotations_omitted(_listed(removed))
     pod = _at(data, _POD_PATHS.get(data["kind"], ()))
     fields = [key for key in _POD_FIELDS if pod and pod.pop(key, None) is not None]
     if fields:
-        yield f"{_listed(fields)} left out, because the server decides where pods run"
+        yield wording.omissions.placement_omitted(_listed(fields))
     spec = data.get("spec")
     if data["kind"] == "Service" and isinstance(spec, dict):
         yield from _omit_service_fields(spec)
@@ -156,10 +157,10 @@ def _omit_service_fields(spec: dict[str, Any]) -> Iterator[str]:
         for port in spec["ports"] if isinstance(spec.get("ports"), list) else ():
             if isinstance(port, dict):
                 port.pop("nodePort", None)
-        yield f"type {kind} becomes ClusterIP, because people use the preview's URL"
+        yield wording.omissions.becomes_cluster_ip(kind)
     removed = [key for key in _TRAFFIC_FIELDS if spec.pop(key, None) is not None]
     if removed:
-        yield f"{_listed(removed)} left out"
+        yield wording.omissions.omitted(_listed(removed))
 
 
 def _at(data: Any, path: tuple[str, ...]) -> dict[str, Any]:
@@ -171,5 +172,4 @@ def _at(data: Any, path: tuple[str, ...]) -> dict[str, Any]:
 
 def _listed(keys: list[str]) -> str:
     unique = list(dict.fromkeys(key[:60] for key in keys))
-    more = f" and {len(unique) - MAX_LISTED} more" if len(unique) > MAX_LISTED else ""
-    return ", ".join(unique[:MAX_LISTED]) + more
+    return wording.omissions.listed(unique[:MAX_LISTED], len(unique) - MAX_LISTED)

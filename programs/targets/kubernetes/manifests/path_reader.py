@@ -6,7 +6,7 @@ import posixpath
 
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import helm, kustomize
+from programs.targets.kubernetes.manifests import helm, kustomize, wording
 from programs.targets.kubernetes.manifests.manifest_reader import KUSTOMIZATION, ChartRelease, Manifest, parse
 
 MAX_FILES = 200
@@ -24,12 +24,9 @@ def read(files: CommitFiles, path: str, release: ChartRelease, kustomize_program
         return helm.render(files, path, release)
     chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
     if not chosen:
-        raise KubernetesError(f"{path} contains no YAML files")
+        raise KubernetesError(wording.reading.no_yaml_files(path))
     paths = [posixpath.join(path, name) for name in chosen]
     texts = {each: files.read_text(each) for each in paths[:MAX_FILES]}
     if len(paths) > MAX_FILES or sum(map(len, texts.values())) > MAX_CHARACTERS:
-        raise KubernetesError(
-            f"{path} contains more than {MAX_FILES} YAML files or {MAX_CHARACTERS} characters. List the paths that "
-            "belong to the environment."
-        )
+        raise KubernetesError(wording.reading.too_many_files(path, MAX_FILES, MAX_CHARACTERS))
     return [item for each, content in texts.items() for item in parse(each, content)]

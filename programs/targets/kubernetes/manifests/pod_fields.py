@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.manifests import wording
 from programs.targets.kubernetes.manifests.field_checks import (
     FieldCheck,
     all_of,
@@ -29,34 +30,34 @@ from programs.targets.kubernetes.manifests.field_checks import (
 )
 
 MAX_GRACE_SECONDS = 60
-_no_host = rejected("the node itself would send the requests; remove it, and they go to the pod")
+_no_host = rejected(wording.fields.HOST_OF_PROBE)
 
 
 def _secret_name(value: Any, where: str) -> Iterator[str]:
     yield from text(value, where)
     if value in object_names.SERVER_SECRETS:
-        yield f"{where}: the Secret {value} is reserved for the server"
+        yield wording.fields.server_secret(where, value)
 
 
 def _user(value: Any, where: str) -> Iterator[str]:
     yield from number()(value, where)
     if value == 0:
-        yield f"{where}: 0 is root, which is not allowed in a preview"
+        yield wording.fields.is_root(where)
 
 
 def _not_root(value: Any, where: str) -> Iterator[str]:
     if value is not True:
-        yield f"{where}: {str(value).lower()} is not allowed in a preview"
+        yield wording.fields.value_not_allowed(where, str(value).lower())
 
 
 def _no_token(value: Any, where: str) -> Iterator[str]:
     if value is not False:
-        yield f"{where}: previews don't get a service account token"
+        yield wording.fields.no_token(where)
 
 
 def _nothing(value: Any, where: str) -> Iterator[str]:
     if value != []:
-        yield f"{where} is not allowed in a preview"
+        yield wording.fields.not_allowed(where)
 
 
 _KEYS = list_of(mapping({"key": text, "mode": number(), "path": text}))
@@ -211,22 +212,22 @@ _VOLUME = mapping(
 def _containers(value: Any, where: str) -> Iterator[str]:
     """Names each container, because people know it by its name."""
     if not isinstance(value, list):
-        yield f"{where} must be a list"
+        yield wording.fields.must_be_list(where)
         return
     for index, item in enumerate(value):
         name = item.get("name") if isinstance(item, dict) else None
-        yield from _container(item, f"container {name}" if isinstance(name, str) else f"{where}[{index}]")
+        yield from _container(item, wording.fields.container(name) if isinstance(name, str) else f"{where}[{index}]")
 
 
 def _container(value: Any, where: str) -> Iterator[str]:
     yield from _CONTAINER(value, where)
     if isinstance(value, dict) and "image" not in value:
-        yield f"{where}: image is missing"
+        yield wording.fields.image_missing(where)
 
 
 def _has_containers(value: Any, where: str) -> Iterator[str]:
     if isinstance(value, dict) and not value.get("containers"):
-        yield f"{where}.containers is missing"
+        yield wording.fields.missing(where, "containers")
 
 
 POD: FieldCheck = all_of(

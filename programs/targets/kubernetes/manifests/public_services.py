@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import route_rules
+from programs.targets.kubernetes.manifests import route_rules, wording
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 from programs.targets.kubernetes.manifests.rewriting import find_pod_spec
 from programs.targets.kubernetes.manifests.route_rules import RouteRule
@@ -99,10 +99,7 @@ def find_public(
         return RoutedServices((_public_service(found, names.short(found.name)),))
     if not usable:
         return RoutedServices()
-    raise KubernetesError(
-        f"Can't choose the public service among {', '.join(sorted(usable))}. "
-        f"Set kubernetes.public in eph.yaml to one of them, or add an Ingress"
-    )
+    raise KubernetesError(wording.services.no_choice(sorted(usable)))
 
 
 def _named(services: Mapping[str, Manifest], names: FrontNames, public: str) -> Manifest:
@@ -113,9 +110,9 @@ def _named(services: Mapping[str, Manifest], names: FrontNames, public: str) -> 
     endings = [name for name in services if name.endswith(f"-{public}") or names.short(name) == public]
     if len(endings) == 1:
         return services[endings[0]]
-    known = ", ".join(sorted(endings or services)) or "none"
-    why = "several services match" if endings else "the manifests have no service"
-    raise KubernetesError(f"eph.yaml, kubernetes.public: {why} {public!r}; their services are {known}")
+    if endings:
+        raise KubernetesError(wording.services.several_match(public, sorted(endings)))
+    raise KubernetesError(wording.services.unknown_service(public, sorted(services)))
 
 
 def _by_name(usable: Mapping[str, Manifest], names: FrontNames) -> Manifest | None:
@@ -138,12 +135,12 @@ def _routed(
     says so, or else the first."""
     rules = route_rules.read(routes)
     if not rules:
-        raise routes[0].error("no rule has a path that routes to a service")
+        raise routes[0].error(wording.services.ROUTES_NOWHERE)
     roots = [rule for rule in rules if rule.is_root] or rules
     named = _front_among((rule.service for rule in roots), names)
     front = next((rule for rule in roots if rule.service == named), roots[0])
     if front.service not in services:
-        raise front.manifest.error(f"it routes to a service {front.service!r} that isn't among the manifests")
+        raise front.manifest.error(wording.services.route_to_unknown(front.service))
     known, ignored = ([rule for rule in rules if (rule.service in services) is exists] for exists in (True, False))
     hosts = _first_of_each_host(known)
     chosen: dict[str, RouteRule] = {}
@@ -202,10 +199,7 @@ def _ignored_routes(ignored: Sequence[RouteRule]) -> Iterator[str]:
     """A notice for each Ingress and HTTPRoute that isn't applied as it is written."""
     for manifest in {id(rule.manifest): rule.manifest for rule in ignored}.values():
         others = sorted({rule.service for rule in ignored if rule.manifest is manifest})
-        sentence = (
-            f"its routes to {', '.join(others)} are left out. Services listed in kubernetes.public have their own URLs"
-        )
-        yield manifest.error(sentence).sentence
+        yield manifest.error(wording.services.routes_omitted(others)).sentence
 
 
 def _with_unique_names(found: Iterable[RoutedService]) -> Iterator[RoutedService]:
@@ -220,7 +214,7 @@ def _with_unique_names(found: Iterable[RoutedService]) -> Iterator[RoutedService
 def _public_service(service: Manifest, name: str, wanted_port: int | str | None = None) -> RoutedService:
     port = _port(service, wanted_port)
     if port is None:
-        raise service.error(f"it has no port{f' {wanted_port}' if wanted_port is not None else 's'}")
+        raise service.error(wording.services.NO_PORTS if wanted_port is None else wording.services.no_port(wanted_port))
     spec: Mapping[str, Any] = service.data["spec"]
     target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
     return RoutedService(name, service.name, int(port["port"]), dict(spec["selector"]), target, headless)

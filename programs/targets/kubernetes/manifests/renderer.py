@@ -22,6 +22,7 @@ from programs.kit.isolation import no_network
 from programs.kit.processes import bounded_run, sandbox
 from programs.kit.processes.bounded_run import RunLimits
 from programs.targets.kubernetes.errors import KubernetesError, RendererUnavailable
+from programs.targets.kubernetes.manifests import wording
 
 MAX_FILES = 1000
 MAX_BYTES = 5_000_000
@@ -44,10 +45,7 @@ class Renderer:
     def find(self, needed_for: str, instead: str) -> str:
         found = shutil.which(self.setting or self.name)
         if found is None:
-            raise RendererUnavailable(
-                f"{needed_for}, but {self.name} isn't installed on this server. Install it on PATH, set "
-                f"kubernetes.{self.name}, or commit {instead}"
-            )
+            raise RendererUnavailable(wording.rendering.not_installed(needed_for, self.name, instead))
         return found
 
 
@@ -64,9 +62,9 @@ class InputFiles:
         self._bytes += len(content) - len(self.contents.get(path, b""))
         self.contents[path] = content
         if len(self.contents) > MAX_FILES:
-            raise KubernetesError(f"{self.folder} has too many files; the limit for a {self._subject} is {MAX_FILES}")
+            raise KubernetesError(wording.rendering.too_many_files(self.folder, self._subject, MAX_FILES))
         if self._bytes > MAX_BYTES:
-            raise KubernetesError(f"{self.folder} exceeds the limit for a {self._subject} of {MAX_BYTES} bytes")
+            raise KubernetesError(wording.rendering.too_large(self.folder, self._subject, MAX_BYTES))
 
     def write(self, work_folder: Path) -> None:
         for path, content in self.contents.items():
@@ -86,17 +84,15 @@ def _run(renderer: Renderer, argv: list[str], work_folder: Path, folder: str) ->
     env = {"HOME": "/nonexistent", "PATH": os.defpath, "GOMAXPROCS": "1", **renderer.env}
     done = bounded_run.run(_confined(argv, work_folder), work_folder, LIMITS, env, work_folder)
     if done.code is None:
-        raise RendererUnavailable(f"{folder}: rendering this {renderer.subject} took longer than {LIMITS.seconds} s")
+        raise RendererUnavailable(wording.rendering.too_slow(folder, renderer.subject, LIMITS.seconds))
     if done.is_cut:
-        raise KubernetesError(f"{folder}: this {renderer.subject} renders more than {LIMITS.output_bytes} bytes")
+        raise KubernetesError(wording.rendering.output_too_large(folder, renderer.subject, LIMITS.output_bytes))
     if done.code != 0 and any(word in done.err.read_bytes()[:4000] for word in _OUT_OF_MEMORY):
-        raise KubernetesError(
-            f"{folder}: rendering this {renderer.subject} needs more than {LIMITS.megabytes} MB of memory"
-        )
+        raise KubernetesError(wording.rendering.out_of_memory(folder, renderer.subject, LIMITS.megabytes))
     if done.code != 0:
         lines = _error_lines(done.err, work_folder)
-        why = _first_error(lines)
-        raise KubernetesError(f"{folder}: {renderer.name} can't render this {renderer.subject}: {why}", lines)
+        sentence = wording.rendering.failed(folder, renderer.name, renderer.subject, _first_error(lines))
+        raise KubernetesError(sentence, lines)
     return done.out.read_bytes().decode(errors="replace")
 
 
@@ -127,4 +123,4 @@ def _first_error(lines: list[str]) -> str:
     """Both programs end with ``Error: …``, after their warnings."""
     start = max((number for number, line in enumerate(lines) if line.startswith("Error: ")), default=len(lines) - 1)
     found = " ".join(lines[max(start, 0) :]).removeprefix("Error: ")
-    return (found or "it exited without an error message")[:300]
+    return (found or wording.rendering.NO_ERROR_MESSAGE)[:300]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from programs.image_references import InvalidReference, is_allowed, parse
 from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.manifests import wording
 from programs.targets.kubernetes.manifests.listed_images import ListedImages
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
 from programs.targets.kubernetes.rendering import workloads
@@ -44,7 +45,7 @@ def adapt(
     for claim in _claim_specs(data):
         claim["storageClassName"] = settings.storage_class
         if not settings.storage_class:
-            raise manifest.error("it requests storage, but the setting storage_class is empty; use emptyDir")
+            raise manifest.error(wording.images.NO_STORAGE_CLASS)
     return data
 
 
@@ -115,7 +116,7 @@ def _resolve_image(manifest: Manifest, text: str, images: ListedImages, settings
     if pinned:
         return pinned
     if not is_allowed(split_list(settings.registries), reference):
-        raise manifest.error(f"image {text}: this server only allows images from {settings.registries}")
+        raise manifest.error(wording.images.not_allowed(text, settings.registries))
     return str(reference)
 
 

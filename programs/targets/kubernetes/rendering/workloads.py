@@ -13,6 +13,7 @@ from typing import Any
 from programs import variables
 from programs.spec import DatabaseSpec, ServiceSpec
 from programs.targets.kubernetes.api import object_names, quantities
+from programs.targets.kubernetes.rendering import seed_scripts
 from programs.targets.kubernetes.rendering.namespace_objects import SCRATCH_LIMIT, SCRATCH_REQUEST, Data, new_object
 from programs.targets.kubernetes.settings import KubernetesSettings, parse_pair
 
@@ -283,18 +284,6 @@ def postgres_service(spec: DatabaseSpec) -> Data:
     return new_object("Service", name, {"spec": {"selector": {object_names.SERVICE: name}, "ports": ports}})
 
 
-_FILLED_COMMENT = "filled by eph"
-_MARK_FILLED_SQL = (
-    f"DO 'BEGIN COMMENT ON SCHEMA public IS ''{_FILLED_COMMENT}''; "
-    "EXCEPTION WHEN insufficient_privilege OR invalid_schema_name THEN NULL; END'"
-)
-_PSQL_SCRIPT = f"""\
-mark=$(psql "$DATABASE_URL" -XAtc "SELECT obj_description(to_regnamespace('public'), 'pg_namespace')")
-[ "$mark" != "{_FILLED_COMMENT}" ] || {{ echo "it was filled before"; exit 0; }}
-exec psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 "$@"
-"""
-
-
 def scripts_config_map(name: str, texts: Mapping[str, str]) -> Data:
     """Keys are numbers, because a key can't be a path."""
     return new_object("ConfigMap", name, {"data": {str(number): text for number, text in enumerate(texts.values())}})
@@ -309,7 +298,7 @@ def psql_pod(spec: DatabaseSpec, config_map: str, settings: KubernetesSettings) 
     container: Data = {
         "name": "psql",
         "image": settings.postgres_image.format(version=spec.version),
-        "command": ["sh", "-c", escape_expansion(_PSQL_SCRIPT), "sh", *runs, "-c", _MARK_FILLED_SQL],
+        "command": ["sh", "-c", escape_expansion(seed_scripts.RUN_ONCE), "sh", *runs, "-c", seed_scripts.MARK_FILLED],
         "workingDir": "/scripts",
         "env": variables.to_list(),
         "securityContext": container_security(),
