@@ -29,10 +29,11 @@ ROOMS = (
     "orchestrator/service",
     "orchestrator/sources",
     "orchestrator/surfaces",
+    "stacks",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[\W{}]*")
-COMMAND = re.compile(r"(eph|pulumi) [a-z]+ ")
+COMMAND = re.compile(r"(eph|pulumi) ([a-z]+|\{\}) ")
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
     "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
@@ -45,6 +46,7 @@ NOT_SENTENCES = {
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
+    "stacks/word_lists.py": "the words of names",
 }
 TEMPLATES = {
     "orchestrator/gateway/holding_pages.py": "the texts of the gateway's pages, each where its page is built",
@@ -57,7 +59,7 @@ TEMPLATES = {
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
 STATEMENT = re.compile(r"\s*(GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA) ")  # SQL and HTTP
-TESTS = ("tests/core", "tests/model", "tests/runtime")
+TESTS = ("tests/core", "tests/model", "tests/runtime", "tests/stacks")
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
 
 

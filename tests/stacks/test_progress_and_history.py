@@ -23,12 +23,11 @@ from stacks.backends import update_history
 from stacks.backends.file import history
 from stacks.executors.process import operation_records
 from stacks.model import OperationVerb, Outcome, StackRef
-from stacks.operations import errors
+from stacks.operations import errors, wording
 from stacks.operations.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 from stacks.process_identity import ProcessIdentity
 from tests.stack_folders import file_backend, process_executor, records_of, worker_settings
 
-WRONG_KEY = "the passphrase doesn't decrypt this stack's state; check that it is the server's key"
 WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
 STACK = "urn:pulumi:pr-1::eph-shop-9ix::pulumi:pulumi:Stack::eph-shop-9ix-pr-1"
 
@@ -78,7 +77,7 @@ def test_progress_reads_like_sentences() -> None:
             }
         },
     )
-    assert said == ["creating service web", "removing the old service web", "warming up"]
+    assert said == ["creating service web", "deleting the old service web", "warming up"]
     assert (progress.current_step, progress.failed_step) == ("service web", "")
     assert progress.outputs == {"built": {"url": "u"}}
     assert progress.changes == {"create": 2}
@@ -113,9 +112,9 @@ def test_an_error_of_the_commit_itself_is_permanent() -> None:
 @pytest.mark.parametrize(
     ("stderr", "error", "retryable"),
     [
-        ("error: get stack: incorrect passphrase", WRONG_KEY, False),
-        ("error: the stack is currently locked by 1 lock(s).", "another operation holds this stack's lock", True),
-        ("error: no stack named 'pr-1' found", "the stack no longer exists in the backend", True),
+        ("error: get stack: incorrect passphrase", wording.WRONG_PASSPHRASE, False),
+        ("error: the stack is currently locked by 1 lock(s).", wording.LOCKED, True),
+        ("error: no stack named 'pr-1' found", wording.NO_STACK, True),
         ("warning: x\nerror: disk full\n", "disk full", True),
         ("", "pulumi failed without an error message", True),
     ],

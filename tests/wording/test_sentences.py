@@ -36,7 +36,14 @@ from orchestrator.service.exec import wording as exec_wording
 from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
 from stacks import keys
+from stacks import wording as stack_wording
+from stacks.backends import wording as backend_wording
+from stacks.backends.file import wording as file_backend_wording
+from stacks.executors import wording as executor_wording
+from stacks.executors.process import wording as process_wording
 from stacks.model import OperationVerb, RefKind, StackRef
+from stacks.operations import wording as operation_wording
+from stacks.toolchain import wording as toolchain_wording
 from tests import snapshots
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -56,6 +63,15 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "ledger": (ledger_wording,),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "sources": (source_wording,),
+    "stacks": (
+        stack_wording,
+        backend_wording,
+        file_backend_wording,
+        executor_wording,
+        process_wording,
+        operation_wording,
+        toolchain_wording,
+    ),
 }
 COMMIT, AT = "a" * 40, datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = StackRef("eph-shop-9ix", "pr-42")
@@ -179,6 +195,8 @@ def _render(module: ModuleType) -> Iterator[str]:
             continue
         if isinstance(found, str | tuple):
             yield f"- {name}: {found}"
+        elif isinstance(found, Mapping):
+            yield from (f"- {name}[{key}]: {value}" for key, value in found.items())
         elif inspect.isfunction(found):
             yield from (f"- {name}: {sentence}" for sentence in _sentences(found))
 
