@@ -29,11 +29,13 @@ ROOMS = (
     "orchestrator/service",
     "orchestrator/sources",
     "orchestrator/surfaces",
+    "programs/*.py",
+    "programs/eph_yaml",
     "stacks",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[\W{}]*")
-COMMAND = re.compile(r"(eph|pulumi) ([a-z]+|\{\}) ")
+COMMAND = re.compile(r"(eph|pulumi) ([a-z]+|\{\}) |(cd|exec|trap|ulimit) [-'{]|command -v |for \w+ in \{|set --")
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
     "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
@@ -46,6 +48,7 @@ NOT_SENTENCES = {
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
+    "programs/steps.py": "the names of steps, which events contain",
     "stacks/word_lists.py": "the words of names",
 }
 TEMPLATES = {
@@ -67,7 +70,7 @@ REASONS = frozenset({"reason", "reasons", "note", "notes"})
 def test_sentences_are_in_wording_modules(room: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for path in modules(room)
         if not is_wording(path) and str(path.relative_to(ROOT)) not in {*NOT_SENTENCES, *TEMPLATES}
         for line, text in sentences(ast.parse(path.read_text()))
     ]
@@ -105,6 +108,11 @@ def sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield getattr(node, "lineno", 0), text
 
 
+def modules(room: str) -> list[Path]:
+    """Of a folder with all its folders, or what matches a pattern."""
+    return sorted(ROOT.glob(room) if "*" in room else (ROOT / room).rglob("*.py"))
+
+
 def is_wording(path: Path) -> bool:
     return "wording" in path.parts or path.name == "wording.py" or path.name.startswith("fake")
 
@@ -119,6 +127,8 @@ def is_for_engineers(node: ast.AST) -> bool:
             return name in ("log", "_log", "re")
         case ast.keyword(arg=name):
             return name in DECLARATIONS
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name.endswith("_DESCRIPTION")  # that several declarations share
         case ast.Constant(value=str(text)) | ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
             return bool(STATEMENT.match(text))
         case _:

@@ -16,7 +16,7 @@ import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
-from programs import error_text
+from programs import wording as program_wording
 from programs.kit.errors import CommitFailed, TargetError
 from stacks import process_identity
 from stacks.backends import update_history
@@ -98,12 +98,12 @@ def test_the_cause_comes_from_the_resource_that_failed() -> None:
 
 def test_an_error_of_the_commit_itself_is_permanent() -> None:
     """L5: the mark is the error's own last line, which output can't imitate."""
-    failure = CommitFailed("the build failed with exit status 2: make", ["line one", error_text.PERMANENT])
+    failure = CommitFailed("the build failed with exit status 2: make", ["line one", program_wording.NOT_RETRIED])
     progress, _ = read_events(diagnostic(f"Exception calling application: {failure}"))
     why = errors.explain(_error("error: update failed"), progress)
     assert (why.error, why.retryable) == ("the build failed with exit status 2: make", False)
-    assert why.tail == ("| line one", f"| {error_text.PERMANENT}")
-    output = TargetError("the build was killed by signal 9", [error_text.PERMANENT])
+    assert why.tail == ("| line one", f"| {program_wording.NOT_RETRIED}")
+    output = TargetError("the build was killed by signal 9", [program_wording.NOT_RETRIED])
     progress, _ = read_events(diagnostic(f"Exception calling application: {output}"))
     assert errors.explain(_error("error: update failed"), progress).retryable
     assert not errors.explain(failure, read_events()[0]).retryable

@@ -35,6 +35,8 @@ from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec import wording as exec_wording
 from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
+from programs import wording as program_wording
+from programs.eph_yaml import wording as eph_yaml_wording
 from stacks import keys
 from stacks import wording as stack_wording
 from stacks.backends import wording as backend_wording
@@ -62,6 +64,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "images": (image_wording,),
     "ledger": (ledger_wording,),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
+    "programs": (program_wording, eph_yaml_wording),
     "sources": (source_wording,),
     "stacks": (
         stack_wording,
