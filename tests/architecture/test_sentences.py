@@ -31,6 +31,12 @@ ROOMS = (
     "orchestrator/surfaces",
     "programs/*.py",
     "programs/eph_yaml",
+    "programs/kit/*.py",
+    "programs/kit/build_cache",
+    "programs/kit/git",
+    "programs/kit/isolation",
+    "programs/kit/processes",
+    "programs/kit/tool_versions",
     "stacks",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
@@ -48,6 +54,9 @@ NOT_SENTENCES = {
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
+    "programs/kit/address_server.py": "runs alone; a page",
+    "programs/kit/isolation/namespaces.py": "runs alone, as a part of launch.py",
+    "programs/kit/processes/launch.py": "runs alone, without Eph's modules",
     "programs/steps.py": "the names of steps, which events contain",
     "stacks/word_lists.py": "the words of names",
 }
@@ -61,7 +70,9 @@ TEMPLATES = {
 }
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
-STATEMENT = re.compile(r"\s*(GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA) ")  # SQL and HTTP
+STATEMENT = re.compile(
+    r"\s*((GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA|CONNECT) |(Proxy-)?Authorization: )"
+)  # SQL and HTTP
 TESTS = ("tests/core", "tests/model", "tests/runtime", "tests/stacks")
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
 

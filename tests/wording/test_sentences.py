@@ -37,6 +37,12 @@ from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
 from programs import wording as program_wording
 from programs.eph_yaml import wording as eph_yaml_wording
+from programs.kit import wording as kit_wording
+from programs.kit.build_cache import wording as build_cache_wording
+from programs.kit.git import wording as git_wording
+from programs.kit.isolation import wording as isolation_wording
+from programs.kit.processes import wording as kit_process_wording
+from programs.kit.tool_versions import wording as tool_version_wording
 from stacks import keys
 from stacks import wording as stack_wording
 from stacks.backends import wording as backend_wording
@@ -62,6 +68,14 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),
+    "kit": (
+        kit_wording,
+        build_cache_wording,
+        git_wording,
+        isolation_wording,
+        kit_process_wording,
+        tool_version_wording,
+    ),
     "ledger": (ledger_wording,),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "programs": (program_wording, eph_yaml_wording),
