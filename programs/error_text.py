@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-PERMANENT = "Not retried, because it would fail again."
+from programs import wording
 
 _TEMPORARY_FAILURE = 75
 """EX_TEMPFAIL of sysexits.h: with this exit status, a command asks for another attempt."""
@@ -22,11 +22,11 @@ def is_permanent_exit(status: int) -> bool:
 
 
 def render(sentence: str, tail: Iterable[str], permanent: bool) -> str:
-    return "\n".join([sentence, *(f"| {line}" for line in tail), *([PERMANENT] if permanent else ())])
+    return "\n".join([sentence, *(f"| {line}" for line in tail), *([wording.NOT_RETRIED] if permanent else ())])
 
 
 def split_mark(lines: Sequence[str]) -> tuple[list[str], bool]:
     """The lines without the mark, and whether it was the last one."""
-    if lines and lines[-1].strip() == PERMANENT:
+    if lines and lines[-1].strip() == wording.NOT_RETRIED:
         return list(lines[:-1]), True
     return list(lines), False

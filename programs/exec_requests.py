@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from programs import wording
+
 
 class ExecUnavailable(LookupError):
     """The command can't be run there at the moment; the message says why and what to do."""
@@ -61,10 +63,9 @@ def psql_command(request: ExecRequest) -> tuple[str, ...]:
     """Runs psql where the service runs, with the URL in the service's variable. The URL isn't in the command."""
     variable = request.database
     if not (variable.isidentifier() and variable.isascii()):
-        raise ExecUnavailable(f"{variable!r} isn't the name of a variable.")
-    missing = "This service's image has no psql. Add it, or run another client with eph exec."
+        raise ExecUnavailable(wording.invalid_variable(variable))
     script = (
-        f'command -v "$0" >/dev/null || {{ echo "{missing}" >&2; exit 127; }}; '
-        f'exec "$0" "${{{variable}:?The environment has no database in {variable}.}}" "$@"'
+        f'command -v "$0" >/dev/null || {{ echo "{wording.NO_PSQL}" >&2; exit 127; }}; '
+        f'exec "$0" "${{{variable}:?{wording.no_database(variable)}}}" "$@"'
     )
     return ("sh", "-c", script, *request.command)

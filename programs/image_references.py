@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from programs import wording
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
 _DOCKER_HUB = ("", "docker.io", "index.docker.io", "registry-1.docker.io")
@@ -53,7 +55,7 @@ def parse(text: str) -> ImageReference:
     repository, _, tag = rest.partition(":")
     good = _NAME.fullmatch(repository) and (not tag or is_tag(tag)) and (not digest or is_digest(digest))
     if not good or re.search(r"[^A-Za-z0-9.:-]", host):
-        raise InvalidReference(f"image {text[:200]!r} is not a reference; write registry/repository:tag")
+        raise InvalidReference(wording.invalid_image(text[:200]))
     return ImageReference(host, repository, tag or "latest", digest)
 
 

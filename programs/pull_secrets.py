@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from programs import wording
+
 
 class InvalidPullSecret(ValueError):
     """An entry isn't ``REPOSITORY=FILE``; the message says so."""
@@ -20,7 +22,7 @@ def parse(entries: Iterable[str]) -> tuple[tuple[str, str], ...]:
     for entry in entries:
         pattern, separator, file = entry.partition("=")
         if not (pattern and separator and file):
-            raise InvalidPullSecret(f"{entry!r} isn't REPOSITORY=FILE, as in acme/*=/etc/eph/acme.json")
+            raise InvalidPullSecret(wording.invalid_pull_secret(entry))
         found.append((pattern, file))
     return tuple(found)
 

@@ -17,7 +17,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from programs import targets
+from programs import targets, wording
 from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
@@ -330,7 +330,7 @@ def get(name: str) -> Target:
     if point is not None:
         installed: Target = point.load()
         return installed
-    raise UnknownTarget(f"Unknown target {quote(name)}. Installed targets: {', '.join(installed_targets())}.")
+    raise UnknownTarget(wording.unknown_target(quote(name), installed_targets()))
 
 
 def descriptions() -> dict[str, TargetDescription]:
@@ -349,5 +349,5 @@ def _entry_points(path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:  # n
     found = {point.name: point for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
     wrong = sorted(name for name in found if not _NAME.fullmatch(name))
     if wrong:
-        raise InvalidTarget(f"Target {quote(wrong[0])} has an invalid name. Use lowercase letters and digits.")
+        raise InvalidTarget(wording.invalid_target_name(quote(wrong[0])))
     return found

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from programs import wording
+
 LogPositions = Mapping[str, str]
 MAX_LINE_LENGTH = 4000
 
@@ -77,13 +79,13 @@ def with_service_prefix(lines: Sequence[tuple[str, str]], *, multiple: bool) -> 
 def require_service(service: str | None, known: set[str], environment: str) -> None:
     """Raises ``NoSuchLog`` if the service doesn't exist."""
     if service and known and service not in known:
-        raise NoSuchLog(f"{environment} has no service {service!r}; there are: {', '.join(sorted(known))}")
+        raise NoSuchLog(wording.no_such_service(environment, service, sorted(known)))
 
 
 def refuse_times(request: LogRequest) -> None:
     """For a target that doesn't know when its lines were printed. Raises ``NoSuchLog``."""
     if request.after is not None:
-        raise NoSuchLog("On this target it isn't known when lines were printed. Omit --since.")
+        raise NoSuchLog(wording.TIMES_UNKNOWN)
 
 
 def first_position(request: LogRequest) -> str:

@@ -18,6 +18,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic_settings import NoDecode
 
+from programs import wording
+
 MAX_QUOTED = 60
 MAX_KEY = 20
 TEMPLATES_DESCRIPTION = (
@@ -180,7 +182,7 @@ def as_text(value: object) -> str:
 def _variables(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name) or name in _FIXED_VARIABLES:
-            raise InvalidValue(f"{quote(name)} can't be set for previews", "use a value such as PIP_INDEX_URL")
+            raise InvalidValue(wording.variable_not_allowed(quote(name)), wording.VARIABLE_EXAMPLE)
     return value
 
 
@@ -192,7 +194,7 @@ PreviewVariables = Annotated[dict[str, str], AfterValidator(_variables)]
 def _template_database(value: str) -> str:
     name, _, database = value.partition("=")
     if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
-        raise InvalidValue(f"{quote(value)} is not name=database", "for example shop=shop_prepared")
+        raise InvalidValue(wording.invalid_template_database(quote(value)), wording.TEMPLATE_DATABASE_EXAMPLE)
     return value
 
 

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from programs import wording
+
 MAX_STEP_BYTES = 1024 * 1024
 MAX_LINE_LENGTH = 2000
 TAIL_LINES = 40
@@ -113,7 +115,7 @@ class StepOutput:
     def finish(self) -> None:
         if self._omitted:
             more = self._omitted - len(self._tail)
-            self._report([*([f"… {more} lines omitted …"] if more else []), *self._tail])
+            self._report([*([wording.lines_omitted(more)] if more else []), *self._tail])
 
     def _report(self, lines: Sequence[str]) -> None:
         batch: list[str] = []
@@ -201,7 +203,8 @@ def log_lines(events: Iterable[StepEvent]) -> Iterator[str]:
             case StepEventKind.LINES:
                 yield from (f"{event.step} | {line}" for line in event.lines)
             case StepEventKind.ENDED:
-                yield f"{event.step} | {'finished' if event.ok else 'failed'} after {event.seconds:.1f} s"
+                ended = wording.step_finished if event.ok else wording.step_failed
+                yield ended(event.step, event.seconds)
             case _:
                 continue
 

@@ -13,8 +13,6 @@ from typing import Protocol
 
 from stacks.model import StackRef, StrayFile
 
-NO_STACK = "its stack doesn't exist"
-
 
 class HoldsStrayFiles(Protocol):
     def stray_files(self) -> list[StrayFile]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from programs.eph_yaml import wording
 from programs.settings import InvalidValue, quote
 
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -15,18 +16,17 @@ _PATTERN = r"^([0-9]{1,6}(w|d|h|m|s))+$"
 _WHOLE = re.compile(r"(?:[0-9]{1,6}[wdhms]){1,5}")
 _PART = re.compile(r"([0-9]{1,6})([wdhms])")
 _MOST = timedelta(days=365)
-_EXPECTED = "use a number and a unit, such as 30m, 72h or 7d"
 
 
 def parse_duration(value: Any) -> timedelta:
-    """Parses a duration. Raises ``Rejected`` for invalid syntax, for zero and for more than a year."""
+    """Parses a duration. Raises ``InvalidValue`` for invalid syntax, for zero and for more than a year."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _WHOLE.fullmatch(value.strip()):
-        raise InvalidValue(f"{quote(value)} is not a duration", _EXPECTED)
+        raise InvalidValue(wording.invalid_duration(quote(value)), wording.DURATION_EXAMPLE)
     length = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
     if not timedelta(0) < length <= _MOST:
-        raise InvalidValue(f"{quote(value)} is out of range", "use more than 0s and at most 365d")
+        raise InvalidValue(wording.out_of_range(quote(value)), wording.DURATION_RANGE)
     return length
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
+from programs.eph_yaml import wording
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.templates import MAX_TEMPLATE_LENGTH, parse_template
@@ -34,36 +35,30 @@ def _text(value: Any) -> Any:
     if isinstance(value, YamlInt | YamlFloat):
         return value.text
     if isinstance(value, bool):
-        raise InvalidValue(f"{str(value).lower()} is a boolean, not text", "put it in quotes")
+        raise InvalidValue(wording.is_boolean(str(value).lower()), wording.USE_QUOTES)
     return value
 
 
 def _check_text_length(value: str) -> str:
     if not value.strip():
-        raise InvalidValue("the value is missing", "add a value or remove the key")
+        raise InvalidValue(wording.VALUE_MISSING, wording.ADD_VALUE)
     if len(value) > MAX_TEXT_LENGTH:
-        raise InvalidValue(f"the text has {len(value):,} characters", f"use at most {MAX_TEXT_LENGTH:,}")
+        raise InvalidValue(wording.text_too_long(len(value)), wording.use_at_most(MAX_TEXT_LENGTH))
     return value
 
 
 def _name(value: str) -> str:
     if not re.fullmatch(_DNS, value) or len(value) > 30 or "--" in value:
-        raise InvalidValue(
-            f"{quote(value)} is not a valid name",
-            "use 1 to 30 lowercase letters, digits and single dashes; start with a letter, don't end with a dash",
-        )
+        raise InvalidValue(wording.invalid_name(quote(value)), wording.NAME_CHARACTERS)
     return value
 
 
 def check_repository_variable(value: str) -> str:
     """Returns the name if a repository may set that variable."""
     if not re.fullmatch(_VARIABLE, value) or len(value) > 100:
-        raise InvalidValue(
-            f"{quote(value)} is not a valid variable name",
-            "use letters, digits and underscores; don't start with a digit",
-        )
+        raise InvalidValue(wording.invalid_variable(quote(value)), wording.VARIABLE_CHARACTERS)
     if _RESERVED.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is set by Eph itself", "use a name other than PORT or EPH_…")
+        raise InvalidValue(wording.reserved_variable(quote(value)), wording.USE_OTHER_VARIABLE)
     return value
 
 
@@ -71,16 +66,11 @@ def repository_path(value: str) -> str:
     """A path that stays in the repository, whichever program reads it: git, psql, kubectl or a shell."""
     parts = value.split("/")
     if not value.strip() or len(value) > 300 or not value.isprintable():
-        raise InvalidValue(f"{quote(value)} is not a path", "use a path in the repository, such as ./db/schema.sql")
+        raise InvalidValue(wording.invalid_path(quote(value)), wording.PATH_EXAMPLE)
     if value.startswith(("/", "~")) or ".." in parts or "\\" in value or ":" in value:
-        raise InvalidValue(
-            f"{quote(value)} is outside of the repository", "use a path relative to the repository's root, without `..`"
-        )
+        raise InvalidValue(wording.outside_of_repository(quote(value)), wording.USE_RELATIVE_PATH)
     if ".git" in (part.lower() for part in parts) or any(part.startswith("-") for part in parts):
-        raise InvalidValue(
-            f"{quote(value)} is not allowed as a file of the repository",
-            "the path must not be in .git or start with a dash",
-        )
+        raise InvalidValue(wording.path_not_allowed(quote(value)), wording.PATH_RULES)
     return value
 
 
@@ -91,14 +81,14 @@ def _template(value: str) -> str:
 
 def _url_path(value: str) -> str:
     if not re.fullmatch(_URL_PATH, value) or len(value) > 200:
-        raise InvalidValue(f"{quote(value)} is not a URL path", "start with a slash, such as /healthz")
+        raise InvalidValue(wording.invalid_url_path(quote(value)), wording.URL_PATH_EXAMPLE)
     return value
 
 
 def matches(pattern: str, description: str, expected: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise InvalidValue(f"{quote(value)} is not {description}", expected)
+            raise InvalidValue(wording.does_not_match(quote(value), description), expected)
         return value
 
     return AfterValidator(check)
@@ -126,12 +116,12 @@ Template = Annotated[
 UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
 Cpu = Annotated[
     Text,
-    matches(_CPU, "an amount of CPU", "use a value such as 500m or 2"),
+    matches(_CPU, wording.CPU, wording.CPU_EXAMPLE),
     WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
 ]
 Memory = Annotated[
     Text,
-    matches(_MEMORY, "an amount of memory", "use a value such as 512Mi or 2Gi"),
+    matches(_MEMORY, wording.MEMORY, wording.MEMORY_EXAMPLE),
     WithJsonSchema({"type": "string", "pattern": _MEMORY}),
 ]
 Glob = Annotated[str, BeforeValidator(_text), AfterValidator(_check_text_length), Field(max_length=200)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
+from programs.eph_yaml import wording
 from programs.settings import MAX_KEY, InvalidValue, escape
 
 PLACEHOLDERS = ("project", "words", "number", "pr_number", "branch", "ref_type", "ref_name", "commit_sha")
@@ -39,9 +40,9 @@ TemplatePart = str | Placeholder
 
 @lru_cache(maxsize=256)
 def parse_template(text: str) -> tuple[TemplatePart, ...]:
-    """Splits a template. Raises ``Rejected`` with the position of the error, counted from 1."""
+    """Splits a template. Raises ``InvalidValue`` with the position of the error, counted from 1."""
     if len(text) > MAX_TEMPLATE_LENGTH:
-        raise InvalidValue(f"the template has {len(text)} characters", f"use at most {MAX_TEMPLATE_LENGTH}")
+        raise InvalidValue(wording.template_too_long(len(text)), wording.use_at_most(MAX_TEMPLATE_LENGTH))
     parts: list[TemplatePart] = []
     position = 0
     while position < len(text):
@@ -52,14 +53,14 @@ def parse_template(text: str) -> tuple[TemplatePart, ...]:
             break
         closed = text.find("}", opened)
         if text[opened] == "}" or closed < 0:
-            raise InvalidValue(f"a single '{text[opened]}' at character {opened + 1}", "use {name} for a placeholder")
+            raise InvalidValue(wording.single_brace(text[opened], opened + 1), wording.PLACEHOLDER_EXAMPLE)
         parts.append(_parse_placeholder(text[opened + 1 : closed], opened + 1))
         position = closed + 1
     return tuple(parts)
 
 
 def render(text: str, values: Mapping[str, str]) -> str:
-    """Fills in the placeholders. Raises ``Rejected`` for one without a value."""
+    """Fills in the placeholders. Raises ``InvalidValue`` for one without a value."""
     return "".join(part if isinstance(part, str) else _value(part, values) for part in parse_template(text))
 
 
@@ -95,14 +96,10 @@ def _parse_placeholder(text: str, position: int) -> Placeholder:
     name = found[1] if found else text.partition(":")[0]
     if name not in PLACEHOLDERS:
         close = get_close_matches(name[:50], PLACEHOLDERS, n=1)
-        known = ", ".join(f"{{{item}}}" for item in PLACEHOLDERS)
-        hint = f"did you mean {{{close[0]}}}?" if close else f"known placeholders: {known}"
-        raise InvalidValue(f"unknown placeholder {{{escape(name, MAX_KEY)}}} at character {position}", hint)
+        hint = wording.did_you_mean(close[0]) if close else wording.known_placeholders(PLACEHOLDERS)
+        raise InvalidValue(wording.unknown_placeholder(escape(name, MAX_KEY), position), hint)
     if found is None:
-        raise InvalidValue(
-            f"invalid slice of {{{name}}} at character {position}",
-            f"use {{{name}:0:7}} for the first seven characters",
-        )
+        raise InvalidValue(wording.invalid_slice(name, position), wording.slice_example(name))
     return Placeholder(name, _slice_bound(found[2]), _slice_bound(found[3]))
 
 
@@ -112,5 +109,5 @@ def _slice_bound(text: str | None) -> int | None:
 
 def _value(part: Placeholder, values: Mapping[str, str]) -> str:
     if part.name not in values:
-        raise InvalidValue(f"{{{part.name}}} has no value here", "use another placeholder")
+        raise InvalidValue(wording.no_value(part.name), wording.USE_OTHER_PLACEHOLDER)
     return values[part.name][part.start : part.end]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs import steps
-from programs.kit import files, machine_memory
+from programs.kit import files, machine_memory, wording
 from programs.kit.host_settings import MEGABYTE, HostSettings
 from programs.kit.waiting import pause
 from programs.steps import StepName, StepOutput
@@ -101,10 +101,7 @@ def _shortage(settings: HostSettings, expected: int, busy: Sequence[Path], avail
     unclaimed = left - settings.build_spare - sum(map(_growth, busy))
     if expected <= unclaimed:
         return ""
-    return (
-        f"This build is expected to need {expected // MEGABYTE} MB of memory. {max(0, unclaimed) // MEGABYTE} MB are "
-        "left beside the running builds, so it waits for one of them to end."
-    )
+    return wording.waiting_for_memory(expected // MEGABYTE, max(0, unclaimed) // MEGABYTE)
 
 
 def _growth(slot: Path) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from programs.kit import files
+from programs.kit import files, wording
 from programs.kit.errors import TargetError
 
 MEGABYTE = 1024 * 1024
@@ -174,14 +174,12 @@ def load(root: str) -> HostSettings:
 
 def _check(settings: HostSettings) -> None:
     if settings.sandbox not in SANDBOX_MODES:
-        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; use one of: {', '.join(SANDBOX_MODES)}")
+        raise TargetError(wording.invalid_choice("sandbox", settings.sandbox, ", ".join(SANDBOX_MODES)))
     if settings.egress not in EGRESS_MODES:
-        raise TargetError(f"setting 'egress' is {settings.egress!r}; use one of: {', '.join(EGRESS_MODES)}")
+        raise TargetError(wording.invalid_choice("egress", settings.egress, ", ".join(EGRESS_MODES)))
     proxy = urlsplit(settings.egress_proxy)
     if settings.egress_proxy and (proxy.scheme not in ("http", "https") or not proxy.hostname):
-        raise TargetError(
-            "setting 'egress_proxy' isn't the URL of an HTTP proxy; use a value such as http://proxy:3128"
-        )
+        raise TargetError(wording.INVALID_PROXY)
     check_toolbox(settings.toolbox, settings.root, settings.routes)
 
 
@@ -191,6 +189,4 @@ def check_toolbox(toolbox: Iterable[str], *private: Path) -> None:
         shown = Path(item).absolute()
         for kept in private:
             if kept.is_relative_to(shown) or shown.is_relative_to(kept):
-                raise TargetError(
-                    f"Setting 'toolbox' would expose {kept} to previews through {item}. Use a narrower folder."
-                )
+                raise TargetError(wording.toolbox_exposes(kept, item))

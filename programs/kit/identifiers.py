@@ -10,6 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from programs.kit import wording
 from programs.kit.errors import TargetError
 from programs.spec import DatabaseSpec, EnvironmentSpec
 
@@ -40,30 +41,26 @@ def parse_program(text: str) -> ProgramName | None:
 def check_label(text: str, what: str) -> str:
     """Returns the text if it can name a folder, a process and a host."""
     if not LABEL.fullmatch(text):
-        raise TargetError(
-            f"{what} {text!r} must be 1 to 63 lowercase letters, digits and dashes, and can't start or end with a dash"
-        )
+        raise TargetError(wording.invalid_label(what, text))
     return text
 
 
 def check_variable(text: str, what: str) -> str:
     """Returns the text if it can name an environment variable."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", text):
-        raise TargetError(
-            f"{what} {text!r} must consist of letters, digits and underscores, and can't start with a digit"
-        )
+        raise TargetError(wording.invalid_variable(what, text))
     return text
 
 
 def check_commit(text: str) -> str:
     if not COMMIT.fullmatch(text):
-        raise TargetError(f"commit {text!r} must be a full hexadecimal ID of 40 or 64 digits")
+        raise TargetError(wording.invalid_commit(text))
     return text
 
 
 def check_host(text: str) -> str:
     if not HOST.fullmatch(text):
-        raise TargetError(f"host {text!r} must be a lowercase host name with labels of at most 63 characters")
+        raise TargetError(wording.invalid_host(text))
     return text
 
 

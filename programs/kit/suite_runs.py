@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from programs.kit import files, identifiers
+from programs.kit import files, identifiers, wording
 from programs.kit.build_cache import builds
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
@@ -49,7 +49,7 @@ def _checkout(folder: Path, spec: EnvironmentSpec) -> Path:
     commit = identifiers.check_commit(spec.source.commit)
     found = sorted((folder / "src").glob(f"{commit[:12]}-*"))
     if not found:
-        raise TargetError(f"no checkout of commit {commit[:7]} to run tests in")
+        raise TargetError(wording.no_checkout(commit))
     return found[-1]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from programs.kit import wording
 from programs.kit.errors import TargetError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -91,10 +92,10 @@ class _Removal:
 def _not_removed(path: Path, failures: list[OSError]) -> TreeNotRemoved:
     """A folder that isn't empty is only a consequence, so the first failure is what an operator needs to know."""
     first = failures[0]
-    where = f"{path}: {os.fsdecode(first.filename or '')!a} can't be deleted: {first.strerror}."
+    failure = wording.not_deleted(path, ascii(os.fsdecode(first.filename or "")), first.strerror)
     if first.errno == errno.EPERM:
-        return TreeNotRemoved(f"{where} It is probably immutable; to allow it: chattr -R -i -a {path}")
-    return TreeNotRemoved(f"{where} Check its permissions and mount points.")
+        return TreeNotRemoved(wording.probably_immutable(failure, path))
+    return TreeNotRemoved(wording.check_permissions(failure))
 
 
 def change_owner(path: Path, uid: int) -> None:
@@ -122,7 +123,7 @@ def change_owner(path: Path, uid: int) -> None:
                 folder = above
                 expected, pending = entered.pop()
                 if _identity(folder) != expected:
-                    raise OSError(errno.EAGAIN, "a folder was moved while its owner was changed", str(path))
+                    raise OSError(errno.EAGAIN, wording.FOLDER_MOVED, str(path))
     finally:
         os.close(folder)
 

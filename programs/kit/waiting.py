@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from programs.kit import wording
 from programs.kit.errors import Cancelled
 
 CANCELLED = threading.Event()
@@ -19,7 +20,7 @@ POLL_SECONDS = 0.03
 def pause(seconds: float) -> None:
     """Sleeps. Raises if the operation is cancelled meanwhile."""
     if CANCELLED.wait(seconds):
-        raise Cancelled("interrupted: the operation was cancelled")
+        raise Cancelled(wording.CANCELLED)
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, interval: float = POLL_SECONDS) -> bool:

@@ -6,11 +6,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from stacks import tags
+from stacks import tags, wording
 from stacks.backends import update_history
 from stacks.backends.port import StackListing
 from stacks.model import Outcome, StackLock, StackRecord, StackRef, StackTag, StackUpdate, StrayFile
-from stacks.stray_files import NO_STACK
 
 
 class FakeBackend:
@@ -138,9 +137,8 @@ class FakeBackend:
         self._early_tags.clear()
 
     def stray_files(self) -> list[StrayFile]:
-        return [
-            StrayFile("tag file", f"memory/{ref}", ref, NO_STACK, f"forget {ref}") for ref in sorted(self._early_tags)
-        ]
+        early = sorted(self._early_tags)
+        return [StrayFile("tag file", f"memory/{ref}", ref, wording.NO_STACK, f"forget {ref}") for ref in early]
 
     def delete_stray_file(self, file: StrayFile) -> None:
         if file in self.stray_files() and file.ref is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 
+from stacks.backends import wording
 from stacks.backends.port import Backend, Version
 from stacks.model import StackRecord, StackRef, StackSnapshot, StackUpdate
 
@@ -48,7 +49,7 @@ class StackInventory:
         try:
             record = self._backend.read(ref)
         except Exception as error:  # noqa: BLE001 - whatever a state contains, it must not hide the other stacks
-            reason = f"its state cannot be read ({type(error).__name__}: {str(error)[:120]})"
+            reason = wording.state_unreadable(type(error).__name__, str(error)[:120])
             return _CacheEntry(None, StackRecord(ref, history=self._history(ref), unreadable=reason))
         return None if record is None else _CacheEntry(version, record)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from stacks.backends import wording
 from stacks.model import StackLock, StackRecord, StackRef, StackSnapshot, StackTag, StackUpdate
 from stacks.stray_files import HoldsStrayFiles
 
@@ -17,11 +18,8 @@ class LockHeld(Exception):
     """Someone holds the stack's lock and isn't proven dead; the message says who, and what to do."""
 
     def __init__(self, ref: StackRef, lock: StackLock) -> None:
-        owner = f"process {lock.pid} of {lock.user} on {lock.host} since {lock.acquired_at:%Y-%m-%d %H:%M:%S} UTC"
-        super().__init__(
-            f"the stack is locked by {owner if lock.pid else 'an owner that cannot be read'}, not proven dead; "
-            f"once it surely is: pulumi cancel --yes --stack organization/{ref}"
-        )
+        known = wording.lock_owner(lock.pid, lock.user, lock.host, lock.acquired_at)
+        super().__init__(wording.stack_locked(known if lock.pid else wording.UNKNOWN_OWNER, ref))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from programs.settings import InvalidValue, quote
 from stacks import adapters
+from stacks.backends import wording
 from stacks.backends.port import Backend, BackendAdapter
 
 ENTRY_POINT_GROUP = "eph.backends"
@@ -28,7 +29,7 @@ def open_backend(url: str) -> Backend:
     found = schemes().get(scheme if separator else "")
     if found is None:
         installed = ", ".join(sorted(schemes()))
-        raise InvalidValue(f"unknown backend {quote(scheme)}", f"installed backends: {installed}")
+        raise InvalidValue(wording.unknown_backend(quote(scheme)), wording.installed_backends(installed))
     return found.open(url)
 
 

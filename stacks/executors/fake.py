@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from programs.steps import StepEvent, StepEventKind, StepName
 from stacks import tags
 from stacks.backends.fake import FakeBackend
 from stacks.backends.update_history import MAX_READ
-from stacks.executors.port import ALREADY_RUNNING, OnDestroyed, OnProgress, Recovery, StepPage
+from stacks.executors import wording
+from stacks.executors.fake_lane import FakeFailure, FakeLane, Interruption
+from stacks.executors.port import OnDestroyed, OnProgress, Recovery, StepPage
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -30,38 +32,10 @@ from stacks.model import (
     StackUpdate,
     StrayFile,
 )
+from stacks.operations import wording as operation_wording
 
 VERSION = "fake-1"
 _PID = 4711
-
-
-@dataclass(slots=True)
-class _Failure:
-    error: str
-    times: int
-    retryable: bool
-    verb: OperationVerb | None
-
-
-@dataclass(slots=True)
-class _Interruption:
-    """How an operation ends: normally, or on request. ``on_destroyed`` can keep the record of a destroyed stack."""
-
-    on_destroyed: OnDestroyed
-    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
-    timed_out: bool = False
-
-
-class FakeLane:
-    def __init__(self, task: asyncio.Task[OperationResult], interruption: _Interruption) -> None:
-        self._task = task
-        self._interruption = interruption
-
-    async def wait(self) -> OperationResult:
-        return await asyncio.shield(self._task)
-
-    def interrupt(self) -> None:
-        self._interruption.interrupted.set()
 
 
 class FakeExecutor:
@@ -81,8 +55,8 @@ class FakeExecutor:
         self._last_results: dict[StackRef, OperationResult] = {}
         self.started: list[Operation] = []
         self._held: dict[StackRef, asyncio.Event] = {}
-        self._failures: dict[StackRef, _Failure] = {}
-        self._running: dict[StackRef, tuple[asyncio.Task[OperationResult], _Interruption]] = {}
+        self._failures: dict[StackRef, FakeFailure] = {}
+        self._running: dict[StackRef, tuple[asyncio.Task[OperationResult], Interruption]] = {}
         self._refused: dict[StackRef, str] = {}
         self._broken_lane = ""
         self._crashed: list[StackRef] = []
@@ -108,7 +82,7 @@ class FakeExecutor:
         self, ref: StackRef, error: str, times: int = 1, retryable: bool = True, verb: OperationVerb | None = None
     ) -> None:
         """Makes the next operations on this stack fail, or only those of one verb."""
-        self._failures[ref] = _Failure(error, times, retryable, verb)
+        self._failures[ref] = FakeFailure(error, times, retryable, verb)
 
     def refuse_start(self, ref: StackRef, error: str) -> None:
         """Makes starting operations on this stack fail, or succeed again if ``error`` is empty."""
@@ -151,8 +125,8 @@ class FakeExecutor:
             raise OSError(error)
         if error := self._broken_lane:
             self._broken_lane = ""
-            return FakeLane(asyncio.create_task(_break(error)), _Interruption(on_destroyed))
-        way = _Interruption(on_destroyed)
+            return FakeLane(asyncio.create_task(_break(error)), Interruption(on_destroyed))
+        way = Interruption(on_destroyed)
         if self._closed:
             way.interrupted.set()
         self.started.append(operation)
@@ -214,13 +188,13 @@ class FakeExecutor:
         if ref in self._running and self._running[ref][0] is task:
             del self._running[ref]
 
-    async def _run(self, operation: Operation, progress: OnProgress, interruption: _Interruption) -> OperationResult:
+    async def _run(self, operation: Operation, progress: OnProgress, interruption: Interruption) -> OperationResult:
         began = self.now()
         if interruption.interrupted.is_set():
             return self._result(operation, began, Outcome.CANCELLED, "interrupted before it started")
         first = self._running.get(operation.ref)
         if first and first[1] is not interruption:
-            return self._result(operation, began, Outcome.FAILED, ALREADY_RUNNING)
+            return self._result(operation, began, Outcome.FAILED, wording.ALREADY_RUNNING)
         result = await self._perform(operation, progress, interruption, began)
         succeeded = result.outcome is Outcome.SUCCEEDED
         if succeeded and operation.verb is OperationVerb.DESTROY:
@@ -231,7 +205,7 @@ class FakeExecutor:
         return result
 
     async def _perform(
-        self, operation: Operation, progress: OnProgress, interruption: _Interruption, began: datetime
+        self, operation: Operation, progress: OnProgress, interruption: Interruption, began: datetime
     ) -> OperationResult:
         unrecorded = self._failures.get(operation.ref)
         if unrecorded and unrecorded.verb is operation.verb is OperationVerb.RETAG:
@@ -290,23 +264,23 @@ class FakeExecutor:
         return replace(record, tag=tags.decode(written), variables="" if fresh else kept)
 
     def _finish_sleep_or_wake(
-        self, operation: Operation, started_at: datetime, interruption: _Interruption
+        self, operation: Operation, started_at: datetime, interruption: Interruption
     ) -> OperationResult:
         """A failed start is reverted; an interrupted one stays half-way."""
         if interruption.interrupted.is_set() and not interruption.timed_out:
-            return self._result(operation, started_at, Outcome.CANCELLED, "interrupted")
+            return self._result(operation, started_at, Outcome.CANCELLED, operation_wording.INTERRUPTED)
         record, failure = self.records[operation.ref], self._next_failure(operation)
         if failure is not None or interruption.timed_out:
             if record.tag is not None:
                 self.records[operation.ref] = replace(record, tag=replace(record.tag, half=False))
-            error = failure.error if failure else f"it exceeded its deadline of {operation.deadline:.0f} s"
+            error = failure.error if failure else operation_wording.deadline_exceeded(operation.deadline)
             return self._result(operation, started_at, Outcome.FAILED, error)
         if operation.tag is not None and record.tag is not None:
             tag = replace(operation.tag, incarnation=record.tag.incarnation)
             self.records[operation.ref] = replace(record, tag=tags.decode(tags.encode(tag)))
         return self._result(operation, started_at, Outcome.SUCCEEDED)
 
-    async def _wait_until_released(self, ref: StackRef, interruption: _Interruption) -> None:
+    async def _wait_until_released(self, ref: StackRef, interruption: Interruption) -> None:
         held = self._held.get(ref)
         if held is None:
             return
@@ -317,14 +291,14 @@ class FakeExecutor:
             for wait in waits:
                 wait.cancel()
 
-    async def _finish(self, operation: Operation, started_at: datetime, interruption: _Interruption) -> OperationResult:
+    async def _finish(self, operation: Operation, started_at: datetime, interruption: Interruption) -> OperationResult:
         if interruption.timed_out:
             self._write_history(operation, Outcome.FAILED)
-            late = f"it exceeded its deadline of {operation.deadline:.0f} s"
+            late = operation_wording.deadline_exceeded(operation.deadline)
             return self._result(operation, started_at, Outcome.FAILED, late)
         if interruption.interrupted.is_set():
             self._write_history(operation, Outcome.CANCELLED)
-            return self._result(operation, started_at, Outcome.CANCELLED, "interrupted")
+            return self._result(operation, started_at, Outcome.CANCELLED, operation_wording.INTERRUPTED)
         failure = self._next_failure(operation)
         self._record_steps(operation, ok=failure is None)
         if failure is not None:
@@ -333,7 +307,7 @@ class FakeExecutor:
             return replace(result, retryable=failure.retryable)
         return await self._succeeded(operation, started_at, interruption.on_destroyed)
 
-    def _next_failure(self, operation: Operation) -> _Failure | None:
+    def _next_failure(self, operation: Operation) -> FakeFailure | None:
         failure = self._failures.get(operation.ref)
         if failure is None or failure.verb not in (None, operation.verb):
             return None

@@ -23,8 +23,6 @@ OnDestroyed = Callable[[Operation], Awaitable[bool]]
 LeaseUntil = Callable[[], float]
 """Until when operations may start a step, by ``process_identity.boot_clock``."""
 
-ALREADY_RUNNING = "another operation on this stack is running"
-
 
 @dataclass(frozen=True, slots=True)
 class RemoteOperation:
@@ -64,7 +62,7 @@ class Lane(Protocol):
 
 
 class Executor(HoldsStrayFiles, Protocol):
-    """One stack never has two operations at once: the second one fails with ``ALREADY_RUNNING``."""
+    """One stack never has two operations at once: the second one fails with ``wording.ALREADY_RUNNING``."""
 
     async def open(self) -> None:
         """Called once, before the first ``start``."""

@@ -10,6 +10,7 @@ from functools import cache
 
 from programs.settings import InvalidValue, quote
 from stacks import adapters
+from stacks.executors import wording
 from stacks.executors.port import Executor, ExecutorAdapter, ExecutorSettings
 
 ENTRY_POINT_GROUP = "eph.executors"
@@ -20,7 +21,8 @@ def get(name: str) -> ExecutorAdapter:
     """Raises InvalidValue."""
     found = installed().get(name)
     if found is None:
-        raise InvalidValue(f"unknown executor {quote(name)}", f"installed executors: {', '.join(sorted(installed()))}")
+        names = ", ".join(sorted(installed()))
+        raise InvalidValue(wording.unknown_executor(quote(name)), wording.installed_executors(names))
     return found
 
 

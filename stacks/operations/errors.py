@@ -13,6 +13,7 @@ from pulumi.automation import CommandError, ConcurrentUpdateError, InlineSourceR
 
 from programs import error_text
 from stacks.backends.port import LockHeld
+from stacks.operations import wording
 from stacks.operations.progress import ProgressCollector
 
 TAIL_LINES = 20
@@ -21,7 +22,7 @@ _WRAPPER_PREFIXES = re.compile(
     r"^(?:Exception calling application: |error: |diffing \S+: |creating \S+: |deleting \S+: )+"
 )
 _COLOR_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
-_SUMMARIES = ("update failed", "resource operation failed", "resource deletion failed", "destroy failed")
+_SUMMARIES = re.compile(r"(update|resource operation|resource deletion|destroy) failed", re.IGNORECASE)
 
 
 class RecordRetained(Exception):
@@ -41,14 +42,14 @@ def explain(error: BaseException, progress: ProgressCollector) -> FailureDetails
     if isinstance(error, (LockHeld, RecordRetained)):
         return FailureDetails(str(error))
     if isinstance(error, ConcurrentUpdateError):
-        return FailureDetails("another operation holds this stack's lock", tail=_tail_of(_stderr(error)))
+        return FailureDetails(wording.LOCKED, tail=_tail_of(_stderr(error)))
     if isinstance(error, StackNotFoundError):
-        return FailureDetails("the stack no longer exists in the backend")
+        return FailureDetails(wording.NO_STACK)
     failed = _resource_failure(progress)
     if failed is not None:
         return failed
     if isinstance(error, InlineSourceRuntimeError):
-        return FailureDetails("the program raised an error", tail=_tail_of(_stderr(error)))
+        return FailureDetails(wording.PROGRAM_FAILED, tail=_tail_of(_stderr(error)))
     if isinstance(error, CommandError):
         return _command_failure(_stderr(error))
     sentence = getattr(error, "sentence", "")
@@ -61,7 +62,7 @@ def explain(error: BaseException, progress: ProgressCollector) -> FailureDetails
 def _resource_failure(progress: ProgressCollector) -> FailureDetails | None:
     """The first error about a resource; the engine's own summary ('update failed') contains nothing."""
     for urn, messages in progress.errors.items():
-        telling = [text for text in map(_clean, messages) if text and not text.lower().startswith(_SUMMARIES)]
+        telling = [text for text in map(_clean, messages) if text and not _SUMMARIES.match(text)]
         if telling:
             lines, permanent = error_text.split_mark("\n".join(telling).splitlines())
             first, *rest = lines or [""]
@@ -78,12 +79,10 @@ def _failed_step(urn: str, progress: ProgressCollector) -> str:
 def _command_failure(text: str) -> FailureDetails:
     lines = [line for line in _clean(text).splitlines() if line.strip()]
     if not lines:
-        return FailureDetails("pulumi failed without an error message")
+        return FailureDetails(wording.NO_ERROR_MESSAGE)
     telling = next((line for line in lines if line.startswith("error:")), lines[-1])
     if "incorrect passphrase" in text:
-        return FailureDetails(
-            "the passphrase doesn't decrypt this stack's state; check that it is the server's key", retryable=False
-        )
+        return FailureDetails(wording.WRONG_PASSPHRASE, retryable=False)
     return FailureDetails(_shorten(telling.removeprefix("error:").strip()), tail=_last_lines(lines))
 
 

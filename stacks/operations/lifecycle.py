@@ -28,7 +28,7 @@ from stacks import names
 from stacks.backends import update_history
 from stacks.backends.port import LockHeld
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
-from stacks.operations import errors, sleep
+from stacks.operations import errors, sleep, wording
 from stacks.operations.progress import ProgressCollector
 from stacks.operations.pulumi_command import OperationCommand
 from stacks.operations.sleep import SleepOperation
@@ -76,7 +76,7 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
         pulumi_processes=context.command.processes_started,
     )
     if failure is not None and context.command.timed_out:
-        late = f"it exceeded its deadline of {operation.deadline:.0f} s"
+        late = wording.deadline_exceeded(operation.deadline)
         return replace(result, error=late, step=progress.failed_step or progress.current_step)
     return result if failure is None else _with_failure(result, failure, progress, context.command.lease_expired)
 
@@ -91,11 +91,7 @@ def _with_failure(
     result: OperationResult, failure: BaseException, progress: ProgressCollector, lease_expired: bool
 ) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
-        message = (
-            "the replica that started it is no longer the leader; the new leader restarts it"
-            if lease_expired
-            else "interrupted"
-        )
+        message = wording.LEASE_EXPIRED if lease_expired else wording.INTERRUPTED
         return replace(result, error=message, step=progress.failed_step or progress.current_step)
     why = errors.explain(failure, progress)
     return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
@@ -149,7 +145,7 @@ class _OperationRun:
             and not spec.asleep
             and sleep.wake_without_waiting(target, self._operation, self._backend.read_tag(self._operation.ref))
         ):
-            self._context.report_progress("woke it up")
+            self._context.report_progress(wording.WOKEN)
         tag = self._sleeping_tag(fresh) if spec.asleep else self._operation.tag
         if tag is not None:
             self._write_incarnation(replace(tag, half=True) if spec.asleep else tag, fresh)
@@ -162,7 +158,7 @@ class _OperationRun:
         cleared = self._reset_databases(target, spec) or cleared
         if (self._operation.refresh or cleared) and not fresh:
             self._resolve_pending()
-        self._context.report_progress(f"building commit {self._operation.commit[:7]}")
+        self._context.report_progress(wording.building(self._operation.commit))
         stack.up(
             message=update_history.message(OperationVerb.UP, self._operation.commit),
             parallel=self._context.settings.parallel,
@@ -183,7 +179,7 @@ class _OperationRun:
         record = self._backend.read(self._operation.ref)
         if record is None or not isinstance(target, registry.RemovesUnrecorded):
             return False
-        self._context.report_progress("looking for what an interrupted operation left behind")
+        self._context.report_progress(wording.LOOKING_FOR_UNRECORDED)
         recorded = frozenset(kind_and_id.partition(":")[2] for kind_and_id in record.resource_names)
         return target.remove_unrecorded(self._operation.name, self._operation.settings, recorded)
 
@@ -195,7 +191,7 @@ class _OperationRun:
             raise TypeError(f"the target {self._operation.target} can't reset databases")
         for database in self._operation.resets:
             self._context.command.check_may_continue()
-            self._context.report_progress(f"dropping the database {database}")
+            self._context.report_progress(wording.dropping_database(database))
             target.drop_database(spec, database)
         return True
 
@@ -217,11 +213,11 @@ class _OperationRun:
                 self._remove_unrecorded(target)  # it may be in the way of what the state contains
             self._destroy_resources(stack)
         if self._operation.name:  # empty: only the state knows the stack
-            self._context.report_progress("looking for leftovers by name")
+            self._context.report_progress(wording.LOOKING_FOR_LEFTOVERS)
             self._context.command.check_may_continue()
             target.purge(self._operation.name, self._operation.settings)
         if not self._context.on_destroyed():
-            raise errors.RecordRetained("everything is gone; the record stays until the pull request has been told")
+            raise errors.RecordRetained(wording.RECORD_RETAINED)
         if stack is not None:
             stack.workspace.remove_stack(ref.stack)
         self._context.command.check_may_continue()
@@ -248,14 +244,12 @@ class _OperationRun:
         self._context.command.check_may_continue()
         ref = self._operation.ref
         for lock in self._backend.break_dead_locks(ref):
-            self._context.report_progress(
-                f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.acquired_at:%H:%M:%S})"
-            )
+            self._context.report_progress(wording.lock_taken_over(lock.pid, lock.acquired_at))
         for lock in self._backend.locks(ref)[:1]:
             raise LockHeld(ref, lock)
         truncated = self._backend.repair(ref)
         if truncated:
-            self._context.report_progress("its state was truncated during its first write; starting again")
+            self._context.report_progress(wording.STATE_TRUNCATED)
         return truncated
 
     def _resolve_pending(self) -> None:
@@ -289,7 +283,7 @@ class _OperationRun:
 
     def _require_stack(self) -> None:
         if not self._backend.exists(self._operation.ref):
-            raise LookupError("the stack no longer exists in the backend, so it can't be tagged")
+            raise LookupError(wording.NO_STACK_TO_TAG)
 
     def _sleep_operation(self) -> SleepOperation:
         self._require_stack()

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi.automation import EngineEvent
 
+from stacks.operations import wording
+
 _STACK_TYPE = "pulumi:pulumi:Stack"
-_ACTION_LABELS = {
-    "create": "creating",
-    "create-replacement": "creating the new",
-    "update": "updating",
-    "delete": "removing",
-    "delete-replaced": "removing the old",
-    "read": "reading",
-    "refresh": "looking at",
-}
 MAX_MESSAGE_LENGTH = 2000
 _MAX_ERRORS = 50
-_IGNORED_PREFIXES = ("using pulumi-resource-", "attempting to deploy or update resources with")
+_IGNORED = re.compile(r"using pulumi-resource-|attempting to deploy or update resources with")
 
 
 @dataclass(slots=True)
@@ -55,7 +49,7 @@ class ProgressCollector:
             self.changes = {str(getattr(key, "value", key)): int(count) for key, count in changes.items()}
 
     def _on_resource_start(self, metadata: Any) -> None:
-        doing = _ACTION_LABELS.get(str(metadata.op.value))
+        doing = wording.ACTION_LABELS.get(str(metadata.op.value))
         if doing is not None and not _is_internal(metadata.type):
             self.current_step = _label(metadata.urn)
             self.report(f"{doing} {self.current_step}")
@@ -66,7 +60,7 @@ class ProgressCollector:
 
     def _on_diagnostic(self, diagnostic: Any) -> None:
         message = _truncate(str(diagnostic.message).strip())
-        if not message or diagnostic.severity == "debug" or message.startswith(_IGNORED_PREFIXES):
+        if not message or diagnostic.severity == "debug" or _IGNORED.match(message):
             return
         if diagnostic.severity == "error" and sum(map(len, self.errors.values())) < _MAX_ERRORS:
             self.errors.setdefault(str(diagnostic.urn or ""), []).append(message)

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from programs.registry import Sleeps, Target
 from stacks.model import Operation, StackTag
+from stacks.operations import wording
 
 WriteTag = Callable[[StackTag], None]
 
@@ -62,14 +63,14 @@ class SleepOperation:
 
     def _sleep_target(self) -> Sleeps:
         if not isinstance(self.target, Sleeps):
-            raise CannotSleep(f"the target {self.operation.target} doesn't support sleep")
+            raise CannotSleep(wording.sleep_unsupported(self.operation.target))
         return self.target
 
 
 def stay_asleep(target: Target, operation: Operation) -> None:
     """After an update that should start nothing: stops what the target had to start for it."""
     if not isinstance(target, Sleeps):
-        raise CannotSleep(f"the target {operation.target} doesn't support sleep")
+        raise CannotSleep(wording.sleep_unsupported(operation.target))
     target.sleep(operation.name, operation.settings)
 
 

@@ -17,6 +17,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from stacks.toolchain import wording
+
 RESPONSE_SECONDS = 5.0
 """A connection must respond within this time, otherwise the site isn't reachable from here."""
 
@@ -73,10 +75,7 @@ def expected_sha256(archive: str) -> str:
     """The digest that the archive must have; empty if it's unknown and the operator accepts that."""
     known = {**SHA256, **_own_checksums()}.get(archive, "")
     if not known and os.environ.get("EPH_TOOLCHAIN_UNVERIFIED") != "yes":
-        raise DownloadRefused(
-            f"the checksum of {archive} isn't known; set EPH_TOOLCHAIN_CHECKSUMS to a file that contains it, "
-            "such as the checksums.txt of its release, or EPH_TOOLCHAIN_UNVERIFIED=yes to accept any"
-        )
+        raise DownloadRefused(wording.checksum_unknown(archive))
     return known
 
 
@@ -90,15 +89,12 @@ def fetch(address: str, archive: str, folder: Path, seconds: float) -> Path:
     with opener.open(request, timeout=RESPONSE_SECONDS) as response, file.open("wb") as out:
         while block := response.read(1 << 20):
             if time.monotonic() > deadline:
-                raise DownloadRefused(f"not finished within {seconds:.0f} s")
+                raise DownloadRefused(wording.not_finished(seconds))
             digest.update(block)
             out.write(block)
     if expected and digest.hexdigest() != expected:
         file.unlink()
-        raise DownloadRefused(
-            f"{archive} has the SHA-256 {digest.hexdigest()}, but {expected} is expected; "
-            "the download is incomplete, or someone changed the archive"
-        )
+        raise DownloadRefused(wording.checksum_differs(archive, digest.hexdigest(), expected))
     return file
 
 
@@ -120,7 +116,7 @@ def _own_checksums() -> dict[str, str]:
     try:
         words = [line.split() for line in Path(file).read_text().splitlines()]
     except OSError as why:
-        raise DownloadRefused(f"EPH_TOOLCHAIN_CHECKSUMS: can't read {file}: {why.strerror}") from why
+        raise DownloadRefused(wording.checksums_unreadable(file, why.strerror)) from why
     return {pair[1].lstrip("*"): pair[0].lower() for pair in words if len(pair) == 2}
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.toolchain import downloads
+from stacks.toolchain import downloads, wording
 
 Progress = Callable[[str], None]
 
@@ -68,27 +68,28 @@ def plugin_folder(cache: Path) -> Path:
 
 def download(folder: Path, version: str, progress: Progress) -> None:
     archive = downloads.cli_archive(version)
-    progress(f"pulumi {version}: downloading {archive}")
+    progress(wording.downloading(f"pulumi {version}", archive))
     _download_programs(downloads.cli_address(), archive, folder / "bin")
     if not (folder / "bin" / "pulumi").is_file():
-        raise SourceUnavailable(f"{archive} doesn't contain pulumi")
+        raise SourceUnavailable(wording.missing_from_archive(archive, "pulumi"))
 
 
 def build(folder: Path, version: str, progress: Progress) -> None:
-    progress(f"pulumi {version}: building from its Go module; 5 to 10 minutes the first time on two cores")
-    _run_build_script("pulumi/build.sh", folder / "bin" / "pulumi", _progress_reporter(f"pulumi {version}", progress))
+    title = f"pulumi {version}"
+    progress(wording.building(title, wording.CLI_BUILD))
+    _run_build_script("pulumi/build.sh", folder / "bin" / "pulumi", _progress_reporter(title, progress))
 
 
 def download_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
     """Only the binary is kept. ``pulumi plugin install --checksum`` isn't used: it compares before its last block."""
     archive = downloads.plugin_archive(name, version)
-    progress(f"plugin {name} {version}: downloading {archive}")
+    progress(wording.downloading(wording.plugin(name, version), archive))
     _download_programs(downloads.plugin_address(), archive, folder)
     binary = f"pulumi-resource-{name}"
     for other in [path for path in folder.iterdir() if path.name != binary]:
         other.unlink()
     if not (folder / binary).is_file():
-        raise SourceUnavailable(f"{archive} doesn't contain {binary}")
+        raise SourceUnavailable(wording.missing_from_archive(archive, binary))
 
 
 def _download_programs(address: str, archive: str, folder: Path) -> None:
@@ -101,28 +102,29 @@ def _download_programs(address: str, archive: str, folder: Path) -> None:
 
 
 def build_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
-    progress(f"plugin {name} {version}: building from its Go module; 10 to 20 minutes the first time on two cores")
+    title = wording.plugin(name, version)
+    progress(wording.building(title, wording.PLUGIN_BUILD))
     binary = folder / f"pulumi-resource-{name}"
-    _run_build_script(f"{name}-plugin/build.sh", binary, _progress_reporter(f"plugin {name} {version}", progress))
+    _run_build_script(f"{name}-plugin/build.sh", binary, _progress_reporter(title, progress))
 
 
 def build_tool(source: ToolSource, folder: Path, name: str, version: str, progress: Progress) -> None:
-    progress(f"{name} {version}: building from its Go module; {source.duration} the first time on two cores")
+    progress(wording.building(f"{name} {version}", source.duration))
     _run_build_script(source.script, folder / name, _progress_reporter(f"{name} {version}", progress))
 
 
 def _run_build_script(script_name: str, binary: Path, on_output: Callable[[list[str]], None]) -> None:
     script = Path(__file__).parents[2] / "infra" / "toolchain" / script_name
     if not script.is_file():
-        raise SourceUnavailable("the Go module files are only in a checkout of Eph, but this is an installed package")
+        raise SourceUnavailable(wording.NO_SOURCES)
     if shutil.which("go") is None:
-        raise SourceUnavailable("Go isn't on PATH (1.26 or newer, or 1.21 or newer with toolchain downloads)")
+        raise SourceUnavailable(wording.NO_GO)
     output = _run([str(script), str(binary)], BUILD_DEADLINE, on_output)
     if not binary.is_file():
-        raise SourceUnavailable(f"go build failed: {_tail(output)}")
+        raise SourceUnavailable(wording.build_failed(_tail(output)))
 
 
-def _progress_reporter(what: str, progress: Progress) -> Callable[[list[str]], None]:
+def _progress_reporter(title: str, progress: Progress) -> Callable[[list[str]], None]:
     """Go prints each module that it downloads and each package that it compiles: their number is the progress."""
     started = reported_at = time.monotonic()
 
@@ -130,8 +132,8 @@ def _progress_reporter(what: str, progress: Progress) -> Callable[[list[str]], N
         nonlocal reported_at
         if (now := time.monotonic()) - reported_at >= PROGRESS_INTERVAL:
             reported_at = now
-            last = output[-1][:60] if output else "reading modules"
-            progress(f"{what}: {now - started:.0f} s, {len(output)} steps done, last: {last}")
+            last = output[-1][:60] if output else wording.READING_MODULES
+            progress(wording.build_progress(title, now - started, len(output), last))
 
     return show
 
@@ -155,7 +157,7 @@ def _run(command: list[str], deadline: float, on_output: Callable[[list[str]], N
             start_new_session=True,
         )
     except OSError as why:
-        raise SourceUnavailable(f"can't start {command[0]}: {why.strerror}") from why
+        raise SourceUnavailable(wording.cannot_start(command[0], why.strerror)) from why
     try:
         for line in _read_lines(child, until):
             if line is not None:
@@ -163,7 +165,7 @@ def _run(command: list[str], deadline: float, on_output: Callable[[list[str]], N
             on_output(output)
         child.wait(max(1.0, until - time.monotonic()))
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise SourceUnavailable(f"not finished within {deadline:.0f} s") from None
+        raise SourceUnavailable(wording.not_finished(deadline)) from None
     finally:
         _terminate(child)
     return output

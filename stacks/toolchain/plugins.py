@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import TextIO
 
 from stacks.toolchain import installers as sources
-from stacks.toolchain import pulumi_cli
+from stacks.toolchain import pulumi_cli, wording
 from stacks.toolchain.installers import SourceUnavailable
 from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
 
 HELM, KUSTOMIZE, COMPOSE, LANGUAGE_YAML = "helm", "kustomize", "docker-compose", "pulumi-language-yaml"
 TOOLS = {
-    HELM: sources.ToolSource("3.18.6", "kubernetes-plugin/helm.sh", "5 to 10 minutes"),
-    KUSTOMIZE: sources.ToolSource("5.7.1", "kustomize/build.sh", "a minute or two"),
-    COMPOSE: sources.ToolSource("5.6.0", "compose/build.sh", "1 to 3 minutes"),
-    LANGUAGE_YAML: sources.ToolSource("1.32.0", "pulumi-yaml/build.sh", "2 to 5 minutes"),
+    HELM: sources.ToolSource("3.18.6", "kubernetes-plugin/helm.sh", wording.HELM_BUILD),
+    KUSTOMIZE: sources.ToolSource("5.7.1", "kustomize/build.sh", wording.KUSTOMIZE_BUILD),
+    COMPOSE: sources.ToolSource("5.6.0", "compose/build.sh", wording.COMPOSE_BUILD),
+    LANGUAGE_YAML: sources.ToolSource("1.32.0", "pulumi-yaml/build.sh", wording.YAML_BUILD),
 }
 """The versions are those of the go.mod next to each script; a test compares them."""
 
@@ -95,7 +95,7 @@ def _install(name: str, cache: Path, progress: Progress) -> Path:
             return place
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"{_title(name)}: {way} failed: {str(why).splitlines()[0]}")
+            progress(wording.way_failed(_title(name), way, str(why).splitlines()[0]))
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     raise ToolchainNotFound(_not_found_message(name, failures))
@@ -117,18 +117,12 @@ def _install_folder(name: str, cache: Path) -> Path:
 
 
 def _title(name: str) -> str:
-    return f"{'' if name in TOOLS else 'plugin '}{name} {version(name)}"
+    return f"{name} {version(name)}" if name in TOOLS else wording.plugin(name, version(name))
 
 
 def _not_found_message(name: str, failures: dict[str, str]) -> str:
-    target = name if name in TOOLS else f"plugin-{name}"
-    return "\n".join(
-        [
-            f"{_title(name).capitalize()} isn't installed.",
-            *(f"  {way}: {why}" for way, why in failures.items()),
-            f"Run `make {target}` in a checkout of Eph, or put {_binary_name(name)} on PATH.",
-        ]
-    )
+    make_target = name if name in TOOLS else f"plugin-{name}"
+    return wording.plugin_not_installed(_title(name), failures, make_target, _binary_name(name))
 
 
 def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stacks.toolchain import installers as sources
+from stacks.toolchain import wording
 from stacks.toolchain.installers import SourceUnavailable
 
 Progress = Callable[[str], None]
@@ -82,11 +83,11 @@ def ensure(progress: Progress, cache: Path | None = None) -> Toolchain:
             found, failures = _find_existing(cache)  # the process we waited for may have installed it
             return found or _install(cache, failures, progress)
     except OSError as why:
-        raise ToolchainNotFound(f"{cache}: {why.strerror}; set EPH_CACHE to a writable folder") from why
+        raise ToolchainNotFound(wording.cache_not_writable(cache, why.strerror)) from why
 
 
 def _find_existing(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
-    failures = {way: "not allowed by EPH_TOOLCHAIN_WAYS" for way in WAYS if way not in allowed_ways()}
+    failures = {way: wording.WAY_NOT_ALLOWED for way in WAYS if way not in allowed_ways()}
     if "path" in allowed_ways():
         try:
             return _on_path(cache), failures
@@ -105,18 +106,18 @@ def allowed_ways() -> frozenset[str]:
     given = os.environ.get("EPH_TOOLCHAIN_WAYS", "")
     chosen = frozenset(given.replace(",", " ").split()) or frozenset(WAYS)
     if unknown := sorted(chosen - frozenset(WAYS)):
-        raise ToolchainNotFound(f"EPH_TOOLCHAIN_WAYS contains {', '.join(unknown)}; use any of: {', '.join(WAYS)}")
+        raise ToolchainNotFound(wording.unknown_ways(", ".join(unknown), ", ".join(WAYS)))
     return chosen
 
 
 def _on_path(cache: Path) -> Toolchain:
     found = shutil.which("pulumi")
     if found is None:
-        raise SourceUnavailable("no pulumi on PATH")
+        raise SourceUnavailable(wording.NO_PULUMI)
     binary = Path(found).absolute()
     version = version_of(binary)
     if why := incompatibility(version, VERSION):
-        raise SourceUnavailable(f"{binary} is {version}: {why}")
+        raise SourceUnavailable(wording.incompatible(binary, version, why))
     return _toolchain(binary, version, cache, "path")
 
 
@@ -124,7 +125,7 @@ def _in_cache(cache: Path, source: str = "cache") -> Toolchain:
     """The CLI in the cache was tested before it was moved there, so the folder's name is trusted."""
     folder = cache / "pulumi" / VERSION / "bin"
     if not (folder / "pulumi").is_file():
-        raise SourceUnavailable(f"nothing at {folder}")
+        raise SourceUnavailable(wording.nothing_at(folder))
     return _toolchain(folder / "pulumi", VERSION, cache, source)
 
 
@@ -133,7 +134,7 @@ def _toolchain(binary: Path, version: str, cache: Path, source: str) -> Toolchai
     try:
         plugins = sources.plugin_folder(cache)
     except OSError as why:
-        raise SourceUnavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a writable folder") from why
+        raise SourceUnavailable(wording.cache_not_writable(cache, why.strerror)) from why
     return Toolchain(binary, version, os.pathsep.join([str(plugins), str(binary.parent)]), source)
 
 
@@ -143,7 +144,7 @@ def version_of(binary: Path) -> str:
     try:
         done = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=30, env=env, check=True)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as why:
-        raise SourceUnavailable(f"{binary} doesn't run: {why}") from why
+        raise SourceUnavailable(wording.does_not_run(binary, why)) from why
     return done.stdout.strip().removeprefix("v")
 
 
@@ -151,10 +152,10 @@ def incompatibility(version: str, pinned: str) -> str:
     """Why a CLI of this version isn't compatible with the pinned SDK; empty if it is."""
     ours, theirs = _parse_version(pinned), _parse_version(version)
     if theirs is None or ours is None:
-        return "not a version"
+        return wording.NOT_A_VERSION
     if theirs[0] != ours[0]:
-        return f"another major version than the SDK's {pinned}"
-    return f"older than the SDK's {pinned}" if theirs < ours else ""
+        return wording.other_major_version(pinned)
+    return wording.older_version(pinned) if theirs < ours else ""
 
 
 def _parse_version(version: str) -> tuple[int, int] | None:
@@ -172,7 +173,7 @@ def _install(cache: Path, failures: dict[str, str], progress: Progress) -> Toolc
             return _in_cache(cache, way)
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"pulumi {VERSION}: {way} failed: {str(why).splitlines()[0]}")
+            progress(wording.way_failed(f"pulumi {VERSION}", way, str(why).splitlines()[0]))
     raise ToolchainNotFound(_not_found_message(failures))
 
 
@@ -187,7 +188,7 @@ def _install_with(make: Callable[[Path, str, Progress], None], cache: Path, prog
         make(staging, VERSION, progress)
         installed_version = version_of(staging / "bin" / "pulumi")
         if installed_version != VERSION:
-            raise SourceUnavailable(f"it installed {installed_version}, not {VERSION}")
+            raise SourceUnavailable(wording.wrong_version_installed(installed_version, VERSION))
         # Pulumi warns at each run if there is another one next to the one that PATH names.
         (staging / "bin" / sources.PYTHON_PLUGIN).unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)  # a folder without bin/pulumi, otherwise it would have been found
@@ -205,23 +206,13 @@ def exclusive_lock(cache: Path, progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress(f"another process is installing pulumi {VERSION}: waiting for it")
+            progress(wording.waiting_for_installer(VERSION))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _not_found_message(failures: dict[str, str]) -> str:
-    tried = [f"  {way}: {failures.get(way, 'not tried')}" for way in WAYS]
-    return "\n".join(
-        [
-            f"No compatible Pulumi CLI was found ({VERSION} or a newer {VERSION.split('.')[0]}.x). Tried:",
-            *tried,
-            "Do one of:",
-            "  run `make toolchain` in a checkout of Eph: it downloads or builds one;",
-            f"  install Pulumi {VERSION} yourself and put it on PATH;",
-            f"  put a pulumi {VERSION} into {cache_folder() / 'pulumi' / VERSION / 'bin'}.",
-        ]
-    )
+    return wording.no_pulumi_found(VERSION, failures, WAYS, cache_folder() / "pulumi" / VERSION / "bin")
 
 
 def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:

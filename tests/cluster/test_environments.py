@@ -66,7 +66,7 @@ def test_environment_is_created_and_responds(eph: OperationRunner, first_spec: E
     later = wait_for(lambda: TARGET.logs(first_spec.name, eph.settings, LogRequest(since=told.positions)).lines, 20)
     assert "web | GET /***" in later
     assert not set(later) & set(told.lines), "a follower is told nothing twice"
-    with pytest.raises(NoSuchLog, match=r"there are: api, eph-db-main-[0-9a-f]+, eph-run"):
+    with pytest.raises(NoSuchLog, match=r"api, eph-db-main-[0-9a-f]+, eph-run"):
         TARGET.logs(first_spec.name, eph.settings, LogRequest("nothing"))
     inside = TARGET.inspect(first_spec.name, eph.settings)
     states = {item.service: (item.state, item.restarts) for item in inside.processes}

@@ -12,9 +12,10 @@ import pytest
 
 from programs import steps
 from programs.steps import StepState
-from stacks.executors import registry
-from stacks.executors.port import ALREADY_RUNNING, Recovery, StepPage
+from stacks.executors import registry, wording
+from stacks.executors.port import Recovery, StepPage
 from stacks.model import Operation, OperationVerb, Outcome
+from stacks.operations import wording as operation_wording
 from tests.contracts.executor_harnesses import HARNESSES
 from tests.stacks.stack_bench import StackBench, record_of, ref, run_operation, sha, start_operation
 
@@ -40,7 +41,7 @@ async def test_stack_lifecycle(bench: StackBench) -> None:
     assert (made.outcome, made.error, made.commit) == (Outcome.SUCCEEDED, "", sha("aaaa"))
     assert made.url == "http://shop-probe-1.localhost"
     assert made.pulumi_processes <= 3
-    assert "building commit aaaa000" in told
+    assert operation_wording.building(sha("aaaa")) in told
     first = record_of(bench, 1)
     assert first.tag is not None
     assert first.built is not None
@@ -130,7 +131,7 @@ async def test_interrupt_is_not_an_attempt(bench: StackBench) -> None:
     held = record_of(bench, 1)
     assert [lock.owner_dead for lock in held.locks] == [False]
     second = await run_operation(bench, bench.factory.destroy(1))
-    assert (second.outcome, second.error) == (Outcome.FAILED, ALREADY_RUNNING)
+    assert (second.outcome, second.error) == (Outcome.FAILED, wording.ALREADY_RUNNING)
     assert record_of(bench, 1) == held
     lane.interrupt()
     lane.interrupt()
@@ -195,7 +196,7 @@ async def test_operations_on_a_missing_stack(bench: StackBench) -> None:
     for operation in (bench.factory.retag(7, "aaaa"), bench.factory.refresh(7)):
         result = await run_operation(bench, operation)
         assert result.outcome is Outcome.FAILED
-        assert "no longer exists in the backend" in result.error
+        assert operation_wording.NO_STACK in result.error
     assert bench.snapshot().stacks == {}
 
 
@@ -207,7 +208,7 @@ async def test_after_close_nothing_starts(bench: StackBench) -> None:
     await bench.operations.close()
     assert (await lane.wait()).outcome is Outcome.CANCELLED
     late = await run_operation(bench, bench.factory.up(2, "aaaa"))
-    assert (late.outcome, late.error) == (Outcome.CANCELLED, "interrupted before it started")
+    assert (late.outcome, late.error) == (Outcome.CANCELLED, wording.INTERRUPTED_BEFORE_START)
     assert set(bench.snapshot().stacks) == {ref(1)}
 
 

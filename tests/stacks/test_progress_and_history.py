@@ -16,19 +16,18 @@ import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
-from programs import error_text
+from programs import wording as program_wording
 from programs.kit.errors import CommitFailed, TargetError
 from stacks import process_identity
 from stacks.backends import update_history
 from stacks.backends.file import history
 from stacks.executors.process import operation_records
 from stacks.model import OperationVerb, Outcome, StackRef
-from stacks.operations import errors
+from stacks.operations import errors, wording
 from stacks.operations.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 from stacks.process_identity import ProcessIdentity
 from tests.stack_folders import file_backend, process_executor, records_of, worker_settings
 
-WRONG_KEY = "the passphrase doesn't decrypt this stack's state; check that it is the server's key"
 WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
 STACK = "urn:pulumi:pr-1::eph-shop-9ix::pulumi:pulumi:Stack::eph-shop-9ix-pr-1"
 
@@ -78,7 +77,7 @@ def test_progress_reads_like_sentences() -> None:
             }
         },
     )
-    assert said == ["creating service web", "removing the old service web", "warming up"]
+    assert said == ["creating service web", "deleting the old service web", "warming up"]
     assert (progress.current_step, progress.failed_step) == ("service web", "")
     assert progress.outputs == {"built": {"url": "u"}}
     assert progress.changes == {"create": 2}
@@ -99,12 +98,12 @@ def test_the_cause_comes_from_the_resource_that_failed() -> None:
 
 def test_an_error_of_the_commit_itself_is_permanent() -> None:
     """L5: the mark is the error's own last line, which output can't imitate."""
-    failure = CommitFailed("the build failed with exit status 2: make", ["line one", error_text.PERMANENT])
+    failure = CommitFailed("the build failed with exit status 2: make", ["line one", program_wording.NOT_RETRIED])
     progress, _ = read_events(diagnostic(f"Exception calling application: {failure}"))
     why = errors.explain(_error("error: update failed"), progress)
     assert (why.error, why.retryable) == ("the build failed with exit status 2: make", False)
-    assert why.tail == ("| line one", f"| {error_text.PERMANENT}")
-    output = TargetError("the build was killed by signal 9", [error_text.PERMANENT])
+    assert why.tail == ("| line one", f"| {program_wording.NOT_RETRIED}")
+    output = TargetError("the build was killed by signal 9", [program_wording.NOT_RETRIED])
     progress, _ = read_events(diagnostic(f"Exception calling application: {output}"))
     assert errors.explain(_error("error: update failed"), progress).retryable
     assert not errors.explain(failure, read_events()[0]).retryable
@@ -113,9 +112,9 @@ def test_an_error_of_the_commit_itself_is_permanent() -> None:
 @pytest.mark.parametrize(
     ("stderr", "error", "retryable"),
     [
-        ("error: get stack: incorrect passphrase", WRONG_KEY, False),
-        ("error: the stack is currently locked by 1 lock(s).", "another operation holds this stack's lock", True),
-        ("error: no stack named 'pr-1' found", "the stack no longer exists in the backend", True),
+        ("error: get stack: incorrect passphrase", wording.WRONG_PASSPHRASE, False),
+        ("error: the stack is currently locked by 1 lock(s).", wording.LOCKED, True),
+        ("error: no stack named 'pr-1' found", wording.NO_STACK, True),
         ("warning: x\nerror: disk full\n", "disk full", True),
         ("", "pulumi failed without an error message", True),
     ],

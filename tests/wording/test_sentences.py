@@ -35,6 +35,14 @@ from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec import wording as exec_wording
 from orchestrator.sources import wording as source_wording
 from orchestrator.surfaces import wording as surface_wording
+from programs import wording as programs_wording
+from programs.eph_yaml import wording as eph_yaml_wording
+from programs.kit import wording as kit_wording
+from programs.kit.build_cache import wording as build_cache_wording
+from programs.kit.git import wording as git_wording
+from programs.kit.isolation import wording as isolation_wording
+from programs.kit.processes import wording as kit_process_wording
+from programs.kit.tool_versions import wording as tool_version_wording
 from programs.targets.compose import wording as compose_wording
 from programs.targets.compose.files import wording as compose_file_wording
 from programs.targets.kubernetes import wording as kubernetes_wording
@@ -46,7 +54,14 @@ from programs.targets.pipeline import wording as pipeline_wording
 from programs.targets.program import wording as program_wording
 from programs.targets.static import wording as static_wording
 from stacks import keys
+from stacks import wording as stack_wording
+from stacks.backends import wording as backend_wording
+from stacks.backends.file import wording as file_backend_wording
+from stacks.executors import wording as executor_wording
+from stacks.executors.process import wording as process_wording
 from stacks.model import OperationVerb, RefKind, StackRef
+from stacks.operations import wording as operation_wording
+from stacks.toolchain import wording as toolchain_wording
 from tests import snapshots
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -66,12 +81,30 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "gateway": (gateway_wording,),
     "images": (image_wording,),
     "kubernetes": (kubernetes_wording, cluster_wording, pod_exec_wording, observation_wording),
+    "kit": (
+        kit_wording,
+        build_cache_wording,
+        git_wording,
+        isolation_wording,
+        kit_process_wording,
+        tool_version_wording,
+    ),
     "ledger": (ledger_wording,),
     "pipeline": (pipeline_wording,),
     "program": (program_wording,),
     "static": (static_wording,),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
+    "programs": (programs_wording, eph_yaml_wording),
     "sources": (source_wording,),
+    "stacks": (
+        stack_wording,
+        backend_wording,
+        file_backend_wording,
+        executor_wording,
+        process_wording,
+        operation_wording,
+        toolchain_wording,
+    ),
 }
 COMMIT, AT = "a" * 40, datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = StackRef("eph-shop-9ix", "pr-42")

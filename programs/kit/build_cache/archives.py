@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from programs.build_caches import CacheArchive
 from programs.kit import files
+from programs.kit.build_cache import wording
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 
@@ -48,7 +49,7 @@ def environment_folder(settings: HostSettings, environment: str) -> Path:
 
 def path(settings: HostSettings, repository: str) -> Path:
     if not (repository.isascii() and repository.isalnum()):
-        raise TargetError(f"{repository!r} can't name a build cache")
+        raise TargetError(wording.invalid_repository(repository))
     return folder(settings) / f"{repository}{SUFFIX}"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from programs import steps
 from programs.kit import build_memory, build_slots, files
-from programs.kit.build_cache import archives, tools
+from programs.kit.build_cache import archives, tools, wording
 from programs.kit.build_cache.archives import CacheState
 from programs.kit.build_cache.transfer import ArchiveTooLarge, CacheTransfer
 from programs.kit.errors import Cancelled, TargetError
@@ -123,7 +123,7 @@ def _unpack(transfer: CacheTransfer, source: BuildSource) -> None:
         except Cancelled:
             raise
         except (OSError, TargetError) as error:
-            output.add([f"The build cache can't be used, so this build starts without one: {error}"])
+            output.add([wording.not_used(error)])
             _empty(transfer)
             if not source.from_fork:
                 archives.remove(transfer.settings, source.repository)
@@ -141,7 +141,7 @@ def _save(transfer: CacheTransfer, filled: CacheState) -> None:
         except Cancelled:
             raise
         except (OSError, TargetError) as error:
-            output.add([f"The build cache wasn't saved: {error}"])
+            output.add([wording.not_saved(error)])
 
 
 def _measure(folder: Path) -> tuple[int, int]:
@@ -160,7 +160,7 @@ def _replace_archive(transfer: CacheTransfer, repository: str) -> str:
     except ArchiveTooLarge:
         # Otherwise every build from now on would try it again.
         archives.remove(settings, repository)
-        return "The build cache is larger than the server's limit (setting cache_bytes), so the next one starts empty."
+        return wording.TOO_LARGE
     if not size:
-        return "Nothing in the build cache is of use to other environments."
-    return f"The next environments of this repository start with these {size / MEGABYTE:.0f} MB."
+        return wording.NOTHING_SHARED
+    return wording.saved(size / MEGABYTE)

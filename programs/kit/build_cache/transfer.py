@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from programs.kit.build_cache import tools
+from programs.kit import wording as kit_wording
+from programs.kit.build_cache import tools, wording
 from programs.kit.errors import Cancelled, TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.processes import sandbox
@@ -59,7 +60,7 @@ class CacheTransfer:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(0.05)
             if process.returncode != 0:
-                raise TargetError(f"tar ended with status {process.returncode}")
+                raise TargetError(wording.tar_failed(process.returncode))
 
     def pack(self, archive: BinaryIO, max_bytes: int) -> int:
         """Returns the size. Nothing is written if the cache is empty."""
@@ -71,10 +72,10 @@ class CacheTransfer:
             for data in _read(process):
                 size += len(data)
                 if size > max_bytes:
-                    raise ArchiveTooLarge(f"The build cache is larger than {max_bytes} bytes.")
+                    raise ArchiveTooLarge(wording.larger_than(max_bytes))
                 archive.write(data)
             if process.wait() not in (0, _CHANGED_MEANWHILE):
-                raise TargetError(f"tar ended with status {process.returncode}")
+                raise TargetError(wording.tar_failed(process.returncode))
         return size
 
     @contextlib.contextmanager
@@ -112,6 +113,6 @@ def _read(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 def _check_time(deadline: float) -> None:
     if CANCELLED.is_set():
-        raise Cancelled("interrupted: the operation was cancelled")
+        raise Cancelled(kit_wording.CANCELLED)
     if time.monotonic() > deadline:
-        raise TargetError(f"tar exceeded its timeout of {TIMEOUT:.0f} s")
+        raise TargetError(wording.tar_timed_out(TIMEOUT))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from programs.kit import files
 from programs.kit.errors import TargetError
-from programs.kit.git import commit_trees, mirrors
+from programs.kit.git import commit_trees, mirrors, wording
 from programs.kit.git.commit_trees import CommitEntry
 from programs.kit.git.mirrors import GitLimits
 from programs.kit.host_settings import MEGABYTE
@@ -60,7 +60,7 @@ def unpack(bundle: Path, fresh: Path, max_bytes: int) -> Snapshot:
     size = sum(entry.size or 0 for entry in entries)
     if size > max_bytes * INFLATED_FACTOR:
         limit = max_bytes * INFLATED_FACTOR / MEGABYTE
-        raise InvalidBundle(f"Its files have {size / MEGABYTE:.0f} MB in total. The limit is {limit:.0f} MB.")
+        raise InvalidBundle(wording.files_too_large(size / MEGABYTE, limit))
     mirrors.git(["-C", str(fresh), "update-ref", f"refs/eph/commits/{commit}", commit])
     return Snapshot(commit, len(entries), size)
 
@@ -70,10 +70,10 @@ def _read_header(bundle: Path) -> tuple[str, int]:
     with bundle.open("rb") as file:
         head = file.read(MAX_HEADER)
     if not head.startswith(SIGNATURE):
-        raise InvalidBundle("The upload isn't a git bundle of version 2. Upload with `eph deploy LABEL`.")
+        raise InvalidBundle(wording.NOT_A_BUNDLE)
     line = _REF_LINE.match(head, len(SIGNATURE))
     if line is None or head[line.end() : line.end() + 1] != b"\n":
-        raise InvalidBundle(f"The bundle must contain exactly the ref {REF}, and must not need other commits.")
+        raise InvalidBundle(wording.wrong_refs(REF))
     return line.group(1).decode(), line.end() + 1
 
 
@@ -92,7 +92,7 @@ def _index(repository: Path, pack: Path, max_bytes: int) -> None:
     try:
         mirrors.git(words, limits)
     except TargetError as error:
-        raise InvalidBundle("git refused the bundle's objects", error.tail) from error
+        raise InvalidBundle(wording.OBJECTS_REFUSED, error.tail) from error
 
 
 def _list_entries(repository: Path, commit: str) -> list[CommitEntry]:
@@ -107,9 +107,9 @@ def _check_commit(repository: Path, commit: str) -> None:
         kind = mirrors.git(["-C", str(repository), "cat-file", "-t", commit]).decode().strip()
         parents = mirrors.git(["-C", str(repository), "cat-file", "-p", commit]) if kind == "commit" else b""
     except TargetError as error:
-        raise InvalidBundle(f"The bundle doesn't contain the commit {commit[:12]} that it names.") from error
+        raise InvalidBundle(wording.commit_missing(commit)) from error
     if kind != "commit":
-        raise InvalidBundle(f"{REF} in the bundle is a {kind}, not a commit.")
+        raise InvalidBundle(wording.not_a_commit(REF, kind))
     head = parents.partition(b"\n\n")[0]
     if any(line.startswith(b"parent ") for line in head.splitlines()):
-        raise InvalidBundle("The bundle's commit has a parent. Upload a commit without history.")
+        raise InvalidBundle(wording.COMMIT_HAS_PARENT)

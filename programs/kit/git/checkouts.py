@@ -14,7 +14,7 @@ from pathlib import Path
 
 from programs.kit import files, identifiers, tool_versions
 from programs.kit.errors import CheckoutTooLarge, TargetError
-from programs.kit.git import commit_trees, mirrors
+from programs.kit.git import commit_trees, mirrors, wording
 from programs.kit.git.commit_trees import CommitEntry
 from programs.kit.host_settings import MEGABYTE, HostSettings
 
@@ -54,20 +54,15 @@ def _export(mirror: Path, commit: str, folder: Path, index: Path) -> None:
 def _check_size(tree_entries: list[CommitEntry], commit: str, max_bytes: int) -> None:
     total = sum(entry.size or 0 for entry in tree_entries)
     if total > max_bytes:
-        raise CheckoutTooLarge(
-            f"Commit {commit[:12]} contains {total / MEGABYTE:.0f} MB of files. The server's limit is "
-            f"{max_bytes / MEGABYTE:.0f} MB"
-        )
+        raise CheckoutTooLarge(wording.commit_too_large(commit, total / MEGABYTE, max_bytes / MEGABYTE))
 
 
 def _notes(checkout: Path, entries: list[CommitEntry]) -> tuple[str, ...]:
     submodules = [os.fsdecode(entry.path) for entry in entries if entry.size is None]
     small = (os.fsdecode(entry.path) for entry in entries if entry.size is not None and entry.size <= MAX_POINTER_BYTES)
     pointers = [path for path in small if _is_pointer(checkout / path)]
-    notes = [f"{_list_paths(submodules)}: submodules aren't fetched; the folder is empty"] if submodules else []
-    notes += (
-        [f"{_list_paths(pointers)}: Git LFS files aren't fetched; the file contains the pointer"] if pointers else []
-    )
+    notes = [wording.submodules(_list_paths(submodules))] if submodules else []
+    notes += [wording.large_files(_list_paths(pointers))] if pointers else []
     return tuple(notes)
 
 
@@ -80,7 +75,8 @@ def _is_pointer(path: Path) -> bool:
 
 def _list_paths(paths: list[str]) -> str:
     shown = ", ".join(repr(path) for path in paths[:MAX_LISTED_PATHS])
-    return shown if len(paths) <= MAX_LISTED_PATHS else f"{shown} and {len(paths) - MAX_LISTED_PATHS} more"
+    more = len(paths) - MAX_LISTED_PATHS
+    return wording.and_more(shown, more) if more > 0 else shown
 
 
 def _check_links(checkout: Path) -> None:
@@ -90,17 +86,14 @@ def _check_links(checkout: Path) -> None:
         for path in (Path(folder, name) for name in [*names, *others]):
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
                 shown = commit_trees.printable(str(path.relative_to(checkout)))
-                raise TargetError(
-                    f"{shown} is a symbolic link to {str(path.readlink())!r}, which is outside the repository. "
-                    "Change its target or remove it."
-                )
+                raise TargetError(wording.link_outside(shown, str(path.readlink())))
 
 
 def file_in_checkout(checkout: Path, path: str) -> Path:
     """A file in the checkout, given its path in the repository."""
     found = Path(os.path.realpath(checkout / path))
     if not found.is_relative_to(os.path.realpath(checkout)):
-        raise TargetError(f"{path} is outside the repository. Use a file in it.")
+        raise TargetError(wording.path_outside(path))
     if not found.is_file():
-        raise TargetError(f"The file {path} doesn't exist in the repository at this commit.")
+        raise TargetError(wording.file_missing(path))
     return found

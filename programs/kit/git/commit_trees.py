@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.kit.errors import TargetError
-from programs.kit.git import mirrors
+from programs.kit.git import mirrors, wording
 
 MAX_ENTRIES = 200_000
 """Files and folders."""
@@ -41,9 +41,7 @@ def list_entries(mirror: Path, commit: str) -> list[CommitEntry]:
     found = []
     for number, text in enumerate(_read_listing(mirror, commit)):
         if number >= MAX_ENTRIES:
-            raise TargetError(
-                f"Commit {commit[:12]} contains more than {MAX_ENTRIES} files and folders. Remove some of them."
-            )
+            raise TargetError(wording.too_many_entries(commit, MAX_ENTRIES))
         about, _, path = text.partition(b"\t")
         _check_path(path, commit)
         mode, kind, object_id, size = about.decode().split()
@@ -62,15 +60,9 @@ def printable(path: bytes | str) -> str:
 def _check_path(path: bytes, commit: str) -> None:
     depth = path.count(b"/") + 1
     if depth > MAX_DEPTH:
-        raise TargetError(
-            f"Commit {commit[:12]} contains a path of {depth} levels: {printable(path)}. The limit is {MAX_DEPTH}. "
-            "Move its files up."
-        )
+        raise TargetError(wording.path_too_deep(commit, depth, printable(path), MAX_DEPTH))
     if len(path) > MAX_PATH_BYTES:
-        raise TargetError(
-            f"Commit {commit[:12]} contains a path of {len(path)} bytes: {printable(path)}. The limit is "
-            f"{MAX_PATH_BYTES}. Shorten its names."
-        )
+        raise TargetError(wording.path_too_long(commit, len(path), printable(path), MAX_PATH_BYTES))
 
 
 def _read_listing(mirror: Path, commit: str) -> Iterator[bytes]:
@@ -81,7 +73,7 @@ def _read_listing(mirror: Path, commit: str) -> Iterator[bytes]:
         try:
             yield from _split(process)
             if process.wait() != 0:
-                raise TargetError(f"git couldn't list the files of commit {commit[:12]} within {_LISTING_SECONDS} s")
+                raise TargetError(wording.not_listed(commit, _LISTING_SECONDS))
         finally:
             timer.cancel()
             process.kill()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from programs.kit import files, identifiers
 from programs.kit.errors import CheckoutTooLarge, TargetError
+from programs.kit.git import wording
 from programs.kit.host_settings import MEGABYTE, HostSettings
 
 FETCH_SECONDS = 600
@@ -56,7 +58,7 @@ class Remote:
 
 def parse_remote(clone_url: str) -> Remote:
     if not clone_url or clone_url.startswith("-") or "::" in clone_url.split("/")[0]:
-        raise TargetError(f"Clone URL {clone_url!r} isn't allowed")
+        raise TargetError(wording.url_not_allowed(clone_url))
     parts = urlsplit(clone_url)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return Remote(clone_url)
@@ -81,7 +83,7 @@ class GitLimits:
 DEFAULT_LIMITS = GitLimits()
 
 
-_FILE_TOO_LARGE = "File too large"
+_FILE_TOO_LARGE = re.compile("File too large")
 # The kernel's limit makes write() fail instead of raising a signal, so that git reports the error and cleans up.
 _ULIMIT_COMMAND = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; ulimit -v "$1"; shift; exec "$@"')
 _UNLIMITED = "unlimited"
@@ -98,12 +100,12 @@ def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: s
                 timeout=limits.timeout, check=False,
             )  # fmt: skip
     except FileNotFoundError:
-        raise TargetError("git isn't on PATH. Install git.") from None
+        raise TargetError(wording.NO_GIT) from None
     except subprocess.TimeoutExpired:
-        raise TargetError(f"git took longer than {limits.timeout:.0f} s") from None
+        raise TargetError(wording.git_timed_out(limits.timeout)) from None
     if result.returncode != 0:
         lines = result.stderr.decode(errors="replace").splitlines()
-        raise TargetError(f"git failed with exit status {result.returncode}", lines[-10:])
+        raise TargetError(wording.git_failed(result.returncode), lines[-10:])
     return result.stdout
 
 
@@ -195,14 +197,11 @@ def _fetch_commit(mirror: Path, source: Remote, commit: str, max_file_bytes: int
     except CheckoutTooLarge:
         raise
     except TargetError as error:
-        raise TargetError(f"Couldn't fetch the repository {source.url}: {error.sentence}", error.tail) from None
+        raise TargetError(wording.not_fetched(source.url, error.sentence), error.tail) from None
     try:
         git(["-C", str(mirror), "update-ref", own, commit])
     except TargetError:
-        raise TargetError(
-            f"Commit {commit} isn't on any branch or pull request of {source.url}. "
-            "A force push may have removed it; push again."
-        ) from None
+        raise TargetError(wording.commit_not_found(commit, source.url)) from None
 
 
 def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: int) -> None:
@@ -215,10 +214,8 @@ def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: i
             GitLimits(source.header, FETCH_SECONDS, max_file_bytes, one_pack),
         )
     except TargetError as error:
-        if not any(_FILE_TOO_LARGE in line for line in error.tail):
+        if not any(map(_FILE_TOO_LARGE.search, error.tail)):
             raise
         for half in (mirror / "objects" / "pack").glob("tmp_*"):
             half.unlink(missing_ok=True)
-        raise CheckoutTooLarge(
-            f"{source.url} is larger than {max_file_bytes / MEGABYTE:.0f} MB, this server's limit for a fetch"
-        ) from None
+        raise CheckoutTooLarge(wording.repository_too_large(source.url, max_file_bytes / MEGABYTE)) from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.isolation import namespaces
+from programs.kit.isolation import namespaces, wording
 
 BLOCK = 512
 FILE_BYTES = 4096
@@ -78,10 +78,7 @@ def _mark(settings: HostSettings, environment: str) -> Path:
 
 
 def _over(settings: HostSettings, used: int) -> TargetError:
-    return TargetError(
-        f"The environment uses {_gigabytes(used)} of disk, but its limit is {_gigabytes(settings.disk_bytes)} "
-        "(setting 'disk_bytes'). Remove the environment and create it again, or raise the limit."
-    )
+    return TargetError(wording.disk_full(_gigabytes(used), _gigabytes(settings.disk_bytes)))
 
 
 def _du(folders: Iterable[Path], what: str) -> int:

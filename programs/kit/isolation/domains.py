@@ -11,7 +11,7 @@ from pathlib import Path
 from programs.kit import files, identifiers, waiting
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.isolation import limits, namespaces, servers, users
+from programs.kit.isolation import limits, namespaces, servers, users, wording
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
 
@@ -63,8 +63,8 @@ def _start(settings: HostSettings, environment: str) -> None:
     bounds = limits.describe(settings, environment)
     launch = LaunchSpec(_KEEPER, sandbox.launcher_env(), "/", creates=str(path), uid=uid, limits=bounds)
     name = _program(environment)
-    supervisor.add(settings, program_files.SupervisedProgram(name, launch, f"the namespaces of {environment}"))
+    supervisor.add(settings, program_files.SupervisedProgram(name, launch, wording.namespaces_of(environment)))
     if not waiting.wait_until(lambda: namespaces.is_alive(str(path)), START_SECONDS, 0.005):
         tail = files.tail(program_files.log(settings, name), 10)
-        raise TargetError(f"The namespaces of environment {environment} couldn't be created", tail)
+        raise TargetError(wording.namespaces_not_created(environment), tail)
     servers.serve(settings, environment)

@@ -15,6 +15,7 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 
+from programs.kit.isolation import wording
 from programs.kit.isolation.streams import RequestHead, read_head, splice
 from programs.kit.isolation.upstream_proxy import Streams, UpstreamProxy, is_private_name
 
@@ -55,7 +56,7 @@ class EgressProxy:
             writer.write(_answer("403 Forbidden", str(error)))
             return
         except (OSError, ValueError, TimeoutError) as error:
-            writer.write(_answer("502 Bad Gateway", f"The destination can't be reached: {error}"))
+            writer.write(_answer("502 Bad Gateway", wording.unreachable(error)))
             return
         if head.method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -87,7 +88,7 @@ class EgressProxy:
         addresses = [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found]
         permitted = [address for address in addresses if self.permits(address)]
         if not permitted or (self._upstream and len(permitted) < len(addresses)):
-            raise Refused(f"{host} isn't a public address. An operator can allow its network: setting egress_allow.")
+            raise Refused(wording.not_public(host))
         return permitted
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from programs.kit import files, waiting
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.isolation import broker, disk_guard, relay, sockets
+from programs.kit.isolation import broker, disk_guard, relay, sockets, wording
 from programs.kit.isolation.relay import RelayConfig
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import LaunchSpec
@@ -55,7 +55,7 @@ def serve(settings: HostSettings, environment: str) -> None:
     except OSError as error:
         answer = str(error)
     if answer != "ok":
-        raise TargetError(f"The relay doesn't serve environment {environment}: {answer}")
+        raise TargetError(wording.relay_failed(environment, answer))
 
 
 @functools.cache
@@ -66,16 +66,16 @@ def _code_digest() -> str:
 
 def _start(settings: HostSettings, name: str, argv: list[str], socket_name: str) -> None:
     launch = LaunchSpec(tuple(argv), sandbox.launcher_env(), "/", bounded=False)
-    supervisor.add(settings, program_files.SupervisedProgram(name, launch, "shared by all environments"))
+    supervisor.add(settings, program_files.SupervisedProgram(name, launch, wording.SHARED_SERVER))
     if not waiting.wait_until(lambda: _responds(settings, socket_name), READY_SECONDS, 0.01):
-        raise TargetError(f"The process {name} didn't start", files.tail(program_files.log(settings, name), 20))
+        raise TargetError(wording.not_started(name), files.tail(program_files.log(settings, name), 20))
 
 
 def _start_disk_guard(settings: HostSettings) -> None:
     """Nothing waits for it, because an environment fills no disk within seconds."""
     argv = (sys.executable, "-I", "-m", disk_guard.__name__, str(settings.root))
     launch = LaunchSpec(argv, sandbox.launcher_env(), "/", bounded=False)
-    supervisor.add(settings, program_files.SupervisedProgram(DISK_GUARD, launch, "measures all environments"))
+    supervisor.add(settings, program_files.SupervisedProgram(DISK_GUARD, launch, wording.MEASURES_DISK))
 
 
 def _responds(settings: HostSettings, socket_name: str) -> bool:

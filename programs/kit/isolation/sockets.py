@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from programs.kit.isolation import wording
+
 TIMEOUT = 10.0
 MAX_SOCKETS = 64
 BATCH = 8
@@ -32,9 +34,9 @@ def request(folder: Path, environment: str, count: int = BATCH, listen: Sequence
             connection.sendall(json.dumps(question).encode() + b"\n")
             answer, descriptors, _, _ = socket.recv_fds(connection, 1000, MAX_SOCKETS)
     except OSError as error:
-        raise NoDomain(f"the broker of environments' sockets doesn't respond: {error}") from None
+        raise NoDomain(wording.broker_down(error)) from None
     if answer != b"ok":
-        raise NoDomain(f"environment {environment} has no domain: {answer.decode(errors='replace')}")
+        raise NoDomain(wording.no_domain(environment, answer.decode(errors="replace")))
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     return [socket.socket(fileno=descriptor) for descriptor in descriptors]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from programs.kit.isolation import wording
 from programs.kit.isolation.streams import MAX_HEAD, RequestHead
 
 CONNECT_SECONDS = 30.0
@@ -51,7 +52,7 @@ class UpstreamProxy:
                 answer = await far.readuntil(b"\r\n\r\n")
             status = answer[:MAX_HEAD].split(b"\r\n")[0].decode("latin-1")
             if status.split(" ")[1:2] != ["200"]:
-                raise ConnectionRefusedError(f"the upstream proxy answered {status!r}")
+                raise ConnectionRefusedError(wording.proxy_refused(status))
         except BaseException:
             near.close()
             raise

@@ -13,6 +13,7 @@ from pathlib import Path
 from programs.kit import files, trees
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
+from programs.kit.isolation import wording
 
 MAX_USERS = 60_000
 
@@ -30,7 +31,7 @@ def reserve(settings: HostSettings, environment: str) -> int:
             if uid not in taken:
                 files.write(_folder(settings) / environment, str(uid))
                 return uid
-    raise TargetError(f"all {MAX_USERS} users from {settings.first_uid} are taken")
+    raise TargetError(wording.users_taken(MAX_USERS, settings.first_uid))
 
 
 def list_reserved(settings: HostSettings) -> dict[str, int]:

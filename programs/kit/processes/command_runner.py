@@ -19,10 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from programs import error_text, steps
+from programs.kit import wording as kit_wording
 from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import disk
-from programs.kit.processes import sandbox
+from programs.kit.processes import sandbox, wording
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import CANCELLED
 from programs.redaction import Redactor
@@ -108,7 +109,7 @@ def run(settings: HostSettings, environment: str, workspace: Workspace, command:
             # Other commands also depend on what may be down for a moment, such as the database.
             permanent = command.step[0] is StepName.BUILD and error_text.is_permanent_exit(code)
             error = CommitFailed if permanent else TargetError
-            raise error(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
+            raise error(wording.command_failed(command.title, reason, seconds, command.command), tail)
 
 
 def _execute(argv: list[str], output: _Output, timeout: int) -> tuple[str, int]:
@@ -119,12 +120,12 @@ def _execute(argv: list[str], output: _Output, timeout: int) -> tuple[str, int]:
     ) as process:
         try:
             if not _read_output(process, output, time.monotonic() + timeout):
-                return f"exceeded its timeout of {timeout} s", 0
+                return wording.timed_out(timeout), 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-    reason = f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}"
+    reason = wording.exit_status(code) if code > 0 else wording.killed(-code)
     return (reason if code else ""), code
 
 
@@ -148,7 +149,7 @@ def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: fl
                 selector.unregister(pipe)
                 return _wait_for_exit(process, deadline)
             if CANCELLED.is_set():
-                raise Cancelled("interrupted: the operation was cancelled")
+                raise Cancelled(kit_wording.CANCELLED)
             if time.monotonic() > deadline:
                 return False
 
@@ -157,7 +158,7 @@ def _wait_for_exit(process: subprocess.Popen[bytes], deadline: float) -> bool:
     """The command has closed its output but is still running."""
     while process.poll() is None:
         if CANCELLED.wait(0.02):
-            raise Cancelled("interrupted: the operation was cancelled")
+            raise Cancelled(kit_wording.CANCELLED)
         if time.monotonic() > deadline:
             return False
     return True

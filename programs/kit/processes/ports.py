@@ -16,6 +16,7 @@ from pathlib import Path
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
+from programs.kit.processes import wording
 
 
 def _folder(settings: HostSettings) -> Path:
@@ -37,7 +38,7 @@ def reserve(settings: HostSettings, owner: str) -> int:
             if port not in taken and is_free(port):
                 files.write(_folder(settings) / str(port), json.dumps({"owner": owner}))
                 return port
-    raise TargetError(f"no free port between {settings.first_port} and {settings.last_port}")
+    raise TargetError(wording.no_free_port(settings.first_port, settings.last_port))
 
 
 def release(settings: HostSettings, owners: set[str]) -> None:

@@ -28,6 +28,7 @@ from programs.kit.build_cache import tools
 from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
+from programs.kit.processes import wording
 from programs.kit.toolchains import InstalledLanguage
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -114,10 +115,7 @@ def kind(settings: HostSettings) -> str:
         return "none"
     if works():
         return "bubblewrap"
-    raise TargetError(
-        "This server doesn't run code of pull requests: bubblewrap can't create its namespaces on this machine. "
-        "Install bubblewrap 0.8 or later and allow user namespaces. If all code is trusted, set 'sandbox' to none."
-    )
+    raise TargetError(wording.NO_SANDBOX)
 
 
 @functools.cache
@@ -152,11 +150,10 @@ def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: M
     shell = ("/bin/sh", "-c", command)
     clean = {**base_env(settings, workspace, how), **env}
     if settings.ca_file and not os.access(settings.ca_file, os.R_OK):
-        raise TargetError(f"setting 'ca_file': can't read {settings.ca_file}")
+        raise TargetError(wording.ca_file_unreadable(settings.ca_file))
     if how == "none":
         if workspace.volumes:
-            message = "Volumes need the sandbox, but the setting 'sandbox' is none. Remove volumes from eph.yaml."
-            raise TargetError(message)
+            raise TargetError(wording.VOLUMES_NEED_SANDBOX)
         return LaunchSpec(shell, clean, str(workspace.checkout))
     launch = LaunchSpec((*_bubblewrap(settings, workspace), *shell), launcher_env(workspace.home), "/", inside=clean)
     if workspace.domain is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from programs.kit import files, waiting
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.processes import ports, program_files, sandbox, supervisor
+from programs.kit.processes import ports, program_files, sandbox, supervisor, wording
 from programs.kit.processes.sandbox import LaunchSpec
 
 START_SECONDS = 20.0
@@ -44,7 +44,7 @@ def ensure(host: HostSettings, server: SharedServer) -> None:
         supervisor.add(host, program_files.SupervisedProgram(server.name, launch, note))
         if not waiting.wait_until(lambda: _responds(port), START_SECONDS, 0.02):
             log = files.tail(program_files.log(host, server.name), 20)
-            raise TargetError(f"The {server.title} didn't start", log)
+            raise TargetError(wording.server_not_started(server.title), log)
 
 
 def _responds(port: int) -> bool:

@@ -24,7 +24,7 @@ from typing import Any
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.kit.processes import process_table, program_files, supervisor_rpc, supervisor_states
+from programs.kit.processes import process_table, program_files, supervisor_rpc, supervisor_states, wording
 from programs.kit.processes.program_files import SupervisedProgram
 
 MAX_SOCKET_PATH = 100
@@ -118,7 +118,7 @@ def _start(settings: HostSettings) -> None:
             return
         time.sleep(0.02)
     output = result.stderr.decode(errors="replace").splitlines() or files.tail(home(settings) / "supervisord.log", 10)
-    raise TargetError(f"supervisord didn't start in {home(settings)}", output[-10:])
+    raise TargetError(wording.supervisor_not_started(home(settings)), output[-10:])
 
 
 def _remove_stale(settings: HostSettings) -> None:
@@ -127,7 +127,7 @@ def _remove_stale(settings: HostSettings) -> None:
     socket = socket_path(settings)
     files.make_folder(socket.parent)
     if socket.parent.stat().st_uid != os.geteuid() or socket.parent.is_symlink():
-        raise TargetError(f"{socket.parent} belongs to another user. Remove it or choose a shorter root.")
+        raise TargetError(wording.folder_of_another_user(socket.parent))
     socket.unlink(missing_ok=True)
 
 
@@ -208,7 +208,7 @@ def _wait_until_ended(daemon: supervisor_rpc.SupervisorClient, names: list[str])
     deadline = time.monotonic() + START_TIMEOUT
     while running := [name for name in names if _info(daemon, name).get("pid")]:
         if time.monotonic() > deadline:
-            raise TargetError(f"couldn't stop the process {running[0]}")
+            raise TargetError(wording.not_stopped(running[0]))
         time.sleep(0.02)
 
 
@@ -262,7 +262,7 @@ def _remove_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
             if fault.faultCode == supervisor_rpc.BAD_NAME:
                 return
             if fault.faultCode != supervisor_rpc.STILL_RUNNING or time.monotonic() > deadline:
-                raise TargetError(f"couldn't stop the process {name}: {fault.faultString}") from None
+                raise TargetError(wording.stop_refused(name, fault.faultString)) from None
             # One that had just ended when it was signalled may have been restarted since.
             _signal_stop(daemon, name)
             time.sleep(0.02)
@@ -274,7 +274,7 @@ def _reload(daemon: supervisor_rpc.SupervisorClient) -> None:
     try:
         daemon.call("reloadConfig")
     except supervisor_rpc.Fault as fault:
-        raise TargetError(f"supervisord can't read its programs: {fault.faultString}") from None
+        raise TargetError(wording.programs_unreadable(fault.faultString)) from None
 
 
 @contextlib.contextmanager
@@ -288,7 +288,7 @@ def _ignoring(*codes: int) -> Iterator[None]:
 
 
 def _refusal(fault: supervisor_rpc.Fault) -> TargetError:
-    return TargetError(f"supervisord refused: {fault.faultString}")
+    return TargetError(wording.refused(fault.faultString))
 
 
 def info(settings: HostSettings, name: str) -> dict[str, Any]:

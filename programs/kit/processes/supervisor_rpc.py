@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault
 
+from programs.kit.processes import wording
+
 TIMEOUT = 30.0
 UNKNOWN_METHOD = 1
 BAD_NAME = 10
@@ -57,10 +59,10 @@ class SupervisorClient:
             answer = connection.getresponse()
             data = answer.read()
         except http.client.HTTPException as error:
-            raise ConnectionError(f"supervisord closed the connection: {error}") from None
+            raise ConnectionError(wording.connection_closed(error)) from None
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise ConnectionError(f"supervisord responded with HTTP {answer.status}")
+            raise ConnectionError(wording.http_status(answer.status))
         values, _ = xmlrpc.client.loads(data)
         return values[0]

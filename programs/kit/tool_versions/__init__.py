@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from programs.kit.host_settings import HostSettings
-from programs.kit.tool_versions import installations, version_files
+from programs.kit.tool_versions import installations, version_files, wording
 from programs.kit.tool_versions.installations import InstalledVersion
 from programs.kit.tool_versions.version_files import RequestedTool
 
@@ -32,7 +32,7 @@ def notices(settings: HostSettings, checkout: Path) -> tuple[str, ...]:
     requested, problems = version_files.read(checkout)
     found = [*problems, *(_missing(folders, tool, settings) for tool in requested)]
     sentences = [sentence for sentence in found if sentence]
-    more = [f"and {len(sentences) - MAX_NOTICES} more"] if len(sentences) > MAX_NOTICES else []
+    more = [wording.more_notices(len(sentences) - MAX_NOTICES)] if len(sentences) > MAX_NOTICES else []
     return (*sentences[:MAX_NOTICES], *more)
 
 
@@ -48,8 +48,5 @@ def _missing(folders: Sequence[Path], tool: RequestedTool, settings: HostSetting
     if not tool.versions or installations.find(folders, tool, _private(settings)):
         return ""
     known = installations.versions(folders, tool.name)
-    installed = f"Installed: {', '.join(known[-MAX_NOTICES:])}" if known else "None is installed"
-    return (
-        f"{tool.file} asks for {tool.name} {' or '.join(tool.versions)}, which isn't installed on this server. "
-        f"{installed}. Change the version, or ask the server's operator to install it with mise or asdf."
-    )
+    available = wording.installed(known[-MAX_NOTICES:]) if known else wording.NONE_INSTALLED
+    return wording.not_installed(tool.file, tool.name, " or ".join(tool.versions), available)

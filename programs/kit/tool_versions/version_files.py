@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from programs.kit import files
+from programs.kit.tool_versions import wording
 
 MISE_FILES = ("mise.toml", ".mise.toml", ".config/mise.toml")
 ASDF_FILE = ".tool-versions"
@@ -49,7 +50,7 @@ def read(checkout: Path) -> tuple[tuple[RequestedTool, ...], tuple[str, ...]]:
             for tool in _parse(file, text):
                 found.setdefault(tool.name, tool)
         except (ValueError, TypeError, RecursionError):
-            problems.append(f"{file} isn't valid, so its versions aren't used.")
+            problems.append(wording.invalid_file(file))
     return tuple(found.values())[:MAX_TOOLS], tuple(problems)
 
 

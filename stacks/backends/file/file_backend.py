@@ -19,7 +19,7 @@ from programs.kit import files
 from programs.settings import InvalidValue
 from stacks import names, stray_files, tags
 from stacks.backends import checkpoint, tag_files
-from stacks.backends.file import history, listing, locks, orphaned_files
+from stacks.backends.file import history, listing, locks, orphaned_files, wording
 from stacks.backends.file.layout import PARTIAL_SUFFIX, FileLayout
 from stacks.backends.port import StackListing
 from stacks.model import StackLock, StackRecord, StackRef, StackTag, StackUpdate, StrayFile
@@ -31,7 +31,7 @@ def open_url(url: str) -> FileBackend:
     """Raises InvalidValue."""
     path = url.removeprefix(f"{SCHEME}://")
     if not (path.startswith("/") and len(path) > 1):
-        raise InvalidValue("a file backend needs an absolute path", "write file:// and the path")
+        raise InvalidValue(wording.PATH_REQUIRED, wording.PATH_EXAMPLE)
     return FileBackend(Path(unquote(urlsplit(url).path)))
 
 
@@ -65,7 +65,7 @@ class FileBackend(FileLayout):
             self.was_used = self.root.exists()
             return listing.list_stacks(self)
         except OSError as error:
-            return StackListing(problems=(f"the backend's folder {self.root} cannot be read: {error.strerror}",))
+            return StackListing(problems=(wording.folder_unreadable(self.root, error.strerror),))
 
     def read(self, ref: StackRef) -> StackRecord | None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stacks import names
+from stacks.backends.file import wording
 from stacks.backends.file.layout import STATE_SUFFIX, FileLayout
 from stacks.backends.port import StackListing, Version
 from stacks.model import StackRef
@@ -32,7 +33,7 @@ def list_stacks(layout: FileLayout) -> StackListing:
         try:
             found.add(project, _entries(layout.root / "stacks" / project))
         except OSError as error:
-            found.problems.append(f"the stacks of {project} cannot be listed: {error.strerror}")
+            found.problems.append(wording.stacks_not_listed(project, error.strerror))
     versions = {ref: version for ref in found.ours if (version := _version(layout, ref)) != ()}
     return StackListing(versions, found.foreign, tuple(found.problems))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from stacks import names
+from stacks import names, wording
 from stacks.backends.file import locks
 from stacks.backends.file.layout import STATE_SUFFIX, TAGS_SUFFIX, FileLayout
 from stacks.model import StackRef, StrayFile
-from stacks.stray_files import NO_STACK, describe, grandchildren
+from stacks.stray_files import describe, grandchildren
 
 _ENDINGS = ((TAGS_SUFFIX, "tag file"), (f"{STATE_SUFFIX}.bak", "backup"))
 
@@ -17,12 +17,12 @@ def find(layout: FileLayout, exists: Callable[[StackRef], bool]) -> Iterator[Str
     for path in grandchildren(layout.root / "stacks"):
         kind, ref = _file_kind(path.name), StackRef(path.parent.name, stack_of_file(path.name))
         if kind and names.parse(ref) is not None and (path.name.startswith(".") or not exists(ref)):
-            yield describe(kind, path, ref, NO_STACK)
+            yield describe(kind, path, ref, wording.NO_STACK)
     for kind, folder in (("history", "history"), ("backups", "backups")):
         for path in grandchildren(layout.root / folder):
             ref = StackRef(path.parent.name, path.name)
             if names.parse(ref) is not None and not exists(ref):
-                yield describe(kind, path, ref, NO_STACK)
+                yield describe(kind, path, ref, wording.NO_STACK)
     yield from _stray_locks(layout, exists)
 
 
@@ -44,5 +44,5 @@ def _stray_locks(layout: FileLayout, exists: Callable[[StackRef], bool]) -> Iter
         if names.parse(ref) is None or exists(ref):
             continue
         for lock in locks.read(folder):
-            reason = NO_STACK + ("" if lock.owner_dead else f"; process {lock.pid} may hold it")
+            reason = wording.NO_STACK if lock.owner_dead else wording.may_be_locked(lock.pid)
             yield describe("lock", folder / f"{lock.id}.json", ref, reason, in_use=not lock.owner_dead)

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from programs.redaction import Redactor
 from stacks import process_identity, stray_files
-from stacks.executors.port import ALREADY_RUNNING, ExecutorSettings, OnDestroyed, OnProgress, Recovery, StepPage
+from stacks.executors import wording
+from stacks.executors.port import ExecutorSettings, OnDestroyed, OnProgress, Recovery, StepPage
 from stacks.executors.process import operation_records, recovery, results, stale_files, step_files
+from stacks.executors.process import wording as process_wording
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.executors.process.worker_pool import WorkerPool
 from stacks.executors.process.worker_protocol import DEFAULT_TIMING, SessionTiming, WorkerSession
@@ -155,9 +157,9 @@ class ProcessExecutor:
     async def _run(self, operation: Operation, hooks: _Hooks) -> OperationResult:
         started = results.now()
         if hooks.interrupt.is_set():
-            return results.without_worker(operation, started, Outcome.CANCELLED, "interrupted before it started")
+            return results.without_worker(operation, started, Outcome.CANCELLED, wording.INTERRUPTED_BEFORE_START)
         if operation.ref in self._busy_stacks:
-            return results.without_worker(operation, started, Outcome.FAILED, ALREADY_RUNNING)
+            return results.without_worker(operation, started, Outcome.FAILED, wording.ALREADY_RUNNING)
         self._busy_stacks.add(operation.ref)
         try:
             redactor = Redactor(operation.hidden)
@@ -166,7 +168,7 @@ class ProcessExecutor:
             self._save_result(result)
         except Exception as error:
             log.exception("couldn't run the operation on %s", operation.ref)
-            reason = f"couldn't start its process ({type(error).__name__}: {error})"
+            reason = process_wording.not_started(type(error).__name__, error)
             return results.without_worker(operation, started, Outcome.FAILED, reason)
         finally:
             self._busy_stacks.discard(operation.ref)

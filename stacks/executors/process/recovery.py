@@ -19,7 +19,7 @@ from pathlib import Path
 from stacks import process_identity
 from stacks.backends.port import Backend
 from stacks.executors.port import Recovery, RemoteOperation
-from stacks.executors.process import operation_records
+from stacks.executors.process import operation_records, wording
 from stacks.executors.process.operation_records import OperationRecord
 from stacks.model import StackRef
 from stacks.operations.worker_settings import OPERATION_ENV
@@ -58,7 +58,7 @@ def _delete_if_nothing_exists(records: Path, backend: Backend, ref: StackRef) ->
 
 
 def _as_remote(record: OperationRecord) -> RemoteOperation:
-    identity = f"process {record.worker.pid} on {record.where.partition(' ')[0]}"
+    identity = wording.process_identity(record.worker.pid, record.where.partition(" ")[0])
     return RemoteOperation(record.ref, record.verb, record.commit, datetime.fromisoformat(record.started), identity)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from programs.redaction import Redactor
+from stacks.executors.process import wording
 from stacks.executors.process.worker_protocol import GRACE, WorkerExit
 from stacks.model import Operation, OperationResult, Outcome
 
@@ -33,11 +34,9 @@ def without_worker(operation: Operation, started: datetime, outcome: Outcome, er
 def of_silent_worker(operation: Operation, started: datetime, worker_exit: WorkerExit, log: Path) -> OperationResult:
     """Unlike an interrupt, a missed deadline is the commit's own failure and counts as an attempt."""
     if worker_exit.interrupted:
-        error = f"interrupted, and killed after {GRACE:.0f} s"
-        return without_worker(operation, started, Outcome.CANCELLED, error)
-    error = "the operation's process exited without a result (killed, or out of memory)"
-    if worker_exit.timed_out:
-        error = f"it exceeded its deadline of {operation.deadline:.0f} s and was killed"
+        return without_worker(operation, started, Outcome.CANCELLED, wording.interrupted_and_killed(GRACE))
+    late = wording.deadline_exceeded_and_killed(operation.deadline)
+    error = late if worker_exit.timed_out else wording.NO_RESULT
     tail: tuple[str, ...] = ()
     with contextlib.suppress(OSError):
         tail = tuple(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])

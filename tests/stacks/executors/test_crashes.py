@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from stacks import process_identity
-from stacks.executors.process import operation_records
+from stacks.executors.process import operation_records, wording
 from stacks.executors.process.worker_protocol import SessionTiming
 from stacks.model import Outcome, StackRecord
 from tests.stack_folders import process_executor
@@ -54,7 +54,7 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     os.kill(left.worker.pid, signal.SIGKILL)
     result = await lane.wait()
     assert result.outcome is Outcome.FAILED
-    assert "exited without a result" in result.error
+    assert result.error == wording.NO_RESULT
     assert [pid for pid in session if psutil.pid_exists(pid) and _running(pid)] == []
     assert list(operation_records.list_running(real.records)) == []
     await _assert_heals(real, record_of(real, 1))

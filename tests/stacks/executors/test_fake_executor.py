@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stacks.model import Outcome
+from stacks.operations import wording
 from tests.stacks.stack_bench import FakeBench, record_of, ref, run_operation, start_operation
 
 
@@ -29,7 +30,7 @@ async def test_deadline_passes_on_request() -> None:
     await bench.wait_until_running(1)
     bench.operations.time_out(ref(1))
     result = await lane.wait()
-    assert (result.outcome, result.error) == (Outcome.FAILED, "it exceeded its deadline of 60 s")
+    assert (result.outcome, result.error) == (Outcome.FAILED, wording.deadline_exceeded(60))
     assert record_of(bench, 1).history[-1].outcome is Outcome.FAILED
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.toolchain import installers, pulumi_cli
+from stacks.toolchain import installers, pulumi_cli, wording
 from stacks.toolchain.pulumi_cli import VERSION, ToolchainNotFound
 
 ROOT = Path(__file__).parents[3]
@@ -161,7 +161,7 @@ def test_two_concurrent_calls_build_once(machine: ToolMachine) -> None:
     assert "building from its Go module" in first.stderr.readline()  # so the first one has the lock
     with machine.start() as second:
         assert second.stderr is not None
-        assert "waiting for it" in second.stderr.readline()
+        assert wording.waiting_for_installer(VERSION) in second.stderr.readline()
         gate.write_text("on\n")
         seen = [first.communicate()[0], second.communicate()[0]]
     assert [first.returncode, second.returncode] == [0, 0]
@@ -225,7 +225,7 @@ def test_when_nothing_works_one_message_lists_every_way(machine: ToolMachine, mo
     text = str(told.value)
     for expected in ("path: ", "older than", "cache: nothing at", "download: URLError", "refused", "no such module"):
         assert expected in text
-    assert "Do one of:" in text
+    assert "make toolchain" in text
     assert "not tried" not in text
 
 

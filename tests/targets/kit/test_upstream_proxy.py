@@ -109,7 +109,7 @@ def test_a_refusal_of_the_upstream_proxy_is_reported() -> None:
     server = ProxyServer(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
     received = exchange(server, b"CONNECT example.invalid:443 HTTP/1.1\r\n\r\n")
     assert received.split()[1] == b"502"
-    assert b"upstream proxy answered" in received
+    assert b"upstream proxy responded with" in received
     assert b"407" in received
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from programs import error_text
+from programs import wording
 from programs.kit import files, host_settings, routes, waiting
 from programs.kit.errors import Cancelled, TargetError
 from programs.kit.processes import command_runner, ports, process_table
@@ -89,7 +89,7 @@ def test_an_error_of_the_build_itself_is_not_retried(
     with pytest.raises(TargetError) as caught:
         run(tmp_path, place, command)
     assert caught.value.permanent is permanent
-    assert (str(caught.value).splitlines()[-1] == error_text.PERMANENT) is permanent
+    assert (str(caught.value).splitlines()[-1] == wording.NOT_RETRIED) is permanent
 
 
 def test_hanging_command_is_killed_with_its_children(tmp_path: Path, place: Workspace) -> None:

@@ -199,7 +199,7 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
     )
     request = "api-v1 | request /environ"
     assert read_until(machine, spec, request, lambda: machine.get("/environ", host)).count(request) == 1
-    with pytest.raises(NoSuchLog, match="there are: api-v1, web, worker"):
+    with pytest.raises(NoSuchLog, match="api-v1, web, worker"):
         TARGET.logs(spec.name, machine.raw_settings, LogRequest("nothing"))
     running = {"web": "running", "api-v1": "running", "worker": "running"}
     assert wait_for(lambda: states(machine, spec) == running), states(machine, spec)
