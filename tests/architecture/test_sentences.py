@@ -84,7 +84,8 @@ TEMPLATES = {
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
 STATEMENT = re.compile(
-    r"\s*((ALTER|COMMENT|CONNECT|CREATE|DELETE|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE) |(Proxy-)?Authorization: )"
+    r"\s*((ALTER|COMMENT|CONNECT|CREATE|DELETE|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE) "
+    r"|(Proxy-)?Authorization: )"
 )  # SQL and HTTP
 TESTS = (
     "tests/core",

@@ -18,7 +18,7 @@ from orchestrator.forges.webhooks import PastDelivery, WebhookRequest, WebhookSt
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.runtime.wakeups import FULL_REFRESH, Refresh, Wakeups
+from orchestrator.runtime.wakeups import FULL_REFRESH, NO_REFRESH, Refresh, Wakeups
 from orchestrator.service import wording
 from orchestrator.service.fake import FakeEnvironmentService
 from orchestrator.service.webhook_receiver import WebhookEndpoint, WebhookReceiver, _explain_response
@@ -71,7 +71,7 @@ class WebhookSetup:
 
     @property
     def pending_wake(self) -> Refresh:
-        return self.wakeups._refresh
+        return self.wakeups._refresh or NO_REFRESH
 
     def recorded_messages(self) -> list[str]:
         return [event.message for event in self.ledger.events() if event.kind == EventKind.WEBHOOK_RECEIVED]
