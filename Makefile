@@ -15,7 +15,7 @@ WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 BUILD_SITE = NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file infra/site/mkdocs.yml
 
-.PHONY: demo test test-long test-exhaustive test-all check bench bench-small attack attack-small chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
+.PHONY: demo test test-long test-exhaustive test-all check bench bench-small attack attack-small attack-cluster chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow ministack screenshots image audit sbom
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -65,6 +65,9 @@ attack: pulumi ## try every known attack on a whole Eph; ARGS='--only gateway' s
 
 attack-small: pulumi ## try all attacks but the slow ones
 	@$(WITH_TOOLS) $(PY) -m tests.attack --small $(ARGS)
+
+attack-cluster: pulumi plugin-kubernetes helm kustomize ## try the attacks that need a real Kubernetes cluster, started for them
+	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.attack --cluster $(ARGS)
 
 soak: venv ## run ten thousand cycles in virtual time and check that nothing grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soak $(ARGS)

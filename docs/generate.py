@@ -187,21 +187,23 @@ def eph_yaml_page() -> str:
     return filled(YAML_REFERENCE.read_text(), "sections of targets", target_sections())
 
 
-def attacks() -> str:
-    """A row for each attack of ``make attack``; one that is tried in several ways has their number."""
+def attacks(cluster: bool = False) -> str:
+    """A row for each attack of ``make attack`` or ``make attack-cluster``; one that is tried in several ways has their
+    number."""
     from tests.attack import catalogue  # not at the top: a copy of the product may have no tests
 
+    chosen = catalogue.CLUSTER_ATTACKS if cluster else catalogue.ATTACKS
     counted: dict[tuple[str, ...], int] = {}
-    for attack in catalogue.ATTACKS:
+    for attack in chosen:
         row = (attack.family, attack.pattern.replace("{}", "…"), attack.success, attack.row)
         counted[row] = counted.get(row, 0) + 1
     rows = [f"| {' | '.join(row)} | {count} |" for row, count in counted.items()]
     head = ["| Where | What is tried | Success would be | Rows | Ways |", "|---|---|---|---|---|"]
-    return "\n".join([f"{len(catalogue.ATTACKS)} attacks:", "", *head, *rows])
+    return "\n".join([f"{len(chosen)} attacks:", "", *head, *rows])
 
 
 def security_page() -> str:
-    return filled(SECURITY.read_text(), "attacks", attacks())
+    return filled(filled(SECURITY.read_text(), "attacks", attacks()), "cluster attacks", attacks(cluster=True))
 
 
 def strategies() -> str:

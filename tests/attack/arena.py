@@ -18,6 +18,7 @@ import httpx
 from programs.kit.isolation import users
 from tests import raw_http
 from tests.attack.attack import NotTried
+from tests.attack.cluster.cluster_arena import ClusterArena
 from tests.auth.hostile_provider import CLIENT_ID, HostileProvider, serving_provider
 from tests.auth.identity_provider import LoopbackTransport
 from tests.e2e import site as sites
@@ -70,6 +71,10 @@ class Arena:
     @cached_property
     def site(self) -> Site:
         return self.exits.enter_context(sites.running_site(local=SETTINGS % self.provider.issuer))
+
+    @cached_property
+    def cluster(self) -> ClusterArena:
+        return ClusterArena(self.exits)
 
     @cached_property
     def previews(self) -> dict[str, Preview]:

@@ -54,15 +54,26 @@ GUARDS = (
     ),
 )
 
+CLUSTER_GUARD = MissingGuard(
+    "pods reach no private network",
+    Patch(
+        "programs/targets/kubernetes/rendering/egress.py",
+        'PRIVATE_NETWORKS = ("10.0.0.0/8", ',
+        "PRIVATE_NETWORKS = (",
+    ),
+    "pods' network: connect to a pod that isn't a preview's",
+)
+"""It needs a cluster."""
 
-def run_without(guard: MissingGuard) -> subprocess.CompletedProcess[str]:
+
+def run_without(guard: MissingGuard, *options: str, timeout: float = TIMEOUT) -> subprocess.CompletedProcess[str]:
     """Runs the attack on a copy of the code without the guard. Everything that the attack starts uses the copy."""
     with tempfile.TemporaryDirectory(prefix="eph-attack-") as place:
         folder = patched_copy.copy_code(Path(place), [guard.patch])
         for name in ("tests", "pyproject.toml"):
             (folder / name).symlink_to(patched_copy.ROOT / name)
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "tests.attack", "--only", guard.attack]
+        command = [sys.executable, "-m", "tests.attack", "--only", guard.attack, *options]
         return subprocess.run(
-            command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False, stdin=-3
+            command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout, check=False, stdin=-3
         )

@@ -9,7 +9,7 @@ import pytest
 from tests.attack import catalogue, runner
 from tests.attack.arena import Arena
 from tests.attack.attack import Attack, Missing, NotTried, Try
-from tests.attack.missing_guards import GUARDS, MissingGuard, run_without
+from tests.attack.missing_guards import CLUSTER_GUARD, GUARDS, MissingGuard, run_without
 from tests.attack.runner import Outcome
 from tests.sabotage import patched_copy
 
@@ -67,16 +67,18 @@ def test_nothing_tried_does_not_pass() -> None:
 
 
 def test_every_attack_has_a_name_of_its_own_and_rows() -> None:
-    names = Counter(f"{attack.family}: {attack.name}" for attack in catalogue.ATTACKS)
+    known = (*catalogue.ATTACKS, *catalogue.CLUSTER_ATTACKS)
+    names = Counter(f"{attack.family}: {attack.name}" for attack in known)
     assert [name for name, count in names.items() if count > 1] == []
     assert len(names) >= 300
-    assert all(attack.row and attack.success for attack in catalogue.ATTACKS)
+    assert all(attack.row and attack.success for attack in known)
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+@pytest.mark.parametrize("guard", [*GUARDS, CLUSTER_GUARD], ids=lambda guard: guard.name)
 def test_each_missing_guard_matches_its_source_and_its_attack(guard: MissingGuard) -> None:
     assert patched_copy.mismatches([guard.patch]) == []
-    assert [attack for attack in catalogue.ATTACKS if guard.attack in f"{attack.family}: {attack.name}"]
+    known = (*catalogue.ATTACKS, *catalogue.CLUSTER_ATTACKS)
+    assert [attack for attack in known if guard.attack in f"{attack.family}: {attack.name}"]
 
 
 @pytest.mark.long
