@@ -15,6 +15,8 @@ from typing import Any
 
 DEFAULT_TARGET = "local"
 """The target of a server or a stack that doesn't name one."""
+POSTGRESQL = "postgresql"
+"""The engine of a database that doesn't name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class ServiceSpec:
 @dataclass(frozen=True, slots=True)
 class DatabaseSpec:
     """One database, passed to builds, migrations and services as the variable ``variable`` (a URL). ``source`` is the
-    server's name of the database to clone. ``migrate_first``: the migrations also run before the seed."""
+    server's name of the database to clone. ``migrate_first``: the migrations also run before the seed. One with another
+    ``engine`` is a server of the environment's own, without a seed."""
 
     name: str
     version: str = "15"
@@ -80,6 +83,7 @@ class DatabaseSpec:
     migrate: CommandSpec | None = None
     source: str = ""
     migrate_first: bool = False
+    engine: str = POSTGRESQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +229,15 @@ class EnvironmentSpec:
         return {variable: item.value for variable, item in self.secrets.items()}
 
     @property
+    def postgres_databases(self) -> tuple[DatabaseSpec, ...]:
+        return tuple(item for item in self.databases if item.engine == POSTGRESQL)
+
+    @property
+    def database_servers(self) -> tuple[DatabaseSpec, ...]:
+        """Those that are servers of the environment's own."""
+        return tuple(item for item in self.databases if item.engine != POSTGRESQL)
+
+    @property
     def digest(self) -> str:
         """Sixteen hex digits that change if the environment would be built differently. Marks don't count."""
         data = self.to_json()
@@ -240,6 +253,8 @@ class EnvironmentSpec:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         for database in data["databases"]:
             _drop_unset(database, ("source", "migrate_first"))
+            if database["engine"] == POSTGRESQL:
+                del database["engine"]
         return digest_with_images(_hash(data), self.images)
 
 

@@ -10,6 +10,7 @@ from orchestrator.config.eph_yaml.models.document import EphYaml
 from programs import image_references, start_order, variables
 from programs.eph_yaml.templates import max_length
 from programs.settings import InvalidValue
+from programs.spec import POSTGRESQL
 
 MAX_NAME_LENGTH = 53
 """A DNS label can have 63 characters; the rest is for what targets add to the name."""
@@ -37,6 +38,7 @@ def inconsistencies(config: EphYaml) -> Iterator[Inconsistency]:
     yield from _duplicate_replacements(config)
     instances = config.database.instances
     yield from _duplicates((("database", "instances", i, "name"), item.name) for i, item in enumerate(instances))
+    yield from _server_names(config)
     yield from _name_length(config)
     yield from _images(config)
     yield from _needs(config)
@@ -54,6 +56,16 @@ def _duplicates(named: Iterable[tuple[YamlPath, str]]) -> Iterator[Inconsistency
         if name in seen:
             yield path, InvalidValue(wording.consistency.duplicate_name(name), wording.consistency.USE_DIFFERENT_NAMES)
         seen.add(name)
+
+
+def _server_names(config: EphYaml) -> Iterator[Inconsistency]:
+    """A database with a server of its own has logs and processes, like a service."""
+    services = {service.name for service in config.services}
+    for index, item in enumerate(config.database.instances):
+        if item.engine != POSTGRESQL and item.name in services:
+            message = wording.consistency.service_has_name(item.name)
+            hint = wording.consistency.USE_DIFFERENT_NAMES
+            yield ("database", "instances", index, "name"), InvalidValue(message, hint)
 
 
 def _needs(config: EphYaml) -> Iterator[Inconsistency]:

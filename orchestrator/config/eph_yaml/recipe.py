@@ -317,6 +317,7 @@ def _database(database: DatabaseConfig) -> specs.DatabaseSpec:
         migrate=_command(database.migrate),
         source=database.template.source or "",
         migrate_first=database.order == "migrate-first",
+        engine=database.engine,
     )
 
 

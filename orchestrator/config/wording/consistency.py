@@ -7,6 +7,10 @@ def duplicate_name(name: str) -> str:
     return f"duplicate name `{name}`"
 
 
+def service_has_name(name: str) -> str:
+    return f"a service is named `{name}`, too"
+
+
 USE_DIFFERENT_NAMES = "use a different one for each"
 
 

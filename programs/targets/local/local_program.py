@@ -21,6 +21,8 @@ from programs.targets.local import connectivity
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1 import resources
 
+DatabaseResource = resources.Database | resources.DatabaseServer
+
 
 class LocalProgram:
     """Declares the resources of one spec. Each run of the program creates a new instance."""
@@ -43,7 +45,10 @@ class LocalProgram:
         home = resources.Home("home", dict(self.environment_props))
         self.ports = resources.Ports("ports", {**self.generation_props, "services": self._names()}, _after(home))
         checkout = self._checkout(home)
-        databases = {item.variable: self._database(item, home) for item in self.spec.databases}
+        databases: dict[str, DatabaseResource] = {
+            item.variable: self._database(item, home) for item in self.spec.postgres_databases
+        }
+        databases |= {item.variable: self._database_server(item, home) for item in self.spec.database_servers}
         self.database_variables = Output.from_input({name: database.url for name, database in databases.items()})
         self.database_versions = Output.all(*(database.made for database in databases.values())).apply(" ".join)
         ready: list[Resource] = self._run_once(
@@ -72,6 +77,10 @@ class LocalProgram:
         props = {**self.environment_props, "database": name, "source": source, "title": item.name}
         return resources.Database(f"database-{item.name}", props, _after(home))
 
+    def _database_server(self, item: DatabaseSpec, home: Resource) -> resources.DatabaseServer:
+        own = {"title": item.name, "engine": item.engine, "memory_bytes": self.settings.server_memory_bytes}
+        return resources.DatabaseServer(f"server-{item.name}", {**self.generation_props, **own}, _after(home))
+
     def _build(self, ready: list[Resource]) -> list[Resource]:
         if self.spec.build is None:
             return ready
@@ -79,7 +88,7 @@ class LocalProgram:
         props = {**self._command_props("build", self.spec.build), **source}
         return [resources.Command("build", props, _after(*ready))]
 
-    def _seed_and_migrate(self, databases: Mapping[str, resources.Database], ready: list[Resource]) -> list[Resource]:
+    def _seed_and_migrate(self, databases: Mapping[str, DatabaseResource], ready: list[Resource]) -> list[Resource]:
         """Seeds, then migrations, separately for each database."""
         filled = list(ready)
         for item in self.spec.databases:
@@ -97,7 +106,7 @@ class LocalProgram:
         """The variables to redact from logs. Omitted when there are none, so that other resources don't change."""
         return {"secrets": sorted(self.spec.secrets)} if self.spec.secrets else {}
 
-    def _seed(self, item: DatabaseSpec, database: resources.Database, ready: list[Resource]) -> Resource:
+    def _seed(self, item: DatabaseSpec, database: DatabaseResource, ready: list[Resource]) -> Resource:
         props = {
             **self.generation_props,
             "database": identifiers.database_name(self.spec.name, item),
@@ -146,7 +155,7 @@ class LocalProgram:
             "data": self.database_versions,
             "env": self._env(item),
             **({"volumes": sorted(item.volumes)} if item.volumes else {}),
-            **({"databases": self._declared_databases()} if self.spec.databases else {}),
+            **({"databases": self._declared_databases()} if self.spec.postgres_databases else {}),
             **self._sleep_props(),
         }
         return resources.Service(f"service-{item.name}", props, _after(*ready))
@@ -158,7 +167,7 @@ class LocalProgram:
                 "variable": item.variable,
                 "name": identifiers.database_name(self.spec.name, item),
             }
-            for item in self.spec.databases
+            for item in self.spec.postgres_databases
         ]
 
     def _route(self, item: ServiceSpec, served: list[Resource]) -> Resource:
@@ -190,8 +199,9 @@ class LocalProgram:
         }
 
         def compose(known: list[Any]) -> dict[str, str]:
-            ports, databases = known
-            databases = {name: connectivity.inside_url(self.settings, url) for name, url in databases.items()}
+            ports, databases = known[0], dict(known[1])
+            for item in self.spec.postgres_databases:
+                databases[item.variable] = connectivity.inside_url(self.settings, databases[item.variable])
             internal = {name: f"http://127.0.0.1:{int(port)}" for name, port in ports.items()}
             values = variables.address_values(self.url, self.urls, internal)
             for item in self.spec.databases:
@@ -204,7 +214,7 @@ class LocalProgram:
         return Output.secret(Output.all(self.ports.ports, self.database_variables).apply(compose))
 
     def _export(
-        self, databases: Mapping[str, resources.Database], current: resources.Current, checkout: resources.Checkout
+        self, databases: Mapping[str, DatabaseResource], current: resources.Current, checkout: resources.Checkout
     ) -> None:
         urls = {item.name: databases[item.variable].url for item in self.spec.databases}
         logs = f"{self.settings.logs}/{self.spec.name}.*.log"
@@ -215,7 +225,7 @@ class LocalProgram:
         folder = self.settings.env(self.spec.name)
         hints = [f"ls {folder}/src/{self.generation}", f"ls {folder}/logs", f"tail -F {self.settings.logs}/"]
         hints[2] += f"{self.spec.name}.*.log"
-        names = [identifiers.database_name(self.spec.name, item) for item in self.spec.databases]
+        names = [identifiers.database_name(self.spec.name, item) for item in self.spec.postgres_databases]
         return hints + [f"PostgreSQL database {name}" for name in names]
 
 
