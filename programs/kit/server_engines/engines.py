@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from programs.kit.errors import TargetError
-from programs.kit.server_engines import redis
+from programs.kit.server_engines import mariadb, redis
 from programs.kit.server_engines.port import ServerEngine
 
-ENGINES: Mapping[str, ServerEngine] = {engine.name: engine for engine in (redis.ENGINE,)}
+ENGINES: Mapping[str, ServerEngine] = {engine.name: engine for engine in (redis.ENGINE, mariadb.ENGINE)}
 
 
 def missing() -> dict[str, str]:

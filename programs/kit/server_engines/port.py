@@ -14,9 +14,10 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """``folder`` is the server's own, which only the environment's user can read. ``memory_bytes`` bounds its data or
-    its caches."""
+    """``name`` is the database's in eph.yaml. ``folder`` is the server's own. ``memory_bytes`` bounds its data or its
+    caches."""
 
+    name: str
     folder: str
     port: int
     memory_bytes: int

@@ -33,8 +33,8 @@ def _command(program: str, server: ServerSettings) -> ServerCommand:
         memory=server.memory_bytes,
         password=server.password,
     )
-    script = f"umask 077\nexec {shlex.quote(program)} - <<EOF\n$EPH_REDIS_CONFIG\nEOF"
-    return ServerCommand(script, {"EPH_REDIS_CONFIG": config})
+    script = f"umask 077\nexec {shlex.quote(program)} - <<EOF\n$SERVER_CONFIG\nEOF"
+    return ServerCommand(script, {"SERVER_CONFIG": config})
 
 
 def _quoted(text: str) -> str:

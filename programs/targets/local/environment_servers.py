@@ -133,6 +133,7 @@ def _wanted(settings: LocalSettings, server: EnvironmentServer) -> _ServerNote:
     known = _note(settings, server)
     return _ServerNote(
         ServerSettings(
+            name=server.name,
             folder=str(_folder(settings, server)),
             port=ports.reserve(settings, str(server.program)),
             memory_bytes=settings.server_memory_bytes,

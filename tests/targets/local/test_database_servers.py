@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,7 +32,8 @@ try:
         for line in (f"AUTH {url.password}", *sys.argv[1:]):
             made.sendall(line.replace("{x}", "x" * 60_000).encode() + b"\\r\\n")
             answer = reader.readline().decode().strip()
-            following = {"*": 2 * int(answer[1:]), "$": int(answer[1:]) > 0}.get(answer[0], 0) if answer[0] in "*$" else 0
+            size = int(answer[1:]) if answer[0] in "*$" else 0
+            following = 2 * size if answer[0] == "*" else int(size > 0)
             print([answer, *(reader.readline().decode().strip() for _ in range(following))][-1])
 except OSError as error:
     print(type(error).__name__)
@@ -127,8 +131,55 @@ def test_a_server_that_is_not_installed_is_an_error_that_names_the_package(
     isolated: Isolated, redis: EnvironmentServer
 ) -> None:
     absent = replace(redis, engine=replace(redis.engine, program="no-such-server"))
-    with pytest.raises(TargetError, match="Redis isn't installed .* package redis-server"):
+    with pytest.raises(TargetError, match=r"Redis isn't installed .* package redis-server"):
         environment_servers.start(isolated.here, absent)
+
+
+@pytest.fixture
+def mysql(isolated: Isolated) -> EnvironmentServer:
+    if "mysql" in engines.missing() or shutil.which("mariadb") is None:
+        pytest.skip("mariadb-server-core or mariadb-client-core isn't installed")
+    isolated.workspace(SHOP)
+    return environment_servers.find(SHOP, "shop-data", "mysql")
+
+
+def query(isolated: Isolated, url: str, statements: str, name: str = SHOP) -> list[str]:
+    parts = urlsplit(url)
+    options = f"--host={parts.hostname} --port={parts.port} --user={parts.username} --batch --skip-column-names"
+    command = f"echo {shlex.quote(statements)} | mariadb {options} {parts.path[1:]} 2>&1 || true"
+    return isolated.run(name, command, MYSQL_PWD=parts.password or "").splitlines()
+
+
+@pytest.mark.long
+def test_mysql_keeps_its_data_and_belongs_to_its_environment(isolated: Isolated, mysql: EnvironmentServer) -> None:
+    settings = isolated.here
+    isolated.workspace(BLOG)
+    url = environment_servers.start(settings, mysql).url
+    assert urlsplit(url).path == "/shop_data"
+    made = "CREATE TABLE orders (title TEXT); INSERT INTO orders VALUES ('crème'); CREATE DATABASE test_shop;"
+    assert query(isolated, url, made) == []
+    assert "Can't connect" in query(isolated, url, "SELECT 1", name=BLOG)[0]
+    assert "Access denied" in query(isolated, url.replace("//app:", "//app:x"), "SELECT 1")[0]
+
+    suspend.sleep(settings, SHOP)
+    assert not environment_servers.answers(settings, mysql)
+    suspend.wake(settings, SHOP, wait=True)
+    assert query(isolated, url, "SELECT title FROM orders") == ["crème"]
+    processes = isolated.run(SHOP, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert (urlsplit(url).password or "") not in processes
+
+
+@pytest.mark.long
+def test_mysql_starts_over_after_an_interrupted_first_start(isolated: Isolated, mysql: EnvironmentServer) -> None:
+    settings = isolated.here
+    environment_servers.start(settings, mysql)
+    suspend.sleep(settings, SHOP)
+    folder = settings.env(SHOP) / "servers" / "shop-data.mysql"
+    (folder / "data").rename(folder / "fresh")
+    for path in (folder / "fresh").glob("ib*"):
+        path.unlink()
+    url = environment_servers.start(settings, mysql).url
+    assert query(isolated, url, "SELECT 1") == ["1"]
 
 
 @pytest.mark.long

@@ -21,11 +21,12 @@ from programs.settings import InvalidValue, quote
 
 Strategy = Literal["empty", "seed", "template", "snapshot", "read_replica", "branch"]
 _STRATEGIES_WITH_SOURCE: tuple[Strategy, ...] = ("template", "snapshot", "read_replica", "branch")
-Engine = Literal["postgresql", "redis"]
-_VARIABLES: Mapping[str, str] = {"postgresql": "DATABASE_URL", "redis": "REDIS_URL"}
+Engine = Literal["postgresql", "redis", "mysql"]
+_VARIABLES: Mapping[str, str] = {"postgresql": "DATABASE_URL", "redis": "REDIS_URL", "mysql": "MYSQL_URL"}
 _WITHOUT_EFFECT: Mapping[Engine, tuple[str, ...]] = {
     "postgresql": (),
     "redis": ("version", "libpq", "template", "migrate", "order"),
+    "mysql": ("version", "libpq", "template", "order"),
 }
 _VERSION = r"^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$"
 
@@ -100,13 +101,13 @@ class DatabaseConfig(Section):
     name: Name = Field(description="The name of the database in the environment.")
     engine: Engine = Field(
         default="postgresql",
-        description="postgresql: a database with a role of its own. redis: a Redis server of the environment's own.",
+        description="postgresql: a database with a role of its own. redis, mysql: a server of the environment's own.",
     )
     version: Version = Field(default="15", description="The PostgreSQL version.")
     variable: VariableName = Field(
         default="DATABASE_URL",
         description="The variable that contains its URL in builds, migrations and services. Default for redis: "
-        "REDIS_URL.",
+        "REDIS_URL, for mysql: MYSQL_URL.",
     )
     libpq: bool = Field(
         default=False, description="Whether PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE are set, too."
