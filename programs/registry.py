@@ -70,7 +70,7 @@ class TargetDescription:
     (``EnvironmentSpec.approved``). ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
     modules worth importing before the first operation; ``warm_up`` is called then too, and caches what operations need.
     ``missing_engines``: those of ``database_engines`` that aren't installed on the server's machine, each with the
-    Debian package that contains it.
+    Debian package that contains it. ``catches_mail``: environments can have a mail catcher.
     """
 
     title: str
@@ -82,6 +82,7 @@ class TargetDescription:
     database_strategies: tuple[str, ...] = ()
     database_engines: tuple[str, ...] = (POSTGRESQL,)
     missing_engines: Callable[[], Mapping[str, str]] = dict
+    catches_mail: bool = False
     runs_images: bool = False
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()

@@ -137,6 +137,7 @@ _LATER_FIELDS = (
     "secrets",
     "options",
     "replaced_images",
+    "mail",
 )
 
 
@@ -152,10 +153,10 @@ class EnvironmentSpec:
     or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
     dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
     secrets, for everything that receives ``env``. ``options`` is the part of the target's section of eph.yaml that
-    sets no other field. ``asleep``: nothing is started; the first request does that. ``approved``: a person approved
-    this commit. ``repository`` is its ID at the Git host, whatever its name in eph.yaml. ``from_fork``: the commit
-    isn't the repository's own, so its build must not change what other environments use. These four say how an update
-    runs, not what is built, so they aren't part of the digest.
+    sets no other field. ``mail``: it has a mail catcher. ``asleep``: nothing is started; the first request does that.
+    ``approved``: a person approved this commit. ``repository`` is its ID at the Git host, whatever its name in
+    eph.yaml. ``from_fork``: the commit isn't the repository's own, so its build must not change what other environments
+    use. These four say how an update runs, not what is built, so they aren't part of the digest.
     """
 
     name: str
@@ -181,6 +182,7 @@ class EnvironmentSpec:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     replaced_images: Mapping[str, str] = field(default_factory=dict)
+    mail: bool = False
     asleep: bool = False
     approved: bool = False
     repository: str = ""
@@ -217,6 +219,7 @@ class EnvironmentSpec:
             secrets={variable: Secret(**item) for variable, item in data.get("secrets", {}).items()},
             options=dict(data.get("options", {})),
             replaced_images=dict(data.get("replaced_images", {})),
+            mail=data.get("mail", False),
             asleep=data.get("asleep", False),
             approved=data.get("approved", False),
             repository=data.get("repository", ""),

@@ -108,7 +108,7 @@ def test_an_engine_is_refused_where_it_is_not_available() -> None:
     text = "database: {instances: [{name: cache, engine: redis}]}\n"
     targets = frozenset({"local", "aws"})
     policy = AdmissionPolicy(installed_targets=targets, allowed_targets=targets)
-    images = "environment: {images: [{name: a, repository: r.test/a}]}\n"
+    images = "environment: {images: [{name: a, repository: r.test/a, tag_template: x}]}\n"
     found = config_error(f"target: aws\nservices: [{{name: web, image: a}}]\n{images}{text}", policy=policy)
     assert "`redis`" in found
     assert make_recipe(WEB + text).spec.databases[0].engine == "redis"
@@ -124,6 +124,30 @@ def test_an_engine_that_the_server_lacks_names_the_package(monkeypatch: pytest.M
     assert make_recipe(text).spec.databases[0].engine == "redis"
     unused = text.replace("database: {", "database: {enabled: false, ")
     assert make_recipe(unused, policy=AdmissionPolicy(checks_machine=True)).spec.databases == ()
+
+
+def test_a_mail_catcher() -> None:
+    """D5: its name, its variables and its URL are taken."""
+    text = WEB + "mail: true\nenvironment: {env: {PAGE: '{url:mail}'}}\n"
+    spec = make_recipe(text).spec
+    assert spec.mail
+    assert EnvironmentSpec.from_json(spec.to_json()) == spec
+    assert not make_recipe(WEB).spec.mail
+    assert make_recipe(WEB).spec.digest != make_recipe(WEB + "mail: true\n").spec.digest
+    assert "eph.yaml:5" in config_error(text.replace("PAGE: ", "SMTP_HOST: other, PAGE: "))
+    assert "eph.yaml:4" in config_error(text.replace("mail: true\n", ""))
+    assert "eph.yaml:3" in config_error(text.replace("name: web", "name: mail"))
+    cache = "database: {instances: [{name: mail, engine: redis}]}\n"
+    assert "eph.yaml:6" in config_error(text + cache)
+    assert make_recipe(text + cache.replace("redis", "postgresql")).spec.mail, "it is no process of the environment"
+
+
+def test_a_target_without_a_mail_catcher_rejects_it() -> None:
+    targets = frozenset({"local", "aws"})
+    policy = AdmissionPolicy(installed_targets=targets, allowed_targets=targets)
+    images = "environment: {images: [{name: a, repository: r.test/a, tag_template: x}]}\n"
+    text = f"target: aws\nservices: [{{name: web, image: a}}]\n{images}mail: true\n"
+    assert "eph.yaml:6" in config_error(text, policy=policy)
 
 
 def test_migrations_first_is_for_a_seed() -> None:

@@ -244,6 +244,7 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         sign_in=protection is not None and protection.sign_in == "required",
         allow=protection.allow if protection is not None and protection.sign_in == "required" else (),
         secrets=_secrets(config, context.grants),
+        mail=config.mail,
         repository=str(context.key.repository),
         from_fork=context.from_fork,
         **target_fields,

@@ -31,6 +31,8 @@ def unsupported_features(document: Document, target: str, policy: AdmissionPolic
     if found is not None:
         for finding in found.description.problems(document.config.model_dump()):
             yield document.problem(*finding)
+        if document.config.mail and not found.description.catches_mail:
+            yield document.problem(("mail",), wording.admission.no_mail_catcher(target), wording.admission.REMOVE_MAIL)
         yield from _unsupported_engines(document, target, found.description, policy)
         strategies = found.description.database_strategies
         yield from _unsupported_strategies(document, target, strategies, policy.templates.get(target, frozenset()))

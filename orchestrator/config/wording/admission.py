@@ -171,6 +171,11 @@ def ask_for_package(package: str) -> str:
     return f"ask the server's operator to install Debian's package {package}, then push again"
 
 
+def no_mail_catcher(target: str) -> str:
+    return f"the target `{target}` has no mail catcher"
+
+
+REMOVE_MAIL = "remove it"
 NO_DATABASES = "this target has no databases"
 
 

@@ -1,14 +1,19 @@
-"""The engines by the names that eph.yaml gives them."""
+"""The engines of databases by the names that eph.yaml gives them, and the mail catcher."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from programs.kit.errors import TargetError
-from programs.kit.server_engines import mariadb, redis
+from programs.kit.server_engines import mail, mariadb, redis
 from programs.kit.server_engines.port import ServerEngine
 
 ENGINES: Mapping[str, ServerEngine] = {engine.name: engine for engine in (redis.ENGINE, mariadb.ENGINE)}
+
+MAIL = mail.ENGINE
+_SERVERS: Mapping[str, ServerEngine] = {**ENGINES, MAIL.name: MAIL}
+KINDS: Mapping[str, str] = {**dict.fromkeys(ENGINES, "DatabaseServer"), MAIL.name: "MailCatcher"}
+"""The kinds of the resources in Pulumi's state, by engine."""
 
 
 def missing() -> dict[str, str]:
@@ -18,6 +23,6 @@ def missing() -> dict[str, str]:
 
 def get(name: str) -> ServerEngine:
     try:
-        return ENGINES[name]
+        return _SERVERS[name]
     except KeyError:
         raise TargetError(f"Unknown database engine {name!r}. Engines: {', '.join(sorted(ENGINES))}.") from None

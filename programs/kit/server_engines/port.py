@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -15,13 +16,14 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """``name`` is the database's in eph.yaml. ``folder`` is the server's own. ``memory_bytes`` bounds its data or its
-    caches."""
+    caches. ``web_port`` is where its web page listens, if it has one."""
 
     name: str
     folder: str
     port: int
     memory_bytes: int
     password: str = field(repr=False)
+    web_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class ServerCommand:
 class ServerEngine:
     """``program`` is the server's executable and ``package`` the one of Debian that contains it. ``start_seconds``: how
     long it may take to be ready. ``answers`` asks a server on a connected socket, and raises OSError if the answer
-    doesn't come."""
+    doesn't come. ``shown`` are folders that it reads besides the system's."""
 
     name: str
     title: str
@@ -46,6 +48,8 @@ class ServerEngine:
     command: Callable[[str, ServerSettings], ServerCommand]
     url: Callable[[ServerSettings], str]
     answers: Callable[[socket.socket, ServerSettings], bool]
+    shown: tuple[Path, ...] = ()
+    has_web_page: bool = False
 
     def find_program(self) -> str | None:
         """The path of the executable on this machine."""

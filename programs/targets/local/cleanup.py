@@ -14,7 +14,7 @@ from programs.kit.processes import ports, process_table, program_files, supervis
 from programs.kit.server_engines import engines
 from programs.targets.local.settings import LocalSettings
 
-SERVER_GENERATIONS = frozenset(engines.ENGINES)
+SERVER_GENERATIONS = frozenset(engines.KINDS)
 """In the names of servers of an environment, the engine takes the place of a generation: they outlive pushes."""
 
 

@@ -54,6 +54,8 @@ class ServerAccess:
 
     url: str = field(repr=False)
     version: str = ""
+    port: int = 0
+    web_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def ensure(settings: LocalSettings, server: EnvironmentServer) -> ServerAccess:
 def remove(settings: LocalSettings, server: EnvironmentServer) -> None:
     """With its data."""
     supervisor.remove(settings, [str(server.program)])
-    ports.release(settings, {str(server.program)})
+    ports.release(settings, {str(server.program), _web_page(server)})
     files.remove(_folder(settings, server))
 
 
@@ -137,6 +139,7 @@ def _wanted(settings: LocalSettings, server: EnvironmentServer) -> _ServerNote:
             folder=str(_folder(settings, server)),
             port=ports.reserve(settings, str(server.program)),
             memory_bytes=settings.server_memory_bytes,
+            web_port=ports.reserve(settings, _web_page(server)) if server.engine.has_web_page else 0,
             password=known.settings.password if known else secrets.token_urlsafe(24),
         ),
         isolated=sandbox.kind(settings) != "none",
@@ -154,8 +157,14 @@ def _supervised(
         if folder.stat().st_uid != user:
             users.give(folder, user)
     command = server.engine.command(program, wanted.settings)
-    launch = sandbox.sandboxed(settings, Workspace(folder, home, domain=domain), command.script, command.env)
+    workspace = Workspace(folder, home, domain=domain, programs=server.engine.shown)
+    launch = sandbox.sandboxed(settings, workspace, command.script, command.env)
     return program_files.SupervisedProgram(str(server.program), launch, json.dumps(asdict(wanted)))
+
+
+def _web_page(server: EnvironmentServer) -> str:
+    """The owner of its second port. Names in eph.yaml contain no double dash."""
+    return str(ProgramName(server.environment, f"{server.name}--web", server.engine.name))
 
 
 def _folder(settings: LocalSettings, server: EnvironmentServer) -> Path:
@@ -173,7 +182,7 @@ def _note(settings: LocalSettings, server: EnvironmentServer) -> _ServerNote | N
 
 def _access(server: EnvironmentServer, note: _ServerNote) -> ServerAccess:
     version = hashlib.sha256(note.settings.password.encode()).hexdigest()[:12]
-    return ServerAccess(server.engine.url(note.settings), version)
+    return ServerAccess(server.engine.url(note.settings), version, note.settings.port, note.settings.web_port)
 
 
 def _wait_until_ready(settings: LocalSettings, server: EnvironmentServer, note: _ServerNote) -> None:

@@ -15,7 +15,8 @@ from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases
 from programs.kit.processes import supervisor
 from programs.kit.processes.supervisor import ProgramState
-from programs.targets.local import cleanup, database_use
+from programs.kit.server_engines import engines
+from programs.targets.local import database_use
 from programs.targets.local.settings import LocalSettings
 
 LIVE_STATES = frozenset({"RUNNING", "STARTING", "STOPPING"})
@@ -37,18 +38,18 @@ def live_resources(settings: LocalSettings) -> Mapping[str, frozenset[str]]:
     unused = database_use.list_unused(settings, time.time())
     return {
         **{kind: frozenset(ids) for kind, ids in found.items()},
-        PROCESS_KINDS: frozenset({"Service", "DatabaseServer"}),
+        PROCESS_KINDS: frozenset({"Service", *engines.KINDS.values()}),
         UNUSED_DATABASES: frozenset(f"{name}/{item.title}/{item.variable}" for name, item in unused),
     }
 
 
 def _programs(settings: LocalSettings) -> dict[str, list[str]]:
     now = time.time()
-    found: dict[str, list[str]] = {"Service": [], "DatabaseServer": []}
+    found: dict[str, list[str]] = {"Service": [], **{kind: [] for kind in engines.KINDS.values()}}
     for name, state in supervisor.states(settings).items():
         program = identifiers.parse_program(name)
         if program and is_live(state, now):
-            kind = "DatabaseServer" if cleanup.is_server(program) else "Service"
+            kind = engines.KINDS.get(program.generation, "Service")
             found[kind].append(f"{program.environment}/{program.service}/{program.generation}")
     return found
 

@@ -19,6 +19,7 @@ from programs.kit import files, identifiers, routes
 from programs.kit.database import environment_databases, postgres
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import ports, process_table, supervisor
+from programs.kit.server_engines import engines
 from programs.targets.local import cleanup
 from programs.targets.local.settings import LocalSettings
 
@@ -98,8 +99,8 @@ def _programs(settings: LocalSettings) -> Iterator[HeldResource]:
 
 
 def _program_id(found: ProgramName) -> str:
-    kind = "DatabaseServer" if cleanup.is_server(found) else "Service"
-    return f"{kind}:{found.environment}/{found.service}/{found.generation}"
+    kind, name = engines.KINDS.get(found.generation, "Service"), found.service.partition("--")[0]
+    return f"{kind}:{found.environment}/{name}/{found.generation}"
 
 
 def _stop_command(settings: LocalSettings, name: str, path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from programs import variables
 from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
@@ -48,6 +49,7 @@ DESCRIPTION = TargetDescription(
     database_strategies=STRATEGIES,
     database_engines=(POSTGRESQL, *engines.ENGINES),
     missing_engines=engines.missing,
+    catches_mail=True,
     drift_wording=DriftWording(seeds={"database-": "seed-"}),
     preload=("programs.targets.local.local_program", "psycopg"),
     warm_up=sandbox.works,
@@ -182,6 +184,9 @@ def _check(spec: EnvironmentSpec, settings: LocalSettings) -> None:
             (identifiers.check_variable if kind == "variable" else identifiers.check_label)(name, kind)
     for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
         identifiers.check_variable(name, "variable")
+    named = [*(item.name for item in spec.services), *(item.name for item in spec.database_servers)]
+    if spec.mail and variables.MAIL in named:
+        raise TargetError(f"{variables.MAIL!r} is the name of the mail catcher. Names must be unique.")
     for item in spec.database_servers:
         engines.get(item.engine)
         if item.name in {service.name for service in spec.services}:

@@ -71,11 +71,11 @@ class DatabaseServerProvider(Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "memory_bytes")
 
     def make(self, host: LocalSettings, props: Props) -> Props:
-        return _outputs(environment_servers.start(host, _server(props)))
+        return self.outputs(environment_servers.start(host, _server(props)))
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        outputs = _outputs(environment_servers.ensure(local_settings.load(news["root"]), _server(news)))
-        return UpdateResult({**olds, **self.record(news), **outputs})
+        access = environment_servers.ensure(local_settings.load(news["root"]), _server(news))
+        return UpdateResult({**olds, **self.record(news), **self.outputs(access)})
 
     def unmake(self, host: LocalSettings, props: Props) -> None:
         environment_servers.remove(host, _server(props))
@@ -85,13 +85,21 @@ class DatabaseServerProvider(Provider):
         running = supervisor.info(host, str(server.program)).get("statename") in ("RUNNING", "STARTING")
         return running and environment_servers.answers(host, server)
 
+    def outputs(self, access: ServerAccess) -> Props:
+        return {"url": access.url, "made": access.version}
+
+
+class MailCatcherProvider(DatabaseServerProvider):
+    """As a database server: its messages outlive pushes and sleep."""
+
+    updated_by: ClassVar[tuple[str, ...]] = ("generation",)
+
+    def outputs(self, access: ServerAccess) -> Props:
+        return {"port": access.port, "web_port": access.web_port}
+
 
 def _server(props: Props) -> EnvironmentServer:
     return environment_servers.find(props["environment"], props["title"], props["engine"])
-
-
-def _outputs(access: ServerAccess) -> Props:
-    return {"url": access.url, "made": access.version}
 
 
 def _command(props: Props | None) -> tuple[str, int] | None:
