@@ -170,6 +170,7 @@ def test_mysql_keeps_its_data_and_belongs_to_its_environment(isolated: Isolated,
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_mysql_starts_over_after_an_interrupted_first_start(isolated: Isolated, mysql: EnvironmentServer) -> None:
     settings = isolated.here
     environment_servers.start(settings, mysql)
