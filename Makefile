@@ -16,7 +16,7 @@ WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 BUILD_SITE = NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file infra/site/mkdocs.yml
 
 .PHONY: demo test test-long test-exhaustive test-all check bench bench-small attack attack-small attack-cluster chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow ministack screenshots image audit sbom
+.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow ministack screenshots image audit sbom databases
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -28,10 +28,10 @@ demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--on
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
 
-test-long: pulumi helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
+test-long: pulumi databases helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
 
-test-exhaustive: pulumi airflow ## run the slow tests that CI leaves out: recipes, the demo on Airflow, killed operations on AWS
+test-exhaustive: pulumi databases airflow ## run the slow tests that CI leaves out: recipes, the demo on Airflow, killed operations on AWS
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) -m exhaustive --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
@@ -99,6 +99,9 @@ kustomize: pulumi ## find or build kustomize
 docker-compose: pulumi ## find or build Docker Compose, and install Docker's engine for tests
 	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins docker-compose >/dev/null
 	@infra/toolchain/engine.sh
+
+databases: ## install Redis and MariaDB, which environments on local can run
+	@infra/toolchain/databases.sh
 
 pulumi-language-yaml: pulumi ## find or build Pulumi's language host for YAML projects
 	@$(WITH_TOOLS) $(PY) -m stacks.toolchain.plugins pulumi-language-yaml >/dev/null

@@ -26,7 +26,7 @@ from programs.exec_requests import ExecProcess, ExecRequest, JobRequest
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.settings import TargetSettings, quote
-from programs.spec import EnvironmentSpec, SuiteSpec
+from programs.spec import POSTGRESQL, EnvironmentSpec, SuiteSpec
 
 ENTRY_POINT_GROUP = "eph.targets"
 _NAME = re.compile(r"[a-z][a-z0-9]{0,29}")
@@ -69,6 +69,8 @@ class TargetDescription:
     it runs if they are installed. ``needs_approvals``: it may refuse an update until a person approved the commit
     (``EnvironmentSpec.approved``). ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
     modules worth importing before the first operation; ``warm_up`` is called then too, and caches what operations need.
+    ``missing_engines``: those of ``database_engines`` that aren't installed on the server's machine, each with the
+    Debian package that contains it. ``catches_mail``: environments can have a mail catcher.
     """
 
     title: str
@@ -78,6 +80,9 @@ class TargetDescription:
     notices: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
     detect: Callable[[Path], DetectedSection | None] = _nothing_detected
     database_strategies: tuple[str, ...] = ()
+    database_engines: tuple[str, ...] = (POSTGRESQL,)
+    missing_engines: Callable[[], Mapping[str, str]] = dict
+    catches_mail: bool = False
     runs_images: bool = False
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()

@@ -15,6 +15,8 @@ from typing import Any
 
 DEFAULT_TARGET = "local"
 """The target of a server or a stack that doesn't name one."""
+POSTGRESQL = "postgresql"
+"""The engine of a database that doesn't name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class ServiceSpec:
 @dataclass(frozen=True, slots=True)
 class DatabaseSpec:
     """One database, passed to builds, migrations and services as the variable ``variable`` (a URL). ``source`` is the
-    server's name of the database to clone. ``migrate_first``: the migrations also run before the seed."""
+    server's name of the database to clone. ``migrate_first``: the migrations also run before the seed. One with another
+    ``engine`` is a server of the environment's own, without a seed."""
 
     name: str
     version: str = "15"
@@ -80,6 +83,7 @@ class DatabaseSpec:
     migrate: CommandSpec | None = None
     source: str = ""
     migrate_first: bool = False
+    engine: str = POSTGRESQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ _LATER_FIELDS = (
     "secrets",
     "options",
     "replaced_images",
+    "mail",
 )
 
 
@@ -148,10 +153,10 @@ class EnvironmentSpec:
     or folders of the repository. ``resources`` limits the total ``cpu``, ``memory`` and ``disk``. ``values`` (by
     dotted path) and ``values_files`` are passed to Helm charts among the manifests. ``secrets`` maps variables to
     secrets, for everything that receives ``env``. ``options`` is the part of the target's section of eph.yaml that
-    sets no other field. ``asleep``: nothing is started; the first request does that. ``approved``: a person approved
-    this commit. ``repository`` is its ID at the Git host, whatever its name in eph.yaml. ``from_fork``: the commit
-    isn't the repository's own, so its build must not change what other environments use. These four say how an update
-    runs, not what is built, so they aren't part of the digest.
+    sets no other field. ``mail``: it has a mail catcher. ``asleep``: nothing is started; the first request does that.
+    ``approved``: a person approved this commit. ``repository`` is its ID at the Git host, whatever its name in
+    eph.yaml. ``from_fork``: the commit isn't the repository's own, so its build must not change what other environments
+    use. These four say how an update runs, not what is built, so they aren't part of the digest.
     """
 
     name: str
@@ -177,6 +182,7 @@ class EnvironmentSpec:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     replaced_images: Mapping[str, str] = field(default_factory=dict)
+    mail: bool = False
     asleep: bool = False
     approved: bool = False
     repository: str = ""
@@ -213,6 +219,7 @@ class EnvironmentSpec:
             secrets={variable: Secret(**item) for variable, item in data.get("secrets", {}).items()},
             options=dict(data.get("options", {})),
             replaced_images=dict(data.get("replaced_images", {})),
+            mail=data.get("mail", False),
             asleep=data.get("asleep", False),
             approved=data.get("approved", False),
             repository=data.get("repository", ""),
@@ -223,6 +230,15 @@ class EnvironmentSpec:
     def secret_values(self) -> dict[str, str]:
         """Secret values by variable."""
         return {variable: item.value for variable, item in self.secrets.items()}
+
+    @property
+    def postgres_databases(self) -> tuple[DatabaseSpec, ...]:
+        return tuple(item for item in self.databases if item.engine == POSTGRESQL)
+
+    @property
+    def database_servers(self) -> tuple[DatabaseSpec, ...]:
+        """Those that are servers of the environment's own."""
+        return tuple(item for item in self.databases if item.engine != POSTGRESQL)
 
     @property
     def digest(self) -> str:
@@ -240,6 +256,8 @@ class EnvironmentSpec:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         for database in data["databases"]:
             _drop_unset(database, ("source", "migrate_first"))
+            if database["engine"] == POSTGRESQL:
+                del database["engine"]
         return digest_with_images(_hash(data), self.images)
 
 

@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 DATABASE_PARTS = ("url", "host", "port", "user", "password", "name")
 LIBPQ_PARTS = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "name"}
+MAIL = "mail"
+"""The name of the mail catcher among services: in URLs, logs and host names."""
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_:.-]*)\}")
 _POSTGRES_PORT = 5432
 
@@ -34,6 +36,11 @@ def public_variables(urls: Mapping[str, str]) -> dict[str, str]:
         variables[f"{_stem(service)}_PUBLIC_URL"] = url
         variables[f"{_stem(service)}_PUBLIC_HOST"] = _host(url)
     return variables
+
+
+def smtp_variables(host: str, port: int) -> dict[str, str]:
+    """Where to send mail that the environment's mail catcher keeps."""
+    return {"SMTP_URL": f"smtp://{host}:{port}", "SMTP_HOST": host, "SMTP_PORT": str(port)}
 
 
 def libpq_variables(database: str) -> dict[str, str]:

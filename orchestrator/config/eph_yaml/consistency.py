@@ -10,6 +10,7 @@ from orchestrator.config.eph_yaml.models.document import EphYaml
 from programs import image_references, start_order, variables
 from programs.eph_yaml.templates import max_length
 from programs.settings import InvalidValue
+from programs.spec import POSTGRESQL
 
 MAX_NAME_LENGTH = 53
 """A DNS label can have 63 characters; the rest is for what targets add to the name."""
@@ -37,6 +38,8 @@ def inconsistencies(config: EphYaml) -> Iterator[Inconsistency]:
     yield from _duplicate_replacements(config)
     instances = config.database.instances
     yield from _duplicates((("database", "instances", i, "name"), item.name) for i, item in enumerate(instances))
+    yield from _server_names(config)
+    yield from _mail_names(config)
     yield from _name_length(config)
     yield from _images(config)
     yield from _needs(config)
@@ -54,6 +57,31 @@ def _duplicates(named: Iterable[tuple[YamlPath, str]]) -> Iterator[Inconsistency
         if name in seen:
             yield path, InvalidValue(wording.consistency.duplicate_name(name), wording.consistency.USE_DIFFERENT_NAMES)
         seen.add(name)
+
+
+def _server_names(config: EphYaml) -> Iterator[Inconsistency]:
+    """A database with a server of its own has logs and processes, like a service."""
+    services = {service.name for service in config.services}
+    for index, item in enumerate(config.database.instances):
+        if item.engine != POSTGRESQL and item.name in services:
+            message = wording.consistency.service_has_name(item.name)
+            hint = wording.consistency.USE_DIFFERENT_NAMES
+            yield ("database", "instances", index, "name"), InvalidValue(message, hint)
+
+
+def _mail_names(config: EphYaml) -> Iterator[Inconsistency]:
+    """The mail catcher has logs and a host name, like a service."""
+    if not config.mail:
+        return
+    named: list[tuple[YamlPath, str]] = [
+        (("services", index, "name"), item.name) for index, item in enumerate(config.services)
+    ]
+    instances = enumerate(config.database.instances)
+    named += [(("database", "instances", index, "name"), i.name) for index, i in instances if i.engine != POSTGRESQL]
+    for path, name in named:
+        if name == variables.MAIL:
+            message = wording.consistency.NAME_OF_MAIL_CATCHER
+            yield path, InvalidValue(message, wording.consistency.USE_DIFFERENT_NAMES)
 
 
 def _needs(config: EphYaml) -> Iterator[Inconsistency]:
@@ -109,6 +137,7 @@ def _duplicate_replacements(config: EphYaml) -> Iterator[Inconsistency]:
 def _variables(config: EphYaml) -> Iterator[Inconsistency]:
     """A variable has exactly one source; otherwise it would be unclear which one wins."""
     taken = {variables.url_variable(service.name): f"service `{service.name}`" for service in config.services}
+    taken |= dict.fromkeys(variables.smtp_variables("", 0), "mail") if config.mail else {}
     for index, item in enumerate(config.database.instances):
         if item.variable in taken:
             message = wording.consistency.variable_taken(item.variable, taken[item.variable])
@@ -155,6 +184,7 @@ def variable_values(config: EphYaml) -> Iterator[tuple[YamlPath, str, str]]:
 def known_placeholders(config: EphYaml) -> list[str]:
     services = [service.name for service in config.services if not service.schedule]
     sections = (config.section(target) for target in config.sections)
+    services += [variables.MAIL] if config.mail else []
     services += [name for section in sections if section for name in section.public_services()]
     return variables.known_placeholders(services, [item.name for item in config.database.instances])
 

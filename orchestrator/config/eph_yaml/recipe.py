@@ -244,6 +244,7 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         sign_in=protection is not None and protection.sign_in == "required",
         allow=protection.allow if protection is not None and protection.sign_in == "required" else (),
         secrets=_secrets(config, context.grants),
+        mail=config.mail,
         repository=str(context.key.repository),
         from_fork=context.from_fork,
         **target_fields,
@@ -317,6 +318,7 @@ def _database(database: DatabaseConfig) -> specs.DatabaseSpec:
         migrate=_command(database.migrate),
         source=database.template.source or "",
         migrate_first=database.order == "migrate-first",
+        engine=database.engine,
     )
 
 

@@ -17,7 +17,8 @@ from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.problems import Problem
 from programs import registry, variables
 from programs.eph_yaml import templates
-from programs.registry import RunsTests
+from programs.registry import RunsTests, TargetDescription
+from programs.spec import POSTGRESQL
 
 YamlPath = tuple[str | int, ...]
 
@@ -30,6 +31,9 @@ def unsupported_features(document: Document, target: str, policy: AdmissionPolic
     if found is not None:
         for finding in found.description.problems(document.config.model_dump()):
             yield document.problem(*finding)
+        if document.config.mail and not found.description.catches_mail:
+            yield document.problem(("mail",), wording.admission.no_mail_catcher(target), wording.admission.REMOVE_MAIL)
+        yield from _unsupported_engines(document, target, found.description, policy)
         strategies = found.description.database_strategies
         yield from _unsupported_strategies(document, target, strategies, policy.templates.get(target, frozenset()))
 
@@ -69,11 +73,30 @@ def _unsupported_protection(document: Document, policy: AdmissionPolicy) -> Iter
         )
 
 
+def _unsupported_engines(
+    document: Document, target: str, description: TargetDescription, policy: AdmissionPolicy
+) -> Iterator[Problem]:
+    config = document.config
+    if not (config.database.enabled and description.database_strategies):
+        return
+    missing = description.missing_engines() if policy.checks_machine else {}
+    for index, item in enumerate(config.database.instances):
+        where: YamlPath = ("database", "instances", index, "engine")
+        if item.engine not in description.database_engines:
+            message = wording.admission.engine_unavailable(item.engine, target)
+            yield document.problem(where, message, f"use {_either(description.database_engines)}")
+        elif item.engine in missing:
+            message = wording.admission.engine_not_installed(item.engine)
+            yield document.problem(where, message, wording.admission.ask_for_package(missing[item.engine]))
+
+
 def _unsupported_strategies(
     document: Document, target: str, strategies: Sequence[str], templates: frozenset[str]
 ) -> Iterator[Problem]:
     config = document.config
     for index, item in enumerate(config.database.instances if config.database.enabled else ()):
+        if strategies and item.engine != POSTGRESQL:
+            continue
         where: YamlPath = ("database", "instances", index, "template")
         if item.template.strategy not in strategies:
             message = wording.admission.strategy_unavailable(item.template.strategy, target)

@@ -271,6 +271,7 @@ class ServerSettingsFile(SettingsFields):
             templates={name: self.target_table(name).template_names() for name in registry.installed_targets()},
             registries={name: self.target_table(name).image_registries() for name in registry.installed_targets()},
             app_routes=self.deploys.routes,
+            checks_machine=True,
             label_deploy_obstacles={
                 name: self.target_table(name).label_deploy_obstacle() for name in registry.installed_targets()
             },

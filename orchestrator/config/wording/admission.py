@@ -159,6 +159,23 @@ def strategy_unavailable(strategy: str, target: str) -> str:
     return f"strategy `{strategy}` is not available on target `{target}`"
 
 
+def engine_unavailable(engine: str, target: str) -> str:
+    return f"engine `{engine}` is not available on target `{target}`"
+
+
+def engine_not_installed(engine: str) -> str:
+    return f"engine `{engine}` is not installed on this server"
+
+
+def ask_for_package(package: str) -> str:
+    return f"ask the server's operator to install Debian's package {package}, then push again"
+
+
+def no_mail_catcher(target: str) -> str:
+    return f"the target `{target}` has no mail catcher"
+
+
+REMOVE_MAIL = "remove it"
 NO_DATABASES = "this target has no databases"
 
 

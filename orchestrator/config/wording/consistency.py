@@ -7,6 +7,11 @@ def duplicate_name(name: str) -> str:
     return f"duplicate name `{name}`"
 
 
+def service_has_name(name: str) -> str:
+    return f"a service is named `{name}`, too"
+
+
+NAME_OF_MAIL_CATCHER = "`mail` is the name of the mail catcher"
 USE_DIFFERENT_NAMES = "use a different one for each"
 
 

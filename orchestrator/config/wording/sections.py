@@ -69,6 +69,10 @@ def mask_without_effect(strategy: str) -> str:
     return f"mask has no effect with the strategy `{strategy}`"
 
 
+def without_effect_on_engine(key: str, engine: str) -> str:
+    return f"`{key}` has no effect on a database with engine `{engine}`"
+
+
 ORDER_WITHOUT_EFFECT = "the order has no effect without both a seed and migrations"
 
 

@@ -123,6 +123,9 @@ def _taken_names(spec: EnvironmentSpec) -> Iterator[tuple[str, str]]:
         yield variables.url_variable(service.name), wording.service_owner(service.name)
     for name in variables.public_variables({service.name: "" for service in spec.services}):
         yield name, wording.PUBLIC_SERVICE
+    if spec.mail:
+        for name in (*variables.smtp_variables("", 0), *variables.public_variables({variables.MAIL: ""})):
+            yield name, wording.MAIL_CATCHER
     for database in spec.databases:
         yield database.variable, wording.database_owner(database.name)
 

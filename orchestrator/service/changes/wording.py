@@ -48,6 +48,7 @@ def not_set(variable: str, name: str, known: Iterable[str]) -> str:
 
 
 PUBLIC_SERVICE = "a public service"
+MAIL_CATCHER = "the mail catcher"
 
 
 def service_owner(service: str) -> str:

@@ -76,7 +76,7 @@ class Workspace:
     """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
     file that replaces /etc/hosts where the sandbox supports it. ``domain`` is the record of the environment's domain;
     without one, a command shares this machine's network. ``volumes`` are folders and their paths for the command.
-    ``cache`` is the folder of the environment's build cache."""
+    ``cache`` is the folder of the environment's build cache. ``programs`` are more folders that it can read."""
 
     checkout: Path
     home: Path
@@ -84,6 +84,7 @@ class Workspace:
     domain: Path | None = None
     volumes: tuple[tuple[Path, str], ...] = ()
     cache: Path | None = None
+    programs: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,7 @@ def _visible_folders(settings: HostSettings, workspace: Workspace) -> list[str]:
     programs = [str(folder.parent)] if folder and not folder.is_relative_to("/usr") else []
     languages = [str(item.root) for item in _toolchains(settings) if item.root]
     languages += [str(item.root) for item in tool_versions.find(settings, workspace.checkout)]
+    languages += [str(item) for item in workspace.programs]
     return [*settings.toolbox, *languages, *programs, *([settings.ca_file] if settings.ca_file else [])]
 
 

@@ -11,7 +11,11 @@ from programs.kit.database import environment_databases, postgres
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, users
 from programs.kit.processes import ports, process_table, program_files, supervisor
+from programs.kit.server_engines import engines
 from programs.targets.local.settings import LocalSettings
+
+SERVER_GENERATIONS = frozenset(engines.KINDS)
+"""In the names of servers of an environment, the engine takes the place of a generation: they outlive pushes."""
 
 
 def list_environments(settings: LocalSettings) -> frozenset[str]:
@@ -51,17 +55,24 @@ def purge(settings: LocalSettings, name: str) -> None:
     users.release(settings, name)
 
 
+def is_server(program: ProgramName) -> bool:
+    return program.generation in SERVER_GENERATIONS
+
+
 def has_other_generations(settings: LocalSettings, name: str, keep: str) -> bool:
     """Whether anything of a generation other than ``keep`` is running."""
-    return any(item.environment == name and item.generation != keep for item in list_programs(settings))
+    kept = {keep, *SERVER_GENERATIONS}
+    return any(item.environment == name and item.generation not in kept for item in list_programs(settings))
 
 
 def remove_other_generations(settings: LocalSettings, name: str, keep: str) -> None:
-    """Stops what runs of generations other than ``keep``, releases their ports and removes their checkouts."""
-    old = [item for item in list_programs(settings) if item.environment == name and item.generation != keep]
+    """Stops what runs of generations other than ``keep``, releases their ports and removes their checkouts. Servers
+    stay, unless nothing does."""
+    kept = {keep, *(SERVER_GENERATIONS if keep else ())}
+    old = [item for item in list_programs(settings) if item.environment == name and item.generation not in kept]
     if old:
         supervisor.remove(settings, [str(item) for item in old])
-    ports.release(settings, {owner for owner in _port_owners(settings, name) if owner.rpartition(".")[2] != keep})
+    ports.release(settings, {owner for owner in _port_owners(settings, name) if owner.rpartition(".")[2] not in kept})
     source = settings.env(name) / "src"
     for path in source.iterdir() if source.is_dir() else ():
         if path.name != keep:

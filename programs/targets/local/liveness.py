@@ -8,13 +8,14 @@ then it no longer counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from programs.inventory import PROCESS_KINDS, UNUSED_DATABASES
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases
 from programs.kit.processes import supervisor
 from programs.kit.processes.supervisor import ProgramState
+from programs.kit.server_engines import engines
 from programs.targets.local import database_use
 from programs.targets.local.settings import LocalSettings
 
@@ -26,10 +27,10 @@ RESTART_GRACE = 5
 def live_resources(settings: LocalSettings) -> Mapping[str, frozenset[str]]:
     """Raises if any part can't be checked."""
     owned = [item for item in environment_databases.list_owned(settings) if item.kind == "DATABASE"]
-    found = {
+    found: dict[str, Iterable[str]] = {
         "Database": (f"{item.environment}/{item.name}" for item in owned),
         "Route": (f"{route.environment}/{route.host}" for route in routes.list_routes(settings.routes)),
-        "Service": _services(settings),
+        **_programs(settings),
         "Checkout": (
             f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
         ),
@@ -37,17 +38,20 @@ def live_resources(settings: LocalSettings) -> Mapping[str, frozenset[str]]:
     unused = database_use.list_unused(settings, time.time())
     return {
         **{kind: frozenset(ids) for kind, ids in found.items()},
-        PROCESS_KINDS: frozenset({"Service"}),
+        PROCESS_KINDS: frozenset({"Service", *engines.KINDS.values()}),
         UNUSED_DATABASES: frozenset(f"{name}/{item.title}/{item.variable}" for name, item in unused),
     }
 
 
-def _services(settings: LocalSettings) -> Iterator[str]:
+def _programs(settings: LocalSettings) -> dict[str, list[str]]:
     now = time.time()
-    for name, found in supervisor.states(settings).items():
+    found: dict[str, list[str]] = {"Service": [], **{kind: [] for kind in engines.KINDS.values()}}
+    for name, state in supervisor.states(settings).items():
         program = identifiers.parse_program(name)
-        if program and is_live(found, now):
-            yield f"{program.environment}/{program.service}/{program.generation}"
+        if program and is_live(state, now):
+            kind = engines.KINDS.get(program.generation, "Service")
+            found[kind].append(f"{program.environment}/{program.service}/{program.generation}")
+    return found
 
 
 def is_live(program: ProgramState, now: float) -> bool:

@@ -19,6 +19,8 @@ from programs.kit import files, identifiers, routes
 from programs.kit.database import environment_databases, postgres
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import ports, process_table, supervisor
+from programs.kit.server_engines import engines
+from programs.targets.local import cleanup
 from programs.targets.local.settings import LocalSettings
 
 
@@ -93,11 +95,12 @@ def _programs(settings: LocalSettings) -> Iterator[HeldResource]:
             found = identifiers.parse_program(name)
             if found:
                 command = _stop_command(settings, name, path) if kind == "service" else _rm_command(path)
-                yield HeldResource(kind, name, found.environment, _service_id(found), command)
+                yield HeldResource(kind, name, found.environment, _program_id(found), command)
 
 
-def _service_id(found: ProgramName) -> str:
-    return f"Service:{found.environment}/{found.service}/{found.generation}"
+def _program_id(found: ProgramName) -> str:
+    kind, name = engines.KINDS.get(found.generation, "Service"), found.service.partition("--")[0]
+    return f"{kind}:{found.environment}/{name}/{found.generation}"
 
 
 def _stop_command(settings: LocalSettings, name: str, path: Path) -> str:
@@ -110,7 +113,8 @@ def _ports(settings: LocalSettings) -> Iterator[HeldResource]:
     for port, owner in ports.list_reserved(settings):
         found = identifiers.parse_program(owner)
         if found:
-            part = f"Ports:{found.environment}/{found.generation}"
+            of_services = f"Ports:{found.environment}/{found.generation}"
+            part = _program_id(found) if cleanup.is_server(found) else of_services
             yield HeldResource(
                 "port", str(port), found.environment, part, _rm_command(ports.reservation_file(settings, port))
             )

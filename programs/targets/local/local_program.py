@@ -15,11 +15,14 @@ from pulumi import Output, Resource, ResourceOptions
 
 from programs import start_order, variables
 from programs.kit import identifiers
+from programs.kit.server_engines import engines
 from programs.outputs import OutputExporter
-from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, ServiceSpec
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, ServiceSpec
 from programs.targets.local import connectivity
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1 import resources
+
+DatabaseResource = resources.Database | resources.DatabaseServer
 
 
 class LocalProgram:
@@ -31,6 +34,8 @@ class LocalProgram:
         self.version = version
         self.generation = identifiers.generation(spec, version)
         self.hosts = {item.name: identifiers.service_host(spec, item.name) for item in spec.services if item.public}
+        if spec.mail:
+            self.hosts[variables.MAIL] = identifiers.service_host(spec, variables.MAIL)
         self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
         self.url = next(iter(self.urls.values()), "")
         self.environment_props = {
@@ -43,16 +48,21 @@ class LocalProgram:
         home = resources.Home("home", dict(self.environment_props))
         self.ports = resources.Ports("ports", {**self.generation_props, "services": self._names()}, _after(home))
         checkout = self._checkout(home)
-        databases = {item.variable: self._database(item, home) for item in self.spec.databases}
+        databases: dict[str, DatabaseResource] = {
+            item.variable: self._database(item, home) for item in self.spec.postgres_databases
+        }
+        databases |= {item.variable: self._database_server(item, home) for item in self.spec.database_servers}
         self.database_variables = Output.from_input({name: database.url for name, database in databases.items()})
         self.database_versions = Output.all(*(database.made for database in databases.values())).apply(" ".join)
-        ready: list[Resource] = self._run_once(
-            "pre-create", self.spec.hooks.pre_create, [checkout, *databases.values()]
-        )
+        mail = self._mail_catcher(home) if self.spec.mail else None
+        self.smtp_port = mail.port if mail else Output.from_input(0)
+        needed: list[Resource] = [checkout, *databases.values(), *([mail] if mail else [])]
+        ready: list[Resource] = self._run_once("pre-create", self.spec.hooks.pre_create, needed)
         ready = self._build(ready)
         ready = self._seed_and_migrate(databases, ready)
         served = self._services(ready)
         routes: list[Resource] = [self._route(item, served) for item in self.spec.services if item.public]
+        routes += [self._mail_route(mail)] if mail else []
         current = resources.Current("current", dict(self.generation_props), _after(*served, *routes))
         last = self._run_once("post-create", self.spec.hooks.post_create, [current])
         self._pre_destroy_hooks(last)
@@ -72,6 +82,18 @@ class LocalProgram:
         props = {**self.environment_props, "database": name, "source": source, "title": item.name}
         return resources.Database(f"database-{item.name}", props, _after(home))
 
+    def _database_server(self, item: DatabaseSpec, home: Resource) -> resources.DatabaseServer:
+        own = {"title": item.name, "engine": item.engine, "memory_bytes": self.settings.server_memory_bytes}
+        return resources.DatabaseServer(f"server-{item.name}", {**self.generation_props, **own}, _after(home))
+
+    def _mail_catcher(self, home: Resource) -> resources.MailCatcher:
+        props = {**self.generation_props, "title": variables.MAIL, "engine": engines.MAIL.name}
+        return resources.MailCatcher("mail", props, _after(home))
+
+    def _mail_route(self, mail: resources.MailCatcher) -> Resource:
+        page = ServiceSpec(variables.MAIL, "", health=HealthCheck("/"))
+        return resources.Route("route-mail", {**self._route_props(page), "port": mail.web_port}, _after(mail))
+
     def _build(self, ready: list[Resource]) -> list[Resource]:
         if self.spec.build is None:
             return ready
@@ -79,7 +101,7 @@ class LocalProgram:
         props = {**self._command_props("build", self.spec.build), **source}
         return [resources.Command("build", props, _after(*ready))]
 
-    def _seed_and_migrate(self, databases: Mapping[str, resources.Database], ready: list[Resource]) -> list[Resource]:
+    def _seed_and_migrate(self, databases: Mapping[str, DatabaseResource], ready: list[Resource]) -> list[Resource]:
         """Seeds, then migrations, separately for each database."""
         filled = list(ready)
         for item in self.spec.databases:
@@ -97,7 +119,7 @@ class LocalProgram:
         """The variables to redact from logs. Omitted when there are none, so that other resources don't change."""
         return {"secrets": sorted(self.spec.secrets)} if self.spec.secrets else {}
 
-    def _seed(self, item: DatabaseSpec, database: resources.Database, ready: list[Resource]) -> Resource:
+    def _seed(self, item: DatabaseSpec, database: DatabaseResource, ready: list[Resource]) -> Resource:
         props = {
             **self.generation_props,
             "database": identifiers.database_name(self.spec.name, item),
@@ -146,7 +168,7 @@ class LocalProgram:
             "data": self.database_versions,
             "env": self._env(item),
             **({"volumes": sorted(item.volumes)} if item.volumes else {}),
-            **({"databases": self._declared_databases()} if self.spec.databases else {}),
+            **({"databases": self._declared_databases()} if self.spec.postgres_databases else {}),
             **self._sleep_props(),
         }
         return resources.Service(f"service-{item.name}", props, _after(*ready))
@@ -158,22 +180,24 @@ class LocalProgram:
                 "variable": item.variable,
                 "name": identifiers.database_name(self.spec.name, item),
             }
-            for item in self.spec.databases
+            for item in self.spec.postgres_databases
         ]
 
     def _route(self, item: ServiceSpec, served: list[Resource]) -> Resource:
-        props = {
+        port = self.ports.ports.apply(lambda ports: ports[item.name])
+        return resources.Route(f"route-{item.name}", {**self._route_props(item), "port": port}, _after(*served))
+
+    def _route_props(self, item: ServiceSpec) -> dict[str, Any]:
+        return {
             **self.environment_props,
             "host": self.hosts[item.name],
             "service": item.name,
             "commit": self.spec.source.commit,
-            "port": self.ports.ports.apply(lambda ports: ports[item.name]),
             "sign_in": self.spec.sign_in,
             "allow": list(self.spec.allow),
             "health": item.health.path,
             **self._sleep_props(),
         }
-        return resources.Route(f"route-{item.name}", props, _after(*served))
 
     def _sleep_props(self) -> dict[str, bool]:
         """Hooks that follow the start need running services. These are stopped after the update instead."""
@@ -190,21 +214,24 @@ class LocalProgram:
         }
 
         def compose(known: list[Any]) -> dict[str, str]:
-            ports, databases = known
-            databases = {name: connectivity.inside_url(self.settings, url) for name, url in databases.items()}
+            ports, databases, smtp_port = known[0], dict(known[1]), int(known[2])
+            for item in self.spec.postgres_databases:
+                databases[item.variable] = connectivity.inside_url(self.settings, databases[item.variable])
             internal = {name: f"http://127.0.0.1:{int(port)}" for name, port in ports.items()}
             values = variables.address_values(self.url, self.urls, internal)
             for item in self.spec.databases:
                 values |= variables.database_values(item.name, databases[item.variable])
             others = variables.internal_variables(internal, service.name if service else "")
             listen = {"PORT": str(int(ports[service.name])), "HOST": "127.0.0.1"} if service else {}
+            smtp = variables.smtp_variables("127.0.0.1", smtp_port) if smtp_port else {}
             given = variables.fill(own, values) | self.spec.secret_values
-            return {**connectivity.proxy_variables(self.settings), **given, **others, **databases, **fixed, **listen}
+            proxy = connectivity.proxy_variables(self.settings)
+            return {**proxy, **given, **others, **databases, **smtp, **fixed, **listen}
 
-        return Output.secret(Output.all(self.ports.ports, self.database_variables).apply(compose))
+        return Output.secret(Output.all(self.ports.ports, self.database_variables, self.smtp_port).apply(compose))
 
     def _export(
-        self, databases: Mapping[str, resources.Database], current: resources.Current, checkout: resources.Checkout
+        self, databases: Mapping[str, DatabaseResource], current: resources.Current, checkout: resources.Checkout
     ) -> None:
         urls = {item.name: databases[item.variable].url for item in self.spec.databases}
         logs = f"{self.settings.logs}/{self.spec.name}.*.log"
@@ -215,7 +242,7 @@ class LocalProgram:
         folder = self.settings.env(self.spec.name)
         hints = [f"ls {folder}/src/{self.generation}", f"ls {folder}/logs", f"tail -F {self.settings.logs}/"]
         hints[2] += f"{self.spec.name}.*.log"
-        names = [identifiers.database_name(self.spec.name, item) for item in self.spec.databases]
+        names = [identifiers.database_name(self.spec.name, item) for item in self.spec.postgres_databases]
         return hints + [f"PostgreSQL database {name}" for name in names]
 
 

@@ -9,18 +9,20 @@ from pathlib import Path
 
 from programs.kit import host_settings
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import HostSettings
+from programs.kit.host_settings import MEGABYTE, HostSettings
 from programs.spec import DEFAULT_TARGET
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings(HostSettings):
     """``templates``: prepared databases that previews can be cloned from, as name=database. ``drain``: seconds between
-    switching a route and stopping its old upstream."""
+    switching a route and stopping its old upstream. ``server_memory_bytes`` bounds the data of each server of an
+    environment, such as Redis."""
 
     url: str = "http://{host}:8080"
     templates: tuple[str, ...] = ()
     drain: float = 0.3
+    server_memory_bytes: int = 256 * MEGABYTE
 
     @property
     def template_databases(self) -> dict[str, str]:
@@ -36,6 +38,7 @@ def from_mapping(data: Mapping[str, str]) -> LocalSettings:
         url=data.get("url") or common.url,
         templates=tuple(item for item in data.get("templates", "").split(",") if item),
         drain=float(data.get("drain") or common.drain),
+        server_memory_bytes=int(data.get("server_memory_bytes") or common.server_memory_bytes),
     )
     if "{host}" not in settings.url:
         raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")

@@ -55,6 +55,11 @@ class LocalTargetSettings(TargetSettings):
     memory_bytes: int = Field(
         default=4096 * 1024**2, ge=1024**2, description="The maximum memory of an environment, in bytes."
     )
+    server_memory_bytes: int = Field(
+        default=256 * 1024**2,
+        ge=16 * 1024**2,
+        description="The maximum size of the data in each Redis of an environment, in bytes.",
+    )
     disk_bytes: int = Field(
         default=20 * 1024**3, ge=1024**2, description="The maximum disk usage of an environment's files and databases."
     )
@@ -106,6 +111,7 @@ class LocalTargetSettings(TargetSettings):
             "egress_proxy": self.egress_proxy.get_secret_value() or _own_proxy(),
             "first_uid": str(self.first_uid),
             "memory_bytes": str(self.memory_bytes),
+            "server_memory_bytes": str(self.server_memory_bytes),
             "disk_bytes": str(self.disk_bytes),
             "process_limit": str(self.process_limit),
             "cpu_limit": str(self.cpu_limit),

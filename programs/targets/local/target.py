@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from programs import variables
 from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList
 from programs.drift_wording import DriftWording
@@ -19,12 +20,14 @@ from programs.kit.isolation import domains, limits
 from programs.kit.log_times import LogTimes
 from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
+from programs.kit.server_engines import engines
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
-from programs.spec import EnvironmentSpec, SuiteSpec
+from programs.spec import POSTGRESQL, EnvironmentSpec, SuiteSpec
 from programs.targets.local import (
     cleanup,
     connectivity,
+    environment_servers,
     eph_yaml_checks,
     exec_command,
     liveness,
@@ -52,6 +55,9 @@ DESCRIPTION = TargetDescription(
     problems=eph_yaml_checks.problems,
     notices=eph_yaml_checks.notices,
     database_strategies=STRATEGIES,
+    database_engines=(POSTGRESQL, *engines.ENGINES),
+    missing_engines=engines.missing,
+    catches_mail=True,
     drift_wording=DriftWording(seeds={"database-": "seed-"}),
     preload=("programs.targets.local.local_program", "psycopg"),
     warm_up=_warm_up,
@@ -143,8 +149,12 @@ class LocalTarget:
         return suspend.restart(settings.from_mapping(settings_), name, service)
 
     def drop_database(self, spec: EnvironmentSpec, database: str) -> None:
-        names = [identifiers.database_name(spec.name, item) for item in spec.databases if item.name == database]
-        environment_databases.drop(settings.from_mapping(spec.settings), names)
+        host, chosen = settings.from_mapping(spec.settings), [item for item in spec.databases if item.name == database]
+        servers = [item for item in chosen if item in spec.database_servers]
+        for item in servers:
+            environment_servers.remove(host, environment_servers.find(spec.name, item.name, item.engine))
+        names = [identifiers.database_name(spec.name, item) for item in chosen if item not in servers]
+        environment_databases.drop(host, names)
 
     def list_build_caches(self, settings_: Mapping[str, str]) -> list[CacheArchive]:
         return archives.list_archives(settings.from_mapping(settings_))
@@ -182,7 +192,14 @@ def _check(spec: EnvironmentSpec, settings: LocalSettings) -> None:
             (identifiers.check_variable if kind == "variable" else identifiers.check_label)(name, kind)
     for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
         identifiers.check_variable(name, "variable")
-    for item in spec.databases:
+    named = [*(item.name for item in spec.services), *(item.name for item in spec.database_servers)]
+    if spec.mail and variables.MAIL in named:
+        raise TargetError(f"{variables.MAIL!r} is the name of the mail catcher. Names must be unique.")
+    for item in spec.database_servers:
+        engines.get(item.engine)
+        if item.name in {service.name for service in spec.services}:
+            raise TargetError(f"{item.name!r} is both a service and a database server. Names must be unique.")
+    for item in spec.postgres_databases:
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise TargetError(f"Database {item.name!r}: unknown strategy {item.strategy!r}. Use one of: {known}.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
@@ -20,6 +21,13 @@ from programs.settings import InvalidValue, quote
 
 Strategy = Literal["empty", "seed", "template", "snapshot", "read_replica", "branch"]
 _STRATEGIES_WITH_SOURCE: tuple[Strategy, ...] = ("template", "snapshot", "read_replica", "branch")
+Engine = Literal["postgresql", "redis", "mysql"]
+_VARIABLES: Mapping[str, str] = {"postgresql": "DATABASE_URL", "redis": "REDIS_URL", "mysql": "MYSQL_URL"}
+_WITHOUT_EFFECT: Mapping[Engine, tuple[str, ...]] = {
+    "postgresql": (),
+    "redis": ("version", "libpq", "template", "migrate", "order"),
+    "mysql": ("version", "libpq", "template", "order"),
+}
 _VERSION = r"^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$"
 
 
@@ -88,12 +96,18 @@ class DataSourceConfig(Section):
 
 
 class DatabaseConfig(Section):
-    """A PostgreSQL database for each environment."""
+    """A database for each environment."""
 
     name: Name = Field(description="The name of the database in the environment.")
+    engine: Engine = Field(
+        default="postgresql",
+        description="postgresql: a database with a role of its own. redis, mysql: a server of the environment's own.",
+    )
     version: Version = Field(default="15", description="The PostgreSQL version.")
     variable: VariableName = Field(
-        default="DATABASE_URL", description="The variable that contains its URL in builds, migrations and services."
+        default="DATABASE_URL",
+        description="The variable that contains its URL in builds, migrations and services. Default for redis: "
+        "REDIS_URL, for mysql: MYSQL_URL.",
     )
     libpq: bool = Field(
         default=False, description="Whether PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE are set, too."
@@ -106,6 +120,21 @@ class DatabaseConfig(Section):
         default="seed-first",
         description="migrate-first: the migrations also run once before the seed, which needs their tables.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_variable(cls, data: Any) -> Any:
+        """The default depends on the engine."""
+        variable = _VARIABLES.get(str(data.get("engine"))) if isinstance(data, Mapping) else None
+        return {"variable": variable, **data} if variable else data
+
+    @model_validator(mode="after")
+    def _check_engine(self) -> DatabaseConfig:
+        for key in _WITHOUT_EFFECT[self.engine]:
+            if key in self.model_fields_set:
+                message = wording.sections.without_effect_on_engine(key, self.engine)
+                raise InvalidValue(message, "remove it", (key,))
+        return self
 
     @model_validator(mode="after")
     def _check_order(self) -> DatabaseConfig:

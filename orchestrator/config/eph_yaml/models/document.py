@@ -71,7 +71,11 @@ class EphYamlFile(Section):
     )
     services: tuple[ServiceConfig, ...] = Field(default=(), description="The services that run in the environment.")
     build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start.")
-    database: DatabasesConfig = Field(default=DatabasesConfig(), description="PostgreSQL databases of the environment.")
+    database: DatabasesConfig = Field(default=DatabasesConfig(), description="Databases of the environment.")
+    mail: bool = Field(
+        default=False,
+        description="A mail catcher: an SMTP server that delivers nothing, and a page at mail--HOST with what it got.",
+    )
     tests: tuple[SuiteConfig, ...] = Field(default=(), description="Tests to run against the ready environment.")
     hooks: HooksConfig = Field(
         default=HooksConfig(), description="Commands that run at points in the environment's life."

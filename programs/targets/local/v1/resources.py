@@ -8,7 +8,7 @@ import pulumi
 from pulumi.dynamic import Resource
 
 from programs.targets.local.v1.commands import CommandProvider, LastWordsProvider, OnceProvider
-from programs.targets.local.v1.data import DatabaseProvider, SeedProvider
+from programs.targets.local.v1.data import DatabaseProvider, DatabaseServerProvider, MailCatcherProvider, SeedProvider
 from programs.targets.local.v1.places import CheckoutProvider, HomeProvider, PortsProvider
 from programs.targets.local.v1.serving import CurrentProvider, RouteProvider, ServiceProvider
 
@@ -43,6 +43,25 @@ class Database(Resource, module="eph", name="Database"):
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
         secret = Options(additional_secret_outputs=["url"])
         super().__init__(DatabaseProvider(), name, {**props, "url": None, "made": None}, Options.merge(opts, secret))
+
+
+class DatabaseServer(Resource, module="eph", name="DatabaseServer"):
+    url: pulumi.Output[str]
+    made: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        secret = Options(additional_secret_outputs=["url"])
+        super().__init__(
+            DatabaseServerProvider(), name, {**props, "url": None, "made": None}, Options.merge(opts, secret)
+        )
+
+
+class MailCatcher(Resource, module="eph", name="MailCatcher"):
+    port: pulumi.Output[int]
+    web_port: pulumi.Output[int]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(MailCatcherProvider(), name, {**props, "port": None, "web_port": None}, opts)
 
 
 class Seed(Resource, module="eph", name="Seed"):
