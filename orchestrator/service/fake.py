@@ -31,6 +31,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentVariable,
     ForgeUsage,
+    ProblemReport,
     RefusalReason,
     RequestRefused,
     ServiceStatus,
@@ -269,6 +270,9 @@ class FakeEnvironmentService:
     async def reset_database(self, name: str, database: str, by: str) -> str:
         self._record_call("reset_database", name, by, Phase.UPDATING, database)
         return database or "main"
+
+    async def report_problem(self, name: str, report: ProblemReport, by: str) -> str:
+        return self._record_call("report_problem", name, by, None, report.path, report.text).pull_url
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self._find(name)

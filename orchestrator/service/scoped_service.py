@@ -29,6 +29,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentService,
     EnvironmentVariable,
+    ProblemReport,
     RefusalReason,
     RequestRefused,
     ServiceStatus,
@@ -130,6 +131,9 @@ class ScopedService:
 
     async def reset_database(self, name: str, database: str, by: str) -> str:
         return await self._service.reset_database(self._ref(name), database, by)
+
+    async def report_problem(self, name: str, report: ProblemReport, by: str) -> str:
+        return await self._service.report_problem(self._ref(name), report, by)
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         return await self._service.approve_commit(self._ref(name), commit, by)

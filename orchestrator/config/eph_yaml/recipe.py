@@ -103,6 +103,7 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
         allow_drafts=_drafts(triggers),
         app=_app(config, context),
         links=_links(config, values),
+        bar=config.environment.bar and policy.bar_available,
     )
 
 

@@ -66,6 +66,8 @@ class Recipe:
     """What the file requests but this version of Eph doesn't support, with file and line."""
 
     links: tuple[LinkTemplate, ...] = ()
+    bar: bool = False
+    """Show the bar on the environment's pages."""
 
     def __post_init__(self) -> None:
         if not self.digest:
