@@ -347,3 +347,25 @@ async def test_report_is_refused_without_text_or_pull_request(town: World) -> No
     with refused(RefusalReason.FORGE_ERROR):
         await town.system.service.report_problem(name, ProblemReport("/", "x"), "ada")
     assert problem_comments(town, number) == []
+
+
+# --- services turned off by label, row Y5
+
+TWO_SERVICES = EPH_YAML + "  - {name: cron, command: run, public: false}\nlabels: {no-cron: {disable: [cron]}}\n"
+
+
+async def test_label_turns_a_service_off_and_on_again_in_place(town: World) -> None:
+    """Y5, P1: each is one update of the same commit, and the pull request says what is off."""
+    number = town.open_pull(files={"eph.yaml": TWO_SERVICES})
+    await town.run_for(minutes=1)
+    assert [each.name for each in built_spec(town, number).services] == ["web", "cron"]
+    started = len(town.stacks.started)
+    town.label(number, "no-cron")
+    await town.run_for(minutes=2)
+    assert [each.name for each in built_spec(town, number).services] == ["web"]
+    assert "Turned off by label: `cron`." in town.comment(number)
+    assert len(town.stacks.started) == started + 1
+    town.unlabel(number, "no-cron")
+    await town.run_for(minutes=2)
+    assert [each.name for each in built_spec(town, number).services] == ["web", "cron"]
+    assert "Turned off" not in town.comment(number)

@@ -68,6 +68,10 @@ class Recipe:
     links: tuple[LinkTemplate, ...] = ()
     bar: bool = False
     """Show the bar on the environment's pages."""
+    disabled: tuple[str, ...] = ()
+    """The services that a label turns off."""
+    size: str = ""
+    """The size that a label selects; empty: the file's own."""
 
     def __post_init__(self) -> None:
         if not self.digest:
