@@ -252,8 +252,8 @@ class LocalControlPlane:
             raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(view.name, suite, known))
         return await asyncio.to_thread(self._deps.suite_runner.log_lines, view.ref, suite, min(lines, MAX_LINES))
 
-    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        return self._logs.follow(name, service)
+    def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        return self._logs.follow(name, service, after)
 
     def follow_operation(self, name: str) -> AsyncIterator[str]:
         return self._logs.follow_operation(name)

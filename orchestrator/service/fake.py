@@ -204,8 +204,9 @@ class FakeEnvironmentService:
             raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(name, suite, known))
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
 
-    async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        for line in await (self.logs(name, LogRequest(service, 1000)) if service else self.all_logs(name, 1000)):
+    async def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        query = LogRequest(service, 1000, after=after)
+        for line in await (self.logs(name, query) if service else self.all_logs(name, 1000, after)):
             yield line
         self._find(name)
 

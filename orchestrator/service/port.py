@@ -261,8 +261,9 @@ class EnvironmentService(Protocol):
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         """The last lines of a suite's last run."""
 
-    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        """Stream the output of a service until the environment is gone; without one, everything as in ``all_logs``."""
+    def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        """Stream the output of a service until the environment is gone; without one, everything as in ``all_logs``.
+        ``after``: begin with what was printed after that time."""
 
     def follow_operation(self, name: str) -> AsyncIterator[str]: ...
 

@@ -82,8 +82,8 @@ class ScopedService:
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         return await self._service.suite_logs(self._ref(name), suite, lines)
 
-    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        return self._service.follow(self._ref(name), service)
+    def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        return self._service.follow(self._ref(name), service, after)
 
     def follow_operation(self, name: str) -> AsyncIterator[str]:
         return self._service.follow_operation(self._ref(name))
