@@ -68,8 +68,8 @@ def parse(text: bytes, filename: str = FILE, limits: YamlLimits | None = None) -
         ]
         raise InvalidConfig([*problems, *found]) from error
     document = Document(config, root, filename)
-    found = (*inconsistencies(config), *variant_inconsistencies(config))
-    problems.extend(document.problem(path, error.message, error.expected) for path, error in found)
+    violated = (*inconsistencies(config), *variant_inconsistencies(config))
+    problems.extend(document.problem(path, error.message, error.expected) for path, error in violated)
     if problems:
         raise InvalidConfig(problems)
     return document
