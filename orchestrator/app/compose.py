@@ -30,6 +30,7 @@ from orchestrator.service.reports.auditor import AuditDependencies, Auditor
 from orchestrator.service.reports.cost_reporter import CostReporter
 from orchestrator.service.reports.notifier import Notifier, NotifierDependencies
 from orchestrator.sources.pull_requests import recipe_query
+from orchestrator.surfaces.reports import problem_comment
 from orchestrator.surfaces.reports.reporter import Reporter
 
 
@@ -141,6 +142,7 @@ def _service(
             clock=ports.clock,
             leadership=shared.leadership,
             variables=options.rules.secrets.variables,
+            render_problem=problem_comment.render,
             redact=options.rules.secrets.redact,
             build_caches=BuildCaches(shared.cycles, ports.target, options.targets, shared.journal),
             costs=CostReporter(shared.cycles, shared.costs, shared.prices, shared.journal, ports.clock),

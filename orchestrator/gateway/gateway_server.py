@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -24,6 +25,8 @@ from orchestrator.gateway.access.open_requests import OpenRequests
 from orchestrator.gateway.access.people import KeyFile, PeopleGuard
 from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
+from orchestrator.gateway.bar import bar_page, bar_rules
+from orchestrator.gateway.bar.bar_injection import BarInjection
 from orchestrator.gateway.proxy import http_proxy, websockets
 from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, in_networks
 from orchestrator.gateway.proxy.http_proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
@@ -34,6 +37,7 @@ from orchestrator.gateway.wake.wake_on_request import WakeOnRequest
 
 HEALTH_PATH = "/_eph/healthz"
 MAX_OPEN = 2048
+_STYLE_HEADERS = {hdrs.CACHE_CONTROL: "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
 MAX_WAKE_WAIT = 60.0
 
 
@@ -200,11 +204,14 @@ class Gateway:
         host = route.host
         if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request), host):
             client_info = replace(client_info, bearer=True)
+        bar = self._bar(request, host)
+        if bar is not None and request.path == bar_rules.STYLE_PATH:
+            return web.Response(text=bar_page.STYLE, content_type="text/css", headers=_STYLE_HEADERS)
         counted = visit_rules.is_visit(request.method, request.path, request.headers, route.health)
         if counted:
             self._traffic.request_started(host)
         try:
-            return await self._forward(request, self._upstream_finder(route), client_info, is_preview=True)
+            return await self._forward(request, self._upstream_finder(route), client_info, True, bar)
         except UpstreamUnavailable as error:
             state = self._directory.state(hostnames.environment_host(host))
             shown = state and self._directory.with_output(state)
@@ -224,10 +231,25 @@ class Gateway:
         return find
 
     async def _forward(
-        self, request: web.BaseRequest, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
+        self,
+        request: web.BaseRequest,
+        find_upstream: FindUpstream,
+        client_info: ClientInfo,
+        is_preview: bool,
+        bar: BarInjection | None = None,
     ) -> web.StreamResponse:
-        through = websockets.tunnel if websockets.is_upgrade(request) else http_proxy.forward
-        return await through(request, self._client, find_upstream, client_info, is_preview)
+        if websockets.is_upgrade(request):
+            return await websockets.tunnel(request, self._client, find_upstream, client_info, is_preview)
+        return await http_proxy.forward(request, self._client, find_upstream, client_info, is_preview, bar)
+
+    def _bar(self, request: web.BaseRequest, host: str) -> BarInjection | None:
+        """For a page that a person's browser opens, and for the bar's style sheet. Raises LookupFailed."""
+        if not bar_rules.is_page_request(request.method, request.headers) and request.path != bar_rules.STYLE_PATH:
+            return None
+        state = self._directory.state(hostnames.environment_host(host))
+        if state is None or state.bar is None:
+            return None
+        return BarInjection(partial(bar_page.render, state.bar, request.rel_url.raw_path, self._now()))
 
     async def _no_route(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:
         state = self._directory.state(host) or self._directory.state(hostnames.environment_host(host))

@@ -17,6 +17,8 @@ from yarl import URL
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import wording
+from orchestrator.gateway.bar import bar_facts
+from orchestrator.gateway.bar.bar_facts import BarFacts
 from orchestrator.gateway.operation_output import NOTHING, OperationOutput, OutputFile
 from orchestrator.gateway.proxy import environment_sockets
 
@@ -59,6 +61,8 @@ class PreviewState:
     """Whether people must sign in to open it. None: that isn't known yet."""
     allow: tuple[str, ...] = ()
     """Only these people can open it; empty: everyone who can sign in."""
+    bar: BarFacts | None = None
+    """What the bar on its pages shows; None: there is no bar."""
     output: OperationOutput = NOTHING
     """What the running operation has printed so far, for people who can open the preview."""
 
@@ -183,6 +187,7 @@ def _state(data: dict[str, Any]) -> PreviewState:
         expires_at=_seconds(data.get("expires_at")),
         sign_in=None if data.get("sign_in") is None else _requires_sign_in(data),
         allow=_allow(data),
+        bar=bar_facts.parse(_text(data, "environment"), data.get("bar")),
     )
 
 

@@ -111,6 +111,28 @@ def not_the_gateway(path: str, url: str, status: int) -> str:
     return f"{path} at {url} returned {status}, and it wasn't Eph's gateway"
 
 
+# --- The bar
+
+BAR_LABEL = "Preview"
+BAR_LOGS = "Logs"
+BAR_PAGE = "Dashboard"
+BAR_SHARE = "Share"
+BAR_EXTEND = "Extend"
+BAR_PULL = "Pull request"
+BAR_REPORT = "Report a problem"
+NOT_GZIP = "the response is not valid gzip"
+
+
+def expiry(seconds: float) -> str:
+    """``expires in 3 h``, when the page was opened."""
+    if seconds <= 0:
+        return "expires now"
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"expires in {int(seconds // length)} {unit}"
+    return "expires in a minute"
+
+
 def duration(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 min 5 s``."""
     if seconds < 10:

@@ -65,6 +65,7 @@ class EventKind(StrEnum):
     VARIABLE_SET = "variable.set"
     VARIABLE_UNSET = "variable.unset"
     INTENT_RESET_DATABASE = "intent.reset_database"
+    PROBLEM_REPORTED = "problem.reported"
     EXEC_STARTED = "exec.started"
     JOB_STARTED = "job.started"
     COMMIT_APPROVED = "commit.approved"
@@ -159,6 +160,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.VARIABLE_SET: "A person set a variable of an environment; the message contains its name, not its value.",
     EventKind.VARIABLE_UNSET: "A person unset a variable of an environment; the message contains its name.",
     EventKind.INTENT_RESET_DATABASE: "A person requested to reset a database, which deletes its data.",
+    EventKind.PROBLEM_REPORTED: "A person reported a problem in a preview; the message says on which page.",
     EventKind.JOB_STARTED: "A person started a job of an environment, such as a DAG; the message contains its name.",
     EventKind.EXEC_STARTED: "A person or an agent ran a command in an environment; the message contains the command.",
     EventKind.COMMIT_APPROVED: "A person with write access approved a commit of a fork.",

@@ -32,6 +32,7 @@ from orchestrator.service import wording
 from orchestrator.service.changes.build_caches import BuildCaches
 from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.git_host import GitHostChanges
+from orchestrator.service.changes.problem_reports import ProblemReporter, RenderProblem
 from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.changes.variables import VariableEditor
 from orchestrator.service.deploys import wording as deploy_wording
@@ -47,6 +48,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentVariable,
     ForgeUsage,
+    ProblemReport,
     RefusalReason,
     RequestRefused,
     ServiceStatus,
@@ -96,6 +98,7 @@ class ControlPlaneDependencies:
     costs: CostReporter
     variables: VariableVault
     build_caches: BuildCaches
+    render_problem: RenderProblem
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
 
@@ -122,6 +125,7 @@ class LocalControlPlane:
             dependencies.journal, dependencies.executor.reserve, dependencies.target, dependencies.target_settings
         )
         self._git_host = GitHostChanges(dependencies.forge, dependencies.cycles, dependencies.target)
+        self._problems = ProblemReporter(self._git_host, dependencies.journal, dependencies.render_problem)
         self._variables = VariableEditor(
             dependencies.variables,
             dependencies.intents,
@@ -248,8 +252,8 @@ class LocalControlPlane:
             raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(view.name, suite, known))
         return await asyncio.to_thread(self._deps.suite_runner.log_lines, view.ref, suite, min(lines, MAX_LINES))
 
-    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        return self._logs.follow(name, service)
+    def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        return self._logs.follow(name, service, after)
 
     def follow_operation(self, name: str) -> AsyncIterator[str]:
         return self._logs.follow_operation(name)
@@ -345,6 +349,9 @@ class LocalControlPlane:
 
     async def reset_database(self, name: str, database: str, by: str) -> str:
         return self._databases.reset(self.environment(name), database, by)
+
+    async def report_problem(self, name: str, report: ProblemReport, by: str) -> str:
+        return await self._problems.report(self.environment(name), report, by)
 
     def _trigger_refresh(self) -> None:
         self._deps.wakeups.wake_soon(refresh=True)

@@ -31,6 +31,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentVariable,
     ForgeUsage,
+    ProblemReport,
     RefusalReason,
     RequestRefused,
     ServiceStatus,
@@ -203,8 +204,9 @@ class FakeEnvironmentService:
             raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(name, suite, known))
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
 
-    async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        for line in await (self.logs(name, LogRequest(service, 1000)) if service else self.all_logs(name, 1000)):
+    async def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        query = LogRequest(service, 1000, after=after)
+        for line in await (self.logs(name, query) if service else self.all_logs(name, 1000, after)):
             yield line
         self._find(name)
 
@@ -269,6 +271,9 @@ class FakeEnvironmentService:
     async def reset_database(self, name: str, database: str, by: str) -> str:
         self._record_call("reset_database", name, by, Phase.UPDATING, database)
         return database or "main"
+
+    async def report_problem(self, name: str, report: ProblemReport, by: str) -> str:
+        return self._record_call("report_problem", name, by, None, report.path, report.text).pull_url
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         view = self._find(name)

@@ -56,6 +56,8 @@ class RefusalReason(StrEnum):
     RESTART_UNAVAILABLE = "restart-unavailable"
     INVALID_VARIABLE = "invalid-variable"
     RESET_UNAVAILABLE = "reset-unavailable"
+    NO_PULL_REQUEST = "no-pull-request"
+    INVALID_REPORT = "invalid-report"
 
 
 class RequestRefused(Exception):
@@ -196,6 +198,14 @@ class VariableChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ProblemReport:
+    """What a person noticed on a page of a preview. ``path``: the page's."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class BuildCache:
     """``repository`` is its name; empty if the server doesn't serve it any more. ``size`` is in bytes."""
 
@@ -251,8 +261,9 @@ class EnvironmentService(Protocol):
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         """The last lines of a suite's last run."""
 
-    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        """Stream the output of a service until the environment is gone; without one, everything as in ``all_logs``."""
+    def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        """Stream the output of a service until the environment is gone; without one, everything as in ``all_logs``.
+        ``after``: begin with what was printed after that time."""
 
     def follow_operation(self, name: str) -> AsyncIterator[str]: ...
 
@@ -292,6 +303,9 @@ class EnvironmentService(Protocol):
     async def reset_database(self, name: str, database: str, by: str) -> str:
         """Delete all data of a database, then create, seed and migrate it again. Returns its name; an empty
         ``database`` selects the only one. Raises RequestRefused."""
+
+    async def report_problem(self, name: str, report: ProblemReport, by: str) -> str:
+        """Post it as a comment on the pull request. Returns the pull request's URL. Raises RequestRefused."""
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         """Allow exactly this commit (its full SHA) of a fork to run, for this pull request; it must be the newest."""

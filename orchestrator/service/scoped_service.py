@@ -29,6 +29,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentService,
     EnvironmentVariable,
+    ProblemReport,
     RefusalReason,
     RequestRefused,
     ServiceStatus,
@@ -81,8 +82,8 @@ class ScopedService:
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         return await self._service.suite_logs(self._ref(name), suite, lines)
 
-    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        return self._service.follow(self._ref(name), service)
+    def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        return self._service.follow(self._ref(name), service, after)
 
     def follow_operation(self, name: str) -> AsyncIterator[str]:
         return self._service.follow_operation(self._ref(name))
@@ -130,6 +131,9 @@ class ScopedService:
 
     async def reset_database(self, name: str, database: str, by: str) -> str:
         return await self._service.reset_database(self._ref(name), database, by)
+
+    async def report_problem(self, name: str, report: ProblemReport, by: str) -> str:
+        return await self._service.report_problem(self._ref(name), report, by)
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         return await self._service.approve_commit(self._ref(name), commit, by)

@@ -93,6 +93,9 @@ def test_logs_since_selects_a_period(eph: Eph, desk: FakeEnvironmentService) -> 
     assert "Build | new" in recent.output
     assert "old" not in recent.output
     assert "Build | old" in eph("logs", NAME).output
-    for other in ("--follow", "--operation", "--previous"):
+    followed = eph("logs", NAME, "--since", "1h", "--follow")
+    assert "Build | new" in followed.output
+    assert "old" not in followed.output
+    for other in ("--operation", "--previous"):
         assert eph("logs", NAME, "--since", "1h", other).exit_code == 2
     assert eph("logs", NAME, "--since", "soon").exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,19 @@ def test_links_are_templates() -> None:
         LinkTemplate("API docs", "{url:api}/docs"),
         LinkTemplate("Traces", "https://traces.example.com/search?env={host}&pr=42"),
     )
+
+
+def test_bar_is_off_unless_the_file_asks_for_it_and_the_server_allows_it() -> None:
+    """P13, Y4: it doesn't affect the build."""
+    plain, asked = f"{HEAD}target: local\n{TWO}", f"{HEAD}target: local\n{TWO}environment: {{bar: true}}\n"
+    assert not make(plain).bar
+    assert make(asked).bar
+    assert make(asked).digest == make(plain).digest
+    forbidden = replace(POLICY, bar_available=False)
+    assert not build_recipe(parse(asked.encode()), CONTEXT, forbidden).bar
+    (found,) = notices(parse(asked.encode()), forbidden)
+    assert found.startswith("eph.yaml:")
+    assert notices(parse(asked.encode()), POLICY) == ()
 
 
 def test_links_do_not_affect_the_build() -> None:

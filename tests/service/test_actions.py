@@ -289,6 +289,29 @@ async def test_logs_since_a_time_leave_out_earlier_steps(setup: ActionsSetup) ->
     assert town.target.log_requests[-1].after == datetime.fromtimestamp(150, UTC)
 
 
+async def test_following_since_a_time_begins_there(setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P5; ``after`` reaches the target."""
+    monkeypatch.setattr("orchestrator.service.output.log_reader.FOLLOW_INTERVAL", 0)
+    town = setup.world
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    name, events = f"acme/shop#{number}", town.stacks.step_events[town.ref(number)]
+    newest, start = events[-1][0], datetime.fromtimestamp(150, UTC)
+    events[:] = [
+        (newest, StepEvent(StepEventKind.LINES, "Build", at, (text,))) for at, text in ((100.0, "old"), (200.0, "new"))
+    ]
+    town.target.printed = ["serving"]
+    seen: list[str] = []
+    async for line in setup.actions.follow(name, None, start):
+        seen.append(line)
+        if line == "serving":
+            town.close_pull(number)
+            await town.run_for(minutes=1)
+    assert seen[:2] == ["Build | new", "serving"]
+    assert "Build | old" not in seen
+    assert town.target.log_requests[0].after == start
+
+
 async def test_steps_of_each_commit_are_kept_through_failure_and_sleep(setup: ActionsSetup) -> None:
     """P1, P3: what a build printed is there after success, failure and sleep, by commit."""
     town = setup.world

@@ -11,8 +11,9 @@ import pytest
 
 from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.planning.plan_actions import Hold
+from orchestrator.forges.port import ForgeUnavailable
 from orchestrator.service.changes import variables
-from orchestrator.service.port import EnvironmentVariable, RefusalReason, RequestRefused, VariableChange
+from orchestrator.service.port import EnvironmentVariable, ProblemReport, RefusalReason, RequestRefused, VariableChange
 from programs.spec import EnvironmentSpec
 from stacks.model import OperationVerb
 from tests.worlds.eph_files import EPH_YAML
@@ -307,3 +308,64 @@ async def test_an_environment_that_is_not_there_has_nothing_to_reset(town: World
     await town.run_for(minutes=1)
     with refused(RefusalReason.NOT_CREATED):
         await town.system.service.reset_database(f"acme/shop#{other}", "", "ada")
+
+
+# --- reports of problems, row P13
+
+
+def problem_comments(town: World, number: int) -> list[str]:
+    return [body for body in town.forge.comments(town.shop, number) if "reported a problem" in body]
+
+
+async def test_report_becomes_one_comment_of_plain_text(town: World) -> None:
+    """P13, S3: no command, mention or markup in a comment that Eph's own account posts."""
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    report = ProblemReport("/cart", "The total is wrong.\n/eph down\n@everyone <b>")
+    for _ in range(2):
+        await town.system.service.report_problem(f"acme/shop#{number}", report, "ada")
+    [body] = problem_comments(town, number)
+    assert "`ada` reported a problem" in body
+    assert "/cart" in body
+    assert "> The total is wrong.\n> /eph down\n" in body
+    assert "@everyone" not in body
+    assert "<b>" not in body
+    await town.run_for(minutes=1)
+    assert town.view(number) is not None
+    events = [each for each in town.ledger.events(limit=99) if each.kind == "problem.reported"]
+    assert {each.actor for each in events} == {"ada"}
+
+
+async def test_report_is_refused_without_text_or_pull_request(town: World) -> None:
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    name = f"acme/shop#{number}"
+    for report in (ProblemReport("/", " "), ProblemReport("/", "x" * 3000), ProblemReport("/" * 999, "x")):
+        with refused(RefusalReason.INVALID_REPORT):
+            await town.system.service.report_problem(name, report, "ada")
+    town.forge.fail_next(ForgeUnavailable("503"), "upsert_comment")
+    with refused(RefusalReason.FORGE_ERROR):
+        await town.system.service.report_problem(name, ProblemReport("/", "x"), "ada")
+    assert problem_comments(town, number) == []
+
+
+# --- services turned off by label, row Y5
+
+TWO_SERVICES = EPH_YAML + "  - {name: cron, command: run, public: false}\nlabels: {no-cron: {disable: [cron]}}\n"
+
+
+async def test_label_turns_a_service_off_and_on_again_in_place(town: World) -> None:
+    """Y5, P1: each is one update of the same commit, and the pull request says what is off."""
+    number = town.open_pull(files={"eph.yaml": TWO_SERVICES})
+    await town.run_for(minutes=1)
+    assert [each.name for each in built_spec(town, number).services] == ["web", "cron"]
+    started = len(town.stacks.started)
+    town.label(number, "no-cron")
+    await town.run_for(minutes=2)
+    assert [each.name for each in built_spec(town, number).services] == ["web"]
+    assert "Turned off by label: `cron`." in town.comment(number)
+    assert len(town.stacks.started) == started + 1
+    town.unlabel(number, "no-cron")
+    await town.run_for(minutes=2)
+    assert [each.name for each in built_spec(town, number).services] == ["web", "cron"]
+    assert "Turned off" not in town.comment(number)

@@ -11,7 +11,7 @@ from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.service.reports.notifier import GatewayStatesFile
 from stacks.model import Operation, OperationVerb
-from tests.worlds.eph_files import BAD_YAML
+from tests.worlds.eph_files import BAD_YAML, EPH_YAML
 from tests.worlds.world import World
 
 
@@ -26,6 +26,26 @@ async def test_the_states_file_explains_every_host(world: World, tmp_path: Path)
     assert state["phase"] == "failed"
     assert "exit code 2" in state["message"]
     assert state["environment"] == view.name
+
+
+async def test_states_file_has_what_the_bar_shows_if_eph_yaml_asks_for_it(world: World, tmp_path: Path) -> None:
+    """P13"""
+    world.listeners.append(GatewayStatesFile(tmp_path / "gateway").on_cycle)
+    plain = world.open_pull()
+    number = world.open_pull(files={"eph.yaml": f"{EPH_YAML}environment: {{bar: true}}\n"})
+    await world.run_for(minutes=1)
+    hosts = json.loads((tmp_path / "gateway" / "states.json").read_text())["hosts"]
+    view, other = world.view(number), world.view(plain)
+    assert view is not None
+    assert other is not None
+    assert view.expires_at is not None
+    assert hosts[view.host]["bar"] == {
+        "commit": world.head(number),
+        "expires_at": view.expires_at.timestamp(),
+        "page_url": view.page_url,
+        "pull_url": view.pull_url,
+    }
+    assert "bar" not in hosts[other.host]
 
 
 async def test_unchanged_state_is_not_rewritten(world: World, tmp_path: Path) -> None:  # L4

@@ -214,3 +214,24 @@ def test_removed_environment_keeps_its_history(admin: httpx.Client, desk: FakeEn
     answer = admin.get("/e/eph-shop-9ix/pr-42")
     assert answer.status_code == 404
     assert "It was merged." in answer.text
+
+
+def test_problem_of_a_preview_is_reported_by_developers(
+    as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService
+) -> None:
+    """P13: the link's path is shown, not trusted, and nothing is posted by following it."""
+    developer, name = as_role("developer"), "shop-gentle-stream-42"
+    text = developer.get("/report", params={"environment": name, "path": f"/cart{NASTY}"}).text
+    assert NASTY not in text
+    assert "/cart&lt;script&gt;" in text
+    assert desk.calls == []
+    sent = {"environment": name, "path": "/cart", "text": "The total is wrong."}
+    assert developer.post("/report", data=sent).status_code == 200
+    assert desk.calls == [("report_problem", name, "developer-name", "/cart", "The total is wrong.")]
+    assert as_role("viewer").post("/report", data=sent).status_code == 403
+    assert as_role("nobody").post("/report", data=sent).status_code == 401
+    assert 'id="token"' in as_role("nobody").get("/report", params={"environment": name}).text
+    assert len(desk.calls) == 1
+    desk.refusal = "The comment wasn't posted."
+    refused = developer.post("/report", data=sent)
+    assert (refused.status_code, "The total is wrong." in refused.text) == (409, True)

@@ -28,7 +28,16 @@ pytestmark = [
 
 NAME = "shop-gentle-stream-42"
 LONG = "an-unbroken-word-" * 12
-PAGES = ("/", "/?q=nothing-like-this", "/activity", "/costs", f"/e/{NAME}", f"/e/{NAME}?confirm=1", "/e/gone")
+PAGES = (
+    "/",
+    "/?q=nothing-like-this",
+    "/activity",
+    "/costs",
+    f"/e/{NAME}",
+    f"/e/{NAME}?confirm=1",
+    "/e/gone",
+    f"/report?environment={NAME}",
+)
 PHONE, DESKTOP = (390, 844), (1280, 800)
 Scheme = Literal["light", "dark"]
 

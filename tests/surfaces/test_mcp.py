@@ -111,6 +111,37 @@ async def test_a_viewer_reads_and_changes_nothing(url: str, desk: FakeEnvironmen
     assert desk.calls == []
 
 
+async def test_an_agent_sets_variables_and_never_reads_a_secret(url: str, desk: FakeEnvironmentService) -> None:
+    """P11, Y5"""
+    async with connected(url, TOKENS["developer"]) as agent:
+        await agent.call("set_variables", name=NAME, set={"LOG_LEVEL": "debug"})
+        found = await agent.call("set_variables", name=NAME, set={"API_KEY": "hunter2"}, secret=True)
+        assert {"name": "API_KEY", "value": None, "secret": True} in found["variables"]
+        assert "hunter2" not in json.dumps(await agent.call("list_variables", name=NAME))
+        left = await agent.call("set_variables", name=NAME, unset=["API_KEY"])
+        assert left["variables"] == [{"name": "LOG_LEVEL", "value": "debug", "secret": False}]
+    async with connected(url, TOKENS["viewer"]) as agent:
+        for tool in ("list_variables", "set_variables", "reset_database"):
+            assert "requires developer" in (await agent.call(tool, name=NAME))["error"]
+
+
+async def test_an_agent_resets_a_database_with_a_confirmation_for_that_database(
+    url: str, desk: FakeEnvironmentService
+) -> None:
+    """P11, D4: a confirmation to destroy, or for another database, isn't one."""
+    async with connected(url, TOKENS["developer"]) as agent:
+        asked = await agent.call("reset_database", name=NAME)
+        assert asked["would_reset"] == ["main"]
+        other = (await agent.call("destroy_environment", name=NAME))["confirmation"]
+        for wrong in (other, "1.2"):
+            assert "isn't valid" in (await agent.call("reset_database", name=NAME, confirmation=wrong))["error"]
+        token = asked["confirmation"]
+        assert "error" in await agent.call("reset_database", name=NAME, database="extra", confirmation=token)
+        assert "reset_database" not in [call[0] for call in desk.calls]
+        assert (await agent.call("reset_database", name=NAME, confirmation=token))["resetting"] == "main"
+    assert desk.calls[-1] == ("reset_database", NAME, "developer-name", "")
+
+
 @pytest.mark.parametrize("role", ["nobody", "wrong"])
 def test_without_a_valid_token_nothing_is_reachable(url: str, role: str) -> None:  # P11, S1
     headers = {"Authorization": "Bearer wrong"} if role == "wrong" else {}

@@ -43,7 +43,7 @@ def logs(
     Examples:
         eph logs 42 --follow
         eph logs 42 --service web --lines 500
-        eph logs 42 --since 10m
+        eph logs 42 --since 10m --follow
         eph logs 42 --suite browser
     """
     from orchestrator.cli.api_client import connect, path_segment
@@ -54,13 +54,14 @@ def logs(
         raise CliError(wording.environments.SUITE_ALONE, wording.environments.OMIT_OTHERS, ExitCode.USAGE)
     if previous and (follow or operation):
         raise CliError(wording.environments.PREVIOUS_HAS_EXITED, "Omit --follow and --operation.", ExitCode.USAGE)
-    if since and (follow or operation or suite or previous):
+    if since and (operation or suite or previous):
         raise CliError(wording.environments.SINCE_ALONE, wording.environments.OMIT_OR_SINCE, ExitCode.USAGE)
     after = datetime.now(UTC) - timedelta(seconds=parse_seconds(since)) if since else None
     with connect() as client:
         path = f"environments/{path_segment(environment_names.find(client, name).ref)}/logs"
         if follow:
-            return _follow(client.stream(f"{path}/stream", service=service, operation=operation))
+            start = after.isoformat() if after else None
+            return _follow(client.stream(f"{path}/stream", service=service, operation=operation, since=start))
         found = client.get(
             path,
             service=service,

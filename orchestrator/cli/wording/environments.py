@@ -62,7 +62,7 @@ def continues_with(name: str) -> str:
 
 
 SINCE_ALONE = "--since applies to the last lines of steps and services"
-OMIT_OR_SINCE = "Omit --since, or --follow, --operation, --suite and --previous."
+OMIT_OR_SINCE = "Omit --since, or --operation, --suite and --previous."
 
 
 def reset_question(name: str, database: str, server: str) -> str:

@@ -41,6 +41,8 @@ class AdmissionPolicy:
     sign_in_available: bool = False
     knows_people: bool = False
     """Whether there is an identity provider, so that ``allow`` can name people."""
+    bar_available: bool = True
+    """Whether a file can ask for the bar on its pages."""
     templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
     registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     app_routes: Mapping[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.config import wording
 from orchestrator.config.eph_yaml.consistency import inconsistencies
+from orchestrator.config.eph_yaml.label_variants import variant_inconsistencies
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits, YamlNode, locate, read, to_plain
@@ -67,7 +68,8 @@ def parse(text: bytes, filename: str = FILE, limits: YamlLimits | None = None) -
         ]
         raise InvalidConfig([*problems, *found]) from error
     document = Document(config, root, filename)
-    problems.extend(document.problem(path, error.message, error.expected) for path, error in inconsistencies(config))
+    violated = (*inconsistencies(config), *variant_inconsistencies(config))
+    problems.extend(document.problem(path, error.message, error.expected) for path, error in violated)
     if problems:
         raise InvalidConfig(problems)
     return document

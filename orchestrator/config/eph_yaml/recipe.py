@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from orchestrator.config import wording
-from orchestrator.config.eph_yaml import image_requests, unsupported
+from orchestrator.config.eph_yaml import image_requests, label_variants, unsupported
 from orchestrator.config.eph_yaml.admission import (
     AdmissionPolicy,
     SecretGrants,
@@ -71,7 +71,9 @@ class RecipeContext:
 
 def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
     """What to build for this pull request. Raises InvalidConfig with everything that prevents it."""
-    config = document.config
+    variant = label_variants.select(document.config, context.labels)
+    config = label_variants.with_size(document.config, variant.size)
+    document = replace(document, config=config)
     unusable = target_problem(document, policy, is_label_deploy=context.key.kind is RefKind.DEPLOY)
     if unusable:
         raise InvalidConfig([unusable])
@@ -85,9 +87,11 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
         *(image_requests.image_problems(document, values, registries) if runs_images else ()),
         *unknown_secrets(document, context.grants, context.repository_name),
         *_name_problems(document, name, _host(config, context, name)),
+        *(document.problem(path, error.message, error.expected) for path, error in variant.conflicts),
     ]
     if problems:
         raise InvalidConfig(problems)
+    config = label_variants.without_services(config, variant.disabled)
     triggers = _matching_triggers(config, context)
     return Recipe(
         spec=_spec(config, context, policy, name),
@@ -103,6 +107,9 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
         allow_drafts=_drafts(triggers),
         app=_app(config, context),
         links=_links(config, values),
+        disabled=variant.disabled,
+        size=variant.size,
+        bar=config.environment.bar and policy.bar_available,
     )
 
 

@@ -146,6 +146,8 @@ def _variables(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
 def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, str]]:
     if config.environment.alias_template is not None:
         yield ("environment", "alias_template"), wording.admission.NO_SECOND_HOST
+    if config.environment.bar and not policy.bar_available:
+        yield ("environment", "bar"), wording.admission.BAR_IS_OFF
     never = config.environment.idle_timeout is None and policy.idle_timeout is None
     if config.environment.on_idle == "destroy" and never:
         yield ("environment", "on_idle"), wording.admission.NEEDS_IDLE_TIMEOUT

@@ -197,6 +197,7 @@ class PreviewsSettings(SettingsTable):
             "Whether visitors must sign in to previews. asked: if eph.yaml's protection requires it. all: always."
         ),
     )
+    bar: bool = Field(default=True, description="Whether eph.yaml can show the bar on the pages of an environment.")
     proxies: Networks = Field(
         default=(),
         description="Networks or addresses of trusted proxies in front of the gateway, such as an ingress "

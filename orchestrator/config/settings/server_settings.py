@@ -267,6 +267,7 @@ class ServerSettingsFile(SettingsFields):
             max_command_timeout=self.limits.command,
             max_health_deadline=self.limits.health,
             sign_in_available=self.previews.sign_in != "off",
+            bar_available=self.previews.bar,
             knows_people=self.auth.provider != "none",
             templates={name: self.target_table(name).template_names() for name in registry.installed_targets()},
             registries={name: self.target_table(name).image_registries() for name in registry.installed_targets()},

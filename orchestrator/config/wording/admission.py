@@ -187,5 +187,6 @@ def database_unknown(source: str | None, target: str) -> str:
     return f"this server has no prepared database `{source}` for the target `{target}`"
 
 
+BAR_IS_OFF = "this server shows no bar because its setting previews.bar is off"
 NO_TESTS = "this version of Eph does not run tests on this target"
 NEEDS_IDLE_TIMEOUT = "it has no effect without idle_timeout"

@@ -98,3 +98,32 @@ def circular(names: str) -> str:
 
 
 REMOVE_AFTER = "remove one `after`"
+
+
+# --- Labels and sizes
+
+NOTHING_PUBLIC_LEFT = "without these services, no public service is left, so nothing would respond at the URL"
+KEEP_ONE_PUBLIC = "keep one public service"
+REMOVE_LABEL = "remove one of the labels from the pull request"
+ONLY_SERVICES_OF_FILE = "only services of this file can be turned off, not those of manifests or compose files"
+ADD_SIZES = "add it under `sizes`"
+
+
+def starts_after(service: str, disabled: str) -> str:
+    return f"`{service}` starts after `{disabled}`"
+
+
+def uses_url_of(service: str, disabled: str) -> str:
+    return f"`{service}` uses the address of `{disabled}`"
+
+
+def disable_too(service: str) -> str:
+    return f"disable `{service}`, too, or change it"
+
+
+def sizes_differ(labels: str) -> str:
+    return f"the labels {labels} select different sizes"
+
+
+def unknown_size(size: str) -> str:
+    return f"unknown size `{size}`"

@@ -171,3 +171,9 @@ PUBLIC_WITHOUT_HEALTH = "a public service needs a health check"
 REMOVE_HEALTH = "remove health, or set public: false"
 SCHEDULED_WITH_PORT = "a scheduled service has no port"
 REMOVE_PORT_OR_SCHEDULE = "remove `port` or `schedule`"
+
+
+# --- Labels
+
+LABEL_WITHOUT_EFFECT = "the label changes nothing"
+ADD_DISABLE_OR_SIZE = "add `disable` or `size`"

@@ -66,6 +66,12 @@ class Recipe:
     """What the file requests but this version of Eph doesn't support, with file and line."""
 
     links: tuple[LinkTemplate, ...] = ()
+    bar: bool = False
+    """Show the bar on the environment's pages."""
+    disabled: tuple[str, ...] = ()
+    """The services that a label turns off."""
+    size: str = ""
+    """The size that a label selects; empty: the file's own."""
 
     def __post_init__(self) -> None:
         if not self.digest:

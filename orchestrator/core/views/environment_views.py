@@ -158,6 +158,12 @@ class EnvironmentView:
     """Whether the wanted commit's eph.yaml requires people to sign in. None: unknown, because it can't be read."""
     allow: tuple[str, ...] = ()
     """Only these people can open it; empty: everyone who can sign in."""
+    disabled: tuple[str, ...] = ()
+    """The services that the pull request's labels turn off."""
+    size: str = ""
+    """The size that its labels select."""
+    bar: bool = False
+    """Whether the gateway shows the bar on its pages."""
     variables: VariableOverrides = NO_OVERRIDES
     """Set by people, as recorded."""
 
@@ -267,6 +273,9 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
         sign_in=recipe.spec.sign_in if isinstance(recipe, Recipe) else None,
         allow=recipe.spec.allow if isinstance(recipe, Recipe) else (),
+        disabled=recipe.disabled if isinstance(recipe, Recipe) else (),
+        size=recipe.size if isinstance(recipe, Recipe) else "",
+        bar=isinstance(recipe, Recipe) and recipe.bar,
         variables=subject.variables,
     )
 

@@ -1,4 +1,4 @@
-"""Proxies HTTP. Nothing is buffered, in either direction.
+"""Proxies HTTP. Nothing is buffered, in either direction. Nothing is changed, either, but for the bar on pages.
 
 Plain requests use ``upstream_pool``, all others aiohttp's client; both return the same responses and errors. A refused
 connection is retried for a second, looking up the route each time, so a service that restarts, perhaps on another port,
@@ -35,6 +35,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from orchestrator.gateway import wording
+from orchestrator.gateway.bar import bar_rules
+from orchestrator.gateway.bar.bar_injection import BarInjection, BodyWithBar
 from orchestrator.gateway.proxy.dns_cache import DnsCache
 from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets
 from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, request_headers, response_headers, safe_reason
@@ -103,10 +105,13 @@ async def forward(
     find_upstream: FindUpstream,
     client_info: ClientInfo,
     is_preview: bool,
+    bar: BarInjection | None = None,
 ) -> web.StreamResponse:
     """``find_upstream`` returns the current upstream. Raises UpstreamUnavailable before anything was sent to the
     client."""
     headers = request_headers(request.headers, client_info)
+    if bar is not None:
+        bar_rules.request_whole_page(headers)
     body = request.content if request.body_exists else None
     await _send_continue(request)
     path = request.rel_url.raw_path_qs
@@ -122,7 +127,8 @@ async def forward(
     try:
         answered = response_headers(answer.headers, is_preview, request.host)
         add_hsts(answered, request.scheme)
-        return await _relay(request, answer, answered)
+        changed = bar.body_for(answer.status, answer.headers, answered) if bar is not None else None
+        return await _relay(request, answer, answered, changed)
     finally:
         # After a complete response the connection is already back in the pool, and this does nothing.
         answer.close()
@@ -188,7 +194,10 @@ class _CompleteResponse(_ProxiedResponse):
 
 
 async def _relay(
-    request: web.BaseRequest, answer: ClientResponse | UpstreamResponse, headers: CIMultiDict[str]
+    request: web.BaseRequest,
+    answer: ClientResponse | UpstreamResponse,
+    headers: CIMultiDict[str],
+    changed: BodyWithBar | None,
 ) -> web.StreamResponse:
     kind = _CompleteResponse if answer.content.is_eof() else _ProxiedResponse
     response = kind(status=answer.status, reason=safe_reason(answer.reason), headers=headers)
@@ -197,7 +206,10 @@ async def _relay(
         await response.write_eof()
         return response
     try:
-        await _stream_body(answer.content, response)
+        if changed is None:
+            await _stream_body(answer.content, response)
+        else:
+            await _stream_changed_body(answer.content, response, changed)
     except (ClientError, ConnectionError, OSError):
         # One side is gone. The head has been sent, so the only correct end is a broken connection.
         if request.transport is not None:
@@ -212,3 +224,14 @@ async def _stream_body(source: StreamReader, response: web.StreamResponse) -> No
             await response.write_eof(data)
             return
         await response.write(data)
+
+
+async def _stream_changed_body(source: StreamReader, response: web.StreamResponse, changed: BodyWithBar) -> None:
+    while True:
+        data = await source.readany()
+        at_end = source.at_eof()
+        for piece in changed.pieces(data):
+            await response.write(piece)
+        if at_end:
+            await response.write_eof(changed.end())
+            return

@@ -125,3 +125,24 @@ def resetting(name: str, database: str) -> str:
 def confirm_reset(name: str, databases: Iterable[str]) -> str:
     commands = " or ".join(f"`/eph reset-db {database}`" for database in databases)
     return f"A reset deletes all data in a database of {name}. To confirm, name it: {commands}."
+
+
+# --- Problem reports
+
+EMPTY_REPORT = "The report is empty. Describe what is wrong."
+
+
+def report_too_long(limit: int) -> str:
+    return f"The report is too long. Use at most {limit} characters."
+
+
+def no_pull_request(name: str) -> str:
+    return f"{name} has no pull request to comment on."
+
+
+def report_not_posted(error: object) -> str:
+    return f"The comment wasn't posted: {error}. Try again."
+
+
+def reported_problem(path: str) -> str:
+    return f"reported a problem on {path}"

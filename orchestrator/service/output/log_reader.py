@@ -81,18 +81,21 @@ class LogReader:
             run.lines[:] = map(self.redact, run.lines)
         return StepHistory(page.commit, tuple(reversed(commits)), tuple(runs))
 
-    async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        """Stream lines until the environment is gone. If the target stops responding, keep trying."""
+    async def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
+        """Stream lines until the environment is gone. If the target stops responding, keep trying. ``after``: begin
+        with what was printed after that time, instead of the last lines."""
         since: LogPositions | None = None
         step_position = ""
         while True:
             try:
                 if service is None:
                     page = await self._step_page(name, since=step_position)
-                    for line in self._step_lines(page)[0 if step_position else -MAX_LINES :]:
+                    for line in self._step_lines(page, after)[0 if step_position else -MAX_LINES :]:
                         yield line
                     step_position = page.position
-                found = await self._follow_services(name, service, since, tolerant=service is None)
+                first = LogRequest(service, MAX_LINES if after else INITIAL_LINES, after=after)
+                query = LogRequest(service, MAX_LINES, since=since) if since else first
+                found = await self._follow_services(name, query, tolerant=service is None)
             except EnvironmentNotFound:
                 return
             for line in found.lines if found else ():
@@ -100,13 +103,11 @@ class LogReader:
             since = found.positions if found else since
             await asyncio.sleep(FOLLOW_INTERVAL)
 
-    async def _follow_services(
-        self, name: str, service: str | None, since: LogPositions | None, *, tolerant: bool
-    ) -> LogLines | None:
+    async def _follow_services(self, name: str, query: LogRequest, *, tolerant: bool) -> LogLines | None:
         try:
-            return await self.services(name, LogRequest(service, MAX_LINES if since else INITIAL_LINES, since=since))
+            return await self.services(name, query)
         except (TemporarilyUnavailable, RequestRefused):
-            if since is None and not tolerant:
+            if query.since is None and not tolerant:
                 raise
             return None
 

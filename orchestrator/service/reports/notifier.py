@@ -51,7 +51,7 @@ class GatewayStatesFile:
         self._written = text
 
 
-def _host_state(view: EnvironmentView) -> dict[str, str | float | bool | tuple[str, ...] | None]:
+def _host_state(view: EnvironmentView) -> dict[str, object]:
     failure = f"{view.failure.step}: {view.failure.error}".strip(": ") if view.failure else ""
     return {
         "environment": view.name,
@@ -65,6 +65,17 @@ def _host_state(view: EnvironmentView) -> dict[str, str | float | bool | tuple[s
         "expires_at": _stated_end(view),
         "sign_in": view.sign_in,
         "allow": view.allow,
+        **({"bar": _bar(view)} if view.bar else {}),
+    }
+
+
+def _bar(view: EnvironmentView) -> dict[str, object]:
+    """The commit that is live, not the desired one."""
+    return {
+        "commit": view.commit,
+        "expires_at": view.expires_at.timestamp() if view.expires_at else 0.0,
+        "page_url": view.page_url,
+        "pull_url": view.pull_url,
     }
 
 

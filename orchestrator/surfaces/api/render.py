@@ -64,6 +64,8 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
     yield "wakes at", _time(view.wakes_at)
     yield "sleeps at", _time(view.sleeps_at)
     yield "last visit", _time(view.used_at)
+    yield "services off", ", ".join(view.disabled)
+    yield "size", view.size
     yield "queue position", str(view.queue_position) if view.queue_position is not None else ""
     yield "now", view.progress
     for suite in view.tests:

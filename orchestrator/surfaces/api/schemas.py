@@ -112,6 +112,8 @@ class EnvironmentItem(AttributeModel):
     progress: str
     command: str = Field(description="The command for an operator to continue when the phase is held.")
     cost: CostItem | None = Field(default=None, description="null: no price is known.")
+    disabled: list[str] = Field(default=[], description="The services that labels turn off.")
+    size: str = Field(default="", description="The size that a label selects.")
 
 
 class EnvironmentPage(BaseModel):

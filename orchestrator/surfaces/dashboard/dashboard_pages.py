@@ -26,6 +26,7 @@ from orchestrator.surfaces.dashboard import (
     cost_pages,
     environment_list,
     html_filters,
+    problem_pages,
     share_pages,
     sign_in_pages,
 )
@@ -59,6 +60,7 @@ def router(
     _one(routes, pages)
     _app(routes, pages)
     cost_pages.add_routes(routes, pages)
+    problem_pages.add_routes(routes, pages)
     sign_in_pages.add_routes(routes, pages, devices)
     agent_pages.add_routes(routes, pages, agents)
     if settings.previews is not None and settings.previews.share_links is not None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.auth.identities import Caller, Role
 from orchestrator.config.eph_yaml import key_reference, offline_check
+from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
-from orchestrator.service.port import DeployRequest, EnvironmentService
+from orchestrator.service.port import DeployRequest, EnvironmentService, EnvironmentVariable, VariableChange
 from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.mcp import agent_commands, arguments, results
@@ -153,6 +154,36 @@ class AgentTools:
         services = await self.service.restart(request.name, request.service, self.caller.name)
         return {"restarted": services, "next": wording.mcp.AFTER_RESTART}
 
+    async def list_variables(self, request: arguments.NameArguments) -> Result:
+        self._require_developer()
+        return {"variables": _shown(self.service.variables(request.name)), "next": wording.mcp.SET_VARIABLES}
+
+    async def set_variables(self, request: arguments.SetVariablesArguments) -> Result:
+        self._require_developer()
+        values = {name: VariableValue(value, request.secret) for name, value in request.set.items()}
+        change = VariableChange(values, tuple(request.unset))
+        found = await self.service.change_variables(request.name, change, self.caller.name)
+        return {"variables": _shown(found), "next": wording.mcp.AFTER_VARIABLES}
+
+    async def reset_database(self, request: arguments.ResetDatabaseArguments) -> Result:
+        self._require_developer()
+        view = self.service.environment(request.name)
+        action = f"reset-database {request.database}"
+        if not request.confirmation:
+            return {
+                "would_reset": request.database or self.service.resettable_databases(request.name),
+                "environment": results.summary(view),
+                "confirmation": self.confirmations.issue(self.caller, view, self.now(), action),
+                "next": wording.mcp.CONFIRM_RESET,
+            }
+        if not self.confirmations.is_valid(request.confirmation, self.caller, view, self.now(), action):
+            raise ToolFailed({
+                "error": wording.mcp.invalid_confirmation(display_name(view)),
+                "next": wording.mcp.NEW_CONFIRMATION,
+            })  # fmt: skip
+        database = await self.service.reset_database(request.name, request.database, self.caller.name)
+        return {"resetting": database, "next": wording.mcp.AFTER_RESET}
+
     async def destroy_environment(self, request: arguments.DestroyArguments) -> Result:
         self._require_developer()
         view = self.service.environment(request.name)
@@ -203,6 +234,11 @@ class AgentTools:
                 "error": wording.mcp.role_too_low(self.caller.name, role),
                 "next": wording.mcp.ASK_FOR_DEVELOPER,
             })  # fmt: skip
+
+
+def _shown(variables: Sequence[EnvironmentVariable]) -> list[Result]:
+    """Without the values of secrets."""
+    return [{"name": each.name, "value": each.value, "secret": each.secret} for each in variables]
 
 
 def _reason(view: EnvironmentView) -> str:

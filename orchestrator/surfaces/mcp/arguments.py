@@ -77,6 +77,16 @@ class DestroyArguments(NameArguments):
     )
 
 
+class SetVariablesArguments(NameArguments):
+    set: dict[str, str] = Field(default={}, max_length=50, description="Values by variable.")
+    unset: list[str] = Field(default=[], max_length=50, description="Variables to remove.")
+    secret: bool = Field(default=False, description="Encrypt and redact the values of set; nobody can read them back.")
+
+
+class ResetDatabaseArguments(DestroyArguments):
+    database: str = Field(default="", max_length=63, description="Its name. Empty: the only one.")
+
+
 class ValidateArguments(Arguments):
     text: str = Field(max_length=50_000, description="The whole content of the eph.yaml.")
 

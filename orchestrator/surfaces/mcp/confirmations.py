@@ -15,6 +15,7 @@ from orchestrator.auth.identities import Caller
 from orchestrator.core.views.environment_views import EnvironmentView
 
 VALID_FOR = timedelta(minutes=5)
+DESTROY = "destroy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,16 @@ class DestroyConfirmations:
 
     key: bytes
 
-    def issue(self, caller: Caller, view: EnvironmentView, now: datetime) -> str:
-        return self._sign(caller, view, int((now + VALID_FOR).timestamp()))
+    def issue(self, caller: Caller, view: EnvironmentView, now: datetime, action: str = DESTROY) -> str:
+        """``action``: what the token confirms."""
+        return self._sign(caller, view, int((now + VALID_FOR).timestamp()), action)
 
-    def is_valid(self, token: str, caller: Caller, view: EnvironmentView, now: datetime) -> bool:
+    def is_valid(self, token: str, caller: Caller, view: EnvironmentView, now: datetime, action: str = DESTROY) -> bool:
         end, _, _ = token.partition(".")
         if not end.isdecimal() or len(end) > 12 or int(end) < now.timestamp():
             return False
-        return hmac.compare_digest(self._sign(caller, view, int(end)), token)
+        return hmac.compare_digest(self._sign(caller, view, int(end), action), token)
 
-    def _sign(self, caller: Caller, view: EnvironmentView, end: int) -> str:
-        text = "\0".join(("destroy", caller.token, caller.name, str(view.ref), view.commit, str(end)))
+    def _sign(self, caller: Caller, view: EnvironmentView, end: int, action: str) -> str:
+        text = "\0".join((action, caller.token, caller.name, str(view.ref), view.commit, str(end)))
         return f"{end}.{hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()[:32]}"

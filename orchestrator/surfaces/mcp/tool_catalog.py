@@ -81,6 +81,25 @@ TOOLS: Mapping[str, Tool] = {
         run=AgentTools.restart,
         changes=True,
     ),
+    "list_variables": Tool(
+        description="List the variables that people set for an environment; values of secrets aren't shown.",
+        arguments=arguments.NameArguments,
+        run=AgentTools.list_variables,
+    ),
+    "set_variables": Tool(
+        description="Set or unset variables of one environment without a push. An update applies them.",
+        arguments=arguments.SetVariablesArguments,
+        run=AgentTools.set_variables,
+        changes=True,
+    ),
+    "reset_database": Tool(
+        description="Delete all data of a database, then seed and migrate it again. "
+        "The first call only returns a confirmation token.",
+        arguments=arguments.ResetDatabaseArguments,
+        run=AgentTools.reset_database,
+        changes=True,
+        destroys=True,
+    ),
     "extend": Tool(
         description="Postpone an environment's expiry.",
         arguments=arguments.ExtendArguments,

@@ -116,6 +116,7 @@ def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iter
         yield from _images(view)
         if view.repaired:
             yield text(sentence(view.repaired))
+        yield from _label_changes(view)
         yield from _sleep(view)
         yield from _expiry(view, now)
         yield from _cost(view)
@@ -127,6 +128,14 @@ def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iter
     elif view.phase is not Phase.DESTROYING:
         how = f"comment {code('/eph up')} or add the label again"
         yield f"To recreate it while the {words.pull_request} is open, {how}."
+
+
+def _label_changes(view: EnvironmentView) -> Iterator[str]:
+    """What the pull request's labels change."""
+    if view.disabled:
+        yield f"Turned off by label: {', '.join(map(code, view.disabled))}."
+    if view.size:
+        yield f"Size: {code(view.size)}."
 
 
 def _commits(view: EnvironmentView) -> Iterator[str]:

@@ -13,6 +13,12 @@ MORE_LINES = "For more output, increase lines. explain_state gives the reason fo
 WAIT_FOR_SUITES = "Call get_environment until no suite is waiting or running. get_logs has source suite."
 NO_TESTS = "Its eph.yaml has no tests. explain_eph_yaml with the key tests shows how to add them."
 AFTER_RESTART = "get_logs shows whether they start. wait_until_ready waits until the URL responds."
+SET_VARIABLES = "set_variables changes them."
+AFTER_VARIABLES = "An update applies them. wait_until_ready waits for it."
+AFTER_RESET = "It is created, seeded and migrated again. wait_until_ready waits for it."
+CONFIRM_RESET = (
+    "All data of the database will be lost. To reset it, call this again with the confirmation within 5 minutes."
+)
 UNTIL_EXPIRY = "It is destroyed at expires_at unless you extend it again."
 CONFIRM_DESTROY = "Its data will be lost. To destroy it, call this again with the confirmation within 5 minutes."
 NEW_CONFIRMATION = "Call this without a confirmation to get a new one."

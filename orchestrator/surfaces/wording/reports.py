@@ -21,3 +21,11 @@ def kind_not_shown(kind: str, pull_request: str) -> str:
 
 def update_failed(where: str, report: str, when: str, reason: str) -> str:
     return f"{where}: couldn't update the {report}, next attempt at {when}: {reason}"
+
+
+# --- Reports of problems
+
+
+def problem_head(by: str, page: str, commit: str) -> str:
+    """All three are Markdown."""
+    return f"{by} reported a problem on {page} at {commit}:"

@@ -24,6 +24,8 @@ def notices(file: EphYamlData) -> Iterator[Finding]:
     environment = file["environment"]
     if environment["resources"]:
         yield Finding(("environment", "resources"), "the target `local` does not limit CPU, memory or disk")
+    if file.get("sizes"):
+        yield Finding(("sizes",), "the target `local` does not limit CPU, memory or disk")
     if environment["images"]:
         yield Finding(("environment", "images"), "the target `local` does not support images")
     for index, service in enumerate(file["services"]):

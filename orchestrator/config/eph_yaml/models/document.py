@@ -12,13 +12,14 @@ from orchestrator.config.eph_yaml.models.app_section import AppConfig
 from orchestrator.config.eph_yaml.models.database_section import DatabasesConfig
 from orchestrator.config.eph_yaml.models.environment_section import EnvironmentConfig
 from orchestrator.config.eph_yaml.models.images_section import ImageConfig
+from orchestrator.config.eph_yaml.models.labels_section import LabelConfig, SizeConfig
 from orchestrator.config.eph_yaml.models.links_section import LinkConfig
 from orchestrator.config.eph_yaml.models.services_section import (
     HooksConfig,
     ServiceConfig,
     SuiteConfig,
 )
-from orchestrator.config.eph_yaml.models.triggers import Trigger
+from orchestrator.config.eph_yaml.models.triggers import Label, Trigger
 from programs import registry
 from programs.eph_yaml.field_types import CommandConfig, Name, Section
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
@@ -82,6 +83,14 @@ class EphYamlFile(Section):
     )
     links: tuple[LinkConfig, ...] = Field(
         default=(), max_length=20, description="Links that are shown with the environment."
+    )
+    labels: dict[Label, LabelConfig] = Field(
+        default={},
+        max_length=20,
+        description="What a label on the pull request changes: services that don't run, and the size.",
+    )
+    sizes: dict[Name, SizeConfig] = Field(
+        default={}, max_length=10, description="Sizes that labels can select, by name."
     )
 
     @model_validator(mode="before")

@@ -152,4 +152,8 @@ class EnvironmentConfig(Section):
     resources: EnvironmentResources | None = Field(default=None, description="The most resources it may use.")
     protection: ProtectionConfig | None = Field(default=None, description="Who can open its URL.")
     schedule: ScheduleConfig | None = Field(default=None, description="Office hours.")
+    bar: bool = Field(
+        default=False,
+        description="Show a bar on the environment's pages, with its commit, its expiry and links to its logs.",
+    )
     dns: DnsConfig | None = Field(default=None, description="Its host name.")

@@ -103,16 +103,21 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
 def _streams(routes: APIRouter, environment_service: EnvironmentService, streams: Streams) -> None:
     @routes.get("/{name:path}/logs/stream", response_class=EventSourceResponse)
     async def follow_logs(
-        name: Name, caller: Viewer, service: Service = None, operation: bool = False
+        name: Name,
+        caller: Viewer,
+        service: Service = None,
+        operation: bool = False,
+        since: AwareDatetime | None = None,
     ) -> EventSourceResponse:
         """Log lines as server-sent events: ``line`` with {"line"}, then ``end``. Without ``service`` and ``operation``,
-        the output of its build comes first, then its services', and that of later builds as they run."""
+        the output of its build comes first, then its services', and that of later builds as they run. ``since``: begin
+        with what was printed after that time."""
         for_caller(environment_service, caller).environment(name)
         return streams.respond(
             log_lines(
                 for_caller(environment_service, caller).follow_operation(name)
                 if operation
-                else for_caller(environment_service, caller).follow(name, service)
+                else for_caller(environment_service, caller).follow(name, service, since)
             )
         )
 
