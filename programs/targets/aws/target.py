@@ -22,7 +22,7 @@ from programs.targets.aws.settings_table import AwsTargetSettings
 if TYPE_CHECKING:
     from programs.targets.aws.api.clients import AwsClients
 
-VERSION = "aws-1"
+VERSION = "aws-2"
 DESCRIPTION = TargetDescription(
     title="The target `aws`.",
     settings_model=AwsTargetSettings,
@@ -85,8 +85,8 @@ class AwsTarget:
     def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
         from programs.targets.aws.api import inventory
 
-        region = settings.from_mapping(settings_).region
-        return [inventory.to_held(item, region) for item in inventory.list_all(_clients(settings_)) if item.environment]
+        clients = _clients(settings_)
+        return [inventory.to_held(item, clients.settings) for item in inventory.list_all(clients) if item.environment]
 
     def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
         from programs.targets.aws.api import inventory, removal

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from programs.inventory import HeldResource
-from programs.targets.aws import dns_ownership, names, tags
+from programs.targets.aws import dns_ownership, gateway_routes, names, tags
 from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
+from programs.targets.aws.settings import AwsSettings
 
+ROUTE = "gateway:route"
 _CHECKED_KINDS = ("ecs:cluster", "ecs:service", "ecs:task-definition")
 
 
@@ -43,6 +45,7 @@ def list_all(clients: AwsClients) -> list[AwsResource]:
         *_buckets(clients),
         *_roles(clients),
         *_records(clients),
+        *_routes(clients),
     }
     return sorted(found)
 
@@ -51,9 +54,9 @@ def list_environment(clients: AwsClients, name: str) -> list[AwsResource]:
     return [item for item in list_all(clients) if item.environment == name]
 
 
-def to_held(resource: AwsResource, region: str) -> HeldResource:
+def to_held(resource: AwsResource, settings: AwsSettings) -> HeldResource:
     return HeldResource(
-        resource.kind, resource.name, resource.environment, removal_command=_removal_command(resource, region)
+        resource.kind, resource.name, resource.environment, removal_command=_removal_command(resource, settings)
     )
 
 
@@ -173,6 +176,12 @@ def _records(clients: AwsClients) -> Iterator[AwsResource]:
                 yield AwsResource("route53:record", host, environment)
 
 
+def _routes(clients: AwsClients) -> Iterator[AwsResource]:
+    """The files that lead from Eph's gateway to the load balancer."""
+    for route in gateway_routes.list_routes(clients.settings.routes):
+        yield AwsResource(ROUTE, route.host, route.environment)
+
+
 _COMMANDS: dict[str, Callable[[AwsResource], list[str]]] = {
     "ecs:service": lambda one: ["ecs", "delete-service", "--force", "--service", one.id],
     "rds:db": lambda one: [
@@ -192,7 +201,9 @@ _COMMANDS: dict[str, Callable[[AwsResource], list[str]]] = {
 }  # fmt: skip
 
 
-def _removal_command(resource: AwsResource, region: str) -> str:
+def _removal_command(resource: AwsResource, settings: AwsSettings) -> str:
     """Empty for what goes with another resource, or needs several commands: `eph sweep` removes it."""
+    if resource.kind == ROUTE:
+        return shlex.join(["rm", "-f", f"{settings.routes}/{resource.id}.json"])
     command = _COMMANDS.get(resource.kind)
-    return shlex.join(["aws", *command(resource), "--region", region]) if command else ""
+    return shlex.join(["aws", *command(resource), "--region", settings.region]) if command else ""
