@@ -7,7 +7,7 @@ from decimal import Decimal
 from programs.costs import PriceList
 from programs.inventory import HeldResource
 from programs.targets.aws.target import TARGET
-from tests.targets.aws.aws_account import AwsAccount
+from tests.targets.aws.aws_account import AwsAccount, marks
 from tests.targets.aws.test_cleanup import NAME, World
 
 AMOUNTS = {
@@ -38,13 +38,20 @@ def test_resources_cost_what_they_are_now(account: AwsAccount) -> None:
     assert found["secretsmanager:secret"] == secret
     assert found["iam:role"] == found["ec2:vpc"] == found["sqs:queue"] == 0
     assert found["s3:bucket"] is None, "what is in it isn't known"
-    before = found["rds:db"]
-    assert before is None or before >= Decimal("0.016")
+    assert found["ecs:service"] is None, "its tasks aren't on Fargate"
+    assert found["rds:db"] is None, "only the price of gp3 is known"
+
+
+def test_a_stopped_database_still_costs_its_storage(account: AwsAccount) -> None:
     client = account.clients().client("rds")
-    (database,) = client.describe_db_instances()["DBInstances"]
-    client.stop_db_instance(DBInstanceIdentifier=database["DBInstanceIdentifier"])
-    stopped = prices_of(account, list_.override(AMOUNTS, "test"))["rds:db"]
-    assert stopped is None or before is None or before - stopped == Decimal("0.016"), "its storage still costs money"
+    database = {"DBInstanceIdentifier": "eph-main", "Engine": "postgres", "DBInstanceClass": "db.t4g.micro"}
+    tags_ = [{"Key": key, "Value": value} for key, value in marks(NAME).items()]
+    password = {"MasterUsername": "app", "MasterUserPassword": "long-enough-1"}
+    client.create_db_instance(**database, **password, AllocatedStorage=20, StorageType="gp3", Tags=tags_)
+    list_ = TARGET.price_list(account.settings()).override(AMOUNTS, "test")
+    assert prices_of(account, list_) == {"rds:db": Decimal("0.036")}
+    client.stop_db_instance(DBInstanceIdentifier="eph-main")
+    assert prices_of(account, list_) == {"rds:db": Decimal("0.020")}
 
 
 def test_without_a_price_the_cost_is_unknown(account: AwsAccount) -> None:

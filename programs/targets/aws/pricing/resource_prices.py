@@ -62,10 +62,10 @@ def _price(clients: AwsClients, item: inventory.AwsResource, prices: PriceList) 
     price = _PRICES.get(item.kind)
     if price is None:
         return None
-    found: Decimal | None = ZERO  # if it has been deleted meanwhile
+    found: list[Decimal | None] = []
     with missing_ignored(f"describing {item.kind} {item.name}"):
-        found = price(clients, item, prices)
-    return found
+        found.append(price(clients, item, prices))
+    return found[0] if found else ZERO  # it has been deleted meanwhile
 
 
 def _amount(prices: PriceList, item: str, count: Decimal | int = 1) -> Decimal | None:
@@ -103,6 +103,8 @@ def _service(clients: AwsClients, item: inventory.AwsResource, prices: PriceList
 
 
 def _task(definition: Mapping[str, Any], prices: PriceList) -> Decimal | None:
+    if not {"cpu", "memory"} <= definition.keys():
+        return None  # not on Fargate
     platform = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64").lower()
     return _sum(
         _amount(prices, f"fargate_cpu_{platform}", Decimal(definition["cpu"]) / _UNITS),
