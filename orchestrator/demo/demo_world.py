@@ -120,7 +120,7 @@ class DemoWorld:
         """Containers are slower: images are pulled or built, and what runs is terminated gracefully. On AWS, each
         environment has a database server."""
         if self.aws:
-            return 4.0
+            return 8.0
         return 1.0 if self.target == LOCAL else 2.0
 
 

@@ -86,7 +86,7 @@ def test_the_story_on_airflow_leaves_nothing_in_it(demo: DemoSandbox) -> None:
 
 @pytest.mark.long
 @pytest.mark.exhaustive
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_the_story_on_aws_leaves_nothing_in_the_account(demo: DemoSandbox) -> None:
     """T3, L5, P1, P3, D2, C2: a whole ephd with a shared load balancer, subnets and cluster; each environment has its
     database, queue and bucket. MiniStack's own listings and its container engine count what is left."""
@@ -95,7 +95,7 @@ def test_the_story_on_aws_leaves_nothing_in_the_account(demo: DemoSandbox) -> No
     env = {**demo.env, PYTHON_OF_MINISTACK: real_containers.interpreter()}
     env["PATH"] = os.pathsep.join([plugin.strip(), env["PATH"], str(registry.parent)])
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--target", "aws"]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=1100)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=2300)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     assert [step for step in STORY_STEPS if step not in done.stderr] == [], done.stderr
