@@ -56,6 +56,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         finally:
             connection.close()
+        with contextlib.suppress(ConnectionError):  # a visitor who has left
+            self._send(answer, content)
+
+    def _send(self, answer: http.client.HTTPResponse, content: bytes) -> None:
         self.send_response(answer.status)
         for header, value in answer.getheaders():
             if header.lower() not in _HOP_BY_HOP:

@@ -59,9 +59,9 @@ class RunningMinistack:
     socket: Path
 
     def containers(self) -> list[str]:
-        """The names of those that run, as the engine knows them."""
-        found = [item for item in engine_process.list_everything(self.socket) if item.startswith("container ")]
-        names = [item.removeprefix("container ").lstrip("/") for item in found]
+        """The names of those that run, as the engine knows them. MiniStack removes those of ended tasks later."""
+        with engine_process.connect(self.socket) as http:
+            names = [name.lstrip("/") for item in http.get("/containers/json").json() for name in item["Names"]]
         return sorted(name for name in names if name != HOLDER)
 
 
