@@ -31,7 +31,7 @@ test: pulumi ## run the tests, with real components; ARGS='-k name' selects some
 test-long: pulumi databases helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
 
-test-exhaustive: pulumi databases airflow ## run the slow tests that CI leaves out: recipes, the demo on Airflow, killed operations on AWS
+test-exhaustive: pulumi databases airflow ## run the slow tests that CI leaves out: recipes, the demo on Airflow and AWS, killed operations on AWS
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) -m exhaustive --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours

@@ -9,9 +9,10 @@ from __future__ import annotations
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -291,6 +292,17 @@ class Prices(Protocol):
 
     def prices(self, spec: EnvironmentSpec, settings: Mapping[str, str], price_list: PriceList) -> CostEstimate:
         """What the environment reserves, by part. ``price_list`` is the target's own, with the operator's amounts."""
+
+
+@runtime_checkable
+class PricesResources(Protocol):
+    """Optional capability: says what single resources cost, which an audit shows for orphans (C2)."""
+
+    def resource_prices(
+        self, resources: Sequence[HeldResource], settings: Mapping[str, str], price_list: PriceList
+    ) -> Mapping[HeldResource, Decimal]:
+        """Dollars an hour, as the resources are now, read from the target itself. Those without a known price are left
+        out."""
 
 
 @runtime_checkable

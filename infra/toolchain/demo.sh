@@ -21,5 +21,14 @@ case " $* " in *" pipeline "* | *"=pipeline "*)
   export EPH_TEST_AIRFLOW_PYTHON
   ;;
 esac
+case " $* " in *" aws "* | *"=aws "*)
+  infra/toolchain/engine.sh || finish $?
+  infra/toolchain/registry.sh >/dev/null || finish $?
+  EPH_TEST_MINISTACK_PYTHON=$(infra/toolchain/ministack.sh) || finish $?
+  export EPH_TEST_MINISTACK_PYTHON
+  plugin=$(infra/toolchain/aws_plugin.sh) || finish $?
+  PATH=$plugin:$PATH
+  ;;
+esac
 .venv/bin/python -m orchestrator.cli.main demo "$@" || finish $?
 finish 0

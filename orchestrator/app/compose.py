@@ -108,6 +108,7 @@ def _auditor(shared: SharedParts, executor: PlanExecutor) -> Auditor:
             target=ports.target,
             leadership=shared.leadership,
             remote_operations=shared.remote_operations,
+            prices=shared.prices,
         )
     )
 

@@ -33,16 +33,18 @@ from orchestrator.demo.containers.demo_engine import DemoEngine
 from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.git_hosts import SANDBOX, DemoGitHubHost, GitHost
 from orchestrator.demo.github.demo_github import WebhookConfig
+from orchestrator.demo.ministack import demo_account
+from orchestrator.demo.ministack.demo_account import DemoAwsAccount
 from orchestrator.demo.own_repository import OwnRepository
 
 REPOSITORY = "acme/shop"
 APP_ROUTE = "shop.localhost"
 """Of the shop, for label deploys."""
 SHOP = Path(__file__).parent / "shop"
-KUBERNETES_EPH_YAML = "eph.kubernetes.yaml"
-"""The shop's eph.yaml for the target `kubernetes`, which runs an image instead of a build."""
+KUBERNETES_EPH_YAML, AWS_EPH_YAML = "eph.kubernetes.yaml", "eph.aws.yaml"
+"""The shop's eph.yaml for the targets `kubernetes` and `aws`, which run an image instead of a build."""
 IMAGE_PLACEHOLDER = "registry.example.com/shop"
-"""The image in that file, replaced once the registry is known."""
+"""The image in these files, replaced once the registry is known."""
 LOCAL = "local"
 LABEL = "preview"
 CYCLE_INTERVAL = timedelta(seconds=5)
@@ -61,7 +63,7 @@ class DemoPorts:
 class DemoOptions:
     """``own``: a person's repository in place of the shop. ``cluster`` or ``engine``: runs previews in place of this
     machine's processes. ``cloud``: previews are Pulumi projects in a small cloud. ``airflow``: previews are DAGs in an
-    Airflow that this interpreter has."""
+    Airflow that this interpreter has. ``ministack``: previews are in an AWS account that this interpreter plays."""
 
     forge: str = SANDBOX
     cluster: DemoCluster | None = None
@@ -69,6 +71,7 @@ class DemoOptions:
     own: OwnRepository | None = None
     cloud: bool = False
     airflow: str = ""
+    ministack: str = ""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class DemoWorld:
     engine: DemoEngine | None = None
     cloud: DemoCloud | None = None
     pipelines: DemoPipelines | None = None
+    aws: DemoAwsAccount | None = None
 
     @property
     def repository(self) -> str:
@@ -101,6 +105,8 @@ class DemoWorld:
             return cloud_repository.TARGET
         if self.pipelines:
             return pipeline_repository.TARGET
+        if self.aws:
+            return demo_account.TARGET
         return demo_cluster.TARGET if self.cluster else LOCAL
 
     @property
@@ -111,7 +117,10 @@ class DemoWorld:
 
     @property
     def timeout_factor(self) -> float:
-        """Containers are slower: images are pulled or built, and what runs is terminated gracefully."""
+        """Containers are slower: images are pulled or built, and what runs is terminated gracefully. On AWS, each
+        environment has a database server."""
+        if self.aws:
+            return 8.0
         return 1.0 if self.target == LOCAL else 2.0
 
 
@@ -143,11 +152,15 @@ def open_world(
         ends.callback(forge.close)
         forge.start(ports.forge)
         cloud = ends.enter_context(DemoCloud()) if options.cloud else None
-        pulls = _create_pulls(forge, options, cloud)
+        python = options.ministack
+        aws = ends.enter_context(demo_account.running(python, home, say)) if python else None
+        pulls = _create_pulls(forge, options, cloud, aws)
         say(wording.git_host(forge.url, options.own.name if options.own else REPOSITORY, len(pulls)))
         sections = _local_settings()
         if options.cluster:
             sections |= _start_ci(options.cluster, home, forge, say, ends)
+        if aws:
+            sections |= _start_ci_for(aws, forge, say, ends)
         if options.engine:
             sections |= _start_engine(options.engine, home, ends)
         if cloud:
@@ -160,7 +173,7 @@ def open_world(
         chosen = {**_overrides(home, ports, forge, secret), **sections}
         settings = loading.load(**chosen)
         world = DemoWorld(home, ports, forge, settings, pulls, chosen, cluster=options.cluster, own=options.own)
-        world.engine, world.cloud, world.pipelines = options.engine, cloud, pipelines
+        world.engine, world.cloud, world.pipelines, world.aws = options.engine, cloud, pipelines, aws
         yield world
 
 
@@ -176,7 +189,9 @@ def settings_chosen_by_demo(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in map(loading.env_variable, fixed) if name in environ)
 
 
-def _create_pulls(forge: GitHost, options: DemoOptions, cloud: DemoCloud | None) -> dict[str, int]:
+def _create_pulls(
+    forge: GitHost, options: DemoOptions, cloud: DemoCloud | None, aws: DemoAwsAccount | None
+) -> dict[str, int]:
     if cloud:
         forge.create_repository(REPOSITORY, cloud_repository.files(cloud))
         return _open_pulls(forge, cloud_repository.pull_files())
@@ -185,28 +200,42 @@ def _create_pulls(forge: GitHost, options: DemoOptions, cloud: DemoCloud | None)
         return _open_pulls(forge, pipeline_repository.pull_files())
     if options.own and isinstance(forge, DemoGitHubHost):
         return own_repository.add_to(forge, options.own)
-    return _create_repository(forge, shop_files(options.cluster, options.engine))
+    return _create_repository(forge, shop_files(options.cluster, options.engine, aws))
 
 
 def _start_ci(
     cluster: DemoCluster, home: Path, forge: GitHost, say: Callable[[str], None], exit_stack: contextlib.ExitStack
 ) -> dict[str, Any]:
     """Start CI and return the settings for the cluster."""
-    if not isinstance(forge, DemoGitHubHost):
-        raise TypeError("CI on this machine can only read repositories of the sandbox")
     say(cluster.description)
     publisher = ImagePublisher.create(cluster.registry, demo_cluster.REPOSITORY_PREFIX)
     databases = cluster.postgres_image or publisher.postgres_image(say)
-
-    def report(commit: str, conclusion: str | None) -> None:
-        forge.set_check(REPOSITORY, commit, ci.IMAGE_CHECK, conclusion)
-
-    exit_stack.enter_context(DemoCI(forge.git_dir(REPOSITORY), publisher, report, say).running())
+    _run_ci(publisher, forge, say, exit_stack)
     return {
         "targets": {"allowed": (demo_cluster.TARGET,), "default": demo_cluster.TARGET},
         "kubernetes": cluster.settings(home, databases),
         "images": {"architectures": (oci.architecture(),)},
     }
+
+
+def _start_ci_for(
+    aws: DemoAwsAccount, forge: GitHost, say: Callable[[str], None], exit_stack: contextlib.ExitStack
+) -> dict[str, Any]:
+    """Start CI and return the settings for the account."""
+    _run_ci(ImagePublisher.create(aws.registry, demo_account.REPOSITORY_PREFIX), forge, say, exit_stack)
+    return aws.settings()
+
+
+def _run_ci(
+    publisher: ImagePublisher, forge: GitHost, say: Callable[[str], None], exit_stack: contextlib.ExitStack
+) -> None:
+    if not isinstance(forge, DemoGitHubHost):
+        raise TypeError("CI on this machine can only read repositories of the sandbox")
+
+    def report(commit: str, conclusion: str | None) -> None:
+        forge.set_check(REPOSITORY, commit, ci.IMAGE_CHECK, conclusion)
+
+    exit_stack.enter_context(DemoCI(forge.git_dir(REPOSITORY), publisher, report, say).running())
 
 
 def _start_engine(engine: DemoEngine, home: Path, exit_stack: contextlib.ExitStack) -> dict[str, Any]:
@@ -253,13 +282,16 @@ def _with_branch_trigger(shop: dict[str, str], glob: str) -> dict[str, str]:
     return {**shop, "eph.yaml": shop["eph.yaml"].replace("triggers:\n", trigger)}
 
 
-def shop_files(cluster: DemoCluster | None = None, engine: DemoEngine | None = None) -> dict[str, str]:
+def shop_files(
+    cluster: DemoCluster | None = None, engine: DemoEngine | None = None, aws: DemoAwsAccount | None = None
+) -> dict[str, str]:
     found = {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
-    there = found.pop(KUBERNETES_EPH_YAML)
+    on_kubernetes, on_aws = found.pop(KUBERNETES_EPH_YAML), found.pop(AWS_EPH_YAML)
     if cluster:
-        found["eph.yaml"] = there.replace(
-            IMAGE_PLACEHOLDER, f"{cluster.registry.host}/{demo_cluster.REPOSITORY_PREFIX}/{ci.SHOP}"
-        )
+        image = f"{cluster.registry.host}/{demo_cluster.REPOSITORY_PREFIX}/{ci.SHOP}"
+        found["eph.yaml"] = on_kubernetes.replace(IMAGE_PLACEHOLDER, image)
+    if aws:
+        found["eph.yaml"] = on_aws.replace(IMAGE_PLACEHOLDER, aws.shop_image)
     return {**found, **demo_engine.shop_files()} if engine else found
 
 

@@ -43,7 +43,10 @@ from orchestrator.demo.containers.engine_process import EngineUnavailable
 from orchestrator.demo.demo_world import DemoOptions, DemoWorld
 from orchestrator.demo.emulate.emulate_host import EmulateHost, EmulateUnavailable
 from orchestrator.demo.github.demo_github import DemoGitHubError
+from orchestrator.demo.ministack import demo_account
+from orchestrator.demo.ministack.errors import MinistackUnavailable
 from orchestrator.demo.own_repository import OwnRepository, RepositoryUnusable
+from orchestrator.demo.story.aws_story import AwsStory
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.deploy_story import DeployStory
 from orchestrator.demo.story.emulate_story import EmulateStory
@@ -58,7 +61,7 @@ from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import Toolchain, ToolchainNotFound
 
 DEFAULT_PORT = 8080
-UNATTENDED_TARGETS = (cloud_repository.TARGET, pipeline_repository.TARGET)
+UNATTENDED_TARGETS = (cloud_repository.TARGET, pipeline_repository.TARGET, demo_account.TARGET)
 PREVIEWS, DEPLOYS = "previews", "deploys"
 """The stories."""
 MAX_PORT = 65535
@@ -68,6 +71,7 @@ _UNAVAILABLE_ERRORS = (
     EngineUnavailable,
     ClusterUnavailable,
     BaseImageUnavailable,
+    MinistackUnavailable,
     PushFailed,
     InvalidSettings,
     RepositoryUnusable,
@@ -95,12 +99,12 @@ def main(args: list[str]) -> int:
             plugins.ensure(plugins.LANGUAGE_YAML, say)
         engine = demo_engine.discover(os.environ, say) if options.target == demo_engine.TARGET else None
         airflow = airflow_process.find_python() if options.target == pipeline_repository.TARGET else ""
+        ministack = demo_account.find_python() if options.target == demo_account.TARGET else ""
         tools = plugins.with_plugins(tools, [options.target], say)
         for folder in crash_cleanup.clean_up(say):
             say(wording.cleaned_up(folder))
-        return asyncio.run(
-            _cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster, own, engine, airflow), console))
-        )
+        run = DemoRun(options, tools, port, cluster, own, engine, airflow, ministack)
+        return asyncio.run(_cancelled_by_signals(_run_demo(run, console)))
     except (DemoUnavailable, *_UNAVAILABLE_ERRORS, ToolchainNotFound, GatewayError, DemoGitHubError) as error:
         _print_line(console, wording.error(error), "red")
         return 1
@@ -123,6 +127,7 @@ class DemoRun:
     own: OwnRepository | None = None
     engine: DemoEngine | None = None
     airflow: str = ""
+    ministack: str = ""
 
 
 def _parse_options(args: list[str]) -> argparse.Namespace:
@@ -198,7 +203,7 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 
 async def _run_demo(run: DemoRun, console: Console) -> int:
     in_cloud = run.options.target == cloud_repository.TARGET
-    options = DemoOptions(run.options.forge, run.cluster, run.engine, run.own, in_cloud, run.airflow)
+    options = DemoOptions(run.options.forge, run.cluster, run.engine, run.own, in_cloud, run.airflow, run.ministack)
     opened = demo_world.open_world(run.port, options, partial(_print_line, console))
     try:
         with opened as world, crash_cleanup.record_process(world.home), _stop_target_after(world, console):
@@ -248,6 +253,8 @@ async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd
         return await EmulateStory(world, world.forge, say).play()
     if world.pipelines:
         return await PipelineStory(world, say).play()
+    if world.aws:
+        return await AwsStory(world, say).play()
     return await (ProjectStory if world.cloud else Story)(world, say).play()
 
 
@@ -255,6 +262,8 @@ def _environment_leaks(world: DemoWorld, result: StoryResult) -> list[str]:
     found = leak_check.environment_leaks(world.home, result.names, world.target, world.target_settings)
     if world.pipelines:
         found += world.pipelines.leftovers(result.names)
+    if world.aws:
+        found += world.aws.leftovers()
     return found + (cloud_repository.leftovers(world.cloud) if world.cloud else [])
 
 

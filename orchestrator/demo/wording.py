@@ -65,7 +65,7 @@ STORY_NEEDS = "--story deploys needs --once, and neither --forge emulate nor ano
 FORGE_HELP = "the Git host: Eph's own small one, or (with --once) the npm package emulate, where Eph is a GitHub App"
 TARGET_HELP = (
     "where previews run: as processes on this machine, in a Kubernetes cluster, in containers by Docker Compose, "
-    "or (with --once) as Pulumi projects in a small cloud or as DAGs on Airflow"
+    "or (with --once) as Pulumi projects in a small cloud, as DAGs on Airflow, or in a stand-in for AWS"
 )
 CLUSTER_OPTIONS = "options for --target kubernetes"
 CLUSTER_OPTIONS_HELP = "Each option can also be set by the environment variable in parentheses."
@@ -191,6 +191,13 @@ def pushing(preview: object, change: str) -> str:
 
 def push_live(preview: object, seconds: float) -> str:
     return f"{preview}: the push is live at the same URL after {seconds:.1f} s"
+
+
+NO_ORPHANS = "`eph audit` accounts for everything that AWS lists"
+
+
+def orphans_found(orphans: Iterable[str]) -> str:
+    return "`eph audit` finds orphans of live environments:\n" + "\n".join(orphans)
 
 
 def broken_build(preview: object) -> str:

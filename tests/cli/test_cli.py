@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -370,6 +371,31 @@ def test_audit_lists_each_orphan_and_its_exit_code_shows_the_result(eph: Eph, de
     data = json.loads(told.stdout)
     assert (data["clean"], data["orphans"][0]["whose"], data["orphans"][0]["swept"]) == (False, NAME, True)
     assert eph("audit", role="viewer").exit_code == 3
+
+
+def test_audit_shows_costs_and_deletes_only_after_a_confirmation(eph: Eph, desk: FakeEnvironmentService) -> None:
+    """C2: each orphan's daily cost, "unknown" where it isn't known; --yes for scripts."""
+    balancer = replace(ORPHAN, kind="rds:db", location="aws", priced=True, hourly=Decimal("0.5"))
+    bucket = replace(ORPHAN, kind="s3:bucket", location="aws", priced=True)
+    desk.audit_result, desk.orphans = AuditResult((ORPHAN, balancer, bucket)), ["removed aws: rds:db"]
+    listed = eph("audit")
+    assert [line.strip() for line in listed.stdout.splitlines() if "cost" in line] == [
+        "cost: about $12.00 a day",
+        "cost: unknown",
+        "orphans cost about $12.00 a day, without 1 of unknown cost",
+    ]
+    data = json.loads(eph("audit", "-o", "json").stdout)["orphans"]
+    assert [(one["priced"], one["daily_cost"]) for one in data] == [(False, None), (True, "12.0"), (True, None)]
+
+    refused = eph("audit", "--delete")
+    assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, []), "a script can't answer"
+    deleted = eph("audit", "--delete", "--yes")
+    assert desk.calls[-1][:2] == ("sweep", "real")
+    assert "removed aws: rds:db" in deleted.stderr
+    assert deleted.exit_code == 1, "what a second audit still finds"
+    desk.audit_result = AuditResult()
+    calls = len(desk.calls)
+    assert (eph("audit", "--delete", "--yes").exit_code, len(desk.calls)) == (0, calls), "nothing to remove"
 
 
 def test_suites_are_in_get_and_their_output_in_logs(eph: Eph, desk: FakeEnvironmentService) -> None:

@@ -15,9 +15,11 @@ import pytest
 from orchestrator.demo import leak_check, wording
 from orchestrator.demo.airflow.airflow_process import PYTHON_VARIABLE
 from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.ministack.ministack_process import PYTHON_VARIABLE as PYTHON_OF_MINISTACK
 from stacks.toolchain import plugins
 from tests.e2e.demo_sandbox import STORY_STEPS, SWEEP, DemoSandbox
 from tests.e2e.site import ROOT, wait_until
+from tests.targets.aws import real_containers
 from tests.targets.pipeline import pipeline_machine
 
 pytestmark = pytest.mark.real
@@ -78,6 +80,25 @@ def test_the_story_on_airflow_leaves_nothing_in_it(demo: DemoSandbox) -> None:
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=680)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
+    (demo.folder / "config").mkdir(exist_ok=True)
+    assert demo.remaining(set()) == ""
+
+
+@pytest.mark.long
+@pytest.mark.exhaustive
+@pytest.mark.timeout(2400)
+def test_the_story_on_aws_leaves_nothing_in_the_account(demo: DemoSandbox) -> None:
+    """T3, L5, P1, P3, D2, C2: a whole ephd with a shared load balancer, subnets and cluster; each environment has its
+    database, queue and bucket. MiniStack's own listings and its container engine count what is left."""
+    plugin = subprocess.run([ROOT / "infra/toolchain/aws_plugin.sh"], capture_output=True, text=True, check=True).stdout
+    registry = real_containers.registry_program()
+    env = {**demo.env, PYTHON_OF_MINISTACK: real_containers.interpreter()}
+    env["PATH"] = os.pathsep.join([plugin.strip(), env["PATH"], str(registry.parent)])
+    command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--target", "aws"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=2300)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(LINE, done.stdout), done.stdout
+    assert [step for step in STORY_STEPS if step not in done.stderr] == [], done.stderr
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from programs.costs import PriceList
 from programs.inventory import HeldResource
 from stacks import keys, names
 from stacks.executors.fake import FakeExecutor
@@ -23,6 +25,15 @@ class InventoryTarget(FakeMachine):
         super().__init__(stacks)
         self.resources: list[HeldResource] = []
         self.unreachable = False
+        self.prices: dict[HeldResource, Decimal] = {}
+        self.prices_fail = False
+
+    def resource_prices(
+        self, resources: Sequence[HeldResource], _: Mapping[str, str], _prices: PriceList
+    ) -> dict[HeldResource, Decimal]:
+        if self.prices_fail:
+            raise ConnectionError("the price list does not answer")
+        return {item: self.prices[item] for item in resources if item in self.prices}
 
     def list_resources(self, _: Mapping[str, str]) -> list[HeldResource]:
         if self.unreachable:
@@ -86,6 +97,20 @@ async def test_unknown_resource_of_a_live_stack_is_reported_and_swept(audit_setu
     assert all(line.startswith("removed local: ") for line in told)
     assert [thing.name for thing in audit_setup.target.resources] == ["eph_db"]
     assert (await audit_setup.auditor.audit()).orphans == ()
+
+
+async def test_orphans_have_a_cost_where_the_target_knows_one(audit_setup: AuditSetup) -> None:
+    """C2, P10: unknown where no price is known, and an audit doesn't fail with its prices."""
+    _, name = await audit_setup.create_environment()
+    database = HeldResource("database", "eph_stray", name, f"Database:{name}/eph_stray", "DROP")
+    bucket = HeldResource("bucket", "files", name, f"Bucket:{name}/files", "rb")
+    audit_setup.target.resources += [database, bucket]
+    audit_setup.target.prices[database] = Decimal("0.5")
+    costs = {each.kind: (each.priced, each.daily_cost) for each in (await audit_setup.auditor.audit()).orphans}
+    assert costs == {"database": (True, Decimal(12)), "bucket": (True, None)}
+    audit_setup.target.prices_fail = True
+    costs = {each.kind: (each.priced, each.daily_cost) for each in (await audit_setup.auditor.audit()).orphans}
+    assert costs == {"database": (True, None), "bucket": (True, None)}
 
 
 async def test_orphaned_environment_is_left_to_the_guarded_loop(audit_setup: AuditSetup) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import AuditResponse
+    from orchestrator.surfaces.api.schemas import AuditResponse, OrphanItem
 
 app = typer.Typer()
 
@@ -21,25 +22,52 @@ ORPHANS, UNREAD = 1, 2
 
 
 @app.command()
-def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Find orphaned resources.
+def audit(
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the orphans that are safe to remove.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --delete, don't ask for confirmation.")] = False,
+    form: output.OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Find orphaned resources and what they cost.
 
-    Exit status: 0 no orphans, 1 orphans found, 2 something couldn't be checked.
+    Exit status: 0 no orphans, 1 orphans found, 2 something couldn't be checked. With --delete, only orphans that
+    remain count.
 
     Examples:
         eph audit
+        eph audit --delete
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import AuditResponse
 
     with connect(timeout=300.0) as client:
         found = AuditResponse.model_validate(client.get("audit"))
-    if form is OutputFormat.TABLE:
-        print_audit(found)
-    else:
+        show = print_audit if form is OutputFormat.TABLE else lambda _: None
+        show(found)
+        if delete and any(orphan.swept for orphan in found.orphans):
+            found = _delete_orphans(client, found, yes)
+            show(found)
+    if form is not OutputFormat.TABLE:
         output.print_data(found.model_dump(mode="json"), form)
     if found.orphans or found.unread:
         raise typer.Exit(ORPHANS if found.orphans else UNREAD)
+
+
+def _delete_orphans(client: ApiClient, found: AuditResponse, yes: bool) -> AuditResponse:
+    """Returns what a second audit finds. Whole environments are left to the server's next cycle and its guard against
+    large deletions."""
+    from orchestrator.surfaces.api.schemas import AuditResponse, Sweep
+
+    wanted = [orphan for orphan in found.orphans if orphan.swept]
+    confirm(wording.operator.confirm_deletion(len(wanted), _cost(wanted)), yes)
+    for sentence in Sweep.model_validate(client.post("sweep", dry_run=False)).found:
+        output.print_note(sentence)
+    return AuditResponse.model_validate(client.get("audit"))
+
+
+def _cost(orphans: Sequence[OrphanItem]) -> str:
+    """Of those with a price, a day; empty if there are none."""
+    known = [orphan.daily_cost for orphan in orphans if orphan.daily_cost is not None]
+    return wording.costs.money(str(sum(known))) if known else ""
 
 
 def print_audit(found: AuditResponse) -> None:
@@ -47,12 +75,17 @@ def print_audit(found: AuditResponse) -> None:
         output.print_line(f"{orphan.where}: {orphan.kind} {orphan.name}")
         output.print_prose(f"owner: {orphan.whose or 'unknown'}")
         output.print_prose(f"why: {orphan.why}")
+        if orphan.priced:
+            output.print_prose(f"cost: {wording.operator.daily_cost(orphan.daily_cost)}")
         output.print_line(f"  remove: {orphan.command}")
     for sentence in found.unread:
         output.print_note(wording.operator.not_checked(sentence))
     looked = ", ".join(f"{number} {place}" for place, number in found.looked.items())
     what = f"{len(found.orphans)} orphans" if len(found.orphans) != 1 else "1 orphan"
     output.print_line(wording.operator.and_checked(what, looked or "nothing"))
+    if costs := _cost(found.orphans):
+        unknown = sum(orphan.priced and orphan.daily_cost is None for orphan in found.orphans)
+        output.print_line(wording.operator.orphans_cost(costs, unknown))
     if swept := sum(orphan.swept for orphan in found.orphans):
         output.print_note(wording.operator.sweep_removes(swept))
 

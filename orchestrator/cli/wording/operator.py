@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
+
+from orchestrator.cli.wording import costs
 
 # --- The command line
 
@@ -127,6 +130,21 @@ def not_checked(what: str) -> str:
 
 def and_checked(what: str, checked: str) -> str:
     return f"{what}; checked {checked}"
+
+
+def daily_cost(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"about {costs.money(str(amount))} a day"
+
+
+def orphans_cost(amount: str, unknown: int) -> str:
+    more = f", without {unknown} of unknown cost" if unknown else ""
+    return f"orphans cost about {amount} a day{more}"
+
+
+def confirm_deletion(count: int, cost: str) -> str:
+    what = "this orphan" if count == 1 else f"these {count} orphans"
+    saved = f", which cost about {cost} a day," if cost else ""
+    return f"Permanently delete {what}{saved} with all their data?"
 
 
 def sweep_removes(count: int) -> str:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from orchestrator.core import wording
 from orchestrator.core.orphans.orphan_purges import KnownNames
 from orchestrator.core.planning.plan_actions import Confirm, Hold, Purge, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
+from programs.costs import HOURS_PER_DAY
 from programs.inventory import HeldResource
 from stacks import names
 from stacks.model import Key, StackRecord, StackRef, StackSnapshot, StrayFile
@@ -26,6 +28,7 @@ class OrphanedResource:
     """A resource that belongs to nothing. ``command`` removes it; ``sweepable``: so does `eph sweep`.
 
     ``whole_environment``: its environment has neither stack nor pull request, so the loop purges it, under its guards.
+    ``priced``: its target knows prices of single resources. ``hourly``: in dollars; None: not known.
     """
 
     kind: str
@@ -36,6 +39,12 @@ class OrphanedResource:
     command: str
     sweepable: bool = True
     whole_environment: bool = False
+    priced: bool = False
+    hourly: Decimal | None = None
+
+    @property
+    def daily_cost(self) -> Decimal | None:
+        return None if self.hourly is None else self.hourly * HOURS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)

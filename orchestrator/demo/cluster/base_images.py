@@ -62,7 +62,7 @@ def postgres_image() -> OciImage:
         raise BaseImageUnavailable("PostgreSQL isn't installed in /usr/lib/postgresql (Debian package: postgresql)")
     home = found[-1].parent.parent
     programs = [home / "bin" / name for name in ("initdb", "postgres", "psql", "pg_isready", "pg_dump")]
-    files = _shell(_POSTGRES_PROGRAMS) | _with_libraries([*programs, *(home / "lib").glob("plpgsql.so")])
+    files = shell_programs(_POSTGRES_PROGRAMS) | _with_libraries([*programs, *(home / "lib").glob("plpgsql.so")])
     # Not the just-in-time compiler: it alone would be 100 MB.
     files |= {_image_path(path): path for path in (home / "lib").glob("*.so") if not path.name.startswith("llvm")}
     share = Path("/usr/share/postgresql") / home.name
@@ -94,7 +94,7 @@ def python_image() -> OciImage:
     files: ImageFiles = {name: path for name, path in libraries.items() if path not in (interpreter, *binaries)}
     files |= {**modules, **packages, f"usr/local/bin/{version}": interpreter}
     files |= _compiled_modules({**modules, **packages})
-    files |= _shell(_SHOP_PROGRAMS) | {"etc/passwd": b"shop:x:65532:65532::/tmp:/bin/sh\n"}
+    files |= shell_programs(_SHOP_PROGRAMS) | {"etc/passwd": b"shop:x:65532:65532::/tmp:/bin/sh\n"}
     links = {**_LINKS, "usr/local/bin/python3": version}
     env = {"PATH": "/usr/local/bin:/usr/bin", "PYTHONPATH": "/opt/packages", "LANG": "C.UTF-8"}
     return OciImage((ImageLayer(files, links, ("tmp",)),), ("python3",), env=env)
@@ -135,7 +135,7 @@ def _compiled_modules(sources: ImageFiles) -> ImageFiles:
     return found
 
 
-def _shell(names: Iterable[str]) -> ImageFiles:
+def shell_programs(names: Iterable[str]) -> ImageFiles:
     """A shell and these programs, with what they need."""
     found = {word: shutil.which(word) for word in ("sh", *names)}
     missing = [word for word, path in found.items() if path is None]

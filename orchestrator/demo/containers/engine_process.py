@@ -73,18 +73,18 @@ def running(folder: Path) -> Iterator[Path]:
 
 def load_image(socket: Path, archive: Path) -> None:
     """An archive in Docker's format, as ``docker load`` reads it."""
-    with _connect(socket) as http, archive.open("rb") as file:
+    with connect(socket) as http, archive.open("rb") as file:
         http.post("/images/load", content=file, headers={"Content-Type": "application/x-tar"}).raise_for_status()
 
 
 def remove_image(socket: Path, name: str) -> None:
-    with _connect(socket) as http:
+    with connect(socket) as http:
         http.delete(f"/images/{name}", params={"force": "true"})
 
 
 def list_everything(socket: Path) -> list[str]:
     """The names of all containers, volumes, networks and images, whoever they belong to."""
-    with _connect(socket) as http:
+    with connect(socket) as http:
         containers = http.get("/containers/json", params={"all": "true"}).json()
         found = [f"container {name}" for item in containers for name in item["Names"]]
         found += [f"volume {item['Name']}" for item in http.get("/volumes").json().get("Volumes") or ()]
@@ -96,7 +96,7 @@ def responds(socket: Path) -> bool:
     try:
         with sockets.socket(sockets.AF_UNIX) as probe:
             probe.connect(str(socket))
-        with _connect(socket) as http:
+        with connect(socket) as http:
             return http.get("/_ping").status_code == httpx2.codes.OK
     except (OSError, httpx2.HTTPError):
         return False
@@ -122,7 +122,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], socket: Path, log: Path)
 
 def _remove_everything(socket: Path) -> None:
     """Only networks outlive the engine: their bridges are this machine's."""
-    with _connect(socket) as http:
+    with connect(socket) as http:
         for container in http.get("/containers/json", params={"all": "true"}).json():
             http.delete(f"/containers/{container['Id']}", params={"force": "true", "v": "true"})
         for network in http.get("/networks").json():
@@ -157,5 +157,5 @@ def _remove_groups(name: str) -> None:
                 Path(folder).rmdir()
 
 
-def _connect(socket: Path) -> httpx2.Client:
+def connect(socket: Path) -> httpx2.Client:
     return httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://engine", timeout=120.0)

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -247,7 +248,13 @@ class DemoGitHub:
 
     def api(self, method: str, path: str, body: Any = None, by: str = owner) -> Any:
         headers = {"Authorization": f"token {self.token(by)}"}
-        answer = self._client.request(method, f"{self.api_url}{path}", json=body, headers=headers)
+        send = partial(self._client.request, method, f"{self.api_url}{path}", json=body, headers=headers)
+        try:
+            answer = send()
+        except httpx.RemoteProtocolError:
+            if method != "GET":
+                raise
+            answer = send()  # the server closed the idle connection at the moment of the request
         return _json_or_raise(answer, f"{method} {path}")
 
     def _run_verb(self, verb: str, **arguments: Any) -> Any:

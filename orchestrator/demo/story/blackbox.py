@@ -22,6 +22,7 @@ MIN_PAUSE, MAX_PAUSE, PAUSE_DIVISOR = 0.05, 1.0, 50
 LIST_ATTEMPTS = 5
 PREVIEW_CHECK = "eph/preview"
 JOB_TIMEOUT = 120.0
+AUDIT_TIMEOUT = 300.0
 _URL = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
 
 
@@ -66,6 +67,14 @@ class BlackBoxClient:
         messages = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
         text = "".join(item["text"] for item in messages if "text" in item)
         return next((item["code"] for item in messages if "code" in item), None), text
+
+    async def orphans(self) -> list[str]:
+        """What `eph audit` finds, and what it can't check."""
+        headers = {"Authorization": f"Bearer {self._world.token_file.read_text().strip()}"}
+        answer = await self._client.get(f"{self._api}/audit", headers=headers, timeout=AUDIT_TIMEOUT)
+        answer.raise_for_status()
+        found = answer.json()
+        return [*found["unread"], *(f"{item['kind']} {item['name']}: {item['why']}" for item in found["orphans"])]
 
     async def comment(self, number: int) -> str:
         """Eph's comment. More than one is a failure."""

@@ -7,23 +7,28 @@ by the loop, under its guards. Single orphans are removed here, while no operati
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.world import World
 from orchestrator.core.orphans import orphan_audit, orphan_purges
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading, AuditResult, OrphanedResource
+from orchestrator.runtime.costs.price_catalog import PriceCatalog
 from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.service import wording
 from programs import registry
-from programs.registry import ListsResources, Target
+from programs.registry import ListsResources, PricesResources, Target
 from stacks.backends.port import Inventory
 from stacks.model import Key, StackSnapshot, StrayFile
 from stacks.stray_files import HoldsStrayFiles
+
+log = logging.getLogger("eph.audit")
 
 
 @dataclass(slots=True)
@@ -41,6 +46,7 @@ class AuditDependencies:
     target: Callable[[str], Target]
     leadership: Leadership
     remote_operations: RemoteOperations
+    prices: PriceCatalog
 
 
 @dataclass(slots=True)
@@ -82,7 +88,8 @@ class Auditor:
         if shown.at is None:
             unread.append(wording.FIRST_READ)
         found = (*orphan_audit.orphaned_stacks(shown.plan, known, wanted), *orphan_audit.find_orphans(seen, known))
-        return AuditResult(found, tuple(dict.fromkeys(unread)), _counts(second.resources, stacks))
+        priced = await asyncio.to_thread(self._add_prices, found, second.resources)
+        return AuditResult(priced, tuple(dict.fromkeys(unread)), _counts(second.resources, stacks))
 
     def _read(self) -> _Reading:
         """Read every target. One that fails doesn't hide the others."""
@@ -98,6 +105,32 @@ class Auditor:
             stray_files = []
             unread.append(wording.folders_not_checked(error))
         return _Reading(AuditReading(resources, stray_files), unread)
+
+    def _add_prices(self, orphans: Iterable[OrphanedResource], reading: AuditReading) -> tuple[OrphanedResource, ...]:
+        """Where the target knows them. One that can't say what its resources cost doesn't hide the orphans."""
+        prices: dict[tuple[str, str, str, str], Decimal] = {}
+        listed, priced = list(orphans), set()
+        for name in {orphan.location for orphan in listed} & reading.resources.keys():
+            target, settings = self._dependencies.target(name), self._dependencies.settings[name]
+            if not isinstance(target, PricesResources):
+                continue
+            priced.add(name)
+            wanted = {(each.kind, each.name, each.environment) for each in listed if each.location == name}
+            held = [item for item in reading.resources[name] if (item.kind, item.name, item.environment) in wanted]
+            try:
+                found = target.resource_prices(held, settings, self._dependencies.prices.prices_of(name))
+            except Exception:
+                log.exception("the prices of orphans on %s", name)
+                continue
+            prices |= {(name, item.kind, item.name, item.environment): amount for item, amount in found.items()}
+        return tuple(
+            replace(
+                each,
+                priced=each.location in priced,
+                hourly=prices.get((each.location, each.kind, each.name, each.environment)),
+            )
+            for each in listed
+        )
 
     def _context(self, world: World) -> AuditContext:
         facts = environment_facts.collect(world)

@@ -7,6 +7,7 @@ Only Pydantic is imported here, so that a client starts fast. Fields can be adde
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
@@ -468,6 +469,10 @@ class OrphanItem(AttributeModel):
     command: str = Field(description="The command that removes it manually.")
     swept: bool = Field(
         validation_alias=AliasChoices("swept", "sweepable"), description="Whether `eph sweep` removes it."
+    )
+    priced: bool = Field(default=False, description="Whether its target knows prices of single resources.")
+    daily_cost: Decimal | None = Field(
+        default=None, description="What it costs a day at known prices, in US dollars; null if that isn't known."
     )
 
 

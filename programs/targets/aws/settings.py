@@ -14,8 +14,9 @@ _REQUIRED = ("region", "server")
 class AwsSettings:
     """``subnets``: the shared network; empty gives each environment its own. ``listener``: a shared load balancer's
     HTTPS listener; empty gives each environment its own load balancer. ``zone``: the Route 53 zone in which Eph creates
-    the environments' records; empty if a wildcard record leads to the shared load balancer. ``endpoint``: where every
-    AWS service is reached, for tests."""
+    the environments' records; empty if a wildcard record leads to the shared load balancer. ``load_balancer_url``:
+    where the gateway reaches the load balancer, if not at the environments' host names. ``endpoint``: where every AWS
+    service is reached, for tests. ``routes``: the folder of the gateway's routes."""
 
     region: str
     server: str
@@ -29,6 +30,7 @@ class AwsSettings:
     cluster: str = ""
     certificate: str = ""
     zone: str = ""
+    load_balancer_url: str = ""
     permissions_boundary: str = ""
     allowed_networks: str = "0.0.0.0/0"
     registries: str = ""
@@ -39,6 +41,7 @@ class AwsSettings:
     memory: str = "8Gi"
     log_days: str = "7"
     endpoint: str = ""
+    routes: str = ""
 
     @property
     def uses_spot(self) -> bool:

@@ -40,6 +40,11 @@ class AwsTargetSettings(TargetSettings):
         description="The ID of the Route 53 hosted zone in which Eph creates a record for each host name. Empty: a "
         "wildcard record leads to the shared load balancer.",
     )
+    load_balancer_url: str = Field(
+        default="",
+        description="The URL at which the gateway reaches the shared load balancer for readiness checks, such as "
+        "http://10.0.0.5. Empty: the host name of each environment, as for visitors.",
+    )
     permissions_boundary: str = Field(
         default="", description="The ARN of a policy that limits every role that Eph creates."
     )
@@ -47,6 +52,9 @@ class AwsTargetSettings(TargetSettings):
         default=("0.0.0.0/0",), description="Networks that can reach environments' own load balancers."
     )
     registries: StringList = Field(default=(), description="Prefixes of allowed images. Empty: any image.")
+    plain_http: StringList = Field(
+        default=(), description="Registries that Eph reads images from without TLS, for tests."
+    )
     architecture: Literal["arm64", "x86_64"] = Field(default="arm64", description="The architecture of images.")
     spot: bool = Field(
         default=False, description="Run services on Fargate Spot. It's cheaper, and AWS can stop a task at any time."

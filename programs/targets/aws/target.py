@@ -6,8 +6,9 @@ before anything is applied, and what is running stays unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from programs.costs import CostEstimate, PriceList, PublishedPrices
@@ -22,7 +23,7 @@ from programs.targets.aws.settings_table import AwsTargetSettings
 if TYPE_CHECKING:
     from programs.targets.aws.api.clients import AwsClients
 
-VERSION = "aws-1"
+VERSION = "aws-2"
 DESCRIPTION = TargetDescription(
     title="The target `aws`.",
     settings_model=AwsTargetSettings,
@@ -85,8 +86,7 @@ class AwsTarget:
     def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
         from programs.targets.aws.api import inventory
 
-        region = settings.from_mapping(settings_).region
-        return [inventory.to_held(item, region) for item in inventory.list_all(_clients(settings_)) if item.environment]
+        return inventory.list_held(_clients(settings_))
 
     def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
         from programs.targets.aws.api import inventory, removal
@@ -127,6 +127,13 @@ class AwsTarget:
         from programs.targets.aws.pricing import cost_estimate
 
         return cost_estimate.estimate(spec, settings.from_mapping(settings_), price_list)
+
+    def resource_prices(
+        self, resources: Sequence[HeldResource], settings_: Mapping[str, str], price_list: PriceList
+    ) -> Mapping[HeldResource, Decimal]:
+        from programs.targets.aws.pricing import resource_prices
+
+        return resource_prices.hourly_prices(_clients(settings_), resources, price_list)
 
     def download_prices(self, settings_: Mapping[str, str], download: Download) -> PublishedPrices:
         from programs.targets.aws.pricing import price_api

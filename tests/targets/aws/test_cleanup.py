@@ -14,6 +14,7 @@ from programs.inventory import HeldResource
 from programs.targets.aws import dns_ownership, names, tags
 from programs.targets.aws.api import expiry, inventory, removal, unrecorded
 from programs.targets.aws.errors import AwsError
+from programs.targets.aws.settings import AwsSettings
 from programs.targets.aws.target import TARGET
 from tests.targets.aws.aws_account import REGION, SERVER, AwsAccount, marks
 
@@ -294,7 +295,8 @@ def database_status(account: AwsAccount) -> str:
 
 def test_removal_command_quotes_names() -> None:
     odd = inventory.AwsResource("s3:bucket", "arn:aws:s3:::a;b", NAME)
-    assert inventory.to_held(odd, REGION).removal_command == f"aws s3 rb --force 's3://a;b' --region {REGION}"
+    held = inventory.to_held(odd, AwsSettings(REGION, SERVER, zone="Z0"))
+    assert held.removal_command == f"aws s3 rb --force 's3://a;b' --region {REGION}"
 
 
 def test_only_errors_about_missing_resources_are_ignored() -> None:

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.long,
     pytest.mark.exhaustive,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(uses_official_plugin(), reason="the official plugin waits for tasks, and moto runs none"),
 ]
 CHANGES_OF_AN_UP, CHANGES_OF_A_DESTROY = 50, 35

@@ -84,7 +84,7 @@ def test_environment_serves_its_commit_sleeps_wakes_and_is_destroyed(cloud: Real
     stack.run("destroy")
     TARGET.purge(NAME, settings)
     assert account_contents.everything(account) == before
-    assert cloud.containers() == {}
+    assert cloud.containers() == []
 
 
 def shop(stack: AwsStack, cloud: RealContainers, settings: dict[str, str], commit: str, more: str) -> EnvironmentSpec:

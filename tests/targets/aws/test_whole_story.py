@@ -45,7 +45,7 @@ def test_story_ends_with_an_empty_account(stack: AwsStack) -> None:
     before = account_contents.everything(account)
     spec = stack.spec(WEB, WORKER, **FULL)
     assert set(stack.changes("up", spec)) == {"create"}
-    assert len(account_contents.everything(account) - before) == 30, "with what AWS adds to a network"
+    assert len(account_contents.everything(account) - before) == 31, "with what AWS adds to a network"
     assert stack.changes("preview", spec) == {}
 
     updated = replace(spec, images={"shop": NEW_IMAGE})

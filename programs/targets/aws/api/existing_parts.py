@@ -13,12 +13,15 @@ ZONES = 2
 
 @dataclass(frozen=True, slots=True)
 class ExistingParts:
-    """``zones``: for an environment's own network. The others are empty unless the settings name shared ones."""
+    """``zones``: for an environment's own network. The others are empty unless the settings name shared ones.
+    ``listener_scheme`` and ``listener_port``: how visitors connect to the shared load balancer."""
 
     zones: tuple[str, ...] = ()
     vpc_id: str = ""
     load_balancer_host: str = ""
     load_balancer_groups: tuple[str, ...] = ()
+    listener_scheme: str = ""
+    listener_port: int = 0
 
 
 def look_up(clients: AwsClients) -> ExistingParts:
@@ -57,8 +60,8 @@ def _load_balancer(clients: AwsClients, vpc_id: str) -> ExistingParts:
     listener = clients.settings.listener
     with translated("elasticloadbalancing DescribeListeners for the setting 'listener'"):
         client = clients.client("elbv2")
-        arn = client.describe_listeners(ListenerArns=[listener])["Listeners"][0]["LoadBalancerArn"]
-        found = client.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]
+        at = client.describe_listeners(ListenerArns=[listener])["Listeners"][0]
+        found = client.describe_load_balancers(LoadBalancerArns=[at["LoadBalancerArn"]])["LoadBalancers"][0]
     if found["VpcId"] != vpc_id:
         raise AwsError(
             f"setting 'listener' belongs to the VPC {found['VpcId']}, but 'subnets' to {vpc_id}; use one VPC"
@@ -67,4 +70,6 @@ def _load_balancer(clients: AwsClients, vpc_id: str) -> ExistingParts:
         vpc_id=vpc_id,
         load_balancer_host=found["DNSName"],
         load_balancer_groups=tuple(sorted(found.get("SecurityGroups", []))),
+        listener_scheme=str(at["Protocol"]).lower(),
+        listener_port=int(at["Port"]),
     )

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from programs.inventory import HeldResource
-from programs.targets.aws import dns_ownership, names, tags
+from programs.targets.aws import dns_ownership, gateway_routes, names, tags
 from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
+from programs.targets.aws.settings import AwsSettings
 
+ROUTE = "gateway:route"
 _CHECKED_KINDS = ("ecs:cluster", "ecs:service", "ecs:task-definition")
 
 
@@ -43,6 +45,7 @@ def list_all(clients: AwsClients) -> list[AwsResource]:
         *_buckets(clients),
         *_roles(clients),
         *_records(clients),
+        *_routes(clients),
     }
     return sorted(found)
 
@@ -51,10 +54,45 @@ def list_environment(clients: AwsClients, name: str) -> list[AwsResource]:
     return [item for item in list_all(clients) if item.environment == name]
 
 
-def to_held(resource: AwsResource, region: str) -> HeldResource:
+def list_held(clients: AwsClients) -> list[HeldResource]:
+    """For an audit, which compares them with Pulumi's state."""
+    resources = [item for item in list_all(clients) if item.environment]
+    databases: dict[str, str] = {}
+    if any(item.kind == "rds:db" for item in resources):
+        found = clients.list_all("rds", "describe_db_instances", "DBInstances")
+        databases = {item["DBInstanceIdentifier"]: item.get("DbiResourceId", "") for item in found}
+    return [to_held(item, clients.settings, databases.get(item.name, "")) for item in resources]
+
+
+def to_held(resource: AwsResource, settings: AwsSettings, database_id: str = "") -> HeldResource:
+    """``database_id``: Pulumi's ID of a database, which isn't its name."""
     return HeldResource(
-        resource.kind, resource.name, resource.environment, removal_command=_removal_command(resource, region)
+        resource.kind,
+        resource.name,
+        resource.environment,
+        _state_id(resource, settings, database_id),
+        _removal_command(resource, settings),
     )
+
+
+def _state_id(resource: AwsResource, settings: AwsSettings, database_id: str) -> str:
+    """Its type and ID in Pulumi's state. Empty where that isn't certain: an audit then reports it only if nothing
+    accounts for its whole environment."""
+    match resource.kind:
+        case "gateway:route":
+            return f"LoadBalancerRoute:{resource.environment}/{resource.id}"
+        case "ecs:task-definition":  # its family: an old revision does no harm
+            return f"TaskDefinition:{resource.id.rpartition('/')[2].partition(':')[0]}"
+        case "rds:db":
+            return f"Instance:{database_id}" if database_id else ""
+        case "route53:record":
+            return f"Record:{settings.zone}_{resource.id}_CNAME"
+        case "servicediscovery:namespace":
+            return f"HttpNamespace:{resource.id.rpartition('/')[2]}"
+    if type_ := _TYPES_BY_ID.get(resource.kind):
+        return f"{type_}:{resource.id}"
+    type_ = _TYPES_BY_NAME.get(resource.kind, "")
+    return f"{type_}:{resource.name}" if type_ else ""
 
 
 def _tagged(clients: AwsClients) -> Iterator[AwsResource]:
@@ -173,6 +211,33 @@ def _records(clients: AwsClients) -> Iterator[AwsResource]:
                 yield AwsResource("route53:record", host, environment)
 
 
+def _routes(clients: AwsClients) -> Iterator[AwsResource]:
+    """The files that lead from Eph's gateway to the load balancer."""
+    for route in gateway_routes.list_routes(clients.settings.routes):
+        yield AwsResource(ROUTE, route.host, route.environment)
+
+
+_TYPES_BY_ID = {
+    "ec2:internet-gateway": "InternetGateway",
+    "ec2:route-table": "RouteTable",
+    "ec2:security-group": "SecurityGroup",
+    "ec2:subnet": "Subnet",
+    "ec2:vpc": "Vpc",
+    "ecs:cluster": "Cluster",
+    "ecs:service": "Service",
+    "elasticloadbalancing:loadbalancer": "LoadBalancer",
+    "elasticloadbalancing:listener": "Listener",
+    "elasticloadbalancing:listener-rule": "ListenerRule",
+    "elasticloadbalancing:targetgroup": "TargetGroup",
+    "secretsmanager:secret": "Secret",
+}
+_TYPES_BY_NAME = {
+    "iam:role": "Role",
+    "logs:log-group": "LogGroup",
+    "rds:subgrp": "SubnetGroup",
+    "s3:bucket": "Bucket",
+}
+"""Pulumi's types whose IDs are the ARN or AWS's own ID, and those whose IDs are the name."""
 _COMMANDS: dict[str, Callable[[AwsResource], list[str]]] = {
     "ecs:service": lambda one: ["ecs", "delete-service", "--force", "--service", one.id],
     "rds:db": lambda one: [
@@ -192,7 +257,9 @@ _COMMANDS: dict[str, Callable[[AwsResource], list[str]]] = {
 }  # fmt: skip
 
 
-def _removal_command(resource: AwsResource, region: str) -> str:
+def _removal_command(resource: AwsResource, settings: AwsSettings) -> str:
     """Empty for what goes with another resource, or needs several commands: `eph sweep` removes it."""
+    if resource.kind == ROUTE:
+        return shlex.join(["rm", "-f", f"{settings.routes}/{resource.id}.json"])
     command = _COMMANDS.get(resource.kind)
-    return shlex.join(["aws", *command(resource), "--region", region]) if command else ""
+    return shlex.join(["aws", *command(resource), "--region", settings.region]) if command else ""

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from programs.kit import waiting
-from programs.targets.aws import dns_ownership
+from programs.targets.aws import dns_ownership, gateway_routes
 from programs.targets.aws.api import inventory
 from programs.targets.aws.api.clients import AwsClients, is_missing, missing_ignored
 from programs.targets.aws.api.inventory import AwsResource
@@ -204,6 +204,7 @@ def _call(service: str, operation: str, argument: str, attribute: str = "id", **
 
 
 _REMOVERS: dict[str, Remove] = {
+    inventory.ROUTE: lambda clients, resource: gateway_routes.remove_host(clients.settings.routes, resource.id),
     "route53:record": _record,
     "ecs:service": _service,
     "ecs:task": _task,

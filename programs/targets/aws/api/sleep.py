@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from programs.kit import waiting
-from programs.targets.aws import tags
+from programs.targets.aws import gateway_routes, tags
 from programs.targets.aws.api import inventory
 from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
 from programs.targets.aws.api.inventory import AwsResource
@@ -23,7 +23,8 @@ _WRONG_STATE = ("InvalidDBInstanceState", "InvalidDBInstanceStateFault")
 
 
 def sleep(clients: AwsClients, environment: str) -> None:
-    """Services first, so that none fails while its database stops."""
+    """First the routes, so that the gateway shows why nothing responds; services before the databases they use."""
+    gateway_routes.mark(clients.settings.routes, environment, asleep=True)
     resources = inventory.list_environment(clients, environment)
     for resource, _ in _services(clients, resources):
         _set_count(clients, resource, 0)
@@ -49,6 +50,7 @@ def wake(clients: AwsClients, environment: str, wait: bool, poll_seconds: float 
         _await(
             lambda: all(_is_steady(service) for _, service in _services(clients, resources)), "services", poll_seconds
         )
+    gateway_routes.mark(clients.settings.routes, environment, asleep=False)
 
 
 def _await(condition: Any, what: str, poll_seconds: float) -> None:

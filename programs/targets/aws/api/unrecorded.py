@@ -41,6 +41,8 @@ def remove(
 def _is_recorded(clients: AwsClients, item: AwsResource, recorded: frozenset[str]) -> bool:
     """Pulumi's IDs are ARNs or names, with these exceptions."""
     match item.kind:
+        case inventory.ROUTE:
+            return f"{item.environment}/{item.id}" in recorded
         case "route53:record":
             return any(text.endswith(f"_{item.id}_CNAME") for text in recorded)
         case "ecs:task-definition":  # its family: an old revision does no harm

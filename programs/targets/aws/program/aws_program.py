@@ -1,17 +1,18 @@
 """The inline program: one environment as Pulumi resources, in the order that keeps the old version live.
 
 Network and security groups → storage, databases and secrets → roles and log group → hooks, seeds and migrations →
-services, each after those it names → done. Host rules and DNS records are created early: a service joins its target
-group only when it is healthy.
+services, each after those it names → routes → done. Host rules and DNS records are created early: a service joins its
+target group only when it is healthy.
 """
 
 from __future__ import annotations
 
+import pulumi
 from pulumi import ResourceOptions
 
 from programs import registry
 from programs.outputs import OutputExporter
-from programs.targets.aws import names
+from programs.targets.aws import gateway_routes, names
 from programs.targets.aws.program import provider as providers
 from programs.targets.aws.program.commands import Commands
 from programs.targets.aws.program.databases import Databases
@@ -40,11 +41,39 @@ def build(environment: AwsEnvironment) -> None:
     filled = commands.fill(databases, commands.run_hooks("pre-create", hooks.pre_create, []))
     surroundings = ServiceSurroundings(network, security, load_balancing, definitions)
     services = Services(provider, surroundings, [*network.ready, *definitions.ready, *filled])
-    last = commands.run_hooks("post-create", hooks.post_create, [*services.ready, *load_balancing.records])
+    routed = _routes(environment, [*services.ready, *load_balancing.records])
+    last = commands.run_hooks("post-create", hooks.post_create, routed)
     done = resources.Done("done", {"generation": environment.generation}, ResourceOptions(depends_on=last))
     OutputExporter(environment.urls, databases.urls, _logs(environment), _hints(environment)).export(
         environment.spec, environment.version, done.at
     )
+
+
+def _routes(environment: AwsEnvironment, ready: list[pulumi.Resource]) -> list[pulumi.Resource]:
+    """At Eph's gateway, through which ephd checks whether the environment responds."""
+    settings, spec = environment.settings, environment.spec
+    if not settings.routes:
+        return ready
+    health = {item.name: item.health.path for item in spec.services}
+    return [
+        *ready,
+        *(
+            resources.LoadBalancerRoute(
+                f"route-{name}",
+                {
+                    "folder": settings.routes,
+                    "environment": spec.name,
+                    "host": host,
+                    "service": name,
+                    "commit": spec.source.commit,
+                    "upstream": gateway_routes.upstream(settings, environment.shared, host),
+                    "health": health[name],
+                },
+                ResourceOptions(depends_on=ready),
+            )
+            for name, host in environment.hosts.items()
+        ),
+    ]
 
 
 def _mark(environment: AwsEnvironment) -> dict[str, object]:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.targets.aws import settings
+from programs.kit.routes import RouteRecord
+from programs.targets.aws import gateway_routes, settings
 from programs.targets.aws.api import one_off_tasks
 from programs.targets.aws.api.clients import AwsClients
 
@@ -77,6 +78,32 @@ class OneOffTaskProvider(_Provider):
         )
         one_off_tasks.run(AwsClients(settings.from_mapping(props["settings"])), request)
         return {}
+
+
+class LoadBalancerRouteProvider(_Provider):
+    """A route from Eph's gateway to the load balancer, created once everything else is ready."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("environment", "host")
+    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "upstream", "folder", "health")
+
+    def make(self, props: Props) -> Props:
+        route = RouteRecord(
+            host=props["host"],
+            upstream=props["upstream"],
+            environment=props["environment"],
+            service=props["service"],
+            commit=props["commit"],
+            health=props["health"],
+        )
+        gateway_routes.write(props["folder"], route)
+        return {}
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        found = any(route.host == props["host"] for route in gateway_routes.list_routes(props["folder"]))
+        return ReadResult(id_, props) if found else ReadResult("", {})
+
+    def delete(self, _id: str, props: Props) -> None:
+        gateway_routes.remove(props["folder"], props["host"], props["environment"], props["service"])
 
 
 class DoneProvider(_Provider):

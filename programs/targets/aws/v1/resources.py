@@ -7,7 +7,13 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from programs.targets.aws.v1.providers import DoneProvider, MarkProvider, OneOffTaskProvider, PasswordProvider
+from programs.targets.aws.v1.providers import (
+    DoneProvider,
+    LoadBalancerRouteProvider,
+    MarkProvider,
+    OneOffTaskProvider,
+    PasswordProvider,
+)
 
 Props = dict[str, Any]
 Options = pulumi.ResourceOptions
@@ -29,6 +35,11 @@ class Password(Resource, module="eph", name="Password"):
 class OneOffTask(Resource, module="eph", name="OneOffTask"):
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
         super().__init__(OneOffTaskProvider(), name, props, opts)
+
+
+class LoadBalancerRoute(Resource, module="eph", name="LoadBalancerRoute"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(LoadBalancerRouteProvider(), name, props, opts)
 
 
 class Done(Resource, module="eph", name="Done"):
