@@ -6,11 +6,11 @@ A target's author writes a class with what only the author knows, and pytest fin
 
     from orchestrator.conformance.suite import Commit, TargetConformance
 
-    EPH_YAML = 'version: "1.0"\\nname: demo\\npages: {file: index.html}\\n'
+    FILE = 'version: "1.0"\\nname: demo\\npages: {file: index.html}\\n'
 
     class TestPages(TargetConformance):
         target = "pages"
-        first = Commit({"eph.yaml": EPH_YAML, "index.html": "one"}, answers="one")
-        second = Commit({"eph.yaml": EPH_YAML, "index.html": "two"}, answers="two")
-        broken = Commit({"eph.yaml": EPH_YAML})
+        first = Commit({"eph.yaml": FILE, "index.html": "one"}, answers="one")
+        second = Commit({"eph.yaml": FILE, "index.html": "two"}, answers="two")
+        broken = Commit({"eph.yaml": FILE})
 """
