@@ -104,9 +104,11 @@ class ConformanceMachine:
     # --- operations
 
     def deployed(self, commit: Commit, number: int) -> DeployedEnvironment:
-        """The environment with this commit; it is only updated if it runs another one."""
-        before = self._deployed.get(number)
-        return before[1] if before and before[0] == commit else self.deploy(commit, number)
+        """The environment with this commit; it is only updated if it runs another one or doesn't answer."""
+        before, environment = self._deployed.get(number, (None, None))
+        if environment is not None and before == commit and commit.answers in self.get(environment):
+            return environment
+        return self.deploy(commit, number)
 
     def deploy(self, commit: Commit, number: int, refresh: bool = False) -> DeployedEnvironment:
         """Returns once the environment answers with the commit's text."""
