@@ -18,15 +18,3 @@ def all_files(folder: Path) -> Iterator[Path]:
                     pending.extend([] if entry.is_symlink() else [Path(entry.path)])
                 else:
                     yield Path(entry.path)
-
-
-def nest(root: Path, depth: int) -> None:
-    """Creates nested folders. Their full path may be longer than the kernel accepts."""
-    root.mkdir()
-    folder = os.open(root, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("d" * 20, dir_fd=folder)
-        inner = os.open("d" * 20, os.O_RDONLY, dir_fd=folder)
-        os.close(folder)
-        folder = inner
-    os.close(folder)

@@ -31,6 +31,7 @@ from orchestrator.cli.commands import (
     share,
     shell,
     steps,
+    target,
     webhook,
     wtf,
 )
@@ -70,6 +71,7 @@ app.add_typer(context.app, name="context")
 app.add_typer(db.app, name="db")
 app.add_typer(env.app, name="env")
 app.add_typer(share.app, name="share")
+app.add_typer(target.app, name="target")
 app.add_typer(webhook.app, name="webhook")
 
 DEMO_MODULE = "orchestrator.demo"

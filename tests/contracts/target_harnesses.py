@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import os
 import secrets
-import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from orchestrator.conformance.hostile_files import hostile_tree
 from programs.kit import files, routes
 from programs.kit.git import checkouts
 from programs.kit.processes import ports
@@ -44,7 +44,6 @@ from programs.targets.static import settings as static_settings
 from programs.targets.static import sites
 from programs.targets.static.settings_table import StaticTargetSettings
 from programs.targets.static.target import TARGET as STATIC
-from tests import file_trees
 from tests.targets.aws.aws_account import REGION, AwsAccount, marks, running_account
 from tests.targets.compose import compose_machine
 from tests.targets.compose.compose_machine import ComposeMachine
@@ -53,7 +52,6 @@ from tests.targets.local_machine import new_repository
 from tests.targets.pipeline import pipeline_machine
 from tests.targets.pipeline.pipeline_machine import PipelineMachine
 
-DEPTH = 1100
 ENDLESS_GRACE = 315_360_000
 
 
@@ -71,19 +69,6 @@ class TargetHarness(Protocol):
 
     def update(self, name: str) -> None:
         """What an update does outside Pulumi."""
-
-
-def hostile_tree(root: Path) -> None:
-    """Deep, closed and oddly named folders, links, pipes and sockets."""
-    closed = files.make_folder(root / "closed")
-    (closed / "file").write_text("x")
-    (root / os.fsdecode(b"\xff\n\x1b[2J")).mkdir()
-    (root / "-rf *").write_text("x")
-    (root / "loop").symlink_to(root)
-    os.mkfifo(root / "pipe")
-    os.mknod(root / "socket", stat.S_IFSOCK | 0o600)
-    file_trees.nest(root / "deep", DEPTH)
-    closed.chmod(0)
 
 
 @dataclass

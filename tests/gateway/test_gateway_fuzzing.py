@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.conformance.gateway_thread import serving_gateway
 from tests import raw_http
-from tests.targets.gateway_thread import serving_gateway
 
 OPEN_HOST, LOCKED_HOST = "shop-quiet-river-7.localhost", "shop-gentle-stream-42.localhost"
 PIECES = [

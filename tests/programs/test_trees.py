@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.conformance import hostile_files
 from programs.kit import files, trees
 from programs.kit.trees import TreeNotRemoved
-from tests import file_trees
 
 
 def test_tree_of_1500_nested_folders_is_removed(tmp_path: Path) -> None:
-    file_trees.nest(tmp_path / "deep", 1500)
+    hostile_files.nest(tmp_path / "deep", 1500)
     files.remove(tmp_path / "deep")
     assert not (tmp_path / "deep").exists()
 
@@ -50,7 +50,7 @@ def test_link_is_removed_and_its_destination_stays(tmp_path: Path) -> None:
 def test_tree_of_1500_nested_folders_changes_its_owner(tmp_path: Path) -> None:
     """S3 L7: taking over an environment of an earlier version used to exceed the limits of recursion and open files."""
     root = tmp_path / "deep"
-    file_trees.nest(root, 1500)
+    hostile_files.nest(root, 1500)
     (root / "file").write_text("x")
     (root / "link").symlink_to(tmp_path / "outside")
     (tmp_path / "outside").write_text("x")

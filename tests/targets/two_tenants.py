@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.conformance.gateway_thread import serving_gateway
 from programs.kit.database import environment_databases
 from programs.targets.local import cleanup, connectivity
 from programs.targets.local.target import TARGET
 from tests.targets import hostile_service
-from tests.targets.gateway_thread import serving_gateway
 from tests.targets.isolated_machine import BLOG, PORT, SHOP, Isolated, psql
 from tests.targets.local_machine import LocalMachine, Repository, database_session, wait_for
 

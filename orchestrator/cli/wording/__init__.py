@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.wording import costs, deploys, diagnosis, environments, operator, server, variables
+from orchestrator.cli.wording import costs, deploys, diagnosis, environments, operator, server, targets, variables
 
-__all__ = ["costs", "deploys", "diagnosis", "environments", "operator", "server", "variables"]
+__all__ = ["costs", "deploys", "diagnosis", "environments", "operator", "server", "targets", "variables"]

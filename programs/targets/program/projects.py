@@ -137,7 +137,7 @@ def _build(host: ProgramHost, name: str, checkout: Path, props: Props) -> Worksp
     users.give(home, user)
     users.give(checkout, user)
     workspace = _workspace(host, name, checkout)
-    if build := props["build"]:
+    if build := props.get("build"):
         env = {**outbound.proxy_variables(host), **props["env"]}
         hidden = tuple(props["env"][variable] for variable in props["secrets"])
         run = CommandRun("build", "build", build["command"], int(build["timeout"]), env, hidden)

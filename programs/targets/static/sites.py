@@ -39,7 +39,7 @@ def publish(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
         files.remove(fresh)
         with steps.step(StepName.PUBLISH):
             publication.copy_site(checkout, props["folder"], fresh, host.site_bytes)
-            publication.check_pages(fresh, props["folder"], props["fallback"])
+            publication.check_pages(fresh, props["folder"], props.get("fallback"))
             files.remove(folder / "sites" / generation)
             fresh.replace(folder / "sites" / generation)
     finally:
@@ -87,7 +87,7 @@ def _build(host: StaticHost, name: str, checkout: Path, props: Mapping[str, Any]
     files.make_folder(home / "tmp")
     with steps.step(StepName.CHECKOUT) as output:
         output.add(checkouts.create(host, (props["clone_url"], props["commit"]), checkout))
-    if not props["build"]:
+    if not props.get("build"):  # Pulumi drops an input without a value
         return
     users.give(home, user)
     users.give(checkout, user)
@@ -106,7 +106,7 @@ def _serve(host: StaticHost, name: str, props: Mapping[str, Any]) -> None:
     folder = host.env(name)
     record = {
         "folder": str(folder / "sites" / props["generation"]),
-        "fallback": props["fallback"] or "",
+        "fallback": props.get("fallback") or "",
         "log": str(folder / "logs" / "access.log"),
     }
     files.write(host.served / f"{identifiers.check_host(props['host'])}.json", json.dumps(record))

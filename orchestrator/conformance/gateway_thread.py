@@ -1,4 +1,4 @@
-"""The gateway in a thread, for tests that block while they visit it."""
+"""The real gateway in a thread, for tests that block while they visit it."""
 
 from __future__ import annotations
 
