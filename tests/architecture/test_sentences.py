@@ -103,7 +103,20 @@ DECLARATIONS = frozenset({"description", "help", "summary"})
 STATEMENT = re.compile(
     r"\s*((GET|SELECT|INSERT|DELETE|UPDATE|CREATE|SET|PRAGMA|CONNECT) |(Proxy-)?Authorization: )"
 )  # SQL and HTTP
-TESTS = ("tests/core", "tests/model", "tests/runtime", "tests/stacks")
+TESTS = (
+    "tests/auth",
+    "tests/config",
+    "tests/core",
+    "tests/demo",
+    "tests/gateway",
+    "tests/images",
+    "tests/ledger",
+    "tests/model",
+    "tests/programs",
+    "tests/runtime",
+    "tests/stacks",
+    "tests/targets/kit",
+)
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
 
 
