@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import socket
 
-from programs.kit.processes import ports
+from programs.kit.processes import ports, wording
 
 FIRST_PORT, LAST_PORT = 10_000, 19_999
 
@@ -20,7 +20,7 @@ def free_port() -> int:
     for port in random.sample(range(FIRST_PORT, LAST_PORT + 1), 1000):
         if reserve(port):
             return port
-    raise OSError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
+    raise OSError(wording.no_free_port(FIRST_PORT, LAST_PORT))
 
 
 def reserve(port: int) -> bool:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.demo import leftover_wording
 from orchestrator.demo.cluster import demo_cluster
 from orchestrator.demo.containers import demo_engine
 from programs import registry
@@ -21,9 +22,9 @@ def environment_leaks(home: Path, names: Iterable[str], target: str, settings: M
     find = finders.get(target)
     remaining = find(wanted, settings) if find else registry.get(target).list_remaining(settings)
     return [
-        *(f"process {pid} of {name}" for name in wanted for pid in processes(name)),
+        *(leftover_wording.process(pid, name) for name in wanted for pid in processes(name)),
         *(f"path {path}" for path in paths_named(home / "eph", wanted)),
-        *(f"stack file {path}" for path in _stack_files(home / "eph" / "backend")),
+        *(leftover_wording.stack_file(path) for path in _stack_files(home / "eph" / "backend")),
         *(f"{target}: {line}" for line in remaining),
     ]
 
@@ -36,8 +37,8 @@ def operation_leaks(home: Path) -> list[str]:
 def demo_leaks(home: Path, ports: Iterable[int]) -> list[str]:
     """What still exists of the demo itself, once it has ended."""
     return [
-        *(f"process {pid} of {home}" for pid in processes(str(home))),
-        *(f"port {port} is still in use" for port in sorted(set(ports)) if _is_listening(port)),
+        *(leftover_wording.process(pid, home) for pid in processes(str(home))),
+        *(leftover_wording.port_in_use(port) for port in sorted(set(ports)) if _is_listening(port)),
         *([f"folder {home}"] if home.exists() else []),
     ]
 

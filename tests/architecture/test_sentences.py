@@ -21,6 +21,13 @@ ROOMS = (
     "orchestrator/cli",
     "orchestrator/config",
     "orchestrator/core",
+    "orchestrator/demo/*.py",
+    "orchestrator/demo/airflow",
+    "orchestrator/demo/cloud",
+    "orchestrator/demo/cluster",
+    "orchestrator/demo/containers",
+    "orchestrator/demo/emulate",
+    "orchestrator/demo/github",
     "orchestrator/forges",
     "orchestrator/gateway",
     "orchestrator/images",
@@ -48,6 +55,7 @@ SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[^a-z]*")
 COMMAND = re.compile(
     r"(docker|eph|kubectl|pulumi) ([a-z-]+|\{\}) |(cd|exec|trap|ulimit) [-'{]|command -v |for \w+ in \{|set --"
+    r"|kubectl --|export \{|#!|default-src "
 )
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
@@ -58,6 +66,26 @@ NOT_SENTENCES = {
     "orchestrator/cli/scaffold/rendering.py": "the eph.yaml that `eph init` writes",
     "orchestrator/forges/github/commits/commit_cache.py": "a key of the cache",
     "orchestrator/forges/github/commits/graphql.py": "GraphQL",
+    "orchestrator/demo/airflow/pipeline_repository.py": "the titles and queries of its pull requests",
+    "orchestrator/demo/cloud/cloud_repository.py": "the titles of its pull requests",
+    "orchestrator/demo/cloud/demo_cloud.py": "a fake cloud's answers",
+    "orchestrator/demo/demo_world.py": "the titles of its pull requests",
+    **{
+        f"orchestrator/demo/github/{module}.py": "answers that imitate GitHub's API"
+        for module in (
+            "api/app_endpoints",
+            "api/graphql_endpoint",
+            "api/http",
+            "api/pull_endpoints",
+            "api/repository_endpoints",
+            "state/commit_reports",
+            "state/github_apps",
+            "state/hub",
+            "state/pull_requests",
+        )
+    },
+    "orchestrator/demo/github/state/document_store.py": "SQL",
+    "orchestrator/demo/github/state/git_repositories.py": "objects in git's format",
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
@@ -88,11 +116,19 @@ STATEMENT = re.compile(
     r"|(Proxy-)?Authorization: )"
 )  # SQL and HTTP
 TESTS = (
+    "tests/auth",
+    "tests/config",
     "tests/core",
+    "tests/demo",
+    "tests/gateway",
+    "tests/images",
+    "tests/ledger",
     "tests/model",
+    "tests/programs",
     "tests/runtime",
     "tests/stacks",
     "tests/targets/compose",
+    "tests/targets/kit",
     "tests/targets/kubernetes",
     "tests/targets/pipeline",
     "tests/targets/program",
@@ -149,7 +185,7 @@ def modules(room: str) -> list[Path]:
 
 
 def is_wording(path: Path) -> bool:
-    return "wording" in path.parts or path.name == "wording.py" or path.name.startswith("fake")
+    return "wording" in path.parts or path.name.endswith("wording.py") or path.name.startswith("fake")
 
 
 def is_for_engineers(node: ast.AST) -> bool:

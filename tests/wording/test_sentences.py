@@ -22,6 +22,9 @@ from orchestrator.core import wording as core_wording
 from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
+from orchestrator.demo import leftover_wording
+from orchestrator.demo.cluster import wording as demo_cluster_wording
+from orchestrator.demo.github import wording as sandbox_wording
 from orchestrator.forges import wording as forge_wording
 from orchestrator.forges.github import wording as github_wording
 from orchestrator.gateway import wording as gateway_wording
@@ -77,6 +80,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     **{room: tuple(getattr(package, name) for name in package.__all__) for room, package in PACKAGES.items()},
     "auth": (auth_wording,),
     "compose": (compose_wording, compose_file_wording),
+    "demo": (leftover_wording, demo_cluster_wording, sandbox_wording),
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),

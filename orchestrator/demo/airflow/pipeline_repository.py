@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.demo import wording
+from orchestrator.demo import leftover_wording, wording
 from orchestrator.demo.airflow import airflow_process, warehouse
 from orchestrator.demo.airflow.airflow_process import RunningAirflow
 from orchestrator.demo.airflow.warehouse import Warehouse
@@ -43,7 +43,7 @@ class DemoPipelines:
     def _find(self, names: list[str]) -> list[str]:
         rows = [f"{table} ({name})" for name in names for table in self.airflow.count_rows(name)]
         paths = [str(path) for name in names for path in self.airflow.home.rglob(f"*{name}*")]
-        return [*(f"Airflow's table {row}" for row in rows), *paths, *self.warehouse.leftovers()]
+        return [*(leftover_wording.airflow_table(row) for row in rows), *paths, *self.warehouse.leftovers()]
 
 
 def shop_files() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from orchestrator.demo import leftover_wording
 from orchestrator.demo.cloud.demo_cloud import DemoCloud
 
 TARGET = "program"
@@ -43,4 +44,4 @@ def settings(cloud: DemoCloud, home: Path, repository: str) -> dict[str, Any]:
 
 def leftovers(cloud: DemoCloud) -> list[str]:
     """Counted in the cloud itself."""
-    return [f"cloud: {kind} {name}" for kind, name in sorted(cloud.items)]
+    return [leftover_wording.of_cloud(kind, name) for kind, name in sorted(cloud.items)]

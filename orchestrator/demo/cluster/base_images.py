@@ -16,6 +16,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from orchestrator.demo.cluster import wording
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage
 
 ENTRYPOINT = """#!/bin/sh
@@ -59,7 +60,7 @@ def postgres_image() -> OciImage:
     """This machine's PostgreSQL, with an entry point that takes the variables of the official image."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
-        raise BaseImageUnavailable("PostgreSQL isn't installed in /usr/lib/postgresql (Debian package: postgresql)")
+        raise BaseImageUnavailable(wording.NO_POSTGRES)
     home = found[-1].parent.parent
     programs = [home / "bin" / name for name in ("initdb", "postgres", "psql", "pg_isready", "pg_dump")]
     files = shell_programs(_POSTGRES_PROGRAMS) | _with_libraries([*programs, *(home / "lib").glob("plpgsql.so")])
@@ -112,9 +113,7 @@ def _packages() -> Iterator[tuple[str, Path]]:
         try:
             listed = metadata.files(name) or []
         except metadata.PackageNotFoundError as error:
-            raise BaseImageUnavailable(
-                f"the Python package {name}, which the sample shop needs, isn't installed"
-            ) from error
+            raise BaseImageUnavailable(wording.no_python_package(name)) from error
         for item in listed:
             if item.parts[0] != ".." and item.suffix != ".pyc":
                 yield str(item), Path(str(item.locate()))
@@ -140,7 +139,7 @@ def shell_programs(names: Iterable[str]) -> ImageFiles:
     found = {word: shutil.which(word) for word in ("sh", *names)}
     missing = [word for word, path in found.items() if path is None]
     if missing:
-        raise BaseImageUnavailable(f"the program {missing[0]} isn't on PATH")
+        raise BaseImageUnavailable(wording.no_program(missing[0]))
     programs = {f"usr/bin/{word}": Path(str(path)).resolve() for word, path in found.items()}
     libraries = _with_libraries(programs.values())
     return {**{name: path for name, path in libraries.items() if path not in programs.values()}, **programs}

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from orchestrator.demo import wording
+from orchestrator.demo import leftover_wording, wording
 from orchestrator.demo.cluster import oci
 from orchestrator.demo.cluster.registry_push import DemoRegistry, PushFailed, RegistryUnreachable, is_private
 from programs import registry as targets
@@ -227,7 +227,7 @@ def remove_environments(settings: Mapping[str, str], say: Callable[[str], object
         try:
             target.purge(name, settings)
         except KubernetesError as error:
-            return f"namespace {name}: {error.sentence}"
+            return leftover_wording.namespace_left(name, error.sentence)
         return ""
 
     try:
@@ -237,8 +237,8 @@ def remove_environments(settings: Mapping[str, str], say: Callable[[str], object
         with ThreadPoolExecutor(8) as pool:
             return [line for line in pool.map(end, found) if line]
     except KubernetesError as error:
-        delete = f"delete namespace -l {cluster.server_selector(settings['server'])}"
-        command = f"kubectl --kubeconfig {settings['kubeconfig']} {delete}"
+        selector = cluster.server_selector(settings["server"])
+        command = f"kubectl --kubeconfig {settings['kubeconfig']} delete namespace -l {selector}"
         return [wording.environments_left(error.sentence, command)]
 
 
@@ -251,5 +251,5 @@ def find_leftovers(environments: Iterable[str], settings: Mapping[str, str]) -> 
             cluster.connect(connection).get(f"/api/v1/namespaces/{object_names.namespace(name)}")
         except ObjectNotFound:
             continue
-        lines.append(f"namespace {name} (without Eph's label)")
+        lines.append(leftover_wording.unlabelled_namespace(name))
     return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.demo import wording
+from orchestrator.demo import leftover_wording, wording
 from orchestrator.demo.cluster import base_images, oci
 from orchestrator.demo.containers import engine_process
 from orchestrator.demo.containers.engine_process import EngineUnavailable
@@ -75,7 +75,7 @@ def find_leftovers(names: Iterable[str], settings: Mapping[str, str]) -> list[st
     """What remains of these environments: by label, and by name among everything that the engine has."""
     listed = engine_process.list_everything(Path(settings["socket"]))
     lines = registry.get(TARGET).list_remaining(settings)
-    return lines + [f"{item} (by name)" for item in listed if any(name in item for name in names)]
+    return lines + [leftover_wording.by_name(item) for item in listed if any(name in item for name in names)]
 
 
 def shop_files() -> dict[str, str]:

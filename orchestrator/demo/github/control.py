@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from orchestrator.demo.github import wording
 from orchestrator.demo.github.api.http import RequestHandler
 from orchestrator.demo.github.quota import Clock, Fault
 from orchestrator.demo.github.scripting import VERBS
@@ -43,13 +44,13 @@ class ControlEndpoints:
         said = await _owner_body(request, self._handler)
         verb = VERBS.get(request.path_params["verb"])
         if said is None or verb is None:
-            return JSONResponse({"message": "not for you" if said is None else "no such verb"}, 403)
+            return JSONResponse({"message": wording.FORBIDDEN if said is None else wording.UNKNOWN_VERB}, 403)
         return JSONResponse(*await run_in_threadpool(self._run_verb, verb, said))
 
     async def inject_faults(self, request: Request) -> JSONResponse:
         said = await _owner_body(request, self._handler)
         if said is None:
-            return JSONResponse({"message": "not for you"}, 403)
+            return JSONResponse({"message": wording.FORBIDDEN}, 403)
         count = int(said.pop("count", 1))
         self._handler.faults.inject(Fault(**said), count) if count else self._handler.faults.clear()
         return JSONResponse({})
@@ -57,14 +58,14 @@ class ControlEndpoints:
     async def set_quota(self, request: Request) -> JSONResponse:
         said = await _owner_body(request, self._handler)
         if said is None:
-            return JSONResponse({"message": "not for you"}, 403)
+            return JSONResponse({"message": wording.FORBIDDEN}, 403)
         self._handler.quota.limit = int(said["limit"])
         return JSONResponse({})
 
     async def set_clock(self, request: Request) -> JSONResponse:
         said = await _owner_body(request, self._handler)
         if said is None:
-            return JSONResponse({"message": "not for you"}, 403)
+            return JSONResponse({"message": wording.FORBIDDEN}, 403)
         self._clock.offset = float(said["ahead"])
         return JSONResponse({})
 

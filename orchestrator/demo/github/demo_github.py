@@ -24,6 +24,7 @@ import httpx
 import uvicorn
 
 from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.github import wording
 from orchestrator.demo.github.github_server import GitHubServer
 from orchestrator.demo.github.webhook_sender import WebhookTarget
 
@@ -195,7 +196,7 @@ class DemoGitHub:
         self._run_verb("set_check", repository=repository, sha=sha, name=name, conclusion=conclusion)
 
     def set_status(self, repository: str, sha: str, context: str, state: str, by: str = owner) -> None:
-        said = {"state": state, "context": context, "description": f"{context} is {state}"}
+        said = {"state": state, "context": context, "description": wording.status_description(context, state)}
         self.api("POST", f"/repos/{repository}/statuses/{sha}", said, by)
 
     def set_permission(self, repository: str, login: str, permission: str) -> None:
@@ -304,9 +305,7 @@ class DemoGitHub:
                 continue
             return
         self.stop()
-        raise DemoGitHubError(
-            f"the sandbox did not answer at {self.url} within {START_SECONDS:.0f} s; see {self.root}/sandbox.log"
-        )
+        raise DemoGitHubError(wording.no_response(self.url, START_SECONDS, self.root / "sandbox.log"))
 
 
 def _encode_files(files: Files) -> dict[str, str | None]:

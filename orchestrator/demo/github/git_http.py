@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from orchestrator.demo.github import wording
 from orchestrator.demo.github.state.git_repositories import GIT_ENVIRONMENT
 from orchestrator.demo.github.state.hub import PERMISSION_LEVELS, GitHubApiError, Hub, RepositoryMoved
 
@@ -72,13 +73,13 @@ class GitEndpoints:
         except _Refused as refused:
             return refused.response
         except ClientDisconnect:
-            return PlainTextResponse("The connection was closed.", 400)
+            return PlainTextResponse(wording.CONNECTION_CLOSED, 400)
         return _stream(service, "result", _run_git(request, repository, service, [], body))
 
     def _open(self, request: Request, service: str) -> Path:
         """The bare repository, if this person may use the service."""
         if service not in (READ, WRITE):
-            raise _Refused(PlainTextResponse("Use git's smart HTTP protocol: git clone URL.", 403))
+            raise _Refused(PlainTextResponse(wording.USE_SMART_HTTP, 403))
         login = self._hub.login_for_token(_password(request)) or ""
         needed = "write" if service == WRITE else "read"
         with self._hub.lock, self._hub.store.transaction():
@@ -87,7 +88,7 @@ class GitEndpoints:
             except RepositoryMoved as moved:
                 repo = self._hub.repository_by_id(moved.repository)
             except GitHubApiError as problem:
-                raise _Refused(PlainTextResponse("There is no such repository.", problem.status)) from None
+                raise _Refused(PlainTextResponse(wording.NO_REPOSITORY, problem.status)) from None
             has = PERMISSION_LEVELS[self._hub.permission(repo, login)] if login else 0
         if has < PERMISSION_LEVELS[needed] and (needed == "write" or repo["private"]):
             raise _Refused(_denied(login))
@@ -96,9 +97,9 @@ class GitEndpoints:
 
 def _denied(login: str) -> Response:
     if login:
-        return PlainTextResponse(f"{login} has no access to this repository.", 403)
-    challenge = {"WWW-Authenticate": 'Basic realm="sandbox: any user name, and a token as the password"'}
-    return PlainTextResponse("This needs a token as the password.", 401, challenge)
+        return PlainTextResponse(wording.no_access(login), 403)
+    challenge = {"WWW-Authenticate": f'Basic realm="{wording.SIGN_IN}"'}
+    return PlainTextResponse(wording.TOKEN_REQUIRED, 401, challenge)
 
 
 def _password(request: Request) -> str:
@@ -132,10 +133,10 @@ async def _copy_body(request: Request, body: IO[bytes]) -> None:
         try:
             data = unpack.decompress(chunk, MAX_REQUEST) if unpack else chunk
         except zlib.error:
-            raise _Refused(PlainTextResponse("The request isn't valid gzip.", 400)) from None
+            raise _Refused(PlainTextResponse(wording.INVALID_GZIP, 400)) from None
         size += len(data)
         if size > MAX_REQUEST:
-            raise _Refused(PlainTextResponse("The request is larger than 1 GB.", 413))
+            raise _Refused(PlainTextResponse(wording.REQUEST_TOO_LARGE, 413))
         await run_in_threadpool(body.write, data)
 
 

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from orchestrator.demo.github import wording
 from orchestrator.demo.github.state import commit_reports, git_repositories, github_apps, pull_requests, serializers
 from orchestrator.demo.github.state.document_store import Document
 from orchestrator.demo.github.state.hub import PERMISSION_LEVELS, Hub, invalid
@@ -61,7 +62,7 @@ def set_permission(hub: Hub, arguments: Document) -> Document:
         raise invalid(
             "Repository",
             "permission",
-            f"permission {arguments['permission']!r} is none of {', '.join(PERMISSION_LEVELS)}",
+            wording.unknown_permission(arguments["permission"], PERMISSION_LEVELS),
         )
     repo["permissions"][arguments["login"]] = arguments["permission"]
     hub.store.save("repo", repo)

@@ -19,6 +19,8 @@ from typing import Any
 
 import httpx
 
+from orchestrator.demo.github import wording
+
 log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (0.0, 0.5, 2.0)
@@ -62,7 +64,7 @@ class WebhookSender:
         try:
             self._queue.put_nowait(delivery)
         except queue.Full:
-            self._record_outcome(delivery, "dropped: too many are waiting")
+            self._record_outcome(delivery, wording.DELIVERY_DROPPED)
 
     def close(self) -> None:
         self._stopped.set()

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from orchestrator.demo.github import scripting
+from orchestrator.demo.github import scripting, wording
 from orchestrator.demo.github.pages.render_markdown import render
 from orchestrator.demo.github.state import commit_reports, git_repositories, pull_requests, serializers
 from orchestrator.demo.github.state.document_store import Document
@@ -103,11 +103,10 @@ class PageViews:
 
         async def handle(request: Request) -> Response:
             if not self._same_origin(request):
-                message = "This form wasn't submitted from a page of this sandbox."
-                return self._html("problem.html", {"message": message}, 403)
+                return self._html("problem.html", {"message": wording.OTHER_ORIGIN}, 403)
             body = b"".join([chunk async for chunk in request.stream()])
             if len(body) > MAX_FORM:
-                return self._html("problem.html", {"message": "The form is too large (more than 1 MB)."}, 413)
+                return self._html("problem.html", {"message": wording.FORM_TOO_LARGE}, 413)
             said = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
             return await run_in_threadpool(obey, request, said)
 
@@ -129,7 +128,7 @@ class PageViews:
         source = self._repo(request)
         owner = form_fields.get("owner", "")
         if owner not in FORK_OWNERS:
-            raise invalid("Repository", "owner", f"Choose one of {', '.join(FORK_OWNERS)}.")
+            raise invalid("Repository", "owner", wording.choose_one_of(FORK_OWNERS))
         made = self._hub.create(f"{owner}/{source['name']}", {}, fork_of=source["id"])
         return f"/{serializers.full_name(made)}"
 
@@ -201,7 +200,7 @@ class PageViews:
         repo = self._repo(request)
         title, branch = form_fields.get("title", "").strip(), form_fields.get("branch", "").strip()
         if not title or not branch:
-            raise invalid("PullRequest", "title", "A pull request needs a title and a branch.")
+            raise invalid("PullRequest", "title", wording.TITLE_AND_BRANCH)
         if form_fields.get("path"):
             scripting.commit_files(self._hub, repo, branch, {form_fields["path"]: _form_content(form_fields)}, title)
         base, author = (

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator.demo.github import wording
+
 GIT_ENVIRONMENT = {
     "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
     "LC_ALL": "C.UTF-8",
@@ -54,7 +56,7 @@ class TreeEntry:
 def run(repo: Path, *arguments: str, data: bytes | None = None) -> bytes:
     done = subprocess.run(["git", "-C", str(repo), *arguments], input=data, capture_output=True, env=GIT_ENVIRONMENT)
     if done.returncode:
-        raise GitError(done.stderr.decode(errors="replace").strip() or f"git {arguments[0]} failed")
+        raise GitError(done.stderr.decode(errors="replace").strip() or wording.git_failed(arguments[0]))
     return done.stdout
 
 
@@ -64,14 +66,14 @@ def text(repo: Path, *arguments: str) -> str:
 
 def check_ref(name: str) -> str:
     if not name or BAD_REF.search(name):
-        raise GitError(f"{name!r} is not a name that git takes")
+        raise GitError(wording.invalid_ref(name))
     return name
 
 
 def check_path(path: str) -> str:
     parts = path.split("/")
     if not path or "\x00" in path or "\n" in path or any(part in ("", ".", "..", ".git") for part in parts):
-        raise GitError(f"{path!r} is not a path within a repository")
+        raise GitError(wording.invalid_path(path))
     return path
 
 
