@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.app.replica_tls import client_context, served_to_replicas
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.demo.free_ports import free_port
 from orchestrator.ledger.fake import FakeLease
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.surfaces.api.replica_server import client_context, served_to_replicas
 from orchestrator.surfaces.leader_proxy import LeaderProxy, Receive, Scope, Send
 from tests.gateway.certificates import CertificateAuthority
 
