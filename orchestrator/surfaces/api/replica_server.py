@@ -27,7 +27,7 @@ async def served_to_replicas(app: App, settings: ServerSettings) -> AsyncIterato
     try:
         certificate = TlsCertificate(replicas.certificate_file, replicas.key_file)
     except BadCertificate as error:
-        raise StartupError(f"replicas.certificate_file: {error}") from error
+        raise StartupError(str(error)) from error
     with contextlib.closing(open_listener("replicas.listen", replicas.listen)) as listener:
         renewing = asyncio.create_task(certificate.keep_current(), name="certificate for replicas")
         try:
