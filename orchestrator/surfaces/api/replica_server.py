@@ -29,7 +29,7 @@ async def served_to_replicas(app: App, settings: ServerSettings) -> AsyncIterato
     except BadCertificate as error:
         raise StartupError(str(error)) from error
     with contextlib.closing(open_listener("replicas.listen", replicas.listen)) as listener:
-        renewing = asyncio.create_task(certificate.keep_current(), name="certificate for replicas")
+        renewing = asyncio.create_task(certificate.keep_current(), name="replica-certificate")
         try:
             async with serve(app, listener, settings.previews.proxies, certificate.context) as task:
                 yield [task, renewing]
