@@ -18,7 +18,6 @@ import httpx
 from orchestrator.app import outside
 from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
-from orchestrator.app.replica_tls import client_context, served_to_replicas
 from orchestrator.app.system import System
 from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
@@ -30,8 +29,8 @@ from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.service.channels.announcer import open_announcer
+from orchestrator.surfaces.api.replica_server import open_leader_proxy, served_to_replicas
 from orchestrator.surfaces.api.server import serve
-from orchestrator.surfaces.leader_proxy import LeaderProxy
 from stacks.backends.inventory import StackInventory
 from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain.pulumi_cli import Toolchain
@@ -89,15 +88,11 @@ async def running(
         exits.callback(tokens.close)
         share_links = SqlShareLinks(settings.ledger_database_url)
         exits.callback(share_links.close)
-        proxy = LeaderProxy(
-            create_api(settings, system, tokens, share_links),
-            system.leadership,
-            accepts=settings.replicas.accepts_url,
-            tls=client_context(settings.replicas),
-        )
+        app = create_api(settings, system, tokens, share_links)
+        proxy = open_leader_proxy(app, system.leadership, settings.replicas)
         exits.push_async_callback(proxy.close)
-        app = proxy if system.leadership.has_replicas else proxy.app
+        app = proxy if system.leadership.has_replicas else app
         api = await exits.enter_async_context(serve(app, listener, settings.previews.proxies))
-        to_replicas = await exits.enter_async_context(served_to_replicas(app, settings))
+        more = await exits.enter_async_context(served_to_replicas(app, settings))
         await exits.enter_async_context(system)
-        yield RunningEphd(settings, system, (api, *to_replicas), worker)
+        yield RunningEphd(settings, system, (api, *more), worker)

@@ -15,7 +15,8 @@ from orchestrator.gateway import wording
 from orchestrator.gateway.access.oauth_broker import OAuthProviders
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, run
-from orchestrator.gateway.tls import BadCertificate, TlsCertificate, TlsListener
+from orchestrator.gateway.tls import TlsListener
+from orchestrator.runtime.server.tls_certificate import BadCertificate, TlsCertificate
 
 
 def _network(text: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 # --- Startup
 
 
@@ -13,17 +11,6 @@ def invalid_setup(error: Exception) -> str:
 
 def cannot_listen(addresses: str, error: object) -> str:
     return f"The gateway can't listen on {addresses}: {error}. Check whether the port is in use.\n"
-
-
-def certificate_unusable(certificate: Path, key: Path, error: str) -> str:
-    return (
-        f"can't use the certificate {certificate} with the key {key}: {error}; use PEM files that belong "
-        "together, and a key without a passphrase"
-    )
-
-
-OTHER_CERTIFICATE = "the key belongs to another certificate"
-INVALID_PEM = "they aren't valid PEM"
 
 
 # --- OAuth sign-in inside previews

@@ -70,7 +70,7 @@ def run_without(guard: MissingGuard, *options: str, timeout: float = TIMEOUT) ->
     """Runs the attack on a copy of the code without the guard. Everything that the attack starts uses the copy."""
     with tempfile.TemporaryDirectory(prefix="eph-attack-") as place:
         folder = patched_copy.copy_code(Path(place), [guard.patch])
-        for name in ("tests", "pyproject.toml"):
+        for name in ("tests", "infra", "pyproject.toml"):
             (folder / name).symlink_to(patched_copy.ROOT / name)
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-m", "tests.attack", "--only", guard.attack, *options]

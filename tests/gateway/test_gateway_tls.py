@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, web
 
-from orchestrator.gateway.tls import HSTS, HSTS_HEADER, BadCertificate, TlsCertificate, TlsListener
+from orchestrator.gateway.tls import HSTS, HSTS_HEADER, TlsListener
+from orchestrator.runtime.server.tls_certificate import BadCertificate, TlsCertificate
 from tests.gateway.certificates import CertificateAuthority
 from tests.gateway.conftest import GatewayWorld
 

@@ -21,6 +21,17 @@ def address_unusable(setting: str, address: str, port: int, error: OSError) -> s
     return f"{setting} = {address}: {why} (the setting `{setting}` in eph.toml, or {variable})"
 
 
+def certificate_unusable(certificate: Path, key: Path, error: str) -> str:
+    return (
+        f"can't use the certificate {certificate} with the key {key}: {error}; use PEM files that belong "
+        "together, and a key without a passphrase"
+    )
+
+
+OTHER_CERTIFICATE = "the key belongs to another certificate"
+INVALID_PEM = "they aren't valid PEM"
+
+
 def replica_authority_unusable(file: Path, error: Exception) -> str:
     return f"can't use the certificate authority {file}: {error}; set replicas.ca_file to a file in PEM"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.app.replica_tls import client_context, served_to_replicas
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.demo.free_ports import free_port
 from orchestrator.ledger.fake import FakeLease
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.surfaces.api.replica_server import client_context, served_to_replicas
 from orchestrator.surfaces.leader_proxy import LeaderProxy, Receive, Scope, Send
 from tests.gateway.certificates import CertificateAuthority
 
@@ -95,7 +95,7 @@ async def test_nothing_answers_there_without_tls(tmp_path: Path, authority: Cert
 
 async def test_files_that_do_not_work_are_named(tmp_path: Path, authority: CertificateAuthority) -> None:
     authority.key_file.write_text("no key")
-    with pytest.raises(StartupError, match=r"replicas.certificate_file: .*tls\.key"):
+    with pytest.raises(StartupError, match=r"can't use the certificate .*tls\.key"):
         async with served_to_replicas(leader, settings_of(tmp_path, free_port())):
             pass
     authority.certificate_file.write_text("no certificate")

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 
 from orchestrator.config.settings.replica_tables import ReplicasSettings
 from orchestrator.config.settings.server_settings import ServerSettings
-from orchestrator.gateway.tls import BadCertificate, TlsCertificate
 from orchestrator.runtime import wording
+from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.server.addresses import StartupError, open_listener
+from orchestrator.runtime.server.tls_certificate import BadCertificate, TlsCertificate
 from orchestrator.surfaces.api.server import serve
-from orchestrator.surfaces.leader_proxy import App
+from orchestrator.surfaces.leader_proxy import App, LeaderProxy
 
 
 @contextlib.asynccontextmanager
@@ -26,9 +27,9 @@ async def served_to_replicas(app: App, settings: ServerSettings) -> AsyncIterato
     try:
         certificate = TlsCertificate(replicas.certificate_file, replicas.key_file)
     except BadCertificate as error:
-        raise StartupError(f"replicas.certificate_file: {error}") from error
+        raise StartupError(str(error)) from error
     with contextlib.closing(open_listener("replicas.listen", replicas.listen)) as listener:
-        renewing = asyncio.create_task(certificate.keep_current(), name="replica certificate")
+        renewing = asyncio.create_task(certificate.keep_current(), name="replica-certificate")
         try:
             async with serve(app, listener, settings.previews.proxies, certificate.context) as task:
                 yield [task, renewing]
@@ -45,3 +46,8 @@ def client_context(settings: ReplicasSettings) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise StartupError(wording.startup.replica_authority_unusable(settings.ca_file, error)) from error
+
+
+def open_leader_proxy(app: App, leadership: Leadership, settings: ReplicasSettings) -> LeaderProxy:
+    """Forwards to leaders that the settings accept, and verifies them."""
+    return LeaderProxy(app, leadership, accepts=settings.accepts_url, tls=client_context(settings))
