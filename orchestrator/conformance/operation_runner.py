@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from stacks.executors import registry
 from stacks.executors.port import ExecutorSettings
-from stacks.executors.process.process_executor import ProcessExecutor
 from stacks.model import Operation, OperationResult
 from stacks.operations.worker_settings import WorkerSettings
 
@@ -35,7 +35,7 @@ class OperationRunner:
     """Has its own event loop in a thread, because tests block."""
 
     def __init__(self, worker: WorkerSettings, version: str, records: Path) -> None:
-        self._executor = ProcessExecutor(ExecutorSettings(worker=worker, version=version, records=records))
+        self._executor = registry.open_executor(registry.DEFAULT, ExecutorSettings(worker, version, records))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="operations")
         self._thread.start()
