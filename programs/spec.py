@@ -248,6 +248,8 @@ class EnvironmentSpec:
             del data[aside]
         for aside in MACHINE_SETTINGS:
             data["settings"].pop(aside, None)
+        if not self.database_servers:
+            data["settings"].pop("server_memory_bytes", None)
         # Keeps the digest of environments that were built before these fields existed.
         _drop_unset(data, _LATER_FIELDS)
         for secret in data.get("secrets", {}).values():

@@ -123,6 +123,7 @@ def test_empty_settings_follow_the_gateways_port_and_home(monkeypatch: pytest.Mo
         "toolchains": "auto",
         "first_uid": "2100000",
         "memory_bytes": "4294967296",
+        "server_memory_bytes": "268435456",
         "disk_bytes": "21474836480",
         "process_limit": "2048",
         "cpu_limit": "0.0",
