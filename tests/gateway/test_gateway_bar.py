@@ -159,7 +159,7 @@ async def test_compressed_page_is_decompressed(world: GatewayWorld) -> None:
     assert seen[0].headers["Accept-Encoding"] == "identity"
 
 
-@pytest.mark.parametrize("body", [gzip.compress(PAGE.encode())[:-9], b"no gzip at all"])
+@pytest.mark.parametrize("body", [gzip.compress(PAGE.encode())[:-9], b"no gzip at all"], ids=["cut", "no-gzip"])
 async def test_broken_compressed_page_is_broken_for_the_browser(world: GatewayWorld, body: bytes) -> None:
     await serve(world, {"Content-Encoding": "gzip"}, body)
     with pytest.raises((ClientPayloadError, ServerDisconnectedError)):
