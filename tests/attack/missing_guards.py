@@ -29,7 +29,7 @@ GUARDS = (
         "manifests are judged field by field",
         Patch(
             "programs/targets/kubernetes/manifests/field_checks.py",
-            '                yield f"{where}.{key} is not allowed in a preview"',
+            '                yield wording.fields.not_allowed(f"{where}.{key}")',
             "                continue",
         ),
         "manifests: set spec.template.spec.hostNetwork",
