@@ -28,11 +28,11 @@ demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--on
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
 
-test-long: pulumi databases helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
+test-long: pulumi databases helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests: a whole Eph on each target, killed replicas, malicious forks
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
 
-test-exhaustive: pulumi databases airflow ## run the slow tests that CI leaves out: recipes, the demo on Airflow and AWS, killed operations on AWS
-	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) -m exhaustive --ignore tests/cluster $(ARGS)
+test-exhaustive: pulumi databases helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests that CI leaves out: every demo and recipe, more kills and faults
+	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m exhaustive --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
 	@.ci/run --all

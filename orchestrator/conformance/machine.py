@@ -33,11 +33,12 @@ from programs.spec import EnvironmentSpec, Secret
 from stacks import keys, names
 from stacks.backends import registry as backends
 from stacks.model import Operation, OperationVerb, Outcome, StackRecord, StackRef, StackTag
+from stacks.operations.wording import ACTION_LABELS
 from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain import plugins, pulumi_cli
 
 REPOSITORY_ID, REPOSITORY_NAME = 12345, "acme/conformance"
-CREATING, UPDATING, REMOVING = "creating ", "updating ", "removing "
+CREATING, UPDATING, REMOVING = (f"{ACTION_LABELS[action]} " for action in ("create", "update", "delete"))
 """What the lines of progress begin with that name a resource."""
 VISIT_SECONDS = 5.0
 POLL_SECONDS = 0.1

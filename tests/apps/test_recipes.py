@@ -35,6 +35,7 @@ def close(site: Site, made: Preview) -> None:
     site.wait_until_gone(made)
 
 
+@pytest.mark.exhaustive
 def test_flask() -> None:
     with recipe_site.recipe_site("flask_notes", "Flask") as site:
         made = preview(site)
@@ -104,6 +105,7 @@ def test_node() -> None:
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="needs Go")
+@pytest.mark.exhaustive
 def test_go_and_a_second_pull_request_from_the_build_cache() -> None:
     """T1 P3: with the lock file unchanged, the second pull request's build downloads nothing."""
     with package_index() as index, recipe_site.recipe_site("go_orders", "Go", index.local_toml) as site:

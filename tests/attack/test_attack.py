@@ -85,6 +85,7 @@ def test_each_missing_guard_matches_its_source_and_its_attack(guard: MissingGuar
 @pytest.mark.real
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+@pytest.mark.exhaustive
 def test_without_the_guard_the_attack_succeeds(guard: MissingGuard) -> None:
     done = run_without(guard)
     assert done.returncode == 1, done.stdout + done.stderr

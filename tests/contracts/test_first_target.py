@@ -37,6 +37,7 @@ def test_page_shows_what_the_command_writes() -> None:
 @pytest.mark.real
 @pytest.mark.long
 @pytest.mark.timeout(900)
+@pytest.mark.exhaustive
 def test_reader_of_the_page_ends_with_a_green_suite(tmp_path: Path) -> None:
     """Every command of the page, in order, and every file as the page shows it."""
     environment, folder, output = scratch_environment.create(tmp_path / "venv"), tmp_path, ""

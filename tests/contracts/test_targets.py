@@ -61,6 +61,7 @@ def read_everything(target: Target, settings: Mapping[str, str]) -> frozenset[st
 
 @pytest.mark.long
 @pytest.mark.timeout(400)  # one target first starts a service that takes minutes on a busy machine
+@pytest.mark.exhaustive
 def test_hostile_environment_delays_no_reading_update_or_destroy(
     conformance_target: Target, harness: TargetHarness
 ) -> None:

@@ -58,6 +58,7 @@ async def wait_until_ready(agent: Agent, **what: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("transport", ["http", "stdio"])
+@pytest.mark.exhaustive
 async def test_from_a_broken_branch_to_a_green_preview(site: Site, tmp_path: Path, transport: str) -> None:
     branch = f"fix-{transport}"
     site.forge.push(REPOSITORY, branch, files(**{"build.sh": "echo cannot find module cart >&2; exit 3\n"}))

@@ -81,6 +81,7 @@ def assert_still_runs(site: Site, preview: Preview) -> None:
 
 
 @pytest.mark.parametrize("round_", ROUNDS, ids=", ".join)
+@pytest.mark.exhaustive
 def test_error_has_file_and_line_and_the_running_environment_stays(
     site: Site, previews: list[Preview], round_: list[str]
 ) -> None:

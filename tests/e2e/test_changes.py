@@ -30,6 +30,7 @@ def succeed(site: Site, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.exhaustive
 def test_a_service_restarts_gets_variables_and_a_fresh_database(site: Site, tmp_path: Path) -> None:
     one = site.preview("changed")
     before = answer(site, one, "/environ")

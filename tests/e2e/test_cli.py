@@ -79,6 +79,7 @@ def test_doctor_finds_the_server_and_the_tools(site: Site, preview: Preview) -> 
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_extend_postpones_the_expiry(site: Site, preview: Preview) -> None:
     """L5: the tag contains it, so a restart forgets nothing; the pull request shows it."""
     before = datetime.fromisoformat(json.loads(run_eph(site, "get", preview.name, "-o", "json"))["expires_at"])

@@ -112,6 +112,7 @@ def _is_built(stack: Path) -> bool:
 
 
 @pytest.mark.parametrize("instant", KILL_POINTS)
+@pytest.mark.exhaustive
 def test_killed_while_creating(site: Site, bystander: Preview, instant: str) -> None:
     number, sha = site.open_pull(instant.replace(" ", "-"), {"build.sh": SLOW})
     kill_when(site, bystander, instant, lambda: KILL_POINTS[instant](site, number))

@@ -43,6 +43,7 @@ def test_once_plays_the_whole_story_and_leaves_nothing_behind(demo: DemoSandbox)
 
 @pytest.mark.long
 @pytest.mark.timeout(500)
+@pytest.mark.exhaustive
 def test_the_story_of_deploys_ends_with_one_start_and_nothing_left(demo: DemoSandbox) -> None:
     """M1 to M6, L2: nothing runs before the first request; ephd is killed during cold requests and a replacement, the
     gateway while it holds a request; an expiry."""
@@ -58,6 +59,7 @@ def test_the_story_of_deploys_ends_with_one_start_and_nothing_left(demo: DemoSan
 
 @pytest.mark.long
 @pytest.mark.timeout(400)
+@pytest.mark.exhaustive
 def test_the_story_on_a_pulumi_project_leaves_nothing_in_the_cloud(demo: DemoSandbox) -> None:
     """T8: two projects created, one updated, broken and fixed, both destroyed; the cloud itself counts what is left."""
     if plugins.find_optional(plugins.LANGUAGE_YAML) is None:
@@ -104,6 +106,7 @@ def test_the_story_on_aws_leaves_nothing_in_the_account(demo: DemoSandbox) -> No
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_ctrl_c_while_creating_leaves_nothing_behind(demo: DemoSandbox) -> None:
     port = free_port()
     process = demo.start("--no-open", "--port", str(port))
@@ -118,6 +121,7 @@ def test_ctrl_c_while_creating_leaves_nothing_behind(demo: DemoSandbox) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_next_demo_cleans_up_after_a_killed_one(demo: DemoSandbox) -> None:
     """Issue 3: not even ``kill -9`` leaves anything behind forever."""
     process = demo.start("--no-open", "--port", str(free_port()))

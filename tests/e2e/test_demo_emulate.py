@@ -39,6 +39,7 @@ STEPS = (
 
 
 @pytest.mark.timeout(360)
+@pytest.mark.exhaustive
 def test_story_runs_on_emulate(demo: DemoSandbox) -> None:
     require_npm()
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--forge", "emulate"]

@@ -137,6 +137,7 @@ def test_unapproved_fork_runs_nothing(site: Site, attacks: dict[str, Attack]) ->
     assert NOTE not in {path.name for path in all_files(site.eph_home / "local")}
 
 
+@pytest.mark.exhaustive
 def test_its_own_eph_yaml_is_ignored(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["its own eph.yaml"]
     host = site.wait_for_host(item.number)
@@ -152,6 +153,7 @@ def test_symlink_out_of_the_checkout_is_refused(site: Site, approved: dict[str, 
     assert site.token.read_text() not in body
 
 
+@pytest.mark.exhaustive
 def test_oversized_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:
     site.wait_for_comment(approved["a huge repository"].number, "Failed", "The server's limit is 2 MB")
 
@@ -201,6 +203,7 @@ def test_push_after_the_review_is_not_approved(site: Site, approved: dict[str, A
     assert item.number not in site.stacks()
 
 
+@pytest.mark.exhaustive
 def test_approved_environment_is_removed_without_a_trace(site: Site, approved: dict[str, Attack]) -> None:
     for item in approved.values():
         site.forge.close_pull(REPOSITORY, item.number)

@@ -12,6 +12,7 @@ BUILD = 'echo "downloading the internet"; until [ -e "$HOME/continue" ]; do slee
 EPH_YAML = (SHOP / "eph.yaml").read_text().replace("sh build.sh", BUILD).replace("timeout: 1m", "timeout: 5m")
 
 
+@pytest.mark.exhaustive
 def test_page_shows_the_output_of_a_build_while_it_runs(site: Site) -> None:
     number, sha = site.open_pull("slow-build", {"eph.yaml": EPH_YAML})
     wait_until("it is known", lambda: "" if site.api("environments")["items"] else "no environment")

@@ -281,6 +281,7 @@ sys.exit(1 if outcome else 0)
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_repository_tests_run_against_the_url_and_decide_the_check(site: Site) -> None:
     """P4, P1, P2: the suite requests the real URL by its name, from the sandbox."""
     yaml = (sites.SHOP / "eph.yaml").read_text() + SUITES

@@ -204,6 +204,7 @@ def files_of_the_active_version(site: Site) -> dict[str, bytes]:
     return {**read, "processes": repr(leak_check.processes(f"/{name}/home")).encode()}
 
 
+@pytest.mark.exhaustive
 def test_deploying_the_active_version_leaves_it_byte_identical(site: Site) -> None:
     """M1, M2: the same commit under a label is a second environment, from its start to its end."""
     files = shop_files()
@@ -229,6 +230,7 @@ def test_a_failed_first_deploy_leaves_nothing(site: Site) -> None:
     assert site.api("audit")["orphans"] == []
 
 
+@pytest.mark.exhaustive
 def test_an_expired_deploy_is_not_served_and_is_collected(site: Site) -> None:
     deploy(site, "short", "--ref", "feat", "--ttl", "40s", "--wait")
     host = f"short.{ROUTE}"

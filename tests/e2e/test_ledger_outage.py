@@ -27,6 +27,7 @@ def site(server: PostgresServer) -> Iterator[Site]:
         yield made
 
 
+@pytest.mark.exhaustive
 def test_nothing_stops_and_the_gap_is_recorded(site: Site, server: PostgresServer) -> None:
     before = site.preview("before")
     server.kill()

@@ -80,6 +80,7 @@ def test_two_hundred_cold_requests_start_it_once_and_idle_stops_it(site: Site) -
 
 
 @pytest.mark.parametrize("victim", ["ephd", "gateway"])
+@pytest.mark.exhaustive
 def test_a_kill_between_request_and_answer_starts_it_once_and_hangs_nothing(site: Site, victim: str) -> None:
     host, name = deploy(site, f"killed-{victim}", "feat")
     with ThreadPoolExecutor(20) as pool:
@@ -92,6 +93,7 @@ def test_a_kill_between_request_and_answer_starts_it_once_and_hangs_nothing(site
     assert starts(site, name) == 1
 
 
+@pytest.mark.exhaustive
 def test_a_start_that_fails_is_reported_to_all_who_wait(site: Site) -> None:
     host, name = deploy(site, "broken", "crashing")
     with ThreadPoolExecutor(20) as pool:

@@ -71,6 +71,7 @@ def town() -> Iterator[CloudSite]:
             TARGET.stop(town.settings)
 
 
+@pytest.mark.exhaustive
 def test_project_is_approved_created_updated_killed_and_destroyed(town: CloudSite) -> None:
     site, cloud = town.site, town.cloud
     number, sha = site.open_pull("infra", town.files("<h1>One</h1>"))

@@ -102,6 +102,7 @@ def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed
     assert servers(site) == []
 
 
+@pytest.mark.exhaustive
 def test_documented_target_is_created_updated_and_destroyed(site: Site) -> None:
     number, _ = site.open_pull("site", {"eph.yaml": WEBSITE_FILE.format(text="one")})
     host = site.wait_for_host(number)
@@ -132,6 +133,7 @@ def _running(site: Site, name: str) -> str:
     return f"{lines}: {events[-6:]}" if lines else ""
 
 
+@pytest.mark.exhaustive
 def test_its_settings_and_section_are_validated_like_any_other(site: Site) -> None:
     number, _ = site.open_pull(
         "broken", {"eph.yaml": FILE.format(text="x") + "services: [{name: web, command: run}]\n"}

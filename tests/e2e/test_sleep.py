@@ -38,6 +38,7 @@ def update_count(site: Site, preview: Preview) -> int:
     return sum(path.match(f"pr-{preview.number}-*.history.json") for path in kept)
 
 
+@pytest.mark.exhaustive
 def test_sleeps_when_unused_and_wakes_on_a_visit(site: Site) -> None:
     one = site.preview("sleepy", {"eph.yaml": FILE})
     assert site.page(one.host, "/add", q="cherry").status == 200

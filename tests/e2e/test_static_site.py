@@ -46,6 +46,7 @@ def shows(site: Site, host: str, text: str) -> str:
     return "" if text in page.text else f"{page.status} {page.text[:200]!r}; {site.log_tail()[-800:]}"
 
 
+@pytest.mark.exhaustive
 def test_site_is_created_updated_repaired_and_destroyed(site: Site) -> None:
     number, _ = site.open_pull("pages", eph_yaml("one"))
     host = site.wait_for_host(number)

@@ -38,6 +38,7 @@ def wait_for_results(site: Site, number: int, commit: str) -> dict[str, dict[str
 
 
 @pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="needs Chromium")
+@pytest.mark.exhaustive
 def test_real_browser_opens_the_preview_and_a_failing_suite_is_reported(site: Site) -> None:
     """P4: result in the comment and in the check, each for its commit."""
     number, commit = site.open_pull("browse", shop_files())

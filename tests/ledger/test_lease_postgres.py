@@ -222,6 +222,7 @@ def results(server: PostgresServer) -> dict[str, ScenarioResult]:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.exhaustive
 def test_never_two(results: dict[str, ScenarioResult], name: str) -> None:
     reigns = results[name].terms
     assert reigns

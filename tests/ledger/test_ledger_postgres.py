@@ -142,6 +142,7 @@ def test_frozen_server_is_given_up_soon_and_gets_all_when_it_resumes(server: Pos
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_silently_cut_connection_ends_in_time(server: PostgresServer) -> None:
     with postgres_server.cuttable_proxy(server.port) as line:
         ledger = open_ledger(server.url(server.create_database(), line.port))

@@ -30,6 +30,7 @@ def no_logging() -> Iterator[None]:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
+@pytest.mark.exhaustive
 def test_two_hundred_labelled_at_once_are_processed_in_order_and_see_their_position() -> None:
     """L6: first come, first served; each one that waits sees its position in the view and in its comment, and moves
     up."""

@@ -30,6 +30,7 @@ def code_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_all_guards_on_passes(player: HistoryPlayer, code_copy: Path) -> None:
     found = verification.control_runs(player, code_copy, MODELLED)
     assert found == {guard.name: [] for guard in MODELLED}
@@ -37,12 +38,14 @@ def test_all_guards_on_passes(player: HistoryPlayer, code_copy: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("guard", MODELLED, ids=lambda guard: guard.name)
+@pytest.mark.exhaustive
 def test_disabled_guard_is_detected_by_the_model(player: HistoryPlayer, code_copy: Path, guard: Guard) -> None:
     assert verification.verify_modelled(player, code_copy, guard) == ""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("guard", FILES[:1], ids=lambda guard: guard.name)
+@pytest.mark.exhaustive
 def test_disabled_guard_fails_its_test(guard: Guard) -> None:
     assert verification.verify_real(guard) == ""
 

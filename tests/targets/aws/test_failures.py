@@ -38,6 +38,7 @@ def server_of(account: AwsAccount) -> AwsServer:
     return account.server
 
 
+@pytest.mark.exhaustive
 async def test_quota_that_is_exceeded_and_throttling_only_delay(operations: AwsOperations) -> None:
     """A failed up names the quota in AWS's words. With a larger quota, the next one completes the environment, and the
     destroy leaves nothing, though AWS throttles and reports dependencies that take a while to disappear."""

@@ -52,6 +52,7 @@ def cloud() -> Iterator[RealContainers]:
         yield opened
 
 
+@pytest.mark.exhaustive
 def test_environment_serves_its_commit_sleeps_wakes_and_is_destroyed(cloud: RealContainers, tmp_path: Path) -> None:
     account = cloud.account
     stack, before = AwsStack(tmp_path, account), account_contents.everything(account)

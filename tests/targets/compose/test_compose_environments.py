@@ -163,6 +163,7 @@ def test_purge_needs_neither_state_nor_folder(machine: ComposeMachine) -> None:
 
 
 @pytest.mark.parametrize("step", ["_prepare", "_switch", "_write_routes", "_remove_unused"])
+@pytest.mark.exhaustive
 def test_update_that_dies_at_any_step_is_completed_by_the_next(
     machine: ComposeMachine, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -274,6 +274,7 @@ def test_builds_yield_to_services_which_find_the_cache_of_the_build(isolated: Is
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_commits_of_an_environment_share_the_cache(pulumi: LocalMachine, repository: Repository) -> None:
     """T1: as the program of the target passes it on, with the real Pulumi."""
     build_once = CommandSpec(f"{READ} >version.txt || {{ {WRITE}; echo first >version.txt; }}")

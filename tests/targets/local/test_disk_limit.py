@@ -73,6 +73,7 @@ def is_running(isolated: Isolated, name: str) -> bool:
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.exhaustive
 def test_command_that_fills_the_disk_ends_with_the_reason(bounded: Isolated, way: str) -> None:
     with pytest.raises(TargetError, match=r"of disk, but its limit is 0\.1 GB \(setting 'disk_bytes'\)"):
         run(bounded, f"python3 - <<'END'\n{FILL}{WAYS[way]}\nEND")

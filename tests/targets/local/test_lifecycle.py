@@ -238,6 +238,7 @@ def states(machine: LocalMachine, spec: EnvironmentSpec) -> dict[str, str]:
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_killed_in_the_middle_and_purged_or_run_again(pulumi: LocalMachine, repository: Repository) -> None:
     """T1 L2: kill -9 of Pulumi at several moments; the next run completes it, and a purge leaves nothing."""
     machine = pulumi

@@ -73,6 +73,7 @@ def test_its_parts_are_listed_as_its_own_and_removed(isolated: Isolated, mail: E
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_an_environment_with_mail_has_a_page_at_a_host_of_its_own(pulumi: LocalMachine, repository: Repository) -> None:
     machine = pulumi
     commit = repository.push({"app.py": APP, "version.txt": "one", "send.py": SEND})

@@ -61,6 +61,7 @@ def test_versions_of_the_repository_come_first_on_the_path(
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_version_that_is_not_installed_is_a_notice_of_the_build(
     pulumi: LocalMachine, repository: Repository, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.exhaustive
 def test_hostile_code_changes_nothing_for_its_neighbour(machine: LocalMachine, repository: Repository) -> None:
     """S3 L7 T1: neither its latency, nor its contents, nor its database, nor cleanup."""
     with two_tenants.bounded_machine(machine, repository) as isolated:

@@ -93,6 +93,7 @@ def test_project_is_created_updated_and_destroyed_without_its_source(machine: Pr
     TARGET.purge(NAME, machine.strings)
 
 
+@pytest.mark.exhaustive
 def test_lost_folder_is_restored_from_the_copy_in_the_stack(machine: ProgramMachine) -> None:
     """Eph's own stack holds an encrypted copy of the project's state: a lost disk leaks nothing."""
     done = machine.apply(machine.shop())
@@ -130,6 +131,7 @@ def test_protected_resource_prevents_a_destroy_before_anything_is_deleted(machin
     assert machine.cloud.items == {}
 
 
+@pytest.mark.exhaustive
 def test_plans_that_lose_data_wait_for_approval(machine: ProgramMachine) -> None:
     """T8: the first apply, and a replacement of a resource with data. An ordinary update needs none."""
     machine.changed = {"approve_first": "True", "approve_replacements": "True", "stateful_types": "democloud:*:Volume"}
@@ -183,6 +185,7 @@ def kill_while_it_creates(machine: ProgramMachine, props: dict[str, Any]) -> Non
     go_on.set()
 
 
+@pytest.mark.exhaustive
 def test_killed_run_is_continued_and_destroyed(machine: ProgramMachine) -> None:
     """L2: the create that was on its way is done by then. The next run says so, and a destroy still works."""
     props = machine.props(machine.shop())
