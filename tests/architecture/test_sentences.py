@@ -43,19 +43,14 @@ ROOMS = (
     "programs/targets/static",
     "programs/*.py",
     "programs/eph_yaml",
-    "programs/kit/*.py",
-    "programs/kit/build_cache",
-    "programs/kit/git",
-    "programs/kit/isolation",
-    "programs/kit/processes",
-    "programs/kit/tool_versions",
+    "programs/kit",
     "stacks",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[^a-z]*")
 COMMAND = re.compile(
     r"(docker|eph|kubectl|pulumi) ([a-z-]+|\{\}) |(cd|exec|trap|ulimit) [-'{]|command -v |for \w+ in \{|set --"
-    r"|kubectl --|export \{|#!|default-src "
+    r"|kubectl --|export \{|#!|default-src |umask \d|import [a-z,]+;|host='\{"
 )
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {
@@ -97,6 +92,7 @@ NOT_SENTENCES = {
     "programs/targets/static/file_server.py": "a program that uses the standard library only",
     "programs/kit/address_server.py": "runs alone; a page",
     "programs/kit/isolation/namespaces.py": "runs alone, as a part of launch.py",
+    "programs/kit/mail_catcher/main.py": "runs alone; its log, and an answer in SMTP",
     "programs/kit/processes/launch.py": "runs alone, without Eph's modules",
     "programs/steps.py": "the names of steps, which events contain",
     "stacks/word_lists.py": "the words of names",
@@ -108,12 +104,13 @@ TEMPLATES = {
     "orchestrator/surfaces/reports/comment.py": "the pull request's comment, which a snapshot shows as a whole",
     "orchestrator/surfaces/reports/phase_wording.py": "the name of each phase in reports",
     "orchestrator/surfaces/reports/suite_table.py": "the table of test suites in the comment",
+    "programs/kit/mail_catcher/pages.py": "the pages of the mail catcher, which runs alone",
 }
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
 STATEMENT = re.compile(
-    r"\s*((ALTER|COMMENT|CONNECT|CREATE|DELETE|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE) "
-    r"|(Proxy-)?Authorization: )"
+    r"\s*((ALTER|COMMENT|CONNECT|CREATE|DELETE|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE|NOT EXISTS) "
+    r"|[a-z]\.[a-z]+ NOT LIKE |(Proxy-)?Authorization: )"
 )  # SQL and HTTP
 TESTS = (
     "tests/auth",

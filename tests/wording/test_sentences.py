@@ -42,9 +42,11 @@ from programs import wording as programs_wording
 from programs.eph_yaml import wording as eph_yaml_wording
 from programs.kit import wording as kit_wording
 from programs.kit.build_cache import wording as build_cache_wording
+from programs.kit.database import wording as postgres_wording
 from programs.kit.git import wording as git_wording
 from programs.kit.isolation import wording as isolation_wording
 from programs.kit.processes import wording as kit_process_wording
+from programs.kit.server_engines import wording as server_engine_wording
 from programs.kit.tool_versions import wording as tool_version_wording
 from programs.targets.compose import wording as compose_wording
 from programs.targets.compose.files import wording as compose_file_wording
@@ -91,6 +93,8 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
         git_wording,
         isolation_wording,
         kit_process_wording,
+        postgres_wording,
+        server_engine_wording,
         tool_version_wording,
     ),
     "ledger": (ledger_wording,),
