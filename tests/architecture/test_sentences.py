@@ -37,6 +37,7 @@ ROOMS = (
     "orchestrator/sources",
     "orchestrator/surfaces",
     "programs/targets/compose",
+    "programs/targets/local",
     "programs/targets/kubernetes",
     "programs/targets/pipeline",
     "programs/targets/program",
@@ -50,7 +51,7 @@ SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[^a-z]*")
 COMMAND = re.compile(
     r"(docker|eph|kubectl|pulumi) ([a-z-]+|\{\}) |(cd|exec|trap|ulimit) [-'{]|command -v |for \w+ in \{|set --"
-    r"|kubectl --|export \{|#!|default-src |umask \d|import [a-z,]+;|host='\{"
+    r"|kubectl --|export \{|#!|default-src |umask \d|import [a-z,]+;|host='\{|PGPASSWORD="
 )
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {

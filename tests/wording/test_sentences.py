@@ -55,6 +55,7 @@ from programs.targets.kubernetes.api import wording as cluster_wording
 from programs.targets.kubernetes.exec import wording as pod_exec_wording
 from programs.targets.kubernetes.manifests import wording as manifest_wording
 from programs.targets.kubernetes.observation import wording as observation_wording
+from programs.targets.local import wording as local_wording
 from programs.targets.pipeline import wording as pipeline_wording
 from programs.targets.program import wording as program_wording
 from programs.targets.static import wording as static_wording
@@ -98,6 +99,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
         tool_version_wording,
     ),
     "ledger": (ledger_wording,),
+    "local": (local_wording,),
     "pipeline": (pipeline_wording,),
     "program": (program_wording,),
     "static": (static_wording,),
