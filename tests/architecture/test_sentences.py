@@ -36,22 +36,15 @@ ROOMS = (
     "orchestrator/service",
     "orchestrator/sources",
     "orchestrator/surfaces",
-    "programs/targets/compose",
-    "programs/targets/local",
-    "programs/targets/kubernetes",
-    "programs/targets/pipeline",
-    "programs/targets/program",
-    "programs/targets/static",
-    "programs/*.py",
-    "programs/eph_yaml",
-    "programs/kit",
+    "programs",
     "stacks",
 )
 SENTENCE = re.compile(r"[a-z'’,;:)}]+ +[a-z`({]+.* +[a-z(`{]+", re.IGNORECASE)
 PLACEHOLDERS = re.compile(r"[^a-z]*")
 COMMAND = re.compile(
-    r"(docker|eph|kubectl|pulumi) ([a-z-]+|\{\}) |(cd|exec|trap|ulimit) [-'{]|command -v |for \w+ in \{|set --"
-    r"|kubectl --|export \{|#!|default-src |umask \d|import [a-z,]+;|host='\{|PGPASSWORD="
+    r"(docker|eph|kubectl|pulumi) ([a-z-]+|\{\}) |aws [a-z]+ [a-z-]+ |(cd|exec|trap|ulimit) [-'{]"
+    r"|command -v |for \w+ in \{|set --|kubectl --|export \{|#!|default-src |umask \d|import [a-z,]+;|host='\{"
+    r"|PGPASSWORD="
 )
 ENGINEERS_ERRORS = frozenset({"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError"})
 NOT_SENTENCES = {

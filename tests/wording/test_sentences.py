@@ -48,6 +48,10 @@ from programs.kit.isolation import wording as isolation_wording
 from programs.kit.processes import wording as kit_process_wording
 from programs.kit.server_engines import wording as server_engine_wording
 from programs.kit.tool_versions import wording as tool_version_wording
+from programs.targets.aws import wording as aws_wording
+from programs.targets.aws.api import wording as aws_api_wording
+from programs.targets.aws.pricing import wording as aws_pricing_wording
+from programs.targets.aws.program import wording as aws_program_wording
 from programs.targets.compose import wording as compose_wording
 from programs.targets.compose.files import wording as compose_file_wording
 from programs.targets.kubernetes import wording as kubernetes_wording
@@ -82,6 +86,7 @@ PACKAGES: Mapping[str, ModuleType] = {
 ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     **{room: tuple(getattr(package, name) for name in package.__all__) for room, package in PACKAGES.items()},
     "auth": (auth_wording,),
+    "aws": (aws_wording, aws_api_wording, aws_pricing_wording, aws_program_wording),
     "compose": (compose_wording, compose_file_wording),
     "demo": (leftover_wording, demo_cluster_wording, sandbox_wording),
     "forges": (forge_wording, github_wording),
