@@ -21,13 +21,7 @@ ROOMS = (
     "orchestrator/cli",
     "orchestrator/config",
     "orchestrator/core",
-    "orchestrator/demo/*.py",
-    "orchestrator/demo/airflow",
-    "orchestrator/demo/cloud",
-    "orchestrator/demo/cluster",
-    "orchestrator/demo/containers",
-    "orchestrator/demo/emulate",
-    "orchestrator/demo/github",
+    "orchestrator/demo",
     "orchestrator/forges",
     "orchestrator/gateway",
     "orchestrator/images",
@@ -75,6 +69,10 @@ NOT_SENTENCES = {
     },
     "orchestrator/demo/github/state/document_store.py": "SQL",
     "orchestrator/demo/github/state/git_repositories.py": "objects in git's format",
+    **{
+        f"orchestrator/demo/shop/{module}.py": "the sample app, which knows nothing of Eph"
+        for module in ("web", "tests/browser", "tests/integration")
+    },
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/api/middleware.py": "a content security policy",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",

@@ -23,8 +23,15 @@ from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.demo import leftover_wording
+from orchestrator.demo import wording as demo_wording
+from orchestrator.demo.airflow import wording as airflow_wording
 from orchestrator.demo.cluster import wording as demo_cluster_wording
+from orchestrator.demo.containers import wording as demo_engine_wording
+from orchestrator.demo.emulate import wording as emulate_wording
 from orchestrator.demo.github import wording as sandbox_wording
+from orchestrator.demo.ministack import wording as ministack_wording
+from orchestrator.demo.story import deploy_wording as deploy_story_wording
+from orchestrator.demo.story import wording as story_wording
 from orchestrator.forges import wording as forge_wording
 from orchestrator.forges.github import wording as github_wording
 from orchestrator.gateway import wording as gateway_wording
@@ -88,7 +95,18 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "auth": (auth_wording,),
     "aws": (aws_wording, aws_api_wording, aws_pricing_wording, aws_program_wording),
     "compose": (compose_wording, compose_file_wording),
-    "demo": (leftover_wording, demo_cluster_wording, sandbox_wording),
+    "demo": (
+        demo_wording,
+        leftover_wording,
+        story_wording,
+        deploy_story_wording,
+        airflow_wording,
+        demo_cluster_wording,
+        demo_engine_wording,
+        emulate_wording,
+        ministack_wording,
+        sandbox_wording,
+    ),
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),
@@ -149,6 +167,8 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "str | None": ("Permission denied",),
     "datetime": (AT,),
     "datetime | None": (AT, None),
+    "Sequence[tuple[str, str]]": ((("Previews", "http://localhost:8080"), ("API", "http://localhost:8081")),),
+    "tuple[int, int]": ((200, 1),),
     "timedelta": (timedelta(hours=2),),
     "timedelta | None": (timedelta(hours=2), None),
     "OSError": (PermissionError(13, "Permission denied"), OSError(98, "Address already in use")),
@@ -254,7 +274,8 @@ def _sentences(function: Callable[..., object]) -> Iterable[str]:
     """Each different sentence that the samples give, in order."""
     parameters = inspect.signature(function).parameters.values()
     choices = itertools.product(*(_samples(parameter) for parameter in parameters))
-    return dict.fromkeys(str(function(*values)) for values in choices)
+    found = (function(*values) for values in choices)
+    return dict.fromkeys(str([*text] if isinstance(text, Iterator) else text) for text in found)
 
 
 def _samples(parameter: inspect.Parameter) -> tuple[object, ...]:
