@@ -185,7 +185,9 @@ def is_for_engineers(node: ast.AST) -> bool:
             return name in ENGINEERS_ERRORS
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
             return name in ("log", "_log", "re")
-        case ast.Call(func=ast.Name(id="TargetDescription")):  # what a target publishes about itself
+        case ast.Call(
+            func=ast.Name(id="TargetDescription" | "SecretProviderAdapter")
+        ):  # what it publishes about itself
             return True
         case ast.keyword(arg=name):
             return name in DECLARATIONS

@@ -38,6 +38,10 @@ from orchestrator.gateway import wording as gateway_wording
 from orchestrator.images import wording as image_wording
 from orchestrator.ledger import wording as ledger_wording
 from orchestrator.runtime import wording as runtime_wording
+from orchestrator.secret_providers import wording as secret_wording
+from orchestrator.secret_providers.aws import wording as aws_secret_wording
+from orchestrator.secret_providers.kubernetes import wording as cluster_secret_wording
+from orchestrator.secret_providers.vault import wording as vault_wording
 from orchestrator.service import wording as service_wording
 from orchestrator.service.changes import wording as change_wording
 from orchestrator.service.chat import wording as chat_wording
@@ -126,6 +130,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "pipeline": (pipeline_wording,),
     "program": (program_wording,),
     "static": (static_wording,),
+    "secret_providers": (secret_wording, aws_secret_wording, cluster_secret_wording, vault_wording),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "programs": (programs_wording, eph_yaml_wording),
     "sources": (source_wording,),
