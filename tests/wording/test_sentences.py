@@ -18,6 +18,7 @@ import pytest
 from orchestrator.auth import wording as auth_wording
 from orchestrator.cli import wording as cli_wording
 from orchestrator.config import wording as config_wording
+from orchestrator.conformance import wording as conformance_wording
 from orchestrator.core import wording as core_wording
 from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.model.label_deploys import LabelDeploy
@@ -99,6 +100,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "auth": (auth_wording,),
     "aws": (aws_wording, aws_api_wording, aws_pricing_wording, aws_program_wording),
     "compose": (compose_wording, compose_file_wording),
+    "conformance": (conformance_wording,),
     "demo": (
         demo_wording,
         leftover_wording,
