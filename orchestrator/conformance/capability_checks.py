@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator.conformance import wording
 from orchestrator.conformance.lifecycle_checks import NEIGHBOUR, NUMBER
 from orchestrator.conformance.machine import ConformanceMachine
 from orchestrator.conformance.shared import SuiteDeclarations, require
@@ -26,12 +27,12 @@ class CapabilityChecks(SuiteDeclarations):
         for _ in range(2):  # idempotent
             slept = conformance_machine.run(conformance_machine.operation(OperationVerb.SLEEP, NUMBER), NUMBER).result
             assert slept.outcome is Outcome.SUCCEEDED, slept.error
-            assert self.first.answers not in conformance_machine.get(environment), "it answers while it sleeps"
+            assert self.first.answers not in conformance_machine.get(environment), wording.ANSWERS_ASLEEP
         assert environment.name in conformance_machine.names()
         for _ in range(2):
             woken = conformance_machine.run(conformance_machine.operation(OperationVerb.WAKE, NUMBER), NUMBER).result
             assert woken.outcome is Outcome.SUCCEEDED, woken.error
-            assert self.first.answers in conformance_machine.get(environment), "it doesn't answer when wake returns"
+            assert self.first.answers in conformance_machine.get(environment), wording.SILENT_AFTER_WAKE
 
     def test_update_of_a_sleeping_environment_wakes_it(
         self, request: pytest.FixtureRequest, conformance_machine: ConformanceMachine
@@ -50,10 +51,10 @@ class CapabilityChecks(SuiteDeclarations):
         environment = conformance_machine.deployed(self.first, NUMBER)
         checked = target.live_resources(settings).keys()
         assert any(part.partition(":")[0] in checked for part in environment.record.resource_names), (
-            "no kind of live_resources is one of the state's"
+            wording.NO_KIND_IN_STATE
         )
         conformance_machine.wait_for(
-            "nothing has drifted",
+            wording.NOTHING_HAS_DRIFTED,
             lambda: (
                 not drift_detection.detect(
                     environment.record, conformance_machine.read(lambda: target.live_resources(settings))
@@ -79,7 +80,7 @@ class CapabilityChecks(SuiteDeclarations):
             if item.environment == environment.name
             and item.resource_id and item.resource_id not in environment.record.resource_names
         ]  # fmt: skip
-        assert unknown == [], "the audit would report these as orphans"
+        assert unknown == [], wording.REPORTED_AS_ORPHANS
         conformance_machine.destroy(NEIGHBOUR)
         left = target.list_resources(conformance_machine.settings)
         assert [item for item in left if item.environment == neighbour.name] == []
@@ -99,7 +100,7 @@ class CapabilityChecks(SuiteDeclarations):
         environment = conformance_machine.deployed(self.first, NUMBER)
         assert target.restart(environment.name, conformance_machine.settings, "")
         conformance_machine.wait_for(
-            "it answers again", lambda: self.first.answers in conformance_machine.get(environment)
+            wording.ANSWERS_AGAIN, lambda: self.first.answers in conformance_machine.get(environment)
         )
 
     def test_expiry_is_set_and_cleared(
@@ -119,6 +120,6 @@ class CapabilityChecks(SuiteDeclarations):
         for _ in range(2):
             target.stop_serving(environment.name, conformance_machine.settings)
         conformance_machine.wait_for(
-            "it no longer answers", lambda: self.second.answers not in conformance_machine.get(environment)
+            wording.NO_LONGER_ANSWERS, lambda: self.second.answers not in conformance_machine.get(environment)
         )
         conformance_machine.destroy(NEIGHBOUR)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.conformance import wording
+
 _AUTHOR = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -45,7 +47,7 @@ class CommitRepository:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         self._git(self._work, "add", "--all")
-        self._git(self._work, "commit", "--quiet", "--allow-empty", "--message", "A commit of the conformance suite")
+        self._git(self._work, "commit", "--quiet", "--allow-empty", "--message", wording.COMMIT_MESSAGE)
         self._git(self._work, "push", "--quiet", "--force", str(self.bare), "HEAD:main")
         return self._git(self._work, "rev-parse", "HEAD")
 

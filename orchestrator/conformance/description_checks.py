@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from orchestrator.config.eph_yaml.models.document import EphYamlFile
+from orchestrator.conformance import wording
 from orchestrator.conformance.shared import require
 from programs import registry
 from programs.costs import PriceList
@@ -100,7 +101,7 @@ class DescriptionChecks:
         """Idempotent, by name. A provider's targets are looked at where the provider is."""
         settings = conformance_target.description.settings_model().to_mapping(conformance_server)
         if conformance_target.description.plugins:
-            pytest.skip("needs the service that its plugin talks to")
+            pytest.skip(wording.NEEDS_ITS_SERVICE)
         for _ in range(2):
             conformance_target.purge("shop-gentle-stream-42", settings)
             assert conformance_target.list_environments(settings) == frozenset()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestrator.conformance import wording
 from orchestrator.conformance.machine import ConformanceMachine
 from orchestrator.conformance.shared import SuiteDeclarations
 from programs.kit.processes import process_table
@@ -24,7 +25,7 @@ class LifecycleChecks(SuiteDeclarations):
         environment = conformance_machine.deployed(self.first, NUMBER)
         assert self.first.answers in conformance_machine.get(environment)
         assert environment.name in conformance_machine.names()
-        assert conformance_machine.remaining(environment.name), "an environment that exists leaves something"
+        assert conformance_machine.remaining(environment.name), wording.LEAVES_NOTHING
 
     def test_outputs_have_one_shape(self, conformance_machine: ConformanceMachine) -> None:
         environment = conformance_machine.deployed(self.first, NUMBER)
@@ -75,8 +76,8 @@ class LifecycleChecks(SuiteDeclarations):
     def test_failed_update_leaves_the_previous_commit_answering(self, conformance_machine: ConformanceMachine) -> None:
         before = conformance_machine.deployed(self.second, NUMBER)
         failed = conformance_machine.run(conformance_machine.update(self.broken, NUMBER), NUMBER).result
-        assert failed.outcome is Outcome.FAILED, "the commit `broken` didn't fail"
-        assert failed.error, "people don't learn why"
+        assert failed.outcome is Outcome.FAILED, wording.BROKEN_SUCCEEDED
+        assert failed.error, wording.UNEXPLAINED_FAILURE
         record = conformance_machine.record(before.ref)
         assert record
         assert record.built == before.record.built
@@ -102,7 +103,7 @@ class LifecycleChecks(SuiteDeclarations):
             ("remaining", "\n".join(conformance_machine.remaining())),
             *((f"process {pid}", process_table.command_line(pid)) for pid in process_table.pids()),
         ]
-        assert any(environment.spec.source.commit in text for _, text in texts), "nothing of the environment was read"
+        assert any(environment.spec.source.commit in text for _, text in texts), wording.READ_NOTHING
         assert [place for place, text in texts if any(secret in text for secret in secrets)] == []
 
     def test_neighbours_are_independent_and_a_destroy_leaves_nothing(

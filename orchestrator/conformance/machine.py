@@ -23,6 +23,7 @@ from orchestrator.config import server_keys
 from orchestrator.config.eph_yaml.parsing import parse
 from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.conformance import wording
 from orchestrator.conformance.commits import Commit, CommitRepository
 from orchestrator.conformance.gateway_thread import serving_gateway
 from orchestrator.conformance.operation_runner import FinishedOperation, OnStep, OperationRunner
@@ -121,10 +122,10 @@ class ConformanceMachine:
         if is_new:
             self.creation_steps = tuple(line for line in finished.progress if line.startswith(CREATING))
         record = self.record(operation.ref)
-        assert record, f"the state of {operation.ref} doesn't exist after an update"
+        assert record, wording.no_state(operation.ref)
         environment = DeployedEnvironment(operation.ref, operation.spec, finished, record)
         self._deployed[number] = commit, environment
-        self.wait_for(f"{environment.url} answers {commit.answers!r}", lambda: commit.answers in self.get(environment))
+        self.wait_for(wording.answers(environment.url, commit.answers), lambda: commit.answers in self.get(environment))
         return environment
 
     def ensure_absent(self, number: int) -> None:
@@ -242,10 +243,11 @@ class ConformanceMachine:
             return ""
         return text.decode(errors="replace")
 
-    def wait_for(self, what: str, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + self.options.operation_seconds
+    def wait_for(self, description: str, condition: Callable[[], object]) -> None:
+        seconds = self.options.operation_seconds
+        deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"after {self.options.operation_seconds:.0f} s, still not: {what}"
+            assert time.monotonic() < deadline, wording.timed_out(seconds, description)
             time.sleep(POLL_SECONDS)
 
     def close(self) -> list[str]:
@@ -291,7 +293,7 @@ def running_machine(folder: Path, options: MachineOptions) -> Iterator[Conforman
             yield machine
         finally:
             left = machine.close()
-    assert left == [], "this is left after every environment was purged"
+    assert left == [], wording.LEFT_AFTER_PURGE
 
 
 def _server(folder: Path, options: MachineOptions, port: int) -> ServerSettings:
@@ -304,8 +306,8 @@ def _server(folder: Path, options: MachineOptions, port: int) -> ServerSettings:
 
 def _require_success(finished: FinishedOperation) -> None:
     result = finished.result
-    told = "\n".join(["", *result.tail, *finished.progress[-20:]])
-    assert result.outcome is Outcome.SUCCEEDED, f"the {result.verb} failed: {result.error}{told}"
+    lines = [*result.tail, *finished.progress[-20:]]
+    assert result.outcome is Outcome.SUCCEEDED, wording.operation_failed(result.verb, result.error, lines)
 
 
 def _ignore(_: str) -> None:

@@ -69,9 +69,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             if name == "eph_lacks":
                 target, _, capability = value.partition(" ")
                 found.setdefault(target, set()).add(capability)
-    if found:
-        terminalreporter.section("eph conformance")
+    if not found:
+        return
+    from orchestrator.conformance import wording
+
+    terminalreporter.section("eph conformance")
     for target, capabilities in sorted(found.items()):
-        terminalreporter.line(
-            f"{target} doesn't implement {', '.join(sorted(capabilities))}; their checks were skipped"
-        )
+        terminalreporter.line(wording.checks_skipped(target, ", ".join(sorted(capabilities))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.conformance import wording
 from orchestrator.conformance.hostile_files import hostile_tree
 from orchestrator.conformance.lifecycle_checks import NEIGHBOUR, NUMBER
 from orchestrator.conformance.machine import CREATING, REMOVING, UPDATING, ConformanceMachine
@@ -19,7 +20,7 @@ class RecoveryChecks(SuiteDeclarations):
         the last kill, it is a destroy."""
         conformance_machine.deployed(self.first, NUMBER)
         steps = conformance_machine.creation_steps
-        assert steps, "no resource was created"
+        assert steps, wording.CREATED_NOTHING
         conformance_machine.ensure_absent(NEIGHBOUR)
         for step in dict.fromkeys((steps[0], steps[len(steps) // 2], steps[-1])):
             self._kill_create(conformance_machine, step)
@@ -53,7 +54,7 @@ class RecoveryChecks(SuiteDeclarations):
         environment = conformance_machine.deployed(self.first, NUMBER)
         neighbour = conformance_machine.deployed(self.second, NEIGHBOUR)
         conformance_machine.forget_state(NEIGHBOUR)
-        assert neighbour.name in conformance_machine.names(), "the target's own list needs no state"
+        assert neighbour.name in conformance_machine.names(), wording.LIST_NEEDS_STATE
         conformance_machine.destroy(NEIGHBOUR)
         assert neighbour.name not in conformance_machine.names()
         assert conformance_machine.remaining(neighbour.name) == []
@@ -68,7 +69,7 @@ class RecoveryChecks(SuiteDeclarations):
         hostile = conformance_machine.deployed(self.second, NEIGHBOUR)
         folder = self.writable_folder(conformance_machine.settings, hostile.name)
         if folder is None:
-            pytest.skip(f"{self.target} declares no writable_folder")
+            pytest.skip(wording.no_writable_folder(self.target))
         hostile_tree(files.make_folder(folder))
         assert {environment.name, hostile.name} <= conformance_machine.names()
         conformance_machine.destroy(NEIGHBOUR)

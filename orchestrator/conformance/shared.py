@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from orchestrator.conformance import wording
 from orchestrator.conformance.commits import Commit
 from orchestrator.conformance.machine import MachineOptions
 from programs.registry import Target
@@ -40,5 +41,5 @@ def require(request: pytest.FixtureRequest, target: Target, capability: type[Any
     if not isinstance(target, capability):
         name = getattr(request.cls, "target", target.version)
         request.node.user_properties.append(("eph_lacks", f"{name} {capability.__name__}"))
-        pytest.skip(f"{name} doesn't implement {capability.__name__}")
+        pytest.skip(wording.not_implemented(name, capability.__name__))
     return target

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestrator.core.util.time_windows import TimeWindow
-from orchestrator.secret_providers import registry
+from orchestrator.secret_providers import registry, wording
 from orchestrator.secret_providers.port import SecretProvider, SecretProviderUnavailable, UnreadableSecret
 
 REFRESH_INTERVAL = timedelta(minutes=1)
@@ -109,7 +109,8 @@ class CachedReader:
             return SecretReading(None, str(error))
         except SecretProviderUnavailable as error:
             self._outage = str(error)
-        return SecretReading(last.value if last else None, f"can't read {self.describe(reference)}: {self._outage}")
+        problem = wording.provider_down(self.describe(reference), self._outage)
+        return SecretReading(last.value if last else None, problem)
 
     def _new_window(self) -> TimeWindow:
         return TimeWindow(self._clock(), RETRY_INTERVAL if self._outage else REFRESH_INTERVAL)

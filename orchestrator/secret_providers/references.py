@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.secret_providers import wording
 from orchestrator.secret_providers.port import UnreadableSecret
 from programs.settings import InvalidValue, quote
 
@@ -30,9 +31,9 @@ def text_value(keys: Mapping[str, object], key: str, secret: str) -> bytes:
     """One key of a secret that consists of several. ``secret`` is what an error calls it. Raises UnreadableSecret."""
     value = keys.get(key)
     if value is None:
-        raise UnreadableSecret(f"{secret} has no such key; add the key or use another one")
+        raise UnreadableSecret(wording.no_such_key(secret))
     if not isinstance(value, str):
-        raise UnreadableSecret(f"{secret} is not text; store it as a string")
+        raise UnreadableSecret(wording.not_text(secret))
     return value.encode()
 
 
@@ -41,4 +42,4 @@ def check_reference(reference: str, path_pattern: str, example: str, *, key_requ
     found = split_key(reference)
     key_fits = _KEY.fullmatch(found.key) if found.key or "#" in reference else not key_required
     if not (key_fits and re.fullmatch(path_pattern, found.path)):
-        raise InvalidValue(f"{quote(reference)} is not a reference to a secret", f"use a value such as {example}")
+        raise InvalidValue(wording.not_a_reference(quote(reference)), wording.use_a_value_such_as(example))

@@ -14,6 +14,7 @@ from importlib import import_module, metadata
 from typing import Any, Generic, TypeVar
 
 from orchestrator import secret_providers
+from orchestrator.secret_providers import wording
 from orchestrator.secret_providers.port import SecretProvider
 from programs.settings import SettingsTable
 
@@ -53,7 +54,7 @@ def get(name: str) -> SecretProviderAdapter[Any]:
     for point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
         installed: SecretProviderAdapter[Any] = point.load()
         return installed
-    raise LookupError(f"Unknown secret provider {name}. Installed: {', '.join(installed_providers())}.")
+    raise LookupError(wording.unknown_provider(name, ", ".join(installed_providers())))
 
 
 def settings_models() -> Mapping[str, type[SettingsTable]]:

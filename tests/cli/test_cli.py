@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,18 +14,15 @@ from typer.testing import Result
 
 from orchestrator.cli import polling
 from orchestrator.cli.cli_errors import ExitCode
-from orchestrator.core.orphans.orphan_audit import AuditResult, OrphanedResource
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
-from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentView, FailureView, LinkView
+from orchestrator.core.views.environment_views import LinkView
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 from programs.steps import StepEvent, StepEventKind
-from stacks import keys
-from stacks.model import RefKind, StackRef
-from tests.cli import clones
 
 Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
@@ -222,182 +217,6 @@ def test_extend_takes_a_duration(eph: Eph, desk: FakeEnvironmentService) -> None
     assert "72h" in wrong.stderr
 
 
-def test_deploy_prints_the_url_once(eph: Eph, desk: FakeEnvironmentService) -> None:  # M1, M2
-    done = eph("deploy", "feat-x", "--ref", "feat", "--ttl", "2h")
-    assert (done.exit_code, done.stdout) == (0, "http://feat-x.shop.localhost:8080\n"), done.output
-    assert desk.calls == [("deploy", "feat-x", "admin-name")]
-    assert json.loads(eph("deploy", "feat-y", "--version", "abcdef1", "-o", "json").stdout)["commit"] == "abcdef1"
-
-
-def labelled(desk: FakeEnvironmentService) -> EnvironmentView:
-    """A label deploy that replaced another commit."""
-    deploy = replace(
-        sample(7, Phase.ASLEEP),
-        ref=StackRef("eph-shop-9ix", "deploy-1"),
-        key=keys.ref(1, RefKind.DEPLOY, "feat-x"),
-        ref_name="feat-x",
-        app="shop.localhost",
-        commit="a" * 40,
-        author="bob",
-        built_at=START,
-        earlier_builds=(EarlierBuild("b" * 40, START - timedelta(hours=1)),),
-    )
-    desk.put_environment(deploy)
-    return deploy
-
-
-def test_versions_lists_labels_and_what_they_replaced(eph: Eph, desk: FakeEnvironmentService) -> None:  # M6
-    assert "no versions yet" in eph("versions").stderr
-    labelled(desk)
-    lines = eph("versions").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["VERSION", "ephemeral", "replaced"]
-    assert "aaaaaaa" in lines[1]
-    assert "bob" in lines[1]
-    only = json.loads(eph("versions", "--ephemeral", "--output", "json").stdout)
-    assert [(item["kind"], item["label"], item["by"]) for item in only] == [("ephemeral", "feat-x", "bob")]
-    assert json.loads(eph("versions", "--repository", "demo/other", "-o", "json").stdout) == []
-
-
-@pytest.mark.parametrize(
-    ("expected", "app"),
-    [
-        ("http://feat-x.shop.localhost:8080", "shop.localhost"),
-        ("https://feat-x.shop.example.com", "shop.example.com"),
-        ("http://shop-gentle-stream-7.localhost:8080", ""),
-    ],
-    ids=["route", "wildcard", "no route"],
-)
-def test_deploy_wakes_with_wait_and_prints_each_url_once(
-    eph: Eph, desk: FakeEnvironmentService, expected: str, app: str
-) -> None:  # M2, M4
-    deploy = replace(labelled(desk), app=app, url=expected)
-    desk.put_environment(replace(deploy, ref=StackRef("eph-shop-9ix", "deploy-feat-x"), name="other"))
-    desk.deploy_url = expected
-    desk.queue_phases("other", Phase.ASLEEP, Phase.ASLEEP, Phase.READY)
-    done = eph("deploy", "feat-x", "--ref", "feat", "--wait")
-    assert (done.exit_code, done.stdout) == (0, f"{expected}\n"), done.output
-    assert ("wake", "other", "admin-name") in desk.calls
-    assert done.output.count(expected) == 1
-
-
-def test_deploy_reports_a_failure_and_what_is_left(eph: Eph, desk: FakeEnvironmentService) -> None:  # M3
-    desk.deploy_error, desk.deploy_output = "build: npm failed", ("no such module: cart",)
-    failed = eph("deploy", "feat-x", "--ref", "feat")
-    assert (failed.exit_code, failed.stdout) == (1, "")
-    assert "npm failed" in failed.stderr
-    assert "no such module: cart" in failed.stderr
-    assert "Everything it created was removed" in failed.stderr
-
-
-@pytest.mark.parametrize("options", [("--ref", "a", "--version", "b"), ("--ref", "a", "--ttl", "0h")])
-def test_deploy_accepts_one_source_and_a_positive_ttl(
-    eph: Eph, desk: FakeEnvironmentService, options: tuple[str, ...]
-) -> None:  # M1
-    assert eph("deploy", "feat-x", *options).exit_code == ExitCode.USAGE
-    assert desk.calls == []
-
-
-def test_deploy_uploads_the_working_copy(
-    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # M1
-    clone = clones.create(tmp_path / "clone")
-    clone.write({"kept.txt": "edited"})
-    monkeypatch.chdir(clone.folder)
-    done = eph("deploy", "feat-x")
-    assert done.exit_code == 0, done.output
-    assert desk.calls == [("upload", "demo/shop", "admin-name"), ("deploy", "feat-x", "admin-name")]
-    assert desk.uploaded.startswith(b"# v2 git bundle\n")
-    assert "changed files: 1" in done.stderr
-
-
-def test_deploy_sends_no_secrets_unless_forced(
-    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # M1
-    clone = clones.create(tmp_path / "clone")
-    clone.write({".env": "TOKEN=x"})
-    monkeypatch.chdir(clone.folder)
-    refused = eph("deploy", "feat-x")
-    assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, [])
-    assert ".env" in refused.stderr
-    assert eph("deploy", "feat-x", "--force").exit_code == 0
-
-
-def test_deploy_with_other_variables_uploads_the_branch(
-    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # M1
-    monkeypatch.chdir(clones.create(tmp_path / "clone").folder)
-    assert eph("deploy", "feat-x", "--ref", "main", "--env", "COLOUR=blue").exit_code == 0
-    assert desk.calls[0][0] == "upload"
-    for wrong in (("--env", "COLOUR"), ("--version", "abcdef1", "--env", "A=b")):
-        assert eph("deploy", "feat-x", *wrong).exit_code == ExitCode.USAGE
-
-
-def test_deploy_outside_of_a_clone_says_what_to_do(
-    eph: Eph, desk: FakeEnvironmentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # M1
-    monkeypatch.chdir(tmp_path)
-    refused = eph("deploy", "feat-x")
-    assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, [])
-    assert "--ref" in refused.stderr
-
-
-ORPHAN = OrphanedResource(
-    "database", "eph_stray", "local", NAME, "the stack has 9 parts, and not this", 'psql -c "DROP"'
-)
-
-
-def test_audit_lists_each_orphan_and_its_exit_code_shows_the_result(eph: Eph, desk: FakeEnvironmentService) -> None:
-    """C2: 0 clean, 1 orphans, 2 not everything could be checked, which never counts as clean."""
-    clean = eph("audit")
-    assert (clean.exit_code, clean.stdout) == (0, "0 orphans; checked nothing\n")
-    desk.audit_result = AuditResult((), ("the target local could not be looked at",), {"stacks": 3})
-    blind = eph("audit")
-    assert blind.exit_code == 2
-    assert "not checked: the target local" in blind.stderr
-    desk.audit_result = AuditResult((ORPHAN,), ("and something else",), {"stacks": 3, "local": 40})
-    found = eph("audit")
-    assert found.exit_code == 1
-    for part in (
-        "local: database eph_stray",
-        NAME,
-        "9 parts",
-        'remove: psql -c "DROP"',
-        "checked 3 stacks, 40 local",
-    ):
-        assert part in found.stdout
-    assert "`eph sweep` removes 1 of them" in found.stderr
-    told = eph("audit", "-o", "json")
-    assert told.exit_code == 1
-    data = json.loads(told.stdout)
-    assert (data["clean"], data["orphans"][0]["whose"], data["orphans"][0]["swept"]) == (False, NAME, True)
-    assert eph("audit", role="viewer").exit_code == 3
-
-
-def test_audit_shows_costs_and_deletes_only_after_a_confirmation(eph: Eph, desk: FakeEnvironmentService) -> None:
-    """C2: each orphan's daily cost, "unknown" where it isn't known; --yes for scripts."""
-    balancer = replace(ORPHAN, kind="rds:db", location="aws", priced=True, hourly=Decimal("0.5"))
-    bucket = replace(ORPHAN, kind="s3:bucket", location="aws", priced=True)
-    desk.audit_result, desk.orphans = AuditResult((ORPHAN, balancer, bucket)), ["removed aws: rds:db"]
-    listed = eph("audit")
-    assert [line.strip() for line in listed.stdout.splitlines() if "cost" in line] == [
-        "cost: about $12.00 a day",
-        "cost: unknown",
-        "orphans cost about $12.00 a day, without 1 of unknown cost",
-    ]
-    data = json.loads(eph("audit", "-o", "json").stdout)["orphans"]
-    assert [(one["priced"], one["daily_cost"]) for one in data] == [(False, None), (True, "12.0"), (True, None)]
-
-    refused = eph("audit", "--delete")
-    assert (refused.exit_code, desk.calls) == (ExitCode.USAGE, []), "a script can't answer"
-    deleted = eph("audit", "--delete", "--yes")
-    assert desk.calls[-1][:2] == ("sweep", "real")
-    assert "removed aws: rds:db" in deleted.stderr
-    assert deleted.exit_code == 1, "what a second audit still finds"
-    desk.audit_result = AuditResult()
-    calls = len(desk.calls)
-    assert (eph("audit", "--delete", "--yes").exit_code, len(desk.calls)) == (0, calls), "nothing to remove"
-
-
 def test_suites_are_in_get_and_their_output_in_logs(eph: Eph, desk: FakeEnvironmentService) -> None:
     """P4"""
     passed = SuiteView("integration", "integration", SuiteState.PASSED, seconds=1.5)
@@ -421,38 +240,6 @@ def test_suites_are_in_get_and_their_output_in_logs(eph: Eph, desk: FakeEnvironm
     assert unknown.exit_code == 6
     assert "integration, browser" in unknown.stderr
     assert eph("logs", NAME, "--suite", "browser", "--follow").exit_code == 2
-
-
-def test_sweep_and_approve(eph: Eph, desk: FakeEnvironmentService) -> None:
-    assert eph("sweep").stdout == "no orphans found\n"
-    desk.orphans = ["The database eph_old belongs to no pull request."]
-    dry = eph("sweep", "--dry-run")
-    assert dry.stdout == "The database eph_old belongs to no pull request.\n"
-    assert "nothing was removed" in dry.stderr
-    assert len(desk.orphans) == 1
-    desk.held_plans.add("abcdef0123")
-    assert eph("approve", "abcdef0123").exit_code == 0
-    assert eph("approve", "abcdef0123").exit_code == 6
-    assert eph("approve", "what").exit_code == 4
-
-
-def test_approval_of_a_fork_applies_to_the_commit_that_was_shown(eph: Eph, desk: FakeEnvironmentService) -> None:
-    """S2: a script names the commit or passes --yes; the API accepts only all forty digits."""
-    commit = desk.environment(NAME).wanted_commit
-    unsaid = eph("approve", "demo/shop#42")
-    assert unsaid.exit_code == 2
-    assert commit in unsaid.stderr
-    assert (
-        eph("approve", "demo/shop#42", "--yes").stdout
-        == f"commit {commit} is approved; each push needs a new approval\n"
-    )
-    assert desk.calls == [("approve_commit", NAME, "admin-name", commit)]
-    assert eph("approve", "demo/shop#42", "--commit", commit).exit_code == 0
-    older = eph("approve", "demo/shop#42", "--commit", "ab" * 20)
-    assert older.exit_code == 6
-    assert commit in older.stderr
-    assert eph("approve", "demo/shop#42", "--commit", commit[:7]).exit_code == 2
-    assert eph("approve", "demo/shop#42", "--yes", role="viewer").exit_code == 3
 
 
 def test_keep_turns_off_the_expiry(eph: Eph, desk: FakeEnvironmentService) -> None:  # L5

@@ -17,7 +17,7 @@ from typer.testing import Result
 from orchestrator.cli import diagnosis, output, polling
 from orchestrator.cli.commands import environment_list
 from orchestrator.cli.diagnosis import FindingLevel
-from orchestrator.core.views.environment_views import FailureView
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from orchestrator.surfaces.api.schemas import EnvironmentItem, EventItem, ForgeRateLimit, StatusResponse

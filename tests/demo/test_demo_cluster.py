@@ -19,8 +19,8 @@ from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.parsing import parse
 from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
 from orchestrator.config.eph_yaml.unsupported import notices
-from orchestrator.demo import demo_world, wording
-from orchestrator.demo.cluster import demo_cluster, oci
+from orchestrator.demo import demo_world
+from orchestrator.demo.cluster import demo_cluster, oci, wording
 from orchestrator.demo.cluster.ci import TAG_LENGTH, DemoCI, ImagePublisher
 from orchestrator.demo.cluster.demo_cluster import ClusterUnavailable, DemoCluster
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage

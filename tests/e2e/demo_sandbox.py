@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.demo import leak_check, wording
+from orchestrator.demo import leak_check
+from orchestrator.demo.story import wording
 from stacks.toolchain import pulumi_cli
 from tests.e2e.site import ROOT
 from tests.file_trees import all_files

@@ -13,6 +13,8 @@ import sys
 import pytest
 
 from orchestrator.demo import wording
+from orchestrator.demo.emulate import wording as emulate_wording
+from orchestrator.demo.story import wording as story_wording
 from tests.contracts.emulate_host import require_npm
 from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT
@@ -24,17 +26,17 @@ STEPS = (
     "#1: live",
     "#2: live",
     "pulumi stack ls",
-    wording.app_identity("eph-previews[bot]"),
+    story_wording.app_identity("eph-previews[bot]"),
     "#1: the updated branch is live",
-    wording.webhooks_checked("#4"),
-    wording.broken_from_start("#4"),
+    story_wording.webhooks_checked("#4"),
+    story_wording.broken_from_start("#4"),
     "live/colour: live",
     "live/colour: the push is live",
-    wording.broken_build("live/colour"),
-    wording.fixed("live/colour"),
-    wording.destroyed("live/colour", wording.BRANCH_DELETED),
-    wording.destroyed("#1", wording.LABEL_REMOVED),
-    wording.destroyed("#2", wording.CLOSED),
+    story_wording.broken_build("live/colour"),
+    story_wording.fixed("live/colour"),
+    story_wording.destroyed("live/colour", story_wording.BRANCH_DELETED),
+    story_wording.destroyed("#1", story_wording.LABEL_REMOVED),
+    story_wording.destroyed("#2", story_wording.CLOSED),
 )
 
 
@@ -47,7 +49,7 @@ def test_story_runs_on_emulate(demo: DemoSandbox) -> None:
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     assert [step for step in STEPS if step not in done.stderr] == []
-    assert wording.NO_PUSHES_TO_PULLS in done.stderr
+    assert emulate_wording.NO_PUSHES_TO_PULLS in done.stderr
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 

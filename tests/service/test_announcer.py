@@ -18,7 +18,8 @@ from pydantic import SecretStr, ValidationError
 from orchestrator.config.settings.channel_tables import ChannelSettings
 from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.planning.plans import Plan
-from orchestrator.core.views.environment_views import EnvironmentView, FailureView
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.cycles import CycleResult

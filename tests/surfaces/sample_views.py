@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
-from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, FailureView, ImageView, LinkView
+from orchestrator.core.views.environment_views import EnvironmentView, ImageView, LinkView
+from orchestrator.core.views.failure_views import IMAGE_STEP, FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.wording.chat import HELP
 from stacks import keys

@@ -11,7 +11,8 @@ from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
-from orchestrator.core.views.environment_views import FailureView, LinkView
+from orchestrator.core.views.environment_views import LinkView
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo

@@ -20,7 +20,8 @@ from markdown_it.token import Token
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
 from orchestrator.core.views import comment_markers
-from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView, LinkView
+from orchestrator.core.views.environment_views import EnvironmentView, LinkView
+from orchestrator.core.views.failure_views import IMAGE_STEP
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo.github.pages.render_markdown import render as page
 from orchestrator.forges.port import Conclusion

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
-from orchestrator.core.views.environment_views import FailureView
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeInfo

@@ -18,19 +18,31 @@ import pytest
 from orchestrator.auth import wording as auth_wording
 from orchestrator.cli import wording as cli_wording
 from orchestrator.config import wording as config_wording
+from orchestrator.conformance import wording as conformance_wording
 from orchestrator.core import wording as core_wording
 from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.model.label_deploys import LabelDeploy
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.demo import leftover_wording
+from orchestrator.demo import wording as demo_wording
+from orchestrator.demo.airflow import wording as airflow_wording
 from orchestrator.demo.cluster import wording as demo_cluster_wording
+from orchestrator.demo.containers import wording as demo_engine_wording
+from orchestrator.demo.emulate import wording as emulate_wording
 from orchestrator.demo.github import wording as sandbox_wording
+from orchestrator.demo.ministack import wording as ministack_wording
+from orchestrator.demo.story import deploy_wording as deploy_story_wording
+from orchestrator.demo.story import wording as story_wording
 from orchestrator.forges import wording as forge_wording
 from orchestrator.forges.github import wording as github_wording
 from orchestrator.gateway import wording as gateway_wording
 from orchestrator.images import wording as image_wording
 from orchestrator.ledger import wording as ledger_wording
 from orchestrator.runtime import wording as runtime_wording
+from orchestrator.secret_providers import wording as secret_wording
+from orchestrator.secret_providers.aws import wording as aws_secret_wording
+from orchestrator.secret_providers.kubernetes import wording as cluster_secret_wording
+from orchestrator.secret_providers.vault import wording as vault_wording
 from orchestrator.service import wording as service_wording
 from orchestrator.service.changes import wording as change_wording
 from orchestrator.service.chat import wording as chat_wording
@@ -42,10 +54,16 @@ from programs import wording as programs_wording
 from programs.eph_yaml import wording as eph_yaml_wording
 from programs.kit import wording as kit_wording
 from programs.kit.build_cache import wording as build_cache_wording
+from programs.kit.database import wording as postgres_wording
 from programs.kit.git import wording as git_wording
 from programs.kit.isolation import wording as isolation_wording
 from programs.kit.processes import wording as kit_process_wording
+from programs.kit.server_engines import wording as server_engine_wording
 from programs.kit.tool_versions import wording as tool_version_wording
+from programs.targets.aws import wording as aws_wording
+from programs.targets.aws.api import wording as aws_api_wording
+from programs.targets.aws.pricing import wording as aws_pricing_wording
+from programs.targets.aws.program import wording as aws_program_wording
 from programs.targets.compose import wording as compose_wording
 from programs.targets.compose.files import wording as compose_file_wording
 from programs.targets.kubernetes import wording as kubernetes_wording
@@ -53,6 +71,7 @@ from programs.targets.kubernetes.api import wording as cluster_wording
 from programs.targets.kubernetes.exec import wording as pod_exec_wording
 from programs.targets.kubernetes.manifests import wording as manifest_wording
 from programs.targets.kubernetes.observation import wording as observation_wording
+from programs.targets.local import wording as local_wording
 from programs.targets.pipeline import wording as pipeline_wording
 from programs.targets.program import wording as program_wording
 from programs.targets.static import wording as static_wording
@@ -79,8 +98,21 @@ PACKAGES: Mapping[str, ModuleType] = {
 ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     **{room: tuple(getattr(package, name) for name in package.__all__) for room, package in PACKAGES.items()},
     "auth": (auth_wording,),
+    "aws": (aws_wording, aws_api_wording, aws_pricing_wording, aws_program_wording),
     "compose": (compose_wording, compose_file_wording),
-    "demo": (leftover_wording, demo_cluster_wording, sandbox_wording),
+    "conformance": (conformance_wording,),
+    "demo": (
+        demo_wording,
+        leftover_wording,
+        story_wording,
+        deploy_story_wording,
+        airflow_wording,
+        demo_cluster_wording,
+        demo_engine_wording,
+        emulate_wording,
+        ministack_wording,
+        sandbox_wording,
+    ),
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),
@@ -91,12 +123,16 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
         git_wording,
         isolation_wording,
         kit_process_wording,
+        postgres_wording,
+        server_engine_wording,
         tool_version_wording,
     ),
     "ledger": (ledger_wording,),
+    "local": (local_wording,),
     "pipeline": (pipeline_wording,),
     "program": (program_wording,),
     "static": (static_wording,),
+    "secret_providers": (secret_wording, aws_secret_wording, cluster_secret_wording, vault_wording),
     "service": (service_wording, change_wording, chat_wording, deploy_wording, exec_wording),
     "programs": (programs_wording, eph_yaml_wording),
     "sources": (source_wording,),
@@ -138,6 +174,8 @@ BY_TYPE: Mapping[str, tuple[object, ...]] = {
     "str | None": ("Permission denied",),
     "datetime": (AT,),
     "datetime | None": (AT, None),
+    "Sequence[tuple[str, str]]": ((("Previews", "http://localhost:8080"), ("API", "http://localhost:8081")),),
+    "tuple[int, int]": ((200, 1),),
     "timedelta": (timedelta(hours=2),),
     "timedelta | None": (timedelta(hours=2), None),
     "OSError": (PermissionError(13, "Permission denied"), OSError(98, "Address already in use")),
@@ -243,7 +281,8 @@ def _sentences(function: Callable[..., object]) -> Iterable[str]:
     """Each different sentence that the samples give, in order."""
     parameters = inspect.signature(function).parameters.values()
     choices = itertools.product(*(_samples(parameter) for parameter in parameters))
-    return dict.fromkeys(str(function(*values)) for values in choices)
+    found = (function(*values) for values in choices)
+    return dict.fromkeys(str([*text] if isinstance(text, Iterator) else text) for text in found)
 
 
 def _samples(parameter: inspect.Parameter) -> tuple[object, ...]:

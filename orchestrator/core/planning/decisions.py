@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import assert_never
 
 from orchestrator.core import wording
-from orchestrator.core.desired import expiry
 from orchestrator.core.desired.desired_state import DesiredState, PlanContext, Unchanged, Unwanted, Wanted
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.world import IntentKind, Recipe, RunningOperation
-from orchestrator.core.planning import backoff, repairs
+from orchestrator.core.planning import backoff, repairs, tag_updates
 from orchestrator.core.planning.plan_actions import (
     Action,
     Confirm,
@@ -36,7 +35,6 @@ from orchestrator.core.planning.reason_codes import HoldCode, LaneCode
 from orchestrator.core.sleep import sleep_rules
 from orchestrator.core.util import formatting
 from programs.spec import EnvironmentSpec
-from stacks import tags
 from stacks.model import OperationVerb, RefKind, StackRecord, StackTag
 
 
@@ -52,9 +50,9 @@ def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanCo
             return (
                 may
                 and (
-                    _set_variables(environment, context)
+                    tag_updates.set_variables(environment, context)
                     or _sleep_or_wake(environment, environment.tag, context)
-                    or _extend(environment, context)
+                    or tag_updates.extend(environment, context)
                 )
             ) or action
         case Unwanted():
@@ -161,13 +159,13 @@ def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext)
         reason = wording.operations.create_for_label(environment.title, labels)
     else:
         reason = wording.operations.create_for_ref(environment.title, environment.key.kind)
-    tag = _desired_tag(environment, recipe.spec, context)
+    tag = tag_updates.desired_tag(environment, recipe.spec, context)
     spec = replace(recipe.spec, asleep=True) if tag.asleep else recipe.spec
     return _wait_for_retry(environment, reason, context) or Create(environment.ref, environment.key, spec, tag, reason)
 
 
 def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, context: PlanContext) -> Action:
-    variables = _set_variables(environment, context)
+    variables = tag_updates.set_variables(environment, context)
     if variables is not None:
         return variables
     if environment.variables.error:  # an update without them would remove them
@@ -175,11 +173,11 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
         return Hold(environment.ref, reason, HoldCode.VARIABLES_UNREADABLE)
     spec = keep_name(recipe.spec, record.name)
     digest = recipe.digest if spec is recipe.spec else spec.digest
-    tag = _desired_tag(environment, spec, context)
+    tag = tag_updates.desired_tag(environment, spec, context)
     need = repairs.needed_update(environment, recipe, digest, context)
     if need is None:
         changed = tag if tag != record.tag else None
-        retag = _sleep_or_wake(environment, tag, context) or _retag(environment, changed, context)
+        retag = _sleep_or_wake(environment, tag, context) or tag_updates.retag(environment, changed, context)
         return retag or Keep(environment.ref, environment.key, _in_sync_reason(environment, record))
     wait = _delay_update(environment, record, need, context)
     if wait is not None:
@@ -189,7 +187,7 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
             if asleep or wait.waiting_for is WaitingFor.STALLED
             else None
         )
-        return rest or _extend(environment, context) or wait
+        return rest or tag_updates.extend(environment, context) or wait
     if _stays_asleep(environment, tag, context):
         spec = replace(spec, asleep=True)
     elif tag.asleep:  # a push wakes it
@@ -232,7 +230,7 @@ def _sleep_or_wake(
     change, record = sleep_rules.needed_change(environment, context.policy, context.now), environment.record
     if change is None or record is None or record.built is None or tag is None or record.tag is None:
         return None
-    slept, now = record.tag.asleep, _in_milliseconds(context.now)
+    slept, now = record.tag.asleep, tag_updates.in_milliseconds(context.now)
     asleep = (slept if record.tag.half and slept else now) if change.asleep else None
     wanted = replace(tag, asleep=asleep, awake_until=change.until, half=False)
     if not change.asleep and slept is None:
@@ -243,11 +241,6 @@ def _sleep_or_wake(
     if change.asleep:
         return Sleep(environment.ref, record.name, record.target, wanted, change.reason, change.code)
     return Wake(environment.ref, record.name, record.target, wanted, record.built.commit, change.reason, change.code)
-
-
-def _in_milliseconds(moment: datetime) -> datetime:
-    """As in the tag."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChange, context: PlanContext) -> Wait | None:
@@ -313,89 +306,6 @@ def _requested_since(environment: EnvironmentFacts, last: datetime | None, *kind
         intent.at for intent in environment.intents if intent.kind in (kinds or (IntentKind.RETRY, IntentKind.DOWN))
     ]
     return bool(asked) and (last is None or max(asked) >= last)
-
-
-def _extend(environment: EnvironmentFacts, context: PlanContext) -> Retag | None:
-    """Only update the expiry in the tag."""
-    tag = environment.tag
-    until, keep = expiry.extended_until(environment, context.policy), expiry.is_kept(environment)
-    if tag is None or (until, keep) == (tag.extended_until, tag.keep) or _is_unrecorded_deploy(environment):
-        return None
-    return _retag(environment, replace(tag, extended_until=until, keep=keep), context)
-
-
-def _set_variables(environment: EnvironmentFacts, context: PlanContext) -> Retag | Wait | None:
-    """Record the variables that a person set. The next plan applies them."""
-    asked, record = environment.latest_intent(IntentKind.VARIABLES), environment.record
-    if asked is None or asked.variables is None or record is None or record.tag is None:
-        return None
-    if record.variables == asked.variables.sealed:
-        return None
-    tried = backoff.count_attempts(environment, OperationVerb.RETAG, "", context.now)
-    pause = backoff.destroy_delay(tried, context.policy.backoff, environment.ref, context.now)
-    if pause is not None:
-        return Wait(
-            environment.ref,
-            environment.key,
-            wording.operations.variables_wait(asked.by),
-            None,
-            pause.until,
-            WaitingFor.BACKOFF,
-        )
-    return Retag(environment.ref, record.tag, wording.operations.variables_changed(asked.by), asked.variables.sealed)
-
-
-def _is_unrecorded_deploy(environment: EnvironmentFacts) -> bool:
-    """A label deploy whose commit isn't live yet: until then, its tag describes the one that is."""
-    built = environment.record.built if environment.record else None
-    return environment.key.kind is RefKind.DEPLOY and (built is None or built.commit != environment.head)
-
-
-def _retag(environment: EnvironmentFacts, tag: StackTag | None, context: PlanContext) -> Retag | None:
-    if tag is None:
-        return None
-    tried = backoff.count_attempts(environment, OperationVerb.RETAG, "", context.now)
-    if backoff.destroy_delay(tried, context.policy.backoff, environment.ref, context.now):
-        return None
-    old = environment.tag
-    if old is not None and tag.keep != old.keep:
-        return Retag(environment.ref, tag, wording.operations.kept(tag.keep))
-    if old is not None and tag.extended_until != old.extended_until and tag.extended_until is not None:
-        return Retag(environment.ref, tag, wording.operations.extended(tag.extended_until))
-    return Retag(environment.ref, tag, wording.operations.tag_updated(tag.commit, environment.title))
-
-
-def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: PlanContext) -> StackTag:
-    old, key = environment.tag, environment.key
-    repository_name = environment.repository.full_name if environment.repository else ""
-    until = expiry.extended_until(environment, context.policy)
-    seen, keep = expiry.commit_seen_at(environment, context.now), expiry.is_kept(environment)
-    if old is None:
-        made = StackTag(key, repository_name, spec.name, "", environment.head, seen, until, keep=keep)
-        asleep = _in_milliseconds(context.now) if sleep_rules.starts_on_request(environment, context.policy) else None
-        return replace(
-            made, ref_name=environment.ref_name, target=spec.target, by=_deployed_by(environment), asleep=asleep
-        )
-    wanted = replace(
-        old,
-        repository_name=old.repository_name if key.kind is RefKind.DEPLOY else repository_name,
-        commit=environment.head,
-        extended_until=until,
-        keep=keep,
-        target=spec.target,
-        by=_deployed_by(environment),
-    )
-    return old if wanted == old or _is_stored_as(wanted, old) else replace(wanted, seen=seen)
-
-
-def _is_stored_as(tag: StackTag, stored: StackTag) -> bool:
-    """Whether a store that keeps ``tag`` reads ``stored``: a long repository name is shortened to fit."""
-    return tag.repository_name.endswith(stored.repository_name) and tags.decode(tags.encode(tag)) == stored
-
-
-def _deployed_by(environment: EnvironmentFacts) -> str:
-    is_deploy = environment.key.kind is RefKind.DEPLOY and environment.request is not None
-    return environment.request.author if is_deploy and environment.request else ""
 
 
 def keep_name(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:

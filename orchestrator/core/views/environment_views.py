@@ -18,39 +18,21 @@ from orchestrator.core.model.joins import WantedOnly
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.variables import NO_OVERRIDES, VariableOverrides
 from orchestrator.core.model.world import Recipe, World
-from orchestrator.core.planning import backoff, decisions
-from orchestrator.core.planning.plan_actions import Action, Find, Hold, Keep, Purge, Refuse, Wait, WaitingFor
+from orchestrator.core.planning import decisions
+from orchestrator.core.planning.plan_actions import Action, Hold, Keep, Purge, Refuse, Wait, WaitingFor
 from orchestrator.core.planning.plans import Plan
 from orchestrator.core.sleep import schedules, sleep_rules
 from orchestrator.core.suites import suite_plan
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteRuns
 from orchestrator.core.util import formatting
-from orchestrator.core.views import explanations, phases
+from orchestrator.core.views import explanations, failure_views, phases
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from programs import variables
 from programs.spec import DEFAULT_TARGET
 from stacks import keys
 from stacks.model import Key, OperationVerb, Outcome, RefKind, StackRef
-
-IMAGE_STEP = "image lookup"
-"""The step of a failed image lookup, which isn't part of an operation."""
-
-
-@dataclass(frozen=True, slots=True)
-class FailureView:
-    """What failed, for the person who can fix it. ``tries`` is 0 if an image is missing."""
-
-    commit: str
-    step: str
-    error: str
-    tail: tuple[str, ...]
-    at: datetime
-    tries: int
-    next_try: datetime | None
-    verb: OperationVerb = OperationVerb.UP
-    permanent: bool = False
-    """The commit would fail again, so it isn't retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +205,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
     request = subject.request
     recipe = request.recipe if request else None
     built = subject.record.built if subject.record else None
-    failure = _failure(inputs)
+    failure = failure_views.find(subject, action, inputs.now)
     phase = phases.compute(subject, action, failure is not None, inputs.policy)
     slept = subject.tag.asleep if subject.tag and phase is Phase.ASLEEP else None
     return EnvironmentView(
@@ -359,45 +341,6 @@ def _suite_views(inputs: _ViewInputs, phase: Phase) -> tuple[SuiteView, ...]:
 def _pins(environment: EnvironmentFacts) -> Mapping[str, ImagePin]:
     recipe = environment.request.recipe if environment.request else None
     return image_pinning.pinned(environment, recipe.images) if isinstance(recipe, Recipe) else {}
-
-
-def _image_failure(inputs: _ViewInputs) -> FailureView | None:
-    """Only while it waits for an image: an environment that is no longer wanted misses none."""
-    subject, action = inputs.subject, inputs.action
-    recipe = subject.request.recipe if subject.request else None
-    waits = isinstance(action, Find) or (isinstance(action, Wait) and action.waiting_for is WaitingFor.IMAGE)
-    over = image_pinning.failure(subject, recipe) if waits and isinstance(recipe, Recipe) else None
-    if over is None:
-        return None
-    until = action.until if isinstance(action, Wait) else None
-    return FailureView(subject.head, IMAGE_STEP, over[0], (), over[1], 0, until)
-
-
-def _failure(inputs: _ViewInputs) -> FailureView | None:
-    """The failure of the wanted commit; those of older commits aren't shown."""
-    subject = inputs.subject
-    if (found := _image_failure(inputs)) is not None:
-        return found
-    last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
-    verb = (
-        last.verb if last is not None and last.verb in (OperationVerb.DESTROY, OperationVerb.WAKE) else OperationVerb.UP
-    )
-    tried = backoff.count_attempts(subject, verb, subject.head, inputs.now)
-    if not tried.failed or tried.last is None:
-        return None
-    matching = last if last is not None and (verb is not OperationVerb.UP or last.commit == subject.head) else None
-    action = inputs.action
-    return FailureView(
-        commit=matching.commit if matching else subject.head,
-        step=matching.step if matching else "",
-        error=matching.error if matching else wording.facts.OUTPUT_LOST,
-        tail=matching.tail if matching else (),
-        at=tried.last,
-        tries=tried.failed,
-        next_try=action.until if isinstance(action, Wait) else None,
-        verb=verb,
-        permanent=matching is not None and not matching.retryable,
-    )
 
 
 def _since(inputs: _ViewInputs, phase: Phase) -> datetime | None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from orchestrator.demo import wording
+from orchestrator.demo.airflow import wording
 from orchestrator.demo.free_ports import free_port
 from programs.kit import files
 from programs.kit.processes import process_table

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.demo import leftover_wording, wording
-from orchestrator.demo.airflow import airflow_process, warehouse
+from orchestrator.demo import leftover_wording
+from orchestrator.demo.airflow import airflow_process, warehouse, wording
 from orchestrator.demo.airflow.airflow_process import RunningAirflow
 from orchestrator.demo.airflow.warehouse import Warehouse
 

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from orchestrator.demo import wording
-from orchestrator.demo.cluster import base_images
+from orchestrator.demo.cluster import base_images, wording
 from orchestrator.demo.cluster.base_images import BaseImageUnavailable
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage
 from orchestrator.demo.cluster.registry_push import DemoRegistry, PushFailed

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from orchestrator.demo import leftover_wording, wording
-from orchestrator.demo.cluster import oci
+from orchestrator.demo import leftover_wording
+from orchestrator.demo.cluster import oci, wording
 from orchestrator.demo.cluster.registry_push import DemoRegistry, PushFailed, RegistryUnreachable, is_private
 from programs import registry as targets
 from programs.targets.kubernetes import settings as kubernetes_settings

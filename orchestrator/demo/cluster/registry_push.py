@@ -8,8 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from orchestrator.demo import wording
-from orchestrator.demo.cluster import oci
+from orchestrator.demo.cluster import oci, wording
 from orchestrator.demo.cluster.oci import OciImage
 
 REGISTRY_TIMEOUT = 60.0

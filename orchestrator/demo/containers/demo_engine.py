@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.demo import leftover_wording, wording
+from orchestrator.demo import leftover_wording
 from orchestrator.demo.cluster import base_images, oci
-from orchestrator.demo.containers import engine_process
+from orchestrator.demo.containers import engine_process, wording
 from orchestrator.demo.containers.engine_process import EngineUnavailable
 from programs import registry
 from stacks.toolchain import plugins

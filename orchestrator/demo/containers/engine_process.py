@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx2
 
-from orchestrator.demo import wording
+from orchestrator.demo.containers import wording
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0

@@ -22,7 +22,7 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orchestrator.demo import wording
+from orchestrator.demo.emulate import wording
 from orchestrator.demo.emulate.git_mirror import FILE_MODE, GitMirror, GitPerson, MirrorCommit
 from orchestrator.demo.github.demo_github import DemoGitHubError, WebhookConfig
 

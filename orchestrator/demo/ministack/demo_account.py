@@ -31,7 +31,7 @@ DOMAIN = "preview.test"
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_EC2_METADATA_DISABLED": "true"}
 """Those of an account that doesn't exist: nothing in the demo can reach AWS."""
-_NOT_FOUND = {"ContentType": "text/plain", "StatusCode": "404", "MessageBody": "No such preview."}
+_NOT_FOUND = {"ContentType": "text/plain", "StatusCode": "404", "MessageBody": wording.NO_SUCH_PREVIEW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _create_shared_parts(endpoint: str) -> tuple[tuple[str, ...], str]:
     vpc = ec2.describe_vpcs(Filters=own)["Vpcs"][0]["VpcId"]  # the only one in which MiniStack has load balancers
     found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
     subnets = tuple(sorted(item["SubnetId"] for item in found)[:2])
-    group = ec2.create_security_group(GroupName=NAME, Description="Load balancer of previews", VpcId=vpc)["GroupId"]
+    group = ec2.create_security_group(GroupName=NAME, Description=wording.LOAD_BALANCER, VpcId=vpc)["GroupId"]
     balancer = elb.create_load_balancer(Name=NAME, Subnets=list(subnets), SecurityGroups=[group])["LoadBalancers"][0]
     listener = elb.create_listener(
         LoadBalancerArn=balancer["LoadBalancerArn"],

@@ -8,6 +8,8 @@ NOT_INSTALLED = (
 )
 NO_ENGINE = "--target aws needs root and docker.io, because it starts its own container engine."
 STARTING = "Starting MiniStack in place of AWS, with its own container engine and registry…"
+LOAD_BALANCER = "Load balancer of previews"
+NO_SUCH_PREVIEW = "No such preview."
 
 
 def running(endpoint: str) -> str:

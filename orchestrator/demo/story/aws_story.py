@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.demo import wording
+from orchestrator.demo.story import wording
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.story import Preview, Story
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from orchestrator.demo import wording
 from orchestrator.demo.demo_world import REPOSITORY, DemoWorld
+from orchestrator.demo.story import wording
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.ledger.event_kinds import EventKind
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from orchestrator.demo import wording
 from orchestrator.demo.demo_world import LABEL, REPOSITORY, DemoWorld
 from orchestrator.demo.emulate.emulate_host import EmulateHost
+from orchestrator.demo.story import wording
 from orchestrator.demo.story.blackbox import StepFailed, wait_until
 from orchestrator.demo.story.story import (
-    BUILD_ERROR,
     REPORT_TIMEOUT,
     UPDATE_TIMEOUT,
     Preview,
@@ -57,22 +56,22 @@ class EmulateStory(Story):
 
     async def _update_branch(self, preview: Preview) -> None:
         """Click "Update branch" under a pull request that is behind."""
-        await asyncio.to_thread(self._forge.push, REPOSITORY, "main", {"NEWS.md": "Opened.\n"}, "News")
+        await asyncio.to_thread(self._forge.push, REPOSITORY, "main", {"NEWS.md": "Opened.\n"}, wording.NEWS)
         started = time.monotonic()
         sha = await asyncio.to_thread(self._forge.update_branch, REPOSITORY, preview.number)
         await wait_until(
-            f"the updated branch of {preview} is live", lambda: self._page_problem(preview.host, sha), UPDATE_TIMEOUT
+            wording.updated_branch_is_live(preview), lambda: self._page_problem(preview.host, sha), UPDATE_TIMEOUT
         )
         self._say(wording.branch_updated(preview, time.monotonic() - started))
         await self._check_report(preview, sha, "success", "Ready", sha[:7])
 
     async def _check_broken_build(self) -> None:
         """Opens a pull request while Eph is running, so this also checks the webhook."""
-        sha = await asyncio.to_thread(self._forge.push, REPOSITORY, "no-prices", broken_change(), "Who needs prices?")
+        sha = await asyncio.to_thread(self._forge.push, REPOSITORY, "no-prices", broken_change(), wording.NO_PRICES)
         preview = Preview(await asyncio.to_thread(self._forge.open_pull, REPOSITORY, "no-prices"), "no-prices")
         await self._check_webhook(preview)
         await asyncio.to_thread(self._forge.label, REPOSITORY, preview.number, LABEL)
-        await self._check_report(preview, sha, "failure", BUILD_ERROR, sha[:7], within=UPDATE_TIMEOUT)
+        await self._check_report(preview, sha, "failure", wording.BUILD_ERROR, sha[:7], within=UPDATE_TIMEOUT)
         self._say(wording.broken_from_start(preview))
         await self._close(preview)
 
@@ -81,9 +80,10 @@ class EmulateStory(Story):
 
         async def look() -> str:
             received = await self._client.received_webhooks()
-            return "" if any(f"pull request {preview} of" in line for line in received) else f"received: {received}"
+            mention = wording.webhook_mention(preview)
+            return "" if any(mention in line for line in received) else wording.webhooks_received(received)
 
-        await wait_until(f"the webhook of {preview} is received", look, REPORT_TIMEOUT)
+        await wait_until(wording.webhook_is_received(preview), look, REPORT_TIMEOUT)
         status = await self._client.send_forged_webhook("pull_request", b"{}")
         if status != UNAUTHORIZED:
             raise StepFailed(wording.wrong_webhook_status(status, UNAUTHORIZED))
@@ -91,7 +91,7 @@ class EmulateStory(Story):
 
     async def _create_branch(self) -> Preview:
         preview, started = Preview(0, LIVE_BRANCH), time.monotonic()
-        sha = await self._push_files(preview, {"colour.txt": "#ea580c\n"}, "Orange")
+        sha = await self._push_files(preview, {"colour.txt": "#ea580c\n"}, wording.ORANGE)
         created, _ = await self._wait_ready(preview, sha, started, wording.FIRST_PUSH)
         return created
 

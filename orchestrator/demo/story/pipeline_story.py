@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from orchestrator.demo import wording
 from orchestrator.demo.airflow import pipeline_repository
 from orchestrator.demo.airflow.pipeline_repository import PRICES, TOTAL
+from orchestrator.demo.story import wording
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.story import UPDATE_TIMEOUT, Preview, Story, StoryResult
 
 SHOP = pipeline_repository.shop_files()
 ANOTHER_TOTAL = "INSERT INTO daily_totals (day, cents) VALUES ('2026-12-24', 2412);\n"
-BUILD_ERROR = f"{PRICES}, line 1: ModuleNotFoundError"
 
 
 class PipelineStory(Story):
@@ -26,8 +25,8 @@ class PipelineStory(Story):
     async def _push(self, preview: Preview) -> str:
         """The commit's own run of the DAG is a test result on the pull request, and its rows are in its schema."""
         self._say(wording.pushing(preview, wording.ANOTHER_QUERY))
-        sha = await self._push_files(preview, {TOTAL: ANOTHER_TOTAL}, "Totals of Christmas Eve")
-        self.result.update = await self._wait_for_page("the push is live at the same URL", preview, sha, *self.rows)
+        sha = await self._push_files(preview, {TOTAL: ANOTHER_TOTAL}, wording.ANOTHER_TOTAL)
+        self.result.update = await self._wait_for_page(wording.PUSH_IS_LIVE, preview, sha, *self.rows)
         self._say(wording.push_live(preview, self.result.update))
         await self._check_report(preview, sha, "success", "Ready", sha[:7], "orders", within=UPDATE_TIMEOUT)
         self._check_rows()
@@ -36,16 +35,16 @@ class PipelineStory(Story):
 
     async def _break(self, preview: Preview, running: str) -> None:
         self._say(wording.pushing(preview, wording.BROKEN_CHANGE))
-        sha = await self._push_files(preview, {PRICES: "import nosuchmodule\n"}, "Who needs prices?")
-        await self._check_report(preview, sha, "failure", BUILD_ERROR, sha[:7], within=UPDATE_TIMEOUT)
+        sha = await self._push_files(preview, {PRICES: "import nosuchmodule\n"}, wording.NO_PRICES)
+        await self._check_report(preview, sha, "failure", wording.import_error(PRICES), sha[:7], within=UPDATE_TIMEOUT)
         if problem := await self._page_problem(preview.host, running, *self.rows):
             raise StepFailed(wording.previous_page_lost(sha, running, problem))
         self._say(wording.broken_build(preview))
 
     async def _fix(self, preview: Preview) -> None:
         self._say(wording.pushing(preview, wording.FIX))
-        sha = await self._push_files(preview, {PRICES: SHOP[PRICES]}, "Prices are back")
-        await self._wait_for_page("the fixed DAGs are live", preview, sha, *self.rows)
+        sha = await self._push_files(preview, {PRICES: SHOP[PRICES]}, wording.PRICES_BACK)
+        await self._wait_for_page(wording.FIXED_DAGS_ARE_LIVE, preview, sha, *self.rows)
         await self._check_report(preview, sha, "success", "Ready", sha[:7], within=UPDATE_TIMEOUT)
         self._say(wording.fixed(preview))
         code, output = await self._client.run_job(preview.host.partition(".")[0], "orders")

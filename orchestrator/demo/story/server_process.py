@@ -16,7 +16,8 @@ from typing import Any
 
 import httpx
 
-from orchestrator.demo import leak_check, wording
+from orchestrator.demo import leak_check
+from orchestrator.demo.story import wording
 from orchestrator.demo.story.blackbox import StepFailed
 from programs.kit import files
 from stacks.toolchain.pulumi_cli import Toolchain

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.demo import wording
 from orchestrator.demo.demo_world import LABEL, REPOSITORY, SHOP, DemoWorld
+from orchestrator.demo.story import wording
 from orchestrator.demo.story.blackbox import PREVIEW_CHECK, BlackBoxClient, StepFailed, host_in, wait_until
 from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS
 
@@ -23,7 +23,6 @@ DESTROY_TIMEOUT = 60.0
 REPORT_TIMEOUT = 30.0
 MAX_QUOTED_REPORT = 2000
 PRODUCT_ROWS = ("Apples, 1 kg", "Bread")
-BUILD_ERROR = "price list can't be built"
 
 Say = Callable[[str], None]
 
@@ -106,7 +105,7 @@ class Story:
     async def _wait_ready(self, preview: Preview, sha: str, started: float, event: str) -> tuple[Preview, float]:
         host = await self._wait_for_host(preview, started)
         await wait_until(
-            f"{preview} is live",
+            wording.is_live(preview),
             lambda: self._page_problem(host, sha, *self.rows),
             CREATE_TIMEOUT * self._timeout_factor,
         )
@@ -123,10 +122,10 @@ class Story:
         async def look() -> str:
             nonlocal host
             host = host or host_in(await self._report_text(preview))
-            return "" if host else "no URL in the report"
+            return "" if host else wording.NO_URL
 
         left = CREATE_TIMEOUT * self._timeout_factor - (time.monotonic() - started)
-        await wait_until(f"{preview} has a URL", look, left)
+        await wait_until(wording.has_url(preview), look, left)
         return host
 
     async def _check_stack_list(self, *previews: Preview) -> None:
@@ -139,8 +138,8 @@ class Story:
     async def _push(self, preview: Preview) -> str:
         self._say(wording.pushing(preview, wording.COLOUR_CHANGE))
         started = time.monotonic()
-        sha = await self._push_files(preview, {"colour.txt": "#16a34a\n"}, "Green, on second thoughts")
-        await self._wait_for_page("the push is live at the same URL", preview, sha, "#16a34a")
+        sha = await self._push_files(preview, {"colour.txt": "#16a34a\n"}, wording.GREEN)
+        await self._wait_for_page(wording.PUSH_IS_LIVE, preview, sha, "#16a34a")
         self.result.update = time.monotonic() - started
         self._say(wording.push_live(preview, self.result.update))
         await self._check_report(preview, sha, "success", "Ready", sha[:7])
@@ -148,8 +147,8 @@ class Story:
 
     async def _break(self, preview: Preview, running: str) -> None:
         self._say(wording.pushing(preview, wording.BROKEN_CHANGE))
-        sha = await self._push_files(preview, broken_change(), "Who needs prices?")
-        await self._check_report(preview, sha, "failure", BUILD_ERROR, sha[:7], within=UPDATE_TIMEOUT)
+        sha = await self._push_files(preview, broken_change(), wording.NO_PRICES)
+        await self._check_report(preview, sha, "failure", wording.BUILD_ERROR, sha[:7], within=UPDATE_TIMEOUT)
         problem = await self._page_problem(preview.host, running, *PRODUCT_ROWS)
         if problem:
             raise StepFailed(wording.previous_page_lost(sha, running, problem))
@@ -157,8 +156,8 @@ class Story:
 
     async def _fix(self, preview: Preview) -> None:
         self._say(wording.pushing(preview, wording.FIX))
-        sha = await self._push_files(preview, {"page.html": (SHOP / "page.html").read_text()}, "Prices are back")
-        await self._wait_for_page("the fixed page is live", preview, sha, *PRODUCT_ROWS)
+        sha = await self._push_files(preview, {"page.html": (SHOP / "page.html").read_text()}, wording.PRICES_BACK)
+        await self._wait_for_page(wording.FIXED_PAGE_IS_LIVE, preview, sha, *PRODUCT_ROWS)
         await self._check_report(preview, sha, "success", "Ready", sha[:7])
         self._say(wording.fixed(preview))
 
@@ -179,9 +178,9 @@ class Story:
         async def look() -> str:
             status = (await self._client.page(preview.host)).status if preview.host else 404
             listed = preview.stacks_in(await self._client.stacks())
-            return "" if status in (404, 410, 429) and not listed else f"{status} from its URL, stacks {listed}"
+            return "" if status in (404, 410, 429) and not listed else wording.still_there(status, listed)
 
-        await wait_until(f"{preview} is destroyed", look, DESTROY_TIMEOUT * self._timeout_factor)
+        await wait_until(wording.is_destroyed(preview), look, DESTROY_TIMEOUT * self._timeout_factor)
         await self._check_report(preview, "", "", PHASE_LABELS[Phase.DESTROYED])
         self._say(wording.destroyed(preview, event))
 
@@ -197,14 +196,14 @@ class Story:
             matches = not missing and actual == check
             return "" if matches else wording.wrong_report(missing, actual, text[:MAX_QUOTED_REPORT])
 
-        await wait_until(f"{preview} reports it", look, within * self._timeout_factor)
+        await wait_until(wording.is_reported(preview), look, within * self._timeout_factor)
 
     async def _report_text(self, preview: Preview) -> str:
         return await self._client.comment(preview.number)
 
     async def _page_problem(self, host: str, *parts: str) -> str:
         page = await self._client.page(host)
-        return "" if page.shows(*parts) else f"{page.status} from {host}: {page.text[:200]!r}"
+        return "" if page.shows(*parts) else wording.answered_instead(page.status, host, page.text)
 
     async def _head(self, preview: Preview) -> str:
         pull = await asyncio.to_thread(self._world.forge.pull, REPOSITORY, preview.number)

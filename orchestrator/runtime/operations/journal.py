@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from orchestrator.core import wording as core_wording
 from orchestrator.core.model.world import CompletedRepair, RepositoryFacts
 from orchestrator.core.planning import plan_actions
-from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.failure_views import IMAGE_STEP
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger

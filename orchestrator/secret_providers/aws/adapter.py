@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from orchestrator.secret_providers.aws import wording
 from orchestrator.secret_providers.port import SecretProvider
 from orchestrator.secret_providers.references import check_reference
 from orchestrator.secret_providers.registry import SecretProviderAdapter
@@ -28,7 +29,7 @@ def open_secrets_manager(settings: SecretsManagerSettings) -> SecretProvider:
 
 
 def _check(reference: str) -> None:
-    check_reference(reference, _PATH, "shop/stripe, its ARN, or shop/stripe#key", key_required=False)
+    check_reference(reference, _PATH, wording.EXAMPLE, key_required=False)
 
 
 ADAPTER = SecretProviderAdapter(

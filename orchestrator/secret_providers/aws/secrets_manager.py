@@ -10,6 +10,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from orchestrator.secret_providers import wording as shared_wording
+from orchestrator.secret_providers.aws import wording
 from orchestrator.secret_providers.aws.adapter import SecretsManagerSettings
 from orchestrator.secret_providers.port import REQUEST_TIMEOUT, SecretProviderUnavailable, UnreadableSecret
 from orchestrator.secret_providers.references import KeyReference, split_key, text_value
@@ -32,7 +34,7 @@ class SecretsManager:
         self._clients: dict[str, Any] = {}
 
     def describe(self, reference: str) -> str:
-        return f"the AWS secret {reference}"
+        return wording.secret(reference)
 
     def read(self, reference: str) -> bytes:
         found = split_key(reference)
@@ -44,9 +46,7 @@ class SecretsManager:
         except ClientError as error:
             raise self._translated(reference, str(error.response["Error"]["Code"])) from None
         except BotoCoreError as error:
-            raise SecretProviderUnavailable(
-                f"AWS can't be reached ({type(error).__name__}); check the credentials and secret_providers.aws"
-            ) from None
+            raise SecretProviderUnavailable(wording.unreachable(type(error).__name__)) from None
         return self._value(reference, found, answer)
 
     def _value(self, reference: str, found: KeyReference, answer: dict[str, Any]) -> bytes:
@@ -58,18 +58,15 @@ class SecretsManager:
         except ValueError:
             keys = None
         if not isinstance(keys, dict):
-            raise UnreadableSecret(f"{self.describe(reference)} is not a JSON object; leave out the key")
+            raise UnreadableSecret(wording.not_an_object(self.describe(reference)))
         return text_value(keys, found.key, self.describe(reference))
 
     def _translated(self, reference: str, code: str) -> Exception:
         if code in _MISSING:
-            return UnreadableSecret(f"{self.describe(reference)} doesn't exist or is deleted; create it")
+            return UnreadableSecret(shared_wording.missing(self.describe(reference)))
         if code in _DENIED:
-            return UnreadableSecret(
-                f"AWS denies access to {self.describe(reference)} ({code}); "
-                "allow Eph's role secretsmanager:GetSecretValue on it"
-            )
-        return SecretProviderUnavailable(f"AWS responded with {code}; check the credentials and secret_providers.aws")
+            return UnreadableSecret(wording.denied(self.describe(reference), code))
+        return SecretProviderUnavailable(wording.failed(code))
 
     def _client(self, region: str) -> Any:
         if self._session is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.secret_providers import wording
 from orchestrator.secret_providers.port import MAX_SECRET_BYTES, UnreadableSecret
 from orchestrator.secret_providers.registry import NoProviderSettings, SecretProviderAdapter
 
@@ -19,7 +20,7 @@ class SecretFiles:
             with Path(reference).open("rb") as file:
                 return file.read(MAX_SECRET_BYTES + 1)
         except OSError as error:
-            raise UnreadableSecret(f"can't read {reference}: {error.strerror}; use a readable file") from None
+            raise UnreadableSecret(wording.unreadable_file(reference, error.strerror)) from None
 
 
 def _check(reference: str) -> None:

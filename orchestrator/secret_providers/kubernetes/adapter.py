@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from orchestrator.secret_providers.kubernetes import wording
 from orchestrator.secret_providers.port import SecretProvider
 from orchestrator.secret_providers.references import check_reference
 from orchestrator.secret_providers.registry import SecretProviderAdapter
@@ -28,7 +29,7 @@ def open_cluster(settings: ClusterSecretsSettings) -> SecretProvider:
 
 
 def _check(reference: str) -> None:
-    check_reference(reference, _PATH, "eph/stripe#key (namespace/secret#key)", key_required=True)
+    check_reference(reference, _PATH, wording.EXAMPLE, key_required=True)
 
 
 ADAPTER = SecretProviderAdapter(

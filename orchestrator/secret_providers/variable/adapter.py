@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from orchestrator.secret_providers import wording
 from orchestrator.secret_providers.port import UnreadableSecret
 from orchestrator.secret_providers.registry import NoProviderSettings, SecretProviderAdapter
 
@@ -12,12 +13,12 @@ class SecretVariables:
     """Variables that ephd was started with. They don't change while it runs."""
 
     def describe(self, reference: str) -> str:
-        return f"the variable {reference}"
+        return wording.variable(reference)
 
     def read(self, reference: str) -> bytes:
         value = os.environ.get(reference)
         if value is None:
-            raise UnreadableSecret(f"{self.describe(reference)} is not set; set it to the value")
+            raise UnreadableSecret(wording.variable_not_set(self.describe(reference)))
         return value.encode(errors="surrogateescape")
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from orchestrator.secret_providers.port import SecretProvider
 from orchestrator.secret_providers.references import check_reference
 from orchestrator.secret_providers.registry import SecretProviderAdapter
+from orchestrator.secret_providers.vault import wording
 from programs.settings import InvalidValue, SettingsTable, quote
 
 _PATH = r"[A-Za-z0-9._-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9._ -]+)+"
@@ -42,18 +43,15 @@ class VaultSettings(SettingsTable):
         parts = urlsplit(self.address)
         allowed = ("http", "https") if parts.hostname in _LOOPBACK else ("https",)
         if self.address and (parts.scheme not in allowed or not parts.hostname or parts.path.strip("/")):
-            text = "use a value such as https://vault.example.com:8200"
-            raise InvalidValue(f"{quote(self.address)} is not an https URL of a server", text, ("address",))
+            raise InvalidValue(wording.not_a_url(quote(self.address)), wording.USE_A_URL, ("address",))
         return self
 
     def check_complete(self) -> None:
         sources = [bool(self.token.get_secret_value()), self.token_file is not None, bool(self.role)]
         if not self.address:
-            raise InvalidValue("secret_providers.vault.address isn't set", "set it to Vault's URL")
+            raise InvalidValue(wording.NO_ADDRESS, wording.SET_ADDRESS)
         if sum(sources) != 1:
-            raise InvalidValue(
-                "secret_providers.vault needs exactly one way to log in", "set token, token_file or role"
-            )
+            raise InvalidValue(wording.NEEDS_ONE_LOGIN, wording.SET_ONE_LOGIN)
 
 
 def open_vault(settings: VaultSettings) -> SecretProvider:
@@ -64,7 +62,7 @@ def open_vault(settings: VaultSettings) -> SecretProvider:
 
 
 def _check(reference: str) -> None:
-    check_reference(reference, _PATH, "secret/shop/stripe#key (mount/path#key)", key_required=True)
+    check_reference(reference, _PATH, wording.EXAMPLE, key_required=True)
 
 
 ADAPTER = SecretProviderAdapter(

@@ -12,8 +12,10 @@ from urllib.parse import quote
 
 import httpx
 
+from orchestrator.secret_providers import wording as shared_wording
 from orchestrator.secret_providers.port import REQUEST_TIMEOUT, SecretProviderUnavailable, UnreadableSecret
 from orchestrator.secret_providers.references import split_key, text_value
+from orchestrator.secret_providers.vault import wording
 from orchestrator.secret_providers.vault.adapter import VaultSettings
 
 
@@ -27,24 +29,22 @@ class VaultProvider:
         self._token = ""
 
     def describe(self, reference: str) -> str:
-        return f"the Vault secret {reference}"
+        return wording.secret(reference)
 
     def read(self, reference: str) -> bytes:
         found = split_key(reference)
         mount, _, path = found.path.partition("/")
         answer = self._get(f"/v1/{quote(mount)}/data/{quote(path)}")
         if answer.status_code == httpx.codes.NOT_FOUND:
-            raise UnreadableSecret(f"{self.describe(reference)} doesn't exist or is deleted; create it")
-        self._check_status(answer, f"read access to {self.describe(reference)}")
+            raise UnreadableSecret(shared_wording.missing(self.describe(reference)))
+        self._check_status(answer, wording.access(self.describe(reference)))
         return self._value(reference, found.key, answer)
 
     def _value(self, reference: str, key: str, answer: httpx.Response) -> bytes:
         try:
             return text_value(answer.json()["data"]["data"], key, self.describe(reference))
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise UnreadableSecret(
-                f"{self.describe(reference)} is not in a KV store of version 2; use the path of one that is"
-            ) from None
+            raise UnreadableSecret(wording.not_in_store(self.describe(reference))) from None
 
     def _get(self, path: str) -> httpx.Response:
         """Vault answers 403 both for an expired token and for a missing policy, so a second try needs a new token."""
@@ -69,11 +69,11 @@ class VaultProvider:
     def _log_in(self) -> str:
         body = {"role": self._settings.role, "jwt": _read_text(self._settings.jwt_file)}
         answer = self._request("POST", f"/v1/{self._settings.login}", "", body)
-        self._check_status(answer, f"login with the role {self._settings.role}")
+        self._check_status(answer, wording.login(self._settings.role))
         try:
             token: str = answer.json()["auth"]["client_token"]
         except (ValueError, KeyError, TypeError):
-            raise UnreadableSecret("Vault's answer to the login has no token; check secret_providers.vault") from None
+            raise UnreadableSecret(wording.NO_TOKEN) from None
         return token
 
     def _request(self, method: str, path: str, token: str, body: Any = None) -> httpx.Response:
@@ -83,10 +83,7 @@ class VaultProvider:
         try:
             return self._connection().request(method, path, headers=headers, json=body)
         except httpx.HTTPError as error:
-            raise SecretProviderUnavailable(
-                f"Vault at {self._settings.address} doesn't respond ({type(error).__name__}); "
-                "check the server and secret_providers.vault.address"
-            ) from None
+            raise SecretProviderUnavailable(wording.unreachable(self._settings.address, type(error).__name__)) from None
 
     def _connection(self) -> httpx.Client:
         if self._client is None:
@@ -94,10 +91,8 @@ class VaultProvider:
             try:
                 context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
             except OSError as error:
-                raise SecretProviderUnavailable(
-                    f"can't read {ca_file} ({error.strerror or 'no certificate in it'}); "
-                    "set secret_providers.vault.ca_file to a file with certificates"
-                ) from None
+                problem = error.strerror or wording.NO_CERTIFICATE
+                raise SecretProviderUnavailable(wording.unusable_ca_file(ca_file, problem)) from None
             self._client = httpx.Client(
                 base_url=self._settings.address, timeout=REQUEST_TIMEOUT, verify=context, trust_env=False
             )
@@ -107,21 +102,21 @@ class VaultProvider:
         """Vault's own messages aren't quoted: they may repeat a token."""
         code = answer.status_code
         if code == httpx.codes.FORBIDDEN or (code == httpx.codes.BAD_REQUEST and answer.request.method == "POST"):
-            raise UnreadableSecret(f"Vault denies {what}; check the token and its policies")
+            raise UnreadableSecret(wording.denied(what))
         if not answer.is_success:
-            raise SecretProviderUnavailable(f"Vault at {self._settings.address} responded with {code}; {_advice(code)}")
+            raise SecretProviderUnavailable(wording.failed(self._settings.address, code, _advice(code)))
 
 
 def _advice(code: int) -> str:
     if code == httpx.codes.SERVICE_UNAVAILABLE:
-        return "unseal it"
-    return "use the address of the active server" if code // 100 == 3 else "check Vault's log"
+        return wording.UNSEAL
+    return wording.USE_ACTIVE_SERVER if code // 100 == 3 else wording.CHECK_LOG
 
 
 def _read_text(path: Any) -> str:
     try:
         text: str = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SecretProviderUnavailable(f"can't read {path}: {reason}; use a readable file") from None
+        reason = error.strerror if isinstance(error, OSError) else shared_wording.NOT_UTF8
+        raise SecretProviderUnavailable(shared_wording.unreadable_file(path, reason)) from None
     return text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.service.port import ForgeUsage, ServiceStatus
 from orchestrator.surfaces import wording
 from orchestrator.surfaces.api import schemas

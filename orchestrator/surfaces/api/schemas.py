@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -137,25 +137,6 @@ class Why(BaseModel):
     facts: list[Fact]
 
 
-class Logs(BaseModel):
-    name: str
-    service: str | None
-    operation: bool = Field(description="Return the last operation's log instead of the services' logs.")
-    suite: str | None = Field(default=None, description="Return the log of this suite's last run.")
-    previous: bool = Field(default=False, description="Return the logs of the previous processes.")
-    lines: list[str]
-
-
-class StepItem(AttributeModel):
-    """One run of a step: Checkout, Build, Database, Migrate, Seed, Start, Health check …"""
-
-    step: str = Field(description="Its name, and the service or database that it is about.")
-    started_at: datetime
-    state: str = Field(description="running, succeeded, failed or interrupted")
-    seconds: float | None = Field(description="How long it took; null until it has ended.")
-    lines: list[str] = Field(description="Its output, with secrets redacted. Long output is cut in the middle.")
-
-
 class BuildCacheItem(AttributeModel):
     """What builds of a repository keep for its next ones on one target."""
 
@@ -170,52 +151,6 @@ class BuildCacheList(AttributeModel):
     """Build caches."""
 
     items: list[BuildCacheItem]
-
-
-class Steps(BaseModel):
-    """What the builds of one commit did."""
-
-    name: str
-    commit: str = Field(description="The first digits of the commit; empty if nothing is known about it.")
-    commits: list[str] = Field(description="The commits whose steps are kept, the newest first.")
-    steps: list[StepItem]
-
-
-class ProcessItem(AttributeModel):
-    """A pod or a process."""
-
-    name: str
-    service: str
-    state: str = Field(description="running, starting, failing, ending, ended, stopped or unknown")
-    detail: str = Field(description="The reason; may be empty.")
-    restarts: int | None = Field(description="null: the target doesn't count restarts.")
-    since: datetime | None
-    image: str
-
-
-class RuntimeEventItem(AttributeModel):
-    """An event that the target reported about a part."""
-
-    at: datetime
-    about: str
-    message: str
-    bad: bool
-    times: int = Field(description="How often it happened; ``at`` is the last time.")
-
-
-class RuntimeInfoResponse(AttributeModel):
-    """What an environment currently consists of."""
-
-    processes: list[ProcessItem]
-    happenings: list[RuntimeEventItem] = Field(
-        validation_alias=AliasChoices("happenings", "events"), description="Newest last."
-    )
-
-
-class LogLine(BaseModel):
-    """One ``data:`` of a log stream."""
-
-    line: str
 
 
 class EventItem(AttributeModel):
@@ -277,126 +212,6 @@ class WebhookTest(AttributeModel):
 
 class Extend(BaseModel):
     seconds: int = Field(gt=0, le=366 * 86400, description="By how many seconds to postpone the expiry.")
-
-
-class DeployBody(BaseModel):
-    """What to deploy under a label: a branch or tag (``ref``), a version that was built (``version``), or the caller's
-    own upload (``upload``)."""
-
-    label: str = Field(min_length=1, max_length=200, description="Normalized to lowercase letters, digits and dashes.")
-    repository: str = Field(default="", max_length=200, description="owner/name. Empty: the only repository.")
-    ref: str = Field(default="", max_length=200, description="A branch or a tag.")
-    version: str = Field(default="", max_length=40, description="The commit of a version that was built.")
-    upload: str = Field(default="", max_length=40, description="The commit that /deploys/uploads returned.")
-    ttl_seconds: int | None = Field(
-        default=None, gt=0, le=366 * 86400, description="How long it lives. Default: the server's deploys.ttl."
-    )
-
-
-class ExecTerminalSize(BaseModel):
-    """How large the caller's terminal is."""
-
-    rows: int = Field(default=24, ge=1, le=1000)
-    columns: int = Field(default=80, ge=1, le=1000)
-
-
-class ExecTerminal(ExecTerminalSize):
-    """The terminal that a command gets."""
-
-    type: str = Field(default="xterm", pattern=r"^[A-Za-z0-9.+-]{1,40}$", description="The value of TERM.")
-
-
-class ExecBody(BaseModel):
-    """A command to run where a service runs."""
-
-    command: list[Annotated[str, Field(max_length=20_000)]] = Field(
-        min_length=1, max_length=1000, description="The program and its arguments. No shell interprets them."
-    )
-    service: str = Field(default="", max_length=63, description="Empty: the first public service.")
-    database: str = Field(
-        default="",
-        pattern=r"^([A-Za-z_][A-Za-z0-9_]{0,62})?$",
-        description="For psql: the variable of the service with the URL of the database that it connects to.",
-    )
-    terminal: ExecTerminal | None = Field(
-        default=None,
-        description="Run it in a terminal: all output is stdout, and the terminal echoes the input.",
-    )
-
-
-class JobBody(BaseModel):
-    """A job of the environment, such as a DAG, to run."""
-
-    job: str = Field(min_length=1, max_length=250, description="The name that it has in the repository.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="What the job receives.")
-
-
-class ExecInput(BaseModel):
-    """Standard input for a running command."""
-
-    data: str = Field(default="", description="Bytes in base64.")
-    end: bool = Field(default=False, description="Close its standard input afterwards.")
-
-
-class ExecStartedMessage(BaseModel):
-    session: str
-
-
-class ExecOutputMessage(BaseModel):
-    stream: str = Field(description="stdout or stderr.")
-    text: str
-
-
-class ExecEndMessage(BaseModel):
-    code: int | None = Field(description="The exit status; negative for a signal, null if it ran for too long.")
-
-
-class UploadItem(AttributeModel):
-    """A commit of a working copy. It is removed if its uploader doesn't deploy it within a few minutes."""
-
-    commit: str
-    repository: str
-    files: int
-    size: int = Field(description="The total size of its files, in bytes.")
-
-
-class DeployItem(AttributeModel):
-    """A label deploy. It is never the active version: no check, comment or deployment is created at the Git host."""
-
-    id: str
-    state: str = Field(description="pending, deployed, failed or replaced.")
-    error: str = Field(description="Why it failed.")
-    label: str
-    repository: str
-    ref: Annotated[str, BeforeValidator(str)] = Field(description="The Pulumi stack, as project/stack.")
-    host: str
-    url: str = Field(description="Set once it is deployed.")
-    commit: str
-    expires_at: datetime
-    by: str
-    progress: str
-    replaces: str = Field(description="The commit that is live under this label until then.")
-    output: list[str] = Field(default=[], description="The last lines of a failed build.")
-
-
-class VersionItem(AttributeModel):
-    """A version of an app: active, ephemeral (a label deploy), or replaced by a newer one."""
-
-    kind: str = Field(description="active, ephemeral or replaced.")
-    repository: str
-    app: str = Field(description="The host name of the app's route; empty if its eph.yaml sets none.")
-    label: str = Field(description="The label of an ephemeral version; empty for the app's branch.")
-    commit: str
-    built_at: datetime | None
-    by: str = Field(description="Who deployed it, as far as known.")
-    environment: str = Field(description="The Pulumi stack, as project/stack.")
-    phase: str | None = Field(description="null for a replaced version.")
-    url: str = Field(description="Empty for a replaced version.")
-    expires_at: datetime | None
-
-
-class VersionList(BaseModel):
-    items: list[VersionItem]
 
 
 class Restart(BaseModel):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployStatus
 from orchestrator.surfaces import wording

@@ -13,7 +13,8 @@ from datetime import datetime
 from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.comment_markers import approvable, marker
-from orchestrator.core.views.environment_views import EnvironmentView, FailureView
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.wording import costs
 from orchestrator.core.wording.chat import HELP

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.failure_views import IMAGE_STEP
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import DeploymentReport, DeploymentState
 from orchestrator.surfaces import wording

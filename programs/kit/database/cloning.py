@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from programs.kit.database import postgres
+from programs.kit.database import postgres, wording
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 
@@ -54,7 +54,7 @@ def clone_queue(session: psycopg.Connection[Any]) -> Iterator[None]:
     try:
         session.execute("SELECT pg_advisory_lock(%s)", (QUEUE_LOCK_ID,))
     except errors.LockNotAvailable:
-        raise TargetError(f"Waited {QUEUE_TIMEOUT} s for other databases to be cloned. Eph retries.") from None
+        raise TargetError(wording.clone_queue_timeout(QUEUE_TIMEOUT)) from None
     session.execute("RESET lock_timeout")
     try:
         yield
@@ -70,11 +70,9 @@ def clone(session: psycopg.Connection[Any], name: str, source: str) -> None:
         try:
             postgres.execute(session, f"CREATE DATABASE {{}} OWNER {{}} TEMPLATE {{}} {how}", name, name, source)
         except errors.ObjectInUse:
-            raise TargetError(
-                f"The prepared database {source} is in use and can't be cloned. Close all connections to it."
-            ) from None
+            raise TargetError(wording.prepared_database_in_use(source)) from None
         except errors.InvalidCatalogName:
-            raise TargetError(f"The server has no prepared database {source}. Check the setting templates.") from None
+            raise TargetError(wording.no_prepared_database(source)) from None
 
 
 def reassign_ownership(settings: HostSettings, name: str) -> None:

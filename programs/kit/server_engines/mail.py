@@ -13,6 +13,7 @@ from importlib import util
 from pathlib import Path
 
 from programs.kit import mail_catcher
+from programs.kit.server_engines import wording
 from programs.kit.server_engines.port import LOOPBACK, ServerCommand, ServerEngine, ServerSettings
 
 _PACKAGE = Path(mail_catcher.__file__).parent
@@ -47,7 +48,7 @@ def _answers(connection: socket.socket, server: ServerSettings) -> bool:  # noqa
 
 ENGINE = ServerEngine(
     name="mail",
-    title="The mail catcher",
+    title=wording.MAIL_CATCHER,
     program=os.path.realpath(sys.executable),  # a virtual environment isn't visible in the sandbox
     package="python3",
     start_seconds=60,

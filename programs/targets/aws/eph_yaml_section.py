@@ -10,6 +10,7 @@ from pydantic import Field
 from programs import variables
 from programs.eph_yaml.field_types import Name
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection, YamlPath
+from programs.targets.aws import wording
 
 MAX_PARTS = 5
 
@@ -33,20 +34,18 @@ class AwsSection(TargetSection):
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
     if not file["services"]:
-        yield Finding((), "the target `aws` needs services", "add services, each with name, image and port")
+        yield Finding((), wording.NEEDS_SERVICES, wording.ADD_SERVICES)
     for index, service in enumerate(file["services"]):
         yield from _service_problems(("services", index), service)
     for index, item in enumerate(file["database"]["instances"] if file["database"]["enabled"] else ()):
         if item["template"]["seed"] and item["template"]["seed"]["scripts"]:
             path = ("database", "instances", index, "template", "seed", "scripts")
-            yield Finding(path, "the target `aws` has no checkout to read scripts from", "use seed.command")
+            yield Finding(path, wording.HAS_NO_CHECKOUT, wording.USE_SEED_COMMAND)
     if file["hooks"]["pre_destroy"]:
-        message = "the target `aws` runs nothing when an environment is destroyed"
-        yield Finding(("hooks", "pre_destroy"), message, "remove pre_destroy")
+        yield Finding(("hooks", "pre_destroy"), wording.RUNS_NO_DESTROY_HOOK, wording.REMOVE_DESTROY_HOOK)
     protection = file["environment"]["protection"]
     if protection and protection["sign_in"] == "required":
-        message = "previews on the target `aws` are reached through AWS's load balancer, which can't require sign-in"
-        yield Finding(("environment", "protection"), message, "use sign_in: none, or another target")
+        yield Finding(("environment", "protection"), wording.HAS_NO_SIGN_IN, wording.USE_NO_SIGN_IN)
     yield from _database_placeholders(file)
     yield from _repeated(file)
 
@@ -54,14 +53,11 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
 def _service_problems(path: YamlPath, service: dict[str, Any]) -> Iterator[Finding]:
     name = service["name"]
     if service["image"] is None:
-        message = f"the target `aws` needs an image for each service, but service `{name}` has none"
-        yield Finding(path, message, "add image, the name of one of environment.images")
+        yield Finding(path, wording.has_no_image(name), wording.ADD_IMAGE)
     if service["schedule"]:
-        message = f"the target `aws` doesn't run services on a schedule, but `{name}` has one"
-        yield Finding((*path, "schedule"), message, "remove schedule, or use another target")
+        yield Finding((*path, "schedule"), wording.has_schedule(name), wording.REMOVE_SCHEDULE)
     if service["volumes"]:
-        message = f"the target `aws` has no volumes, but service `{name}` uses some"
-        yield Finding((*path, "volumes"), message, "use aws.buckets or a database")
+        yield Finding((*path, "volumes"), wording.has_volumes(name), wording.USE_BUCKETS)
 
 
 def _database_placeholders(file: EphYamlData) -> Iterator[Finding]:
@@ -72,8 +68,7 @@ def _database_placeholders(file: EphYamlData) -> Iterator[Finding]:
         for name, text in env.items():
             for placeholder in variables.placeholders(text):
                 if placeholder.startswith("database."):
-                    message = f"the target `aws` can't fill in {{{placeholder}}}"
-                    yield Finding((*path, name), message, "read the database's variable in the application")
+                    yield Finding((*path, name), wording.placeholder_not_filled(placeholder), wording.READ_VARIABLE)
 
 
 def _repeated(file: EphYamlData) -> Iterator[Finding]:
@@ -81,9 +76,9 @@ def _repeated(file: EphYamlData) -> Iterator[Finding]:
         names = (file["aws"] or {}).get(kind, ())
         for index, name in enumerate(names):
             if name in names[:index]:
-                yield Finding(("aws", kind, index), f"`{name}` is listed twice", "use each name once")
+                yield Finding(("aws", kind, index), wording.listed_twice(name), wording.LIST_ONCE)
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if file["build"]:
-        yield Finding(("build",), "the target `aws` doesn't build; images come from CI")
+        yield Finding(("build",), wording.RUNS_NO_BUILD)

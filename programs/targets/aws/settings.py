@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from programs.targets.aws import wording
 from programs.targets.aws.errors import AwsError
 
 _REQUIRED = ("region", "server")
@@ -60,10 +61,7 @@ def from_mapping(data: Mapping[str, str]) -> AwsSettings:
     """Reads the server's strings; a missing or empty one has its default."""
     for name in _REQUIRED:
         if not data.get(name):
-            raise AwsError(
-                f"The server's settings for AWS are missing ({name!r}), so it can't be reached. Set `region` in the "
-                "section [aws] of its configuration."
-            )
+            raise AwsError(wording.settings_missing(name))
     known = {item.name for item in fields(AwsSettings)}
     settings = AwsSettings(**{name: value for name, value in data.items() if name in known and value})
     _check(settings)
@@ -72,15 +70,12 @@ def from_mapping(data: Mapping[str, str]) -> AwsSettings:
 
 def _check(settings: AwsSettings) -> None:
     if "{host}" not in settings.url:
-        raise AwsError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in https://{{host}}")
+        raise AwsError(wording.url_needs_host(settings.url))
     if settings.listener and not settings.subnets:
-        raise AwsError("setting 'listener' requires 'subnets', because tasks must be in the load balancer's network")
+        raise AwsError(wording.LISTENER_NEEDS_SUBNETS)
     if settings.subnets and len(split_list(settings.subnets)) < 2:
-        raise AwsError(f"setting 'subnets' is {settings.subnets!r}; list at least two, in different zones")
+        raise AwsError(wording.too_few_subnets(settings.subnets))
     if not (settings.zone or settings.listener):
-        raise AwsError(
-            "Without a shared load balancer ('listener'), previews need DNS records. Set 'zone' to the ID of a "
-            "Route 53 hosted zone."
-        )
+        raise AwsError(wording.NEEDS_RECORDS)
     if settings.external_id and not settings.role:
-        raise AwsError("setting 'external_id' has no effect without 'role'; remove it, or set 'role'")
+        raise AwsError(wording.EXTERNAL_ID_NEEDS_ROLE)

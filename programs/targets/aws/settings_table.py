@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from programs.settings import StringList, TargetSettings
+from programs.targets.aws import wording
 
 
 class AwsTargetSettings(TargetSettings):
@@ -68,7 +69,7 @@ class AwsTargetSettings(TargetSettings):
     endpoint: str = Field(default="", description="A URL that serves every AWS service, for tests. Empty: AWS.")
 
     def label_deploy_obstacle(self) -> str:
-        return "deploy it on another target, or open a pull request"
+        return wording.NO_LABEL_DEPLOYS
 
     def image_registries(self) -> tuple[str, ...]:
         return self.registries

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from programs.spec import EnvironmentSpec, ServiceSpec
+from programs.targets.aws import wording
 from programs.targets.aws.errors import AwsError
 
 SIZE_NAMES = ("ephemeral", "full")
@@ -65,9 +66,9 @@ FARGATE_SIZES = _fargate_sizes()
 
 def environment_size(requested: str, largest: str) -> EnvironmentSize:
     if requested not in SIZES:
-        raise AwsError(f"unknown size {requested!r}; use one of: {', '.join(SIZE_NAMES)}")
+        raise AwsError(wording.unknown_size(requested, ", ".join(SIZE_NAMES)))
     if SIZE_NAMES.index(requested) > SIZE_NAMES.index(largest):
-        raise AwsError(f"aws.size is {requested}; the largest size that this server allows is {largest}")
+        raise AwsError(wording.size_not_allowed(requested, largest))
     return SIZES[requested]
 
 
@@ -77,10 +78,8 @@ def fargate_size(cpu: int, memory_mib: int) -> FargateSize:
         if size.cpu >= cpu and size.memory_mib >= memory_mib:
             return size
     largest = FARGATE_SIZES[-1]
-    raise AwsError(
-        f"no Fargate task has {cpu / _UNITS_PER_CPU:g} CPUs and {memory_mib} MiB; the largest has "
-        f"{largest.cpu // _UNITS_PER_CPU} CPUs and {largest.memory_mib} MiB"
-    )
+    largest_cpus = largest.cpu // _UNITS_PER_CPU
+    raise AwsError(wording.task_too_large(cpu / _UNITS_PER_CPU, memory_mib, largest_cpus, largest.memory_mib))
 
 
 def service_size(service: ServiceSpec, size: EnvironmentSize) -> FargateSize:
@@ -96,17 +95,15 @@ def check_limits(spec: EnvironmentSpec, size: EnvironmentSize, limits: Mapping[s
     for what, parse in parsers.items():
         requested = spec.resources.get(what)
         if requested and parse(requested) > parse(limits[what]):
-            raise AwsError(
-                f"environment.resources.{what} is {requested}; this server's limit for an environment is {limits[what]}"
-            )
+            raise AwsError(wording.above_server_limit(what, requested, limits[what]))
     sizes = [service_size(item, size) for item in spec.services]
     totals = {"cpu": sum(item.cpu for item in sizes), "memory": sum(item.memory_mib for item in sizes)}
     for what, parse in parsers.items():
         limit = spec.resources.get(what) or limits[what]
         total = totals[what] * size.replicas
         if total > parse(limit):
-            shown = f"{total / _UNITS_PER_CPU:g} CPUs" if what == "cpu" else f"{total} MiB of memory"
-            raise AwsError(f"the services of this environment use {shown} on Fargate; its limit is {limit}")
+            amount = wording.cpu_amount(total / _UNITS_PER_CPU) if what == "cpu" else wording.memory_amount(total)
+            raise AwsError(wording.above_environment_limit(amount, limit))
 
 
 def parse_cpu(text: str) -> int:
@@ -119,5 +116,5 @@ def parse_memory(text: str) -> int:
     """``512Mi`` or ``2G`` in MiB, rounded up."""
     match = re.fullmatch(r"([0-9]+)([KMGT]i?)", text)
     if match is None:
-        raise AwsError(f"{text!r} is not an amount of memory; use a value such as 512Mi or 2Gi")
+        raise AwsError(wording.not_an_amount(text))
     return -(-int(match[1]) * _BYTES[match[2]] // _MEBIBYTE)

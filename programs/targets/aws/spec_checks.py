@@ -7,7 +7,7 @@ from programs.image_references import InvalidReference
 from programs.kit import identifiers
 from programs.kit.errors import TargetError
 from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec
-from programs.targets.aws import sizing
+from programs.targets.aws import sizing, wording
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.settings import AwsSettings, split_list
 
@@ -23,9 +23,9 @@ def check(spec: EnvironmentSpec, settings: AwsSettings) -> None:
     except TargetError as error:
         raise AwsError(error.sentence) from error
     if not spec.services:
-        raise AwsError("The environment has no services. Add at least one under 'services'.")
+        raise AwsError(wording.NO_SERVICES)
     if spec.sign_in:
-        raise AwsError("previews on this target can't require sign-in; set environment.protection.sign_in to none")
+        raise AwsError(wording.SIGN_IN_UNSUPPORTED)
     _check_services(spec)
     for database in spec.databases:
         _check_database(database)
@@ -44,33 +44,33 @@ def _check_services(spec: EnvironmentSpec) -> None:
         _check_service(item, spec, names)
     cycle = start_order.find_cycle({item.name: item.after for item in spec.services})
     if cycle:
-        raise AwsError(f"services {', '.join(cycle)} depend on each other in a cycle")
+        raise AwsError(wording.dependency_cycle(", ".join(cycle)))
 
 
 def _check_service(item: ServiceSpec, spec: EnvironmentSpec, names: list[str]) -> None:
     if item.image not in spec.images:
         known = ", ".join(sorted(spec.images)) or "none"
-        raise AwsError(f"service {item.name!r}: unknown image {item.image!r}; known: {known}")
+        raise AwsError(wording.unknown_image(item.name, item.image, known))
     unknown = [name for name in item.after if name not in names]
     if unknown:
-        raise AwsError(f"service {item.name!r} starts after {unknown[0]!r}, which isn't a service")
-    if item.schedule or item.volumes:
-        what = "a schedule" if item.schedule else "volumes"
-        raise AwsError(f"service {item.name!r} has {what}, which this target doesn't support; remove it")
+        raise AwsError(wording.starts_after_unknown(item.name, unknown[0]))
+    if item.schedule:
+        raise AwsError(wording.schedule_unsupported(item.name))
+    if item.volumes:
+        raise AwsError(wording.volumes_unsupported(item.name))
 
 
 def _check_database(item: DatabaseSpec) -> None:
     if item.strategy not in STRATEGIES:
-        known = ", ".join(STRATEGIES)
-        raise AwsError(f"database {item.name!r}: unknown strategy {item.strategy!r}; use one of: {known}")
+        raise AwsError(wording.unknown_strategy(item.name, item.strategy, ", ".join(STRATEGIES)))
     if item.scripts:
-        raise AwsError(f"database {item.name!r}: this target has no checkout to read scripts from; use a seed command")
+        raise AwsError(wording.scripts_unsupported(item.name))
 
 
-def _check_unique(what: str, values: list[str]) -> None:
+def _check_unique(kind: str, values: list[str]) -> None:
     twice = [text for text in values if values.count(text) > 1]
     if twice:
-        raise AwsError(f"{what} {twice[0]!r} is defined twice; it must be unique")
+        raise AwsError(wording.defined_twice(kind, twice[0]))
 
 
 def _check_image(name: str, text: str, settings: AwsSettings) -> None:
@@ -79,6 +79,6 @@ def _check_image(name: str, text: str, settings: AwsSettings) -> None:
     except InvalidReference as error:
         raise AwsError(str(error)) from error
     if not reference.digest:
-        raise AwsError(f"image {name} is {text}, which isn't pinned to a digest")
+        raise AwsError(wording.image_not_pinned(name, text))
     if not image_references.is_allowed(split_list(settings.registries), reference):
-        raise AwsError(f"image {text}: this server only allows images from {settings.registries}")
+        raise AwsError(wording.image_not_allowed(text, settings.registries))

@@ -12,6 +12,7 @@ from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, users
 from programs.kit.processes import ports, process_table, program_files, supervisor
 from programs.kit.server_engines import engines
+from programs.targets.local import wording
 from programs.targets.local.settings import LocalSettings
 
 SERVER_GENERATIONS = frozenset(engines.KINDS)
@@ -87,17 +88,17 @@ def _port_owners(settings: LocalSettings, name: str) -> list[str]:
 def list_remaining(settings: LocalSettings, *, including_server: bool = False) -> list[str]:
     """Everything that exists of environments on this machine, one line each. ``including_server``: the server's own
     resources, too."""
-    found = [f"folder {path}" for path in _folders(settings)]
-    found += [f"checkout {path}" for path in settings.envs.glob("*/src/*")]
-    found += [f"route {route.host} of {route.environment}" for route in routes.list_routes(settings.routes)]
-    found += [f"program {name}" for name in program_files.list_programs(settings) if "." in name]
-    found += [f"port {port} of {owner}" for port, owner in ports.list_reserved(settings) if "." in owner]
-    found += [f"launch file {path.name}" for path in (settings.launches).glob("*.*.*.json")]
-    found += [f"log {path.name}" for path in settings.logs.glob("*.*.*.log*")]
+    found = [wording.remaining_folder(path) for path in _folders(settings)]
+    found += [wording.remaining_checkout(path) for path in settings.envs.glob("*/src/*")]
+    found += [wording.remaining_route(route.host, route.environment) for route in routes.list_routes(settings.routes)]
+    found += [wording.remaining_program(name) for name in program_files.list_programs(settings) if "." in name]
+    found += [wording.remaining_port(port, owner) for port, owner in ports.list_reserved(settings) if "." in owner]
+    found += [wording.remaining_launch_file(path.name) for path in (settings.launches).glob("*.*.*.json")]
+    found += [wording.remaining_log(path.name) for path in settings.logs.glob("*.*.*.log*")]
     found += _processes(settings, including_server)
     if including_server:
         socket = supervisor.socket_path(settings)
-        found += [f"socket {socket}"] if socket.exists() else []
+        found += [wording.remaining_socket(socket)] if socket.exists() else []
     else:
         found += _databases(settings)
     return found
@@ -111,7 +112,9 @@ def _processes(settings: LocalSettings, including_server: bool) -> list[str]:
     own = () if including_server else tuple(str(program_files.launch_file(settings, name)) for name in shared)
     lines = {pid: process_table.command_line(pid) for pid in pids}
     return [
-        f"process {pid}: {line[:200]}" for pid, line in sorted(lines.items()) if not any(path in line for path in own)
+        wording.remaining_process(pid, line[:200])
+        for pid, line in sorted(lines.items())
+        if not any(path in line for path in own)
     ]
 
 

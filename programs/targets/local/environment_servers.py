@@ -27,6 +27,7 @@ from programs.kit.processes.sandbox import Workspace
 from programs.kit.server_engines import engines
 from programs.kit.server_engines.port import LOOPBACK, ServerEngine, ServerSettings
 from programs.steps import StepName
+from programs.targets.local import wording
 from programs.targets.local.settings import LocalSettings
 
 PROBE_TIMEOUT = 5.0
@@ -123,10 +124,7 @@ def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
 def _executable(engine: ServerEngine) -> str:
     program = engine.find_program()
     if program is None:
-        raise TargetError(
-            f"{engine.title} isn't installed on this server: {engine.program} not found. Install Debian's package "
-            f"{engine.package}."
-        )
+        raise TargetError(wording.engine_missing(engine.title, engine.program, engine.package))
     return program
 
 
@@ -191,8 +189,8 @@ def _wait_until_ready(settings: LocalSettings, server: EnvironmentServer, note: 
             lambda: _probe(connect, server.engine, note.settings), server.engine.start_seconds, PROBE_INTERVAL
         ):
             tail = files.tail(program_files.log(settings, str(server.program)), TAIL_LINES)
-            message = f"{server.engine.title} of database {server.name} wasn't ready within"
-            raise TargetError(f"{message} {server.engine.start_seconds:.0f} s", tail)
+            message = wording.engine_not_ready(server.engine.title, server.name, server.engine.start_seconds)
+            raise TargetError(message, tail)
 
 
 def _probe(connect: Callable[[int], socket.socket], engine: ServerEngine, server: ServerSettings) -> bool:

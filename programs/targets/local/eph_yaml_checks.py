@@ -5,37 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from programs.eph_yaml.target_section import EphYamlData, Finding
+from programs.targets.local import wording
 
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
     if not file["services"]:
-        message = "the target `local` needs at least one service"
-        yield Finding((), message, "add services, each with name and command")
+        yield Finding((), wording.NEEDS_A_SERVICE, wording.ADD_SERVICES)
     for index, service in enumerate(file["services"]):
         if service["command"] is None:
-            message = f"the target `local` does not support images, and service `{service['name']}` has no command"
-            yield Finding(("services", index), message, "add a command")
+            yield Finding(("services", index), wording.has_no_command(service["name"]), wording.ADD_COMMAND)
         if service["schedule"]:
-            message = "the target `local` does not support scheduled services"
-            yield Finding(("services", index, "schedule"), message, "remove the service")
+            yield Finding(("services", index, "schedule"), wording.RUNS_NO_SCHEDULE, wording.REMOVE_SERVICE)
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     environment = file["environment"]
     if environment["resources"]:
-        yield Finding(("environment", "resources"), "the target `local` does not limit CPU, memory or disk")
+        yield Finding(("environment", "resources"), wording.LIMITS_NOTHING)
     if file.get("sizes"):
-        yield Finding(("sizes",), "the target `local` does not limit CPU, memory or disk")
+        yield Finding(("sizes",), wording.LIMITS_NOTHING)
     if environment["images"]:
-        yield Finding(("environment", "images"), "the target `local` does not support images")
+        yield Finding(("environment", "images"), wording.RUNS_NO_IMAGES)
     for index, service in enumerate(file["services"]):
         if "HOST" in service["env"]:
-            message = "Eph itself sets HOST, the address to listen on; this value isn't used"
-            yield Finding(("services", index, "env", "HOST"), message)
+            yield Finding(("services", index, "env", "HOST"), wording.SETS_HOST)
         if service["image"] is not None and service["command"] is not None:
-            yield Finding(("services", index, "image"), "the target `local` runs the command, not the image")
+            yield Finding(("services", index, "image"), wording.PREFERS_COMMAND)
         if service["volumes"]:
-            message = "the target `local` doesn't limit the size of volumes"
-            yield Finding(("services", index, "volumes"), message)
+            yield Finding(("services", index, "volumes"), wording.LIMITS_NO_VOLUME)
         if service["resources"]:
-            yield Finding(("services", index, "resources"), "the target `local` does not limit CPU or memory")
+            yield Finding(("services", index, "resources"), wording.LIMITS_NO_SERVICE)

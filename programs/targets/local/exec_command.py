@@ -15,7 +15,7 @@ from programs.kit import files, identifiers, routes
 from programs.kit.database import binaries
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import program_files, sandbox
-from programs.targets.local import cleanup
+from programs.targets.local import cleanup, wording
 from programs.targets.local.settings import LocalSettings
 
 _SHELL_WORDS = 3
@@ -32,7 +32,7 @@ def command_line(settings: LocalSettings, name: str, request: ExecRequest) -> tu
     try:
         launch = json.loads(program_files.launch_file(settings, str(program)).read_text())
     except FileNotFoundError:
-        raise ExecUnavailable(f"The service {program.service} was just replaced. Try again.") from None
+        raise ExecUnavailable(wording.just_replaced(program.service)) from None
     variables = launch["env"] if launch["inside"] is None else launch["inside"]
     variables["PATH"] = ":".join([variables["PATH"], *_postgres_programs()])
     run, command = _RUN, psql_command(request) if request.database else request.command
@@ -48,9 +48,9 @@ def _find_program(settings: LocalSettings, name: str, service: str) -> ProgramNa
     found = [item for item in cleanup.list_programs(settings) if item.environment == name]
     known = sorted({item.service for item in found})
     if not known:
-        raise ExecUnavailable(f"Nothing of {name} runs on this server.")
+        raise ExecUnavailable(wording.nothing_runs(name))
     if service and service not in known:
-        raise ExecUnavailable(f"{name} has no service {service!r}. Services: {', '.join(known)}.")
+        raise ExecUnavailable(wording.no_such_service(name, service, ", ".join(known)))
     public = {route.service for route in routes.list_routes(settings.routes) if route.environment == name}
     wanted = service or next((item for item in known if item in public), known[0])
     generations = [item for item in found if item.service == wanted]

@@ -18,7 +18,7 @@ from programs.kit import identifiers
 from programs.kit.server_engines import engines
 from programs.outputs import OutputExporter
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, ServiceSpec
-from programs.targets.local import connectivity
+from programs.targets.local import connectivity, wording
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1 import resources
 
@@ -243,7 +243,7 @@ class LocalProgram:
         hints = [f"ls {folder}/src/{self.generation}", f"ls {folder}/logs", f"tail -F {self.settings.logs}/"]
         hints[2] += f"{self.spec.name}.*.log"
         names = [identifiers.database_name(self.spec.name, item) for item in self.spec.postgres_databases]
-        return hints + [f"PostgreSQL database {name}" for name in names]
+        return hints + [wording.database_hint(name) for name in names]
 
 
 def _after(*resources_: Resource) -> ResourceOptions:

@@ -16,7 +16,7 @@ from programs.kit import log_files, log_times
 from programs.kit.processes import program_files, supervisor
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
-from programs.targets.local import cleanup
+from programs.targets.local import cleanup, wording
 from programs.targets.local.settings import LocalSettings
 
 _STATES = {
@@ -35,7 +35,7 @@ def read_logs(settings: LocalSettings, name: str, request: LogRequest) -> LogLin
     known = {item.service for item in found}
     runtime_info.require_service(request.service, known, name)
     if request.previous:
-        raise NoSuchLog("On this target a service's log continues across restarts. Omit --previous.")
+        raise NoSuchLog(wording.NO_PREVIOUS_LOG)
     lines, marks = [], {}
     for item in found:
         if request.service in (None, item.service):
@@ -64,6 +64,6 @@ def _process_info(service: str, info: Mapping[str, Any]) -> ProcessInfo:
     since = info["stop"] if state in ("ended", "stopped", "failing") else info["start"]
     detail = str(info.get("spawnerr") or "")
     if state == "ended":
-        detail = detail or f"exit status {info['exitstatus']}"
+        detail = detail or wording.exit_status(info["exitstatus"])
     at = datetime.fromtimestamp(since, UTC) if since else None
     return ProcessInfo(str(info["pid"] or service), service, state, redact(detail), since=at)

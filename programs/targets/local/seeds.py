@@ -18,6 +18,7 @@ from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
 from programs.steps import StepName
+from programs.targets.local import wording
 from programs.targets.local.settings import LocalSettings
 
 SCRIPT_TIMEOUT = 600
@@ -52,14 +53,23 @@ def run(settings: LocalSettings, workspace: Workspace, seed: SeedRun) -> None:
 
 def _commands(workspace: Workspace, seed: SeedRun) -> list[CommandRun]:
     scripts = [_script_command(workspace, seed, path) for path in seed.scripts]
-    before = [_own_command(seed, "migrations", seed.migrate, StepName.MIGRATE)] if seed.migrate else []
-    after = [_own_command(seed, "seed command", seed.command, StepName.SEED)] if seed.command else []
+    before = (
+        [_own_command(seed, wording.migrations_of(seed.config_name), seed.migrate, StepName.MIGRATE)]
+        if seed.migrate
+        else []
+    )
+    after = (
+        [_own_command(seed, wording.seed_command_of(seed.config_name), seed.command, StepName.SEED)]
+        if seed.command
+        else []
+    )
     return [*before, *scripts, *after]
 
 
-def _own_command(seed: SeedRun, what: str, command: tuple[str, int], step: StepName) -> CommandRun:
-    title, slug = f"the {what} of database {seed.config_name}", f"seed-{seed.config_name}"
-    return CommandRun(title, slug, *command, seed.env, seed.secret_values, (step, seed.config_name))
+def _own_command(seed: SeedRun, title: str, command: tuple[str, int], step: StepName) -> CommandRun:
+    return CommandRun(
+        title, f"seed-{seed.config_name}", *command, seed.env, seed.secret_values, (step, seed.config_name)
+    )
 
 
 def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRun:
@@ -67,11 +77,11 @@ def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRu
     folder = binaries.binaries_folder()
     psql = folder / "psql" if folder else None
     if psql is None or not psql.exists():
-        raise TargetError("psql wasn't found next to PostgreSQL's other programs. Install postgresql-client.")
+        raise TargetError(wording.PSQL_MISSING)
     words = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path]
     env = {**seed.env, "PGDATABASE": seed.url, "PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c client_min_messages=warning"}
     # psql accepts a URL as a database name only as an argument; a variable keeps it off the command line.
     line = f'exec {shlex.join(words)} -d "$PGDATABASE"'
-    title = f"the script {path} of database {seed.config_name}"
+    title = wording.seed_script_of(path, seed.config_name)
     step = StepName.SEED, seed.config_name
     return CommandRun(title, f"seed-{seed.config_name}", line, SCRIPT_TIMEOUT, env, seed.secret_values, step)

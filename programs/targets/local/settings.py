@@ -11,6 +11,7 @@ from programs.kit import host_settings
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import MEGABYTE, HostSettings
 from programs.spec import DEFAULT_TARGET
+from programs.targets.local import wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def from_mapping(data: Mapping[str, str]) -> LocalSettings:
         server_memory_bytes=int(data.get("server_memory_bytes") or common.server_memory_bytes),
     )
     if "{host}" not in settings.url:
-        raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
+        raise TargetError(wording.url_needs_host(settings.url))
     return settings
 
 

@@ -25,6 +25,7 @@ from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
 from programs.steps import StepName
+from programs.targets.local import wording
 from programs.targets.local.settings import LocalSettings
 
 MAX_EXITS = 3
@@ -142,9 +143,9 @@ def _wait_until_running(settings: LocalSettings, service: ServiceProcess) -> Non
         if info.get("statename") == "RUNNING":
             return
         if ended >= MAX_EXITS:
-            raise _failed(settings, service, f"ended {ended} times in {seconds:.1f} s")
+            raise _failed(settings, service, wording.ended_repeatedly(ended, seconds))
         pause(POLL_SECONDS)
-    raise _failed(settings, service, f"didn't keep running within {service.deadline} s")
+    raise _failed(settings, service, wording.ended_too_soon(service.deadline))
 
 
 def _wait_for_response(settings: LocalSettings, service: ServiceProcess) -> None:
@@ -162,11 +163,11 @@ def _wait_for_response(settings: LocalSettings, service: ServiceProcess) -> None
                 if ok and _is_own_response(service, info, ended):
                     return
                 if ended >= MAX_EXITS:
-                    raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without responding")
+                    raise _failed(settings, service, wording.ended_without_response(ended, now - began))
             pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
     if answer == _REFUSED:
-        answer = f"nothing listens on port {service.port}, the value of PORT"
-    raise _failed(settings, service, f"didn't respond on {service.path} within {service.deadline} s: {answer}")
+        answer = wording.nothing_listens(service.port)
+    raise _failed(settings, service, wording.no_response(service.path, service.deadline, answer))
 
 
 def _is_own_response(service: ServiceProcess, info: Mapping[str, Any], ended: int) -> bool:
@@ -177,7 +178,7 @@ def _is_own_response(service: ServiceProcess, info: Mapping[str, Any], ended: in
 
 def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> TargetError:
     tail = files.tail(program_files.log(settings, str(service.program)), TAIL_LINES)
-    return TargetError(f"service {service.program.service} {reason}", tail)
+    return TargetError(wording.service_failed(service.program.service, reason), tail)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ from programs.targets.local import (
     process_info,
     settings,
     suspend,
+    wording,
 )
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.settings_table import LocalTargetSettings
@@ -183,29 +184,28 @@ class LocalTarget:
 def _check(spec: EnvironmentSpec, settings: LocalSettings) -> None:
     identifiers.check_commit(spec.source.commit)
     if not spec.services:
-        raise TargetError("The environment has no services. Add at least one under 'services'.")
+        raise TargetError(wording.NO_SERVICES)
     for kind, names in _names_by_kind(spec).items():
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise TargetError(f"{kind} {sorted(twice)[0]!r} is defined twice. Names must be unique.")
+            raise TargetError(wording.defined_twice(kind, sorted(twice)[0]))
         for name in names:
             (identifiers.check_variable if kind == "variable" else identifiers.check_label)(name, kind)
     for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
         identifiers.check_variable(name, "variable")
     named = [*(item.name for item in spec.services), *(item.name for item in spec.database_servers)]
     if spec.mail and variables.MAIL in named:
-        raise TargetError(f"{variables.MAIL!r} is the name of the mail catcher. Names must be unique.")
+        raise TargetError(wording.mail_catchers_name(variables.MAIL))
     for item in spec.database_servers:
         engines.get(item.engine)
         if item.name in {service.name for service in spec.services}:
-            raise TargetError(f"{item.name!r} is both a service and a database server. Names must be unique.")
+            raise TargetError(wording.service_and_server(item.name))
     for item in spec.postgres_databases:
         if item.strategy not in STRATEGIES:
-            known = ", ".join(STRATEGIES)
-            raise TargetError(f"Database {item.name!r}: unknown strategy {item.strategy!r}. Use one of: {known}.")
+            raise TargetError(wording.unknown_strategy(item.name, item.strategy, ", ".join(STRATEGIES)))
         if item.strategy == "template" and item.source not in settings.template_databases:
             known = ", ".join(sorted(settings.template_databases)) or "none"
-            raise TargetError(f"Database {item.name!r}: unknown prepared database {item.source!r}. Known: {known}.")
+            raise TargetError(wording.unknown_prepared_database(item.name, item.source, known))
 
 
 def _names_by_kind(spec: EnvironmentSpec) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import EnvironmentService, EnvironmentVariable, VariableChange
 from orchestrator.service.scoped_service import for_caller
-from orchestrator.surfaces.api import pagination, render, schemas
+from orchestrator.surfaces.api import pagination, render, runtime_schemas, schemas
 from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
 from orchestrator.surfaces.api.routes.streams import Streams, log_lines
 from programs.runtime_info import LogRequest
@@ -62,12 +62,12 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
         suite: Annotated[str | None, Query(max_length=63)] = None,
         previous: bool = False,
         since: AwareDatetime | None = None,
-    ) -> schemas.Logs:
+    ) -> runtime_schemas.Logs:
         """The last lines of everything: the steps of its newest commit, then its services. Or those of one service, of
         Pulumi's log of the last operation, or of a test suite. ``previous``: the output of the services' previous
         processes. ``since``: only what steps and services printed after that time."""
         if suite:
-            return schemas.Logs(
+            return runtime_schemas.Logs(
                 name=name,
                 service=None,
                 operation=False,
@@ -81,21 +81,21 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
             found = await visible.all_logs(name, lines, since)
         else:
             found = await visible.logs(name, LogRequest(service, lines, previous, after=since))
-        return schemas.Logs(name=name, service=service, operation=operation, previous=previous, lines=found)
+        return runtime_schemas.Logs(name=name, service=service, operation=operation, previous=previous, lines=found)
 
     @routes.get("/{name:path}/steps")
     async def environment_steps(
         name: Name, caller: Viewer, commit: Annotated[str, Query(max_length=64, pattern="^[0-9a-f]*$")] = ""
-    ) -> schemas.Steps:
+    ) -> runtime_schemas.Steps:
         """The steps of a commit's builds with their durations and output; of the newest commit by default."""
         found = await for_caller(environment_service, caller).steps(name, commit)
-        steps = [schemas.StepItem.model_validate(run) for run in found.steps]
-        return schemas.Steps(name=name, commit=found.commit, commits=list(found.commits), steps=steps)
+        steps = [runtime_schemas.StepItem.model_validate(run) for run in found.steps]
+        return runtime_schemas.Steps(name=name, commit=found.commit, commits=list(found.commits), steps=steps)
 
     @routes.get("/{name:path}/inside")
-    async def look_inside(name: Name, caller: Viewer) -> schemas.RuntimeInfoResponse:
+    async def look_inside(name: Name, caller: Viewer) -> runtime_schemas.RuntimeInfoResponse:
         """Its pods or processes, and their latest events."""
-        return schemas.RuntimeInfoResponse.model_validate(
+        return runtime_schemas.RuntimeInfoResponse.model_validate(
             await for_caller(environment_service, caller).runtime_info(name)
         )
 

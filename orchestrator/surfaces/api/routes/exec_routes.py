@@ -17,7 +17,7 @@ from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.api import exec_schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.role_dependencies import Developer
 from orchestrator.surfaces.api.routes.streams import Streams
@@ -31,7 +31,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
     routes = APIRouter(tags=["environments"])
 
     @routes.post("/environments/{name:path}/exec", response_class=EventSourceResponse)
-    async def run_command(name: Name, body: schemas.ExecBody, caller: Developer) -> EventSourceResponse:
+    async def run_command(name: Name, body: exec_schemas.ExecBody, caller: Developer) -> EventSourceResponse:
         """Runs a command where a service runs, and streams server-sent events: ``started`` with {"session"}, ``output``
         with {"stream", "text"}, ``end`` with {"code"}. It is killed when the connection closes."""
         require_role(caller, role)
@@ -39,7 +39,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
         return await _respond(streams, for_caller(environment_service, caller).run_command(name, request, caller.name))
 
     @routes.post("/environments/{name:path}/runs", response_class=EventSourceResponse)
-    async def run_job(name: Name, body: schemas.JobBody, caller: Developer) -> EventSourceResponse:
+    async def run_job(name: Name, body: exec_schemas.JobBody, caller: Developer) -> EventSourceResponse:
         """Runs a job that the environment contains, such as a DAG, and streams its progress and its result: the events
         of a command. The job doesn't end when the connection closes."""
         request = JobRequest(body.job, json.dumps(body.parameters))
@@ -47,7 +47,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
 
     @routes.post("/exec/{session}/input", status_code=204)
     async def send_input(
-        session: Annotated[str, Path(max_length=100)], body: schemas.ExecInput, caller: Developer
+        session: Annotated[str, Path(max_length=100)], body: exec_schemas.ExecInput, caller: Developer
     ) -> None:
         """Sends standard input to a running command of the same caller."""
         require_role(caller, role)
@@ -59,7 +59,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
 
     @routes.post("/exec/{session}/size", status_code=204)
     async def resize_terminal(
-        session: Annotated[str, Path(max_length=100)], body: schemas.ExecTerminalSize, caller: Developer
+        session: Annotated[str, Path(max_length=100)], body: exec_schemas.ExecTerminalSize, caller: Developer
     ) -> None:
         """Tells a running command of the same caller the new size of its terminal."""
         require_role(caller, role)
@@ -69,7 +69,7 @@ def router(environment_service: EnvironmentService, streams: Streams, role: Role
     return routes
 
 
-def _terminal(body: schemas.ExecTerminal | None) -> TerminalRequest | None:
+def _terminal(body: exec_schemas.ExecTerminal | None) -> TerminalRequest | None:
     return TerminalRequest(TerminalSize(body.rows, body.columns), body.type) if body else None
 
 
@@ -99,11 +99,11 @@ async def _to_messages(first: ExecEvent, events: AsyncGenerator[ExecEvent]) -> A
 def _to_message(event: ExecEvent) -> ServerSentEvent:
     match event:
         case ExecStarted(session):
-            return _message("started", schemas.ExecStartedMessage(session=session))
+            return _message("started", exec_schemas.ExecStartedMessage(session=session))
         case ExecOutput(stream, text):
-            return _message("output", schemas.ExecOutputMessage(stream=stream, text=text))
+            return _message("output", exec_schemas.ExecOutputMessage(stream=stream, text=text))
         case ExecEnded(code):
-            return _message("end", schemas.ExecEndMessage(code=code))
+            return _message("end", exec_schemas.ExecEndMessage(code=code))
 
 
 def _message(kind: str, content: BaseModel) -> ServerSentEvent:

@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.api import runtime_schemas, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 
 
@@ -60,5 +60,5 @@ async def log_lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]
     # The environment may be destroyed meanwhile: that ends the stream normally.
     with suppress(EnvironmentNotFound):
         async for line in lines:
-            yield ServerSentEvent(data=schemas.LogLine(line=line).model_dump_json(), event="line")
+            yield ServerSentEvent(data=runtime_schemas.LogLine(line=line).model_dump_json(), event="line")
     yield ServerSentEvent(data="{}", event="end")

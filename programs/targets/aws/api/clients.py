@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from programs.targets.aws.api import wording
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.settings import AwsSettings, split_list
 
@@ -38,7 +39,7 @@ class AwsClients:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            with translated(f"connecting to {service}"):
+            with translated(wording.connecting_to(service)):
                 self._clients[service] = self._session.client(
                     service, endpoint_url=self.settings.endpoint or None, config=_client_config()
                 )
@@ -57,10 +58,7 @@ class AwsClients:
             with translated("sts GetCallerIdentity"):
                 account = self.client("sts").get_caller_identity()["Account"]
             if account not in allowed:
-                raise AwsError(
-                    f"the credentials belong to the account {account}, but setting 'accounts' allows only "
-                    f"{', '.join(allowed)}"
-                )
+                raise AwsError(wording.wrong_account(account, ", ".join(allowed)))
 
 
 def _client_config() -> Config:
@@ -76,10 +74,10 @@ def _botocore_session(settings: AwsSettings) -> Any:
     session = botocore.session.Session(profile=settings.profile or None)
     if settings.role:
         source = botocore.session.Session(profile=settings.profile or None)
-        with translated("reading AWS credentials"):
+        with translated(wording.READING_CREDENTIALS):
             credentials = source.get_credentials()
         if credentials is None:
-            raise AwsError("AWS credentials are missing. Set AWS_PROFILE or AWS_ACCESS_KEY_ID for ephd.")
+            raise AwsError(wording.CREDENTIALS_MISSING)
         extra = {"RoleSessionName": "eph", **({"ExternalId": settings.external_id} if settings.external_id else {})}
         fetcher = AssumeRoleCredentialFetcher(source.create_client, credentials, settings.role, extra_args=extra)
         session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, method="assume-role")
@@ -93,22 +91,22 @@ def is_missing(error: ClientError) -> bool:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
+def translated(request: str) -> Iterator[None]:
     """Turns AWS's errors into the one that people read."""
     try:
         yield
     except ClientError as error:
         about = error.response["Error"]
-        raise AwsError(f"AWS refused {what}: {about['Code']}: {about.get('Message', '')}") from error
+        raise AwsError(wording.refused(request, about["Code"], about.get("Message", ""))) from error
     except BotoCoreError as error:
-        raise AwsError(f"AWS can't be reached for {what}: {error}") from error
+        raise AwsError(wording.unreachable(request, error)) from error
 
 
 @contextmanager
-def missing_ignored(what: str) -> Iterator[None]:
+def missing_ignored(request: str) -> Iterator[None]:
     """A resource that is already gone is what the caller wants."""
     try:
-        with translated(what):
+        with translated(request):
             yield
     except AwsError as error:
         if not (isinstance(error.__cause__, ClientError) and is_missing(error.__cause__)):

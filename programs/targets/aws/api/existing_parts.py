@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from programs.targets.aws.api import wording
 from programs.targets.aws.api.clients import AwsClients, translated
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.settings import split_list
@@ -45,27 +46,22 @@ def _zones(clients: AwsClients) -> tuple[str, ...]:
 
 
 def _network(clients: AwsClients, subnets: tuple[str, ...]) -> str:
-    with translated("ec2 DescribeSubnets for the setting 'subnets'"):
+    with translated(wording.READING_SUBNETS):
         found = clients.client("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
     vpcs, zones = {item["VpcId"] for item in found}, {item["AvailabilityZone"] for item in found}
     if len(vpcs) != 1 or len(zones) < ZONES:
-        raise AwsError(
-            f"setting 'subnets' lists subnets of {len(vpcs)} VPCs in {len(zones)} zones; use one VPC and at least two "
-            "zones"
-        )
+        raise AwsError(wording.unsuitable_subnets(len(vpcs), len(zones)))
     return str(vpcs.pop())
 
 
 def _load_balancer(clients: AwsClients, vpc_id: str) -> ExistingParts:
     listener = clients.settings.listener
-    with translated("elasticloadbalancing DescribeListeners for the setting 'listener'"):
+    with translated(wording.READING_LISTENER):
         client = clients.client("elbv2")
         at = client.describe_listeners(ListenerArns=[listener])["Listeners"][0]
         found = client.describe_load_balancers(LoadBalancerArns=[at["LoadBalancerArn"]])["LoadBalancers"][0]
     if found["VpcId"] != vpc_id:
-        raise AwsError(
-            f"setting 'listener' belongs to the VPC {found['VpcId']}, but 'subnets' to {vpc_id}; use one VPC"
-        )
+        raise AwsError(wording.listener_elsewhere(found["VpcId"], vpc_id))
     return ExistingParts(
         vpc_id=vpc_id,
         load_balancer_host=found["DNSName"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from programs.targets.aws import tags
-from programs.targets.aws.api import inventory
+from programs.targets.aws.api import inventory, wording
 from programs.targets.aws.api.clients import AwsClients, translated
 from programs.targets.aws.errors import AwsError
 
@@ -23,7 +23,7 @@ def write(clients: AwsClients, environment: str, expires_at: datetime | None) ->
             )
         for arn, failure in answer.get("FailedResourcesMap", {}).items():
             if failure.get("StatusCode") not in (400, 404):
-                raise AwsError(f"AWS can't tag {arn}: {failure.get('ErrorMessage', 'unknown')}")
+                raise AwsError(wording.cannot_tag(arn, failure.get("ErrorMessage", "unknown")))
     ec2 = [item.id for item in resources if item.kind.startswith("ec2:")]
     if ec2:
         with translated("ec2 CreateTags"):

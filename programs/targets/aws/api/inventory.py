@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from programs.inventory import HeldResource
 from programs.targets.aws import dns_ownership, gateway_routes, names, tags
+from programs.targets.aws.api import wording
 from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
 from programs.targets.aws.settings import AwsSettings
 
@@ -201,7 +202,7 @@ def _records(clients: AwsClients) -> Iterator[AwsResource]:
     zone = clients.settings.zone
     if not zone:
         return
-    with translated("route53 ListResourceRecordSets for the setting 'zone'"):
+    with translated(wording.READING_RECORDS):
         found = clients.list_all("route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone)
     for item in found:
         host = dns_ownership.owned_host(item["Name"])

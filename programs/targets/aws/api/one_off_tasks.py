@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from programs.kit import waiting
+from programs.targets.aws.api import wording
 from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
 from programs.targets.aws.errors import AwsError
 
@@ -30,14 +31,14 @@ def run(clients: AwsClients, request: TaskRequest, poll_seconds: float = POLL_SE
     if not waiting.wait_until(
         lambda: _read(clients, request, arn)["lastStatus"] == "STOPPED", request.timeout, poll_seconds
     ):
-        with missing_ignored(f"stopping the task {request.title}"):
+        with missing_ignored(wording.stopping_task(request.title)):
             clients.client("ecs").stop_task(cluster=request.cluster, task=arn, reason="timeout")
-        raise AwsError(f"{request.title}: stopped after {request.timeout:.0f} s", _tail(clients, request, arn))
+        raise AwsError(wording.task_timed_out(request.title, request.timeout), _tail(clients, request, arn))
     task = _read(clients, request, arn)
     code = task["containers"][0].get("exitCode")
     if code != 0:
-        reason = f"exit status {code}" if code is not None else task.get("stoppedReason", "it never started")
-        raise AwsError(f"{request.title} failed: {reason}", _tail(clients, request, arn))
+        reason = wording.exit_status(code) if code is not None else task.get("stoppedReason", wording.NEVER_STARTED)
+        raise AwsError(wording.task_failed(request.title, reason), _tail(clients, request, arn))
 
 
 def _start(clients: AwsClients, request: TaskRequest) -> str:
@@ -46,7 +47,7 @@ def _start(clients: AwsClients, request: TaskRequest) -> str:
         "securityGroups": [request.security_group],
         "assignPublicIp": "ENABLED",
     }
-    with translated(f"starting the task {request.title}"):
+    with translated(wording.starting_task(request.title)):
         started = clients.client("ecs").run_task(
             cluster=request.cluster,
             taskDefinition=request.definition,
@@ -55,22 +56,23 @@ def _start(clients: AwsClients, request: TaskRequest) -> str:
             networkConfiguration={"awsvpcConfiguration": network},
         )
     if started["failures"]:
-        raise AwsError(f"{request.title} can't start: {started['failures'][0].get('reason', 'unknown')}")
+        reason = started["failures"][0].get("reason", "unknown")
+        raise AwsError(wording.task_cannot_start(request.title, reason))
     return str(started["tasks"][0]["taskArn"])
 
 
 def _read(clients: AwsClients, request: TaskRequest, arn: str) -> dict[str, Any]:
-    with translated(f"reading the task {request.title}"):
+    with translated(wording.reading_task(request.title)):
         tasks = clients.client("ecs").describe_tasks(cluster=request.cluster, tasks=[arn])["tasks"]
     if not tasks:
-        raise AwsError(f"{request.title}: the task no longer exists; someone stopped it")
+        raise AwsError(wording.task_gone(request.title))
     return dict(tasks[0])
 
 
 def _tail(clients: AwsClients, request: TaskRequest, arn: str) -> list[str]:
     stream = f"run/run/{arn.rsplit('/', 1)[1]}"
     lines: list[str] = []
-    with missing_ignored(f"reading the log of {request.title}"):
+    with missing_ignored(wording.reading_task_log(request.title)):
         found = clients.client("logs").get_log_events(
             logGroupName=request.log_group, logStreamName=stream, limit=TAIL_LINES
         )

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from programs.kit import waiting
 from programs.targets.aws import dns_ownership, gateway_routes
-from programs.targets.aws.api import inventory
+from programs.targets.aws.api import inventory, wording
 from programs.targets.aws.api.clients import AwsClients, is_missing, missing_ignored
 from programs.targets.aws.api.inventory import AwsResource
 from programs.targets.aws.errors import AwsError
@@ -44,7 +44,7 @@ def remove_listed(
         resources = list_them()
     if failures:
         lines = [f"{resource.kind} {resource.name}: {error.sentence}" for resource, error in failures.items()]
-        raise AwsError(f"{len(failures)} resources of {environment} can't be removed", lines)
+        raise AwsError(wording.cannot_remove(len(failures), environment), lines)
     return bool(first)
 
 
@@ -53,7 +53,7 @@ def remove(clients: AwsClients, resource: AwsResource) -> bool:
     remove_one = _REMOVERS.get(resource.kind)
     if remove_one is None:
         return False
-    with missing_ignored(f"deleting {resource.kind} {resource.name}"):
+    with missing_ignored(wording.deleting(resource.kind, resource.name)):
         remove_one(clients, resource)
     return True
 
@@ -83,7 +83,7 @@ def wait_for_databases(clients: AwsClients, resources: Iterable[AwsResource], po
     databases = [item for item in resources if item.kind == "rds:db"]
     if databases and not waiting.wait_until(all_deleted, WAIT_SECONDS, poll_seconds):
         found = ", ".join(item.name for item in databases)
-        raise AwsError(f"the databases {found} are still being deleted after {WAIT_SECONDS / 60:.0f} minutes")
+        raise AwsError(wording.databases_remain(found, WAIT_SECONDS / 60))
 
 
 def _database_exists(clients: AwsClients, database: AwsResource) -> bool:
@@ -92,7 +92,7 @@ def _database_exists(clients: AwsClients, database: AwsResource) -> bool:
     except ClientError as error:
         if is_missing(error):
             return False
-        raise AwsError(f"AWS can't describe the database {database.name}: {error}") from error
+        raise AwsError(wording.cannot_describe_database(database.name, error)) from error
     return True
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from programs.kit import waiting
 from programs.targets.aws import gateway_routes, tags
-from programs.targets.aws.api import inventory
+from programs.targets.aws.api import inventory, wording
 from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
 from programs.targets.aws.api.inventory import AwsResource
 from programs.targets.aws.errors import AwsError
@@ -41,21 +41,25 @@ def wake(clients: AwsClients, environment: str, wait: bool, poll_seconds: float 
         _change_database(clients, resource, "start_db_instance")
     if databases and wait:
         _await(
-            lambda: all(_database_status(clients, item) == "available" for item in databases), "databases", poll_seconds
+            lambda: all(_database_status(clients, item) == "available" for item in databases),
+            wording.DATABASES,
+            poll_seconds,
         )
     services = list(_services(clients, resources))
     for resource, service in services:
         _set_count(clients, resource, int(tags.from_list_lower(service["tags"]).get(tags.REPLICAS, "1")))
     if wait:
         _await(
-            lambda: all(_is_steady(service) for _, service in _services(clients, resources)), "services", poll_seconds
+            lambda: all(_is_steady(service) for _, service in _services(clients, resources)),
+            wording.SERVICES,
+            poll_seconds,
         )
     gateway_routes.mark(clients.settings.routes, environment, asleep=False)
 
 
 def _await(condition: Any, what: str, poll_seconds: float) -> None:
     if not waiting.wait_until(condition, WAIT_SECONDS, poll_seconds):
-        raise AwsError(f"the {what} didn't start within {WAIT_SECONDS / 60:.0f} minutes")
+        raise AwsError(wording.did_not_start(what, WAIT_SECONDS / 60))
 
 
 def _is_steady(service: dict[str, Any]) -> bool:

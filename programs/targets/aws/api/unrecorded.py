@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from programs.targets.aws.api import inventory, removal
+from programs.targets.aws.api import inventory, removal, wording
 from programs.targets.aws.api.clients import AwsClients, missing_ignored
 from programs.targets.aws.api.inventory import AwsResource
 
@@ -58,7 +58,7 @@ def _is_recorded(clients: AwsClients, item: AwsResource, recorded: frozenset[str
 
 def _database_ids(clients: AwsClients, name: str) -> set[str]:
     found = {name}
-    with missing_ignored(f"reading the database {name}"):
+    with missing_ignored(wording.reading_database(name)):
         described = clients.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
         found |= {str(item["DbiResourceId"]) for item in described if item.get("DbiResourceId")}
     return found
@@ -88,7 +88,7 @@ def _rules(clients: AwsClients, groups: list[str], recorded: frozenset[str]) -> 
         id_ = rule["SecurityGroupRuleId"]
         if id_ not in recorded:
             revoke = client.revoke_security_group_egress if rule["IsEgress"] else client.revoke_security_group_ingress
-            with missing_ignored(f"deleting the rule {id_}"):
+            with missing_ignored(wording.deleting_rule(id_)):
                 revoke(GroupId=rule["GroupId"], SecurityGroupRuleIds=[id_])
             removed.append(id_)
     return removed
@@ -105,13 +105,13 @@ def _routes(clients: AwsClients, tables: list[str], recorded: frozenset[str]) ->
         for route in table["Routes"]:
             own = str(route.get("GatewayId", "")).startswith("igw-")
             if own and not any(text.startswith(f"r-{id_}") for text in recorded):
-                with missing_ignored(f"deleting a route of {id_}"):
+                with missing_ignored(wording.deleting_route(id_)):
                     client.delete_route(RouteTableId=id_, DestinationCidrBlock=route["DestinationCidrBlock"])
                 removed.append(id_)
         for association in table["Associations"]:
             part = association["RouteTableAssociationId"]
             if not association.get("Main") and part not in recorded:
-                with missing_ignored(f"deleting the association {part}"):
+                with missing_ignored(wording.deleting_association(part)):
                     client.disassociate_route_table(AssociationId=part)
                 removed.append(part)
     return removed
@@ -120,7 +120,7 @@ def _routes(clients: AwsClients, tables: list[str], recorded: frozenset[str]) ->
 def _listeners(clients: AwsClients, balancers: list[str], recorded: frozenset[str]) -> list[str]:
     removed = []
     for balancer in balancers:
-        with missing_ignored(f"reading the listeners of {balancer}"):
+        with missing_ignored(wording.reading_listeners(balancer)):
             for item in clients.list_all("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=balancer):
                 if item["ListenerArn"] not in recorded:
                     clients.client("elbv2").delete_listener(ListenerArn=item["ListenerArn"])

@@ -8,11 +8,11 @@ from decimal import Decimal
 from programs.costs import CostEstimate, CostSheet, CostStrategy, HourlyRate, PriceItem, PriceList, StrategyComparison
 from programs.spec import EnvironmentSpec
 from programs.targets.aws import sizing
+from programs.targets.aws.pricing import wording
 from programs.targets.aws.pricing.price_data import SPOT_SHARE, instance_item
 from programs.targets.aws.settings import AwsSettings, split_list
 from programs.targets.aws.sizing import SIZES, EnvironmentSize
 
-EXCLUDED = ("data transfer", "requests", "log storage", "bucket contents", "container images")
 _CPU_UNITS = Decimal(1024)
 _MIB_PER_GB = Decimal(1024)
 _OWN_ZONES = 2
@@ -44,7 +44,7 @@ def estimate(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList) ->
         ),
         CostStrategy.SPOT: compare(replace(build, uses_spot=False), replace(build, uses_spot=True)),
     }
-    return _sheet(spec, settings, prices, build).estimate(strategies, EXCLUDED)
+    return _sheet(spec, settings, prices, build).estimate(strategies, wording.EXCLUDED)
 
 
 def _sheet(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList, build: _Build) -> CostSheet:
@@ -52,18 +52,18 @@ def _sheet(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList, buil
     for service in spec.services:
         task = sizing.service_size(service, build.size)
         count = build.size.replicas
-        sheet.add(f"{service.name}: CPU", f"fargate_cpu_{settings.architecture}", count * task.cpu / _CPU_UNITS)
+        sheet.add(wording.cpu_of(service.name), f"fargate_cpu_{settings.architecture}", count * task.cpu / _CPU_UNITS)
         memory = count * task.memory_mib / _MIB_PER_GB
-        sheet.add(f"{service.name}: memory", f"fargate_memory_{settings.architecture}", memory)
-        sheet.add(f"{service.name}: public address", "public_ipv4", count)
+        sheet.add(wording.memory_of(service.name), f"fargate_memory_{settings.architecture}", memory)
+        sheet.add(wording.address_of(service.name), "public_ipv4", count)
     for database in spec.databases:
-        sheet.add(f"{database.name}: database", instance_item(build.size.instance_class), 1)
-        sheet.add(f"{database.name}: storage", "rds_gp3", build.size.storage_gb, asleep=True)
+        sheet.add(wording.database(database.name), instance_item(build.size.instance_class), 1)
+        sheet.add(wording.storage_of(database.name), "rds_gp3", build.size.storage_gb, asleep=True)
     if any(service.public for service in spec.services) and not build.shares_load_balancer:
-        sheet.add("load balancer", "load_balancer", 1, asleep=True)
+        sheet.add(wording.LOAD_BALANCER, "load_balancer", 1, asleep=True)
         zones = len(split_list(settings.subnets)) or _OWN_ZONES
-        sheet.add("load balancer: public addresses", "public_ipv4", zones, asleep=True)
-    sheet.add("secrets", "secret", len(spec.databases) + bool(spec.secrets), asleep=True)
+        sheet.add(wording.LOAD_BALANCER_ADDRESSES, "public_ipv4", zones, asleep=True)
+    sheet.add(wording.SECRETS, "secret", len(spec.databases) + bool(spec.secrets), asleep=True)
     return sheet
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from programs.costs import PublishedPrices
 from programs.registry import Download
 from programs.targets.aws.errors import AwsError
+from programs.targets.aws.pricing import wording
 from programs.targets.aws.pricing.price_data import instance_item
 from programs.targets.aws.settings import AwsSettings
 from programs.targets.aws.sizing import SIZES
@@ -79,10 +80,10 @@ def _read(url: str, download: Download, wanted: tuple[_WantedRow, ...]) -> tuple
         for row in _rows(lines):
             amounts |= {item.item: _amount(row) for item in wanted if item.matches(row)}
     except (csv.Error, InvalidOperation, ValueError, LookupError) as error:
-        raise AwsError(f"{url} isn't a price list that Eph can read ({error})") from error
+        raise AwsError(wording.not_a_price_list(url, error)) from error
     missing = [item.item for item in wanted if item.item not in amounts]
     if missing:
-        raise AwsError(f"{url} has no price for {', '.join(missing)}")
+        raise AwsError(wording.prices_missing(url, ", ".join(missing)))
     return amounts, published
 
 

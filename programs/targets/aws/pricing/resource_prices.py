@@ -10,6 +10,7 @@ from typing import Any
 from programs.costs import ZERO, PriceList
 from programs.inventory import HeldResource
 from programs.targets.aws.api import inventory
+from programs.targets.aws.api import wording as api_wording
 from programs.targets.aws.api.clients import AwsClients, missing_ignored
 from programs.targets.aws.pricing.price_data import SPOT_SHARE, instance_item
 
@@ -63,7 +64,7 @@ def _price(clients: AwsClients, item: inventory.AwsResource, prices: PriceList) 
     if price is None:
         return None
     found: list[Decimal | None] = []
-    with missing_ignored(f"describing {item.kind} {item.name}"):
+    with missing_ignored(api_wording.describing(item.kind, item.name)):
         found.append(price(clients, item, prices))
     return found[0] if found else ZERO  # it has been deleted meanwhile
 

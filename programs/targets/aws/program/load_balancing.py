@@ -9,6 +9,7 @@ from pulumi import Output
 
 from programs.spec import ServiceSpec
 from programs.targets.aws import dns_ownership, names
+from programs.targets.aws.program import wording
 from programs.targets.aws.program.environment import AwsEnvironment, Part, port
 from programs.targets.aws.program.network import Network
 from programs.targets.aws.program.security import SecurityGroups
@@ -17,7 +18,7 @@ DNS_TTL_SECONDS = 60
 _DRAIN_SECONDS = 5
 _NOT_FOUND = {
     "type": "fixed-response",
-    "fixed_response": {"content_type": "text/plain", "status_code": "404", "message_body": "No such preview."},
+    "fixed_response": {"content_type": "text/plain", "status_code": "404", "message_body": wording.NO_SUCH_PREVIEW},
 }
 
 

