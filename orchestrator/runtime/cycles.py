@@ -19,12 +19,28 @@ class CycleResult:
     plan: Plan | None = None
     forge: ForgeSnapshot = field(default_factory=ForgeSnapshot)
     foreign_stacks: int = 0
+    remote_operations: int = 0
+    """Running operations that a former leader started."""
     complete: bool = False
     at: datetime | None = None
     seconds: float = 0.0
 
+    @property
+    def is_paused(self) -> bool:
+        return self.plan is not None and self.plan.pause is not None
+
 
 CycleListener = Callable[[CycleResult], None]
+
+
+def unless_paused(listener: CycleListener) -> CycleListener:
+    """Calls it only after cycles in which the server wasn't paused."""
+
+    def listen(cycle: CycleResult) -> None:
+        if not cycle.is_paused:
+            listener(cycle)
+
+    return listen
 
 
 class Cycles:
