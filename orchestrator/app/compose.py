@@ -12,13 +12,11 @@ from orchestrator.app.runtime_parts import SharedParts
 from orchestrator.app.system import System
 from orchestrator.forges.port import Repository
 from orchestrator.forges.pull_requests import PullRequest
-from orchestrator.runtime.cycles import unless_paused
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.service.changes.build_caches import BuildCaches
-from orchestrator.service.changes.server_pause import ServerPause
 from orchestrator.service.chat.actions import ChatActions
 from orchestrator.service.chat.command_listener import CommandListener, CommandListenerDependencies
 from orchestrator.service.chat.replies import ChatReplies
@@ -49,8 +47,7 @@ def compose(ports: Ports, options: Options) -> System:
     terms = runtime_parts.create_terms(
         shared, suites, (notifier, expiry, commands, shared.meter, shared.prices, shared.costs)
     )
-    listeners = [part.on_cycle for part in (shared.meter, shared.costs, notifier, suites, commands, copies)]
-    listeners.append(unless_paused(expiry.on_cycle))
+    listeners = [part.on_cycle for part in (shared.meter, shared.costs, notifier, suites, expiry, commands, copies)]
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, listeners)
     return System(
         ports=ports,
@@ -116,12 +113,6 @@ def _auditor(shared: SharedParts, executor: PlanExecutor) -> Auditor:
     )
 
 
-def _server_pause(shared: SharedParts, executor: PlanExecutor) -> ServerPause:
-    file, clock, wakeups = shared.ports.pause, shared.ports.clock, shared.ports.wakeups
-    suites, leadership, journal = shared.facts.suites, shared.leadership, shared.journal
-    return ServerPause(file, shared.cycles, executor, suites, leadership, journal, clock, wakeups.wake)
-
-
 def _service(
     shared: SharedParts,
     executor: PlanExecutor,
@@ -154,7 +145,7 @@ def _service(
             variables=options.rules.secrets.variables,
             render_problem=problem_comment.render,
             redact=options.rules.secrets.redact,
-            pause=_server_pause(shared, executor),
+            pause=ports.pause,
             build_caches=BuildCaches(shared.cycles, ports.target, options.targets, shared.journal),
             costs=CostReporter(shared.cycles, shared.costs, shared.prices, shared.journal, ports.clock),
         )

@@ -33,16 +33,6 @@ class CycleResult:
 CycleListener = Callable[[CycleResult], None]
 
 
-def unless_paused(listener: CycleListener) -> CycleListener:
-    """Calls it only after cycles in which the server wasn't paused."""
-
-    def listen(cycle: CycleResult) -> None:
-        if not cycle.is_paused:
-            listener(cycle)
-
-    return listen
-
-
 class Cycles:
     """Written by the loop, read by the service. Before the first cycle ``latest`` is empty."""
 

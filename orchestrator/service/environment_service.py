@@ -26,6 +26,7 @@ from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.journal import Journal
+from orchestrator.runtime.server.pause_file import PauseFile
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
@@ -100,7 +101,7 @@ class ControlPlaneDependencies:
     costs: CostReporter
     variables: VariableVault
     build_caches: BuildCaches
-    pause: ServerPause
+    pause: PauseFile
     render_problem: RenderProblem
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
@@ -126,6 +127,16 @@ class LocalControlPlane:
         )
         self._restarter = ServiceRestarter(
             dependencies.journal, dependencies.executor.reserve, dependencies.target, dependencies.target_settings
+        )
+        self._pause = ServerPause(
+            dependencies.pause,
+            dependencies.cycles,
+            dependencies.executor,
+            dependencies.suite_runner,
+            dependencies.leadership,
+            dependencies.journal,
+            dependencies.clock,
+            dependencies.wakeups.wake,
         )
         self._git_host = GitHostChanges(dependencies.forge, dependencies.cycles, dependencies.target)
         self._problems = ProblemReporter(self._git_host, dependencies.journal, dependencies.render_problem)
@@ -155,7 +166,7 @@ class LocalControlPlane:
         if shown.foreign_stacks:
             notes.append(wording.foreign_stacks(shown.foreign_stacks))
         leading = self._deps.leadership
-        pause = self._deps.pause.status()
+        pause = self._pause.status()
         if pause is not None:
             notes.insert(0, pause.message)
         if leading.has_replicas and not leading.is_leader():
@@ -378,7 +389,7 @@ class LocalControlPlane:
         return view
 
     async def approve_plan(self, plan: str, by: str) -> str:
-        self._deps.pause.check()
+        self._pause.check()
         shown = self._deps.cycles.latest
         held = shown.plan.digest if shown.plan else ""
         if not held or plan != held:
@@ -389,7 +400,7 @@ class LocalControlPlane:
         return wording.plan_runs(plan)
 
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
-        self._deps.pause.check()
+        self._pause.check()
         return await self._deps.label_deploys.deploy(request, by)
 
     async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
@@ -423,7 +434,7 @@ class LocalControlPlane:
                 wording.would_remove(wording.orphan(each.location, each.kind, each.name), each.reason)
                 for each in sweepable(found)
             ]
-        self._deps.pause.check()
+        self._pause.check()
         removed = await self._deps.auditor.sweep()
         for sentence in removed:
             self._deps.journal.record(EventKind.SWEEP_REMOVED, sentence, actor=by)
@@ -454,10 +465,10 @@ class LocalControlPlane:
         return await self._deps.build_caches.clear(repository, by)
 
     def pause(self, reason: str, by: str) -> PauseStatus:
-        return self._deps.pause.pause(reason, by)
+        return self._pause.pause(reason, by)
 
     def resume(self, by: str) -> bool:
-        return self._deps.pause.resume(by)
+        return self._pause.resume(by)
 
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._deps.wakeups.wake_soon(refresh=True)
@@ -465,7 +476,7 @@ class LocalControlPlane:
     def _changeable(self, name: str) -> EnvironmentView:
         """Raises RequestRefused while the server is paused."""
         view = self.environment(name)
-        self._deps.pause.check()
+        self._pause.check()
         return view
 
     def _record_intent(self, view: EnvironmentView, kind: IntentKind, by: str, until: datetime | None = None) -> None:

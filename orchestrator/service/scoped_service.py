@@ -200,10 +200,10 @@ class ScopedService:
         raise PermissionError(wording.restricted("clear caches"))
 
     def pause(self, reason: str, by: str) -> PauseStatus:  # noqa: ARG002 - the protocol's
-        raise PermissionError(wording.restricted("pause the server"))
+        raise PermissionError(wording.restricted("pause"))
 
     def resume(self, by: str) -> bool:  # noqa: ARG002 - the protocol's
-        raise PermissionError(wording.restricted("resume the server"))
+        raise PermissionError(wording.restricted("resume"))
 
     def trigger_cycle(self, reason: str) -> None:
         self._service.trigger_cycle(reason)

@@ -76,7 +76,7 @@ def drain(
 
     Examples:
         eph server drain --reason 'kernel update'
-        eph server drain --timeout 10m && systemctl stop ephd
+        eph server drain --timeout 10m
     """
     from orchestrator.cli.api_client import connect
 

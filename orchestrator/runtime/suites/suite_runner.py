@@ -98,6 +98,10 @@ class SuiteRunner:
         if decision.skip:
             self._dependencies.wake()
 
+    @property
+    def running_count(self) -> int:
+        return len(self._dependencies.history.running)
+
     def retry(self, ref: StackRef) -> None:
         """Rerun failed and skipped suites, at a person's request."""
         self._dependencies.history.reset(ref)

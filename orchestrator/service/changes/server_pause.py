@@ -14,11 +14,11 @@ from orchestrator.core.planning import pauses
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.facts.suite_history import SuiteHistory
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.server.pause_file import PauseFile
+from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.service.changes import wording
 from orchestrator.service.port import PauseStatus, RefusalReason, RequestRefused, TemporarilyUnavailable
 
@@ -30,7 +30,7 @@ class ServerPause:
     file: PauseFile
     cycles: Cycles
     executor: PlanExecutor
-    suites: SuiteHistory
+    suites: SuiteRunner
     leadership: Leadership
     journal: Journal
     clock: Clock
@@ -75,7 +75,7 @@ class ServerPause:
         """Drained only once the leader has completed a cycle that saw the pause: an earlier one may still have started
         something."""
         latest = self.cycles.latest
-        remaining = len(self.executor.running) + latest.remote_operations + len(self.suites.running)
+        remaining = len(self.executor.running) + latest.remote_operations + self.suites.running_count
         is_seen = self.leadership.is_leader() and latest.plan is not None and latest.plan.pause == pause
         is_idle = remaining == 0 and not self.executor.background_tasks.is_busy
         return PauseStatus(
