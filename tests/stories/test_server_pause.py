@@ -13,6 +13,7 @@ from orchestrator.core.planning.plans import Plan
 from orchestrator.core.planning.reason_codes import HoldCode, UnwantedCode
 from orchestrator.core.suites.suite_results import SuiteRun
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import Reaction
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.service.port import PauseStatus, RefusalReason, RequestRefused, TemporarilyUnavailable
 from stacks.model import OperationVerb
@@ -204,3 +205,31 @@ async def test_a_pause_that_cannot_be_written_is_an_error(world: World, tmp_path
     with pytest.raises(TemporarilyUnavailable):
         pause(world)
     assert world.event_messages(EventKind.SERVER_PAUSED) == []
+
+
+async def test_an_environment_that_sleeps_keeps_sleeping(world: World) -> None:
+    number = world.open_pull()
+    await world.run_for(minutes=1)
+    world.request_action("sleep", number)
+    await world.run_for(minutes=1)
+    pause(world)
+    world.request_action("wake", number)
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.ASLEEP
+    world.system.service.resume("bob")
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
+
+
+async def test_a_chat_command_gets_a_reply_that_names_the_pause() -> None:
+    """P8: silence would look like a broken Eph."""
+    world = World(chat=True)
+    number = world.open_pull()
+    await world.run_for(minutes=1)
+    pause(world)
+    comment = world.forge.add_comment(world.shop, number, "/eph extend 24h", world.host_clock(), "ada")
+    await world.run_for(minutes=1)
+    assert Reaction.CONFUSED in world.forge.reactions(world.shop, comment)
+    assert "paused by ana" in world.comment(number)
+    assert world.facts.intents.all() == ()
+    await world.close()
