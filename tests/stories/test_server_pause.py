@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Reaction
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.service.port import PauseStatus, RefusalReason, RequestRefused, TemporarilyUnavailable
+from orchestrator.service.reports.notifier import GatewayStatesFile
 from stacks.model import OperationVerb
 from tests.worlds.world import World
 
@@ -207,7 +209,14 @@ async def test_a_pause_that_cannot_be_written_is_an_error(world: World, tmp_path
     assert world.event_messages(EventKind.SERVER_PAUSED) == []
 
 
-async def test_an_environment_that_sleeps_keeps_sleeping(world: World) -> None:
+def _paused_states(folder: Path) -> list[object]:
+    """What the gateway's pages know."""
+    states = json.loads((folder / "states.json").read_text())["hosts"]
+    return [state.get("paused", False) for state in states.values()]
+
+
+async def test_an_environment_that_sleeps_keeps_sleeping(world: World, tmp_path: Path) -> None:
+    world.listeners.append(GatewayStatesFile(tmp_path).on_cycle)
     number = world.open_pull()
     await world.run_for(minutes=1)
     world.request_action("sleep", number)
@@ -216,9 +225,11 @@ async def test_an_environment_that_sleeps_keeps_sleeping(world: World) -> None:
     world.request_action("wake", number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.ASLEEP
+    assert _paused_states(tmp_path) == [True]
     world.system.service.resume("bob")
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
+    assert _paused_states(tmp_path) == [False]
 
 
 async def test_a_chat_command_gets_a_reply_that_names_the_pause() -> None:
