@@ -145,6 +145,7 @@ def _service(
             variables=options.rules.secrets.variables,
             render_problem=problem_comment.render,
             redact=options.rules.secrets.redact,
+            pause=ports.pause,
             build_caches=BuildCaches(shared.cycles, ports.target, options.targets, shared.journal),
             costs=CostReporter(shared.cycles, shared.costs, shared.prices, shared.journal, ports.clock),
         )

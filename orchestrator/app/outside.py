@@ -28,6 +28,7 @@ from orchestrator.runtime.observation.memory_monitor import MEGABYTE, MemoryMoni
 from orchestrator.runtime.observation.traffic_file import TrafficFile
 from orchestrator.runtime.server import logs
 from orchestrator.runtime.server.gateway_process import open_gateway
+from orchestrator.runtime.server.pause_file import PauseFile
 from orchestrator.secret_providers import readers
 from orchestrator.service.reports.notifier import GatewayStatesFile
 from orchestrator.service.reports.pending_reports import PendingReports
@@ -129,6 +130,7 @@ def create_ports(
         memory=MemoryMonitor(executor.sessions, settings.limits.spare_memory * MEGABYTE),
         clock=clock.system,
         create_folders=partial(settings.routes_dir.mkdir, parents=True, exist_ok=True),
+        pause=PauseFile(settings.shared_dir / "paused.json"),
         pending_reports=PendingReports(settings.shared_dir / "owed.json"),
         listeners=(GatewayStatesFile(settings.gateway_dir).on_cycle,),
         uploads=_uploads(settings),

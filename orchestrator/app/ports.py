@@ -21,6 +21,7 @@ from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener
 from orchestrator.runtime.observation.health_monitor import Probe, SleepFunction
 from orchestrator.runtime.ports import ManagedGateway, Memory, Traffic
+from orchestrator.runtime.server.pause_file import PauseFile
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources.factory import SourcesFactory, create_sources
@@ -59,6 +60,7 @@ class Ports:
     sleep: SleepFunction = asyncio.sleep
     """Waits between two health checks."""
     wakeups: Wakeups = field(default_factory=Wakeups)
+    pause: PauseFile = field(default_factory=PauseFile)
     pending_reports: PendingReports = field(default_factory=PendingReports)
     stores: Sequence[HoldsStrayFiles] = ()
     """Where an audit looks for stray files."""

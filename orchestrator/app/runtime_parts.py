@@ -132,6 +132,7 @@ def create_executor(shared: SharedParts, on_destroyed: OnDestroyed) -> PlanExecu
         target=ports.target,
         secrets=shared.options.rules.secrets,
         is_leader=shared.leadership.is_leader,
+        is_paused=lambda: ports.pause.current() is not None,
     )
     return PlanExecutor(dependencies)
 
@@ -211,4 +212,5 @@ def _sources(shared: SharedParts, executor: PlanExecutor, monitor: HealthMonitor
         estimates=CostEstimator(ports.target, options.targets, shared.prices).estimates,
         spending=shared.costs.spending,
         variables=options.rules.secrets.variables.read_all,
+        pause=ports.pause.current,
     )

@@ -25,7 +25,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     wording.operator.DEPLOY: ("deploy", "versions"),
     wording.operator.SET_UP: ("init", "validate", "target"),
     wording.operator.FIND_PROBLEMS: ("wtf", "doctor", "webhook"),
-    wording.operator.OPERATE: ("audit", "sweep", "cost", "prices", "cache"),
+    wording.operator.OPERATE: ("server", "audit", "sweep", "cost", "prices", "cache"),
     wording.operator.SERVERS: ("auth", "context", "mcp"),
     wording.operator.OTHER: ("demo", "completion", "version"),
 }  # fmt: skip
@@ -34,7 +34,8 @@ SYNONYMS: Mapping[str, str] = {
     "delete": "down", "destroy": "down", "remove": "down", "create": "up", "start": "wake", "stop": "sleep",
     "status": "get", "show": "get", "describe": "get", "ps": "list", "log": "logs", "history": "events",
     "ssh": "exec", "shell": "exec", "login": "auth login", "logout": "auth logout", "whoami": "auth status",
-    "variables": "env", "config": "env", "retry": "up", "url": "open", "link": "share", "server": "context",
+    "variables": "env", "config": "env", "retry": "up", "url": "open", "link": "share",
+    "pause": "server pause", "resume": "server resume", "drain": "server drain",
 }  # fmt: skip
 """What people type who know other tools."""
 

@@ -28,6 +28,7 @@ from orchestrator.cli.commands import (
     maintenance,
     project,
     run_commands,
+    server,
     share,
     shell,
     steps,
@@ -70,6 +71,7 @@ app.add_typer(caches.app, name="cache")
 app.add_typer(context.app, name="context")
 app.add_typer(db.app, name="db")
 app.add_typer(env.app, name="env")
+app.add_typer(server.app, name="server")
 app.add_typer(share.app, name="share")
 app.add_typer(target.app, name="target")
 app.add_typer(webhook.app, name="webhook")

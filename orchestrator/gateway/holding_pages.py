@@ -101,6 +101,11 @@ def waking() -> HoldingPage:
     return HoldingPage(503, "This preview is waking up", text, "busy", REFRESH_SECONDS, True)
 
 
+def paused() -> HoldingPage:
+    text = "Eph is paused at the moment, so this preview can't wake up. It wakes up when Eph resumes."
+    return HoldingPage(503, "This preview is asleep", text, "calm", WAKING_RETRY_SECONDS)
+
+
 def still_waking() -> HoldingPage:
     return HoldingPage(
         503, "This preview is waking up", "It is not awake yet. Try again in a moment.", "busy", WAKING_RETRY_SECONDS

@@ -61,6 +61,8 @@ class PreviewState:
     """Whether people must sign in to open it. None: that isn't known yet."""
     allow: tuple[str, ...] = ()
     """Only these people can open it; empty: everyone who can sign in."""
+    paused: bool = False
+    """The server is paused, so nothing wakes it."""
     bar: BarFacts | None = None
     """What the bar on its pages shows; None: there is no bar."""
     output: OperationOutput = NOTHING
@@ -187,6 +189,7 @@ def _state(data: dict[str, Any]) -> PreviewState:
         expires_at=_seconds(data.get("expires_at")),
         sign_in=None if data.get("sign_in") is None else _requires_sign_in(data),
         allow=_allow(data),
+        paused=data.get("paused") is True,
         bar=bar_facts.parse(_text(data, "environment"), data.get("bar")),
     )
 

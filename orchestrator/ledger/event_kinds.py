@@ -74,6 +74,8 @@ class EventKind(StrEnum):
     SWEEP_REMOVED = "sweep.removed"
     PRICES_REFRESHED = "prices.refreshed"
     CACHE_CLEARED = "cache.cleared"
+    SERVER_PAUSED = "server.paused"
+    SERVER_RESUMED = "server.resumed"
     SIGN_IN_SUCCEEDED = "sign_in.succeeded"
     SIGN_IN_REFUSED = "sign_in.refused"
     TOKEN_CREATED = "token.created"  # noqa: S105 - a kind of event
@@ -169,6 +171,8 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.SWEEP_REMOVED: "An orphan, which has no stack and no pull request, was removed.",
     EventKind.PRICES_REFRESHED: "A person downloaded public prices, which estimates of costs use.",
     EventKind.CACHE_CLEARED: "A person cleared a repository's build cache.",
+    EventKind.SERVER_PAUSED: "An admin paused the server, with the reason.",
+    EventKind.SERVER_RESUMED: "An admin resumed the server.",
     EventKind.SIGN_IN_SUCCEEDED: "A person signed in at the identity provider; the message says with which role.",
     EventKind.SIGN_IN_REFUSED: "A person signed in at the identity provider, but none of their groups has a role here.",
     EventKind.TOKEN_CREATED: "A person created a token; the message says for whom, with which role and until when.",

@@ -19,9 +19,15 @@ class CycleResult:
     plan: Plan | None = None
     forge: ForgeSnapshot = field(default_factory=ForgeSnapshot)
     foreign_stacks: int = 0
+    remote_operations: int = 0
+    """Running operations that a former leader started."""
     complete: bool = False
     at: datetime | None = None
     seconds: float = 0.0
+
+    @property
+    def is_paused(self) -> bool:
+        return self.plan is not None and self.plan.pause is not None
 
 
 CycleListener = Callable[[CycleResult], None]

@@ -128,6 +128,7 @@ class Loop:
                 plan=plan,
                 forge=parts.observer.forge,
                 foreign_stacks=world.stacks.foreign_count,
+                remote_operations=sum(operation.remote for operation in world.running.values()),
                 complete=world.stacks.complete and all(facts.complete for facts in world.repositories.values()),
                 at=now,
                 seconds=(self._clock() - began).total_seconds(),

@@ -26,6 +26,7 @@ from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.journal import Journal
+from orchestrator.runtime.server.pause_file import PauseFile
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
@@ -34,6 +35,7 @@ from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.git_host import GitHostChanges
 from orchestrator.service.changes.problem_reports import ProblemReporter, RenderProblem
 from orchestrator.service.changes.restarts import ServiceRestarter
+from orchestrator.service.changes.server_pause import ServerPause
 from orchestrator.service.changes.variables import VariableEditor
 from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.deploys.label_deploy_service import LabelDeployService
@@ -48,6 +50,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentVariable,
     ForgeUsage,
+    PauseStatus,
     ProblemReport,
     RefusalReason,
     RequestRefused,
@@ -98,6 +101,7 @@ class ControlPlaneDependencies:
     costs: CostReporter
     variables: VariableVault
     build_caches: BuildCaches
+    pause: PauseFile
     render_problem: RenderProblem
     redact: Callable[[str], str]
     """Removes secret values from the output of previews."""
@@ -123,6 +127,16 @@ class LocalControlPlane:
         )
         self._restarter = ServiceRestarter(
             dependencies.journal, dependencies.executor.reserve, dependencies.target, dependencies.target_settings
+        )
+        self._pause = ServerPause(
+            dependencies.pause,
+            dependencies.cycles,
+            dependencies.executor,
+            dependencies.suite_runner,
+            dependencies.leadership,
+            dependencies.journal,
+            dependencies.clock,
+            dependencies.wakeups.wake,
         )
         self._git_host = GitHostChanges(dependencies.forge, dependencies.cycles, dependencies.target)
         self._problems = ProblemReporter(self._git_host, dependencies.journal, dependencies.render_problem)
@@ -152,6 +166,9 @@ class LocalControlPlane:
         if shown.foreign_stacks:
             notes.append(wording.foreign_stacks(shown.foreign_stacks))
         leading = self._deps.leadership
+        pause = self._pause.status()
+        if pause is not None:
+            notes.insert(0, pause.message)
         if leading.has_replicas and not leading.is_leader():
             notes.insert(0, wording.not_the_leader(leading.leader))
         return ServiceStatus(
@@ -167,6 +184,7 @@ class LocalControlPlane:
             leads=leading.is_leader(),
             term=leading.epoch,
             leader=leading.leader,
+            pause=pause,
         )
 
     def environments(self) -> list[EnvironmentView]:
@@ -261,7 +279,7 @@ class LocalControlPlane:
     # --- requests
 
     async def up(self, name: str, by: str) -> EnvironmentView:
-        view = self.environment(name)
+        view = self._changeable(name)
         self._deps.suite_runner.retry(view.ref)
         self._record_intent(view, IntentKind.RETRY, by)
         self._deps.journal.record(EventKind.INTENT_RETRY, wording.REQUESTED_RETRY, str(view.ref), by)
@@ -269,7 +287,7 @@ class LocalControlPlane:
 
     async def down(self, name: str, by: str) -> EnvironmentView:
         """Remove the label first: while it is set, the environment is requested."""
-        view = self.environment(name)
+        view = self._changeable(name)
         if view.key is not None and view.key.kind is RefKind.DEPLOY:
             self._deps.label_deploys.withdraw(view.key, by)
         else:
@@ -279,7 +297,7 @@ class LocalControlPlane:
         return view
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
-        view = self.environment(name)
+        view = self._changeable(name)
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
             raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be extended"))
         if not view.commit:
@@ -295,7 +313,7 @@ class LocalControlPlane:
         return replace(view, expires_at=until)
 
     async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
-        view = self.environment(name)
+        view = self._changeable(name)
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
             raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be kept"))
         if view.key is not None and view.key.kind is RefKind.DEPLOY:
@@ -312,10 +330,10 @@ class LocalControlPlane:
         return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
 
     async def sleep(self, name: str, by: str) -> EnvironmentView:
-        return self._request_sleep_or_wake(self.environment(name), IntentKind.SLEEP, by)
+        return self._request_sleep_or_wake(self._changeable(name), IntentKind.SLEEP, by)
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
-        return self._request_sleep_or_wake(self.environment(name), IntentKind.WAKE, by)
+        return self._request_sleep_or_wake(self._changeable(name), IntentKind.WAKE, by)
 
     def _request_sleep_or_wake(self, view: EnvironmentView, kind: IntentKind, by: str) -> EnvironmentView:
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
@@ -336,19 +354,19 @@ class LocalControlPlane:
         return view
 
     async def restart(self, name: str, service: str, by: str) -> list[str]:
-        return await self._restarter.restart(self.environment(name), service, by)
+        return await self._restarter.restart(self._changeable(name), service, by)
 
     def variables(self, name: str) -> list[EnvironmentVariable]:
         return self._variables.current(self.environment(name))
 
     async def change_variables(self, name: str, change: VariableChange, by: str) -> list[EnvironmentVariable]:
-        return self._variables.change(self.environment(name), change, by)
+        return self._variables.change(self._changeable(name), change, by)
 
     def resettable_databases(self, name: str) -> list[str]:
         return self._databases.databases(self.environment(name))
 
     async def reset_database(self, name: str, database: str, by: str) -> str:
-        return self._databases.reset(self.environment(name), database, by)
+        return self._databases.reset(self._changeable(name), database, by)
 
     async def report_problem(self, name: str, report: ProblemReport, by: str) -> str:
         return await self._problems.report(self.environment(name), report, by)
@@ -361,7 +379,7 @@ class LocalControlPlane:
         return request.recipe.spec if request is not None and isinstance(request.recipe, Recipe) else None
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
-        view = self.environment(name)
+        view = self._changeable(name)
         from_fork = await self._git_host.approve(view, commit, by)
         message = wording.commit_approved(commit, from_fork)
         self._deps.journal.record(EventKind.COMMIT_APPROVED, message, str(view.ref), by)
@@ -371,6 +389,7 @@ class LocalControlPlane:
         return view
 
     async def approve_plan(self, plan: str, by: str) -> str:
+        self._pause.check()
         shown = self._deps.cycles.latest
         held = shown.plan.digest if shown.plan else ""
         if not held or plan != held:
@@ -381,6 +400,7 @@ class LocalControlPlane:
         return wording.plan_runs(plan)
 
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
+        self._pause.check()
         return await self._deps.label_deploys.deploy(request, by)
 
     async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
@@ -414,6 +434,7 @@ class LocalControlPlane:
                 wording.would_remove(wording.orphan(each.location, each.kind, each.name), each.reason)
                 for each in sweepable(found)
             ]
+        self._pause.check()
         removed = await self._deps.auditor.sweep()
         for sentence in removed:
             self._deps.journal.record(EventKind.SWEEP_REMOVED, sentence, actor=by)
@@ -443,8 +464,20 @@ class LocalControlPlane:
     async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:
         return await self._deps.build_caches.clear(repository, by)
 
+    def pause(self, reason: str, by: str) -> PauseStatus:
+        return self._pause.pause(reason, by)
+
+    def resume(self, by: str) -> bool:
+        return self._pause.resume(by)
+
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._deps.wakeups.wake_soon(refresh=True)
+
+    def _changeable(self, name: str) -> EnvironmentView:
+        """Raises RequestRefused while the server is paused."""
+        view = self.environment(name)
+        self._pause.check()
+        return view
 
     def _record_intent(self, view: EnvironmentView, kind: IntentKind, by: str, until: datetime | None = None) -> None:
         intent = Intent(view.ref, kind, by, self._deps.clock(), until)

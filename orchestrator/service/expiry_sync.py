@@ -25,9 +25,12 @@ _SETTLED_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNHEALTHY, Phase
 """Not during an update, when new resources have no date yet."""
 
 
-class HasViews(Protocol):
+class ObservedCycle(Protocol):
     @property
     def views(self) -> tuple[EnvironmentView, ...]: ...
+
+    @property
+    def is_paused(self) -> bool: ...
 
 
 class ExpirySync:
@@ -49,8 +52,8 @@ class ExpirySync:
         """Forget what was written: another replica may have been the leader since."""
         self._written.clear()
 
-    def on_cycle(self, cycle: HasViews) -> None:
-        if not self._is_leader() or (self.task is not None and not self.task.done()):
+    def on_cycle(self, cycle: ObservedCycle) -> None:
+        if not self._is_leader() or cycle.is_paused or (self.task is not None and not self.task.done()):
             return
         settled = {
             view.ref: view for view in cycle.views if view.phase in _SETTLED_PHASES and view.target in self._targets

@@ -31,6 +31,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentVariable,
     ForgeUsage,
+    PauseStatus,
     ProblemReport,
     RefusalReason,
     RequestRefused,
@@ -116,6 +117,9 @@ class FakeEnvironmentService:
         self.held_plans: set[str] = set()
         self.clock = clock
         self.last_cycle: datetime | None = clock()
+        self.paused: PauseStatus | None = None
+        self.still_running = 0
+        """What a paused server has to wait for; one less with each status."""
         self.notes: tuple[str, ...] = ()
         self.cost_rows: list[CostRow] = []
         self.caches: list[BuildCache] = []
@@ -156,8 +160,28 @@ class FakeEnvironmentService:
             notes=self.notes,
             running=sum(phase in busy for phase in phases),
             queued=phases.count(Phase.QUEUED),
+            pause=self._next_pause(),
             forge=ForgeUsage(counted=12, free=340, remaining=4988, limit=5000, blocked_for=0.0),
         )
+
+    def pause(self, reason: str, by: str) -> PauseStatus:
+        self.calls.append(("pause", reason, by))
+        if self.paused is None:
+            message = f"This server is paused by {by}."
+            self.paused = PauseStatus(by, self.clock(), reason, self.still_running, not self.still_running, message)
+        return self.paused
+
+    def resume(self, by: str) -> bool:
+        self.calls.append(("resume", by))
+        was_paused, self.paused = self.paused is not None, None
+        return was_paused
+
+    def _next_pause(self) -> PauseStatus | None:
+        if self.paused is None:
+            return None
+        self.still_running = max(0, self.still_running - 1)
+        self.paused = replace(self.paused, remaining=self.still_running, drained=not self.still_running)
+        return self.paused
 
     def environments(self) -> list[EnvironmentView]:
         return list(self.views.values())

@@ -58,6 +58,7 @@ class RefusalReason(StrEnum):
     RESET_UNAVAILABLE = "reset-unavailable"
     NO_PULL_REQUEST = "no-pull-request"
     INVALID_REPORT = "invalid-report"
+    PAUSED = "paused"
 
 
 class RequestRefused(Exception):
@@ -70,6 +71,21 @@ class RequestRefused(Exception):
 
 class TemporarilyUnavailable(Exception):
     """The request can't be served at the moment; the message says what is unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseStatus:
+    """Who paused the server, since when and why. ``at`` is None if the record of the pause can't be read."""
+
+    by: str
+    at: datetime | None
+    reason: str
+    remaining: int
+    """Operations and test suites that are still running."""
+    drained: bool
+    """Nothing runs any more, and nothing starts until the server is resumed."""
+    message: str = ""
+    """All of it as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,8 @@ class ServiceStatus:
     """Increases by one with each change of the leader."""
     leader: str = ""
     """The leader's address, if another replica leads."""
+    pause: PauseStatus | None = None
+    """None: it isn't paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,5 +387,12 @@ class EnvironmentService(Protocol):
 
     async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:
         """Remove those of a repository (its name or ID), or all if it is empty. Returns them."""
+
+    def pause(self, reason: str, by: str) -> PauseStatus:
+        """Start nothing until ``resume``, across restarts. An earlier pause stays as it is. Raises
+        TemporarilyUnavailable."""
+
+    def resume(self, by: str) -> bool:
+        """End a pause. Returns whether there was one. Raises TemporarilyUnavailable."""
 
     def trigger_cycle(self, reason: str) -> None: ...

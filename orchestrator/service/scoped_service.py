@@ -29,6 +29,7 @@ from orchestrator.service.port import (
     EnvironmentNotFound,
     EnvironmentService,
     EnvironmentVariable,
+    PauseStatus,
     ProblemReport,
     RefusalReason,
     RequestRefused,
@@ -52,8 +53,9 @@ class ScopedService:
         self._service, self._caller = service, caller
 
     def status(self) -> ServiceStatus:
-        """Without notes, which name other repositories."""
-        return replace(self._service.status(), notes=())
+        """Without notes, which name other repositories, but with a pause, which concerns everyone."""
+        status = self._service.status()
+        return replace(status, notes=(status.pause.message,) if status.pause else ())
 
     def environments(self) -> list[EnvironmentView]:
         return [view for view in self._service.environments() if self._caller.covers(view.repository)]
@@ -196,6 +198,12 @@ class ScopedService:
 
     async def clear_build_caches(self, repository: str, by: str) -> list[BuildCache]:  # noqa: ARG002 - the protocol's
         raise PermissionError(wording.restricted("clear caches"))
+
+    def pause(self, reason: str, by: str) -> PauseStatus:  # noqa: ARG002 - the protocol's
+        raise PermissionError(wording.restricted("pause"))
+
+    def resume(self, by: str) -> bool:  # noqa: ARG002 - the protocol's
+        raise PermissionError(wording.restricted("resume"))
 
     def trigger_cycle(self, reason: str) -> None:
         self._service.trigger_cycle(reason)

@@ -81,6 +81,7 @@ def _service(status: ServiceStatus) -> Iterator[Metric]:
     yield _gauge("eph_cycle_seconds", "Duration of the last cycle", status.cycle_seconds)
     yield _gauge("eph_cycle_complete", "1 if the last cycle could read everything", float(status.complete))
     yield _gauge("eph_operations_running", "Running operations", status.running)
+    yield _gauge("eph_paused", "1 if a person paused the server, so that it starts nothing", float(bool(status.pause)))
     yield _gauge("eph_leads", "1 if this replica is the leader", float(status.leads))
     yield _gauge("eph_leader_term", "Increases by one with each change of the leader", status.term)
     yield _gauge("eph_queue_length", "Environments waiting in the queue", status.queued)

@@ -76,6 +76,18 @@ async def test_a_browser_gets_a_page_that_reloads_by_itself(world: GatewayWorld)
     assert HOST in wake_requests(world), "written at once, not with the next round"
 
 
+async def test_during_a_pause_no_one_waits_for_what_cannot_wake(world: GatewayWorld) -> None:
+    """O4. The request is remembered, so it wakes the preview after the pause."""
+    await world.start()
+    route(world, 1, asleep=True)
+    world.state(HOST, phase="asleep", paused=True)
+    for headers in (BROWSER, {"Accept": "application/json"}):
+        answer = await world.request(HOST, headers=headers)
+        assert answer.status == 503
+        assert "paused" in await answer.text()
+    assert HOST in wake_requests(world)
+
+
 async def test_failed_start_is_reported_to_all_who_wait(world: GatewayWorld) -> None:
     await world.start()
     route(world, 1, asleep=True)

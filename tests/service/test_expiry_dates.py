@@ -19,6 +19,7 @@ LATER = START + timedelta(hours=96)
 @dataclass(frozen=True)
 class CycleViews:
     views: tuple[EnvironmentView, ...]
+    is_paused: bool = False
 
 
 class DatedTarget(FakeTarget):
@@ -37,9 +38,9 @@ async def test_a_date_is_written_again_after_a_change_or_an_update() -> None:
     dates = ExpirySync({"kubernetes": {}}, get_target=lambda _: target)
     view = replace(sample(42), target="kubernetes")
 
-    async def see(*views: EnvironmentView) -> list[tuple[str, datetime | None]]:
+    async def see(*views: EnvironmentView, paused: bool = False) -> list[tuple[str, datetime | None]]:
         target.written.clear()
-        dates.on_cycle(CycleViews(views))
+        dates.on_cycle(CycleViews(views, paused))
         await asyncio.sleep(0)
         if dates.task is not None:
             await dates.task
@@ -47,6 +48,7 @@ async def test_a_date_is_written_again_after_a_change_or_an_update() -> None:
 
     assert await see(view, replace(sample(7), target="local")) == [(view.name, view.expires_at)]
     assert await see(view) == []
+    assert await see(replace(view, expires_at=LATER), paused=True) == [], "a paused server changes nothing"
     assert await see(replace(view, expires_at=LATER)) == [(view.name, LATER)]
     target.unreachable = True
     assert await see(replace(view, expires_at=None)) == []

@@ -384,6 +384,8 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/api/v1/status",
         "/api/v1/audit",
         "/api/v1/sweep",
+        "/api/v1/pause",
+        "/api/v1/resume",
         "/api/v1/wake",
         "/api/v1/webhooks/github",
         "/api/v1/webhooks/github/test",

@@ -40,6 +40,7 @@ MATRIX = [
     ("POST", "/api/v1/sweep", "admin"),
     ("POST", "/api/v1/sweep?dry_run=true", "admin"),
     ("POST", "/api/v1/plans/abcdef0123/approve", "admin"),
+    ("POST", "/api/v1/resume", "admin"),
 ]
 Client = Callable[[str], httpx.Client]
 

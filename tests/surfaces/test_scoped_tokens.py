@@ -127,6 +127,8 @@ def admin_client(url: str) -> Iterator[httpx.Client]:
         ("POST", "/api/v1/sweep"),
         ("POST", "/api/v1/sweep?dry_run=true"),
         ("POST", "/api/v1/plans/abcdef0123/approve"),
+        ("POST", "/api/v1/pause"),
+        ("POST", "/api/v1/resume"),
         ("POST", "/api/v1/webhooks/github/test"),
         ("GET", "/metrics"),
     ],

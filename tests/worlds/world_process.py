@@ -18,6 +18,7 @@ from orchestrator.ledger.fake import MemoryCosts, MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.cycles import CycleListener, CycleResult
 from orchestrator.runtime.fake import FakeTraffic
+from orchestrator.runtime.server.pause_file import PauseFile
 from orchestrator.service.reports.pending_reports import PendingReports
 from orchestrator.sources.factory import SourcesFactory, create_sources
 from programs.kit.git.uploads import UploadStore
@@ -70,6 +71,7 @@ class WorldProcess:
         self.worker = worker_settings(folder)
         self.stores = (self.worker.backend, process_executor(self.worker)) if folder != NO_FOLDER else ()
         self.pending_reports = PendingReports(folder / "owed.json" if folder != NO_FOLDER else None)
+        self.pause_file = PauseFile(folder / "paused.json" if folder != NO_FOLDER else None)
         self.uploads = UploadStore(folder / "uploads", UPLOAD_LIMIT) if folder != NO_FOLDER else None
         self.listeners: list[CycleListener] = []
         self.sources = sources
@@ -108,6 +110,7 @@ class WorldProcess:
             sleep=self._sleep,
             wakeups=self.wakeups,
             pending_reports=self.pending_reports,
+            pause=self.pause_file,
             stores=self.stores,
             sources=self.sources,
             listeners=(self._show_cycle,),

@@ -228,3 +228,32 @@ NAME_CACHE = "`eph cache list` lists the repositories that have a cache."
 
 def clear_cache_question(repository: str) -> str:
     return f"Clear the build cache of {repository}?" if repository else "Clear the build caches of all repositories?"
+
+
+# --- eph server
+
+STILL_PAUSED = "The server stays paused. Run `eph server drain` again to wait longer, or `eph server resume`."
+RESUMED = "The server is resumed."
+WAS_NOT_PAUSED = "The server wasn't paused."
+RESUMED_MEANWHILE = "Someone resumed the server."
+DRAIN_AGAIN = "`eph events` shows who. Run `eph server drain` again to pause it."
+
+
+def server_version(server: str, version: str) -> str:
+    return f"{server}, version {version}"
+
+
+def drain_state(remaining: int, drained: bool) -> str:
+    if drained:
+        return "Nothing is running. The server can be stopped."
+    if remaining == 0:
+        return "Waiting for the current cycle to end."
+    return f"Still running: {_running(remaining)}."
+
+
+def not_drained(remaining: int, timeout: str) -> str:
+    return f"After {timeout}, {_running(remaining)} still running."
+
+
+def _running(count: int) -> str:
+    return "1 operation or test suite" if count == 1 else f"{count} operations and test suites"

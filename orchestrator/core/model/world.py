@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from orchestrator.core.costs.spending import NO_SPENDING, Spending
 from orchestrator.core.model.image_lookup import ImageLookup, ImageRequest
+from orchestrator.core.model.pause import Pause
 from orchestrator.core.model.variables import VariableOverrides
 from orchestrator.core.planning.memory_limits import Headroom
 from orchestrator.core.sleep.schedules import WeeklySchedule
@@ -326,3 +327,4 @@ class World:
     spending: Spending = NO_SPENDING
     variables: Mapping[StackRef, VariableOverrides] = field(default_factory=dict)
     """What people set, of the stacks that have any."""
+    pause: Pause | None = None

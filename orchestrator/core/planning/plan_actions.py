@@ -210,6 +210,8 @@ class WaitingFor(StrEnum):
     IMAGE = "image"
     DESTROY = "destroy"
     """No longer wanted; the destroy waits."""
+    PAUSE = "pause"
+    """A person paused the server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The plan as a value, and the pure function that computes it: facts in, actions out.
 
 The same world, policy and time always result in the same plan. For each environment, it compares desired
-(``desired_state``) and observed state (``decisions``). Then it adds orphans and applies guards (``guards``) and limits
-(``queues``). Each environment is planned independently, so a broken one never blocks another.
+(``desired_state``) and observed state (``decisions``). Then it adds orphans and applies guards (``guards``), limits
+(``queues``) and a pause of the whole server (``pauses``). Each environment is planned independently, so a broken one
+never blocks another.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from orchestrator.core.costs.budgets import BudgetLevel, BudgetState
 from orchestrator.core.desired import desired_state
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.environment_facts import EnvironmentFacts
+from orchestrator.core.model.pause import Pause
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import RepositoryFacts, World
 from orchestrator.core.orphans import orphan_purges
-from orchestrator.core.planning import decisions, guards, memory_limits, queues
+from orchestrator.core.planning import decisions, guards, memory_limits, pauses, queues
 from orchestrator.core.planning.plan_actions import (
     Action,
     Confirm,
@@ -72,6 +74,8 @@ class Plan:
     held_note: str = ""
     """The one of ``notes`` that says why destroys are on hold."""
     budgets: tuple[BudgetState, ...] = ()
+    pause: Pause | None = None
+    """While the server is paused, nothing changes: each action that would waits."""
 
     @property
     def digest(self) -> str:
@@ -85,7 +89,8 @@ class Plan:
     def render(self, include_unchanged: bool = False) -> str:
         """The dry run: one line per action, without unchanged environments by default."""
         shown = [action for action in self.actions if include_unchanged or not isinstance(action, Keep)]
-        lines = [*self.notes, *(describe(action) for action in shown)]
+        paused = [pauses.note(self.pause)] if self.pause is not None else []
+        lines = [*paused, *self.notes, *(describe(action) for action in shown)]
         return "\n".join(lines) or wording.limits.NOTHING_TO_DO
 
     def __str__(self) -> str:
@@ -120,8 +125,9 @@ def plan(world: World, policy: Policy, now: datetime) -> Plan:
         *((guarded.note,) if guarded.note else ()),
     )
     unread = {subject.ref for subject in known if subject.record is not None and subject.record.unreadable}
-    ordered = tuple(sorted(admitted, key=lambda action: _sort_key(action, unread)))
-    return Plan(ordered, now, guarded.guarded, notes, guarded.note, spent)
+    shown = pauses.apply(admitted, by_ref, world.pause)
+    ordered = tuple(sorted(shown, key=lambda action: _sort_key(action, unread)))
+    return Plan(ordered, now, guarded.guarded, notes, guarded.note, spent, world.pause)
 
 
 def _budget_states(

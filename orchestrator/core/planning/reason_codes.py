@@ -57,6 +57,8 @@ class HoldCode(StrEnum):
     NOT_LISTED = "not-listed"
     """The Git host says that it exists, but didn't list it."""
     DESTROY_LIMIT = "destroy-limit"
+    PAUSED = "paused"
+    """A person paused the server."""
     VARIABLES_UNREADABLE = "variables-unreadable"
 
 

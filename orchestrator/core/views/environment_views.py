@@ -96,6 +96,8 @@ class EnvironmentView:
     wanted_commit: str = ""
     unchecked: bool = False
     """Nothing is known yet of its health, although it isn't new: Eph has just started."""
+    is_paused: bool = False
+    """It waits, and the server is paused."""
     awaits_approval: bool = False
     """The wanted commit is a fork's, and a person must approve it."""
     since: datetime | None = None
@@ -175,7 +177,7 @@ def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[Envi
     """One view for each environment that exists, is wanted, or is refused; sorted."""
     actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
     shown = [
-        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs, plan.budgets)
+        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs, plan.budgets, plan.pause is not None)
         for subject in environment_facts.collect(world)
         if subject.ref in actions
     ]
@@ -193,6 +195,7 @@ class _ViewInputs:
     now: datetime
     suite_runs: SuiteRuns
     budgets: tuple[BudgetState, ...] = ()
+    paused: bool = False
 
 
 def _is_hidden(inputs: _ViewInputs) -> bool:
@@ -229,6 +232,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         commit=built.commit if built else "",
         wanted_commit=subject.head,
         unchecked=phase is Phase.STARTING and _is_unchecked(subject, inputs),
+        is_paused=inputs.paused and subject.running is None and isinstance(action, Wait | Hold),
         awaits_approval=isinstance(action, Wait) and action.waiting_for is WaitingFor.APPROVAL,
         since=_since(inputs, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,

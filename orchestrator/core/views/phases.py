@@ -36,7 +36,7 @@ from stacks.model import OperationVerb
 class Phase(StrEnum):
     QUEUED = "queued"
     WAITING = "waiting"
-    """For checks, a debounce, a backoff, or facts that aren't known yet."""
+    """For checks, a debounce, a backoff, the end of a pause, or facts that aren't known yet."""
     IMAGE = "waiting for image"
     """CI hasn't pushed it, or its registry doesn't respond."""
     CREATING = "creating"
@@ -89,6 +89,8 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
             return Phase.FAILED if failed else Phase.DESTROYING
         case Wait(waiting_for=WaitingFor.QUEUE | WaitingFor.BACKOFF) if not failed and _is_current(environment):
             return _built(environment, policy)  # only maintenance or a repair waits; the newest commit is live
+        case Wait(waiting_for=WaitingFor.PAUSE) if _is_asleep(environment) or (not failed and _is_current(environment)):
+            return _built(environment, policy)
         case Find() | Wait(waiting_for=WaitingFor.IMAGE):
             return _without_images(environment, failed, policy)
         case Wait(waiting_for=WaitingFor.QUEUE):
@@ -137,6 +139,10 @@ def _without_images(environment: EnvironmentFacts, failed: bool, policy: Policy)
     return Phase.IMAGE if image_pinning.waiting_since(environment) else Phase.WAITING
 
 
+def _is_asleep(environment: EnvironmentFacts) -> bool:
+    return environment.tag is not None and environment.tag.asleep is not None
+
+
 def _building(environment: EnvironmentFacts) -> Phase:
     return Phase.UPDATING if environment.record and environment.record.built else Phase.CREATING
 
@@ -144,7 +150,7 @@ def _building(environment: EnvironmentFacts) -> Phase:
 def _built(environment: EnvironmentFacts, policy: Policy) -> Phase:
     """Built as wanted; ready once its URL responds with the wanted commit."""
     built = environment.record.built if environment.record else None
-    if environment.tag is not None and environment.tag.asleep:
+    if _is_asleep(environment):
         return Phase.ASLEEP
     if built is None:
         return Phase.WAITING

@@ -56,6 +56,8 @@ class WakeOnRequest:
         if not visit_rules.is_visit(request.method, request.path, headers, route.health):
             return holding_pages.render(holding_pages.asleep(), headers, route.host, state)
         self._request_wake(route.host)
+        if state is not None and state.paused:
+            return holding_pages.render(holding_pages.paused(), headers, route.host, state)
         if visit_rules.is_browser(request.method, headers):
             failed = state is not None and state.phase in _FAILED
             page = holding_pages.wake_failed(state.message) if failed and state else holding_pages.waking()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from orchestrator.core.costs.spending import NO_SPENDING, Spending
+from orchestrator.core.model.pause import Pause
 from orchestrator.core.model.variables import VariableOverrides
 from orchestrator.core.model.world import HealthStatus, RepositoryFacts, RunningOperation, TrafficSnapshot, World
 from orchestrator.core.planning.memory_limits import Headroom
@@ -54,6 +55,7 @@ class ObserverSources:
     spending: Callable[[], Spending] = lambda: NO_SPENDING
     variables: Callable[[Mapping[StackRef, str]], Mapping[StackRef, VariableOverrides]] = lambda _: {}
     """Decrypts what people set."""
+    pause: Callable[[], Pause | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Observer:
             traffic=self._sources.traffic(),
             estimates=self._sources.estimates(self.forge.facts.values(), stacks.stacks),
             spending=self._sources.spending(),
+            pause=self._sources.pause(),
             variables=self._sources.variables({ref: item.variables for ref, item in stacks.stacks.items()}),
         )
 

@@ -83,6 +83,8 @@ class PlanExecutorDependencies:
     secrets: SecretStore = field(default_factory=SecretStore)
     is_leader: Callable[[], bool] = lambda: True
     """Checked before each change: another replica may be the leader by now."""
+    is_paused: Callable[[], bool] = lambda: False
+    """Checked before each plan, which may be older than the pause."""
 
 
 MAX_CONCURRENT_PURGES = 2
@@ -121,6 +123,8 @@ class PlanExecutor:
 
     def execute(self, plan: Plan, repositories: Mapping[int, Repository]) -> None:
         """Start each action independently: one that fails to start doesn't stop the others."""
+        if self._dependencies.is_paused():
+            return
         self._dependencies.approvals.use_plan(plan.digest, plan.guarded, self._dependencies.clock())
         for action in plan.changes:
             if not self._dependencies.is_leader():

@@ -84,7 +84,8 @@ class SuiteRunner:
         self._load_results([place for place in places if place.is_testable])
         history = self._dependencies.history
         known = [place for place in places if place.ref in history.loaded] if self._dependencies.is_leader() else []
-        decision = suite_plan.decide(known, history.runs(), self._dependencies.slots)
+        slots = 0 if cycle.is_paused else self._dependencies.slots
+        decision = suite_plan.decide(known, history.runs(), slots)
         for run in decision.stop:
             self._stop(run)
         for run, why in decision.skip.items():
@@ -96,6 +97,10 @@ class SuiteRunner:
             self._start(run, found[run.ref][1])
         if decision.skip:
             self._dependencies.wake()
+
+    @property
+    def running_count(self) -> int:
+        return len(self._dependencies.history.running)
 
     def retry(self, ref: StackRef) -> None:
         """Rerun failed and skipped suites, at a person's request."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from stacks.model import StackRef
 
 NO_SOURCE = "this server has no source for them"
@@ -34,6 +36,15 @@ def not_purged(target: str, name: str, error: Exception) -> str:
 
 def target_not_started(target: str, error: Exception) -> str:
     return f"the target {target} couldn't be started: {error}"
+
+
+# --- The server's pause
+
+TIME_WITHOUT_ZONE = "the time has no time zone"
+
+
+def pause_unreadable(path: Path, error: BaseException) -> str:
+    return f"{path} can't be read: {_typed(error)}"
 
 
 # --- The Git host

@@ -146,3 +146,25 @@ def report_not_posted(error: object) -> str:
 
 def reported_problem(path: str) -> str:
     return f"reported a problem on {path}"
+
+
+# --- Pause
+
+
+def paused(reason: str) -> str:
+    return f"paused the server: {reason}" if reason else "paused the server"
+
+
+RESUMED = "resumed the server"
+
+
+def not_paused(problem: OSError) -> str:
+    return f"The server couldn't be paused: {problem}"
+
+
+def not_resumed(problem: OSError) -> str:
+    return f"The server couldn't be resumed: {problem}"
+
+
+def refused(paused: str) -> str:
+    return f"The server is {paused}. Try again once an admin has run `eph server resume`."

@@ -43,7 +43,10 @@ class GatewayStatesFile:
         self._written = ""
 
     def on_cycle(self, cycle: CycleResult) -> None:
-        text = json.dumps({"hosts": {view.host: _host_state(view) for view in cycle.views if view.host}})
+        states = {view.host: _host_state(view) for view in cycle.views if view.host}
+        if cycle.is_paused:
+            states = {host: {**state, "paused": True} for host, state in states.items()}
+        text = json.dumps({"hosts": states})
         if text == self._written:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusR
         term=now.term,
         leader=now.leader,
         forge=forge,
+        pause=schemas.PauseState.model_validate(now.pause) if now.pause else None,
         rate_limit=_rate_limit(now.forge),
     )
 

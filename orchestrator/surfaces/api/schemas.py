@@ -176,6 +176,25 @@ class ForgeRateLimit(BaseModel):
     blocked_seconds: float = Field(description="For how long it accepts no more requests; 0: it accepts them.")
 
 
+class PauseRequest(BaseModel):
+    reason: str = Field(default="", max_length=200, description="Shown to everyone.")
+
+
+class PauseState(AttributeModel):
+    """A pause of the whole server."""
+
+    by: str = Field(description="Who paused it; empty if the record of the pause can't be read.")
+    at: datetime | None
+    reason: str
+    remaining: int = Field(description="Operations and test suites that are still running.")
+    drained: bool = Field(description="Nothing runs any more, and nothing starts until the server is resumed.")
+    message: str
+
+
+class Resumed(BaseModel):
+    was_paused: bool
+
+
 class StatusResponse(BaseModel):
     """The service itself."""
 
@@ -195,6 +214,7 @@ class StatusResponse(BaseModel):
     leader: str = Field(default="", description="The leader's address, if another replica leads.")
     forge: str = Field(default="", description="The Git host's adapter; its webhooks go to `/api/v1/webhooks/<forge>`.")
     rate_limit: ForgeRateLimit | None = Field(default=None, description="null: the Git host hasn't reported one.")
+    pause: PauseState | None = Field(default=None, description="null: the server isn't paused.")
 
 
 class WebhookTest(AttributeModel):

@@ -129,15 +129,16 @@ class Reporter:
         self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
     ) -> list[str]:
         """Returns a sentence for each report that couldn't be delivered and will be retried. An environment whose
-        health isn't known yet after a start of Eph keeps what was reported before: most likely it is still true."""
-        unchecked = {view.key for view in views if view.unchecked}
+        health isn't known yet after a start of Eph keeps what was reported before: most likely it is still true. So
+        does one that waits because the server is paused, unless someone gets a reply."""
+        kept = {view.key for view in views if view.unchecked or (view.is_paused and view.key not in replies.by_pull)}
         offered = [report for view in views for report in self._reports_for(view, repositories, replies)]
         offered += _reply_only_reports(repositories, replies)
         living = {report.key for report in offered}
         self._states = {what: sent for what, sent in self._states.items() if what[0] in living}
         self._check_owners = forge_reports.check_owners(offered)
         offered = self._with_suppressed_checks(offered)
-        offered = [report for report in offered if report.key not in unchecked]
+        offered = [report for report in offered if report.key not in kept]
         failed = [sentence for report in offered if (sentence := self._deliver(report))]
         self._has_pending = any(not self._is_current(report) for report in offered)
         return failed

@@ -86,6 +86,16 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
         """Approves one exact plan that a guard holds."""
         return schemas.Approved(message=await environment_service.approve_plan(digest, caller.name))
 
+    @routes.post("/pause", tags=["service"])
+    async def pause(body: schemas.PauseRequest, caller: Admin) -> schemas.PauseState:
+        """Starts nothing until the server is resumed, across restarts. An earlier pause stays as it is."""
+        return schemas.PauseState.model_validate(environment_service.pause(body.reason, caller.name))
+
+    @routes.post("/resume", tags=["service"])
+    async def resume(caller: Admin) -> schemas.Resumed:
+        """Ends a pause."""
+        return schemas.Resumed(was_paused=environment_service.resume(caller.name))
+
     @routes.post("/wake", tags=["service"], status_code=202)
     async def wake(caller: Developer) -> schemas.Accepted:
         """Starts a cycle now instead of at the next interval."""
