@@ -67,7 +67,7 @@ async def test_nothing_starts_until_the_server_is_resumed(world: World) -> None:
 async def test_the_plan_and_the_status_say_who_paused_it(world: World) -> None:
     created, closed = world.open_pull("created"), world.open_pull("closed")
     await world.run_for(minutes=1)
-    paused = pause(world, "kernel\n update")
+    paused = pause(world, " maintenance\n")
     assert (paused.by, paused.at, paused.reason) == ("ana", world.now, "maintenance")
     new = world.open_pull("new")
     world.close_pull(closed)
