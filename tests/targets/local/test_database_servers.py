@@ -82,12 +82,13 @@ def test_only_its_environment_reaches_it(isolated: Isolated, redis: EnvironmentS
 
 
 def test_its_memory_is_bounded(isolated: Isolated, redis: EnvironmentServer) -> None:
-    """A job queue, whose keys have no lifetime, gets an error. A cache loses its oldest entries."""
+    """A job queue, whose keys have no lifetime, gets an error. A cache loses entries; which ones, Redis estimates."""
     bounded = replace(isolated.here, server_memory_bytes=4 * 1024**2)
     url = environment_servers.start(bounded, redis).url
     entries = [f"SET page{number} {{x}} EX 900" for number in range(100)]
     assert set(ask(isolated, url, *entries)) == {"+OK"}
-    assert ask(isolated, url, "EXISTS page99", "EXISTS page0") == [":1", ":0"]
+    [kept] = ask(isolated, url, "EXISTS " + " ".join(f"page{number}" for number in range(100)))
+    assert 0 < int(kept.removeprefix(":")) < 100
     jobs = ask(isolated, url, *["RPUSH jobs {x}"] * 100)
     assert jobs[0] == ":1"
     assert jobs[-1].startswith("-OOM")
