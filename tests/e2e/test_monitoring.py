@@ -128,7 +128,6 @@ def _panels() -> list[dict[str, Any]]:
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
-@pytest.mark.exhaustive
 def test_every_panel_shows_something(site: Site, prometheus: httpx.Client) -> None:
     asked = {branch: site.open_pull(branch, {"note.txt": branch}) for branch in ("one", "two")}
     sleepy = site.preview("sleepy", {"eph.yaml": ASLEEP})
