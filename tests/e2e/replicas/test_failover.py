@@ -85,7 +85,6 @@ def test_leader_is_killed_during_an_up(pair: ReplicaPair) -> None:
     pair.start_replica(pair.a)
 
 
-@pytest.mark.exhaustive
 def test_leader_is_paused_during_an_up_and_resumes(pair: ReplicaPair) -> None:
     number, sha = start_slow_build(pair, "stopped", pair.b)
     at = pair.b.send_signal(signal.SIGSTOP)
@@ -101,7 +100,6 @@ def test_leader_is_paused_during_an_up_and_resumes(pair: ReplicaPair) -> None:
     assert pair.leader_name() == "a"
 
 
-@pytest.mark.exhaustive
 def test_leader_is_cut_off_from_the_database_during_an_up(pair: ReplicaPair) -> None:
     number, sha = start_slow_build(pair, "cut-off", pair.a)
     pair.a.database_proxy.cut()
@@ -118,7 +116,6 @@ def test_leader_is_cut_off_from_the_database_during_an_up(pair: ReplicaPair) -> 
     assert pair.leader_name() == "b"
 
 
-@pytest.mark.exhaustive
 def test_without_the_database_nobody_leads_and_nothing_crashes(pair: ReplicaPair, bystander: Preview) -> None:
     """Consistency comes first: nothing new starts, environments stay up, and it continues by itself (O1)."""
     before = pair.b.log_text().count("no longer the leader")
