@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from orchestrator.demo.free_ports import free_port
+from orchestrator.demo.ministack import local_registry
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
 
@@ -120,7 +120,7 @@ class RegistryServer:
 
 @contextmanager
 def open_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
-    with _run_registry(program, folder, {}) as host:
+    with local_registry.running(folder, program) as host:
         yield RegistryServer(host)
 
 
@@ -129,7 +129,7 @@ def password_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
     folder.mkdir(exist_ok=True)
     (folder / "htpasswd").write_text(f"{USER}:{HASHED}\n")
     auth = {"auth": {"htpasswd": {"realm": SERVICE, "path": str(folder / "htpasswd")}}}
-    with _run_registry(program, folder, auth) as host:
+    with local_registry.running(folder, program, auth) as host:
         yield RegistryServer(host, f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}")
 
 
@@ -145,7 +145,7 @@ def token_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
             "issuer": ISSUER,
             "rootcertbundle": str(maker.certificate),
         }
-        with _run_registry(program, folder, {"auth": {"token": told}}) as host:
+        with local_registry.running(folder, program, {"auth": {"token": told}}) as host:
             yield TokenRegistry(host, token_host=f"127.0.0.1:{port}", tokens=maker.requests, maker=maker)
 
 
@@ -233,39 +233,3 @@ def serve(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@contextmanager
-def _run_registry(program: str, folder: Path, extra_config: Mapping[str, Any]) -> Iterator[str]:
-    folder.mkdir(exist_ok=True)
-    host = f"127.0.0.1:{free_port()}"
-    told = {
-        "version": 0.1,
-        "log": {"level": "error", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": host},
-        **extra_config,
-    }
-    config = folder / "config.yaml"
-    config.write_text(json.dumps(told))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log, cwd=folder)
-    try:
-        _wait_until_ready(host, process, folder / "log")
-        yield host
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def _wait_until_ready(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 20
-    with httpx.Client(trust_env=False, verify=NO_TLS) as client:
-        while time.monotonic() < end and process.poll() is None:
-            try:
-                client.get(f"http://{host}/v2/")
-            except httpx.HTTPError:
-                time.sleep(0.02)
-                continue
-            return
-    raise AssertionError(f"the registry did not answer: {log.read_text()}")

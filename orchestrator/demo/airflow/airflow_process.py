@@ -13,7 +13,6 @@ import secrets
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from orchestrator.demo import process_start
 from orchestrator.demo.airflow import wording
 from orchestrator.demo.free_ports import free_port
 from programs.kit import files
@@ -147,12 +147,9 @@ def _fernet_key() -> str:
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], airflow: RunningAirflow) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not _is_healthy(airflow):
-        if process.poll() is not None or time.monotonic() > deadline:
-            tail = files.tail(airflow.home / "airflow.log", 20)
-            raise AirflowUnavailable(wording.airflow_failed("\n".join(tail)))
-        time.sleep(POLL_SECONDS)
+    if not process_start.wait_until_ready(process, lambda: _is_healthy(airflow), START_SECONDS, POLL_SECONDS):
+        tail = files.tail(airflow.home / "airflow.log", 20)
+        raise AirflowUnavailable(wording.airflow_failed("\n".join(tail)))
 
 
 def _is_healthy(airflow: RunningAirflow) -> bool:

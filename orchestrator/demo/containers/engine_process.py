@@ -13,12 +13,12 @@ import shutil
 import signal
 import socket as sockets
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 
+from orchestrator.demo import process_start
 from orchestrator.demo.containers import wording
 
 START_SECONDS = 60.0
@@ -112,12 +112,9 @@ def _command(folder: Path, socket: Path, group: str) -> list[str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], socket: Path, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not responds(socket):
-        if process.poll() is not None or time.monotonic() > deadline:
-            lines = log.read_text(errors="replace").splitlines()[-1:]
-            raise EngineUnavailable(wording.engine_not_started(lines[0] if lines else ""))
-        time.sleep(0.05)
+    if not process_start.wait_until_ready(process, lambda: responds(socket), START_SECONDS):
+        lines = log.read_text(errors="replace").splitlines()[-1:]
+        raise EngineUnavailable(wording.engine_not_started(lines[0] if lines else ""))
 
 
 def _remove_everything(socket: Path) -> None:

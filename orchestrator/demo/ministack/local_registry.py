@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-import httpx
-
+from orchestrator.demo import process_start
 from orchestrator.demo.free_ports import free_port
 from orchestrator.demo.ministack import wording
 from orchestrator.demo.ministack.errors import MinistackUnavailable
 
 PROGRAM = "docker-registry"
 START_SECONDS = 60.0
+NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 
 
 def is_installed() -> bool:
@@ -25,19 +27,20 @@ def is_installed() -> bool:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """Its host and port."""
-    folder.mkdir()
+def running(folder: Path, program: str = PROGRAM, more: Mapping[str, Any] = NOTHING_MORE) -> Iterator[str]:
+    """Its host and port. ``more`` is added to its configuration."""
+    folder.mkdir(exist_ok=True)
     host = f"127.0.0.1:{free_port()}"
     config = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
         "http": {"addr": host},
+        **more,
     }
     (folder / "config.yaml").write_text(json.dumps(config))
     with (folder / "log").open("wb") as log:
-        command = [PROGRAM, "serve", str(folder / "config.yaml")]
+        command = [program, "serve", str(folder / "config.yaml")]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
     try:
         _wait_until_ready(process, host, folder / "log")
@@ -48,11 +51,18 @@ def running(folder: Path) -> Iterator[str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], host: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with contextlib.suppress(httpx.HTTPError):
-            httpx.get(f"http://{host}/v2/", timeout=5, trust_env=False)
-            return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise MinistackUnavailable(wording.not_started(PROGRAM, log.read_text(errors="replace")[-1000:]))
-        time.sleep(0.05)
+    if not process_start.wait_until_ready(process, lambda: _responds(host), START_SECONDS):
+        raise MinistackUnavailable(wording.not_started(PROGRAM, log.read_text(errors="replace")[-1000:]))
+
+
+def _responds(host: str) -> bool:
+    """With any status: whoever asks without a password is refused."""
+    connection = http.client.HTTPConnection(host, timeout=5)
+    try:
+        connection.request("GET", "/v2/")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

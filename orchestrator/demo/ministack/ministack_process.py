@@ -1,7 +1,7 @@
-"""MiniStack with a container engine of its own, for the demo and for tests.
+"""MiniStack with its own container engine, for the demo and for tests.
 
 Tasks are real containers with their logs, RDS is a real PostgreSQL with TLS, and load balancers route by host name.
-MiniStack would also say that things run if it had no engine, so what checks it asks the engine, too.
+MiniStack would also say that things run if it had no engine, so tests ask the engine, too.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.demo import process_start
 from orchestrator.demo.cluster import base_images, oci
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage
 from orchestrator.demo.containers import engine_process
@@ -144,11 +144,14 @@ def _ministack(python: str, folder: Path, socket: Path) -> Iterator[str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - on loopback
+    if not process_start.wait_until_ready(process, lambda: _is_healthy(url), START_SECONDS):
+        raise MinistackUnavailable(wording.not_started("MiniStack", log.read_text(errors="replace")[-2000:]))
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - on loopback
             json.load(answer)
-            return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise MinistackUnavailable(wording.not_started("MiniStack", log.read_text(errors="replace")[-2000:]))
-        time.sleep(0.1)
+    except (OSError, ValueError):
+        return False
+    return True

@@ -22,7 +22,7 @@ from orchestrator.demo.cluster import base_images
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage
 from orchestrator.demo.cluster.registry_push import DemoRegistry
 from orchestrator.demo.containers import engine_process
-from orchestrator.demo.ministack import ministack_process
+from orchestrator.demo.ministack import local_registry, ministack_process
 from orchestrator.demo.ministack.ministack_process import RunningMinistack
 from tests.images import registry_server
 from tests.targets.aws.aws_account import AwsAccount, client_of, set_credentials
@@ -80,7 +80,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[RealContainers]:
     folder = Path(tempfile.mkdtemp(prefix="eph-aws-"))
     try:
         with (
-            registry_server._run_registry(str(registry), folder / "registry", {}) as host,
+            local_registry.running(folder / "registry", str(registry)) as host,
             ministack_process.running(program, folder / "ministack", NETWORK_RANGE) as ministack,
         ):
             zone = client_of(ministack.endpoint, "route53").create_hosted_zone(Name="preview.test", CallerReference="1")
