@@ -6,15 +6,18 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 from programs.kit.isolation import wording
 
 TIMEOUT = 10.0
+LOOPBACK = "127.0.0.1"
 MAX_SOCKETS = 64
 BATCH = 8
+Connect = Callable[[int, float], socket.socket]
+"""Connects to a port, within a number of seconds."""
 
 
 class NoDomain(OSError):
@@ -57,7 +60,7 @@ class Dialer:
         made = self._spare.pop()
         made.settimeout(timeout)
         try:
-            made.connect(("127.0.0.1", port))
+            made.connect((LOOPBACK, port))
         except ConnectionRefusedError:
             self._spare.append(made)  # Linux lets a refused socket try again
             raise
@@ -72,6 +75,16 @@ class Dialer:
     def __exit__(self, *_: object) -> None:
         while self._spare:
             self._spare.pop().close()
+
+
+@contextlib.contextmanager
+def connecting(folder: Path, environment: str, *, isolated: bool) -> Iterator[Connect]:
+    """Connects to the environment's ports: in its domain, where nothing else can answer for it, or on this machine."""
+    if not isolated:
+        yield lambda port, timeout: socket.create_connection((LOOPBACK, port), timeout)
+        return
+    with Dialer(folder, environment) as dialer:
+        yield dialer.connect
 
 
 @contextlib.contextmanager

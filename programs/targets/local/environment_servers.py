@@ -7,12 +7,10 @@ started again has the same URL, and nothing that uses it has to be restarted.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import secrets
-import socket
-from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,12 +18,12 @@ from programs import steps
 from programs.kit import files, identifiers, waiting
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
-from programs.kit.isolation import disk, domains, servers, users
-from programs.kit.isolation.sockets import Dialer
+from programs.kit.isolation import disk, domains, servers, sockets, users
+from programs.kit.isolation.sockets import Connect
 from programs.kit.processes import ports, program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.server_engines import engines
-from programs.kit.server_engines.port import LOOPBACK, ServerEngine, ServerSettings
+from programs.kit.server_engines.port import ServerEngine, ServerSettings
 from programs.steps import StepName
 from programs.targets.local import wording
 from programs.targets.local.settings import LocalSettings
@@ -193,21 +191,15 @@ def _wait_until_ready(settings: LocalSettings, server: EnvironmentServer, note: 
             raise TargetError(message, tail)
 
 
-def _probe(connect: Callable[[int], socket.socket], engine: ServerEngine, server: ServerSettings) -> bool:
+def _probe(connect: Connect, engine: ServerEngine, server: ServerSettings) -> bool:
     try:
-        with connect(server.port) as connection:
+        with connect(server.port, PROBE_TIMEOUT) as connection:
             return engine.answers(connection, server)
     except OSError:
         return False
 
 
-@contextlib.contextmanager
 def _connecting(
     settings: LocalSettings, server: EnvironmentServer, note: _ServerNote
-) -> Iterator[Callable[[int], socket.socket]]:
-    """A server in a domain is reached by that environment's own sockets, so nothing else can answer for it."""
-    if not note.isolated:
-        yield lambda port: socket.create_connection((LOOPBACK, port), PROBE_TIMEOUT)
-        return
-    with Dialer(servers.folder(settings), server.environment) as dialer:
-        yield lambda port: dialer.connect(port, PROBE_TIMEOUT)
+) -> AbstractContextManager[Connect]:
+    return sockets.connecting(servers.folder(settings), server.environment, isolated=note.isolated)

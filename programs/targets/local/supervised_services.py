@@ -19,8 +19,8 @@ from programs import steps
 from programs.kit import files
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
-from programs.kit.isolation import disk, servers
-from programs.kit.isolation.sockets import Dialer
+from programs.kit.isolation import disk, servers, sockets
+from programs.kit.isolation.sockets import LOOPBACK, Connect
 from programs.kit.processes import program_files, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
@@ -183,25 +183,19 @@ def _failed(settings: LocalSettings, service: ServiceProcess, reason: str) -> Ta
 
 @contextlib.contextmanager
 def _probing(settings: LocalSettings, service: ServiceProcess) -> Iterator[Callable[[], tuple[bool, str]]]:
-    """A function that checks the service once. A service in a domain is reached by that environment's own sockets, so
-    nothing else can answer for it."""
-    if not service.isolated:
-        yield lambda: _probe(_ServiceConnection(service.port, None), service.path)
-        return
-    with Dialer(servers.folder(settings), service.program.environment) as dialer:
-        yield lambda: _probe(_ServiceConnection(service.port, dialer), service.path)
+    """A function that checks the service once."""
+    folder, environment = servers.folder(settings), service.program.environment
+    with sockets.connecting(folder, environment, isolated=service.isolated) as connect:
+        yield lambda: _probe(_ServiceConnection(service.port, connect), service.path)
 
 
 class _ServiceConnection(http.client.HTTPConnection):
-    def __init__(self, port: int, dialer: Dialer | None) -> None:
-        super().__init__("127.0.0.1", port, timeout=PROBE_TIMEOUT)
-        self._dialer = dialer
+    def __init__(self, port: int, connect: Connect) -> None:
+        super().__init__(LOOPBACK, port, timeout=PROBE_TIMEOUT)
+        self._connect = connect
 
     def connect(self) -> None:
-        if self._dialer is None:
-            super().connect()
-        else:
-            self.sock = self._dialer.connect(self.port, PROBE_TIMEOUT)
+        self.sock = self._connect(self.port, PROBE_TIMEOUT)
 
 
 def _probe(connection: _ServiceConnection, path: str) -> tuple[bool, str]:
