@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from orchestrator.config import wording
+from orchestrator.config.eph_yaml import suggestions
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from programs import image_references, start_order, variables
 from programs.eph_yaml.templates import max_length
@@ -60,7 +61,7 @@ def _duplicates(named: Iterable[tuple[YamlPath, str]]) -> Iterator[Inconsistency
 
 
 def _server_names(config: EphYaml) -> Iterator[Inconsistency]:
-    """A database with a server of its own has logs and processes, like a service."""
+    """A database with its own server has logs and processes, like a service."""
     services = {service.name for service in config.services}
     for index, item in enumerate(config.database.instances):
         if item.engine != POSTGRESQL and item.name in services:
@@ -116,8 +117,7 @@ def _images(config: EphYaml) -> Iterator[Inconsistency]:
     for index, service in enumerate(config.services):
         if service.image is None or service.image in known:
             continue
-        close = get_close_matches(service.image, known, n=1)
-        hint = wording.consistency.did_you_mean(close[0]) if close else wording.consistency.ADD_TO_IMAGES
+        hint = suggestions.hint(service.image, known, wording.consistency.ADD_TO_IMAGES)
         yield ("services", index, "image"), InvalidValue(wording.consistency.unknown_image(service.image), hint)
 
 
@@ -232,13 +232,7 @@ def _start_order(config: EphYaml) -> Iterator[Inconsistency]:
         for place, name in enumerate(service.after):
             path: YamlPath = ("services", index, "after", place)
             if name not in ready:
-                close = get_close_matches(name, ready, n=1)
-                hint = (
-                    wording.consistency.did_you_mean(close[0])
-                    if close
-                    else wording.consistency.the_services_are(", ".join(ready))
-                )
-                yield path, InvalidValue(wording.consistency.unknown_service(name), hint)
+                yield path, suggestions.unknown_service(name, ready)
             elif ready[name].schedule:
                 yield path, InvalidValue(wording.consistency.never_ready(name), "remove it")
     circle = start_order.find_cycle({service.name: service.after for service in config.services})

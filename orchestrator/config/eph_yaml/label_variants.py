@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from orchestrator.config import wording
+from orchestrator.config.eph_yaml import suggestions
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.services_section import ServiceConfig
 from programs import variables
@@ -104,16 +104,10 @@ def _mentions(config: EphYaml, service: ServiceConfig, name: str) -> bool:
 
 def _unknown(name: str, names: list[str]) -> InvalidValue:
     if not names:
-        hint = wording.consistency.ONLY_SERVICES_OF_FILE
-    else:
-        close = get_close_matches(name, names, n=1)
-        known = wording.consistency.the_services_are(", ".join(names))
-        hint = wording.consistency.did_you_mean(close[0]) if close else known
-    return InvalidValue(wording.consistency.unknown_service(name), hint)
+        return InvalidValue(wording.consistency.unknown_service(name), wording.consistency.ONLY_SERVICES_OF_FILE)
+    return suggestions.unknown_service(name, names)
 
 
 def _unknown_size(size: str, sizes: list[str]) -> InvalidValue:
-    close = get_close_matches(size, sizes, n=1)
     listed = wording.consistency.use_one_of(", ".join(sizes)) if sizes else wording.consistency.ADD_SIZES
-    hint = wording.consistency.did_you_mean(close[0]) if close else listed
-    return InvalidValue(wording.consistency.unknown_size(size), hint)
+    return InvalidValue(wording.consistency.unknown_size(size), suggestions.hint(size, sizes, listed))

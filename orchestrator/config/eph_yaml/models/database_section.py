@@ -101,7 +101,7 @@ class DatabaseConfig(Section):
     name: Name = Field(description="The name of the database in the environment.")
     engine: Engine = Field(
         default="postgresql",
-        description="postgresql: a database with a role of its own. redis, mysql: a server of the environment's own.",
+        description="postgresql: a database with its own role. redis, mysql: the environment's own server.",
     )
     version: Version = Field(default="15", description="The PostgreSQL version.")
     variable: VariableName = Field(
