@@ -21,16 +21,16 @@ from programs.targets.local.settings import LocalSettings
 
 def sleep(settings: LocalSettings, name: str) -> None:
     routes.mark(settings.routes, name, asleep=True)
-    for group in reversed(_start_groups(settings, name)):
+    for group in filter(None, reversed(_start_groups(settings, name))):
         supervisor.suspend(settings, [str(item) for item in group])
 
 
 def wake(settings: LocalSettings, name: str, wait: bool) -> None:
     """Starts all servers at once, then all services. If some don't respond, the error is about the first of them."""
     disk.check(settings, name)
-    for group in _start_groups(settings, name):
+    for group in filter(None, _start_groups(settings, name)):
         supervisor.resume(settings, [str(item) for item in group])
-        if wait and group:
+        if wait:
             with ThreadPoolExecutor(len(group)) as pool:
                 list(pool.map(lambda item: _wait_after_restart(settings, item), group))
     routes.mark(settings.routes, name, asleep=False)
