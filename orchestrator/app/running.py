@@ -31,6 +31,7 @@ from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.service.channels.announcer import open_announcer
 from orchestrator.surfaces.api.replica_server import open_leader_proxy, served_to_replicas
 from orchestrator.surfaces.api.server import serve
+from orchestrator.surfaces.leader_proxy import App
 from stacks.backends.inventory import StackInventory
 from stacks.operations.worker_settings import WorkerSettings
 from stacks.toolchain.pulumi_cli import Toolchain
@@ -88,10 +89,10 @@ async def running(
         exits.callback(tokens.close)
         share_links = SqlShareLinks(settings.ledger_database_url)
         exits.callback(share_links.close)
-        app = create_api(settings, system, tokens, share_links)
-        proxy = open_leader_proxy(app, system.leadership, settings.replicas)
-        exits.push_async_callback(proxy.close)
-        app = proxy if system.leadership.has_replicas else app
+        app: App = create_api(settings, system, tokens, share_links)
+        if system.leadership.has_replicas:
+            app = proxy = open_leader_proxy(app, system.leadership, settings.replicas)
+            exits.push_async_callback(proxy.close)
         api = await exits.enter_async_context(serve(app, listener, settings.previews.proxies))
         more = await exits.enter_async_context(served_to_replicas(app, settings))
         await exits.enter_async_context(system)
