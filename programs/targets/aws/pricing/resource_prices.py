@@ -46,10 +46,12 @@ Price = Callable[[AwsClients, inventory.AwsResource, PriceList], Decimal | None]
 def hourly_prices(
     clients: AwsClients, resources: Sequence[HeldResource], prices: PriceList
 ) -> Mapping[HeldResource, Decimal]:
-    """Without those whose price isn't known."""
-    found = {(item.kind, item.name, item.environment): item for item in inventory.list_all(clients)}
-    priced = {}
-    for resource in resources:
+    """Without those whose price isn't known. The account is only listed if one of them must be described."""
+    priced = {resource: ZERO for resource in resources if resource.kind in FREE_KINDS}
+    charged = [resource for resource in resources if resource.kind in _PRICES]
+    listed = inventory.list_all(clients) if charged else ()
+    found = {(item.kind, item.name, item.environment): item for item in listed}
+    for resource in charged:
         item = found.get((resource.kind, resource.name, resource.environment))
         price = _price(clients, item, prices) if item else None
         if price is not None:
@@ -58,14 +60,9 @@ def hourly_prices(
 
 
 def _price(clients: AwsClients, item: inventory.AwsResource, prices: PriceList) -> Decimal | None:
-    if item.kind in FREE_KINDS:
-        return ZERO
-    price = _PRICES.get(item.kind)
-    if price is None:
-        return None
     found: list[Decimal | None] = []
     with missing_ignored(api_wording.describing(item.kind, item.name)):
-        found.append(price(clients, item, prices))
+        found.append(_PRICES[item.kind](clients, item, prices))
     return found[0] if found else ZERO  # it has been deleted meanwhile
 
 
