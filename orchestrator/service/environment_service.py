@@ -471,7 +471,7 @@ class LocalControlPlane:
         return self._pause.resume(by)
 
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
-        self._deps.wakeups.wake_soon(refresh=True)
+        self._trigger_refresh()
 
     def _changeable(self, name: str) -> EnvironmentView:
         """Raises RequestRefused while the server is paused."""
@@ -482,7 +482,7 @@ class LocalControlPlane:
     def _record_intent(self, view: EnvironmentView, kind: IntentKind, by: str, until: datetime | None = None) -> None:
         intent = Intent(view.ref, kind, by, self._deps.clock(), until)
         self._deps.intents.add(intent)
-        self._deps.wakeups.wake_soon(refresh=True)
+        self._trigger_refresh()
 
 
 def _forge_cost(cost: ApiUsage) -> ForgeUsage:

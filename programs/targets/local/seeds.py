@@ -53,23 +53,16 @@ def run(settings: LocalSettings, workspace: Workspace, seed: SeedRun) -> None:
 
 def _commands(workspace: Workspace, seed: SeedRun) -> list[CommandRun]:
     scripts = [_script_command(workspace, seed, path) for path in seed.scripts]
-    before = (
-        [_own_command(seed, wording.migrations_of(seed.config_name), seed.migrate, StepName.MIGRATE)]
-        if seed.migrate
-        else []
-    )
-    after = (
-        [_own_command(seed, wording.seed_command_of(seed.config_name), seed.command, StepName.SEED)]
-        if seed.command
-        else []
-    )
+    before = _own_command(seed, wording.migrations_of(seed.config_name), seed.migrate, StepName.MIGRATE)
+    after = _own_command(seed, wording.seed_command_of(seed.config_name), seed.command, StepName.SEED)
     return [*before, *scripts, *after]
 
 
-def _own_command(seed: SeedRun, title: str, command: tuple[str, int], step: StepName) -> CommandRun:
-    return CommandRun(
-        title, f"seed-{seed.config_name}", *command, seed.env, seed.secret_values, (step, seed.config_name)
-    )
+def _own_command(seed: SeedRun, title: str, command: tuple[str, int] | None, step: StepName) -> list[CommandRun]:
+    if not command:
+        return []
+    slug = f"seed-{seed.config_name}"
+    return [CommandRun(title, slug, *command, seed.env, seed.secret_values, (step, seed.config_name))]
 
 
 def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRun:
