@@ -1,4 +1,4 @@
-"""The commits that the suite deploys, in a repository of its own."""
+"""The commits that the suite deploys, in their own repository."""
 
 from __future__ import annotations
 

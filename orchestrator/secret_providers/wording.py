@@ -1,5 +1,5 @@
 """What people read about references to secrets, and about files and variables that contain them. Each other provider
-has a wording module of its own."""
+has its own wording module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Python environment of its own that sees everything installed in this one: what a reader of the docs works in."""
+"""A separate Python environment that sees everything installed in this one: what a reader of the docs works in."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_the_story_on_a_pulumi_project_leaves_nothing_in_the_cloud(demo: DemoSan
 @pytest.mark.exhaustive
 @pytest.mark.timeout(700)
 def test_the_story_on_airflow_leaves_nothing_in_it(demo: DemoSandbox) -> None:
-    """T5, P4, P5: two branches of one DAG, a push, an import error and its fix, `eph run`; each has rows of its own."""
+    """T5, P4, P5: two branches of one DAG, a push, an import error and its fix, `eph run`; each has its own rows."""
     env = {**demo.env, PYTHON_VARIABLE: pipeline_machine.airflow_python()}
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--target", "pipeline"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=680)

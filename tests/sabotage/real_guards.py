@@ -152,6 +152,6 @@ IMAGES = (
         test="tests/stories/test_images.py::test_the_fallback_is_taken_at_once_and_said",
     ),
 )  # fmt: skip
-"""The wrong code in green: what nine applications that nobody here wrote taught us (I1, I2)."""
+"""The wrong code in green: what nine applications of third parties taught us (I1, I2)."""
 
 REAL = (*FILES, *PROCESSES, *DEPLOYS, *IMAGES)

@@ -126,7 +126,7 @@ def wrong_report(missing: Sequence[str], check: str, text: str) -> str:
 
 SHARED_TABLES_CHANGED = "an environment changed the shared tables"
 ANOTHER_QUERY = "another query"
-DAGS_HAVE_RUN = "Both environments have run the DAG orders; each has rows of its own."
+DAGS_HAVE_RUN = "Both environments have run the DAG orders; each has its own rows."
 DAG_STARTED_BY_HAND = "`eph run` started the DAG orders; all its tasks succeeded."
 
 

@@ -1,7 +1,8 @@
 """What the web page shows of caught messages. Their content is escaped, or in a frame that may do nothing.
 
-A message's HTML is a response of its own, with a policy that forbids scripts, forms and every request: opened on its
-own, it can do no more than in the frame. Images on other servers stay hidden, so a preview's mail never calls home.
+A message's HTML is a separate response, with a policy that forbids scripts, forms and every request: opened
+directly, it can do no more than in the frame. Images on other servers stay hidden, so a preview's mail never calls
+home.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ STRATEGIES = ("empty", "seed", "template")
 
 
 def _warm_up() -> None:
-    """Each tries something in a process of its own, which takes longer than starting a small app."""
+    """Each tries something in another process, which takes longer than starting a small app."""
     sandbox.works()
     postgres.server_identity()
 

@@ -1,4 +1,4 @@
-"""What the attacker's namespace refuses, whoever asks: the second wall behind the check of manifests.
+"""What the attacker's namespace refuses, regardless of who asks: the second wall behind the check of manifests.
 
 Objects are submitted to the real API server as the cluster's administrator, in a dry run that stores nothing.
 """

@@ -1,4 +1,4 @@
-"""An environment that delays its own removal as much as manifests and running code can, and one that somebody holds."""
+"""An environment that delays its own removal as much as manifests and running code can, and one that is held."""
 
 from __future__ import annotations
 

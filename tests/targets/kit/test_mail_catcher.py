@@ -1,4 +1,4 @@
-"""What a mail catcher keeps and shows. Rows: D5, S3 (whoever sends mail controls all of it)."""
+"""What a mail catcher keeps and shows. Rows: D5, S3 (the sender controls all of it)."""
 
 from __future__ import annotations
 
