@@ -29,8 +29,8 @@ from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.service.channels.announcer import open_announcer
-from orchestrator.surfaces.api.replica_server import open_leader_proxy, served_to_replicas
-from orchestrator.surfaces.api.server import serve
+from orchestrator.surfaces.api.serving.replica_server import open_leader_proxy, served_to_replicas
+from orchestrator.surfaces.api.serving.server import serve
 from orchestrator.surfaces.leader_proxy import App
 from stacks.backends.inventory import StackInventory
 from stacks.operations.worker_settings import WorkerSettings

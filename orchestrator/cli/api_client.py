@@ -18,7 +18,7 @@ from orchestrator.cli.plain_http import HttpFailure
 if TYPE_CHECKING:
     import httpx
 
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 UPLOAD_CHUNK = 1 << 20
@@ -92,7 +92,7 @@ class ApiClient:
 
     def environments(self, **params: Any) -> list[EnvironmentItem]:
         """All environments."""
-        from orchestrator.surfaces.api.schemas import EnvironmentItem
+        from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
         return [EnvironmentItem.model_validate(item) for item in self.environment_data(**params)]
 

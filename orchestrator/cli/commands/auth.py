@@ -16,7 +16,7 @@ from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.auth_schemas import CreatedToken, DeviceCodes, TokenItem, WhoAmI
+    from orchestrator.surfaces.api.schemas.auth_schemas import CreatedToken, DeviceCodes, TokenItem, WhoAmI
 
 app = typer.Typer(help="Sign in, and manage tokens.", no_args_is_help=True)
 token_app = typer.Typer(help="Create, list and revoke tokens.", no_args_is_help=True)
@@ -132,7 +132,7 @@ def create_token(
         eph auth token create --service ci --role developer --repository acme/shop
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.auth_schemas import CreatedToken
+    from orchestrator.surfaces.api.schemas.auth_schemas import CreatedToken
 
     body = {
         "service": service,
@@ -159,7 +159,7 @@ def list_tokens(form: output.OutputOption = OutputFormat.TABLE) -> None:
         eph auth token list
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.auth_schemas import TokenList
+    from orchestrator.surfaces.api.schemas.auth_schemas import TokenList
 
     with connect() as client:
         found = TokenList.model_validate(client.get("tokens"))
@@ -193,7 +193,7 @@ def revoke_token(
 
 
 def _tokens_of(client: ApiClient, owner: str) -> list[str]:
-    from orchestrator.surfaces.api.auth_schemas import TokenList
+    from orchestrator.surfaces.api.schemas.auth_schemas import TokenList
 
     found = [item.id for item in TokenList.model_validate(client.get("tokens")).items if item.owner == owner]
     if not found:
@@ -215,13 +215,13 @@ def _server_url(url: str) -> str:
 
 
 def _whoami(client: ApiClient) -> WhoAmI:
-    from orchestrator.surfaces.api.auth_schemas import WhoAmI
+    from orchestrator.surfaces.api.schemas.auth_schemas import WhoAmI
 
     return WhoAmI.model_validate(client.get("whoami"))
 
 
 def _login_in_browser(client: ApiClient) -> CreatedToken:
-    from orchestrator.surfaces.api.auth_schemas import DeviceCodes, DeviceResult
+    from orchestrator.surfaces.api.schemas.auth_schemas import DeviceCodes, DeviceResult
 
     codes = DeviceCodes.model_validate(client.post("auth/device", {"label": platform.node()[:100]}))
     _print_codes(codes)

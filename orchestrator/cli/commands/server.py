@@ -14,7 +14,7 @@ from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import PauseState, StatusResponse
+    from orchestrator.surfaces.api.schemas.environment_schemas import PauseState, StatusResponse
 
 app = typer.Typer(help="Show, pause and resume the server.", no_args_is_help=True)
 
@@ -121,13 +121,13 @@ def resume(form: output.OutputOption = OutputFormat.TABLE) -> None:
 
 
 def _status(client: ApiClient) -> StatusResponse:
-    from orchestrator.surfaces.api.schemas import StatusResponse
+    from orchestrator.surfaces.api.schemas.environment_schemas import StatusResponse
 
     return StatusResponse.model_validate(client.get("status"))
 
 
 def _pause(client: ApiClient, reason: str) -> PauseState:
-    from orchestrator.surfaces.api.schemas import PauseState
+    from orchestrator.surfaces.api.schemas.environment_schemas import PauseState
 
     return PauseState.model_validate(client.post("pause", {"reason": reason}))
 

@@ -13,7 +13,7 @@ from orchestrator.runtime import wording
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.server.addresses import StartupError, open_listener
 from orchestrator.runtime.server.tls_certificate import BadCertificate, TlsCertificate
-from orchestrator.surfaces.api.server import serve
+from orchestrator.surfaces.api.serving.server import serve
 from orchestrator.surfaces.leader_proxy import App, LeaderProxy
 
 
