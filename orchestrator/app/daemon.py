@@ -61,10 +61,12 @@ def _print_line(line: str) -> None:
 
 async def _run(settings: ServerSettings, tools: pulumi_cli.Toolchain) -> None:
     stop = stop_signals.on_stop_signal()
+    for warning in settings.warnings():
+        log.warning(warning)
     async with running(settings, tools) as ephd:
-        discovery.write(settings.local_api_url, ephd.token_file)
+        discovery.write(ephd.local_url, ephd.token_file)
         try:
-            sys.stderr.write(wording.startup.listening(settings.listen, settings.url_template))
+            sys.stderr.write(wording.startup.listening(settings.api_url, settings.url_template))
             await stop_signals.wait_for_stop(stop, ephd.wait_for_failure())
         finally:
             discovery.remove()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import contexts, credentials, output, wording
+from orchestrator.cli import authorities, contexts, credentials, output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.commands.context import CaFile
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
 
@@ -32,6 +33,7 @@ def login(
     with_token: Annotated[
         bool, typer.Option("--with-token", help="Read a token from standard input instead of using a browser.")
     ] = False,
+    ca_file: CaFile = None,
 ) -> None:
     """Sign in to a server.
 
@@ -41,10 +43,13 @@ def login(
     Examples:
         eph auth login https://eph.example.com
         eph auth login https://eph.example.com --with-token < token.txt
+        eph auth login https://eph.internal:8081 --ca-file company-ca.pem
     """
     from orchestrator.cli.api_client import ApiClient
 
     server = _server_url(url)
+    if ca_file is not None:
+        authorities.store(server, ca_file)
     token = sys.stdin.readline().strip() if with_token else ""
     if not with_token:
         with ApiClient(server, "") as client:

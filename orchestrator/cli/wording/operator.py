@@ -83,6 +83,11 @@ def tool_missing(tool: str) -> str:
 
 
 LISTENING = "Eph is listening"
+SEE_SETTINGS = "The settings are in docs/reference/configuration.md."
+
+
+def addresses(api_url: str) -> str:
+    return f"the API is at {api_url}"
 
 
 def use_other_port(port: int) -> str:

@@ -6,8 +6,8 @@ import errno
 from pathlib import Path
 
 
-def listening(address: str, url_template: str) -> str:
-    return f"ephd: the API is at http://{address}, previews at {url_template}\n"
+def listening(api_url: str, url_template: str) -> str:
+    return f"ephd: the API is at {api_url}, previews at {url_template}\n"
 
 
 def address_unusable(setting: str, address: str, port: int, error: OSError) -> str:
