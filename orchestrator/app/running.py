@@ -25,6 +25,7 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
 from orchestrator.runtime import clock
 from orchestrator.runtime.server.addresses import open_listener
+from orchestrator.runtime.server.backup import check_restored
 from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
@@ -69,6 +70,7 @@ async def running(
         listener = exits.enter_context(contextlib.closing(open_listener("listen", settings.listen)))
         exits.enter_context(lock_home(settings.home))
         exits.enter_context(lock_shared_folder(settings))
+        check_restored(settings)
         forge = forge or outside.create_forge(settings)
         exits.callback(forge.close)
         worker = outside.create_worker_settings(settings, tools)

@@ -40,6 +40,29 @@ def home_in_use(process: str, home: Path) -> str:
     return f"another ephd (process {process}) uses {home}; stop it, or set another home for this one (EPH_HOME)"
 
 
+def replicas_running(folder: Path) -> str:
+    return f"another replica uses {folder}; stop all replicas first"
+
+
+GATEWAY_STOPPED = "stopped the gateway"
+
+
+def target_stopped(target: str) -> str:
+    return f"stopped the processes of the target {target}"
+
+
+def not_running(home: Path) -> str:
+    return f"no ephd uses {home}"
+
+
+def ephd_stopped(pid: int) -> str:
+    return f"stopped ephd (process {pid})"
+
+
+def does_not_stop(pid: int, seconds: float) -> str:
+    return f"ephd (process {pid}) hasn't stopped within {seconds:.0f} s; its log says why, or end it with kill -9"
+
+
 def shared_without_lease(folder: Path) -> str:
     return (
         f"another ephd uses {folder}, and one of them has replicas.lease = none; "
