@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.app import outside
 from orchestrator.app.running import running
+from orchestrator.app.stopping import stop
 from orchestrator.cli import discovery
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
@@ -30,6 +31,9 @@ def main() -> int:
     try:
         settings = load(arguments.config)
         logs.configure(settings.log.format, settings.log.level)
+        if arguments.command == "stop":
+            stop(settings, arguments.all, lambda line: _print_line(f"ephd: {line}"))
+            return 0
         if arguments.gateway:
             gateway_process.become_gateway(settings)
         if missing := settings.forge.missing():
@@ -47,12 +51,23 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="ephd", description="The Eph server: gives every labelled pull request its own environment."
     )
+    parser.add_argument(
+        "command", nargs="?", choices=("run", "stop"), default="run", help="run, the default, or stop a running ephd"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="with stop: also the gateway, the database server and previews; the next start brings them back",
+    )
     parser.add_argument("--config", type=Path, help="path to eph.toml; default: $EPH_HOME/eph.toml")
     parser.add_argument(
         "--gateway", action="store_true", help="run as the gateway of an ephd that has gateway = beside"
     )
     parser.add_argument("--version", action="version", version=f"eph {outside.version()}")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.all and arguments.command != "stop":
+        parser.error("--all belongs to `ephd stop`")
+    return arguments
 
 
 def _print_line(line: str) -> None:
@@ -60,12 +75,14 @@ def _print_line(line: str) -> None:
 
 
 async def _run(settings: ServerSettings, tools: pulumi_cli.Toolchain) -> None:
-    stop = stop_signals.on_stop_signal()
+    stop_requested = stop_signals.on_stop_signal()
+    for warning in settings.warnings():
+        log.warning(warning)
     async with running(settings, tools) as ephd:
-        discovery.write(settings.local_api_url, ephd.token_file)
+        discovery.write(ephd.local_url, ephd.token_file)
         try:
-            sys.stderr.write(wording.startup.listening(settings.listen, settings.url_template))
-            await stop_signals.wait_for_stop(stop, ephd.wait_for_failure())
+            sys.stderr.write(wording.startup.listening(settings.api_url, settings.url_template))
+            await stop_signals.wait_for_stop(stop_requested, ephd.wait_for_failure())
         finally:
             discovery.remove()
     stop_signals.exit_soon()

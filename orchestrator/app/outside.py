@@ -96,6 +96,7 @@ def _secret_store(settings: ServerSettings) -> SecretStore:
         server_keys.server_key(settings.keys_dir),
         clock.system,
         readers.open_readers(providers, settings.secret_providers, clock.system),
+        server_keys.variable_keys(settings.keys_dir),
     )
 
 

@@ -25,12 +25,13 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
 from orchestrator.runtime import clock
 from orchestrator.runtime.server.addresses import open_listener
+from orchestrator.runtime.server.backup import check_restored
 from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.service.channels.announcer import open_announcer
-from orchestrator.surfaces.api.replica_server import open_leader_proxy, served_to_replicas
-from orchestrator.surfaces.api.server import serve
+from orchestrator.surfaces.api.serving.api_server import served_api
+from orchestrator.surfaces.api.serving.replica_server import open_leader_proxy, served_to_replicas
 from orchestrator.surfaces.leader_proxy import App
 from stacks.backends.inventory import StackInventory
 from stacks.operations.worker_settings import WorkerSettings
@@ -42,12 +43,13 @@ WORKER_THREADS = 32
 
 @dataclass(frozen=True, slots=True)
 class RunningEphd:
-    """``token_file`` lets this machine's ``eph`` in as admin."""
+    """``token_file`` lets this machine's ``eph`` in as admin, at ``local_url``."""
 
     settings: ServerSettings
     system: System
     api: tuple[asyncio.Task[None], ...]
     worker: WorkerSettings
+    local_url: str
 
     @property
     def token_file(self) -> Path:
@@ -68,6 +70,7 @@ async def running(
         listener = exits.enter_context(contextlib.closing(open_listener("listen", settings.listen)))
         exits.enter_context(lock_home(settings.home))
         exits.enter_context(lock_shared_folder(settings))
+        check_restored(settings)
         forge = forge or outside.create_forge(settings)
         exits.callback(forge.close)
         worker = outside.create_worker_settings(settings, tools)
@@ -93,7 +96,9 @@ async def running(
         if system.leadership.has_replicas:
             app = proxy = open_leader_proxy(app, system.leadership, settings.replicas)
             exits.push_async_callback(proxy.close)
-        api = await exits.enter_async_context(serve(app, listener, settings.previews.proxies))
+        api = await exits.enter_async_context(served_api(app, listener, settings))
+        if settings.api_has_tls and not system.leadership.has_replicas:
+            system.ports.gateway.write_api_url(api.local_url)
         more = await exits.enter_async_context(served_to_replicas(app, settings))
         await exits.enter_async_context(system)
-        yield RunningEphd(settings, system, (api, *more), worker)
+        yield RunningEphd(settings, system, (*api.tasks, *more), worker, api.local_url)

@@ -26,6 +26,11 @@ def local_token(home: Path) -> str:
     return token
 
 
+def revoke(home: Path) -> None:
+    """The next start creates another one."""
+    (home / "keys" / "api.token").unlink(missing_ok=True)
+
+
 def _read_token(path: Path) -> str:
     token = path.read_text().strip()
     if len(token) < MIN_LENGTH:

@@ -56,6 +56,11 @@ def preview_key(keys_dir: Path) -> bytes:
     return read_or_create(keys_dir / _FILE, secrets.token_bytes(KEY_BYTES))
 
 
+def revoke_key(keys_dir: Path) -> None:
+    """Signs everyone out of previews. The next start creates another one."""
+    (keys_dir / _FILE).unlink(missing_ok=True)
+
+
 def create_grant(key: bytes, visitor: Visitor, host: str, state: str, now: float) -> str:
     return _seal(key, "grant", visitor, host, state, int(now) + GRANT_SECONDS)
 

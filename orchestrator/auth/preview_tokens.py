@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.auth import wording
 from orchestrator.config.server_keys import KEY_BYTES, InvalidKey, read_or_create
+from programs.kit import files
 
 MIN_TOKEN_LENGTH = 24
 """Shorter preview tokens could be guessed, so they are ignored."""
@@ -29,6 +30,14 @@ def preview_token(keys_dir: Path) -> str:
     if not found:
         raise InvalidKey(wording.preview_token_too_short(path, MIN_TOKEN_LENGTH))
     return found
+
+
+def rotate(keys_dir: Path) -> None:
+    """Replaces the first token. Those that an operator added stay, and so do comments."""
+    current = preview_token(keys_dir)
+    path = keys_dir / _FILE
+    kept = path.read_text().replace(current, secrets.token_urlsafe(KEY_BYTES), 1)
+    files.write(path, kept, durable=True)
 
 
 def parse_tokens(content: bytes) -> tuple[bytes, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from orchestrator.cli import contexts, plain_http, wording
+from orchestrator.cli import authorities, contexts, plain_http, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode, exit_code_for
 from orchestrator.cli.contexts import ServerOrigin
 from orchestrator.cli.plain_http import HttpFailure
@@ -18,7 +18,7 @@ from orchestrator.cli.plain_http import HttpFailure
 if TYPE_CHECKING:
     import httpx
 
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 UPLOAD_CHUNK = 1 << 20
@@ -42,6 +42,7 @@ class ApiClient:
         self.is_local = local = parts.hostname in LOOPBACK
         if token and parts.scheme == "http" and not local:
             sys.stderr.write(wording.server.token_without_tls(parts.hostname))
+        self._ca_file = authorities.file_for(self.url) if parts.scheme == "https" else None
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     @property
@@ -54,7 +55,7 @@ class ApiClient:
         import httpx
 
         # A proxy from the environment is for external hosts, not for this machine.
-        verify = plain_http.tls_context() if self.url.startswith("https:") else True
+        verify = plain_http.tls_context(self._ca_file) if self.url.startswith("https:") else True
         return httpx.Client(
             base_url=self.url, headers=self._headers, timeout=self._timeout, trust_env=not self.is_local, verify=verify
         )
@@ -70,7 +71,9 @@ class ApiClient:
         query = urlencode({name: _query_value(value) for name, value in _without_none(params).items()}, doseq=True)
         url = f"{self.url}/api/v1/{path}{'?' if query else ''}{query}"
         try:
-            answer = plain_http.get(url, self._headers, self._timeout, trust_env=not self.is_local)
+            answer = plain_http.get(
+                url, self._headers, self._timeout, trust_env=not self.is_local, ca_file=self._ca_file
+            )
         except HttpFailure as error:
             raise self._unreachable(error) from error
         if answer.status >= 300:
@@ -92,7 +95,7 @@ class ApiClient:
 
     def environments(self, **params: Any) -> list[EnvironmentItem]:
         """All environments."""
-        from orchestrator.surfaces.api.schemas import EnvironmentItem
+        from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
         return [EnvironmentItem.model_validate(item) for item in self.environment_data(**params)]
 

@@ -103,9 +103,14 @@ def current() -> str:
 
 def use(typed: str) -> KnownServer:
     """Makes a server the context: a known one by its name or the start of it, or any by its URL."""
-    server = _by_url(typed) if typed.startswith(("http://", "https://")) else _by_name(typed)
+    server = find(typed)
     _write(server.name if server.is_local else server.url)
     return server
+
+
+def find(typed: str) -> KnownServer:
+    """A known server by its name or the start of it, or any by its URL."""
+    return _by_url(typed) if typed.startswith(("http://", "https://")) else _by_name(typed)
 
 
 def clear() -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from orchestrator.cli import output, wording
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.runtime_schemas import RuntimeInfoResponse
-    from orchestrator.surfaces.api.schemas import EnvironmentItem, EventItem, StatusResponse
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem, EventItem, StatusResponse
+    from orchestrator.surfaces.api.schemas.runtime_schemas import RuntimeInfoResponse
 
 STALE_CYCLE = timedelta(minutes=5)
 """A cycle starts every 30 seconds by default, and few take longer than a minute."""

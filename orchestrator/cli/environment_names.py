@@ -12,7 +12,7 @@ from orchestrator.cli.cli_errors import CliError, ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
 
 def complete(incomplete: str) -> list[str]:
@@ -42,7 +42,7 @@ def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentIt
     """The matching environment, or an error that lists the candidates. ``missing_hint``: what to do if there is
     none."""
     from orchestrator.cli.api_client import path_segment
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
     wanted = _host_label(typed)
     if not wanted:

@@ -13,7 +13,7 @@ from orchestrator.cli import output, wording
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
 HEADINGS = ("NAME", "PHASE", "URL", "PULL REQUEST", "COMMIT", "EXPIRES")
 WIDE_HEADINGS = ("TARGET", "AUTHOR", "PER DAY", "SPENT")

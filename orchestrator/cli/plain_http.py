@@ -10,8 +10,12 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
+
+from orchestrator.cli import wording
+from orchestrator.cli.cli_errors import CliError, ExitCode
 
 
 class HttpFailure(Exception):
@@ -29,13 +33,15 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def get(url: str, headers: Mapping[str, str], timeout: float, *, trust_env: bool) -> PlainResponse:
+def get(
+    url: str, headers: Mapping[str, str], timeout: float, *, trust_env: bool, ca_file: Path | None = None
+) -> PlainResponse:
     """``url`` must be HTTP or HTTPS. ``trust_env``: use the proxies that the environment names."""
     handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
     if not trust_env:
         handlers.append(urllib.request.ProxyHandler({}))
     if url.startswith("https:"):
-        handlers.append(urllib.request.HTTPSHandler(context=tls_context()))
+        handlers.append(urllib.request.HTTPSHandler(context=tls_context(ca_file)))
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the client accepts only HTTP and HTTPS
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
@@ -49,8 +55,18 @@ def get(url: str, headers: Mapping[str, str], timeout: float, *, trust_env: bool
         raise HttpFailure(str(error) or type(error).__name__) from error
 
 
-def tls_context() -> ssl.SSLContext:
-    """Trusts this machine's certificate authorities, and those that Python packages bring, for machines without any."""
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Trusts ``ca_file`` alone, or else this machine's certificate authorities, and those that Python packages bring,
+    for machines without any. Raises CliError."""
+    if ca_file is not None:
+        try:
+            return ssl.create_default_context(cafile=ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise CliError(
+                wording.server.authority_unusable(ca_file, error.strerror or str(error)),
+                wording.server.USE_PEM,
+                ExitCode.USAGE,
+            ) from error
     context = ssl.create_default_context()
     try:
         import certifi

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
 POLL_INTERVAL = 1.0
 MAX_STALE_POLLS = 8
@@ -65,7 +65,7 @@ def until_gone(client: ApiClient, environment: EnvironmentItem, timeout: float) 
 def _poll(client: ApiClient, environment: EnvironmentItem, timeout: float) -> Iterator[EnvironmentItem | None]:
     """Polls once a second and prints changes. Returns None if the environment doesn't exist."""
     from orchestrator.cli.api_client import path_segment
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
     end = time.monotonic() + timeout
     last_step = ""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.runtime_schemas import ProcessItem, RuntimeEventItem, RuntimeInfoResponse
+    from orchestrator.surfaces.api.schemas.runtime_schemas import ProcessItem, RuntimeEventItem, RuntimeInfoResponse
 
 HEADINGS = ("SERVICE", "STATE", "RESTARTS", "AGE", "NAME", "IMAGE")
 COLUMN_PRIORITY = ("SERVICE", "STATE", "NAME", "AGE", "RESTARTS", "IMAGE")
@@ -21,7 +21,7 @@ MAX_EVENTS = 8
 def fetch(client: ApiClient, ref: str) -> tuple[RuntimeInfoResponse, str]:
     """The second value says why nothing is known; the rest of the environment is shown anyway."""
     from orchestrator.cli.api_client import path_segment
-    from orchestrator.surfaces.api.runtime_schemas import RuntimeInfoResponse
+    from orchestrator.surfaces.api.schemas.runtime_schemas import RuntimeInfoResponse
 
     try:
         return RuntimeInfoResponse.model_validate(client.get(f"environments/{path_segment(ref)}/inside")), ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +54,7 @@ class SecretStore:
         key: bytes = b"",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         secret_readers: Mapping[str, SecretReader] | None = None,
+        variable_keys: Sequence[bytes] = (),
     ) -> None:
         self._entries = dict(entries or {})
         self._key, self._clock = key, clock
@@ -64,7 +65,7 @@ class SecretStore:
         self._values: dict[str, _SecretValue] = {}
         self._previous_values: dict[str, None] = {}
         self._redactor, self._redacts_version = Redactor(), 0
-        self.variables = VariableVault(key)
+        self.variables = VariableVault(key, variable_keys)
         """The variables that people set for environments, whose secret values are redacted, too."""
 
     def grants(self, repository: str, fork: bool) -> SecretGrants:

@@ -1,20 +1,22 @@
 """Encrypts the variables that people set for environments, so that they can be stored in the tags of stacks (Y5).
 
 All variables of an environment are one ciphertext (AES-GCM), bound to its stack: copied to another one, it can't be
-decrypted. The key is derived from the server's key. Values of secrets leave this module in two ways only: into the spec
-of an operation that is about to start, and into the list of values to redact.
+decrypted. The server has one key for them, and while that is being replaced, the earlier one, too. Values of secrets
+leave this module in two ways only: into the spec of an operation that is about to start, and into the list of values to
+redact.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -39,8 +41,10 @@ class VariableValue:
 class VariableVault:
     """Thread-safe. ``version`` changes with the values to redact."""
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(_derived_key(key, b"environment variables"))
+    def __init__(self, key: bytes, variable_keys: Sequence[bytes] = ()) -> None:
+        """``key`` is the server's; ``variable_keys`` are those of ciphertexts, the newest first. By default, one is
+        derived from ``key``."""
+        self._ciphers = [AESGCM(each) for each in variable_keys or (variables_key(key),)]
         self._mark_key = _derived_key(key, b"marks of environment variables")
         self._lock = threading.Lock()
         self._opened: dict[tuple[StackRef, str], VariableOverrides] = {}
@@ -56,19 +60,24 @@ class VariableVault:
         data = {name: [item.value, int(item.secret)] for name, item in sorted(variables.items())}
         nonce = os.urandom(_NONCE_BYTES)
         text = zlib.compress(json.dumps(data, separators=(",", ":")).encode())
-        sealed = base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, text, str(ref).encode())).decode()
+        sealed = base64.urlsafe_b64encode(nonce + self._ciphers[0].encrypt(nonce, text, str(ref).encode())).decode()
         with self._lock:
             return self._overrides(ref, sealed, variables)
 
     def open(self, ref: StackRef, sealed: str) -> dict[str, VariableValue]:
         """Raises ValueError if it wasn't sealed with this server's key for this stack."""
         try:
-            data = base64.urlsafe_b64decode(sealed)
-            text = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], str(ref).encode())
+            text = self._decrypt(base64.urlsafe_b64decode(sealed), str(ref).encode())
         except (InvalidTag, ValueError):
             raise ValueError(wording.secrets.VARIABLES_UNREADABLE) from None
         found = json.loads(zlib.decompress(text))
         return {name: VariableValue(value, bool(secret)) for name, (value, secret) in found.items()}
+
+    def _decrypt(self, data: bytes, bound_to: bytes) -> bytes:
+        for cipher in self._ciphers:
+            with contextlib.suppress(InvalidTag):
+                return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], bound_to)
+        raise InvalidTag
 
     def read_all(self, sealed_by_stack: Mapping[StackRef, str]) -> dict[StackRef, VariableOverrides]:
         """The variables of all stacks that have any. What was read before isn't decrypted again."""
@@ -120,6 +129,11 @@ class VariableVault:
     def _mark(self, ref: StackRef, name: str, value: str) -> str:
         text = f"{ref}\0{name}\0{value}".encode()
         return hmac.new(self._mark_key, text, hashlib.sha256).hexdigest()[:_MARK_DIGITS]
+
+
+def variables_key(server_key: bytes) -> bytes:
+    """The key for ciphertexts of a server whose keys were never rotated."""
+    return _derived_key(server_key, b"environment variables")
 
 
 def _derived_key(key: bytes, purpose: bytes) -> bytes:

@@ -10,10 +10,10 @@ from orchestrator.core.planning.memory_limits import Headroom
 
 
 class FakeGateway:
-    """``leader_url`` is what it was told last."""
+    """``api_url`` is what it was told last."""
 
     def __init__(self) -> None:
-        self.leader_url = ""
+        self.api_url = ""
 
     async def ensure(self) -> None:
         return
@@ -21,8 +21,8 @@ class FakeGateway:
     async def keep_running(self, interval: float) -> None:
         await asyncio.Event().wait()
 
-    def write_leader_url(self, url: str) -> None:
-        self.leader_url = url
+    def write_api_url(self, url: str) -> None:
+        self.api_url = url
 
     def stop(self) -> None:
         return

@@ -18,8 +18,8 @@ class ManagedGateway(Protocol):
     async def keep_running(self, interval: float) -> None:
         """Until cancelled."""
 
-    def write_leader_url(self, url: str) -> None:
-        """Tells a gateway that several replicas share which of them leads."""
+    def write_api_url(self, url: str) -> None:
+        """Tells the gateway where the API is, if that changes: it is the leader's, or a local one beside TLS."""
 
     def stop(self) -> None: ...
 

@@ -77,7 +77,7 @@ class Terms:
         parts = self._dependencies
         parts.suites.recover()
         if parts.leadership.has_replicas:
-            parts.gateway.write_leader_url(parts.address)
+            parts.gateway.write_api_url(parts.address)
         else:
             for ref in parts.operations.recover().ended:
                 parts.journal.record(EventKind.OPERATION_RECOVERED, wording.events.LEFTOVER_OPERATION_STOPPED, str(ref))

@@ -20,7 +20,12 @@ from orchestrator.cli.diagnosis import FindingLevel
 from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
-from orchestrator.surfaces.api.schemas import EnvironmentItem, EventItem, ForgeRateLimit, StatusResponse
+from orchestrator.surfaces.api.schemas.environment_schemas import (
+    EnvironmentItem,
+    EventItem,
+    ForgeRateLimit,
+    StatusResponse,
+)
 from programs.runtime_info import ProcessInfo, RuntimeInfo
 
 Eph = Callable[..., Result]

@@ -45,6 +45,31 @@ def test_without_files_nothing_changes(tmp_path: Path) -> None:
     assert not [word for word in GatewaySpec.from_settings(settings).command if word.startswith("--tls")]
 
 
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("0.0.0.0:8081", "https://0.0.0.0:8081"),
+        ("10.0.0.5:8081", "https://10.0.0.5:8081"),
+        ("127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("[::1]:8081", "http://[::1]:8081"),
+    ],
+)
+def test_an_open_api_has_tls_and_the_gateway_reads_its_local_address(tmp_path: Path, listen: str, url: str) -> None:
+    settings = load_with(tmp_path, 'listen = "0.0.0.0:443"\n' + FILES, f'listen = "{listen}"')
+    assert settings.api_url == settings.replica_url == url
+    words = GatewaySpec.from_settings(settings).command
+    assert ("--control-file" in words) == settings.api_has_tls == url.startswith("https")
+    assert not settings.warnings()
+
+
+def test_open_addresses_without_tls_and_without_a_proxy_are_reported(tmp_path: Path) -> None:
+    opened = {"home": tmp_path, "listen": "10.0.0.5:8081", "gateway_listen": "0.0.0.0:8080"}
+    found = ServerSettings.model_validate(opened).warnings()
+    assert [text.partition(" can ")[0] for text in found] == ["listen = 10.0.0.5:8081", "gateway_listen = 0.0.0.0:8080"]
+    assert not ServerSettings.model_validate({**opened, "previews": {"proxies": ["10.0.0.1"]}}).warnings()
+    assert not ServerSettings(home=tmp_path).warnings()
+
+
 WRONG = {
     "no key": ('certificate_file = "/x"', "", "tls.key_file: TLS needs a certificate and its key; set tls.key_file"),
     "no certificate": ('key_file = "/x"', "", "TLS needs a certificate and its key; set tls.certificate_file"),
@@ -53,7 +78,11 @@ WRONG = {
         'gateway_listen = "0.0.0.0:8080"',
         "gateway_listen: previews would also be served without TLS at 0.0.0.0:8080; use 127.0.0.1:8080",
     ),
-    "port of the API": ('listen = "0.0.0.0:8081"\n' + FILES, "", "tls.listen: this port is used without TLS"),
+    "port of the API": (
+        'listen = "0.0.0.0:8081"\n' + FILES,
+        "",
+        "tls.listen: Eph already uses this port for another address",
+    ),
 }
 
 

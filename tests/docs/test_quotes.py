@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.commands import maintenance
-from orchestrator.surfaces.api.schemas import AuditResponse, OrphanItem
+from orchestrator.surfaces.api.schemas.environment_schemas import AuditResponse, OrphanItem
 
 ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from orchestrator.service.fake import FakeEnvironmentService, sample
-from orchestrator.surfaces.api import server
 from orchestrator.surfaces.api.app import create_app
+from orchestrator.surfaces.api.serving import server
 from tests.surfaces.api_server import TOKENS, api_settings
 
 TLS = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}

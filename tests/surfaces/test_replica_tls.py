@@ -15,7 +15,7 @@ from orchestrator.ledger.fake import FakeLease
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.surfaces.api.replica_server import client_context, served_to_replicas
+from orchestrator.surfaces.api.serving.replica_server import client_context, served_to_replicas
 from orchestrator.surfaces.leader_proxy import LeaderProxy, Receive, Scope, Send
 from tests.gateway.certificates import CertificateAuthority
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import contexts, credentials, output, wording
+from orchestrator.cli import authorities, contexts, credentials, output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.commands.context import CaFile
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.auth_schemas import CreatedToken, DeviceCodes, TokenItem, WhoAmI
+    from orchestrator.surfaces.api.schemas.auth_schemas import CreatedToken, DeviceCodes, TokenItem, WhoAmI
 
 app = typer.Typer(help="Sign in, and manage tokens.", no_args_is_help=True)
 token_app = typer.Typer(help="Create, list and revoke tokens.", no_args_is_help=True)
@@ -32,6 +33,7 @@ def login(
     with_token: Annotated[
         bool, typer.Option("--with-token", help="Read a token from standard input instead of using a browser.")
     ] = False,
+    ca_file: CaFile = None,
 ) -> None:
     """Sign in to a server.
 
@@ -41,10 +43,13 @@ def login(
     Examples:
         eph auth login https://eph.example.com
         eph auth login https://eph.example.com --with-token < token.txt
+        eph auth login https://eph.internal:8081 --ca-file company-ca.pem
     """
     from orchestrator.cli.api_client import ApiClient
 
     server = _server_url(url)
+    if ca_file is not None:
+        authorities.store(server, ca_file)
     token = sys.stdin.readline().strip() if with_token else ""
     if not with_token:
         with ApiClient(server, "") as client:
@@ -132,7 +137,7 @@ def create_token(
         eph auth token create --service ci --role developer --repository acme/shop
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.auth_schemas import CreatedToken
+    from orchestrator.surfaces.api.schemas.auth_schemas import CreatedToken
 
     body = {
         "service": service,
@@ -159,7 +164,7 @@ def list_tokens(form: output.OutputOption = OutputFormat.TABLE) -> None:
         eph auth token list
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.auth_schemas import TokenList
+    from orchestrator.surfaces.api.schemas.auth_schemas import TokenList
 
     with connect() as client:
         found = TokenList.model_validate(client.get("tokens"))
@@ -193,7 +198,7 @@ def revoke_token(
 
 
 def _tokens_of(client: ApiClient, owner: str) -> list[str]:
-    from orchestrator.surfaces.api.auth_schemas import TokenList
+    from orchestrator.surfaces.api.schemas.auth_schemas import TokenList
 
     found = [item.id for item in TokenList.model_validate(client.get("tokens")).items if item.owner == owner]
     if not found:
@@ -215,13 +220,13 @@ def _server_url(url: str) -> str:
 
 
 def _whoami(client: ApiClient) -> WhoAmI:
-    from orchestrator.surfaces.api.auth_schemas import WhoAmI
+    from orchestrator.surfaces.api.schemas.auth_schemas import WhoAmI
 
     return WhoAmI.model_validate(client.get("whoami"))
 
 
 def _login_in_browser(client: ApiClient) -> CreatedToken:
-    from orchestrator.surfaces.api.auth_schemas import DeviceCodes, DeviceResult
+    from orchestrator.surfaces.api.schemas.auth_schemas import DeviceCodes, DeviceResult
 
     codes = DeviceCodes.model_validate(client.post("auth/device", {"label": platform.node()[:100]}))
     _print_codes(codes)

@@ -12,7 +12,7 @@ from orchestrator.cli.commands.environment_actions import confirm
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.schemas import BuildCacheList
+    from orchestrator.surfaces.api.schemas.environment_schemas import BuildCacheList
 
 app = typer.Typer(help="List and clear build caches.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def list_caches(form: output.OutputOption = OutputFormat.TABLE) -> None:
         eph cache list --output json
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import BuildCacheList
+    from orchestrator.surfaces.api.schemas.environment_schemas import BuildCacheList
 
     with connect() as client:
         found = BuildCacheList.model_validate(client.get("build-caches"))
@@ -51,7 +51,7 @@ def clear(
         eph cache clear --all
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import BuildCacheList
+    from orchestrator.surfaces.api.schemas.environment_schemas import BuildCacheList
 
     if bool(repository) == everything:
         raise CliError(wording.operator.CACHE_NEEDED, wording.operator.NAME_CACHE, ExitCode.USAGE)

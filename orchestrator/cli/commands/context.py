@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli import contexts, credentials, output, wording
+from orchestrator.cli import authorities, contexts, credentials, output, wording
 from orchestrator.cli.cli_errors import CliError
 from orchestrator.cli.contexts import ChosenServer, KnownServer
 from orchestrator.cli.output import OutputFormat
 
 app = typer.Typer(help="Choose the server that commands use.", invoke_without_command=True)
 
+CaFile = Annotated[
+    Path | None,
+    typer.Option("--ca-file", help="Trust this certificate authority for the server, from now on. A file in PEM."),
+]
 HEADINGS = ("", "NAME", "URL", "SIGNED IN")
 
 
@@ -60,14 +65,18 @@ def use_context(
             metavar="NAME|URL", help="A name from `eph context`, or the URL of a server.", autocompletion=complete
         ),
     ],
+    ca_file: CaFile = None,
 ) -> None:
     """Use this server from now on.
 
     Examples:
         eph context use eph.example.com
         eph context use https://eph.example.com
+        eph context use https://eph.internal:8081 --ca-file company-ca.pem
         eph context use ephd
     """
+    if ca_file is not None:
+        authorities.store(contexts.find(name).url, ca_file)
     server = contexts.use(name)
     output.print_line(wording.server.context_used(server.url))
     if os.environ.get("EPH_URL"):

@@ -12,7 +12,7 @@ from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.cost_schemas import CostDetails, CostReportResponse, PriceLists
+    from orchestrator.surfaces.api.schemas.cost_schemas import CostDetails, CostReportResponse, PriceLists
 
 app = typer.Typer()
 prices_app = typer.Typer(help="List the prices that estimates use.", invoke_without_command=True)
@@ -67,7 +67,7 @@ def cost(
 
 def _show_one(name: str, strategies: bool, form: OutputFormat) -> None:
     from orchestrator.cli.api_client import connect, path_segment
-    from orchestrator.surfaces.api.cost_schemas import CostDetails
+    from orchestrator.surfaces.api.schemas.cost_schemas import CostDetails
 
     with connect() as client:
         item = environment_names.find(client, name)
@@ -119,7 +119,7 @@ def _print_strategies(found: CostDetails) -> None:
 
 def _show_all(by: Grouping, form: OutputFormat) -> None:
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.cost_schemas import CostReportResponse
+    from orchestrator.surfaces.api.schemas.cost_schemas import CostReportResponse
 
     with connect() as client:
         found = CostReportResponse.model_validate(client.get("costs", by=by.value))
@@ -167,7 +167,7 @@ def prices(ctx: typer.Context, form: output.OutputOption = OutputFormat.TABLE) -
     if ctx.invoked_subcommand is not None:
         return
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.cost_schemas import PriceLists
+    from orchestrator.surfaces.api.schemas.cost_schemas import PriceLists
 
     with connect() as client:
         found = PriceLists.model_validate(client.get("prices"))
@@ -184,7 +184,7 @@ def refresh(form: output.OutputOption = OutputFormat.TABLE) -> None:
         eph prices refresh
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.cost_schemas import PriceRefresh
+    from orchestrator.surfaces.api.schemas.cost_schemas import PriceRefresh
 
     with connect(timeout=900.0) as client:
         found = PriceRefresh.model_validate(client.post("prices/refresh"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from orchestrator.cli.api_client import ApiClient
     from orchestrator.cli.working_copy import PackOptions
-    from orchestrator.surfaces.api.deploy_schemas import DeployItem, VersionItem
+    from orchestrator.surfaces.api.schemas.deploy_schemas import DeployItem, VersionItem
 
 app = typer.Typer()
 
@@ -61,7 +61,7 @@ def deploy(
     from orchestrator.cli.api_client import connect
     from orchestrator.cli.recipe_overrides import RecipeOverrides, parse_pairs
     from orchestrator.cli.working_copy import PackOptions
-    from orchestrator.surfaces.api.deploy_schemas import DeployItem
+    from orchestrator.surfaces.api.schemas.deploy_schemas import DeployItem
 
     if ref and version:
         raise CliError(wording.deploys.REF_AND_VERSION, wording.deploys.ONLY_ONE, ExitCode.USAGE)
@@ -107,7 +107,7 @@ def versions(
         eph versions --json label,commit,url
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.deploy_schemas import VersionItem, VersionList
+    from orchestrator.surfaces.api.schemas.deploy_schemas import VersionItem, VersionList
 
     chosen = data_output.requested(form, fields, jq)
 
@@ -125,7 +125,7 @@ def versions(
 def _upload(client: ApiClient, repository: str, options: PackOptions) -> dict[str, str]:
     """The upload and its repository: the one of the clone's remote, if none is given."""
     from orchestrator.cli import working_copy
-    from orchestrator.surfaces.api.deploy_schemas import UploadItem
+    from orchestrator.surfaces.api.schemas.deploy_schemas import UploadItem
 
     name = repository or working_copy.repository_name(Path())
     with working_copy.packed(Path(), options) as bundle:
@@ -152,7 +152,7 @@ def _version_row(item: VersionItem) -> list[str | Text]:
 
 def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> DeployItem:
     from orchestrator.cli.api_client import path_segment
-    from orchestrator.surfaces.api.deploy_schemas import DeployItem
+    from orchestrator.surfaces.api.schemas.deploy_schemas import DeployItem
 
     end, shown = time.monotonic() + timeout, ""
     while True:
@@ -181,7 +181,7 @@ def _until_deployed(client: ApiClient, item: DeployItem, timeout: float) -> Depl
 
 def _until_ready(client: ApiClient, item: DeployItem, timeout: float) -> None:
     from orchestrator.cli.api_client import path_segment
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
     path = f"environments/{path_segment(item.ref)}"
     environment = EnvironmentItem.model_validate(client.get(path))

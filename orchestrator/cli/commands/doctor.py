@@ -47,6 +47,9 @@ class DoctorCheck:
 @app.command()
 def doctor(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port Eph will listen on.")] = 8080,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The server's eph.toml. Default: the one in $EPH_HOME.")
+    ] = None,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Check this machine.
@@ -56,8 +59,9 @@ def doctor(
     Examples:
         eph doctor
         eph doctor --port 9000
+        eph doctor --config /etc/eph/eph.toml
     """
-    checks = [*check_machine(), _port(port), _server()]
+    checks = [*check_machine(), _port(port), _settings(config), _server()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
     else:
@@ -234,6 +238,18 @@ def _is_our_server(port: int) -> bool:
 
     server = discovery.read()
     return server is not None and server.url.rstrip("/").endswith(f":{port}")
+
+
+def _settings(config: Path | None) -> DoctorCheck:
+    from orchestrator.config.problems import InvalidSettings
+    from orchestrator.config.settings.loading import load
+
+    try:
+        settings = load(config)
+    except InvalidSettings as error:
+        return DoctorCheck("settings", CheckStatus.FAIL, str(error), wording.operator.SEE_SETTINGS)
+    found, warnings = wording.operator.addresses(settings.api_url), settings.warnings()
+    return DoctorCheck("settings", CheckStatus.WARN if warnings else CheckStatus.OK, found, "\n".join(warnings))
 
 
 def _server() -> DoctorCheck:

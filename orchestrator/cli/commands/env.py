@@ -14,7 +14,7 @@ from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.schemas import VariableItem, Variables
+    from orchestrator.surfaces.api.schemas.environment_schemas import VariableItem, Variables
 
 app = typer.Typer(help="Set variables of one environment without a push.", no_args_is_help=True)
 
@@ -39,7 +39,7 @@ def list_variables(
         eph env list acme/shop#42 --json name,secret
     """
     from orchestrator.cli.api_client import connect, path_segment
-    from orchestrator.surfaces.api.schemas import VariableItem, Variables
+    from orchestrator.surfaces.api.schemas.environment_schemas import VariableItem, Variables
 
     chosen = data_output.requested(form, fields, jq)
     with connect() as client:
@@ -112,7 +112,7 @@ def _change(
     unset_names: list[str] | tuple[()] = (),
 ) -> None:
     from orchestrator.cli.api_client import connect, path_segment
-    from orchestrator.surfaces.api.schemas import Variables
+    from orchestrator.surfaces.api.schemas.environment_schemas import Variables
 
     with connect() as client:
         item = environment_names.find(client, name)

@@ -14,7 +14,7 @@ from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:  # commands import what they need when they run, so that help is fast
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
 app = typer.Typer()
 
@@ -205,7 +205,7 @@ def _post_action(
     client: ApiClient, environment: EnvironmentItem, action: str, body: Mapping[str, Any] | None = None
 ) -> EnvironmentItem:
     from orchestrator.cli.api_client import path_segment
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
     return EnvironmentItem.model_validate(client.post(f"environments/{path_segment(environment.ref)}/{action}", body))
 

@@ -66,7 +66,7 @@ def list_(
 
 
 def _fields() -> list[str]:
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
     return list(EnvironmentItem.model_fields)
 

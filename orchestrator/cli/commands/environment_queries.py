@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from orchestrator.surfaces.api.schemas import EnvironmentItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem
 
 app = typer.Typer()
 
@@ -124,7 +124,7 @@ def why(name: environment_names.Name, form: output.OutputOption = OutputFormat.T
         eph why shop-gentle-stream-k7wq-42 --output json
     """
     from orchestrator.cli.api_client import connect, path_segment
-    from orchestrator.surfaces.api.schemas import Why
+    from orchestrator.surfaces.api.schemas.environment_schemas import Why
 
     with connect() as client:
         item = environment_names.find(client, name)

@@ -15,7 +15,7 @@ from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import EventItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EventItem
 
 app = typer.Typer()
 
@@ -82,14 +82,14 @@ def _subject(client: ApiClient, name: str) -> str:
 
 
 def _fetch(client: ApiClient, subject: str, count: int) -> list[EventItem]:
-    from orchestrator.surfaces.api.schemas import EventPage
+    from orchestrator.surfaces.api.schemas.environment_schemas import EventPage
 
     page = client.get("events", environment=subject or None, limit=count, newest=True)
     return EventPage.model_validate(page).items
 
 
 def _print(found: list[EventItem], chosen: DataOutput | None) -> None:
-    from orchestrator.surfaces.api.schemas import EventItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EventItem
 
     if chosen:
         chosen.print([item.model_dump(mode="json") for item in found], lambda: EventItem.model_fields)
@@ -100,7 +100,7 @@ def _print(found: list[EventItem], chosen: DataOutput | None) -> None:
 
 
 def _follow(client: ApiClient, subject: str, shown: list[EventItem], after: int) -> None:
-    from orchestrator.surfaces.api.schemas import EventItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EventItem
 
     for item in shown:
         output.print_line(_line(item))

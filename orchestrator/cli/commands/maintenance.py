@@ -14,7 +14,7 @@ from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import AuditResponse, OrphanItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import AuditResponse, OrphanItem
 
 app = typer.Typer()
 
@@ -37,7 +37,7 @@ def audit(
         eph audit --delete
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import AuditResponse
+    from orchestrator.surfaces.api.schemas.environment_schemas import AuditResponse
 
     with connect(timeout=300.0) as client:
         found = AuditResponse.model_validate(client.get("audit"))
@@ -55,7 +55,7 @@ def audit(
 def _delete_orphans(client: ApiClient, found: AuditResponse, yes: bool) -> AuditResponse:
     """Returns what a second audit finds. Whole environments are left to the server's next cycle and its guard against
     large deletions."""
-    from orchestrator.surfaces.api.schemas import AuditResponse, Sweep
+    from orchestrator.surfaces.api.schemas.environment_schemas import AuditResponse, Sweep
 
     wanted = [orphan for orphan in found.orphans if orphan.swept]
     confirm(wording.operator.confirm_deletion(len(wanted), _cost(wanted)), yes)
@@ -104,7 +104,7 @@ def sweep(
         eph sweep
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import Sweep
+    from orchestrator.surfaces.api.schemas.environment_schemas import Sweep
 
     with connect(timeout=300.0) as client:
         found = Sweep.model_validate(client.post("sweep", dry_run=dry_run))

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli import output, wording
-from orchestrator.cli.cli_errors import CliError
+from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
-    from orchestrator.surfaces.api.schemas import PauseState, StatusResponse
+    from orchestrator.config.settings.server_settings import ServerSettings
+    from orchestrator.surfaces.api.schemas.environment_schemas import PauseState, StatusResponse
 
-app = typer.Typer(help="Show, pause and resume the server.", no_args_is_help=True)
+app = typer.Typer(help="Show, pause, resume and back up the server.", no_args_is_help=True)
 
 POLL_INTERVAL = 1.0
 Reason = Annotated[str, typer.Option("--reason", help="Why; everyone who asks the server sees it.")]
+Config = Annotated[Path | None, typer.Option("--config", help="The server's eph.toml. Default: the one in $EPH_HOME.")]
 
 
 @app.command()
@@ -120,14 +125,111 @@ def resume(form: output.OutputOption = OutputFormat.TABLE) -> None:
         output.print_line(wording.operator.RESUMED if found["was_paused"] else wording.operator.WAS_NOT_PAUSED)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to create, for example eph.tar.gz.")],
+    config: Config = None,
+) -> None:
+    """Write what this machine's server must keep to an archive.
+
+    Run it on the server's machine as the user of ephd, while ephd is stopped; previews keep responding. The archive
+    contains all keys, so store it encrypted. What it doesn't contain is listed.
+
+    Examples:
+        eph server backup /root/eph.tar.gz --config /etc/eph/eph.toml
+    """
+    from datetime import UTC, datetime
+
+    from orchestrator.runtime.server.backup import create_backup
+
+    with _explained(config) as settings:
+        found = create_backup(settings, file, datetime.now(UTC))
+    output.print_line(wording.operator.backup_written(file, found.parts))
+    _print_missing(found.missing)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive of `eph server backup`.")],
+    config: Config = None,
+) -> None:
+    """Restore a backup on this machine.
+
+    Nothing is replaced: the server's folders must not exist yet. The restored server is paused, so that nothing starts
+    until `eph server resume`. If the command is interrupted, repeat it.
+
+    Examples:
+        eph server restore /root/eph.tar.gz --config /etc/eph/eph.toml
+    """
+    import getpass
+    from datetime import UTC, datetime
+
+    from orchestrator.runtime.server.backup import restore_backup
+
+    with _explained(config) as settings:
+        found = restore_backup(settings, file, getpass.getuser(), datetime.now(UTC))
+    output.print_line(wording.operator.backup_restored(file, found.parts))
+    _print_missing(found.missing)
+
+
+@app.command("rotate-keys")
+def rotate_keys(config: Config = None) -> None:
+    """Replace this machine's server's keys and tokens.
+
+    Run it on the server's machine as the user of ephd, while ephd is stopped. It encrypts the variables of
+    environments with a new key, and replaces the token of this machine's `eph`, the token of previews, and the key of
+    sign-in cookies of previews. If the command is interrupted, repeat it. The keys that names and stacks depend on
+    stay.
+
+    Examples:
+        eph server rotate-keys --config /etc/eph/eph.toml
+    """
+    from orchestrator.runtime.server import key_rotation
+
+    with _explained(config) as settings:
+        found = key_rotation.rotate_keys(settings)
+    output.print_line(wording.operator.keys_rotated(found.encrypted))
+    for ref in found.unreadable:
+        output.print_note(wording.operator.variables_unreadable(str(ref)))
+    if found.problems:
+        raise CliError("\n".join(found.problems), wording.operator.REPEAT)
+
+
+@contextlib.contextmanager
+def _explained(config: Path | None) -> Iterator[ServerSettings]:
+    """The settings of this machine's server. Errors of the block are for people."""
+    from orchestrator.config.problems import InvalidSettings
+    from orchestrator.config.server_keys import InvalidKey
+    from orchestrator.config.settings.loading import load
+    from orchestrator.runtime.server.addresses import StartupError
+    from orchestrator.runtime.server.backup import BackupError
+
+    try:
+        yield load(config)
+    except InvalidSettings as error:
+        raise CliError(str(error), wording.operator.NAME_CONFIG, ExitCode.USAGE) from error
+    except BackupError as error:
+        raise CliError(str(error), wording.operator.SEE_BACKUP) from error
+    except StartupError as error:
+        raise CliError(str(error), wording.operator.STOP_FIRST) from error
+    except (InvalidKey, OSError) as error:
+        raise CliError(str(error), wording.operator.REPEAT) from error
+
+
+def _print_missing(missing: tuple[str, ...]) -> None:
+    output.print_note(wording.operator.NOT_IN_BACKUP)
+    for each in missing:
+        output.print_note(f"- {each}")
+
+
 def _status(client: ApiClient) -> StatusResponse:
-    from orchestrator.surfaces.api.schemas import StatusResponse
+    from orchestrator.surfaces.api.schemas.environment_schemas import StatusResponse
 
     return StatusResponse.model_validate(client.get("status"))
 
 
 def _pause(client: ApiClient, reason: str) -> PauseState:
-    from orchestrator.surfaces.api.schemas import PauseState
+    from orchestrator.surfaces.api.schemas.environment_schemas import PauseState
 
     return PauseState.model_validate(client.post("pause", {"reason": reason}))
 

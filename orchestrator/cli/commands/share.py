@@ -12,7 +12,7 @@ from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.auth_schemas import ShareLinkItem
+    from orchestrator.surfaces.api.schemas.auth_schemas import ShareLinkItem
 
 app = typer.Typer(help="Share a protected preview with people without an account.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def create_link(
         eph share create 42 --expires 7d --password
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.auth_schemas import CreatedShareLink
+    from orchestrator.surfaces.api.schemas.auth_schemas import CreatedShareLink
 
     body = {"environment": name, "seconds": parse_seconds(expires), "password": _password() if password else ""}
     with connect() as client:
@@ -62,7 +62,7 @@ def list_links(
         eph share list
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.auth_schemas import ShareLinkList
+    from orchestrator.surfaces.api.schemas.auth_schemas import ShareLinkList
 
     with connect() as client:
         parameters = {"environment": name} if name else {}

@@ -10,7 +10,7 @@ from orchestrator.cli import data_output, environment_names, output, wording
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.runtime_schemas import StepItem, Steps
+    from orchestrator.surfaces.api.schemas.runtime_schemas import StepItem, Steps
 
 app = typer.Typer()
 
@@ -34,7 +34,7 @@ def steps(
         eph steps 42 --json step,state,seconds
     """
     from orchestrator.cli.api_client import connect, path_segment
-    from orchestrator.surfaces.api.runtime_schemas import StepItem, Steps
+    from orchestrator.surfaces.api.schemas.runtime_schemas import StepItem, Steps
 
     chosen = data_output.requested(form, fields, jq)
 

@@ -10,7 +10,7 @@ from orchestrator.cli import output, wording
 from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
-    from orchestrator.surfaces.api.schemas import WebhookTest
+    from orchestrator.surfaces.api.schemas.environment_schemas import WebhookTest
 
 app = typer.Typer(help="Check webhooks from the Git host.", no_args_is_help=True)
 
@@ -31,7 +31,7 @@ def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
         eph webhook test
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import StatusResponse, WebhookTest
+    from orchestrator.surfaces.api.schemas.environment_schemas import StatusResponse, WebhookTest
 
     with connect(timeout=60.0) as client:
         forge = StatusResponse.model_validate(client.get("status")).forge

@@ -16,7 +16,7 @@ from orchestrator.cli.output import OutputFormat
 if TYPE_CHECKING:
     from orchestrator.cli.api_client import ApiClient
     from orchestrator.cli.diagnosis import DiagnosisFinding
-    from orchestrator.surfaces.api.schemas import EnvironmentItem, EventItem
+    from orchestrator.surfaces.api.schemas.environment_schemas import EnvironmentItem, EventItem
 
 app = typer.Typer()
 
@@ -78,7 +78,7 @@ def _of_service(client: ApiClient) -> Iterator[DiagnosisFinding]:
     from importlib import metadata
 
     from orchestrator.cli import diagnosis
-    from orchestrator.surfaces.api.schemas import StatusResponse
+    from orchestrator.surfaces.api.schemas.environment_schemas import StatusResponse
 
     now = datetime.now(UTC)
     yield from diagnosis.of_environments(client.environments(limit=500), now)
@@ -111,7 +111,7 @@ def _of_machine() -> Iterator[DiagnosisFinding]:
 
 
 def _events(client: ApiClient, subject: str) -> list[EventItem]:
-    from orchestrator.surfaces.api.schemas import EventPage
+    from orchestrator.surfaces.api.schemas.environment_schemas import EventPage
 
     page = client.get("events", environment=subject or None, limit=RECENT_EVENTS, newest=True)
     return EventPage.model_validate(page).items

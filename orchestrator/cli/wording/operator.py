@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -83,6 +84,11 @@ def tool_missing(tool: str) -> str:
 
 
 LISTENING = "Eph is listening"
+SEE_SETTINGS = "The settings are in docs/reference/configuration.md."
+
+
+def addresses(api_url: str) -> str:
+    return f"the API is at {api_url}"
 
 
 def use_other_port(port: int) -> str:
@@ -237,6 +243,30 @@ RESUMED = "The server is resumed."
 WAS_NOT_PAUSED = "The server wasn't paused."
 RESUMED_MEANWHILE = "Someone resumed the server."
 DRAIN_AGAIN = "`eph events` shows who. Run `eph server drain` again to pause it."
+
+
+NAME_CONFIG = "Name the server's eph.toml with --config."
+SEE_BACKUP = "docs/how-to/back-up.md explains backups."
+STOP_FIRST = "Stop it, for example with `ephd stop` or `systemctl stop ephd`; previews keep responding."
+REPEAT = "Repeat the command when that is solved; until then, everything stays readable."
+NOT_IN_BACKUP = "Not in the archive:"
+
+
+def backup_written(file: Path, parts: Sequence[str]) -> str:
+    return f"wrote {', '.join(parts)} to {file}"
+
+
+def backup_restored(file: Path, parts: Sequence[str]) -> str:
+    return f"restored {', '.join(parts)} from {file}; start ephd, look around, then run `eph server resume`"
+
+
+def keys_rotated(encrypted: int) -> str:
+    many = "1 environment" if encrypted == 1 else f"{encrypted} environments"
+    return f"replaced keys and tokens, and encrypted the variables of {many} again; start ephd"
+
+
+def variables_unreadable(stack: str) -> str:
+    return f"the variables of {stack} can't be decrypted with any key of this server; set them again with `eph env set`"
 
 
 def server_version(server: str, version: str) -> str:

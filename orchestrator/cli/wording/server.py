@@ -39,6 +39,20 @@ def token_without_tls(host: str) -> str:
     return f"warning: the token is sent to {host} without TLS; use https\n"
 
 
+def authority_unusable(file: Path, error: str) -> str:
+    return f"can't use the certificate authority {file}: {error}"
+
+
+USE_PEM = "Use a readable file with the authority's certificate, in PEM (--ca-file or EPH_CA_FILE)."
+
+
+def ca_without_tls(url: str) -> str:
+    return f"{url} doesn't use TLS, so a certificate authority has no effect"
+
+
+USE_HTTPS = "Use the server's https URL."
+
+
 def not_an_eph_server(url: str) -> str:
     return f"{url} responded, but it isn't an Eph server"
 

@@ -206,15 +206,15 @@ class PreviewsSettings(SettingsTable):
 
 
 class TlsSettings(SettingsTable):
-    """TLS at the gateway, for previews, the dashboard and the API."""
+    """TLS at the gateway, for previews, the dashboard and the API; and at the API's own address, if it is open."""
 
     listen: Address = Field(
         default="0.0.0.0:8443", description="The address where the gateway listens with TLS, as host:port."
     )
     certificate_file: Path | None = Field(
         default=None,
-        description="The certificate with its chain, in PEM. With it, the gateway serves TLS. It must be valid for "
-        "the domain and for *.domain.",
+        description="The certificate with its chain, in PEM. With it, the gateway serves TLS, and so does the API at "
+        "listen. It must be valid for the domain and for *.domain.",
     )
     key_file: Path | None = Field(default=None, description="The certificate's key, in PEM, without a passphrase.")
 

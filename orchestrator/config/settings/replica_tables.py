@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from orchestrator.config import wording
-from orchestrator.config.settings.setting_types import host_and_port
+from orchestrator.config.settings.setting_types import host_and_port, is_loopback
 from programs.settings import InvalidValue, SettingsTable
 
 
@@ -32,7 +31,7 @@ class ReplicasSettings(SettingsTable):
     url: str = Field(
         default="",
         description="The URL at which other replicas reach this one's API. Empty: https:// and the value of "
-        "replicas.listen, or without it http:// and the value of listen.",
+        "replicas.listen, or without it the value of listen with https:// if the API serves TLS there, else http://.",
     )
     listen: str = Field(
         default="",
@@ -74,18 +73,10 @@ class ReplicasSettings(SettingsTable):
             raise InvalidValue(wording.settings.REPLICA_TLS_INCOMPLETE, f"set replicas.{missing}", (missing,))
         return self
 
-    def api_url(self, api_address: str) -> str:
-        """Where other replicas reach this one, whose API listens at ``api_address``."""
-        return self.url.rstrip("/") or (f"https://{self.listen}" if self.listen else f"http://{api_address}")
+    def api_url(self, default: str) -> str:
+        """Where other replicas reach this one, whose API is at ``default``."""
+        return self.url.rstrip("/") or (f"https://{self.listen}" if self.listen else default)
 
     def accepts_url(self, url: str) -> bool:
         """Whether requests of people, with their tokens, may be sent to a replica there."""
-        return self.encryption == "external" or url.startswith("https://") or _is_on_this_machine(url)
-
-
-def _is_on_this_machine(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return self.encryption == "external" or url.startswith("https://") or is_loopback(urlsplit(url).hostname or "")

@@ -14,9 +14,7 @@ from pydantic import Field, create_model, model_validator
 
 from orchestrator.config import wording
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
-from orchestrator.config.settings.setting_types import (
-    host_and_port,
-)
+from orchestrator.config.settings.setting_types import host_and_port, is_loopback
 from orchestrator.config.settings.settings_fields import SettingsFields
 from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges import registry as forge_registry
@@ -47,14 +45,14 @@ class ServerSettingsFile(SettingsFields):
         host, port = self.gateway_listen_address
         if not self.tls.is_enabled:
             return self
-        if host not in ("localhost", "127.0.0.1", "::1"):
+        if not is_loopback(host):
             raise InvalidValue(
                 wording.settings.served_without_tls(self.gateway_listen),
                 wording.settings.use_loopback(port),
                 ("gateway_listen",),
             )
         if host_and_port(self.tls.listen)[1] in (port, self.listen_address[1]):
-            raise InvalidValue(wording.settings.PORT_WITHOUT_TLS, wording.settings.USE_OTHER_PORT, ("tls", "listen"))
+            raise InvalidValue(wording.settings.PORT_IN_USE, wording.settings.USE_OTHER_PORT, ("tls", "listen"))
         return self
 
     @model_validator(mode="after")
@@ -144,12 +142,34 @@ class ServerSettingsFile(SettingsFields):
         return self.replicas.shared.expanduser().absolute() if self.replicas.shared else self.home
 
     @property
+    def api_has_tls(self) -> bool:
+        """Whether ``listen`` is served with TLS. On loopback it isn't: there is no host name to verify there."""
+        return self.tls.is_enabled and not is_loopback(self.listen_address[0])
+
+    @property
+    def api_url(self) -> str:
+        """What ``listen`` serves."""
+        return f"{'https' if self.api_has_tls else 'http'}://{self.listen}"
+
+    @property
     def local_api_url(self) -> str:
-        """Where this machine's own programs reach the API: if it listens on all interfaces, it listens on loopback,
-        too."""
+        """Where this machine's own programs reach an API without TLS: if it listens on all interfaces, it listens on
+        loopback, too."""
         host, port = self.listen_address
         host = _WILDCARD_ADDRESSES.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def warnings(self) -> list[str]:
+        """Addresses that other machines reach without TLS: there is no certificate, and no proxy in front that could
+        have one."""
+        if self.tls.is_enabled or self.previews.proxies:
+            return []
+        addresses = {"listen": self.listen, "gateway_listen": self.gateway_listen}
+        return [
+            wording.settings.open_without_tls(name, address)
+            for name, address in addresses.items()
+            if not is_loopback(host_and_port(address)[0])
+        ]
 
     @property
     def dashboard_url(self) -> str:
@@ -165,7 +185,7 @@ class ServerSettingsFile(SettingsFields):
     @property
     def replica_url(self) -> str:
         """Where other replicas reach this one."""
-        return self.replicas.api_url(self.listen)
+        return self.replicas.api_url(self.api_url)
 
     @property
     def stacks_url(self) -> str:

@@ -29,6 +29,14 @@ def host_and_port(address: str) -> tuple[str, int]:
     return found[1].strip("[]"), int(found[2])
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address with that host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _address(value: str) -> str:
     host_and_port(value)
     return value

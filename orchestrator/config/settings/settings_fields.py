@@ -69,7 +69,11 @@ class SettingsFields(BaseSettings):
     interval: DurationSetting = Field(
         default=timedelta(seconds=30), description="How often Eph compares desired and observed state."
     )
-    listen: Address = Field(default="127.0.0.1:8081", description="The address the API listens on, as host:port.")
+    listen: Address = Field(
+        default="127.0.0.1:8081",
+        description="The address the API listens on, as host:port. With a certificate in [tls], it serves TLS there, "
+        "unless only this machine can reach the address.",
+    )
     gateway_listen: Address = Field(
         default="127.0.0.1:8080", description="The address the gateway listens on, as host:port."
     )

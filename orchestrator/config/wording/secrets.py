@@ -44,6 +44,13 @@ def set_one_of(names: str) -> str:
 # --- The server's own keys
 
 
+def variable_keys_damaged(path: Path) -> str:
+    return (
+        f"{path} is damaged, so variables of environments can't be decrypted; restore it from a backup, or delete it, "
+        "and set the variables again"
+    )
+
+
 def key_damaged(path: Path, size: int, expected: int) -> str:
     return f"{path} has {size} bytes instead of {expected}; restore it from a backup"
 

@@ -147,11 +147,19 @@ def served_without_tls(address: str) -> str:
     return f"previews would also be served without TLS at {address}"
 
 
+def open_without_tls(setting: str, address: str) -> str:
+    return (
+        f"{setting} = {address} can be reached from other machines without TLS, so tokens and cookies can be read on "
+        "the way. Set tls.certificate_file and tls.key_file, list the proxy that terminates TLS in previews.proxies, "
+        "or use a loopback address"
+    )
+
+
 def use_loopback(port: int) -> str:
     return f"use 127.0.0.1:{port}, which only this machine reaches"
 
 
-PORT_WITHOUT_TLS = "this port is used without TLS"
+PORT_IN_USE = "Eph already uses this port for another address"
 USE_OTHER_PORT = "use another one, such as 0.0.0.0:443"
 
 

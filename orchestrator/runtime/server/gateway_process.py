@@ -63,8 +63,9 @@ class GatewaySpec:
     oauth_providers: Mapping[str, str] = field(default_factory=dict)
     url_template: str = ""
     tls: TlsSettings = field(default_factory=TlsSettings)
-    has_replicas: bool = False
-    """Several ephd processes share it, each with its own address; a file contains the leader's."""
+    api_url_changes: bool = False
+    """A file contains the API's URL: the leader's, if several ephd processes share the gateway; or that of an address
+    without TLS, which an API with TLS has for this machine and which is another one after each start."""
 
     @staticmethod
     def from_settings(settings: ServerSettings) -> GatewaySpec:
@@ -81,7 +82,7 @@ class GatewaySpec:
             oauth_providers=settings.oauth.providers,
             url_template=settings.url_template,
             tls=settings.tls,
-            has_replicas=settings.replicas.lease != "none",
+            api_url_changes=settings.api_has_tls or settings.replicas.lease != "none",
         )
 
     @property
@@ -93,7 +94,7 @@ class GatewaySpec:
             *("--domain", self.domain),
             *(
                 ("--control-file", str(self.control_file))
-                if self.has_replicas
+                if self.api_url_changes
                 else ("--control", f"http://{self.api_address}")
             ),
             *(("--tokens", str(self.tokens_file)) if self.tokens_file else ()),
@@ -164,8 +165,8 @@ class GatewayProcess:
             except Exception:  # it is tried again, for as long as ephd lives
                 log.exception("the gateway is not up")
 
-    def write_leader_url(self, url: str) -> None:
-        """Tell a gateway that several ephd processes share which of them is the leader."""
+    def write_api_url(self, url: str) -> None:
+        """Tell a gateway that reads the API's URL from its file."""
         self._spec.directory.mkdir(parents=True, exist_ok=True)
         files.write(self._spec.control_file, url, mode=0o644)
 

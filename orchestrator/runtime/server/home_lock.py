@@ -10,6 +10,10 @@ from pathlib import Path
 
 from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError
+from stacks import process_identity
+from stacks.process_identity import ProcessIdentity
+
+_FILE = "ephd.lock"
 
 
 def _create_private(home: Path) -> None:
@@ -23,7 +27,7 @@ def _create_private(home: Path) -> None:
 @contextlib.contextmanager
 def lock_home(home: Path) -> Iterator[None]:
     _create_private(home)
-    with (home / "ephd.lock").open("a+") as lock:
+    with (home / _FILE).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -34,3 +38,17 @@ def lock_home(home: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def holder(home: Path) -> ProcessIdentity | None:
+    """The process that uses the home."""
+    try:
+        with (home / _FILE).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = lock.read().strip()
+                return process_identity.identify(int(pid)) if pid.isdecimal() else None
+    except FileNotFoundError:
+        pass
+    return None

@@ -16,6 +16,8 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError
 
+_FILE = "replicas.lock"
+
 
 @contextlib.contextmanager
 def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
@@ -25,7 +27,7 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
         yield  # the lock of the home is enough
         return
     shared.mkdir(parents=True, exist_ok=True)
-    with (shared / "replicas.lock").open("a") as lock:
+    with (shared / _FILE).open("a") as lock:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if several else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
@@ -33,6 +35,22 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
         if several:
             for target, folder in settings.machine_folders().items():
                 _check_same_machine(target, folder)
+        yield
+
+
+@contextlib.contextmanager
+def lock_alone(settings: ServerSettings) -> Iterator[None]:
+    """Hold the folder while no replica uses it. The home of a single ephd has its own lock. Raises StartupError."""
+    shared = settings.shared_dir
+    if shared == settings.home:
+        yield
+        return
+    shared.mkdir(parents=True, exist_ok=True)
+    with (shared / _FILE).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartupError(wording.startup.replicas_running(shared)) from error
         yield
 
 

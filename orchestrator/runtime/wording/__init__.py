@@ -6,6 +6,6 @@ outcomes; nothing parses these sentences.
 
 from __future__ import annotations
 
-from orchestrator.runtime.wording import costs, events, metrics, problems, startup, suites
+from orchestrator.runtime.wording import backup, costs, events, metrics, problems, startup, suites
 
-__all__ = ["costs", "events", "metrics", "problems", "startup", "suites"]
+__all__ = ["backup", "costs", "events", "metrics", "problems", "startup", "suites"]

@@ -6,8 +6,8 @@ import errno
 from pathlib import Path
 
 
-def listening(address: str, url_template: str) -> str:
-    return f"ephd: the API is at http://{address}, previews at {url_template}\n"
+def listening(api_url: str, url_template: str) -> str:
+    return f"ephd: the API is at {api_url}, previews at {url_template}\n"
 
 
 def address_unusable(setting: str, address: str, port: int, error: OSError) -> str:
@@ -38,6 +38,29 @@ def replica_authority_unusable(file: Path, error: Exception) -> str:
 
 def home_in_use(process: str, home: Path) -> str:
     return f"another ephd (process {process}) uses {home}; stop it, or set another home for this one (EPH_HOME)"
+
+
+def replicas_running(folder: Path) -> str:
+    return f"another replica uses {folder}; stop all replicas first"
+
+
+GATEWAY_STOPPED = "stopped the gateway"
+
+
+def target_stopped(target: str) -> str:
+    return f"stopped the processes of the target {target}"
+
+
+def not_running(home: Path) -> str:
+    return f"no ephd uses {home}"
+
+
+def ephd_stopped(pid: int) -> str:
+    return f"stopped ephd (process {pid})"
+
+
+def does_not_stop(pid: int, seconds: float) -> str:
+    return f"ephd (process {pid}) hasn't stopped within {seconds:.0f} s; its log says why, or end it with kill -9"
 
 
 def shared_without_lease(folder: Path) -> str:

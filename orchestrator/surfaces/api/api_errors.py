@@ -27,7 +27,7 @@ from orchestrator.service.port import (
 )
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 
 CODES: Mapping[int, str] = {
     401: "unauthorised",

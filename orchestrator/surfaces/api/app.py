@@ -13,7 +13,7 @@ from orchestrator.auth.agent_authorizations import AgentAuthorizations
 from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import dashboard, metrics, wording
-from orchestrator.surfaces.api import api_errors, role_dependencies, schemas
+from orchestrator.surfaces.api import api_errors, role_dependencies
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
@@ -29,6 +29,7 @@ from orchestrator.surfaces.api.routes import (
     share_routes,
 )
 from orchestrator.surfaces.api.routes.streams import Streams
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 from orchestrator.surfaces.mcp import endpoint as mcp_endpoint
 from orchestrator.surfaces.mcp.oauth import routes as oauth_routes
 

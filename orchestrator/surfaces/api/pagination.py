@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 from stacks import keys
 
 SortKey = tuple[str, int, str]
@@ -29,7 +29,9 @@ def page(views: Iterable[EnvironmentView], limit: int, cursor: str | None) -> sc
     items = rest[:limit]
     following = encode(sort_key(items[-1])) if len(rest) > limit else None
     return schemas.EnvironmentPage(
-        items=[schemas.EnvironmentItem.model_validate(view) for view in items], total=len(ordered), next=following
+        items=[schemas.EnvironmentItem.model_validate(view) for view in items],
+        total=len(ordered),
+        next=following,
     )
 
 

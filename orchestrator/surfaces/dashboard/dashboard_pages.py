@@ -17,10 +17,10 @@ from orchestrator.core.wording.costs import STRATEGY_NAMES
 from orchestrator.ledger.port import Event
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
+from orchestrator.surfaces.api.rendering import render
 from orchestrator.surfaces.dashboard import (
     agent_pages,
     cost_pages,

@@ -13,7 +13,7 @@ from orchestrator.core.views.environment_views import EnvironmentView, display_n
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import DeployRequest, EnvironmentService, EnvironmentVariable, VariableChange
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import render
+from orchestrator.surfaces.api.rendering import render
 from orchestrator.surfaces.mcp import agent_commands, arguments, results
 from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
 from orchestrator.surfaces.mcp.results import Result

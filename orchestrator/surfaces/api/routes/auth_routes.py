@@ -14,10 +14,10 @@ from orchestrator.auth.identities import Caller, Role
 from orchestrator.auth.token_service import IssuedToken, TokenRefused, TokenRequest, TokenService
 from orchestrator.auth.tokens import Token
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import auth_schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.role_dependencies import SignedIn
+from orchestrator.surfaces.api.schemas import auth_schemas
 
 
 def router(settings: ApiSettings, devices: DeviceFlow) -> APIRouter:

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query
 
 from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.role_dependencies import Admin
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 
 
 def router(environment_service: EnvironmentService) -> APIRouter:

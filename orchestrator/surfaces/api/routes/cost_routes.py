@@ -9,8 +9,9 @@ from fastapi import APIRouter, Path
 from orchestrator.core.costs.cost_reports import CostGrouping
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
-from orchestrator.surfaces.api import cost_rendering, cost_schemas
+from orchestrator.surfaces.api.rendering import cost_rendering
 from orchestrator.surfaces.api.role_dependencies import Admin, Viewer
+from orchestrator.surfaces.api.schemas import cost_schemas
 
 
 def router(environment_service: EnvironmentService) -> APIRouter:

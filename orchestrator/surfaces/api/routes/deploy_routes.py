@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query, Request
 from orchestrator.core.views.versions import VersionKind
 from orchestrator.service.port import DeployRequest, EnvironmentService
 from orchestrator.service.scoped_service import for_caller
-from orchestrator.surfaces.api import deploy_schemas
 from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
+from orchestrator.surfaces.api.schemas import deploy_schemas
 
 BUNDLE = {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 DeployId = Annotated[str, Path(max_length=100)]

@@ -12,9 +12,12 @@ from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.port import EnvironmentService, EnvironmentVariable, VariableChange
 from orchestrator.service.scoped_service import for_caller
-from orchestrator.surfaces.api import pagination, render, runtime_schemas, schemas
+from orchestrator.surfaces.api import pagination
+from orchestrator.surfaces.api.rendering import render
 from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
 from orchestrator.surfaces.api.routes.streams import Streams, log_lines
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
+from orchestrator.surfaces.api.schemas import runtime_schemas
 from programs.runtime_info import LogRequest
 
 Name = Annotated[str, Path(max_length=300)]

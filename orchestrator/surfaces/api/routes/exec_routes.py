@@ -17,10 +17,10 @@ from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import exec_schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.role_dependencies import Developer
 from orchestrator.surfaces.api.routes.streams import Streams
+from orchestrator.surfaces.api.schemas import exec_schemas
 from programs.exec_requests import ExecRequest, JobRequest, TerminalRequest, TerminalSize
 
 Name = Annotated[str, Path(max_length=300)]

@@ -12,11 +12,12 @@ from orchestrator.forges.webhooks import WebhookRequest
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
+from orchestrator.surfaces.api.rendering import render
 from orchestrator.surfaces.api.role_dependencies import Admin, Developer, ServiceDeveloper, Viewer
 from orchestrator.surfaces.api.routes.streams import Streams
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 
 EnvironmentName = Annotated[str, Query(alias="environment", max_length=300)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
@@ -53,7 +54,8 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
         """The event log, oldest first; ``newest`` returns the last events instead."""
         found = await for_caller(environment_service, caller).events(name, after, limit, newest)
         return schemas.EventPage(
-            items=[schemas.EventItem.model_validate(item) for item in found], next=found[-1].id if found else after
+            items=[schemas.EventItem.model_validate(item) for item in found],
+            next=found[-1].id if found else after,
         )
 
     @routes.get("/events/stream", tags=["events"], response_class=EventSourceResponse)

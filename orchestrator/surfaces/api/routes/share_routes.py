@@ -22,10 +22,10 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import auth_schemas
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import PreviewAccess
 from orchestrator.surfaces.api.role_dependencies import Developer
+from orchestrator.surfaces.api.schemas import auth_schemas
 
 OPEN_PATH = "/share"
 

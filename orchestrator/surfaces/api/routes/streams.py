@@ -14,8 +14,9 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import runtime_schemas, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
+from orchestrator.surfaces.api.schemas import runtime_schemas
 
 
 class Streams:
@@ -48,7 +49,9 @@ class Streams:
             for event in found:
                 after = event.id
                 yield ServerSentEvent(
-                    data=schemas.EventItem.model_validate(event).model_dump_json(), event="event", id=str(event.id)
+                    data=schemas.EventItem.model_validate(event).model_dump_json(),
+                    event="event",
+                    id=str(event.id),
                 )
             if len(found) < 100:
                 await asyncio.sleep(self._poll)

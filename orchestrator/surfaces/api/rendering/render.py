@@ -9,7 +9,7 @@ from orchestrator.core.views.environment_views import EnvironmentView, display_n
 from orchestrator.core.views.failure_views import FailureView
 from orchestrator.service.port import ForgeUsage, ServiceStatus
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 from stacks.model import RefKind
 
 

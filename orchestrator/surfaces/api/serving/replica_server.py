@@ -12,8 +12,7 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime import wording
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.server.addresses import StartupError, open_listener
-from orchestrator.runtime.server.tls_certificate import BadCertificate, TlsCertificate
-from orchestrator.surfaces.api.server import serve
+from orchestrator.surfaces.api.serving.tls_server import load_certificate, serve_tls
 from orchestrator.surfaces.leader_proxy import App, LeaderProxy
 
 
@@ -24,18 +23,10 @@ async def served_to_replicas(app: App, settings: ServerSettings) -> AsyncIterato
     if replicas.certificate_file is None or replicas.key_file is None:
         yield []
         return
-    try:
-        certificate = TlsCertificate(replicas.certificate_file, replicas.key_file)
-    except BadCertificate as error:
-        raise StartupError(str(error)) from error
+    certificate = load_certificate(replicas.certificate_file, replicas.key_file)
     with contextlib.closing(open_listener("replicas.listen", replicas.listen)) as listener:
-        renewing = asyncio.create_task(certificate.keep_current(), name="replica-certificate")
-        try:
-            async with serve(app, listener, settings.previews.proxies, certificate.context) as task:
-                yield [task, renewing]
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+        async with serve_tls(app, listener, certificate, settings.previews.proxies) as tasks:
+            yield tasks
 
 
 def client_context(settings: ReplicasSettings) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from orchestrator.surfaces.api.schemas import AttributeModel
+from orchestrator.surfaces.api.schemas.environment_schemas import AttributeModel
 
 
 class Logs(BaseModel):

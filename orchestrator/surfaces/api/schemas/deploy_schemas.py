@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from orchestrator.surfaces.api.schemas import AttributeModel
+from orchestrator.surfaces.api.schemas.environment_schemas import AttributeModel
 
 
 class DeployBody(BaseModel):

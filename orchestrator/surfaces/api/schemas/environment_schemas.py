@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
-from orchestrator.surfaces.api.cost_schemas import CostItem
+from orchestrator.surfaces.api.schemas.cost_schemas import CostItem
 
 
 class AttributeModel(BaseModel):

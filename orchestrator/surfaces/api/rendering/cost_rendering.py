@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from orchestrator.core.costs.cost_views import CostView
 from orchestrator.core.wording.costs import STRATEGY_NAMES
 from orchestrator.service.port import TargetPrices
-from orchestrator.surfaces.api import cost_schemas
+from orchestrator.surfaces.api.schemas import cost_schemas
 from programs.costs import CostLine, PriceItem
 
 

@@ -1,0 +1,1 @@
+"""Turns what the service returns into the bodies of responses."""
