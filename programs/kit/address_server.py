@@ -79,7 +79,7 @@ class AddressHandler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+    def log_message(self, *_: object) -> None:
         """Nothing: the project has its own logs."""
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from tests.apps import recipe_site
 from tests.apps.package_index import package_index
-from tests.e2e.site import Page, Preview, Site, wait_until
+from tests.e2e.previews import Page, Preview
+from tests.e2e.site import Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
 

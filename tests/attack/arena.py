@@ -22,7 +22,8 @@ from tests.attack.cluster.cluster_arena import ClusterArena
 from tests.auth.hostile_provider import CLIENT_ID, HostileProvider, serving_provider
 from tests.auth.identity_provider import LoopbackTransport
 from tests.e2e import site as sites
-from tests.e2e.site import REPOSITORY, Preview, Site
+from tests.e2e.previews import Preview
+from tests.e2e.site import REPOSITORY, Site
 
 HOSTILE_APP = (Path(__file__).parent / "hostile_app.py").read_text()
 SHOP_YAML = (sites.SHOP / "eph.yaml").read_text()

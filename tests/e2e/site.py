@@ -15,8 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from programs.kit import trees
 from programs.kit.processes import process_table
 from programs.targets.local import settings as local_settings
 from stacks.toolchain import pulumi_cli
+from tests.e2e.previews import Page, Preview
 from tests.file_trees import all_files
 
 SHOP = Path(__file__).parent / "shop"
@@ -61,31 +61,6 @@ def wait_until(what: str, problem: Callable[[], str], seconds: float = REPORT_TI
 
 
 Git = Callable[..., str]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A pull request with an environment, and the commit that was live when it was created."""
-
-    number: int
-    branch: str
-    host: str
-    commit: str
-
-    @property
-    def name(self) -> str:
-        return self.host.partition(".")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    status: int
-    text: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return dict(json.loads(self.text)) if self.status == 200 else {}
 
 
 class Site:

@@ -11,7 +11,8 @@ import pytest
 from orchestrator.demo import leak_check
 from programs.kit.processes import process_table
 from tests.e2e import site as sites
-from tests.e2e.site import REPOSITORY, Git, Preview, Site, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import REPOSITORY, Git, Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.exposure import process_command_lines, readable_files
-from tests.e2e.site import Preview, Site, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.e2e.site import LABEL, REPOSITORY, Preview, Site, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import LABEL, REPOSITORY, Site, wait_until
 
 pytestmark = pytest.mark.real
 

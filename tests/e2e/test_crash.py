@@ -18,7 +18,8 @@ from programs.kit.database import environment_databases, postgres
 from programs.kit.processes import ports, process_table
 from programs.targets.local import cleanup
 from tests.e2e import site as sites
-from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
 

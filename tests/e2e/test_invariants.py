@@ -23,7 +23,8 @@ from stacks import names
 from stacks.word_lists import ADJECTIVES, NOUNS
 from tests.e2e import site as sites
 from tests.e2e.exposure import process_command_lines, readable_files
-from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Site, wait_until
 from tests.file_trees import all_files
 
 pytestmark = [pytest.mark.real, pytest.mark.long]

@@ -12,7 +12,8 @@ import pytest
 
 from orchestrator.demo import leak_check
 from tests.e2e import site as sites
-from tests.e2e.site import Preview, Site, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import Site, wait_until
 from tests.file_trees import all_files
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]

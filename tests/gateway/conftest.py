@@ -1,4 +1,4 @@
-"""A real gateway and real upstreams on their own loopback ports."""
+"""A real gateway and real upstreams on their own loopback ports, with and without previews that require sign-in."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
 from orchestrator.gateway.tls import TlsListener
 
+HOST = "shop-gentle-stream-42.eph.test"
+OPEN_HOST = "shop-quiet-river-7.eph.test"
+TOKEN = "token-of-the-test-that-is-long-enough"
+HTML_HEADERS = {"Accept": "text/html"}
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -83,6 +87,38 @@ async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession(auto_decompress=False))
         yield GatewayWorld(tmp_path, stack, client)
+
+
+@pytest.fixture
+async def protected_world(world: GatewayWorld, tmp_path: Path) -> GatewayWorld:
+    """One preview that requires sign-in, one that doesn't; both return the headers that reached them."""
+
+    async def echo(request: web.BaseRequest) -> web.Response:
+        return web.Response(text="\n".join(f"{key}: {value}" for key, value in request.headers.items()))
+
+    port = await world.upstream(echo)
+    upstream = f"http://127.0.0.1:{port}"
+    world.write(f"routes/{HOST}.json", {"host": HOST, "upstream": upstream, "sign_in": True})
+    world.write(f"routes/api--{HOST}.json", {"host": f"api--{HOST}", "upstream": upstream, "sign_in": True})
+    world.route(OPEN_HOST, port)
+    tokens = tmp_path / "previews.token"
+    tokens.write_text(f"# for tests\n{TOKEN}\nshort\n")
+    await world.start(tokens=tokens, sign_in="asked")
+    return world
+
+
+async def sign_in(world: GatewayWorld, token: str = TOKEN, to: str = "/", **headers: str) -> ClientResponse:
+    data = {"token": token, "to": to}
+    response = await world.client.post(
+        world.url("/_eph/sign-in"), headers={"Host": HOST, **headers}, data=data, allow_redirects=False
+    )
+    await response.read()
+    return response
+
+
+def cookie(response: ClientResponse) -> str:
+    """As a browser sends it back; the client's own jar wouldn't, because it uses the gateway's address."""
+    return response.headers["Set-Cookie"].partition(";")[0]
 
 
 @pytest.fixture

@@ -61,7 +61,8 @@ def scripted_registry() -> Iterator[ScriptedRegistry]:
             if self.command == "GET":
                 self.wfile.write(body)
 
-        do_HEAD = do_GET  # noqa: N815 - the name is the standard library's
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Silent."""

@@ -51,10 +51,9 @@ def test_a_fresh_process_reads_it_as_pulumi_does() -> None:
 
 
 def test_what_is_pickled_today_names_the_module_of_today() -> None:
-    from programs.local.v1.places import HomeProvider  # type: ignore[import-not-found]  # the finder of old modules creates it
-
-    assert b"programs.targets.local.v1.places" in pickle.dumps(HomeProvider())
-    assert HomeProvider.__module__ == "programs.targets.local.v1.places"
+    moved = import_module("programs.local.v1.places").HomeProvider
+    assert b"programs.targets.local.v1.places" in pickle.dumps(moved())
+    assert moved.__module__ == "programs.targets.local.v1.places"
 
 
 @pytest.mark.parametrize("name", ["programs.nothing", "programs.local.nothing", "programs.targets.nothing.v1"])

@@ -113,12 +113,12 @@ DEPLOYS = (
     Guard(
         "the sign-in of an app's route applies to its label deploys", "secrets",
         (Patch("orchestrator/gateway/gateway_server.py", "for each in (base, own) if each", "for each in (own,) if each"),),
-        test="tests/gateway/test_gateway_sign_in.py::test_the_sign_in_of_the_apps_route_applies_to_its_deploys",
+        test="tests/gateway/test_gateway_protected_routes.py::test_the_sign_in_of_the_apps_route_applies_to_its_deploys",
     ),
     Guard(
         "a stack of which nothing says what it was is listed", "leaks",
         (Patch("orchestrator/runtime/observation/observer.py", "for key, record in parsed if key is not None}", "for key, record in parsed if key is not None and record.name}"),),
-        test="tests/stories/test_label_deploys.py::test_without_its_tag_a_deploy_is_removed_however_little_of_it_exists",
+        test="tests/stories/label_deploys/test_replacements.py::test_without_its_tag_a_deploy_is_removed_however_little_of_it_exists",
     ),
     Guard(
         "a time in the future keeps nothing asleep", "stuck",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from programs.kit.database import binaries
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import domains, servers
 from programs.kit.isolation.sockets import Dialer
-from programs.kit.processes import command_runner
+from programs.kit.processes import command_runner, process_table
 from programs.kit.processes.command_runner import CommandRun
 from programs.kit.processes.sandbox import Workspace
 from programs.targets.local import service_volumes, supervised_services
@@ -85,6 +87,20 @@ class Isolated:
             made.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             answer = b"".join(iter(lambda: made.recv(65536), b""))
         return answer.decode().partition("\r\n\r\n")[2]
+
+    def process_ids(self, name: str) -> list[int]:
+        """All processes in the environment's network, whatever they did to hide. A launcher that hasn't joined it yet
+        is still in the machine's."""
+        found = process_table.started_for(self.here.env(name), "-")
+        spaces = {_network(pid) for pid in found} - {_network(os.getpid())}
+        return [pid for pid in process_table.pids() if _network(pid) in spaces]
+
+
+def _network(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except OSError:
+        return str(pid)
 
 
 def psql() -> str:

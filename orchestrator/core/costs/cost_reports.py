@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.spending import month_start, next_month
@@ -96,11 +97,11 @@ def build(
     titles = {str(view.ref): display_name(view) for view in views}
     for view in views:
         if view.cost is not None and view.cost.exists:
-            add(_view_group(view, grouping), lambda group, rate=view.cost.hourly: _with_environment(group, rate))  # type: ignore[misc]  # bound now
+            add(_view_group(view, grouping), partial(_with_environment, hourly=view.cost.hourly))
     for row in rows:
         if row.day >= month:
             name = titles.get(row.stack, row.name or row.stack) if grouping is CostGrouping.ENVIRONMENT else ""
-            add(name or _row_group(row, grouping), lambda group, row=row: _with_row(group, row))  # type: ignore[misc]  # bound now
+            add(name or _row_group(row, grouping), partial(_with_row, row=row))
     total = _total(groups.values())
     left = Decimal(str((_month_end(month, now) - now).total_seconds())) / 3600
     return CostReport(

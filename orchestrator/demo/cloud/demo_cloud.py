@@ -115,5 +115,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+    def log_message(self, *_: object) -> None:
         """Nothing: tests and the demo read ``requests``."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlencode
 
 from orchestrator.core.views.environment_views import EnvironmentView
@@ -42,7 +43,7 @@ class Order(StrEnum):
     CHANGED = "last change first"
 
 
-_ORDERS: Mapping[Order, Callable[[EnvironmentView], object]] = {
+_ORDERS: Mapping[Order, Callable[[EnvironmentView], Any]] = {
     Order.NEWEST: html_filters.sort_key,
     Order.NAME: lambda view: (view.name, str(view.ref)),
     Order.EXPIRY: lambda view: (view.expires_at or _FAR, str(view.ref)),
@@ -63,7 +64,8 @@ class ListQuery:
 
     def link(self, **changes: object) -> str:
         """The path of the front page with some values changed; a changed filter starts at the first page."""
-        changed = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]  # the names of fields
+        fields: dict[str, Any] = {"page": 1, **changes}
+        changed = replace(self, **fields)
         values = {
             "q": changed.search,
             "repository": changed.repository,
@@ -95,7 +97,7 @@ def select(views: Iterable[EnvironmentView], query: ListQuery) -> EnvironmentLis
     matching = [view for view in everything if _matches(view, query)]
     counts = {group: sum(view.phase in phases for view in matching) for group, phases in GROUPS.items()}
     found = [view for view in matching if query.group is None or view.phase in GROUPS[query.group]]
-    found.sort(key=_ORDERS[query.order])  # type: ignore[arg-type]  # each key compares with itself
+    found.sort(key=_ORDERS[query.order])
     pages = max(1, -(-len(found) // PAGE_SIZE))
     page = min(max(query.page, 1), pages)
     return EnvironmentList(

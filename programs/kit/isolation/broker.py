@@ -10,6 +10,7 @@ listening sockets. The response is ``ok`` with the sockets attached, or the erro
 """
 
 # ruff: noqa: PTH118, PTH120
+# Importing pathlib takes as long as everything else here.
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import re
 from http import HTTPStatus
-from typing import Any
 
 from programs.kit.mail_catcher import pages
 from programs.kit.mail_catcher.mailbox import Mailbox
@@ -34,7 +33,8 @@ class MailPages(http.server.BaseHTTPRequestHandler):
         else:
             self._respond("Not found", _TEXT, status=HTTPStatus.NOT_FOUND)
 
-    do_HEAD = do_GET  # noqa: N815 - the standard library's name
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _message(self, number: int, view: str) -> None:
         found = self.mailbox.find(number)
@@ -68,7 +68,7 @@ class MailPages(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
+    def log_message(self, *_: object) -> None:
         """Visits aren't logged: the log is about mail."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
@@ -30,13 +31,17 @@ def wait_for_routes(client: EngineClient, containers: Iterable[Data], plan: Rele
     for route in plan.routes:
         upstream, container = plan.upstreams[route.service], by_service.get(route.service)
         wait_until(
-            lambda: responds(upstream, route) or _has_ended(client, container),  # noqa: B023 - used at once
+            partial(_responds_or_ended, client, upstream, route, container),
             route.deadline,
             POLL_SECONDS,
         )
         if not responds(upstream, route):
             sentence = wording.no_response(route.service, route.port, route.path, route.deadline)
             raise explain(client, listed, TargetError(sentence, _tail(client, container)))
+
+
+def _responds_or_ended(client: EngineClient, upstream: str, route: PublicRoute, container: Data | None) -> bool:
+    return responds(upstream, route) or _has_ended(client, container)
 
 
 def _has_ended(client: EngineClient, container: Data | None) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from programs.kit import host_settings
 from programs.kit.host_settings import HostSettings
@@ -40,7 +41,7 @@ class ComposeHost(HostSettings):
 
 def from_mapping(data: Mapping[str, str]) -> ComposeHost:
     host = ComposeHost.read(data)
-    plain = {
+    plain: dict[str, Any] = {
         name: data[name]
         for name in (
             "server",
@@ -56,11 +57,13 @@ def from_mapping(data: Mapping[str, str]) -> ComposeHost:
         )
         if data.get(name)
     }
-    numbers = {name: int(data[name]) for name in ("build_seconds", "pids", "services", "start_seconds") if name in data}
+    numbers: dict[str, Any] = {
+        name: int(data[name]) for name in ("build_seconds", "pids", "services", "start_seconds") if name in data
+    }
     return replace(
         host,
-        **plain,  # type: ignore[arg-type]  # strings, all of them
-        **numbers,  # type: ignore[arg-type]  # numbers, all of them
+        **plain,
+        **numbers,
         socket=Path(data.get("socket") or host.socket),
         networks=IPv4Network(data.get("networks") or host.networks),
         builds=data.get("builds") not in ("refused", "False"),  # False: as the host saved it

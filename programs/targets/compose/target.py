@@ -97,7 +97,7 @@ class ComposeTarget:
     def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
         return container_logs.inspect(settings.from_mapping(settings_), name)
 
-    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:
         return machine_costs.machine_prices()
 
     def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:

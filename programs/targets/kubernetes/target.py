@@ -206,7 +206,7 @@ class KubernetesTarget:
         with contextlib.suppress(ObjectNotFound):
             cluster.connect(cluster_settings).patch(f"/api/v1/namespaces/{object_names.namespace(name)}", note)
 
-    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:
         return machine_costs.machine_prices(spot=True)
 
     def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:

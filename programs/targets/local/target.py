@@ -163,10 +163,10 @@ class LocalTarget:
     def remove_build_cache(self, repository: str, settings_: Mapping[str, str]) -> bool:
         return archives.remove(settings.from_mapping(settings_), repository)
 
-    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:
         return machine_costs.machine_prices()
 
-    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - every environment has the same limits
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
         """As if it used its limits. Without a limit of CPUs, it counts as one."""
         host = settings.from_mapping(settings_)
         cpu = Decimal(str(host.cpu_limit or 1))

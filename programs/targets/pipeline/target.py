@@ -65,17 +65,17 @@ class PipelineTarget:
     def job_command(self, name: str, settings_: Mapping[str, str], request: JobRequest) -> list[str]:
         return run_command.command_line(settings.from_mapping(settings_), name, request.job, request.parameters)
 
-    def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:  # noqa: ARG002 - a DAG has its own variables
+    def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
         host = settings.from_mapping(spec.settings)
         return run_command.command_line(host, spec.name, suite.command.run, report=suite.name)
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         return run_command.read_report(settings.from_mapping(spec.settings), spec.name, suite.name, max_bytes)
 
-    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:
         return machine_costs.machine_prices()
 
-    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - DAGs reserve nothing
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
         """Runs take what Airflow has, and only while they last, so only the price of a whole environment counts."""
         return machine_costs.estimate(price_list, ReservedAmounts(), sleeps=False)
 

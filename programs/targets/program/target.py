@@ -80,10 +80,10 @@ class ProgramTarget:
     def remove_build_cache(self, repository: str, settings_: Mapping[str, str]) -> bool:
         return archives.remove(settings.from_mapping(settings_), repository)
 
-    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:
         return machine_costs.machine_prices()
 
-    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - projects differ in what Eph doesn't know
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
         """Eph doesn't know what a project creates, so only the price of a whole environment counts."""
         return machine_costs.estimate(price_list, ReservedAmounts(), sleeps=False)
 

@@ -181,7 +181,7 @@ class FileHandler(http.server.BaseHTTPRequestHandler):
         except (OSError, ValueError, TypeError):
             return None
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the base's signature
+    def log_request(self, code: int | str = "-", *_: object, **__: object) -> None:
         """Into the environment's own log. If its folder is gone, so is the environment."""
         if self.site is None:
             return
@@ -194,7 +194,7 @@ class FileHandler(http.server.BaseHTTPRequestHandler):
             with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(line)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+    def log_message(self, *_: object) -> None:
         """Nothing: clients' mistakes aren't worth a log."""
 
 

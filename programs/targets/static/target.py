@@ -76,10 +76,10 @@ class StaticTarget:
     def remove_build_cache(self, repository: str, settings_: Mapping[str, str]) -> bool:
         return archives.remove(settings.from_mapping(settings_), repository)
 
-    def price_list(self, settings_: Mapping[str, str]) -> PriceList:  # noqa: ARG002 - the same everywhere
+    def price_list(self, settings_: Mapping[str, str]) -> PriceList:
         return machine_costs.machine_prices()
 
-    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:  # noqa: ARG002 - every site has the same limit
+    def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
         """A site has no process, so only its files count, as if they were as large as they may be."""
         amounts = ReservedAmounts(disk=Decimal(settings.from_mapping(settings_).site_bytes))
         return machine_costs.estimate(price_list, amounts, sleeps=False)

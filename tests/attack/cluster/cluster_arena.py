@@ -18,7 +18,8 @@ from tests.attack.attack import NotTried
 from tests.cluster import cluster_access
 from tests.cluster.cluster_access import Cluster
 from tests.cluster.ephd.test_ephd import ClusterSite
-from tests.e2e.site import REPOSITORY, Preview, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import REPOSITORY, wait_until
 
 STRANGER = "eph-attack-stranger"
 """A namespace that isn't Eph's, with one pod of this name and without network policies."""

@@ -12,7 +12,8 @@ from tests.attack.arena import Arena
 from tests.attack.attack import Family, NotTried
 from tests.attack.cluster.cluster_arena import ClusterArena
 from tests.attack.cluster.pull_requests import LABELS, documents, workload
-from tests.e2e.site import REPOSITORY, Preview, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import REPOSITORY, wait_until
 from tests.polling import BackgroundPoller
 
 FAMILY = Family("removal")

@@ -6,7 +6,7 @@ import psycopg
 
 from tests.attack.arena import Arena, lines
 from tests.attack.attack import Family, NotTried
-from tests.e2e.site import Preview
+from tests.e2e.previews import Preview
 
 FAMILY = Family("PostgreSQL")
 RAN = "the statement runs"

@@ -16,7 +16,8 @@ from orchestrator.demo.cluster.oci import ImageLayer, OciImage
 from tests.apps import recipe_site
 from tests.cluster.cluster_access import Cluster
 from tests.cluster.ephd.test_ephd import ClusterSite
-from tests.e2e.site import LABEL, REPOSITORY, Preview
+from tests.e2e.previews import Preview
+from tests.e2e.site import LABEL, REPOSITORY
 
 REGISTRY_OF_RECIPES = "registry.example.com"
 TIMEOUT = 180.0

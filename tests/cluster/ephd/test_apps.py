@@ -17,7 +17,8 @@ import pytest
 
 from tests.cluster.cluster_access import Cluster
 from tests.cluster.ephd.app_site import TIMEOUT, AppSite
-from tests.e2e.site import REPOSITORY, Preview, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import REPOSITORY, wait_until
 
 pytestmark = [
     pytest.mark.real,

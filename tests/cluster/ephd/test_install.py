@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -277,12 +278,16 @@ def test_killed_pods_successor_completes_the_work(eph: ChartRelease, preview: tu
     assert eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"] != before
 
 
+def has_ingresses(eph: ChartRelease, namespace: str, many: int) -> bool:
+    return len(eph.site.get("ingresses", "-n", namespace)["items"]) == many
+
+
 def test_each_preview_can_have_its_own_ingress_instead(eph: ChartRelease, preview: tuple[int, str]) -> None:
     """O4: the operator's choice, there and back; existing environments follow by themselves."""
     name, page = environment(preview), Page(eph.site, preview[1])
     for front, many in (("ingress", 1), ("eph", 0)):
         eph.upgrade(front)
-        wait_for(lambda: len(eph.site.get("ingresses", "-n", name)["items"]) == many, 180)  # noqa: B023 - at once
+        wait_for(partial(has_ingresses, eph, name, many), 180)
         eph.wait_for_comment(preview[0], "Ready")
         assert page.wait_for_text("/env", name="APP_VERSION") == "v2"
         if front == "ingress":  # M5: nothing would stop serving one when it expires

@@ -16,7 +16,8 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.forges.pull_requests import PullState
 from stacks import keys, tags
 from tests.worlds.plan.pull_requests import sha, spec
-from tests.worlds.plan.simulation import FOREIGN, Simulation
+from tests.worlds.plan.simulated_facts import FOREIGN
+from tests.worlds.plan.simulation import Simulation
 
 
 @pytest.fixture

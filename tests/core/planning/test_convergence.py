@@ -30,7 +30,8 @@ from tests.worlds.plan.histories import (
     settle,
 )
 from tests.worlds.plan.pull_requests import sha
-from tests.worlds.plan.simulation import FOREIGN, Simulation
+from tests.worlds.plan.simulated_facts import FOREIGN
+from tests.worlds.plan.simulation import Simulation
 
 FAST = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 

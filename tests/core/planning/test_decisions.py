@@ -15,7 +15,8 @@ from orchestrator.core.views.phases import Phase
 from stacks import keys, names
 from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
 from tests.worlds.plan.pull_requests import START, sha
-from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
+from tests.worlds.plan.simulated_facts import FOREIGN
+from tests.worlds.plan.simulation import Simulation, stack_actions
 
 
 def lock(dead: bool) -> StackLock:

@@ -12,7 +12,8 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.reason_codes import HoldCode
 from stacks.model import StackRef
-from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
+from tests.worlds.plan.simulated_facts import FOREIGN
+from tests.worlds.plan.simulation import Simulation, stack_actions
 
 
 def world_with_pulls(number: int, **policy: Any) -> Simulation:

@@ -12,7 +12,8 @@ from orchestrator.core.planning import backoff, plan_actions, plans
 from orchestrator.core.views.phases import Phase
 from stacks.model import OperationVerb, Outcome, StackRef, StackUpdate
 from tests.worlds.plan.pull_requests import sha
-from tests.worlds.plan.simulation import FOREIGN, Simulation
+from tests.worlds.plan.simulated_facts import FOREIGN
+from tests.worlds.plan.simulation import Simulation
 
 REF = StackRef("eph-shop-1", "pr-42")
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.previews import Preview
 from tests.e2e.replicas import replica_pair
 from tests.e2e.replicas.replica_pair import TAKEOVER_SECONDS, Replica, ReplicaPair
-from tests.e2e.site import Preview, wait_until
+from tests.e2e.site import wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 

@@ -16,7 +16,8 @@ from orchestrator.forges.pull_requests import PullState
 from stacks import keys, names
 from stacks.model import Key
 from tests.worlds.plan.pull_requests import PREVIEW, sha
-from tests.worlds.plan.simulation import FOREIGN, Simulation, stack_actions
+from tests.worlds.plan.simulated_facts import FOREIGN
+from tests.worlds.plan.simulation import Simulation, stack_actions
 
 Event = tuple[str, int, int, object]
 POLICY = Policy(

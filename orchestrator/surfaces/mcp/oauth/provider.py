@@ -117,7 +117,7 @@ class AgentOAuthProvider(OAuthAuthorizationServerProvider[AuthorizationCode, Ref
 
     async def exchange_authorization_code(
         self,
-        client: OAuthClientInformationFull,  # noqa: ARG002 - the handler has compared it with the code's
+        client: OAuthClientInformationFull,
         authorization_code: AuthorizationCode,
     ) -> OAuthToken:
         grant = self.authorizations.take(authorization_code.code)
@@ -137,25 +137,25 @@ class AgentOAuthProvider(OAuthAuthorizationServerProvider[AuthorizationCode, Ref
         )
         return OAuthToken(access_token=issued.secret, expires_in=lifetime, scope=grant.role.name.lower())
 
-    async def load_refresh_token(self, client: OAuthClientInformationFull, refresh_token: str) -> RefreshToken | None:  # noqa: ARG002 - there are none
+    async def load_refresh_token(self, client: OAuthClientInformationFull, refresh_token: str) -> RefreshToken | None:
         return None
 
     async def exchange_refresh_token(
         self,
-        client: OAuthClientInformationFull,  # noqa: ARG002 - there are none
-        refresh_token: RefreshToken,  # noqa: ARG002 - there are none
-        scopes: list[str],  # noqa: ARG002 - there are none
+        client: OAuthClientInformationFull,
+        refresh_token: RefreshToken,
+        scopes: list[str],
     ) -> OAuthToken:
         raise TokenError("invalid_grant", wording.mcp.NO_REFRESH_TOKENS)
 
     async def exchange_identity_assertion(
         self,
-        client: OAuthClientInformationFull,  # noqa: ARG002 - not offered
-        params: IdentityAssertionParams,  # noqa: ARG002 - not offered
+        client: OAuthClientInformationFull,
+        params: IdentityAssertionParams,
     ) -> OAuthToken:
         raise TokenError("unsupported_grant_type", wording.mcp.NO_ASSERTIONS)
 
-    async def load_access_token(self, token: str) -> AccessToken | None:  # noqa: ARG002 - the endpoint checks it
+    async def load_access_token(self, token: str) -> AccessToken | None:
         return None
 
     async def revoke_token(self, token: AccessToken | RefreshToken) -> None:

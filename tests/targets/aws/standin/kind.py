@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -28,7 +28,7 @@ class Kind:
     updated_by: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()
     name = ""
-    defaults: Values = {}  # noqa: RUF012 -- subclasses replace it, nothing changes it
+    defaults: ClassVar[Values] = {}
 
     def create(self, aws: Connection, inputs: Values) -> str:
         raise NotImplementedError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from botocore.exceptions import ClientError
 
 from tests.targets.aws.standin.connection import Connection
@@ -121,7 +123,7 @@ class SubnetGroup(TaggedRds):
     replaced_by = ("name",)
     updated_by = ("description", "subnetIds")
     name = "name"
-    defaults = {"description": "Managed by Pulumi"}  # noqa: RUF012 -- never changed
+    defaults: ClassVar[Values] = {"description": "Managed by Pulumi"}
 
     def create(self, aws: Connection, inputs: Values) -> str:
         aws("rds").create_db_subnet_group(**self._request(inputs), Tags=tag_list(inputs["tagsAll"]))
