@@ -179,10 +179,11 @@ def _route(host: str, data: dict[str, Any] | None) -> PreviewRoute | None:
 
 def _paths(listed: object) -> tuple[PathUpstream, ...] | None:
     """Exact ones first, then longer ones. None if one can't be read."""
+    if not isinstance(listed, list | tuple):
+        return None
     found: list[PathUpstream] = []
-    for item in listed if isinstance(listed, list | tuple) else [None]:
-        upstream = _upstream(item.get("upstream")) if isinstance(item, dict) else None
-        if upstream is None:
+    for item in listed:
+        if not isinstance(item, dict) or (upstream := _upstream(item.get("upstream"))) is None:
             return None
         found.append(PathUpstream(_text(item, "path"), item.get("exact") is True, upstream))
     return tuple(sorted(found, key=lambda item: (not item.exact, -len(item.path))))
