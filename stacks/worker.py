@@ -72,11 +72,12 @@ class Worker:
         self._log.redactor = Redactor(operation.hidden)
         command = OperationCommand(order["version"], on_line=self._log, lease_until=order.get("not_after"))
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
-        recorder = self._recorder(order)
+        recorder = self._recorder(order, operation)
         steps.listen(recorder)
         result = lifecycle.run(operation, self._context(order, operation, command, recorder))
         self._kill_provider()
         self.send("result", result=serialization.dump(_with_failed_step(result, recorder)))
+        recorder.close()
         return 0
 
     def send(self, event: str, **data: Any) -> None:
@@ -87,11 +88,12 @@ class Worker:
                 # The parent is gone; the end of standard input cancels the operation.
                 return
 
-    def _recorder(self, order: dict[str, Any]) -> StepRecorder:
+    def _recorder(self, order: dict[str, Any], operation: Operation) -> StepRecorder:
         return StepRecorder(
             Path(order.get("steps") or os.devnull),
             self._log.redactor,
             lambda text: self.send("progress", text=self._log.redactor(text)),
+            in_background=operation.verb is OperationVerb.WAKE,
         )
 
     def _context(

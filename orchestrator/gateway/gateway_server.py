@@ -211,7 +211,9 @@ class Gateway:
         if counted:
             self._traffic.request_started(host)
         try:
-            return await self._forward(request, self._upstream_finder(route), client_info, True, bar)
+            return await self._forward(
+                request, self._upstream_finder(route, request.rel_url.raw_path), client_info, True, bar
+            )
         except UpstreamUnavailable as error:
             state = self._directory.state(hostnames.environment_host(host))
             shown = state and self._directory.with_output(state)
@@ -220,13 +222,13 @@ class Gateway:
             if counted:
                 self._traffic.request_ended(host)
 
-    def _upstream_finder(self, route: PreviewRoute) -> FindUpstream:
+    def _upstream_finder(self, route: PreviewRoute, path: str) -> FindUpstream:
         """First the known route; if that fails, the current one."""
         known: list[PreviewRoute] = [route]
 
         def find() -> URL | None:
             current = known.pop() if known else self._directory.route(route.host)
-            return None if current is None else current.upstream
+            return None if current is None else current.upstream_for(path)
 
         return find
 

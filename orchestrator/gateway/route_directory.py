@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from yarl import URL
 
@@ -24,6 +24,17 @@ from orchestrator.gateway.proxy import environment_sockets
 
 FileVersion = tuple[int, int, int]
 MAX_ROUTES = 10_000
+
+
+class PathUpstream(NamedTuple):
+    """What answers a path of a host and, unless ``exact``, everything below it."""
+
+    path: str
+    exact: bool
+    upstream: URL
+
+    def matches(self, path: str) -> bool:
+        return path == self.path or (not self.exact and path.startswith(f"{self.path}/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,11 @@ class PreviewRoute:
     """The path of its health check, which doesn't count as a visit."""
     allow: tuple[str, ...] = ()
     """Only these people can open it; empty: everyone who can sign in."""
+    paths: tuple[PathUpstream, ...] = ()
+    """The first one that matches decides."""
+
+    def upstream_for(self, path: str) -> URL:
+        return next((item.upstream for item in self.paths if item.matches(path)), self.upstream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +168,25 @@ def _route(host: str, data: dict[str, Any] | None) -> PreviewRoute | None:
     upstream = _upstream(data.get("upstream"))
     if upstream is not None and data.get("isolated") is True:
         upstream = environment_sockets.isolated_url(_text(data, "environment"), upstream.port or 0)
-    if upstream is None or data.get("host", host) != host:
+    paths = _paths(data.get("paths") or ())
+    if upstream is None or paths is None or data.get("host", host) != host:
         return None
     environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))
     asleep, health = data.get("asleep") is True, _text(data, "health")
-    allow = _allow(data)
-    return PreviewRoute(host, upstream, environment, service, commit, _requires_sign_in(data), asleep, health, allow)
+    sign_in, allow = _requires_sign_in(data), _allow(data)
+    return PreviewRoute(host, upstream, environment, service, commit, sign_in, asleep, health, allow, paths)
+
+
+def _paths(listed: object) -> tuple[PathUpstream, ...] | None:
+    """Exact ones first, then longer ones. None if one can't be read."""
+    if not isinstance(listed, list | tuple):
+        return None
+    found: list[PathUpstream] = []
+    for item in listed:
+        if not isinstance(item, dict) or (upstream := _upstream(item.get("upstream"))) is None:
+            return None
+        found.append(PathUpstream(_text(item, "path"), item.get("exact") is True, upstream))
+    return tuple(sorted(found, key=lambda item: (not item.exact, -len(item.path))))
 
 
 def _upstream(value: object) -> URL | None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
 from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import World
 from orchestrator.core.planning import plans
 from orchestrator.core.planning.plan_actions import Wait
 from orchestrator.core.planning.plans import Plan
@@ -44,6 +45,8 @@ MIN_REFRESH_INTERVAL = 0.5
 """Seconds between two reads of the Git host, so that many webhooks cause few cycles. The first wake-up after a quiet
 period acts at once."""
 RETRY_AFTER = timedelta(seconds=5)
+FIRST_CHECK_SECONDS = 1.0
+"""How long the first cycle waits for health checks, so that environments that respond are ready from the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Loop:
         self._interval = interval
         self._refreshed_at: datetime | None = None
         self._failed = False
+        self._has_checked = False
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -111,6 +115,8 @@ class Loop:
         await parts.terms.ensure_term()
         term = leading.term
         world = await parts.observer.observe(self._clock, refresh, await parts.remote_operations.in_progress())
+        if not self._has_checked:
+            world, self._has_checked = await self._with_first_checks(world), True
         now = self._clock()
         plan = plans.plan(world, self._policy, now)
         if plan.changes and await leading.confirm_term(term):
@@ -137,6 +143,12 @@ class Loop:
         if leads:
             self._notify_listeners()
         return plan
+
+    async def _with_first_checks(self, world: World) -> World:
+        monitor = self._dependencies.monitor
+        monitor.watch(health_monitor.probe_requests(world))
+        await monitor.wait_for_first_results(FIRST_CHECK_SECONDS)
+        return replace(world, health=dict(monitor.statuses))
 
     def _notify_listeners(self) -> None:
         """Publish the result. What fails (for example because of a full disk) is published after the next cycle."""

@@ -6,9 +6,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from programs.kit import files, identifiers
 from programs.spec import DEFAULT_TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class PathRoute:
+    """A path of a host that another upstream answers, with everything below it unless ``exact``."""
+
+    path: str
+    exact: bool
+    upstream: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class RouteRecord:
     """Only these people can open it; empty: everyone who can sign in."""
     isolated: bool = False
     """The upstream's address is in the environment's own network namespace, not on this machine."""
+    paths: tuple[PathRoute, ...] = ()
+    """The longest one that matches answers a request, an exact one first; ``upstream`` answers all others."""
 
 
 def write(folder: Path, route: RouteRecord) -> None:
@@ -79,7 +91,11 @@ def _path(folder: Path, host: str) -> Path:
 
 def _read(path: Path) -> RouteRecord | None:
     try:
-        data = json.loads(path.read_text())
-        return RouteRecord(**{**data, "allow": tuple(data.get("allow", ()))})
+        return _from_json(json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return None
+
+
+def _from_json(data: dict[str, Any]) -> RouteRecord:
+    paths = tuple(PathRoute(**item) for item in data.get("paths", ()))
+    return RouteRecord(**{**data, "allow": tuple(data.get("allow", ())), "paths": paths})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,15 +23,19 @@ EVENT_PREFIX = "\x1eeph-step "
 
 
 class StepRecorder:
-    """``path`` is created with the first event: most operations have none. ``hide`` removes the operation's secrets."""
+    """``path`` is created with the first event: most operations have none. ``hide`` removes the operation's secrets.
+    ``in_background``: a visitor waits for the operation, which therefore never waits for the disk; ``close`` does."""
 
-    def __init__(self, path: Path, hide: Callable[[str], str], report: Callable[[str], object]) -> None:
+    def __init__(
+        self, path: Path, hide: Callable[[str], str], report: Callable[[str], object], *, in_background: bool = False
+    ) -> None:
         self._path = path
         self._hide = hide
         self._report = report
         self._bytes_left = MAX_BYTES
         self._active: list[str] = []
         self._lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, "steps") if in_background else None
         self.failed_step = ""
         """The first step that failed."""
 
@@ -38,8 +43,10 @@ class StepRecorder:
         clean = replace(event, lines=tuple(redact(self._hide(line)) for line in event.lines))
         with self._lock:
             self._track(clean)
-            with contextlib.suppress(OSError):
+            if self._writer is None:
                 self._write(clean)
+            else:
+                self._writer.submit(self._write, clean)
             current = self._active[-1] if self._active else ""
         if event.kind is not StepEventKind.LINES and current:
             self._report(current)
@@ -50,6 +57,11 @@ class StepRecorder:
             busy = bool(self._active)
         if not busy:
             self._report(text)
+
+    def close(self) -> None:
+        """Returns when everything is written."""
+        if self._writer is not None:
+            self._writer.shutdown()
 
     def _track(self, event: StepEvent) -> None:
         if event.kind is StepEventKind.STARTED:
@@ -66,5 +78,5 @@ class StepRecorder:
             self._bytes_left -= len(text)
             if self._bytes_left <= 0:
                 return
-        with self._path.open("a") as file:
+        with contextlib.suppress(OSError), self._path.open("a") as file:
             file.write(text)

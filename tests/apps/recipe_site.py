@@ -36,6 +36,14 @@ def app_files(folder: str, recipe: str) -> dict[str, str]:
     return {**files, "eph.yaml": recipes()[recipe]}
 
 
+def django_migration(sql: str) -> str:
+    """The second migration of the Django application."""
+    return (
+        "from django.db import migrations\n\n\nclass Migration(migrations.Migration):\n"
+        f'    dependencies = [("posts", "0001_initial")]\n    operations = [migrations.RunSQL("{sql}")]\n'
+    )
+
+
 def private_indexes() -> list[str]:
     """The networks of this machine's package indexes that have private addresses; previews may reach only public ones
     unless an operator allows more."""

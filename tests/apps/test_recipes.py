@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.apps import recipe_site
+from tests.apps import compose_site, recipe_site
 from tests.apps.package_index import package_index
 from tests.e2e.previews import Page, Preview
 from tests.e2e.site import Site, wait_until
@@ -51,28 +51,35 @@ def test_flask() -> None:
 @pytest.mark.exhaustive
 def test_django_with_worker_and_uploads() -> None:
     with recipe_site.recipe_site("django_board", "Django") as site:
-        made = preview(site)
-        wait_until("the worker checks posts", lambda: "" if state(site, made)["posts"][0]["checked"] else "not yet")
-        assert upload(site, made, "cat") == 201
+        use_board(site)
 
-        broken = 'from django.db import migrations\n\n\nclass Migration(migrations.Migration):\n    dependencies = [("posts", "0001_initial")]\n    operations = [migrations.RunSQL("SELECT * FROM nowhere")]\n'  # noqa: E501
-        site.push(made, {"posts/migrations/0002_broken.py": broken})
-        site.wait_for_comment(made.number, 'relation "nowhere" does not exist', timeout=recipe_site.BUILD_TIMEOUT)
-        assert state(site, made)["commit"] == made.commit
 
-        fixed = broken.replace(
-            "SELECT * FROM nowhere", "INSERT INTO posts_post (text, checked) VALUES ('second', false)"
-        )
-        site.wait_for_commit(
-            made, site.push(made, {"posts/migrations/0002_broken.py": fixed}), recipe_site.BUILD_TIMEOUT
-        )
-        assert state(site, made)["uploads"] == ["cat"]
-        assert [post["text"] for post in state(site, made)["posts"]] == ["welcome", "second"]
+@pytest.mark.exhaustive
+def test_django_with_its_compose_file() -> None:
+    """T4: the repository's own Dockerfile and compose.yaml."""
+    with compose_site.compose_site("django_board", "Django with Docker Compose") as site:
+        use_board(site)
 
-        other = preview(site, "other")
-        assert state(site, other)["uploads"] == []
-        close(site, made)
-        close(site, other)
+
+def use_board(site: Site) -> None:
+    made = preview(site)
+    wait_until("the worker checks posts", lambda: "" if state(site, made)["posts"][0]["checked"] else "not yet")
+    assert upload(site, made, "cat") == 201
+
+    site.push(made, {"posts/migrations/0002_more.py": recipe_site.django_migration("SELECT * FROM nowhere")})
+    site.wait_for_comment(made.number, 'relation "nowhere" does not exist', timeout=recipe_site.BUILD_TIMEOUT)
+    assert state(site, made)["commit"] == made.commit
+
+    fixed = recipe_site.django_migration("INSERT INTO posts_post (text, checked) VALUES ('second', false)")
+    site.wait_for_commit(made, site.push(made, {"posts/migrations/0002_more.py": fixed}), recipe_site.BUILD_TIMEOUT)
+    assert state(site, made)["uploads"] == ["cat"]
+    assert [post["text"] for post in state(site, made)["posts"]] == ["welcome", "second"]
+
+    other = preview(site, "other")
+    assert state(site, other)["uploads"] == []
+    assert [post["text"] for post in state(site, other)["posts"]] == ["welcome"]
+    close(site, made)
+    close(site, other)
 
 
 @pytest.mark.exhaustive

@@ -26,6 +26,7 @@ from tests.bench import (
     quiet_cycle,
     report,
     results,
+    shared_builds,
     template_clone,
     waking,
 )
@@ -47,6 +48,7 @@ ROWS: dict[str, Measure] = {
     "github-hour": github_hour.github_hour,
     "template-clone": template_clone.template_clone,
     "build-cache": build_cache.build_cache,
+    "builds": shared_builds.builds,
 }
 CLUSTER_ROWS: dict[str, Measure] = {
     "kubernetes-url": on_kubernetes.kubernetes_url,

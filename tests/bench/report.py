@@ -72,6 +72,9 @@ Where two things are timed in turns, one warm-up turn comes first, and the figur
 - **build-cache**: the same build in three environments of one repository, one after the other: `pip install` of 20
   source distributions in a folder, each of which pip builds and keeps as a wheel. The first environment finds no cache.
   The second and third include unpacking the repository's archive. The checkout isn't timed.
+- **builds**: eight labels set at once, each with a build that is bound by the CPU, until all eight previews respond;
+  and the time of each from its label to its response. With Eph's default of one build per CPU, compared with four
+  builds at a time. A whole Eph each time, in turns.
 """
 
 

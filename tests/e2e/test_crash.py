@@ -3,12 +3,14 @@ checked on the machine. What ephd keeps running is killed, too, and comes back (
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -20,6 +22,7 @@ from programs.targets.local import cleanup
 from tests.e2e import site as sites
 from tests.e2e.previews import Preview
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Site, wait_until
+from tests.polling import BackgroundPoller
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
 
@@ -148,13 +151,37 @@ def test_killed_during_an_update_and_a_destroy(site: Site, bystander: Preview) -
 
 
 def test_closed_while_ephd_was_down(site: Site, bystander: Preview) -> None:
-    """L7: no event reports it, and the next process sees it anyway."""
+    """L7: no event reports it, and the next process sees it anyway. P1 P2: an environment that is ready stays so in the
+    comment, in the check and for the API."""
     preview = site.preview("unseen")
-    site.kill()
-    site.forge.close_pull(REPOSITORY, preview.number)
-    site.start()
-    site.wait_until_gone(preview)
-    wait_until("its stack is gone", lambda: str(site.stack_files(preview.number) or ""))
+    with ReadyMonitor(site, bystander) as reports:
+        site.kill()
+        site.forge.close_pull(REPOSITORY, preview.number)
+        site.start()
+        before = len(reports.phases)
+        site.wait_until_gone(preview)
+        wait_until("its stack is gone", lambda: str(site.stack_files(preview.number) or ""))
+        wait_until("the API responds again", lambda: "" if len(reports.phases) > before else "not yet")
+    assert set(reports.phases) == {"ready"}
+    assert reports.others == []
+
+
+class ReadyMonitor(BackgroundPoller):
+    """``phases``: what the API says while it responds. ``others``: comments and checks that say anything but ready."""
+
+    def __init__(self, site: Site, preview: Preview) -> None:
+        super().__init__()
+        self._site, self._preview = site, preview
+        self.phases: list[str] = []
+        self.others: list[str] = []
+
+    def poll(self) -> None:
+        comment = self._site.comment(self._preview.number)
+        check = self._site.forge.checks(REPOSITORY, self._preview.commit).get("eph/preview")
+        if "Ready" not in comment or check != "success":
+            self.others.append(f"{check}: {comment}")
+        with contextlib.suppress(httpx.HTTPError):
+            self.phases.append(self._site.api(f"environments/{self._preview.name}")["phase"])
 
 
 def test_killed_supervisor_comes_back_with_everything_it_ran(site: Site, bystander: Preview) -> None:

@@ -73,6 +73,8 @@ def test_commands_sleep_and_wake_a_kill_changes_nothing_and_a_push_wakes(site: S
     done = site.eph("wake", two.name, "--wait", "--timeout", "60s")
     assert done.returncode == 0, done.stderr
     assert site.page(two.host).data["commit"] == two.commit
+    kept = [item["step"] for item in site.api(f"environments/{two.name}/steps")["steps"]]
+    assert kept.count("Health check web") == 2, "that of the build, and that of the wake"
 
     site.eph("sleep", two.name)
     site.wait_until_asleep(two)

@@ -115,6 +115,24 @@ async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
     await monitor.close()
 
 
+async def test_first_results_are_awaited_only_for_a_limited_time() -> None:  # P3
+    slow = asyncio.Event()
+
+    async def probe(origin: str, path: str) -> tuple[bool, str]:
+        await slow.wait()
+        return True, "200"
+
+    monitor = HealthMonitor(probe, FakeClock(), lambda: None)
+    await monitor.wait_for_first_results(60)  # nothing is watched
+    monitor.watch([QUESTION])
+    await monitor.wait_for_first_results(0.01)
+    assert monitor.statuses == {}
+    slow.set()
+    await monitor.wait_for_first_results(60)
+    assert monitor.statuses[QUESTION.ref].ok
+    await monitor.close()
+
+
 async def test_many_webhooks_cause_few_reads(world: World) -> None:  # L4, L6
     """In real time: the pace is what is tried. 60 wakes in a row are at most a handful of cycles."""
     looks: list[bool] = []

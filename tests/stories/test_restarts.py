@@ -105,6 +105,16 @@ async def test_a_restart_in_peace_does_nothing_again(world: World) -> None:  # L
     assert len(world.stacks.started) == started
 
 
+async def test_ready_environment_is_ready_in_the_first_cycle_after_a_restart(world: World) -> None:  # P1 P3
+    number = world.open_pull()
+    await world.run_for(seconds=20)
+    assert world.phase(number) is Phase.READY
+    await world.crash()
+    await world.loop.cycle(refresh=True)
+    assert world.phase(number) is Phase.READY
+    assert "Ready" in world.comment(number)
+
+
 async def test_a_restart_while_the_git_host_is_down_destroys_nothing(world: World) -> None:  # L2, L7
     number = world.open_pull()
     await world.run_for(minutes=1)

@@ -6,6 +6,7 @@ There is one prober per URL: fast until it responds, then slow. A change of the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -75,6 +76,8 @@ class HealthMonitor:
         self._sleep = sleep
         self._probers: dict[ProbeRequest, asyncio.Task[None]] = {}
         self._statuses: dict[StackRef, HealthStatus] = {}
+        self._unchecked: set[ProbeRequest] = set()
+        self._all_checked = asyncio.Event()
 
     @property
     def statuses(self) -> Mapping[StackRef, HealthStatus]:
@@ -87,9 +90,22 @@ class HealthMonitor:
             self._probers.pop(question).cancel()
         for question in asked - self._probers.keys():
             self._probers[question] = asyncio.create_task(self._probe_repeatedly(question))
+        self._unchecked = {question for question in asked if question.ref not in self._statuses}
+        self._signal_first_results()
         known = {question.ref for question in asked}
         for ref in [ref for ref in self._statuses if ref not in known]:
             del self._statuses[ref]
+
+    async def wait_for_first_results(self, seconds: float) -> None:
+        """Until everything that is watched has been checked once, or this time is over."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_checked.wait(), seconds)
+
+    def _signal_first_results(self) -> None:
+        if self._unchecked:
+            self._all_checked.clear()
+        else:
+            self._all_checked.set()
 
     async def close(self) -> None:
         probers = list(self._probers.values())
@@ -102,7 +118,10 @@ class HealthMonitor:
         pause = FAST_INTERVAL
         while True:
             ok, detail = await self._probe_once(request)
-            if self._record(request, ok, detail):
+            changed = self._record(request, ok, detail)
+            self._unchecked.discard(request)
+            self._signal_first_results()
+            if changed:
                 self._on_change()
             pause = (
                 SLOW_INTERVAL

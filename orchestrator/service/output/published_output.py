@@ -67,7 +67,7 @@ class _Tail:
         return steps.runs(self.milestones, still_running=True)[-MAX_STEPS:]
 
     def as_json(self, progress: str, redact: Callable[[str], str]) -> dict[str, Any]:
-        """``progress`` is the current step if that is all that is known: steps of a wake aren't kept."""
+        """``progress`` is the current step if that is all that is known yet."""
         runs = self.runs() or ([StepRun(progress, self.started)] if steps.is_label(progress) else [])
         printed = next((run.step for run in reversed(runs) if run.step in self.lines), "")
         return {

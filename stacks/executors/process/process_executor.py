@@ -200,6 +200,8 @@ class ProcessExecutor:
                 await self._clean_up(operation.ref)
             if mine is not None:
                 operation_records.delete_running(self._records, mine)
+            if operation.verb is OperationVerb.WAKE:
+                step_files.delete_old_wakes(self._records, operation.ref)
         return ended.result or results.of_silent_worker(operation, started, ended, path)
 
     async def _clean_up(self, ref: StackRef) -> None:
@@ -210,10 +212,13 @@ class ProcessExecutor:
             log.exception("couldn't clean up after the operation on %s", ref)
 
     def _steps_file(self, operation: Operation, started: datetime) -> Path | None:
-        """Only of builds: a sleep or a wake must not push the build's output out."""
-        if operation.verb is not OperationVerb.UP:
-            return None
-        return step_files.new_file(self._records, operation.ref, started, operation.commit)
+        match operation.verb:
+            case OperationVerb.UP:
+                return step_files.new_file(self._records, operation.ref, started, operation.commit)
+            case OperationVerb.WAKE if operation.commit:
+                return step_files.wake_file(self._records, operation.ref, started, operation.commit)
+            case _:
+                return None
 
     def _save_result(self, result: OperationResult) -> None:
         """A tag update doesn't explain why the last build failed, so that build's result stays. Once another replica

@@ -1,7 +1,8 @@
-"""The steps of recent builds and their output, in files next to the other records of their stack.
+"""The steps of recent builds and wakes and their output, in files next to the other records of their stack.
 
 One file for each operation, named by time and commit. Those of the newest commits are kept, whatever came of them: the
-first operation of a commit, which has its checkout and build, and the newest ones. All are deleted with the stack.
+first operation of a commit, which has its checkout and build, and the newest ones. Wakes are counted separately, so
+they never push out a build. All are deleted with the stack.
 """
 
 from __future__ import annotations
@@ -18,23 +19,44 @@ from stacks.model import StackRef
 
 MAX_COMMITS = 5
 MAX_PER_COMMIT = 5
+MAX_WAKES = 5
 COMMIT_LENGTH = 12
 """Digits of the commit in a file's name."""
 _SUFFIX = ".steps"
+_WAKE_SUFFIX = ".wake.steps"
 
 
 def new_file(records: Path, ref: StackRef, started: datetime, commit: str) -> Path:
     """Where an operation writes its steps. Deletes old files."""
-    name = f"{started:%Y%m%dT%H%M%S.%f}-{commit[:COMMIT_LENGTH]}{_SUFFIX}"
     folder = operation_records.make_folder(records, ref)
-    for path in _outdated(_list(folder), commit[:COMMIT_LENGTH]):
+    found, incoming = _list(folder), commit[:COMMIT_LENGTH]
+    builds = [path for path in found if not _is_wake(path)]
+    gone = _outdated(builds, incoming)
+    kept = {_commit(path) for path in builds if path not in gone} | {incoming}
+    for path in [*gone, *(path for path in found if _is_wake(path) and _commit(path) not in kept)]:
         path.unlink(missing_ok=True)
-    return folder / name
+    return folder / _name(started, commit, _SUFFIX)
+
+
+def wake_file(records: Path, ref: StackRef, started: datetime, commit: str) -> Path:
+    """Where a wake writes its steps. Reads and writes nothing, because a visitor is waiting."""
+    return operation_records.operation_folder(records, ref) / _name(started, commit, _WAKE_SUFFIX)
+
+
+def delete_old_wakes(records: Path, ref: StackRef) -> None:
+    """Call it after a wake."""
+    wakes = [path for path in _list(operation_records.operation_folder(records, ref)) if _is_wake(path)]
+    for path in wakes[:-MAX_WAKES]:
+        path.unlink(missing_ok=True)
+
+
+def _name(started: datetime, commit: str, suffix: str) -> str:
+    return f"{started:%Y%m%dT%H%M%S.%f}-{commit[:COMMIT_LENGTH]}{suffix}"
 
 
 def commits(records: Path, ref: StackRef) -> list[str]:
     """Commits with output, as their first digits, the newest last."""
-    return _by_age(_list(operation_records.operation_folder(records, ref)))
+    return _by_age(_builds(_list(operation_records.operation_folder(records, ref))))
 
 
 def read(records: Path, ref: StackRef, commit: str, since: str) -> StepPage:
@@ -43,7 +65,7 @@ def read(records: Path, ref: StackRef, commit: str, since: str) -> StepPage:
     if since:
         name, _, offset = since.rpartition(":")
         return _read_files([path for path in found if path.name >= name], {name: int(offset)}, since)
-    chosen = commit[:COMMIT_LENGTH] or (_commit(found[-1]) if found else "")
+    chosen = commit[:COMMIT_LENGTH] or (_commit(_builds(found)[-1]) if found else "")
     return _read_files([path for path in found if _commit(path).startswith(chosen)] if chosen else [], {}, "")
 
 
@@ -69,8 +91,17 @@ def _list(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{_SUFFIX}"))
 
 
+def _builds(paths: list[Path]) -> list[Path]:
+    """The files of builds, or all if there are only wakes: an older version that wakes isn't the newest commit."""
+    return [path for path in paths if not _is_wake(path)] or paths
+
+
+def _is_wake(path: Path) -> bool:
+    return path.name.endswith(_WAKE_SUFFIX)
+
+
 def _commit(path: Path) -> str:
-    return path.name.removesuffix(_SUFFIX).rpartition("-")[2]
+    return path.name.removesuffix(_SUFFIX).removesuffix(".wake").rpartition("-")[2]
 
 
 def _by_age(paths: Iterable[Path]) -> list[str]:

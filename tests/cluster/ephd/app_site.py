@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.demo.cluster.base_images import postgres_image
 from orchestrator.demo.cluster.ci import files_at
 from orchestrator.demo.cluster.oci import ImageLayer, OciImage
-from tests.apps import recipe_site
+from tests.apps import python_images, recipe_site
 from tests.cluster.cluster_access import Cluster
 from tests.cluster.ephd.test_ephd import ClusterSite
 from tests.e2e.previews import Preview
@@ -24,28 +24,33 @@ TIMEOUT = 180.0
 
 
 class AppSite(ClusterSite):
-    """``app`` is the name of the application, of its program and of its image."""
+    """``app`` is the name of the application, of its program and of its image. ``storage_class``: that of volumes."""
 
-    def __init__(self, home: Path, cluster: Cluster, folder: str, recipe: str) -> None:
+    def __init__(self, home: Path, cluster: Cluster, folder: str, recipe: str, storage_class: str = "") -> None:
         super().__init__(home, cluster)
+        self.storage_class = storage_class
         self.app = folder.rpartition("_")[2]
         files = recipe_site.app_files(folder, recipe)
         self.texts = {path: text.replace(REGISTRY_OF_RECIPES, cluster.registry) for path, text in files.items()}
         self.repository_files = dict(self.texts)
 
     def _toml(self) -> str:
-        return super()._toml() + 'env = { COMPANY_PROXY = "http://proxy.example.com:3128" }\n'
+        storage = f'storage_class = "{self.storage_class}"\n'
+        return super()._toml() + storage + 'env = { COMPANY_PROXY = "http://proxy.example.com:3128" }\n'
 
     def build(self, sha: str) -> str:
         """What CI does for a commit; returns the image's digest."""
         content = files_at(self.home / "forge" / "git" / f"{REPOSITORY}.git", sha)
+        built = self._go_image(content) if "go.mod" in content else python_images.application_image(content)
+        return self.cluster.registry_client().push(built, f"acme/{self.app}", sha[:7])
+
+    def _go_image(self, content: dict[str, bytes]) -> OciImage:
         sources = {path: data for path, data in content.items() if path.endswith((".go", "go.mod", "go.sum"))}
         program = _compile(tuple(sorted(sources.items())))
         base = postgres_image()  # which has a shell and psql
         files = {f"srv/{path}": data for path, data in content.items()} | {f"usr/bin/{self.app}": program}
         layers = (*base.layers, ImageLayer(files))
-        image = OciImage(layers, (), (self.app,), base.env, working_dir="/srv")
-        return self.cluster.registry_client().push(image, f"acme/{self.app}", sha[:7])
+        return OciImage(layers, (), (self.app,), base.env, working_dir="/srv")
 
     def open_built_pull(self, branch: str) -> tuple[int, str]:
         """A pull request for a commit whose image exists."""

@@ -15,23 +15,22 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.apps.recipe_site import django_migration
+from tests.cluster import node_volumes
 from tests.cluster.cluster_access import Cluster
 from tests.cluster.ephd.app_site import TIMEOUT, AppSite
 from tests.e2e.previews import Preview
 from tests.e2e.site import REPOSITORY, wait_until
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.long,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(shutil.which("go") is None, reason="needs Go"),
-]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(900)]
+needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="needs Go")
+MIGRATION = "posts/migrations/0002_more.py"
 REPLACED_IMAGES = ("acme/tickets", "library/postgres")
 
 
 @contextmanager
-def app_site(home: Path, cluster: Cluster, folder: str, recipe: str) -> Iterator[AppSite]:
-    made = AppSite(home, cluster, folder, recipe)
+def app_site(home: Path, cluster: Cluster, folder: str, recipe: str, storage_class: str = "") -> Iterator[AppSite]:
+    made = AppSite(home, cluster, folder, recipe, storage_class)
     try:
         made.open()
         yield made
@@ -59,6 +58,7 @@ def notices(eph: AppSite, made: Preview) -> str:
     return "\n".join(eph.environment(made)["notices"])
 
 
+@needs_go
 def test_chart(home: Path, site: Cluster) -> None:
     with app_site(home, site, "helm_tickets", "Helm chart") as eph:
         made = eph.preview_built("feature")
@@ -116,6 +116,7 @@ def assert_published_parts_are_left_out(eph: AppSite, made: Preview) -> None:
     assert proxy.strip() == "http://proxy.example.com:3128", "the setting kubernetes.env"
 
 
+@needs_go
 def test_kustomization(home: Path, site: Cluster) -> None:
     with app_site(home, site, "kustomize_votes", "Kustomize") as eph:
         made = eph.preview_built("feature")
@@ -159,6 +160,7 @@ def counted(eph: AppSite, host: str) -> int:
     return int(json.loads(get(eph, host, "/").text)["counted"])
 
 
+@needs_go
 def test_services_with_images(home: Path, site: Cluster) -> None:
     with app_site(home, site, "go_orders", "Images on Kubernetes") as eph:
         made = eph.preview_built("feature")
@@ -167,3 +169,32 @@ def test_services_with_images(home: Path, site: Cluster) -> None:
         eph.wait_for_commit(made, eph.push_built(made, {"main.go": source}), TIMEOUT)
         assert eph.page(made.host).data["orders"] == ["tea"]
         close(eph, made)
+
+
+def test_django_with_worker_and_uploads(home: Path, site: Cluster) -> None:
+    """D2 T2: its settings accept only the preview's host name, and uploads are on a volume."""
+    with (
+        node_volumes.storage_class(site, home / "volumes", count=4) as storage,
+        app_site(home, site, "django_board", "Django on Kubernetes", storage) as eph,
+    ):
+        made = eph.preview_built("feature")
+        wait_until("the worker checks posts", lambda: "" if board(eph, made)["posts"][0]["checked"] else "not yet")
+        url = f"http://127.0.0.1:{eph.gateway_port}/upload/cat"
+        assert eph.http.post(url, content=b"picture", headers={"Host": made.host}).status_code == 201
+
+        eph.push_built(made, {MIGRATION: django_migration("SELECT * FROM nowhere")})
+        eph.wait_for_comment(made.number, 'relation "nowhere" does not exist', timeout=TIMEOUT)
+        assert board(eph, made)["commit"] == made.commit, "the last good commit is still live"
+
+        second = django_migration("INSERT INTO posts_post (text, checked) VALUES ('second', false)")
+        eph.wait_for_commit(made, eph.push_built(made, {MIGRATION: second}), TIMEOUT)
+        assert board(eph, made)["uploads"] == ["cat"]
+        assert [post["text"] for post in board(eph, made)["posts"]] == ["welcome", "second"]
+
+        other = eph.preview_built("other")
+        assert (board(eph, other)["uploads"], len(board(eph, other)["posts"])) == ([], 1), "its own data"
+        close(eph, made, other)
+
+
+def board(eph: AppSite, made: Preview) -> dict[str, Any]:
+    return dict(get(eph, made.host, "/").json())

@@ -45,6 +45,39 @@ def test_the_newest_commits_are_kept(tmp_path: Path) -> None:
     assert labels_of(tmp_path, "a001") == []
 
 
+def wake(records: Path, minute: int, commit: str) -> None:
+    path = step_files.wake_file(records, REF, NOW + timedelta(minutes=minute), sha(commit))
+    recorder = StepRecorder(path, str, lambda _: None, in_background=True)
+    recorder(started(f"Health check {minute}"))
+    recorder.close()
+    step_files.delete_old_wakes(records, REF)
+
+
+def test_wakes_are_kept_with_their_commit_and_push_out_no_build(tmp_path: Path) -> None:
+    write(tmp_path, 0, "aaaa", "Build a")
+    wake(tmp_path, 1, "aaaa")
+    write(tmp_path, 2, "bbbb", "Build b")
+    for minute in range(3, 12):
+        wake(tmp_path, minute, "bbbb")
+    assert labels_of(tmp_path, "bbbb") == ["Build b", *(f"Health check {minute}" for minute in range(7, 12))]
+    assert labels_of(tmp_path, "aaaa") == ["Build a"]
+    wake(tmp_path, 12, "aaaa")  # the new commit failed, and a visit wakes the previous one
+    assert labels_of(tmp_path)[0] == "Build b"
+    assert labels_of(tmp_path, "aaaa") == ["Build a", "Health check 12"]
+    assert step_files.commits(tmp_path, REF) == [sha("aaaa")[:12], sha("bbbb")[:12]]
+    for minute in range(13, 13 + step_files.MAX_COMMITS):
+        write(tmp_path, minute, f"c{minute}", "Build")
+    assert not [path for path in operation_records.operation_folder(tmp_path, REF).iterdir() if "wake" in path.name]
+
+
+def test_a_follower_of_steps_sees_a_wake(tmp_path: Path) -> None:
+    write(tmp_path, 0, "aaaa", "Build")
+    page = step_files.read(tmp_path, REF, "", "")
+    wake(tmp_path, 1, "aaaa")
+    page = step_files.read(tmp_path, REF, "", page.position)
+    assert [event.step for event in page.events] == ["Health check 1"]
+
+
 def test_operation_without_steps_hides_nothing(tmp_path: Path) -> None:
     """An update that only changes a tag writes no file."""
     write(tmp_path, 0, "aaaa", "Build")

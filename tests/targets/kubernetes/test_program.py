@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from programs.spec import CommandSpec, DatabaseSpec, LifecycleHooks, ServiceSpec
+from programs.targets.kubernetes import gateway_routes
 from programs.targets.kubernetes.program.environment import PreparedInputs
 from programs.targets.kubernetes.rendering.namespace_objects import PathBackend
+from programs.targets.kubernetes.v1.providers import DoorProvider
 from tests.targets.kubernetes.recorded_program import IMAGE, SETTINGS, WEB, kubernetes_spec, record_program
 
 
@@ -157,6 +160,44 @@ def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
     ).resources
     assert made["door-frontend"]["upstream"] == "http://frontend.shop-a-42.svc:3000"
     assert made["networkpolicy-eph-front"]["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 3001}]
+
+
+@pytest.mark.parametrize("front", ["eph", "ingress"])
+def test_paths_of_manifests_are_routed_by_what_is_in_front(front: str, tmp_path: Path) -> None:
+    """T2: Eph's gateway gets them in the route, an ingress controller in the Ingress."""
+    prepared = PreparedInputs(
+        backends={"web": ("web", 80)},
+        paths={"web": (PathBackend("/api", False, ("api", 90)), PathBackend("/about", True, ("docs", 80)))},
+    )
+    folder = {"routes": str(tmp_path), "ingress_url": "http://10.0.0.5"}
+    settings = replace(OWN_GATEWAY_SETTINGS if front == "eph" else SETTINGS, **folder)
+    made = record_program(kubernetes_spec(services=(), manifests=("k8s",)), settings, prepared).resources
+    DoorProvider().create(made["door-web"])
+    (route,) = gateway_routes.list_routes(str(tmp_path))
+    if front == "ingress":
+        assert route.paths == ()
+        (rule,) = made["ingress-eph-web"]["spec"]["rules"]
+        assert [item["path"] for item in rule["http"]["paths"]] == ["/api", "/about", "/"]
+        return
+    assert route.paths == (
+        gateway_routes.PathRoute("/api", False, "http://api.shop-a-42.svc:90"),
+        gateway_routes.PathRoute("/about", True, "http://docs.shop-a-42.svc:80"),
+    )
+
+
+def test_health_check_names_the_host_that_people_open() -> None:
+    """P3: an application with a list of allowed hosts rejects a request to the pod's address."""
+    api = ServiceSpec("api", "", image="shop", port=9000)
+    made = record_program(
+        kubernetes_spec(WEB, api, ServiceSpec("cache", "", public=False, image="shop", port=1))
+    ).resources
+    probes = {
+        name: made[f"deployment-{name}"]["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+        for name in ("web", "api", "cache")
+    }
+    assert probes["web"]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "shop-a-42.preview.test"}]
+    assert probes["api"]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "api--shop-a-42.preview.test"}]
+    assert "tcpSocket" in probes["cache"]
 
 
 def test_public_services_of_manifests_have_an_ingress_each() -> None:

@@ -70,9 +70,7 @@ def _load(
     _check_name_clashes(found, spec)
     declared = any(item.public for item in spec.services)
     names = FrontNames(spec.project, spec.name, tuple(spec.options.get("public", ())))
-    public = (
-        RoutedServices() if declared else find_public(found, brought.routes, names, by_path=settings.front != "eph")
-    )
+    public = RoutedServices() if declared else find_public(found, brought.routes, names)
     public = _with_host_names(public, spec, named=bool(names.public))
     notes = object_names.secrets_annotation(spec)
     listed = ListedImages(images, spec.replaced_images)

@@ -83,16 +83,14 @@ class RoutedServices:
     notices: tuple[str, ...] = ()
 
 
-def find_public(
-    manifests: Sequence[Manifest], routes: Sequence[Manifest], names: FrontNames, *, by_path: bool
-) -> RoutedServices:
+def find_public(manifests: Sequence[Manifest], routes: Sequence[Manifest], names: FrontNames) -> RoutedServices:
     """The services that eph.yaml names, or else those that Ingresses and HTTPRoutes route hosts to, or else the only
-    one, or else the one whose name says so. ``by_path``: the front can route by path."""
+    one, or else the one whose name says so."""
     services = {item.name: item for item in manifests if item.data["kind"] == "Service"}
     if names.public:
         return RoutedServices(tuple(_public_service(_named(services, names, name), name) for name in names.public))
     if routes:
-        return _routed(routes, services, names, by_path)
+        return _routed(routes, services, names)
     usable = {name: item for name, item in services.items() if item.data["spec"].get("clusterIP") != "None"}
     found = _by_name(usable, names)
     if found is not None:
@@ -128,9 +126,7 @@ def _by_name(usable: Mapping[str, Manifest], names: FrontNames) -> Manifest | No
     return usable[first] if first and others else None
 
 
-def _routed(
-    routes: Sequence[Manifest], services: Mapping[str, Manifest], names: FrontNames, by_path: bool
-) -> RoutedServices:
+def _routed(routes: Sequence[Manifest], services: Mapping[str, Manifest], names: FrontNames) -> RoutedServices:
     """The service at the root of each host, or else the host's first one. The front is one at a root: that whose name
     says so, or else the first."""
     rules = route_rules.read(routes)
@@ -150,7 +146,7 @@ def _routed(
     for name, rule in chosen.items():
         paths: dict[tuple[str, bool], RoutedPath] = {}
         for other in _further_rules(name, hosts, known):
-            path = _routed_path(other, services) if by_path and len(paths) < MAX_PATHS else None
+            path = _routed_path(other, services) if len(paths) < MAX_PATHS else None
             if path:
                 paths.setdefault((path.path, path.exact), path)
             elif other.service != name:

@@ -29,7 +29,11 @@ def _service(builder: ResourceBuilder, item: ServiceSpec, after: list[Resource])
     part = ResourceGroup("Service", f"service-{item.name}")
     labels = {**environment.labels, object_names.SERVICE: item.name, object_names.PUBLIC: str(item.public).lower()}
     container = workloads.container_spec(
-        item, environment.image(item), environment.variables(item), environment.settings
+        item,
+        environment.image(item),
+        environment.variables(item),
+        environment.settings,
+        environment.hosts.get(item.name, ""),
     )
     spec = workloads.pod_spec(environment.settings, [container])
     volumes = workloads.pod_volumes(item, environment.settings)

@@ -116,7 +116,10 @@ def escape_expansion(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def container_spec(service: ServiceSpec, image: str, variables: ContainerEnv, settings: KubernetesSettings) -> Data:
+def container_spec(
+    service: ServiceSpec, image: str, variables: ContainerEnv, settings: KubernetesSettings, host: str = ""
+) -> Data:
+    """``host``: the host name at which people open the service."""
     data: Data = {
         "name": service.name,
         "image": image,
@@ -127,7 +130,7 @@ def container_spec(service: ServiceSpec, image: str, variables: ContainerEnv, se
         data["command"] = ["sh", "-c", escape_expansion(service.command)]
     if has_port(service):
         data["ports"] = [{"name": "http", "containerPort": service_port(service)}]
-        data["readinessProbe"] = _probe(service)
+        data["readinessProbe"] = _probe(service, host)
         data["lifecycle"] = {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}}
     share = _resources(service, settings)
     if share:
@@ -151,11 +154,13 @@ def _resources(service: ServiceSpec, settings: KubernetesSettings) -> Data:
     return {"limits": limits, "requests": requests} if limits else {}
 
 
-def _probe(service: ServiceSpec) -> Data:
-    """Only public services have a health check; the others are ready once they accept connections."""
+def _probe(service: ServiceSpec, host: str) -> Data:
+    """Only public services have a health check; the others are ready once they accept connections. Without the host
+    name, the request would have the pod's address, which applications with a list of allowed hosts reject."""
     how: Data = {"tcpSocket": {"port": "http"}}
     if service.public:
-        how = {"httpGet": {"path": service.health.path, "port": "http"}}
+        headers = [{"name": "Host", "value": host}]
+        how = {"httpGet": {"path": service.health.path, "port": "http", "httpHeaders": headers}}
     return {**how, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
 
 

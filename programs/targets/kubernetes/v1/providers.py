@@ -106,6 +106,7 @@ class DoorProvider(_Provider):
         "health",
         "sole",
         "allow",
+        "paths",
     )
 
     def make(self, props: Props) -> Props:
@@ -122,6 +123,7 @@ class DoorProvider(_Provider):
                 allow=tuple(props.get("allow") or ()),
                 sole=bool(props.get("sole")),  # its Ingress, if there is one, is another way to reach it
                 asleep=bool(props.get("asleep")),
+                paths=tuple(gateway_routes.PathRoute(**item) for item in props.get("paths") or ()),
             ),
         )
         return {}
