@@ -102,6 +102,7 @@ def test_database_that_stays_busy_is_an_error_after_half_an_hour(account: AwsAcc
     with pytest.raises(AwsError, match="1 resources of shop-gentle-stream-42 can't be removed") as caught:
         removal.purge(account.clients_at(clock), NAME)
     assert "still creating or changing the database eph-main-1 after 30 minutes" in caught.value.tail[0]
+    assert clock.seconds < 2 * removal.WAIT_SECONDS, "the loop retries later"
 
 
 def test_wake_waits_a_quarter_of_an_hour_for_a_database(account: AwsAccount) -> None:
@@ -111,12 +112,12 @@ def test_wake_waits_a_quarter_of_an_hour_for_a_database(account: AwsAccount) -> 
     sleep.sleep(clients, NAME)
     set_status("starting")
     clock.at(QUARTER_HOUR, lambda: set_status("available"))
-    sleep.wake(clients, NAME, wait=True)
+    sleep.wake(clients, NAME, wait=True, poll_seconds=60.0)
     assert QUARTER_HOUR <= clock.seconds < sleep.WAIT_SECONDS
 
     set_status("starting")
     with pytest.raises(AwsError, match="the databases didn't start within 20 minutes"):
-        sleep.wake(clients, NAME, wait=True)
+        sleep.wake(clients, NAME, wait=True, poll_seconds=60.0)
 
 
 def test_credentials_that_expire_during_a_destroy_are_renewed(account: AwsAccount) -> None:

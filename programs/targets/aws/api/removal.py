@@ -20,9 +20,14 @@ from programs.targets.aws.errors import AwsError
 
 WAIT_SECONDS = 1800.0
 POLL_SECONDS = 5.0
+BUSY_POLL_SECONDS = 30.0
 WRONG_STATE = ("InvalidDBInstanceState", "InvalidDBInstanceStateFault")
 _ATTEMPTS = 6
 Remove = Callable[[AwsClients, AwsResource], None]
+
+
+class DatabaseBusy(AwsError):
+    """AWS has refused to delete a database for so long that trying again at once would be useless."""
 
 
 def purge(clients: AwsClients, environment: str, poll_seconds: float = POLL_SECONDS) -> None:
@@ -39,7 +44,7 @@ def remove_listed(
     failures: dict[AwsResource, AwsError] = {}
     for _ in range(_ATTEMPTS):
         failures = _remove_all(clients, resources, poll_seconds)
-        if not failures:
+        if not failures or any(isinstance(error, DatabaseBusy) for error in failures.values()):
             break
         clients.clock.pause(poll_seconds)
         resources = list_them()
@@ -135,8 +140,8 @@ def _database(clients: AwsClients, resource: AwsResource) -> None:
             return False
         return True
 
-    if not waiting.wait_until(is_accepted, WAIT_SECONDS, POLL_SECONDS, clients.clock):
-        raise AwsError(wording.database_busy(resource.name, WAIT_SECONDS / 60))
+    if not waiting.wait_until(is_accepted, WAIT_SECONDS, BUSY_POLL_SECONDS, clients.clock):
+        raise DatabaseBusy(wording.database_busy(resource.name, WAIT_SECONDS / 60))
 
 
 def _delete_database(clients: AwsClients, name: str) -> None:
