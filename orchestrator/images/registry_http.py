@@ -68,7 +68,7 @@ class RegistryHttp:
         self._lock = threading.Lock()
         self._slots: dict[str, threading.Semaphore] = {}
         self._blocked_until: dict[str, float] = {}
-        context = _tls_context()
+        context = tls_context()
         headers = {"Accept-Encoding": "identity"}
         public_only = _PublicOnlyTransport(context, is_public_address or is_public)
         self._configured_client = httpx.Client(verify=context, timeout=timeout, follow_redirects=False, headers=headers)
@@ -143,7 +143,7 @@ class RegistryHttp:
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """Loading all certificate authorities takes a moment, so it is done once."""
     return httpx.create_ssl_context()
 

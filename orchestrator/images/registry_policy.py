@@ -14,10 +14,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.images import wording
 from orchestrator.images.errors import RegistryRefused
+from orchestrator.images.helpers.issued_credentials import RenewedCredentials
 from programs import image_references, pull_secrets
 from programs.image_references import ImageReference
 
@@ -28,18 +30,22 @@ DOCKER_HUB_HOSTS = ("auth.docker.io", "*.docker.com", "*.cloudflarestorage.com")
 """The hosts that it uses for tokens and content."""
 _DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "docker.io", DOCKER_HUB)
 MAX_CREDENTIALS_BYTES = 1_000_000
+NO_HELPERS: Mapping[str, RenewedCredentials] = MappingProxyType({})
 
 
 class DockerCredentials:
-    """A Docker configuration with ``auths``, reloaded when it changes: some credentials are renewed every few hours."""
+    """A Docker configuration with ``auths``, reloaded when it changes: some credentials are renewed every few hours.
+    ``helpers``: by host, registries whose credentials a cloud issues; the file's don't count for them."""
 
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
+    def __init__(self, file: Path | None, helpers: Mapping[str, RenewedCredentials] = NO_HELPERS) -> None:
+        self._file, self._helpers = file, helpers
         self._lock = threading.Lock()
         self._cached: tuple[object, Mapping[str, Any]] = (None, {})
 
     def for_host(self, host: str) -> str:
-        """Base64 of user and password; empty if none are known."""
+        """Base64 of user and password; empty if none are known. A cloud may have to be asked for them."""
+        if host in self._helpers:
+            return self._helpers[host].basic()
         entries = self._entries()
         for name in _DOCKER_HUB_KEYS if host == DOCKER_HUB else (host, f"https://{host}", f"https://{host}/v2/"):
             entry = entries.get(name)
@@ -85,7 +91,10 @@ class RegistryPolicy:
 
     @staticmethod
     def from_settings(
-        settings: Mapping[str, str], hosts: Iterable[str] = (), architectures: Iterable[str] = ()
+        settings: Mapping[str, str],
+        hosts: Iterable[str] = (),
+        architectures: Iterable[str] = (),
+        helpers: Mapping[str, RenewedCredentials] = NO_HELPERS,
     ) -> RegistryPolicy:
         """From the settings of a target that runs images."""
         file = settings.get("pull_secret_file", "")
@@ -94,7 +103,7 @@ class RegistryPolicy:
             registries=_split_list(settings.get("registries", "")),
             plain_http=frozenset(_split_list(settings.get("plain_http", ""))),
             hosts=tuple(hosts),
-            credentials=DockerCredentials(Path(file) if file else None),
+            credentials=DockerCredentials(Path(file) if file else None, helpers),
             architectures=tuple(architectures) or ("amd64",),
             by_repository=tuple((pattern, DockerCredentials(Path(own))) for pattern, own in pairs),
         )

@@ -172,6 +172,57 @@ def pull_secret_unreadable(kind: str) -> str:
     )
 
 
+# --- Credentials that a cloud issues
+
+
+def invalid_helper(entry: str, kinds: str) -> str:
+    return f"{entry!r} isn't HOST=KIND or HOST=KIND:FILE with one of the kinds {kinds}"
+
+
+def not_an_ecr_registry(host: str) -> str:
+    return f"{host!r} isn't a registry of ECR, such as 123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+
+
+def ecr_with_file(entry: str) -> str:
+    return f"{entry!r} names a file, but ecr uses AWS's default credentials; remove the file"
+
+
+def acr_without_file(entry: str) -> str:
+    return f"{entry!r} names no file; acr needs one with tenant, client_id and client_secret, as acr:/etc/eph/acr.json"
+
+
+def key_file_unreadable(path: object, names: str, kind: str) -> str:
+    return (
+        f"not accessible: {path}, which the setting images.credential_helpers names, isn't a readable JSON file with "
+        f"{names} ({kind})"
+    )
+
+
+def token_service_without_tls(host: str) -> str:
+    return f"not accessible: {host} would receive credentials without TLS; use an https URL"
+
+
+def login_refused(host: str, status: int, reason: str) -> str:
+    return (
+        f"not accessible: {host} issues no token ({status}{f', {reason}' if reason else ''}); check the account in the "
+        "setting images.credential_helpers"
+    )
+
+
+def aws_refused(reason: str) -> str:
+    return (
+        f"not accessible: AWS issues no password for ECR ({reason}); ephd's AWS credentials need "
+        "ecr:GetAuthorizationToken"
+    )
+
+
+def aws_unavailable(reason: str) -> str:
+    return f"unavailable: AWS can't issue a password for ECR now ({reason})"
+
+
+# --- Which registries are allowed
+
+
 def registry_not_allowed(registries: str) -> str:
     return f"not allowed: this server allows images only from {registries}"
 

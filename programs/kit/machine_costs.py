@@ -46,6 +46,22 @@ def estimate(prices: PriceList, amounts: ReservedAmounts, *, sleeps: bool = True
     return CostEstimate(found.lines, strategies=strategies)
 
 
+def hourly_price(prices: PriceList, amounts: ReservedAmounts, *, spot: bool = False) -> Decimal | None:
+    """Of a single resource. None if an item that it uses has no price."""
+    used = {
+        SPOT_CPU if spot and _has_amount(prices, SPOT_CPU) else CPU: amounts.cpu,
+        SPOT_MEMORY if spot and _has_amount(prices, SPOT_MEMORY) else MEMORY: amounts.memory / GIGABYTE,
+        DISK: amounts.disk / GIGABYTE,
+    }
+    total = Decimal(0)
+    for name, quantity in used.items():
+        item = prices.get(name)
+        if quantity and (item is None or item.hourly is None):
+            return None
+        total += quantity * item.hourly if item and item.hourly else 0
+    return total
+
+
 def _sheet(prices: PriceList, amounts: ReservedAmounts, sleeps: bool, spot: bool) -> CostSheet:
     sheet = CostSheet(prices)
     cpu = SPOT_CPU if spot and _has_amount(prices, SPOT_CPU) else CPU

@@ -1,7 +1,8 @@
-"""Prepares a run of the repository's tests where its build ran: the same sandbox, the checkout of that exact commit.
+"""Prepares a run of the repository's tests in a sandbox next to ephd, in the checkout of that exact commit.
 
-The checkout is the service's own, including everything that the build created. Untrusted code writes the suite's
-report, so it is opened without following links, and only if it is a regular file.
+On targets that build here, the checkout is the service's own, including everything that the build created. On others,
+``create_checkout`` creates one, and a suite installs what it needs. Untrusted code writes the suite's report, so it is
+opened without following links, and only if it is a regular file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 from programs.kit import files, identifiers, wording
 from programs.kit.build_cache import builds
 from programs.kit.errors import TargetError
+from programs.kit.git import checkouts
 from programs.kit.host_settings import HostSettings
+from programs.kit.isolation import users
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.spec import EnvironmentSpec, SuiteSpec
@@ -32,6 +35,34 @@ def command_line(
     place = Workspace(checkout, folder / "home", _hosts(folder, spec), domain, cache=cache)
     launch = sandbox.sandboxed(settings, place, suite.command.run, {**spec.env, **suite.env, **env})
     return sandbox.write_launch_file(folder / "run" / f"tests-{name}.json", launch)
+
+
+def create_checkout(settings: HostSettings, spec: EnvironmentSpec, uid: int | None = None) -> None:
+    """For targets that build elsewhere: a checkout in which nothing was built, in place of those of earlier commits.
+
+    Requires bubblewrap, because such a server holds credentials, and without a sandbox a pull request's tests could
+    read them. ``uid``: the user that owns the checkout. None: Eph's own."""
+    if not sandbox.works():
+        raise TargetError(wording.NO_SUITE_SANDBOX)
+    folder = settings.env(identifiers.check_label(spec.name, "environment"))
+    commit = identifiers.check_commit(spec.source.commit)
+    with files.locked(folder / "tests.lock"):
+        checkout = folder / "src" / f"{commit[:12]}-tests"
+        for path in folder.glob("src/*"):
+            if path != checkout:
+                files.remove(path)
+        if not checkout.exists():
+            checkouts.create(settings, (spec.source.clone_url, commit), checkout)
+        files.make_folder(folder / "home" / "tmp")
+        if uid is not None:
+            for path in (checkout, folder / "home"):
+                users.give(path, uid)
+
+
+def list_folders(settings: HostSettings) -> list[Path]:
+    """The folders of environments on this machine."""
+    found = settings.envs.iterdir() if settings.envs.is_dir() else ()
+    return sorted(path for path in found if identifiers.LABEL.fullmatch(path.name))
 
 
 def read_report(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:

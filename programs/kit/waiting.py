@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from programs.kit import wording
 from programs.kit.errors import Cancelled
@@ -23,11 +24,24 @@ def pause(seconds: float) -> None:
         raise Cancelled(wording.CANCELLED)
 
 
-def wait_until(condition: Callable[[], bool], timeout: float, interval: float = POLL_SECONDS) -> bool:
+@dataclass(frozen=True, slots=True)
+class WaitClock:
+    """What waiting goes by. A test of something that takes AWS many minutes brings one in which they pass at once."""
+
+    now: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = pause
+
+
+SYSTEM_CLOCK = WaitClock()
+
+
+def wait_until(
+    condition: Callable[[], bool], timeout: float, interval: float = POLL_SECONDS, clock: WaitClock = SYSTEM_CLOCK
+) -> bool:
     """Whether the condition became true within the timeout."""
-    deadline = time.monotonic() + timeout
+    deadline = clock.now() + timeout
     while not condition():
-        if time.monotonic() > deadline:
+        if clock.now() > deadline:
             return False
-        pause(interval)
+        clock.pause(interval)
     return True

@@ -53,6 +53,12 @@ def no_checkout(commit: str) -> str:
     return f"no checkout of commit {commit[:7]} to run tests in"
 
 
+NO_SUITE_SANDBOX = (
+    "This server has no sandbox for tests: bubblewrap doesn't work here (in a pod it needs user namespaces). Run the "
+    "tests in CI against the preview's URL."
+)
+
+
 # --- Files
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from orchestrator.config import wording
 from orchestrator.config.settings.setting_types import (
@@ -16,6 +16,8 @@ from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
 )
+from orchestrator.images.helpers import credential_helpers
+from orchestrator.images.helpers.credential_helpers import InvalidCredentialHelper
 from programs.settings import InvalidValue, SettingsTable, StringList, quote
 from programs.spec import DEFAULT_TARGET
 
@@ -315,6 +317,15 @@ def _check_web_url(value: str, key: str) -> None:
         raise InvalidValue(wording.settings.not_https(quote(value)), wording.settings.HTTPS_EXAMPLE, (key,))
 
 
+def _credential_helpers(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        try:
+            credential_helpers.parse(entry)
+        except InvalidCredentialHelper as error:
+            raise InvalidValue(str(error)) from None
+    return entries
+
+
 class ImagesSettings(SettingsTable):
     """Image lookup. The target's settings define which registries are allowed, and their credentials."""
 
@@ -327,4 +338,8 @@ class ImagesSettings(SettingsTable):
         default=("amd64",),
         min_length=1,
         description="The architectures of the cluster's nodes; images must support all of them.",
+    )
+    credential_helpers: Annotated[StringList, AfterValidator(_credential_helpers)] = Field(
+        default=(),
+        description="Registries whose credentials a cloud issues: HOST=ecr, HOST=gar, HOST=gar:FILE or HOST=acr:FILE.",
     )

@@ -97,7 +97,7 @@ def running(python: str, home: Path, say: Callable[[str], None]) -> Iterator[Dem
         ministack_process.running(python, folder / "ministack") as ministack,
     ):
         say(wording.running(ministack.endpoint))
-        subnets, listener = _create_shared_parts(ministack.endpoint)
+        subnets, listener = create_shared_parts(ministack.endpoint)
         before = frozenset(account_contents.everything(_clients(ministack.endpoint)))
         with load_balancer_port.listening(ministack.endpoint, NAME) as url:
             yield DemoAwsAccount(ministack, DemoRegistry(f"http://{host}"), subnets, listener, url, before)
@@ -109,7 +109,7 @@ def _clients(endpoint: str) -> AwsClients:
     return AwsClients(settings.from_mapping(values))
 
 
-def _create_shared_parts(endpoint: str) -> tuple[tuple[str, ...], str]:
+def create_shared_parts(endpoint: str) -> tuple[tuple[str, ...], str]:
     """What all environments use: two subnets of the account's default network, a load balancer that knows no host name,
     and a cluster. Returns the subnets and the listener."""
     clients = _clients(endpoint)

@@ -23,6 +23,7 @@ from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.service import wording
 from programs import registry
+from programs.costs import PriceList
 from programs.registry import ListsResources, PricesResources, Target
 from stacks.backends.port import Inventory
 from stacks.model import Key, StackSnapshot, StrayFile
@@ -112,13 +113,14 @@ class Auditor:
         listed, priced = list(orphans), set()
         for name in {orphan.location for orphan in listed} & reading.resources.keys():
             target, settings = self._dependencies.target(name), self._dependencies.settings[name]
-            if not isinstance(target, PricesResources):
+            price_list = self._dependencies.prices.prices_of(name)
+            if not isinstance(target, PricesResources) or _has_no_amount(price_list):
                 continue
             priced.add(name)
             wanted = {(each.kind, each.name, each.environment) for each in listed if each.location == name}
             held = [item for item in reading.resources[name] if (item.kind, item.name, item.environment) in wanted]
             try:
-                found = target.resource_prices(held, settings, self._dependencies.prices.prices_of(name))
+                found = target.resource_prices(held, settings, price_list)
             except Exception:
                 log.exception("the prices of orphans on %s", name)
                 continue
@@ -191,6 +193,11 @@ class Auditor:
 
 def _requested_keys(world: World) -> frozenset[Key]:
     return frozenset(key for facts in world.repositories.values() for key in facts.requests)
+
+
+def _has_no_amount(price_list: PriceList) -> bool:
+    """Whether the operator has set none of the prices that the target knows by name."""
+    return bool(price_list.items) and all(item.amount is None for item in price_list.items)
 
 
 def _counts(reading: AuditReading, stacks: StackSnapshot) -> dict[str, int]:

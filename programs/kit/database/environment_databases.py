@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,16 +135,25 @@ def list_owned(settings: HostSettings) -> list[OwnedObject]:
 def sizes(settings: HostSettings) -> dict[str, int]:
     """The bytes of each environment's databases."""
     owners = {item.name: item.environment for item in list_owned(settings) if item.kind == "DATABASE"}
-    if not owners:
+    found: dict[str, int] = {}
+    for name, size in _sizes(settings, owners).items():
+        found[owners[name]] = found.get(owners[name], 0) + size
+    return found
+
+
+def database_sizes(settings: HostSettings) -> dict[str, int]:
+    """The bytes of each database of an environment."""
+    return _sizes(settings, {item.name for item in list_owned(settings) if item.kind == "DATABASE"})
+
+
+def _sizes(settings: HostSettings, names: Collection[str]) -> dict[str, int]:
+    if not names:
         return {}
     with _session(settings) as session:
         rows = session.execute(
-            "SELECT datname, pg_database_size(oid) FROM pg_database WHERE datname = ANY(%s)", [[*owners]]
+            "SELECT datname, pg_database_size(oid) FROM pg_database WHERE datname = ANY(%s)", [[*names]]
         ).fetchall()
-    found: dict[str, int] = {}
-    for name, size in rows:
-        found[owners[name]] = found.get(owners[name], 0) + int(size)
-    return found
+    return {str(name): int(size) for name, size in rows}
 
 
 def session_counts(settings: HostSettings, names: Sequence[str]) -> dict[str, int]:

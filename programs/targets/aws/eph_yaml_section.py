@@ -10,7 +10,7 @@ from pydantic import Field
 from programs import variables
 from programs.eph_yaml.field_types import Name
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection, YamlPath
-from programs.targets.aws import wording
+from programs.targets.aws import data_sources, wording
 
 MAX_PARTS = 5
 
@@ -38,9 +38,7 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
     for index, service in enumerate(file["services"]):
         yield from _service_problems(("services", index), service)
     for index, item in enumerate(file["database"]["instances"] if file["database"]["enabled"] else ()):
-        if item["template"]["seed"] and item["template"]["seed"]["scripts"]:
-            path = ("database", "instances", index, "template", "seed", "scripts")
-            yield Finding(path, wording.HAS_NO_CHECKOUT, wording.USE_SEED_COMMAND)
+        yield from _database_problems(("database", "instances", index), item)
     if file["hooks"]["pre_destroy"]:
         yield Finding(("hooks", "pre_destroy"), wording.RUNS_NO_DESTROY_HOOK, wording.REMOVE_DESTROY_HOOK)
     protection = file["environment"]["protection"]
@@ -48,6 +46,16 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
         yield Finding(("environment", "protection"), wording.HAS_NO_SIGN_IN, wording.USE_NO_SIGN_IN)
     yield from _database_placeholders(file)
     yield from _repeated(file)
+
+
+def _database_problems(path: YamlPath, item: dict[str, Any]) -> Iterator[Finding]:
+    template = item["template"]
+    if template["seed"] and template["seed"]["scripts"]:
+        yield Finding((*path, "template", "seed", "scripts"), wording.HAS_NO_CHECKOUT, wording.USE_SEED_COMMAND)
+    if template["mask"]:
+        yield Finding((*path, "template", "mask"), wording.MASK_IS_THE_SERVERS, wording.REMOVE_MASK)
+    if template["strategy"] == data_sources.READ_REPLICA and item["migrate"]:
+        yield Finding((*path, "migrate"), wording.REPLICA_CANNOT_MIGRATE, wording.REMOVE_MIGRATE)
 
 
 def _service_problems(path: YamlPath, service: dict[str, Any]) -> Iterator[Finding]:

@@ -17,7 +17,9 @@ class AwsSettings:
     HTTPS listener; empty gives each environment its own load balancer. ``zone``: the Route 53 zone in which Eph creates
     the environments' records; empty if a wildcard record leads to the shared load balancer. ``load_balancer_url``:
     where the gateway reaches the load balancer, if not at the environments' host names. ``endpoint``: where every AWS
-    service is reached, for tests. ``routes``: the folder of the gateway's routes."""
+    service is reached, for tests. ``routes``: the folder of the gateway's routes. ``root``: the folder of test suites;
+    ``toolbox``, ``path``, ``tools_env`` and ``ca_file`` are what they can use, ``egress_allow`` the private networks
+    that they can reach. ``snapshots``, ``masks`` and ``read_replicas``: see ``data_sources``."""
 
     region: str
     server: str
@@ -43,6 +45,17 @@ class AwsSettings:
     log_days: str = "7"
     endpoint: str = ""
     routes: str = ""
+    root: str = ""
+    toolbox: str = ""
+    path: str = ""
+    tools_env: str = ""
+    ca_file: str = ""
+    egress_allow: str = ""
+    first_uid: str = "2280000"
+    snapshots: str = ""
+    masks: str = ""
+    mask_image: str = "public.ecr.aws/docker/library/postgres:17"
+    read_replicas: str = ""
 
     @property
     def uses_spot(self) -> bool:

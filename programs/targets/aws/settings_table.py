@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from programs.settings import StringList, TargetSettings
+from programs.settings import ServerContext, StringList, TargetSettings, as_text
 from programs.targets.aws import wording
+
+_TOOLS = ("toolbox", "path", "tools_env", "ca_file")
 
 
 class AwsTargetSettings(TargetSettings):
@@ -66,7 +68,37 @@ class AwsTargetSettings(TargetSettings):
     cpu: str = Field(default="4", description="The maximum CPU of one environment; eph.yaml can set less.")
     memory: str = Field(default="8Gi", description="The maximum memory of one environment; eph.yaml can set less.")
     log_days: Literal[1, 3, 5, 7, 14, 30] = Field(default=7, description="For how many days logs are kept.")
+    snapshots: StringList = Field(
+        default=(),
+        description="RDS instances whose newest snapshot environments can have, masked: NAME=INSTANCE/DATABASE.",
+    )
+    masks: StringList = Field(
+        default=(),
+        description="For each of `snapshots`, the file with the SQL that masks its data: NAME=FILE.",
+    )
+    mask_image: str = Field(
+        default="public.ecr.aws/docker/library/postgres:17",
+        description="The image with psql in which masks run. Its version must not be older than the database's.",
+    )
+    read_replicas: StringList = Field(
+        default=(),
+        description="Databases that environments can read: NAME=FILE, a file with the URL of a role that can only "
+        "read.",
+    )
     endpoint: str = Field(default="", description="A URL that serves every AWS service, for tests. Empty: AWS.")
+
+    egress_allow: StringList = Field(
+        default=(),
+        description="Private networks that test suites can reach, such as 10.0.0.0/16 for a load balancer in a VPN.",
+    )
+    first_uid: int = Field(
+        default=2_280_000, ge=1000, description="If Eph runs as root: the first of the users of test suites."
+    )
+
+    def to_mapping(self, server: ServerContext) -> dict[str, str]:
+        """Tests run on Eph's machine, so they get the tools that the server grants there."""
+        tools = {**server.tools.to_mapping(), "tools_env": as_text(server.tools.variables)}
+        return {**super().to_mapping(server), **{name: tools[name] for name in _TOOLS}}
 
     def label_deploy_obstacle(self) -> str:
         return wording.NO_LABEL_DEPLOYS

@@ -7,11 +7,11 @@ from programs.image_references import InvalidReference
 from programs.kit import identifiers
 from programs.kit.errors import TargetError
 from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec
-from programs.targets.aws import sizing, wording
+from programs.targets.aws import data_sources, sizing, wording
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.settings import AwsSettings, split_list
 
-STRATEGIES = ("empty", "seed")
+STRATEGIES = ("empty", "seed", data_sources.SNAPSHOT, data_sources.READ_REPLICA)
 
 
 def check(spec: EnvironmentSpec, settings: AwsSettings) -> None:
@@ -28,7 +28,7 @@ def check(spec: EnvironmentSpec, settings: AwsSettings) -> None:
         raise AwsError(wording.SIGN_IN_UNSUPPORTED)
     _check_services(spec)
     for database in spec.databases:
-        _check_database(database)
+        _check_database(database, settings)
     _check_unique("database", [item.name for item in spec.databases])
     _check_unique("variable", [item.variable for item in spec.databases])
     for name, text in spec.images.items():
@@ -60,11 +60,17 @@ def _check_service(item: ServiceSpec, spec: EnvironmentSpec, names: list[str]) -
         raise AwsError(wording.volumes_unsupported(item.name))
 
 
-def _check_database(item: DatabaseSpec) -> None:
+def _check_database(item: DatabaseSpec, settings: AwsSettings) -> None:
     if item.strategy not in STRATEGIES:
         raise AwsError(wording.unknown_strategy(item.name, item.strategy, ", ".join(STRATEGIES)))
     if item.scripts:
         raise AwsError(wording.scripts_unsupported(item.name))
+    if item.strategy == data_sources.SNAPSHOT:
+        data_sources.snapshot_source(settings, item)
+    if item.strategy == data_sources.READ_REPLICA:
+        data_sources.replica_url(settings, item)
+        if item.migrate:
+            raise AwsError(wording.replica_is_read_only(item.name))
 
 
 def _check_unique(kind: str, values: list[str]) -> None:

@@ -15,8 +15,8 @@ from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.inventory import HeldResource
 from programs.registry import Download, TargetDescription
 from programs.runtime_info import LogLines, LogRequest
-from programs.spec import EnvironmentSpec
-from programs.targets.aws import eph_yaml_section, settings, spec_checks
+from programs.spec import EnvironmentSpec, SuiteSpec
+from programs.targets.aws import eph_yaml_section, settings, spec_checks, wording
 from programs.targets.aws.eph_yaml_section import AwsSection
 from programs.targets.aws.settings_table import AwsTargetSettings
 
@@ -47,7 +47,7 @@ class AwsTarget:
 
         aws_settings = settings.from_mapping(spec.settings)
         spec_checks.check(spec, aws_settings)
-        shared = existing_parts.look_up(_clients(spec.settings))
+        shared = existing_parts.look_up(_clients(spec.settings), spec.databases)
 
         def run() -> None:
             from programs.targets.aws.program import aws_program
@@ -61,12 +61,17 @@ class AwsTarget:
         """Environments share nothing that Eph starts."""
 
     def stop(self, settings_: Mapping[str, str]) -> None:
-        """Nothing of Eph runs besides the environments."""
+        """Only what test suites share runs next to ephd."""
+        from programs.targets.aws import suite_sandbox
+
+        suite_sandbox.stop(settings.from_mapping(settings_))
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
+        from programs.targets.aws import suite_sandbox
         from programs.targets.aws.api import removal
 
         removal.purge(_clients(settings_), name)
+        suite_sandbox.remove(settings.from_mapping(settings_), name)
 
     def remove_unrecorded(self, name: str, settings_: Mapping[str, str], recorded: frozenset[str]) -> bool:
         from programs.targets.aws.api import unrecorded
@@ -74,14 +79,20 @@ class AwsTarget:
         return unrecorded.remove(_clients(settings_), name, recorded)
 
     def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
+        from programs.targets.aws import suite_sandbox
         from programs.targets.aws.api import inventory
 
-        return frozenset(item.environment for item in inventory.list_all(_clients(settings_)) if item.environment)
+        folders = {path.name for path in suite_sandbox.list_folders(settings.from_mapping(settings_))}
+        found = {item.environment for item in inventory.list_all(_clients(settings_)) if item.environment}
+        return frozenset(found | folders)
 
     def list_remaining(self, settings_: Mapping[str, str]) -> list[str]:
+        from programs.targets.aws import suite_sandbox
         from programs.targets.aws.api import inventory
 
-        return [f"{item.kind} {item.name} ({item.environment})" for item in inventory.list_all(_clients(settings_))]
+        found = [f"{item.kind} {item.name} ({item.environment})" for item in inventory.list_all(_clients(settings_))]
+        folders = suite_sandbox.list_folders(settings.from_mapping(settings_))
+        return [*found, *(wording.remaining_folder(path) for path in folders)]
 
     def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
         from programs.targets.aws.api import inventory
@@ -102,6 +113,16 @@ class AwsTarget:
         from programs.targets.aws.api import log_reader
 
         return log_reader.read(_clients(settings_), name, request)
+
+    def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+        from programs.targets.aws import suite_sandbox
+
+        return suite_sandbox.command_line(settings.from_mapping(spec.settings), spec, suite, env)
+
+    def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+        from programs.targets.aws import suite_sandbox
+
+        return suite_sandbox.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         from programs.targets.aws.api import sleep

@@ -76,6 +76,12 @@ def listed_twice(name: str) -> str:
 
 
 LIST_ONCE = "use each name once"
+MASK_IS_THE_SERVERS = (
+    "on the target `aws`, the server's operator masks snapshots, so that a pull request can't remove it"
+)
+REMOVE_MASK = "remove mask; ask the operator to change the server's mask"
+REPLICA_CANNOT_MIGRATE = "a read replica can't be migrated, because nothing can be written to it"
+REMOVE_MIGRATE = "remove migrate, or use another strategy"
 RUNS_NO_BUILD = "the target `aws` doesn't build; images come from CI"
 
 # --- The environment's parts
@@ -112,6 +118,41 @@ def scripts_unsupported(database: str) -> str:
     return f"database {database!r}: this target has no checkout to read scripts from; use a seed command"
 
 
+# --- Databases of the operator
+
+
+def not_a_pair(setting: str, entry: str) -> str:
+    return f"setting {setting!r}: {entry!r} isn't NAME=VALUE"
+
+
+def unknown_source(database: str, source: str, setting: str, known: str) -> str:
+    return f"database {database!r}: this server's setting {setting!r} has no {source!r}; it has: {known}"
+
+
+def invalid_snapshot(name: str, place: str) -> str:
+    return f"setting 'snapshots': {name!r} is {place!r}; use INSTANCE/DATABASE, such as production/shop"
+
+
+def mask_missing(name: str) -> str:
+    return f"setting 'masks' has no SQL for the snapshot {name!r}, and unmasked data is never restored; add {name}=FILE"
+
+
+def source_file_unreadable(setting: str, path: str, kind: str) -> str:
+    return f"setting {setting!r}: {path} can't be read ({kind})"
+
+
+def invalid_replica_url(name: str) -> str:
+    return f"setting 'read_replicas': the file of {name!r} doesn't contain a URL that starts with postgresql://"
+
+
+def replica_is_read_only(database: str) -> str:
+    return f"database {database!r} is a read replica, which can't be migrated; remove migrate"
+
+
+def restored_from(database: str, snapshot: str, taken: str) -> str:
+    return f"The database {database} has masked data of the snapshot {snapshot}, taken {taken}."
+
+
 def defined_twice(kind: str, name: str) -> str:
     return f"{kind} {name!r} is defined twice; it must be unique"
 
@@ -122,6 +163,13 @@ def image_not_pinned(name: str, image: str) -> str:
 
 def image_not_allowed(image: str, registries: str) -> str:
     return f"image {image}: this server only allows images from {registries}"
+
+
+# --- What remains of it
+
+
+def remaining_folder(path: object) -> str:
+    return f"folder {path}"
 
 
 # --- Sizes and limits

@@ -13,7 +13,7 @@ from programs.targets.kubernetes import shared_postgres
 from programs.targets.kubernetes.rendering import namespace_objects
 from programs.targets.kubernetes.settings import KubernetesSettings
 
-_CONTAINER = ("500m", "512Mi")
+CONTAINER_LIMITS = ("500m", "512Mi")
 """The limits of a container that sets none; the namespace's limit range has the same."""
 _DATABASE = ("1", "512Mi")
 _DATABASE_VOLUME = "5Gi"
@@ -42,7 +42,7 @@ def _pods(spec: EnvironmentSpec, settings: KubernetesSettings) -> Iterator[Reser
     """Cron jobs run too rarely to count."""
     for service in spec.services:
         if not service.schedule:
-            yield machine_costs.parse_resources(service.resources, *_CONTAINER)
+            yield machine_costs.parse_resources(service.resources, *CONTAINER_LIMITS)
     for database in spec.databases:
         if not shared_postgres.is_shared(database, settings):
             yield machine_costs.parse_resources({}, *_DATABASE)

@@ -7,7 +7,7 @@ before anything is applied, and what is running stays unchanged.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -31,6 +31,7 @@ from programs.targets.kubernetes import (
     eph_yaml_section,
     gateway_routes,
     namespace_deletion,
+    resource_prices,
     rolling_restart,
     scale_to_zero,
     settings,
@@ -211,6 +212,12 @@ class KubernetesTarget:
 
     def prices(self, spec: EnvironmentSpec, settings_: Mapping[str, str], price_list: PriceList) -> CostEstimate:
         return cost_estimate.estimate(spec, settings.from_mapping(settings_), price_list)
+
+    def resource_prices(
+        self, resources: Sequence[HeldResource], settings_: Mapping[str, str], price_list: PriceList
+    ) -> Mapping[HeldResource, Decimal]:
+        found = settings.from_mapping(settings_)
+        return resource_prices.hourly_prices(cluster.connect(found), resources, price_list, spot=bool(found.spot))
 
 
 def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:

@@ -254,11 +254,6 @@ def seed_step(database: str) -> str:
     return f"seed {database}"
 
 
-NO_SUITE_SANDBOX = (
-    "This server has no sandbox for tests: bubblewrap doesn't work here (in a pod it needs user namespaces). Run the "
-    "tests in CI against the preview's URL."
-)
-
 # --- Restarting, waking and deleting it
 
 

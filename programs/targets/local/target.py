@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -33,6 +33,7 @@ from programs.targets.local import (
     liveness,
     local_inventory,
     process_info,
+    resource_prices,
     settings,
     suspend,
     wording,
@@ -172,6 +173,11 @@ class LocalTarget:
         cpu = Decimal(str(host.cpu_limit or 1))
         amounts = ReservedAmounts(cpu, Decimal(host.memory_bytes), Decimal(host.disk_bytes))
         return machine_costs.estimate(price_list, amounts)
+
+    def resource_prices(
+        self, resources: Sequence[HeldResource], settings_: Mapping[str, str], price_list: PriceList
+    ) -> Mapping[HeldResource, Decimal]:
+        return resource_prices.hourly_prices(settings.from_mapping(settings_), resources, price_list)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Stops everything that runs here. ``ensure`` restarts it from the files on disk."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from programs.kit.waiting import WaitClock
 from programs.targets.aws import settings, tags
 from programs.targets.aws.api.clients import AwsClients
 from tests.targets.aws import aws_server
@@ -34,6 +36,36 @@ class AwsAccount:
 
     def clients(self, **more: str) -> AwsClients:
         return AwsClients(settings.from_mapping(self.settings(**more)))
+
+    def clients_at(self, clock: VirtualClock, **more: str) -> AwsClients:
+        """That wait by this clock."""
+        wait_clock = WaitClock(clock.now, clock.pause)
+        return AwsClients(settings.from_mapping(self.settings(**more)), wait_clock, clock.utc_now)
+
+
+class VirtualClock:
+    """Pauses pass at once. ``at``: what happens on AWS once that many seconds have passed."""
+
+    def __init__(self) -> None:
+        self._start = datetime.now(UTC)
+        self._events: list[tuple[float, Callable[[], None]]] = []
+        self.seconds = 0.0
+
+    def at(self, seconds: float, event: Callable[[], None]) -> None:
+        self._events.append((seconds, event))
+
+    def now(self) -> float:
+        return self.seconds
+
+    def utc_now(self) -> datetime:
+        return self._start + timedelta(seconds=self.seconds)
+
+    def pause(self, seconds: float) -> None:
+        self.seconds += seconds
+        due = [item for item in self._events if item[0] <= self.seconds]
+        for item in due:
+            self._events.remove(item)
+            item[1]()
 
 
 @contextlib.contextmanager

@@ -24,13 +24,15 @@ Environ = dict[str, Any]
 
 @dataclass
 class Fault:
-    """An answer of AWS that isn't moto's. ``operation``: ``rds CreateDBInstance``. ``times``: how often it is given."""
+    """An answer of AWS that isn't moto's. ``operation``: ``rds CreateDBInstance``. ``times``: how often it is given.
+    ``body``: the whole answer, such as an empty list of what AWS doesn't list yet, in place of an error."""
 
     operation: str
     code: str
     message: str = "injected"
     times: int = 1
     status: int = 400
+    body: str = ""
 
 
 @dataclass
@@ -41,6 +43,8 @@ class AwsServer:
     faults: list[Fault] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     on_change: Callable[[int], bool] = lambda _: True
+    expired_keys: set[str] = field(default_factory=set)
+    """Access keys that AWS no longer accepts."""
     _app: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,7 +52,7 @@ class AwsServer:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         operation = operation_of(environ, body)
-        fault = self._fault(operation)
+        fault = self._fault(operation) or self._expired(environ)
         if fault:
             text, kind = _render(operation.partition(" ")[0], fault, environ)
             start_response(f"{fault.status} Injected", [("Content-Type", kind), ("Content-Length", str(len(text)))])
@@ -62,6 +66,11 @@ class AwsServer:
                 return []
         answer: Iterable[bytes] = self._app(environ, start_response)
         return answer
+
+    def _expired(self, environ: Environ) -> Fault | None:
+        if access_key_of(environ) in self.expired_keys:
+            return Fault("", "ExpiredToken", "The security token included in the request is expired", status=403)
+        return None
 
     def _fault(self, operation: str) -> Fault | None:
         with self._lock:
@@ -82,13 +91,24 @@ def operation_of(environ: Environ, body: bytes) -> str:
     return f"{service} {action or environ['REQUEST_METHOD']}"
 
 
+def access_key_of(environ: Environ) -> str:
+    return str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].partition("/")[0]
+
+
 def changes_something(operation: str) -> bool:
     service, _, action = operation.partition(" ")
     return bool(service) and not action.startswith(_READS) and action not in ("GET", "HEAD")
 
 
+def not_listed_yet(operation: str, body: str, times: int) -> Fault:
+    """AWS is eventually consistent: it doesn't list or describe what it has just created."""
+    return Fault(operation, "", times=times, status=200, body=body)
+
+
 def _render(service: str, fault: Fault, environ: Environ) -> tuple[bytes, str]:
     """In the form that the service's protocol has for errors."""
+    if fault.body:
+        return fault.body.encode(), "application/x-amz-json-1.1"
     if environ.get("HTTP_X_AMZ_TARGET"):
         return json.dumps({"__type": fault.code, "message": fault.message}).encode(), "application/x-amz-json-1.1"
     about = f"<Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"

@@ -45,7 +45,14 @@ class RecordedProgram(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources[f"{args.typ} {args.name}"] = dict(args.inputs)
         computed = {"arn": f"arn:aws:test:{args.name}", "endpoint": "db.test:5432", "url": f"https://sqs/{args.name}"}
-        return f"{args.name}-id", {**computed, "dnsName": "lb.test", "value": "generated", "at": "now", **args.inputs}
+        return f"{args.name}-id", {
+            **computed,
+            "dnsName": "lb.test",
+            "value": "generated",
+            "at": "now",
+            "resourceId": "db-1",
+            **args.inputs,
+        }
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program must look nothing up, but called {args.token}")

@@ -49,6 +49,12 @@ def test_a_file_that_the_target_can_build_has_no_problems() -> None:
     assert findings() == []
 
 
+def database(migrate: str = "", **template: Any) -> dict[str, Any]:
+    return {
+        "database": {"instances": [{"name": "main", "template": template, **({"migrate": migrate} if migrate else {})}]}
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
@@ -58,6 +64,11 @@ def test_a_file_that_the_target_can_build_has_no_problems() -> None:
         ({"hooks": {"pre_destroy": ["bin/bye"]}}, ("hooks", "pre_destroy")),
         ({"environment": {"protection": {"sign_in": "required"}}}, ("environment", "protection")),
         ({"aws": {"queues": ["jobs", "jobs"]}}, ("aws", "queues", 1)),
+        (
+            database(strategy="snapshot", source="shop", mask=["mask.sql"]),
+            ("database", "instances", 0, "template", "mask"),
+        ),
+        (database("bin/migrate", strategy="read_replica", source="shop"), ("database", "instances", 0, "migrate")),
     ],
 )
 def test_what_the_target_does_not_do_is_a_problem_at_its_line(
@@ -75,7 +86,7 @@ def test_what_the_target_does_not_do_is_a_problem_at_its_line(
         ({"services": (WEB, WEB)}, "service 'web' is defined twice"),
         ({"services": (replace(WEB, image="other"),)}, "unknown image 'other'; known: shop"),
         ({"services": ()}, "has no services"),
-        ({"databases": (DatabaseSpec("main", strategy="snapshot"),)}, "unknown strategy 'snapshot'"),
+        ({"databases": (DatabaseSpec("main", strategy="template"),)}, "unknown strategy 'template'"),
         ({"databases": (DatabaseSpec("main", strategy="seed", scripts=("a.sql",)),)}, "use a seed command"),
         ({"env": {"1x": "y"}}, "can't start with a digit"),
         ({"name": "../other"}, "lowercase letters, digits and dashes"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from programs.kit.errors import TargetError
 from programs.kit.processes import sandbox
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import settings, suite_sandbox
-from programs.targets.kubernetes.errors import KubernetesError
 from tests.targets.local_machine import Repository
 
 
@@ -63,5 +63,5 @@ def test_nothing_runs_without_a_sandbox(
 ) -> None:
     monkeypatch.setattr(sandbox, "works", lambda: False)
     made = spec(raw_settings, repository, repository.push({"a.txt": "one"}))
-    with pytest.raises(KubernetesError, match="no sandbox for tests"):
+    with pytest.raises(TargetError, match="no sandbox for tests"):
         run(made, SuiteSpec("unit", CommandSpec("true")))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from programs.kit.waiting import SYSTEM_CLOCK, WaitClock
 from programs.targets.aws.api import wording
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.settings import AwsSettings, split_list
@@ -29,12 +31,21 @@ _MISSING_ENDINGS = (
 _MISSING_CODES = ("NoSuchBucket", "404", "NoSuchHostedZone", "ClusterNotFoundException", "ServiceNotActiveException")
 
 
-class AwsClients:
-    """One session. Refreshes the credentials of an assumed role on its own, also while an operation runs."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, settings: AwsSettings) -> None:
-        self.settings = settings
-        self._session = boto3.Session(botocore_session=_botocore_session(settings), region_name=settings.region)
+
+class AwsClients:
+    """One session. Refreshes the credentials of an assumed role on its own, also while an operation runs.
+
+    ``clock``: what waiting for AWS goes by. ``utc_now``: what decides whether credentials are about to expire."""
+
+    def __init__(
+        self, settings: AwsSettings, clock: WaitClock = SYSTEM_CLOCK, utc_now: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self.settings, self.clock = settings, clock
+        session = _botocore_session(settings, utc_now)
+        self._session = boto3.Session(botocore_session=session, region_name=settings.region)
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -44,6 +55,10 @@ class AwsClients:
                     service, endpoint_url=self.settings.endpoint or None, config=_client_config()
                 )
         return self._clients[service]
+
+    def access_key(self) -> str:
+        """That of the credentials which the next request uses. It isn't secret."""
+        return str(self._session.get_credentials().access_key)
 
     def list_all(self, service: str, operation: str, key: str, **request: Any) -> list[Any]:
         """All pages of a listing."""
@@ -70,7 +85,7 @@ def _client_config() -> Config:
     )
 
 
-def _botocore_session(settings: AwsSettings) -> Any:
+def _botocore_session(settings: AwsSettings, utc_now: Callable[[], datetime]) -> Any:
     session = botocore.session.Session(profile=settings.profile or None)
     if settings.role:
         source = botocore.session.Session(profile=settings.profile or None)
@@ -78,10 +93,26 @@ def _botocore_session(settings: AwsSettings) -> Any:
             credentials = source.get_credentials()
         if credentials is None:
             raise AwsError(wording.CREDENTIALS_MISSING)
-        extra = {"RoleSessionName": "eph", **({"ExternalId": settings.external_id} if settings.external_id else {})}
-        fetcher = AssumeRoleCredentialFetcher(source.create_client, credentials, settings.role, extra_args=extra)
-        session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, method="assume-role")
+        session._credentials = DeferredRefreshableCredentials(
+            lambda: _assume_role(source, settings), method="assume-role", time_fetcher=utc_now
+        )
     return session
+
+
+def _assume_role(source: Any, settings: AwsSettings) -> dict[str, str]:
+    """Called again when what it returned is about to expire."""
+    external = {"ExternalId": settings.external_id} if settings.external_id else {}
+    with translated("sts AssumeRole"):
+        sts = source.create_client(
+            "sts", region_name=settings.region, endpoint_url=settings.endpoint or None, config=_client_config()
+        )
+        found = sts.assume_role(RoleArn=settings.role, RoleSessionName="eph", **external)["Credentials"]
+    return {
+        "access_key": found["AccessKeyId"],
+        "secret_key": found["SecretAccessKey"],
+        "token": found["SessionToken"],
+        "expiry_time": found["Expiration"].isoformat(),
+    }
 
 
 def is_missing(error: ClientError) -> bool:

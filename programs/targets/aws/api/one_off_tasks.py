@@ -11,6 +11,8 @@ from programs.targets.aws.api.clients import AwsClients, missing_ignored, transl
 from programs.targets.aws.errors import AwsError
 
 POLL_SECONDS = 2.0
+APPEAR_SECONDS = 60.0
+"""ECS may take a moment before it describes a task that it has just started."""
 TAIL_LINES = 20
 
 
@@ -28,8 +30,9 @@ class TaskRequest:
 def run(clients: AwsClients, request: TaskRequest, poll_seconds: float = POLL_SECONDS) -> None:
     """Returns when the task has succeeded. Raises with its output if it fails, can't start or takes too long."""
     arn = _start(clients, request)
+    waiting.wait_until(lambda: bool(_find(clients, request, arn)), APPEAR_SECONDS, poll_seconds, clients.clock)
     if not waiting.wait_until(
-        lambda: _read(clients, request, arn)["lastStatus"] == "STOPPED", request.timeout, poll_seconds
+        lambda: _read(clients, request, arn)["lastStatus"] == "STOPPED", request.timeout, poll_seconds, clients.clock
     ):
         with missing_ignored(wording.stopping_task(request.title)):
             clients.client("ecs").stop_task(cluster=request.cluster, task=arn, reason="timeout")
@@ -62,11 +65,15 @@ def _start(clients: AwsClients, request: TaskRequest) -> str:
 
 
 def _read(clients: AwsClients, request: TaskRequest, arn: str) -> dict[str, Any]:
-    with translated(wording.reading_task(request.title)):
-        tasks = clients.client("ecs").describe_tasks(cluster=request.cluster, tasks=[arn])["tasks"]
+    tasks = _find(clients, request, arn)
     if not tasks:
         raise AwsError(wording.task_gone(request.title))
-    return dict(tasks[0])
+    return tasks[0]
+
+
+def _find(clients: AwsClients, request: TaskRequest, arn: str) -> list[dict[str, Any]]:
+    with translated(wording.reading_task(request.title)):
+        return list(clients.client("ecs").describe_tasks(cluster=request.cluster, tasks=[arn])["tasks"])
 
 
 def _tail(clients: AwsClients, request: TaskRequest, arn: str) -> list[str]:

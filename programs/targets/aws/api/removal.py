@@ -20,8 +20,14 @@ from programs.targets.aws.errors import AwsError
 
 WAIT_SECONDS = 1800.0
 POLL_SECONDS = 5.0
+BUSY_POLL_SECONDS = 30.0
+WRONG_STATE = ("InvalidDBInstanceState", "InvalidDBInstanceStateFault")
 _ATTEMPTS = 6
 Remove = Callable[[AwsClients, AwsResource], None]
+
+
+class DatabaseBusy(AwsError):
+    """AWS has refused to delete a database for so long that trying again at once would be useless."""
 
 
 def purge(clients: AwsClients, environment: str, poll_seconds: float = POLL_SECONDS) -> None:
@@ -38,9 +44,9 @@ def remove_listed(
     failures: dict[AwsResource, AwsError] = {}
     for _ in range(_ATTEMPTS):
         failures = _remove_all(clients, resources, poll_seconds)
-        if not failures:
+        if not failures or any(isinstance(error, DatabaseBusy) for error in failures.values()):
             break
-        waiting.pause(poll_seconds)
+        clients.clock.pause(poll_seconds)
         resources = list_them()
     if failures:
         lines = [f"{resource.kind} {resource.name}: {error.sentence}" for resource, error in failures.items()]
@@ -81,7 +87,7 @@ def wait_for_databases(clients: AwsClients, resources: Iterable[AwsResource], po
         return not any(_database_exists(clients, item) for item in databases)
 
     databases = [item for item in resources if item.kind == "rds:db"]
-    if databases and not waiting.wait_until(all_deleted, WAIT_SECONDS, poll_seconds):
+    if databases and not waiting.wait_until(all_deleted, WAIT_SECONDS, poll_seconds, clients.clock):
         found = ", ".join(item.name for item in databases)
         raise AwsError(wording.databases_remain(found, WAIT_SECONDS / 60))
 
@@ -123,13 +129,29 @@ def _task(clients: AwsClients, resource: AwsResource) -> None:
 
 
 def _database(clients: AwsClients, resource: AwsResource) -> None:
+    """Waits while AWS refuses because it is still creating or changing the database."""
+
+    def is_accepted() -> bool:
+        try:
+            _delete_database(clients, resource.name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in WRONG_STATE:
+                raise
+            return False
+        return True
+
+    if not waiting.wait_until(is_accepted, WAIT_SECONDS, BUSY_POLL_SECONDS, clients.clock):
+        raise DatabaseBusy(wording.database_busy(resource.name, WAIT_SECONDS / 60))
+
+
+def _delete_database(clients: AwsClients, name: str) -> None:
     client = clients.client("rds")
-    found = client.describe_db_instances(DBInstanceIdentifier=resource.name)["DBInstances"][0]
+    found = client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
     if found["DBInstanceStatus"] == "deleting":
         return
     if found.get("DeletionProtection"):
-        client.modify_db_instance(DBInstanceIdentifier=resource.name, DeletionProtection=False, ApplyImmediately=True)
-    client.delete_db_instance(DBInstanceIdentifier=resource.name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
+        client.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+    client.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
 
 
 def _queue(clients: AwsClients, resource: AwsResource) -> None:

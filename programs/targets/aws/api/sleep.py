@@ -5,21 +5,20 @@ AWS starts a stopped database after seven days.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from programs.kit import waiting
 from programs.targets.aws import gateway_routes, tags
-from programs.targets.aws.api import inventory, wording
+from programs.targets.aws.api import inventory, removal, wording
 from programs.targets.aws.api.clients import AwsClients, missing_ignored, translated
 from programs.targets.aws.api.inventory import AwsResource
 from programs.targets.aws.errors import AwsError
 
 WAIT_SECONDS = 1200.0
 POLL_SECONDS = 5.0
-_WRONG_STATE = ("InvalidDBInstanceState", "InvalidDBInstanceStateFault")
 
 
 def sleep(clients: AwsClients, environment: str) -> None:
@@ -41,6 +40,7 @@ def wake(clients: AwsClients, environment: str, wait: bool, poll_seconds: float 
         _change_database(clients, resource, "start_db_instance")
     if databases and wait:
         _await(
+            clients,
             lambda: all(_database_status(clients, item) == "available" for item in databases),
             wording.DATABASES,
             poll_seconds,
@@ -50,6 +50,7 @@ def wake(clients: AwsClients, environment: str, wait: bool, poll_seconds: float 
         _set_count(clients, resource, int(tags.from_list_lower(service["tags"]).get(tags.REPLICAS, "1")))
     if wait:
         _await(
+            clients,
             lambda: all(_is_steady(service) for _, service in _services(clients, resources)),
             wording.SERVICES,
             poll_seconds,
@@ -57,8 +58,8 @@ def wake(clients: AwsClients, environment: str, wait: bool, poll_seconds: float 
     gateway_routes.mark(clients.settings.routes, environment, asleep=False)
 
 
-def _await(condition: Any, what: str, poll_seconds: float) -> None:
-    if not waiting.wait_until(condition, WAIT_SECONDS, poll_seconds):
+def _await(clients: AwsClients, condition: Callable[[], bool], what: str, poll_seconds: float) -> None:
+    if not waiting.wait_until(condition, WAIT_SECONDS, poll_seconds, clients.clock):
         raise AwsError(wording.did_not_start(what, WAIT_SECONDS / 60))
 
 
@@ -91,7 +92,7 @@ def _change_database(clients: AwsClients, resource: AwsResource, operation: str)
         try:
             getattr(clients.client("rds"), operation)(DBInstanceIdentifier=resource.name)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _WRONG_STATE:
+            if error.response["Error"]["Code"] not in removal.WRONG_STATE:
                 raise
 
 

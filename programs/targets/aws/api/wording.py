@@ -84,6 +84,16 @@ def listener_elsewhere(listeners_vpc: str, subnets_vpc: str) -> str:
     return f"setting 'listener' belongs to the VPC {listeners_vpc}, but 'subnets' to {subnets_vpc}; use one VPC"
 
 
+def no_snapshot(instance: str) -> str:
+    return f"setting 'snapshots': the RDS instance {instance} has no available PostgreSQL snapshot"
+
+
+def snapshot_not_encrypted(snapshot: str) -> str:
+    return (
+        f"the snapshot {snapshot} isn't encrypted, and a database restored from it can't be; use an encrypted instance"
+    )
+
+
 # --- Tasks
 
 
@@ -130,6 +140,10 @@ def cannot_describe_database(name: str, problem: object) -> str:
 
 def cannot_remove(count: int, environment: str) -> str:
     return f"{count} resources of {environment} can't be removed"
+
+
+def database_busy(name: str, minutes: float) -> str:
+    return f"AWS is still creating or changing the database {name} after {minutes:.0f} minutes, so it can't be deleted"
 
 
 def databases_remain(databases: str, minutes: float) -> str:

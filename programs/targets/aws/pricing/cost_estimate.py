@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from programs.costs import CostEstimate, CostSheet, CostStrategy, HourlyRate, PriceItem, PriceList, StrategyComparison
 from programs.spec import EnvironmentSpec
-from programs.targets.aws import sizing
+from programs.targets.aws import data_sources, sizing
 from programs.targets.aws.pricing import wording
 from programs.targets.aws.pricing.price_data import SPOT_SHARE, instance_item
 from programs.targets.aws.settings import AwsSettings, split_list
@@ -16,6 +16,7 @@ from programs.targets.aws.sizing import SIZES, EnvironmentSize
 _CPU_UNITS = Decimal(1024)
 _MIB_PER_GB = Decimal(1024)
 _OWN_ZONES = 2
+_SECRETS_OF_A_MASK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,22 @@ def _sheet(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList, buil
         memory = count * task.memory_mib / _MIB_PER_GB
         sheet.add(wording.memory_of(service.name), f"fargate_memory_{settings.architecture}", memory)
         sheet.add(wording.address_of(service.name), "public_ipv4", count)
-    for database in spec.databases:
+    own = [item for item in spec.databases if item.strategy != data_sources.READ_REPLICA]
+    for database in own:
         sheet.add(wording.database(database.name), instance_item(build.size.instance_class), 1)
         sheet.add(wording.storage_of(database.name), "rds_gp3", build.size.storage_gb, asleep=True)
     if any(service.public for service in spec.services) and not build.shares_load_balancer:
         sheet.add(wording.LOAD_BALANCER, "load_balancer", 1, asleep=True)
         zones = len(split_list(settings.subnets)) or _OWN_ZONES
         sheet.add(wording.LOAD_BALANCER_ADDRESSES, "public_ipv4", zones, asleep=True)
-    sheet.add(wording.SECRETS, "secret", len(spec.databases) + bool(spec.secrets), asleep=True)
+    sheet.add(wording.SECRETS, "secret", _secret_count(spec), asleep=True)
     return sheet
+
+
+def _secret_count(spec: EnvironmentSpec) -> int:
+    """One for each URL, three for each mask."""
+    masked = sum(item.strategy == data_sources.SNAPSHOT for item in spec.databases)
+    return len(spec.databases) + masked * _SECRETS_OF_A_MASK + bool(spec.secrets)
 
 
 def _with_spot(prices: PriceList, architecture: str) -> PriceList:

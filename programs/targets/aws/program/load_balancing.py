@@ -16,7 +16,7 @@ from programs.targets.aws.program.security import SecurityGroups
 
 DNS_TTL_SECONDS = 60
 _DRAIN_SECONDS = 5
-_NOT_FOUND = {
+NOT_FOUND_ACTION = {
     "type": "fixed-response",
     "fixed_response": {"content_type": "text/plain", "status_code": "404", "message_body": wording.NO_SUCH_PREVIEW},
 }
@@ -66,7 +66,7 @@ class LoadBalancing(Part):
         listener = aws.lb.Listener(
             "listener",
             load_balancer_arn=balancer.arn,
-            default_actions=[_NOT_FOUND],
+            default_actions=[NOT_FOUND_ACTION],
             **(secure if settings.certificate else {"port": 80, "protocol": "HTTP"}),
             opts=self.options(),
         )

@@ -31,6 +31,10 @@ class SecretValues(Part):
     def add_value(self, variable: str, name: str, value: Output[str]) -> None:
         self.references[variable] = self._create(name, value)
 
+    def add_private(self, name: str, value: Output[str]) -> Output[str]:
+        """For one of Eph's own steps: no container of the repository gets it. Returns the ARN."""
+        return self._create(name, value)
+
     def _create(self, name: str, value: Output[str]) -> Output[str]:
         secret = aws.secretsmanager.Secret(
             f"secret-{name}",

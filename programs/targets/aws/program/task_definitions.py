@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from pulumi import Output
 
 from programs.spec import ServiceSpec
-from programs.targets.aws import names
+from programs.targets.aws import names, sizing
 from programs.targets.aws.program.access import Access
 from programs.targets.aws.program.environment import AwsEnvironment, Part, has_port, port
 from programs.targets.aws.program.secret_values import SecretValues
@@ -71,12 +71,35 @@ class TaskDefinitions(Part):
         self, name: str, container: str, service: ServiceSpec, size: FargateSize, command: str = ""
     ) -> aws.ecs.TaskDefinition:
         """``command`` runs instead of the service, in its image."""
-        access, environment = self._access, self.environment
         content = Output.all(
             variables=Output.from_input(self._storage.variables),
             secrets=Output.from_input(self._secret_values.references),
             log_group=self.log_group.name,
         ).apply(lambda found: json.dumps([self._container(container, service, command, found)]))
+        return self._register(name, size, content)
+
+    def create_tool(
+        self, name: str, container: str, image: str, command: str, secrets: dict[str, Output[str]]
+    ) -> aws.ecs.TaskDefinition:
+        """One of Eph's own steps, in an image of the operator's. It gets these secrets, by variable, and no others."""
+        content = Output.all(secrets=Output.from_input(secrets), log_group=self.log_group.name).apply(
+            lambda found: json.dumps(
+                [
+                    {
+                        "name": container,
+                        "image": image,
+                        "essential": True,
+                        "command": ["sh", "-c", command],
+                        "secrets": _value_from(found["secrets"]),
+                        "logConfiguration": self._logging(container, found["log_group"]),
+                    }
+                ]
+            )
+        )
+        return self._register(name, sizing.FARGATE_SIZES[0], content)
+
+    def _register(self, name: str, size: FargateSize, content: Output[str]) -> aws.ecs.TaskDefinition:
+        access, environment = self._access, self.environment
         return aws.ecs.TaskDefinition(
             name,
             family=environment.name(names.OTHER, name),
@@ -110,14 +133,19 @@ class TaskDefinitions(Part):
             "environment": [
                 {"name": key, "value": value} for key, value in sorted(variables.items()) if key not in secrets
             ],
-            "secrets": [{"name": key, "valueFrom": arn} for key, arn in sorted(secrets.items())],
+            "secrets": _value_from(secrets),
             "dockerLabels": {"eph.secrets": environment.secrets_mark()},
-            "logConfiguration": {
-                "logDriver": "awslogs",
-                "options": {
-                    "awslogs-group": found["log_group"],
-                    "awslogs-region": environment.settings.region,
-                    "awslogs-stream-prefix": name,
-                },
-            },
+            "logConfiguration": self._logging(name, found["log_group"]),
         }
+
+    def _logging(self, container: str, log_group: str) -> dict[str, Any]:
+        options = {
+            "awslogs-group": log_group,
+            "awslogs-region": self.environment.settings.region,
+            "awslogs-stream-prefix": container,
+        }
+        return {"logDriver": "awslogs", "options": options}
+
+
+def _value_from(secrets: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": key, "valueFrom": arn} for key, arn in sorted(secrets.items())]

@@ -30,8 +30,11 @@ def resource_class(token: str) -> type[Any]:
 
 @cache
 def input_class(token: str) -> type[Any]:
+    """Named ``…InitArgs`` where a nested value has the shorter name."""
     cls = resource_class(token)
-    return typing.cast(type[Any], getattr(inspect.getmodule(cls), f"{cls.__name__}Args"))
+    module = inspect.getmodule(cls)
+    found = getattr(module, f"{cls.__name__}InitArgs", None) or getattr(module, f"{cls.__name__}Args")
+    return typing.cast(type[Any], found)
 
 
 @cache

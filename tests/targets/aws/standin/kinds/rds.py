@@ -41,6 +41,10 @@ _UPDATED = (
     "engineVersion", "instanceClass", "allocatedStorage", "storageType", "password", "vpcSecurityGroupIds",
     "publiclyAccessible", "backupRetentionPeriod", "deletionProtection", "dbSubnetGroupName",
 )  # fmt: skip
+_RESTORED = (
+    "identifier", "instanceClass", "storageType", "dbSubnetGroupName", "vpcSecurityGroupIds", "publiclyAccessible",
+    "deletionProtection",
+)  # fmt: skip
 _READ = ("engine", "instanceClass", "allocatedStorage", "storageType", "dbName", "username", "deletionProtection")
 
 
@@ -56,13 +60,31 @@ class TaggedRds(Kind):
 class Instance(TaggedRds):
     """A changed identifier renames the instance and keeps its data: it doesn't replace it (since 5.0)."""
 
-    replaced_by = ("engine", "dbName", "username", "storageEncrypted", "availabilityZone")
+    replaced_by = ("engine", "dbName", "username", "storageEncrypted", "availabilityZone", "snapshotIdentifier")
     updated_by = (*_UPDATED, "identifier", "applyImmediately", "skipFinalSnapshot", "deleteAutomatedBackups")
     secret = ("password",)
     name = "identifier"
 
     def create(self, aws: Connection, inputs: Values) -> str:
+        if inputs.get("snapshotIdentifier"):
+            return self._restore(aws, inputs)
         made = aws("rds").create_db_instance(**renamed(inputs, _NAMES), Tags=tag_list(inputs["tagsAll"]))
+        self._available(aws, inputs["identifier"])
+        return str(made["DBInstance"].get("DbiResourceId") or inputs["identifier"])
+
+    def _restore(self, aws: Connection, inputs: Values) -> str:
+        """Like the official plugin, it then changes what a restore can't set."""
+        first = {name: inputs[name] for name in _RESTORED if name in inputs}
+        later = {name: inputs[name] for name in ("password", "backupRetentionPeriod", "allocatedStorage")}
+        made = aws("rds").restore_db_instance_from_db_snapshot(
+            **renamed(first, _NAMES),
+            DBSnapshotIdentifier=inputs["snapshotIdentifier"],
+            Tags=tag_list(inputs["tagsAll"]),
+        )
+        self._available(aws, inputs["identifier"])
+        aws("rds").modify_db_instance(
+            DBInstanceIdentifier=inputs["identifier"], ApplyImmediately=True, **renamed(later, _NAMES)
+        )
         self._available(aws, inputs["identifier"])
         return str(made["DBInstance"].get("DbiResourceId") or inputs["identifier"])
 
@@ -91,6 +113,7 @@ class Instance(TaggedRds):
             **read_back(found, {name: _NAMES[name] for name in _READ}),
             "identifier": found["DBInstanceIdentifier"],
             "arn": found["DBInstanceArn"],
+            "resourceId": found.get("DbiResourceId"),
             "address": endpoint.get("Address"),
             "port": endpoint.get("Port"),
             "endpoint": f"{endpoint.get('Address')}:{endpoint.get('Port')}",
