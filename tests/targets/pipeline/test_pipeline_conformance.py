@@ -13,7 +13,7 @@ from tests.targets.pipeline.pipeline_machine import PipelineMachine
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.exhaustive, pytest.mark.timeout(1800)]
 
-DAG = '''
+DAG = """
 from datetime import datetime
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
@@ -26,7 +26,7 @@ def NAME() -> None:
 
 
 NAME()
-'''
+"""
 EPH_YAML = pipeline_repository.shop_files()["eph.yaml"].replace("  run: [orders]\n", "")
 
 

@@ -1,4 +1,4 @@
-"""The conformance suite on Pulumi projects: the real engine, with the demo's cloud as the provider's outside. Row: T6."""
+"""The conformance suite on Pulumi projects: the real engine, and the demo's cloud as a provider's outside. Row: T6."""
 
 from __future__ import annotations
 
