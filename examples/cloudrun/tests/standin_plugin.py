@@ -62,7 +62,7 @@ class StandIn(protocol.Provider):
         return protocol.CheckResponse(request.new_inputs, [protocol.CheckFailure(*item) for item in failures])
 
     async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
-        old, new = plain(request.old_inputs), plain(request.new_inputs)
+        old, new = plain(request.old_state), plain(request.new_inputs)
         changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
         replaces = [name for name in changed if name in REPLACED_BY[request.type]]
         return protocol.DiffResponse(bool(changed), replaces, diffs=changed, delete_before_replace=True)

@@ -98,6 +98,11 @@ def from_props(props: Mapping[str, Any]) -> Publication:
 
 def _replaced(item: Mapping[str, Any]) -> ReplacedService:
     """Pulumi drops what is empty."""
-    names = ("service", "title", "database", "variable")
-    scripts = tuple(map(str, item.get("scripts") or ()))
-    return ReplacedService(*(str(item[name]) for name in names), str(item.get("source") or ""), scripts)
+    return ReplacedService(
+        str(item["service"]),
+        str(item["title"]),
+        str(item["database"]),
+        str(item["variable"]),
+        str(item.get("source") or ""),
+        tuple(map(str, item.get("scripts") or ())),
+    )

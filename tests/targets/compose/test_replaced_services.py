@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from programs.targets.compose.publication import ReplacedService
 from programs.targets.compose.settings import ComposeHost
 from programs.targets.compose.target import TARGET
 from tests.targets.compose import compose_machine
-from tests.targets.compose.compose_machine import NAME, PYTHON_IMAGE, ComposeMachine
+from tests.targets.compose.compose_machine import NAME, PYTHON_IMAGE
 from tests.targets.local_machine import Repository
 
 POSTGRES_IMAGE = "postgres:15"
@@ -156,6 +157,13 @@ def server(engine: Path) -> Iterator[tuple[str, int]]:
     engine_process.remove_image(engine, POSTGRES_IMAGE)
 
 
+def own_address() -> str:
+    """This machine's address in the network that has its default route. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
 def responds(url: str) -> bool:
     try:
         psycopg.connect(url, connect_timeout=2).close()
@@ -180,9 +188,7 @@ def test_database_takes_the_place_of_a_service(
 ) -> None:
     """Cloned from a prepared database, kept by a push, seeded by scripts instead, and gone with the environment."""
     url, port = server
-    with EngineClient(engine) as client:
-        bridge = next(item for item in client.all_networks() if item["Name"] == "bridge")
-    address = str(bridge["IPAM"]["Config"][0]["Gateway"])
+    address = own_address()
     machine = compose_machine.machine(
         engine,
         tmp_path,

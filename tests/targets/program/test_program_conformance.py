@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.conformance.suite import Commit, TargetConformance
 from orchestrator.demo.cloud import cloud_repository
 from orchestrator.demo.cloud.demo_cloud import DemoCloud
 from programs.kit.processes import sandbox
+from programs.targets.program import settings as program_settings
 from stacks.toolchain import plugins
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.exhaustive, pytest.mark.timeout(900)]
@@ -32,6 +34,10 @@ def commit(cloud: DemoCloud, page: str, answers: str = "") -> Commit:
 
 class TestProgram(TargetConformance):
     target = "program"
+
+    @classmethod
+    def writable_folder(cls, settings: Mapping[str, str], name: str) -> Path:
+        return program_settings.from_mapping(settings).env(name) / "home" / "left"
 
 
 @pytest.fixture(scope="class")
