@@ -140,7 +140,8 @@ class ComposeSection(TargetSection):
             )
             for item in self.public
         )
-        options = {"files": list(map(posixpath.normpath, self.files)), "profiles": list(self.profiles)}
+        files = list(map(posixpath.normpath, self.files))
+        options: dict[str, Any] = {"files": files, "profiles": list(self.profiles)}
         if self.replace:
             options["replace"] = dict(self.replace)
         return {"services": services, "options": options}
