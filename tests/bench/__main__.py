@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator.demo.airflow import airflow_process
 from tests.bench import (
     build_cache,
     cleanup,
@@ -23,6 +24,7 @@ from tests.bench import (
     github_hour,
     label_deploys,
     on_kubernetes,
+    pipelines,
     quiet_cycle,
     report,
     results,
@@ -56,11 +58,14 @@ CLUSTER_ROWS: dict[str, Measure] = {
     "kubernetes-wake": on_kubernetes.kubernetes_wake,
 }
 """Run when EPH_TEST_KUBECONFIG names a cluster, as for tests/cluster, or when they are asked for."""
+AIRFLOW_ROWS: dict[str, Measure] = {"pipeline": pipelines.pipeline}
+"""Run when EPH_TEST_AIRFLOW_PYTHON names the interpreter of an Airflow, or when they are asked for: each round starts
+another Airflow."""
 
 
 def main(words: Sequence[str]) -> int:
     """0 when every row was measured, whether it kept its budget or not, and left nothing behind."""
-    everything = ROWS | CLUSTER_ROWS
+    everything = ROWS | CLUSTER_ROWS | AIRFLOW_ROWS
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Eph against its budgets.")
     parser.add_argument("--small", action="store_true", help="every local row in a reduced size, without budgets")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"rows to run: {', '.join(everything)}")
@@ -69,12 +74,21 @@ def main(words: Sequence[str]) -> int:
         parser.error(f"unknown row {', '.join(unknown)}; rows: {', '.join(everything)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended then too
     cleanup.adopt_orphans()
-    names = options.names or (everything if os.environ.get("EPH_TEST_KUBECONFIG") and not options.small else ROWS)
+    names = options.names or _default_names(small=options.small)
     try:
         return _small(names) if options.small else _full(names, everything)
     except KeyboardInterrupt:
         _print("bench: stopped; everything that was started has ended")
         return 130
+
+
+def _default_names(*, small: bool) -> list[str]:
+    found = [*ROWS]
+    if os.environ.get("EPH_TEST_KUBECONFIG") and not small:
+        found += CLUSTER_ROWS
+    if os.environ.get(airflow_process.PYTHON_VARIABLE) and not small:
+        found += AIRFLOW_ROWS
+    return found
 
 
 def _full(names: Iterable[str], everything: dict[str, Measure]) -> int:
@@ -98,7 +112,7 @@ def _small(names: Iterable[str]) -> int:
     failed = []
     for name in names:
         begun = time.monotonic()
-        row, error, leftovers = _measured((ROWS | CLUSTER_ROWS)[name], SMALL)
+        row, error, leftovers = _measured((ROWS | CLUSTER_ROWS | AIRFLOW_ROWS)[name], SMALL)
         problems = [*([error] if error else []), *(f"left behind: {line}" for line in leftovers)]
         figures = ", ".join(f"{figure.what} {figure.shown}" for figure in row.figures) if row else ""
         _print(f"bench-small {name:16} {time.monotonic() - begun:5.1f} s  {'; '.join(problems) or figures}")

@@ -37,5 +37,5 @@ def _start_daemon() -> None:
 if __name__ == "__main__":
     cleanup.GRACE_SECONDS = 0.2
     results.FILE, report.PAGE = FOLDER / "benchmarks.json", FOLDER / "benchmarks.md"
-    bench.ROWS, bench.CLUSTER_ROWS = {"works": works, "crashes": crashes}, {}
+    bench.ROWS, bench.CLUSTER_ROWS, bench.AIRFLOW_ROWS = {"works": works, "crashes": crashes}, {}, {}
     sys.exit(bench.main(sys.argv[2:]))

@@ -24,7 +24,8 @@ make bench ARGS=label-to-url      # one row
 make bench-small                  # all local rows in a reduced size, to see that they still work; CI runs this
 ```
 
-The rows on Kubernetes run if `EPH_TEST_KUBECONFIG` names a cluster. Nothing is left behind.
+The rows on Kubernetes run if `EPH_TEST_KUBECONFIG` names a cluster, and `pipeline` if `EPH_TEST_AIRFLOW_PYTHON` names
+the interpreter of an Airflow, which `make airflow` prints. Nothing is left behind.
 """
 
 _METHODOLOGY = """## What is measured
@@ -75,6 +76,9 @@ Where two things are timed in turns, one warm-up turn comes first, and the figur
 - **builds**: eight labels set at once, each with a build that is bound by the CPU, until all eight previews respond;
   and the time of each from its label to its response. With Eph's default of one build per CPU, compared with four
   builds at a time. A whole Eph each time, in turns.
+- **pipeline**: a branch of the demo's pipeline on a shared Airflow that runs already: from the checkout until Airflow
+  has parsed its DAGs, with a schema, a role, views and a copy. Compared with starting another Airflow until it is
+  healthy, without any DAG, database or connection. In turns, three each.
 """
 
 

@@ -1,7 +1,7 @@
 """The demo's cloud: an HTTP server with sites and volumes, created through an API that requires a token.
 
 It never asks Eph for anything, so what it lists is counted from outside. ``/api/KIND/NAME`` creates (POST), changes
-(PUT) and deletes; ``/sites/NAME/`` is the page of a site.
+(PUT), reads and deletes; ``/sites/NAME/`` is the page of a site.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
+        if self.path.startswith("/api/"):
+            self._call_api()
+            return
         kind, _, name = self.path.strip("/").partition("/")
         page = self.cloud.items.get((kind, name))
         if kind != "sites" or page is None:
@@ -69,15 +72,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, page, "text/html")
 
     def do_POST(self) -> None:
-        self._change()
+        self._call_api()
 
     def do_PUT(self) -> None:
-        self._change()
+        self._call_api()
 
     def do_DELETE(self) -> None:
-        self._change()
+        self._call_api()
 
-    def _change(self) -> None:
+    def _call_api(self) -> None:
         body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_BODY))
         prefix, kind, name = (*self.path.strip("/").split("/"), "", "", "")[:3]
         if self.headers.get("Authorization") != f"Bearer {self.cloud.token}":
@@ -85,15 +88,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif prefix != "api" or kind not in KINDS or not name:
             self._fail(HTTPStatus.NOT_FOUND, "unknown path")
         else:
-            self.cloud.requests.append(f"{self.command} {kind}/{name}")
-            self.cloud.before(self.command, f"{kind}/{name}")
+            if self.command != "GET":
+                self.cloud.requests.append(f"{self.command} {kind}/{name}")
+                self.cloud.before(self.command, f"{kind}/{name}")
             self._apply((kind, name), json.loads(body or b"{}"))
 
     def _apply(self, key: tuple[str, str], data: dict[str, Any]) -> None:
         items, content = self.cloud.items, str(data.get("content", ""))
-        if self.command == "DELETE":
-            found = items.pop(key, None)
-            self._send(HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK, "{}", "application/json")
+        if self.command in ("GET", "DELETE"):
+            found = items.get(key) if self.command == "GET" else items.pop(key, None)
+            status = HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK
+            self._send(status, json.dumps({"content": found}), "application/json")
         elif self.command == "POST" and key in items:
             self._fail(HTTPStatus.CONFLICT, f"{key[1]} exists already")
         elif not content.strip():

@@ -6,7 +6,7 @@ builds. If its services then don't become healthy, the previous commit's service
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.git import checkouts
 from programs.kit.routes import RouteRecord
 from programs.redaction import Redactor
-from programs.targets.compose import labels, readiness, releases, resource_limits, subnets, wording
+from programs.targets.compose import databases, labels, readiness, releases, resource_limits, subnets, wording
+from programs.targets.compose.databases import SeedRun
 from programs.targets.compose.engine import clients, engine_client, images
 from programs.targets.compose.engine.clients import ClientRun
 from programs.targets.compose.engine.engine_client import EngineClient
@@ -39,9 +40,15 @@ def publish(host: ComposeHost, wanted: Publication) -> None:
     files.make_folder(host.env(wanted.name))
     try:
         checkouts.create(host, (wanted.clone_url, wanted.commit), checkout)
+        wanted = databases.ensure(host, wanted)
         with engine_client.connect(host) as client:
-            _prepare(host, client, wanted, checkout)
-            _switch(host, client, wanted)
+            replaced = _prepare(host, client, wanted, checkout)
+
+            def seed() -> None:
+                network = _first_network(host, wanted)
+                databases.seed(host, SeedRun(client, wanted, checkout, replaced, network))
+
+            _switch(host, client, wanted, seed)
             _write_routes(host, wanted)
             releases.set_live(host, wanted.name, wanted.generation)
             _remove_unused(host, client, wanted)
@@ -79,6 +86,7 @@ def remove(host: ComposeHost, name: str) -> None:
         list(pool.map(client.remove_volume, [item["Name"] for item in client.volumes(host, name)]))
         for image in client.images(host, name):
             client.remove_image(image["Id"])
+    databases.drop_all(host, name)
     subnets.release(host, name)
     files.remove(host.env(name))
 
@@ -89,15 +97,17 @@ def _refusal(problems: list[str]) -> TargetError:
     return CommitFailed(shown[0], [*shown[1:], *more])
 
 
-def _prepare(host: ComposeHost, client: EngineClient, wanted: Publication, checkout: Path) -> None:
-    """Writes the release and fills its volumes. Nothing that runs changes."""
-    project = read_project(host, checkout, wanted)
+def _prepare(host: ComposeHost, client: EngineClient, wanted: Publication, checkout: Path) -> dict[str, str]:
+    """Writes the release and fills its volumes. Nothing that runs changes. Returns the images of replaced services."""
+    whole = read_project(host, checkout, wanted)
+    project = databases.without_replaced(host, whole, wanted.databases)
     limits = resource_limits.divide(project["services"], host, wanted.resources, client.cpu_count())
     contents = rendering.contents_of(project, checkout, wanted.variables)
     given = ImageInput(
         wanted.name, wanted.generation, checkout, wanted.images, wanted.replaced, wanted.variables, wanted.secret_values
     )
-    found = images.resolve(host, client, project, given)
+    is_seeded = any(item.scripts for item in wanted.databases)
+    found = images.resolve(host, client, whole if is_seeded else project, given)
     networks = subnets.reserve(host, client, wanted.name, rendering.networks_of(project))
     inputs = RenderInput(
         name=wanted.name,
@@ -120,6 +130,7 @@ def _prepare(host: ComposeHost, client: EngineClient, wanted: Publication, check
     }
     releases.save(releases.folder(host, wanted.name, wanted.generation), rendered, plan, archives)
     _fill_volumes(host, client, wanted.name, rendered, contents, found)
+    return {item.service: found[item.service].reference for item in wanted.databases if item.scripts}
 
 
 def _fill_volumes(
@@ -144,10 +155,16 @@ def _fill_volumes(
             (filled / volume).touch()
 
 
-def _switch(host: ComposeHost, client: EngineClient, wanted: Publication) -> None:
+def _first_network(host: ComposeHost, wanted: Publication) -> str:
+    """On the engine. A project without one has the engine's own."""
+    rendered = releases.read_project(releases.folder(host, wanted.name, wanted.generation))
+    return next((str(item["name"]) for item in rendered["networks"].values()), "bridge")
+
+
+def _switch(host: ComposeHost, client: EngineClient, wanted: Publication, before_start: Callable[[], None]) -> None:
     previous = releases.live_generation(host, wanted.name)
     try:
-        _run(host, client, wanted.name, wanted.generation, asleep=wanted.asleep)
+        _run(host, client, wanted.name, wanted.generation, asleep=wanted.asleep, before_start=before_start)
     except Cancelled:
         raise
     except TargetError as error:
@@ -165,7 +182,15 @@ def _rolled_back(host: ComposeHost, client: EngineClient, name: str, previous: s
     return error
 
 
-def _run(host: ComposeHost, client: EngineClient, name: str, generation: str, *, asleep: bool) -> None:
+def _run(
+    host: ComposeHost,
+    client: EngineClient,
+    name: str,
+    generation: str,
+    *,
+    asleep: bool,
+    before_start: Callable[[], None] = lambda: None,
+) -> None:
     """Creates the containers, copies files into the new ones, then starts them and waits until they are healthy."""
     place = releases.folder(host, name, generation)
     plan = releases.read_plan(place)
@@ -178,6 +203,7 @@ def _run(host: ComposeHost, client: EngineClient, name: str, generation: str, *,
         archive = place / "files" / f"{container['Labels'].get(labels.SERVICE)}.tar"
         if container["State"] == "created" and archive.exists():
             client.put_archive(container["Id"], "/", archive.read_bytes())
+    before_start()
     if asleep:
         for container in client.containers(host, name):
             client.stop(container["Id"])
@@ -222,6 +248,7 @@ def _remove_unused(host: ComposeHost, client: EngineClient, wanted: Publication)
         if volume["Name"] not in rendered["volumes"] and not is_data:
             client.remove_volume(volume["Name"])
             (host.env(wanted.name) / "filled" / volume["Name"]).unlink(missing_ok=True)
+    databases.drop_unused(host, wanted)
     for image in client.images(host, wanted.name):
         for tag in image.get("RepoTags") or ():
             if not tag.endswith(f":{wanted.generation}"):

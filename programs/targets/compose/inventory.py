@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from programs.inventory import HeldResource
 from programs.kit import identifiers, routes
-from programs.targets.compose import labels, releases, subnets, wording
+from programs.targets.compose import databases, labels, releases, subnets, wording
 from programs.targets.compose.engine import engine_client
 from programs.targets.compose.engine.engine_client import Data, EngineClient
 from programs.targets.compose.environments import TARGET_NAME
 from programs.targets.compose.settings import ComposeHost
 
 RESTARTED = ("running", "restarting", "paused")
+PULUMI_KIND = "ComposeProject"
+"""Of the one resource of an environment in Pulumi's state; its ID is the environment's name."""
 
 
 def exists(host: ComposeHost) -> bool:
@@ -48,13 +50,14 @@ def delete_resource(host: ComposeHost, resource: HeldResource) -> bool:
         }
         if resource.kind not in removals:
             return False
-        removals[resource.kind](resource.resource_id or resource.name)
+        removals[resource.kind](resource.name)
     return True
 
 
 def list_remaining(host: ComposeHost) -> list[str]:
     lines = [wording.remaining_resource(item.kind, item.name, item.environment) for item in list_resources(host)]
     lines += [f"route {route.host}" for route in routes.list_routes(host.routes, TARGET_NAME)]
+    lines += [wording.remaining_database(item.name) for item in databases.list_owned(host) if item.kind == "DATABASE"]
     lines += [wording.remaining_addresses(subnet, owner) for subnet, (owner, _) in subnets.list_reserved(host)]
     return lines + [f"folder {path}" for path in (sorted(host.envs.iterdir()) if host.envs.is_dir() else ())]
 
@@ -94,15 +97,17 @@ def _is_well(container: Data) -> bool:
 
 def _resources(host: ComposeHost, client: EngineClient) -> Iterator[HeldResource]:
     for item in client.containers(host):
-        yield _held("container", item["Names"][0].lstrip("/"), item["Labels"], item["Id"], "docker rm -f")
+        yield _held("container", item["Names"][0].lstrip("/"), item["Labels"], "docker rm -f")
     for item in client.networks(host):
-        yield _held("network", item["Name"], item["Labels"], item["Id"], "docker network rm")
+        yield _held("network", item["Name"], item["Labels"], "docker network rm")
     for item in client.volumes(host):
-        yield _held("volume", item["Name"], item["Labels"], item["Name"], "docker volume rm")
+        yield _held("volume", item["Name"], item["Labels"], "docker volume rm")
     for item in client.images(host):
         name = (item.get("RepoTags") or [item["Id"]])[0]
-        yield _held("image", name, item["Labels"], item["Id"], "docker rmi -f")
+        yield _held("image", name, item["Labels"], "docker rmi -f")
 
 
-def _held(kind: str, name: str, found: dict[str, str], id_: str, removal: str) -> HeldResource:
-    return HeldResource(kind, name, labels.environment_of(found), id_, f"{removal} {name}")
+def _held(kind: str, name: str, found: dict[str, str], removal: str) -> HeldResource:
+    """Pulumi's state has one resource, which is the whole environment."""
+    environment = labels.environment_of(found)
+    return HeldResource(kind, name, environment, f"{PULUMI_KIND}:{environment}", f"{removal} {name}")

@@ -21,6 +21,19 @@ class PublicRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedService:
+    """A database in the place of a service: ``title`` is its name in eph.yaml, ``database`` the one on the server,
+    ``source`` the server's database to clone. ``scripts`` are SQL files of the repository."""
+
+    service: str
+    title: str
+    database: str
+    variable: str
+    source: str = ""
+    scripts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """``variables`` may contain secrets; ``secrets`` names those. ``images`` are pinned, by name, and ``replaced`` is
     the repository that the compose file uses in their place."""
@@ -40,6 +53,7 @@ class Publication:
     sign_in: bool = False
     allow: tuple[str, ...] = ()
     asleep: bool = False
+    databases: tuple[ReplacedService, ...] = ()
 
     @property
     def secret_values(self) -> tuple[str, ...]:
@@ -78,4 +92,17 @@ def from_props(props: Mapping[str, Any]) -> Publication:
         sign_in=bool(props["sign_in"]),
         allow=tuple(props["allow"]),
         asleep=bool(props["asleep"]),
+        databases=tuple(_replaced(item) for item in props.get("databases") or ()),
+    )
+
+
+def _replaced(item: Mapping[str, Any]) -> ReplacedService:
+    """Pulumi drops what is empty."""
+    return ReplacedService(
+        str(item["service"]),
+        str(item["title"]),
+        str(item["database"]),
+        str(item["variable"]),
+        str(item.get("source") or ""),
+        tuple(map(str, item.get("scripts") or ())),
     )

@@ -36,7 +36,14 @@ class ComposeHost(HostSettings):
     start_seconds: int = 300
     registries: tuple[str, ...] = ()
     docker_config: str = ""
+    postgres_address: str = ""
+    templates: tuple[str, ...] = ()
     url: str = "http://{host}:8080"
+
+    @property
+    def template_databases(self) -> dict[str, str]:
+        """The server's name of each prepared database."""
+        return {name: database for name, _, database in (item.partition("=") for item in self.templates)}
 
 
 def from_mapping(data: Mapping[str, str]) -> ComposeHost:
@@ -53,6 +60,7 @@ def from_mapping(data: Mapping[str, str]) -> ComposeHost:
             "cpu",
             "memory",
             "docker_config",
+            "postgres_address",
             "url",
         )
         if data.get(name)
@@ -68,6 +76,7 @@ def from_mapping(data: Mapping[str, str]) -> ComposeHost:
         networks=IPv4Network(data.get("networks") or host.networks),
         builds=data.get("builds") not in ("refused", "False"),  # False: as the host saved it
         registries=tuple(item for item in data.get("registries", "").split(",") if item),
+        templates=tuple(item for item in data.get("templates", "").split(",") if item),
     )
 
 

@@ -9,12 +9,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import CommittedPath, Cpu, Memory, Name, Section, UrlPath
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
-from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings
+from programs.settings import (
+    TEMPLATES_DESCRIPTION,
+    InvalidValue,
+    ServerContext,
+    StringList,
+    TargetSettings,
+    TemplateDatabases,
+    template_names,
+)
 from programs.spec import HealthCheck, ServiceSpec
 from programs.targets.compose import wording
 
@@ -66,9 +74,20 @@ class ComposeTargetSettings(TargetSettings):
     docker_config: Path | None = Field(
         default=None, description="A folder with Docker's config.json, for registries that require a login."
     )
+    postgres: SecretStr = Field(
+        default=SecretStr(""),
+        description="An administrator URL of a PostgreSQL server whose databases replace services of compose files.",
+    )
+    postgres_address: str = Field(
+        default="", description="The address of that server for containers, as host or host:port. Empty: as in the URL."
+    )
+    templates: TemplateDatabases = Field(default=(), description=TEMPLATES_DESCRIPTION)
     checkout_bytes: int = Field(
         default=512 * MEGABYTE, ge=1024, description="The maximum total size of a commit's files, in bytes."
     )
+
+    def template_names(self) -> frozenset[str]:
+        return template_names(self.templates)
 
     def wakes_on_request(self) -> bool:
         return True
@@ -105,6 +124,11 @@ class ComposeSection(TargetSection):
         max_length=10,
         description="Services with a host name. The first one's URL is the environment's.",
     )
+    replace: dict[Name, Name] = Field(
+        default_factory=dict,
+        max_length=5,
+        description="Services that don't run: a database of database.instances takes the place of each.",
+    )
 
     def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:  # noqa: ARG002 - it has no placeholders
         services = tuple(
@@ -116,7 +140,10 @@ class ComposeSection(TargetSection):
             )
             for item in self.public
         )
-        options = {"files": list(map(posixpath.normpath, self.files)), "profiles": list(self.profiles)}
+        files = list(map(posixpath.normpath, self.files))
+        options: dict[str, Any] = {"files": files, "profiles": list(self.profiles)}
+        if self.replace:
+            options["replace"] = dict(self.replace)
         return {"services": services, "options": options}
 
 
@@ -132,8 +159,29 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
             yield Finding(where, wording.listed_twice(name), wording.LIST_ONCE)
     if file["services"]:
         yield Finding(("services",), wording.TAKES_SERVICES_FROM_FILE, wording.LIST_PUBLIC)
-    if file["database"]["instances"]:
-        yield Finding(("database", "instances"), wording.HAS_NO_DATABASES, wording.USE_A_SERVICE)
+    yield from _replacements(file, section["replace"] if section else {}, names)
+
+
+def _replacements(file: EphYamlData, replace: dict[str, str], public: list[str]) -> Iterator[Finding]:
+    """Each database takes the place of one service, and only SQL scripts seed it: commands run in services."""
+    instances = file["database"]["instances"] if file["database"]["enabled"] else ()
+    known = [item["name"] for item in instances]
+    for index, (service, database) in enumerate(replace.items()):
+        path = ("compose", "replace", service)
+        if database not in known:
+            yield Finding(path, wording.unknown_database(database), wording.known_databases(known))
+        if service in public:
+            yield Finding(path, wording.replaced_and_public(service), wording.LIST_ELSEWHERE)
+        if database in list(replace.values())[:index]:
+            yield Finding(path, wording.replaces_two(database), wording.USE_TWO_DATABASES)
+    for index, item in enumerate(instances):
+        instance = ("database", "instances", index)
+        if item["name"] not in replace.values():
+            yield Finding(instance, wording.replaces_nothing(item["name"]), wording.ADD_REPLACE)
+        if item["migrate"]:
+            yield Finding((*instance, "migrate"), wording.RUNS_NO_MIGRATION, wording.MIGRATE_IN_A_SERVICE)
+        if item["template"]["seed"] and item["template"]["seed"]["command"]:
+            yield Finding((*instance, "template", "seed", "command"), wording.RUNS_NO_SEED_COMMAND, wording.USE_SCRIPTS)
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ class ComposeTarget:
         problems=settings_table.problems,
         notices=settings_table.notices,
         detect=detection.detect,
+        database_strategies=("empty", "seed", "template"),
         runs_images=True,
         tools=("docker-compose",),
         preload=("programs.targets.compose.v1",),
@@ -80,7 +81,7 @@ class ComposeTarget:
         return inventory.delete_resource(settings.from_mapping(settings_), resource)
 
     def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
-        return {"ComposeProject": inventory.list_whole(settings.from_mapping(settings_))}
+        return {inventory.PULUMI_KIND: inventory.list_whole(settings.from_mapping(settings_))}
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         suspend.sleep(settings.from_mapping(settings_), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,10 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 
 from programs import registry, variables
 from programs.kit import identifiers
+from programs.kit.database import hidden_names
 from programs.outputs import OutputExporter
 from programs.spec import EnvironmentSpec
-from programs.targets.compose import environments, inventory, publication, settings
+from programs.targets.compose import databases, environments, inventory, publication, settings
 
 STORED = ("root", registry.ENVIRONMENT_INPUT, registry.TARGET_INPUT, registry.PINNED_INPUT, "generation")
 Props = dict[str, Any]
@@ -41,15 +43,22 @@ class ComposeProjectProvider(ResourceProvider):
         environments.remove(settings.load(props["root"]), id_)
 
     def _publish(self, props: Props) -> Props:
-        environments.publish(settings.load(props["root"]), publication.from_props(props))
-        return {**{name: props[name] for name in STORED}, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        host, wanted = settings.load(props["root"]), publication.from_props(props)
+        environments.publish(host, wanted)
+        return {
+            **{name: props[name] for name in STORED},
+            "database_urls": databases.urls(host, wanted) if wanted.databases else {},
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
 
 
 class ComposeProject(Resource, module="eph", name="ComposeProject"):
     at: pulumi.Output[str]
+    database_urls: pulumi.Output[dict[str, str]]
 
     def __init__(self, name: str, props: Props) -> None:
-        super().__init__(ComposeProjectProvider(), name, {**props, "at": None})
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["database_urls"])
+        super().__init__(ComposeProjectProvider(), name, {**props, "at": None, "database_urls": None}, secret)
 
 
 def export_project(spec: EnvironmentSpec, version: str) -> None:
@@ -78,9 +87,33 @@ def export_project(spec: EnvironmentSpec, version: str) -> None:
         "sign_in": spec.sign_in,
         "allow": list(spec.allow),
         "asleep": spec.asleep,
+        "databases": _databases(spec),
     }
     project = ComposeProject("project", props)
-    OutputExporter(urls, {}, "", ()).export(spec, version, project.at)
+    # A state of an earlier version has no URLs, and had no databases.
+    database_urls = {item.name: project.database_urls.apply(_url_of(item.name)) for item in spec.databases}
+    OutputExporter(urls, database_urls, "", ()).export(spec, version, project.at)
+
+
+def _url_of(name: str) -> Callable[[dict[str, str] | None], str]:
+    return lambda urls: (urls or {}).get(name, "")
+
+
+def _databases(spec: EnvironmentSpec) -> list[Props]:
+    """In the place of services."""
+    by_name = {item.name: item for item in spec.databases}
+    return [
+        {
+            "service": service,
+            "title": name,
+            "database": hidden_names.database_name(spec.name, by_name[name]),
+            "variable": by_name[name].variable,
+            "source": by_name[name].source,
+            "scripts": list(by_name[name].scripts),
+        }
+        for service, name in (spec.options.get("replace") or {}).items()
+        if name in by_name
+    ]
 
 
 def _public(spec: EnvironmentSpec, service: Any) -> Props:

@@ -23,8 +23,39 @@ def listed_twice(service: str) -> str:
 LIST_ONCE = "list each service once"
 TAKES_SERVICES_FROM_FILE = "the target `compose` takes its services from the compose file"
 LIST_PUBLIC = "remove them, and list public services in compose.public"
-HAS_NO_DATABASES = "the target `compose` doesn't create databases"
-USE_A_SERVICE = "use a service of the compose file"
+
+
+def unknown_database(name: str) -> str:
+    return f"there is no database `{name}`"
+
+
+def known_databases(names: Sequence[str]) -> str:
+    return f"use {', '.join(names)}" if names else "add it to database.instances"
+
+
+def replaced_and_public(service: str) -> str:
+    return f"service `{service}` is replaced, so people can't open it"
+
+
+LIST_ELSEWHERE = "remove it from compose.public or from compose.replace"
+
+
+def replaces_two(database: str) -> str:
+    return f"the database `{database}` replaces two services"
+
+
+USE_TWO_DATABASES = "use one database for each"
+
+
+def replaces_nothing(database: str) -> str:
+    return f"the database `{database}` replaces no service of the compose file"
+
+
+ADD_REPLACE = "add compose.replace: {SERVICE: DATABASE}, or remove the database"
+RUNS_NO_MIGRATION = "the target `compose` runs no migration command"
+MIGRATE_IN_A_SERVICE = "use a service that exits when it is done"
+RUNS_NO_SEED_COMMAND = "the target `compose` runs no seed command"
+USE_SCRIPTS = "use scripts, or a service that exits when it is done"
 RUNS_NO_HOOKS = "the target `compose` runs no hooks; use a service that exits when it is done"
 RUNS_NO_BUILD = "the target `compose` runs no build command; use `build` in the compose file"
 
@@ -87,6 +118,44 @@ def pulling(images: Sequence[str]) -> str:
 
 def context_not_a_folder(context: str) -> str:
     return f"The build context {context} isn't a folder of the repository."
+
+
+# --- Databases in the place of services
+
+NO_POSTGRES = (
+    "compose.replace in eph.yaml needs a PostgreSQL server, but this server has none (compose.postgres in eph.toml)."
+)
+
+
+def unreachable_for_containers(host: str) -> str:
+    return f"Containers can't reach PostgreSQL at {host}. Set compose.postgres_address in eph.toml."
+
+
+def address_not_found(host: str, error: object) -> str:
+    return f"The address {host} of compose.postgres_address can't be resolved: {error}"
+
+
+def no_template(source: str) -> str:
+    return f"The prepared database {source!r} isn't among compose.templates in eph.toml."
+
+
+def no_replaced_service(service: str, known: Sequence[str]) -> str:
+    return (
+        f"compose.replace in eph.yaml names the service {service!r}, which the compose file doesn't have. "
+        f"Services: {', '.join(known) or 'none'}."
+    )
+
+
+def seed_failed(database: str, code: int) -> str:
+    return f"Seeding the database {database!r} failed with exit status {code}."
+
+
+def seed_too_slow(database: str, seconds: float) -> str:
+    return f"Seeding the database {database!r} took longer than {seconds:.0f} s."
+
+
+def remaining_database(name: str) -> str:
+    return f"database {name}"
 
 
 # --- An environment's limits

@@ -3,14 +3,10 @@
 Databases are created and dropped from here by the administrator, not from the cluster: previews never see the
 administrator's credentials. What both targets have in common (roles, clones, comments that name a database's owner) is
 in ``programs.kit.database.environment_databases``.
-
-Roles of one server can list the names of all databases. Therefore a name reveals nothing about the environment, whose
-name is half of its URL: it is a digest, which can be recomputed from the environment's name.
 """
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
 import socket
@@ -22,6 +18,7 @@ from psycopg import conninfo
 
 from programs.kit import files
 from programs.kit.database import environment_databases, postgres
+from programs.kit.database.hidden_names import database_name, environment_digest
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.spec import DatabaseSpec
@@ -29,6 +26,8 @@ from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
+
+__all__ = ["database_name", "environment_digest"]
 
 ADMIN_URL_FILE = "postgres.url"
 _SERVICE_HOST = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
@@ -57,17 +56,6 @@ def server_settings(root: str) -> HostSettings:
     if not url:
         raise KubernetesError(wording.POSTGRES_NOT_CONFIGURED)
     return HostSettings(root=Path(root), postgres=url)
-
-
-def environment_digest(environment: str) -> str:
-    return hashlib.sha256(environment.encode()).hexdigest()[:16]
-
-
-def database_name(environment: str, spec: DatabaseSpec) -> str:
-    """The name depends on the seed: another source is another database."""
-    seed = spec.seed.run if spec.seed else ""
-    key = "\0".join([environment_digest(environment), spec.name, spec.strategy, spec.source, seed, *spec.scripts])
-    return f"eph_{environment_digest(environment)}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
 
 
 def create(root: str, environment: str, database: str, source: str) -> str:

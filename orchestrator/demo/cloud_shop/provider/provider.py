@@ -40,7 +40,9 @@ def call(method, path, body=None):
     connection.request(method, (cloud if proxy else "") + path, json.dumps(body or {}), headers)
     answer = connection.getresponse()
     text = answer.read().decode(errors="replace")
-    if answer.status >= 400 and not (method == "DELETE" and answer.status == 404):
+    if answer.status == 404 and method in ("GET", "DELETE"):
+        return None
+    if answer.status >= 400:
         raise CloudError("democloud returned %d: %s" % (answer.status, text.strip()))
     return json.loads(text or "{}")
 
@@ -90,7 +92,13 @@ class CloudProvider(provider.Provider):
         call("DELETE", "/api/%s/%s" % (KINDS[request.type][0], request.resource_id))
 
     async def read(self, request):
-        return provider.ReadResponse(request.resource_id, request.properties, request.inputs)
+        folder, content = KINDS[request.type]
+        found = call("GET", "/api/%s/%s" % (folder, request.resource_id))
+        if found is None:
+            return provider.ReadResponse("", {}, {})
+        values = {**request.properties, content: PropertyValue(found["content"])}
+        inputs = {**request.inputs, content: PropertyValue(found["content"])}
+        return provider.ReadResponse(request.resource_id, values, inputs)
 
     def put(self, kind, values, method):
         folder, content = KINDS[kind]

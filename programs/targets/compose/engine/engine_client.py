@@ -21,6 +21,7 @@ Data = dict[str, Any]
 TIMEOUT = 60.0
 REMOVAL_SECONDS = 20.0
 FILL_PATH = "/eph-files"
+LAST_LINES = 20
 
 
 class EngineError(TargetError):
@@ -115,6 +116,19 @@ class EngineClient:
         container = self._request("POST", "/containers/create", json=body).json()["Id"]
         try:
             self.put_archive(container, FILL_PATH, archive)
+        finally:
+            self.remove_container(container)
+
+    def run_to_end(self, body: Mapping[str, Any], archive: bytes, seconds: float) -> tuple[int | None, list[str]]:
+        """The exit status and last lines of a container that is removed afterwards. ``archive``: files for its root
+        folder. None: it took longer than ``seconds``."""
+        container = self._request("POST", "/containers/create", json=dict(body)).json()["Id"]
+        try:
+            self.put_archive(container, "/", archive)
+            self.start(container)
+            ended = wait_until(lambda: not self.container(container)["State"]["Running"], seconds, 0.1)
+            lines = [text for _, text in log_lines(self.log(container, lines=LAST_LINES), has_terminal=False)]
+            return (int(self.container(container)["State"]["ExitCode"]) if ended else None), lines
         finally:
             self.remove_container(container)
 

@@ -174,10 +174,12 @@ class Runner:
         events = Events(self._log)
         outcome: dict[str, Any] = {}
         try:
-            self._restore()
+            restored = self._restore()
             shutil.rmtree(self._state / ".pulumi" / "locks", ignore_errors=True)  # of a run that was killed
             stack = self._open()
             self._clear_pending(stack)
+            if restored and self._request["verb"] == "up":
+                self._refresh(stack, events)
             match self._request["verb"]:
                 case "up":
                     self._up(stack, events)
@@ -202,6 +204,15 @@ class Runner:
         if self._answer != "apply":
             raise RunRefused("stopped")
         stack.up(on_event=events, color="never", suppress_progress=True, policy_packs=packs)
+
+    def _refresh(self, stack: Stack, events: Events) -> None:
+        """A copy may be older than what exists: resources were deleted or changed since."""
+        found = Events(self._log)
+        try:
+            stack.refresh(on_event=found, color="never", suppress_progress=True)
+        except automation.CommandError:
+            events.errors = found.errors
+            raise
 
     def _destroy(self, stack: Stack, events: Events) -> None:
         resources = self._deployment().get("resources") or []
@@ -300,14 +311,15 @@ class Runner:
         found = data.get("checkpoint", {}).get("latest") if isinstance(data, dict) else None
         return found if isinstance(found, dict) else {}
 
-    def _restore(self) -> None:
+    def _restore(self) -> bool:
         """From the copy in Eph's stack, if the environment's folder was lost."""
         if not self._request["restore"] or list((self._state / ".pulumi" / "stacks").glob("*/*.json")):
-            return
+            return False
         saved = json.loads(gzip.decompress(base64.b64decode(self._request["restore"])))
         place = self._state / ".pulumi" / "stacks" / saved["project"] / f"{self._request['environment']}.json"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(saved["content"]))
+        return True
 
     def _checkpoint(self) -> str:
         """The state as text. Its secrets are encrypted with the environment's own passphrase."""

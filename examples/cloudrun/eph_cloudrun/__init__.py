@@ -1,0 +1,1 @@
+"""Environments as services of Google Cloud Run."""
