@@ -50,6 +50,20 @@ function move(by) {
   mark();
 }
 
+const tabs = () => [...document.querySelectorAll(".tabs a")];
+
+function openTab(number) {
+  tabs()[number - 1]?.click();
+}
+
+// Links of earlier versions name a section of what was one long page.
+const OLD_SECTIONS = { "#output": "#logs", "#operation": "#logs", "#databases": "#database" };
+
+function followOldLink() {
+  const tab = tabs().find((one) => `#${one.id}` === (OLD_SECTIONS[location.hash] || location.hash));
+  if (tab && !tab.hasAttribute("aria-current")) location.replace(tab.href + location.hash);
+}
+
 const keys = {
   "/": () => document.querySelector("input[type=search]")?.focus(),
   j: () => move(1),
@@ -58,6 +72,8 @@ const keys = {
   o: () => rows()[selected]?.querySelector("a.url")?.click(),
   e: () => location.assign("/"),
   a: () => location.assign("/activity"),
+  s: () => location.assign("/server"),
+  ...Object.fromEntries([...Array(8).keys()].map((index) => [String(index + 1), () => openTab(index + 1)])),
   "?": () => document.querySelector("#keys").showModal(),
 };
 
@@ -69,5 +85,7 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 
+followOldLink();
+document.querySelectorAll("pre.follow").forEach((pre) => (pre.scrollTop = pre.scrollHeight));
 document.querySelectorAll(".filters select").forEach((one) => one.addEventListener("change", () => one.form.submit()));
 if (refreshSeconds) setInterval(refresh, refreshSeconds * 1000);

@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.core.views.page_links import PageTab, tab_url
 from orchestrator.core.views.phases import Phase
 from programs.costs import format_money
 from stacks import keys
@@ -82,6 +83,10 @@ def path(name: str) -> str:
     return f"/e/{quote(name)}"
 
 
+def tab_path(page: str, tab: str) -> str:
+    return tab_url(page, PageTab(tab))
+
+
 def app_path(repository: str) -> str:
     return f"/apps/{quote(repository)}"
 
@@ -95,6 +100,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "step_tone": step_tone,
     "web_link": web_link,
     "path": path,
+    "tab_url": tab_path,
     "app_path": app_path,
     "number": display_name,
     "money": format_money,
