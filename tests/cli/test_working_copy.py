@@ -202,7 +202,8 @@ def test_images_at_the_top_of_the_file_can_be_replaced_too() -> None:  # Y2
     assert made["images"] == [{"name": "web", "repository": "example.com/shop", "tag_template": "try-1"}]
 
 
-WITH_SIZES = """name: shop
+WITH_SIZES = """version: "1.0"
+name: shop
 services:
   - {name: web, command: ./web, port: 8080, resources: {cpu: "1"}}
   - {name: mailer, command: ./mailer, public: false, health: none}

@@ -287,13 +287,13 @@ async def test_a_label_resets_every_database_once_and_is_removed(town: World) ->
     await town.run_for(minutes=1)
     town.label(number, RESET_LABEL)
     await town.run_for(minutes=5)
-    assert resets(town, number) == [(), ("extra", "main")]
+    assert resets(town, number) == [(), ("main", "extra")]
     assert RESET_LABEL not in town.forge.pull(town.shop, number).labels
     asked = {(each.actor, each.kind) for each in town.ledger.events(limit=99) if "reset" in each.kind}
     assert asked == {("label", "intent.reset_database")}
     town.label(number, RESET_LABEL)
     await town.run_for(minutes=5)
-    assert resets(town, number) == [(), ("extra", "main"), ("extra", "main")], "each label is a request"
+    assert resets(town, number) == [(), ("main", "extra"), ("main", "extra")], "each label is a request"
 
 
 async def test_nothing_is_reset_while_the_label_cant_be_removed(town: World) -> None:
@@ -305,7 +305,7 @@ async def test_nothing_is_reset_while_the_label_cant_be_removed(town: World) -> 
     await town.run_for(seconds=2)
     assert resets(town, number) == [()]
     await town.run_for(minutes=5)
-    assert resets(town, number) == [(), ("extra", "main")]
+    assert resets(town, number) == [(), ("main", "extra")]
 
 
 async def test_a_label_without_databases_is_removed_and_answered(town: World) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -14,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
-from cryptography.hazmat.primitives import serialization
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from pydantic import ValidationError
 
 from orchestrator.config.settings.channel_tables import ChannelSettings
@@ -38,7 +35,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
         self.used_tls: list[bool] = []
-        self.arrived = threading.Event()
+        self.arrived = asyncio.Event()
 
     async def handle_DATA(self, _: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         self.used_tls.append(session.ssl is not None)
@@ -54,35 +51,40 @@ class MailServer:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[MailServer]:
+async def server(tmp_path: Path) -> AsyncIterator[MailServer]:
     authority = CertificateAuthority(tmp_path, ("localhost",))
     authority.issue()
-    authorities = tmp_path / "ca.pem"
-    authorities.write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
+    authorities, password = tmp_path / "ca.pem", tmp_path / "password"
+    authorities.write_text(authority.text)
+    password.write_text(f"{PASSWORD}\n")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.certificate_file, authority.key_file)
     mailbox = Mailbox()
 
     def authenticate(_: Any, __: Any, ___: Any, mechanism: str, data: Any) -> AuthResult:
         good = mechanism in ("LOGIN", "PLAIN") and data == LoginPassword(b"eph", PASSWORD.encode())
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)
 
-    controller = Controller(
-        mailbox, "localhost", 0, tls_context=context, require_starttls=True, auth_required=True,
-        authenticator=authenticate,
-    )  # fmt: skip
-    controller.start()
-    try:
-        port = controller.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        password = tmp_path / "password"
-        password.write_text(f"{PASSWORD}\n")
-        channel = ChannelSettings(
-            kind="email", smtp=f"localhost:{port}", username="eph", password_file=password,
-            sender="eph@example.com", to=("a@example.com", "b@example.com"), ca_file=authorities,
+    def connection() -> SMTP:
+        return SMTP(
+            mailbox, tls_context=context, require_starttls=True, auth_required=True, authenticator=authenticate,
+            hostname="localhost",
         )  # fmt: skip
-        yield MailServer(mailbox, channel)
-    finally:
-        controller.stop()
+
+    listening = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
+    async with listening:
+        yield MailServer(
+            mailbox,
+            ChannelSettings(
+                kind="email",
+                smtp=f"localhost:{listening.sockets[0].getsockname()[1]}",
+                username="eph",
+                password_file=password,
+                sender="eph@example.com",
+                to=("a@example.com", "b@example.com"),
+                ca_file=authorities,
+            ),
+        )
 
 
 async def test_a_message_arrives_encrypted_after_a_login(server: MailServer) -> None:
@@ -99,7 +101,7 @@ async def test_a_message_arrives_encrypted_after_a_login(server: MailServer) -> 
     )
     announcer.on_cycle(CycleResult(at=START))
     announcer.on_cycle(CycleResult(views=(sample(7),), at=START + timedelta(seconds=1)))
-    await asyncio.to_thread(server.mailbox.arrived.wait, 20)
+    await asyncio.wait_for(server.mailbox.arrived.wait(), 20)
     await announcer.close()
     [found], [encrypted] = server.mailbox.messages, server.mailbox.used_tls
     assert encrypted
@@ -110,14 +112,14 @@ async def test_a_message_arrives_encrypted_after_a_login(server: MailServer) -> 
     assert "http://shop-gentle-stream-7.localhost:8080" in found.get_content()
 
 
-def test_a_wrong_password_and_a_foreign_certificate_are_reported(server: MailServer, tmp_path: Path) -> None:
+async def test_a_wrong_password_and_a_foreign_certificate_are_reported(server: MailServer, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("guess")
     with pytest.raises(Exception) as refused:
-        mail.send(server.channel.model_copy(update={"password_file": wrong}), NEWS)
+        await asyncio.to_thread(mail.send, server.channel.model_copy(update={"password_file": wrong}), NEWS)
     assert mail.problem(refused.value) == "SMTPAuthenticationError 535"
     with pytest.raises(ssl.SSLCertVerificationError) as foreign:
-        mail.send(server.channel.model_copy(update={"ca_file": None}), NEWS)
+        await asyncio.to_thread(mail.send, server.channel.model_copy(update={"ca_file": None}), NEWS)
     assert mail.problem(foreign.value) == "SSLCertVerificationError"
     assert server.mailbox.messages == []
 

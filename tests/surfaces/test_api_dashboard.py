@@ -80,9 +80,10 @@ def test_pods_and_events_are_on_the_page_and_a_failing_target_hides_nothing_else
     text = admin.get(page).text
     for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check fails", "7 times"):
         assert part in text
-    uncounted = ProcessInfo("api-1", "api", "running", "", None, START)
+    uncounted = ProcessInfo("api-1", "api", "running", "", None, START, cpu_seconds=12.34, memory=3 * 2**20)
     desk.runtime_info_result = RuntimeInfo((uncounted,))
-    assert "api-1" in admin.get(page).text
+    text = admin.get(page).text
+    assert all(part in text for part in ("api-1", "12.3 s", "3 Mi"))
     desk.unavailable_reason = "no answer"
     assert "no answer" in admin.get(page).text
     assert "has the label preview" in admin.get("/e/shop-gentle-stream-42").text

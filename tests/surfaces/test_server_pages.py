@@ -58,7 +58,7 @@ def test_effective_settings_contain_no_secret(tmp_path: Path) -> None:
         home=tmp_path,
         interval=timedelta(seconds=7),
         ledger_url=SecretStr("postgresql://eph:sesame@db/eph"),
-        backend_url="s3://key:sesame@bucket?token=sesame",
+        forge={"token": "sesame", "clone_url": "https://eph:sesame@mirror.example.com/{full_name}"},
         local={"env": {"PIP_TOKEN": "sesame"}},
         channels={"team": {"kind": "slack", "url": "https://hooks.example.com/sesame"}},
     )

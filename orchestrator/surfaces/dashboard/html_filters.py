@@ -74,6 +74,15 @@ def format_duration(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
+def format_bytes(size: float) -> str:
+    """As in eph.yaml, with powers of 1024: 512 Ki, 1.5 Gi."""
+    for unit in ("B", "Ki", "Mi"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} Gi"
+
+
 def web_link(url: str) -> str:
     """The URL if it is safe to click, otherwise empty: a pull request could contain ``javascript:``."""
     return url if urlsplit(url).scheme in ("http", "https") else ""
@@ -99,6 +108,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "pulse": process_tone,
     "step_tone": step_tone,
     "web_link": web_link,
+    "bytes": format_bytes,
     "path": path,
     "tab_url": tab_path,
     "app_path": app_path,
