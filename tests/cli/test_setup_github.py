@@ -108,6 +108,10 @@ class Person:
         self.thread.start()
         return True
 
+    def finish(self) -> None:
+        if self.thread is not None:
+            self.thread.join(20)
+
     def _walk(self, url: str) -> None:
         with httpx.Client(trust_env=False, timeout=20) as browser:
             page = browser.get(url)
@@ -122,8 +126,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     found = Person()
     monkeypatch.setattr(setup.webbrowser, "open", found.open)
     yield found
-    if found.thread is not None:
-        found.thread.join(20)
+    found.finish()
 
 
 def _setup(host: GitHub, folder: Path, **options: Any) -> None:
@@ -141,6 +144,7 @@ def _mode(path: Path) -> int:
 def test_the_app_is_created_and_the_settings_load(github: GitHub, person: Person, tmp_path: Path) -> None:
     folder = tmp_path / "home"
     _setup(github, folder, url="https://eph.example.com/", repository=["acme/shop"])
+    person.finish()
     assert person.pages == [200, 200]
     key, secret = folder / "github-app.pem", folder / "github-webhook.secret"
     assert [_mode(path) for path in (key, secret, folder / "eph.toml")] == [0o600] * 3

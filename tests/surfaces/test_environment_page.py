@@ -65,6 +65,7 @@ def test_logs_are_searched_and_downloaded(admin: httpx.Client, desk: FakeEnviron
         ("listening", False),
     ):
         assert (part in text) == is_shown, part
+    assert admin.get("/e/nothing/logs.txt").status_code == 404
     answer = admin.get(f"{PAGE}/logs.txt")
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["content-type"].startswith("text/plain")
@@ -113,5 +114,6 @@ def test_history_links_to_the_output_of_earlier_commits(admin: httpx.Client, des
 def test_a_page_with_an_open_question_doesnt_reload(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     assert 'data-refresh="2"' in admin.get(f"{PAGE}?tab=logs").text
     assert 'data-refresh="0"' in admin.get(f"{PAGE}?tab=logs&confirm=1").text
+    assert 'data-refresh="0"' in admin.get(f"{PAGE}?tab=variables").text
     desk.put_environment(sample(42, Phase.QUEUED))
     assert admin.get(f"{PAGE}?tab=cost").status_code == 200

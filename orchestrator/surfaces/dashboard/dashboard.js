@@ -3,10 +3,14 @@
 
 const refreshSeconds = Number(document.body.dataset.refresh || 0);
 const isTyping = () => document.activeElement?.matches("input, select, textarea");
+const isFilledIn = () =>
+  [...document.querySelectorAll("main input:not([type=hidden]), main textarea")].some(
+    (one) => one.value !== one.defaultValue || one.checked !== one.defaultChecked,
+  );
 let selected = -1;
 
 async function refresh() {
-  if (document.hidden || isTyping() || !getSelection().isCollapsed || document.querySelector("dialog[open]")) return;
+  if (document.hidden || isTyping() || isFilledIn() || !getSelection().isCollapsed || document.querySelector("dialog[open]")) return;
   let page;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -31,7 +35,8 @@ async function refresh() {
 
 // A log that is read at its end follows its end.
 function position(pre) {
-  return { top: pre.scrollTop, atEnd: pre.scrollTop > 0 && pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4 };
+  const isRead = pre.scrollTop > 0 || pre.classList.contains("follow");
+  return { top: pre.scrollTop, atEnd: isRead && pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4 };
 }
 
 function restore(pre, before) {

@@ -27,7 +27,9 @@ from orchestrator.surfaces.dashboard.environment_tabs import EVENT_COUNT, TabReq
 from orchestrator.surfaces.dashboard.forms import read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
 
-REFRESH_SECONDS, LIVE_SECONDS = 5, 2
+REFRESH_SECONDS = 5
+_REFRESH = {PageTab.LOGS: 2, PageTab.VARIABLES: 0}
+"""A form isn't reloaded while someone fills it in, even without scripts."""
 DOWNLOAD_LINES = 5000
 DAY_SECONDS = 24 * 3600
 MAX_SEARCH = 200
@@ -46,7 +48,9 @@ def _reads(routes: APIRouter, pages: DashboardPages) -> None:
         """The output of the newest commit's build and of its services."""
         if not await pages.may_read(request):
             return pages.sign_in(request, to=request.url.path)
-        lines = await environment_tabs.lines(pages.service(request).all_logs(name, DOWNLOAD_LINES))
+        service = pages.service(request)
+        service.environment(name)  # an unknown one is an error, not a file
+        lines = await environment_tabs.lines(service.all_logs(name, DOWNLOAD_LINES))
         attachment = {"Content-Disposition": 'attachment; filename="logs.txt"'}
         return PlainTextResponse("\n".join([*lines, ""]), headers=attachment)
 
@@ -92,7 +96,7 @@ async def _page(
     tabs = _tabs(pages, request)
     if shown.tab not in tabs:
         shown = TabRequest()
-    refresh = LIVE_SECONDS if shown.tab is PageTab.LOGS else REFRESH_SECONDS
+    refresh = _REFRESH.get(shown.tab, REFRESH_SECONDS)
     return pages.html(
         f"tab_{shown.tab}.html",
         request,

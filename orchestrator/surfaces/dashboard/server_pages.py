@@ -67,12 +67,13 @@ def _server(routes: APIRouter, pages: DashboardPages) -> None:
 
 def _server_page(pages: DashboardPages, request: Request, problem: str = "") -> Response:
     service = pages.service(request)
+    status = service.status()
     return pages.html(
         "server.html",
         request,
         503 if problem else 200,
-        refresh=0 if problem else REFRESH_SECONDS,
-        status=service.status(),
+        refresh=REFRESH_SECONDS if status.pause and not problem else 0,
+        status=status,
         environments=len(service.environments()),
         problem=problem,
         max_reason=MAX_REASON,
