@@ -8,6 +8,7 @@ import re
 import stat
 import threading
 import tomllib
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -124,7 +125,7 @@ class Person:
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     found = Person()
-    monkeypatch.setattr(setup.webbrowser, "open", found.open)
+    monkeypatch.setattr(webbrowser, "open", found.open)
     yield found
     found.finish()
 

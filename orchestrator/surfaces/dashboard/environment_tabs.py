@@ -50,7 +50,7 @@ async def _logs(service: EnvironmentService, view: EnvironmentView, shown: TabRe
         lines(service.operation_log(name, LOG_LINES)),
         service.steps(name, shown.commit),
     )
-    steps = [replace(run, lines=tuple(_matching(run.lines, shown.search))[-STEP_LINES:]) for run in history.steps]
+    steps = [replace(run, lines=_matching(run.lines, shown.search)[-STEP_LINES:]) for run in history.steps]
     return {
         "logs": _matching(output, shown.search),
         "operation": _matching(operation, shown.search),
