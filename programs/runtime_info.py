@@ -42,7 +42,8 @@ class LogLines:
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
     """A pod or a process. ``state``: running, starting, failing, ending, ended, stopped or unknown; ``detail`` explains
-    it. ``restarts`` is None if the target doesn't count them."""
+    it. ``restarts`` is None if the target doesn't count them. ``cpu_seconds`` since its start and ``memory`` in bytes
+    are None if the target doesn't measure them."""
 
     name: str
     service: str
@@ -51,6 +52,8 @@ class ProcessInfo:
     restarts: int | None = None
     since: datetime | None = None
     image: str = ""
+    cpu_seconds: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

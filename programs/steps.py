@@ -38,6 +38,7 @@ class StepName(StrEnum):
     DATABASE = "Database"
     SEED = "Seed"
     MIGRATE = "Migrate"
+    SCHEMA = "Schema"
     START = "Start"
     HEALTH_CHECK = "Health check"
 

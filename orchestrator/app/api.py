@@ -13,6 +13,7 @@ from orchestrator.auth.token_service import TokenService
 from orchestrator.auth.token_store import TokenStore
 from orchestrator.auth.tokens import Token
 from orchestrator.config import server_keys
+from orchestrator.config.settings import shown_settings
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.service.webhook_receiver import open_receiver
 from orchestrator.surfaces.api.api_settings import ApiSettings, PreviewAccess, webhook_path
@@ -39,6 +40,7 @@ def create_api(settings: ServerSettings, system: System, store: TokenStore, link
             webhook_test=webhook.test if webhook else None,
             exec_role=None if settings.exec.role == "none" else Role[settings.exec.role.upper()],
             upload_limit=settings.deploys.upload_bytes,
+            shown_settings=shown_settings.effective(settings),
             session_key=server_keys.server_key(settings.keys_dir),
         ),
     )

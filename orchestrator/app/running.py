@@ -23,6 +23,7 @@ from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges.port import Forge
+from orchestrator.ledger.observed_ledger import ObservedLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.server.addresses import open_listener
 from orchestrator.runtime.server.backup import check_restored
@@ -30,6 +31,8 @@ from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.service.channels.announcer import open_announcer
+from orchestrator.service.traces.trace_exporter import open_exporter
+from orchestrator.service.traces.trace_request import TraceSource
 from orchestrator.surfaces.api.serving.api_server import served_api
 from orchestrator.surfaces.api.serving.replica_server import open_leader_proxy, served_to_replicas
 from orchestrator.surfaces.leader_proxy import App
@@ -85,7 +88,19 @@ async def running(
             settings.channels, await exits.enter_async_context(httpx.AsyncClient()), clock.system
         )
         exits.push_async_callback(announcer.close)
-        system = compose(replace(ports, listeners=(*ports.listeners, announcer.on_cycle)), options)
+        ports = replace(ports, listeners=(*ports.listeners, announcer.on_cycle))
+        traces = open_exporter(
+            settings.traces,
+            TraceSource(settings.name, options.version),
+            await exits.enter_async_context(httpx.AsyncClient()),
+            ports.operations.steps,
+            clock.system,
+        )
+        if traces is not None:
+            exits.push_async_callback(traces.close)
+            observed = ObservedLedger(ports.ledger, (traces.on_event,))
+            ports = replace(ports, ledger=observed, listeners=(*ports.listeners, traces.on_cycle))
+        system = compose(ports, options)
         if stop_gateway:
             exits.push_async_callback(asyncio.to_thread, system.ports.gateway.stop)
         tokens = SqlTokens(settings.ledger_database_url)

@@ -29,6 +29,7 @@ from orchestrator.cli.commands import (
     project,
     run_commands,
     server,
+    setup,
     share,
     shell,
     steps,
@@ -72,6 +73,7 @@ app.add_typer(context.app, name="context")
 app.add_typer(db.app, name="db")
 app.add_typer(env.app, name="env")
 app.add_typer(server.app, name="server")
+app.add_typer(setup.app, name="setup")
 app.add_typer(share.app, name="share")
 app.add_typer(target.app, name="target")
 app.add_typer(webhook.app, name="webhook")

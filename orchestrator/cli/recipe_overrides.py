@@ -1,4 +1,5 @@
-"""Changes eph.yaml for one deploy: `--env` and `--image`. The change is part of the uploaded commit."""
+"""Changes eph.yaml for one deploy: `--env`, `--image`, `--disable` and `--size`. The change is part of the uploaded
+commit."""
 
 from __future__ import annotations
 
@@ -16,13 +17,16 @@ LOOKUP_KEYS = ("git_notes", "notes_ref", "tag_pattern", "max_age", "required_lab
 
 @dataclass(frozen=True, slots=True)
 class RecipeOverrides:
-    """``env``: variables by name. ``images``: references with a tag, by the image's name."""
+    """``env``: variables by name. ``images``: references with a tag, by the image's name. ``disabled``: services that
+    are turned off. ``size``: one of the file's sizes."""
 
     env: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    disabled: tuple[str, ...] = ()
+    size: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.env or self.images)
+        return bool(self.env or self.images or self.disabled or self.size)
 
 
 def parse_pairs(pairs: list[str], option: str) -> dict[str, str]:
@@ -53,6 +57,14 @@ def apply(text: str, overrides: RecipeOverrides) -> str:
     _set_variables(data, environment, overrides.env)
     for name, reference in overrides.images.items():
         _set_image(_find_image(environment.get("images") or data.get("images") or [], name), name, reference)
+    if overrides.size:
+        _set_size(data, environment, overrides.size)
+    for name in overrides.disabled:
+        _disable(data, name)
+    if overrides.size or overrides.disabled:
+        # They could name services that are gone, and a label deploy has no labels.
+        data.pop("labels", None)
+        data.pop("sizes", None)
     written = io.StringIO()
     yaml.dump(data, written)
     return written.getvalue()
@@ -73,6 +85,32 @@ def _find_image(images: list[dict[str, Any]], name: str) -> dict[str, Any]:
             return image
     known = ", ".join(str(image.get("name")) for image in images)
     raise CliError(wording.deploys.unknown_image(name), wording.deploys.known_images(known), ExitCode.USAGE)
+
+
+def _set_size(data: dict[str, Any], environment: dict[str, Any], size: str) -> None:
+    """As a label that selects the size does."""
+    sizes = data.get("sizes") or {}
+    if size not in sizes:
+        known = ", ".join(map(str, sizes))
+        raise CliError(wording.deploys.unknown_size(size), wording.deploys.known_sizes(known), ExitCode.USAGE)
+    chosen = sizes[size] or {}
+    if "resources" in chosen:
+        environment["resources"] = chosen["resources"]
+    for service in data.get("services") or ():
+        resources = (chosen.get("services") or {}).get(service.get("name"))
+        if resources is not None:
+            service["resources"] = resources
+
+
+def _disable(data: dict[str, Any], name: str) -> None:
+    """The server refuses the file if the rest doesn't work without the service."""
+    services = data.get("services") or []
+    for position, service in enumerate(services):
+        if service.get("name") == name:
+            del services[position]
+            return
+    known = ", ".join(str(service.get("name")) for service in services)
+    raise CliError(wording.deploys.unknown_service(name), wording.deploys.known_services(known), ExitCode.USAGE)
 
 
 def _set_image(image: dict[str, Any], name: str, reference: str) -> None:

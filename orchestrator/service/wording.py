@@ -241,6 +241,10 @@ def other_webhook_urls(urls: Iterable[str]) -> str:
 ANNOUNCED_PAGE = "Logs and history"
 
 
+def trace_lost(problem: str) -> str:
+    return f"The collector didn't accept a trace ({problem}). It is lost."
+
+
 def announced_ready(subject: str, commit_sha: str) -> str:
     """``subject`` may be a link."""
     return f"The preview of {subject} is ready with commit {commit(commit_sha)}."

@@ -147,6 +147,7 @@ def to_request(
         author=pull.author,
         url=pull.url,
         trigger_labels=labels,
+        labels=pull.labels,
         withdrawn="" if labels else wording.desired.no_trigger_label(title, recipe.labels),
         excluded=_excluded(title, pull, recipe, found),
         undecided=wording.desired.unknown_paths(title) if unknown_paths else "",

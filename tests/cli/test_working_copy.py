@@ -11,9 +11,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from orchestrator.cli import recipe_overrides, working_copy
-from orchestrator.cli.cli_errors import CliError
+from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.recipe_overrides import RecipeOverrides
 from orchestrator.cli.working_copy import PackOptions
+from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
+from orchestrator.sources.recipe_reader import parse_file
 from programs.kit.git import commit_trees, mirrors
 from programs.kit.git.uploads import UploadStore
 from tests.cli import clones
@@ -198,6 +200,35 @@ def test_images_at_the_top_of_the_file_can_be_replaced_too() -> None:  # Y2
         recipe_overrides.apply(text, RecipeOverrides(images={"web": "example.com/shop:try-1"}))
     )
     assert made["images"] == [{"name": "web", "repository": "example.com/shop", "tag_template": "try-1"}]
+
+
+WITH_SIZES = """version: "1.0"
+name: shop
+services:
+  - {name: web, command: ./web, port: 8080, resources: {cpu: "1"}}
+  - {name: mailer, command: ./mailer, public: false, health: none}
+labels: {no-mail: {disable: [mailer]}}
+sizes:
+  small:
+    resources: {memory: 512Mi}
+    services: {web: {cpu: 250m}}
+"""
+
+
+def test_services_are_turned_off_and_a_size_is_selected() -> None:  # Y5
+    made = recipe_overrides.apply(WITH_SIZES, RecipeOverrides(disabled=("mailer",), size="small"))
+    document = YAML(typ="safe").load(made)
+    assert [(item["name"], item["resources"]) for item in document["services"]] == [("web", {"cpu": "250m"})]
+    assert document["environment"]["resources"] == {"memory": "512Mi"}
+    assert parse_file(made.encode(), YamlLimits()).config.services[0].name == "web", "the server accepts it"
+
+
+@pytest.mark.parametrize("wrong", [RecipeOverrides(disabled=("mail",)), RecipeOverrides(size="tiny")])
+def test_an_unknown_service_or_size_is_refused_with_those_that_exist(wrong: RecipeOverrides) -> None:
+    with pytest.raises(CliError) as raised:
+        recipe_overrides.apply(WITH_SIZES, wrong)
+    assert raised.value.code is ExitCode.USAGE
+    assert any(name in raised.value.hint for name in ("mailer", "small"))
 
 
 def test_a_branch_is_packed_as_the_remote_has_it(clone: Clone, tmp_path: Path) -> None:

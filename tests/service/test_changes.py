@@ -13,6 +13,7 @@ from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.planning.plan_actions import Hold
 from orchestrator.forges.port import ForgeUnavailable
 from orchestrator.service.changes import variables
+from orchestrator.service.changes.label_requests import RESET_LABEL
 from orchestrator.service.port import EnvironmentVariable, ProblemReport, RefusalReason, RequestRefused, VariableChange
 from programs.spec import EnvironmentSpec
 from stacks.model import OperationVerb
@@ -279,6 +280,42 @@ async def test_reset_is_an_update_that_drops_the_database_once(town: World) -> N
     assert (last.refresh, last.commit) == (True, town.head(number))
     asked = [(each.actor, each.kind) for each in town.ledger.events(limit=99) if "reset" in each.kind]
     assert asked == [("ada", "intent.reset_database"), ("bob", "intent.reset_database")]
+
+
+async def test_a_label_resets_every_database_once_and_is_removed(town: World) -> None:
+    number = town.open_pull(files={"eph.yaml": TWO_DATABASES})
+    await town.run_for(minutes=1)
+    town.label(number, RESET_LABEL)
+    await town.run_for(minutes=5)
+    assert resets(town, number) == [(), ("main", "extra")]
+    assert RESET_LABEL not in town.forge.pull(town.shop, number).labels
+    asked = {(each.actor, each.kind) for each in town.ledger.events(limit=99) if "reset" in each.kind}
+    assert asked == {("label", "intent.reset_database")}
+    town.label(number, RESET_LABEL)
+    await town.run_for(minutes=5)
+    assert resets(town, number) == [(), ("main", "extra"), ("main", "extra")], "each label is a request"
+
+
+async def test_nothing_is_reset_while_the_label_cant_be_removed(town: World) -> None:
+    """Otherwise each cycle would delete the data again."""
+    number = town.open_pull(files={"eph.yaml": TWO_DATABASES})
+    await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeUnavailable("502"), "remove_label")
+    town.label(number, RESET_LABEL)
+    await town.run_for(seconds=2)
+    assert resets(town, number) == [()]
+    await town.run_for(minutes=5)
+    assert resets(town, number) == [(), ("main", "extra")]
+
+
+async def test_a_label_without_databases_is_removed_and_answered(town: World) -> None:
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    town.label(number, RESET_LABEL)
+    await town.run_for(minutes=2)
+    assert RESET_LABEL not in town.forge.pull(town.shop, number).labels
+    assert resets(town, number) == [()]
+    assert RESET_LABEL in town.comment(number)
 
 
 async def test_a_reset_that_fails_is_not_repeated_but_an_interrupted_one_is(town: World) -> None:

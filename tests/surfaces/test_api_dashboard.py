@@ -13,6 +13,7 @@ from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.environment_views import LinkView
 from orchestrator.core.views.failure_views import FailureView
+from orchestrator.core.views.page_links import PageTab
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
@@ -45,8 +46,11 @@ def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: 
     desk.add_log_lines("shop-gentle-stream-42", "web listening")
     desk.add_log_lines("shop-gentle-stream-42", "pulumi up done", operation=True)
     text = admin.get("/e/shop-gentle-stream-42").text
-    for part in ("has the label preview", "It answered.", "web listening", "pulumi up done", "Destroy …"):
+    for part in ("has the label preview", "It answered.", "Destroy …"):
         assert part in text
+    logs = admin.get("/e/shop-gentle-stream-42?tab=logs").text
+    for part in ("web listening", "pulumi up done", "Destroy …"):
+        assert part in logs
     assert admin.get("/e/eph-shop-9ix/pr-42").status_code == 200
 
 
@@ -57,11 +61,11 @@ def test_output_of_a_commits_steps_is_on_the_page_as_text(admin: httpx.Client, d
         StepEvent(StepEventKind.LINES, "Build", 1.0, ("compiling", NASTY)),
         StepEvent(StepEventKind.ENDED, "Build", 2.0, seconds=12.34, ok=False),
     ]
-    text = admin.get("/e/shop-gentle-stream-42").text
+    text = admin.get("/e/shop-gentle-stream-42?tab=logs").text
     for part in ('id="output"', "compiling", "12.3 s", "failed", "&lt;script&gt;"):
         assert part in text
     assert NASTY not in text
-    assert "compiling" not in admin.get("/e/shop-gentle-stream-42?commit=bbbb").text
+    assert "compiling" not in admin.get("/e/shop-gentle-stream-42?tab=logs&commit=bbbb").text
     assert admin.get(f"/e/shop-gentle-stream-42?commit={NASTY}").status_code == 422
 
 
@@ -72,13 +76,16 @@ def test_pods_and_events_are_on_the_page_and_a_failing_target_hides_nothing_else
     desk.runtime_info_result = RuntimeInfo(
         (pod,), (RuntimeEvent(START, "pod web-1", "its health check fails", bad=True, times=7),)
     )
-    text = admin.get("/e/shop-gentle-stream-42").text
+    page = "/e/shop-gentle-stream-42?tab=resources"
+    text = admin.get(page).text
     for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check fails", "7 times"):
         assert part in text
-    uncounted = ProcessInfo("api-1", "api", "running", "", None, START)
+    uncounted = ProcessInfo("api-1", "api", "running", "", None, START, cpu_seconds=12.34, memory=3 * 2**20)
     desk.runtime_info_result = RuntimeInfo((uncounted,))
-    assert "api-1" in admin.get("/e/shop-gentle-stream-42").text
+    text = admin.get(page).text
+    assert all(part in text for part in ("api-1", "12.3 s", "3 Mi"))
     desk.unavailable_reason = "no answer"
+    assert "no answer" in admin.get(page).text
     assert "has the label preview" in admin.get("/e/shop-gentle-stream-42").text
 
 
@@ -104,11 +111,11 @@ def test_variables_are_on_the_page_of_developers_and_secrets_are_masked(
     """Y5, S4"""
     values = {"LOG_LEVEL": VariableValue("<debug>"), "STRIPE_KEY": VariableValue("sk-sesame-open", secret=True)}
     desk.held_variables["shop-gentle-stream-42"] = values
-    text = admin.get("/e/shop-gentle-stream-42").text
+    text = admin.get("/e/shop-gentle-stream-42?tab=variables").text
     assert "&lt;debug&gt;" in text
     assert "STRIPE_KEY" in text
     assert "sesame" not in text
-    assert "STRIPE_KEY" not in as_role("viewer").get("/e/shop-gentle-stream-42").text
+    assert "STRIPE_KEY" not in as_role("viewer").get("/e/shop-gentle-stream-42?tab=variables").text
 
 
 def test_databases_can_be_reset_by_developers(
@@ -116,8 +123,8 @@ def test_databases_can_be_reset_by_developers(
 ) -> None:
     """D4"""
     page = "/e/shop-gentle-stream-42"
-    assert f'action="{page}/databases/reset"' in admin.get(page).text
-    assert "databases/reset" not in as_role("viewer").get(page).text
+    assert f'action="{page}/databases/reset"' in admin.get(f"{page}?tab=database").text
+    assert "databases/reset" not in as_role("viewer").get(f"{page}?tab=database").text
     assert as_role("viewer").post(f"{page}/databases/reset", data={"database": "main"}).status_code == 403
     assert admin.post(f"{page}/databases/reset", data={"database": "main"}, follow_redirects=False).status_code == 303
     assert desk.calls[-1] == ("reset_database", "shop-gentle-stream-42", "admin-name", "main")
@@ -154,7 +161,8 @@ def test_text_of_a_pull_request_stays_text(admin: httpx.Client, desk: FakeEnviro
     desk.put_environment(nasty)
     desk.add_log_lines("shop-gentle-stream-42", NASTY, "</pre>" + NASTY)
     desk.add_event("environment.failed", NASTY, "shop-gentle-stream-42", NASTY)
-    for path in ("/", "/activity", "/activity?q=" + NASTY, "/?q=" + NASTY, "/e/shop-gentle-stream-42", f"/e/{NASTY}"):
+    tabs = [f"/e/shop-gentle-stream-42?tab={tab}&q={NASTY}" for tab in PageTab]
+    for path in ("/", "/activity", "/activity?q=" + NASTY, "/?q=" + NASTY, *tabs, f"/e/{NASTY}", "/removed", "/server"):
         text = admin.get(path).text
         assert text.count("<script") == text.count('<script src="/dashboard.js" defer></script>') == 1, path
         assert 'href="javascript' not in text, path
@@ -185,7 +193,7 @@ def test_suites_have_a_table(admin: httpx.Client, desk: FakeEnvironmentService) 
         report=JUnitReport(3, 1, 1, 0, (NASTY,)),
     )  # fmt: skip
     desk.put_environment(replace(sample(42), tests=(SuiteView("unit", "integration", SuiteState.WAITING), failed)))
-    text = admin.get("/e/shop-gentle-stream-42").text
+    text = admin.get("/e/shop-gentle-stream-42?tab=tests").text
     for part in ("unit", "waiting", "browser", "exit status 1", "9.0", "<td>2</td>", "&lt;script&gt;"):
         assert part in text
     assert NASTY not in text

@@ -32,7 +32,8 @@ from tests.surfaces.sample_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, V
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-OUR_LINKS = {BASE.url, BASE.page_url, f"{BASE.page_url}#logs", f"{BASE.page_url}#operation", f"{BASE.page_url}#output"}
+TABS = {f"{BASE.page_url}?tab=logs{anchor}" for anchor in ("", "#operation", "#output")}
+OUR_LINKS = {BASE.url, BASE.page_url, *TABS}
 HOSTILE = [
     "@acme/security please approve, @maria",
     "fixes #1, closes acme/shop#2, GH-3",

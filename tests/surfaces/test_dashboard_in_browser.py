@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.failure_views import FailureView
+from orchestrator.core.views.page_links import PageTab
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeInfo
@@ -33,8 +34,12 @@ PAGES = (
     "/?q=nothing-like-this",
     "/activity",
     "/costs",
-    f"/e/{NAME}",
+    *(f"/e/{NAME}?tab={tab}" for tab in PageTab),
     f"/e/{NAME}?confirm=1",
+    "/server",
+    "/settings?all=1",
+    "/audit",
+    "/removed",
     "/e/gone",
     f"/report?environment={NAME}",
 )

@@ -38,6 +38,10 @@ def deploy(
     image: Annotated[
         list[str] | None, typer.Option("--image", help="Run this image: NAME=REPOSITORY:TAG. Repeatable.")
     ] = None,
+    disable: Annotated[
+        list[str] | None, typer.Option("--disable", help="Turn off this service for this deploy. Repeatable.")
+    ] = None,
+    size: Annotated[str, typer.Option("--size", help="The size in eph.yaml to deploy.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Upload files even if they look like secrets.")] = False,
     repository: Annotated[str, typer.Option("--repository", help="owner/name, if the server has several.")] = "",
     ttl: Annotated[str, typer.Option("--ttl", help="How long it lives: 2h, 3d. Default: the server's.")] = "",
@@ -56,6 +60,7 @@ def deploy(
     Examples:
         eph deploy feat-x --wait
         eph deploy feat-x --ref my-branch --ttl 3d
+        eph deploy feat-x --ref main --disable mailer --size small
         eph deploy feat-x --env DEBUG=1 --image web=registry.example.com/shop/web:pr-7
     """
     from orchestrator.cli.api_client import connect
@@ -65,7 +70,9 @@ def deploy(
 
     if ref and version:
         raise CliError(wording.deploys.REF_AND_VERSION, wording.deploys.ONLY_ONE, ExitCode.USAGE)
-    overrides = RecipeOverrides(parse_pairs(env or [], "--env"), parse_pairs(image or [], "--image"))
+    overrides = RecipeOverrides(
+        parse_pairs(env or [], "--env"), parse_pairs(image or [], "--image"), tuple(disable or ()), size
+    )
     if overrides and version:
         raise CliError(wording.deploys.NO_FILES, wording.deploys.WITHOUT_VERSION, ExitCode.USAGE)
     body: dict[str, str | int] = {"label": label, "repository": repository, "ref": ref, "version": version}

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.wording import costs, deploys, diagnosis, environments, operator, server, targets, variables
+from orchestrator.cli.wording import (
+    costs,
+    deploys,
+    diagnosis,
+    environments,
+    operator,
+    server,
+    setup,
+    targets,
+    variables,
+)
 
-__all__ = ["costs", "deploys", "diagnosis", "environments", "operator", "server", "targets", "variables"]
+__all__ = ["costs", "deploys", "diagnosis", "environments", "operator", "server", "setup", "targets", "variables"]

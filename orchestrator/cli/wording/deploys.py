@@ -4,7 +4,7 @@ from __future__ import annotations
 
 REF_AND_VERSION = "--ref and --version are both set"
 ONLY_ONE = "Use only one of them."
-NO_FILES = "--env and --image need files to upload"
+NO_FILES = "--env, --image, --disable and --size need files to upload"
 WITHOUT_VERSION = "Use them without --version."
 WORKING_COPY = "the working copy"
 
@@ -80,6 +80,22 @@ def unknown_image(name: str) -> str:
 
 def known_images(names: str) -> str:
     return f"Its images: {names or 'none'}."
+
+
+def unknown_service(name: str) -> str:
+    return f"eph.yaml has no service {name!r}"
+
+
+def known_services(names: str) -> str:
+    return f"Its services: {names or 'none'}."
+
+
+def unknown_size(name: str) -> str:
+    return f"eph.yaml has no size {name!r}"
+
+
+def known_sizes(names: str) -> str:
+    return f"Its sizes: {names or 'none'}."
 
 
 def image_without_tag(name: str, reference: str) -> str:

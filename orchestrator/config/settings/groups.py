@@ -177,6 +177,25 @@ class LogSettings(SettingsTable):
     )
 
 
+class TracesSettings(SettingsTable):
+    """Traces of operations, by OpenTelemetry's conventions for CI/CD."""
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="The collector that receives traces by OTLP over HTTP, such as http://localhost:4318. Empty: none.",
+    )
+    headers_file: Path | None = Field(
+        default=None, description="A file with headers for the collector, one in each line: Authorization: Bearer …"
+    )
+
+    def read_headers(self) -> dict[str, str]:
+        """Read for each trace, so that a replaced file counts at once."""
+        lines = self.headers_file.read_text().splitlines() if self.headers_file else []
+        pairs = (line.partition(":") for line in lines if line.strip())
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 class ForksSettings(SettingsTable):
     """Pull requests from forks. Whatever is set here, a label alone never runs anything of a fork."""
 

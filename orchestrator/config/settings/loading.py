@@ -145,11 +145,11 @@ def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: M
     if error["type"] == "missing":  # its input is the whole table, which may contain a secret
         return wording.settings.required(where)
     why = escape(str(error["msg"]), 120).lower()
-    shown = "" if _may_be_secret(named) else wording.settings.invalid_value(quote(error["input"]))
+    shown = "" if may_be_secret(named) else wording.settings.invalid_value(quote(error["input"]))
     return f"{where}: {shown}{why}"
 
 
-def _may_be_secret(steps: SettingPath) -> bool:
+def may_be_secret(steps: SettingPath) -> bool:
     field = setting_field(steps)
     return "SecretStr" in repr(field.annotation if field else "") or bool(_SECRET.search(".".join(steps)))
 

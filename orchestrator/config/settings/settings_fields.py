@@ -27,6 +27,7 @@ from orchestrator.config.settings.groups import (
     PreviewsSettings,
     TargetsSettings,
     TlsSettings,
+    TracesSettings,
     TtlSettings,
 )
 from orchestrator.config.settings.replica_tables import ReplicasSettings
@@ -124,6 +125,7 @@ class SettingsFields(BaseSettings):
         description="Prices in US dollars, each target's in its own table [prices.TARGET]; they replace public ones. "
         "`eph prices` lists the items.",
     )
+    traces: TracesSettings = Field(default=TracesSettings(), description="Traces for an OpenTelemetry collector.")
     log: LogSettings = Field(default=LogSettings(), description="What ephd writes to standard error.")
     replicas: ReplicasSettings = Field(
         default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."

@@ -115,8 +115,30 @@ ONE_URL = "a channel needs exactly one URL"
 SET_ONE_URL = "set url or url_file"
 NOT_HTTP = "this is not an HTTP URL"
 USE_HTTPS = "use https://…"
-NO_SIGNATURES = "Slack has no signatures"
+NO_SIGNATURES = "only webhooks have signatures"
 REMOVE_SECRET_FILE = "remove secret_file"
+MAIL_EXAMPLE = 'set for example smtp = "smtp.example.com:587", sender = "eph@example.com", to = ["team@example.com"]'
+MAIL_ADDRESS_EXAMPLE = "use for example team@example.com"
+MAIL_WITHOUT_TLS = "without TLS, messages and the password cross the network in plain text"
+USE_STARTTLS = "use starttls or implicit"
+HALF_LOGIN = "username and password_file belong together"
+SET_BOTH_LOGIN = "set both, or none"
+
+
+def wrong_channel_field(name: str, kind: str) -> str:
+    return f"a channel of the kind {kind} has no {name}"
+
+
+def remove_field(name: str) -> str:
+    return f"remove {name}"
+
+
+def mail_needs(name: str) -> str:
+    return f"a channel of the kind email needs {name}"
+
+
+def not_a_mail_address(address: str) -> str:
+    return f"{address} isn't an e-mail address"
 
 
 # --- Settings that don't fit together

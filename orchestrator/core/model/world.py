@@ -114,7 +114,7 @@ class EnvironmentRequest:
 
     ``reason`` says why it is requested. ``withdrawn`` and ``excluded`` say why it gets no environment after all; the
     first is decided before its expiry, and isn't reported if nothing exists. ``undecided`` says what isn't known yet: a
-    new environment waits for it. ``trigger_labels`` are removed after expiry.
+    new environment waits for it. ``trigger_labels`` are removed after expiry; ``labels`` are all of the pull request.
     """
 
     key: Key
@@ -127,6 +127,7 @@ class EnvironmentRequest:
     author: str = ""
     url: str = ""
     trigger_labels: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
     withdrawn: str = ""
     excluded: str = ""
     undecided: str = ""

@@ -122,6 +122,14 @@ def resetting(name: str, database: str) -> str:
     return f"Resetting the database {database} of {name}. It is created, seeded and migrated again."
 
 
+LABEL_AUTHOR = "label"
+"""Who requests what a label requests: the Git host's lists don't say who added it."""
+
+
+def reset_label_stays(name: str, label: str, error: Exception) -> str:
+    return f"The label {label} of {name} couldn't be removed, so nothing was reset: {error}. Eph tries again."
+
+
 def confirm_reset(name: str, databases: Iterable[str]) -> str:
     commands = " or ".join(f"`/eph reset-db {database}`" for database in databases)
     return f"A reset deletes all data in a database of {name}. To confirm, name it: {commands}."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import smtplib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.service import wording
-from orchestrator.service.channels import announcements, payloads
+from orchestrator.service.channels import announcements, mail, payloads
 from orchestrator.service.channels.announcements import Announcement, Key
 
 log = logging.getLogger("eph.channels")
@@ -88,6 +89,8 @@ class Announcer:
 
     async def _attempt(self, channel: ChannelSettings, announcement: Announcement) -> str:
         """Returns what went wrong. The URL is a secret and never part of it."""
+        if channel.kind == "email":
+            return await self._attempt_mail(channel, announcement)
         body = payloads.slack(announcement) if channel.kind == "slack" else payloads.webhook(announcement)
         headers = {"Content-Type": "application/json"}
         try:
@@ -97,6 +100,13 @@ class Announcer:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return type(error).__name__
         return "" if status < 300 else f"HTTP {status}"
+
+    async def _attempt_mail(self, channel: ChannelSettings, announcement: Announcement) -> str:
+        try:
+            await asyncio.to_thread(mail.send, channel, announcement)
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            return mail.problem(error)
+        return ""
 
 
 def _wants(channel: ChannelSettings, announcement: Announcement) -> bool:

@@ -16,7 +16,7 @@ SIGNATURE_HEADER = "X-Eph-Signature"
 def slack(announcement: Announcement) -> bytes:
     """For an incoming webhook, in Slack's mrkdwn."""
     subject = _slack_link(announcement.pull_url, announcement.subject)
-    lines = [_sentence(announcement, subject)]
+    lines = [sentence(announcement, subject)]
     if announcement.detail:
         lines.append(f"> {_slack_text(announcement.detail)}")
     links = [(announcement.url, announcement.url), (announcement.page_url, wording.ANNOUNCED_PAGE)]
@@ -48,7 +48,7 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def _sentence(announcement: Announcement, subject: str) -> str:
+def sentence(announcement: Announcement, subject: str) -> str:
     match announcement.kind:
         case "ready":
             return wording.announced_ready(subject, announcement.commit)

@@ -14,6 +14,7 @@ from orchestrator.auth.sharing.share_link_service import ShareLinkService
 from orchestrator.auth.sign_in.people import PeopleSignIn
 from orchestrator.auth.token_service import TokenService
 from orchestrator.auth.tokens import Token
+from orchestrator.config.settings.shown_settings import ShownSetting
 from orchestrator.forges.registry import DEFAULT as DEFAULT_FORGE
 from orchestrator.forges.webhooks import WebhookRequest
 from orchestrator.service.port import WebhookTestResult
@@ -57,6 +58,8 @@ class ApiSettings:
     """None: people can't sign in to previews."""
     measurements: CollectorRegistry = field(default_factory=CollectorRegistry)
     """What /metrics adds to what the service says: durations and failures."""
+    shown_settings: tuple[ShownSetting, ...] = ()
+    """For the dashboard's page."""
     public_reads: bool = False
     forge: str = DEFAULT_FORGE
     webhook: WebhookHandler | None = None

@@ -3,10 +3,14 @@
 
 const refreshSeconds = Number(document.body.dataset.refresh || 0);
 const isTyping = () => document.activeElement?.matches("input, select, textarea");
+const isFilledIn = () =>
+  [...document.querySelectorAll("main input:not([type=hidden]), main textarea")].some(
+    (one) => one.value !== one.defaultValue || one.checked !== one.defaultChecked,
+  );
 let selected = -1;
 
 async function refresh() {
-  if (document.hidden || isTyping() || !getSelection().isCollapsed || document.querySelector("dialog[open]")) return;
+  if (document.hidden || isTyping() || isFilledIn() || !getSelection().isCollapsed || document.querySelector("dialog[open]")) return;
   let page;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -31,7 +35,8 @@ async function refresh() {
 
 // A log that is read at its end follows its end.
 function position(pre) {
-  return { top: pre.scrollTop, atEnd: pre.scrollTop > 0 && pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4 };
+  const isRead = pre.scrollTop > 0 || pre.classList.contains("follow");
+  return { top: pre.scrollTop, atEnd: isRead && pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 4 };
 }
 
 function restore(pre, before) {
@@ -50,6 +55,20 @@ function move(by) {
   mark();
 }
 
+const tabs = () => [...document.querySelectorAll(".tabs a")];
+
+function openTab(number) {
+  tabs()[number - 1]?.click();
+}
+
+// Links of earlier versions name a section of what was one long page.
+const OLD_SECTIONS = { "#output": "#logs", "#operation": "#logs", "#databases": "#database" };
+
+function followOldLink() {
+  const tab = tabs().find((one) => `#${one.id}` === (OLD_SECTIONS[location.hash] || location.hash));
+  if (tab && !tab.hasAttribute("aria-current")) location.replace(tab.href + location.hash);
+}
+
 const keys = {
   "/": () => document.querySelector("input[type=search]")?.focus(),
   j: () => move(1),
@@ -58,6 +77,8 @@ const keys = {
   o: () => rows()[selected]?.querySelector("a.url")?.click(),
   e: () => location.assign("/"),
   a: () => location.assign("/activity"),
+  s: () => location.assign("/server"),
+  ...Object.fromEntries([...Array(8).keys()].map((index) => [String(index + 1), () => openTab(index + 1)])),
   "?": () => document.querySelector("#keys").showModal(),
 };
 
@@ -69,5 +90,7 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 
+followOldLink();
+document.querySelectorAll("pre.follow").forEach((pre) => (pre.scrollTop = pre.scrollHeight));
 document.querySelectorAll(".filters select").forEach((one) => one.addEventListener("change", () => one.form.submit()));
 if (refreshSeconds) setInterval(refresh, refreshSeconds * 1000);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -13,11 +12,9 @@ from orchestrator.auth.agent_authorizations import AgentAuthorizations
 from orchestrator.auth.device_flow import DeviceFlow
 from orchestrator.auth.return_paths import safe_path
 from orchestrator.auth.tokens import TokenKind
-from orchestrator.core.wording.costs import STRATEGY_NAMES
-from orchestrator.ledger.port import Event
-from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import wording
-from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
+from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
 from orchestrator.surfaces.api.rendering import render
@@ -25,21 +22,17 @@ from orchestrator.surfaces.dashboard import (
     agent_pages,
     cost_pages,
     environment_list,
-    html_filters,
+    environment_pages,
     problem_pages,
+    server_pages,
     share_pages,
     sign_in_pages,
 )
 from orchestrator.surfaces.dashboard.environment_list import Group, ListQuery, Order
 from orchestrator.surfaces.dashboard.forms import read_form
 from orchestrator.surfaces.dashboard.pages import TEMPLATES_FOLDER, DashboardPages
-from programs.runtime_info import LogRequest, RuntimeInfo
 
 REFRESH_SECONDS = 5
-LOG_LINES = 40
-STEP_LINES = 500
-"""Of one step; `eph steps` shows all."""
-DAY_SECONDS = 24 * 3600
 EVENT_COUNT = 200
 MAX_SEARCH = 200
 CACHED = {"Cache-Control": "public, max-age=300"}
@@ -56,8 +49,8 @@ def router(
     pages = DashboardPages(environment_service, authenticator, settings)
     _session(routes, pages)
     _list(routes, pages)
-    _actions(routes, pages)
-    _one(routes, pages)
+    environment_pages.add_routes(routes, pages)
+    server_pages.add_routes(routes, pages)
     _app(routes, pages)
     cost_pages.add_routes(routes, pages)
     problem_pages.add_routes(routes, pages)
@@ -178,123 +171,3 @@ def _app(routes: APIRouter, pages: DashboardPages) -> None:
                 "missing.html", request, 404, name=repository, hint=wording.dashboard.NO_VERSIONS, events=[]
             )
         return pages.html("app.html", request, refresh=REFRESH_SECONDS, repository=found[0].repository, versions=found)
-
-
-def _one(routes: APIRouter, pages: DashboardPages) -> None:
-    @routes.get("/e/{name:path}")
-    async def one(
-        request: Request,
-        name: str,
-        confirm: bool = False,
-        commit: Annotated[str, Query(pattern="^[0-9a-f]{0,40}$")] = "",
-    ) -> Response:
-        if not await pages.may_read(request):
-            return pages.sign_in(request, to=request.url.path)
-        return await _page(pages, request, name, confirm=confirm, commit=commit)
-
-
-async def _page(
-    pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = "", commit: str = ""
-) -> Response:
-    desk = pages.service(request)
-    try:
-        view = desk.environment(name)
-    except EnvironmentNotFound:
-        hint = suggest_names(name, desk.environments())
-        return pages.html("missing.html", request, 404, name=name, hint=hint, events=await _history(desk, name))
-    logs, operation, history, inside = await asyncio.gather(
-        _lines(desk.logs(name, LogRequest(lines=LOG_LINES))),
-        _lines(desk.operation_log(name, LOG_LINES)),
-        desk.steps(name, commit),
-        _inside(desk, name),
-    )
-    return pages.html(
-        "environment.html",
-        request,
-        409 if refusal else 200,
-        refresh=0 if confirm or refusal else REFRESH_SECONDS,
-        view=view,
-        facts=list(render.facts(view)),
-        events=list(reversed(await desk.events(name, 0, 30, True))),
-        logs=logs,
-        operation=operation,
-        history=history,
-        step_lines=STEP_LINES,
-        inside=inside,
-        variables=desk.variables(name),
-        databases=desk.resettable_databases(name),
-        confirm=confirm,
-        refusal=refusal,
-        strategy_names=STRATEGY_NAMES,
-    )
-
-
-async def _history(desk: EnvironmentService, name: str) -> list[Event]:
-    """What the event log knows of an environment that is gone, the newest first."""
-    try:
-        return list(reversed(await desk.events(name, 0, EVENT_COUNT, True)))
-    except (EnvironmentNotFound, TemporarilyUnavailable):
-        return []
-
-
-async def _lines(found: Awaitable[list[str]]) -> list[str]:
-    try:
-        return await found
-    except (EnvironmentNotFound, RequestRefused, TemporarilyUnavailable) as error:
-        # Nothing has run yet, or its target doesn't respond: the page is still worth showing.
-        return [f"({error})"]
-
-
-async def _inside(environment_service: EnvironmentService, name: str) -> RuntimeInfo:
-    """An error is shown in place of the log."""
-    try:
-        return await environment_service.runtime_info(name)
-    except (EnvironmentNotFound, TemporarilyUnavailable):
-        return RuntimeInfo()
-
-
-def _actions(routes: APIRouter, pages: DashboardPages) -> None:
-    @routes.post("/e/{name:path}/up")
-    async def up(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).up(name, actor))
-
-    @routes.post("/e/{name:path}/down")
-    async def down(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).down(name, actor))
-
-    @routes.post("/e/{name:path}/sleep")
-    async def sleep(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).sleep(name, actor))
-
-    @routes.post("/e/{name:path}/wake")
-    async def wake(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).wake_up(name, actor))
-
-    @routes.post("/e/{name:path}/restart")
-    async def restart(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        service = (await read_form(request)).get("service", "")
-        return await _done(pages, request, name, pages.service(request).restart(name, service, actor))
-
-    @routes.post("/e/{name:path}/databases/reset")
-    async def reset_database(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        database = (await read_form(request)).get("database", "")
-        return await _done(pages, request, name, pages.service(request).reset_database(name, database, actor))
-
-    @routes.post("/e/{name:path}/extend")
-    async def extend(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).extend(name, DAY_SECONDS, actor))
-
-
-async def _done(pages: DashboardPages, request: Request, name: str, action: Awaitable[object]) -> Response:
-    try:
-        await action
-    except RequestRefused as error:
-        return await _page(pages, request, name, refusal=str(error))
-    return RedirectResponse(html_filters.path(name), 303)

@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.core.views.page_links import PageTab, tab_url
 from orchestrator.core.views.phases import Phase
 from programs.costs import format_money
 from stacks import keys
@@ -73,6 +74,15 @@ def format_duration(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
+def format_bytes(size: float) -> str:
+    """As in eph.yaml, with powers of 1024: 512 Ki, 1.5 Gi."""
+    for unit in ("B", "Ki", "Mi"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} Gi"
+
+
 def web_link(url: str) -> str:
     """The URL if it is safe to click, otherwise empty: a pull request could contain ``javascript:``."""
     return url if urlsplit(url).scheme in ("http", "https") else ""
@@ -80,6 +90,10 @@ def web_link(url: str) -> str:
 
 def path(name: str) -> str:
     return f"/e/{quote(name)}"
+
+
+def tab_path(page: str, tab: str) -> str:
+    return tab_url(page, PageTab(tab))
 
 
 def app_path(repository: str) -> str:
@@ -94,7 +108,9 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "pulse": process_tone,
     "step_tone": step_tone,
     "web_link": web_link,
+    "bytes": format_bytes,
     "path": path,
+    "tab_url": tab_path,
     "app_path": app_path,
     "number": display_name,
     "money": format_money,

@@ -37,6 +37,7 @@ class DashboardPages:
             "version": self.settings.version,
             "caller": caller,
             "developer": caller.may(Role.DEVELOPER),
+            "admin": caller.may(Role.ADMIN) and not caller.is_scoped,
             "has_tokens": self.settings.token_service is not None,
             "can_share": self.settings.previews is not None and self.settings.previews.share_links is not None,
             "refresh": 0,
@@ -52,6 +53,11 @@ class DashboardPages:
         """What the caller may see of it; only after the caller was identified."""
         caller: Caller = request.state.caller
         return for_caller(self.environment_service, caller)
+
+    def is_developer(self, request: Request) -> bool:
+        """Only after the caller was identified."""
+        caller: Caller = request.state.caller
+        return caller.may(Role.DEVELOPER)
 
     def sign_in(self, request: Request, status: int = 200, message: str = "", to: str = "/") -> HTMLResponse:
         people = self.settings.sign_in

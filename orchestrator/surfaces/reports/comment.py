@@ -15,6 +15,7 @@ from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.failure_views import FailureView
+from orchestrator.core.views.page_links import PageTab, tab_url
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.wording import costs
 from orchestrator.core.wording.chat import HELP
@@ -153,7 +154,8 @@ def _step(view: EnvironmentView) -> Iterator[str]:
     """The step that runs, and where its output is."""
     if view.phase not in _IN_PROGRESS_PHASES or not steps.is_label(view.progress):
         return
-    output = f"[output](<{view.page_url}#output>)" if view.page_url else code(f"eph logs -f {view.name}")
+    page = tab_url(view.page_url, PageTab.LOGS, "output")
+    output = f"[output](<{page}>)" if view.page_url else code(f"eph logs -f {view.name}")
     yield f"Step: {text(view.progress)} ({output})."
 
 
@@ -167,7 +169,7 @@ def _services(view: EnvironmentView) -> str:
     if not is_reachable(view) or not view.urls:
         return ""
     status = _SERVICE_STATUS.get(view.phase, "previous version live" if is_outdated(view) else "starting")
-    logs = f" [logs](<{view.page_url}#logs>) |" if view.page_url else ""
+    logs = f" [logs](<{tab_url(view.page_url, PageTab.LOGS)}>) |" if view.page_url else ""
     rows = [
         "| Service | Status | URL |" + (" Logs |" if logs else ""),
         "| --- | --- | --- |" + (" --- |" if logs else ""),
@@ -257,7 +259,7 @@ def _failure(view: EnvironmentView) -> str:
     head = f"**Failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
     place = "output" if steps.is_label(failure.step) else "operation"
-    full = f"[Full log](<{view.page_url}#{place}>)." if view.page_url else ""
+    full = f"[Full log](<{tab_url(view.page_url, PageTab.LOGS, place)}>)." if view.page_url else ""
     return "\n\n".join(part for part in [head, tail, " ".join(filter(None, [_next_try(failure), full]))] if part)
 
 

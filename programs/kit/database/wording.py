@@ -29,3 +29,19 @@ def prepared_database_in_use(name: str) -> str:
 
 def no_prepared_database(name: str) -> str:
     return f"The server has no prepared database {name}. Check the setting templates."
+
+
+# --- Differences of schemas
+
+NO_CHANGES = "The migrations changed nothing in the schema."
+
+
+def more_changes(count: int) -> str:
+    return f"and {count} more changes"
+
+
+def schema_notice(database: str, lines: list[str], more: int) -> str:
+    listed = "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+    return (
+        f"The migrations change the schema of the database {database}: {listed}. Details: the step Schema of the logs."
+    )

@@ -7,7 +7,7 @@ services. Routes wait for every service: an incomplete generation is never expos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -43,6 +43,7 @@ class LocalProgram:
             "environment": identifiers.check_label(spec.name, "environment"),
         }
         self.generation_props = {**self.environment_props, "generation": self.generation}
+        self.schema_notices: list[Output[list[str] | None]] = []
 
     def build(self) -> None:
         home = resources.Home("home", dict(self.environment_props))
@@ -111,9 +112,19 @@ class LocalProgram:
             if item.migrate:
                 title = f"migrate {item.name}"
                 props = {**self._command_props(title, item.migrate), "data": databases[item.variable].made}
-                last = [resources.Command(f"migrate-{item.name}", props, _after(*last))]
+                last = [self._migrate(item, props, last)]
             filled += [one for one in last if one not in filled]
         return filled
+
+    def _migrate(self, item: DatabaseSpec, props: dict[str, Any], ready: list[Resource]) -> Resource:
+        """Schemas of other engines aren't compared, and neither are those whose seed needs the migrations: nothing
+        shows them without."""
+        if item not in self.spec.postgres_databases or item.migrate_first:
+            return resources.Command(f"migrate-{item.name}", props, _after(*ready))
+        name = identifiers.database_name(self.spec.name, item)
+        found = resources.Migration(f"migrate-{item.name}", {**props, "database": name}, _after(*ready))
+        self.schema_notices.append(found.schema)
+        return found
 
     def _secret_props(self) -> dict[str, list[str]]:
         """The variables to redact from logs. Omitted when there are none, so that other resources don't change."""
@@ -235,7 +246,8 @@ class LocalProgram:
     ) -> None:
         urls = {item.name: databases[item.variable].url for item in self.spec.databases}
         logs = f"{self.settings.logs}/{self.spec.name}.*.log"
-        exporter = OutputExporter(self.urls, urls, logs, self._inspect(), checkout.notices)
+        notices = Output.all(checkout.notices, *self.schema_notices).apply(_joined)
+        exporter = OutputExporter(self.urls, urls, logs, self._inspect(), notices)
         exporter.export(self.spec, self.version, current.at)
 
     def _inspect(self) -> list[str]:
@@ -244,6 +256,10 @@ class LocalProgram:
         hints[2] += f"{self.spec.name}.*.log"
         names = [identifiers.database_name(self.spec.name, item) for item in self.spec.postgres_databases]
         return hints + [wording.database_hint(name) for name in names]
+
+
+def _joined(notices: Sequence[Sequence[str] | None]) -> list[str]:
+    return [each for found in notices for each in found or ()]
 
 
 def _after(*resources_: Resource) -> ResourceOptions:

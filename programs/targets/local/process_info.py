@@ -13,7 +13,7 @@ from typing import Any
 
 from programs import runtime_info
 from programs.kit import log_files, log_times
-from programs.kit.processes import program_files, supervisor
+from programs.kit.processes import program_files, supervisor, usage
 from programs.redaction import redact
 from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
 from programs.targets.local import cleanup, wording
@@ -66,4 +66,13 @@ def _process_info(service: str, info: Mapping[str, Any]) -> ProcessInfo:
     if state == "ended":
         detail = detail or wording.exit_status(info["exitstatus"])
     at = datetime.fromtimestamp(since, UTC) if since else None
-    return ProcessInfo(str(info["pid"] or service), service, state, redact(detail), since=at)
+    used = usage.of_tree(info["pid"]) if info["pid"] else None
+    return ProcessInfo(
+        str(info["pid"] or service),
+        service,
+        state,
+        redact(detail),
+        since=at,
+        cpu_seconds=used.cpu_seconds if used else None,
+        memory=used.memory if used else None,
+    )

@@ -63,6 +63,8 @@ def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMac
     database = outputs["database_urls"]["db"]
     assert rows(machine, database) == ["from the seed"]
     assert rows(machine, database, "select count(*)::text from migrated") == ["0"]
+    [notice] = outputs["built"]["notices"]
+    assert "+ table migrated (by text)" in notice, "what the migrations changed since the seed (D4)"
     _check_state(machine, database)
     with database_session(machine.settings, database) as session:
         session.execute("insert into items values ('by a person')")
@@ -79,6 +81,7 @@ def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMac
     assert machine.get() == "two"
     assert machine.get("/read?/data/starts") == "started\n" * 2, "a volume stays"
     assert outputs["database_urls"]["db"] == database
+    assert outputs["built"]["notices"] == [notice], "compared with the same base"
     assert rows(machine, database) == ["by a person", "from the seed"]
     assert machine.route()["upstream"] != first["upstream"]
     assert machine.route()["commit"] == second.source.commit

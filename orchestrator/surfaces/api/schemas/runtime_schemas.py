@@ -47,6 +47,12 @@ class ProcessItem(AttributeModel):
     restarts: int | None = Field(description="null: the target doesn't count restarts.")
     since: datetime | None
     image: str
+    cpu_seconds: float | None = Field(
+        default=None, description="The CPU time that it used since its start; null: the target doesn't measure it."
+    )
+    memory: int | None = Field(
+        default=None, description="The memory that it uses, in bytes; null: the target doesn't measure it."
+    )
 
 
 class RuntimeEventItem(AttributeModel):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from programs import steps
 from programs.kit.build_cache import builds
 from programs.kit.build_cache.builds import BuildSource
+from programs.kit.database import schemas
+from programs.kit.database import wording as database_wording
 from programs.kit.errors import TargetError
 from programs.kit.processes import command_runner
 from programs.kit.processes.command_runner import CommandRun
 from programs.steps import StepName
 from programs.targets.local.settings import LocalSettings
-from programs.targets.local.v1.base import Props, Provider, hidden, joined, place
+from programs.targets.local.v1.base import Props, Provider, folder, hidden, joined, place
 
 LAST_WORDS_SECONDS = 60
+MAX_SHOWN = 5
+"""Changes of the schema on the pull request; the step's output has the rest."""
 
 
 class CommandProvider(Provider):
@@ -26,6 +31,23 @@ class CommandProvider(Provider):
     def make(self, host: LocalSettings, props: Props) -> Props:
         _run(host, props, int(props["timeout"]))
         return {}
+
+
+class MigrationProvider(CommandProvider):
+    """Migrations of one database (``database`` is its name on the server), and what they changed in its schema."""
+
+    def make(self, host: LocalSettings, props: Props) -> Props:
+        name = props["database"]
+        before = schemas.base(host, folder(host, props), name, props["data"])
+        _run(host, props, int(props["timeout"]))
+        title = props["title"].removeprefix("migrate ")
+        with steps.step(StepName.SCHEMA, title) as output:
+            lines = schemas.difference(before, schemas.describe(host, name))
+            output.add(lines or [database_wording.NO_CHANGES])
+        # Without a base that comes from somewhere, everything is new, which tells nobody anything.
+        shown = lines if before else []
+        more = len(shown) - MAX_SHOWN
+        return {"schema": [database_wording.schema_notice(title, shown[:MAX_SHOWN], more)] if shown else []}
 
 
 class OnceProvider(CommandProvider):

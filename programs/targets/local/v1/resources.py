@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from programs.targets.local.v1.commands import CommandProvider, LastWordsProvider, OnceProvider
+from programs.targets.local.v1.commands import CommandProvider, LastWordsProvider, MigrationProvider, OnceProvider
 from programs.targets.local.v1.data import DatabaseProvider, DatabaseServerProvider, MailCatcherProvider, SeedProvider
 from programs.targets.local.v1.places import CheckoutProvider, HomeProvider, PortsProvider
 from programs.targets.local.v1.serving import CurrentProvider, RouteProvider, ServiceProvider
@@ -72,6 +72,16 @@ class Seed(Resource, module="eph", name="Seed"):
 class Command(Resource, module="eph", name="Command"):
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
         super().__init__(CommandProvider(), name, props, opts)
+
+
+class Migration(Resource, module="eph", name="Command"):
+    """Of the same type as other commands, so that those of earlier versions stay the same resources."""
+
+    schema: pulumi.Output[list[str] | None]
+    """What it changed, as notices; None if an earlier version ran it."""
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(MigrationProvider(), name, {**props, "schema": None}, opts)
 
 
 class Once(Resource, module="eph", name="Once"):

@@ -1,0 +1,1 @@
+"""Sends each operation as a trace to an OpenTelemetry collector (P7)."""
