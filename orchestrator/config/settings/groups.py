@@ -16,7 +16,8 @@ from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
 )
-from programs.settings import InvalidValue, SettingsTable, StringList, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue, SettingsTable, StringList
 from programs.spec import DEFAULT_TARGET
 
 
