@@ -25,8 +25,9 @@ from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import DetectedSection, EphYamlData, Finding, TargetSection
 from programs.exec_requests import ExecProcess, ExecRequest, JobRequest
 from programs.inventory import HeldResource
+from programs.quoting import quote
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
-from programs.settings import TargetSettings, quote
+from programs.settings import TargetSettings
 from programs.spec import POSTGRESQL, EnvironmentSpec, SuiteSpec
 
 ENTRY_POINT_GROUP = "eph.targets"

@@ -19,8 +19,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from pydantic_settings import NoDecode
 
 from programs import wording
+from programs.quoting import quote
 
-MAX_QUOTED = 60
 MAX_KEY = 20
 TEMPLATES_DESCRIPTION = (
     "Prepared databases on that PostgreSQL server that any repository can clone, each as name=database."
@@ -41,21 +41,6 @@ class SettingsTable(BaseModel):
     """A table of eph.toml. The description of each field becomes its documentation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def escape(text: str, limit: int) -> str:
-    """Text on one line without unprintable characters, cut to ``limit`` characters of the original."""
-    shown = "".join(_escape_character(character) for character in text[:limit])
-    return f"{shown}…" if len(text) > limit else shown
-
-
-def quote(value: object) -> str:
-    """User input in quotes, shortened and escaped."""
-    return f"'{escape(str(value), MAX_QUOTED)}'"
-
-
-def _escape_character(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode()
 
 
 def _split_commas(value: Any) -> Any:

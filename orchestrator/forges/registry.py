@@ -19,7 +19,8 @@ from orchestrator.forges.accounts import ForgeAccounts
 from orchestrator.forges.port import Forge
 from orchestrator.forges.settings import ForgeSettings
 from orchestrator.forges.webhooks import WebhookParser
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 ENTRY_POINT_GROUP = "eph.forges"
 DEFAULT = "github"

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from orchestrator.forges import wording
-from programs.settings import CommaSeparated, InvalidValue, SettingsTable, quote
+from programs.quoting import quote
+from programs.settings import CommaSeparated, InvalidValue, SettingsTable
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
 

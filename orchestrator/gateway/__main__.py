@@ -16,7 +16,6 @@ from orchestrator.gateway.access.oauth_broker import OAuthProviders
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, run
 from orchestrator.gateway.tls import TlsListener
-from orchestrator.runtime.server.tls_certificate import BadCertificate, TlsCertificate
 
 
 def _network(text: str) -> str:
@@ -73,11 +72,17 @@ def _arguments() -> argparse.Namespace:
 
 
 def _tls(arguments: argparse.Namespace) -> TlsListener | None:
-    """Raises BadCertificate."""
+    """Exits if the files can't be used."""
     address = arguments.tls_listen
     if address is None:
         return None
-    return TlsListener(address.host, address.port, TlsCertificate(arguments.tls_certificate, arguments.tls_key))
+    from orchestrator.runtime.server.tls_certificate import BadCertificate, TlsCertificate
+
+    try:
+        return TlsListener(address.host, address.port, TlsCertificate(arguments.tls_certificate, arguments.tls_key))
+    except BadCertificate as error:
+        sys.stderr.write(wording.invalid_setup(error))
+        raise SystemExit(1) from None
 
 
 def main() -> int:
@@ -96,9 +101,6 @@ def main() -> int:
     )
     try:
         asyncio.run(run(arguments.listen, settings, arguments.directory, _tls(arguments)))
-    except BadCertificate as error:
-        sys.stderr.write(wording.invalid_setup(error))
-        return 1
     except OSError as error:
         used = [address for address in (arguments.listen, arguments.tls_listen) if address is not None]
         addresses = " and ".join(f"{address.host}:{address.port}" for address in used)

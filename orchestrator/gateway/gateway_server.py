@@ -103,7 +103,7 @@ class Gateway:
             protects_all=settings.sign_in == "all",
         )
         self._oauth = OAuthBroker(settings.oauth, key, now)
-        self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait)
+        self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait, client.prepare)
         self._open_requests = OpenRequests(settings.max_open)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

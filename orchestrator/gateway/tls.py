@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.runtime.server.tls_certificate import TlsCertificate
+if TYPE_CHECKING:  # a gateway without TLS starts sooner without it
+    from orchestrator.runtime.server.tls_certificate import TlsCertificate
 
 HSTS_HEADER = "Strict-Transport-Security"
 HSTS = "max-age=31536000"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from orchestrator.secret_providers import wording
 from orchestrator.secret_providers.port import UnreadableSecret
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
 

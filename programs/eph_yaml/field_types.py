@@ -13,7 +13,8 @@ from programs.eph_yaml import wording
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.templates import MAX_TEMPLATE_LENGTH, parse_template
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 MAX_TEXT_LENGTH = 4000
 _DNS = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"

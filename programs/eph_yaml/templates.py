@@ -14,7 +14,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from programs.eph_yaml import wording
-from programs.settings import MAX_KEY, InvalidValue, escape
+from programs.quoting import escape
+from programs.settings import MAX_KEY, InvalidValue
 
 PLACEHOLDERS = ("project", "words", "number", "pr_number", "branch", "ref_type", "ref_name", "commit_sha")
 MAX_TEMPLATE_LENGTH = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,12 @@ def delete_of(folder: Path, environment: str, target: str = DEFAULT_TARGET, keep
 
 
 def mark(folder: Path, environment: str, target: str = DEFAULT_TARGET, *, asleep: bool) -> None:
-    for route in list_of(folder, environment, target):
+    mark_routes(folder, list_of(folder, environment, target), asleep=asleep)
+
+
+def mark_routes(folder: Path, routes: Iterable[RouteRecord], *, asleep: bool) -> None:
+    """With routes that were listed before, while there was time: that reads the routes of all environments."""
+    for route in routes:
         if route.asleep != asleep:
             write(folder, replace(route, asleep=asleep))
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 from stacks import adapters
 from stacks.backends import wording
 from stacks.backends.port import Backend, BackendAdapter

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 from stacks import adapters
 from stacks.executors import wording
 from stacks.executors.port import Executor, ExecutorAdapter, ExecutorSettings

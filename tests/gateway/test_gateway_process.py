@@ -32,6 +32,17 @@ def test_it_starts_answers_and_stops_on_sigterm(tmp_path: Path) -> None:
         assert process.wait(60) == 0
 
 
+def test_it_imports_neither_the_planner_nor_settings() -> None:
+    """L5: people wait for the gateway's start after an upgrade. Half of it was imports that it doesn't use."""
+    code = (
+        "import sys, orchestrator.gateway.__main__\n"
+        "packages = ('pydantic', 'stacks', 'orchestrator.core.planning', 'orchestrator.core.model', 'programs.spec')\n"
+        "print(*(name for name in packages if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == []
+
+
 def test_its_command_line_protects_and_shows_no_token(tmp_path: Path) -> None:
     """S5: the token is in a file, so it isn't in any process list."""
     token = "x" * 32

@@ -13,7 +13,7 @@ from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.problems import Problem
 from programs.eph_yaml.durations import format_duration
 from programs.eph_yaml.field_types import CommandConfig
-from programs.settings import quote
+from programs.quoting import quote
 from programs.spec import DEFAULT_TARGET
 
 YamlPath = tuple[str | int, ...]

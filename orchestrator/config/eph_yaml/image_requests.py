@@ -12,7 +12,7 @@ from orchestrator.config.problems import Problem
 from orchestrator.core.model.image_lookup import Fallback, ImageRequest
 from programs import image_references
 from programs.eph_yaml.templates import render
-from programs.settings import quote
+from programs.quoting import quote
 
 
 def requests_of(config: EphYaml, values: Mapping[str, str], target: str) -> Iterator[ImageRequest]:

@@ -21,7 +21,8 @@ from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentT
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits, YamlNode, locate, read, to_plain
 from orchestrator.config.problems import InvalidConfig, Problem
 from programs.eph_yaml.field_types import Section
-from programs.settings import MAX_KEY, InvalidValue, escape, quote
+from programs.quoting import escape, quote
+from programs.settings import MAX_KEY, InvalidValue
 
 FILE = "eph.yaml"
 YamlPath = tuple[str | int, ...]

@@ -27,7 +27,8 @@ from ruamel.yaml.events import (
 from orchestrator.config import wording
 from orchestrator.config.problems import InvalidConfig, Problem
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
-from programs.settings import MAX_KEY, MAX_QUOTED, escape
+from programs.quoting import MAX_QUOTED, escape
+from programs.settings import MAX_KEY
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+]?[0-9]{1,2})?")

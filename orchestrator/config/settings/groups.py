@@ -18,7 +18,8 @@ from orchestrator.config.settings.setting_types import (
 )
 from orchestrator.images.helpers import credential_helpers
 from orchestrator.images.helpers.credential_helpers import InvalidCredentialHelper
-from programs.settings import InvalidValue, SettingsTable, StringList, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue, SettingsTable, StringList
 from programs.spec import DEFAULT_TARGET
 
 

@@ -22,7 +22,8 @@ from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.config.settings.settings_fields import default_home
 from orchestrator.forges import registry as forge_registry
-from programs.settings import MAX_KEY, InvalidValue, escape, quote
+from programs.quoting import escape, quote
+from programs.settings import MAX_KEY, InvalidValue
 
 PREFIX = "EPH_"
 FILE = "eph.toml"

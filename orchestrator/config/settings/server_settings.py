@@ -20,8 +20,9 @@ from orchestrator.core.model.policy import DeployLimits, Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.secret_providers import registry as secret_providers
 from programs import registry
+from programs.quoting import quote
 from programs.registry import InvalidTarget, Prices, Sleeps
-from programs.settings import InvalidValue, ServerContext, TargetSettings, quote
+from programs.settings import InvalidValue, ServerContext, TargetSettings
 from programs.spec import DEFAULT_TARGET
 from stacks.backends import registry as backends
 

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from orchestrator.config import wording
 from programs.eph_yaml.durations import parse_duration
-from programs.settings import CommaSeparated, InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import CommaSeparated, InvalidValue
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from programs.settings import quote
+from programs.quoting import quote
 
 # --- Targets
 

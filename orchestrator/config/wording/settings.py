@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from programs.settings import quote
+from programs.quoting import quote
 
 # --- Reading the settings
 

@@ -26,7 +26,7 @@ from orchestrator.core.suites import suite_plan
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteRuns
 from orchestrator.core.util import formatting
-from orchestrator.core.views import explanations, failure_views, phases
+from orchestrator.core.views import explanations, failure_views, phase_rules
 from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from programs import variables
@@ -209,7 +209,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
     recipe = request.recipe if request else None
     built = subject.record.built if subject.record else None
     failure = failure_views.find(subject, action, inputs.now)
-    phase = phases.compute(subject, action, failure is not None, inputs.policy)
+    phase = phase_rules.compute(subject, action, failure is not None, inputs.policy)
     slept = subject.tag.asleep if subject.tag and phase is Phase.ASLEEP else None
     return EnvironmentView(
         ref=subject.ref,

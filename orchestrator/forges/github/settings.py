@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from orchestrator.forges.github import wording
 from orchestrator.forges.settings import ForgeSettings, Repositories
-from programs.settings import CommaSeparated, InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import CommaSeparated, InvalidValue
 
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
 

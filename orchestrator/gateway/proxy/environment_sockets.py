@@ -59,6 +59,12 @@ class EnvironmentSockets:
             raise
         return made
 
+    def prepare(self, environment: str) -> None:
+        """Requests sockets now, because a connection is about to be made. If there are none, that connection fails."""
+        if not self._spare.get(environment):
+            self._fill(environment).add_done_callback(_ignore_failure)
+            self._keep_for_a_while(environment)
+
     def close(self) -> None:
         for environment in [*self._spare]:
             self._drop(environment)
@@ -103,6 +109,11 @@ class EnvironmentSockets:
             timer.cancel()
         for item in self._spare.pop(environment, ()):
             item.close()
+
+
+def _ignore_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 class EnvironmentConnector(TCPConnector):

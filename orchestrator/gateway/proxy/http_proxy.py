@@ -38,7 +38,7 @@ from orchestrator.gateway import wording
 from orchestrator.gateway.bar import bar_rules
 from orchestrator.gateway.bar.bar_injection import BarInjection, BodyWithBar
 from orchestrator.gateway.proxy.dns_cache import DnsCache
-from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets
+from orchestrator.gateway.proxy.environment_sockets import EnvironmentConnector, EnvironmentSockets, environment_of
 from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, request_headers, response_headers, safe_reason
 from orchestrator.gateway.proxy.upstream_pool import (
     CONNECT_SECONDS,
@@ -66,6 +66,12 @@ class UpstreamClient:
 
     session: ClientSession
     pool: UpstreamPool
+    environments: EnvironmentSockets
+
+    def prepare(self, upstream: URL) -> None:
+        """A request will be sent there as soon as it responds."""
+        if environment := environment_of(upstream.host or ""):
+            self.environments.prepare(environment)
 
 
 @contextlib.asynccontextmanager
@@ -76,7 +82,7 @@ async def open_client(directory: Path) -> AsyncIterator[UpstreamClient]:
     lines = UpstreamPool(lookups, environments=environments)
     async with open_session(lookups, environments) as full:
         try:
-            yield UpstreamClient(full, lines)
+            yield UpstreamClient(full, lines, environments)
         finally:
             lines.close()
             environments.close()

@@ -11,19 +11,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from yarl import URL
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.wake import visit_rules
 from orchestrator.gateway.wake.traffic_log import TrafficLog
+from programs.kit.folder_watch import FolderWatch
 
 log = logging.getLogger("eph.gateway")
 
 POLL_SECONDS = 0.005
+"""Seconds between two looks if nothing is replaced in the gateway's folders. Targets on other machines write there,
+too, and the kernel doesn't report that."""
 RELEASED_AT_ONCE = 4
 RELEASE_INTERVAL = 0.01
 """Seconds between two groups. The queue of a simple server has five places for connections that it hasn't accepted.
@@ -43,11 +48,12 @@ class _WakeWaiters:
 
 @dataclass(slots=True)
 class WakeOnRequest:
-    """``max_wait``: how many seconds a program waits."""
+    """``max_wait``: how many seconds a program waits. ``prepare`` gets ready for requests to an upstream."""
 
     directory: RouteDirectory
     traffic: TrafficLog
     max_wait: float
+    prepare: Callable[[URL], None]
     _waiting: dict[str, _WakeWaiters] = field(default_factory=dict)
 
     async def hold(self, request: web.BaseRequest, route: PreviewRoute) -> web.StreamResponse | None:
@@ -62,6 +68,7 @@ class WakeOnRequest:
             failed = state is not None and state.phase in _FAILED
             page = holding_pages.wake_failed(state.message) if failed and state else holding_pages.waking()
             return holding_pages.render(page, headers, route.host, state and self.directory.with_output(state))
+        self.prepare(route.upstream)
         try:
             async with asyncio.timeout(self.max_wait):
                 found = await self._wait_until_awake(route.host)
@@ -104,11 +111,12 @@ class WakeOnRequest:
                 waiting.task.cancel()
 
     async def _poll_until_awake(self, host: str, since: float) -> PreviewState | None:
-        while True:
-            route = self.directory.route(host)
-            if route is None or not route.asleep:
-                return None
-            state = self._state(host)
-            if state is not None and state.failed_at > since:
-                return state
-            await asyncio.sleep(POLL_SECONDS)
+        with FolderWatch(self.directory.path, self.directory.path / "routes") as folders:
+            while True:
+                route = self.directory.route(host)
+                if route is None or not route.asleep:
+                    return None
+                state = self._state(host)
+                if state is not None and state.failed_at > since:
+                    return state
+                await folders.wait(POLL_SECONDS)

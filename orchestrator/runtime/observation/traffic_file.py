@@ -1,13 +1,13 @@
 """Reads the gateway's traffic file, and watches it for requests to sleeping environments.
 
 The gateway is another process, maybe of another version of Eph. An unreadable file means that traffic is unknown, so
-nothing is idle. People who visit a sleeping environment wait in front of a page, so the file is checked a hundred times
-a second (one ``stat``), and a new request wakes the loop at once. A missed one is found by the next cycle.
+nothing is idle. People who visit a sleeping environment wait in front of a page, so a new request wakes the loop as
+soon as the kernel reports it. For a gateway on another machine, the file is also checked a hundred times a second (one
+``stat``). A missed request is found by the next cycle.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.model.world import TrafficSnapshot
+from programs.kit.folder_watch import FolderWatch
 
 log = logging.getLogger("eph.visits")
 
@@ -41,12 +42,13 @@ class TrafficFile:
     async def watch(self, wake: Callable[[], None]) -> None:
         """Run until cancelled."""
         heard = _wake_requests(self.read())
-        while True:
-            await asyncio.sleep(POLL_INTERVAL)
-            now = _wake_requests(self.read())
-            if any(at > heard.get(host, at.min.replace(tzinfo=UTC)) for host, at in now.items()):
-                wake()
-            heard = now
+        with FolderWatch(self._path.parent) as folder:
+            while True:
+                await folder.wait(POLL_INTERVAL)
+                now = _wake_requests(self.read())
+                if any(at > heard.get(host, at.min.replace(tzinfo=UTC)) for host, at in now.items()):
+                    wake()
+                heard = now
 
     def _signature(self) -> Signature | None:
         try:

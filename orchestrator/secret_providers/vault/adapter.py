@@ -11,7 +11,8 @@ from orchestrator.secret_providers.port import SecretProvider
 from orchestrator.secret_providers.references import check_reference
 from orchestrator.secret_providers.registry import SecretProviderAdapter
 from orchestrator.secret_providers.vault import wording
-from programs.settings import InvalidValue, SettingsTable, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue, SettingsTable
 
 _PATH = r"[A-Za-z0-9._-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9._ -]+)+"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

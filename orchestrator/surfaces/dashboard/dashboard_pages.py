@@ -17,7 +17,6 @@ from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
-from orchestrator.surfaces.api.rendering import render
 from orchestrator.surfaces.dashboard import (
     agent_pages,
     cost_pages,

@@ -11,7 +11,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.page_links import PageTab
 from orchestrator.core.wording.costs import STRATEGY_NAMES
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
-from orchestrator.surfaces.api import render
+from orchestrator.surfaces.api.rendering import render
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepRun
 

@@ -31,7 +31,7 @@ def folder(settings: HostSettings) -> Path:
 def ensure(settings: HostSettings, config: RelayConfig) -> None:
     """Starts what doesn't respond, and restarts all if the configuration or the code has changed."""
     file = settings.root / "relay.json"
-    config = replace(config, code=_code_digest())
+    config = replace(config, code=code_digest())
     unchanged = file.exists() and file.read_text() == config.to_json()
     if unchanged and _responds(settings, broker.SOCKET) and _responds(settings, relay.SOCKET):
         return
@@ -59,7 +59,8 @@ def serve(settings: HostSettings, environment: str) -> None:
 
 
 @functools.cache
-def _code_digest() -> str:
+def code_digest() -> str:
+    """The version of the code that these programs run."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 

@@ -57,7 +57,7 @@ def _short_folder() -> Path:
 
 def is_answering(settings: HostSettings) -> bool:
     try:
-        supervisor_rpc.SupervisorClient(socket_path(settings)).call("getState")
+        _running_client(settings).call("getState")
     except (OSError, supervisor_rpc.Fault):
         return False
     return True
@@ -75,6 +75,11 @@ def ensure(settings: HostSettings) -> None:
 def client(settings: HostSettings) -> supervisor_rpc.SupervisorClient:
     """A client of the daemon, which is started if it isn't running."""
     ensure(settings)
+    return _running_client(settings)
+
+
+def _running_client(settings: HostSettings) -> supervisor_rpc.SupervisorClient:
+    """Its calls raise OSError if the daemon isn't running. It saves a request where that is enough."""
     return supervisor_rpc.SupervisorClient(socket_path(settings))
 
 
@@ -181,11 +186,18 @@ def suspend(settings: HostSettings, names: list[str]) -> None:
 
 
 def resume(settings: HostSettings, names: list[str]) -> None:
-    """Starts suspended programs. Those that are running keep running. Reading all configuration again is slow with
-    many programs, so supervisord only does it for a program that it doesn't know."""
-    daemon = client(settings)
+    """Starts suspended programs. Those that are running keep running. A daemon that isn't running is started."""
     for name in names:
         program_files.set_autostart(settings, name, enabled=True)
+    try:
+        _start_programs(_running_client(settings), names)
+    except OSError:
+        _start_programs(client(settings), names)
+
+
+def _start_programs(daemon: supervisor_rpc.SupervisorClient, names: list[str]) -> None:
+    """Reading all configuration again is slow with many programs, so supervisord only does it for a program that it
+    doesn't know."""
     unknown = [name for name in names if not _start_known(daemon, name)]
     if unknown:
         _reload(daemon)
@@ -292,13 +304,17 @@ def _refusal(fault: supervisor_rpc.Fault) -> TargetError:
 
 
 def info(settings: HostSettings, name: str) -> dict[str, Any]:
-    """What supervisord reports about a program; empty if it doesn't know that name."""
-    return _info(client(settings), name)
+    """What supervisord reports about a program; empty if it doesn't know that name. A daemon that isn't running is
+    started."""
+    try:
+        return running_info(settings, name)
+    except OSError:
+        return _info(client(settings), name)
 
 
 def running_info(settings: HostSettings, name: str) -> dict[str, Any]:
     """As ``info``, but raises OSError when supervisord doesn't respond, and doesn't start one."""
-    return _info(supervisor_rpc.SupervisorClient(socket_path(settings)), name)
+    return _info(_running_client(settings), name)
 
 
 def _info(daemon: supervisor_rpc.SupervisorClient, name: str) -> dict[str, Any]:
@@ -321,7 +337,7 @@ class ProgramState:
 
 def states(settings: HostSettings) -> Mapping[str, ProgramState]:
     """How all programs are, by name. Raises OSError when supervisord doesn't respond, and doesn't start one."""
-    daemon = supervisor_rpc.SupervisorClient(socket_path(settings))
+    daemon = _running_client(settings)
     try:
         found = json.loads(daemon.call(supervisor_states.METHOD))
     except supervisor_rpc.Fault as fault:
@@ -337,7 +353,7 @@ def stop(settings: HostSettings) -> None:
     with files.locked(home(settings) / "lock"):
         if is_answering(settings):
             with contextlib.suppress(OSError, supervisor_rpc.Fault):
-                supervisor_rpc.SupervisorClient(socket_path(settings)).call("shutdown")
+                _running_client(settings).call("shutdown")
             deadline = time.monotonic() + START_TIMEOUT
             while time.monotonic() < deadline and any(_is_daemon(pid, settings) for pid in process_table.pids()):
                 time.sleep(0.05)

@@ -12,7 +12,8 @@ from programs.eph_yaml.field_types import CommittedPath, matches
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.eph_yaml.templates import parse_template
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 from programs.targets.kubernetes import wording
 
 _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"

@@ -15,6 +15,7 @@ from programs.kit import routes
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import disk
 from programs.kit.processes import supervisor
+from programs.kit.routes import RouteRecord
 from programs.targets.local import cleanup, environment_servers, supervised_services
 from programs.targets.local.settings import LocalSettings
 
@@ -28,12 +29,14 @@ def sleep(settings: LocalSettings, name: str) -> None:
 def wake(settings: LocalSettings, name: str, wait: bool) -> None:
     """Starts all servers at once, then all services. If some don't respond, the error is about the first of them."""
     disk.check(settings, name)
+    listed: list[RouteRecord] = []
     for group in filter(None, _start_groups(settings, name)):
         supervisor.resume(settings, [str(item) for item in group])
+        listed = listed or routes.list_of(settings.routes, name)  # while they start
         if wait:
             with ThreadPoolExecutor(len(group)) as pool:
                 list(pool.map(lambda item: _wait_after_restart(settings, item), group))
-    routes.mark(settings.routes, name, asleep=False)
+    routes.mark_routes(settings.routes, listed or routes.list_of(settings.routes, name), asleep=False)
 
 
 def restart(settings: LocalSettings, name: str, service: str) -> list[str]:

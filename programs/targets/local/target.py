@@ -16,7 +16,7 @@ from programs.kit import files, host_settings, identifiers, machine_costs, suite
 from programs.kit.build_cache import archives
 from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
-from programs.kit.isolation import domains, limits
+from programs.kit.isolation import domains, limits, servers
 from programs.kit.log_times import LogTimes
 from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
@@ -46,9 +46,10 @@ STRATEGIES = ("empty", "seed", "template")
 
 
 def _warm_up() -> None:
-    """Each tries something in another process, which takes longer than starting a small app."""
+    """The first two try something in another process, which takes longer than starting a small app."""
     sandbox.works()
     postgres.server_identity()
+    servers.code_digest()
 
 
 DESCRIPTION = TargetDescription(

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import CommittedPath, EnvValue, Name, RepositoryPath, Text
 from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
-from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue, ServerContext, StringList, TargetSettings
 from programs.targets.program import wording
 
 MEGABYTE = 1024**2

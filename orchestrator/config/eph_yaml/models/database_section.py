@@ -17,7 +17,8 @@ from programs.eph_yaml.field_types import (
     Text,
     VariableName,
 )
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 Strategy = Literal["empty", "seed", "template", "snapshot", "read_replica", "branch"]
 _STRATEGIES_WITH_SOURCE: tuple[Strategy, ...] = ("template", "snapshot", "read_replica", "branch")

@@ -24,7 +24,8 @@ from programs import registry
 from programs.eph_yaml.field_types import CommandConfig, Name, Section
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
 from programs.eph_yaml.target_section import TargetSection
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
 

@@ -22,7 +22,8 @@ from programs.eph_yaml.field_types import (
     matches,
 )
 from programs.eph_yaml.templates import parse_template, placeholders
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 DEFAULT_NAME = "{project}-{words}-{number}"
 _LITERAL = re.compile(r"[a-z0-9-]*")

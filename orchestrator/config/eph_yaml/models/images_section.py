@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from orchestrator.config import wording
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import Name, Section, Template, Text
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 _REPOSITORY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 

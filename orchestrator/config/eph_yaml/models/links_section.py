@@ -11,7 +11,8 @@ from orchestrator.config import wording
 from programs import variables
 from programs.eph_yaml import templates
 from programs.eph_yaml.field_types import Section, Text
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 MAX_LABEL_LENGTH = 60
 MAX_URL_LENGTH = 500

@@ -23,7 +23,8 @@ from programs.eph_yaml.field_types import (
     UrlPath,
     matches,
 )
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
 _MOUNT = r"^(/[A-Za-z0-9._-]+)+$"

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field
 
 from orchestrator.config import wording
 from programs.eph_yaml.field_types import Glob, Section, Text
-from programs.settings import InvalidValue, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue
 
 MAX_WILDCARDS = 8
 """Per glob: it is untrusted input, and matched against every file of a pull request."""

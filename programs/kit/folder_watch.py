@@ -1,0 +1,66 @@
+"""Waits until a file in a folder is replaced, as the kernel reports it (inotify).
+
+Whoever waits still looks regularly, only less often: the kernel doesn't report what another machine writes into a
+shared folder, and some systems have no inotify, or too few watches left. Then every wait ends with its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from ctypes import CDLL
+from pathlib import Path
+from typing import Self
+
+_IN_MOVED_TO = 0x80
+_READ_BYTES = 64 * 1024
+
+
+class FolderWatch:
+    """For one task of a running event loop, as a context manager. What happened before a ``wait`` ends that wait."""
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+        self._replaced = asyncio.Event()
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        self._descriptor = _open(self._folders)
+        if self._descriptor >= 0:
+            asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether a file was replaced within this time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._replaced.wait()
+            self._replaced.clear()
+            return True
+        return False
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._descriptor, _READ_BYTES)
+        self._replaced.set()
+
+
+def _open(folders: tuple[Path, ...]) -> int:
+    """-1 if it isn't possible."""
+    library = CDLL(None, use_errno=True)
+    try:
+        descriptor = int(library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+    except AttributeError:  # another system than Linux
+        return -1
+    for folder in folders if descriptor >= 0 else ():
+        if library.inotify_add_watch(descriptor, os.fsencode(folder), _IN_MOVED_TO) < 0:
+            os.close(descriptor)
+            return -1
+    return descriptor
