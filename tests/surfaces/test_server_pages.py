@@ -54,13 +54,15 @@ def test_settings_are_for_admins(admin: httpx.Client, as_role: Callable[[str], h
 
 
 def test_effective_settings_contain_no_secret(tmp_path: Path) -> None:
-    settings = ServerSettings(
-        home=tmp_path,
-        interval=timedelta(seconds=7),
-        ledger_url=SecretStr("postgresql://eph:sesame@db/eph"),
-        forge={"token": "sesame", "clone_url": "https://eph:sesame@mirror.example.com/{full_name}"},
-        local={"env": {"PIP_TOKEN": "sesame"}},
-        channels={"team": {"kind": "slack", "url": "https://hooks.example.com/sesame"}},
+    settings = ServerSettings.model_validate(
+        {
+            "home": tmp_path,
+            "interval": timedelta(seconds=7),
+            "ledger_url": SecretStr("postgresql://eph:sesame@db/eph"),
+            "forge": {"token": "sesame", "clone_url": "https://eph:sesame@mirror.example.com/{full_name}"},
+            "local": {"env": {"PIP_TOKEN": "sesame"}},
+            "channels": {"team": {"kind": "slack", "url": "https://hooks.example.com/sesame"}},
+        }
     )
     found = {item.name: item for item in effective(settings)}
     assert "sesame" not in repr(found)

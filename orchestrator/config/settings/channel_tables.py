@@ -11,7 +11,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from orchestrator.config import wording
 from orchestrator.config.settings.setting_types import host_and_port
-from programs.settings import InvalidValue, SettingsTable, StringList, quote
+from programs.quoting import quote
+from programs.settings import InvalidValue, SettingsTable, StringList
 
 AnnouncementKind = Literal["ready", "failed", "expiring", "held", "budget"]
 DEFAULT_KINDS: tuple[AnnouncementKind, ...] = ("ready", "failed", "expiring", "held", "budget")
