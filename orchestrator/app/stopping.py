@@ -28,10 +28,9 @@ def stop(settings: ServerSettings, everything: bool, report: Callable[[str], Non
         return
     with home_lock.lock_home(settings.home), shared_folder.lock_alone(settings):
         open_gateway(settings).stop()
-        report(wording.startup.GATEWAY_STOPPED)
         for name, mapping in settings.target_settings(server_keys.server_id(settings.keys_dir)).items():
             registry.get(name).stop(mapping)
-            report(wording.startup.target_stopped(name))
+    report(wording.startup.EVERYTHING_STOPPED)
 
 
 def _stop_ephd(settings: ServerSettings, report: Callable[[str], None]) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.config.variable_vault import VariableVault
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
-from orchestrator.core.model.world import Intent, IntentKind, Recipe
+from orchestrator.core.model.world import IntentKind, Recipe
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
-from orchestrator.core.views.phases import Phase
-from orchestrator.core.views.versions import Version, list_versions
-from orchestrator.forges.port import ApiUsage, Forge
+from orchestrator.core.views.versions import Version
+from orchestrator.forges.port import Forge
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
-from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.facts.destroys import DestroyApprovals
@@ -33,23 +31,24 @@ from orchestrator.service import wording
 from orchestrator.service.changes.build_caches import BuildCaches
 from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.git_host import GitHostChanges
+from orchestrator.service.changes.lifetime import LifetimeChanges, LifetimeDependencies
 from orchestrator.service.changes.problem_reports import ProblemReporter, RenderProblem
 from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.changes.server_pause import ServerPause
 from orchestrator.service.changes.variables import VariableEditor
-from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.deploys.label_deploy_service import LabelDeployService
 from orchestrator.service.exec.exec_launcher import ExecLauncher
 from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.exec.exec_sessions import ExecSessions
+from orchestrator.service.output.history_reader import HistoryReader
 from orchestrator.service.output.log_reader import MAX_LINES, LogReader
+from orchestrator.service.output.status_reader import StatusReader
 from orchestrator.service.port import (
     BuildCache,
     DeployRequest,
     DeployStatus,
     EnvironmentNotFound,
     EnvironmentVariable,
-    ForgeUsage,
     PauseStatus,
     ProblemReport,
     RefusalReason,
@@ -65,14 +64,10 @@ from orchestrator.service.port import (
 from orchestrator.service.reports.auditor import Auditor
 from orchestrator.service.reports.cost_reporter import CostReporter
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
-from programs.registry import Inspectable, Sleeps, Target
+from programs.registry import Inspectable, Target
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec
 from stacks.executors.port import Executor
-from stacks.model import RefKind
-
-DEPLOY_EVENTS = 2000
-"""How far back the event log is searched for who deployed a version."""
 
 
 @dataclass(slots=True)
@@ -138,7 +133,29 @@ class LocalControlPlane:
             dependencies.clock,
             dependencies.wakeups.wake,
         )
+        self._status = StatusReader(
+            dependencies.version,
+            dependencies.started_at,
+            dependencies.cycles,
+            dependencies.executor,
+            dependencies.leadership,
+            dependencies.forge.usage,
+            self._pause.status,
+        )
+        self._history = HistoryReader(dependencies.ledger, dependencies.cycles, self.environment)
         self._git_host = GitHostChanges(dependencies.forge, dependencies.cycles, dependencies.target)
+        self._lifetime = LifetimeChanges(
+            LifetimeDependencies(
+                dependencies.intents,
+                dependencies.journal,
+                dependencies.clock,
+                dependencies.suite_runner,
+                dependencies.label_deploys,
+                self._git_host,
+                dependencies.target,
+                self._trigger_refresh,
+            )
+        )
         self._problems = ProblemReporter(self._git_host, dependencies.journal, dependencies.render_problem)
         self._variables = VariableEditor(
             dependencies.variables,
@@ -160,32 +177,7 @@ class LocalControlPlane:
     # --- reading
 
     def status(self) -> ServiceStatus:
-        shown = self._deps.cycles.latest
-        notes = list(shown.plan.notes) if shown.plan else [wording.FIRST_CYCLE]
-        notes += shown.forge.problems
-        if shown.foreign_stacks:
-            notes.append(wording.foreign_stacks(shown.foreign_stacks))
-        leading = self._deps.leadership
-        pause = self._pause.status()
-        if pause is not None:
-            notes.insert(0, pause.message)
-        if leading.has_replicas and not leading.is_leader():
-            notes.insert(0, wording.not_the_leader(leading.leader))
-        return ServiceStatus(
-            version=self._deps.version,
-            started=self._deps.started_at,
-            last_cycle=shown.at,
-            cycle_seconds=shown.seconds,
-            complete=shown.complete,
-            notes=tuple(notes),
-            running=len(self._deps.executor.running),
-            queued=sum(view.queue_position is not None for view in shown.views),
-            forge=_forge_cost(self._deps.forge.usage()),
-            leads=leading.is_leader(),
-            term=leading.epoch,
-            leader=leading.leader,
-            pause=pause,
-        )
+        return self._status.read()
 
     def environments(self) -> list[EnvironmentView]:
         running = self._deps.executor.running
@@ -207,20 +199,7 @@ class LocalControlPlane:
         raise EnvironmentNotFound(wording.not_found(name))
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
-        subject = self._event_subject(name) if name else ""
-        try:
-            return await asyncio.to_thread(self._deps.ledger.events, subject, after, limit, newest)
-        except LedgerUnavailable as error:
-            raise TemporarilyUnavailable(str(error)) from error
-
-    def _event_subject(self, name: str) -> str:
-        """Events of a destroyed environment can still be read by its stack's name."""
-        try:
-            return str(self.environment(name).ref)
-        except EnvironmentNotFound:
-            if "/" in name and "#" not in name:
-                return name
-            raise
+        return await self._history.events(name, after, limit, newest)
 
     async def logs(self, name: str, query: LogRequest) -> list[str]:
         return list((await self._logs.services(name, query)).lines)
@@ -235,23 +214,7 @@ class LocalControlPlane:
         return await self._logs.operation(name, lines)
 
     async def versions(self, repository: str) -> list[Version]:
-        found = list_versions(self._deps.cycles.latest.views, repository)
-        people = await self._people_who_deployed()
-        return [
-            replace(each, by=people.get((each.environment, each.commit), "")) if not each.by else each for each in found
-        ]
-
-    async def _people_who_deployed(self) -> dict[tuple[str, str], str]:
-        """By stack and commit, according to the event log."""
-        try:
-            events = await asyncio.to_thread(self._deps.ledger.events, "", 0, DEPLOY_EVENTS, True)
-        except LedgerUnavailable:
-            return {}
-        return {
-            (event.subject, event.data.get("commit", "")): event.actor
-            for event in events
-            if event.kind == EventKind.DEPLOY_REQUESTED
-        }
+        return await self._history.versions(repository)
 
     async def runtime_info(self, name: str) -> RuntimeInfo:
         view = self.environment(name)
@@ -279,79 +242,22 @@ class LocalControlPlane:
     # --- requests
 
     async def up(self, name: str, by: str) -> EnvironmentView:
-        view = self._changeable(name)
-        self._deps.suite_runner.retry(view.ref)
-        self._record_intent(view, IntentKind.RETRY, by)
-        self._deps.journal.record(EventKind.INTENT_RETRY, wording.REQUESTED_RETRY, str(view.ref), by)
-        return view
+        return self._lifetime.up(self._changeable(name), by)
 
     async def down(self, name: str, by: str) -> EnvironmentView:
-        """Remove the label first: while it is set, the environment is requested."""
-        view = self._changeable(name)
-        if view.key is not None and view.key.kind is RefKind.DEPLOY:
-            self._deps.label_deploys.withdraw(view.key, by)
-        else:
-            await self._git_host.remove_request(view)
-        self._record_intent(view, IntentKind.DOWN, by)
-        self._deps.journal.record(EventKind.INTENT_DOWN, wording.REQUESTED_DESTROY, str(view.ref), by)
-        return view
+        return await self._lifetime.down(self._changeable(name), by)
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
-        view = self._changeable(name)
-        if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
-            raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be extended"))
-        if not view.commit:
-            raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.TIMER_STARTS_LATER))
-        now = self._deps.clock()
-        # Whole seconds, as in the tag, so that both show the same time.
-        until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
-        is_deploy = view.key is not None and view.key.kind is RefKind.DEPLOY
-        if is_deploy and until > (latest := self._deps.label_deploys.latest_end()):
-            raise RequestRefused(RefusalReason.INVALID_TTL, deploy_wording.extended_too_far(view.name, latest))
-        self._record_intent(view, IntentKind.EXTEND, by, until)
-        self._deps.journal.record(EventKind.INTENT_EXTEND, wording.requested_extension(until), str(view.ref), by)
-        return replace(view, expires_at=until)
+        return self._lifetime.extend(self._changeable(name), seconds, by)
 
     async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
-        view = self._changeable(name)
-        if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
-            raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be kept"))
-        if view.key is not None and view.key.kind is RefKind.DEPLOY:
-            raise RequestRefused(RefusalReason.HAS_FIXED_TTL, deploy_wording.deploy_not_kept(view.name))
-        if not view.commit:
-            raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.KEEP_LATER))
-        self._record_intent(view, IntentKind.KEEP if keep else IntentKind.UNKEEP, by)
-        kind, message = (
-            (EventKind.INTENT_KEEP, wording.REQUESTED_KEEP)
-            if keep
-            else (EventKind.INTENT_UNKEEP, wording.REQUESTED_UNKEEP)
-        )
-        self._deps.journal.record(kind, message, str(view.ref), by)
-        return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
+        return self._lifetime.keep(self._changeable(name), keep, by)
 
     async def sleep(self, name: str, by: str) -> EnvironmentView:
-        return self._request_sleep_or_wake(self._changeable(name), IntentKind.SLEEP, by)
+        return self._lifetime.sleep(self._changeable(name), by)
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
-        return self._request_sleep_or_wake(self._changeable(name), IntentKind.WAKE, by)
-
-    def _request_sleep_or_wake(self, view: EnvironmentView, kind: IntentKind, by: str) -> EnvironmentView:
-        if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
-            raise RequestRefused(
-                RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, wording.SLEEP_OR_WAKE)
-            )
-        if not view.commit:
-            raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.SLEEP_LATER))
-        if not isinstance(self._deps.target(view.target), Sleeps):
-            raise RequestRefused(RefusalReason.SLEEP_UNSUPPORTED, wording.sleep_unsupported(view.target))
-        self._record_intent(view, kind, by)
-        event, message = (
-            (EventKind.INTENT_SLEEP, wording.REQUESTED_SLEEP)
-            if kind == IntentKind.SLEEP
-            else (EventKind.INTENT_WAKE, wording.REQUESTED_WAKE)
-        )
-        self._deps.journal.record(event, message, str(view.ref), by)
-        return view
+        return self._lifetime.wake_up(self._changeable(name), by)
 
     async def restart(self, name: str, service: str, by: str) -> list[str]:
         return await self._restarter.restart(self._changeable(name), service, by)
@@ -384,7 +290,7 @@ class LocalControlPlane:
         message = wording.commit_approved(commit, from_fork)
         self._deps.journal.record(EventKind.COMMIT_APPROVED, message, str(view.ref), by)
         if not from_fork:
-            self._record_intent(view, IntentKind.RETRY, by)
+            self._lifetime.record_intent(view, IntentKind.RETRY, by)
         self.trigger_cycle("approved")
         return view
 
@@ -478,15 +384,6 @@ class LocalControlPlane:
         view = self.environment(name)
         self._pause.check()
         return view
-
-    def _record_intent(self, view: EnvironmentView, kind: IntentKind, by: str, until: datetime | None = None) -> None:
-        intent = Intent(view.ref, kind, by, self._deps.clock(), until)
-        self._deps.intents.add(intent)
-        self._trigger_refresh()
-
-
-def _forge_cost(cost: ApiUsage) -> ForgeUsage:
-    return ForgeUsage(cost.counted, cost.free, cost.remaining, cost.limit, cost.blocked_for)
 
 
 def _is_removal(line: str) -> bool:

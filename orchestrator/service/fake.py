@@ -5,30 +5,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.costs import cost_reports
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport, CostRow
 from orchestrator.core.orphans.orphan_audit import AuditResult
-from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.views.versions import Version, list_versions
 from orchestrator.ledger.port import Event
 from orchestrator.service import wording
-from orchestrator.service.deploys import wording as deploy_wording
-from orchestrator.service.exec import wording as exec_wording
-from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput, ExecSessionNotFound, ExecStarted
+from orchestrator.service.fakes.fake_commands import FakeCommands
+from orchestrator.service.fakes.fake_deploys import FakeDeploys
+from orchestrator.service.fakes.fake_environments import START, sample
 from orchestrator.service.port import (
     BuildCache,
-    DeployNotFound,
-    DeployRequest,
-    DeployStatus,
-    EnvironmentNotFound,
     EnvironmentVariable,
     ForgeUsage,
     PauseStatus,
@@ -39,83 +34,33 @@ from orchestrator.service.port import (
     StepHistory,
     TargetPrices,
     TemporarilyUnavailable,
-    UploadedCommit,
     VariableChange,
     every_repository,
 )
 from programs import steps
-from programs.exec_requests import ExecRequest, JobRequest, TerminalRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepEvent
-from stacks import keys
-from stacks.model import StackRef
 
-START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+__all__ = ["START", "FakeEnvironmentService", "sample"]
 
 
-def sample(
-    number: int, phase: Phase = Phase.READY, repository: str = "demo/shop", at: datetime = START
-) -> EnvironmentView:
-    """A complete, realistic view of pull request ``number``."""
-    owner, _, short = repository.partition("/")
-    name = f"{short}-gentle-stream-{number}"
-    running = phase in (Phase.READY, Phase.UPDATING, Phase.UNHEALTHY)
-    commit = f"{number:02x}" * 20
-    return EnvironmentView(
-        ref=StackRef(f"eph-{short}-9ix", f"pr-{number}"),
-        key=keys.pull_request(sum(owner.encode()), number),
-        repository=repository,
-        name=name,
-        host=f"{name}.localhost",
-        phase=phase,
-        reasons=(f"The pull request #{number} is open and has the label preview.", f"It is {phase.value}."),
-        url=f"http://{name}.localhost:8080" if running else "",
-        urls={"web": f"http://{name}.localhost:8080"} if running else {},
-        title=f"Change number {number}",
-        author="ada",
-        branch=f"feature-{number}",
-        pull_url=f"https://git.example.com/{repository}/pull/{number}",
-        commit=commit if running else "",
-        wanted_commit=commit,
-        since=at - timedelta(minutes=number),
-        ready_at=at - timedelta(minutes=number) if running else None,
-        expires_at=at + timedelta(hours=72),
-    )
-
-
-class FakeEnvironmentService:
+class FakeEnvironmentService(FakeCommands, FakeDeploys):
     """Implements ``EnvironmentService``. ``calls`` contains every request with its author."""
 
     def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
-        self.views = {str(view.ref): view for view in views}
+        super().__init__(*views, clock=clock)
         self.lines: dict[tuple[str, bool], list[str]] = {}
         self.step_events: list[StepEvent] = []
         """Of the builds of ``step_commit``."""
         self.step_commit = "aaaaaaaaaaaa"
-        self.log: list[Event] = []
-        self.calls: list[tuple[str, ...]] = []
         self.orphans: list[str] = []
-        self.deploys: dict[str, DeployStatus] = {}
-        self.exec_code: int | None = 0
-        self.exec_input: asyncio.Queue[bytes] = asyncio.Queue()
-        self.exec_terminal: TerminalRequest | None = None
-        self.exec_database = ""
-        self.uploaded = b""
-        """The last uploaded bundle."""
-        self.deploy_error = ""
-        """If set, every deploy fails with it."""
-        self.deploy_output: tuple[str, ...] = ()
-        self.deploy_url = ""
-        """The URL of a finished deploy, if it isn't the label's below the shop."""
         self.audit_result = AuditResult()
-        self.refusal = ""
         self.runtime_info_result = RuntimeInfo()
         self.unavailable_reason = ""
         """If set, the target doesn't respond, for this reason."""
         self.status_error: Exception | None = None
         """What ``status`` raises, as a bug would."""
         self.held_plans: set[str] = set()
-        self.clock = clock
         self.last_cycle: datetime | None = clock()
         self.paused: PauseStatus | None = None
         self.still_running = 0
@@ -130,16 +75,9 @@ class FakeEnvironmentService:
 
     # For tests
 
-    def put_environment(self, view: EnvironmentView) -> None:
-        self.views[str(view.ref)] = view
-
     def queue_phases(self, name: str, *phases: Phase) -> None:
         """Set the phases of the next reads. After a final DESTROYED, the environment is gone."""
         self._next_phases[str(self._find(name).ref)] = list(phases)
-
-    def add_event(self, kind: str, message: str = "", name: str = "", actor: str = "eph") -> None:
-        subject = str(self._find(name).ref) if name else ""
-        self.log.append(Event(kind, self.clock(), subject, message, actor, {}, len(self.log) + 1))
 
     def add_log_lines(self, name: str, *lines: str, operation: bool = False) -> None:
         self.lines.setdefault((str(self._find(name).ref), operation), []).extend(lines)
@@ -317,77 +255,6 @@ class FakeEnvironmentService:
             self.orphans.clear()
         return found
 
-    async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
-        """Every deploy is pending when it is requested, and deployed when it is read."""
-        if request.ttl is not None and request.ttl <= timedelta(0):
-            raise RequestRefused(RefusalReason.INVALID_TTL, deploy_wording.invalid_ttl(request.ttl, timedelta(days=7)))
-        self.calls.append(("deploy", request.label, by))
-        made = DeployStatus(
-            id=f"deploy-{len(self.deploys) + 1}",
-            state="pending",
-            error="",
-            label=request.label,
-            repository=request.repository or "demo/shop",
-            ref=StackRef("eph-shop-9ix", f"deploy-{request.label}"),
-            host=f"{request.label}.shop.localhost",
-            url="",
-            commit=request.version or request.upload or "ab" * 20,
-            expires_at=self.clock() + (request.ttl or timedelta(hours=24)),
-            by=by,
-        )
-        self.deploys[made.id] = made
-        return made
-
-    async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
-        self.uploaded = b"".join([chunk async for chunk in body])
-        self.calls.append(("upload", repository, by))
-        return UploadedCommit("cd" * 20, repository or "demo/shop", 1, len(self.uploaded))
-
-    def deploy_status(self, deploy: str) -> DeployStatus:
-        if deploy not in self.deploys:
-            raise DeployNotFound(deploy_wording.deploy_not_found(deploy))
-        found = self.deploys[deploy]
-        if self.deploy_error:
-            return replace(found, state="failed", error=self.deploy_error, output=self.deploy_output)
-        return replace(found, state="deployed", url=self.deploy_url or f"http://{found.host}:8080")
-
-    async def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
-        """Prints its words, then its input in upper case, and exits with ``exec_code``."""
-        view = self._find(name)
-        if self.refusal:
-            raise RequestRefused(RefusalReason.EXEC_UNAVAILABLE, self.refusal)
-        self.calls.append(("exec", view.name, by, request.service, *request.command))
-        self.exec_terminal, self.exec_database = request.terminal, request.database
-        self.exec_input = asyncio.Queue()
-        yield ExecStarted("session-1")
-        yield ExecOutput("stderr", "warning: a fake\n")
-        yield ExecOutput("stdout", " ".join(request.command) + "\n")
-        while data := await self.exec_input.get():
-            yield ExecOutput("stdout", data.decode().upper())
-        yield ExecEnded(self.exec_code)
-
-    async def run_job(self, name: str, request: JobRequest, by: str) -> AsyncGenerator[ExecEvent]:
-        """Prints the job's name and exits with ``exec_code``."""
-        view = self._find(name)
-        if self.refusal:
-            raise RequestRefused(RefusalReason.JOB_UNAVAILABLE, self.refusal)
-        self.calls.append(("job", view.name, by, request.job, request.parameters))
-        yield ExecStarted("session-2")
-        yield ExecOutput("stdout", f"{request.job} succeeded\n")
-        yield ExecEnded(self.exec_code)
-
-    async def send_input(self, session: str, data: bytes, end: bool, by: str) -> None:
-        if session != "session-1":
-            raise ExecSessionNotFound(exec_wording.no_exec_session(session))
-        self.calls.append(("input", by))
-        for part in ([data] if data else []) + ([b""] if end else []):
-            self.exec_input.put_nowait(part)
-
-    def resize_terminal(self, session: str, size: TerminalSize, by: str) -> None:
-        if session != "session-1":
-            raise ExecSessionNotFound(exec_wording.no_exec_session(session))
-        self.calls.append(("resize", by, f"{size.rows}x{size.columns}"))
-
     async def versions(self, repository: str) -> list[Version]:
         return list_versions(self.views.values(), repository)
 
@@ -430,20 +297,3 @@ class FakeEnvironmentService:
 
     def trigger_cycle(self, reason: str) -> None:
         self.calls.append(("wake", reason))
-
-    def _record_call(self, verb: str, name: str, by: str, phase: Phase | None, *more: str) -> EnvironmentView:
-        view = self._find(name)
-        if self.refusal:
-            raise RequestRefused(RefusalReason.FORGE_ERROR, self.refusal)
-        self.calls.append((verb, view.name, by, *more))
-        if phase is not None:
-            view = replace(view, phase=phase)
-            self.put_environment(view)
-        self.add_event(f"environment.{verb}", f"{by} requested {verb}.", view.name, by)
-        return view
-
-    def _find(self, name: str) -> EnvironmentView:
-        for view in self.views.values():
-            if name in (view.name, str(view.ref)) or name == display_name(view):
-                return view
-        raise EnvironmentNotFound(wording.not_found(name))

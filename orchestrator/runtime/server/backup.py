@@ -100,9 +100,9 @@ def _places(settings: ServerSettings) -> dict[str, Path]:
     return places
 
 
-def _elsewhere(settings: ServerSettings) -> tuple[bool, bool, Path | None]:
+def _elsewhere(settings: ServerSettings) -> tuple[bool, bool, str]:
     has_ledger_url = bool(settings.ledger_url.get_secret_value())
-    return bool(settings.backend_url), has_ledger_url, settings.passphrase_file
+    return bool(settings.backend_url), has_ledger_url, str(settings.passphrase_file or "")
 
 
 # --- Writing

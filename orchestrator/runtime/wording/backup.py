@@ -37,8 +37,8 @@ def not_a_backup(archive: Path) -> str:
     return f"{archive} isn't a backup that this version of Eph can read; use a file of `eph server backup`"
 
 
-def missing(backend: bool, ledger: bool, passphrase: Path | None) -> tuple[str, ...]:
-    """``backend``, ``ledger``: they are elsewhere."""
+def missing(backend: bool, ledger: bool, passphrase: str) -> tuple[str, ...]:
+    """``backend``, ``ledger``: they are elsewhere. ``passphrase``: the operator's own file, if there is one."""
     found = [
         "eph.toml and the files that it names, such as keys of the Git host, certificates and secrets",
         "the data of previews: their databases, checkouts and build caches",
@@ -47,6 +47,6 @@ def missing(backend: bool, ledger: bool, passphrase: Path | None) -> tuple[str, 
         found.append("the state of the stacks, which is in the backend of backend_url")
     if ledger:
         found.append("the event log, tokens and costs, which are in the database of ledger_url")
-    if passphrase is not None:
+    if passphrase:
         found.append(f"the passphrase of the stacks in {passphrase}")
     return tuple(found)

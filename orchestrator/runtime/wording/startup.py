@@ -44,11 +44,7 @@ def replicas_running(folder: Path) -> str:
     return f"another replica uses {folder}; stop all replicas first"
 
 
-GATEWAY_STOPPED = "stopped the gateway"
-
-
-def target_stopped(target: str) -> str:
-    return f"stopped the processes of the target {target}"
+EVERYTHING_STOPPED = "stopped the gateway, shared services and previews here; the next start brings them back"
 
 
 def not_running(home: Path) -> str:

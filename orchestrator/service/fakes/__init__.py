@@ -1,0 +1,1 @@
+"""The parts of the in-memory service, by kind of request."""
