@@ -1,5 +1,5 @@
-"""Paths of a host that other services answer (T2, L5): routes as the target `kubernetes` writes them if Eph's gateway
-is in front."""
+"""Paths of a host that other services answer (T2, L5): routes as the target `kubernetes` writes them, with Eph's
+gateway in front."""
 
 from __future__ import annotations
 

@@ -169,8 +169,8 @@ def test_paths_of_manifests_are_routed_by_what_is_in_front(front: str, tmp_path:
         backends={"web": ("web", 80)},
         paths={"web": (PathBackend("/api", False, ("api", 90)), PathBackend("/about", True, ("docs", 80)))},
     )
-    base = OWN_GATEWAY_SETTINGS if front == "eph" else SETTINGS
-    settings = replace(base, routes=str(tmp_path), ingress_url="http://10.0.0.5")
+    settings = OWN_GATEWAY_SETTINGS if front == "eph" else SETTINGS
+    settings = replace(settings, routes=str(tmp_path), ingress_url="http://10.0.0.5")
     made = record_program(kubernetes_spec(services=(), manifests=("k8s",)), settings, prepared).resources
     DoorProvider().create(made["door-web"])
     (route,) = gateway_routes.list_routes(str(tmp_path))
