@@ -25,12 +25,15 @@ async function refresh() {
   const main = document.querySelector("main");
   if (!fresh || fresh.innerHTML === main.innerHTML) return;
   const positions = [...main.querySelectorAll("pre")].map(position);
+  const barPosition = document.querySelector(".tabs")?.scrollLeft;
   const open = new Map([...main.querySelectorAll("details")].map((one, index) => [one.id || index, one.open]));
   main.replaceWith(fresh);
   fresh.querySelectorAll("pre").forEach((pre, index) => restore(pre, positions[index]));
   fresh.querySelectorAll("details").forEach((one, index) => (one.open = open.get(one.id || index) ?? one.open));
   document.title = page.title;
   mark();
+  const bar = document.querySelector(".tabs");
+  if (bar) bar.scrollLeft = barPosition;
 }
 
 // A log that is read at its end follows its end.
@@ -56,6 +59,11 @@ function move(by) {
 }
 
 const tabs = () => [...document.querySelectorAll(".tabs a")];
+
+function showTab() {
+  const bar = document.querySelector(".tabs");
+  if (bar) bar.scrollLeft = bar.querySelector("[aria-current]").offsetLeft - bar.offsetLeft - bar.clientWidth / 3;
+}
 
 function openTab(number) {
   tabs()[number - 1]?.click();
@@ -91,6 +99,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 followOldLink();
+showTab();
 document.querySelectorAll("pre.follow").forEach((pre) => (pre.scrollTop = pre.scrollHeight));
 document.querySelectorAll(".filters select").forEach((one) => one.addEventListener("change", () => one.form.submit()));
 if (refreshSeconds) setInterval(refresh, refreshSeconds * 1000);
