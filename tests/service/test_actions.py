@@ -367,7 +367,7 @@ async def test_an_unavailable_event_log_is_a_503_and_breaks_nothing_else(setup: 
     town = setup.world
     number = town.open_pull()
     await town.run_for(minutes=1)
-    setup.actions._deps.ledger = UnavailableLedger()
+    setup.actions._history._ledger = UnavailableLedger()
     app = create_app(setup.actions, ApiSettings("1", tokens=(Token.from_secret(ADMIN, "ann", Role.ADMIN),)))
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": f"Bearer {ADMIN}"}
