@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -76,14 +75,20 @@ def auth_overrides() -> dict[str, object]:
 
 
 @pytest.fixture
+def gateway_port() -> int:
+    """A free one. Modules whose tests share a gateway override it."""
+    return free_port()
+
+
+@pytest.fixture
 def world(
-    providers: Callable[[str], EmulatedProvider], service: str, auth_overrides: dict[str, object], tmp_path: Path
+    providers: Callable[[str], EmulatedProvider], service: str, auth_overrides: dict[str, object], gateway_port: int
 ) -> Iterator[SignInWorld]:
     provider, clock, ledger, store = providers(service), MovableClock(), MemoryLedger(), MemoryTokens()
     tokens = TokenService(store, ledger.record, clock)
     desk = FakeEnvironmentService(sample(42), sample(3, repository="demo/api"))
-    people, port = open_sign_in(provider.settings(**auth_overrides), provider.forge(), tokens), free_port()
-    previews = PreviewAccess(PREVIEW_KEY, lambda host: f"http://{host}:{port}")
+    people = open_sign_in(provider.settings(**auth_overrides), provider.forge(), tokens)
+    previews = PreviewAccess(PREVIEW_KEY, lambda host: f"http://{host}:{gateway_port}")
     app = create_app(desk, api_settings(token_service=tokens, sign_in=people, previews=previews, clock=clock))
     with ExitStack() as exits, serve(app, urlsplit(provider.eph_url).port or 0):
 
@@ -92,4 +97,4 @@ def world(
             exits.callback(browser.close)
             return browser
 
-        yield SignInWorld(provider, desk, tokens, store, ledger, clock, port, new_browser)
+        yield SignInWorld(provider, desk, tokens, store, ledger, clock, gateway_port, new_browser)

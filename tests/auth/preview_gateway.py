@@ -14,6 +14,7 @@ from threading import Thread
 
 import httpx
 
+from orchestrator.auth.sharing import published_links
 from tests.auth.conftest import PREVIEW_KEY
 
 HOST = "shop-gentle-stream-42.localhost"
@@ -41,6 +42,13 @@ class Previews:
     folder: Path
     port: int
     upstream: int
+
+    def reset(self) -> None:
+        """As at the start: no routes, no share links, the usual key."""
+        for record in (self.folder / "routes").iterdir():
+            record.unlink()
+        (self.folder / published_links.FILE).unlink(missing_ok=True)
+        (self.folder / "key").write_bytes(PREVIEW_KEY)
 
     def url(self, host: str = HOST, path: str = "/") -> str:
         return f"http://{host}:{self.port}{path}"

@@ -82,7 +82,7 @@ def test_login_in_the_browser_then_work_then_logout(world: SignInWorld, config: 
     assert GRACE in eph("auth", "status").output
     assert eph("auth", "logout").exit_code == 0
     headers = {"Authorization": f"Bearer {secret}"}
-    answer = httpx.get(f"{world.provider.eph_url}/api/v1/whoami", headers=headers, trust_env=False)
+    answer = httpx.get(f"{world.provider.eph_url}/api/v1/whoami", headers=headers, trust_env=False, timeout=60)
     assert answer.status_code == 401
     assert json.loads(credentials.path().read_text()) == {"servers": {}}
 
@@ -100,13 +100,16 @@ def test_refused_client_gets_nothing(world: SignInWorld, config: Path) -> None:
 class TestAttacks:
     def start(self, world: SignInWorld) -> tuple[str, str]:
         answer = httpx.post(
-            f"{world.provider.eph_url}/api/v1/auth/device", json={"label": "<b>x</b>\n"}, trust_env=False
+            f"{world.provider.eph_url}/api/v1/auth/device", json={"label": "<b>x</b>\n"}, trust_env=False, timeout=60
         ).json()
         return answer["device_code"], answer["user_code"]
 
     def fetch(self, world: SignInWorld, code: str) -> httpx.Response:
         return httpx.post(
-            f"{world.provider.eph_url}/api/v1/auth/device/token", json={"device_code": code}, trust_env=False
+            f"{world.provider.eph_url}/api/v1/auth/device/token",
+            json={"device_code": code},
+            trust_env=False,
+            timeout=60,
         )
 
     def test_only_a_person_on_our_own_page_confirms(self, world: SignInWorld) -> None:
@@ -117,10 +120,10 @@ class TestAttacks:
         for origin in ("http://shop.localhost:8080", "null"):
             assert browser.http.post(url, data=form, headers={"Origin": origin}).status_code == 403
         assert browser.http.post(url, data=form).status_code == 403
-        nobody = httpx.post(url, data=form, headers={"Origin": world.provider.eph_url}, trust_env=False)
+        nobody = httpx.post(url, data=form, headers={"Origin": world.provider.eph_url}, trust_env=False, timeout=60)
         assert nobody.status_code == 401
         service = {"Origin": world.provider.eph_url, "Authorization": f"Bearer {TOKENS['admin']}"}
-        assert httpx.post(url, data=form, headers=service, trust_env=False).status_code == 403
+        assert httpx.post(url, data=form, headers=service, trust_env=False, timeout=60).status_code == 403
         assert self.fetch(world, device).json()["state"] == "pending"
 
     def test_token_is_fetched_once_and_needs_the_secret_code(self, world: SignInWorld) -> None:
@@ -151,10 +154,10 @@ class TestAttacks:
     def test_number_of_waiting_clients_is_bounded(self, world: SignInWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("orchestrator.auth.device_flow.MAX_PENDING", 2)
         url = f"{world.provider.eph_url}/api/v1/auth/device"
-        statuses = [httpx.post(url, json={}, trust_env=False).status_code for _ in range(3)]
+        statuses = [httpx.post(url, json={}, trust_env=False, timeout=60).status_code for _ in range(3)]
         assert statuses == [200, 200, 429]
         world.clock.offset = timedelta(minutes=11)
-        assert httpx.post(url, json={}, trust_env=False).status_code == 200
+        assert httpx.post(url, json={}, trust_env=False, timeout=60).status_code == 200
 
 
 def test_tokens_are_created_listed_and_revoked(world: SignInWorld, eph: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ write. Rows: S5 (sign-in in front of previews), S1."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,9 +14,10 @@ import pytest
 from orchestrator.auth import preview_grants
 from orchestrator.auth.preview_grants import Visitor, create_grant, create_pass, read_grant, read_pass
 from orchestrator.auth.preview_tokens import host_token
+from orchestrator.demo.free_ports import free_port
 from orchestrator.gateway.access.people import PASS_MARK
 from tests.auth.conftest import PREVIEW_KEY, SignInWorld
-from tests.auth.identity_provider import ADA, GRACE, MALLORY, Browser
+from tests.auth.identity_provider import ADA, GRACE, MALLORY, Browser, EmulatedProvider
 from tests.auth.preview_gateway import TOKEN, Previews, serving_previews
 
 HOST, OTHER = "shop-gentle-stream-42.localhost", "api-gentle-stream-3.localhost"
@@ -92,12 +93,26 @@ class TestValues:
         assert preview_grants.preview_key(tmp_path) == path.read_bytes()
 
 
-@pytest.fixture
-def previews(world: SignInWorld, tmp_path: Path) -> Iterator[Previews]:
-    with serving_previews(tmp_path, world.gateway_port, world.provider.eph_url) as found:
-        found.protect(HOST, ADA)
-        found.protect(OTHER, "@engineers")
+@pytest.fixture(scope="module")
+def gateway(
+    providers: Callable[[str], EmulatedProvider], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Previews]:
+    """One process for all tests."""
+    with serving_previews(tmp_path_factory.mktemp("gateway"), free_port(), providers("okta").eph_url) as found:
         yield found
+
+
+@pytest.fixture
+def gateway_port(gateway: Previews) -> int:
+    return gateway.port
+
+
+@pytest.fixture
+def previews(gateway: Previews) -> Previews:
+    gateway.reset()
+    gateway.protect(HOST, ADA)
+    gateway.protect(OTHER, "@engineers")
+    return gateway
 
 
 @pytest.mark.real
@@ -137,6 +152,7 @@ class TestPeople:
             f"http://127.0.0.1:{previews.port}/",
             headers={"Host": HOST, "Cookie": f"eph_sign_in={forged}"},
             trust_env=False,
+            timeout=60,
         )
         assert answer.status_code == 401
         (previews.folder / "key").write_bytes(b"n" * 32)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +39,6 @@ from orchestrator.surfaces.api.app import create_app
 from tests.auth.conftest import PREVIEW_KEY
 from tests.auth.identity_provider import LoopbackTransport
 from tests.auth.preview_gateway import Previews, serving_previews
-from tests.ledger import postgres_server
 from tests.ledger.postgres_server import PostgresServer
 from tests.surfaces.api_server import TOKENS, api_settings, serve
 
@@ -50,19 +50,13 @@ PASSWORD = "correct horse"
 REQUEST = ShareRequest("eph-shop-1/pr-42", "shop-42", "shop-42.localhost", "demo/shop")
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server.running_server() as made:
-        yield made
-
-
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.real)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShareLinkStore]:
     made: ShareLinkStore = MemoryShareLinks()
     if request.param == "sqlite":
         made = SqlShareLinks(f"sqlite:///{tmp_path}/ledger.db")
     elif request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
+        server: PostgresServer = request.getfixturevalue("shared_postgres")
         made = SqlShareLinks(server.url(server.create_database()))
     yield made
     made.close()
@@ -217,7 +211,9 @@ class SharedWorld:
     def create(self, password: str = "", environment: str = "") -> tuple[str, str]:
         """The link, and its ID."""
         body = {"environment": environment or sample(42).name, "password": password}
-        answer = httpx.post(f"{self.url}/api/v1/share-links", json=body, headers=_as("developer"), trust_env=False)
+        answer = httpx.post(
+            f"{self.url}/api/v1/share-links", json=body, headers=_as("developer"), trust_env=False, timeout=60
+        )
         assert answer.status_code == 201, answer.text
         return answer.json()["url"], answer.json()["link"]["id"]
 
@@ -245,24 +241,28 @@ def _as(role: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {TOKENS[role]}"}
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Previews]:
+    """One process for all tests."""
+    with serving_previews(tmp_path_factory.mktemp("gateway"), free_port()) as found:
+        yield found
+
+
 @pytest.fixture
-def shared(tmp_path: Path) -> Iterator[SharedWorld]:
-    port, gateway_port, ledger = free_port(), free_port(), MemoryLedger()
-
-    def publish(links: object) -> None:
-        published_links.write(tmp_path, links)  # type: ignore[arg-type]  # a sequence of links
-
+def shared(gateway: Previews) -> Iterator[SharedWorld]:
+    port, ledger = free_port(), MemoryLedger()
+    publish = partial(published_links.write, gateway.folder)
     service = ShareLinkService(MemoryShareLinks(), ledger.record, publish, lambda: datetime.now(UTC))
     url = f"http://127.0.0.1:{port}"
-    access = PreviewAccess(PREVIEW_KEY, lambda host: f"http://{host}:{gateway_port}", url, service)
+    access = PreviewAccess(PREVIEW_KEY, lambda host: f"http://{host}:{gateway.port}", url, service)
     desk = FakeEnvironmentService(sample(42), sample(3, repository="demo/api"))
     app = create_app(desk, api_settings(previews=access, clock=lambda: datetime.now(UTC)))
+    gateway.reset()
+    gateway.protect(HOST)
+    gateway.protect(OTHER)
     with ExitStack() as exits:
         exits.enter_context(serve(app, port))
-        previews = exits.enter_context(serving_previews(tmp_path, gateway_port))
-        previews.protect(HOST)
-        previews.protect(OTHER)
-        yield SharedWorld(url, previews, service, ledger, exits)
+        yield SharedWorld(url, gateway, service, ledger, exits)
 
 
 @pytest.mark.real
@@ -285,7 +285,9 @@ class TestVisitors:
         link, link_id = shared.create()
         visitor = shared.visitor()
         assert shared.follow(visitor, link).status_code == 200
-        answer = httpx.delete(f"{shared.url}/api/v1/share-links/{link_id}", headers=_as("developer"), trust_env=False)
+        answer = httpx.delete(
+            f"{shared.url}/api/v1/share-links/{link_id}", headers=_as("developer"), trust_env=False, timeout=60
+        )
         assert answer.status_code == 200
         assert visitor.get(shared.previews.url(HOST)).status_code == 401
         assert shared.follow(shared.visitor(), link).status_code == 404
@@ -324,7 +326,10 @@ class TestVisitors:
     def test_share_secret_is_no_api_token(self, shared: SharedWorld) -> None:
         secret = shared.create()[0].rpartition("/")[2]
         headers = {"Authorization": f"Bearer {secret}"}
-        assert httpx.get(f"{shared.url}/api/v1/environments", headers=headers, trust_env=False).status_code == 401
+        assert (
+            httpx.get(f"{shared.url}/api/v1/environments", headers=headers, trust_env=False, timeout=60).status_code
+            == 401
+        )
 
     def test_another_site_cant_submit_the_password(self, shared: SharedWorld) -> None:
         link, _ = shared.create(PASSWORD)
@@ -338,9 +343,16 @@ class TestVisitors:
     def test_viewers_cant_share(self, shared: SharedWorld) -> None:
         body = {"environment": sample(42).name}
         for role, status in (("viewer", 403), ("developer", 201), ("admin", 201)):
-            answer = httpx.post(f"{shared.url}/api/v1/share-links", json=body, headers=_as(role), trust_env=False)
+            answer = httpx.post(
+                f"{shared.url}/api/v1/share-links", json=body, headers=_as(role), trust_env=False, timeout=60
+            )
             assert answer.status_code == status
-        assert httpx.get(f"{shared.url}/api/v1/share-links", headers=_as("viewer"), trust_env=False).status_code == 403
+        assert (
+            httpx.get(
+                f"{shared.url}/api/v1/share-links", headers=_as("viewer"), trust_env=False, timeout=60
+            ).status_code
+            == 403
+        )
 
     def test_command_creates_lists_and_revokes(self, shared: SharedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("EPH_URL", shared.url)

@@ -108,7 +108,7 @@ class TestAttacks:
         sealed = browser.http.cookies["eph_attempt"]
         for wrong in (sealed[:-1] + ("0" if sealed[-1] != "0" else "1"), "x." + sealed.partition(".")[2], "", ".", "é"):
             sent = {b"Cookie": b"eph_attempt=" + wrong.encode()}
-            assert httpx.get(link, headers=sent, trust_env=False).status_code == 400
+            assert httpx.get(link, headers=sent, trust_env=False, timeout=60).status_code == 400
 
     def test_refusal_at_the_provider_is_reported(self, world: SignInWorld) -> None:
         browser = world.new_browser()
@@ -129,9 +129,9 @@ class TestSessions:
         browser.sign_in(GRACE)
         copy = {"Cookie": f"eph_session={browser.http.cookies['eph_session']}"}
         url = f"{browser.eph_url}/api/v1/whoami"
-        assert httpx.get(url, headers=copy, trust_env=False).status_code == 200
+        assert httpx.get(url, headers=copy, trust_env=False, timeout=60).status_code == 200
         browser.post("/logout")
-        assert httpx.get(url, headers=copy, trust_env=False).status_code == 401
+        assert httpx.get(url, headers=copy, trust_env=False, timeout=60).status_code == 401
 
     def test_session_expires(self, world: SignInWorld) -> None:
         browser = world.new_browser()

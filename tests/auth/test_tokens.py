@@ -20,7 +20,6 @@ from orchestrator.auth.token_service import TokenRefused, TokenRequest, TokenSer
 from orchestrator.auth.token_store import TokenStore, TokensUnavailable
 from orchestrator.auth.tokens import Token, TokenKind, hash_token
 from orchestrator.ledger.fake import MemoryLedger
-from tests.ledger import postgres_server
 from tests.ledger.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
@@ -31,19 +30,13 @@ LOCAL = Caller("local", Role.ADMIN)
 SCOPED = Caller("hal", Role.ADMIN, ("acme/*",), person="hal")
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server.running_server() as made:
-        yield made
-
-
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.real)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TokenStore]:
     made: TokenStore = MemoryTokens()
     if request.param == "sqlite":
         made = SqlTokens(f"sqlite:///{tmp_path}/folder/ledger.db")
     elif request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
+        server: PostgresServer = request.getfixturevalue("shared_postgres")
         made = SqlTokens(server.url(server.create_database()))
     yield made
     made.close()

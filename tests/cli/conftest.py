@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from orchestrator.cli.main import app
@@ -13,6 +15,14 @@ from orchestrator.surfaces.api.app import create_app
 from tests.surfaces.api_server import TOKENS, SwappableDesk, api_settings, serve
 
 Eph = Callable[..., Result]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_are_built_once() -> Iterator[None]:
+    """Typer's runner builds all commands for each call, which takes longer than most of them run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from tests.contracts.forge_hosts import Host
 
 
 class Servers:
-    """Servers that harnesses run once for all tests of a module, started when the first test needs them."""
+    """Servers that harnesses run once for all tests of a process, started when the first test needs them."""
 
     def __init__(self, folders: pytest.TempPathFactory, ends: ExitStack) -> None:
         self._folders, self._ends = folders, ends
@@ -26,7 +26,7 @@ class Servers:
         return self._urls.get(harness, "")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def forge_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     with ExitStack() as ends:
         yield Servers(tmp_path_factory, ends)

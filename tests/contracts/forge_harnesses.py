@@ -17,7 +17,7 @@ from tests.contracts.sandbox_host import SandboxHost
 
 @dataclass(frozen=True)
 class Harness:
-    """``adapter``: its name in the registry; empty for the fake. ``server`` runs once for all tests of a module and
+    """``adapter``: its name in the registry; empty for the fake. ``server`` runs once for all tests of a process and
     yields its URL, if there is one; ``open`` gives each test its own host, from a folder and that URL."""
 
     adapter: str

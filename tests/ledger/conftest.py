@@ -1,16 +1,12 @@
-"""One PostgreSQL for each module that needs it."""
+"""The PostgreSQL of these tests. Whoever stops it starts it again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.ledger import postgres_server
 from tests.ledger.postgres_server import PostgresServer
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with postgres_server.running_server() as made:
-        yield made
+@pytest.fixture(scope="session")
+def server(shared_postgres: PostgresServer) -> PostgresServer:
+    return shared_postgres

@@ -40,9 +40,9 @@ def machine() -> Iterator[LocalMachine]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_machine() -> Iterator[LocalMachine]:
-    """For tests that leave it as they found it."""
+    """For tests that leave it as they found it: one for each process of a run."""
     with local_machine() as made:
         yield made
 

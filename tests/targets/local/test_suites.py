@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,20 @@ from programs.kit.errors import TargetError
 from programs.kit.isolation import domains, users
 from programs.kit.processes import sandbox
 from programs.spec import CommandSpec, EnvironmentSpec, SuiteSpec
+from programs.targets.local import cleanup
 from programs.targets.local.target import TARGET, VERSION
 from tests.targets.local_machine import LocalMachine, Repository
 
 SHA = "a" * 40
+
+
+@pytest.fixture
+def machine(shared_machine: LocalMachine) -> Iterator[LocalMachine]:
+    """The shared one, as it was, at the end."""
+    yield shared_machine
+    for name in TARGET.list_environments(shared_machine.raw_settings):
+        cleanup.purge(shared_machine.settings, name)
+    assert shared_machine.remaining() == []
 
 
 def spec(machine: LocalMachine, repository: Repository) -> EnvironmentSpec:
