@@ -21,6 +21,7 @@ from programs.targets.aws.api.existing_parts import FoundSnapshot
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.program import masking
 from programs.targets.aws.settings import AwsSettings
+from programs.targets.aws.v1.providers import RestoredFromProvider
 from tests.ledger import postgres_server
 from tests.ledger.postgres_server import PASSWORD, PostgresServer
 from tests.targets.aws.aws_account import AwsAccount
@@ -111,6 +112,20 @@ def test_restored_database_is_masked_before_services_have_a_role(settings: AwsSe
     assert values["secret-database-main"].startswith(f"postgresql://{masking.ROLE}:")
     assert values["secret-mask_url-main"] == "postgresql://owner:generated@db.test:5432/shop_db?sslmode=require"
     assert values["secret-mask_sql-main"] == MASK
+    notice = "masked data of the snapshot rds:production-2026-11-28, taken 2026-11-28 02:30 UTC"
+    assert any(notice in str(inputs.get("newest")) for inputs in made.resources.values())
+
+
+def test_later_builds_still_name_the_snapshot_that_was_restored() -> None:
+    """The database isn't restored again when AWS creates a newer snapshot."""
+    first = {"of": "eph-main-1", "newest": "of Monday"}
+    provider = RestoredFromProvider()
+    kept = provider.create(first).outs
+    assert kept is not None
+    assert kept["value"] == "of Monday"
+    later = provider.diff("1", kept, {**first, "newest": "of Tuesday"})
+    assert (later.changes, later.replaces) == (False, [])
+    assert provider.diff("1", kept, {**first, "of": "eph-main-2"}).replaces == ["of"]
 
 
 def test_another_instance_or_another_mask_means_another_run(settings: AwsSettings) -> None:

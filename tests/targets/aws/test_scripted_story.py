@@ -55,9 +55,11 @@ aws:
   queues: [orders]
 """
 CHECK = """
-import json, os, urllib.request
+import json, os, urllib.parse, urllib.request
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = ""
-page = json.load(urllib.request.urlopen(os.environ["PREVIEW_URL"], timeout=30))
+url = urllib.parse.urlsplit(os.environ["PREVIEW_URL"])  # of this machine: not every system resolves .localhost
+request = urllib.request.Request(f"http://127.0.0.1:{url.port}/", headers={"Host": url.netloc})
+page = json.load(urllib.request.urlopen(request, timeout=60))
 assert page["commit"] == os.environ["EPH_COMMIT"], page
 """
 TOML = """

@@ -8,11 +8,11 @@ target group only when it is healthy.
 from __future__ import annotations
 
 import pulumi
-from pulumi import ResourceOptions
+from pulumi import Output, ResourceOptions
 
 from programs import registry
 from programs.outputs import OutputExporter
-from programs.targets.aws import gateway_routes, names, wording
+from programs.targets.aws import gateway_routes, names
 from programs.targets.aws.program import provider as providers
 from programs.targets.aws.program.commands import Commands
 from programs.targets.aws.program.databases import Databases
@@ -44,9 +44,10 @@ def build(environment: AwsEnvironment) -> None:
     routed = _routes(environment, [*services.ready, *load_balancing.records])
     last = commands.run_hooks("post-create", hooks.post_create, routed)
     done = resources.Done("done", {"generation": environment.generation}, ResourceOptions(depends_on=last))
-    OutputExporter(
-        environment.urls, databases.urls, _logs(environment), _hints(environment), _notices(environment)
-    ).export(environment.spec, environment.version, done.at)
+    notices = Output.all(*databases.notices)
+    OutputExporter(environment.urls, databases.urls, _logs(environment), _hints(environment), notices).export(
+        environment.spec, environment.version, done.at
+    )
 
 
 def _routes(environment: AwsEnvironment, ready: list[pulumi.Resource]) -> list[pulumi.Resource]:
@@ -90,12 +91,6 @@ def _mark(environment: AwsEnvironment) -> dict[str, object]:
 def _logs(environment: AwsEnvironment) -> str:
     group = names.log_group(environment.settings.server, environment.spec.name)
     return f"aws logs tail {group} --region {environment.settings.region}"
-
-
-def _notices(environment: AwsEnvironment) -> list[str]:
-    """For the pull request: how old the data is."""
-    found = environment.shared.snapshots.items()
-    return [wording.restored_from(name, one.id, one.taken.strftime("%Y-%m-%d %H:%M UTC")) for name, one in found]
 
 
 def _hints(environment: AwsEnvironment) -> list[str]:

@@ -14,7 +14,7 @@ import pulumi_aws as aws
 from pulumi import Output
 
 from programs.spec import DatabaseSpec
-from programs.targets.aws import data_sources, names
+from programs.targets.aws import data_sources, names, wording
 from programs.targets.aws.program import masking
 from programs.targets.aws.program.environment import AwsEnvironment, Part
 from programs.targets.aws.program.masking import Mask
@@ -32,7 +32,7 @@ _INSTANCE_OPTIONS = pulumi.ResourceOptions(
 
 
 class Databases(Part):
-    """``urls`` by the database's name; ``secret_arns`` by the variable that receives it."""
+    """``urls`` and ``masks`` by the database's name. ``notices``: how old restored data is."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Databases(Part):
                 opts=self.options(),
             )
         self.masks: dict[str, Mask] = {}
+        self.notices: list[Output[str]] = []
         for item in environment.spec.databases:
             self._add(item)
         self.register_outputs({})
@@ -92,6 +93,9 @@ class Databases(Part):
                 ),
             ),
         )
+        taken = found.taken.strftime("%Y-%m-%d %H:%M UTC")
+        newest = {"of": identifier, "newest": wording.restored_from(item.name, found.id, taken)}
+        self.notices.append(resources.RestoredFrom(f"restored-{item.name}", newest, self.options()).value)
         address = Output.concat("@", instance.endpoint, "/", source.database, "?sslmode=require")
         self.instances[item.name] = instance
         self._publish(item, Output.concat("postgresql://", masking.ROLE, ":", password.value, address))

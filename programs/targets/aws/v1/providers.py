@@ -1,4 +1,4 @@
-"""Marks, passwords that are generated once, one-off tasks, and the moment when everything was completed."""
+"""Marks, passwords and snapshots that are chosen once, one-off tasks, and the moment when everything was completed."""
 
 from __future__ import annotations
 
@@ -59,6 +59,15 @@ class PasswordProvider(_Provider):
 
     def make(self, _: Props) -> Props:
         return {"value": secrets.token_urlsafe(24)}
+
+
+class RestoredFromProvider(_Provider):
+    """Which snapshot a database was restored from. Later builds find a newer one, which it doesn't have."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("of",)
+
+    def make(self, props: Props) -> Props:
+        return {"value": props["newest"]}
 
 
 class OneOffTaskProvider(_Provider):

@@ -13,6 +13,7 @@ from programs.targets.aws.v1.providers import (
     MarkProvider,
     OneOffTaskProvider,
     PasswordProvider,
+    RestoredFromProvider,
 )
 
 Props = dict[str, Any]
@@ -30,6 +31,13 @@ class Password(Resource, module="eph", name="Password"):
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
         secret = Options(additional_secret_outputs=["value"])
         super().__init__(PasswordProvider(), name, {**props, "value": None}, Options.merge(opts, secret))
+
+
+class RestoredFrom(Resource, module="eph", name="RestoredFrom"):
+    value: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(RestoredFromProvider(), name, {**props, "value": None}, opts)
 
 
 class OneOffTask(Resource, module="eph", name="OneOffTask"):
