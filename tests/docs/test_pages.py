@@ -56,7 +56,7 @@ def anchors(page: str) -> set[str]:
 
 
 def test_nothing_stray_lies_at_the_top() -> None:
-    folders = {"orchestrator", "stacks", "programs", "tests", "infra", "docs"}
+    folders = {"orchestrator", "stacks", "programs", "tests", "infra", "docs", "examples"}
     names = {path.relative_to(ROOT).parts[0] for path in committed_files()}
     stray = {name for name in names - folders if not re.fullmatch(r"[A-Z]+\.md|LICENSE|Makefile|\..+", name)}
     assert stray == {"pyproject.toml", "requirements.lock", "requirements-dev.lock", "eph.example.yaml"}

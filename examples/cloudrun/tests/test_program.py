@@ -47,10 +47,7 @@ def record(mapping: dict[str, str]) -> dict[str, dict[str, Any]]:
     asyncio.set_event_loop(loop)
     set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
 
-    async def run() -> None:
-        await pulumi.runtime.run_pulumi_func(lambda: program.build(spec(), config.from_mapping(mapping), "test"))
-
-    loop.run_until_complete(run())
+    pulumi.runtime.test(lambda: program.build(spec(), config.from_mapping(mapping), "test"))()
     loop.close()
     return found.resources
 
