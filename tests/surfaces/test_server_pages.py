@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -54,16 +55,15 @@ def test_settings_are_for_admins(admin: httpx.Client, as_role: Callable[[str], h
 
 
 def test_effective_settings_contain_no_secret(tmp_path: Path) -> None:
-    settings = ServerSettings.model_validate(
-        {
-            "home": tmp_path,
-            "interval": timedelta(seconds=7),
-            "ledger_url": SecretStr("postgresql://eph:sesame@db/eph"),
-            "forge": {"token": "sesame", "clone_url": "https://eph:sesame@mirror.example.com/{full_name}"},
-            "local": {"env": {"PIP_TOKEN": "sesame"}},
-            "channels": {"team": {"kind": "slack", "url": "https://hooks.example.com/sesame"}},
-        }
-    )
+    values: dict[str, Any] = {
+        "home": tmp_path,
+        "interval": timedelta(seconds=7),
+        "ledger_url": SecretStr("postgresql://eph:sesame@db/eph"),
+        "forge": {"token": "sesame", "clone_url": "https://eph:sesame@mirror.example.com/{full_name}"},
+        "local": {"env": {"PIP_TOKEN": "sesame"}},
+        "channels": {"team": {"kind": "slack", "url": "https://hooks.example.com/sesame"}},
+    }
+    settings = ServerSettings(**values)
     found = {item.name: item for item in effective(settings)}
     assert "sesame" not in repr(found)
     assert found["ledger_url"].value == HIDDEN

@@ -30,20 +30,20 @@ _OWN = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 _FROM = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 _OBJECTS = f"""
 SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'view ' ELSE 'table ' END || {_NAME},
-       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) ELSE '' END
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) ELSE '' END, 0
   FROM {_FROM} WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {_OWN}
 UNION ALL
 SELECT 'column ' || {_NAME} || '.' || quote_ident(a.attname),
-       format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+       format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END, a.attnum
   FROM {_FROM} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
  WHERE c.relkind IN ('r', 'p', 'f') AND {_OWN}
 UNION ALL
-SELECT 'index ' || {_NAME} || '.' || quote_ident(i.relname), pg_get_indexdef(i.oid)
+SELECT 'index ' || {_NAME} || '.' || quote_ident(i.relname), pg_get_indexdef(i.oid), 0
   FROM {_FROM} JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid WHERE {_OWN}
 UNION ALL
-SELECT 'constraint ' || {_NAME} || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid)
+SELECT 'constraint ' || {_NAME} || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid), 0
   FROM {_FROM} JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('f', 'c') WHERE {_OWN}
- ORDER BY 1 LIMIT {MAX_OBJECTS}
+ ORDER BY 3, 1 LIMIT {MAX_OBJECTS}
 """  # noqa: S608 - made of constants
 
 
@@ -54,7 +54,7 @@ def describe(settings: HostSettings, name: str) -> Schema:
             session.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(name)))
             session.execute("SET search_path = pg_catalog")
             session.execute("SET statement_timeout = '20s'")
-            return {str(key): str(value) for key, value in session.execute(_OBJECTS).fetchall()}
+            return {str(key): str(value) for key, value, _ in session.execute(_OBJECTS).fetchall()}
     except psycopg.Error as error:
         raise TargetError(wording.server_failed(error)) from None
 

@@ -17,7 +17,7 @@ NAME = "eph_shop_schemas"
 SEED = """
 CREATE TABLE items (id int PRIMARY KEY, name text, price int);
 CREATE TABLE notes (id int);
-CREATE VIEW cheap AS SELECT id FROM items WHERE price < 10;
+CREATE VIEW cheap AS SELECT id FROM items WHERE id < 10;
 """
 MIGRATIONS = """
 CREATE TABLE carts (id int NOT NULL, item int REFERENCES items, "odd name" text);
@@ -28,7 +28,7 @@ CREATE INDEX by_colour ON items (colour);
 DROP TABLE notes;
 CREATE SCHEMA stock;
 CREATE TABLE stock.crates (id int);
-CREATE OR REPLACE VIEW cheap AS SELECT id FROM items WHERE price < 20;
+CREATE OR REPLACE VIEW cheap AS SELECT id FROM items WHERE id < 20;
 """
 
 
