@@ -42,17 +42,14 @@ def compose(ports: Ports, options: Options) -> System:
     executor = runtime_parts.create_executor(shared, notifier.report_destroyed)
     monitor = HealthMonitor(ports.probe, ports.clock, ports.wakeups.wake, ports.sleep)
     auditor = _auditor(shared, executor)
-    copies = WorkingCopies(ports.uploads, shared.cycles, shared.facts.deploys, ports.clock, shared.leadership.is_leader)
+    copies = _working_copies(shared)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     commands = _commands(shared, replies, service, notifier)
     labels = _label_requests(shared, replies, service, notifier)
-    terms = runtime_parts.create_terms(
-        shared, suites, (notifier, expiry, commands, shared.meter, shared.prices, shared.costs)
-    )
-    listeners = [
-        part.on_cycle for part in (shared.meter, shared.costs, notifier, suites, expiry, commands, copies, labels)
-    ]
-    loop = runtime_parts.create_loop(shared, executor, monitor, terms, listeners)
+    per_term = (notifier, expiry, commands, shared.meter, shared.prices, shared.costs)
+    terms = runtime_parts.create_terms(shared, suites, per_term)
+    per_cycle = (shared.meter, shared.costs, notifier, suites, expiry, commands, copies, labels)
+    loop = runtime_parts.create_loop(shared, executor, monitor, terms, [part.on_cycle for part in per_cycle])
     return System(
         ports=ports,
         options=options,
@@ -77,6 +74,11 @@ def compose(ports: Ports, options: Options) -> System:
         ),
         loop=loop,
     )
+
+
+def _working_copies(shared: SharedParts) -> WorkingCopies:
+    ports = shared.ports
+    return WorkingCopies(ports.uploads, shared.cycles, shared.facts.deploys, ports.clock, shared.leadership.is_leader)
 
 
 def _notifier(shared: SharedParts, replies: ChatReplies) -> Notifier:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from importlib import metadata
 
@@ -71,16 +72,7 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         rules=rules,
         targets=targets,
         records=settings.operations_dir,
-        image_access={
-            name: RegistryPolicy.from_settings(
-                given,
-                settings.images.hosts,
-                settings.images.architectures,
-                credential_helpers.create(settings.images.credential_helpers, given.get("plain_http", "").split(",")),
-            )
-            for name, given in targets.items()
-            if registry.get(name).description.runs_images
-        },
+        image_access=_image_access(settings, targets),
         interval=settings.interval,
         deadline=settings.deadline,
         max_refs=settings.limits.refs,
@@ -93,6 +85,20 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         prices_folder=settings.shared_dir / "prices",
         output_file=settings.gateway_dir / operation_output.FILE_NAME,
     )
+
+
+def _image_access(settings: ServerSettings, targets: Mapping[str, Mapping[str, str]]) -> dict[str, RegistryPolicy]:
+    images = settings.images
+    return {
+        name: RegistryPolicy.from_settings(
+            mapping,
+            images.hosts,
+            images.architectures,
+            credential_helpers.create(images.credential_helpers, mapping.get("plain_http", "").split(",")),
+        )
+        for name, mapping in targets.items()
+        if registry.get(name).description.runs_images
+    }
 
 
 def _secret_store(settings: ServerSettings) -> SecretStore:

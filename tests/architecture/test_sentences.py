@@ -82,8 +82,8 @@ TEMPLATES = {
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
 STATEMENT = re.compile(
-    r"\s*((ALTER|COMMENT|CONNECT|CREATE|DELETE|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE|NOT EXISTS) "
-    r"|[a-z]\.[a-z]+ NOT LIKE |(Proxy-)?Authorization: )"
+    r"\s*((ALTER|CASE|COMMENT|CONNECT|CREATE|DELETE|DO|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE|NOT EXISTS) "
+    r"|[a-z]\.[a-z]+ NOT LIKE |pg_[a-z]+ [a-z] JOIN |(Proxy-)?Authorization: )"
 )  # SQL and HTTP
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
 

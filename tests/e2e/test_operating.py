@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo import leak_check
-from tests.e2e.site import ROOT, Preview, Site, wait_until
+from tests.e2e.previews import Preview
+from tests.e2e.site import ROOT, Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.exhaustive, pytest.mark.timeout(600)]
 
