@@ -4,7 +4,7 @@ and a whole Eph in memory and virtual time."""
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,16 +23,19 @@ UNIT_SECONDS, REAL_SECONDS = 6.0, 120.0
 
 def pytest_configure(config: pytest.Config) -> None:
     """xdist would begin with the files that have the most tests: one that starts a whole Eph twice would come last, and
-    the other workers would wait for it.
-
-    Nothing that is collected becomes garbage, so looking for it takes a third of the time of collecting."""
+    the other workers would wait for it."""
     config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nothing that is collected becomes garbage, and looking for it takes a third of the time."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)  # after the markers have selected
