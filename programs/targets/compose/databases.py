@@ -37,7 +37,7 @@ SEED_PIDS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSeed:
+class ReplacementSeed:
     """``wanted`` has the URLs in its variables. ``images`` of replaced services contain psql; ``network`` is one of the
     environment's on the engine."""
 
@@ -87,7 +87,7 @@ def without_replaced(host: ComposeHost, project: Mapping[str, Any], replaced: It
     return {**project, "services": kept}
 
 
-def seed(host: ComposeHost, run: ServiceSeed) -> None:
+def seed(host: ComposeHost, run: ReplacementSeed) -> None:
     """Once for each database. An interrupted seed starts again on an empty one."""
     owner = environment_digest(run.wanted.name)
     for item in run.wanted.databases:
@@ -142,7 +142,7 @@ def urls(host: ComposeHost, wanted: Publication) -> dict[str, str]:
     return {item.title: _with_address(known[item.database], container_address(host)) for item in wanted.databases}
 
 
-def _run_scripts(host: ComposeHost, run: ServiceSeed, item: ReplacedService) -> None:
+def _run_scripts(host: ComposeHost, run: ReplacementSeed, item: ReplacedService) -> None:
     words = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
     words += [word for index in range(len(item.scripts)) for word in ("-f", f"{SEED_FOLDER}/{index}.sql")]
     # The URL is an argument of psql inside the container only; outside, it is a variable.

@@ -17,7 +17,7 @@ from programs.kit.git import checkouts
 from programs.kit.routes import RouteRecord
 from programs.redaction import Redactor
 from programs.targets.compose import databases, labels, readiness, releases, resource_limits, subnets, wording
-from programs.targets.compose.databases import ServiceSeed
+from programs.targets.compose.databases import ReplacementSeed
 from programs.targets.compose.engine import clients, engine_client, images
 from programs.targets.compose.engine.clients import ClientRun
 from programs.targets.compose.engine.engine_client import EngineClient
@@ -46,7 +46,7 @@ def publish(host: ComposeHost, wanted: Publication) -> None:
 
             def seed() -> None:
                 network = _first_network(host, wanted)
-                databases.seed(host, ServiceSeed(client, wanted, checkout, replaced, network))
+                databases.seed(host, ReplacementSeed(client, wanted, checkout, replaced, network))
 
             _switch(host, client, wanted, seed)
             _write_routes(host, wanted)
