@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import sys
-from pathlib import Path
 
 from orchestrator.app import outside
 from orchestrator.app.running import running
-from orchestrator.app.stopping import stop
 from orchestrator.cli import discovery
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime import wording
-from orchestrator.runtime.server import gateway_process, logs, stop_signals
+from orchestrator.runtime.server import command_line, gateway_process, logs, stop_signals
 from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.server.lifecycle import ComponentFailed
+from orchestrator.runtime.server.stopping import stop
 from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import ToolchainNotFound
 
@@ -26,7 +24,7 @@ log = logging.getLogger("eph")
 
 
 def main() -> int:
-    arguments = _parse_arguments()
+    arguments = command_line.parse(outside.version())
     logs.configure("text", "info")
     try:
         settings = load(arguments.config)
@@ -47,37 +45,13 @@ def main() -> int:
     return 0
 
 
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="ephd", description="The Eph server: gives every labelled pull request its own environment."
-    )
-    parser.add_argument(
-        "command", nargs="?", choices=("run", "stop"), default="run", help="run, the default, or stop a running ephd"
-    )
-    parser.add_argument(
-        "--all",
-        action="store_true",
-        help="with stop: also the gateway, the database server and previews; the next start brings them back",
-    )
-    parser.add_argument("--config", type=Path, help="path to eph.toml; default: $EPH_HOME/eph.toml")
-    parser.add_argument(
-        "--gateway", action="store_true", help="run as the gateway of an ephd that has gateway = beside"
-    )
-    parser.add_argument("--version", action="version", version=f"eph {outside.version()}")
-    arguments = parser.parse_args()
-    if arguments.all and arguments.command != "stop":
-        parser.error("--all belongs to `ephd stop`")
-    return arguments
-
-
 def _print_line(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
 async def _run(settings: ServerSettings, tools: pulumi_cli.Toolchain) -> None:
     stop_requested = stop_signals.on_stop_signal()
-    for warning in settings.warnings():
-        log.warning(warning)
+    logs.warn(settings.warnings())
     async with running(settings, tools) as ephd:
         discovery.write(ephd.local_url, ephd.token_file)
         try:

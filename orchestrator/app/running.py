@@ -26,7 +26,6 @@ from orchestrator.forges.port import Forge
 from orchestrator.ledger.observed_ledger import ObservedLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.server.addresses import open_listener
-from orchestrator.runtime.server.backup import check_restored
 from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
@@ -73,7 +72,6 @@ async def running(
         listener = exits.enter_context(contextlib.closing(open_listener("listen", settings.listen)))
         exits.enter_context(lock_home(settings.home))
         exits.enter_context(lock_shared_folder(settings))
-        check_restored(settings)
         forge = forge or outside.create_forge(settings)
         exits.callback(forge.close)
         worker = outside.create_worker_settings(settings, tools)
@@ -111,9 +109,8 @@ async def running(
         if system.leadership.has_replicas:
             app = proxy = open_leader_proxy(app, system.leadership, settings.replicas)
             exits.push_async_callback(proxy.close)
-        api = await exits.enter_async_context(served_api(app, listener, settings))
-        if settings.api_has_tls and not system.leadership.has_replicas:
-            system.ports.gateway.write_api_url(api.local_url)
+        served = served_api(app, listener, settings, system.ports.gateway.write_api_url)
+        api = await exits.enter_async_context(served)
         more = await exits.enter_async_context(served_to_replicas(app, settings))
         await exits.enter_async_context(system)
         yield RunningEphd(settings, system, (*api.tasks, *more), worker, api.local_url)

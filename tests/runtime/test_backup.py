@@ -16,9 +16,10 @@ from orchestrator.auth import local_token, preview_tokens
 from orchestrator.config import server_keys
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime.server.addresses import StartupError
-from orchestrator.runtime.server.backup import BackupError, check_restored, create_backup, restore_backup
+from orchestrator.runtime.server.backup import BackupError, create_backup, restore_backup
 from orchestrator.runtime.server.home_lock import lock_home
 from orchestrator.runtime.server.pause_file import PauseFile
+from orchestrator.runtime.server.shared_folder import lock_shared_folder
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CHECKPOINT = "backend/.pulumi/stacks/eph-shop-9ix/pr-42.json"
@@ -70,7 +71,8 @@ def test_everything_comes_back_and_the_server_is_paused(tmp_path: Path) -> None:
     pause = PauseFile(home / "paused.json").current()
     assert pause is not None
     assert (pause.by, pause.at) == ("root", NOW)
-    check_restored(settings)
+    with lock_shared_folder(settings):
+        pass
 
 
 def test_data_of_previews_and_external_stores_are_named(tmp_path: Path) -> None:
@@ -126,13 +128,14 @@ def test_an_interrupted_restore_is_completed_by_repeating_it(
         with pytest.raises(Killed):
             restore_backup(settings, archive, "root", NOW)
     assert PauseFile(home / "paused.json").current() is not None, "nothing can start by mistake"
-    with pytest.raises(StartupError, match="repeat `eph server restore`"):
-        check_restored(settings)
+    with pytest.raises(StartupError, match="repeat `eph server restore`"), lock_shared_folder(settings):
+        pass
     with pytest.raises(BackupError, match="with the same file"):
         restore_backup(settings, tmp_path / "other.tar.gz", "root", NOW)
     restore_backup(settings, archive, "root", NOW)
     assert content(home) == before
-    check_restored(settings)
+    with lock_shared_folder(settings):
+        pass
 
 
 def dying_rename(count: int) -> Callable[[Path, Path], Path]:

@@ -49,7 +49,9 @@ def settings_of(home: Path, host: str = "0.0.0.0") -> ServerSettings:
 async def serving(settings: ServerSettings) -> AsyncIterator[ServedApi]:
     with contextlib.closing(socket.create_server(settings.listen_address)) as listener:
         listener.setblocking(False)
-        async with served_api(app, listener, settings) as served:
+        told: list[str] = []
+        async with served_api(app, listener, settings, told.append) as served:
+            assert told == ([served.local_url] if settings.api_has_tls else [])
             yield served
 
 

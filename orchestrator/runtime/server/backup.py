@@ -26,13 +26,12 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.pause import Pause
 from orchestrator.runtime import wording
 from orchestrator.runtime.server import home_lock, shared_folder
-from orchestrator.runtime.server.addresses import StartupError
 from orchestrator.runtime.server.pause_file import PauseFile
+from orchestrator.runtime.server.shared_folder import STAGING
 from programs.kit import files
 
 FORMAT = 1
 _MANIFEST = "backup.json"
-_STAGING = ".restore"
 _COMPLETE = "complete"
 _MAX_MANIFEST = 64 * 1024
 
@@ -73,12 +72,6 @@ def restore_backup(settings: ServerSettings, archive: Path, by: str, now: dateti
         except (OSError, ValueError, KeyError, TypeError, tarfile.TarError) as error:
             raise BackupError(wording.backup.not_restored(archive, error)) from error
     return BackupContent(parts, wording.backup.missing(*_elsewhere(settings)))
-
-
-def check_restored(settings: ServerSettings) -> None:
-    """Raises StartupError if a restore was interrupted: half of the files would be new ones."""
-    if (staging := settings.shared_dir / _STAGING).exists():
-        raise StartupError(wording.backup.unfinished_restore(staging))
 
 
 @contextlib.contextmanager
@@ -152,7 +145,7 @@ def _stage(settings: ServerSettings, archive: Path) -> None:
     """Extracts the archive, unless an interrupted restore of the same one has already begun to move the parts."""
     digest = _digest(archive)
     roots = _staging_folders(settings)
-    complete = settings.shared_dir / _STAGING / _COMPLETE
+    complete = settings.shared_dir / STAGING / _COMPLETE
     if complete.exists():
         if complete.read_text() != digest:
             raise BackupError(wording.backup.unfinished_restore(complete.parent))
@@ -191,14 +184,14 @@ def _move_into_place(settings: ServerSettings) -> tuple[str, ...]:
         if staged.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             staged.rename(place)
-    for folder in (settings.home / _STAGING, settings.shared_dir / _STAGING):
+    for folder in (settings.home / STAGING, settings.shared_dir / STAGING):
         files.remove(folder)
     return tuple(name for name, place in places.items() if place.exists())
 
 
 def _staging_folders(settings: ServerSettings) -> dict[str, Path]:
     """Next to the places, because a rename can't leave its file system."""
-    return {name: place.parent / _STAGING for name, place in _places(settings).items()}
+    return {name: place.parent / STAGING for name, place in _places(settings).items()}
 
 
 def _digest(file: Path) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from orchestrator.ledger.port import Event
 
+server_log = logging.getLogger("eph")
 events_log = logging.getLogger("eph.events")
 CHATTY = ("httpx", "httpx2", "alembic")
 """Libraries that log every request."""
@@ -21,6 +23,12 @@ def configure(log_format: Literal["text", "json"], level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """What an operator should change."""
+    for sentence in sentences:
+        server_log.warning("%s", sentence)
 
 
 def log_event(event: Event) -> None:

@@ -17,11 +17,16 @@ from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError
 
 _FILE = "replicas.lock"
+STAGING = ".restore"
+"""The folder of a restore that isn't complete."""
 
 
 @contextlib.contextmanager
 def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
-    """Hold the folder while this ephd uses it. Raises StartupError."""
+    """Hold the folder while this ephd uses it. Raises StartupError, also if a restore was interrupted: half of the
+    files would be new ones."""
+    if (staging := settings.shared_dir / STAGING).exists():
+        raise StartupError(wording.backup.unfinished_restore(staging))
     shared, several = settings.shared_dir, settings.replicas.lease != "none"
     if not several and shared == settings.home:
         yield  # the lock of the home is enough

@@ -44,6 +44,7 @@ def replicas_running(folder: Path) -> str:
     return f"another replica uses {folder}; stop all replicas first"
 
 
+ALL_WITHOUT_STOP = "--all belongs to `ephd stop`"
 EVERYTHING_STOPPED = "stopped the gateway, shared services and previews here; the next start brings them back"
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.stopping import stop
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime.server import home_lock
+from orchestrator.runtime.server.stopping import stop
 
 HOLDER = """
 import pathlib, signal, sys
