@@ -17,7 +17,7 @@ from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.service.changes.build_caches import BuildCaches
-from orchestrator.service.changes.label_requests import LabelRequestDependencies, LabelRequests
+from orchestrator.service.changes.label_requests import LabelRequests
 from orchestrator.service.chat.actions import ChatActions
 from orchestrator.service.chat.command_listener import CommandListener, CommandListenerDependencies
 from orchestrator.service.chat.replies import ChatReplies
@@ -45,10 +45,9 @@ def compose(ports: Ports, options: Options) -> System:
     copies = _working_copies(shared)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     commands = _commands(shared, replies, service, notifier)
-    labels = _label_requests(shared, replies, service, notifier)
-    per_term = (notifier, expiry, commands, shared.meter, shared.prices, shared.costs)
-    terms = runtime_parts.create_terms(shared, suites, per_term)
-    per_cycle = (shared.meter, shared.costs, notifier, suites, expiry, commands, copies, labels)
+    labels, costs = LabelRequests(commands.dependencies, service), shared.costs
+    terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter, shared.prices, costs))
+    per_cycle = (shared.meter, costs, notifier, suites, expiry, commands, labels, copies)
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, [part.on_cycle for part in per_cycle])
     return System(
         ports=ports,
@@ -67,7 +66,6 @@ def compose(ports: Ports, options: Options) -> System:
         auditor=auditor,
         service=service,
         commands=commands,
-        label_requests=labels,
         costs=shared.costs,
         targets=TargetKeeper(
             options.targets, ports.target, shared.journal, options.rules.secrets.problems, ports.clock
@@ -174,22 +172,6 @@ def _label_deploys(shared: SharedParts, copies: WorkingCopies) -> LabelDeploySer
             journal=shared.journal,
             wakeups=ports.wakeups,
             working_copies=copies,
-        )
-    )
-
-
-def _label_requests(
-    shared: SharedParts, replies: ChatReplies, service: LocalControlPlane, notifier: Notifier
-) -> LabelRequests:
-    return LabelRequests(
-        LabelRequestDependencies(
-            forge=shared.ports.forge,
-            service=service,
-            journal=shared.journal,
-            clock=shared.ports.clock,
-            replies=replies,
-            is_leader=shared.leadership.is_leader,
-            on_reply=notifier.notify,
         )
     )
 

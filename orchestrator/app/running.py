@@ -18,6 +18,7 @@ import httpx
 from orchestrator.app import outside
 from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
+from orchestrator.app.ports import Ports
 from orchestrator.app.system import System
 from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
@@ -31,7 +32,6 @@ from orchestrator.runtime.server.lifecycle import wait_for_failure
 from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.service.channels.announcer import open_announcer
 from orchestrator.service.traces.trace_exporter import open_exporter
-from orchestrator.service.traces.trace_request import TraceSource
 from orchestrator.surfaces.api.serving.api_server import served_api
 from orchestrator.surfaces.api.serving.replica_server import open_leader_proxy, served_to_replicas
 from orchestrator.surfaces.leader_proxy import App
@@ -82,23 +82,7 @@ async def running(
         exits.callback(ports.ledger.close)
         exits.callback(ports.costs.close)
         exits.push_async_callback(probe.close)
-        announcer = open_announcer(
-            settings.channels, await exits.enter_async_context(httpx.AsyncClient()), clock.system
-        )
-        exits.push_async_callback(announcer.close)
-        ports = replace(ports, listeners=(*ports.listeners, announcer.on_cycle))
-        traces = open_exporter(
-            settings.traces,
-            TraceSource(settings.name, options.version),
-            await exits.enter_async_context(httpx.AsyncClient()),
-            ports.operations.steps,
-            clock.system,
-        )
-        if traces is not None:
-            exits.push_async_callback(traces.close)
-            observed = ObservedLedger(ports.ledger, (traces.on_event,))
-            ports = replace(ports, ledger=observed, listeners=(*ports.listeners, traces.on_cycle))
-        system = compose(ports, options)
+        system = compose(await _with_reports(ports, settings, exits), options)
         if stop_gateway:
             exits.push_async_callback(asyncio.to_thread, system.ports.gateway.stop)
         tokens = SqlTokens(settings.ledger_database_url)
@@ -114,3 +98,14 @@ async def running(
         more = await exits.enter_async_context(served_to_replicas(app, settings))
         await exits.enter_async_context(system)
         yield RunningEphd(settings, system, (*api.tasks, *more), worker, api.local_url)
+
+
+async def _with_reports(ports: Ports, settings: ServerSettings, exits: contextlib.AsyncExitStack) -> Ports:
+    """Announcements and traces, which see what a System does."""
+    client = await exits.enter_async_context(httpx.AsyncClient())
+    announcer = open_announcer(settings.channels, client, clock.system)
+    traces = open_exporter(settings, client, ports.operations.steps)
+    for part in (announcer, traces):
+        exits.push_async_callback(part.close)
+    listeners = (*ports.listeners, announcer.on_cycle, traces.on_cycle)
+    return replace(ports, ledger=ObservedLedger(ports.ledger, (traces.on_event,)), listeners=listeners)

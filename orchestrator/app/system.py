@@ -27,7 +27,6 @@ from orchestrator.runtime.server.lifecycle import Lifecycle
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.terms import Terms
-from orchestrator.service.changes.label_requests import LabelRequests
 from orchestrator.service.chat.command_listener import CommandListener
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.output.published_output import PublishedOutput
@@ -58,7 +57,6 @@ class System:
     auditor: Auditor
     service: LocalControlPlane
     commands: CommandListener
-    label_requests: LabelRequests
     costs: CostAccounts
     targets: TargetKeeper
     loop: Loop
@@ -97,14 +95,7 @@ class System:
     async def _start(self) -> None:
         ports, lifecycle = self.ports, self._lifecycle
         operations = ports.operations
-        for close in (
-            self._lease.stop,
-            self.label_requests.close,
-            self.monitor.close,
-            self.suites.close,
-            self.executor.close,
-            operations.close,
-        ):
+        for close in (self._lease.stop, self.monitor.close, self.suites.close, self.executor.close, operations.close):
             lifecycle.on_stop(close)
         await self.prepare()
         await self.costs.sync()  # before the first cycle, so that a used-up budget counts at once

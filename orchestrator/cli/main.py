@@ -61,6 +61,7 @@ for group in (
     costs,
     maintenance,
     project,
+    setup,
     doctor,
     wtf,
     shell,
@@ -73,7 +74,6 @@ app.add_typer(context.app, name="context")
 app.add_typer(db.app, name="db")
 app.add_typer(env.app, name="env")
 app.add_typer(server.app, name="server")
-app.add_typer(setup.app, name="setup")
 app.add_typer(share.app, name="share")
 app.add_typer(target.app, name="target")
 app.add_typer(webhook.app, name="webhook")

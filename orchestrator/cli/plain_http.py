@@ -1,4 +1,4 @@
-"""GET and POST with the standard library, because importing httpx takes longer than most commands run.
+"""GET with the standard library, because importing httpx takes longer than most commands run.
 
 Redirects aren't followed: the token would be sent to wherever they lead.
 """
@@ -37,23 +37,12 @@ def get(
     url: str, headers: Mapping[str, str], timeout: float, *, trust_env: bool, ca_file: Path | None = None
 ) -> PlainResponse:
     """``url`` must be HTTP or HTTPS. ``trust_env``: use the proxies that the environment names."""
-    return _send("GET", url, headers, timeout, trust_env, ca_file)
-
-
-def post(url: str, headers: Mapping[str, str], timeout: float, *, trust_env: bool) -> PlainResponse:
-    """Without a body."""
-    return _send("POST", url, headers, timeout, trust_env)
-
-
-def _send(
-    method: str, url: str, headers: Mapping[str, str], timeout: float, trust_env: bool, ca_file: Path | None = None
-) -> PlainResponse:
     handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
     if not trust_env:
         handlers.append(urllib.request.ProxyHandler({}))
     if url.startswith("https:"):
         handlers.append(urllib.request.HTTPSHandler(context=tls_context(ca_file)))
-    request = urllib.request.Request(url, headers=dict(headers), method=method)  # noqa: S310 - the client accepts only HTTP and HTTPS
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the client accepts only HTTP and HTTPS
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
             return PlainResponse(response.status, response.read())

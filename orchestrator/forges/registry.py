@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from orchestrator import forges
 from orchestrator.forges import wording
 from orchestrator.forges.accounts import ForgeAccounts
+from orchestrator.forges.app_setup import SetupRequest, SetupResult, ShowPage
 from orchestrator.forges.port import Forge
 from orchestrator.forges.settings import ForgeSettings
 from orchestrator.forges.webhooks import WebhookParser
@@ -47,6 +48,8 @@ class ForgeAdapter(Generic[S]):
     webhooks: WebhookParser | None = None
     accounts: Callable[[S], ForgeAccounts] | None = None
     """None: people can't sign in to Eph with their accounts there."""
+    set_up: Callable[[SetupRequest, ShowPage], SetupResult] | None = None
+    """Creates Eph's account and writes its settings. None: an operator does it."""
 
 
 class UnknownForge(LookupError):

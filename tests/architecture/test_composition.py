@@ -12,7 +12,7 @@ APP = Path(__file__).parents[2] / "orchestrator" / "app"
 MODULES = sorted(APP.glob("*.py"))
 MAY_LOOP = frozenset({"system.py"})
 MAY_BRANCH = frozenset({"daemon.py", "running.py"})
-MAX_LINES, MAX_FUNCTION_LINES = 1060, 40
+MAX_LINES, MAX_FUNCTION_LINES = 1080, 40
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

@@ -21,9 +21,9 @@ import pytest
 
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands import setup
-from orchestrator.cli.github_app import manifest
-from orchestrator.cli.github_app.callback_server import CallbackServer
 from orchestrator.config.settings import loading
+from orchestrator.forges.github.app_setup import manifest
+from orchestrator.forges.github.app_setup.callback_server import CallbackServer
 from tests.how_to_pages import HOW_TO
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nsesame\n-----END RSA PRIVATE KEY-----\n"
@@ -130,12 +130,12 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     found.finish()
 
 
-def _setup(host: GitHub, folder: Path, **options: Any) -> None:
+def _setup(github: GitHub, folder: Path, **options: Any) -> None:
     settings: dict[str, Any] = {
         "organisation": "acme", "name": "", "url": "", "repository": None, "folder": folder, "port": 0,
-        "github": host.url, "api": "", "browser": True, "timeout": "20s",
+        "forge": "", "host": github.url, "api": "", "browser": True, "timeout": "20s",
     }  # fmt: skip
-    setup.setup_github(**{**settings, **options})
+    setup.setup(**{**settings, **options})
 
 
 def _mode(path: Path) -> int:
@@ -214,7 +214,7 @@ def test_answers_of_other_sites_are_refused() -> None:
     assert server.code == "right"
 
 
-@pytest.mark.parametrize("option", [{"organisation": "a/b"}, {"url": "eph.example.com"}, {"github": "ftp://x"}])
+@pytest.mark.parametrize("option", [{"organisation": "a/b"}, {"url": "eph.example.com"}, {"host": "ftp://x"}])
 def test_invalid_options_are_refused(github: GitHub, tmp_path: Path, option: dict[str, str]) -> None:
     with pytest.raises(CliError) as refused:
         _setup(github, tmp_path, **option)

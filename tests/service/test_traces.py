@@ -19,7 +19,6 @@ from orchestrator.ledger.port import Event
 from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.service.fake import START, sample
-from orchestrator.service.traces import trace_exporter
 from orchestrator.service.traces.trace_exporter import TraceExporter, TraceExporterDependencies
 from orchestrator.service.traces.trace_request import TraceSource
 from programs.steps import StepEvent, StepEventKind
@@ -189,9 +188,10 @@ async def test_a_whole_eph_sends_its_operations(collector: Collector, tmp_path: 
     assert {_attributes(span)["cicd.pipeline.name"] for span in collector.spans} >= {f"eph {OperationVerb.UP}"}
 
 
-def test_without_an_endpoint_nothing_is_sent() -> None:
-    client = httpx.AsyncClient()
-    assert trace_exporter.open_exporter(TracesSettings(), SOURCE, client, lambda _: StepPage(), lambda: START) is None
+async def test_without_an_endpoint_nothing_is_sent(collector: Collector) -> None:
+    created = _event("environment.created")
+    await _export(TracesSettings(), StepPage(), lambda exporter: exporter.on_event(created))
+    assert collector.headers == []
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "ftp://x", "http://x?y=1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.forges.accounts import ForgeAccounts
+from orchestrator.forges.app_setup import SetupRequest, SetupResult, ShowPage
 from orchestrator.forges.github.settings import GitHubSettings
 from orchestrator.forges.github.webhooks.webhook_events import GitHubWebhooks
 from orchestrator.forges.port import Forge
@@ -30,4 +31,10 @@ def accounts(settings: GitHubSettings) -> ForgeAccounts:
     return GitHubAccounts(settings)
 
 
-ADAPTER = ForgeAdapter(GitHubSettings, connect, GitHubWebhooks(), accounts)
+def set_up(asked: SetupRequest, show: ShowPage) -> SetupResult:
+    from orchestrator.forges.github import app_setup
+
+    return app_setup.set_up(asked, show)
+
+
+ADAPTER = ForgeAdapter(GitHubSettings, connect, GitHubWebhooks(), accounts, set_up)

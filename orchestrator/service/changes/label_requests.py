@@ -7,43 +7,29 @@ second reset, and removed before anything is deleted: a crash in between loses t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
 from orchestrator.core.model.world import EnvironmentRequest
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import GONE
-from orchestrator.forges.port import Forge, ForgeError, Repository
+from orchestrator.forges.port import ForgeError, Repository
 from orchestrator.runtime.background_tasks import BackgroundTasks
-from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
-from orchestrator.runtime.operations.journal import Journal
 from orchestrator.service.changes import wording
-from orchestrator.service.chat.replies import ChatReplies
+from orchestrator.service.chat.command_listener import CommandListenerDependencies
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused
 from stacks.model import RefKind
 
 RESET_LABEL = "reset-db"
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRequestDependencies:
-    """``on_reply`` is called after each reply."""
-
-    forge: Forge
-    service: EnvironmentService
-    journal: Journal
-    clock: Clock
-    replies: ChatReplies
-    is_leader: Callable[[], bool]
-    on_reply: Callable[[], None]
-
-
 class LabelRequests:
-    def __init__(self, dependencies: LabelRequestDependencies) -> None:
-        self._deps = dependencies
+    """Replies as chat commands do, and needs the same."""
+
+    def __init__(self, dependencies: CommandListenerDependencies, service: EnvironmentService) -> None:
+        self._deps, self._service = dependencies, service
         self._tasks = BackgroundTasks(dependencies.clock, dependencies.journal.record_problem)
 
     def on_cycle(self, cycle: CycleResult) -> None:
@@ -51,9 +37,6 @@ class LabelRequests:
             return
         for view, repository in _labelled(cycle):
             self._tasks.start_once(view.ref, partial(self._reset, view, repository))
-
-    async def close(self) -> None:
-        await self._tasks.close()
 
     async def _reset(self, view: EnvironmentView, repository: Repository) -> bool:
         """Returns whether the request is done with."""
@@ -78,8 +61,8 @@ class LabelRequests:
         name = str(view.ref)
         try:
             # Without databases, the first one's refusal says why.
-            names = self._deps.service.resettable_databases(name) or [""]
-            chosen = [await self._deps.service.reset_database(name, each, wording.LABEL_AUTHOR) for each in names]
+            names = self._service.resettable_databases(name) or [""]
+            chosen = [await self._service.reset_database(name, each, wording.LABEL_AUTHOR) for each in names]
         except (EnvironmentNotFound, RequestRefused) as error:
             return CommandResult(False, str(error))
         return CommandResult(True, wording.resetting(view.name, ", ".join(chosen)))

@@ -118,6 +118,10 @@ class CommandListener:
         self._rate_windows: dict[object, deque[datetime]] = {}
         self._unsupported: set[int] = set()
 
+    @property
+    def dependencies(self) -> CommandListenerDependencies:
+        return self._dependencies
+
     def start_term(self) -> None:
         """This replica becomes the leader. What another leader didn't finish has only eyes and is executed again."""
         self._comments = _CommentState()

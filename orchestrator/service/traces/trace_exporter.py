@@ -7,14 +7,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 
 import httpx
 
 from orchestrator.config.settings.groups import TracesSettings
+from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.ledger.port import Event
+from orchestrator.runtime import clock
 from orchestrator.runtime.background_tasks import BackgroundTasks
-from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.operations import journal
 from orchestrator.service import wording
@@ -62,7 +64,9 @@ class TraceExporter:
         self._views = {str(view.ref): view for view in cycle.views}
 
     def on_event(self, event: Event) -> None:
-        if journal.SECONDS in event.data and journal.VERB in event.data and self._waiting < MAX_WAITING:
+        """Without an endpoint, nothing happens."""
+        is_wanted = bool(self._deps.settings.endpoint) and self._waiting < MAX_WAITING
+        if is_wanted and journal.SECONDS in event.data and journal.VERB in event.data:
             self._waiting += 1
             self._deps.tasks.start(self._export(event, self._views.get(event.subject)))
 
@@ -99,14 +103,8 @@ class TraceExporter:
 
 
 def open_exporter(
-    settings: TracesSettings,
-    source: TraceSource,
-    client: httpx.AsyncClient,
-    read_steps: Callable[[StackRef], StepPage],
-    clock: Clock,
-) -> TraceExporter | None:
-    """None if no collector is set."""
-    if not settings.endpoint:
-        return None
-    tasks = BackgroundTasks(clock, lambda _: None)  # what fails is in the log
-    return TraceExporter(TraceExporterDependencies(settings, source, client, read_steps, tasks))
+    settings: ServerSettings, client: httpx.AsyncClient, read_steps: Callable[[StackRef], StepPage]
+) -> TraceExporter:
+    tasks = BackgroundTasks(clock.system, lambda _: None)  # what fails is in the log
+    source = TraceSource(settings.name, metadata.version("eph"))
+    return TraceExporter(TraceExporterDependencies(settings.traces, source, client, read_steps, tasks))

@@ -25,24 +25,27 @@ Schema = Mapping[str, str]
 
 MAX_OBJECTS = 5000
 MAX_LINES = 50
-_NAME = "CASE n.nspname WHEN 'public' THEN format('%I', c.relname) ELSE format('%I.%I', n.nspname, c.relname) END"
-_OWN = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
-_FROM = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 _OBJECTS = f"""
-SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'view ' ELSE 'table ' END || {_NAME},
-       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) ELSE '' END, 0
-  FROM {_FROM} WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {_OWN}
+WITH owned AS (
+  SELECT c.oid, c.relkind,
+         CASE n.nspname WHEN 'public' THEN '' ELSE format('%I.', n.nspname) END || format('%I', c.relname) AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+)
+SELECT CASE WHEN relkind IN ('v', 'm') THEN 'view ' ELSE 'table ' END || name,
+       CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) ELSE '' END, 0
+  FROM owned WHERE relkind IN ('r', 'p', 'f', 'v', 'm')
 UNION ALL
-SELECT 'column ' || {_NAME} || '.' || quote_ident(a.attname),
+SELECT 'column ' || o.name || '.' || quote_ident(a.attname),
        format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END, a.attnum
-  FROM {_FROM} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
- WHERE c.relkind IN ('r', 'p', 'f') AND {_OWN}
+  FROM owned o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE o.relkind IN ('r', 'p', 'f')
 UNION ALL
-SELECT 'index ' || {_NAME} || '.' || quote_ident(i.relname), pg_get_indexdef(i.oid), 0
-  FROM {_FROM} JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid WHERE {_OWN}
+SELECT 'index ' || o.name || '.' || quote_ident(i.relname), pg_get_indexdef(i.oid), 0
+  FROM owned o JOIN pg_index x ON x.indrelid = o.oid JOIN pg_class i ON i.oid = x.indexrelid
 UNION ALL
-SELECT 'constraint ' || {_NAME} || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid), 0
-  FROM {_FROM} JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('f', 'c') WHERE {_OWN}
+SELECT 'constraint ' || o.name || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid), 0
+  FROM owned o JOIN pg_constraint k ON k.conrelid = o.oid AND k.contype IN ('f', 'c')
  ORDER BY 3, 1 LIMIT {MAX_OBJECTS}
 """  # noqa: S608 - made of constants
 

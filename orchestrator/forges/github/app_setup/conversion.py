@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.cli import plain_http, wording
-from orchestrator.cli.cli_errors import CliError, ExitCode
+import httpx
+
+from orchestrator.forges.app_setup import SetupFailed
+from orchestrator.forges.github.app_setup import wording
 
 TIMEOUT = 30.0
 _CREATED = 201
@@ -37,16 +39,15 @@ def convert(api_url: str, code: str) -> CreatedApp:
     url = f"{api_url}/app-manifests/{quote(code, safe='')}/conversions"
     headers = {"Accept": "application/vnd.github+json", "User-Agent": "eph"}
     try:
-        answer = plain_http.post(url, headers, TIMEOUT, trust_env=True)
-    except plain_http.HttpFailure as error:
-        message = wording.setup.unreachable(api_url, error)
-        raise CliError(message, wording.setup.START_AGAIN, ExitCode.UNREACHABLE) from error
-    if answer.status != _CREATED:
-        raise CliError(wording.setup.not_converted(answer.status), wording.setup.START_AGAIN)
+        answer = httpx.post(url, headers=headers, timeout=TIMEOUT)
+    except httpx.HTTPError as error:
+        raise SetupFailed(wording.unreachable(api_url, error), wording.START_AGAIN) from error
+    if answer.status_code != _CREATED:
+        raise SetupFailed(wording.not_converted(answer.status_code), wording.START_AGAIN)
     try:
         return _read(json.loads(answer.content))
     except (ValueError, KeyError, TypeError) as error:
-        raise CliError(wording.setup.UNREADABLE_APP, wording.setup.START_AGAIN) from error
+        raise SetupFailed(wording.UNREADABLE_APP, wording.START_AGAIN) from error
 
 
 def _read(data: dict[str, Any]) -> CreatedApp:

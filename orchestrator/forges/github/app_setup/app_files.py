@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.cli import wording
-from orchestrator.cli.cli_errors import CliError, ExitCode
-from orchestrator.cli.github_app.conversion import CreatedApp
+from orchestrator.forges.app_setup import SetupFailed
+from orchestrator.forges.github.app_setup import wording
+from orchestrator.forges.github.app_setup.conversion import CreatedApp
 
 KEY_FILE, SECRET_FILE, SETTINGS_FILE = "github-app.pem", "github-webhook.secret", "eph.toml"
 
@@ -28,18 +28,18 @@ class AppFiles:
         return self.folder / SETTINGS_FILE
 
     def check(self) -> None:
-        """Raises CliError if a file that would be written exists, or if the settings already have a Git host."""
+        """Raises SetupFailed if a file that would be written exists, or if the settings already have a Git host."""
         for name in (KEY_FILE, SECRET_FILE):
             if (self.folder / name).exists():
-                raise CliError(wording.setup.exists(self.folder / name), wording.setup.MOVE_IT, ExitCode.REFUSED)
+                raise SetupFailed(wording.exists(self.folder / name), wording.MOVE_IT)
         if "forge" in self._current():
-            raise CliError(wording.setup.has_forge(self.settings), wording.setup.REMOVE_FORGE, ExitCode.REFUSED)
+            raise SetupFailed(wording.has_forge(self.settings), wording.REMOVE_FORGE)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise CliError(f"{self.folder}: {error.strerror}", wording.setup.CHOOSE_FOLDER) from error
+            raise SetupFailed(f"{self.folder}: {error.strerror}", wording.CHOOSE_FOLDER) from error
         if not os.access(self.folder, os.W_OK):
-            raise CliError(wording.setup.not_writable(self.folder), wording.setup.CHOOSE_FOLDER)
+            raise SetupFailed(wording.not_writable(self.folder), wording.CHOOSE_FOLDER)
 
     def write(self, app: CreatedApp, forge: Mapping[str, str | tuple[str, ...]]) -> list[Path]:
         """The written files. The key comes first: without it the App is useless."""
@@ -57,7 +57,7 @@ class AppFiles:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise CliError(f"{self.settings}: {error}", wording.setup.FIX_SETTINGS) from error
+            raise SetupFailed(f"{self.settings}: {error}", wording.FIX_SETTINGS) from error
 
     def _append(self, text: str) -> None:
         """A new file is readable by its owner only; the mode of an existing one stays."""

@@ -15,9 +15,11 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from string import Template
 from urllib.parse import parse_qs, urlsplit
 
-from orchestrator.cli import wording
+from orchestrator.forges.github.app_setup import wording
 
 CALLBACK_PATH = "/created"
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -56,26 +58,26 @@ class _Handler(BaseHTTPRequestHandler):
         asked = urlsplit(self.path)
         port = self.server.server_address[1]
         if self.headers.get("Host", "") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            self._send(421, wording.setup.WRONG_HOST)
+            self._send(421, wording.WRONG_HOST)
         elif asked.path == "/":
             self._send(200, "", _start_page(self.server.target, self.server.manifest))
         elif asked.path == CALLBACK_PATH:
             self._receive({name: values[0] for name, values in parse_qs(asked.query).items()})
         else:
-            self._send(404, wording.setup.NO_SUCH_PAGE)
+            self._send(404, wording.NO_SUCH_PAGE)
 
     def _receive(self, answer: Mapping[str, str]) -> None:
         state, code = answer.get("state", ""), answer.get("code", "")
         if not hmac.compare_digest(state.encode(), self.server.state.encode()):
-            self._send(400, wording.setup.FOREIGN_ANSWER)
+            self._send(400, wording.FOREIGN_ANSWER)
         elif not _CODE.fullmatch(code):
-            self._send(400, wording.setup.NO_CODE)
+            self._send(400, wording.NO_CODE)
         else:
             self.server.code = code
-            self._send(200, wording.setup.APP_CREATED)
+            self._send(200, wording.APP_CREATED)
 
     def _send(self, status: int, text: str, page: str = "") -> None:
-        body = (page or _page(f"<p>{html.escape(text)}</p>")).encode()
+        body = (page or _page(text)).encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -91,21 +93,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _start_page(target: str, manifest: str) -> str:
-    escape = html.escape
-    return _page(
-        f"<p>{escape(wording.setup.START_TEXT)}</p>"
-        f'<form method="post" action="{escape(target)}">'
-        f'<input type="hidden" name="manifest" value="{escape(manifest)}">'
-        f"<button>{escape(wording.setup.CREATE_BUTTON)}</button></form>"
-    )
+    values = {"target": target, "manifest": manifest, "button": wording.CREATE_BUTTON}
+    return _page(wording.START_TEXT, _fill("form.html", **values))
 
 
-def _page(content: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(wording.setup.PAGE_TITLE)}</title>"
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:4em auto;padding:0 1em}"
-        "button{font:inherit;padding:.5em 1em}</style>"
-        f"<h1>{html.escape(wording.setup.PAGE_TITLE)}</h1>{content}</html>"
-    )
+def _page(text: str, form: str = "") -> str:
+    return _fill("page.html", title=wording.PAGE_TITLE, text=text).replace("$form", form)
+
+
+def _fill(name: str, **values: str) -> str:
+    """Everything is escaped. What isn't given stays a placeholder."""
+    template = Template((Path(__file__).parent / name).read_text())
+    return template.safe_substitute({key: html.escape(value) for key, value in values.items()})

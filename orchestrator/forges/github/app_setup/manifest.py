@@ -3,9 +3,16 @@ the same permissions, with the reasons."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from orchestrator.forges.app_setup import SetupFailed, SetupRequest
+from orchestrator.forges.github.app_setup import wording
+
+DEFAULT_URL, DEFAULT_API_URL = "https://github.com", "https://api.github.com"
+_ORGANISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}")
 WEBHOOK_PATH = "/api/v1/webhooks/github"
 PERMISSIONS: Mapping[str, str] = {
     "metadata": "read",
@@ -26,8 +33,8 @@ class AppRequest:
     name: str
     organisation: str = ""
     url: str = ""
-    github_url: str = "https://github.com"
-    api_url: str = "https://api.github.com"
+    github_url: str = DEFAULT_URL
+    api_url: str = DEFAULT_API_URL
 
     @property
     def webhook_url(self) -> str:
@@ -50,3 +57,20 @@ def build(request: AppRequest, redirect_url: str) -> dict[str, object]:
         "hook_attributes": {"url": request.webhook_url or request.github_url, "active": bool(request.url)},
     }
     return found
+
+
+def read(asked: SetupRequest) -> AppRequest:
+    """GitHub Enterprise Server has its API below its own host."""
+    if asked.owner and not _ORGANISATION.fullmatch(asked.owner):
+        raise SetupFailed(wording.not_an_organisation(asked.owner), usage=True)
+    host = _web_url(asked.host or DEFAULT_URL)
+    api = _web_url(asked.api or (DEFAULT_API_URL if host == DEFAULT_URL else f"{host}/api/v3"))
+    name = asked.name or f"{asked.owner or 'my'}-previews"
+    return AppRequest(name, asked.owner, _web_url(asked.url) if asked.url else "", host, api)
+
+
+def _web_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise SetupFailed(wording.not_a_url(value), wording.USE_HTTP_URL, usage=True)
+    return value.rstrip("/")
