@@ -15,10 +15,8 @@ from orchestrator.forges.port import Forge
 from orchestrator.forges.registry import ConnectionContext
 from orchestrator.gateway import hostnames, operation_output
 from orchestrator.gateway.health_probe import GatewayProbe
-from orchestrator.images.helpers import credential_helpers
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
-from orchestrator.images.registry_policy import RegistryPolicy
 from orchestrator.ledger.observed_ledger import ObservedLedger
 from orchestrator.ledger.sql_costs import SqlCosts
 from orchestrator.ledger.sql_ledger import SqlLedger
@@ -72,12 +70,7 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         targets=targets,
         records=settings.operations_dir,
         image_access={
-            name: RegistryPolicy.from_settings(
-                given,
-                settings.images.hosts,
-                settings.images.architectures,
-                credential_helpers.create(settings.images.credential_helpers, given.get("plain_http", "").split(",")),
-            )
+            name: settings.images.registry_policy(given)
             for name, given in targets.items()
             if registry.get(name).description.runs_images
         },
