@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from importlib import metadata
 
@@ -16,10 +15,8 @@ from orchestrator.forges.port import Forge
 from orchestrator.forges.registry import ConnectionContext
 from orchestrator.gateway import hostnames, operation_output
 from orchestrator.gateway.health_probe import GatewayProbe
-from orchestrator.images.helpers import credential_helpers
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
-from orchestrator.images.registry_policy import RegistryPolicy
 from orchestrator.ledger.observed_ledger import ObservedLedger
 from orchestrator.ledger.sql_costs import SqlCosts
 from orchestrator.ledger.sql_ledger import SqlLedger
@@ -72,7 +69,11 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         rules=rules,
         targets=targets,
         records=settings.operations_dir,
-        image_access=_image_access(settings, targets),
+        image_access={
+            name: settings.images.registry_policy(given)
+            for name, given in targets.items()
+            if registry.get(name).description.runs_images
+        },
         interval=settings.interval,
         deadline=settings.deadline,
         max_refs=settings.limits.refs,
@@ -85,20 +86,6 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         prices_folder=settings.shared_dir / "prices",
         output_file=settings.gateway_dir / operation_output.FILE_NAME,
     )
-
-
-def _image_access(settings: ServerSettings, targets: Mapping[str, Mapping[str, str]]) -> dict[str, RegistryPolicy]:
-    images = settings.images
-    return {
-        name: RegistryPolicy.from_settings(
-            mapping,
-            images.hosts,
-            images.architectures,
-            credential_helpers.create(images.credential_helpers, mapping.get("plain_http", "").split(",")),
-        )
-        for name, mapping in targets.items()
-        if registry.get(name).description.runs_images
-    }
 
 
 def _secret_store(settings: ServerSettings) -> SecretStore:

@@ -57,6 +57,7 @@ NOT_SENTENCES = {
     },
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
+    "programs/targets/aws/program/masking.py": "a shell script and SQL",
     "programs/targets/kubernetes/exec/shell_wrapper.py": "a shell script",
     "programs/targets/kubernetes/rendering/seed_scripts.py": "a shell script and SQL",
     "programs/targets/pipeline/dag_folder.py": "the Python file that Airflow loads",

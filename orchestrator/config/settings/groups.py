@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,7 @@ from orchestrator.config.settings.setting_types import (
 )
 from orchestrator.images.helpers import credential_helpers
 from orchestrator.images.helpers.credential_helpers import InvalidCredentialHelper
+from orchestrator.images.registry_policy import RegistryPolicy
 from programs.quoting import quote
 from programs.settings import InvalidValue, SettingsTable, StringList
 from programs.spec import DEFAULT_TARGET
@@ -363,3 +365,9 @@ class ImagesSettings(SettingsTable):
         default=(),
         description="Registries whose credentials a cloud issues: HOST=ecr, HOST=gar, HOST=gar:FILE or HOST=acr:FILE.",
     )
+
+    def registry_policy(self, target_settings: Mapping[str, str]) -> RegistryPolicy:
+        """For a target that runs images."""
+        plain_http = target_settings.get("plain_http", "").split(",")
+        helpers = credential_helpers.create(self.credential_helpers, plain_http)
+        return RegistryPolicy.from_settings(target_settings, self.hosts, self.architectures, helpers)

@@ -163,9 +163,9 @@ class AwsTarget:
 
 
 def _clients(settings_: Mapping[str, str]) -> AwsClients:
-    from programs.targets.aws.api.clients import AwsClients
+    from programs.targets.aws.api import clients
 
-    return AwsClients(settings.from_mapping(settings_))
+    return clients.shared(settings.from_mapping(settings_))
 
 
 TARGET = AwsTarget()

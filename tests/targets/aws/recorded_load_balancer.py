@@ -13,23 +13,26 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from programs.targets.aws.api.clients import AwsClients
 from tests.images.registry_server import serve
-from tests.targets.aws.aws_account import client_of
+from tests.targets.aws.aws_account import AwsAccount
 
 
 @contextlib.contextmanager
 def listening(endpoint: str, listener: str, cluster: str) -> Iterator[str]:
     """The URL of the load balancer with that listener."""
+    clients = AwsAccount(endpoint, "Z0").clients()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             host = self.headers.get("Host", "").partition(":")[0]
-            status, page = _answer(endpoint, listener, cluster, host)
+            status, page = _answer(clients, listener, cluster, host)
             body = json.dumps(page).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # a probe that has given up
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Silent."""
@@ -38,11 +41,11 @@ def listening(endpoint: str, listener: str, cluster: str) -> Iterator[str]:
         yield f"http://{address}"
 
 
-def _answer(endpoint: str, listener: str, cluster: str, host: str) -> tuple[HTTPStatus, dict[str, str]]:
-    group = _target_group(endpoint, listener, host)
+def _answer(clients: AwsClients, listener: str, cluster: str, host: str) -> tuple[HTTPStatus, dict[str, str]]:
+    group = _target_group(clients, listener, host)
     if not group:
         return HTTPStatus.NOT_FOUND, {}
-    ecs = client_of(endpoint, "ecs")
+    ecs = clients.client("ecs")
     arns = ecs.list_services(cluster=cluster)["serviceArns"]
     services = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
     for service in services:
@@ -54,8 +57,8 @@ def _answer(endpoint: str, listener: str, cluster: str, host: str) -> tuple[HTTP
     return HTTPStatus.SERVICE_UNAVAILABLE, {}
 
 
-def _target_group(endpoint: str, listener: str, host: str) -> str:
-    for rule in client_of(endpoint, "elbv2").describe_rules(ListenerArn=listener)["Rules"]:
+def _target_group(clients: AwsClients, listener: str, host: str) -> str:
+    for rule in clients.client("elbv2").describe_rules(ListenerArn=listener)["Rules"]:
         if any(host in _hosts(condition) for condition in rule["Conditions"]):
             return str(rule["Actions"][0]["TargetGroupArn"])
     return ""

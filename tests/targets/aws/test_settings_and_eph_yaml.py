@@ -11,6 +11,7 @@ import pytest
 from orchestrator.config.eph_yaml.parsing import parse
 from programs.spec import DatabaseSpec, ServiceSpec
 from programs.targets.aws import eph_yaml_section, settings, spec_checks
+from programs.targets.aws.api import clients
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.settings import AwsSettings
 from programs.targets.aws.target import TARGET
@@ -108,3 +109,10 @@ def test_images_come_from_allowed_registries_only() -> None:
 
 def test_untrusted_authors_are_not_built_here_by_default() -> None:
     assert TARGET.description.trusted_authors_only
+
+
+def test_account_is_read_with_the_same_clients_until_the_settings_change() -> None:
+    """Creating them takes longer than most requests."""
+    first = clients.shared(settings.from_mapping(BASE))
+    assert clients.shared(settings.from_mapping(BASE)) is first
+    assert clients.shared(settings.from_mapping({**BASE, "region": "us-east-1"})) is not first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from botocore.config import Config
 from botocore.credentials import DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from programs.kit.caches import ExpiringCache
 from programs.kit.waiting import SYSTEM_CLOCK, WaitClock
 from programs.targets.aws.api import wording
 from programs.targets.aws.errors import AwsError
@@ -20,6 +23,7 @@ from programs.targets.aws.settings import AwsSettings, split_list
 
 _RETRIES = {"max_attempts": 8, "mode": "adaptive"}
 _TIMEOUT_SECONDS = 20
+_MAX_SHARED, _SHARED_SECONDS = 8, 600.0
 _MISSING_ENDINGS = (
     "NotFound",
     "NotFoundException",
@@ -47,14 +51,16 @@ class AwsClients:
         session = _botocore_session(settings, utc_now)
         self._session = boto3.Session(botocore_session=session, region_name=settings.region)
         self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()  # a session isn't safe to share between threads, its clients are
 
     def client(self, service: str) -> Any:
-        if service not in self._clients:
-            with translated(wording.connecting_to(service)):
-                self._clients[service] = self._session.client(
-                    service, endpoint_url=self.settings.endpoint or None, config=_client_config()
-                )
-        return self._clients[service]
+        with self._lock:
+            if service not in self._clients:
+                with translated(wording.connecting_to(service)):
+                    self._clients[service] = self._session.client(
+                        service, endpoint_url=self.settings.endpoint or None, config=_client_config()
+                    )
+            return self._clients[service]
 
     def access_key(self) -> str:
         """That of the credentials which the next request uses. It isn't secret."""
@@ -74,6 +80,15 @@ class AwsClients:
                 account = self.client("sts").get_caller_identity()["Account"]
             if account not in allowed:
                 raise AwsError(wording.wrong_account(account, ", ".join(allowed)))
+
+
+def shared(settings: AwsSettings) -> AwsClients:
+    """For repeated readings of an account: creating the clients takes longer than most requests. Not for ever, because
+    an operator may have replaced the credentials in a file."""
+    return _SHARED.get(settings) or _SHARED.put(settings, AwsClients(settings))
+
+
+_SHARED: ExpiringCache[AwsSettings, AwsClients] = ExpiringCache(_MAX_SHARED, _SHARED_SECONDS, time.monotonic)
 
 
 def _client_config() -> Config:

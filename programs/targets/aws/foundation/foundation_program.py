@@ -234,7 +234,7 @@ class _Account(Part):
         role = aws.iam.Role(
             "eph",
             name=self._settings.name,
-            description=wording.SERVER_ROLE,
+            description=wording.ROLE_OF_EPH,
             assume_role_policy=_policy([trust]),
             opts=self.options(),
         )

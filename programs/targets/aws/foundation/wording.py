@@ -27,7 +27,7 @@ LOAD_BALANCER_GROUP = "Load balancer of all previews"
 STATE_KEY = "Backups of Eph"
 REGISTRY_RULE = "Keep the newest images"
 BOUNDARY = "What the roles of previews can have at most"
-SERVER_ROLE = "What Eph can do"
+ROLE_OF_EPH = "What Eph can do"
 
 
 def eph_toml(domain: str, region: str, subnets: Sequence[str], found: dict[str, str]) -> str:
