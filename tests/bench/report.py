@@ -47,6 +47,12 @@ Where two things are timed in turns, one warm-up turn comes first, and the figur
   a response, and the preview starts once.
 - **first-request**: a label deploy of the demo's shop that never ran; from its first request at the gateway to its
   response. Compared with the command lines of another deploy of the same commit, started by hand as in wake. In turns.
+- Where the rest of wake and first-request goes, in milliseconds of CPU time between timestamps of each step: 1 in the
+  gateway until the visit is recorded; 6 in ephd to read the stacks, plan, and hand the operation over; 8 in the worker
+  to check that supervisord, PostgreSQL, the broker and the relay respond, 1.5 for the stack's tag, 1.5 to ask
+  supervisord for the start; after the app's first response, 2 to verify that it still runs and to release the route,
+  and 1 in the gateway. supervisord, PostgreSQL, the broker and the app's second response take time, too, and each step
+  hands over to another process.
 - **kubernetes-url**: on a cluster (`eval "$(make -s cluster-up)"; EPH_TEST_KUBECONFIG=$KUBECONFIG make bench`), as
   label-to-url, with one service from an image; until the page responds through the gateway and the ingress controller.
   Compared with `pulumi stack init` and `pulumi up` of the same program by the CLI, and with `kubectl apply` of the same

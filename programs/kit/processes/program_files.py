@@ -83,19 +83,26 @@ def set_autostart(settings: HostSettings, name: str, enabled: bool) -> None:
 
 
 def rewrite_missing_launchers(settings: HostSettings) -> list[str]:
-    """Returns the programs whose files were rewritten."""
+    """Returns the programs whose files were rewritten. Every operation waits for this, so what uses our own launcher,
+    which is there, isn't parsed."""
     rewritten = []
+    ours = f"\ncommand={_launcher_words()} "
     for name in list_programs(settings):
         try:
             text = program_file(settings, name).read_text()
         except FileNotFoundError:
             continue  # removed meanwhile
-        found = _COMMAND.search(text)
+        found = None if ours in text else _COMMAND.search(text)
         if found and not _can_run(found[1]):
             command = escape(shlex.join(sandbox.launch_command(launch_file(settings, name))))
             files.write(program_file(settings, name), text[: found.start(1)] + command + text[found.end(1) :])
             rewritten.append(name)
     return rewritten
+
+
+def _launcher_words() -> str:
+    """The beginning of the command of every program that this version writes."""
+    return escape(shlex.join(sandbox.launch_command(Path("launch.json"))[:-1]))
 
 
 def _can_run(command: str) -> bool:
