@@ -57,7 +57,6 @@ NOT_SENTENCES = {
     },
     "orchestrator/forges/port.py": "commit statuses begin with it",
     "orchestrator/surfaces/dashboard/environment_list.py": "the names of orders, which URLs contain",
-    "programs/targets/aws/program/masking.py": "a shell script and SQL",
     "programs/targets/kubernetes/exec/shell_wrapper.py": "a shell script",
     "programs/targets/kubernetes/rendering/seed_scripts.py": "a shell script and SQL",
     "programs/targets/pipeline/dag_folder.py": "the Python file that Airflow loads",
@@ -83,7 +82,7 @@ TEMPLATES = {
 """These modules consist of text: each is the wording module of one page or report."""
 DECLARATIONS = frozenset({"description", "help", "summary"})
 STATEMENT = re.compile(
-    r"\s*((ALTER|CASE|COMMENT|CONNECT|CREATE|DELETE|DO|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE|NOT EXISTS) "
+    r"\s*((ALTER|CASE|COMMENT|CONNECT|CREATE|DELETE|DO|DROP|GET|GRANT|INSERT|PRAGMA|SELECT|SET|UPDATE|NOT EXISTS|WITH) "
     r"|[a-z]\.[a-z]+ NOT LIKE |pg_[a-z]+ [a-z] JOIN |(Proxy-)?Authorization: )"
 )  # SQL and HTTP
 REASONS = frozenset({"reason", "reasons", "note", "notes"})
