@@ -23,6 +23,7 @@ from tests.bench import (
     environments,
     github_hour,
     label_deploys,
+    network_namespace,
     on_kubernetes,
     pipelines,
     quiet_cycle,
@@ -40,6 +41,7 @@ Measure = Callable[[Size], Coroutine[None, None, Row]]
 
 ROWS: dict[str, Measure] = {
     "label-to-url": environments.label_to_url,
+    "network-namespace": network_namespace.network_namespace,
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
     "wake": waking.wake_row,

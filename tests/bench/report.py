@@ -37,6 +37,8 @@ Where two things are timed in turns, one warm-up turn comes first, and the figur
   target `local` with the demo's shop, so both include checkout, build, database, seed, migration and the app's start.
   The program is served by an interpreter that has already imported everything, as the Automation API does it, and only
   the two commands are timed. Shared services (PostgreSQL, supervisord) are already running in both. In turns.
+- **network-namespace**: as label-to-url, on two whole Ephs: one with the default settings, and one with
+  `local.sandbox = "none"`, which creates neither a network namespace nor any other, and no limits. In turns.
 - **pulumi-processes**: a wrapper in front of `pulumi` counts each start.
 - **parallel-20**: twenty labels set at once, until all twenty previews respond. Compared with twenty sequential
   `create_or_select_stack(…).up()` with default settings in one interpreter that has already imported everything: half

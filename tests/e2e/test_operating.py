@@ -30,7 +30,7 @@ def stop_everything(site: Site) -> None:
 def wipe(home: Path) -> None:
     for name in ("backend", "keys", "uploads"):
         shutil.rmtree(home / name, ignore_errors=True)
-    for file in home.glob("ledger.db*"):
+    for file in (*home.glob("ledger.db*"), *home.glob("owed.json")):
         file.unlink()
 
 
