@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator, Generator, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,3 +73,14 @@ def shared_postgres() -> Iterator[PostgresServer]:
 
     with postgres_server.running_server() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def shared_authorities() -> Iterator[None]:
+    """The certificate authorities, read once. Each client of httpx would read them, which takes ten times as long as
+    everything else of creating it."""
+    from httpx import create_ssl_context
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(create_ssl_context))
+        yield

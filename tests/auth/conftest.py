@@ -50,7 +50,9 @@ class SignInWorld:
 
 
 @pytest.fixture(scope="session")
-def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], EmulatedProvider]]:
+def providers(
+    shared_authorities: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], EmulatedProvider]]:
     """One process for each provider, started when a test needs it."""
     with ExitStack() as exits:
         known: dict[str, EmulatedProvider] = {}

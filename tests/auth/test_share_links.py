@@ -242,7 +242,7 @@ def _as(role: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Previews]:
+def gateway(shared_authorities: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Previews]:
     """One process for all tests."""
     with serving_previews(tmp_path_factory.mktemp("gateway"), free_port()) as found:
         yield found

@@ -26,7 +26,7 @@ def commands_are_built_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_server() -> Iterator[tuple[SwappableDesk, str]]:
+def shared_server(shared_authorities: None) -> Iterator[tuple[SwappableDesk, str]]:
     desk = SwappableDesk()
     with serve(create_app(desk.as_desk(), api_settings())) as address:
         yield desk, address

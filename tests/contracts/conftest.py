@@ -27,7 +27,7 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def forge_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def forge_servers(shared_authorities: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     with ExitStack() as ends:
         yield Servers(tmp_path_factory, ends)
 

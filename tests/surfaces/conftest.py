@@ -23,7 +23,7 @@ def overrides() -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def shared_server() -> Iterator[tuple[SwappableDesk, str]]:
+def shared_server(shared_authorities: None) -> Iterator[tuple[SwappableDesk, str]]:
     """One server for all tests with the usual settings, because starting it takes longer than most of them."""
     desk = SwappableDesk()
     with serve(create_app(desk.as_desk(), api_settings())) as address:
