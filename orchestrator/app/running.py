@@ -103,7 +103,7 @@ async def _with_reports(ports: Ports, settings: ServerSettings, exits: contextli
     client = await exits.enter_async_context(httpx.AsyncClient())
     announcer = open_announcer(settings.channels, client, clock.system)
     traces = open_exporter(settings, client, ports.operations.steps)
-    for part in (announcer, traces):
-        exits.push_async_callback(part.close)
+    exits.push_async_callback(announcer.close)
+    exits.push_async_callback(traces.close)
     listeners = (*ports.listeners, announcer.on_cycle, traces.on_cycle)
     return replace(ports, ledger=ObservedLedger(ports.ledger, (traces.on_event,)), listeners=listeners)
