@@ -26,7 +26,7 @@ Schema = Mapping[str, str]
 MAX_OBJECTS = 5000
 MAX_LINES = 50
 _OBJECTS = f"""
-WITH owned AS (
+SELECT key, value FROM (WITH owned AS (
   SELECT c.oid, c.relkind,
          CASE n.nspname WHEN 'public' THEN '' ELSE format('%I.', n.nspname) END || format('%I', c.relname) AS name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -46,7 +46,7 @@ SELECT 'index ' || o.name || '.' || quote_ident(i.relname), pg_get_indexdef(i.oi
 UNION ALL
 SELECT 'constraint ' || o.name || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid), 0
   FROM owned o JOIN pg_constraint k ON k.conrelid = o.oid AND k.contype IN ('f', 'c')
- ORDER BY 3, 1 LIMIT {MAX_OBJECTS}
+) AS found (key, value, place) ORDER BY place, key LIMIT {MAX_OBJECTS}
 """  # noqa: S608 - made of constants
 
 
@@ -57,7 +57,7 @@ def describe(settings: HostSettings, name: str) -> Schema:
             session.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(name)))
             session.execute("SET search_path = pg_catalog")
             session.execute("SET statement_timeout = '20s'")
-            return {str(key): str(value) for key, value, _ in session.execute(_OBJECTS).fetchall()}
+            return {str(key): str(value) for key, value in session.execute(_OBJECTS).fetchall()}
     except psycopg.Error as error:
         raise TargetError(wording.server_failed(error)) from None
 
