@@ -7,7 +7,7 @@ from importlib import metadata
 
 from orchestrator.app.ports import Options, Ports
 from orchestrator.auth import preview_tokens
-from orchestrator.config import server_keys
+from orchestrator.config import server_keys, variable_keys
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges import registry as forge_registry
@@ -95,7 +95,7 @@ def _secret_store(settings: ServerSettings) -> SecretStore:
         server_keys.server_key(settings.keys_dir),
         clock.system,
         readers.open_readers(providers, settings.secret_providers, clock.system),
-        server_keys.variable_keys(settings.keys_dir),
+        variable_keys.variable_keys(settings.keys_dir),
     )
 
 

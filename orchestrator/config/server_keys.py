@@ -14,11 +14,9 @@ import stat
 from pathlib import Path
 
 from orchestrator.config import wording
-from orchestrator.config.variable_vault import variables_key
 from programs.kit import files
 
 KEY_BYTES = 32
-_VARIABLE_KEYS = "variables.keys"
 
 
 class InvalidKey(Exception):
@@ -49,39 +47,6 @@ def passphrase_file(keys_dir: Path, configured: Path | None = None) -> Path:
     if not read_or_create(path, secrets.token_hex(KEY_BYTES).encode()).strip():
         raise InvalidKey(wording.secrets.key_empty(path))
     return path
-
-
-def variable_keys(keys_dir: Path) -> tuple[bytes, ...]:
-    """The keys that variables of environments are encrypted with, the newest first. Empty: they were never rotated, so
-    it is the one that is derived from the server's key. Raises InvalidKey."""
-    path = keys_dir / _VARIABLE_KEYS
-    try:
-        found = tuple(bytes.fromhex(line) for line in path.read_text().split())
-    except FileNotFoundError:
-        return ()
-    except ValueError:
-        found = ()
-    if not found or any(len(key) != KEY_BYTES for key in found):
-        raise InvalidKey(wording.secrets.variable_keys_damaged(path))
-    return found
-
-
-def begin_rotation(keys_dir: Path) -> tuple[bytes, ...]:
-    """Adds a new key for variables, unless an earlier rotation was interrupted."""
-    known = variable_keys(keys_dir) or (variables_key(server_key(keys_dir)),)
-    if len(known) == 1:
-        known = (secrets.token_bytes(KEY_BYTES), *known)
-        _write_variable_keys(keys_dir, known)
-    return known
-
-
-def end_rotation(keys_dir: Path) -> None:
-    """Removes all but the newest key for variables."""
-    _write_variable_keys(keys_dir, variable_keys(keys_dir)[:1])
-
-
-def _write_variable_keys(keys_dir: Path, keys: tuple[bytes, ...]) -> None:
-    files.write(keys_dir / _VARIABLE_KEYS, "".join(f"{key.hex()}\n" for key in keys), durable=True)
 
 
 def _check_passphrase_file(path: Path) -> Path:

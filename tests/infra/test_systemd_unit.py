@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.settings.loading import load
-from stacks.process_identity import ProcessIdentity
 from tests.how_to_pages import HOW_TO
 
 ROOT = Path(__file__).parents[2]
@@ -71,12 +69,3 @@ def test_settings_of_the_page_are_valid(tmp_path: Path, monkeypatch: pytest.Monk
     assert settings.previews.proxies == ("127.0.0.1/32",)
     assert settings.gateway_listen == "127.0.0.1:8080"
     assert settings.dashboard_url == "https://preview.example.com"
-
-
-def test_paths_of_the_backup_are_those_of_ephd(tmp_path: Path) -> None:
-    settings = load(home=tmp_path)
-    paths = (settings.shared_dir / "backend", settings.keys_dir, settings.ledger_path, settings.uploads_dir)
-    listed = re.findall(r"\$\(ls -d (.*?) 2>", PAGE)[0].split()
-    assert {path.name for path in paths} == {name.rstrip("*") for name in listed} - {"paused.json"}
-    assert "identity" in PAGE
-    assert {"pid"} <= {field.name for field in dataclasses.fields(ProcessIdentity)}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.auth import local_token, preview_grants, preview_tokens
-from orchestrator.config import server_keys
+from orchestrator.config import server_keys, variable_keys
 from orchestrator.config.server_keys import InvalidKey
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.config.variable_vault import VariableValue, VariableVault
@@ -33,7 +33,7 @@ def tag_of(ref: StackRef) -> StackTag:
 
 def vault_of(settings: ServerSettings) -> VariableVault:
     """As ephd opens it at its next start."""
-    return VariableVault(server_keys.server_key(settings.keys_dir), server_keys.variable_keys(settings.keys_dir))
+    return VariableVault(server_keys.server_key(settings.keys_dir), variable_keys.variable_keys(settings.keys_dir))
 
 
 def backend_of(settings: ServerSettings) -> Backend:
@@ -72,7 +72,7 @@ def test_variables_get_a_new_key_and_keep_values_and_marks(settings: ServerSetti
             with pytest.raises(ValueError, match="decrypt"):
                 old.open(ref, sealed)
         assert vault_of(settings).read_all({SHOP: read(settings, SHOP)[0]})[SHOP].secrets == marks, "no update follows"
-        assert len(server_keys.variable_keys(settings.keys_dir)) == 1
+        assert len(variable_keys.variable_keys(settings.keys_dir)) == 1
         old = vault_of(settings)
 
 
@@ -101,7 +101,7 @@ def test_killed_in_the_middle_everything_is_readable_and_repeating_completes_it(
     assert rotate_keys(settings).encrypted == 2 - writes
     for ref in (SHOP, BLOG):
         assert read(settings, ref)[1] == VARIABLES
-    assert len(server_keys.variable_keys(settings.keys_dir)) == 1
+    assert len(variable_keys.variable_keys(settings.keys_dir)) == 1
 
 
 def test_tokens_are_replaced_and_an_operators_own_stay(settings: ServerSettings) -> None:

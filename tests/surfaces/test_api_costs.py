@@ -93,10 +93,10 @@ def test_page_shows_totals_chart_and_budgets(admin: httpx.Client) -> None:
 
 
 def test_page_of_an_environment_shows_its_cost(admin: httpx.Client) -> None:
-    text = admin.get("/e/shop-gentle-stream-42").text
-    for part in ('id="cost"', "$1.14 a day", "$3.20 spent", "load balancer", "Spot"):
+    text = admin.get("/e/shop-gentle-stream-42", params={"tab": "cost"}).text
+    for part in ("By part", "$1.14 a day", "$3.20 spent", "load balancer", "Spot"):
         assert part in text
-    assert 'id="cost"' not in admin.get("/e/shop-gentle-stream-7").text
+    assert "By part" not in admin.get("/e/shop-gentle-stream-7", params={"tab": "cost"}).text
     assert "Cost a day" in admin.get("/").text
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.auth import local_token, preview_grants, preview_tokens
-from orchestrator.config import server_keys
+from orchestrator.config import server_keys, variable_keys
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.config.variable_vault import VariableVault
 from orchestrator.runtime.server import home_lock, shared_folder
@@ -41,7 +41,7 @@ def rotate_keys(settings: ServerSettings) -> RotatedKeys:
 
 
 def _rotate_variables(settings: ServerSettings, backend: Backend) -> RotatedKeys:
-    newest, *earlier = server_keys.begin_rotation(settings.keys_dir)
+    newest, *earlier = variable_keys.begin_rotation(settings.keys_dir)
     server_key = server_keys.server_key(settings.keys_dir)
     vault, new_vault = VariableVault(server_key, (newest, *earlier)), VariableVault(server_key, (newest,))
     encrypted, unreadable, listing = 0, [], backend.list_stacks()
@@ -62,7 +62,7 @@ def _rotate_variables(settings: ServerSettings, backend: Backend) -> RotatedKeys
         backend.write_tag(ref, record.tag, vault.seal(ref, variables).sealed)
         encrypted += 1
     if not problems:
-        server_keys.end_rotation(settings.keys_dir)
+        variable_keys.end_rotation(settings.keys_dir)
     return RotatedKeys(encrypted, tuple(unreadable), tuple(problems))
 
 

@@ -175,6 +175,7 @@ def test_route_files_are_complete_and_have_one_owner(tmp_path: Path) -> None:
         "isolated": False,
         "target": "local",
         "allow": [],
+        "paths": [],
     }
     routes.delete(made.routes, route.host, "another", "web")
     assert list(routes.list_routes(made.routes)) == [route]
