@@ -85,6 +85,7 @@ def test_a_server_is_wiped_restored_rotated_stopped_and_everything_still_runs(si
     assert operations(site) == done, "a new key deploys nothing"
 
     stop_everything(site)
+    assert site.stop() == 0, "it ended without an error"
     assert site.page(preview.host).status == 0
     assert not leak_check.processes(str(site.eph_home))
     site.start()
