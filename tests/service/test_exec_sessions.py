@@ -13,6 +13,7 @@ from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput
 from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.port import TemporarilyUnavailable
 from programs.exec_requests import ExecProcess, TerminalSize
+from programs.kit.processes import process_table
 from programs.redaction import Redactor
 
 SH = ("/bin/sh", "-c")
@@ -157,6 +158,15 @@ async def test_a_terminal_has_a_size_and_reports_a_new_one(sessions: ExecSession
     with pytest.raises(ExecSessionNotFound):
         sessions.resize(session, TerminalSize(1, 1), "bob")
     await events.aclose()
+
+
+async def test_a_shell_that_ignores_the_end_of_its_terminal_ends(sessions: ExecSessions) -> None:
+    """As all programs do if ephd was started with nohup."""
+    events = sessions.run(command(*IN_TERMINAL, "trap '' HUP; echo $$.; sleep 30"), "ada", TerminalSize())
+    await started(events)
+    pid = int((await read_until(events, ".")).partition(".")[0])
+    await events.aclose()
+    await until(lambda: process_table.is_alive(pid))
 
 
 async def test_a_command_without_a_terminal_has_no_size(sessions: ExecSessions) -> None:

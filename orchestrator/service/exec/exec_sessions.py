@@ -23,6 +23,7 @@ from orchestrator.service.exec.exec_port import ExecEnded, ExecEvent, ExecOutput
 from orchestrator.service.exec.terminals import END_OF_INPUT, Terminal
 from orchestrator.service.port import TemporarilyUnavailable
 from programs.exec_requests import ExecProcess, TerminalSize
+from programs.kit.processes import process_table
 
 CHUNK = 16 * 1024
 MAX_WAITING = 64
@@ -187,11 +188,15 @@ async def _next_items(output: asyncio.Queue[ExecOutput], ending: asyncio.Task[in
 
 
 async def _stop(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """The whole session. The sandbox ends with the process that opened it."""
+    """With everything that it started, in other sessions, too: a shell may ignore that its terminal closes."""
     if seconds and process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), seconds)
+    family = process_table.descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -81,6 +81,12 @@ def ancestry(pid: int) -> set[int]:
     return {pid}
 
 
+def descendants(pid: int) -> list[int]:
+    with contextlib.suppress(*_UNREADABLE):
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    return []
+
+
 def mentioning(text: str) -> list[int]:
     """Live processes that mention ``text``, except this one and its ancestors."""
     own = ancestors()
