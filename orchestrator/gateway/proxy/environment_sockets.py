@@ -24,6 +24,9 @@ from programs.kit.isolation import sockets
 SUFFIX = ".isolated"
 SPARE_SECONDS = 30.0
 """Spare sockets of an environment without connections are closed after this time."""
+FULL_QUEUE_SECONDS = 30.0
+"""Nothing is lost on the way into a namespace of this machine: a connection that takes long waits in the service's
+queue, which is full, as after a wake that hundreds of people waited for."""
 RequestSockets = Callable[[Path, str, int], list[socket.socket]]
 
 
@@ -133,7 +136,7 @@ class EnvironmentConnector(TCPConnector):
         if not environment:
             return await super()._create_connection(req, traces, timeout)
         try:
-            async with asyncio.timeout(timeout.sock_connect):
+            async with asyncio.timeout(FULL_QUEUE_SECONDS):
                 made = await self._environments.connect(environment, req.url.port or 80)
         except OSError as error:
             raise ClientConnectorError(req.connection_key, error) from error

@@ -29,7 +29,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from orchestrator.gateway import wording
 from orchestrator.gateway.proxy.dns_cache import DnsCache
-from orchestrator.gateway.proxy.environment_sockets import EnvironmentSockets, environment_of
+from orchestrator.gateway.proxy.environment_sockets import FULL_QUEUE_SECONDS, EnvironmentSockets, environment_of
 
 CONNECT_SECONDS = 5.0
 # Shorter than common servers' keep-alive timeouts, so we rarely write to a connection that is being closed.
@@ -164,9 +164,9 @@ class UpstreamPool:
 
     async def _connect(self, endpoint: Endpoint) -> ResponseHandler:
         loop = asyncio.get_running_loop()
+        environment = environment_of(endpoint[0]) if self._environments else ""
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                environment = environment_of(endpoint[0])
+            async with asyncio.timeout(FULL_QUEUE_SECONDS if environment else CONNECT_SECONDS):
                 if self._environments and environment:
                     made = await self._environments.connect(environment, endpoint[1])
                     return (await loop.create_connection(lambda: ResponseHandler(loop), sock=made))[1]
