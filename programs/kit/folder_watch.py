@@ -33,8 +33,11 @@ class FolderWatch:
 
     def __exit__(self, *_: object) -> None:
         if self._descriptor >= 0:
-            asyncio.get_running_loop().remove_reader(self._descriptor)
-            os.close(self._descriptor)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._descriptor)
+            # In a thread, because the kernel first waits until nothing uses the watches any more: about ten
+            # milliseconds, in which the loop would serve nobody.
+            loop.run_in_executor(None, os.close, self._descriptor)
             self._descriptor = -1
 
     async def wait(self, seconds: float) -> bool:

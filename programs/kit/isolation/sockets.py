@@ -18,6 +18,7 @@ MAX_SOCKETS = 64
 BATCH = 8
 Connect = Callable[[int, float], socket.socket]
 """Connects to a port, within a number of seconds."""
+RequestSockets = Callable[[Path, str], list[socket.socket]]
 
 
 class NoDomain(OSError):
@@ -48,19 +49,20 @@ def request(folder: Path, environment: str, count: int = BATCH, listen: Sequence
 class Dialer:
     """Connects to the loopback ports of one environment. For one thread. Closes its unused sockets at the end."""
 
-    def __init__(self, folder: Path, environment: str) -> None:
+    def __init__(self, folder: Path, environment: str, request: RequestSockets = request) -> None:
         self._folder = folder
         self._environment = environment
+        self._request = request
         self._spare: list[socket.socket] = []
 
     def connect(self, port: int, timeout: float) -> socket.socket:
         """Raises ConnectionRefusedError while nothing listens on ``port``, NoDomain if there is no domain."""
         if not self._spare:
-            self._spare = request(self._folder, self._environment)
+            self._spare = self._request(self._folder, self._environment)
         made = self._spare.pop()
         made.settimeout(timeout)
         try:
-            made.connect((LOOPBACK, port))
+            _connect_socket(made, port)
         except ConnectionRefusedError:
             self._spare.append(made)  # Linux lets a refused socket try again
             raise
@@ -75,6 +77,13 @@ class Dialer:
     def __exit__(self, *_: object) -> None:
         while self._spare:
             self._spare.pop().close()
+
+
+def _connect_socket(made: socket.socket, port: int) -> None:
+    try:
+        made.connect((LOOPBACK, port))
+    except ConnectionAbortedError:  # Linux: the first attempt after a refused one only resets the socket
+        made.connect((LOOPBACK, port))
 
 
 @contextlib.contextmanager

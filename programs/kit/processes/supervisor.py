@@ -30,6 +30,8 @@ from programs.kit.processes.program_files import SupervisedProgram
 MAX_SOCKET_PATH = 100
 """The kernel's limit for the path of a unix socket is 107 bytes; supervisord adds a suffix while it binds."""
 START_TIMEOUT = 20.0
+_OPEN_FILES = 4096
+"""Each program takes a few of supervisord's."""
 
 
 def home(settings: HostSettings) -> Path:
@@ -106,6 +108,7 @@ def _start(settings: HostSettings) -> None:
     program_files.rewrite_missing_launchers(settings)
     files.make_folder(settings.logs)
     files.write(config(settings), _config(settings))
+    _raise_limit_of_open_files()  # supervisord inherits it
     result = subprocess.run(
         [sys.executable, "-I", "-m", "supervisor.supervisord", "-c", str(config(settings))],
         env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
@@ -140,15 +143,22 @@ def _is_daemon(pid: int, settings: HostSettings) -> bool:
     return f"supervisor.supervisord -c {config(settings)}" in process_table.command_line(pid)
 
 
+def _raise_limit_of_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _config(settings: HostSettings) -> str:
+    """``minfds`` is lower than the limit of open files: it is also how many descriptors each child closes, one by one,
+    before it becomes its program. Python marks all descriptors as closed by that anyway."""
     folder = program_files.escape(str(home(settings)))
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    most = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
     user = "user=root\n" if os.geteuid() == 0 else ""
     return (
         f"[unix_http_server]\nfile={program_files.escape(str(socket_path(settings)))}\nchmod=0600\n\n"
         f"[supervisord]\nlogfile={folder}/supervisord.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
-        f"pidfile={folder}/supervisord.pid\nchildlogdir={folder}/logs\nidentifier=eph\nminfds={most}\n{user}\n"
+        f"pidfile={folder}/supervisord.pid\nchildlogdir={folder}/logs\nidentifier=eph\nminfds=64\n{user}\n"
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\n"
         f"[rpcinterface:eph]\nsupervisor.rpcinterface_factory={supervisor_states.__name__}:make\n\n"

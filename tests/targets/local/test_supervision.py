@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -79,6 +80,21 @@ def sandboxed_machine(machine: LocalMachine, request: pytest.FixtureRequest) -> 
     """With and without a sandbox."""
     machine.raw_settings["sandbox"] = request.param
     return machine
+
+
+def test_programs_inherit_no_descriptor_of_supervisord(machine: LocalMachine, repository: Repository) -> None:
+    """It would be a way to its socket, which starts anything."""
+    run_service(machine, repository)
+    inherited = {item for pid in app_processes(machine) for item in _descriptors(pid)}
+    shared = inherited & _descriptors(supervisord_pid(machine))
+    assert inherited
+    assert all(str(link).startswith(("pipe:", "/dev/null")) for link in shared), shared
+    soft, hard = resource.prlimit(supervisord_pid(machine), resource.RLIMIT_NOFILE)
+    assert soft >= min(4096, hard)
+
+
+def _descriptors(pid: int) -> set[Path]:
+    return {entry.readlink() for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
 
 @pytest.mark.long
