@@ -156,9 +156,16 @@ def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: fl
 
 def _wait_for_exit(process: subprocess.Popen[bytes], deadline: float) -> bool:
     """The command has closed its output but is still running."""
-    while process.poll() is None:
-        if CANCELLED.wait(0.02):
+    while _is_running(process):
+        if CANCELLED.is_set():
             raise Cancelled(kit_wording.CANCELLED)
         if time.monotonic() > deadline:
             return False
     return True
+
+
+def _is_running(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it hasn't ended within some milliseconds. Usually it ends at once, and the next step waits for it."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.02)
+    return process.returncode is None
