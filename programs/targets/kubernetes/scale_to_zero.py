@@ -29,6 +29,8 @@ Data = dict[str, Any]
 FIELD_MANAGER = "eph-sleep"
 READY_TIMEOUT = 180.0
 FRONT_TIMEOUT = 60.0
+FRONT_POLL_SECONDS = 0.03
+"""Someone waits for the response, and nobody reports when a proxy knows the new pods."""
 _SCALABLE_KINDS = {"Deployment": ("apps/v1", "deployments"), "StatefulSet": ("apps/v1", "statefulsets")}
 _CRON_JOB = ("CronJob", "batch/v1", "cronjobs")
 
@@ -191,7 +193,7 @@ def _wait_for_front(route: RouteRecord) -> None:
         ok, reason = _probe(route)
         if ok:
             return
-        pause(0.1)
+        pause(FRONT_POLL_SECONDS)
     raise KubernetesError(wording.not_awake(route.host, through_ingress=not route.sole, reason=reason))
 
 

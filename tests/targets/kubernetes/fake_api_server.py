@@ -38,9 +38,19 @@ class FakeApiServer(http.server.ThreadingHTTPServer):
 
     # --- what happens in the cluster
 
-    def put(self, path: str, *, manager: str = "pulumi-kubernetes", fields: Data | None = None, **metadata: Any) -> str:
-        """``path`` is like ``apps/v1/deployments:shop-a-1/web``. Returns the object's path."""
+    def put(
+        self,
+        path: str,
+        *,
+        manager: str = "pulumi-kubernetes",
+        fields: Data | None = None,
+        content: Data | None = None,
+        **metadata: Any,
+    ) -> str:
+        """``path`` is like ``apps/v1/deployments:shop-a-1/web``. ``content``: besides the metadata. Returns the
+        object's path."""
         address, data = _object(path)
+        data |= content or {}
         entry = {"manager": manager, "fieldsV1": {"f:spec": {"f:x": {}}} if fields is None else fields}
         data["metadata"] |= {"labels": LABELS, "managedFields": [entry], **metadata}
         kind = "MODIFIED" if address in self.objects else "ADDED"
@@ -142,7 +152,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif path in self.server.forbidden:
             self._respond(403, {"message": "not yours"})
         elif asked.get("watch"):
-            self._watch(path, int(asked["resourceVersion"]))
+            self._watch(
+                path, int(asked["resourceVersion"]), asked.get("fieldSelector", "").removeprefix("metadata.name=")
+            )
         elif path in self.server.objects:
             self._respond(200, self.server.objects[path])
         elif path.rpartition("/")[2].endswith("s"):
@@ -160,7 +172,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._respond(404, {"message": "not found"})
 
-    def _watch(self, path: str, version: int) -> None:
+    def _watch(self, path: str, version: int, name: str) -> None:
+        """``name``: of the only object to report; empty for all."""
         server = self.server
         if version < server.oldest_version:
             self._respond(410, {"message": "too old resource version"})
@@ -171,7 +184,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         while True:
             with server.changed:
                 told = [
-                    (at, event) for at, address, event in server.events if at > version and _is_listed(path, address)
+                    (at, event)
+                    for at, address, event in server.events
+                    if at > version and _is_listed(path, address) and name in ("", address.rpartition("/")[2])
                 ]
                 if not told:
                     if server.epoch != epoch:

@@ -126,6 +126,18 @@ class ClusterClient:
             return []
         return answer.content.decode(errors="replace").splitlines()
 
+    def wait_for_change(self, namespace: str, kind: str, name: str, version: str, seconds: float) -> bool:
+        """Waits until the object isn't the one of this resource version any more. False if that took longer than
+        ``seconds``, or the cluster can't report it."""
+        path = f"{_api_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}"
+        query = {"watch": "true", "fieldSelector": f"metadata.name={name}", "resourceVersion": version}
+        limits = httpx2.Timeout(TIMEOUT, read=seconds)
+        try:
+            with self._http.stream("GET", path, params=query, timeout=limits) as changes:
+                return changes.is_success and any(changes.iter_lines())
+        except (httpx2.HTTPError, ConfigError, OSError):
+            return False
+
     def _request(
         self,
         method: str,

@@ -34,7 +34,8 @@ start."""
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
     """``failure``: why it won't become ready. ``pending_reason``: why it isn't ready yet. ``pod`` and ``container``:
-    whose log tells more; ``previous``: use the log of the previous process."""
+    whose log tells more; ``previous``: use the log of the previous process. ``version``: of the workload that was
+    read."""
 
     ready: bool = False
     failure: str = ""
@@ -42,6 +43,7 @@ class RolloutStatus:
     pod: str = ""
     container: str = ""
     previous: bool = False
+    version: str = ""
 
 
 def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> RolloutStatus:

@@ -1,10 +1,15 @@
-"""Waits for what Pulumi applied by polling every half second. Raises with the reason if it can't become ready."""
+"""Waits for what Pulumi applied. Raises with the reason if it can't become ready.
+
+The cluster reports when the workload changes, so a workload that became ready is noticed at once. What keeps it from
+becoming ready changes only its pods and events, which are read every half second.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from programs import steps
 from programs.kit.waiting import pause
@@ -15,6 +20,8 @@ from programs.targets.kubernetes.observation.job_output import JobOutput
 from programs.targets.kubernetes.observation.rollout import RolloutStatus
 
 POLL_SECONDS = 0.5
+MIN_POLL_SECONDS = 0.02
+"""Several changes within this time are one."""
 UNREACHABLE_TIMEOUT = 150.0
 """Seconds without a response after which the cluster counts as unreachable."""
 JOB_KIND = "batch/v1/jobs"
@@ -69,7 +76,17 @@ def _wait(cluster: ClusterClient, workload: AwaitedWorkload, shown: JobOutput | 
         if time.monotonic() > deadline:
             late = wording.not_ready(workload.title, workload.timeout, verdict.pending_reason or wording.NO_RESPONSE)
             raise KubernetesError(late, _tail(cluster, workload, verdict))
-        pause(POLL_SECONDS)
+        _wait_for_change(cluster, workload, verdict.version)
+
+
+def _wait_for_change(cluster: ClusterClient, workload: AwaitedWorkload, version: str) -> None:
+    """Until the workload changes, or until it is time to read its pods and events."""
+    began = time.monotonic()
+    kind = WORKLOAD_KINDS[workload.kind]
+    if version and cluster.wait_for_change(workload.namespace, kind, workload.name, version, POLL_SECONDS):
+        pause(MIN_POLL_SECONDS)
+    else:
+        pause(max(MIN_POLL_SECONDS, began + POLL_SECONDS - time.monotonic()))
 
 
 def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutStatus:
@@ -85,7 +102,11 @@ def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutSt
     judge = rollout.job_status if workload.kind == "Job" else rollout.workload_status
     verdict = judge(data, pods, events)
     different = running_images.different_image(pods, workload.images) if verdict.ready else ""
-    return RolloutStatus(failure=different) if different else verdict
+    return RolloutStatus(failure=different) if different else replace(verdict, version=_version(data))
+
+
+def _version(workload: Mapping[str, Any]) -> str:
+    return str(workload["metadata"].get("resourceVersion", ""))
 
 
 def _tail(cluster: ClusterClient, workload: AwaitedWorkload, verdict: RolloutStatus) -> list[str]:
