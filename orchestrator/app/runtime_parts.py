@@ -93,6 +93,15 @@ def _source_context(ports: Ports, options: Options, facts: LoopFacts) -> SourceC
     )
 
 
+def create_health_monitor(ports: Ports) -> HealthMonitor:
+    """The targets are listed again for an environment that stopped responding: something of it may be lost."""
+
+    def wake(responds: bool) -> None:
+        ports.wakeups.wake(targets=not responds)
+
+    return HealthMonitor(ports.probe, ports.clock, wake, ports.sleep)
+
+
 def create_suite_runner(shared: SharedParts) -> SuiteRunner:
     return SuiteRunner(
         SuiteRunnerDependencies(
@@ -100,7 +109,7 @@ def create_suite_runner(shared: SharedParts) -> SuiteRunner:
             history=shared.facts.suites,
             journal=shared.journal,
             clock=shared.ports.clock,
-            wake=shared.ports.wakeups.wake,
+            wake=partial(shared.ports.wakeups.wake, targets=False),
             token=shared.options.suite_token,
             slots=shared.options.suite_slots,
             is_leader=shared.leadership.is_leader,
@@ -146,7 +155,7 @@ def _forge_tasks(shared: SharedParts) -> ForgeTasks:
             find_images=ImageFinder(shared.options.image_access, ports.registries, ports.forge, ports.clock).find,
             journal=shared.journal,
             clock=ports.clock,
-            wake=ports.wakeups.wake,
+            wake=partial(ports.wakeups.wake, targets=False),
             refresh=lambda: ports.wakeups.wake(refresh=True),
             is_leader=shared.leadership.is_leader,
             confirmed=facts.confirmed,

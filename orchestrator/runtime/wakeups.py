@@ -1,9 +1,9 @@
 """Wakes the loop early. A wake-up carries no facts; it only says how much to read again.
 
 Webhooks, buttons and commands refresh the Git host, or only the ``scope`` that they are about. A finished operation or
-a URL that responds changes nothing there, so those wake-ups reuse what was read within the interval. A request to a
-sleeping environment changes nothing on the targets either, and someone is waiting. Independently of wake-ups,
-everything is read once per interval.
+a URL that responds changes nothing there, so those wake-ups reuse what was read within the interval. Requests to
+sleeping environments, URLs that respond, test suites and answers of the Git host change nothing on the targets either.
+Independently of wake-ups, everything is read once per interval.
 """
 
 from __future__ import annotations

@@ -93,6 +93,7 @@ async def test_one_that_breaks_rests_too_and_another_goes_on() -> None:  # pitfa
 async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
     answers = iter([None, (False, "502"), (True, "200")])
     turned = asyncio.Event()
+    reported: list[bool] = []
 
     async def probe(origin: str, path: str) -> tuple[bool, str]:
         found = next(answers)
@@ -105,11 +106,12 @@ async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
             turned.set()
             await asyncio.Event().wait()
 
-    monitor = HealthMonitor(probe, FakeClock(), lambda: None, no_sleep)
+    monitor = HealthMonitor(probe, FakeClock(), reported.append, no_sleep)
     monitor.watch([QUESTION])
     async with asyncio.timeout(5):
         await turned.wait()
     assert monitor.statuses[QUESTION.ref].ok
+    assert reported == [False, True]
     monitor.watch([])
     assert monitor.statuses == {}
     await monitor.close()
@@ -122,7 +124,7 @@ async def test_first_results_are_awaited_only_for_a_limited_time() -> None:  # P
         await slow.wait()
         return True, "200"
 
-    monitor = HealthMonitor(probe, FakeClock(), lambda: None)
+    monitor = HealthMonitor(probe, FakeClock(), lambda _: None)
     await monitor.wait_for_first_results(60)  # nothing is watched
     monitor.watch([QUESTION])
     await monitor.wait_for_first_results(0.01)

@@ -65,10 +65,11 @@ def _path(request: EnvironmentRequest) -> str:
 
 
 class HealthMonitor:
-    """Keeps ``statuses`` up to date. ``changed`` is called in the loop's thread when a result changes."""
+    """Keeps ``statuses`` up to date. When a result changes, ``on_change`` is called in the loop's thread with whether
+    the environment responds now."""
 
     def __init__(
-        self, probe: Probe, clock: Clock, on_change: Callable[[], None], sleep: SleepFunction = asyncio.sleep
+        self, probe: Probe, clock: Clock, on_change: Callable[[bool], None], sleep: SleepFunction = asyncio.sleep
     ) -> None:
         self._probe = probe
         self._clock = clock
@@ -122,7 +123,7 @@ class HealthMonitor:
             self._unchecked.discard(request)
             self._signal_first_results()
             if changed:
-                self._on_change()
+                self._on_change(ok)
             pause = (
                 SLOW_INTERVAL
                 if ok
