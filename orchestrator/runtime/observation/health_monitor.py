@@ -79,6 +79,7 @@ class HealthMonitor:
         self._statuses: dict[StackRef, HealthStatus] = {}
         self._unchecked: set[ProbeRequest] = set()
         self._all_checked = asyncio.Event()
+        self._signal_first_results()
 
     @property
     def statuses(self) -> Mapping[StackRef, HealthStatus]:
