@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import ipaddress
 import logging
+import ssl
 import sys
 from pathlib import Path
 
@@ -36,6 +37,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--domain", default="localhost", help="the domain of previews")
     parser.add_argument("--control", type=URL, default=URL("http://127.0.0.1:8081"), help="the URL of ephd's API")
     parser.add_argument("--control-file", type=Path, metavar="FILE", help="a file with that URL, which may change")
+    parser.add_argument(
+        "--control-ca", type=Path, metavar="FILE", help="the certificate authority that it must be issued by, in PEM"
+    )
     parser.add_argument(
         "--trusted-proxy",
         action="append",
@@ -85,6 +89,15 @@ def _tls(arguments: argparse.Namespace) -> TlsListener | None:
         raise SystemExit(1) from None
 
 
+def _api_tls(authority: Path | None) -> ssl.SSLContext | None:
+    """Exits if the file can't be used."""
+    try:
+        return ssl.create_default_context(cafile=authority) if authority else None
+    except OSError as error:  # ssl.SSLError is one
+        sys.stderr.write(wording.unusable_authority(authority, error))
+        raise SystemExit(1) from None
+
+
 def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -97,6 +110,7 @@ def main() -> int:
         people_url=arguments.people_url.rstrip("/"),
         people_key=arguments.people_key,
         control_file=arguments.control_file,
+        api_tls=_api_tls(arguments.control_ca),
         oauth=OAuthProviders(dict(arguments.oauth_provider), arguments.oauth_callback, arguments.preview_url),
     )
     try:

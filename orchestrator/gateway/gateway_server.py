@@ -7,6 +7,7 @@ and counted. If sign-in is required, it comes before the route and the page, and
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,8 @@ class GatewaySettings:
     control_file: Path | None = None
     """A file with the URL of ephd's API that overrides ``control`` while it is readable: with replicas the URL changes.
     """
+    api_tls: ssl.SSLContext | None = None
+    """Verifies the API's certificate. None: by the authorities that this machine trusts."""
     oauth: OAuthProviders = field(default_factory=OAuthProviders)
     """Providers for sign-in inside previews."""
     own_hosts: frozenset[str] = field(init=False)

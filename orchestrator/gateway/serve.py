@@ -55,7 +55,7 @@ async def running_gateway(
     """Runs the gateway while the block lasts and returns its address, which matters for port 0. With ``tls``, it
     listens there, too."""
     traffic = TrafficLog(directory, time.time)
-    async with http_proxy.open_client(directory) as client:
+    async with http_proxy.open_client(directory, settings.api_tls) as client:
         gateway = Gateway(settings, RouteDirectory(directory), limits or GuessLimiter(), traffic, client)
         runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
         await runner.setup()

@@ -9,6 +9,10 @@ def invalid_setup(error: Exception) -> str:
     return f"The gateway {error}.\n"
 
 
+def unusable_authority(file: object, error: object) -> str:
+    return f"The gateway can't use the certificate authority {file}: {error}. It must be a file in PEM.\n"
+
+
 def cannot_listen(addresses: str, error: object) -> str:
     return f"The gateway can't listen on {addresses}: {error}. Check whether the port is in use.\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -44,11 +45,11 @@ class GatewayWorld:
         )
         self.port = address.port
 
-    async def upstream(self, handler: Handler, port: int = 0) -> int:
+    async def upstream(self, handler: Handler, port: int = 0, context: ssl.SSLContext | None = None) -> int:
         runner = web.ServerRunner(web.Server(handler, handler_cancellation=True), shutdown_timeout=0.1)
         await runner.setup()
         self.stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
         return int(runner.addresses[0][1])
 
     def route(self, host: str, port: int) -> None:

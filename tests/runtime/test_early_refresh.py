@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from orchestrator.app import runtime_parts
 from orchestrator.core.model.world import RunningOperation
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.plan_actions import Action
@@ -12,7 +11,7 @@ from orchestrator.forges.port import ForgeUnavailable
 from orchestrator.runtime.wakeups import Refresh
 from stacks import keys
 from stacks.model import OperationVerb
-from tests.worlds.composition import INTERVAL, fake_ports
+from tests.worlds.composition import INTERVAL
 from tests.worlds.eph_files import eph_yaml
 from tests.worlds.world import World
 
@@ -83,11 +82,11 @@ async def test_a_visit_is_answered_with_the_last_listing_of_the_targets(world: W
 
 async def test_an_environment_that_stopped_responding_lists_the_targets_early(world: World) -> None:
     """L9: something of it may be lost. One that responds changes nothing there."""
-    ports = fake_ports(lambda: world.now)
-    monitor = runtime_parts.create_health_monitor(ports)
+    parts = world.loop._dependencies
+    await parts.wakeups.wait(0)  # what the start asked for
     for responds in (True, False):
-        monitor._on_change(responds)
-        assert await ports.wakeups.wait(60) == Refresh(targets=not responds)
+        parts.monitor._on_change(responds)
+        assert await parts.wakeups.wait(60) == Refresh(targets=not responds)
 
 
 async def test_operations_of_another_replica_make_every_cycle_list_the_targets(world: World) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,16 @@ class UpstreamUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamClient:
-    """Two clients for upstreams: a fast one for plain requests, aiohttp's for all others."""
+    """Two clients for upstreams: a fast one for plain requests, aiohttp's for all others. ``api_tls`` verifies ephd's
+    API; upstreams of previews are verified by the authorities that this machine trusts."""
 
     session: ClientSession
     pool: UpstreamPool
     environments: EnvironmentSockets
+    api_tls: ssl.SSLContext | None = None
+
+    def tls(self, *, is_preview: bool) -> ssl.SSLContext | bool:
+        return True if is_preview or self.api_tls is None else self.api_tls
 
     def prepare(self, upstream: URL) -> None:
         """A request will be sent there as soon as it responds."""
@@ -75,14 +81,14 @@ class UpstreamClient:
 
 
 @contextlib.asynccontextmanager
-async def open_client(directory: Path) -> AsyncIterator[UpstreamClient]:
+async def open_client(directory: Path, api_tls: ssl.SSLContext | None) -> AsyncIterator[UpstreamClient]:
     """``directory`` contains the routes and, if environments have their own networks, the broker of their sockets."""
     lookups = DnsCache()
     environments = EnvironmentSockets(sockets.folder_beside(directory / "routes"))
     lines = UpstreamPool(lookups, environments=environments)
     async with open_session(lookups, environments) as full:
         try:
-            yield UpstreamClient(full, lines, environments)
+            yield UpstreamClient(full, lines, environments, api_tls)
         finally:
             lines.close()
             environments.close()
@@ -127,7 +133,14 @@ async def forward(
         if plain and upstream.scheme == "http" and upstream.host and upstream.port:
             return await client.pool.get((upstream.host, upstream.port), path, headers)
         url = upstream_url(upstream, request.rel_url)
-        return await client.session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+        return await client.session.request(
+            request.method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            ssl=client.tls(is_preview=is_preview),
+        )
 
     answer = await with_retries(ask, find_upstream, body is None and request.method in REPEATABLE)
     try:

@@ -66,6 +66,7 @@ async def tunnel(
             autoping=False,
             max_msg_size=MAX_MESSAGE,
             timeout=ClientWSTimeout(ws_close=CLOSE_SECONDS),
+            ssl=client.tls(is_preview=is_preview),
         )
 
     try:

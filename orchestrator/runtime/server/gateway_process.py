@@ -63,6 +63,8 @@ class GatewaySpec:
     oauth_providers: Mapping[str, str] = field(default_factory=dict)
     url_template: str = ""
     tls: TlsSettings = field(default_factory=TlsSettings)
+    api_ca_file: Path | None = None
+    """The certificate authority of the leader's API. None: those that this machine trusts."""
     api_url_changes: bool = False
     """A file contains the API's URL: the leader's, if several ephd processes share the gateway; or that of an address
     without TLS, which an API with TLS has for this machine and which is another one after each start."""
@@ -82,6 +84,7 @@ class GatewaySpec:
             oauth_providers=settings.oauth.providers,
             url_template=settings.url_template,
             tls=settings.tls,
+            api_ca_file=settings.replicas.ca_file,
             api_url_changes=settings.api_has_tls or settings.replicas.lease != "none",
         )
 
@@ -97,6 +100,7 @@ class GatewaySpec:
                 if self.api_url_changes
                 else ("--control", f"http://{self.api_address}")
             ),
+            *(("--control-ca", str(self.api_ca_file)) if self.api_ca_file else ()),
             *(("--tokens", str(self.tokens_file)) if self.tokens_file else ()),
             *("--sign-in", self.sign_in),
             *(("--people-url", self.people_url) if self.people_url else ()),

@@ -151,6 +151,11 @@ class ReplicaPair(Site):
         url = f"http://127.0.0.1:{replica.port}/{path}"
         return self.http.request(method, url, params=query, headers=headers, timeout=30)
 
+    def request_gateway(self, path: str) -> httpx.Response:
+        """At the gateway's own name."""
+        headers = {"Authorization": f"Bearer {self.api_token}"}
+        return self.http.get(f"http://127.0.0.1:{self.gateway_port}/{path}", headers=headers, timeout=30)
+
     def operations_since(self, replica: Replica, since: float) -> list[str]:
         """The pulumi operations that it started after that time."""
         return [

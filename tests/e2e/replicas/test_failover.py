@@ -61,6 +61,8 @@ def test_any_replica_serves_requests(pair: ReplicaPair, bystander: Preview) -> N
     gateway's own name come from the leader."""
     one, other = (pair.request(each, "api/v1/environments").json() for each in (pair.a, pair.b))
     assert one == other
+    through_gateway = pair.request_gateway("api/v1/environments")
+    assert (through_gateway.status_code, through_gateway.json()) == (200, one)
     extended = pair.request(pair.b, f"api/v1/environments/{bystander.name}/extend", "POST")
     assert extended.status_code == 422, "the leader judges what is asked"
     assert pair.request(pair.b, "api/v1/wake", "POST").status_code == 202
