@@ -12,6 +12,7 @@ from orchestrator.app.runtime_parts import SharedParts
 from orchestrator.app.system import System
 from orchestrator.forges.port import Repository
 from orchestrator.forges.pull_requests import PullRequest
+from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
@@ -39,7 +40,7 @@ def compose(ports: Ports, options: Options) -> System:
     suites, notifier = runtime_parts.create_suite_runner(shared), _notifier(shared, replies)
     expiry = ExpirySync(options.targets, shared.leadership.is_leader, ports.target)
     executor = runtime_parts.create_executor(shared, notifier.report_destroyed)
-    monitor = runtime_parts.create_health_monitor(ports)
+    monitor = HealthMonitor(ports.probe, ports.clock, ports.wakeups.wake_for_health, ports.sleep)
     auditor = _auditor(shared, executor)
     copies = _working_copies(shared)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))

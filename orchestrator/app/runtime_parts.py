@@ -93,15 +93,6 @@ def _source_context(ports: Ports, options: Options, facts: LoopFacts) -> SourceC
     )
 
 
-def create_health_monitor(ports: Ports) -> HealthMonitor:
-    """The targets are listed again for an environment that stopped responding: something of it may be lost."""
-
-    def wake(responds: bool) -> None:
-        ports.wakeups.wake(targets=not responds)
-
-    return HealthMonitor(ports.probe, ports.clock, wake, ports.sleep)
-
-
 def create_suite_runner(shared: SharedParts) -> SuiteRunner:
     return SuiteRunner(
         SuiteRunnerDependencies(

@@ -52,6 +52,10 @@ class Wakeups:
         self._refresh = asked if self._refresh is None else self._refresh.merge(asked)
         self._event.set()
 
+    def wake_for_health(self, responds: bool) -> None:
+        """An environment began or stopped responding. Something of one that stopped may be lost."""
+        self.wake(targets=not responds)
+
     def wake_soon(self, refresh: bool = False, scope: Key | int | None = None) -> None:
         """Before the first ``wait``, nothing is sleeping, so recording the wake-up is enough."""
         if self._loop is None:

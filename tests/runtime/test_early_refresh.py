@@ -80,15 +80,6 @@ async def test_a_visit_is_answered_with_the_last_listing_of_the_targets(world: W
     await world.wait_until_idle()
 
 
-async def test_an_environment_that_stopped_responding_lists_the_targets_early(world: World) -> None:
-    """L9: something of it may be lost. One that responds changes nothing there."""
-    parts = world.loop._dependencies
-    await parts.wakeups.wait(0)  # what the start asked for
-    for responds in (True, False):
-        parts.monitor._on_change(responds)
-        assert await parts.wakeups.wait(60) == Refresh(targets=not responds)
-
-
 async def test_operations_of_another_replica_make_every_cycle_list_the_targets(world: World) -> None:
     """O2: their ends don't wake this replica, so an older listing could lack what they created."""
     number = world.open_pull()

@@ -67,3 +67,11 @@ async def test_a_stop_in_the_same_moment_as_a_wake_stops(ticks: int) -> None:
     done, _ = await asyncio.wait({loop}, timeout=1)
     assert done
     assert loop.cancelled()
+
+
+async def test_an_environment_that_stopped_responding_makes_the_targets_be_listed() -> None:
+    """L9: something of it may be lost. One that responds changes nothing there."""
+    wakeups = Wakeups()
+    for responds in (True, False):
+        wakeups.wake_for_health(responds)
+        assert await wakeups.wait(60) == Refresh(targets=not responds)
