@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import time
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from programs.kit.server_engines import engines
 from programs.kit.server_engines.port import ServerEngine, ServerSettings
 from programs.steps import StepName
 from programs.targets.local import wording
+from programs.targets.local.exit_counter import MAX_EXITS, ExitCounter
 from programs.targets.local.settings import LocalSettings
 
 PROBE_TIMEOUT = 5.0
@@ -182,13 +184,21 @@ def _access(server: EnvironmentServer, note: _ServerNote) -> ServerAccess:
 
 
 def _wait_until_ready(settings: LocalSettings, server: EnvironmentServer, note: _ServerNote) -> None:
+    title, name, seconds = server.engine.title, str(server.program), server.engine.start_seconds
+    began, exits = time.monotonic(), ExitCounter()
     with _connecting(settings, server, note) as connect:
-        if not waiting.wait_until(
-            lambda: _probe(connect, server.engine, note.settings), server.engine.start_seconds, PROBE_INTERVAL
-        ):
-            tail = files.tail(program_files.log(settings, str(server.program)), TAIL_LINES)
-            message = wording.engine_not_ready(server.engine.title, server.name, server.engine.start_seconds)
-            raise TargetError(message, tail)
+        while not _probe(connect, server.engine, note.settings):
+            took = time.monotonic() - began
+            ended = exits.count(supervisor.info(settings, name))
+            if ended >= MAX_EXITS:
+                raise _failed(settings, server, wording.engine_keeps_ending(title, server.name, ended, took))
+            if took > seconds:
+                raise _failed(settings, server, wording.engine_not_ready(title, server.name, seconds))
+            waiting.pause(PROBE_INTERVAL)
+
+
+def _failed(settings: LocalSettings, server: EnvironmentServer, reason: str) -> TargetError:
+    return TargetError(reason, files.tail(program_files.log(settings, str(server.program)), TAIL_LINES))
 
 
 def _probe(connect: Connect, engine: ServerEngine, server: ServerSettings) -> bool:

@@ -12,7 +12,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from programs import steps
@@ -26,9 +26,9 @@ from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
 from programs.steps import StepName
 from programs.targets.local import wording
+from programs.targets.local.exit_counter import MAX_EXITS, ExitCounter
 from programs.targets.local.settings import LocalSettings
 
-MAX_EXITS = 3
 CHECK_INTERVAL = 0.2
 PROBE_TIMEOUT = 5.0
 CONNECT_INTERVAL = 0.003
@@ -49,18 +49,6 @@ class ServiceProcess:
     env: Mapping[str, str]
     isolated: bool = False
     """It listens in its environment's domain."""
-
-
-@dataclass(slots=True)
-class _ExitCounter:
-    """Counts how often a program has exited, from repeated observations."""
-
-    seen: set[tuple[int, int]] = field(default_factory=set)
-
-    def count(self, info: Mapping[str, Any]) -> int:
-        if info.get("statename") in ("BACKOFF", "EXITED", "FATAL"):
-            self.seen.add((info["start"], info["stop"]))
-        return len(self.seen)
 
 
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
@@ -136,7 +124,7 @@ def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
 
 def _wait_until_running(settings: LocalSettings, service: ServiceProcess) -> None:
     """supervisord says RUNNING only after some seconds without an exit."""
-    began, exits = time.monotonic(), _ExitCounter()
+    began, exits = time.monotonic(), ExitCounter()
     while (seconds := time.monotonic() - began) < service.deadline:
         info = supervisor.info(settings, str(service.program))
         ended = exits.count(info)
@@ -151,7 +139,7 @@ def _wait_until_running(settings: LocalSettings, service: ServiceProcess) -> Non
 def _wait_for_response(settings: LocalSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
-    looked, exits, answer = began, _ExitCounter(), _REFUSED
+    looked, exits, answer = began, ExitCounter(), _REFUSED
     with _probing(settings, service) as probe:
         while time.monotonic() - began < service.deadline:
             ok, answer = probe()

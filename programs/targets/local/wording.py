@@ -68,6 +68,10 @@ def engine_not_ready(title: str, database: str, seconds: float) -> str:
     return f"{title} of database {database} wasn't ready within {seconds:.0f} s"
 
 
+def engine_keeps_ending(title: str, database: str, times: int, seconds: float) -> str:
+    return f"{title} of database {database} {ended_repeatedly(times, seconds)}"
+
+
 def migrations_of(database: str) -> str:
     return f"the migrations of database {database}"
 

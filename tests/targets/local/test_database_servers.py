@@ -72,6 +72,20 @@ def test_data_survives_sleep_a_kill_and_a_restart(isolated: Isolated, redis: Env
     assert ask(isolated, url, "GET greeting") == ["again"]
 
 
+@pytest.mark.timeout(45)  # less than Redis has until it must be ready
+def test_a_server_that_keeps_ending_is_reported_before_its_deadline(
+    isolated: Isolated, redis: EnvironmentServer
+) -> None:
+    settings = isolated.here
+    environment_servers.start(settings, redis)
+    suspend.sleep(settings, SHOP)
+    for part in (settings.env(SHOP) / "servers" / "cache.redis" / "appendonlydir").iterdir():
+        part.write_text("not what Redis wrote")
+    with pytest.raises(TargetError) as caught:
+        environment_servers.ensure(settings, redis)
+    assert caught.value.tail
+
+
 def test_only_its_environment_reaches_it(isolated: Isolated, redis: EnvironmentServer) -> None:
     isolated.workspace(BLOG)
     url = environment_servers.start(isolated.here, redis).url
