@@ -101,7 +101,7 @@ async def test_ephd_is_killed(real: RealBench) -> None:
     assert real.operations.recover().ended == (ref(1),)
     assert real.operations.recover().ended == ()
     await wait_until(
-        lambda: [process for process in orphans if process.is_running() and process_table.is_alive(process.pid)] == []
+        lambda: not any(process.is_running() and process_table.is_alive(process.pid) for process in orphans)
     )
     assert list(warm.iterdir()) == []
     assert all(lock.owner_dead for lock in record_of(real, 1).locks)
