@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import file_names
 from programs.kit import files
 
 PROBE_HEADER = "X-Eph-Probe"
@@ -38,8 +39,8 @@ class TrafficLog:
     """``now`` gives seconds since the epoch."""
 
     def __init__(self, directory: Path, now: Callable[[], float]) -> None:
-        self._path = directory / "traffic.json"
-        self._routes = directory / "routes"
+        self._path = directory / file_names.TRAFFIC
+        self._routes = directory / file_names.ROUTES
         self._now = now
         self._times = _load(self._path) or _Times()
         self._open: Counter[str] = Counter()

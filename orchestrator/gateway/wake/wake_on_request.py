@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from yarl import URL
 
+from orchestrator.config import file_names
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
@@ -111,7 +112,7 @@ class WakeOnRequest:
                 waiting.task.cancel()
 
     async def _poll_until_awake(self, host: str, since: float) -> PreviewState | None:
-        with FolderWatch(self.directory.path, self.directory.path / "routes") as folders:
+        with FolderWatch(self.directory.path, self.directory.path / file_names.ROUTES) as folders:
             while True:
                 route = self.directory.route(host)
                 if route is None or not route.asleep:

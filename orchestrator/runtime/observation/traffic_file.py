@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import file_names
 from orchestrator.core.model.world import TrafficSnapshot
 from programs.kit.folder_watch import FolderWatch
 
@@ -29,7 +30,7 @@ class TrafficFile:
     """``read`` is for observation; ``watch`` runs in parallel."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "traffic.json"
+        self._path = directory / file_names.TRAFFIC
         self._known: tuple[Signature | None, TrafficSnapshot | None] = (None, None)
 
     def read(self) -> TrafficSnapshot | None:
