@@ -7,7 +7,6 @@ from typing import Any
 from programs.targets.aws import names
 
 Statement = dict[str, Any]
-CHANGES = ("Create", "Delete", "Modify")
 PERMISSIONS: dict[str, tuple[str, ...]] = {
     "ec2": (
         "Describe*", "CreateTags", "CreateSecurityGroup", "DeleteSecurityGroup", "AuthorizeSecurityGroup*",
