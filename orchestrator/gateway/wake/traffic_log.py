@@ -1,5 +1,5 @@
-"""Records when each preview was last used, and wake requests for sleeping ones: kept in memory, saved regularly, read
-by ephd.
+"""Records when each preview was last used, and wake requests for sleeping ones. Kept in memory, saved regularly, and
+read by ephd.
 
 A host counts as used while a request to it is open, so an idle WebSocket or a long download keeps an environment awake.
 Requests that ``visit_rules`` exclude don't count. Wake requests are saved immediately, because a client is waiting.

@@ -1,4 +1,4 @@
-"""What one environment reserves on AWS, and how much less that is than without sharing, Spot and small sizes."""
+"""The cost of what one environment reserves on AWS, and what sharing, Spot and small sizes save."""
 
 from __future__ import annotations
 

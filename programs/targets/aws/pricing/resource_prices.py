@@ -1,4 +1,4 @@
-"""What single resources cost right now, for an audit: an orphan has no spec from which an estimate could be made."""
+"""What single resources cost right now, for an audit: there is no spec to estimate an orphan's cost from."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Price = Callable[[AwsClients, inventory.AwsResource, PriceList], Decimal | None]
 def hourly_prices(
     clients: AwsClients, resources: Sequence[HeldResource], prices: PriceList
 ) -> Mapping[HeldResource, Decimal]:
-    """Without those whose price isn't known. The account is only listed if one of them must be described."""
+    """Leaves out resources whose price isn't known. The account is only listed if one of them must be described."""
     priced = {resource: ZERO for resource in resources if resource.kind in FREE_KINDS}
     charged = [resource for resource in resources if resource.kind in _PRICES]
     listed = inventory.list_all(clients) if charged else ()
@@ -71,7 +71,7 @@ def _amount(prices: PriceList, item: str, count: Decimal | int = 1) -> Decimal |
 
 
 def _sum(*amounts: Decimal | None) -> Decimal | None:
-    """Unknown if one of them is: a part of a price would look like all of it."""
+    """Unknown if one of them is: a partial price would look like the whole price."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known, ZERO) if len(known) == len(amounts) else None
 
