@@ -200,8 +200,8 @@ _PAGE_HEADER = """# Events
 
 Everything that happens to an environment is one event in the ledger: `eph why NAME` and `GET /api/v1/events` show
 them. An event has an increasing number, a kind from the list below, a time in UTC, a subject (the stack as
-`project/stack`, empty if it is about the service), a message for people, an actor (`eph`, or who requested it), and a few
-fields of data.
+`project/stack`, empty if it is about the service), a message for people, an actor (`eph`, or who requested it), and
+a few fields of data.
 
 Events are append-only. Losing them loses history, never an environment: if the database is down, the loop continues,
 up to 1,000 events wait in memory, and `ledger.gap` reports afterwards how many were kept and how many were lost.
