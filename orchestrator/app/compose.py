@@ -19,7 +19,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.service.changes.build_caches import BuildCaches
 from orchestrator.service.changes.label_requests import LabelRequests
 from orchestrator.service.chat.actions import ChatActions
-from orchestrator.service.chat.command_listener import CommandListener, CommandListenerDependencies
+from orchestrator.service.chat.command_listener import ChatDependencies, CommandListener
 from orchestrator.service.chat.replies import ChatReplies
 from orchestrator.service.deploys.label_deploy_service import LabelDeployDependencies, LabelDeployService
 from orchestrator.service.deploys.working_copies import WorkingCopies
@@ -44,8 +44,8 @@ def compose(ports: Ports, options: Options) -> System:
     auditor = _auditor(shared, executor)
     copies = _working_copies(shared)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
-    commands = _commands(shared, replies, service, notifier)
-    labels, costs = LabelRequests(commands.dependencies, service), shared.costs
+    chat, costs = _chat(shared, replies, notifier), shared.costs
+    commands, labels = CommandListener(chat, _chat_actions(shared, service)), LabelRequests(chat, service)
     terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter, shared.prices, costs))
     per_cycle = (shared.meter, costs, notifier, suites, expiry, commands, labels, copies)
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, [part.on_cycle for part in per_cycle])
@@ -66,7 +66,8 @@ def compose(ports: Ports, options: Options) -> System:
         auditor=auditor,
         service=service,
         commands=commands,
-        costs=shared.costs,
+        labels=labels,
+        costs=costs,
         targets=TargetKeeper(
             options.targets, ports.target, shared.journal, options.rules.secrets.problems, ports.clock
         ),
@@ -176,23 +177,21 @@ def _label_deploys(shared: SharedParts, copies: WorkingCopies) -> LabelDeploySer
     )
 
 
-def _commands(
-    shared: SharedParts, replies: ChatReplies, service: LocalControlPlane, notifier: Notifier
-) -> CommandListener:
+def _chat_actions(shared: SharedParts, service: LocalControlPlane) -> ChatActions:
     recipes = runtime_parts.recipe_reader(shared.ports, shared.options)
 
     def trigger_labels(repository: Repository, pull: PullRequest) -> frozenset[str]:
         return recipes.recipe_for(repository, recipe_query(pull), "").labels
 
-    actions = ChatActions(service, shared.ports.forge, shared.facts.intents, trigger_labels)
-    return CommandListener(
-        CommandListenerDependencies(
-            forge=shared.ports.forge,
-            handler=actions,
-            journal=shared.journal,
-            clock=shared.ports.clock,
-            replies=replies,
-            is_leader=shared.leadership.is_leader,
-            on_reply=notifier.notify,
-        )
+    return ChatActions(service, shared.ports.forge, shared.facts.intents, trigger_labels)
+
+
+def _chat(shared: SharedParts, replies: ChatReplies, notifier: Notifier) -> ChatDependencies:
+    return ChatDependencies(
+        forge=shared.ports.forge,
+        journal=shared.journal,
+        clock=shared.ports.clock,
+        replies=replies,
+        is_leader=shared.leadership.is_leader,
+        on_reply=notifier.notify,
     )

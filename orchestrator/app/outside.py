@@ -7,13 +7,13 @@ from importlib import metadata
 
 from orchestrator.app.ports import Options, Ports
 from orchestrator.auth import preview_tokens
-from orchestrator.config import server_keys, variable_keys
+from orchestrator.config import file_names, server_keys, variable_keys
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.port import Forge
 from orchestrator.forges.registry import ConnectionContext
-from orchestrator.gateway import hostnames, operation_output
+from orchestrator.gateway import hostnames
 from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
@@ -84,7 +84,7 @@ def create_options(settings: ServerSettings, inventory: Inventory) -> Options:
         deploys=settings.deploy_limits(),
         prices=settings.prices,
         prices_folder=settings.shared_dir / "prices",
-        output_file=settings.gateway_dir / operation_output.FILE_NAME,
+        output_file=settings.gateway_dir / file_names.OPERATION_OUTPUT,
     )
 
 
@@ -130,8 +130,8 @@ def create_ports(
         memory=MemoryMonitor(executor.sessions, settings.limits.spare_memory * MEGABYTE),
         clock=clock.system,
         create_folders=partial(settings.routes_dir.mkdir, parents=True, exist_ok=True),
-        pause=PauseFile(settings.shared_dir / "paused.json"),
-        pending_reports=PendingReports(settings.shared_dir / "owed.json"),
+        pause=PauseFile(settings.pause_file),
+        pending_reports=PendingReports(settings.pending_reports_file),
         listeners=(GatewayStatesFile(settings.gateway_dir).on_cycle,),
         uploads=_uploads(settings),
         costs=SqlCosts(settings.ledger_database_url),

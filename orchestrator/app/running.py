@@ -20,6 +20,7 @@ from orchestrator.app.api import create_api
 from orchestrator.app.compose import compose
 from orchestrator.app.ports import Ports
 from orchestrator.app.system import System
+from orchestrator.auth import local_token
 from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.auth.sql_tokens import SqlTokens
 from orchestrator.config.settings.server_settings import ServerSettings
@@ -55,7 +56,7 @@ class RunningEphd:
 
     @property
     def token_file(self) -> Path:
-        return self.settings.keys_dir / "api.token"
+        return local_token.token_file(self.settings.shared_dir)
 
     async def wait_for_failure(self) -> None:
         """Raises when a part has ended that should not; never returns while all is well."""

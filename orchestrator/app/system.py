@@ -27,6 +27,7 @@ from orchestrator.runtime.server.lifecycle import Lifecycle
 from orchestrator.runtime.server.target_keeper import TargetKeeper
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.terms import Terms
+from orchestrator.service.changes.label_requests import LabelRequests
 from orchestrator.service.chat.command_listener import CommandListener
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.output.published_output import PublishedOutput
@@ -57,6 +58,7 @@ class System:
     auditor: Auditor
     service: LocalControlPlane
     commands: CommandListener
+    labels: LabelRequests
     costs: CostAccounts
     targets: TargetKeeper
     loop: Loop
@@ -95,7 +97,8 @@ class System:
     async def _start(self) -> None:
         ports, lifecycle = self.ports, self._lifecycle
         operations = ports.operations
-        for close in (self._lease.stop, self.monitor.close, self.suites.close, self.executor.close, operations.close):
+        closing = (self.monitor, self.suites, self.executor, operations, self.labels)
+        for close in (self._lease.stop, *(part.close for part in closing)):
             lifecycle.on_stop(close)
         await self.prepare()
         await self.costs.sync()  # before the first cycle, so that a used-up budget counts at once

@@ -6,15 +6,20 @@ import os
 import secrets
 from pathlib import Path
 
+from orchestrator.config import file_names
+
 MIN_LENGTH = 32
 OWNER = "local"
 """Its name in the audit trail."""
 
 
+def token_file(home: Path) -> Path:
+    return home / file_names.KEYS / file_names.API_TOKEN
+
+
 def local_token(home: Path) -> str:
-    """The token in ``<home>/keys/api.token``; creates the file (0600) if it doesn't exist. ``home`` is the folder that
-    replicas share."""
-    path = home / "keys" / "api.token"
+    """Creates the file (0600) if it doesn't exist. ``home`` is the folder that replicas share."""
+    path = token_file(home)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -28,7 +33,7 @@ def local_token(home: Path) -> str:
 
 def revoke(home: Path) -> None:
     """The next start creates another one."""
-    (home / "keys" / "api.token").unlink(missing_ok=True)
+    token_file(home).unlink(missing_ok=True)
 
 
 def _read_token(path: Path) -> str:

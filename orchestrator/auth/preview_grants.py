@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import file_names
 from orchestrator.config.server_keys import KEY_BYTES, read_or_create
 
 GRANT_SECONDS = 60
@@ -25,7 +26,6 @@ PASS_SECONDS = 3600
 GROUP_MARK = "@"
 OAUTH_CALLBACK_PATH = "/_eph/oauth/callback"
 """ephd passes the URL to the gateway, and the gateway answers there."""
-_FILE = "previews.key"
 _MAX_LENGTH = 8192
 
 
@@ -48,17 +48,17 @@ class Visitor:
 
 def preview_key_file(keys_dir: Path) -> Path:
     preview_key(keys_dir)
-    return keys_dir / _FILE
+    return keys_dir / file_names.PREVIEW_KEY
 
 
 def preview_key(keys_dir: Path) -> bytes:
     """The key that ephd and the gateway share. Deleting the file signs everyone out of previews."""
-    return read_or_create(keys_dir / _FILE, secrets.token_bytes(KEY_BYTES))
+    return read_or_create(keys_dir / file_names.PREVIEW_KEY, secrets.token_bytes(KEY_BYTES))
 
 
 def revoke_key(keys_dir: Path) -> None:
     """Signs everyone out of previews. The next start creates another one."""
-    (keys_dir / _FILE).unlink(missing_ok=True)
+    (keys_dir / file_names.PREVIEW_KEY).unlink(missing_ok=True)
 
 
 def create_grant(key: bytes, visitor: Visitor, host: str, state: str, now: float) -> str:

@@ -8,23 +8,23 @@ import secrets
 from pathlib import Path
 
 from orchestrator.auth import wording
+from orchestrator.config import file_names
 from orchestrator.config.server_keys import KEY_BYTES, InvalidKey, read_or_create
 from programs.kit import files
 
 MIN_TOKEN_LENGTH = 24
 """Shorter preview tokens could be guessed, so they are ignored."""
-_FILE = "previews.token"
 
 
 def preview_tokens_file(keys_dir: Path) -> Path:
     """The file with the tokens. An operator can add lines."""
     preview_token(keys_dir)
-    return keys_dir / _FILE
+    return keys_dir / file_names.PREVIEW_TOKENS
 
 
 def preview_token(keys_dir: Path) -> str:
     """The first token of the file, for requests from this machine. Creates the file if it doesn't exist."""
-    path = keys_dir / _FILE
+    path = keys_dir / file_names.PREVIEW_TOKENS
     content = read_or_create(path, secrets.token_urlsafe(KEY_BYTES).encode() + b"\n")
     found = next(iter(parse_tokens(content)), b"").decode("utf-8", "replace")
     if not found:
@@ -35,7 +35,7 @@ def preview_token(keys_dir: Path) -> str:
 def rotate(keys_dir: Path) -> None:
     """Replaces the first token. Those that an operator added stay, and so do comments."""
     current = preview_token(keys_dir)
-    path = keys_dir / _FILE
+    path = keys_dir / file_names.PREVIEW_TOKENS
     kept = path.read_text().replace(current, secrets.token_urlsafe(KEY_BYTES), 1)
     files.write(path, kept, durable=True)
 

@@ -9,13 +9,12 @@ A context is stored as a URL, or as ``ephd`` or ``demo`` for whichever server of
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.cli import credentials, discovery, wording
+from orchestrator.cli import credentials, discovery, server_files, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.discovery import LocalServerKind, RunningServer
 
@@ -94,10 +93,7 @@ def known() -> list[KnownServer]:
 
 def current() -> str:
     """The chosen context as it is stored; empty if there is none."""
-    try:
-        found = json.loads(path().read_text())["current"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return ""
+    found = server_files.read(path()).get("current")
     return found if isinstance(found, str) else ""
 
 
@@ -118,13 +114,11 @@ def clear() -> None:
 
 
 def path() -> Path:
-    return discovery.config_folder() / "context.json"
+    return server_files.config_folder() / "context.json"
 
 
 def _write(context: str) -> None:
-    from programs.kit import files
-
-    files.write(path(), json.dumps({"current": context}))
+    server_files.write(path(), {"current": context})
 
 
 def _by_name(typed: str) -> KnownServer:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.discovery import config_folder
+from orchestrator.cli import server_files
 
 
 def path() -> Path:
-    return config_folder() / "credentials.json"
+    return server_files.config_folder() / "credentials.json"
 
 
 def token_for(url: str) -> str:
     """Empty if the user isn't signed in there."""
-    return str(_servers().get(url.rstrip("/"), ""))
+    return str(_servers().get(server_files.key(url), ""))
 
 
 def urls() -> list[str]:
@@ -29,25 +28,17 @@ def last_url() -> str:
 
 
 def store(url: str, token: str) -> Path:
-    kept = {key: value for key, value in _servers().items() if key != url.rstrip("/")}
-    return _write({**kept, url.rstrip("/"): token})
+    server_files.write_by_server(path(), {**_others(url), server_files.key(url): token})
+    return path()
 
 
 def remove(url: str) -> None:
-    _write({key: value for key, value in _servers().items() if key != url.rstrip("/")})
+    server_files.write_by_server(path(), _others(url))
+
+
+def _others(url: str) -> dict[str, Any]:
+    return {key: value for key, value in _servers().items() if key != server_files.key(url)}
 
 
 def _servers() -> dict[str, Any]:
-    try:
-        found = json.loads(path().read_text()).get("servers", {})
-    except (OSError, ValueError, AttributeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _write(servers: dict[str, Any]) -> Path:
-    from programs.kit import files
-
-    target = path()
-    files.write(target, json.dumps({"servers": servers}, indent=2), mode=0o600)
-    return target
+    return server_files.by_server(path())

@@ -7,11 +7,12 @@ contains the process ID and is ignored if that process is gone.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from orchestrator.cli import server_files
 
 
 class LocalServerKind(StrEnum):
@@ -30,43 +31,32 @@ class RunningServer:
     pid: int
 
 
-def config_folder() -> Path:
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "eph"
-
-
 def path(kind: LocalServerKind = LocalServerKind.EPHD) -> Path:
-    return config_folder() / f"{kind}.json"
+    return server_files.config_folder() / f"{kind}.json"
 
 
 def write(url: str, token_file: Path, pid: int | None = None, kind: LocalServerKind = LocalServerKind.EPHD) -> Path:
     """Records that a server listens at ``url``. The last one recorded of a kind is the one that is found."""
-    from programs.kit import files
-
     target = path(kind)
     entry = {"url": url, "token_file": str(token_file.absolute()), "pid": pid or os.getpid()}
-    files.write(target, json.dumps(entry))
+    server_files.write(target, entry)
     return target
 
 
 def read(kind: LocalServerKind = LocalServerKind.EPHD) -> RunningServer | None:
     """The server that is running on this machine, according to its file."""
+    entry = server_files.read(path(kind))
     try:
-        entry = json.loads(path(kind).read_text())
         found = RunningServer(str(entry["url"]), Path(entry["token_file"]), int(entry["pid"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return None
     return found if _is_alive(found.pid) else None
 
 
 def remove(pid: int | None = None, kind: LocalServerKind = LocalServerKind.EPHD) -> None:
     """Removes the file if it is this process's; another server's stays."""
-    try:
-        entry = json.loads(path(kind).read_text())
-        if entry["pid"] == (pid or os.getpid()):
-            path(kind).unlink()
-    except (OSError, ValueError, TypeError, KeyError):
-        return
+    if server_files.read(path(kind)).get("pid") == (pid or os.getpid()):
+        path(kind).unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:

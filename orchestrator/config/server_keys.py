@@ -13,7 +13,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from orchestrator.config import wording
+from orchestrator.config import file_names, wording
 from programs.kit import files
 
 KEY_BYTES = 32
@@ -25,7 +25,7 @@ class InvalidKey(Exception):
 
 def server_key(keys_dir: Path) -> bytes:
     """The key behind everything that must not be guessable: 32 random bytes."""
-    path = keys_dir / "server.key"
+    path = keys_dir / file_names.SERVER_KEY
     key = read_or_create(path, secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
         raise InvalidKey(wording.secrets.key_damaged(path, len(key), KEY_BYTES))
@@ -43,7 +43,7 @@ def passphrase_file(keys_dir: Path, configured: Path | None = None) -> Path:
     is the operator's own file, such as a mounted Secret; its permissions are up to the operator."""
     if configured is not None:
         return _check_passphrase_file(configured)
-    path = keys_dir / "passphrase"
+    path = keys_dir / file_names.PASSPHRASE
     if not read_or_create(path, secrets.token_hex(KEY_BYTES).encode()).strip():
         raise InvalidKey(wording.secrets.key_empty(path))
     return path

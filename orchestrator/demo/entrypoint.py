@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.app.running import RunningEphd, running
+from orchestrator.auth import local_token
 from orchestrator.cli import discovery
 from orchestrator.cli.discovery import LocalServerKind
 from orchestrator.config.problems import InvalidSettings
@@ -236,7 +237,7 @@ async def _run_deploys(run: DemoRun, world: DemoWorld, console: Console) -> tupl
     server = ServerProcess(world.home, f"http://127.0.0.1:{world.ports.api}", world.chosen, run.tools)
     try:
         await server.start()
-        world.token_file = world.settings.keys_dir / "api.token"
+        world.token_file = local_token.token_file(world.settings.shared_dir)
         result = await DeployStory(world, server, partial(_print_line, console)).play()
         return result, await asyncio.to_thread(_environment_leaks, world, result)
     finally:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import file_names
 from orchestrator.gateway import wording
 
-FILE_NAME = "output.json"
 MAX_AGE = 60.0
 """ephd rewrites the file while something runs. While ephd is down, it is out of date."""
 _STATES = frozenset({"running", "succeeded", "failed", "interrupted"})
@@ -56,7 +56,7 @@ class OutputFile:
     def read(self, environment: str) -> OperationOutput:
         """Nothing if no operation on the environment runs. The file exists only while one does."""
         try:
-            data = json.loads((self.directory / FILE_NAME).read_bytes())
+            data = json.loads((self.directory / file_names.OPERATION_OUTPUT).read_bytes())
             if not 0 <= self.now() - float(data["written_at"]) + 1 <= MAX_AGE:
                 return NOTHING
             found = data["environments"].get(environment)

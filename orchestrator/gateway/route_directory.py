@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from yarl import URL
 
+from orchestrator.config import file_names
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import wording
 from orchestrator.gateway.bar import bar_facts
@@ -94,7 +95,7 @@ class RouteDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._folder = str(path / "routes") + os.sep
+        self._folder = str(path / file_names.ROUTES) + os.sep
         self._routes: dict[str, tuple[FileVersion, PreviewRoute | None]] = {}
         self._states: tuple[FileVersion, dict[str, PreviewState]] = ((0, 0, 0), {})
         self._output = OutputFile(path)
@@ -119,7 +120,7 @@ class RouteDirectory:
 
     def state(self, host: str) -> PreviewState | None:
         """Raises LookupFailed for a host that the last readable states don't contain, if they can't be read now."""
-        name = str(self.path / "states.json")
+        name = str(self.path / file_names.PREVIEW_STATES)
         seen = file_version(name)
         if seen is not None and seen != self._states[0]:
             read = _read(name)

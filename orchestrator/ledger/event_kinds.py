@@ -129,7 +129,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.ENVIRONMENT_SLEPT: "It is asleep: nothing runs, and all data is kept.",
     EventKind.ENVIRONMENT_WAKING: "Its processes are being started again; the message says why.",
     EventKind.ENVIRONMENT_WOKEN: "It is awake, and its services respond.",
-    EventKind.ENVIRONMENT_RESTARTED: "A person restarted services of it; the message says which ones.",
+    EventKind.ENVIRONMENT_RESTARTED: "A person restarted its services; the message says which ones.",
     EventKind.ENVIRONMENT_EXTENDED: "Its expiry was postponed; the message says until when.",
     EventKind.ENVIRONMENT_EXPIRED: "The environment expired.",
     EventKind.ENVIRONMENT_DESTROYING: "Its destroy started; the message says why.",
@@ -138,7 +138,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.TESTS_PASSED: "A test suite passed; the data contains its result.",
     EventKind.TESTS_FAILED: "A test suite failed or timed out; the data contains its last lines and its report.",
     EventKind.TESTS_SKIPPED: (
-        "A test suite was skipped, either by itself or because a suite that it needs did not pass."
+        "A test suite skipped itself, or was skipped because a suite that it needs did not pass."
     ),
     EventKind.TESTS_STOPPED: "A test suite was stopped by a new commit, a destroy or a stop of ephd; it has no result.",
     EventKind.OPERATION_INTERRUPTED: (
@@ -199,9 +199,9 @@ def reference_page() -> str:
 _PAGE_HEADER = """# Events
 
 Everything that happens to an environment is one event in the ledger: `eph why NAME` and `GET /api/v1/events` show
-them. An event has a number that grows, a kind from the list below, a time in UTC, a subject (the stack as
-`project/stack`, empty when it is about the service), a message for people, an actor (`eph`, or who asked), and a few
-fields of data.
+them. An event has an increasing number, a kind from the list below, a time in UTC, a subject (the stack as
+`project/stack`, empty if it is about the service), a message for people, an actor (`eph`, or who requested it), and
+a few fields of data.
 
 Events are append-only. Losing them loses history, never an environment: if the database is down, the loop continues,
 up to 1,000 events wait in memory, and `ledger.gap` reports afterwards how many were kept and how many were lost.

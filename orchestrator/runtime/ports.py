@@ -19,13 +19,14 @@ class ManagedGateway(Protocol):
         """Until cancelled."""
 
     def write_api_url(self, url: str) -> None:
-        """Tells the gateway where the API is, if that changes: it is the leader's, or a local one beside TLS."""
+        """Sets the API's URL for the gateway when it changes: the leader's, or a loopback address if ``listen`` has
+        TLS."""
 
     def stop(self) -> None: ...
 
 
 class Traffic(Protocol):
-    """Who used which environment, as the gateway records it."""
+    """When each environment was last used, as the gateway records it."""
 
     def read(self) -> TrafficSnapshot | None:
         """None: nothing is known, so nothing counts as idle."""

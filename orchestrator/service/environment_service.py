@@ -291,7 +291,7 @@ class LocalControlPlane:
         self._deps.journal.record(EventKind.COMMIT_APPROVED, message, str(view.ref), by)
         if not from_fork:
             self._lifetime.record_intent(view, IntentKind.RETRY, by)
-        self.trigger_cycle("approved")
+        self.trigger_cycle()
         return view
 
     async def approve_plan(self, plan: str, by: str) -> str:
@@ -302,7 +302,7 @@ class LocalControlPlane:
             raise RequestRefused(RefusalReason.PLAN_NOT_HELD, wording.plan_not_held(plan, held))
         self._deps.approvals.approve_plan(plan, self._deps.clock())
         self._deps.journal.record(EventKind.PLAN_APPROVED, wording.plan_approved(plan), actor=by)
-        self.trigger_cycle("approved")
+        self.trigger_cycle()
         return wording.plan_runs(plan)
 
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
@@ -346,7 +346,7 @@ class LocalControlPlane:
             self._deps.journal.record(EventKind.SWEEP_REMOVED, sentence, actor=by)
         total = len(lines) + len(removed)
         self._deps.journal.record(EventKind.SWEEP_REMOVED, wording.requested_sweep(total), actor=by)
-        self.trigger_cycle("sweep")
+        self.trigger_cycle()
         return lines + removed
 
     async def costs(self, grouping: CostGrouping, covers: Callable[[str], bool] = every_repository) -> CostReport:
@@ -376,7 +376,7 @@ class LocalControlPlane:
     def resume(self, by: str) -> bool:
         return self._pause.resume(by)
 
-    def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
+    def trigger_cycle(self) -> None:
         self._trigger_refresh()
 
     def _changeable(self, name: str) -> EnvironmentView:

@@ -295,5 +295,5 @@ class FakeEnvironmentService(FakeCommands, FakeDeploys):
         self.caches = [each for each in self.caches if each not in chosen]
         return chosen
 
-    def trigger_cycle(self, reason: str) -> None:
-        self.calls.append(("wake", reason))
+    def trigger_cycle(self) -> None:
+        self.calls.append(("wake",))

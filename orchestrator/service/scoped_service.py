@@ -205,8 +205,8 @@ class ScopedService:
     def resume(self, by: str) -> bool:  # noqa: ARG002 - the protocol's
         raise PermissionError(wording.restricted("resume"))
 
-    def trigger_cycle(self, reason: str) -> None:
-        self._service.trigger_cycle(reason)
+    def trigger_cycle(self) -> None:
+        self._service.trigger_cycle()
 
     @contextlib.contextmanager
     def _covered(self, repository: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
-"""Waits until a file in a folder is replaced, as the kernel reports it (inotify).
+"""Waits until a file in a folder is replaced, which the kernel reports through inotify.
 
-Whoever waits still looks regularly, only less often: the kernel doesn't report what another machine writes into a
-shared folder, and some systems have no inotify, or too few watches left. Then every wait ends with its time.
+Callers must still poll, with the timeout of each wait: the kernel doesn't report writes by other machines to a shared
+folder, and inotify may be missing or out of watches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _READ_BYTES = 64 * 1024
 
 
 class FolderWatch:
-    """For one task of a running event loop, as a context manager. What happened before a ``wait`` ends that wait."""
+    """A context manager for one task of a running event loop. A replacement before ``wait`` ends the next ``wait``."""
 
     def __init__(self, *folders: Path) -> None:
         self._folders = folders
@@ -41,7 +41,7 @@ class FolderWatch:
             self._descriptor = -1
 
     async def wait(self, seconds: float) -> bool:
-        """Whether a file was replaced within this time."""
+        """Returns whether a file was replaced before the timeout."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._replaced.wait()
@@ -56,11 +56,11 @@ class FolderWatch:
 
 
 def _open(folders: tuple[Path, ...]) -> int:
-    """-1 if it isn't possible."""
+    """Returns the descriptor, or -1 if inotify isn't available."""
     library = CDLL(None, use_errno=True)
     try:
         descriptor = int(library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
-    except AttributeError:  # another system than Linux
+    except AttributeError:  # not Linux
         return -1
     for folder in folders if descriptor >= 0 else ():
         if library.inotify_add_watch(descriptor, os.fsencode(folder), _IN_MOVED_TO) < 0:

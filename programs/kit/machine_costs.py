@@ -48,11 +48,8 @@ def estimate(prices: PriceList, amounts: ReservedAmounts, *, sleeps: bool = True
 
 def hourly_price(prices: PriceList, amounts: ReservedAmounts, *, spot: bool = False) -> Decimal | None:
     """Of a single resource. None if an item that it uses has no price."""
-    used = {
-        SPOT_CPU if spot and _has_amount(prices, SPOT_CPU) else CPU: amounts.cpu,
-        SPOT_MEMORY if spot and _has_amount(prices, SPOT_MEMORY) else MEMORY: amounts.memory / GIGABYTE,
-        DISK: amounts.disk / GIGABYTE,
-    }
+    cpu, memory = _cpu_and_memory(prices, spot)
+    used = {cpu: amounts.cpu, memory: amounts.memory / GIGABYTE, DISK: amounts.disk / GIGABYTE}
     total = Decimal(0)
     for name, quantity in used.items():
         item = prices.get(name)
@@ -64,13 +61,18 @@ def hourly_price(prices: PriceList, amounts: ReservedAmounts, *, spot: bool = Fa
 
 def _sheet(prices: PriceList, amounts: ReservedAmounts, sleeps: bool, spot: bool) -> CostSheet:
     sheet = CostSheet(prices)
-    cpu = SPOT_CPU if spot and _has_amount(prices, SPOT_CPU) else CPU
-    memory = SPOT_MEMORY if spot and _has_amount(prices, SPOT_MEMORY) else MEMORY
+    cpu, memory = _cpu_and_memory(prices, spot)
     sheet.add("environment", ENVIRONMENT, 1, asleep=not sleeps)
     sheet.add("CPU", cpu, amounts.cpu, asleep=not sleeps)
     sheet.add("memory", memory, amounts.memory / GIGABYTE, asleep=not sleeps)
     sheet.add("disk", DISK, amounts.disk / GIGABYTE, asleep=True)
     return sheet
+
+
+def _cpu_and_memory(prices: PriceList, spot: bool) -> tuple[str, str]:
+    """Their items: those of spot machines, where they have a price."""
+    cpu = SPOT_CPU if spot and _has_amount(prices, SPOT_CPU) else CPU
+    return cpu, SPOT_MEMORY if spot and _has_amount(prices, SPOT_MEMORY) else MEMORY
 
 
 def _has_amount(prices: PriceList, name: str) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from programs.kit.processes import process_table
+
 CGROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60
 
@@ -26,11 +28,7 @@ def available(on_machine: Callable[[], int | None] = _on_machine, cgroups: Path 
 
 def used_by_descendants(pid: int) -> int:
     """The bytes that all processes below this one use. Shared pages count proportionally (PSS)."""
-    try:
-        found = psutil.Process(pid).children(recursive=True)
-    except (psutil.Error, OSError):
-        return 0
-    return sum(used_by_process(process.pid) for process in found)
+    return sum(map(used_by_process, process_table.descendants(pid)))
 
 
 def used_by_process(pid: int) -> int:

@@ -14,7 +14,7 @@ from threading import Thread
 
 import httpx
 
-from orchestrator.auth.sharing import published_links
+from orchestrator.config import file_names
 from tests.auth.conftest import PREVIEW_KEY
 
 HOST = "shop-gentle-stream-42.localhost"
@@ -47,7 +47,7 @@ class Previews:
         """As at the start: no routes, no share links, the usual key."""
         for record in (self.folder / "routes").iterdir():
             record.unlink()
-        (self.folder / published_links.FILE).unlink(missing_ok=True)
+        (self.folder / file_names.SHARE_LINKS).unlink(missing_ok=True)
         (self.folder / "key").write_bytes(PREVIEW_KEY)
 
     def url(self, host: str = HOST, path: str = "/") -> str:

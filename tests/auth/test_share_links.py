@@ -31,6 +31,7 @@ from orchestrator.auth.sharing.share_link_store import ShareLinkStore, ShareLink
 from orchestrator.auth.sharing.share_links import ShareLink
 from orchestrator.auth.sharing.sql_share_links import SqlShareLinks
 from orchestrator.cli.main import app as eph_app
+from orchestrator.config import file_names
 from orchestrator.demo.free_ports import free_port
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.fake import FakeEnvironmentService, sample
@@ -187,8 +188,8 @@ class TestValues:
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"links": []}', '{"links": {"a": 1}}', "[" * 100_000])
     def test_unreadable_file_has_no_links(self, tmp_path: Path, text: str) -> None:
-        (tmp_path / published_links.FILE).write_text(text)
-        assert published_links.read(tmp_path / published_links.FILE) == {}
+        (tmp_path / file_names.SHARE_LINKS).write_text(text)
+        assert published_links.read(tmp_path / file_names.SHARE_LINKS) == {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""A world whose Eph reads comments."""
+"""Worlds for the tests of this room: one whose Eph reads comments, and one with a folder."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +40,11 @@ async def chat_world() -> AsyncIterator[ChatWorld]:
     made = ChatWorld()
     yield made
     await made.world.close()
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[World]:
+    """Its server has a folder for what it keeps."""
+    found = World(folder=tmp_path)
+    yield found
+    await found.close()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +18,11 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.service.environment_service import LocalControlPlane
-from orchestrator.service.port import EnvironmentNotFound, RefusalReason, RequestRefused
+from orchestrator.service.port import EnvironmentNotFound, RefusalReason
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
 from programs.steps import StepEvent, StepEventKind, StepState
+from tests.service.change_requests import refused
 from tests.worlds.eph_files import EPH_YAML
 from tests.worlds.world import World
 
@@ -33,13 +33,6 @@ ADMIN = "an-admin-token-of-some-length"
 class ActionsSetup:
     world: World
     actions: LocalControlPlane
-
-
-@contextlib.contextmanager
-def refused(reason: RefusalReason, message: str = "") -> Iterator[None]:
-    with pytest.raises(RequestRefused, match=message or None) as raised:
-        yield
-    assert raised.value.reason is reason
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_actions_are_recorded_with_the_callers_name(admin: httpx.Client, desk: F
         ("up", NAME, "admin-name"),
         ("down", NAME, "admin-name"),
         ("extend", NAME, "admin-name", "3600"),
-        ("wake", "requested by admin-name"),
+        ("wake",),
     ]
 
 

@@ -163,6 +163,7 @@ class WorldProcess:
             self.release(ref)
         await self.stacks.close()
         await self.executor.close()
+        await self.system.labels.close()
 
     async def crash(self) -> None:
         """``kill -9`` and a new start: operations end where they are, memory is gone."""
@@ -170,5 +171,6 @@ class WorldProcess:
         self.held_stacks.clear()
         await self.monitor.close()
         await self.executor.close()
+        await self.system.labels.close()
         self._sleepers.clear()
         self._start()

@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.auth.sharing.share_links import ShareLink
+from orchestrator.config import file_names
 from programs.kit import files
-
-FILE = "share_links.json"
 
 
 def write(directory: Path, links: Iterable[ShareLink]) -> None:
     entries = {link.id: {"host": link.host, "until": int(link.expires_at.timestamp())} for link in links}
     directory.mkdir(parents=True, exist_ok=True)
-    files.write(directory / FILE, json.dumps({"links": entries}), mode=0o644)
+    files.write(directory / file_names.SHARE_LINKS, json.dumps({"links": entries}), mode=0o644)
 
 
 def read(file: Path) -> dict[str, tuple[str, int]]:

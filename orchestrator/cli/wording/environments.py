@@ -28,7 +28,6 @@ CAN_EXPIRE = "can expire again"
 
 # --- Deploys
 
-NOTHING_TO_DEPLOY = "say what to deploy"
 REF_OR_VERSION = "Use either --ref or --version."
 
 

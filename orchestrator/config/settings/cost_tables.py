@@ -21,7 +21,7 @@ class BudgetsSettings(SettingsTable):
 
     month: Amount | None = Field(default=None, description="The budget of all repositories together. Unset: none.")
     warn_at: Decimal = Field(
-        default=Decimal("0.8"), gt=0, le=1, description="The share of a budget from which people are warned."
+        default=Decimal("0.8"), gt=0, le=1, description="The share of a budget at which people are warned."
     )
     repositories: dict[RepositoryPattern, Amount] = Field(
         default={},

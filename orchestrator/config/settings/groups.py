@@ -176,7 +176,7 @@ class LogSettings(SettingsTable):
         default="text", description="text: for people. json: one object per line, for log collectors."
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least important lines to write. Failed operations are warnings."
+        default="info", description="The lowest level to write. Failed operations are warnings."
     )
 
 
@@ -186,10 +186,10 @@ class TracesSettings(SettingsTable):
     endpoint: str = Field(
         default="",
         pattern=r"^(https?://[^\s?#]+)?$",
-        description="The collector that receives traces by OTLP over HTTP, such as http://localhost:4318. Empty: none.",
+        description="The collector that receives traces as OTLP over HTTP, such as http://localhost:4318. Empty: none.",
     )
     headers_file: Path | None = Field(
-        default=None, description="A file with headers for the collector, one in each line: Authorization: Bearer …"
+        default=None, description="A file with headers for the collector, one per line: Authorization: Bearer …"
     )
 
     def read_headers(self) -> dict[str, str]:
@@ -292,7 +292,7 @@ class AuthSettings(SettingsTable):
         default="",
         description="The dashboard's public URL. Register this with /auth/callback at the provider.",
     )
-    issuer: str = Field(default="", description="With oidc, the provider's issuer URL, as in its own documents.")
+    issuer: str = Field(default="", description="With oidc, the provider's issuer URL, as in its discovery document.")
     client_id: str = Field(default="", description="The ID of Eph's registration at the provider.")
     client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that registration.")
     scopes: StringList = Field(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, create_model, model_validator
 
-from orchestrator.config import wording
+from orchestrator.config import file_names, wording
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.settings.setting_types import host_and_port, is_loopback
 from orchestrator.config.settings.settings_fields import SettingsFields
@@ -191,7 +191,7 @@ class ServerSettingsFile(SettingsFields):
     @property
     def stacks_url(self) -> str:
         """``backend_url``, or the folder in home."""
-        return self.backend_url or backends.default_url(self.shared_dir / "backend")
+        return self.backend_url or backends.default_url(self.backend_dir)
 
     @property
     def ledger_database_url(self) -> str:
@@ -203,28 +203,41 @@ class ServerSettingsFile(SettingsFields):
         return self.home / "work"
 
     @property
+    def backend_dir(self) -> Path:
+        """Where stacks are, without ``backend_url``."""
+        return self.shared_dir / file_names.BACKEND
+
+    @property
+    def pause_file(self) -> Path:
+        return self.shared_dir / file_names.PAUSE
+
+    @property
+    def pending_reports_file(self) -> Path:
+        return self.shared_dir / file_names.PENDING_REPORTS
+
+    @property
     def operations_dir(self) -> Path:
         return self.shared_dir / "operations"
 
     @property
     def gateway_dir(self) -> Path:
-        return self.shared_dir / "gateway"
+        return self.shared_dir / file_names.GATEWAY
 
     @property
     def routes_dir(self) -> Path:
-        return self.gateway_dir / "routes"
+        return self.gateway_dir / file_names.ROUTES
 
     @property
     def uploads_dir(self) -> Path:
-        return self.shared_dir / "uploads"
+        return self.shared_dir / file_names.UPLOADS
 
     @property
     def ledger_path(self) -> Path:
-        return self.home / "ledger.db"
+        return self.home / file_names.LEDGER
 
     @property
     def keys_dir(self) -> Path:
-        return self.shared_dir / "keys"
+        return self.shared_dir / file_names.KEYS
 
     @property
     def pulumi_home(self) -> Path:

@@ -65,7 +65,6 @@ class Policy:
     destroy_window: timedelta = timedelta(hours=1)
     unhealthy_after: timedelta = timedelta(seconds=45)
     backoff: Backoff = field(default_factory=Backoff)
-    first_lookup: timedelta = timedelta(seconds=30)
     sleep_capable_targets: frozenset[str] = frozenset({DEFAULT_TARGET})
     """Targets that can stop an environment without destroying it."""
     idle_timeout: timedelta | None = None

@@ -20,6 +20,7 @@ import httpx2
 
 from orchestrator.demo import process_start
 from orchestrator.demo.containers import wording
+from programs.kit.processes import process_table
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -129,7 +130,7 @@ def _remove_everything(socket: Path) -> None:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Killing the engine, the first process of its namespace, ends everything else there. It has nothing to save."""
-    for pid in _children(process.pid):
+    for pid in process_table.children(process.pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     try:
@@ -137,13 +138,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
 
 
 def _remove_groups(name: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from orchestrator.config import file_names
 from orchestrator.demo import leak_check
 from orchestrator.demo.demo_world import APP_ROUTE, REPOSITORY, SHOP, DemoWorld
 from orchestrator.demo.story import deploy_wording as wording
@@ -222,7 +223,7 @@ class DeployStory:
         return "" if phase == "updating" else wording.phase_is(phase)
 
     async def _not_requested(self, label: str) -> str:
-        log = self._world.home / "eph" / "gateway" / "traffic.json"
+        log = self._world.settings.gateway_dir / file_names.TRAFFIC
         return "" if f"{label}.{APP_ROUTE}" in log.read_text().partition('"knocks"')[2] else wording.NO_REQUEST
 
     async def _starts(self, label: str) -> int:

@@ -20,6 +20,7 @@ from orchestrator.demo import leak_check
 from orchestrator.demo.story import wording
 from orchestrator.demo.story.blackbox import StepFailed
 from programs.kit import files
+from programs.kit.processes import process_table
 from stacks.toolchain.pulumi_cli import Toolchain
 
 START_TIMEOUT = 120.0
@@ -90,14 +91,7 @@ class ServerProcess:
 
     def _gateways(self) -> list[int]:
         marked = leak_check.processes(f"{self._home}/eph/gateway")
-        return [pid for pid in marked if b"orchestrator.gateway" in _command_line(pid)]
-
-
-def _command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+        return [pid for pid in marked if "orchestrator.gateway" in process_table.command_line(pid)]
 
 
 def to_toml(settings: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from orchestrator.auth import preview_grants
 from orchestrator.auth.sharing import published_links
+from orchestrator.config import file_names
 from orchestrator.gateway.access import people
 from orchestrator.gateway.access.people import KeyFile
 from orchestrator.gateway.proxy import headers as names
@@ -45,7 +46,7 @@ class ValidLinks:
 class ShareGuard:
     def __init__(self, key: KeyFile, directory: Path | None, now: Callable[[], float] = time.time) -> None:
         self._key, self._now = key, now
-        self._links = ValidLinks(directory / published_links.FILE if directory else None)
+        self._links = ValidLinks(directory / file_names.SHARE_LINKS if directory else None)
 
     def is_open(self, request: web.BaseRequest, host: str, scheme: str) -> bool:
         values = names.cookies(request.headers, names.sign_in_cookie(scheme))

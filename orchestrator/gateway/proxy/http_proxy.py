@@ -35,6 +35,7 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
+from orchestrator.config import file_names
 from orchestrator.gateway import wording
 from orchestrator.gateway.bar import bar_rules
 from orchestrator.gateway.bar.bar_injection import BarInjection, BodyWithBar
@@ -84,7 +85,7 @@ class UpstreamClient:
 async def open_client(directory: Path, api_tls: ssl.SSLContext | None) -> AsyncIterator[UpstreamClient]:
     """``directory`` contains the routes and, if environments have their own networks, the broker of their sockets."""
     lookups = DnsCache()
-    environments = EnvironmentSockets(sockets.folder_beside(directory / "routes"))
+    environments = EnvironmentSockets(sockets.folder_beside(directory / file_names.ROUTES))
     lines = UpstreamPool(lookups, environments=environments)
     async with open_session(lookups, environments) as full:
         try:

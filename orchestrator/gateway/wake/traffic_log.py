@@ -1,5 +1,5 @@
-"""Records when each preview was last used, and wake requests for sleeping ones: kept in memory, saved regularly, read
-by ephd.
+"""Records when each preview was last used, and wake requests for sleeping ones. Kept in memory, saved regularly, and
+read by ephd.
 
 A host counts as used while a request to it is open, so an idle WebSocket or a long download keeps an environment awake.
 Requests that ``visit_rules`` exclude don't count. Wake requests are saved immediately, because a client is waiting.
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import file_names
 from programs.kit import files
 
 PROBE_HEADER = "X-Eph-Probe"
@@ -38,8 +39,8 @@ class TrafficLog:
     """``now`` gives seconds since the epoch."""
 
     def __init__(self, directory: Path, now: Callable[[], float]) -> None:
-        self._path = directory / "traffic.json"
-        self._routes = directory / "routes"
+        self._path = directory / file_names.TRAFFIC
+        self._routes = directory / file_names.ROUTES
         self._now = now
         self._times = _load(self._path) or _Times()
         self._open: Counter[str] = Counter()

@@ -1,8 +1,7 @@
 """Which requests count as visits: they keep a preview awake, and wake one that is asleep.
 
-Not ephd's own health checks, not other health checks (by path, or by a header that says so), not robots, and not a
-browser's prefetching. Everything else counts: a person must never be mistaken for a robot, and a disguised robot costs
-no more than a person.
+Health checks (ephd's own, and others by their path or headers), robots and a browser's prefetching don't count.
+Everything else does: a person must never be mistaken for a robot, and a disguised robot costs no more than a person.
 """
 
 from __future__ import annotations
@@ -35,5 +34,5 @@ def is_visit(method: str, path: str, headers: Mapping[str, str], health_path: st
 
 
 def is_browser(method: str, headers: Mapping[str, str]) -> bool:
-    """A person is looking at a page, and can look at another one meanwhile."""
+    """Whether a person is waiting for a page, so that a holding page can be shown."""
     return method == "GET" and "text/html" in headers.get(hdrs.ACCEPT, "")

@@ -1,8 +1,8 @@
-"""Handles requests to a sleeping preview: people get a page that reloads automatically, programs wait until it
+"""Handles requests to a sleeping preview: people get a page that reloads automatically, and programs wait until it
 responds.
 
-A request is recorded in the traffic file, and ephd decides what to do. However many requests wait for one preview, one
-task watches for all of them whether its route says that it is awake. A failed start is reported to all requests that
+A request is recorded in the traffic file, and ephd decides what to do. For each preview, a single task watches the
+route until it is awake, however many requests wait. A failed start is reported to all requests that
 arrived before it failed.
 """
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from yarl import URL
 
+from orchestrator.config import file_names
 from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
@@ -38,7 +39,7 @@ _FAILED = frozenset({Phase.FAILED, Phase.STALLED})
 
 @dataclass(slots=True)
 class _WakeWaiters:
-    """The requests that wait for one host. ``task`` returns the state that explains why waiting is in vain, or None if
+    """The requests that wait for one host. ``task`` returns the state that explains why it can't wake, or None if
     it is awake or gone, which its route shows."""
 
     task: asyncio.Task[PreviewState | None]
@@ -111,7 +112,7 @@ class WakeOnRequest:
                 waiting.task.cancel()
 
     async def _poll_until_awake(self, host: str, since: float) -> PreviewState | None:
-        with FolderWatch(self.directory.path, self.directory.path / "routes") as folders:
+        with FolderWatch(self.directory.path, self.directory.path / file_names.ROUTES) as folders:
             while True:
                 route = self.directory.route(host)
                 if route is None or not route.asleep:

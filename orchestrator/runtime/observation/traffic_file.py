@@ -1,9 +1,9 @@
 """Reads the gateway's traffic file, and watches it for requests to sleeping environments.
 
-The gateway is another process, maybe of another version of Eph. An unreadable file means that traffic is unknown, so
-nothing is idle. People who visit a sleeping environment wait in front of a page, so a new request wakes the loop as
-soon as the kernel reports it. For a gateway on another machine, the file is also checked a hundred times a second (one
-``stat``). A missed request is found by the next cycle.
+The gateway is another process, possibly of another version of Eph. If the file is unreadable, traffic is unknown, and
+no environment counts as idle. People are waiting for a sleeping environment, so a new request wakes the loop as soon as
+the kernel reports it. For a gateway on another machine, the file is also checked a hundred times a second (one
+``stat``). The next cycle finds requests that were missed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import file_names
 from orchestrator.core.model.world import TrafficSnapshot
 from programs.kit.folder_watch import FolderWatch
 
@@ -26,10 +27,10 @@ Signature = tuple[int, int, int]
 
 
 class TrafficFile:
-    """``read`` is for observation; ``watch`` runs in parallel."""
+    """``read`` is for observation; ``watch`` runs in its own task."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "traffic.json"
+        self._path = directory / file_names.TRAFFIC
         self._known: tuple[Signature | None, TrafficSnapshot | None] = (None, None)
 
     def read(self) -> TrafficSnapshot | None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from orchestrator.config import file_names
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.pause import Pause
 from orchestrator.runtime import wording
@@ -52,7 +53,7 @@ def create_backup(settings: ServerSettings, archive: Path, now: datetime) -> Bac
     """Writes the archive, which only its owner can read. Raises BackupError or StartupError."""
     with _stopped(settings):
         places = {name: place for name, place in _places(settings).items() if place.exists()}
-        if "keys" not in places:
+        if file_names.KEYS not in places:
             raise BackupError(wording.backup.nothing_to_keep(settings.shared_dir))
         try:
             _write_archive(archive, places, now)
@@ -83,14 +84,13 @@ def _stopped(settings: ServerSettings) -> Iterator[None]:
 def _places(settings: ServerSettings) -> dict[str, Path]:
     """By their names in the archive, in the order in which a restore moves them: an ephd without the keys would create
     new ones."""
-    shared = settings.shared_dir
-    places = {"keys": settings.keys_dir}
+    places = [settings.keys_dir]
     if not settings.backend_url:
-        places["backend"] = shared / "backend"
-    places |= {"uploads": settings.uploads_dir, "owed.json": shared / "owed.json"}
+        places.append(settings.backend_dir)
+    places += [settings.uploads_dir, settings.pending_reports_file]
     if not settings.ledger_url.get_secret_value():
-        places["ledger.db"] = settings.ledger_path
-    return places
+        places.append(settings.ledger_path)
+    return {place.name: place for place in places}
 
 
 def _elsewhere(settings: ServerSettings) -> tuple[bool, bool, str]:
@@ -107,7 +107,7 @@ def _write_archive(archive: Path, places: dict[str, Path], now: datetime) -> Non
         with tarfile.open(fileobj=file, mode="w:gz") as tar:
             _add_manifest(tar, places, now)
             for name, place in places.items():
-                if name == "ledger.db":
+                if name == file_names.LEDGER:
                     _add_database(tar, name, place)
                 else:
                     tar.add(place, arcname=name, filter=_only_files)

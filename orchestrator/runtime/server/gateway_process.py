@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 import httpx
 
 from orchestrator.auth import preview_grants, preview_tokens
+from orchestrator.config import file_names
 from orchestrator.config.settings.groups import TlsSettings
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime import wording
@@ -37,7 +38,6 @@ log = logging.getLogger("eph.door")
 
 OWNER_VARIABLE = "EPH_GATEWAY_OF"
 """The gateway serves it at the domain itself. It is registered at providers, so it never changes."""
-_RECORD_FILE = "gateway.json"
 _HEALTH_PATH = "/_eph/healthz"
 _TLS_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Loopback uses plain HTTP; creating a TLS context for each request would block the loop for 30 ms each time."""
@@ -137,8 +137,8 @@ class GatewayError(StartupError):
 class GatewayProcess:
     def __init__(self, spec: GatewaySpec) -> None:
         self._spec = spec
-        self._record = spec.directory / _RECORD_FILE
-        self._log = spec.directory / "gateway.log"
+        self._record = spec.directory / file_names.GATEWAY_PROCESS
+        self._log = spec.directory / file_names.GATEWAY_LOG
         self._process: subprocess.Popen[bytes] | None = None
 
     async def ensure(self) -> None:

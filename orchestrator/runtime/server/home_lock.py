@@ -8,12 +8,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.config import file_names
 from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError
 from stacks import process_identity
 from stacks.process_identity import ProcessIdentity
-
-_FILE = "ephd.lock"
 
 
 def _create_private(home: Path) -> None:
@@ -27,7 +26,7 @@ def _create_private(home: Path) -> None:
 @contextlib.contextmanager
 def lock_home(home: Path) -> Iterator[None]:
     _create_private(home)
-    with (home / _FILE).open("a+") as lock:
+    with (home / file_names.HOME_LOCK).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -43,7 +42,7 @@ def lock_home(home: Path) -> Iterator[None]:
 def holder(home: Path) -> ProcessIdentity | None:
     """The process that uses the home."""
     try:
-        with (home / _FILE).open() as lock:
+        with (home / file_names.HOME_LOCK).open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -12,11 +12,11 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.config import file_names
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.runtime import wording
 from orchestrator.runtime.server.addresses import StartupError
 
-_FILE = "replicas.lock"
 STAGING = ".restore"
 """The folder of a restore that isn't complete."""
 
@@ -32,7 +32,7 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
         yield  # the lock of the home is enough
         return
     shared.mkdir(parents=True, exist_ok=True)
-    with (shared / _FILE).open("a") as lock:
+    with (shared / file_names.REPLICAS_LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if several else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
@@ -51,7 +51,7 @@ def lock_alone(settings: ServerSettings) -> Iterator[None]:
         yield
         return
     shared.mkdir(parents=True, exist_ok=True)
-    with (shared / _FILE).open("a") as lock:
+    with (shared / file_names.REPLICAS_LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

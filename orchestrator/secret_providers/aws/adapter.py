@@ -15,7 +15,7 @@ _PATH = rf"({_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{{12}}:secret:
 
 
 class SecretsManagerSettings(SettingsTable):
-    """Where Secrets Manager is. Credentials come from the usual places of AWS."""
+    """Where Secrets Manager is. Credentials come from AWS's default chain."""
 
     region: str = Field(default="", description="The region of secrets that aren't named by their ARN.")
     profile: str = Field(default="", description="The profile of the AWS configuration. Empty: the usual credentials.")

@@ -1,7 +1,7 @@
 """The label ``reset-db`` on a pull request: resets its databases once (D4).
 
 Removing the label is the acknowledgement. It is read again right before, so that an older snapshot can't request a
-second reset, and removed before anything is deleted: a crash in between loses the request, never data twice.
+second reset, and removed before anything is deleted: a stop in between loses the request, but no data is lost twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orchestrator.forges.port import ForgeError, Repository
 from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.service.changes import wording
-from orchestrator.service.chat.command_listener import CommandListenerDependencies
+from orchestrator.service.chat.command_listener import ChatDependencies
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused
 from stacks.model import RefKind
 
@@ -26,9 +26,9 @@ RESET_LABEL = "reset-db"
 
 
 class LabelRequests:
-    """Replies as chat commands do, and needs the same."""
+    """Replies as chat commands do."""
 
-    def __init__(self, dependencies: CommandListenerDependencies, service: EnvironmentService) -> None:
+    def __init__(self, dependencies: ChatDependencies, service: EnvironmentService) -> None:
         self._deps, self._service = dependencies, service
         self._tasks = BackgroundTasks(dependencies.clock, dependencies.journal.record_problem)
 
@@ -37,6 +37,9 @@ class LabelRequests:
             return
         for view, repository in _labelled(cycle):
             self._tasks.start_once(view.ref, partial(self._reset, view, repository))
+
+    async def close(self) -> None:
+        await self._tasks.close()
 
     async def _reset(self, view: EnvironmentView, repository: Repository) -> bool:
         """Returns whether the request is done with."""

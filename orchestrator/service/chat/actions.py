@@ -110,7 +110,7 @@ class ChatActions:
         try:
             await self._control_plane.up(_stack_name(self._view(origin)), origin.author)
         except EnvironmentNotFound:
-            self._control_plane.trigger_cycle("labelled")
+            self._control_plane.trigger_cycle()
         return CommandResult(True, wording.label_added(label) if missing else wording.RETRYING_NOW)
 
     async def _extend(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:

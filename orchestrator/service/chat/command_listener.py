@@ -89,11 +89,11 @@ class _CommentState:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandListenerDependencies:
-    """``is_leader`` is asked before each comment is handled. ``on_reply`` is called after each reply."""
+class ChatDependencies:
+    """What handles requests on a pull request and replies there. ``is_leader`` is asked before each request is handled.
+    ``on_reply`` is called after each reply."""
 
     forge: Forge
-    handler: CommandHandler
     journal: Journal
     clock: Clock
     replies: ChatReplies
@@ -102,10 +102,9 @@ class CommandListenerDependencies:
 
 
 class CommandListener:
-    def __init__(self, dependencies: CommandListenerDependencies) -> None:
-        self._dependencies = dependencies
+    def __init__(self, dependencies: ChatDependencies, handler: CommandHandler) -> None:
+        self._dependencies, self._handler = dependencies, handler
         self._forge = dependencies.forge
-        self._handler = dependencies.handler
         self._journal = dependencies.journal
         self._clock = dependencies.clock
         self._replies = dependencies.replies
@@ -117,10 +116,6 @@ class CommandListener:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._rate_windows: dict[object, deque[datetime]] = {}
         self._unsupported: set[int] = set()
-
-    @property
-    def dependencies(self) -> CommandListenerDependencies:
-        return self._dependencies
 
     def start_term(self) -> None:
         """This replica becomes the leader. What another leader didn't finish has only eyes and is executed again."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.config import file_names
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
@@ -39,7 +40,7 @@ class GatewayStatesFile:
     """``states.json`` for the gateway's pages: why a host isn't live."""
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / "states.json"
+        self._path = directory / file_names.PREVIEW_STATES
         self._written = ""
 
     def on_cycle(self, cycle: CycleResult) -> None:

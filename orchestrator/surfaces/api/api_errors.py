@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -102,13 +103,13 @@ async def _unavailable(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this very type)
-    parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:10]]
+    errors = cast(RequestValidationError, error).errors()
+    parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in errors[:10]]
     return error_response(422, "; ".join(parts), wording.api.SEE_SCHEMA)
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this very type)
+async def _http(_: Request, raised: Exception) -> JSONResponse:
+    error = cast(HTTPException, raised)
     hint = getattr(error, "hint", "")
     if not hint and error.status_code in (404, 405):
         hint = wording.api.SEE_PATHS

@@ -58,4 +58,6 @@ ServiceDeveloper = Annotated[Caller, Depends(service_developer)]
 """For what concerns all repositories."""
 Admin = Annotated[Caller, Depends(admin)]
 SignedIn = Annotated[Caller, Depends(signed_in)]
+ADMIN = Depends(admin)
+DEVELOPER = Depends(developer)
 SERVICE_VIEWER = Depends(service_viewer)

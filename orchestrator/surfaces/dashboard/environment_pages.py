@@ -5,7 +5,7 @@ A tab is a query parameter, so that it can be linked, and so that names with sla
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -24,7 +24,7 @@ from orchestrator.service.port import (
 from orchestrator.surfaces.api.api_errors import suggest_names
 from orchestrator.surfaces.dashboard import environment_tabs, html_filters
 from orchestrator.surfaces.dashboard.environment_tabs import EVENT_COUNT, TabRequest
-from orchestrator.surfaces.dashboard.forms import read_form
+from orchestrator.surfaces.dashboard.forms import Form, read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
 
 REFRESH_SECONDS = 5
@@ -34,6 +34,8 @@ DOWNLOAD_LINES = 5000
 DAY_SECONDS = 24 * 3600
 MAX_SEARCH = 200
 DEVELOPER_TABS = frozenset({PageTab.DATABASE, PageTab.VARIABLES})
+EnvironmentAction = Callable[[EnvironmentService, str, Form], Awaitable[object]]
+"""What a form requests, in the name of a person."""
 
 
 def add_routes(routes: APIRouter, pages: DashboardPages) -> None:
@@ -122,67 +124,66 @@ async def _history(service: EnvironmentService, name: str) -> list[Event]:
 def _actions(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.post("/e/{name:path}/up")
     async def up(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).up(name, actor))
+        return await _perform(pages, request, name, lambda service, by, _: service.up(name, by))
 
     @routes.post("/e/{name:path}/down")
     async def down(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).down(name, actor))
+        return await _perform(pages, request, name, lambda service, by, _: service.down(name, by))
 
     @routes.post("/e/{name:path}/sleep")
     async def sleep(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).sleep(name, actor))
+        return await _perform(pages, request, name, lambda service, by, _: service.sleep(name, by))
 
     @routes.post("/e/{name:path}/wake")
     async def wake(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).wake_up(name, actor))
+        return await _perform(pages, request, name, lambda service, by, _: service.wake_up(name, by))
 
     @routes.post("/e/{name:path}/restart")
     async def restart(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        service = (await read_form(request)).get("service", "")
-        return await _done(pages, request, name, pages.service(request).restart(name, service, actor))
+        def action(service: EnvironmentService, by: str, form: Form) -> Awaitable[object]:
+            return service.restart(name, form.get("service", ""), by)
+
+        return await _perform(pages, request, name, action)
 
     @routes.post("/e/{name:path}/databases/reset")
     async def reset_database(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        database = (await read_form(request)).get("database", "")
-        action = pages.service(request).reset_database(name, database, actor)
-        return await _done(pages, request, name, action, PageTab.DATABASE)
+        def action(service: EnvironmentService, by: str, form: Form) -> Awaitable[object]:
+            return service.reset_database(name, form.get("database", ""), by)
+
+        return await _perform(pages, request, name, action, PageTab.DATABASE)
 
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        return await _done(pages, request, name, pages.service(request).extend(name, DAY_SECONDS, actor))
+        return await _perform(pages, request, name, lambda service, by, _: service.extend(name, DAY_SECONDS, by))
 
 
 def _variables(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.post("/e/{name:path}/variables")
     async def set_variable(request: Request, name: str) -> Response:
         """One variable. An empty value is a value."""
-        actor = (await pages.require_developer(request)).name
-        form = await read_form(request)
-        value = VariableValue(form.get("value", "").replace("\r\n", "\n"), "secret" in form)
-        change = VariableChange({form.get("name", "").strip(): value})
-        action = pages.service(request).change_variables(name, change, actor)
-        return await _done(pages, request, name, action, PageTab.VARIABLES)
+
+        def action(service: EnvironmentService, by: str, form: Form) -> Awaitable[object]:
+            value = VariableValue(form.get("value", "").replace("\r\n", "\n"), "secret" in form)
+            return service.change_variables(name, VariableChange({form.get("name", "").strip(): value}), by)
+
+        return await _perform(pages, request, name, action, PageTab.VARIABLES)
 
     @routes.post("/e/{name:path}/variables/unset")
     async def unset_variable(request: Request, name: str) -> Response:
-        actor = (await pages.require_developer(request)).name
-        change = VariableChange(unset=((await read_form(request)).get("name", ""),))
-        action = pages.service(request).change_variables(name, change, actor)
-        return await _done(pages, request, name, action, PageTab.VARIABLES)
+        def action(service: EnvironmentService, by: str, form: Form) -> Awaitable[object]:
+            return service.change_variables(name, VariableChange(unset=(form.get("name", ""),)), by)
+
+        return await _perform(pages, request, name, action, PageTab.VARIABLES)
 
 
-async def _done(
-    pages: DashboardPages, request: Request, name: str, action: Awaitable[object], tab: PageTab = PageTab.OVERVIEW
+async def _perform(
+    pages: DashboardPages, request: Request, name: str, action: EnvironmentAction, tab: PageTab = PageTab.OVERVIEW
 ) -> Response:
+    """Shows the tab afterwards, with the reason if the action was refused."""
+    actor = (await pages.require_developer(request)).name
+    form = await read_form(request)
     try:
-        await action
+        await action(pages.service(request), actor, form)
     except RequestRefused as error:
         return await _page(pages, request, name, TabRequest(tab), refusal=str(error))
     return RedirectResponse(tab_url(html_filters.path(name), tab), 303)

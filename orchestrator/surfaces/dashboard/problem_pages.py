@@ -14,14 +14,14 @@ from fastapi.responses import Response
 from orchestrator.auth.identities import Role
 from orchestrator.service.changes.problem_reports import MAX_PATH, MAX_TEXT
 from orchestrator.service.port import ProblemReport, RequestRefused
-from orchestrator.surfaces.dashboard.forms import read_form
+from orchestrator.surfaces.dashboard.forms import Form, read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
 
 REPORT_PATH = "/report"
 
 
 def add_routes(routes: APIRouter, pages: DashboardPages) -> None:
-    def page(request: Request, form: dict[str, str], code: int = 200, *, done: str = "", refusal: str = "") -> Response:
+    def page(request: Request, form: Form, code: int = 200, *, done: str = "", refusal: str = "") -> Response:
         view = pages.service(request).environment(form.get("environment", ""))
         limits = {"max_path": MAX_PATH, "max_text": MAX_TEXT}
         values = {"path": form.get("path", "/")[:MAX_PATH], "text": form.get("text", "")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from orchestrator.auth.identities import Role
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.service.port import TemporarilyUnavailable
-from orchestrator.surfaces.dashboard.forms import read_form
+from orchestrator.surfaces.dashboard.forms import Form, read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
 
 REFRESH_SECONDS = 5
@@ -47,22 +47,24 @@ def _server(routes: APIRouter, pages: DashboardPages) -> None:
 
     @routes.post("/server/pause")
     async def pause(request: Request) -> Response:
-        actor = (await pages.authenticator.require(request, Role.ADMIN, whole_service=True)).name
-        reason = (await read_form(request)).get("reason", "")[:MAX_REASON]
-        try:
-            pages.environment_service.pause(reason, actor)
-        except TemporarilyUnavailable as error:
-            return _server_page(pages, request, str(error))
-        return RedirectResponse("/server", 303)
+        def action(by: str, form: Form) -> object:
+            return pages.environment_service.pause(form.get("reason", "")[:MAX_REASON], by)
+
+        return await _perform(pages, request, action)
 
     @routes.post("/server/resume")
     async def resume(request: Request) -> Response:
-        actor = (await pages.authenticator.require(request, Role.ADMIN, whole_service=True)).name
-        try:
-            pages.environment_service.resume(actor)
-        except TemporarilyUnavailable as error:
-            return _server_page(pages, request, str(error))
-        return RedirectResponse("/server", 303)
+        return await _perform(pages, request, lambda by, _: pages.environment_service.resume(by))
+
+
+async def _perform(pages: DashboardPages, request: Request, action: Callable[[str, Form], object]) -> Response:
+    actor = (await pages.authenticator.require(request, Role.ADMIN, whole_service=True)).name
+    form = await read_form(request)
+    try:
+        action(actor, form)
+    except TemporarilyUnavailable as error:
+        return _server_page(pages, request, str(error))
+    return RedirectResponse("/server", 303)
 
 
 def _server_page(pages: DashboardPages, request: Request, problem: str = "") -> Response:

@@ -115,10 +115,6 @@ def exec_requires(role: str) -> str:
 FIRST_PAGE = "Omit it to start at the first page."
 
 
-def requested_by(name: str) -> str:
-    return f"requested by {name}"
-
-
 CYCLE_STARTS = "a cycle starts now"
 INVALID_SIGNATURE = "invalid webhook signature"
 SAME_SECRET = "Configure the same secret at the Git host and in ephd."

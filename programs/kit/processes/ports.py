@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import random
+import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +31,7 @@ def reserve(settings: HostSettings, owner: str) -> int:
         taken = {port for port, _ in list_reserved(settings)}
         span = settings.last_port - settings.first_port + 1
         # A random start keeps two servers on one machine from choosing the same ports.
-        start = random.randrange(span)  # noqa: S311 - no secret
+        start = secrets.randbelow(span)
         for step in range(span):
             port = settings.first_port + (start + step) % span
             if port not in taken and is_free(port):
@@ -59,7 +58,7 @@ def reservation_file(settings: HostSettings, port: int) -> Path:
 def list_reserved(settings: HostSettings) -> Iterator[tuple[int, str]]:
     """Every reserved port and its owner."""
     with contextlib.suppress(FileNotFoundError):
-        for name in sorted(os.listdir(_folder(settings))):  # noqa: PTH208 - names only
+        for name in sorted(path.name for path in _folder(settings).iterdir()):
             if name.isdigit():
                 with contextlib.suppress(FileNotFoundError):
                     yield int(name), json.loads((_folder(settings) / name).read_text())["owner"]

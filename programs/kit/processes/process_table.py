@@ -81,10 +81,13 @@ def ancestry(pid: int) -> set[int]:
     return {pid}
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process started itself."""
+    return _below(pid, recursive=False)
+
+
 def descendants(pid: int) -> list[int]:
-    with contextlib.suppress(*_UNREADABLE):
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    return []
+    return _below(pid, recursive=True)
 
 
 def mentioning(text: str) -> list[int]:
@@ -120,6 +123,12 @@ def start_ticks(pid: int) -> int | None:
 def _is_launching(pid: int, folder: Path, launches: str) -> bool:
     line = command_line(pid)
     return "launch.py " in line and (f"{folder}/run/" in line or launches in line)
+
+
+def _below(pid: int, recursive: bool) -> list[int]:
+    with contextlib.suppress(*_UNREADABLE):
+        return [child.pid for child in psutil.Process(pid).children(recursive=recursive)]
+    return []
 
 
 def _working_folder(pid: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from programs.kit import machine_memory
+from programs.kit.processes import process_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +22,14 @@ class ProcessUsage:
 
 def of_tree(pid: int) -> ProcessUsage | None:
     """None if the process doesn't run."""
-    try:
-        found = psutil.Process(pid)
-        times = sum(_cpu_seconds(process) for process in (found, *found.children(recursive=True)))
-    except (psutil.Error, OSError):
+    if not psutil.pid_exists(pid):
         return None
-    return ProcessUsage(times, machine_memory.used_by_process(pid) + machine_memory.used_by_descendants(pid))
+    tree = [pid, *process_table.descendants(pid)]
+    return ProcessUsage(sum(map(_cpu_seconds, tree)), sum(map(machine_memory.used_by_process, tree)))
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def _cpu_seconds(pid: int) -> float:
     with contextlib.suppress(psutil.Error, OSError):
-        times = process.cpu_times()
+        times = psutil.Process(pid).cpu_times()
         return float(times.user + times.system)
     return 0.0

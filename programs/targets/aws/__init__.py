@@ -1,10 +1,10 @@
-"""The target for teams without a cluster: Fargate services, RDS, queues and buckets, for each environment its own.
+"""The target for teams without a cluster: each environment has its own Fargate services, RDS, queues and buckets.
 
-Every resource carries the environment's tags and the server's, so what a crash left behind is found and removed by tag,
-without Pulumi's state. An environment gets a network or uses the operator's, a database that only its own tasks can
-reach, and roles that can read nothing but its own secrets.
+Every resource carries the environment's tags and the server's, so leftovers of a crash are found and removed by tag,
+without Pulumi's state. An environment has its own network or uses the operator's, a database that only its own tasks
+can reach, and roles that can read only its own secrets.
 
-``names`` and ``sizing`` are pure. ``program`` declares resources with pulumi-aws, ``api`` talks to AWS directly: the
-inventory, cleanup, logs, sleep, and one-off tasks. ``target`` is the entry point. Pulumi is imported in ``program`` and
-``v1`` only, so looking is cheap.
+``names`` and ``sizing`` are pure. ``program`` declares resources with pulumi-aws, ``api`` calls AWS directly for the
+inventory, cleanup, logs, sleep, and one-off tasks. ``target`` is the entry point. Pulumi is imported only in
+``program`` and ``v1``, so reading is cheap.
 """

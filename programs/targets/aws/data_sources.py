@@ -1,6 +1,6 @@
-"""Data that environments get from databases which the operator names: masked snapshots, and read replicas.
+"""Data sources that the operator configures: masked snapshots, and read replicas.
 
-A mask is the operator's, never the repository's: a pull request could remove its own.
+Masks belong to the operator, never to the repository, because a pull request could remove its own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def snapshot_source(settings: AwsSettings, item: DatabaseSpec) -> SnapshotSource
 
 
 def replica_url(settings: AwsSettings, item: DatabaseSpec) -> str:
-    """With the password of a role that can only read."""
+    """Contains the password of a read-only role."""
     url = _read("read_replicas", _named("read_replicas", settings.read_replicas, item)).strip()
     if not url.startswith(("postgresql://", "postgres://")):
         raise AwsError(wording.invalid_replica_url(item.source))

@@ -1,4 +1,4 @@
-"""The TXT record beside each DNS record of ours, as external-dns does: records have no tags."""
+"""The TXT record that marks each of our DNS records, as in external-dns: DNS records have no tags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def owner_name(host: str) -> str:
 
 
 def owned_host(name: str) -> str:
-    """The host that this ownership record is about; empty if it is another record."""
+    """The host that this ownership record marks; empty if it isn't an ownership record."""
     label, _, host = name.rstrip(".").partition(".")
     return host if label == _LABEL else ""
 

@@ -1,8 +1,8 @@
-"""The environment's host names at the gateway, in the same route files as other targets'.
+"""Writes route files for the environment's host names, like other targets.
 
-Visitors reach the load balancer without the gateway. ephd checks through it whether an environment responds, so a route
-leads to where visitors connect: the host name itself, with the load balancer's protocol and port. The gateway passes
-``Host`` on unchanged, and the load balancer routes by it.
+Visitors connect to the load balancer, not to the gateway. But ephd checks through the gateway whether an environment
+responds, so a route leads to where visitors connect: the host name itself, with the load balancer's protocol and port.
+The gateway passes ``Host`` on unchanged, and the load balancer routes by it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def remove_host(folder: str, host: str) -> None:
 
 
 def list_routes(folder: str) -> list[RouteRecord]:
-    """Those of this target in the folder that the gateway reads."""
+    """This target's routes in the folder that the gateway reads."""
     return list(routes.list_routes(Path(folder), TARGET)) if folder else []
 
 

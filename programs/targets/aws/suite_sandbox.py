@@ -1,8 +1,8 @@
 """Runs the repository's tests against an environment on AWS, next to ephd: in a sandbox, in a checkout of that exact
 commit.
 
-A machine with a role answers at the metadata address with that role's credentials, so a suite has no network but the
-proxy, which never connects there. What suites share on this machine starts with the first of them.
+The metadata address of a machine with a role returns that role's credentials, so a suite's only network is the proxy,
+which never connects there. What suites share on this machine is started by the first one.
 """
 
 from __future__ import annotations
@@ -58,8 +58,7 @@ def stop(settings: AwsSettings) -> None:
 
 
 def _host_settings(settings: AwsSettings) -> HostSettings:
-    """An empty folder of routes of its own, because the broker listens next to it and each target needs its own
-    broker."""
+    """With an empty routes folder, because the broker listens next to it and each target needs its own broker."""
     root = Path(settings.root).absolute()
     toolbox = tuple(item for item in settings.toolbox.split(os.pathsep) if item)
     check_toolbox(toolbox, root)

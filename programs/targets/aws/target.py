@@ -1,6 +1,6 @@
 """The AWS target's entry point. Cheap to import: Pulumi and boto3 are imported only by what uses them.
 
-``program`` resolves everything before it returns: limits, images and what the settings refer to. So a mistake is found
+``program`` resolves everything before it returns: limits, images and what the settings refer to. So mistakes are found
 before anything is applied, and what is running stays unchanged.
 """
 
@@ -61,7 +61,7 @@ class AwsTarget:
         """Environments share nothing that Eph starts."""
 
     def stop(self, settings_: Mapping[str, str]) -> None:
-        """Only what test suites share runs next to ephd."""
+        """Stops what test suites share; nothing else runs next to ephd."""
         from programs.targets.aws import suite_sandbox
 
         suite_sandbox.stop(settings.from_mapping(settings_))

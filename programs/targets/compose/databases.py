@@ -78,7 +78,8 @@ def without_replaced(host: ComposeHost, project: Mapping[str, Any], replaced: It
     if not services:
         return project
     hosts = {alias for name, service in services.items() for alias in (name, *_aliases(service or {}))}
-    entries = [f"{name}={container_address(host)[0]}" for name in sorted(hosts)]
+    address, _ = container_address(host)
+    entries = [f"{name}={address}" for name in sorted(hosts)]
     kept = {
         name: _without(service, services.keys(), entries)
         for name, service in project["services"].items()
@@ -138,8 +139,10 @@ def container_address(host: ComposeHost) -> tuple[str, int]:
 
 def urls(host: ComposeHost, wanted: Publication) -> dict[str, str]:
     """By the database's name in eph.yaml, as containers reach them."""
-    known = _read_urls(host, wanted.name)
-    return {item.title: _with_address(known[item.database], container_address(host)) for item in wanted.databases}
+    if not wanted.databases:
+        return {}
+    known, address = _read_urls(host, wanted.name), container_address(host)
+    return {item.title: _with_address(known[item.database], address) for item in wanted.databases}
 
 
 def _run_scripts(host: ComposeHost, run: ReplacementSeed, item: ReplacedService) -> None:

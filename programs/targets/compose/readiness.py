@@ -30,12 +30,8 @@ def wait_for_routes(client: EngineClient, containers: Iterable[Data], plan: Rele
     by_service = {item["Labels"].get(labels.SERVICE): item for item in listed}
     for route in plan.routes:
         upstream, container = plan.upstreams[route.service], by_service.get(route.service)
-        wait_until(
-            partial(_responds_or_ended, client, upstream, route, container),
-            route.deadline,
-            POLL_SECONDS,
-        )
-        if not responds(upstream, route):
+        is_over = partial(_responds_or_ended, client, upstream, route, container)
+        if not wait_until(is_over, route.deadline, POLL_SECONDS) or not responds(upstream, route):
             sentence = wording.no_response(route.service, route.port, route.path, route.deadline)
             raise explain(client, listed, TargetError(sentence, _tail(client, container)))
 

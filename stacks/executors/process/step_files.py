@@ -23,7 +23,8 @@ MAX_WAKES = 5
 COMMIT_LENGTH = 12
 """Digits of the commit in a file's name."""
 _SUFFIX = ".steps"
-_WAKE_SUFFIX = ".wake.steps"
+_WAKE_MARK = ".wake"
+_WAKE_SUFFIX = f"{_WAKE_MARK}{_SUFFIX}"
 
 
 def new_file(records: Path, ref: StackRef, started: datetime, commit: str) -> Path:
@@ -101,7 +102,7 @@ def _is_wake(path: Path) -> bool:
 
 
 def _commit(path: Path) -> str:
-    return path.name.removesuffix(_SUFFIX).removesuffix(".wake").rpartition("-")[2]
+    return path.name.removesuffix(_SUFFIX).removesuffix(_WAKE_MARK).rpartition("-")[2]
 
 
 def _by_age(paths: Iterable[Path]) -> list[str]:

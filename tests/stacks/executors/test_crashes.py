@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from programs.kit.processes import process_table
 from stacks import process_identity
 from stacks.executors.process import operation_records, wording
 from stacks.executors.process.worker_protocol import SessionTiming
@@ -55,7 +56,7 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     result = await lane.wait()
     assert result.outcome is Outcome.FAILED
     assert result.error == wording.NO_RESULT
-    assert [pid for pid in session if psutil.pid_exists(pid) and _running(pid)] == []
+    assert [pid for pid in session if process_table.is_alive(pid)] == []
     assert list(operation_records.list_running(real.records)) == []
     await _assert_heals(real, record_of(real, 1))
 
@@ -99,7 +100,9 @@ async def test_ephd_is_killed(real: RealBench) -> None:
     real.operations = process_executor(real.settings, real.version, warm_workers=1)
     assert real.operations.recover().ended == (ref(1),)
     assert real.operations.recover().ended == ()
-    await wait_until(lambda: [process for process in orphans if process.is_running() and _running(process.pid)] == [])
+    await wait_until(
+        lambda: not any(process.is_running() and process_table.is_alive(process.pid) for process in orphans)
+    )
     assert list(warm.iterdir()) == []
     assert all(lock.owner_dead for lock in record_of(real, 1).locks)
     await real.operations.open()
@@ -232,10 +235,3 @@ def _session_id(pid: int) -> int:
         return os.getsid(pid)
     except ProcessLookupError:
         return 0
-
-
-def _running(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

@@ -66,9 +66,9 @@ class DocumentStore:
             if key is not None:
                 self._db.execute("UPDATE things SET key = ? WHERE id = ?", (str(key), doc["id"]))
 
-    def get(self, kind: str, id: int) -> Document | None:  # noqa: A002 - an id is what it is
+    def get(self, kind: str, document_id: int) -> Document | None:
         with self._lock:
-            row = self._db.execute("SELECT data FROM things WHERE kind = ? AND id = ?", (kind, id)).fetchone()
+            row = self._db.execute("SELECT data FROM things WHERE kind = ? AND id = ?", (kind, document_id)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def find(self, kind: str, repo: int = 0, key: str | int | None = None) -> list[Document]:
@@ -83,9 +83,9 @@ class DocumentStore:
         found = self.find(kind, repo, key)
         return found[0] if found else None
 
-    def delete(self, kind: str, id: int) -> None:  # noqa: A002 - an id is what it is
+    def delete(self, kind: str, document_id: int) -> None:
         with self.transaction():
-            self._db.execute("DELETE FROM things WHERE kind = ? AND id = ?", (kind, id))
+            self._db.execute("DELETE FROM things WHERE kind = ? AND id = ?", (kind, document_id))
 
     def close(self) -> None:
         with self._lock:

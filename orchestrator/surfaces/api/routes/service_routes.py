@@ -15,7 +15,7 @@ from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.rendering import render
-from orchestrator.surfaces.api.role_dependencies import Admin, Developer, ServiceDeveloper, Viewer
+from orchestrator.surfaces.api.role_dependencies import ADMIN, DEVELOPER, Admin, ServiceDeveloper, Viewer
 from orchestrator.surfaces.api.routes.streams import Streams
 from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 
@@ -98,10 +98,10 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
         """Ends a pause."""
         return schemas.Resumed(was_paused=environment_service.resume(caller.name))
 
-    @routes.post("/wake", tags=["service"], status_code=202)
-    async def wake(caller: Developer) -> schemas.Accepted:
+    @routes.post("/wake", tags=["service"], status_code=202, dependencies=[DEVELOPER])
+    async def wake() -> schemas.Accepted:
         """Starts a cycle now instead of at the next interval."""
-        environment_service.trigger_cycle(wording.api.requested_by(caller.name))
+        environment_service.trigger_cycle()
         return schemas.Accepted(message=wording.api.CYCLE_STARTS)
 
 
@@ -115,8 +115,8 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
             raise ApiError(401, wording.api.INVALID_SIGNATURE, wording.api.SAME_SECRET)
         return schemas.Accepted(message="thanks")
 
-    @routes.post(f"/webhooks/{settings.forge}/test", tags=["webhooks"])
-    async def test(caller: Admin) -> schemas.WebhookTest:  # noqa: ARG001 - only the role matters
+    @routes.post(f"/webhooks/{settings.forge}/test", tags=["webhooks"], dependencies=[ADMIN])
+    async def test() -> schemas.WebhookTest:
         """Sends a signed ping to this server, through its public address if that is set, and returns the result."""
         if settings.webhook_test is None:
             raise _no_webhooks()

@@ -1,1 +1,1 @@
-"""AWS itself, without Pulumi: what exists, removing it, logs, sleep and one-off tasks."""
+"""Calls AWS without Pulumi: the inventory, removal, logs, sleep and one-off tasks."""

@@ -40,9 +40,9 @@ def _utc_now() -> datetime:
 
 
 class AwsClients:
-    """One session. Refreshes the credentials of an assumed role on its own, also while an operation runs.
+    """One session. Refreshes the credentials of an assumed role automatically, also while an operation runs.
 
-    ``clock``: what waiting for AWS goes by. ``utc_now``: what decides whether credentials are about to expire."""
+    ``clock`` measures waiting for AWS. ``utc_now`` decides whether credentials are about to expire."""
 
     def __init__(
         self, settings: AwsSettings, clock: WaitClock = SYSTEM_CLOCK, utc_now: Callable[[], datetime] = _utc_now
@@ -63,7 +63,7 @@ class AwsClients:
             return self._clients[service]
 
     def access_key(self) -> str:
-        """That of the credentials which the next request uses. It isn't secret."""
+        """The access key ID of the current credentials. It isn't secret."""
         return str(self._session.get_credentials().access_key)
 
     def list_all(self, service: str, operation: str, key: str, **request: Any) -> list[Any]:
@@ -83,8 +83,8 @@ class AwsClients:
 
 
 def shared(settings: AwsSettings) -> AwsClients:
-    """For repeated readings of an account: creating the clients takes longer than most requests. Not for ever, because
-    an operator may have replaced the credentials in a file."""
+    """Clients for repeated readings of an account: creating them takes longer than most requests. They are kept only
+    for a while, because an operator may have replaced the credentials in a file."""
     return _SHARED.get(settings) or _SHARED.put(settings, AwsClients(settings))
 
 
@@ -115,7 +115,7 @@ def _botocore_session(settings: AwsSettings, utc_now: Callable[[], datetime]) ->
 
 
 def _assume_role(source: Any, settings: AwsSettings) -> dict[str, str]:
-    """Called again when what it returned is about to expire."""
+    """Called again when the credentials that it returned are about to expire."""
     external = {"ExternalId": settings.external_id} if settings.external_id else {}
     with translated("sts AssumeRole"):
         sts = source.create_client(
@@ -138,7 +138,7 @@ def is_missing(error: ClientError) -> bool:
 
 @contextmanager
 def translated(request: str) -> Iterator[None]:
-    """Turns AWS's errors into the one that people read."""
+    """Turns AWS's errors into ``AwsError``."""
     try:
         yield
     except ClientError as error:
@@ -150,7 +150,7 @@ def translated(request: str) -> Iterator[None]:
 
 @contextmanager
 def missing_ignored(request: str) -> Iterator[None]:
-    """A resource that is already gone is what the caller wants."""
+    """Ignores that a resource doesn't exist: the caller wants it gone."""
     try:
         with translated(request):
             yield

@@ -1,4 +1,4 @@
-"""What the settings refer to, looked up before the program runs: a mistake is found before anything changes."""
+"""Looks up what the settings refer to before the program runs, so mistakes are found before anything changes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _load_balancer(clients: AwsClients, vpc_id: str) -> ExistingParts:
 
 
 def _snapshot(clients: AwsClients, item: DatabaseSpec) -> FoundSnapshot:
-    """The newest one of the instance: AWS creates one a day by itself."""
+    """The newest one of the instance: AWS creates one each day."""
     instance = data_sources.snapshot_source(clients.settings, item).instance
     listed = clients.list_all("rds", "describe_db_snapshots", "DBSnapshots", DBInstanceIdentifier=instance)
     found = [one for one in listed if one["Status"] == "available" and one["Engine"] == "postgres"]

@@ -1,6 +1,6 @@
 """Everything on AWS that carries this server's tags, read from AWS itself (C2).
 
-The Resource Groups Tagging API lists most services. EC2's own listing is read too, because it is current at once, and
+The Resource Groups Tagging API lists most services. EC2's own listing is read too, because it is never stale, and
 so are those of subnet groups and namespaces. Roles are found by their path and DNS records by their ownership record,
 because neither can be searched by tag; buckets by their name, too, because a killed operation may not have tagged one.
 """
@@ -77,8 +77,8 @@ def to_held(resource: AwsResource, settings: AwsSettings, database_id: str = "")
 
 
 def _state_id(resource: AwsResource, settings: AwsSettings, database_id: str) -> str:
-    """Its type and ID in Pulumi's state. Empty where that isn't certain: an audit then reports it only if nothing
-    accounts for its whole environment."""
+    """Its type and ID in Pulumi's state. Empty if that isn't certain: an audit then reports it only if its whole
+    environment is unknown."""
     match resource.kind:
         case "gateway:route":
             return f"LoadBalancerRoute:{resource.environment}/{resource.id}"
@@ -259,7 +259,7 @@ _COMMANDS: dict[str, Callable[[AwsResource], list[str]]] = {
 
 
 def _removal_command(resource: AwsResource, settings: AwsSettings) -> str:
-    """Empty for what goes with another resource, or needs several commands: `eph sweep` removes it."""
+    """Empty for what is deleted with another resource, or needs several commands: `eph sweep` removes it."""
     if resource.kind == ROUTE:
         return shlex.join(["rm", "-f", f"{settings.routes}/{resource.id}.json"])
     command = _COMMANDS.get(resource.kind)

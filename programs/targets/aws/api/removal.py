@@ -1,6 +1,6 @@
 """Removes an environment's resources by tag, without Pulumi's state, in the order that AWS allows.
 
-Every step may be repeated: what is already gone counts as removed. Databases are deleted early and awaited late,
+Every step is idempotent: what is already gone counts as removed. Databases are deleted early and awaited late,
 because AWS takes minutes.
 """
 
@@ -27,7 +27,7 @@ Remove = Callable[[AwsClients, AwsResource], None]
 
 
 class DatabaseBusy(AwsError):
-    """AWS has refused to delete a database for so long that trying again at once would be useless."""
+    """AWS has refused to delete a database for so long that an immediate retry would be useless."""
 
 
 def purge(clients: AwsClients, environment: str, poll_seconds: float = POLL_SECONDS) -> None:
@@ -67,7 +67,7 @@ def remove(clients: AwsClients, resource: AwsResource) -> bool:
 def _remove_all(
     clients: AwsClients, resources: Iterable[AwsResource], poll_seconds: float
 ) -> dict[AwsResource, AwsError]:
-    """Each on its own: one that fails doesn't stop the others. Returns those that failed."""
+    """One that fails doesn't stop the others. Returns those that failed."""
     order, failures = list(_REMOVERS), {}
     known = [item for item in resources if item.kind in _REMOVERS]
     for resource in sorted(known, key=lambda item: (order.index(item.kind), item.id)):

@@ -1,4 +1,4 @@
-"""Sleep: no tasks and stopped databases. Data, addresses and the load balancer's rules stay.
+"""Sleep: tasks and databases are stopped. Data, addresses and the load balancer's rules stay.
 
 AWS starts a stopped database after seven days.
 """
@@ -87,7 +87,7 @@ def _cluster(resource: AwsResource) -> str:
 
 
 def _change_database(clients: AwsClients, resource: AwsResource, operation: str) -> None:
-    """A database that is already stopped, or already running, is what the caller wants."""
+    """Accepts that a database is already stopped or already running."""
     with missing_ignored(f"{operation} {resource.name}"):
         try:
             getattr(clients.client("rds"), operation)(DBInstanceIdentifier=resource.name)

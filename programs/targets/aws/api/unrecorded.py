@@ -1,9 +1,9 @@
-"""What an operation created before it was killed, and Pulumi never recorded (L2, L8).
+"""Removes what an operation created before it was killed, if Pulumi never recorded it (L2, L8).
 
-The next update would fail because the name is taken, or leave a second VPC behind. So whatever carries the
+The next update would fail because the name is taken, or leave a second VPC behind. So everything that has the
 environment's tags and isn't in the state is removed first, and the update creates it again. Parts that have no tags,
-such as the rules of a security group, are compared one by one. Nothing uses a part that the state doesn't contain:
-Pulumi creates what uses it after it.
+such as the rules of a security group, are compared one by one. Nothing uses a part that the state doesn't contain,
+because Pulumi creates dependents later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from programs.targets.aws.api.clients import AwsClients, missing_ignored
 from programs.targets.aws.api.inventory import AwsResource
 
 _LEFT_ALONE = ("ecs:task",)
-"""Most are a service's. One that a killed operation started ends by itself."""
+"""Most belong to a service. One that a killed operation started ends on its own."""
 
 
 def remove(
@@ -65,7 +65,7 @@ def _database_ids(clients: AwsClients, name: str) -> set[str]:
 
 
 def _remove_parts(clients: AwsClients, resources: list[AwsResource], recorded: frozenset[str]) -> bool:
-    """Those of resources that are recorded themselves; the others take theirs with them."""
+    """Removes parts of resources that are recorded themselves; the parts of others are deleted with them."""
     ids = {
         kind: [item.id for item in resources if item.kind == kind and item.id in recorded]
         for kind in ("ec2:security-group", "ec2:route-table", "elasticloadbalancing:loadbalancer")
@@ -95,7 +95,7 @@ def _rules(clients: AwsClients, groups: list[str], recorded: frozenset[str]) -> 
 
 
 def _routes(clients: AwsClients, tables: list[str], recorded: frozenset[str]) -> list[str]:
-    """Pulumi's ID of a route starts with its table's; a table of ours has one route."""
+    """Pulumi's ID of a route starts with its table's; our tables have one route each."""
     client, removed = clients.client("ec2"), []
     found: list[dict[str, Any]] = []
     if tables:

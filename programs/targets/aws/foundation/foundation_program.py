@@ -1,4 +1,4 @@
-"""The program: a network and a load balancer as environments without shared ones have them, but for all of them."""
+"""The program: the network and the load balancer that all environments share, and what else an account needs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def build(settings: FoundationSettings) -> None:
 
 
 def _shared_environment(settings: FoundationSettings) -> AwsEnvironment:
-    """What ``Network`` needs to know, as of an environment with a network of its own."""
+    """The environment that ``Network`` expects: one with its own network."""
     source = GitSource("", "0" * 40, "")
     spec = EnvironmentSpec(settings.name, settings.domain, "aws", settings.name, source, ())
     return AwsEnvironment(spec, AwsSettings(settings.region, settings.name), ExistingParts(zones=settings.zones), "")

@@ -1,4 +1,4 @@
-"""What Eph's role can do, and what the roles of environments can have at most. One list, which the how-to shows."""
+"""What Eph's role can do, and the most that the roles of environments can have. The how-to shows the same list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 from programs.targets.aws import names
 
 Statement = dict[str, Any]
-CHANGES = ("Create", "Delete", "Modify")
 PERMISSIONS: dict[str, tuple[str, ...]] = {
     "ec2": (
         "Describe*", "CreateTags", "CreateSecurityGroup", "DeleteSecurityGroup", "AuthorizeSecurityGroup*",
@@ -56,7 +55,8 @@ _ROLES = "arn:aws:iam::*:role/eph/*"
 
 
 def eph_statements(boundary: str) -> list[Statement]:
-    """Roles only below /eph/ and only with the boundary, so that Eph can't give anyone, itself included, more."""
+    """Eph can create roles only below /eph/ and only with the boundary, so it can't grant more to anyone, itself
+    included."""
     return [
         *(
             {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": "*"}
@@ -81,7 +81,7 @@ def eph_statements(boundary: str) -> list[Statement]:
 
 
 def boundary_statements() -> list[Statement]:
-    """What an environment's code and the start of its tasks need. No IAM, no network, no instances."""
+    """What an environment's code and the start of its tasks need, without IAM, networks or instances."""
     actions = [
         "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
         "sqs:GetQueueAttributes", "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject",

@@ -1,1 +1,1 @@
-"""What an environment on AWS costs: dated list prices by region, and where newer ones come from."""
+"""What an environment on AWS costs: dated list prices by region, and how they are updated."""

@@ -1,15 +1,15 @@
-"""What one environment reserves on AWS, and how much less that is than without sharing, Spot and small sizes."""
+"""The cost of what one environment reserves on AWS, and what sharing, Spot and small sizes save."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from programs.costs import CostEstimate, CostSheet, CostStrategy, HourlyRate, PriceItem, PriceList, StrategyComparison
+from programs.costs import CostEstimate, CostSheet, CostStrategy, HourlyRate, PriceList, StrategyComparison
 from programs.spec import EnvironmentSpec
 from programs.targets.aws import data_sources, sizing
 from programs.targets.aws.pricing import wording
-from programs.targets.aws.pricing.price_data import SPOT_SHARE, instance_item
+from programs.targets.aws.pricing.price_data import cpu_item, instance_item, memory_item, on_spot
 from programs.targets.aws.settings import AwsSettings, split_list
 from programs.targets.aws.sizing import SIZES, EnvironmentSize
 
@@ -49,13 +49,13 @@ def estimate(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList) ->
 
 
 def _sheet(spec: EnvironmentSpec, settings: AwsSettings, prices: PriceList, build: _Build) -> CostSheet:
-    sheet = CostSheet(_with_spot(prices, settings.architecture) if build.uses_spot else prices)
+    sheet = CostSheet(on_spot(prices) if build.uses_spot else prices)
     for service in spec.services:
         task = sizing.service_size(service, build.size)
         count = build.size.replicas
-        sheet.add(wording.cpu_of(service.name), f"fargate_cpu_{settings.architecture}", count * task.cpu / _CPU_UNITS)
+        sheet.add(wording.cpu_of(service.name), cpu_item(settings.architecture), count * task.cpu / _CPU_UNITS)
         memory = count * task.memory_mib / _MIB_PER_GB
-        sheet.add(wording.memory_of(service.name), f"fargate_memory_{settings.architecture}", memory)
+        sheet.add(wording.memory_of(service.name), memory_item(settings.architecture), memory)
         sheet.add(wording.address_of(service.name), "public_ipv4", count)
     own = [item for item in spec.databases if item.strategy != data_sources.READ_REPLICA]
     for database in own:
@@ -73,16 +73,3 @@ def _secret_count(spec: EnvironmentSpec) -> int:
     """One for each URL, three for each mask."""
     masked = sum(item.strategy == data_sources.SNAPSHOT for item in spec.databases)
     return len(spec.databases) + masked * _SECRETS_OF_A_MASK + bool(spec.secrets)
-
-
-def _with_spot(prices: PriceList, architecture: str) -> PriceList:
-    """Spot's price is a share of the price on demand."""
-    share = prices.get(SPOT_SHARE)
-    names = (f"fargate_cpu_{architecture}", f"fargate_memory_{architecture}")
-    return replace(prices, items=tuple(_on_spot(item, share) if item.name in names else item for item in prices.items))
-
-
-def _on_spot(item: PriceItem, share: PriceItem | None) -> PriceItem:
-    if item.amount is None or share is None or share.amount is None:
-        return replace(item, amount=None)
-    return replace(item, amount=item.amount * share.amount)

@@ -1,6 +1,6 @@
 """Reads AWS's public price list (the bulk API, which needs no credentials), one file per service and region.
 
-The files are CSV, read line by line, because some have a hundred megabytes. A row counts by its usage type, whose
+The files are CSV, read line by line, because some are over a hundred megabytes. Rows are selected by usage type, whose
 prefix is the region's: ``EUC1-Fargate-GB-Hours``.
 """
 
@@ -88,7 +88,7 @@ def _read(url: str, download: Download, wanted: tuple[_WantedRow, ...]) -> tuple
 
 
 def _published(lines: Iterator[str]) -> str:
-    """The day, from the lines before the table; reads up to the line before it."""
+    """The publication date, from the lines before the table. Reads those lines."""
     found = ""
     for row in csv.reader(lines):
         if row[:1] == [_PUBLISHED]:
@@ -99,7 +99,7 @@ def _published(lines: Iterator[str]) -> str:
 
 
 def _rows(lines: Iterable[str]) -> Iterator[dict[str, str]]:
-    """On demand, in US dollars, and from the first unit: prices fall with the amount."""
+    """On-demand prices in US dollars, of the first tier: prices fall with the amount."""
     for row in csv.DictReader(lines):
         if (row.get("TermType"), row.get("Currency")) == ("OnDemand", "USD") and row.get("StartingRange") in ("0", ""):
             yield row

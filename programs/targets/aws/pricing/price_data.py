@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from programs.costs import PriceItem, PriceList
 
 SPOT_SHARE = "fargate_spot"
 """What Fargate Spot costs, as a share of the price on demand. AWS changes it with demand."""
+_CPU, _MEMORY = "fargate_cpu_", "fargate_memory_"
 
 
 @cache
@@ -30,6 +32,28 @@ def shipped_prices(region: str) -> PriceList:
         for name, item in data["items"].items()
     )
     return PriceList(items, region)
+
+
+def cpu_item(architecture: str) -> str:
+    """The item of a vCPU on Fargate."""
+    return f"{_CPU}{architecture}"
+
+
+def memory_item(architecture: str) -> str:
+    """The item of a GB of memory on Fargate."""
+    return f"{_MEMORY}{architecture}"
+
+
+def on_spot(prices: PriceList) -> PriceList:
+    """Fargate's CPU and memory cost a share of the price on demand. Without that share, their prices are unknown."""
+    share = prices.get(SPOT_SHARE)
+    factor = share.amount if share else None
+
+    def reduced(item: PriceItem) -> PriceItem:
+        amount = None if item.amount is None or factor is None else item.amount * factor
+        return replace(item, amount=amount) if item.name.startswith((_CPU, _MEMORY)) else item
+
+    return replace(prices, items=tuple(map(reduced, prices.items)))
 
 
 def instance_item(instance_class: str) -> str:

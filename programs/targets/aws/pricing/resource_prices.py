@@ -1,9 +1,8 @@
-"""What single resources cost right now, for an audit: an orphan has no spec from which an estimate could be made."""
+"""What single resources cost right now, for an audit: there is no spec to estimate an orphan's cost from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +11,7 @@ from programs.inventory import HeldResource
 from programs.targets.aws.api import inventory
 from programs.targets.aws.api import wording as api_wording
 from programs.targets.aws.api.clients import AwsClients, missing_ignored
-from programs.targets.aws.pricing.price_data import SPOT_SHARE, instance_item
+from programs.targets.aws.pricing.price_data import cpu_item, instance_item, memory_item, on_spot
 
 FREE_KINDS = frozenset(
     {
@@ -46,7 +45,7 @@ Price = Callable[[AwsClients, inventory.AwsResource, PriceList], Decimal | None]
 def hourly_prices(
     clients: AwsClients, resources: Sequence[HeldResource], prices: PriceList
 ) -> Mapping[HeldResource, Decimal]:
-    """Without those whose price isn't known. The account is only listed if one of them must be described."""
+    """Leaves out resources whose price isn't known. The account is only listed if one of them must be described."""
     priced = {resource: ZERO for resource in resources if resource.kind in FREE_KINDS}
     charged = [resource for resource in resources if resource.kind in _PRICES]
     listed = inventory.list_all(clients) if charged else ()
@@ -72,7 +71,7 @@ def _amount(prices: PriceList, item: str, count: Decimal | int = 1) -> Decimal |
 
 
 def _sum(*amounts: Decimal | None) -> Decimal | None:
-    """Unknown if one of them is: a part of a price would look like all of it."""
+    """Unknown if one of them is: a partial price would look like the whole price."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known, ZERO) if len(known) == len(amounts) else None
 
@@ -96,7 +95,7 @@ def _service(clients: AwsClients, item: inventory.AwsResource, prices: PriceList
     if not found or not found[0]["desiredCount"]:
         return ZERO
     definition = client.describe_task_definition(taskDefinition=found[0]["taskDefinition"])["taskDefinition"]
-    task = _task(definition, _on_spot(prices) if _uses_spot(found[0]) else prices)
+    task = _task(definition, on_spot(prices) if _uses_spot(found[0]) else prices)
     return None if task is None else task * int(found[0]["desiredCount"])
 
 
@@ -105,28 +104,14 @@ def _task(definition: Mapping[str, Any], prices: PriceList) -> Decimal | None:
         return None  # not on Fargate
     platform = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64").lower()
     return _sum(
-        _amount(prices, f"fargate_cpu_{platform}", Decimal(definition["cpu"]) / _UNITS),
-        _amount(prices, f"fargate_memory_{platform}", Decimal(definition["memory"]) / _UNITS),
+        _amount(prices, cpu_item(platform), Decimal(definition["cpu"]) / _UNITS),
+        _amount(prices, memory_item(platform), Decimal(definition["memory"]) / _UNITS),
         _amount(prices, "public_ipv4"),
     )
 
 
 def _uses_spot(service: Mapping[str, Any]) -> bool:
     return any(item["capacityProvider"] == _SPOT for item in service.get("capacityProviderStrategy", ()))
-
-
-def _on_spot(prices: PriceList) -> PriceList:
-    share = prices.get(SPOT_SHARE)
-    factor = share.amount if share else None
-    return replace(
-        prices,
-        items=tuple(
-            replace(item, amount=item.amount * factor if item.amount is not None and factor is not None else None)
-            if item.name.startswith(("fargate_cpu_", "fargate_memory_"))
-            else item
-            for item in prices.items
-        ),
-    )
 
 
 _PRICES: Mapping[str, Price] = {

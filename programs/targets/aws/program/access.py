@@ -1,4 +1,4 @@
-"""IAM: a role that starts tasks and, only if the environment has queues or buckets, one that its code has.
+"""IAM: a role that starts tasks and, only if the environment has queues or buckets, one for its code.
 
 Both are limited by the server's permissions boundary. Code without queues and buckets has no AWS credentials at all.
 """

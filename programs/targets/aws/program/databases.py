@@ -1,6 +1,6 @@
 """RDS for PostgreSQL: an instance for each database, which only the environment's tasks can reach.
 
-Nothing of it outlives the environment: no final snapshot, no retained backups, no deletion protection.
+Nothing outlives the environment: no final snapshot, no retained backups, no deletion protection.
 """
 
 from __future__ import annotations
@@ -155,5 +155,5 @@ class Databases(Part):
 
 
 def seed_key(item: DatabaseSpec) -> tuple[str, ...]:
-    """Another seed means another database, so that data of an earlier seed never remains."""
+    """A different seed creates a different database, so data of an earlier seed never remains."""
     return (item.strategy, item.seed.run) if item.seed else ()

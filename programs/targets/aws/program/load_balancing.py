@@ -1,5 +1,5 @@
-"""How visitors reach public services: a target group and a host rule for each, at the shared load balancer or an own
-one, and a DNS record. A TXT record beside it states whose it is, because records have no tags."""
+"""How visitors reach public services: a target group and a host rule for each, on the shared load balancer or the
+environment's own, and a DNS record. A TXT record states who owns it, because DNS records have no tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step between restoring a snapshot and anyone reaching its data.
+"""Masks a restored snapshot before its data is reachable.
 
 The restored instance gets a new password that only this step receives. It masks the data in one transaction, rewrites
 the tables so that no page still holds the old rows, and only then creates the role with which services connect. So the
@@ -27,7 +27,7 @@ COMMAND = " && ".join(
 
 @dataclass(frozen=True)
 class Mask:
-    """``secrets``: the ARN by variable. ``key``: changes with the instance and with the mask, so that both mean a new
+    """``secrets``: the ARN by variable. ``key``: changes with the instance and with the mask, so that both cause a new
     run."""
 
     secrets: dict[str, Output[str]]

@@ -1,4 +1,4 @@
-"""Secrets Manager: what containers receive as variables without any task definition containing a value."""
+"""Secrets in Secrets Manager, which containers receive as variables. No task definition contains a value."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SecretValues(Part):
         self.references[variable] = self._create(name, value)
 
     def add_private(self, name: str, value: Output[str]) -> Output[str]:
-        """For one of Eph's own steps: no container of the repository gets it. Returns the ARN."""
+        """Adds a secret for one of Eph's own steps. No container of the repository gets it. Returns the ARN."""
         return self._create(name, value)
 
     def _create(self, name: str, value: Output[str]) -> Output[str]:

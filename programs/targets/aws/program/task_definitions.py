@@ -57,7 +57,7 @@ class TaskDefinitions(Part):
         return Output.all(cluster.arn, providers.id).apply(lambda found: str(found[0]))
 
     def _namespace(self) -> Output[str] | None:
-        """Only services that have others to find need one."""
+        """Only needed if there are other services to find."""
         services = self.environment.spec.services
         if len(services) < 2 or not any(map(has_port, services)):
             return None
@@ -81,7 +81,7 @@ class TaskDefinitions(Part):
     def create_tool(
         self, name: str, container: str, image: str, command: str, secrets: dict[str, Output[str]]
     ) -> aws.ecs.TaskDefinition:
-        """One of Eph's own steps, in an image of the operator's. It gets these secrets, by variable, and no others."""
+        """One of Eph's own steps, in an image that the operator chooses. It gets only these secrets, by variable."""
         content = Output.all(secrets=Output.from_input(secrets), log_group=self.log_group.name).apply(
             lambda found: json.dumps(
                 [

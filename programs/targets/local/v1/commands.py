@@ -1,4 +1,4 @@
-"""Commands of the repository: build and migrations of a generation, and lifecycle hooks."""
+"""Runs the repository's commands: the build and migrations of a generation, and lifecycle hooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from programs.targets.local.v1.base import Props, Provider, folder, hidden, join
 
 LAST_WORDS_SECONDS = 60
 MAX_SHOWN = 5
-"""Changes of the schema on the pull request; the step's output has the rest."""
+"""How many schema changes the pull request shows; the step's output lists all of them."""
 
 
 class CommandProvider(Provider):
@@ -34,7 +34,8 @@ class CommandProvider(Provider):
 
 
 class MigrationProvider(CommandProvider):
-    """Migrations of one database (``database`` is its name on the server), and what they changed in its schema."""
+    """Runs the migrations of one database and reports how they changed its schema. ``database``: its name on the
+    server."""
 
     def make(self, host: LocalSettings, props: Props) -> Props:
         name = props["database"]
@@ -44,7 +45,7 @@ class MigrationProvider(CommandProvider):
         with steps.step(StepName.SCHEMA, title) as output:
             lines = schemas.difference(before, schemas.describe(host, name))
             output.add(lines or [database_wording.NO_CHANGES])
-        # Without a base that comes from somewhere, everything is new, which tells nobody anything.
+        # Without an earlier schema, every table would be listed as new.
         shown = lines if before else []
         more = len(shown) - MAX_SHOWN
         return {"schema": [database_wording.schema_notice(title, shown[:MAX_SHOWN], more)] if shown else []}
@@ -58,8 +59,8 @@ class OnceProvider(CommandProvider):
 
 
 class LastWordsProvider(Provider):
-    """Runs when it is deleted, before anything else is removed: best effort, with a short timeout. Every update records
-    the newest generation. ``env`` is a secret, so the state holds it encrypted."""
+    """Runs the command when the resource is deleted, before anything else is removed: best effort, with a short
+    timeout. Each update records the newest generation. ``env`` is a secret, so it is encrypted in the state."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
@@ -73,8 +74,7 @@ class LastWordsProvider(Provider):
             try:
                 _run(host, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
             except TargetError:
-                # Its output stays in the environment's log folder until that is removed, too; a destroy never waits for
-                # it.
+                # A destroy never fails because of it. Its output is in the log folder until that is removed.
                 return
 
 
