@@ -26,6 +26,7 @@ from orchestrator.config.settings import loading
 from orchestrator.core.costs import strategies as cost_strategies
 from orchestrator.core.wording.costs import STRATEGY_NAMES
 from orchestrator.forges import registry as forge_registry
+from orchestrator.ledger import event_kinds
 from programs import registry
 from programs.costs import format_money
 from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource, ServiceSpec
@@ -37,6 +38,7 @@ CONFIGURATION = ROOT / "docs" / "reference" / "configuration.md"
 YAML_REFERENCE = ROOT / "docs" / "reference" / "eph-yaml.md"
 SECURITY = ROOT / "docs" / "explanation" / "security.md"
 COST = ROOT / "docs" / "how-to" / "cost.md"
+EVENTS = ROOT / "docs" / "reference" / "events.md"
 SCHEMA = ROOT / "docs" / "reference" / "eph.schema.json"
 
 _ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<text>.*) \| (?P<state>[^|]*) \|$")
@@ -243,12 +245,18 @@ def cost_page() -> str:
     return filled(COST.read_text(), "strategies", strategies())
 
 
+def events_page() -> str:
+    rows = [f"| `{kind}` | {sentence} |" for kind, sentence in event_kinds.KINDS.items()]
+    return filled(EVENTS.read_text(), "kinds", "\n".join(["| Kind | When |", "|---|---|", *rows]))
+
+
 PAGES: Mapping[Path, Callable[[], str]] = {
     REQUIREMENT_TESTS: requirement_tests_page,
     CONFIGURATION: configuration_page,
     YAML_REFERENCE: eph_yaml_page,
     SECURITY: security_page,
     COST: cost_page,
+    EVENTS: events_page,
     SCHEMA: json_schema.render,
 }
 """Every file with a generated part, and the function that renders it now."""

@@ -188,29 +188,3 @@ KINDS: Mapping[EventKind, str] = {
         "The event log couldn't be written for a while; the message says how many events were kept and lost."
     ),
 }
-
-
-def reference_page() -> str:
-    """The whole of docs/reference/events.md; `python -m orchestrator.ledger.event_kinds` regenerates it."""
-    rows = "\n".join(f"| `{kind}` | {sentence} |" for kind, sentence in KINDS.items())
-    return _PAGE_HEADER + rows + "\n"
-
-
-_PAGE_HEADER = """# Events
-
-Everything that happens to an environment is one event in the ledger: `eph why NAME` and `GET /api/v1/events` show
-them. An event has an increasing number, a kind from the list below, a time in UTC, a subject (the stack as
-`project/stack`, empty if it is about the service), a message for people, an actor (`eph`, or who requested it), and
-a few fields of data.
-
-Events are append-only. Losing them loses history, never an environment: if the database is down, the loop continues,
-up to 1,000 events wait in memory, and `ledger.gap` reports afterwards how many were kept and how many were lost.
-
-| Kind | When |
-|---|---|
-"""
-
-if __name__ == "__main__":
-    import sys
-
-    sys.stdout.write(reference_page())

@@ -23,7 +23,6 @@ from orchestrator.ledger.sql_ledger import LedgerUnavailable, SqlLedger
 from tests.ledger.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
 
 
 class FakeMonotonic:
@@ -217,10 +216,6 @@ def test_recording_after_close_is_no_error(tmp_path: Path) -> None:
     ledger = SqlLedger(url(tmp_path / "l.db"))
     ledger.close()
     ledger.record(event("too late"))
-
-
-def test_the_page_lists_every_kind_with_its_sentence() -> None:
-    assert PAGE.read_text(encoding="utf-8") == event_kinds.reference_page()
 
 
 def test_every_kind_has_a_sentence() -> None:
