@@ -4,18 +4,22 @@
 PY := .venv/bin/python
 ARGS ?=
 RUNS ?= 50
-JOBS ?= 2
+JOBS ?=
+# Many tests wait for processes, so there is one worker more than CI has processors.
+WORKERS = -n $(or $(JOBS),3) --dist loadfile
 SEED ?=
 SECONDS ?= 60
 # Tests of the text: `make check` runs them.
 CHECKED = --ignore tests/docs --ignore tests/architecture
 
+# Tests start hundreds of Python processes, and pytest rewrites each file with tests: without the files that Python keeps
+# for the next time, each process would compile all modules again. Where this variable is set, it would keep none.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Tests and benchmarks compare with the plain CLI, so they need it on PATH. Eph finds it by itself.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
-BUILD_SITE = NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file infra/site/mkdocs.yml
-
-.PHONY: demo test test-long test-exhaustive test-all check bench bench-small attack attack-small attack-cluster chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
+.PHONY: demo test test-long test-exhaustive test-all check check-types check-lint check-texts bench bench-small attack attack-small attack-cluster chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml browser airflow ministack screenshots image audit sbom databases
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -26,24 +30,31 @@ demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--on
 	@infra/toolchain/demo.sh $(ARGS)
 
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
-	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
 
 test-long: pulumi databases helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests: a whole Eph on each target, killed replicas, malicious forks
-	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
 
 test-exhaustive: pulumi databases helm kustomize docker-compose pulumi-language-yaml browser airflow ministack ## run the slow tests that CI leaves out: every demo and recipe, more kills and faults
-	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m exhaustive --ignore tests/cluster $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m exhaustive --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
 	@.ci/run --all
 
 check: venv audit ## check lint, format, types, import directions, docs, and the locked packages for vulnerabilities
+	@$(MAKE) --no-print-directory --jobs 2 check-types check-lint check-texts
+
+# Types take as long as everything else, so the rest is checked beside them.
+check-types: venv
+	@$(PY) -m mypy --no-error-summary
+
+check-lint: venv
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
-	@$(PY) -m mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo
+
+check-texts: venv
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs tests/architecture
-	@$(BUILD_SITE)
 
 bench: pulumi ## run the benchmarks and update docs/reference/benchmarks.md
 	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)
@@ -52,7 +63,7 @@ bench-small: pulumi ## run all local benchmarks in a reduced size to see that th
 	@$(WITH_TOOLS) $(PY) -m tests.bench --small $(ARGS)
 
 chaos: pulumi ## run a real Eph through kills and faults, then check it from outside; RUNS=50 SEED=1 repeats a run
-	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) --jobs $(or $(JOBS),2) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 model: venv ## run thousands of random histories against a model in virtual time; SECONDS=60 SEED=1
 	@$(PY) -m tests.model --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -131,7 +142,7 @@ docs: venv ## regenerate the generated pages, then check all docs
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
 
 site: venv ## build the documentation as a site in dist/site, and fail on broken links
-	@$(BUILD_SITE)
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict --config-file infra/site/mkdocs.yml
 
 locks: venv ## regenerate requirements*.lock from pyproject.toml
 	@infra/toolchain/locks.sh $(CURDIR)/$(PY)

@@ -16,12 +16,12 @@ from tests.bench.systems import PlainPulumi, counting_toolchain, plain_pulumi, r
 async def label_to_url(size: Size) -> Row:
     """In turns, one of each for warming up first."""
     ours, theirs = [], []
-    async with running_eph() as running:
+    async with running_eph(size) as running:
         with plain_pulumi(running.world.settings.target_mapping("local")) as bare:
-            for number in await running.open_pulls(size.pairs + 1):
+            for number in await running.open_pulls(size.turns):
                 ours.append(await running.seconds_until_ready(number))
                 theirs.append(await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number)))
-    ours, theirs = ours[1:], theirs[1:]
+    ours, theirs = ours[size.warm_ups :], theirs[size.warm_ups :]
     ratio = statistics.median(ours) / statistics.median(theirs)
     return Row(
         "label-to-url",
@@ -31,10 +31,10 @@ async def label_to_url(size: Size) -> Row:
     )
 
 
-async def pulumi_processes(_: Size) -> Row:
+async def pulumi_processes(size: Size) -> Row:
     with temporary_folder() as home:
         tools, log = counting_toolchain(home)
-        async with running_eph(tools) as running:
+        async with running_eph(size, tools) as running:
             [number] = await running.open_pulls(1)
             log.write_text("")
             await running.seconds_until_ready(number)
@@ -60,7 +60,7 @@ def _summarize(lines: list[str]) -> str:
 async def parallel_20(size: Size) -> Row:
     """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
     many = size.many
-    async with running_eph() as running:
+    async with running_eph(size) as running:
         pulls = await running.open_pulls(many + 1)
         await running.seconds_until_ready(pulls[0])
         with plain_pulumi(running.world.settings.target_mapping("local")) as bare:

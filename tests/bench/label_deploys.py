@@ -22,22 +22,23 @@ async def first_request(size: Size) -> Row:
     """In turns, one of each for warming up first. The commit that is started by hand is deployed, too, and never
     requested."""
     ours, theirs, starts = [], [], 0
-    async with running_eph() as running:
+    async with running_eph(size) as running:
         commit = await asyncio.to_thread(running.world.forge.push, REPOSITORY, BRANCH, {"colour.txt": "#16a34a\n"})
         copy = await _deploy(running, BY_HAND, commit)
-        for number in range(size.pairs + 1):
+        for number in range(size.turns):
             view = await _deploy(running, f"try-{number}", commit)
-            await asyncio.sleep(3)  # the warm interpreter that was used is replaced meanwhile
+            await asyncio.sleep(size.settle)  # the warm interpreter that was used is replaced meanwhile
             settings = running.world.settings.target_mapping("local")
             theirs.append(await asyncio.to_thread(waking.time_manual_start, settings, copy.name))
             ours.append((await waking.request_host(running, view.host, 1))[0])
             starts = max(starts, await _starts(running, view))
-    ratio = statistics.median(ours[1:]) / statistics.median(theirs[1:])
+    ours, theirs = ours[size.warm_ups :], theirs[size.warm_ups :]
+    ratio = statistics.median(ours) / statistics.median(theirs)
     return Row(
         "first-request",
         (Figure("ratio", ratio, 1.2), Figure("starts", starts, 1)),
-        f"first request to a label deploy until its response: {seconds(ours[1:])}",
-        f"the same command lines started by hand until they respond: {seconds(theirs[1:])}",
+        f"first request to a label deploy until its response: {seconds(ours)}",
+        f"the same command lines started by hand until they respond: {seconds(theirs)}",
     )
 
 

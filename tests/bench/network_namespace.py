@@ -14,14 +14,13 @@ from tests.bench.systems import running_eph
 async def network_namespace(size: Size) -> Row:
     """In turns, one of each for warming up first. Both Ephs run all the time."""
     isolated, bare = [], []
-    async with running_eph() as with_namespaces, running_eph(local=_local_without_sandbox()) as without:
-        pulls = zip(
-            await with_namespaces.open_pulls(size.pairs + 1), await without.open_pulls(size.pairs + 1), strict=True
-        )
+    bare_local = _local_without_sandbox()
+    async with running_eph(size) as with_namespaces, running_eph(size, local=bare_local) as without:
+        pulls = zip(await with_namespaces.open_pulls(size.turns), await without.open_pulls(size.turns), strict=True)
         for ours, theirs in pulls:
             isolated.append(await with_namespaces.seconds_until_ready(ours))
             bare.append(await without.seconds_until_ready(theirs))
-    isolated, bare = isolated[1:], bare[1:]
+    isolated, bare = isolated[size.warm_ups :], bare[size.warm_ups :]
     ratio = statistics.median(isolated) / statistics.median(bare)
     return Row(
         "network-namespace",

@@ -64,14 +64,14 @@ class ClusterBench:
 
 
 @asynccontextmanager
-async def cluster_bench(**settings: Any) -> AsyncIterator[ClusterBench]:
+async def cluster_bench(size: Size, **settings: Any) -> AsyncIterator[ClusterBench]:
     """On the cluster that the variables of tests/cluster name."""
     cluster = await asyncio.to_thread(_cluster)
     host, by_kubectl = cluster.registry.host, Cluster.from_environment(Path(), os.environ)
     sample = images().app(by_kubectl.tools / "tools", "v1")
     digest = await asyncio.to_thread(cluster.registry.push, sample, REPOSITORY, "v1")
     with_plugin = plugins.with_plugins(tools(), [demo_cluster.TARGET], print)
-    async with running_eph(with_plugin, cluster, **settings) as running:
+    async with running_eph(size, with_plugin, cluster, **settings) as running:
         yield ClusterBench(
             running, by_kubectl, f"{host}/{REPOSITORY}@{digest}", EPH_YAML.format(image=f"{host}/{REPOSITORY}")
         )
@@ -83,10 +83,10 @@ def _cluster() -> demo_cluster.DemoCluster:
     return demo_cluster.discover(argparse.Namespace(**said), told)
 
 
-async def kubernetes_url(_: Size) -> Row:
+async def kubernetes_url(size: Size) -> Row:
     """In turns, one of each for warming up first."""
     ours, cli, kubectl = [], [], []
-    async with cluster_bench() as running:
+    async with cluster_bench(size) as running:
         with plain_pulumi(running.eph.world.target_settings, demo_cluster.TARGET) as bare:
             for number in await running.open_pulls(ROUNDS + 1):
                 ours.append(await running.eph.seconds_until_ready(number))
@@ -110,10 +110,10 @@ async def _time_cli(plain_pulumi: PlainPulumi, bench: ClusterBench, number: int)
     return await asyncio.to_thread(plain_pulumi.up, "cli", f"pr-{number}", bench.spec(number))
 
 
-async def kubernetes_wake(_: Size) -> Row:
+async def kubernetes_wake(size: Size) -> Row:
     """In turns, one of each for warming up first; and once with two hundred requests at the same moment."""
     ours, theirs = [], []
-    async with cluster_bench() as running:
+    async with cluster_bench(size) as running:
         [number] = await running.open_pulls(1)
         await running.eph.seconds_until_ready(number)
         with running.kubectl_copy(number, "wake") as copy:
@@ -121,9 +121,9 @@ async def kubernetes_wake(_: Size) -> Row:
             for _round in range(WAKE_ROUNDS + 1):
                 await asyncio.to_thread(copy.sleep)
                 theirs.append(await asyncio.to_thread(copy.wake))
-                await _put_to_sleep(running, number)
+                await _put_to_sleep(running, number, size.settle)
                 ours.append((await waking.send_requests(running.eph, number, 1))[0])
-        await _put_to_sleep(running, number)
+        await _put_to_sleep(running, number, size.settle)
         starts = await waking.wake_count(running.eph, number)
         cold = await waking.send_requests(running.eph, number, COLD_REQUESTS)
         starts = await waking.wake_count(running.eph, number) - starts
@@ -142,16 +142,16 @@ async def kubernetes_wake(_: Size) -> Row:
     )
 
 
-async def _put_to_sleep(bench: ClusterBench, number: int) -> None:
+async def _put_to_sleep(bench: ClusterBench, number: int, settle: float) -> None:
     """And nothing of it runs any more."""
-    await waking.sleep(bench.eph, number)
+    await waking.sleep(bench.eph, number, settle)
     name = waking.view_of(bench.eph, number).name
     await asyncio.to_thread(kubectl_copy.wait_until_empty, bench.cluster, name)
 
 
-async def kubernetes_10(_: Size) -> Row:
+async def kubernetes_10(size: Size) -> Row:
     """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
-    async with cluster_bench(workers=2) as running:
+    async with cluster_bench(size, workers=2) as running:
         pulls = await running.open_pulls(CONCURRENT + 1)
         await running.eph.seconds_until_ready(pulls[0])
         with plain_pulumi(running.eph.world.target_settings, demo_cluster.TARGET) as bare:

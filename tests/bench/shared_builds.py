@@ -34,7 +34,7 @@ async def builds(size: Size) -> Row:
     each: dict[int, list[float]] = {PER_CPU: [], AT_A_TIME: []}
     turns = (PER_CPU, AT_A_TIME) if size.pairs == 1 else (PER_CPU, AT_A_TIME, AT_A_TIME, PER_CPU)
     for limit in turns:
-        whole, waits = await _label_at_once(labels, limit)
+        whole, waits = await _label_at_once(size, limit)
         last[limit].append(whole)
         each[limit] += waits
     return Row(
@@ -49,9 +49,10 @@ async def builds(size: Size) -> Row:
     )
 
 
-async def _label_at_once(labels: int, limit: int) -> tuple[float, list[float]]:
+async def _label_at_once(size: Size, limit: int) -> tuple[float, list[float]]:
     """Seconds until all respond, and of each."""
-    async with running_eph(limits={**LIMITS, "builds": limit}, workers=labels) as running:
+    labels = min(LABELS, size.many)
+    async with running_eph(size, limits={**LIMITS, "builds": limit}, workers=labels) as running:
         first, *pulls = await running.open_pulls(labels + 1, **{"build.sh": BUILD})
         await running.seconds_until_ready(first)
         begun = time.monotonic()

@@ -37,6 +37,7 @@ from programs.targets.local.target import TARGET
 from stacks import keys
 from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import Toolchain
+from tests.bench.sizes import Size
 
 TIMEOUT = 240.0
 LIMITS = {"environments": 100, "per_repository": 100}
@@ -127,7 +128,7 @@ class RunningEph:
 
 @asynccontextmanager
 async def running_eph(
-    with_tools: Toolchain | None = None, cluster: DemoCluster | None = None, **settings: Any
+    size: Size, with_tools: Toolchain | None = None, cluster: DemoCluster | None = None, **settings: Any
 ) -> AsyncIterator[RunningEph]:
     """A whole one beside a sandbox of a Git host with the demo's shop; its previews on the cluster if one is given."""
     with _restore_tempdir(), demo_world.open_world(None, DemoOptions(cluster=cluster)) as made:
@@ -137,7 +138,7 @@ async def running_eph(
                 running(made.settings, with_tools or tools(), stop_gateway=True) as ephd,
                 httpx.AsyncClient(timeout=60, trust_env=False) as client,
             ):
-                await _wait_for_first_cycle(ephd)
+                await _wait_for_first_cycle(ephd, size.settle)
                 yield RunningEph(made, ephd, client)
         finally:
             TARGET.stop(made.settings.target_mapping("local"))
@@ -164,12 +165,12 @@ def _with_changes(settings: ServerSettings, changes: Mapping[str, Any]) -> Serve
     return ServerSettings(**{name: getattr(settings, name) for name in settings.model_fields_set} | dict(changes))
 
 
-async def _wait_for_first_cycle(ephd: RunningEphd) -> None:
+async def _wait_for_first_cycle(ephd: RunningEphd, settle: float) -> None:
     """Until the first look is over and the warm interpreters had time to warm."""
     async with asyncio.timeout(TIMEOUT):
         while ephd.system.cycles.latest.at is None:
             await asyncio.sleep(0.05)
-    await asyncio.sleep(3)
+    await asyncio.sleep(settle)
 
 
 def counting_toolchain(home: Path) -> tuple[Toolchain, Path]:

@@ -29,24 +29,25 @@ async def wake_row(size: Size) -> Row:
     """In turns, one of each for warming up first; and once with two hundred requests at the same moment."""
     many = size.cold
     ours, theirs = [], []
-    async with running_eph() as running:
+    async with running_eph(size) as running:
         [number] = await running.open_pulls(1)
         await running.label(number)
         await running.wait_until_answering([number])
-        for _ in range(size.pairs + 1):
-            await sleep(running, number)
+        for _ in range(size.turns):
+            await sleep(running, number, size.settle)
             theirs.append(await asyncio.to_thread(time_manual_start, running.world.settings.target_mapping("local")))
             ours.append((await send_requests(running, number, 1))[0])
-        await sleep(running, number)
+        await sleep(running, number, size.settle)
         starts = await wake_count(running, number)
         cold = await send_requests(running, number, many)
         starts = await wake_count(running, number) - starts
-    ratio = statistics.median(ours[1:]) / statistics.median(theirs[1:])
+    ours, theirs = ours[size.warm_ups :], theirs[size.warm_ups :]
+    ratio = statistics.median(ours) / statistics.median(theirs)
     return Row(
         "wake",
         (Figure("ratio", ratio, 1.3), Figure("starts", starts, 1), Figure("answers", len(cold), many, at_least=True)),
-        f"request to a sleeping preview until its response: {seconds(ours[1:])}; {many} at once: {max(cold):.2f} s",
-        f"the same command lines started by hand until they respond: {seconds(theirs[1:])}",
+        f"request to a sleeping preview until its response: {seconds(ours)}; {many} at once: {max(cold):.2f} s",
+        f"the same command lines started by hand until they respond: {seconds(theirs)}",
     )
 
 
@@ -59,14 +60,14 @@ def is_idle(preview: EnvironmentView) -> bool:
     return preview.phase is Phase.READY and not any(suite.state in ("waiting", "running") for suite in preview.tests)
 
 
-async def sleep(running: RunningEph, number: int) -> None:
+async def sleep(running: RunningEph, number: int, settle: float) -> None:
     async with asyncio.timeout(TIMEOUT):
         while not is_idle(view_of(running, number)):
             await asyncio.sleep(0.05)
         await running.ephd.system.service.sleep(str(view_of(running, number).ref), "bench")
         while view_of(running, number).asleep_since is None or running.ephd.system.service.status().running:
             await asyncio.sleep(0.05)
-    await asyncio.sleep(3)  # the warm interpreter that was used is replaced meanwhile
+    await asyncio.sleep(settle)  # the warm interpreter that was used is replaced meanwhile
 
 
 async def send_requests(running: RunningEph, number: int, count: int) -> list[float]:

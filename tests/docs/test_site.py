@@ -1,4 +1,4 @@
-"""The site made of the documentation: P11. `make check` also builds it in strict mode, which fails on broken links."""
+"""The site made of the documentation: P11. Its strict mode fails on broken links."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_why_shows_the_facts(site: Site, preview: Preview) -> None:
 
 
 def test_logs_of_the_services_and_of_the_last_operation(site: Site, preview: Preview) -> None:
-    assert f"serving {preview.commit}" in run_eph(site, "logs", preview.name)
+    site.wait_for_log(preview.name, f"serving {preview.commit}")
     assert "service-web created" in run_eph(site, "logs", preview.name, "--operation")
     assert "Resources:" in run_eph(site, "logs", preview.name, "--operation", "--lines", "8")
 
@@ -66,6 +66,7 @@ def test_steps_of_the_build_have_names_for_people_durations_and_output(site: Sit
     expected = ("Checkout", "Build", "Database main", "Seed main", "Start web", "Health check web")
     assert {name: states.get(name) for name in expected} == dict.fromkeys(expected, "succeeded")
     assert all(item["seconds"] >= 0 for item in found["steps"])
+    site.wait_for_log(preview.name, f"serving {preview.commit}")
     lines = run_eph(site, "logs", preview.name, "--lines", "5000").splitlines()
     assert any(line.startswith("Build | ") for line in lines)
     assert lines.index(next(line for line in lines if "serving" in line)) > lines.index(
