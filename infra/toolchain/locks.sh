@@ -1,5 +1,6 @@
 #!/bin/sh
-# Regenerates requirements.lock (run time) and requirements-dev.lock (with development tools): locks.sh PYTHON
+# Regenerates requirements.lock (the server, with the client) and requirements-dev.lock (with development tools):
+# locks.sh PYTHON
 #
 # The second is generated first and constrains the first, so that both contain the same releases. The user's pip
 # settings are ignored: an index or a wheel folder of one machine must not get into the files.
@@ -13,7 +14,7 @@ compile() {
     --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options "$@" pyproject.toml
 }
 
-compile --extra dev --extra postgres --output-file requirements-dev.lock
-compile --constraint requirements-dev.lock --output-file requirements.lock
+compile --extra server --extra dev --extra postgres --output-file requirements-dev.lock
+compile --extra server --constraint requirements-dev.lock --output-file requirements.lock
 # Comments contain the constraint's path, which would differ between machines.
 sed -i 's|-c .*requirements-dev\.lock|-c requirements-dev.lock|' requirements.lock

@@ -72,7 +72,7 @@ def doctor(
 
 def check_machine() -> list[DoctorCheck]:
     """Everything but the server and its port."""
-    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
+    checks = [look() for look in (_python, _packages, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
     return [*checks, *_database_servers(), *_versions(), *_tools(), _disk()]
 
 
@@ -96,6 +96,17 @@ def _print_checks(checks: list[DoctorCheck]) -> None:
 def _python() -> DoctorCheck:
     found = ".".join(str(part) for part in sys.version_info[:3])
     return DoctorCheck("Python", CheckStatus.OK, wording.operator.at(found, sys.executable))
+
+
+def _packages() -> DoctorCheck:
+    """The client alone can't run a server."""
+    from stacks.toolchain import extras
+
+    absent = extras.missing(extras.SERVER)
+    if not absent:
+        return DoctorCheck("packages", CheckStatus.OK, wording.operator.EXTRA_INSTALLED)
+    found, todo = wording.operator.packages_missing(absent), wording.operator.install_extra(extras.SERVER)
+    return DoctorCheck("packages", CheckStatus.FAIL, found, todo)
 
 
 def _git() -> DoctorCheck:

@@ -25,7 +25,28 @@ def unknown_command(typed: str, meant: str) -> str:
     return f"No such command {typed!r}. Did you mean {meant!r}?"
 
 
+# --- The extras of the Python package
+
+
+def extra_missing(command: str, extra: str) -> str:
+    return f"`{command}` needs Eph's extra `{extra}`, which isn't installed here."
+
+
+def install_extra(extra: str) -> str:
+    return f"Run `pip install '.[{extra}]'` in a clone of Eph."
+
+
 # --- eph doctor
+
+EXTRA_INSTALLED = "the extra `server` is installed"
+
+
+def packages_missing(packages: Sequence[str]) -> str:
+    """Sorted, so that the same ones are named each time."""
+    named = ", ".join(sorted(packages)[:3])
+    more = f" and {len(packages) - 3} more" if len(packages) > 3 else ""
+    return f"only the client is installed; missing: {named}{more}"
+
 
 MAKE_TOOLCHAIN = "Run `make toolchain` to download or build it."
 
