@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -54,14 +54,19 @@ def doctor(
 ) -> None:
     """Check this machine.
 
-    Shows problems and how to fix them. Exit status: 1 if something is missing.
+    Shows problems and how to fix them. Where only the client is installed, it checks only that. Exit status: 1 if
+    something is missing.
 
     Examples:
         eph doctor
         eph doctor --port 9000
         eph doctor --config /etc/eph/eph.toml
     """
-    checks = [*check_machine(), _port(port), _settings(config), _server()]
+    from stacks.toolchain import extras
+
+    absent = extras.missing(extras.SERVER)
+    of_server = [_only_client(absent)] if absent else [_port(port), _settings(config)]
+    checks = [*check_machine(), *of_server, _server()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
     else:
@@ -71,8 +76,12 @@ def doctor(
 
 
 def check_machine() -> list[DoctorCheck]:
-    """Everything but the server and its port."""
-    checks = [look() for look in (_python, _packages, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
+    """Everything but the server and its port. Without the extra `server`, none can run here."""
+    from stacks.toolchain import extras
+
+    if extras.missing(extras.SERVER):
+        return [_python(), _git()]
+    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
     return [*checks, *_database_servers(), *_versions(), *_tools(), _disk()]
 
 
@@ -98,15 +107,9 @@ def _python() -> DoctorCheck:
     return DoctorCheck("Python", CheckStatus.OK, wording.operator.at(found, sys.executable))
 
 
-def _packages() -> DoctorCheck:
-    """The client alone can't run a server."""
-    from stacks.toolchain import extras
-
-    absent = extras.missing(extras.SERVER)
-    if not absent:
-        return DoctorCheck("packages", CheckStatus.OK, wording.operator.EXTRA_INSTALLED)
-    found, todo = wording.operator.packages_missing(absent), wording.operator.install_extra(extras.SERVER)
-    return DoctorCheck("packages", CheckStatus.FAIL, found, todo)
+def _only_client(absent: Sequence[str]) -> DoctorCheck:
+    found, todo = wording.operator.only_client(absent), wording.operator.INSTALL_SERVER
+    return DoctorCheck("packages", CheckStatus.WARN, found, todo)
 
 
 def _git() -> DoctorCheck:

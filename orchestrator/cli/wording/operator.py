@@ -38,14 +38,15 @@ def install_extra(extra: str) -> str:
 
 # --- eph doctor
 
-EXTRA_INSTALLED = "the extra `server` is installed"
+INSTALL_SERVER = "To run a server here, run `pip install '.[server]'` in a clone of Eph."
 
 
-def packages_missing(packages: Sequence[str]) -> str:
-    """Sorted, so that the same ones are named each time."""
-    named = ", ".join(sorted(packages)[:3])
-    more = f" and {len(packages) - 3} more" if len(packages) > 3 else ""
-    return f"only the client is installed; missing: {named}{more}"
+def only_client(absent: Sequence[str]) -> str:
+    """``absent``: the packages of the server that aren't installed. Sorted, so that the same ones are named each
+    time."""
+    named = ", ".join(sorted(absent)[:3])
+    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    return f"only the client is installed; a server also needs {named}{more}"
 
 
 MAKE_TOOLCHAIN = "Run `make toolchain` to download or build it."
