@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
-from stacks.toolchain import extras, wording
-
-WITHOUT_THE_SERVER = 2
-"""The exit code if only the client is installed."""
+from stacks.toolchain import extras
 
 
 def main() -> int:
     """Imports late, so that ``--help`` and an invalid option respond at once."""
-    if extras.missing(extras.SERVER):
-        sys.stderr.write(f"ephd: {wording.SERVER_NOT_INSTALLED}\n")
-        return WITHOUT_THE_SERVER
+    extras.exit_without_server("ephd")
     from orchestrator.app.daemon import main as daemon
 
     return daemon()

@@ -6,10 +6,15 @@ Without an extra, ``eph`` is the client. A command that needs more says so befor
 from __future__ import annotations
 
 import re
+import sys
 from importlib import metadata
+
+from stacks.toolchain import wording
 
 SERVER = "server"
 MCP = "mcp"
+NOT_INSTALLED = 2
+"""The exit code."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -20,6 +25,13 @@ def missing(extra: str) -> list[str]:
     except metadata.PackageNotFoundError:  # run from a tree that isn't installed
         return []
     return [name for name in _packages_of(extra, requirements) if not _is_installed(name)]
+
+
+def exit_without_server(program: str) -> None:
+    """Ends the process with a sentence if only the client is installed."""
+    if missing(SERVER):
+        sys.stderr.write(f"{program}: {wording.SERVER_NOT_INSTALLED}\n")
+        sys.exit(NOT_INSTALLED)
 
 
 def _packages_of(extra: str, requirements: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ("orchestrator", "stacks", "programs")
 LOADED_BY_REGISTRIES = (
     "programs/targets/*/description.py",
@@ -99,9 +100,12 @@ def loaded_by_registries() -> list[str]:
     return [module_name(path) for pattern in LOADED_BY_REGISTRIES for path in sorted(ROOT.glob(pattern))]
 
 
+def packages_of(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in requirements}
+
+
 def base_packages() -> set[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in project["dependencies"]}
+    return packages_of(PROJECT["dependencies"])
 
 
 def foreign_imports(name: str) -> Iterator[str]:
@@ -152,6 +156,11 @@ def test_commands_check_for_an_extra_before_they_import_it(module: str, check: s
         imports = [at for at, line in enumerate(function.body) if module in imported(line)]
         assert imports
         assert checked < min(imports)
+
+
+def test_extra_for_agents_is_what_its_command_imports() -> None:
+    found = set(foreign_imports("orchestrator.cli.mcp_bridge"))
+    assert found - base_packages() == packages_of(PROJECT["optional-dependencies"]["mcp"])
 
 
 def test_every_target_of_ours_has_a_description_without_the_extra() -> None:
