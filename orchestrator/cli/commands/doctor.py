@@ -65,7 +65,7 @@ def doctor(
     from stacks.toolchain import extras
 
     absent = extras.missing(extras.SERVER)
-    of_server = [_only_client(absent)] if absent else [_port(port), _settings(config)]
+    of_server = [_only_client(absent)] if absent else [_port(port, config), _settings(config)]
     checks = [*check_machine(), *of_server, _server()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
@@ -231,12 +231,12 @@ def _tools() -> Iterator[DoctorCheck]:
         yield DoctorCheck(tool, CheckStatus.WARN, wording.operator.tool_missing(tool), todo)
 
 
-def _port(port: int) -> DoctorCheck:
+def _port(port: int, config: Path | None) -> DoctorCheck:
     name = f"port {port}"
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        if _is_our_server(port):
+        if _is_our_server(port, config):
             return DoctorCheck(name, CheckStatus.OK, wording.operator.LISTENING)
         return DoctorCheck(
             name,
@@ -247,11 +247,22 @@ def _port(port: int) -> DoctorCheck:
     return DoctorCheck(name, CheckStatus.OK, "free")
 
 
-def _is_our_server(port: int) -> bool:
+def _is_our_server(port: int, config: Path | None) -> bool:
+    """Its API or its gateway."""
     from orchestrator.cli import discovery
 
     server = discovery.read()
-    return server is not None and server.url.rstrip("/").endswith(f":{port}")
+    return server is not None and (server.url.rstrip("/").endswith(f":{port}") or port == _gateway_port(config))
+
+
+def _gateway_port(config: Path | None) -> int:
+    from orchestrator.config.problems import InvalidSettings
+    from orchestrator.config.settings.loading import load
+
+    try:
+        return load(config).gateway_listen_address[1]
+    except InvalidSettings:  # another check reports it
+        return 0
 
 
 def _settings(config: Path | None) -> DoctorCheck:
