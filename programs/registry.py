@@ -1,7 +1,8 @@
 """Targets by name: the folders of ``programs.targets``, and those that other packages register as ``eph.targets``.
 
 A folder contains a module ``target`` with its ``TARGET``. No code outside the folder names it; everything Eph needs to
-know about a target is in its ``TargetDescription``.
+know about a target is in its ``TargetDescription``. Our own folders have it in a module ``description`` as
+``DESCRIPTION``, which imports no package of the extra ``server``: `eph validate` works without it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -72,7 +74,8 @@ class TargetDescription:
     (``EnvironmentSpec.approved``). ``drift_wording`` is how drift of its resources is reported. ``preload`` lists
     modules worth importing before the first operation; ``warm_up`` is called then too, and caches what operations need.
     ``missing_engines``: those of ``database_engines`` that aren't installed on the server's machine, each with the
-    Debian package that contains it. ``catches_mail``: environments can have a mail catcher.
+    Debian package that contains it. ``catches_mail``: environments can have a mail catcher. ``runs_tests``: the target
+    is one that ``RunsTests``; only a module ``description`` has to state it.
     """
 
     title: str
@@ -85,6 +88,7 @@ class TargetDescription:
     database_engines: tuple[str, ...] = (POSTGRESQL,)
     missing_engines: Callable[[], Mapping[str, str]] = dict
     catches_mail: bool = False
+    runs_tests: bool = False
     runs_images: bool = False
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()
@@ -351,9 +355,23 @@ def get(name: str) -> Target:
     raise UnknownTarget(wording.unknown_target(quote(name), installed_targets()))
 
 
+def describe(name: str) -> TargetDescription | None:
+    """None if no target of that name is installed."""
+    return _describe(name) if name in installed_targets() else None
+
+
 def descriptions() -> dict[str, TargetDescription]:
     """By name, for all installed targets."""
-    return {name: get(name).description for name in installed_targets()}
+    return {name: _describe(name) for name in installed_targets()}
+
+
+def _describe(name: str) -> TargetDescription:
+    module = f"{targets.__name__}.{name}.description"
+    if name in _folders() and find_spec(module) is not None:
+        ours: TargetDescription = import_module(module).DESCRIPTION
+        return ours
+    target = get(name)
+    return replace(target.description, runs_tests=isinstance(target, RunsTests))
 
 
 @cache

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Regenerates requirements.lock (run time) and requirements-dev.lock (with development tools): locks.sh PYTHON
+# Regenerates requirements.lock (server and client), requirements-client.lock (client only) and requirements-dev.lock
+# (with development tools): locks.sh PYTHON
 #
-# The second is generated first and constrains the first, so that both contain the same releases. The user's pip
-# settings are ignored: an index or a wheel folder of one machine must not get into the files.
+# The last is generated first and constrains the others, so that all contain the same releases. The user's pip settings
+# are ignored: an index or a wheel folder of one machine must not get into the files.
 set -eu
 cd "$(dirname "$0")/../.."
 python=${1:?usage: locks.sh PYTHON}
@@ -13,7 +14,8 @@ compile() {
     --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options "$@" pyproject.toml
 }
 
-compile --extra dev --extra postgres --output-file requirements-dev.lock
-compile --constraint requirements-dev.lock --output-file requirements.lock
+compile --extra server --extra dev --extra postgres --output-file requirements-dev.lock
+compile --extra server --constraint requirements-dev.lock --output-file requirements.lock
+compile --constraint requirements-dev.lock --output-file requirements-client.lock
 # Comments contain the constraint's path, which would differ between machines.
-sed -i 's|-c .*requirements-dev\.lock|-c requirements-dev.lock|' requirements.lock
+sed -i 's|-c .*requirements-dev\.lock|-c requirements-dev.lock|' requirements.lock requirements-client.lock

@@ -91,6 +91,9 @@ if importlib.util.find_spec(DEMO_MODULE) is not None:
             eph demo
             eph demo --repo .
         """
+        from orchestrator.cli import extras
+
+        extras.require_server("eph demo")
         os.execv(sys.executable, [sys.executable, "-m", DEMO_MODULE, *ctx.args])  # noqa: S606 - our own module, no shell
 
 

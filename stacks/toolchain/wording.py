@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+SERVER_NOT_INSTALLED = (
+    "Only the client is installed here. Install Eph with its extra: `pip install '.[server]'` in a clone of Eph."
+)
+
+
 # --- progress
 
 

@@ -6,13 +6,14 @@ The gateway outlives it, and so does what the target keeps running for previews:
 from __future__ import annotations
 
 import signal
+import socket
 import time
 
 import pytest
 
 from orchestrator.demo import leak_check
 from programs.targets.local.target import TARGET
-from tests.app.ephd_harness import EphdHarness
+from tests.app.ephd_harness import READY_SECONDS, EphdHarness
 
 pytestmark = pytest.mark.real
 
@@ -21,7 +22,14 @@ STOP_SECONDS = 15.0
 
 @pytest.mark.long
 def test_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(ephd: EphdHarness) -> None:
-    life = ephd.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(ephd.home / "notify"))
+        systemd.settimeout(READY_SECONDS)
+        ephd.environment["NOTIFY_SOCKET"] = str(ephd.home / "notify")
+        life = ephd.start()
+        assert systemd.recv(100) == b"READY=1"
+        assert ephd.eph("server", "status").returncode == 0, "systemctl start && eph must work"
+        del ephd.environment["NOTIFY_SOCKET"]
     ephd.wait_ready(life)
     began = time.monotonic()
     life.send_signal(signal.SIGTERM)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from orchestrator.cli import discovery
 from orchestrator.cli.commands import doctor
 from orchestrator.cli.main import app
 from programs.kit.server_engines import engines, redis
@@ -199,8 +200,18 @@ def test_doctor_reports_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatc
 def test_doctor_reports_a_port_in_use(eph: Eph) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert doctor._port(port).verdict is doctor.CheckStatus.WARN
-    assert doctor._port(port).verdict is doctor.CheckStatus.OK
+        assert doctor._port(port, None).verdict is doctor.CheckStatus.WARN
+    assert doctor._port(port, None).verdict is doctor.CheckStatus.OK
+
+
+def test_doctor_accepts_the_ports_of_a_running_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as api, socket.create_server(("127.0.0.1", 0)) as gateway:
+        ports = [listener.getsockname()[1] for listener in (api, gateway)]
+        config = tmp_path / "eph.toml"
+        config.write_text(f'gateway_listen = "127.0.0.1:{ports[1]}"\n')
+        assert [doctor._port(port, config).verdict for port in ports] == [doctor.CheckStatus.WARN] * 2
+        discovery.write(f"http://127.0.0.1:{ports[0]}", tmp_path / "token")
+        assert [doctor._port(port, config).verdict for port in ports] == [doctor.CheckStatus.OK] * 2
 
 
 def test_doctor_fails_for_a_configured_server_that_does_not_respond(eph: Eph, monkeypatch: pytest.MonkeyPatch) -> None:

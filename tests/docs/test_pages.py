@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs import generate
+from tests.docs.test_dependencies import LOCKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -59,7 +60,7 @@ def test_nothing_stray_lies_at_the_top() -> None:
     folders = {"orchestrator", "stacks", "programs", "tests", "infra", "docs", "examples"}
     names = {path.relative_to(ROOT).parts[0] for path in committed_files()}
     stray = {name for name in names - folders if not re.fullmatch(r"[A-Z]+\.md|LICENSE|Makefile|\..+", name)}
-    assert stray == {"pyproject.toml", "requirements.lock", "requirements-dev.lock", "eph.example.yaml"}
+    assert stray == {"pyproject.toml", *LOCKS, "eph.example.yaml"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -187,7 +188,7 @@ def test_no_committed_file_names_a_path_of_one_machine() -> None:
 
 
 def test_locks_name_no_address() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in LOCKS:
         text = (ROOT / name).read_text()
         assert "://" not in text
         assert not re.search(r"--(?!hash=)", text), "an option of pip got into the lock"

@@ -46,6 +46,18 @@ def test_previews_outlive_a_restart_and_stay_in_the_same_mount_namespace() -> No
     assert CREATE_MOUNT_NAMESPACES.findall(UNIT.read_text()) == []
 
 
+def test_a_start_ends_when_ephd_responds_and_never_times_out() -> None:
+    """`systemctl start ephd && eph server resume` must work, and the first start may build Pulumi's CLI."""
+    assert (options()["Type"], options()["TimeoutStartSec"]) == ("notify", "infinity")
+    assert "systemctl enable --now --no-block ephd" in PAGE
+
+
+def test_the_page_checks_the_server_with_its_own_cache_and_settings() -> None:
+    cache = options()["Environment"].partition("EPH_CACHE=")[2]
+    config = options()["ExecStart"].split()[-1]
+    assert f"EPH_CACHE={cache} eph doctor --config {config}" in PAGE
+
+
 def test_the_page_installs_what_the_unit_starts() -> None:
     program, _, config = options()["ExecStart"].split()
     assert f"python3 -m venv {Path(program).parents[1]}" in PAGE

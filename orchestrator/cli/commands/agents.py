@@ -16,6 +16,9 @@ def mcp_() -> None:
     Examples:
         eph mcp
     """
+    from orchestrator.cli import extras
+
+    extras.require_mcp("eph mcp")
     from orchestrator.cli import mcp_bridge
     from orchestrator.cli.api_client import connect
 

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -54,14 +54,19 @@ def doctor(
 ) -> None:
     """Check this machine.
 
-    Shows problems and how to fix them. Exit status: 1 if something is missing.
+    Shows problems and how to fix them. Where only the client is installed, it checks only that. Exit status: 1 if
+    something is missing.
 
     Examples:
         eph doctor
         eph doctor --port 9000
         eph doctor --config /etc/eph/eph.toml
     """
-    checks = [*check_machine(), _port(port), _settings(config), _server()]
+    from stacks.toolchain import extras
+
+    absent = extras.missing(extras.SERVER)
+    of_server = [_only_client(absent)] if absent else [_port(port, config), _settings(config)]
+    checks = [*check_machine(), *of_server, _server()]
     if form is OutputFormat.TABLE:
         _print_checks(checks)
     else:
@@ -71,7 +76,11 @@ def doctor(
 
 
 def check_machine() -> list[DoctorCheck]:
-    """Everything but the server and its port."""
+    """Everything but the server and its port. Without the extra `server`, none can run here."""
+    from stacks.toolchain import extras
+
+    if extras.missing(extras.SERVER):
+        return [_python(), _git()]
     checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, _isolation, _languages)]
     return [*checks, *_database_servers(), *_versions(), *_tools(), _disk()]
 
@@ -96,6 +105,11 @@ def _print_checks(checks: list[DoctorCheck]) -> None:
 def _python() -> DoctorCheck:
     found = ".".join(str(part) for part in sys.version_info[:3])
     return DoctorCheck("Python", CheckStatus.OK, wording.operator.at(found, sys.executable))
+
+
+def _only_client(absent: Sequence[str]) -> DoctorCheck:
+    found, todo = wording.operator.only_client(absent), wording.operator.INSTALL_SERVER
+    return DoctorCheck("packages", CheckStatus.WARN, found, todo)
 
 
 def _git() -> DoctorCheck:
@@ -217,12 +231,12 @@ def _tools() -> Iterator[DoctorCheck]:
         yield DoctorCheck(tool, CheckStatus.WARN, wording.operator.tool_missing(tool), todo)
 
 
-def _port(port: int) -> DoctorCheck:
+def _port(port: int, config: Path | None) -> DoctorCheck:
     name = f"port {port}"
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        if _is_our_server(port):
+        if _is_our_server(port, config):
             return DoctorCheck(name, CheckStatus.OK, wording.operator.LISTENING)
         return DoctorCheck(
             name,
@@ -233,11 +247,22 @@ def _port(port: int) -> DoctorCheck:
     return DoctorCheck(name, CheckStatus.OK, "free")
 
 
-def _is_our_server(port: int) -> bool:
+def _is_our_server(port: int, config: Path | None) -> bool:
+    """Its API or its gateway."""
     from orchestrator.cli import discovery
 
     server = discovery.read()
-    return server is not None and server.url.rstrip("/").endswith(f":{port}")
+    return server is not None and (server.url.rstrip("/").endswith(f":{port}") or port == _gateway_port(config))
+
+
+def _gateway_port(config: Path | None) -> int:
+    from orchestrator.config.problems import InvalidSettings
+    from orchestrator.config.settings.loading import load
+
+    try:
+        return load(config).gateway_listen_address[1]
+    except InvalidSettings:  # another check reports it
+        return 0
 
 
 def _settings(config: Path | None) -> DoctorCheck:

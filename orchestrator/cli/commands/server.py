@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import output, wording
+from orchestrator.cli import extras, output, wording
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands.environment_actions import parse_seconds
 from orchestrator.cli.output import OutputFormat
@@ -140,6 +140,7 @@ def backup(
     """
     from datetime import UTC, datetime
 
+    extras.require_server("eph server backup")
     from orchestrator.runtime.server.backup import create_backup
 
     with _explained(config) as settings:
@@ -164,6 +165,7 @@ def restore(
     import getpass
     from datetime import UTC, datetime
 
+    extras.require_server("eph server restore")
     from orchestrator.runtime.server.backup import restore_backup
 
     with _explained(config) as settings:
@@ -184,6 +186,7 @@ def rotate_keys(config: Config = None) -> None:
     Examples:
         eph server rotate-keys --config /etc/eph/eph.toml
     """
+    extras.require_server("eph server rotate-keys")
     from orchestrator.runtime.server import key_rotation
 
     with _explained(config) as settings:

@@ -97,8 +97,8 @@ def project_name(folder: str) -> str:
 
 def _content(app: DetectedApp) -> Iterator[str]:
     if app.section:
-        found = registry.find(app.target)
-        yield IMAGES if found is not None and found.description.runs_images else ""
+        found = registry.describe(app.target)
+        yield IMAGES if found is not None and found.runs_images else ""
         yield f"\n{app.target}:\n"
         for key, value in app.section.items():
             yield f"  {key}: {json.dumps(value)}\n"

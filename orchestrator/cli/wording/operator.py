@@ -25,7 +25,29 @@ def unknown_command(typed: str, meant: str) -> str:
     return f"No such command {typed!r}. Did you mean {meant!r}?"
 
 
+# --- The extras of the Python package
+
+
+def extra_missing(command: str, extra: str) -> str:
+    return f"`{command}` needs Eph's extra `{extra}`, which isn't installed here."
+
+
+def install_extra(extra: str) -> str:
+    return f"Run `pip install '.[{extra}]'` in a clone of Eph."
+
+
 # --- eph doctor
+
+INSTALL_SERVER = "To run a server here, run `pip install '.[server]'` in a clone of Eph."
+
+
+def only_client(absent: Sequence[str]) -> str:
+    """``absent``: the packages of the server that aren't installed. Sorted, so that the same ones are named each
+    time."""
+    named = ", ".join(sorted(absent)[:3])
+    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    return f"only the client is installed; a server also needs {named}{more}"
+
 
 MAKE_TOOLCHAIN = "Run `make toolchain` to download or build it."
 

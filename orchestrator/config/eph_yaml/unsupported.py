@@ -17,7 +17,7 @@ from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.problems import Problem
 from programs import registry, variables
 from programs.eph_yaml import templates
-from programs.registry import RunsTests, TargetDescription
+from programs.registry import TargetDescription
 from programs.spec import POSTGRESQL
 
 YamlPath = tuple[str | int, ...]
@@ -27,24 +27,25 @@ def unsupported_features(document: Document, target: str, policy: AdmissionPolic
     """What prevents this file from being built on ``target``."""
     yield from _unsupported_triggers(document)
     yield from _unsupported_protection(document, policy)
-    found = registry.find(target)
+    found = registry.describe(target)
     if found is not None:
-        for finding in found.description.problems(document.config.model_dump()):
+        for finding in found.problems(document.config.model_dump()):
             yield document.problem(*finding)
-        if document.config.mail and not found.description.catches_mail:
+        if document.config.mail and not found.catches_mail:
             yield document.problem(("mail",), wording.admission.no_mail_catcher(target), wording.admission.REMOVE_MAIL)
-        yield from _unsupported_engines(document, target, found.description, policy)
-        strategies = found.description.database_strategies
+        yield from _unsupported_engines(document, target, found, policy)
+        strategies = found.database_strategies
         yield from _unsupported_strategies(document, target, strategies, policy.templates.get(target, frozenset()))
 
 
 def runs_images(target: str) -> bool:
-    found = registry.find(target)
-    return found is not None and found.description.runs_images
+    found = registry.describe(target)
+    return found is not None and found.runs_images
 
 
 def runs_tests(target: str) -> bool:
-    return isinstance(registry.find(target), RunsTests)
+    found = registry.describe(target)
+    return found is not None and found.runs_tests
 
 
 def _unsupported_triggers(document: Document) -> Iterator[Problem]:
@@ -124,9 +125,9 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     found.extend(
         ((name,), wording.admission.other_targets_section(name, target)) for name in config.sections if name != target
     )
-    adapter = registry.find(target)
-    if adapter is not None:
-        found.extend((item.path, item.message) for item in adapter.description.notices(config.model_dump()))
+    description = registry.describe(target)
+    if description is not None:
+        found.extend((item.path, item.message) for item in description.notices(config.model_dump()))
     return tuple(str(document.problem(path, sentence)) for path, sentence in found)
 
 

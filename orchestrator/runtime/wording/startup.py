@@ -6,6 +6,10 @@ import errno
 from pathlib import Path
 
 
+def not_reported_ready(error: object) -> str:
+    return f"systemd couldn't be notified that ephd is ready: {error}"
+
+
 def listening(api_url: str, url_template: str) -> str:
     return f"ephd: the API is at {api_url}, previews at {url_template}\n"
 

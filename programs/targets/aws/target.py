@@ -13,27 +13,17 @@ from typing import TYPE_CHECKING
 
 from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.inventory import HeldResource
-from programs.registry import Download, TargetDescription
+from programs.registry import Download
 from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec, SuiteSpec
-from programs.targets.aws import eph_yaml_section, settings, spec_checks, wording
-from programs.targets.aws.eph_yaml_section import AwsSection
-from programs.targets.aws.settings_table import AwsTargetSettings
+from programs.targets.aws import settings, spec_checks, wording
 
 if TYPE_CHECKING:
     from programs.targets.aws.api.clients import AwsClients
 
+from programs.targets.aws.description import DESCRIPTION
+
 VERSION = "aws-2"
-DESCRIPTION = TargetDescription(
-    title="The target `aws`.",
-    settings_model=AwsTargetSettings,
-    section_model=AwsSection,
-    problems=eph_yaml_section.problems,
-    notices=eph_yaml_section.notices,
-    database_strategies=spec_checks.STRATEGIES,
-    runs_images=True,
-    plugins=("aws",),
-)
 
 
 class AwsTarget:

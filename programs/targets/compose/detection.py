@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from programs.eph_yaml.target_section import DetectedSection
 
@@ -29,8 +30,8 @@ def detect(folder: Path) -> DetectedSection | None:
 def _services(file: Path) -> dict[Any, Any]:
     try:
         with file.open(errors="replace") as opened:
-            found = yaml.safe_load(opened.read(MAX_CHARACTERS))
-    except (OSError, yaml.YAMLError, ValueError, RecursionError):
+            found = YAML(typ="safe", pure=True).load(opened.read(MAX_CHARACTERS))
+    except (OSError, YAMLError, ValueError, RecursionError):
         return {}
     services = found.get("services") if isinstance(found, dict) else None
     return services if isinstance(services, dict) else {}

@@ -7,19 +7,17 @@ from collections.abc import Callable, Mapping
 from programs.costs import CostEstimate, PriceList
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, machine_costs
-from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec
 from programs.targets.compose import (
     container_logs,
-    detection,
     environments,
     inventory,
     resource_limits,
     settings,
-    settings_table,
     suspend,
 )
+from programs.targets.compose.description import DESCRIPTION
 
 VERSION = "compose-1"
 
@@ -28,18 +26,7 @@ class ComposeTarget:
     """Environments as projects of Docker Compose; see ``programs.registry.Target``."""
 
     version = VERSION
-    description = TargetDescription(
-        title="The target `compose`.",
-        settings_model=settings_table.ComposeTargetSettings,
-        section_model=settings_table.ComposeSection,
-        problems=settings_table.problems,
-        notices=settings_table.notices,
-        detect=detection.detect,
-        database_strategies=("empty", "seed", "template"),
-        runs_images=True,
-        tools=("docker-compose",),
-        preload=("programs.targets.compose.v1",),
-    )
+    description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         identifiers.check_commit(spec.source.commit)

@@ -15,20 +15,16 @@ from pathlib import Path
 
 from programs import image_references, start_order
 from programs.costs import CostEstimate, PriceList
-from programs.drift_wording import DriftWording
 from programs.exec_requests import ExecProcess, ExecRequest
 from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
 from programs.kit import identifiers, machine_costs
 from programs.kit.errors import TargetError
-from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import (
     commit_files,
     cost_estimate,
-    detection,
-    eph_yaml_section,
     gateway_routes,
     namespace_deletion,
     resource_prices,
@@ -43,31 +39,17 @@ from programs.targets.kubernetes import (
 from programs.targets.kubernetes.api import api_server, cluster, object_names, quantities
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 from programs.targets.kubernetes.api.namespace_access import ensure_access
-from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
+from programs.targets.kubernetes.description import DESCRIPTION, STRATEGIES
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.exec import exec_command
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering import namespace_objects
 from programs.targets.kubernetes.settings import KubernetesSettings, split_list
-from programs.targets.kubernetes.settings_table import KubernetesTargetSettings
 
 VERSION = "kubernetes-2"
-STRATEGIES = ("empty", "seed", "template")
-DESCRIPTION = TargetDescription(
-    title="The target `kubernetes`.",
-    settings_model=KubernetesTargetSettings,
-    section_model=KubernetesSection,
-    problems=eph_yaml_section.problems,
-    notices=eph_yaml_section.notices,
-    detect=detection.detect,
-    database_strategies=STRATEGIES,
-    runs_images=True,
-    trusted_authors_only=False,
-    plugins=("kubernetes",),
-    tools=("helm", "kustomize"),
-    drift_wording=DriftWording(containers=frozenset({"namespace"})),
-)
+
+
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
 

@@ -9,26 +9,23 @@ from decimal import Decimal
 from programs import variables
 from programs.build_caches import CacheArchive
 from programs.costs import CostEstimate, PriceList
-from programs.drift_wording import DriftWording
 from programs.exec_requests import ExecProcess, ExecRequest
 from programs.inventory import HeldResource
 from programs.kit import files, host_settings, identifiers, machine_costs, suite_runs
 from programs.kit.build_cache import archives
 from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
-from programs.kit.isolation import domains, limits, servers
+from programs.kit.isolation import domains, limits
 from programs.kit.log_times import LogTimes
 from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
 from programs.kit.server_engines import engines
-from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
-from programs.spec import POSTGRESQL, EnvironmentSpec, SuiteSpec
+from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.local import (
     cleanup,
     connectivity,
     environment_servers,
-    eph_yaml_checks,
     exec_command,
     liveness,
     local_inventory,
@@ -38,33 +35,10 @@ from programs.targets.local import (
     suspend,
     wording,
 )
+from programs.targets.local.description import DESCRIPTION, STRATEGIES
 from programs.targets.local.settings import LocalSettings
-from programs.targets.local.settings_table import LocalTargetSettings
 
 VERSION = "local-4"
-STRATEGIES = ("empty", "seed", "template")
-
-
-def _warm_up() -> None:
-    """The first two try something in another process, which takes longer than starting a small app."""
-    sandbox.works()
-    postgres.server_identity()
-    servers.code_digest()
-
-
-DESCRIPTION = TargetDescription(
-    title="The target `local`.",
-    settings_model=LocalTargetSettings,
-    problems=eph_yaml_checks.problems,
-    notices=eph_yaml_checks.notices,
-    database_strategies=STRATEGIES,
-    database_engines=(POSTGRESQL, *engines.ENGINES),
-    missing_engines=engines.missing,
-    catches_mail=True,
-    drift_wording=DriftWording(seeds={"database-": "seed-"}),
-    preload=("programs.targets.local.local_program", "psycopg"),
-    warm_up=_warm_up,
-)
 
 
 class LocalTarget:

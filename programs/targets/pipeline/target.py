@@ -9,10 +9,10 @@ from programs.exec_requests import JobRequest
 from programs.kit import identifiers, machine_costs
 from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import supervisor
-from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec, SuiteSpec
-from programs.targets.pipeline import environments, publication, run_command, settings, settings_table, task_logs
+from programs.targets.pipeline import environments, publication, run_command, settings, task_logs
+from programs.targets.pipeline.description import DESCRIPTION
 
 VERSION = "pipeline-1"
 
@@ -21,14 +21,7 @@ class PipelineTarget:
     """DAGs on a shared Airflow; see ``programs.registry.Target``."""
 
     version = VERSION
-    description = TargetDescription(
-        title="The target `pipeline`.",
-        settings_model=settings_table.PipelineTargetSettings,
-        section_model=settings_table.PipelineSection,
-        problems=settings_table.problems,
-        notices=settings_table.notices,
-        preload=("programs.targets.pipeline.v1",),
-    )
+    description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         identifiers.check_commit(spec.source.commit)

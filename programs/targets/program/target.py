@@ -10,11 +10,11 @@ from programs.kit import identifiers, machine_costs
 from programs.kit.build_cache import archives
 from programs.kit.isolation import limits
 from programs.kit.machine_costs import ReservedAmounts
-from programs.kit.processes import sandbox, supervisor
-from programs.registry import TargetDescription
+from programs.kit.processes import supervisor
 from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec
-from programs.targets.program import addresses, project_logs, projects, settings, settings_table, shared_processes
+from programs.targets.program import addresses, project_logs, projects, settings, shared_processes
+from programs.targets.program.description import DESCRIPTION
 
 VERSION = "program-1"
 
@@ -23,17 +23,7 @@ class ProgramTarget:
     """Pulumi projects of repositories; see ``programs.registry.Target``."""
 
     version = VERSION
-    description = TargetDescription(
-        title="The target `program`.",
-        settings_model=settings_table.ProgramTargetSettings,
-        section_model=settings_table.ProgramSection,
-        problems=settings_table.problems,
-        notices=settings_table.notices,
-        tools=("pulumi-language-yaml",),
-        needs_approvals=True,
-        preload=("programs.targets.program.v1",),
-        warm_up=sandbox.works,
-    )
+    description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         identifiers.check_commit(spec.source.commit)

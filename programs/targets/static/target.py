@@ -11,11 +11,11 @@ from programs.kit import identifiers, machine_costs
 from programs.kit.build_cache import archives
 from programs.kit.isolation import limits
 from programs.kit.machine_costs import ReservedAmounts
-from programs.kit.processes import sandbox, supervisor
-from programs.registry import TargetDescription
+from programs.kit.processes import supervisor
 from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec
-from programs.targets.static import settings, settings_table, shared_processes, sites
+from programs.targets.static import settings, shared_processes, sites
+from programs.targets.static.description import DESCRIPTION
 
 VERSION = "static-1"
 
@@ -24,15 +24,7 @@ class StaticTarget:
     """Static sites on this machine; see ``programs.registry.Target``."""
 
     version = VERSION
-    description = TargetDescription(
-        title="The target `static`.",
-        settings_model=settings_table.StaticTargetSettings,
-        section_model=settings_table.StaticSection,
-        problems=settings_table.problems,
-        notices=settings_table.notices,
-        preload=("programs.targets.static.v1",),
-        warm_up=sandbox.works,
-    )
+    description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         identifiers.check_commit(spec.source.commit)

@@ -269,6 +269,6 @@ def test_one_version_of_pulumi_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert module is not None
     assert module[1] == VERSION
-    assert f"pulumi=={VERSION}" in project["dependencies"]
+    assert f"pulumi=={VERSION}" in project["optional-dependencies"]["server"]
     for lock in ("requirements.lock", "requirements-dev.lock"):
         assert re.search(rf"^pulumi=={re.escape(VERSION)}[ \\]", (ROOT / lock).read_text(), re.MULTILINE), lock
