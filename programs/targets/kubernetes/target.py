@@ -46,6 +46,7 @@ from programs.targets.kubernetes.api.namespace_access import ensure_access
 from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.exec import exec_command
+from programs.targets.kubernetes.installation.server_chart import InstallsChart
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering import namespace_objects
@@ -71,7 +72,7 @@ DESCRIPTION = TargetDescription(
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
 
-class KubernetesTarget:
+class KubernetesTarget(InstallsChart):
     """Environments as namespaces; see ``programs.registry.Target``."""
 
     version = VERSION
