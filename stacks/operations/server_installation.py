@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from pulumi.automation import EngineEvent, LocalWorkspace, Stack
 
 from programs.installation import InstallationPlan
 from stacks.model import StackRef
-from stacks.operations import errors
+from stacks.operations import errors, wording
 from stacks.operations.progress import ProgressCollector
 from stacks.operations.pulumi_command import OperationCommand
 from stacks.operations.worker_settings import WorkerSettings
@@ -100,7 +102,8 @@ class ServerInstallation:
         try:
             if not self.exists:
                 self.settings.backend.create(self.ref)
-            yield self._stack(program, work), progress
+            with _graceful_interrupts(self.report):
+                yield self._stack(program, work), progress
         except Exception as error:
             found = errors.explain(error, progress)
             raise InstallationFailed(found.error, found.tail) from error
@@ -120,6 +123,20 @@ class ServerInstallation:
             pulumi_command=OperationCommand(self.version, on_line=lambda _: None),
         )
         return Stack.select(self.ref.stack, workspace)
+
+
+@contextlib.contextmanager
+def _graceful_interrupts(report: Callable[[str], object]) -> Iterator[None]:
+    """Ctrl-C reaches Pulumi, too, which finishes the current step and saves the state. The program that it runs is in
+    this process, which must therefore stay until Pulumi has ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: report(wording.STOPPING))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _nothing() -> None:
