@@ -26,6 +26,7 @@ from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.drift_wording import DriftWording
 from programs.eph_yaml.target_section import DetectedSection, EphYamlData, Finding, TargetSection
 from programs.exec_requests import ExecProcess, ExecRequest, JobRequest
+from programs.installation import InstallationOptions, InstallationPlan
 from programs.inventory import HeldResource
 from programs.quoting import quote
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
@@ -316,6 +317,17 @@ class DownloadsPrices(Protocol):
 
     def download_prices(self, settings: Mapping[str, str], download: Download) -> PublishedPrices:
         """The current ones. Raises an error for people if it can't get them."""
+
+
+@runtime_checkable
+class PreparesServers(Protocol):
+    """Optional capability: creates what a server needs there before its first environment (O4)."""
+
+    @property
+    def installation_options(self) -> type[InstallationOptions]: ...
+
+    def installation(self, options: InstallationOptions) -> InstallationPlan:
+        """May look things up, but creates nothing: that is the program's work. Raises an error for people."""
 
 
 @runtime_checkable

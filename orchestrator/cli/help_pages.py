@@ -23,7 +23,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     wording.operator.WORK_IN_ENVIRONMENTS: ("exec", "psql", "db", "env", "run", "share"),
     wording.operator.DEPLOY: ("deploy", "versions"),
-    wording.operator.SET_UP: ("init", "validate", "setup", "target"),
+    wording.operator.SET_UP: ("init", "validate", "setup", "self-install", "target"),
     wording.operator.FIND_PROBLEMS: ("wtf", "doctor", "webhook"),
     wording.operator.OPERATE: ("server", "audit", "sweep", "cost", "prices", "cache"),
     wording.operator.SERVERS: ("auth", "context", "mcp"),

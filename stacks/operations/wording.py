@@ -43,6 +43,7 @@ PROGRAM_FAILED = "the program raised an error"
 NO_ERROR_MESSAGE = "pulumi failed without an error message"
 WRONG_PASSPHRASE = "the passphrase doesn't decrypt this stack's state; check that it is the server's key"
 LEASE_EXPIRED = "the replica that started it is no longer the leader; the new leader restarts it"
+STOPPING = "Stopping after the current step; don't press Ctrl-C again"
 INTERRUPTED = "interrupted"
 RECORD_RETAINED = "everything is deleted; the record stays until the destroy has been reported"
 

@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "acme/shop"
 LABEL = "preview"
 CYCLE = 5.0
+START_TIMEOUT = 120.0
 CREATE_TIMEOUT = 90.0
 REPORT_TIMEOUT = 40.0
 POLL_INTERVAL = 0.05
@@ -126,7 +127,7 @@ class Site:
 
     def start(self) -> None:
         self.launch()
-        wait_until("ephd answers", self._startup_error, 60)
+        wait_until("ephd answers", self._startup_error, START_TIMEOUT)
 
     def _startup_error(self) -> str:
         assert self.daemon

@@ -69,6 +69,7 @@ from programs.targets.compose.files import wording as compose_file_wording
 from programs.targets.kubernetes import wording as kubernetes_wording
 from programs.targets.kubernetes.api import wording as cluster_wording
 from programs.targets.kubernetes.exec import wording as pod_exec_wording
+from programs.targets.kubernetes.installation import wording as chart_wording
 from programs.targets.kubernetes.manifests import wording as manifest_wording
 from programs.targets.kubernetes.observation import wording as observation_wording
 from programs.targets.local import wording as local_wording
@@ -116,7 +117,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "forges": (forge_wording, github_wording),
     "gateway": (gateway_wording,),
     "images": (image_wording,),
-    "kubernetes": (kubernetes_wording, cluster_wording, pod_exec_wording, observation_wording),
+    "kubernetes": (kubernetes_wording, cluster_wording, pod_exec_wording, observation_wording, chart_wording),
     "kit": (
         kit_wording,
         build_cache_wording,

@@ -8,10 +8,22 @@ from orchestrator.cli.wording import (
     diagnosis,
     environments,
     operator,
+    self_install,
     server,
     setup,
     targets,
     variables,
 )
 
-__all__ = ["costs", "deploys", "diagnosis", "environments", "operator", "server", "setup", "targets", "variables"]
+__all__ = [
+    "costs",
+    "deploys",
+    "diagnosis",
+    "environments",
+    "operator",
+    "self_install",
+    "server",
+    "setup",
+    "targets",
+    "variables",
+]

@@ -61,7 +61,9 @@ def _ecs(ecs: Any) -> Iterator[str]:
     for cluster in ecs.list_clusters()["clusterArns"]:
         if ecs.describe_clusters(clusters=[cluster])["clusters"][0]["status"] != "INACTIVE":
             yield f"ecs {cluster}"
-            yield from (f"ecs {arn}" for arn in ecs.list_services(cluster=cluster)["serviceArns"])
+            arns = ecs.list_services(cluster=cluster)["serviceArns"]
+            found = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
+            yield from (f"ecs {item['serviceArn']}" for item in found if item["status"] != "INACTIVE")
             yield from (f"ecs {arn}" for arn in ecs.list_tasks(cluster=cluster)["taskArns"])
     for status in ("ACTIVE", "INACTIVE"):
         yield from (f"ecs {arn}" for arn in ecs.list_task_definitions(status=status)["taskDefinitionArns"])

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from programs.costs import CostEstimate, PriceList, PublishedPrices
+from programs.installation import InstallationOptions, InstallationPlan
 from programs.inventory import HeldResource
 from programs.registry import Download
 from programs.runtime_info import LogLines, LogRequest
@@ -150,6 +151,17 @@ class AwsTarget:
         from programs.targets.aws.pricing import price_api
 
         return price_api.download_prices(settings.from_mapping(settings_), download)
+
+    @property
+    def installation_options(self) -> type[InstallationOptions]:
+        from programs.targets.aws.foundation.installation import AwsInstallationOptions
+
+        return AwsInstallationOptions
+
+    def installation(self, options: InstallationOptions) -> InstallationPlan:
+        from programs.targets.aws.foundation import installation
+
+        return installation.prepare(options)
 
 
 def _clients(settings_: Mapping[str, str]) -> AwsClients:

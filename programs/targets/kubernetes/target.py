@@ -42,6 +42,7 @@ from programs.targets.kubernetes.api.namespace_access import ensure_access
 from programs.targets.kubernetes.description import DESCRIPTION, STRATEGIES
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.exec import exec_command
+from programs.targets.kubernetes.installation.server_chart import InstallsChart
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering import namespace_objects
@@ -53,7 +54,7 @@ VERSION = "kubernetes-2"
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
 
-class KubernetesTarget:
+class KubernetesTarget(InstallsChart):
     """Environments as namespaces; see ``programs.registry.Target``."""
 
     version = VERSION

@@ -1,7 +1,7 @@
 """A load balancer for moto, which records listeners and services but routes and runs nothing.
 
 It answers as the records say: 404 for a host name that no rule has, 503 for a service without tasks, and otherwise a
-page with the commit that the service's task definition runs.
+page with the commit that the service's task definition runs, and its variable PAGE.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _answer(clients: AwsClients, listener: str, cluster: str, host: str) -> tupl
         if group in attached and service["desiredCount"] > 0:
             definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
             variables = {item["name"]: item["value"] for item in definition["containerDefinitions"][0]["environment"]}
-            return HTTPStatus.OK, {"commit": variables["EPH_COMMIT"]}
+            return HTTPStatus.OK, {"commit": variables["EPH_COMMIT"], "page": variables.get("PAGE", "")}
     return HTTPStatus.SERVICE_UNAVAILABLE, {}
 
 

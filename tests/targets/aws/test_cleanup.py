@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from orchestrator.demo.ministack import demo_account
 from programs.inventory import HeldResource
 from programs.targets.aws import dns_ownership, names, tags
 from programs.targets.aws.api import expiry, inventory, removal, unrecorded
+from programs.targets.aws.api.clients import AwsClients
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.settings import AwsSettings
 from programs.targets.aws.target import TARGET
@@ -179,6 +181,40 @@ KINDS = {
     "sqs:queue",
 }
 """moto doesn't list listeners by tag; they are deleted with their load balancer."""
+
+
+@pytest.mark.real
+@pytest.mark.long
+def test_purge_removes_the_rules_at_a_shared_load_balancer(account: AwsAccount) -> None:
+    """Before their target groups, which AWS would refuse to delete; those of others stay."""
+    subnets, listener = demo_account.create_shared_parts(account.endpoint)
+    clients = account.clients(subnets=",".join(subnets), listener=listener)
+    for number, (environment, server) in enumerate(((NAME, SERVER), (OTHER, SERVER), (NAME, "other")), 1):
+        shared_rule(clients, listener, number, tags.to_list(marks(environment, server)))
+    found = inventory.list_environment(clients, NAME)
+    assert [item.kind for item in found] == [
+        f"elasticloadbalancing:{kind}" for kind in ("listener-rule", "targetgroup")
+    ]
+    removal.purge(clients, NAME, poll_seconds=0)
+    assert inventory.list_environment(clients, NAME) == []
+    left = clients.client("elbv2").describe_rules(ListenerArn=listener)["Rules"]
+    assert [rule["Priority"] for rule in left] == ["2", "3", "default"]
+    assert len(inventory.list_environment(clients, OTHER)) == 2
+
+
+def shared_rule(clients: AwsClients, listener: str, priority: int, about: list[dict[str, str]]) -> None:
+    client = clients.client("elbv2")
+    (vpc,) = {balancer["VpcId"] for balancer in client.describe_load_balancers()["LoadBalancers"]}
+    target = client.create_target_group(
+        Name=f"eph-web-{priority}", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip", Tags=about
+    )["TargetGroups"][0]["TargetGroupArn"]
+    client.create_rule(
+        ListenerArn=listener,
+        Priority=priority,
+        Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [f"{priority}.preview.test"]}}],
+        Actions=[{"Type": "forward", "TargetGroupArn": target}],
+        Tags=about,
+    )
 
 
 @pytest.mark.real

@@ -4,10 +4,8 @@ Eph gets no more rights than it needs. O4, S3."""
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -17,10 +15,10 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from programs.targets.aws.errors import AwsError
 from programs.targets.aws.foundation import foundation_program, permissions, wording
 from programs.targets.aws.foundation.foundation_settings import FoundationSettings
+from tests.targets.aws import docs_of_foundation
 from tests.targets.aws.standin import sdk_schema
 from tests.targets.kubernetes.recorded_program import event_loop, run_program
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "aws-account.md"
 SETTINGS = FoundationSettings("preview.example.com", "eu-central-1", ("eu-central-1a", "eu-central-1b"))
 OPTION = {"resourceRecordName": "_x.preview.example.com", "resourceRecordType": "CNAME", "resourceRecordValue": "y"}
 
@@ -66,18 +64,17 @@ def test_each_input_is_one_that_pulumi_aws_has(recorded: RecordedFoundation) -> 
 
 
 def test_docs_list_exactly_what_is_created(recorded: RecordedFoundation) -> None:
-    section = PAGE.read_text().partition("\n## What is created\n")[2].partition("\n## ")[0]
-    rows = {kind: int(count) for kind, count in re.findall(r"\| `([a-zA-Z0-9/]+)` \| (\d+) \|", section)}
     created: dict[str, int] = {}
     for token, _ in aws_resources(recorded):
         kind = token.split(":")[1]
         created[kind] = created.get(kind, 0) + 1
-    assert rows == created
+    assert docs_of_foundation.resources() == created
 
 
-def test_docs_name_every_service_of_the_role() -> None:
-    text = PAGE.read_text()
-    assert [service for service in permissions.PERMISSIONS if f"`{service}`" not in text] == []
+def test_docs_and_the_plan_list_the_same_permissions_and_cover_every_service_of_the_role() -> None:
+    assert docs_of_foundation.permissions() == list(wording.PERMISSIONS)
+    listed = " ".join(what for what, _ in wording.PERMISSIONS).replace(",", "").split()
+    assert [service for service in permissions.PERMISSIONS if service not in listed] == []
 
 
 def test_eph_can_create_roles_only_below_its_path_and_with_the_boundary(recorded: RecordedFoundation) -> None:

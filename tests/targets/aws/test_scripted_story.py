@@ -20,6 +20,7 @@ from orchestrator.demo.ministack import demo_account
 from orchestrator.demo.ministack.ministack_process import REGION
 from programs.kit.processes import sandbox
 from programs.targets.aws import tags
+from programs.targets.aws.target import TARGET
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Site, wait_until
 from tests.images import registry_server
@@ -47,10 +48,12 @@ environment:
     - {{name: shop, repository: "{repository}", tag_template: ci}}
 services:
   - {{name: web, image: shop, port: 8080}}
+"""
+WITH_DATABASE_AND_TESTS = """
 database:
-  instances: [{{name: main}}]
+  instances: [{name: main}]
 tests:
-  - {{name: integration, command: python3 check.py}}
+  - {name: integration, command: python3 check.py}
 aws:
   queues: [orders]
 """
@@ -87,8 +90,8 @@ class World:
     image: str
     before: set[str]
 
-    def files(self, ttl: str = "24h") -> dict[str, str]:
-        return {"eph.yaml": EPH_YAML.format(ttl=ttl, repository=self.image), "check.py": CHECK}
+    def files(self, ttl: str = "24h", more: str = "") -> dict[str, str]:
+        return {"eph.yaml": EPH_YAML.format(ttl=ttl, repository=self.image) + more, "check.py": CHECK}
 
     def left(self) -> str:
         """What the account has in addition to what it had before Eph."""
@@ -123,12 +126,19 @@ def world() -> Iterator[World]:
         patch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
         before = account_contents.everything(account)
         site = stack.enter_context(sites.running_site(local=toml, files={"README.md": "a shop"}))
+        stack.callback(stop, site, account)
         yield World(site, account, f"{registry.host}/acme/shop", before)
+
+
+def stop(site: Site, account: AwsAccount) -> None:
+    """What test suites share outlives ephd."""
+    site.stop()
+    TARGET.stop(account.settings(root=str(site.eph_home / "aws"), routes=site.local["routes"]))
 
 
 def test_create_wait_for_health_run_tests_comment_and_destroy(world: World) -> None:
     site = world.site
-    number, sha = site.open_pull("feature", world.files(), label=False)
+    number, sha = site.open_pull("feature", world.files(more=WITH_DATABASE_AND_TESTS), label=False)
     site.forge.label(REPOSITORY, number, sites.LABEL)
     host = site.wait_for_host(number, SECONDS)
     wait_until("it is healthy", lambda: serves(site, host, sha), SECONDS)
@@ -137,15 +147,15 @@ def test_create_wait_for_health_run_tests_comment_and_destroy(world: World) -> N
     assert "rds eph-" in world.left()
 
     site.forge.close_pull(REPOSITORY, number)
-    wait_until("the account is as before", world.left, SECONDS)
     site.wait_for_comment(number, "Destroyed", timeout=SECONDS)
+    assert world.left() == ""
 
 
 def test_nightly_cleanup_is_not_needed(world: World) -> None:
     """A pull request that was closed while Eph was down, one whose TTL is over, and what no stack accounts for."""
     site, account = world.site, world.account
     closed, closed_sha = site.open_pull("closed", world.files())
-    short, _ = site.open_pull("short", world.files(ttl="2m"))
+    short, _ = site.open_pull("short", world.files(ttl="1m"))
     wait_until("it is live", lambda: serves(site, site.wait_for_host(closed, SECONDS), closed_sha), SECONDS)
     assert "eph" in site.pulumi("stack", "ls", "--all")
 

@@ -14,6 +14,7 @@ from tests.targets.aws.standin.connection import Connection, decode
 from tests.targets.aws.standin.kind import KINDS
 from tests.targets.aws.standin.provider import same
 from tests.targets.aws.standin.sdk_schema import UNKNOWN, Failure
+from tests.targets.aws.test_foundation import record as record_foundation
 from tests.targets.aws.test_program_shape import FULL_SPEC
 
 QUEUE = "aws:sqs/queue:Queue"
@@ -28,6 +29,7 @@ def test_it_has_the_programs_types_and_only_inputs_that_exist() -> None:
     kinds.load()
     recorded = {**record_program(FULL_SPEC).resources}
     recorded |= record_program(aws_spec(), replace(SETTINGS, spot="True")).resources
+    recorded |= record_foundation().resources
     used = {key.split(" ")[0] for key in recorded if key.startswith("aws:")}
     assert set(KINDS) == used
     for token, kind in KINDS.items():

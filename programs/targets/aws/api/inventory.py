@@ -1,8 +1,9 @@
 """Everything on AWS that carries this server's tags, read from AWS itself (C2).
 
-The Resource Groups Tagging API lists most services. EC2's own listing is read too, because it is never stale, and
-so are those of subnet groups and namespaces. Roles are found by their path and DNS records by their ownership record,
-because neither can be searched by tag; buckets by their name, too, because a killed operation may not have tagged one.
+The Resource Groups Tagging API lists most services. EC2's own listing is read too, because it is never stale, and so
+are those of subnet groups, namespaces and the shared load balancer's rules. Roles are found by their path and DNS
+records by their ownership record, because neither can be searched by tag; buckets by their name, too, because a killed
+operation may not have tagged one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from programs.inventory import HeldResource
 from programs.targets.aws import dns_ownership, gateway_routes, names, tags
@@ -19,6 +21,8 @@ from programs.targets.aws.api.clients import AwsClients, missing_ignored, transl
 from programs.targets.aws.settings import AwsSettings
 
 ROUTE = "gateway:route"
+_TAGS_BATCH = 20
+"""As many resources as ELB describes the tags of in one request."""
 _CHECKED_KINDS = ("ecs:cluster", "ecs:service", "ecs:task-definition")
 
 
@@ -43,6 +47,7 @@ def list_all(clients: AwsClients) -> list[AwsResource]:
         *_ec2(clients),
         *_database_subnet_groups(clients),
         *_namespaces(clients),
+        *_shared_rules(clients),
         *_buckets(clients),
         *_roles(clients),
         *_records(clients),
@@ -179,6 +184,27 @@ def _namespaces(clients: AwsClients) -> Iterator[AwsResource]:
                 about = tags.from_list(client.list_tags_for_resource(ResourceARN=arn)["Tags"])
                 if about.get(tags.SERVER) == tags.tag_value(clients.settings.server):
                     yield AwsResource("servicediscovery:namespace", arn, about.get(tags.ENVIRONMENT, ""))
+
+
+def _shared_rules(clients: AwsClients) -> Iterator[AwsResource]:
+    """From the shared listener itself: a rule blocks the deletion of its target group, and nothing else would find one
+    that a killed operation created a moment ago."""
+    listener = clients.settings.listener
+    found = clients.list_all("elbv2", "describe_rules", "Rules", ListenerArn=listener) if listener else []
+    for batch in _batches([rule["RuleArn"] for rule in found if not rule["IsDefault"]], _TAGS_BATCH):
+        for arn, about in _rule_tags(clients, batch).items():
+            if about.get(tags.SERVER) == tags.tag_value(clients.settings.server):
+                yield AwsResource("elasticloadbalancing:listener-rule", arn, about.get(tags.ENVIRONMENT, ""))
+
+
+def _rule_tags(clients: AwsClients, arns: list[str]) -> dict[str, dict[str, str]]:
+    """Without rules that were deleted since they were listed. One of them fails the request for all."""
+    found: list[dict[str, Any]] = []
+    with missing_ignored("elbv2 DescribeTags"):
+        found = clients.client("elbv2").describe_tags(ResourceArns=arns)["TagDescriptions"]
+    if not found and len(arns) > 1:
+        return {arn: about for one in arns for arn, about in _rule_tags(clients, [one]).items()}
+    return {item["ResourceArn"]: tags.from_list(item["Tags"]) for item in found}
 
 
 def _buckets(clients: AwsClients) -> Iterator[AwsResource]:

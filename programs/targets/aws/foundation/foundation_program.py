@@ -13,11 +13,13 @@ from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.aws.api.existing_parts import ExistingParts
 from programs.targets.aws.foundation import foundation_settings, permissions, wording
 from programs.targets.aws.foundation.foundation_settings import FoundationSettings
+from programs.targets.aws.program import provider as provider_arguments
 from programs.targets.aws.program.environment import AwsEnvironment, Part
 from programs.targets.aws.program.load_balancing import NOT_FOUND_ACTION
 from programs.targets.aws.program.network import Network
 from programs.targets.aws.settings import AwsSettings
 
+ENDPOINT_SERVICES = (*provider_arguments.ENDPOINT_SERVICES, "acm", "ecr", "kms")
 IMAGES_KEPT = 500
 _VIRTUAL_MACHINES = {"Service": "ec2.amazonaws.com"}
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
@@ -26,7 +28,12 @@ _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 def build(settings: FoundationSettings) -> None:
     foundation_settings.check(settings)
     tags = {"ManagedBy": "eph-self-install", "Name": settings.name}
-    provider = aws.Provider("aws", region=settings.region, default_tags=aws.ProviderDefaultTagsArgs(tags=tags))
+    provider = aws.Provider(
+        "aws",
+        region=settings.region,
+        default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
+        **provider_arguments.endpoint_arguments(settings.endpoint, ENDPOINT_SERVICES),
+    )
     network = Network(_shared_environment(settings), provider)
     domain = _Domain(settings, provider)
     front = _Front(settings, provider, network, domain)

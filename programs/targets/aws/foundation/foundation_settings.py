@@ -12,20 +12,23 @@ _DOMAIN = re.compile(r"(?=.{4,200}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-
 _ZONE = re.compile(r"Z[A-Z0-9]{4,31}")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(root|role/.+|user/.+)")
 ZONES = 2
+NAME = "eph"
 
 
 @dataclass(frozen=True, slots=True)
 class FoundationSettings:
     """``domain``: environments get host names below it. ``zones``: two availability zones. ``zone``: the ID of an
     existing hosted zone for the domain; empty creates one. ``principal``: the ARN that may assume Eph's role; empty:
-    virtual machines of this account. ``name``: the prefix of all names."""
+    virtual machines of this account. ``name``: the prefix of all names. ``endpoint``: where every AWS service is
+    reached, for tests."""
 
     domain: str
     region: str
     zones: tuple[str, ...]
     zone: str = ""
     principal: str = ""
-    name: str = "eph"
+    name: str = NAME
+    endpoint: str = ""
 
 
 def check(settings: FoundationSettings) -> FoundationSettings:

@@ -53,3 +53,40 @@ registries = ["{found["registry"]}"]
 architectures = ["arm64"]
 credential_helpers = ["{found["registry"].partition("/")[0]}=ecr"]
 """
+
+
+# --- eph self-install
+
+REGION = "The region, such as eu-central-1."
+DOMAIN = "Environments get host names below it, such as preview.example.com."
+ZONE = "The ID of an existing hosted zone for the domain. Without it, one is created."
+PRINCIPAL = "The ARN that may assume Eph's role. Without it, virtual machines of this account can."
+ENDPOINT = "Where every AWS service is reached. For tests only."
+
+PERMISSIONS = (
+    ("ec2", "Security groups of environments. Not instances, networks or images."),
+    (
+        "ecs, elasticloadbalancing, servicediscovery",
+        "Services, one-off tasks, and their host names at the shared load balancer.",
+    ),
+    ("rds", "Databases, and restoring masked snapshots."),
+    ("sqs, S3 buckets whose names start with eph-", "Queues and buckets of environments."),
+    ("secretsmanager, logs", "Secrets and output of environments."),
+    ("tag", "Finding everything by tag, and keeping the expiry current."),
+    ("ecr", "Looking up images."),
+    (
+        "IAM roles below /eph/",
+        "The roles of tasks. Eph can create them only with the permissions boundary, so it can't give itself more.",
+    ),
+)
+"""What Eph's role can do, and why."""
+
+COST_OF_LOAD_BALANCER = "Load balancer"
+COST_OF_ADDRESSES = "Public addresses of the load balancer"
+COST_OF_ZONE = "Hosted zone"
+COST_OF_KEY = "Key of the backups"
+COST_EXCLUDED = ("traffic", "stored images", "stored backups")
+
+
+def place(region: str, domain: str) -> str:
+    return f"AWS, {region}, for *.{domain}"

@@ -24,12 +24,23 @@ def _data() -> Any:
 def shipped_prices(region: str) -> PriceList:
     """Amounts are missing for regions, and items, that the file doesn't have."""
     data = _data()
-    amounts = {**data["everywhere"], **data["regions"].get(region, {})}
+    return _price_list(data["items"], {**data["everywhere"], **data["regions"].get(region, {})}, region)
+
+
+def foundation_prices(region: str) -> PriceList:
+    """With what is only part of an account's foundation, which costs the same in all regions."""
+    data = _data()
+    only = _price_list(data["foundation"]["items"], data["foundation"]["everywhere"], region)
+    return PriceList((*shipped_prices(region).items, *only.items), region)
+
+
+def _price_list(listed: dict[str, dict[str, str]], amounts: dict[str, str], region: str) -> PriceList:
+    data = _data()
     items = tuple(
         PriceItem(name, item["unit"], Decimal(amounts[name]), data["pages"][item["page"]], data["dated"])
         if name in amounts
         else PriceItem(name, item["unit"])
-        for name, item in data["items"].items()
+        for name, item in listed.items()
     )
     return PriceList(items, region)
 

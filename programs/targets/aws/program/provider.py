@@ -30,7 +30,7 @@ def create(environment: AwsEnvironment) -> aws.Provider:
         assume_roles=_assumed_roles(settings, environment.spec.name),
         default_tags=aws.ProviderDefaultTagsArgs(tags=environment.tags),
         ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=list(tags.IGNORED_PREFIXES)),
-        **_endpoints(settings),
+        **endpoint_arguments(settings.endpoint, check_account=bool(settings.accounts)),
     )
 
 
@@ -48,13 +48,16 @@ def _assumed_roles(settings: AwsSettings, environment: str) -> list[Any] | None:
     ]
 
 
-def _endpoints(settings: AwsSettings) -> dict[str, Any]:
-    if not settings.endpoint:
+def endpoint_arguments(
+    endpoint: str, services: tuple[str, ...] = ENDPOINT_SERVICES, *, check_account: bool = False
+) -> dict[str, Any]:
+    """The provider's arguments if AWS is reached elsewhere, in tests."""
+    if not endpoint:
         return {}
     return {
-        "endpoints": [aws.ProviderEndpointArgs(**dict.fromkeys(ENDPOINT_SERVICES, settings.endpoint))],
+        "endpoints": [aws.ProviderEndpointArgs(**dict.fromkeys(services, endpoint))],
         "s3_use_path_style": True,
         "skip_credentials_validation": True,
         "skip_metadata_api_check": True,
-        "skip_requesting_account_id": not settings.accounts,
+        "skip_requesting_account_id": not check_account,
     }

@@ -47,6 +47,7 @@ class LoadBalancer(TaggedBalancing):
     def read(self, aws: Connection, id_: str, state: Values) -> Values:
         found = aws("elbv2").describe_load_balancers(LoadBalancerArns=[id_])["LoadBalancers"][0]
         seen = {"arn": id_, "dnsName": found["DNSName"], "name": found["LoadBalancerName"], "vpcId": found["VpcId"]}
+        seen["zoneId"] = found.get("CanonicalHostedZoneId", "")
         return {**seen, "loadBalancerType": found["Type"], "tagsAll": tags_of(aws, id_)}
 
     def delete(self, aws: Connection, id_: str, state: Values) -> None:
@@ -99,7 +100,7 @@ def health_check(inputs: Values) -> Values:
 @kind("aws:lb/listener:Listener")
 class Listener(TaggedBalancing):
     replaced_by = ("loadBalancerArn",)
-    updated_by = ("port", "protocol", "certificateArn", "defaultActions")
+    updated_by = ("port", "protocol", "certificateArn", "sslPolicy", "defaultActions")
 
     def create(self, aws: Connection, inputs: Values) -> str:
         request = {"LoadBalancerArn": inputs["loadBalancerArn"], **self._request(inputs)}
@@ -114,7 +115,7 @@ class Listener(TaggedBalancing):
         certificate = inputs.get("certificateArn")
         secure = {"Certificates": [{"CertificateArn": certificate}]} if certificate else {}
         return {
-            **renamed(inputs, {"port": "Port", "protocol": "Protocol"}),
+            **renamed(inputs, {"port": "Port", "protocol": "Protocol", "sslPolicy": "SslPolicy"}),
             **secure,
             "DefaultActions": [action(item) for item in inputs["defaultActions"]],
         }
@@ -172,4 +173,9 @@ def action(given: Values) -> dict[str, Any]:
     fixed = given.get("fixedResponse", {})
     names = {"contentType": "ContentType", "statusCode": "StatusCode", "messageBody": "MessageBody"}
     found = renamed(given, {"type": "Type", "targetGroupArn": "TargetGroupArn"})
-    return {**found, **({"FixedResponseConfig": renamed(fixed, names)} if fixed else {})}
+    redirect = renamed(given.get("redirect", {}), {"port": "Port", "protocol": "Protocol", "statusCode": "StatusCode"})
+    return {
+        **found,
+        **({"FixedResponseConfig": renamed(fixed, names)} if fixed else {}),
+        **({"RedirectConfig": redirect} if redirect else {}),
+    }

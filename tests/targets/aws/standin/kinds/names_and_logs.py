@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.targets.aws.standin.connection import Connection
-from tests.targets.aws.standin.kind import Kind, Values, kind, removed_keys, tag_list, tag_map, wait_until
+from tests.targets.aws.standin.kind import Kind, Values, kind, removed_keys, renamed, tag_list, tag_map, wait_until
 
 
 @kind("aws:route53/record:Record")
@@ -13,7 +13,7 @@ class Record(Kind):
     """Texts of a TXT record are quoted by the plugin, not by the program."""
 
     replaced_by = ("zoneId", "name")
-    updated_by = ("type", "ttl", "records")
+    updated_by = ("type", "ttl", "records", "aliases")
 
     def create(self, aws: Connection, inputs: Values) -> str:
         self._change(aws, "CREATE", inputs)
@@ -23,20 +23,25 @@ class Record(Kind):
         self._change(aws, "UPSERT", new)
 
     def _change(self, aws: Connection, action: str, inputs: Values) -> None:
-        quote = '"{}"'.format if inputs["type"] == "TXT" else str
-        record = {
-            "Name": inputs["name"],
-            "Type": inputs["type"],
-            "TTL": inputs["ttl"],
-            "ResourceRecords": [{"Value": quote(value)} for value in inputs["records"]],
-        }
+        record = {"Name": inputs["name"], "Type": inputs["type"], **self._content(inputs)}
         changes = [{"Action": action, "ResourceRecordSet": record}]
         aws("route53").change_resource_record_sets(HostedZoneId=inputs["zoneId"], ChangeBatch={"Changes": changes})
+
+    def _content(self, inputs: Values) -> Values:
+        if inputs.get("aliases"):
+            (alias,) = inputs["aliases"]
+            names = {"name": "DNSName", "zoneId": "HostedZoneId", "evaluateTargetHealth": "EvaluateTargetHealth"}
+            return {"AliasTarget": renamed(alias, names)}
+        quote = '"{}"'.format if inputs["type"] == "TXT" else str
+        return {"TTL": inputs["ttl"], "ResourceRecords": [{"Value": quote(value)} for value in inputs["records"]]}
 
     def read(self, aws: Connection, id_: str, state: Values) -> Values | None:
         pages = aws("route53").get_paginator("list_resource_record_sets").paginate(HostedZoneId=state["zoneId"])
         for item in (item for page in pages for item in page["ResourceRecordSets"]):
-            if item["Name"].rstrip(".") == state["name"] and item["Type"] == state["type"]:
+            same_name = item["Name"].rstrip(".").replace("\\052", "*") == state["name"]
+            if same_name and item["Type"] == state["type"]:
+                if "AliasTarget" in item:
+                    return {"fqdn": state["name"], "name": state["name"]}
                 values = [one["Value"].strip('"') for one in item["ResourceRecords"]]
                 return {"fqdn": state["name"], "name": state["name"], "ttl": item["TTL"], "records": values}
         return None
