@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from programs.targets.program.settings import ProgramHost
 from programs.targets.program.target import TARGET
 from stacks.toolchain import plugins, pulumi_cli
 from tests.targets.local_machine import Repository, new_repository
+from tests.targets.program import language_hosts
 
 NAME = "shop-gentle-stream-42"
 BUILD = "chmod +x provider/pulumi-resource-democloud"
@@ -95,11 +95,7 @@ def shared_machine() -> Iterator[ProgramMachine]:
     folder.chmod(0o755)
     tools = files.make_folder(folder / "tools")
     tools.chmod(0o755)
-    shutil.copy(Path(__file__).with_name("language_host.py"), tools)
-    for name in ("python", "nodejs"):
-        wrapper = tools / f"pulumi-language-{name}"
-        wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -B {tools}/language_host.py {name} "$@"\n')
-        wrapper.chmod(0o755)
+    language_hosts.install(tools)
     path = os.pathsep.join([str(tools), str(language), pulumi_cli.find().path, os.environ["PATH"]])
     with DemoCloud() as cloud, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", path)
