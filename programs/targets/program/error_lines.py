@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 MAX_LINE = 2000
 _PYTHON_TRACE = "Traceback ("
-_UNHANDLED = "an unhandled exception:"
-"""Both SDKs end their first line with it."""
+_INTRODUCTIONS = ("an unhandled exception:", "program failed:")
+"""How the first line of a program's error ends, in Python and Node.js, and in Go."""
 
 
 def arrange(texts: Sequence[str], limit: int) -> tuple[str, ...]:
@@ -17,10 +17,11 @@ def arrange(texts: Sequence[str], limit: int) -> tuple[str, ...]:
 
 
 def _headline_first(text: str) -> list[str]:
-    """The line that says what a program's error is, then all of its trace, in Python or Node.js."""
+    """The line that says what a program's error is, then all of its trace, in Python, Node.js or Go."""
     lines = [line for line in text.splitlines() if line.strip()]
     if any(line.startswith(_PYTHON_TRACE) for line in lines):
         return [lines[-1], *lines]
-    if len(lines) > 1 and lines[0].endswith(_UNHANDLED):
-        return [lines[1], *lines]
+    if lines and lines[0].rstrip().endswith(_INTRODUCTIONS):
+        first = next((line for line in lines if not line.rstrip().endswith(":")), lines[0])
+        return [first.strip().removeprefix("* "), *lines]
     return lines

@@ -1,9 +1,9 @@
 # ruff: noqa: N802 - the names of methods are those of the gRPC service; and the SDK's generated classes have no types
 # mypy: ignore-errors
-"""A language host for projects in Python and Node.js, and for policy packs in Python: runs the program, no more.
+"""A language host for projects in Python, Node.js and Go, and for policy packs in Python: runs the program, no more.
 
-Pulumi's own aren't available as modules on closed machines. On PATH as ``pulumi-language-python`` and
-``pulumi-language-nodejs``: scripts that pass the language, then Pulumi's arguments.
+Pulumi's own aren't available as modules on closed machines. On PATH as ``pulumi-language-python`` and so on: scripts
+that pass the language, then Pulumi's arguments.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ REPORTED = 32
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def __init__(self, language, engine):
-        self.command = {"python": python_command, "nodejs": nodejs_command}[language]
+        self.command = {"python": python_command, "nodejs": nodejs_command, "go": go_command}[language]
         self.engine = engine
 
     def Handshake(self, request, context):
@@ -55,6 +55,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             **os.environ,
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": secret,
+            "PULUMI_MONITOR": request.monitor_address,
+            "PULUMI_ENGINE": self.engine,
+            "PULUMI_PROJECT": request.project,
+            "PULUMI_STACK": request.stack,
+            "PULUMI_ORGANIZATION": request.organization,
+            "PULUMI_DRY_RUN": str(request.dryRun).lower(),
+            "PULUMI_PARALLEL": str(request.parallel),
             "PROGRAM_ORDER": json.dumps(
                 {
                     "monitor": request.monitor_address,
@@ -121,6 +128,11 @@ def nodejs_command(request, engine):
     }
     run = f"{folder}/node_modules/@pulumi/pulumi/cmd/run"
     return ["node", run, *(f"--{name}={value}" for name, value in flags.items()), folder]
+
+
+def go_command(request, _engine):
+    """A compiled program, which Pulumi.yaml names. It finds the engine by variables."""
+    return [f"{request.info.program_directory}/{dict(request.info.options)['binary']}"]
 
 
 def run_program(folder):

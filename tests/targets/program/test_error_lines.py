@@ -16,6 +16,7 @@ NODEJS = """Running program '/shop' failed with an unhandled exception:
 Error: no such size
     at Object.<anonymous> (/shop/index.js:3:7)
 """
+GO = "an unhandled error occurred: program failed: \n1 error occurred:\n\t* no such size\n"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,7 @@ Error: no such size
     [
         (PYTHON, "ValueError: no such size"),
         (NODEJS, "Error: no such size"),
+        (GO, "no such size"),
         ("page: the content is empty\nask the cloud", "page: the content is empty"),
     ],
 )
