@@ -132,8 +132,9 @@ class DuckdbEngine:
             raise TargetError(wording.too_many_rows(copy.table, limit))
 
     def _source(self, table: str) -> str:
-        names = f"schema_name = {_literal(self.host.schema_of_shared)}, table_name = {_literal(table)}"
-        return f"read_duckdb({_literal(self.host.shared_file)}, {names})"
+        named = {"schema_name": self.host.schema_of_shared, "table_name": table}
+        arguments = [_literal(self.host.shared_file), *(f"{name}={_literal(value)}" for name, value in named.items())]
+        return f"read_duckdb({', '.join(arguments)})"
 
 
 def _remove_outdated(session: Session, notes: Mapping[str, str]) -> set[str]:
