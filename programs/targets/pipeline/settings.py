@@ -10,7 +10,8 @@ from typing import Any
 from programs.kit import host_settings
 from programs.kit.host_settings import HostSettings
 
-POSTGRESQL = "postgresql"
+POSTGRESQL, DUCKDB = "postgresql", "duckdb"
+DEFAULT_SCHEMAS = {POSTGRESQL: "public", DUCKDB: "main"}
 _TEXTS = (
     "server",
     "airflow_url",
@@ -22,6 +23,8 @@ _TEXTS = (
     "logs_folder",
     "engine",
     "data_address",
+    "shared_file",
+    "data_folder",
     "shared_schema",
     "url",
 )
@@ -31,7 +34,8 @@ _NUMBERS = ("copy_rows", "data_seconds", "parse_seconds")
 @dataclass(frozen=True, slots=True)
 class PipelineHost(HostSettings):
     """``server`` identifies this Eph on what it shares with others. ``postgres`` is the URL of the database with the
-    shared tables. ``url``: the URL of an environment."""
+    shared tables, ``shared_file`` the one of DuckDB, with the environments' files in ``data_folder``. ``url``: the URL
+    of an environment."""
 
     postgres: str = field(default="", repr=False)
     server: str = ""
@@ -44,7 +48,9 @@ class PipelineHost(HostSettings):
     logs_folder: str = ""
     engine: str = POSTGRESQL
     data_address: str = ""
-    shared_schema: str = "public"
+    shared_file: str = ""
+    data_folder: str = ""
+    shared_schema: str = ""
     shared_tables: tuple[str, ...] = ("*",)
     copy_rows: int = 1_000_000
     data_seconds: int = 300
@@ -62,7 +68,11 @@ class PipelineHost(HostSettings):
 
     @property
     def has_data(self) -> bool:
-        return bool(self.postgres)
+        return bool(self.shared_file and self.data_folder) if self.engine == DUCKDB else bool(self.postgres)
+
+    @property
+    def schema_of_shared(self) -> str:
+        return self.shared_schema or DEFAULT_SCHEMAS[self.engine]
 
     @property
     def web_url(self) -> str:
@@ -71,7 +81,7 @@ class PipelineHost(HostSettings):
     @property
     def quoted_schema(self) -> str:
         """As an identifier of PostgreSQL's."""
-        escaped = self.shared_schema.replace('"', '""')
+        escaped = self.schema_of_shared.replace('"', '""')
         return f'"{escaped}"'
 
     def data_address_of(self, host: str, port: int) -> tuple[str, int]:

@@ -50,8 +50,10 @@ class PipelineTargetSettings(TargetSettings):
     logs_folder: Path | None = Field(
         default=None, description="Airflow's folder of task logs, if this machine sees it. Eph deletes old logs there."
     )
-    engine: Literal["postgresql"] = Field(
-        default="postgresql", description="What holds the shared tables. So far only PostgreSQL."
+    engine: Literal["postgresql", "duckdb"] = Field(
+        default="postgresql",
+        description="What holds the shared tables. duckdb needs the package `duckdb` and files that Airflow's workers "
+        "see at the same paths.",
     )
     data_url: SecretStr = Field(
         default=SecretStr(""),
@@ -61,7 +63,13 @@ class PipelineTargetSettings(TargetSettings):
     data_address: str = Field(
         default="", description="Where Airflow's workers reach that database, as host:port, if they use another one."
     )
-    shared_schema: str = Field(default="public", description="The schema of the shared tables.")
+    shared_file: Path | None = Field(default=None, description="For duckdb: the file with the shared tables.")
+    data_folder: Path | None = Field(
+        default=None, description="For duckdb: the folder in which each environment gets a file."
+    )
+    shared_schema: str = Field(
+        default="", description="The schema of the shared tables. Default: public, and main for duckdb."
+    )
     shared_tables: StringList = Field(
         default=("*",), description="The shared tables that environments can read, as globs."
     )

@@ -33,7 +33,8 @@ NOT_CONFIGURED = (
     "This server has no Airflow. Set pipeline.airflow_url and pipeline.dags_folder in eph.toml, and how Eph signs in."
 )
 NO_DATA = (
-    "pipeline.connections in eph.yaml needs shared data, but this server has none (pipeline.data_url in eph.toml)."
+    "pipeline.connections in eph.yaml needs shared data, but this server has none (pipeline.data_url in eph.toml, "
+    "or pipeline.shared_file and pipeline.data_folder)."
 )
 COPIES_WITHOUT_CONNECTION = "pipeline.copies in eph.yaml has no effect without pipeline.connections. Name a connection."
 NO_LOG = "DAGs have no processes, so there is no log of a previous one. Omit --previous."
@@ -103,6 +104,20 @@ def data_too_slow(seconds: int) -> str:
 
 def data_failed(error: object) -> str:
     return f"The database with the shared tables failed or can't be reached: {str(error).strip()}"
+
+
+NO_DUCKDB = (
+    "pipeline.engine is duckdb, but this server lacks the package. Install it into Eph's environment: "
+    "pip install 'eph[duckdb]'."
+)
+
+
+def duckdb_failed(error: object) -> str:
+    return f"DuckDB failed: {str(error).strip()}"
+
+
+def data_folder_missing(folder: object) -> str:
+    return f"The folder {folder} doesn't exist on this machine (pipeline.data_folder in eph.toml). Mount or create it."
 
 
 def not_ours(kind: str, name: str) -> str:

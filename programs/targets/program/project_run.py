@@ -24,7 +24,7 @@ from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import CANCELLED
 from programs.redaction import Redactor
-from programs.targets.program import wording
+from programs.targets.program import error_lines, wording
 from programs.targets.program.settings import INSIDE, ProgramHost
 
 MAX_OUTPUT = 64 * 1024 * 1024
@@ -34,6 +34,7 @@ MAX_LOG_LINE = 2000
 INTERRUPT_SECONDS = 3.0
 """Between the request to stop and the kill. The worker kills its provider a second later."""
 TAIL_LINES = 20
+MAX_NOTICES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class RunResult:
     checkpoint: str
     error: str = ""
     lines: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    """Of advisory policies."""
 
 
 def run(host: ProgramHost, workspace: Workspace, request: RunRequest) -> RunResult:
@@ -185,15 +188,20 @@ class _Conversation:
 
 
 def _parse_result(data: Mapping[str, Any], redactor: Redactor) -> RunResult:
-    changes, outputs, lines = data.get("changes"), data.get("outputs"), data.get("lines")
-    found = [redactor(str(line))[:MAX_LOG_LINE] for line in lines] if isinstance(lines, list) else []
+    changes, outputs = data.get("changes"), data.get("outputs")
     return RunResult(
         changes if isinstance(changes, dict) else {},
         outputs if isinstance(outputs, dict) else {},
         str(data.get("checkpoint") or ""),
         redactor(str(data.get("error") or ""))[:MAX_LOG_LINE],
-        tuple(part for line in found for part in line.splitlines())[:TAIL_LINES],
+        error_lines.arrange(_parse_texts(data.get("lines"), redactor), TAIL_LINES),
+        tuple(" ".join(text.split()) for text in _parse_texts(data.get("notices"), redactor)[:MAX_NOTICES]),
     )
+
+
+def _parse_texts(data: Any, redactor: Redactor) -> list[str]:
+    """Longer texts than the runner's are nothing that it sends."""
+    return [redactor(str(item)[: 2 * MAX_LOG_LINE]) for item in data] if isinstance(data, list) else []
 
 
 def has_pulumi(host: ProgramHost) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from programs.kit import files, identifiers
 from programs.kit.build_cache import builds
 from programs.kit.build_cache.builds import BuildSource
-from programs.kit.errors import TargetError
+from programs.kit.errors import CommitFailed, TargetError
 from programs.kit.git import checkouts
 from programs.kit.isolation import domains, outbound, users
 from programs.kit.processes import sandbox
@@ -33,12 +33,17 @@ Props = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AppliedProject:
-    """``checkpoint`` is a copy of the state, ``passphrase`` opens the secrets in it."""
+    """``checkpoint`` is a copy of the state, ``passphrase`` opens the secrets in it. ``notices`` are from policies."""
 
     addresses: ProjectAddresses
     plan: str
     checkpoint: str
     passphrase: str
+    notices: tuple[str, ...] = ()
+
+
+class PolicyViolation(CommitFailed):
+    """The project's plan violates a mandatory policy of the server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,8 @@ def apply(host: ProgramHost, name: str, props: Props, copy: SavedCopy = SavedCop
         domains.remove(runner, name)
         _remove_checkouts(host, name, keep=saved_runs.load(host, name).generation)
     addresses.publish(host, name, props, found, decision.plan.summary)
-    return AppliedProject(found, decision.plan.summary, result.checkpoint, passphrase)
+    notices = tuple(map(wording.policy_notice, result.notices))
+    return AppliedProject(found, decision.plan.summary, result.checkpoint, passphrase, notices)
 
 
 @dataclass(slots=True)
@@ -170,6 +176,8 @@ def _environment(host: ProgramHost, name: str, env: Mapping[str, str], passphras
 def _raise_failure(result: RunResult, verb: str, folder: str, host: ProgramHost) -> None:
     if not result.error:
         return
+    if result.error == "policy":
+        raise PolicyViolation(wording.policy_violation(result.lines), result.lines[1:])
     if result.error != "pulumi":
         sentence = wording.problem(result.error, folder, project_run.language_hosts(host))
         raise TargetError(sentence, result.lines)

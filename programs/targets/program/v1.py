@@ -53,6 +53,7 @@ class ProjectProvider(ResourceProvider):
             "plan": done.plan,
             "checkpoint": done.checkpoint,
             "passphrase": done.passphrase,
+            "notices": list(done.notices),
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
 
@@ -63,9 +64,11 @@ class Project(Resource, module="eph", name="Project"):
     plan: pulumi.Output[str]
     checkpoint: pulumi.Output[str]
     passphrase: pulumi.Output[str]
+    notices: pulumi.Output[list[str] | None]
+    """None if an earlier version ran it."""
 
     def __init__(self, name: str, props: Props) -> None:
-        results = dict.fromkeys(("at", "urls", "plan", "checkpoint", "passphrase"))
+        results = dict.fromkeys(("at", "urls", "plan", "checkpoint", "passphrase", "notices"))
         secret = pulumi.ResourceOptions(additional_secret_outputs=["checkpoint", "passphrase"])
         super().__init__(ProjectProvider(), name, {**props, **results}, secret)
 
@@ -106,4 +109,4 @@ def export_project(spec: EnvironmentSpec, version: str) -> None:
             "allow": list(spec.allow),
         },
     )
-    OutputExporter({"web": url}, {}, "", ()).export(spec, version, project.at)
+    OutputExporter({"web": url}, {}, "", (), project.notices).export(spec, version, project.at)

@@ -86,6 +86,14 @@ def failed(verb: str, first: str) -> str:
     return f"{what} failed: {first}"
 
 
+def policy_violation(lines: Sequence[str]) -> str:
+    return f"The project violates a policy: {next(iter(lines), NO_ANSWER)}"
+
+
+def policy_notice(text: str) -> str:
+    return f"Policy: {text}"
+
+
 def problem(code: str, folder: str, hosts: Sequence[str]) -> str:
     """For what the runner refuses before Pulumi starts; other text is shown as it is."""
     kind, _, rest = code.partition(": ")

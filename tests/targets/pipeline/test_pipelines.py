@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import duckdb
 import psycopg
 import pytest
 
@@ -50,6 +51,31 @@ def probe() -> None:
 
 probe()
 '''
+ADD_UP = '''
+"""Opens the file that the connection leads to, and nothing else."""
+from datetime import datetime
+
+import duckdb
+from airflow.sdk import Connection, dag, task
+
+
+@dag(schedule=None, start_date=datetime(2026, 11, 1))
+def add_up() -> None:
+    @task
+    def total() -> None:
+        with duckdb.connect(Connection.get("warehouse").host) as session:
+            session.execute("INSERT INTO daily_totals SELECT day, sum(cents) FROM orders GROUP BY day")
+
+    total()
+
+
+add_up()
+'''
+IN_DUCKDB = """
+CREATE TABLE orders AS SELECT date '2026-11-02' AS day, unnest([400, 900]) AS cents;
+CREATE TABLE daily_totals (day date, cents integer);
+INSERT INTO daily_totals VALUES ('2026-10-31', 100), ('2026-11-01', 550);
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +124,33 @@ def test_two_branches_of_one_dag_run_side_by_side_and_leave_nothing(pipelines: P
     assert wait_until_nothing_is_left(pipelines, SECOND) == []
     assert pipelines.warehouse.leftovers() == []
     assert pipelines.warehouse.shared_rows() == before
+
+
+@pytest.mark.exhaustive
+def test_dags_read_and_write_their_environments_duckdb_file(pipelines: PipelineMachine, tmp_path: Path) -> None:
+    """The copy has the rows that the DAG added, the shared file hasn't; and no file is left."""
+    shared, folder = tmp_path / "shared.duckdb", tmp_path / "envs"
+    folder.mkdir()
+    with duckdb.connect(str(shared)) as session:
+        session.execute(IN_DUCKDB)
+    pipelines.changed = {"engine": "duckdb", "shared_file": str(shared), "data_folder": str(folder)}
+    try:
+        pipelines.deploy(FIRST, {"dags/add_up.py": ADD_UP})
+        code, output = pipelines.run(FIRST, "add_up")
+        assert code == 0, output
+        with duckdb.connect(pipelines.urls[FIRST].removeprefix("duckdb:///")) as session:
+            rows = session.execute("SELECT day::text, cents FROM daily_totals ORDER BY day").fetchall()
+        assert rows == [("2026-11-01", 550), ("2026-11-02", 1300)]
+        with duckdb.connect(str(shared)) as session:
+            assert session.execute("SELECT sum(cents) FROM daily_totals").fetchall() == [(650,)]
+        assert TARGET.list_environments(pipelines.strings) == {FIRST}
+        TARGET.purge(FIRST, pipelines.strings)
+        assert wait_until_nothing_is_left(pipelines, FIRST) == []
+        assert [path for path in folder.rglob("*") if path.is_file()] == []
+    finally:
+        TARGET.purge(FIRST, pipelines.strings)
+        pipelines.changed = {}
+        pipelines.urls.pop(FIRST, None)
 
 
 def test_import_error_names_file_and_line_and_the_last_commit_stays(pipelines: PipelineMachine) -> None:

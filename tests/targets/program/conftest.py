@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +24,10 @@ from programs.targets.program.settings import ProgramHost
 from programs.targets.program.target import TARGET
 from stacks.toolchain import plugins, pulumi_cli
 from tests.targets.local_machine import Repository, new_repository
+from tests.targets.program import language_hosts
 
 NAME = "shop-gentle-stream-42"
+BUILD = "chmod +x provider/pulumi-resource-democloud"
 
 
 @dataclass
@@ -52,14 +53,14 @@ class ProgramMachine:
     def host(self) -> ProgramHost:
         return settings.from_mapping(self.strings)
 
-    def props(self, content: Mapping[str, str], **project: Any) -> dict[str, Any]:
+    def props(self, content: Mapping[str, str], build: str = BUILD, **project: Any) -> dict[str, Any]:
         """What the inline program passes to the resource, for a new commit with these files."""
         commit = self.repository.push(dict(content))
         return {
             "generation": f"{commit[:12]}-aaaaaa",
             "clone_url": str(self.repository.bare),
             "commit": commit,
-            "build": {"command": "chmod +x provider/pulumi-resource-democloud", "timeout": 60},
+            "build": {"command": build, "timeout": 60},
             "env": {"DEMOCLOUD_TOKEN": self.cloud.token, "DEMOCLOUD_URL": self.cloud.url},
             "secrets": ["DEMOCLOUD_TOKEN"],
             "project": {"folder": ".", "config_file": None, "config": {}, "outputs": {}, "timeout": 100, **project},
@@ -94,10 +95,7 @@ def shared_machine() -> Iterator[ProgramMachine]:
     folder.chmod(0o755)
     tools = files.make_folder(folder / "tools")
     tools.chmod(0o755)
-    shutil.copy(Path(__file__).with_name("language_host.py"), tools)
-    wrapper = tools / "pulumi-language-python"
-    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -B {tools}/language_host.py "$@"\n')
-    wrapper.chmod(0o755)
+    language_hosts.install(tools)
     path = os.pathsep.join([str(tools), str(language), pulumi_cli.find().path, os.environ["PATH"]])
     with DemoCloud() as cloud, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", path)

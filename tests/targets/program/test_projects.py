@@ -110,18 +110,6 @@ def test_lost_folder_is_restored_from_the_copy_in_the_stack(machine: ProgramMach
     assert (machine.cloud.items, TARGET.list_remaining(machine.strings)) == ({}, [])
 
 
-def test_policy_pack_that_cannot_run_stops_everything(machine: ProgramMachine) -> None:
-    """Its analyzer isn't installed here. A policy that wasn't checked must not count as fulfilled."""
-    pack = machine.folder / "tools" / "pack"
-    pack.mkdir()
-    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
-    (pack / "__main__.py").write_text("")
-    machine.changed = {"policy_packs": str(pack)}
-    with pytest.raises(TargetError, match=r"^The project's run failed: error: policy pack"):
-        machine.apply(machine.shop())
-    assert machine.cloud.requests == []
-
-
 def test_protected_resource_prevents_a_destroy_before_anything_is_deleted(machine: ProgramMachine) -> None:
     machine.apply(with_volume(machine.shop(), "1", protect="true"))
     with pytest.raises(TargetError, match=r"^Protected resources prevent the destroy: data\. "):

@@ -124,7 +124,7 @@ def _password(url: str, role: str) -> str:
 
 def _check_isolation(session: Session, host: PipelineHost, role: str) -> None:
     """Rights that everyone has would let a branch change the shared tables."""
-    shared = host.shared_schema
+    shared = host.schema_of_shared
     row = session.execute("SELECT has_schema_privilege(%s, %s, 'CREATE')", [role, shared]).fetchone()
     if row and row[0]:
         raise TargetError(wording.schema_is_open(shared))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -15,14 +12,13 @@ from psycopg import sql
 from programs.kit.database import postgres
 from programs.kit.errors import TargetError
 from programs.targets.pipeline import wording
+from programs.targets.pipeline.data import shared_tables
 from programs.targets.pipeline.data.port import TableCopy
 from programs.targets.pipeline.settings import PipelineHost
 
 Session = psycopg.Connection[Any]
 
 MAX_NAME = 63
-MARK = "eph "
-"""Before the description in the comment of each view and copy. Tables without it are the branch's own."""
 _SHARED = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated = '',
        coalesce(pg_get_expr(d.adbin, d.adrelid), '') LIKE 'nextval(%%', a.attidentity <> ''
@@ -54,14 +50,8 @@ class BoundTables:
 
 def bind(session: Session, host: PipelineHost, schema: str, copies: Sequence[TableCopy]) -> BoundTables:
     shared = _list_shared(session, host)
-    wanted = {item.table: item for item in copies}
-    for item in copies:
-        if item.table not in shared:
-            raise TargetError(wording.unknown_table(item.table, sorted(shared)))
-        columns = [column.name for column in shared[item.table]]
-        if item.column and item.column not in columns:
-            raise TargetError(wording.unknown_column(item.table, item.column, columns))
-    notes = {name: _note(columns, wanted.get(name)) for name, columns in shared.items()}
+    wanted = shared_tables.by_table(copies, {name: [column.name for column in found] for name, found in shared.items()})
+    notes = {name: shared_tables.note(columns, wanted.get(name)) for name, columns in shared.items()}
     taken = _remove_outdated(session, schema, notes)
     for name in sorted(shared.keys() - taken):
         if name in wanted:
@@ -75,22 +65,16 @@ def bind(session: Session, host: PipelineHost, schema: str, copies: Sequence[Tab
 def _list_shared(session: Session, host: PipelineHost) -> dict[str, list[Column]]:
     found: dict[str, list[Column]] = {}
     for table, *column in session.execute(_SHARED, [host.quoted_schema]):
-        if any(fnmatchcase(table, pattern) for pattern in host.shared_tables):
+        if shared_tables.is_shared(host, table):
             found.setdefault(table, []).append(Column(*column))
     return found
-
-
-def _note(columns: Sequence[Column], copy: TableCopy | None) -> str:
-    """Changes when the view or copy would be created differently."""
-    content = json.dumps([[asdict(column) for column in columns], asdict(copy) if copy else None])
-    return MARK + hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _remove_outdated(session: Session, schema: str, notes: Mapping[str, str]) -> set[str]:
     """Returns the names that stay: what is up to date, and the branch's own tables."""
     kept = set()
     for name, kind, note in session.execute(_OWN, [postgres_identifier(session, schema)]).fetchall():
-        if not note.startswith(MARK) or notes.get(name) == note:
+        if not note.startswith(shared_tables.MARK) or notes.get(name) == note:
             kept.add(name)
         else:
             what = "VIEW" if kind == "v" else "TABLE"
@@ -103,7 +87,7 @@ def postgres_identifier(session: Session, name: str) -> str:
 
 
 def _view(session: Session, host: PipelineHost, schema: str, table: str) -> None:
-    names = (schema, table, host.shared_schema, table)
+    names = (schema, table, host.schema_of_shared, table)
     postgres.execute(session, "CREATE VIEW {}.{} AS SELECT * FROM {}.{}", *names)
     postgres.execute(session, "GRANT SELECT ON {}.{} TO {}", schema, table, schema)
 
@@ -111,7 +95,7 @@ def _view(session: Session, host: PipelineHost, schema: str, table: str) -> None
 def _copy(session: Session, host: PipelineHost, schema: str, copy: TableCopy, columns: Sequence[Column]) -> None:
     """With defaults, keys and indexes. The environment's role owns it, and its sequences are its own."""
     table = sql.Identifier(schema, copy.table)
-    shared = sql.Identifier(host.shared_schema, copy.table)
+    shared = sql.Identifier(host.schema_of_shared, copy.table)
     session.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(table, shared))
     stored = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns if column.is_stored)
     done = session.execute(

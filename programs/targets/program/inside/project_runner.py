@@ -32,6 +32,7 @@ COUNTED = ("create", "update", "replace", "delete")
 MAX_STEPS = 200
 MAX_TEXT = 2000
 MAX_ERRORS = 20
+MAX_NOTICES = 20
 _SUMMARY = json.dumps(
     [
         {
@@ -110,6 +111,8 @@ class Events:
     log: Callable[[str], object]
     steps: list[dict[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
 
@@ -143,7 +146,7 @@ class Events:
             self.steps.append({"op": op, "type": metadata.type[:200], "name": name[:200]})
 
     def _on_diagnostic(self, found: Any) -> None:
-        text = str(found.message).strip()[:MAX_TEXT]
+        text = _shorten(str(found.message).strip())
         if text and found.severity != "debug":
             self.log(text)
         if text and found.severity == "error" and len(self.errors) < MAX_ERRORS:
@@ -151,10 +154,16 @@ class Events:
             self.errors.append(f"{name}: {text}" if name else text)
 
     def _on_policy(self, found: Any) -> None:
-        text = f"policy {found.policy_name}: {str(found.message).strip()}"[:MAX_TEXT]
-        self.log(text)
-        if found.enforcement_level == "mandatory" and len(self.errors) < MAX_ERRORS:
-            self.errors.append(text)
+        """A mandatory policy stops the run, an advisory one doesn't. A plan and its run report the same ones."""
+        name = str(found.resource_urn or "").rpartition("::")[2]
+        message = " ".join(str(found.message).split())
+        text = f"{name}: {message} ({found.policy_name})"[:MAX_TEXT]
+        self.log(f"policy {text}")
+        kept, limit = (
+            (self.violations, MAX_ERRORS) if found.enforcement_level == "mandatory" else (self.notices, MAX_NOTICES)
+        )
+        if text not in kept and len(kept) < limit:
+            kept.append(text)
 
 
 class Runner:
@@ -188,8 +197,9 @@ class Runner:
         except RunRefused as refused:
             outcome = {"error": str(refused), "lines": events.errors}
         except automation.CommandError as error:
-            outcome = {"error": "pulumi", "lines": events.errors or _last_lines(str(error))}
-        return {**outcome, "changes": events.changes, "outputs": events.outputs, "checkpoint": self._checkpoint()}
+            outcome = _failure(events, error)
+        report = {"changes": events.changes, "outputs": events.outputs, "notices": events.notices}
+        return {**outcome, **report, "checkpoint": self._checkpoint()}
 
     def _up(self, stack: Stack, events: Events) -> None:
         packs = self._request["policy_packs"] or None
@@ -198,6 +208,7 @@ class Runner:
             stack.preview(on_event=preview, color="never", suppress_progress=True, policy_packs=packs)
         except automation.CommandError as error:
             events.errors = preview.errors or _last_lines(str(error))
+            events.violations = preview.violations
             raise
         self._send("plan", changes=preview.changes, steps=preview.steps)
         self._answered.wait()
@@ -355,6 +366,19 @@ class Runner:
     def main(self) -> None:
         self._state.mkdir(parents=True, exist_ok=True)
         self._send("result", **self.run())
+
+
+def _shorten(text: str) -> str:
+    """Without its middle: a provider says first what happened, and a trace says it last."""
+    half = MAX_TEXT // 2
+    return text if len(text) <= MAX_TEXT else f"{text[:half]}\n…\n{text[-half:]}"
+
+
+def _failure(events: Events, error: automation.CommandError) -> dict[str, Any]:
+    """Violated policies come first: what else failed is often their consequence."""
+    if events.violations:
+        return {"error": "policy", "lines": [*events.violations, *events.errors][:MAX_ERRORS]}
+    return {"error": "pulumi", "lines": events.errors or _last_lines(str(error))}
 
 
 def _last_lines(text: str) -> list[str]:
