@@ -86,10 +86,11 @@ class KubernetesTargetSettings(TargetSettings):
     pods: int = Field(default=40, ge=1, description="The maximum number of pods of one environment.")
     egress: Literal["internet", "none"] = Field(
         default="internet",
-        description="What previews can connect to: the internet without private networks, or nothing.",
+        description="What previews and their test suites can connect to: the internet without private networks, or "
+        "nothing.",
     )
     egress_allow: StringList = Field(
-        default=(), description="Additional networks that previews can connect to, such as 10.1.2.0/24."
+        default=(), description="Additional networks that they can connect to, such as 10.1.2.0/24."
     )
     storage_class: str = Field(
         default="",
@@ -137,6 +138,9 @@ class KubernetesTargetSettings(TargetSettings):
     )
     spot_nodes: Literal["required", "preferred"] = Field(
         default="required", description="required: only on these nodes. preferred: on other nodes if these are full."
+    )
+    first_uid: int = Field(
+        default=2_340_000, ge=1000, description="If Eph runs as root: the first of the users of test suites."
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:

@@ -113,7 +113,7 @@ class KubernetesTarget:
         cluster_settings = settings.from_mapping(settings_)
         _remove_routes(cluster_settings, name)
         shared_postgres.drop_all(cluster_settings, name)
-        suite_sandbox.delete(cluster_settings, name)
+        suite_sandbox.remove(cluster_settings, name)
         found = cluster.connect(cluster_settings)
         path = f"/api/v1/namespaces/{object_names.namespace(name)}"
         if _is_ours(found, path, cluster_settings):
@@ -180,7 +180,8 @@ class KubernetesTarget:
         return rolling_restart.restart(found, object_names.namespace(name), service)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
-        """Nothing of ours runs besides the environments."""
+        """Only what test suites share runs next to ephd."""
+        suite_sandbox.stop(settings.from_mapping(settings_))
 
     def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
         cluster_settings = settings.from_mapping(settings_)

@@ -108,7 +108,6 @@ class LocalTargetSettings(TargetSettings):
             "sandbox": self.sandbox,
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),
-            "egress_proxy": self.egress_proxy.get_secret_value() or _own_proxy(),
             "first_uid": str(self.first_uid),
             "memory_bytes": str(self.memory_bytes),
             "server_memory_bytes": str(self.server_memory_bytes),
@@ -142,6 +141,7 @@ class LocalTargetSettings(TargetSettings):
             self.cache_bytes,
             self.cache_days,
             toolchains=self.toolchains,
+            egress_proxy=self.egress_proxy.get_secret_value() or _own_proxy(),
         )
 
     def _folder(self, server: ServerContext) -> Path:
