@@ -103,6 +103,20 @@ class KubernetesTargetSettings(TargetSettings):
         default="postgres:{version}", description="The PostgreSQL image; {version} is the version from eph.yaml."
     )
     postgres_user: int = Field(default=999, ge=1, description="The numeric user ID that this image runs as.")
+    redis_image: str = Field(
+        default="redis:7", description="The image of `engine: redis`, with redis-server and redis-cli."
+    )
+    redis_user: int = Field(default=999, ge=1, description="The numeric user ID that it runs as.")
+    mysql_image: str = Field(
+        default="mariadb:11",
+        description="The image of `engine: mysql`, with MariaDB's server and client.",
+    )
+    mysql_user: int = Field(default=999, ge=1, description="The numeric user ID that it runs as.")
+    mail_image: str = Field(
+        default="",
+        description="The image of the mail catcher: Eph's own, which the chart sets. Empty: `mail` is rejected.",
+    )
+    mail_user: int = Field(default=10001, ge=1, description="The numeric user ID that it runs as.")
     postgres: SecretStr = Field(
         default=SecretStr(""),
         description="An administrator URL of a PostgreSQL server that environments share, for prepared databases.",

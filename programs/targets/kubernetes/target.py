@@ -21,9 +21,10 @@ from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
 from programs.kit import identifiers, machine_costs
 from programs.kit.errors import TargetError
+from programs.kit.server_engines import engines
 from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
-from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
+from programs.spec import POSTGRESQL, EnvironmentSpec, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import (
     commit_files,
     cost_estimate,
@@ -62,6 +63,8 @@ DESCRIPTION = TargetDescription(
     notices=eph_yaml_section.notices,
     detect=detection.detect,
     database_strategies=STRATEGIES,
+    database_engines=(POSTGRESQL, *engines.ENGINES),
+    catches_mail=True,
     runs_images=True,
     trusted_authors_only=False,
     plugins=("kubernetes",),
@@ -81,6 +84,8 @@ class KubernetesTarget:
         cluster_settings = settings.from_mapping(spec.settings).for_repository(spec.marks.get("Repository", ""))
         check_spec(spec)
         _check_templates(spec, cluster_settings)
+        if spec.mail and not cluster_settings.mail_image:
+            raise KubernetesError(wording.NO_MAIL_IMAGE)
         check_limits(spec, cluster_settings)
         prepared = replace(_prepare(spec, cluster_settings), api_server=api_server.networks(cluster_settings))
 
