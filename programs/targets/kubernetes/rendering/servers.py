@@ -42,7 +42,7 @@ class ServerPod:
 
 
 _REDIS_ANSWERS = f'[ "$(REDISCLI_AUTH="${_PASSWORD_VARIABLE}" redis-cli ping)" = PONG ]'
-_MARIADB_ANSWERS = f'MYSQL_PWD="${_PASSWORD_VARIABLE}" mariadb-admin --no-defaults -h 127.0.0.1 -u app ping'
+_MARIADB_ANSWERS = f'MYSQL_PWD="${_PASSWORD_VARIABLE}" mariadb --no-defaults -h 127.0.0.1 -u app -e "SELECT 1"'
 PODS: Mapping[str, ServerPod] = {
     "redis": ServerPod("redis-server", 6379, 256 * _MEBIBYTE, "1Gi", _REDIS_ANSWERS),
     "mysql": ServerPod("mariadbd", 3306, 256 * _MEBIBYTE, "5Gi", _MARIADB_ANSWERS),
