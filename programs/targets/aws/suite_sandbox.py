@@ -50,6 +50,6 @@ def _host_settings(settings: AwsSettings) -> HostSettings:
         variables=tuple(read_variables(settings.tools_env).items()),
         ca_file=settings.ca_file,
         egress_allow=split_list(settings.egress_allow),
-        egress_proxy=settings.egress_proxy,
+        egress_proxy=settings.machine_proxy,
         first_uid=int(settings.first_uid),
     )

@@ -47,10 +47,10 @@ class KubernetesSettings:
     ``kustomize``: the programs that render charts and kustomizations, if not on PATH. ``spot``: a node label
     (key=value) that previews run on and whose taint they tolerate; ``spot_nodes``: whether other nodes may be used if
     those are full. ``toolbox``, ``path``, ``tools_env`` and ``ca_file``: what tests that run next to ephd can use,
-    as users from ``first_uid`` if ephd runs as root; ``egress_proxy``: the proxy that they reach the internet through.
-    ``env``: variables of all containers. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment;
-    eph.yaml can request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in
-    each environment's namespace, see ``namespace_access``."""
+    as users from ``suite_first_uid`` if ephd runs as root; ``machine_proxy``: their proxy to the internet. ``env``:
+    variables of all containers. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment; eph.yaml can
+    request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in each
+    environment's namespace, see ``namespace_access``."""
 
     root: Path
     server: str
@@ -102,8 +102,8 @@ class KubernetesSettings:
     env: str = ""
     tools_env: str = ""
     ca_file: str = ""
-    egress_proxy: str = ""
-    first_uid: str = "2340000"
+    machine_proxy: str = ""
+    suite_first_uid: str = "2340000"
 
     @property
     def allowed_networks(self) -> tuple[str, ...]:

@@ -153,7 +153,7 @@ class KubernetesTargetSettings(TargetSettings):
     spot_nodes: Literal["required", "preferred"] = Field(
         default="required", description="required: only on these nodes. preferred: on other nodes if these are full."
     )
-    first_uid: int = Field(
+    suite_first_uid: int = Field(
         default=2_340_000, ge=1000, description="If Eph runs as root: the first of the users of test suites."
     )
 

@@ -54,6 +54,6 @@ def _host_settings(settings: KubernetesSettings) -> HostSettings:
         ca_file=settings.ca_file,
         egress="proxy" if settings.egress == "internet" else "none",
         egress_allow=settings.allowed_networks,
-        egress_proxy=settings.egress_proxy,
-        first_uid=int(settings.first_uid),
+        egress_proxy=settings.machine_proxy,
+        first_uid=int(settings.suite_first_uid),
     )

@@ -117,6 +117,17 @@ def test_mail_catcher_has_an_smtp_port_for_services_and_a_page_for_people() -> N
     assert rules[0]["http"]["paths"][0]["backend"]["service"]["name"] == "eph-mail"
 
 
+def test_settings_without_effect_rebuild_nothing() -> None:
+    """Neither an upgrade that adds settings nor another image of what an environment doesn't have."""
+    before, images = {"root": "/r"}, {"redis_image": "a", "mysql_image": "b", "mail_image": "c", "mail_user": "1"}
+    later = {**before, **images, "suite_first_uid": "2340000", "machine_proxy": "http://proxy:3128"}
+    plain = kubernetes_spec(settings=before)
+    assert replace(plain, settings=later).digest == plain.digest
+    for more in ({"databases": (REDIS,)}, {"mail": True}):
+        asked = kubernetes_spec(settings=later, **more)
+        assert replace(asked, settings=before).digest != asked.digest
+
+
 def test_without_the_mail_catchers_image_it_is_rejected() -> None:
     spec = kubernetes_spec(
         mail=True, images={"shop": IMAGE}, settings={"root": "/nowhere", "server": "eph", "kubeconfig": ""}
