@@ -58,7 +58,8 @@ class MachineTools:
     variables and the file of certificate authorities that they trust. ``cache_bytes`` and ``cache_days`` bound the
     build caches. ``build_limit`` is the maximum number of concurrent builds, 0 for one per CPU, which all targets
     count in the folder ``build_slots``; builds leave ``build_spare`` bytes of memory free. ``toolchains``: whether
-    languages are looked for beside the PATH."""
+    languages are looked for beside the PATH. ``proxy``: the HTTP proxy through which the machine reaches the
+    internet."""
 
     toolbox: tuple[str, ...] = ()
     path: str = ""
@@ -70,6 +71,7 @@ class MachineTools:
     build_slots: Path | None = None
     build_spare: int = 0
     toolchains: str = ""
+    proxy: str = ""
 
     def to_mapping(self) -> dict[str, str]:
         """In the form that ``programs.kit.host_settings`` reads."""
@@ -84,6 +86,7 @@ class MachineTools:
             "build_slots": as_text(self.build_slots),
             "build_spare": str(self.build_spare),
             "toolchains": self.toolchains,
+            "machine_proxy": self.proxy,
         }
 
 

@@ -125,8 +125,19 @@ class Secret:
     value: str = field(default="", repr=False)
 
 
-MACHINE_SETTINGS = ("cache_bytes", "cache_days", "build_limit", "build_slots", "build_spare", "toolchains")
-"""Settings that say how builds use the machine, not what they build."""
+MACHINE_SETTINGS = (
+    "cache_bytes",
+    "cache_days",
+    "build_limit",
+    "build_slots",
+    "build_spare",
+    "toolchains",
+    "machine_proxy",
+    "suite_first_uid",
+)
+"""Settings that say how builds and suites use the machine, not what is built."""
+_SERVER_SETTINGS = ("server_memory_bytes", "redis_image", "redis_user", "mysql_image", "mysql_user")
+_MAIL_SETTINGS = ("mail_image", "mail_user")
 _LATER_FIELDS = (
     "sign_in",
     "allow",
@@ -246,10 +257,9 @@ class EnvironmentSpec:
         data = self.to_json()
         for aside in ("marks", "found", "images", "asleep", "approved", "repository", "from_fork"):
             del data[aside]
-        for aside in MACHINE_SETTINGS:
+        without_effect = (() if self.database_servers else _SERVER_SETTINGS) + (() if self.mail else _MAIL_SETTINGS)
+        for aside in MACHINE_SETTINGS + without_effect:
             data["settings"].pop(aside, None)
-        if not self.database_servers:
-            data["settings"].pop("server_memory_bytes", None)
         # Keeps the digest of environments that were built before these fields existed.
         _drop_unset(data, _LATER_FIELDS)
         for secret in data.get("secrets", {}).values():

@@ -91,7 +91,7 @@ class HostSettings:
             disk_bytes=int(data.get("disk_bytes") or defaults.disk_bytes),
             egress=data.get("egress") or defaults.egress,
             egress_allow=tuple(item for item in data.get("egress_allow", "").split(",") if item),
-            egress_proxy=data.get("egress_proxy", ""),
+            egress_proxy=data.get("egress_proxy") or data.get("machine_proxy", ""),
             variables=tuple(read_variables(data.get("env", "")).items()),
             ca_file=data.get("ca_file", ""),
             cache_bytes=int(data.get("cache_bytes") or defaults.cache_bytes),

@@ -8,7 +8,7 @@ opened without following links, and only if it is a regular file.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from programs.kit import files, identifiers, wording
@@ -25,14 +25,22 @@ LOOPBACK_SUFFIX = ".localhost"
 
 
 def command_line(
-    settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str], domain: Path | None = None
+    settings: HostSettings,
+    spec: EnvironmentSpec,
+    suite: SuiteSpec,
+    env: Mapping[str, str],
+    domain: Path | None = None,
+    names: Iterable[str] | None = None,
 ) -> list[str]:
-    """``domain``: the record of the environment's domain, if the suite runs in it."""
+    """``domain``: the record of the environment's domain, if the suite runs in it. ``names``: the host names that are
+    on the suite's own loopback. None: those of the environment that are on this machine's."""
     folder = settings.env(identifiers.check_label(spec.name, "environment"))
     name = identifiers.check_label(suite.name, "suite")
     checkout = _checkout(folder, spec)
     cache = builds.existing_cache(settings, spec.name, checkout)
-    place = Workspace(checkout, folder / "home", _hosts(folder, spec), domain, cache=cache)
+    place = Workspace(
+        checkout, folder / "home", _hosts(folder, _local_names(spec) if names is None else names), domain, cache=cache
+    )
     launch = sandbox.sandboxed(settings, place, suite.command.run, {**spec.env, **suite.env, **env})
     return sandbox.write_launch_file(folder / "run" / f"tests-{name}.json", launch)
 
@@ -84,14 +92,18 @@ def _checkout(folder: Path, spec: EnvironmentSpec) -> Path:
     return found[-1]
 
 
-def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
-    """Maps the environment's names to this machine, because not every program resolves names under .localhost."""
+def _local_names(spec: EnvironmentSpec) -> list[str]:
     names = [identifiers.service_host(spec, item.name) for item in spec.services if item.public] or [spec.host]
-    local = [name for name in names if name.endswith(LOOPBACK_SUFFIX)]
-    if not local:
+    return [name for name in names if name.endswith(LOOPBACK_SUFFIX)]
+
+
+def _hosts(folder: Path, names: Iterable[str]) -> Path | None:
+    """Maps the names to the loopback, because not every program resolves names under .localhost."""
+    listed = sorted(names)
+    if not listed:
         return None
     own = Path("/etc/hosts")
     known = own.read_text(errors="replace") if own.exists() else "127.0.0.1 localhost\n"
     path = folder / "run" / "hosts"
-    files.write(path, f"{known.rstrip()}\n127.0.0.1 {' '.join(local)}\n", mode=0o644)
+    files.write(path, f"{known.rstrip()}\n127.0.0.1 {' '.join(listed)}\n", mode=0o644)
     return path

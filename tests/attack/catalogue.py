@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack.cluster import admission, containers, pod_network, pull_requests, removal
+from tests.attack.cluster import admission, containers, pod_network, pull_requests, removal, suites
 from tests.attack.families import (
     api,
     cleanup,
@@ -28,7 +28,7 @@ FAMILIES = (
 ATTACKS = tuple(attack for family in FAMILIES for attack in family.attacks)
 
 CLUSTER_FAMILIES = (
-    admission.FAMILY, containers.FAMILY, pod_network.FAMILY, pull_requests.FAMILY, removal.FAMILY,
+    admission.FAMILY, containers.FAMILY, pod_network.FAMILY, suites.FAMILY, pull_requests.FAMILY, removal.FAMILY,
 )  # fmt: skip
 CLUSTER_ATTACKS = tuple(attack for family in CLUSTER_FAMILIES for attack in family.attacks)
 """Those that need a cluster."""

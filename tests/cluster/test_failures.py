@@ -18,7 +18,7 @@ from programs.inventory import DRIFTED
 from programs.targets.kubernetes import settings
 from programs.targets.kubernetes.api import cluster
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.observation import rollout_wait
+from programs.targets.kubernetes.observation import rollout_wait, wording
 from programs.targets.kubernetes.observation.rollout_wait import AwaitedWorkload
 from programs.targets.kubernetes.target import TARGET
 from tests.cluster.cluster_access import Cluster, wait_for
@@ -93,6 +93,23 @@ def test_workload_that_cannot_become_ready_is_reported_within_ten_seconds(
     assert took < timeout_seconds()
     assert last in "\n".join(caught.value.tail), caught.value.tail
     assert caught.value.sentence.startswith(f"service {name}: ")
+
+
+def test_first_pull_that_came_before_its_secret_is_not_the_end(
+    eph: OperationRunner, site: Cluster, namespace: str
+) -> None:
+    """T6: the node doesn't have the Secret at the first pull, as if it had read it late, and has it at the second."""
+    name, found = "early", cluster.connect(settings.from_mapping(eph.settings))
+    data = deployment(site, namespace, name, imagePullPolicy="Always")
+    data["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "late"}]
+    site.apply(data)
+    awaited = AwaitedWorkload(namespace, "Deployment", name, f"service {name}", 120)
+    early = wait_for(lambda: (seen := rollout_wait.check_status(found, awaited)).container and seen)
+    assert (early.failure, early.pending_reason) == ("", wording.CREDENTIALS_UNREAD)
+    pull = site.get("secret", "pull", "-n", namespace)
+    site.apply({**pull, "metadata": {"name": "late", "namespace": namespace}})
+    rollout_wait.wait_until_ready(found, awaited)
+    site.kubectl("-n", namespace, "delete", "deployment", name)
 
 
 @pytest.mark.parametrize(

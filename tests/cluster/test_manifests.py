@@ -3,11 +3,16 @@ S3)."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from stacks.model import Outcome
+from tests.cluster import published_routes
+from tests.cluster.cluster_access import wait_for
 from tests.cluster.environments import OperationRunner, Page
 
 pytestmark = pytest.mark.real
@@ -64,3 +69,35 @@ def _over_quota_files() -> dict[str, str]:
     """Two more containers, each as large as allowed: with the first one they exceed twice the environment's limit."""
     more = "".join(f"      - {{name: {name}, image: shop, resources: {{limits: {{memory: 4Gi}}}}}}\n" for name in "ab")
     return {"k8s/base/web.yaml": FILES["k8s/base/web.yaml"].replace("---\n", f"{more}---\n", 1)}
+
+
+def test_paths_of_published_routes_lead_from_the_gateways_pod_to_their_services(eph: OperationRunner) -> None:
+    """T2, with front = "eph": the addresses in the gateway's routes answer in a pod with its labels, and no other."""
+    front = eph.site.namespace("eph-front-words")
+    eph.site.create_pods(front, "front", "other")
+    own = {"front": "eph", "front_namespace": front, "front_labels": "app=front", "ingress_class": ""}
+    commit = eph.repository.push({"k8s/all.yaml": published_routes.manifests()})
+    spec = eph.spec(8, commit, services=(), manifests=("k8s",), settings={**eph.settings, **own})
+    eph.assert_succeeded(eph.up(spec))
+    expected = {
+        spec.host: {"/": "web", "/api": "api", "/about": "docs"},
+        f"docs--{spec.host}": {"/": "docs", "/v1": "api"},
+    }
+    for host, services in expected.items():
+        found = upstreams(eph, host)
+        assert found.keys() == services.keys()
+        for path, service in services.items():
+            wait_for(partial(answers, eph, front, found[path] + path, service))
+            assert not eph.site.can_connect(front, "other", found[path].removeprefix("http://"))
+    eph.assert_succeeded(eph.down(8))
+    assert eph.remaining() == []
+
+
+def upstreams(eph: OperationRunner, host: str) -> dict[str, str]:
+    """By path, as the gateway reads them."""
+    route = json.loads((Path(eph.settings["routes"]) / f"{host}.json").read_text())
+    return {"/": route["upstream"], **{item["path"]: item["upstream"] for item in route["paths"]}}
+
+
+def answers(eph: OperationRunner, front: str, url: str, service: str) -> bool:
+    return published_routes.answering_service(eph.site.fetch_from(front, "front", url)) == service

@@ -113,6 +113,7 @@ def test_empty_settings_follow_the_gateways_port_and_home(monkeypatch: pytest.Mo
         "egress": "proxy",
         "egress_allow": "",
         "egress_proxy": "",
+        "machine_proxy": "",
         "env": "",
         "ca_file": "",
         "cache_bytes": str(8 * 1024**3),

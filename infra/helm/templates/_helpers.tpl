@@ -61,6 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   {{- $_ := set $previews "proxies" (list "10.0.0.0/8" "100.64.0.0/10" "172.16.0.0/12" "192.168.0.0/16" "fc00::/7") }}
 {{- end }}
 {{- if .Values.secrets.images.name }}{{ $_ := set $kubernetes "pull_secret_file" "/etc/eph/images/.dockerconfigjson" }}{{ end }}
+{{- if not (get $given "mail_image") }}{{ $_ := set $kubernetes "mail_image" (include "eph.image" .) }}{{ end }}
 {{- $own := dict "home" "/var/lib/eph" "listen" "0.0.0.0:8081" "gateway_listen" "0.0.0.0:8080" "gateway" "beside" "forge" $forge "kubernetes" $kubernetes "targets" (dict "allowed" (list "kubernetes") "default" "kubernetes") }}
 {{- if .Values.secrets.passphrase.name }}{{ $_ := set $own "passphrase_file" "/etc/eph/passphrase/passphrase" }}{{ end }}
 {{- /* Helm turns all numbers into floats; as text, ephd parses them correctly. */}}

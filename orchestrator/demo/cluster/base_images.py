@@ -87,7 +87,7 @@ def python_image() -> OciImage:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     library, here = Path(sysconfig.get_path("stdlib")), f"usr/local/{sys.platlibdir}/{version}"
     modules = {f"{here}/{path.relative_to(library)}": path for path in _standard_library(library)}
-    packages = {f"opt/packages/{name}": path for name, path in _packages()}
+    packages = {f"opt/packages/{name}": path for name, path in python_packages(SHOP_PACKAGES)}
     interpreter = Path(sys.executable).resolve()
     binaries = [path for path in (*modules.values(), *packages.values()) if ".so" in path.suffixes]
     own = {_image_path(path) for path in packages.values()}
@@ -108,8 +108,9 @@ def _standard_library(library: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in kept)
 
 
-def _packages() -> Iterator[tuple[str, Path]]:
-    for name in SHOP_PACKAGES:
+def python_packages(names: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """The files of installed packages, by their path in a folder of packages."""
+    for name in names:
         try:
             listed = metadata.files(name) or []
         except metadata.PackageNotFoundError as error:

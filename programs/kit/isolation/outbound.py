@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from programs.kit import files
@@ -14,8 +15,9 @@ _DATABASE_PORT = 5432
 _LOCAL_NAMES = "localhost,127.0.0.1,::1,.localhost"
 
 
-def ensure(host: HostSettings, url_template: str) -> None:
-    """Keeps the relay of these settings running. ``url_template`` is the URL of environments."""
+def ensure(host: HostSettings, url_template: str, *, elsewhere: bool = False) -> None:
+    """Keeps the relay of these settings running. ``url_template`` is the URL of environments. ``elsewhere``: they don't
+    run on this machine."""
     files.make_folder(host.routes)
     parts = urlsplit(url_template.replace("{host}", "host"))
     config = RelayConfig(
@@ -26,14 +28,16 @@ def ensure(host: HostSettings, url_template: str) -> None:
         database_port=_DATABASE_PORT,
         own_port=parts.port or (443 if parts.scheme == "https" else 80),
         egress_allow=host.egress_allow if host.egress == "proxy" else None,
+        egress_proxy=host.egress_proxy,
+        public_scheme=parts.scheme if elsewhere else "",
     )
     servers.ensure(host, config)
 
 
-def proxy_variables(host: HostSettings) -> dict[str, str]:
-    """What the common tools read to find the proxy. Empty if there is none."""
+def proxy_variables(host: HostSettings, direct: Iterable[str] = ()) -> dict[str, str]:
+    """What the common tools read to find the proxy. Empty if there is none. ``direct``: names that need no proxy."""
     if host.egress != "proxy":
         return {}
     proxy = f"http://127.0.0.1:{relay.PROXY_PORT}"
-    both = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": _LOCAL_NAMES}
+    both = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": ",".join([_LOCAL_NAMES, *direct])}
     return both | {name.upper(): value for name, value in both.items()}

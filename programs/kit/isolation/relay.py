@@ -22,6 +22,7 @@ from typing import Any
 from programs.kit.isolation import namespaces, sockets
 from programs.kit.isolation.egress import EgressProxy
 from programs.kit.isolation.own_hosts import OwnHosts
+from programs.kit.isolation.public_urls import PublicUrls
 from programs.kit.isolation.streams import Handler, splice
 
 PROXY_PORT = 3128
@@ -44,6 +45,8 @@ class RelayConfig:
     own_port: int
     egress_allow: tuple[str, ...] | None
     egress_proxy: str = ""
+    public_scheme: str = ""
+    """``http`` or ``https`` if the environments run elsewhere, and their URLs lead there."""
     code: str = ""
     """A digest of the code, because a process of an earlier version must not keep serving."""
 
@@ -119,11 +122,20 @@ class Relay:
         return served
 
     def _handlers(self, name: str) -> dict[int, Handler]:
-        own = OwnHosts(name, Path(self._config.routes), Path(self._config.folder))
-        handlers: dict[int, Handler] = {self._config.own_port: own.handle, self._config.database_port: self._database}
+        handlers: dict[int, Handler] = {
+            self._config.own_port: self._own_urls(name),
+            self._config.database_port: self._database,
+        }
         if self._egress:
             handlers[PROXY_PORT] = self._egress.handle
         return handlers
+
+    def _own_urls(self, name: str) -> Handler:
+        config = self._config
+        if config.public_scheme:
+            run_folder = self._environments / name / "run"
+            return PublicUrls(run_folder, config.own_port, tls=config.public_scheme == "https").handle
+        return OwnHosts(name, Path(config.routes), Path(config.folder)).handle
 
     async def _database(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._config.database

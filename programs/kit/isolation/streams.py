@@ -48,12 +48,13 @@ async def splice(
 ) -> None:
     """Copies both directions until both have ended; the end of one is passed on."""
     try:
-        await asyncio.gather(_copy(reader, near), _copy(far, writer))
+        await asyncio.gather(copy(reader, near), copy(far, writer))
     finally:
         near.close()
 
 
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Copies one direction until it has ended, and passes the end on."""
     try:
         while data := await source.read(CHUNK):
             sink.write(data)

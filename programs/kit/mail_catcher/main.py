@@ -1,19 +1,22 @@
 """The mail catcher's process: ``python -I -S main.py FOLDER SMTP_PORT WEB_PORT PACKAGE_FOLDER…``.
 
-It sees nothing of Eph but this package and the installed packages, which are on no path until it says so.
+It listens on the loopback, or on the address in MAIL_ADDRESS. It sees nothing of Eph but this package and the installed
+packages, which are on no path until it says so.
 """
 
 import asyncio
+import os
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-ADDRESS = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
+ADDRESS_VARIABLE = "MAIL_ADDRESS"
 MAX_CONNECTIONS_SECONDS = 60.0
 
 
-async def serve(folder: Path, smtp_port: int, web_port: int) -> None:
+async def serve(folder: Path, smtp_port: int, web_port: int, address: str = LOOPBACK) -> None:
     from aiosmtpd.smtp import SMTP
 
     from programs.kit.mail_catcher import web
@@ -37,9 +40,9 @@ async def serve(folder: Path, smtp_port: int, web_port: int) -> None:
             timeout=MAX_CONNECTIONS_SECONDS,
         )
 
-    pages = web.server(mailbox, ADDRESS, web_port)
+    pages = web.server(mailbox, address, web_port)
     threading.Thread(target=pages.serve_forever, daemon=True).start()
-    listener = await asyncio.get_running_loop().create_server(connected, ADDRESS, smtp_port)
+    listener = await asyncio.get_running_loop().create_server(connected, address, smtp_port)
     _log(f"ready with {len(mailbox.newest_first())} messages")
     await listener.serve_forever()
 
@@ -51,4 +54,6 @@ def _log(line: str) -> None:
 
 if __name__ == "__main__":
     sys.path += sys.argv[4:]
-    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(
+        serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), os.environ.get(ADDRESS_VARIABLE) or LOOPBACK)
+    )

@@ -33,7 +33,6 @@ unset SERVER_STATEMENTS
 """
 _OPTIONS = (
     "--no-defaults",
-    f"--bind-address={LOOPBACK}",
     "--socket=server.sock",  # relative to the data, because the kernel limits its length
     "--pid-file=server.pid",
     "--skip-name-resolve",
@@ -50,6 +49,7 @@ _PROTOCOL = 10
 def _command(program: str, server: ServerSettings) -> ServerCommand:
     options = [
         *_OPTIONS,
+        f"--bind-address={LOOPBACK if server.host == LOOPBACK else '*'}",
         f"--port={server.port}",
         f"--datadir={server.folder}/data",
         f"--init-file={server.folder}/statements.sql",
@@ -65,7 +65,7 @@ def _database(server: ServerSettings) -> str:
 
 
 def _url(server: ServerSettings) -> str:
-    return f"mysql://{ACCOUNT}:{server.password}@{LOOPBACK}:{server.port}/{_database(server)}"
+    return f"mysql://{ACCOUNT}:{server.password}@{server.host}:{server.port}/{_database(server)}"
 
 
 def _answers(connection: socket.socket, server: ServerSettings) -> bool:  # noqa: ARG001 - it greets before a client authenticates

@@ -16,7 +16,8 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """``name`` is the database's in eph.yaml. ``folder`` is the server's own. ``memory_bytes`` bounds its data or its
-    caches. ``web_port`` is where its web page listens, if it has one."""
+    caches. ``web_port`` is where its web page listens, if it has one. ``host`` is where clients reach it; on any other
+    host than the loopback, it listens on all addresses."""
 
     name: str
     folder: str
@@ -24,6 +25,7 @@ class ServerSettings:
     memory_bytes: int
     password: str = field(repr=False)
     web_port: int = 0
+    host: str = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,14 @@ maxmemory {memory}
 maxmemory-policy volatile-lru
 requirepass {password}
 """
+_EVERYWHERE = "* -::*"
 _MAX_REPLY = 200
 
 
 def _command(program: str, server: ServerSettings) -> ServerCommand:
     """The configuration has the password, so Redis reads it from its standard input."""
     config = _CONFIG.format(
-        address=LOOPBACK,
+        address=LOOPBACK if server.host == LOOPBACK else _EVERYWHERE,
         port=server.port,
         folder=_quoted(server.folder),
         memory=server.memory_bytes,
@@ -43,7 +44,7 @@ def _quoted(text: str) -> str:
 
 
 def _url(server: ServerSettings) -> str:
-    return f"redis://default:{server.password}@{LOOPBACK}:{server.port}/0"
+    return f"redis://default:{server.password}@{server.host}:{server.port}/0"
 
 
 def _answers(connection: socket.socket, server: ServerSettings) -> bool:

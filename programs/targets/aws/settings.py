@@ -19,7 +19,8 @@ class AwsSettings:
     where the gateway reaches the load balancer, if not at the environments' host names. ``endpoint``: where every AWS
     service is reached, for tests. ``routes``: the folder of the gateway's routes. ``root``: the folder of test suites;
     ``toolbox``, ``path``, ``tools_env`` and ``ca_file`` are what they can use, ``egress_allow`` the private networks
-    that they can reach. ``snapshots``, ``masks`` and ``read_replicas``: see ``data_sources``."""
+    that they can reach, ``machine_proxy`` the proxy through which they reach the internet. ``snapshots``, ``masks`` and
+    ``read_replicas``: see ``data_sources``."""
 
     region: str
     server: str
@@ -51,6 +52,7 @@ class AwsSettings:
     tools_env: str = ""
     ca_file: str = ""
     egress_allow: str = ""
+    machine_proxy: str = ""
     first_uid: str = "2280000"
     snapshots: str = ""
     masks: str = ""

@@ -9,7 +9,7 @@ from pydantic import Field
 from programs.settings import ServerContext, StringList, TargetSettings, as_text
 from programs.targets.aws import wording
 
-_TOOLS = ("toolbox", "path", "tools_env", "ca_file")
+_TOOLS = ("toolbox", "path", "tools_env", "ca_file", "machine_proxy")
 
 
 class AwsTargetSettings(TargetSettings):

@@ -1,9 +1,5 @@
 """Runs the repository's tests against an environment on AWS, next to ephd: in a sandbox, in a checkout of that exact
-commit.
-
-The metadata address of a machine with a role returns that role's credentials, so a suite's only network is the proxy,
-which never connects there. What suites share on this machine is started by the first one.
-"""
+commit, without this machine's network."""
 
 from __future__ import annotations
 
@@ -11,21 +7,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from programs.kit import files, identifiers, suite_runs
+from programs.kit import suite_domains, suite_runs
 from programs.kit.host_settings import DEFAULT_PATH, HostSettings, check_toolbox, read_variables
-from programs.kit.isolation import domains, limits, outbound, users
-from programs.kit.processes import process_table, sandbox, supervisor
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.aws.settings import AwsSettings, split_list
 
 
 def command_line(settings: AwsSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-    host = _host_settings(settings)
-    suite_runs.create_checkout(host, spec, users.reserve(host, spec.name) if sandbox.works() else None)
-    supervisor.ensure(host)
-    outbound.ensure(host, settings.url)
-    domain = domains.ensure(host, spec.name)
-    return suite_runs.command_line(host, spec, suite, {**outbound.proxy_variables(host), **env}, domain)
+    return suite_domains.command_line(_host_settings(settings), settings.url, spec, suite, env)
 
 
 def read_report(settings: AwsSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
@@ -38,23 +27,13 @@ def list_folders(settings: AwsSettings) -> list[Path]:
 
 
 def remove(settings: AwsSettings, name: str) -> None:
-    """Ends the environment's suites and removes their folder, which goes last so that an interrupted removal is found
-    again."""
-    if not settings.root:
-        return
-    host = _host_settings(settings)
-    if host.env(identifiers.check_label(name, "environment")).exists():
-        domains.remove(host, name)
-        process_table.kill(process_table.started_for(host.env(name), f"{host.launches}/{name}."))
-        files.remove(host.env(name))
-        users.release(host, name)
+    if settings.root:
+        suite_domains.remove(_host_settings(settings), name)
 
 
 def stop(settings: AwsSettings) -> None:
-    if settings.root and Path(settings.root).exists():
-        host = _host_settings(settings)
-        supervisor.stop(host)
-        limits.remove_empty(host)
+    if settings.root:
+        suite_domains.stop(_host_settings(settings))
 
 
 def _host_settings(settings: AwsSettings) -> HostSettings:
@@ -70,5 +49,6 @@ def _host_settings(settings: AwsSettings) -> HostSettings:
         variables=tuple(read_variables(settings.tools_env).items()),
         ca_file=settings.ca_file,
         egress_allow=split_list(settings.egress_allow),
+        egress_proxy=settings.machine_proxy,
         first_uid=int(settings.first_uid),
     )

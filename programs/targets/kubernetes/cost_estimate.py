@@ -10,7 +10,7 @@ from programs.kit import machine_costs
 from programs.kit.machine_costs import ReservedAmounts
 from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes import shared_postgres
-from programs.targets.kubernetes.rendering import namespace_objects
+from programs.targets.kubernetes.rendering import namespace_objects, servers
 from programs.targets.kubernetes.settings import KubernetesSettings
 
 CONTAINER_LIMITS = ("500m", "512Mi")
@@ -46,6 +46,8 @@ def _pods(spec: EnvironmentSpec, settings: KubernetesSettings) -> Iterator[Reser
     for database in spec.databases:
         if not shared_postgres.is_shared(database, settings):
             yield machine_costs.parse_resources({}, *_DATABASE)
+    if spec.mail:
+        yield machine_costs.parse_resources(servers.MAIL_LIMITS, *CONTAINER_LIMITS)
 
 
 def _volumes(spec: EnvironmentSpec, settings: KubernetesSettings) -> Iterator[Decimal]:
@@ -56,4 +58,7 @@ def _volumes(spec: EnvironmentSpec, settings: KubernetesSettings) -> Iterator[De
         yield from map(machine_costs.parse_amount, service.volumes.values())
     for database in spec.databases:
         if not shared_postgres.is_shared(database, settings):
-            yield machine_costs.parse_amount(_DATABASE_VOLUME)
+            own = servers.PODS.get(database.engine)
+            yield machine_costs.parse_amount(own.storage if own else _DATABASE_VOLUME)
+    if spec.mail:
+        yield machine_costs.parse_amount(servers.MAIL_STORAGE)

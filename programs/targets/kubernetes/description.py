@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from programs.drift_wording import DriftWording
+from programs.kit.server_engines import engines
 from programs.registry import TargetDescription
+from programs.spec import POSTGRESQL
 from programs.targets.kubernetes import detection, eph_yaml_section
 from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
 from programs.targets.kubernetes.settings_table import KubernetesTargetSettings
@@ -17,6 +19,8 @@ DESCRIPTION = TargetDescription(
     notices=eph_yaml_section.notices,
     detect=detection.detect,
     database_strategies=STRATEGIES,
+    database_engines=(POSTGRESQL, *engines.ENGINES),
+    catches_mail=True,
     runs_images=True,
     runs_tests=True,
     trusted_authors_only=False,

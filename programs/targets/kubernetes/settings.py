@@ -46,10 +46,11 @@ class KubernetesSettings:
     images, all if empty; ``plain_http``: registries to reach without TLS. ``helm`` and
     ``kustomize``: the programs that render charts and kustomizations, if not on PATH. ``spot``: a node label
     (key=value) that previews run on and whose taint they tolerate; ``spot_nodes``: whether other nodes may be used if
-    those are full. ``toolbox``, ``path``, ``tools_env`` and ``ca_file``: what tests that run next to ephd can use.
-    ``env``: variables of all containers. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment;
-    eph.yaml can request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in
-    each environment's namespace, see ``namespace_access``."""
+    those are full. ``toolbox``, ``path``, ``tools_env`` and ``ca_file``: what tests that run next to ephd can use,
+    as users from ``suite_first_uid`` if ephd runs as root; ``machine_proxy``: their proxy to the internet. ``env``:
+    variables of all containers. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment; eph.yaml can
+    request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in each
+    environment's namespace, see ``namespace_access``."""
 
     root: Path
     server: str
@@ -78,6 +79,12 @@ class KubernetesSettings:
     storage_class: str = ""
     postgres_image: str = "postgres:{version}"
     postgres_user: str = "999"
+    redis_image: str = "redis:7"
+    redis_user: str = "999"
+    mysql_image: str = "mariadb:11"
+    mysql_user: str = "999"
+    mail_image: str = ""
+    mail_user: str = "10001"
     postgres: str = ""
     postgres_address: str = ""
     databases: str = "namespace"
@@ -95,6 +102,8 @@ class KubernetesSettings:
     env: str = ""
     tools_env: str = ""
     ca_file: str = ""
+    machine_proxy: str = ""
+    suite_first_uid: str = "2340000"
 
     @property
     def allowed_networks(self) -> tuple[str, ...]:

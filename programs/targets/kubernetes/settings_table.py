@@ -86,10 +86,11 @@ class KubernetesTargetSettings(TargetSettings):
     pods: int = Field(default=40, ge=1, description="The maximum number of pods of one environment.")
     egress: Literal["internet", "none"] = Field(
         default="internet",
-        description="What previews can connect to: the internet without private networks, or nothing.",
+        description="What previews and their test suites can connect to: the internet without private networks, or "
+        "nothing.",
     )
     egress_allow: StringList = Field(
-        default=(), description="Additional networks that previews can connect to, such as 10.1.2.0/24."
+        default=(), description="Additional networks that they can connect to, such as 10.1.2.0/24."
     )
     storage_class: str = Field(
         default="",
@@ -102,6 +103,20 @@ class KubernetesTargetSettings(TargetSettings):
         default="postgres:{version}", description="The PostgreSQL image; {version} is the version from eph.yaml."
     )
     postgres_user: int = Field(default=999, ge=1, description="The numeric user ID that this image runs as.")
+    redis_image: str = Field(
+        default="redis:7", description="The image of `engine: redis`, with redis-server and redis-cli."
+    )
+    redis_user: int = Field(default=999, ge=1, description="The numeric user ID that it runs as.")
+    mysql_image: str = Field(
+        default="mariadb:11",
+        description="The image of `engine: mysql`, with MariaDB's server and client.",
+    )
+    mysql_user: int = Field(default=999, ge=1, description="The numeric user ID that it runs as.")
+    mail_image: str = Field(
+        default="",
+        description="The image of the mail catcher: Eph's own, which the chart sets. Empty: `mail` is rejected.",
+    )
+    mail_user: int = Field(default=10001, ge=1, description="The numeric user ID that it runs as.")
     postgres: SecretStr = Field(
         default=SecretStr(""),
         description="An administrator URL of a PostgreSQL server that environments share, for prepared databases.",
@@ -137,6 +152,9 @@ class KubernetesTargetSettings(TargetSettings):
     )
     spot_nodes: Literal["required", "preferred"] = Field(
         default="required", description="required: only on these nodes. preferred: on other nodes if these are full."
+    )
+    suite_first_uid: int = Field(
+        default=2_340_000, ge=1000, description="If Eph runs as root: the first of the users of test suites."
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:

@@ -21,7 +21,7 @@ from programs.kit.database import environment_databases, postgres
 from programs.kit.database.hidden_names import database_name, environment_digest
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
-from programs.spec import DatabaseSpec
+from programs.spec import POSTGRESQL, DatabaseSpec
 from programs.targets.kubernetes import wording
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.rendering.namespace_objects import Data
@@ -35,7 +35,7 @@ _SERVICE_HOST = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-
 
 def is_shared(spec: DatabaseSpec, settings: KubernetesSettings) -> bool:
     """Whether it is on the shared server and not in the namespace."""
-    return spec.strategy == "template" or settings.databases == "shared"
+    return spec.engine == POSTGRESQL and (spec.strategy == "template" or settings.databases == "shared")
 
 
 def save_admin_url(settings: KubernetesSettings) -> None:

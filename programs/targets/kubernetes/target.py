@@ -64,6 +64,8 @@ class KubernetesTarget(InstallsChart):
         cluster_settings = settings.from_mapping(spec.settings).for_repository(spec.marks.get("Repository", ""))
         check_spec(spec)
         _check_templates(spec, cluster_settings)
+        if spec.mail and not cluster_settings.mail_image:
+            raise KubernetesError(wording.NO_MAIL_IMAGE)
         check_limits(spec, cluster_settings)
         prepared = replace(_prepare(spec, cluster_settings), api_server=api_server.networks(cluster_settings))
 
@@ -96,7 +98,7 @@ class KubernetesTarget(InstallsChart):
         cluster_settings = settings.from_mapping(settings_)
         _remove_routes(cluster_settings, name)
         shared_postgres.drop_all(cluster_settings, name)
-        suite_sandbox.delete(cluster_settings, name)
+        suite_sandbox.remove(cluster_settings, name)
         found = cluster.connect(cluster_settings)
         path = f"/api/v1/namespaces/{object_names.namespace(name)}"
         if _is_ours(found, path, cluster_settings):
@@ -163,7 +165,8 @@ class KubernetesTarget(InstallsChart):
         return rolling_restart.restart(found, object_names.namespace(name), service)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
-        """Nothing of ours runs besides the environments."""
+        """Only what test suites share runs next to ephd."""
+        suite_sandbox.stop(settings.from_mapping(settings_))
 
     def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
         cluster_settings = settings.from_mapping(settings_)

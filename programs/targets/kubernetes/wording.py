@@ -203,6 +203,8 @@ def same_in_two_databases(field: str, value: str) -> str:
 
 NO_IMAGE_FOR_HOOKS = "eph.yaml has hooks, but lists no image to run them in"
 
+NO_MAIL_IMAGE = "This server has no image for the mail catcher. Set kubernetes.mail_image to Eph's own image."
+
 # --- The files of a commit
 
 
@@ -240,6 +242,9 @@ def shared_database(name: str) -> str:
 
 
 # The names of Jobs contain the titles of their steps, so a changed title runs the step once more.
+
+
+MAIL_CATCHER = "mail catcher"
 
 
 def database_step(database: str) -> str:

@@ -108,7 +108,7 @@ class LocalTargetSettings(TargetSettings):
             "sandbox": self.sandbox,
             "egress": self.egress,
             "egress_allow": ",".join(self.egress_allow),
-            "egress_proxy": self.egress_proxy.get_secret_value() or _own_proxy(),
+            "egress_proxy": self._proxy(),
             "first_uid": str(self.first_uid),
             "memory_bytes": str(self.memory_bytes),
             "server_memory_bytes": str(self.server_memory_bytes),
@@ -142,7 +142,11 @@ class LocalTargetSettings(TargetSettings):
             self.cache_bytes,
             self.cache_days,
             toolchains=self.toolchains,
+            proxy=self._proxy(),
         )
+
+    def _proxy(self) -> str:
+        return self.egress_proxy.get_secret_value() or _own_proxy()
 
     def _folder(self, server: ServerContext) -> Path:
         return self.root.expanduser().absolute() if self.root else server.shared_folder

@@ -43,7 +43,8 @@ class ClusterArena:
     """Everything starts when an attack first needs it, and ends with ``exits``."""
 
     def __init__(self, exits: contextlib.ExitStack) -> None:
-        self._exits = exits
+        self.exits = exits
+        self.suite_results: dict[str, list[str]] = {}
         self._pulls: list[int] = []
 
     @cached_property
@@ -51,20 +52,20 @@ class ClusterArena:
         if not os.environ.get("EPH_TEST_KUBECONFIG"):
             raise NotTried("there is no cluster: run `make attack-cluster`, or set EPH_TEST_KUBECONFIG")
         made = Cluster.from_environment(self._folder(), os.environ)
-        self._exits.callback(made.clear)
+        self.exits.callback(made.clear)
         cluster_access.push_images(made)
         return made
 
     @cached_property
     def site(self) -> ClusterSite:
         made = ClusterSite(self._folder(), self.cluster)
-        self._exits.callback(made.close)
-        self._exits.callback(self._close_pulls)
+        self.exits.callback(made.close)
+        self.exits.callback(self._close_pulls)
         made.open()
         return made
 
     def _folder(self) -> Path:
-        made = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="eph-attack-", ignore_cleanup_errors=True))
+        made = self.exits.enter_context(tempfile.TemporaryDirectory(prefix="eph-attack-", ignore_cleanup_errors=True))
         Path(made).chmod(0o755)
         return Path(made)
 
@@ -79,10 +80,11 @@ class ClusterArena:
     @cached_property
     def previews(self) -> dict[str, Preview]:
         """Both are created at once."""
-        opened = {branch: self._open(branch, {**self.site.files(), "note.txt": branch}) for branch in SERVICES}
+        opened = {branch: self.open_pull(branch, {**self.site.files(), "note.txt": branch}) for branch in SERVICES}
         return {branch: self.wait_for_preview(branch, *made) for branch, made in opened.items()}
 
-    def _open(self, branch: str, files: Files) -> tuple[int, str]:
+    def open_pull(self, branch: str, files: Files) -> tuple[int, str]:
+        """A labelled pull request, whose environment is destroyed at the end."""
         number, sha = self.site.open_pull(branch, files)
         self._pulls.append(number)
         return number, sha
@@ -104,7 +106,7 @@ class ClusterArena:
     def open_manifests(self, branch: str, manifests: str) -> tuple[int, str]:
         """A labelled pull request whose previews consist of these manifests."""
         eph_yaml = EPH_YAML.format(registry=self.cluster.registry)
-        return self._open(branch, {"eph.yaml": eph_yaml, "k8s/all.yaml": manifests})
+        return self.open_pull(branch, {"eph.yaml": eph_yaml, "k8s/all.yaml": manifests})
 
     def preview(self, branch: str, manifests: str) -> Preview:
         return self.wait_for_preview(branch, *self.open_manifests(branch, manifests))

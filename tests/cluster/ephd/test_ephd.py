@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import server_keys
+from programs import registry
 from tests.cluster.cluster_access import Cluster as Cluster
 from tests.cluster.cluster_access import images
 from tests.e2e.site import REPOSITORY, Site, wait_until
@@ -47,6 +48,13 @@ class ClusterSite(Site):
             f'pull_secret_file = "{cluster.pull_secret()}"\nplain_http = ["{cluster.registry}"]\n'
             f'postgres_image = "{cluster.registry}/library/postgres:{{version}}"\n'
         )
+
+    def close(self) -> None:
+        """Also what test suites of this target share on this machine."""
+        try:
+            super().close()
+        finally:
+            registry.get("kubernetes").stop({"root": str(self.eph_home / "kubernetes"), "server": "tests"})
 
     def files(self, more: str = "", **texts: str) -> dict[str, str]:
         file = CLUSTER_EPH_YAML.format(registry=self.cluster.registry, more=more)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from tests.cluster import published_routes
 from tests.cluster.cluster_access import Cluster, wait_for
 from tests.cluster.environments import Page, PageMonitor
 from tests.cluster.ephd.chart_release import (
@@ -44,6 +45,15 @@ environment:
 {more}
 services:
   - {{name: web, image: shop, port: 8080, health: {{deadline: 90s}}}}
+"""
+ROUTES_YAML_TEMPLATE = """
+version: "1.0"
+name: shop
+target: kubernetes
+environment:
+  images:
+    - {{name: shop, repository: {registry}/acme/shop, tag_template: "v1"}}
+kubernetes: {{manifests: [k8s]}}
 """
 RENDER = """
 from programs.targets.kubernetes.commit_files import InMemoryFiles
@@ -128,6 +138,25 @@ async def test_web_sockets_pass(eph: ChartRelease, preview: tuple[int, str]) -> 
         for text in ("one", "two"):
             await socket.send_str(text)
             assert await socket.receive_str(timeout=10) == text
+
+
+def test_paths_of_published_routes_lead_to_their_services(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """T2: through the ingress controller and Eph's gateway, which routes them itself."""
+    assert preview, "the repository exists"
+    eph_yaml = ROUTES_YAML_TEMPLATE.format(registry=eph.site.registry)
+    eph.forge.push(REPOSITORY, "routes", {"eph.yaml": eph_yaml, "k8s/all.yaml": published_routes.manifests()})
+    number = eph.forge.open_pull(REPOSITORY, "routes")
+    eph.forge.label(REPOSITORY, number, "preview")
+    found = re.search(
+        rf"http://(?!docs--)([a-z0-9-]+\.{re.escape(DOMAIN)})", eph.wait_for_comment(number, "Ready", 240)
+    )
+    assert found
+    for host, answers in ((found[1], "web"), (f"docs--{found[1]}", "docs")):
+        page = Page(eph.site, host)
+        expected = published_routes.ANSWERS[answers]
+        assert {path: published_routes.answering_service(page.wait_for_text(path)) for path in expected} == expected
+    eph.forge.close_pull(REPOSITORY, number)
+    eph.wait_for_comment(number, "Destroyed")
 
 
 def test_repository_chart_is_rendered_in_the_pod(eph: ChartRelease) -> None:

@@ -30,6 +30,15 @@ def event(kind: str, name: str, reason: str, message: str = "") -> dict[str, Any
     return {"involvedObject": {"kind": kind, "name": name}, "reason": reason, "message": message}
 
 
+def pull_events(unread: int, pulls: int) -> list[dict[str, Any]]:
+    """As a kubelet reports them: the first about the pod, the second about its container."""
+    secret = {**event("Pod", "web-1", "FailedToRetrieveImagePullSecret"), "count": unread}
+    pulling = {**event("Pod", "web-1", "Pulling"), "count": pulls}
+    pulling["involvedObject"] |= {"fieldPath": "spec.containers{app}"}
+    other = {**pulling, "involvedObject": {**pulling["involvedObject"], "fieldPath": "spec.containers{proxy}"}}
+    return [*([secret] if unread else []), *([pulling] if pulls else []), {**other, "count": 9}]
+
+
 LOST: dict[str, Any] = {
     "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
     "containerStatuses": [{"name": "app", "ready": True, "state": {"running": {}}}],
@@ -95,11 +104,15 @@ NOT_FOUND = (
 )
 SLOW_CACHE = "failed to sync secret cache: timed out waiting for the condition"
 CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
-    (container({"waiting": {"reason": "ErrImagePull", "message": NOT_FOUND}}), [], "can't pull.*not found"),
+    (
+        container({"waiting": {"reason": "ErrImagePull", "message": NOT_FOUND}}),
+        pull_events(0, 1),
+        "can't pull.*not found",
+    ),
     (container({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}), [], "can't pull"),
     (
         container({"waiting": {"reason": "ErrImagePull", "message": "401 Unauthorized"}}),
-        [],
+        pull_events(0, 1),
         "can't pull.*Unauthorized",
     ),
     (
@@ -164,6 +177,7 @@ def test_controller_condition_is_a_failure_too() -> None:
     [
         (container({"waiting": {"reason": "ContainerCreating"}}), [], "waiting: ContainerCreating"),
         (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waiting: ErrImagePull"),
+        (container({"waiting": {"reason": "ErrImagePull", "message": "denied"}}), pull_events(0, 0), "ErrImagePull"),
         (
             container({"waiting": {"reason": "CreateContainerConfigError", "message": SLOW_CACHE}}),
             [],
@@ -191,6 +205,21 @@ def test_controller_condition_is_a_failure_too() -> None:
 def test_possible_recoveries_are_waited_for(found: dict[str, Any], events: list[dict[str, Any]], doubt: str) -> None:
     verdict = rollout.workload_status(deployment(), [found], events)
     assert (verdict.failure, doubt in verdict.pending_reason) == ("", True), verdict
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+def test_pull_without_the_secret_that_the_node_had_not_read_is_repeated(reason: str) -> None:
+    """T6: a busy node's first pull came before its copy of the new Secret, and ended the first update with "401
+    Unauthorized". Once it pulled with the credentials, the registry's answer counts."""
+    found = container({"waiting": {"reason": reason, "message": "unexpected status: 401 Unauthorized"}})
+    early = rollout.workload_status(deployment(), [found], pull_events(unread=1, pulls=1))
+    assert (early.failure, "registry credentials" in early.pending_reason) == ("", True)
+    assert not rollout.job_status(job(), [found], pull_events(unread=2, pulls=1)).failure
+    late = rollout.workload_status(deployment(), [found], pull_events(unread=1, pulls=2))
+    assert "Unauthorized" in late.failure
+    assert rollout.job_status(job(), [found], pull_events(unread=1, pulls=2)).failure
+    crashing = container({"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 3}})
+    assert rollout.workload_status(deployment(), [crashing], pull_events(unread=1, pulls=1)).failure
 
 
 def test_pods_of_the_last_template_and_terminating_pods_do_not_count() -> None:

@@ -1,9 +1,11 @@
-"""A repository's tests against an environment on a cluster: sandboxed next to ephd, in that commit's checkout (P4,
-S3)."""
+"""A repository's tests against an environment on a cluster: sandboxed next to ephd, in that commit's checkout, without
+the machine's network (P4, S3)."""
 
 from __future__ import annotations
 
+import http.server
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,50 +14,114 @@ from programs.kit.errors import TargetError
 from programs.kit.processes import sandbox
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import settings, suite_sandbox
+from programs.targets.kubernetes.target import TARGET
+from tests.images.registry_server import serve
 from tests.targets.local_machine import Repository
+
+NAME = "shop-a-1"
+FETCH = """
+import os, sys, urllib.error, urllib.request
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = ""
+if sys.argv[1] == "directly":
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+else:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": os.environ["http_proxy"]}))
+for url in sys.argv[2:]:
+    try:
+        print(opener.open(url, timeout=5).read().decode())
+    except urllib.error.HTTPError as error:
+        print(error.code)
+    except OSError as error:
+        print(type(error).__name__)
+"""
+METADATA = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    """The front of all environments, and of Eph itself."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.headers["Host"].partition(":")[0].encode())
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def raw_settings(tmp_path: Path) -> Iterator[dict[str, str]]:
+    key = tmp_path / "kubeconfig"
+    key.write_text("the key of the cluster")
+    found = {"root": str(tmp_path / "root"), "server": "eph-1", "kubeconfig": str(key)}
+    yield found
+    TARGET.stop(found)
 
 
 def spec(raw_settings: dict[str, str], repository: Repository, commit: str) -> EnvironmentSpec:
     source = GitSource(str(repository.bare), commit, "feature")
     services = (ServiceSpec("web", "", image="shop"),)
-    return EnvironmentSpec(
-        "shop-a-1", "shop-a-1.localhost", "kubernetes", "shop", source, services, settings=raw_settings
-    )
+    return EnvironmentSpec(NAME, f"{NAME}.localhost", "kubernetes", "shop", source, services, settings=raw_settings)
 
 
-@pytest.fixture
-def raw_settings(tmp_path: Path) -> dict[str, str]:
-    key = tmp_path / "kubeconfig"
-    key.write_text("the key of the cluster")
-    return {"root": str(tmp_path / "root"), "server": "eph-1", "kubeconfig": str(key)}
+def run(environment_spec: EnvironmentSpec, command: str, url: str = "http://x", junit: str = "") -> str:
+    suite = SuiteSpec("unit", CommandSpec(command), junit=junit)
+    argv = TARGET.suite_command(environment_spec, suite, {"PREVIEW_URL": url})
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
 
 
-def run(environment_spec: EnvironmentSpec, suite: SuiteSpec) -> str:
-    argv = suite_sandbox.command_line(
-        settings.from_mapping(environment_spec.settings), environment_spec, suite, {"PREVIEW_URL": "http://x"}
-    )
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
-
-
+@pytest.mark.real
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(not sandbox.works(), reason="needs bubblewrap")
 def test_suite_runs_in_its_commit_sees_no_credentials_and_reports(
     raw_settings: dict[str, str], repository: Repository
 ) -> None:
-    if not sandbox.works():
-        pytest.skip("needs bubblewrap")
     first = repository.push({"a.txt": "one"})
     made = spec(raw_settings, repository, repository.push({"a.txt": "two"}))
     command = (
-        f'cat a.txt; echo " $PREVIEW_URL"; cat {raw_settings["kubeconfig"]} || echo none; echo "<testsuite/>" > r.xml'
+        f'cat a.txt; echo " $PREVIEW_URL"; cat {raw_settings["kubeconfig"]} 2>/dev/null || echo none; '
+        'echo "<testsuite/>" > r.xml'
     )
-    suite = SuiteSpec("unit", CommandSpec(command), junit="r.xml")
-    assert run(spec(raw_settings, repository, first), suite).startswith("one")
-    assert run(made, suite) == "two http://x\nnone\n"
+    assert run(spec(raw_settings, repository, first), "cat a.txt") == "one"
+    assert run(made, command, junit="r.xml") == "two http://x\nnone\n"
     on = settings.from_mapping(raw_settings)
-    assert suite_sandbox.read_report(on, made, suite, 100) == b"<testsuite/>\n"
+    assert TARGET.suite_report(made, SuiteSpec("unit", CommandSpec("true"), junit="r.xml"), 100) == b"<testsuite/>\n"
     [folder] = suite_sandbox.list_folders(on)
     assert [path.name for path in (folder / "src").iterdir()] == [f"{made.source.commit[:12]}-tests"]
-    suite_sandbox.delete(on, "shop-a-1")
+    suite_sandbox.remove(on, NAME)
     assert list(suite_sandbox.list_folders(on)) == []
+
+
+@pytest.mark.real
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(not sandbox.works(), reason="needs bubblewrap")
+@pytest.mark.parametrize("egress", ["internet", "none"])
+def test_suite_reaches_its_own_url_and_nothing_of_the_machine(
+    raw_settings: dict[str, str], repository: Repository, egress: str
+) -> None:
+    commit = repository.push({"fetch.py": FETCH})
+    with serve(Answer) as front:
+        port = front.rpartition(":")[2]
+        raw = {**raw_settings, "url": f"http://{{host}}:{port}", "egress": egress}
+        made, own = spec(raw, repository, commit), f"http://{NAME}.localhost:{port}"
+        others = f"http://127.0.0.1:{port}/ http://other-2.localhost:{port}/ {METADATA}"
+        assert run(made, f"python3 fetch.py directly {own}/ {others}", own).split() == [
+            f"{NAME}.localhost",
+            "404",
+            "404" if _resolves_localhost() else "URLError",
+            "URLError",
+        ]
+        others = f"http://127.0.0.1:{port}/ http://localhost:{port}/ {METADATA}"
+        through = f"http_proxy=${{http_proxy-http://127.0.0.1:3128}} python3 fetch.py proxied {others}"
+        assert run(made, through, own).split() == ["403" if egress == "internet" else "URLError"] * 3
+        suite_sandbox.remove(settings.from_mapping(raw), NAME)
+
+
+def _resolves_localhost() -> bool:
+    """Whether this machine resolves names under .localhost."""
+    found = subprocess.run(["getent", "hosts", "other-2.localhost"], capture_output=True, check=False)
+    return found.returncode == 0
 
 
 def test_nothing_runs_without_a_sandbox(
@@ -64,4 +130,4 @@ def test_nothing_runs_without_a_sandbox(
     monkeypatch.setattr(sandbox, "works", lambda: False)
     made = spec(raw_settings, repository, repository.push({"a.txt": "one"}))
     with pytest.raises(TargetError, match="no sandbox for tests"):
-        run(made, SuiteSpec("unit", CommandSpec("true")))
+        TARGET.suite_command(made, SuiteSpec("unit", CommandSpec("true")), {})

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from programs.spec import DatabaseSpec, EnvironmentSpec
+from programs.spec import POSTGRESQL, DatabaseSpec, EnvironmentSpec
 from programs.targets.kubernetes.api import wording
 from programs.targets.kubernetes.errors import KubernetesError
 
@@ -20,6 +20,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 SERVER = f"{DOMAIN}/server"
 ENVIRONMENT = f"{DOMAIN}/environment"
 SERVICE = f"{DOMAIN}/service"
+COMPONENT = f"{DOMAIN}/component"
+"""The workload that a pod belongs to, if several can have the same service."""
 PUBLIC = f"{DOMAIN}/public"
 REPLICAS = f"{DOMAIN}/replicas"
 """How many replicas a workload has while awake; one if absent."""
@@ -36,6 +38,8 @@ SERVER_SECRETS = (PULL_SECRET, CERTIFICATE)
 ACCOUNT = f"{PREFIX}preview"
 SECRETS = f"{PREFIX}secrets"
 """The Secret with the server's secrets, a key per variable. Manifests may refer to it."""
+MAIL = f"{PREFIX}mail"
+"""The mail catcher and its service."""
 SECRETS_HASH = f"{DOMAIN}/secrets"
 SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A service's name must begin with a letter (RFC 1035)."""
@@ -61,7 +65,8 @@ def database(spec: DatabaseSpec) -> str:
     """The name depends on the seed: a new seed gives a new database next to the old one, until it has been seeded."""
     source = [f"from {spec.source}"] if spec.source else []
     seed = spec.seed.run if spec.seed else ""
-    key = "\0".join([spec.name, spec.version, spec.strategy, seed, *spec.scripts, *source])
+    engine = [f"engine {spec.engine}"] if spec.engine != POSTGRESQL else []
+    key = "\0".join([spec.name, spec.version, spec.strategy, seed, *spec.scripts, *source, *engine])
     return f"{PREFIX}db-{spec.name[:30].rstrip('-')}-{_short_hash(key)}"
 
 

@@ -24,6 +24,7 @@ _CONTAINER_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunC
 _REFUSED = re.compile(r":(\d+): connect: connection refused")
 _SLOW_CACHE = re.compile(r"failed to sync (?:secret|configmap) cache: timed out")
 """The kubelet of a busy node tries again by itself."""
+_CREDENTIALS_UNREAD = "FailedToRetrieveImagePullSecret"
 _SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
 _MAX_LENGTH = 240
 _MAX_PULL_ERROR = 140
@@ -226,7 +227,7 @@ def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
         return RolloutStatus(pending_reason=wording.NODE_LOST, pod=_name(pod))
     for status in _statuses(pod):
         found = _container_status(status, is_job)
-        if found.failure:
+        if found.failure and not _may_pull_again(status, own):
             return RolloutStatus(
                 failure=found.failure, pod=_name(pod), container=status["name"], previous=found.previous
             )
@@ -258,6 +259,25 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
     return RolloutStatus()
 
 
+def _may_pull_again(status: Data, events: Iterable[Data]) -> bool:
+    """Whether every attempt to pull its image may have lacked credentials. The kubelet of a busy node can be late to
+    read a new Secret: it reports that, pulls without it, is rejected, and tries again ten seconds later. Its events
+    come in order, so nothing is known before that of the pull."""
+    unread, pulls = _pull_counts(status, events)
+    reason = (status.get("state", {}).get("waiting") or {}).get("reason", "")
+    return unread >= pulls and (reason == "ErrImagePull" or (reason == "ImagePullBackOff" and unread > 0))
+
+
+def _pull_counts(status: Data, events: Iterable[Data]) -> tuple[int, int]:
+    """How often the kubelet didn't have the credentials, and how often it pulled the container's image."""
+    counts = {_CREDENTIALS_UNREAD: 0, "Pulling": 0}
+    for event in events:
+        path, reason = event.get("involvedObject", {}).get("fieldPath", ""), event.get("reason")
+        if reason in counts and (not path or path.endswith(f"{{{status['name']}}}")):
+            counts[reason] += event.get("count") or 1
+    return counts[_CREDENTIALS_UNREAD], counts["Pulling"]
+
+
 def _pull_error(message: str) -> str:
     """The last error of a chain of wrapped errors. If it is long, its end counts: that is the cause."""
     text = re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "')
@@ -279,6 +299,8 @@ def _exit_reason(state: Data) -> str:
 
 def _not_ready_reason(status: Data, events: list[Data]) -> str:
     waiting = status.get("state", {}).get("waiting") or {}
+    if _may_pull_again(status, events) and _pull_counts(status, events)[0]:
+        return wording.CREDENTIALS_UNREAD
     if waiting:
         return wording.container_waits(waiting.get("reason", "unknown"))
     failing = [event for event in events if event.get("reason") == "Unhealthy"]

@@ -80,6 +80,9 @@ def image_not_pulled(image: str, problem: str) -> str:
     return f"can't pull the image {image}: {problem}"
 
 
+CREDENTIALS_UNREAD = "its node hasn't read the registry credentials yet"
+
+
 def container_not_started(problem: str) -> str:
     return f"its container can't start: {problem}"
 

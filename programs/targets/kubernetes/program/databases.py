@@ -5,12 +5,12 @@ from __future__ import annotations
 from pulumi import Output, Resource, ResourceOptions
 
 from programs import variables
-from programs.spec import DatabaseSpec
+from programs.spec import POSTGRESQL, DatabaseSpec
 from programs.targets.kubernetes import shared_postgres, wording
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.program import commands
 from programs.targets.kubernetes.program.resource_builder import ResourceBuilder, ResourceGroup
-from programs.targets.kubernetes.rendering import namespace_objects, workloads
+from programs.targets.kubernetes.rendering import namespace_objects, servers, workloads
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.v1 import resources
 
@@ -71,14 +71,22 @@ def _own_server(
     environment = builder.environment
     name = object_names.database(item)
     password = resources.Password(f"password-{item.name}", {"of": name})
-    url = Output.concat("postgresql://app:", password.value, f"@{name}:{workloads.POSTGRES_PORT}/app?sslmode=disable")
-    urls[item.name] = Output.secret(url)
+    urls[item.name] = Output.secret(_url(item, password.value))
     values: Data = {"stringData": urls[item.name].apply(variables.database_parts)}
     secret = builder.apply(namespace_objects.new_object("Secret", name, values), part)
-    service = builder.apply(workloads.postgres_service(item), part)
-    data = workloads.postgres_stateful_set(item, environment.settings, environment.labels)
+    is_postgres = item.engine == POSTGRESQL
+    service = builder.apply(workloads.postgres_service(item) if is_postgres else servers.service(item), part)
+    stateful_set = workloads.postgres_stateful_set if is_postgres else servers.stateful_set
+    data = stateful_set(item, environment.settings, environment.labels)
     server = builder.apply(data, part, [secret, service, *builder.namespace_parts])
     return [builder.wait_until_ready(server, data, wording.database_step(item.name), DATABASE_TIMEOUT)]
+
+
+def _url(item: DatabaseSpec, password: Output[str]) -> Output[str]:
+    if item.engine != POSTGRESQL:
+        return password.apply(lambda word: servers.url(item, word))
+    place = f"@{object_names.database(item)}:{workloads.POSTGRES_PORT}/app?sslmode=disable"
+    return Output.concat("postgresql://app:", password, place)
 
 
 def _seed(builder: ResourceBuilder, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from programs import variables
 from programs.spec import EnvironmentSpec, ServiceSpec
 from programs.targets.kubernetes.api import object_names
-from programs.targets.kubernetes.rendering import workloads
+from programs.targets.kubernetes.rendering import servers, workloads
 from programs.targets.kubernetes.rendering.namespace_objects import Data, PathBackend
 from programs.targets.kubernetes.rendering.workloads import ContainerEnv
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -50,6 +50,8 @@ class KubernetesEnvironment:
         self.generation = f"{object_names.generation(spec)}-{version}"
         public = [item.name for item in spec.services if item.public] or list(prepared.backends)
         self.hosts = {name: object_names.service_host(spec, name, public[0]) for name in public}
+        if spec.mail:
+            self.hosts[variables.MAIL] = object_names.service_host(spec, variables.MAIL, "")
         self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
         self.url = next(iter(self.urls.values()), "")
         self.secret_keys = {variable: (object_names.SECRETS, variable) for variable in spec.secrets}
@@ -79,6 +81,8 @@ class KubernetesEnvironment:
             "EPH_ENVIRONMENT": self.spec.name,
             "EPH_COMMIT": self.spec.source.commit,
         }
+        if self.spec.mail:
+            fixed |= variables.smtp_variables(object_names.MAIL, servers.SMTP_PORT)
         if workloads.has_port(item):
             fixed["PORT"] = str(workloads.service_port(item))
         own = {key: value for key, value in {**self.spec.env, **item.env}.items() if key not in self.secret_keys}
@@ -88,10 +92,19 @@ class KubernetesEnvironment:
 
     def public_ports(self) -> list[int]:
         declared = [workloads.service_port(item) for item in self.spec.services if item.public]
-        return [*declared, *self.prepared.public_ports]
+        mail = [servers.MAIL_WEB_PORT] if self.spec.mail else []
+        return [*declared, *self.prepared.public_ports, *mail]
+
+    def backend(self, name: str) -> tuple[str, int]:
+        """The service object, and its port, that the host name of a public service leads to."""
+        if self.spec.mail and name == variables.MAIL:
+            return object_names.MAIL, workloads.HTTP_PORT
+        return self.prepared.backends.get(name, (name, workloads.HTTP_PORT))
 
     def health_path(self, name: str) -> str:
         """The path of a service's health check; empty for a service in the repository's manifests."""
+        if self.spec.mail and name == variables.MAIL:
+            return "/"
         return next((item.health.path for item in self.spec.services if item.name == name), "")
 
     def cluster_settings(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from programs.targets.kubernetes import gateway_routes, scale_to_zero
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment
 from programs.targets.kubernetes.program.resource_builder import ResourceBuilder, ResourceGroup
-from programs.targets.kubernetes.rendering import namespace_objects, workloads
+from programs.targets.kubernetes.rendering import namespace_objects
 from programs.targets.kubernetes.v1 import resources
 
 
@@ -20,7 +20,7 @@ def create(builder: ResourceBuilder, ready: list[Resource]) -> list[Resource]:
     environment = builder.environment
     part, last = ResourceGroup("Front", "front"), list(ready)
     for index, (name, host) in enumerate(environment.hosts.items()):
-        backend = environment.prepared.backends.get(name, (name, workloads.HTTP_PORT))
+        backend = environment.backend(name)
         paths = environment.prepared.paths.get(name, ())
         key = name if index else backend[0]
         leads = namespace_objects.ingress_or_route(

@@ -11,11 +11,13 @@ from __future__ import annotations
 from pulumi import Output, Resource, ResourceOptions
 
 from programs.outputs import OutputExporter
+from programs.spec import POSTGRESQL
 from programs.targets.kubernetes import shared_postgres, wording
 from programs.targets.kubernetes.api import object_names
-from programs.targets.kubernetes.program import commands, databases, fronts, services
+from programs.targets.kubernetes.program import commands, databases, fronts, mail, services
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment
 from programs.targets.kubernetes.program.resource_builder import ResourceBuilder
+from programs.targets.kubernetes.rendering import servers, workloads
 from programs.targets.kubernetes.v1 import resources
 
 
@@ -23,6 +25,7 @@ def build(environment: KubernetesEnvironment) -> None:
     hooks = environment.spec.hooks
     builder = ResourceBuilder(environment)
     filled, urls = databases.create(builder)
+    filled += mail.create(builder)
     filled = commands.run_once(builder, "pre-create", hooks.pre_create, filled)
     ready = services.create(builder, filled)
     ready += services.create_from_manifests(builder, filled)
@@ -40,7 +43,8 @@ def _export(environment: KubernetesEnvironment, last: list[Resource], urls: dict
         if shared_postgres.is_shared(item, environment.settings):
             hints.append(wording.shared_database(shared_postgres.database_name(environment.spec.name, item)))
         else:
-            hints.append(f"kubectl port-forward {at} svc/{object_names.database(item)} 5432")
+            port = workloads.POSTGRES_PORT if item.engine == POSTGRESQL else servers.PODS[item.engine].port
+            hints.append(f"kubectl port-forward {at} svc/{object_names.database(item)} {port}")
     done = resources.Done("done", {"generation": environment.generation}, ResourceOptions(depends_on=last))
     exporter = OutputExporter(environment.urls, urls, logs, hints, environment.prepared.notices)
     exporter.export(environment.spec, environment.version, done.at)

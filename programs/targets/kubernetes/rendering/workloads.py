@@ -268,18 +268,28 @@ def postgres_stateful_set(spec: DatabaseSpec, settings: KubernetesSettings, labe
             {"name": "run", "mountPath": "/var/run/postgresql"},
         ],
     }
-    scratch: list[Data] = [{"name": "run", "emptyDir": {}}]
-    if not settings.storage_class:
-        scratch.append({"name": "data", "emptyDir": {}})
-    inner = pod_spec(settings, [server], volumes=scratch)
+    inner = pod_spec(settings, [server], volumes=[{"name": "run", "emptyDir": {}}])
+    template = pod_template({**labels, object_names.SERVICE: name}, inner)
+    return stateful_set(name, template, object_names.SERVICE, settings, (user, "5Gi"))
+
+
+def stateful_set(
+    name: str, template: Data, selector: str, settings: KubernetesSettings, owner_and_size: tuple[int, str]
+) -> Data:
+    """One pod with the volume ``data``, which belongs to a user and lives as long as the pod if the server has no
+    storage. ``selector``: the label that distinguishes its pod."""
+    user, size = owner_and_size
+    inner = template["spec"]
     inner["securityContext"] |= {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
     body: Data = {
         "serviceName": name,
-        "selector": {"matchLabels": {object_names.SERVICE: name}},
-        "template": pod_template({**labels, object_names.SERVICE: name}, inner),
+        "selector": {"matchLabels": {selector: template["metadata"]["labels"][selector]}},
+        "template": template,
     }
     if settings.storage_class:
-        body["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim_spec(settings, "5Gi")}]
+        body["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim_spec(settings, size)}]
+    else:
+        inner["volumes"] = [*inner.get("volumes", ()), {"name": "data", "emptyDir": {}}]
     return new_object("StatefulSet", name, {"spec": body}, "apps/v1")
 
 

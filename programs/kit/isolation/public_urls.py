@@ -1,0 +1,131 @@
+"""The environment's own URLs, as visitors reach them, from inside a domain in which none of its services run.
+
+For test suites of targets whose environments are elsewhere. Their names lead to the domain's loopback, and from there
+to the front on the port of the URLs: the gateway, an ingress controller or a load balancer. The names of other
+environments and of Eph itself lead to the same front, so a plain HTTP connection serves one request, for one of the
+environment's own names. What a TLS connection is for, only its ends know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+
+from programs.kit import files
+from programs.kit.isolation.egress import NEVER
+from programs.kit.isolation.streams import CHUNK, RequestHead, copy, read_head, splice
+
+FILE = "public-hosts.json"
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+_LOOPBACK = "127.0.0.1"
+_LOOPBACK_SUFFIX = ".localhost"
+_FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
+_TARGET = re.compile(r"/[!-~]*")
+_DENIED = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_HOP = ("connection:", "keep-alive:", "proxy-connection:", "upgrade:", "http2-settings:")
+_SWITCHING = b" 101 "
+
+
+def write_hosts(run_folder: Path, names: Iterable[str]) -> None:
+    files.write(run_folder / FILE, json.dumps(sorted(names)))
+
+
+class PublicUrls:
+    """``run_folder`` contains the list of names. ``port`` and ``tls`` are those of the URLs."""
+
+    def __init__(self, run_folder: Path, port: int, *, tls: bool) -> None:
+        self._file = run_folder / FILE
+        self._port = port
+        self._tls = tls
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        names = self._names()
+        if self._tls:
+            if names:
+                await splice(reader, writer, *await self._connect(names[0]))
+            return
+        head, _ = await read_head(reader)
+        if not _is_plain(head):
+            writer.write(_DENIED % b"400 Bad Request")
+        elif (name := _host_name(head)) not in names:
+            writer.write(_DENIED % b"404 Not Found")
+        else:
+            await _one_request(head, reader, writer, *await self._connect(name))
+
+    def _names(self) -> list[str]:
+        try:
+            return list(map(str, json.loads(self._file.read_text())))
+        except FileNotFoundError:
+            return []
+
+    async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        address = _LOOPBACK if name.endswith(_LOOPBACK_SUFFIX) else await _resolve(name, self._port)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await asyncio.open_connection(address, self._port)
+
+
+async def _resolve(name: str, port: int) -> str:
+    found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    address = str(found[0][4][0]).partition("%")[0]
+    if any(ipaddress.ip_address(address) in network for network in NEVER):
+        raise ConnectionRefusedError(address)
+    return address
+
+
+async def _one_request(
+    head: RequestHead,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    far: asyncio.StreamReader,
+    near: asyncio.StreamWriter,
+) -> None:
+    """Nothing of the client follows the head of a WebSocket's handshake unless the front accepts it."""
+    upgrade = head.header("upgrade")
+    own = ["Connection: Upgrade", f"Upgrade: {upgrade}"] if upgrade else ["Connection: close"]
+    fields = [line for line in head.fields if not line.lower().startswith(_HOP)]
+    lines = [f"{head.method} {head.target} {head.version}", *fields, *own, "", ""]
+    near.write("\r\n".join(lines).encode("latin-1"))
+    if not upgrade:
+        await splice(reader, writer, far, near)
+        return
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            answer = await far.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        if _SWITCHING in answer.split(b"\r\n")[0] + b" ":
+            await splice(reader, writer, far, near)
+        else:
+            await _first_of(copy(far, writer), _discard(reader))
+    finally:
+        near.close()
+
+
+async def _first_of(*work: Coroutine[None, None, None]) -> None:
+    tasks = [asyncio.ensure_future(item) for item in work]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _discard(reader: asyncio.StreamReader) -> None:
+    while await reader.read(CHUNK):
+        pass
+
+
+def _is_plain(head: RequestHead) -> bool:
+    """Whether every server reads it the same way: an absolute URL or a second host would override the first."""
+    well_formed = all(map(_FIELD.fullmatch, head.fields)) and head.method.isalpha() and head.version == "HTTP/1.1"
+    return bool(well_formed and _TARGET.fullmatch(head.target) and head.header("host"))
+
+
+def _host_name(head: RequestHead) -> str:
+    return head.header("host").lower().rpartition(":")[0] or head.header("host").lower()
