@@ -113,6 +113,14 @@ def test_values_become_settings_that_ephd_accepts() -> None:
     assert {item["secret"]["secretName"] for item in pod["volumes"] if "secret" in item} == {"forge", "words", "pull"}
 
 
+def test_mail_catcher_runs_ephs_own_image_unless_another_is_set() -> None:
+    """D5."""
+    image = {"repository": "registry.test/eph", "digest": f"sha256:{'a' * 64}"}
+    assert settings_of(render(image=image)).kubernetes.mail_image == f"registry.test/eph@{image['digest']}"
+    other = render(settings={"kubernetes": {"mail_image": "registry.test/mail:1"}})
+    assert settings_of(other).kubernetes.mail_image == "registry.test/mail:1"
+
+
 def test_previews_are_reached_only_through_the_gateway() -> None:
     """C1, L5: traffic enters through the wildcard, and ephd's settings, the policies and the pod's own labels agree."""
     found = render(settings={"domain": "preview.test", "domains": ["acme.test"], "public_url": "https://{host}"})
