@@ -26,6 +26,7 @@ LOADED_BY_REGISTRIES = (
 )
 AFTER_REQUIRING_AN_EXTRA = {
     "orchestrator.cli.mcp_bridge": "require_mcp",
+    "orchestrator.cli.self_installation": "require_server",
     "orchestrator.runtime.server.backup": "require_server",
     "orchestrator.runtime.server.key_rotation": "require_server",
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli import self_installation
 from orchestrator.cli.cli_errors import CliError, ExitCode
 from orchestrator.cli.commands import self_install
 from programs import registry
@@ -66,9 +67,9 @@ def test_nothing_is_applied_without_an_answer(tmp_path: Path, monkeypatch: pytes
     settings = WorkerSettings(backend, tmp_path / "work", tmp_path / "pulumi", tmp_path / "passphrase")
     subject = RecordedInstallation("cloud", InstallationPlan("here", lambda: None, ()), settings, "3.0.0")
     with pytest.raises(CliError) as caught:
-        self_install._carry_out(subject, [CREATE], destroy, yes=False)
+        self_installation._carry_out(subject, [CREATE], destroy, yes=False)
     assert caught.value.code is ExitCode.USAGE
     assert subject.carried_out == []
 
-    self_install._carry_out(subject, [CREATE], destroy, yes=True)
+    self_installation._carry_out(subject, [CREATE], destroy, yes=True)
     assert subject.carried_out == ["destroy" if destroy else "apply"]
