@@ -83,10 +83,10 @@ attack-cluster: pulumi plugin-kubernetes helm kustomize ## try the attacks that 
 soak: venv ## run ten thousand cycles in virtual time and check that nothing grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soak $(ARGS)
 
-test-cluster: pulumi plugin-kubernetes helm kustomize ## run the tests on a real Kubernetes cluster, started for them; EPH_TEST_KUBECONFIG=FILE uses yours
+test-cluster: pulumi plugin-kubernetes helm kustomize databases ## run the tests on a real Kubernetes cluster, started for them; EPH_TEST_KUBECONFIG=FILE uses yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
 
-test-cluster-small: pulumi plugin-kubernetes helm kustomize ## run most of them: without the installation, the demo and outages
+test-cluster-small: pulumi plugin-kubernetes helm kustomize databases ## run most of them: without the installation, the demo and outages
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster --small $(ARGS)
 
 image: pulumi plugin-kubernetes helm kustomize ## build the container image without a daemon; ARGS=file.tar also writes it to that file
