@@ -94,6 +94,7 @@ async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(world: Worl
 async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(world: World) -> None:  # L7, L6
     number = world.open_pull()
     await world.run_for(minutes=1)
+    world.blocking_calls.in_threads = True
     world.target.hold_purges()
     world.target.leftovers.update(f"shop-old-name-{each}" for each in range(100, 105))
     running = asyncio.create_task(world.run_for(minutes=2))
@@ -144,6 +145,7 @@ class HangingTarget(FakeTarget):
 async def test_a_target_that_hangs_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # pitfall 5
     """It is asked once, not once a cycle: threads are few."""
     other = HangingTarget()
+    world.blocking_calls.in_threads = True
     world.targets["other"] = other
     await world.crash()
     monkeypatch.setattr(observer, "TARGET_TIMEOUT", 0.02)

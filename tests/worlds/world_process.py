@@ -27,6 +27,7 @@ from stacks.backends.inventory import StackInventory
 from stacks.executors.fake import FakeExecutor
 from stacks.model import StackRef
 from tests.stack_folders import process_executor, worker_settings
+from tests.worlds.blocking_calls import BlockingCalls
 from tests.worlds.composition import NO_FOLDER, fake_options, fake_ports
 from tests.worlds.eph_files import eph_yaml
 from tests.worlds.fake_machine import FakeMachine
@@ -80,6 +81,8 @@ class WorldProcess:
         self.deploy_limits = DeployLimits()
         self.held_stacks: set[StackRef] = set()
         self.cycles = 0
+        self.blocking_calls = BlockingCalls()
+        asyncio.get_running_loop().set_default_executor(self.blocking_calls)
         self._chat = chat
         self._branches = itertools.count(1)
         self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import datetime, timedelta
 
 from tests.worlds.world_process import WorldProcess
 
 MAX_CYCLES_PER_MOMENT = 60
 """Cycles at one and the same moment: more is a loop that turns in a circle."""
+IMPATIENT_TURNS = 200
+"""Most operations end within so many turns of the event loop. What takes longer waits for a thread or a real clock."""
 
 
 class WorldTime(WorldProcess):
@@ -66,9 +69,10 @@ class WorldTime(WorldProcess):
 
     async def wait_until_idle(self) -> None:
         """Until everything that runs is held, or waits for the clock."""
+        turns = itertools.count()
         async with asyncio.timeout(20):
             while self._is_busy():
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0 if next(turns) < IMPATIENT_TURNS else 0.001)
         for _ in range(6):
             await asyncio.sleep(0)
 
