@@ -50,7 +50,10 @@ def verify_real(guard: Guard) -> str:
     """The test fails without the guard, and says why; it passes with it in `make test`."""
     with tempfile.TemporaryDirectory(prefix="eph-sabotage-") as folder:
         patched_copy.copy_code(Path(folder), guard.patches)
-        done = _run_test(Path(folder), guard.test)
+        try:
+            done = _run_test(Path(folder), guard.test)
+        except subprocess.TimeoutExpired:
+            return f"{guard.test} didn't end within {TEST_TIMEOUT} s"
     if done.returncode == 0:
         return f"without the guard {guard.test} passes"
     if done.returncode != 1 or guard.expected_output not in done.stdout:
