@@ -8,12 +8,12 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
 
 from orchestrator.demo import leak_check
+from programs.kit.processes import process_table
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Site, shop_files, wait_until
 
@@ -114,12 +114,8 @@ def _kill(site: Site, victim: str) -> None:
         site.start()
         return
     for pid in leak_check.processes("orchestrator.gateway"):
-        if f"{site.eph_home}" in _command(pid):
+        if f"{site.eph_home}" in process_table.command_line(pid):
             os.kill(pid, signal.SIGKILL)
-
-
-def _command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
 
 
 def _outcome(asked: Future[int]) -> str:
