@@ -53,7 +53,7 @@ def test_why_shows_the_facts(site: Site, preview: Preview) -> None:
 
 
 def test_logs_of_the_services_and_of_the_last_operation(site: Site, preview: Preview) -> None:
-    assert f"serving {preview.commit}" in run_eph(site, "logs", preview.name)
+    site.wait_for_log(preview.name, f"serving {preview.commit}")
     assert "service-web created" in run_eph(site, "logs", preview.name, "--operation")
     assert "Resources:" in run_eph(site, "logs", preview.name, "--operation", "--lines", "8")
 

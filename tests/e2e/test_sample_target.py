@@ -75,7 +75,7 @@ def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed
     wait_until("it is created", lambda: shows(site, host, f"Welcome, page one of {sha[:7]}"), 60)
     site.wait_for_comment(number, "Ready", sha[:7])
     assert site.api(f"environments/{name}")["target"] == "folders"
-    assert "page one" in site.eph("logs", name).stdout
+    site.wait_for_log(name, "page one")
 
     newer = site.forge.push(sites.REPOSITORY, "pages", {"eph.yaml": FILE.format(text="page two")})
     wait_until("it is updated", lambda: shows(site, host, f"Welcome, page two of {newer[:7]}"), 60)
@@ -111,7 +111,7 @@ def test_documented_target_is_created_updated_and_destroyed(site: Site) -> None:
     newer = site.forge.push(sites.REPOSITORY, "site", {"eph.yaml": WEBSITE_FILE.format(text="two")})
     wait_until("it is updated", lambda: shows(site, host, "two"), 60)
     site.wait_for_comment(number, "Ready", newer[:7])
-    assert "GET /" in site.eph("logs", name).stdout
+    site.wait_for_log(name, "GET /")
     assert json.loads(site.eph("audit", "--output", "json").stdout)["clean"]
 
     site.forge.push(

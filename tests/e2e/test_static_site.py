@@ -59,7 +59,7 @@ def test_site_is_created_updated_repaired_and_destroyed(site: Site) -> None:
     newer = site.forge.push(sites.REPOSITORY, "pages", eph_yaml("two"))
     wait_until("it is updated", lambda: shows(site, host, "two"), 90)
     site.wait_for_comment(number, "Ready", newer[:7])
-    assert "GET '/'" in site.eph("logs", name).stdout
+    site.wait_for_log(name, "GET '/'")
 
     site.forge.push(sites.REPOSITORY, "pages", eph_yaml("three", root="out"))
     site.wait_for_comment(number, "There is no folder out after the build", newer[:7])
