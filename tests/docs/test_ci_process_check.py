@@ -9,8 +9,8 @@ from pathlib import Path
 CI_HELPER = Path(__file__).parents[2] / ".ci" / "alone.py"
 
 
-def run_ci_helper(script: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(CI_HELPER), "sh", "-c", script]
+def run_ci_helper(script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(CI_HELPER), *options, "sh", "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -25,6 +25,13 @@ def test_unrelated_looking_daemon_is_found_reported_and_killed(tmp_path: Path) -
     )
     assert done.returncode == 1
     assert f"left running: {note.read_text().strip()} sleep 61" in done.stderr
+    assert not Path(f"/proc/{note.read_text().strip()}").exists()
+
+
+def test_allowed_leftovers_are_killed_and_change_no_exit_code(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    script = f"setsid sleep 62 >/dev/null 2>&1 & echo $! >{note}; exit 3"
+    assert run_ci_helper(script, "--allow-leftovers").returncode == 3
     assert not Path(f"/proc/{note.read_text().strip()}").exists()
 
 

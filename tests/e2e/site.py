@@ -305,6 +305,15 @@ class Site:
             command, cwd=folder, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90
         )
 
+    def wait_for_log(self, name: str, part: str) -> None:
+        """Waits until the output of its services has it: supervisord writes it to their log a moment later."""
+
+        def missing() -> str:
+            told = self.eph("logs", name)
+            return "" if part in told.stdout else f"{told.stdout[-500:]}{told.stderr}"
+
+        wait_until(f"{name} logs {part!r}", missing)
+
     def pulumi(self, *words: str) -> str:
         """With the environment that Eph prints for people."""
         keys = self.eph_home / "keys"

@@ -14,7 +14,7 @@ from tests.e2e import site as sites
 from tests.e2e.previews import Preview
 from tests.e2e.site import REPOSITORY, Git, Site, wait_until
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 GOOD = (sites.SHOP / "eph.yaml").read_text()
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -18,7 +18,7 @@ from tests.e2e import site as sites
 from tests.e2e.site import LABEL, REPOSITORY, Git, Site, wait_until
 from tests.file_trees import all_files
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 STRANGER = "mallory"
 CHECKOUT_LIMIT = 2_000_000

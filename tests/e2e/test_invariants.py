@@ -27,7 +27,7 @@ from tests.e2e.previews import Preview
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Site, wait_until
 from tests.file_trees import all_files
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 LEAKY_YAML = (sites.SHOP / "eph.yaml").read_text() + "      migrate:\n        command: sh migrate.sh\n"
 

@@ -35,9 +35,12 @@ def wipe(home: Path) -> None:
 
 
 def has_variables(site: Site, preview: Preview) -> bool:
-    """In the stack's tag, and the operation that applies them has ended."""
-    texts = [path.read_bytes() for path in site.stack_files(preview.number) if path.is_file()]
-    return any(b"eph-variables" in text for text in texts) and site.api("status")["running"] == 0
+    """The service runs with them, and the operation that started it has ended. They are in the stack's tag before that
+    operation starts."""
+    return (
+        site.page(preview.host, "/environ").data.get("API_KEY") == "sesame-street"
+        and site.api("status")["running"] == 0
+    )
 
 
 def operations(site: Site) -> list[str]:

@@ -6,8 +6,6 @@ Rows: T8, T7, D1, S5 and L2.
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -97,9 +95,8 @@ def test_project_is_approved_created_updated_killed_and_destroyed(town: CloudSit
 
     site.forge.push(sites.REPOSITORY, "infra", {"page.html": "<h1>Three</h1>"})
     wait_until("the project runs", lambda: "" if runners(site) else "no runner", 90)
-    for pid in [pid for pid in process_table.pids() if "stacks.worker" in process_table.command_line(pid)]:
-        if process_table.mentions(pid, str(site.home)):
-            os.kill(pid, signal.SIGKILL)
+    workers = [pid for pid in process_table.pids() if "stacks.worker" in process_table.command_line(pid)]
+    process_table.kill([pid for pid in workers if process_table.mentions(pid, str(site.home))])
     wait_until("it continues after the kill", lambda: town.shows(host, "Three"), 120)
 
     site.forge.close_pull(sites.REPOSITORY, number)

@@ -21,7 +21,7 @@ from stacks.process_identity import boot_clock
 from tests.ledger import postgres_server
 from tests.ledger.postgres_server import PostgresServer
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 TAKEOVER_SECONDS = 15.0

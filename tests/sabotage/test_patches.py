@@ -47,5 +47,10 @@ def test_every_guard_has_one_proof() -> None:
     assert len({guard.name for guard in GUARDS}) == len(GUARDS)
 
 
+def test_documentation_has_their_number() -> None:
+    text = " ".join((patched_copy.ROOT / "docs/reference/reliability.md").read_text().split())
+    assert f"disables each of {len(GUARDS)} guards" in text
+
+
 def test_every_history_has_known_steps() -> None:
     assert {step[0] for guard in GUARDS for step in guard.history} - set(STEPS) == set()

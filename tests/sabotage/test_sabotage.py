@@ -30,6 +30,7 @@ def code_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.exhaustive
 def test_all_guards_on_passes(player: HistoryPlayer, code_copy: Path) -> None:
     found = verification.control_runs(player, code_copy, MODELLED)
@@ -44,6 +45,7 @@ def test_disabled_guard_is_detected_by_the_model(player: HistoryPlayer, code_cop
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("guard", FILES[:1], ids=lambda guard: guard.name)
 @pytest.mark.exhaustive
 def test_disabled_guard_fails_its_test(guard: Guard) -> None:

@@ -14,6 +14,7 @@ from tests.sabotage.guards import Guard, Patch
 from tests.sabotage.history_player import HistoryPlayer
 
 TEST_TIMEOUT = 240
+CLEANER = patched_copy.ROOT / ".ci" / "alone.py"
 
 
 def control_runs(player: HistoryPlayer, folder: Path, guards: Sequence[Guard]) -> dict[str, list[tuple[str, str]]]:
@@ -50,7 +51,10 @@ def verify_real(guard: Guard) -> str:
     """The test fails without the guard, and says why; it passes with it in `make test`."""
     with tempfile.TemporaryDirectory(prefix="eph-sabotage-") as folder:
         patched_copy.copy_code(Path(folder), guard.patches)
-        done = _run_test(Path(folder), guard.test)
+        try:
+            done = _run_test(Path(folder), guard.test)
+        except subprocess.TimeoutExpired:
+            return f"{guard.test} didn't end within {TEST_TIMEOUT} s"
     if done.returncode == 0:
         return f"without the guard {guard.test} passes"
     if done.returncode != 1 or guard.expected_output not in done.stdout:
@@ -60,12 +64,19 @@ def verify_real(guard: Guard) -> str:
 
 
 def _run_test(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
-    """The tests are copied, too: pytest puts the folder that it runs in first on the path."""
+    """The tests are copied, too: pytest puts the folder that it runs in first on the path. Without its guard, the code
+    leaves processes behind that no test ends."""
     for name in ("tests", "pyproject.toml"):
         (folder / name).symlink_to(patched_copy.ROOT / name)
     options = ["-p", "no:cacheprovider", "-x", "-q", "-n", "0"]
-    command = [sys.executable, "-m", "pytest", *options, f"--rootdir={folder}", test]
+    pytest = [sys.executable, "-m", "pytest", *options, f"--rootdir={folder}", test]
+    command = [sys.executable, str(CLEANER), "--allow-leftovers", *pytest]
     env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False, stdin=-3
-    )
+    with subprocess.Popen(command, cwd=folder, env=env, text=True, stdin=-3, stdout=-1, stderr=-1) as running:
+        try:
+            output, errors = running.communicate(timeout=TEST_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            running.terminate()
+            running.communicate()
+            raise
+    return subprocess.CompletedProcess(command, running.returncode, output, errors)

@@ -18,7 +18,7 @@ from programs.targets.local import environment_servers, liveness, suspend
 from programs.targets.local.environment_servers import EnvironmentServer
 from programs.targets.local.target import TARGET
 from tests.targets.isolated_machine import BLOG, SHOP, Isolated
-from tests.targets.local_machine import APP, LocalMachine, Repository
+from tests.targets.local_machine import APP, LocalMachine, Repository, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -137,9 +137,15 @@ def test_its_password_is_on_no_command_line_and_its_output_is_in_the_logs(
     password = url.split(":")[2].split("@")[0]
     lines = isolated.run(SHOP, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert password not in lines
-    logs = TARGET.logs(SHOP, isolated.machine.raw_settings, LogRequest(service="cache"))
-    assert any("Ready to accept connections" in line for line in logs.lines)
-    assert not any(password in line for line in logs.lines)
+    request = LogRequest(service="cache")
+    found: list[str] = []
+
+    def is_logged() -> bool:
+        found[:] = TARGET.logs(SHOP, isolated.machine.raw_settings, request).lines
+        return any("Ready to accept connections" in line for line in found)
+
+    assert wait_for(is_logged), found
+    assert not any(password in line for line in found)
 
 
 def test_a_server_that_is_not_installed_is_an_error_that_names_the_package(

@@ -20,6 +20,7 @@ from tests.targets.local_machine import LocalMachine, Repository, database_sessi
 pytestmark = [
     pytest.mark.real,
     pytest.mark.long,
+    pytest.mark.timeout(240),
     pytest.mark.skipif(not sandbox.works(), reason="bubblewrap can't create its namespaces here"),
 ]
 

@@ -13,7 +13,7 @@ from programs.targets.local import environment_servers, liveness, suspend
 from programs.targets.local.environment_servers import EnvironmentServer
 from programs.targets.local.target import TARGET
 from tests.targets.isolated_machine import SHOP, Isolated
-from tests.targets.local_machine import APP, LocalMachine, Repository
+from tests.targets.local_machine import APP, LocalMachine, Repository, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -56,8 +56,12 @@ def test_mail_is_kept_and_shown_and_survives_sleep(isolated: Isolated, mail: Env
     suspend.sleep(isolated.here, SHOP)
     suspend.wake(isolated.here, SHOP, wait=True)
     assert "Your code is 1234." in read(isolated, access.web_port, "/messages/1")
-    logs = TARGET.logs(SHOP, isolated.machine.raw_settings, LogRequest(service="mail")).lines
-    assert any("caught message 1" in line for line in logs)
+    request = LogRequest(service="mail")
+    assert wait_for(
+        lambda: any(
+            "caught message 1" in line for line in TARGET.logs(SHOP, isolated.machine.raw_settings, request).lines
+        )
+    )
     assert "SMTPSenderRefused" in send(isolated, access.port, "Second large")
     assert [name in read(isolated, access.web_port, "/") for name in ("Second", "messages/3")] == [True, False]
 
