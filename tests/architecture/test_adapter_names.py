@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,23 @@ def test_git_host_is_named_in_its_own_folder_only(name: str) -> None:
     assert found == [], "name it in its folder only; if its name is a common word, choose a longer one"
 
 
+@cache
+def naming_nodes(path: Path) -> tuple[ast.Constant | ast.Import | ast.ImportFrom, ...]:
+    """The strings and imports of a file, parsed once for all adapters."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return tuple(
+        node
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    )
+
+
 def mentions_of_provider(name: str, path: Path) -> Iterator[str]:
     """Imports of its folder, and strings that are its name. Three providers have the name of a target or a common
     word."""
     where = path.relative_to(ROOT).as_posix()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in naming_nodes(path):
         match node:
             case ast.Constant(value=str(text)) if text == name and name not in COMMON_WORDS:
                 yield f"{where}:{node.lineno}: {text!r}"
@@ -72,7 +85,7 @@ def mentions_of_target(name: str, path: Path) -> Iterator[str]:
     """Imports of its folder, strings that are its name, and sentences that refer to it as `name`. A plain word such as
     "Kubernetes" is not a reference."""
     where = path.relative_to(ROOT).as_posix()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in naming_nodes(path):
         match node:
             case ast.Constant(value=str(text)):
                 # Double backticks quote code, such as the method ``program``.
