@@ -19,8 +19,10 @@ from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.environment_views import LinkView
 from orchestrator.core.views.failure_views import FailureView
+from orchestrator.core.views.page_links import line_url
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
+from programs import steps
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 from programs.steps import StepEvent, StepEventKind
 
@@ -287,9 +289,15 @@ def test_steps_of_a_commit_with_durations_and_output(eph: Eph, desk: FakeEnviron
         StepEvent(StepEventKind.STARTED, "Migrate main", 2.0),
         StepEvent(StepEventKind.ENDED, "Migrate main", 2.0, seconds=0.5),
     ]
+    build, migrate = (run.id for run in steps.runs(desk.step_events, still_running=False))
     rows = [line.split() for line in eph("steps", NAME).stdout.splitlines()]
-    assert rows == [["Build", "succeeded", "12.3", "s"], ["Migrate", "main", "failed", "0.5", "s"]]
-    assert eph("steps", NAME, "-n", "1").stdout.splitlines()[1] == "    two"
+    assert rows == [["Build", "succeeded", "12.3", "s", build], ["Migrate", "main", "failed", "0.5", "s", migrate]]
+    assert eph("steps", NAME, "-n", "1").stdout.splitlines()[1].split() == ["2", "two"]
+    link = line_url(f"http://localhost/e/{NAME}", "a" * 12, f"{build}:1")
+    for position, numbers in ((f"{build}:1-2", ["1", "2"]), ("Build", ["2"]), (link, ["1"])):
+        shown = eph("steps", NAME, "--line", position).stdout.splitlines()
+        assert [line.split()[0] for line in shown] == ["Build", *numbers]
+    assert [eph("steps", NAME, "--line", wrong).exit_code for wrong in (f"{build}:3", "?")] == [1, 2]
     found = json.loads(eph("steps", NAME, "--commit", "AAAA", "-o", "json").stdout)
     assert [item["state"] for item in found["steps"]] == ["succeeded", "failed"]
     assert json.loads(eph("steps", NAME, "-c", "bbbb", "-o", "json").stdout)["steps"] == []

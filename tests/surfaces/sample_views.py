@@ -39,7 +39,7 @@ BASE = EnvironmentView(
 )
 FAILURE = FailureView(
     commit=NEW,
-    step="build",
+    step="Build",
     error="The build command failed with exit code 2.",
     tail=("$ make dist", "make: *** No rule to make target 'dist'. Stop."),
     at=NOW - timedelta(minutes=2),

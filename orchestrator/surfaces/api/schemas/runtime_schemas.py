@@ -21,6 +21,9 @@ class Logs(BaseModel):
 class StepItem(AttributeModel):
     """One run of a step: Checkout, Build, Database, Migrate, Seed, Start, Health check …"""
 
+    id: str = Field(
+        default="", description="Of this run. `ID:45` is the position of its line 45 in links to the dashboard."
+    )
     step: str = Field(description="Its name, and the service or database that it is about.")
     started_at: datetime
     state: str = Field(description="running, succeeded, failed or interrupted")
