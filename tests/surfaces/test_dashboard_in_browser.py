@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -16,10 +17,13 @@ from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.page_links import PageTab
 from orchestrator.core.views.phases import Phase
+from orchestrator.runtime.suites import screenshot_files
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeInfo
+from programs.screenshots import Picture, Screenshot, Screenshots
 from programs.steps import StepEvent, StepEventKind
 from tests import browsers
+from tests.pictures import png
 from tests.surfaces.api_server import TOKENS
 from tests.surfaces.sample_costs import add_costs, with_cost
 
@@ -57,9 +61,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def desk() -> FakeEnvironmentService:
+def desk(tmp_path: Path) -> FakeEnvironmentService:
     failure = FailureView("9" * 40, "build", f"The command {LONG} ended with 2.", ("no rule",), START, 2, None)
-    suite = SuiteView("browser", "browser", SuiteState.FAILED, seconds=9.0, detail="exit status 1", tail=(LONG,))
+    suite = SuiteView(
+        "browser", "browser", SuiteState.FAILED, seconds=9.0, detail="exit status 1", tail=(LONG,), screenshots=2
+    )
     desk = FakeEnvironmentService(
         replace(sample(42), title=LONG, tests=(suite,)),
         replace(sample(9, Phase.FAILED), failure=failure),
@@ -70,8 +76,16 @@ def desk() -> FakeEnvironmentService:
     desk.add_event("environment.ready", f"It answered. {LONG}", NAME)
     desk.add_log_lines(NAME, f"web listening {LONG}", *(f"web GET /{number}" for number in range(40)))
     add_steps(desk)
+    add_screenshots(desk, tmp_path)
     desk.runtime_info_result = RuntimeInfo((ProcessInfo("web-1", "web", "running", "", 0, START, f"shop:{LONG}"),))
     return desk
+
+
+def add_screenshots(desk: FakeEnvironmentService, folder: Path) -> None:
+    names = ("cart-shows-the-total/test-failed-1.png", f"{LONG}.png")
+    shots = tuple(Screenshot(name, Picture("png", 640, 400), png(640, 400)) for name in names)
+    screenshot_files.save(folder, "browser", desk.environment(NAME).commit, Screenshots(shots, 1), ["browser"])
+    desk.suite_folder = folder
 
 
 def add_steps(desk: FakeEnvironmentService) -> None:
@@ -172,6 +186,16 @@ def test_lines_are_selected_by_keyboard_while_the_log_grows(
     expect(page.locator("a:focus")).to_have_text("#")
     page.keyboard.press("Enter")
     expect(page.locator(".marked")).to_have_text(re.compile("web later"))
+
+
+def test_screenshots_load(browser: Browser, url: str) -> None:
+    page = _page(browser, url)
+    page.goto(f"/e/{NAME}?tab=tests")
+    picture = page.locator(".pictures img").first
+    expect(picture).to_be_visible()
+    page.wait_for_function("document.querySelector('.pictures img').naturalWidth === 640")
+    picture.click()
+    expect(page).to_have_url(re.compile(r"/suites/browser/screenshots/0\.png$"))
 
 
 def test_selected_lines_are_copied_without_their_numbers(browser: Browser, url: str) -> None:

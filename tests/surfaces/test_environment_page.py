@@ -6,16 +6,22 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 
 from orchestrator.config.variable_vault import VariableValue
+from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.page_links import PageTab, line_url, tab_url
 from orchestrator.core.views.phases import Phase
+from orchestrator.runtime.suites import screenshot_files
 from orchestrator.service.fake import FakeEnvironmentService, sample
 from programs import steps
+from programs.screenshots import Picture, Screenshot, Screenshots
 from programs.steps import StepEvent, StepEventKind
+from tests.pictures import png
 
 NAME = "shop-gentle-stream-42"
 PAGE = f"/e/{NAME}"
@@ -165,6 +171,37 @@ def test_lines_at_a_position_are_downloaded(admin: httpx.Client, desk: FakeEnvir
 def test_a_position_survives_the_sign_in(as_role: Callable[[str], httpx.Client]) -> None:
     text = as_role("nobody").get(line_url(PAGE, "c0ffee", "Migrate main")).text
     assert f'value="{html.escape(line_url(PAGE, "c0ffee", "Migrate main"))}"' in text
+
+
+def test_screenshots_are_shown_as_pictures_and_nothing_else(
+    admin: httpx.Client, as_role: Callable[[str], httpx.Client], desk: FakeEnvironmentService, tmp_path: Path
+) -> None:
+    """P4, S3: they come from the pull request's code, and from the dashboard's own origin."""
+    desk.suite_folder = tmp_path
+    suite = SuiteView("browser", "browser", SuiteState.FAILED, screenshots=1)
+    desk.put_environment(view := replace(sample(42), tests=(suite,)))
+    name = "<script>alert(1)</script>.png"
+    found = Screenshots((Screenshot(name, Picture("png", 2, 2), png()),), omitted=2)
+    screenshot_files.save(tmp_path, "browser", view.commit, found, ["browser"])
+    text = admin.get(f"{PAGE}?tab=tests").text
+    path = f"{PAGE}/suites/browser/screenshots/0.png"
+    assert f'<img src="{path}" width="2" height="2"' in text
+    assert name not in text
+    assert html.escape(name) in text
+    api = f"/api/v1/environments/{NAME}/suites/browser/screenshots"
+    listed = admin.get(api).json()
+    assert (listed["files"][0]["name"], listed["omitted"]) == (name, 2)
+    for address in (path, f"{api}/0.png"):
+        answer = admin.get(address)
+        assert (answer.status_code, answer.content) == (200, png())
+        assert answer.headers["content-type"] == "image/png"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert "script-src" not in answer.headers["content-security-policy"]
+        assert as_role("nobody").get(address).content != png()
+        missing = address.replace("0.png", "1.png")
+        assert admin.get(missing).status_code == 404
+        assert admin.get(address.replace("0.png", "index.json")).status_code == 404
 
 
 def test_logs_need_a_sign_in_and_lead_back_to_the_tab(as_role: Callable[[str], httpx.Client]) -> None:

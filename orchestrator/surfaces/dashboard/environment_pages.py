@@ -24,6 +24,7 @@ from orchestrator.service.port import (
     VariableChange,
 )
 from orchestrator.surfaces.api.api_errors import suggest_names
+from orchestrator.surfaces.api.routes import screenshot_routes
 from orchestrator.surfaces.dashboard import environment_tabs, html_filters, log_sections
 from orchestrator.surfaces.dashboard.environment_tabs import EVENT_COUNT, TabRequest
 from orchestrator.surfaces.dashboard.forms import read_form
@@ -61,6 +62,12 @@ def _reads(routes: APIRouter, pages: DashboardPages) -> None:
             lines = await environment_tabs.lines(service.all_logs(name, DOWNLOAD_LINES))
         attachment = {"Content-Disposition": 'attachment; filename="logs.txt"'}
         return PlainTextResponse("\n".join([*lines, ""]), headers=attachment)
+
+    @routes.get("/e/{name:path}/suites/{suite}/screenshots/{file}")
+    async def screenshot(request: Request, name: str, suite: str, file: str) -> Response:
+        if not await pages.may_read(request):
+            return pages.sign_in(request, 401, to=tab_url(f"/e/{name}", PageTab.TESTS))
+        return await screenshot_routes.picture(pages.service(request), name, suite, file)
 
     @routes.get("/e/{name:path}")
     async def page(

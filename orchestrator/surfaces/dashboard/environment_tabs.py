@@ -73,8 +73,10 @@ def _read_lines(section: str, sought: set[str]) -> int:
     return MAX_LINES if section in sought else SHOWN_LINES
 
 
-async def _tests(_: EnvironmentService, __: EnvironmentView, ___: TabRequest) -> Values:
-    return {}
+async def _tests(service: EnvironmentService, view: EnvironmentView, _: TabRequest) -> Values:
+    shown = [suite.name for suite in view.tests if suite.screenshots]
+    found = await asyncio.gather(*(service.screenshots(str(view.ref), suite) for suite in shown))
+    return {"screenshots": dict(zip(shown, found, strict=True))}
 
 
 async def _resources(service: EnvironmentService, view: EnvironmentView, _: TabRequest) -> Values:

@@ -15,6 +15,7 @@ from programs.costs import CostEstimate, PriceList, PublishedPrices
 from programs.inventory import HeldResource
 from programs.registry import Download, TargetDescription
 from programs.runtime_info import LogLines, LogRequest
+from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.aws import eph_yaml_section, settings, spec_checks, wording
 from programs.targets.aws.eph_yaml_section import AwsSection
@@ -123,6 +124,11 @@ class AwsTarget:
         from programs.targets.aws import suite_sandbox
 
         return suite_sandbox.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
+
+    def suite_screenshots(self, spec: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+        from programs.targets.aws import suite_sandbox
+
+        return suite_sandbox.read_screenshots(settings.from_mapping(spec.settings), spec, suite, since)
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         from programs.targets.aws.api import sleep

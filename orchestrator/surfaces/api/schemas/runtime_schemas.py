@@ -18,6 +18,23 @@ class Logs(BaseModel):
     lines: list[str]
 
 
+class ScreenshotItem(AttributeModel):
+    """A picture that a suite left."""
+
+    file: str = Field(description="The last part of its path in this API.")
+    name: str = Field(description="The name that the suite gave it.")
+    width: int = Field(description="In pixels.")
+    height: int = Field(description="In pixels.")
+    bytes: int
+
+
+class ScreenshotList(AttributeModel):
+    """Of a suite's last run on the live commit."""
+
+    files: list[ScreenshotItem]
+    omitted: int = Field(description="How many more there were that are over a limit.")
+
+
 class StepItem(AttributeModel):
     """One run of a step: Checkout, Build, Database, Migrate, Seed, Start, Health check …"""
 
