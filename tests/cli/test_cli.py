@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -173,6 +174,24 @@ class TestWaiting:
         result = eph("up", "9", "--wait")
         assert result.exit_code == 1
         assert "is refused" in result.stderr
+
+    def test_wake_exits_with_1_if_it_stays_asleep(
+        self, eph: Eph, desk: FakeEnvironmentService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asleep = sample(42, Phase.ASLEEP)
+        earlier = FailureView("a" * 40, "Health check web", "It exited with 3.", (), START, 1, None)
+        failures = iter([earlier, earlier, replace(earlier, at=START + timedelta(minutes=1))])
+
+        def pass_time(_: float) -> None:
+            desk.put_environment(replace(asleep, failure=next(failures)))
+
+        clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=pass_time)
+        monkeypatch.setattr("orchestrator.cli.polling.time", clock)
+        desk.put_environment(replace(asleep, failure=earlier))
+        result = eph("wake", NAME, "--wait")
+        assert result.exit_code == 1
+        assert "It exited with 3." in result.stderr
+        assert list(failures) == [], "an earlier failure says nothing about this wake"
 
     def test_a_deadline(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases(NAME, *[Phase.CREATING] * 10_000)

@@ -242,13 +242,10 @@ def _notices(view: EnvironmentView) -> str:
 
 
 def _shows_failure(view: EnvironmentView) -> bool:
-    """Not once the environment is ready, asleep, expired or destroyed."""
-    return view.failure is not None and view.phase not in (
-        Phase.READY,
-        Phase.DESTROYED,
-        Phase.EXPIRED,
-        Phase.ASLEEP,
-    )
+    """Not once the environment is ready, expired or destroyed; while it is asleep, only why it didn't wake up."""
+    if view.failure is None or view.phase in (Phase.READY, Phase.DESTROYED, Phase.EXPIRED):
+        return False
+    return view.phase is not Phase.ASLEEP or view.failure.verb is OperationVerb.WAKE
 
 
 def _failure(view: EnvironmentView) -> str:
@@ -257,7 +254,8 @@ def _failure(view: EnvironmentView) -> str:
         return ""
     step = f" at {code(failure.step)}" if failure.step else ""
     commit = f" on commit {code(short_sha(failure.commit))}" if failure.commit else ""
-    head = f"**Failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
+    what = "Failed to wake up" if failure.verb is OperationVerb.WAKE else "Failed"
+    head = f"**{what}**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
     full = f"[Full log](<{logs_url(view)}>)." if view.page_url else ""
     return "\n\n".join(part for part in [head, tail, " ".join(filter(None, [_next_try(failure), full]))] if part)
