@@ -19,7 +19,7 @@ LINES_BEFORE_MARK = 50
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class LinkedLine:
     """``position`` is the one to link to; ``number`` is empty in a log whose lines have none."""
 
     position: str
@@ -34,14 +34,14 @@ class LogSection:
     aren't shown; empty if there are none."""
 
     id: str
-    lines: tuple[LogLine, ...]
+    lines: tuple[LinkedLine, ...]
     is_linked: bool
     earlier: str = ""
     later: str = ""
     run: StepRun | None = None
 
     @property
-    def first_mark(self) -> LogLine | None:
+    def first_mark(self) -> LinkedLine | None:
         return next((line for line in self.lines if line.is_marked), None)
 
 
@@ -49,7 +49,7 @@ def of_step(run: StepRun, position: LogPosition | None, search: str) -> LogSecti
     """``position``: of lines in this run."""
     marked = log_positions.numbers(position, len(run.lines)) if position else range(0)
     lines = [
-        LogLine(f"{run.id}:{number}", str(number), text, number in marked)
+        LinkedLine(f"{run.id}:{number}", str(number), text, number in marked)
         for number, text in enumerate(run.lines, start=1)
     ]
     return replace(_section(run.id, lines, position, search), run=run)
@@ -61,13 +61,13 @@ def of_log(section: str, lines: Sequence[str], position: LogPosition | None, sea
     wanted = (position.first or found[-1]) if position is not None and found else ""
     marked = len(found) - 1 - found[::-1].index(wanted) if wanted in found else -1
     shown = [
-        LogLine(f"{section}:{digest}", "", text, index == marked)
+        LinkedLine(f"{section}:{digest}", "", text, index == marked)
         for index, (digest, text) in enumerate(zip(found, lines, strict=True))
     ]
     return _section(section, shown, position, search)
 
 
-def _section(section: str, lines: Sequence[LogLine], position: LogPosition | None, search: str) -> LogSection:
+def _section(section: str, lines: Sequence[LinkedLine], position: LogPosition | None, search: str) -> LogSection:
     mark = next((index for index, line in enumerate(lines) if line.is_marked), -1)
     is_linked = position is not None and (mark >= 0 or not position.first)
     if search:
