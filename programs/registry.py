@@ -30,6 +30,7 @@ from programs.installation import InstallationOptions, InstallationPlan
 from programs.inventory import HeldResource
 from programs.quoting import quote
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
+from programs.screenshots import Screenshots
 from programs.settings import TargetSettings
 from programs.spec import POSTGRESQL, EnvironmentSpec, SuiteSpec
 
@@ -151,6 +152,15 @@ class RunsTests(Protocol):
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         """The suite's JUnit XML, cut after ``max_bytes`` + 1 bytes. None if the file doesn't exist."""
+
+
+@runtime_checkable
+class KeepsScreenshots(Protocol):
+    """Optional capability beside ``RunsTests``: reads the pictures that a suite left."""
+
+    def suite_screenshots(self, spec: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+        """Those in the suite's folder ``artifacts`` that were written since then, in seconds since the epoch. A suite
+        is untrusted: see ``programs.kit.suite_screenshots``."""
 
 
 @runtime_checkable

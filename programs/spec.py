@@ -90,8 +90,9 @@ class DatabaseSpec:
 class SuiteSpec:
     """Tests of the repository, run against the ready environment. They aren't part of the build, so not of its digest.
 
-    ``junit`` is the path of the report in the checkout. ``needs`` names suites that must pass first. ``token``: if the
-    environment requires sign-in, the suite may receive the preview token.
+    ``junit`` is the path of the report in the checkout, ``artifacts`` that of the folder for screenshots. ``needs``
+    names suites that must pass first. ``token``: if the environment requires sign-in, the suite may receive the preview
+    token.
     """
 
     name: str
@@ -102,6 +103,7 @@ class SuiteSpec:
     blocking: bool = True
     needs: tuple[str, ...] = ()
     token: bool = True
+    artifacts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import hashlib
 import json
 import threading
 import time
@@ -81,6 +82,11 @@ class StepRun:
     state: StepState = StepState.RUNNING
     seconds: float | None = None
     lines: list[str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The same whenever its events are read, and whichever other runs are still kept."""
+        return hashlib.sha256(f"{self.step} {self.started_at!r}".encode()).hexdigest()[:8]
 
 
 Listener = Callable[[StepEvent], object]

@@ -11,6 +11,7 @@ from orchestrator.cli.cli_errors import CliError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from rich.status import Status
 
@@ -31,6 +32,9 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
             raise CliError(wording.environments.destroyed(environment.name), wording.environments.CLOSED_OR_UNLABELLED)
         if item.phase == "ready":
             return item
+        if item.phase == "asleep" and item.failure and item.failure.at != _failed_at(environment):
+            # It didn't wake up, and nothing tries again until someone asks for it.
+            raise CliError(_failure_message(item), wording.environments.see_why_and_logs(item.name))
         if item.phase in FAILED_PHASES:
             stale += 1
             if _fingerprint(item) != _fingerprint(environment) or stale > MAX_STALE_POLLS:
@@ -100,7 +104,11 @@ def _print_step(spinner: Status | None, text: str) -> None:
 
 
 def _fingerprint(item: EnvironmentItem) -> tuple[object, ...]:
-    return (item.phase, item.since, item.failure.at if item.failure else None, item.problems)
+    return (item.phase, item.since, _failed_at(item), item.problems)
+
+
+def _failed_at(item: EnvironmentItem) -> datetime | None:
+    return item.failure.at if item.failure else None
 
 
 def _failure_message(item: EnvironmentItem) -> str:

@@ -25,6 +25,7 @@ from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.server.pause_file import PauseFile
+from orchestrator.runtime.suites.screenshot_files import ScreenshotContent, SuiteScreenshots
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import wording
@@ -43,6 +44,7 @@ from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.output.history_reader import HistoryReader
 from orchestrator.service.output.log_reader import MAX_LINES, LogReader
 from orchestrator.service.output.status_reader import StatusReader
+from orchestrator.service.output.suite_output import SuiteOutput
 from orchestrator.service.port import (
     BuildCache,
     DeployRequest,
@@ -113,6 +115,7 @@ class LocalControlPlane:
             target_settings=dependencies.target_settings,
             redact=dependencies.redact,
         )
+        self._suites = SuiteOutput(self.environment, dependencies.suite_runner)
         self._exec = ExecLauncher(
             dependencies.exec_sessions,
             dependencies.journal,
@@ -227,11 +230,13 @@ class LocalControlPlane:
             raise TemporarilyUnavailable(wording.target_unreachable(view.target, error)) from error
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
-        view = self.environment(name)
-        known = [each.name for each in view.tests]
-        if suite not in known:
-            raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(view.name, suite, known))
-        return await asyncio.to_thread(self._deps.suite_runner.log_lines, view.ref, suite, min(lines, MAX_LINES))
+        return await self._suites.log_lines(name, suite, min(lines, MAX_LINES))
+
+    async def screenshots(self, name: str, suite: str) -> SuiteScreenshots:
+        return await self._suites.screenshots(name, suite)
+
+    async def screenshot(self, name: str, suite: str, file: str) -> ScreenshotContent | None:
+        return await self._suites.screenshot(name, suite, file)
 
     def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
         return self._logs.follow(name, service, after)

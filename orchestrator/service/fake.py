@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.costs import cost_reports
@@ -18,6 +19,8 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.views.versions import Version, list_versions
 from orchestrator.ledger.port import Event
+from orchestrator.runtime.suites import screenshot_files
+from orchestrator.runtime.suites.screenshot_files import ScreenshotContent, SuiteScreenshots
 from orchestrator.service import wording
 from orchestrator.service.fakes.fake_commands import FakeCommands
 from orchestrator.service.fakes.fake_deploys import FakeDeploys
@@ -49,6 +52,8 @@ class FakeEnvironmentService(FakeCommands, FakeDeploys):
 
     def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
         super().__init__(*views, clock=clock)
+        self.suite_folder: Path | None = None
+        """Where screenshots of suites are."""
         self.lines: dict[tuple[str, bool], list[str]] = {}
         self.step_events: list[StepEvent] = []
         """Of the builds of ``step_commit``."""
@@ -165,6 +170,14 @@ class FakeEnvironmentService(FakeCommands, FakeDeploys):
         if suite not in known:
             raise RequestRefused(RefusalReason.UNKNOWN_SUITE, wording.unknown_suite(name, suite, known))
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
+
+    async def screenshots(self, name: str, suite: str) -> SuiteScreenshots:
+        commit = self._find(name).commit
+        return screenshot_files.load(self.suite_folder, suite, commit) if self.suite_folder else SuiteScreenshots()
+
+    async def screenshot(self, name: str, suite: str, file: str) -> ScreenshotContent | None:
+        self._find(name)
+        return screenshot_files.read(self.suite_folder, suite, file) if self.suite_folder else None
 
     async def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
         query = LogRequest(service, 1000, after=after)

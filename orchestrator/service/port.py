@@ -17,6 +17,7 @@ from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
 from orchestrator.service.exec.exec_port import ExecEvent
+from orchestrator.service.output.screenshots import ShowsScreenshots
 from programs.costs import PriceList
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
@@ -244,7 +245,7 @@ def every_repository(_: str) -> bool:
     return True
 
 
-class EnvironmentService(Protocol):
+class EnvironmentService(ShowsScreenshots, Protocol):
     """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
 
     def status(self) -> ServiceStatus: ...

@@ -18,6 +18,7 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
+from orchestrator.runtime.suites.screenshot_files import ScreenshotContent, SuiteScreenshots
 from orchestrator.service import wording
 from orchestrator.service.deploys import wording as deploy_wording
 from orchestrator.service.exec.exec_port import ExecEvent
@@ -83,6 +84,12 @@ class ScopedService:
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         return await self._service.suite_logs(self._ref(name), suite, lines)
+
+    async def screenshots(self, name: str, suite: str) -> SuiteScreenshots:
+        return await self._service.screenshots(self._ref(name), suite)
+
+    async def screenshot(self, name: str, suite: str, file: str) -> ScreenshotContent | None:
+        return await self._service.screenshot(self._ref(name), suite, file)
 
     def follow(self, name: str, service: str | None, after: datetime | None = None) -> AsyncIterator[str]:
         return self._service.follow(self._ref(name), service, after)

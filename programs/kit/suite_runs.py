@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from programs.kit import files, identifiers, wording
+from programs.kit import files, identifiers, suite_screenshots, wording
 from programs.kit.build_cache import builds
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
@@ -19,6 +19,7 @@ from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import users
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
+from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 LOOPBACK_SUFFIX = ".localhost"
@@ -80,6 +81,14 @@ def read_report(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec,
             return os.read(file, max_bytes + 1) if file >= 0 else None
     except (OSError, TargetError):
         return None
+
+
+def read_screenshots(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+    folder = settings.env(identifiers.check_label(spec.name, "environment"))
+    try:
+        return suite_screenshots.read(_checkout(folder, spec), suite.artifacts, since)
+    except (OSError, TargetError):
+        return Screenshots()
 
 
 def _checkout(folder: Path, spec: EnvironmentSpec) -> Path:

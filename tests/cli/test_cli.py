@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.environment_views import LinkView
 from orchestrator.core.views.failure_views import FailureView
+from orchestrator.core.views.page_links import line_url
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
+from programs import steps
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 from programs.steps import StepEvent, StepEventKind
 
@@ -172,6 +175,24 @@ class TestWaiting:
         assert result.exit_code == 1
         assert "is refused" in result.stderr
 
+    def test_wake_exits_with_1_if_it_stays_asleep(
+        self, eph: Eph, desk: FakeEnvironmentService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asleep = sample(42, Phase.ASLEEP)
+        earlier = FailureView("a" * 40, "Health check web", "It exited with 3.", (), START, 1, None)
+        failures = iter([earlier, earlier, replace(earlier, at=START + timedelta(minutes=1))])
+
+        def pass_time(_: float) -> None:
+            desk.put_environment(replace(asleep, failure=next(failures)))
+
+        clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=pass_time)
+        monkeypatch.setattr("orchestrator.cli.polling.time", clock)
+        desk.put_environment(replace(asleep, failure=earlier))
+        result = eph("wake", NAME, "--wait")
+        assert result.exit_code == 1
+        assert "It exited with 3." in result.stderr
+        assert list(failures) == [], "an earlier failure says nothing about this wake"
+
     def test_a_deadline(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases(NAME, *[Phase.CREATING] * 10_000)
         result = eph("up", NAME, "--wait", "--timeout", "1s")
@@ -287,9 +308,15 @@ def test_steps_of_a_commit_with_durations_and_output(eph: Eph, desk: FakeEnviron
         StepEvent(StepEventKind.STARTED, "Migrate main", 2.0),
         StepEvent(StepEventKind.ENDED, "Migrate main", 2.0, seconds=0.5),
     ]
+    build, migrate = (run.id for run in steps.runs(desk.step_events, still_running=False))
     rows = [line.split() for line in eph("steps", NAME).stdout.splitlines()]
-    assert rows == [["Build", "succeeded", "12.3", "s"], ["Migrate", "main", "failed", "0.5", "s"]]
-    assert eph("steps", NAME, "-n", "1").stdout.splitlines()[1] == "    two"
+    assert rows == [["Build", "succeeded", "12.3", "s", build], ["Migrate", "main", "failed", "0.5", "s", migrate]]
+    assert eph("steps", NAME, "-n", "1").stdout.splitlines()[1].split() == ["2", "two"]
+    link = line_url(f"http://localhost/e/{NAME}", "a" * 12, f"{build}:1")
+    for position, numbers in ((f"{build}:1-2", ["1", "2"]), ("Build", ["2"]), (link, ["1"])):
+        shown = eph("steps", NAME, "--line", position).stdout.splitlines()
+        assert [line.split()[0] for line in shown] == ["Build", *numbers]
+    assert [eph("steps", NAME, "--line", wrong).exit_code for wrong in (f"{build}:3", "?")] == [1, 2]
     found = json.loads(eph("steps", NAME, "--commit", "AAAA", "-o", "json").stdout)
     assert [item["state"] for item in found["steps"]] == ["succeeded", "failed"]
     assert json.loads(eph("steps", NAME, "-c", "bbbb", "-o", "json").stdout)["steps"] == []

@@ -232,15 +232,6 @@ class Site:
         wait_until(f"#{number} is told", wrong, timeout)
         return self.comment(number)
 
-    def wait_for_log(self, name: str, text: str) -> None:
-        """A service may respond before supervisord has written what it printed."""
-
-        def wrong() -> str:
-            told = self.eph("logs", name).stdout
-            return "" if text in told else f"its log is {told!r}"
-
-        wait_until(f"the log of {name} contains {text!r}", wrong)
-
     def wait_until_asleep(self, preview: Preview) -> None:
         """Its pull request says so already while its processes are being stopped, so both are awaited."""
         self.wait_for_comment(preview.number, "Asleep", "/eph wake", timeout=60)

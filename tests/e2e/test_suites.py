@@ -45,6 +45,10 @@ def test_real_browser_opens_the_preview_and_a_failing_suite_is_reported(site: Si
     suites = wait_for_results(site, number, commit)
     assert {name: suite["state"] for name, suite in suites.items()} == {"integration": "passed", "browser": "passed"}
     assert suites["integration"]["report"]["tests"] > 0
+    name = next(item["name"] for item in site.api("environments")["items"] if item["number"] == number)
+    shown = site.api(f"environments/{name}/suites/browser/screenshots")["files"]
+    assert [item["name"] for item in shown] == ["shop.png"]
+    assert shown[0]["width"] > 100
     site.wait_for_comment(number, "Ready", commit[:7], "browser", "passed")
     site.wait_for_check(commit, "success")
 

@@ -30,10 +30,13 @@ from orchestrator.runtime.suites import suite_process
 from orchestrator.runtime.suites.suite_process import SuiteCommand
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.sources.pull_requests import to_request
+from programs.kit import suite_screenshots
 from programs.redaction import Redactor
 from programs.registry import Target
+from programs.screenshots import Screenshots
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
 from stacks import keys, names, process_identity
+from tests.pictures import png
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = names.stack_ref(keys.pull_request(8, 1), "acme/shop")
@@ -54,6 +57,9 @@ class ShellTarget:
     def suite_report(self, _: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         path = self.folder / suite.junit
         return path.read_bytes()[:max_bytes] if path.exists() else None
+
+    def suite_screenshots(self, _: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+        return suite_screenshots.read(self.folder, suite.artifacts, since)
 
 
 class RunnerSetup:
@@ -272,3 +278,27 @@ def test_a_number_that_is_another_processes_by_now_is_left_alone(tmp_path: Path)
 def test_nothing_that_was_trusted_is_left_in_a_line() -> None:
     line = f"GET http://x?token={TOKEN} as https://bob:pw@host/"
     assert suite_process.redact_line(line, Redactor((TOKEN,))) == "GET http://x?token=*** as https://bob:***@host/"
+
+
+async def test_screenshots_of_each_run_are_kept(setup: RunnerSetup) -> None:
+    (setup.folder / "picture").write_bytes(png())
+    command = CommandSpec('mkdir -p shots; cp picture "shots/${EPH_COMMIT}.png"; exit 1')
+    setup.suites = (SuiteSpec("browser", command, artifacts="shots"),)
+    await setup.run_until(lambda: "browser" in setup.results)
+    assert setup.results["browser"].screenshots == 1
+    kept = setup.tester.screenshots(REF, "browser", A)
+    assert [item.name for item in kept.files] == [f"{A}.png"]
+    found = setup.tester.screenshot(REF, "browser", kept.files[0].file)
+    assert found is not None
+    assert (found.media_type, found.data) == ("image/png", png())
+    setup.restart()
+    await setup.run_until(lambda: "browser" in setup.results)
+    assert setup.results["browser"].screenshots == 1, "the event log has the number"
+
+
+async def test_a_result_does_not_depend_on_its_screenshots(setup: RunnerSetup) -> None:
+    setup.suites = (SuiteSpec("browser", CommandSpec("exit 0"), artifacts="nothing/here"),)
+    (setup.records / REF.project / REF.stack).mkdir(parents=True)
+    await setup.run_until(lambda: "browser" in setup.results)
+    result = setup.results["browser"]
+    assert (result.outcome, result.screenshots) == (SuiteOutcome.PASSED, 0)

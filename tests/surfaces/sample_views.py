@@ -39,7 +39,7 @@ BASE = EnvironmentView(
 )
 FAILURE = FailureView(
     commit=NEW,
-    step="build",
+    step="Build",
     error="The build command failed with exit code 2.",
     tail=("$ make dist", "make: *** No rule to make target 'dist'. Stop."),
     at=NOW - timedelta(minutes=2),
@@ -173,6 +173,11 @@ VIEWS_BY_NAME = {
     ),
     "asleep": view(
         Phase.ASLEEP, reasons=("asleep since 2026-11-21 01:00:00 UTC on the newest commit bbbbbbb; a visit wakes it",)
+    ),
+    "asleep_after_failed_wake": view(
+        Phase.ASLEEP,
+        reasons=("asleep since 2026-11-21 01:00:00 UTC on the newest commit bbbbbbb; a visit wakes it",),
+        failure=replace(FAILURE, verb=OperationVerb.WAKE, step="Health check web", tries=1, next_try=None),
     ),
     "held": view(
         Phase.HELD,

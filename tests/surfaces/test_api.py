@@ -364,6 +364,8 @@ def test_openapi_lists_every_path_and_no_page_loads_from_a_cdn(admin: httpx.Clie
         "/api/v1/environments/{name}/restart",
         "/api/v1/environments/{name}/sleep",
         "/api/v1/environments/{name}/steps",
+        "/api/v1/environments/{name}/suites/{suite}/screenshots",
+        "/api/v1/environments/{name}/suites/{suite}/screenshots/{file}",
         "/api/v1/environments/{name}/wake",
         "/api/v1/environments/{name}/logs",
         "/api/v1/environments/{name}/inside",

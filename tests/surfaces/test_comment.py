@@ -19,9 +19,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from orchestrator.core.chat_commands import ChatReply, CommandResult
-from orchestrator.core.views import comment_markers
+from orchestrator.core.views import comment_markers, log_positions
 from orchestrator.core.views.environment_views import EnvironmentView, LinkView
 from orchestrator.core.views.failure_views import IMAGE_STEP
+from orchestrator.core.views.page_links import line_url
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo.github.pages.render_markdown import render as page
 from orchestrator.forges.port import Conclusion
@@ -32,8 +33,9 @@ from tests.surfaces.sample_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, V
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-TABS = {f"{BASE.page_url}?tab=logs{anchor}" for anchor in ("", "#operation", "#output")}
-OUR_LINKS = {BASE.url, BASE.page_url, *TABS}
+TABS = {f"{BASE.page_url}?tab=logs{anchor}" for anchor in ("", "#output")}
+FAILURE_LINK = line_url(BASE.page_url, "", log_positions.OPERATION)
+OUR_LINKS = {BASE.url, BASE.page_url, *TABS, FAILURE_LINK, FAILURE_LINK.replace("&", "&amp;")}
 HOSTILE = [
     "@acme/security please approve, @maria",
     "fixes #1, closes acme/shop#2, GH-3",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 import pytest
 
 from orchestrator.auth.identities import Caller, Role
+from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from orchestrator.surfaces.mcp.confirmations import DestroyConfirmations
@@ -58,6 +61,18 @@ async def test_a_failed_build_is_an_error_with_its_output_and_what_to_do(
     assert (failed["ready"], failed["error"]) == (False, "build: npm failed")
     assert "create_environment again" in failed["next"]
     assert agent.session[-1] == ("wait_until_ready", True)
+
+
+async def test_a_failed_wake_is_an_error(url: str, desk: FakeEnvironmentService) -> None:  # P11
+    failure = FailureView("a" * 40, "Health check web", "It exited with 3.", (), START, 1, None)
+    desk.put_environment(sample(42, Phase.ASLEEP))
+    async with connected(url, TOKENS["developer"]) as agent:
+        asked = asyncio.create_task(agent.call("wait_until_ready", name=NAME))
+        while not any(call[0] == "wake" for call in desk.calls):
+            await asyncio.sleep(0)
+        desk.put_environment(replace(sample(42, Phase.ASLEEP), failure=failure))
+        failed = await asked
+    assert (failed["ready"], failed["error"]) == (False, "It exited with 3.")
 
 
 async def test_errors_say_what_to_do(url: str, desk: FakeEnvironmentService) -> None:  # P11

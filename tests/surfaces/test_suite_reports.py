@@ -69,3 +69,9 @@ def test_check_waits_for_blocking_suites_and_is_red_if_one_failed() -> None:
 def test_failure_of_the_environment_itself_stays_one() -> None:
     view = replace(ready(PASSED), phase=Phase.UNHEALTHY)
     assert check_runs.report(view, START).conclusion is Conclusion.FAILURE
+
+
+def test_comment_links_to_screenshots_on_the_dashboard() -> None:
+    assert "screenshot" not in suite_table.section(ready(PASSED, FAILED))
+    view = replace(ready(PASSED, replace(FAILED, screenshots=2)), page_url="http://eph.test/e/shop")
+    assert "[2 screenshots](<http://eph.test/e/shop?tab=tests>)" in suite_table.section(view)

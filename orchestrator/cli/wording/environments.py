@@ -214,6 +214,16 @@ CONTINUES = "Eph continues in the background. Check with `eph get`."
 # --- Steps
 
 NO_STEPS = "no steps yet"
+POSITION_FORM = "Use ID:45 or ID:45-60 with the id that `eph steps` prints, or a link to a line on the dashboard."
+LINES_KEPT = "Eph keeps the output of the newest five commits. `eph steps NAME` lists what it has."
+
+
+def invalid_position(text: str) -> str:
+    return f"{text!r} is not the position of a line"
+
+
+def no_such_line(position: str) -> str:
+    return f"there is no line at {position}"
 
 
 def commits_with_steps(commit: str, kept: str) -> str:

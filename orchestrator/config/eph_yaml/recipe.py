@@ -192,6 +192,7 @@ def _suites(config: EphYaml, target: str, values: Mapping[str, str]) -> tuple[sp
             kind=suite.kind,
             env=_filled(suite.env, values),
             junit=posixpath.normpath(suite.junit) if suite.junit else "",
+            artifacts=posixpath.normpath(suite.artifacts),
             blocking=suite.blocking,
             needs=suite.needs,
             token=protection is None or protection.token_for_tests,

@@ -38,6 +38,7 @@ class SuiteView:
     tail: tuple[str, ...] = ()
     report: JUnitReport | None = None
     since: datetime | None = None
+    screenshots: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _view(suite: SuiteSpec, run: SuiteRun, suite_runs: SuiteRuns) -> SuiteView:
     if result is not None:
         return SuiteView(
             suite.name, suite.kind, SuiteState(result.outcome), suite.blocking, result.seconds, result.detail,
-            result.tail, result.report, result.at,
+            result.tail, result.report, result.at, result.screenshots,
         )  # fmt: skip
     return SuiteView(
         suite.name, suite.kind, SuiteState.RUNNING if began else SuiteState.WAITING, suite.blocking, since=began

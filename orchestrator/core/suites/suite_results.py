@@ -39,6 +39,8 @@ class SuiteResult:
     detail: str = ""
     tail: tuple[str, ...] = ()
     report: JUnitReport | None = None
+    screenshots: int = 0
+    """How many are kept."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -53,6 +53,7 @@ def _dump(result: SuiteResult) -> dict[str, str]:
         "detail": result.detail,
         "tail": json.dumps(result.tail[-TAIL_KEPT:]),
         "report": report,
+        "screenshots": str(result.screenshots),
     }
 
 
@@ -72,6 +73,7 @@ def _load(event: Event) -> SuiteResult | None:
             detail=data["detail"],
             tail=tuple(json.loads(data["tail"])),
             report=JUnitReport(**{**report, "names": tuple(report["names"])}) if report else None,
+            screenshots=int(data.get("screenshots", "0")),
         )
     except (KeyError, ValueError, TypeError):
         return None

@@ -27,11 +27,12 @@ from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.facts.suite_history import SuiteHistory
 from orchestrator.runtime.operations.journal import Journal
-from orchestrator.runtime.suites import suite_events, suite_process
+from orchestrator.runtime.suites import screenshot_files, suite_events, suite_process
+from orchestrator.runtime.suites.screenshot_files import ScreenshotContent, SuiteScreenshots
 from orchestrator.runtime.suites.suite_process import SuiteCommand, SuiteExit
 from programs import registry, variables
 from programs.redaction import Redactor
-from programs.registry import RunsTests, Target
+from programs.registry import KeepsScreenshots, RunsTests, Target
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import StackRef
 
@@ -114,6 +115,14 @@ class SuiteRunner:
         except FileNotFoundError:
             return []
 
+    def screenshots(self, ref: StackRef, suite: str, commit: str) -> SuiteScreenshots:
+        """Blocking: those of a suite's last run, if it was on that commit."""
+        return screenshot_files.load(self._folder(ref), suite, commit)
+
+    def screenshot(self, ref: StackRef, suite: str, file: str) -> ScreenshotContent | None:
+        """Blocking."""
+        return screenshot_files.read(self._folder(ref), suite, file)
+
     def recover(self) -> list[str]:
         """Blocking: kill what an earlier process left running."""
         return suite_process.recover(self._dependencies.records)
@@ -182,12 +191,27 @@ class SuiteRunner:
             self._dependencies.wake()
 
     async def _run(self, run: SuiteRun, ready: _ReadyEnvironment) -> None:
-        suite = ready.suites[run.suite]
+        suite, since = ready.suites[run.suite], self._dependencies.clock()
         try:
             ended, report, note = await self._run_process(run, ready, suite)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from running is its result
             ended, report, note = SuiteExit(1, 0.0, ()), None, wording.suites.not_run(error)
-        self._record(run.ref, _result(run, ended, report, note or _detail(ended, suite), self._dependencies.clock))
+        result = _result(run, ended, report, note or _detail(ended, suite), self._dependencies.clock)
+        kept = await asyncio.to_thread(self._keep_screenshots, run, ready, suite, since.timestamp())
+        self._record(run.ref, replace(result, screenshots=kept))
+
+    def _keep_screenshots(self, run: SuiteRun, ready: _ReadyEnvironment, suite: SuiteSpec, since: float) -> int:
+        """Blocking. How many. Whatever keeps them from being read doesn't change the suite's result."""
+        target = self._dependencies.target(ready.spec.target)
+        if not isinstance(target, KeepsScreenshots) or not suite.artifacts:
+            return 0
+        try:
+            found = target.suite_screenshots(ready.spec, suite, since)
+            screenshot_files.save(self._folder(run.ref), run.suite, run.commit, found, ready.suites)
+        except Exception:
+            log.exception("the screenshots of %s %s can't be kept", run.ref, run.suite)
+            return 0
+        return len(found.files)
 
     async def _run_process(
         self, run: SuiteRun, ready: _ReadyEnvironment, suite: SuiteSpec

@@ -25,11 +25,14 @@ async function refresh() {
   const main = document.querySelector("main");
   if (!fresh || fresh.innerHTML === main.innerHTML) return;
   const positions = [...main.querySelectorAll("pre")].map(position);
+  const focused = document.activeElement?.dataset.position;
   const barPosition = document.querySelector(".tabs")?.scrollLeft;
   const open = new Map([...main.querySelectorAll("details")].map((one, index) => [one.id || index, one.open]));
   main.replaceWith(fresh);
   fresh.querySelectorAll("pre").forEach((pre, index) => restore(pre, positions[index]));
   fresh.querySelectorAll("details").forEach((one, index) => (one.open = open.get(one.id || index) ?? one.open));
+  fresh.querySelectorAll("pre").forEach(onlyOneStop);
+  if (focused) focusLine(fresh.querySelector(`pre a[data-position="${CSS.escape(focused)}"]`));
   document.title = page.title;
   mark();
   const bar = document.querySelector(".tabs");
@@ -44,6 +47,43 @@ function position(pre) {
 
 function restore(pre, before) {
   if (before) pre.scrollTop = before.atEnd ? pre.scrollHeight : before.top;
+}
+
+// A log is one stop of the Tab key, and the arrow keys move between its lines.
+const lines = (pre) => [...pre.querySelectorAll("a[data-position]")];
+
+function onlyOneStop(pre) {
+  const stop = pre.querySelector(".marked a") || lines(pre).at(pre.classList.contains("follow") ? -1 : 0);
+  lines(pre).forEach((one) => (one.tabIndex = one === stop ? 0 : -1));
+}
+
+function focusLine(link) {
+  if (!link) return;
+  lines(link.closest("pre")).forEach((one) => (one.tabIndex = one === link ? 0 : -1));
+  link.focus({ preventScroll: true });
+}
+
+function moveLine(event) {
+  const link = event.target.closest("pre a[data-position]");
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!link || !by || event.ctrlKey || event.metaKey || event.altKey) return;
+  const all = lines(link.closest("pre"));
+  const next = all[Math.min(Math.max(all.indexOf(link) + by, 0), all.length - 1)];
+  event.preventDefault();
+  focusLine(next);
+  next.scrollIntoView({ block: "nearest" });
+}
+
+// Shift and a line: from the marked line to this one, if both are lines of one step.
+function markRange(event) {
+  const link = event.shiftKey && event.target.closest("pre a[data-position]");
+  const from = link && link.closest("pre").querySelector(".marked a");
+  if (!from || !/^\d+$/.test(from.textContent)) return;
+  event.preventDefault();
+  const [first, last] = [Number(from.textContent), Number(link.textContent)].sort((a, b) => a - b);
+  const to = new URL(link.href);
+  to.searchParams.set("line", `${link.dataset.position.split(":")[0]}:${first}-${last}`);
+  location.assign(to);
 }
 
 const rows = () => [...document.querySelectorAll("table.rows tbody tr")];
@@ -98,8 +138,13 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 
+document.addEventListener("keydown", moveLine);
+document.addEventListener("click", markRange);
+
 followOldLink();
 showTab();
 document.querySelectorAll("pre.follow").forEach((pre) => (pre.scrollTop = pre.scrollHeight));
+document.querySelectorAll("pre").forEach(onlyOneStop);
+document.querySelector("pre .marked")?.scrollIntoView({ block: "center" });
 document.querySelectorAll(".filters select").forEach((one) => one.addEventListener("change", () => one.form.submit()));
 if (refreshSeconds) setInterval(refresh, refreshSeconds * 1000);

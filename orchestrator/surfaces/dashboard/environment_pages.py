@@ -12,7 +12,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from orchestrator.config.variable_vault import VariableValue
-from orchestrator.core.views.page_links import PageTab, tab_url
+from orchestrator.core.views import log_positions
+from orchestrator.core.views.log_positions import InvalidPosition, LogPosition
+from orchestrator.core.views.page_links import PageTab, line_url, tab_url
 from orchestrator.ledger.port import Event
 from orchestrator.service.port import (
     EnvironmentNotFound,
@@ -22,7 +24,8 @@ from orchestrator.service.port import (
     VariableChange,
 )
 from orchestrator.surfaces.api.api_errors import suggest_names
-from orchestrator.surfaces.dashboard import environment_tabs, html_filters
+from orchestrator.surfaces.api.routes import screenshot_routes
+from orchestrator.surfaces.dashboard import environment_tabs, html_filters, log_sections
 from orchestrator.surfaces.dashboard.environment_tabs import EVENT_COUNT, TabRequest
 from orchestrator.surfaces.dashboard.forms import Form, read_form
 from orchestrator.surfaces.dashboard.pages import DashboardPages
@@ -33,6 +36,8 @@ _REFRESH = {PageTab.LOGS: 2, PageTab.VARIABLES: 0}
 DOWNLOAD_LINES = 5000
 DAY_SECONDS = 24 * 3600
 MAX_SEARCH = 200
+Commit = Annotated[str, Query(pattern="^[0-9a-f]{0,40}$")]
+Line = Annotated[str, Query(max_length=log_positions.MAX_LENGTH)]
 DEVELOPER_TABS = frozenset({PageTab.DATABASE, PageTab.VARIABLES})
 EnvironmentAction = Callable[[EnvironmentService, str, Form], Awaitable[object]]
 """What a form requests, in the name of a person."""
@@ -46,15 +51,25 @@ def add_routes(routes: APIRouter, pages: DashboardPages) -> None:
 
 def _reads(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/e/{name:path}/logs.txt")
-    async def download(request: Request, name: str) -> Response:
-        """The output of the newest commit's build and of its services."""
+    async def download(request: Request, name: str, commit: Commit = "", line: Line = "") -> Response:
+        """The output of the newest commit's build and of its services; of one commit's build; or only the lines at a
+        position in it."""
         if not await pages.may_read(request):
-            return pages.sign_in(request, to=request.url.path)
+            return pages.sign_in(request, to=f"{request.url.path}?{request.url.query}")
         service = pages.service(request)
         service.environment(name)  # an unknown one is an error, not a file
-        lines = await environment_tabs.lines(service.all_logs(name, DOWNLOAD_LINES))
+        if commit or line:
+            lines = log_sections.text_lines(await service.steps(name, commit), _position(line))
+        else:
+            lines = await environment_tabs.lines(service.all_logs(name, DOWNLOAD_LINES))
         attachment = {"Content-Disposition": 'attachment; filename="logs.txt"'}
         return PlainTextResponse("\n".join([*lines, ""]), headers=attachment)
+
+    @routes.get("/e/{name:path}/suites/{suite}/screenshots/{file}")
+    async def screenshot(request: Request, name: str, suite: str, file: str) -> Response:
+        if not await pages.may_read(request):
+            return pages.sign_in(request, 401, to=tab_url(f"/e/{name}", PageTab.TESTS))
+        return await screenshot_routes.picture(pages.service(request), name, suite, file)
 
     @routes.get("/e/{name:path}")
     async def page(
@@ -62,13 +77,24 @@ def _reads(routes: APIRouter, pages: DashboardPages) -> None:
         name: str,
         tab: Annotated[str, Query(max_length=40)] = "",
         confirm: bool = False,
-        commit: Annotated[str, Query(pattern="^[0-9a-f]{0,40}$")] = "",
+        commit: Commit = "",
+        line: Line = "",
         q: Annotated[str, Query(max_length=MAX_SEARCH)] = "",
     ) -> Response:
+        position = _position(line)
         if not await pages.may_read(request):
-            return pages.sign_in(request, to=tab_url(request.url.path, _tab(tab)))
-        shown = TabRequest(_tab(tab), commit, q.strip())
+            here = line_url(request.url.path, commit, str(position)) if position else ""
+            return pages.sign_in(request, to=here or tab_url(request.url.path, _tab(tab)))
+        shown = TabRequest(_tab(tab), commit, q.strip(), position)
         return await _page(pages, request, name, shown, confirm=confirm)
+
+
+def _position(text: str) -> LogPosition | None:
+    """None if it isn't one: a link of another version still shows the logs."""
+    try:
+        return log_positions.parse(text) if text else None
+    except InvalidPosition:
+        return None
 
 
 def _tab(name: str) -> PageTab:

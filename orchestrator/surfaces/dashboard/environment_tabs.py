@@ -4,31 +4,33 @@ slows down its own tabs only."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
+from orchestrator.core.views import log_positions
 from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.log_positions import OPERATION, SERVICES, LogPosition
 from orchestrator.core.views.page_links import PageTab
 from orchestrator.core.wording.costs import STRATEGY_NAMES
 from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces.api.rendering import render
+from orchestrator.surfaces.dashboard import log_sections
+from orchestrator.surfaces.dashboard.log_sections import SHOWN_LINES
 from programs.runtime_info import LogRequest, RuntimeInfo
-from programs.steps import StepRun
 
-LOG_LINES = 500
-STEP_LINES = 500
-"""Of one step; `eph steps` shows all."""
+MAX_LINES = 5000
 EVENT_COUNT = 200
 RECENT_EVENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class TabRequest:
-    """``commit`` and ``search`` concern the logs."""
+    """``commit``, ``search`` and ``position`` concern the logs."""
 
     tab: PageTab = PageTab.OVERVIEW
     commit: str = ""
     search: str = ""
+    position: LogPosition | None = None
 
 
 Values = dict[str, object]
@@ -44,31 +46,37 @@ async def _overview(service: EnvironmentService, view: EnvironmentView, _: TabRe
 
 
 async def _logs(service: EnvironmentService, view: EnvironmentView, shown: TabRequest) -> Values:
-    name = str(view.ref)
+    name, position = str(view.ref), shown.position
+    sought = {position.section} if position else set()
     output, operation, history = await asyncio.gather(
-        lines(service.logs(name, LogRequest(lines=LOG_LINES))),
-        lines(service.operation_log(name, LOG_LINES)),
+        lines(service.logs(name, LogRequest(lines=_read_lines(SERVICES, sought)))),
+        lines(service.operation_log(name, _read_lines(OPERATION, sought))),
         service.steps(name, shown.commit),
     )
-    steps = [replace(run, lines=_matching(run.lines, shown.search)[-STEP_LINES:]) for run in history.steps]
+    run = log_positions.find_run(history.steps, position.section) if position else None
+    steps = [log_sections.of_step(each, position if each is run else None, shown.search) for each in history.steps]
+    logs = log_sections.of_log(SERVICES, output, position if SERVICES in sought else None, shown.search)
+    last = log_sections.of_log(OPERATION, operation, position if OPERATION in sought else None, shown.search)
+    sections = [*steps, logs, last]
     return {
-        "logs": _matching(output, shown.search),
-        "operation": _matching(operation, shown.search),
-        "history": replace(history, steps=tuple(_found(steps, shown.search))),
+        "logs": logs,
+        "operation": last,
+        "history": history,
+        "steps": [step for step in steps if step.lines or not shown.search],
+        "max_lines": MAX_LINES,
+        "is_lost": position is not None and not shown.search and not any(each.is_linked for each in sections),
     }
 
 
-def _matching(found: Iterable[str], search: str) -> list[str]:
-    """Lines that contain the text, in any case."""
-    return [line for line in found if search.casefold() in line.casefold()]
+def _read_lines(section: str, sought: set[str]) -> int:
+    """More if a link leads to a line of this log, which may be older than what the page shows otherwise."""
+    return MAX_LINES if section in sought else SHOWN_LINES
 
 
-def _found(steps: Iterable[StepRun], search: str) -> list[StepRun]:
-    return [run for run in steps if run.lines or not search]
-
-
-async def _tests(_: EnvironmentService, __: EnvironmentView, ___: TabRequest) -> Values:
-    return {}
+async def _tests(service: EnvironmentService, view: EnvironmentView, _: TabRequest) -> Values:
+    shown = [suite.name for suite in view.tests if suite.screenshots]
+    found = await asyncio.gather(*(service.screenshots(str(view.ref), suite) for suite in shown))
+    return {"screenshots": dict(zip(shown, found, strict=True))}
 
 
 async def _resources(service: EnvironmentService, view: EnvironmentView, _: TabRequest) -> Values:

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
-from orchestrator.core.views.page_links import PageTab, tab_url
+from orchestrator.core.views.page_links import PageTab, line_url, tab_url
 from orchestrator.core.views.phases import Phase
 from programs.costs import format_money
 from stacks import keys
@@ -96,6 +96,10 @@ def tab_path(page: str, tab: str) -> str:
     return tab_url(page, PageTab(tab))
 
 
+def line_path(page: str, position: str, commit: str = "") -> str:
+    return line_url(page, commit, position)
+
+
 def app_path(repository: str) -> str:
     return f"/apps/{quote(repository)}"
 
@@ -111,6 +115,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "bytes": format_bytes,
     "path": path,
     "tab_url": tab_path,
+    "line_url": line_path,
     "app_path": app_path,
     "number": display_name,
     "money": format_money,

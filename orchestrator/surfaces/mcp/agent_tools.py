@@ -67,17 +67,17 @@ class AgentTools:
         return {**results.deploy(status), "next": wording.mcp.WAIT_FOR_DEPLOY}
 
     async def wait_until_ready(self, request: arguments.WaitArguments) -> Result:
-        woken = False
+        woken: EnvironmentView | None = None
         for _ in range(int(request.timeout_seconds / POLL_SECONDS)):
             view = self._deployed_view(request)
             if view is not None and view.phase is Phase.READY:
                 return {"ready": True, **results.details(view)}
-            if view is not None and view.phase in _ENDED:
+            if view is not None and (view.phase in _ENDED or (woken is not None and _failed_to_wake(view, woken))):
                 raise ToolFailed({"ready": False, "error": _reason(view), **results.details(view)})
-            if view is not None and view.phase is Phase.ASLEEP and not woken:
+            if view is not None and view.phase is Phase.ASLEEP and woken is None:
                 self._require_developer()
                 await self.service.wake_up(request.name, self.caller.name)
-                woken = True
+                woken = view
             await self.pause(POLL_SECONDS)
         view = self._deployed_view(request)
         known = results.details(view) if view is not None else {"phase": "pending"}
@@ -239,6 +239,11 @@ class AgentTools:
 def _shown(variables: Sequence[EnvironmentVariable]) -> list[Result]:
     """Without the values of secrets."""
     return [{"name": each.name, "value": each.value, "secret": each.secret} for each in variables]
+
+
+def _failed_to_wake(view: EnvironmentView, before: EnvironmentView) -> bool:
+    """Nothing tries again until someone asks for it."""
+    return view.phase is Phase.ASLEEP and view.failure is not None and view.failure != before.failure
 
 
 def _reason(view: EnvironmentView) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from orchestrator.core.views.environment_views import EnvironmentView
-from orchestrator.core.views.page_links import PageTab, tab_url
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import CheckReport, Conclusion
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
@@ -56,7 +55,7 @@ def report(view: EnvironmentView, now: datetime, words: ForgeWords = DEFAULT_WOR
         conclusion=_conclusion(view),
         title=plain(_title(view), LONGEST_TITLE),
         summary=comment.render(view, now, words=words),
-        details_url=tab_url(view.page_url, PageTab.LOGS) if view.page_url else view.url if is_reachable(view) else "",
+        details_url=comment.logs_url(view) if view.page_url else view.url if is_reachable(view) else "",
     )
 
 

@@ -12,10 +12,11 @@ from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.util.formatting import format_time
+from orchestrator.core.views import log_positions
 from orchestrator.core.views.comment_markers import approvable, marker
 from orchestrator.core.views.environment_views import EnvironmentView
-from orchestrator.core.views.failure_views import FailureView
-from orchestrator.core.views.page_links import PageTab, tab_url
+from orchestrator.core.views.failure_views import IMAGE_STEP, FailureView
+from orchestrator.core.views.page_links import COMMIT_LENGTH, PageTab, line_url, tab_url
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.wording import costs
 from orchestrator.core.wording.chat import HELP
@@ -241,13 +242,10 @@ def _notices(view: EnvironmentView) -> str:
 
 
 def _shows_failure(view: EnvironmentView) -> bool:
-    """Not once the environment is ready, asleep, expired or destroyed."""
-    return view.failure is not None and view.phase not in (
-        Phase.READY,
-        Phase.DESTROYED,
-        Phase.EXPIRED,
-        Phase.ASLEEP,
-    )
+    """Not once the environment is ready, expired or destroyed; while it is asleep, only why it didn't wake up."""
+    if view.failure is None or view.phase in (Phase.READY, Phase.DESTROYED, Phase.EXPIRED):
+        return False
+    return view.phase is not Phase.ASLEEP or view.failure.verb is OperationVerb.WAKE
 
 
 def _failure(view: EnvironmentView) -> str:
@@ -256,11 +254,21 @@ def _failure(view: EnvironmentView) -> str:
         return ""
     step = f" at {code(failure.step)}" if failure.step else ""
     commit = f" on commit {code(short_sha(failure.commit))}" if failure.commit else ""
-    head = f"**Failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
+    what = "Failed to wake up" if failure.verb is OperationVerb.WAKE else "Failed"
+    head = f"**{what}**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
-    place = "output" if steps.is_label(failure.step) else "operation"
-    full = f"[Full log](<{tab_url(view.page_url, PageTab.LOGS, place)}>)." if view.page_url else ""
+    full = f"[Full log](<{logs_url(view)}>)." if view.page_url else ""
     return "\n\n".join(part for part in [head, tail, " ".join(filter(None, [_next_try(failure), full]))] if part)
+
+
+def logs_url(view: EnvironmentView) -> str:
+    """The logs on the dashboard. If a failure is shown: at the end of the step that failed."""
+    failure = view.failure if _shows_failure(view) else None
+    if failure is None or failure.step == IMAGE_STEP:
+        return tab_url(view.page_url, PageTab.LOGS)
+    if steps.is_label(failure.step):
+        return line_url(view.page_url, failure.commit[:COMMIT_LENGTH], failure.step)
+    return line_url(view.page_url, "", log_positions.OPERATION)
 
 
 def _next_try(failure: FailureView) -> str:

@@ -9,6 +9,7 @@ from orchestrator.core.suites import suite_plan
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.util.formatting import join_words
 from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.page_links import PageTab, tab_url
 from orchestrator.forges.port import Conclusion
 from orchestrator.surfaces.reports.markdown import code, fence, text
 
@@ -28,7 +29,7 @@ def section(view: EnvironmentView) -> str:
     rows += ["| " + " | ".join(_cells(suite, counted)) + " |" for suite in shown]
     more = len(view.tests) - len(shown)
     rows += ["", f"and {more} more"] if more else []
-    return "\n\n".join(["**Tests against the URL**", "\n".join(rows), *_failures(view)])
+    return "\n\n".join(["**Tests against the URL**", "\n".join(rows), *_failures(view), *_screenshots(view)])
 
 
 def _cells(suite: SuiteView, counted: bool) -> Iterator[str]:
@@ -53,6 +54,13 @@ def _failures(view: EnvironmentView) -> Iterator[str]:
             yield "\n".join(f"- {text(name)}" for name in suite.report.names)
         if any(line.strip() for line in suite.tail):
             yield fence(suite.tail[-MAX_LINES:])
+
+
+def _screenshots(view: EnvironmentView) -> Iterator[str]:
+    """A link to them, because they need the same rights as the dashboard."""
+    count = sum(suite.screenshots for suite in view.tests)
+    if count and view.page_url:
+        yield f"[{count} screenshot{'s' if count > 1 else ''}](<{tab_url(view.page_url, PageTab.TESTS)}>)"
 
 
 def conclusion(view: EnvironmentView, environment_conclusion: Conclusion) -> Conclusion:

@@ -88,11 +88,16 @@ SIGN_IN_AGAIN = "Run `eph auth login` again."
 LIST_TOKENS = "Run `eph auth token list` to see the tokens."
 REQUEST_LESS = "Request less, or ask an Eph administrator."
 SHARE_HELP = "Run `eph share create --help`."
+LIST_SCREENSHOTS = "A newer run of the suite has replaced it, or it never existed."
 LIST_LINKS = "Run `eph share list` to see the links."
 TRY_LATER = "Try again later. Environments keep running."
 
 
 # --- Requests
+
+
+def no_such_screenshot(suite: str, file: str) -> str:
+    return f"{suite} has no screenshot {file!r}"
 
 
 def body_too_large(kilobytes: int) -> str:

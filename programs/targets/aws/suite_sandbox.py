@@ -9,6 +9,7 @@ from pathlib import Path
 
 from programs.kit import suite_domains, suite_runs
 from programs.kit.host_settings import DEFAULT_PATH, HostSettings, check_toolbox, read_variables
+from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.aws.settings import AwsSettings, split_list
 
@@ -19,6 +20,10 @@ def command_line(settings: AwsSettings, spec: EnvironmentSpec, suite: SuiteSpec,
 
 def read_report(settings: AwsSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
     return suite_runs.read_report(_host_settings(settings), spec, suite, max_bytes)
+
+
+def read_screenshots(settings: AwsSettings, spec: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+    return suite_runs.read_screenshots(_host_settings(settings), spec, suite, since)
 
 
 def list_folders(settings: AwsSettings) -> list[Path]:

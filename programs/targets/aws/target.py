@@ -16,6 +16,7 @@ from programs.installation import InstallationOptions, InstallationPlan
 from programs.inventory import HeldResource
 from programs.registry import Download
 from programs.runtime_info import LogLines, LogRequest
+from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.aws import settings, spec_checks, wording
 
@@ -114,6 +115,11 @@ class AwsTarget:
         from programs.targets.aws import suite_sandbox
 
         return suite_sandbox.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
+
+    def suite_screenshots(self, spec: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+        from programs.targets.aws import suite_sandbox
+
+        return suite_sandbox.read_screenshots(settings.from_mapping(spec.settings), spec, suite, since)
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         from programs.targets.aws.api import sleep

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from programs.kit import suite_domains, suite_runs
 from programs.kit.host_settings import DEFAULT_PATH, HostSettings, check_toolbox, read_variables
+from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -25,6 +26,12 @@ def command_line(
 
 def read_report(settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
     return suite_runs.read_report(_host_settings(settings), spec, suite, max_bytes)
+
+
+def read_screenshots(
+    settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, since: float
+) -> Screenshots:
+    return suite_runs.read_screenshots(_host_settings(settings), spec, suite, since)
 
 
 def list_folders(settings: KubernetesSettings) -> list[Path]:

@@ -21,6 +21,7 @@ from programs.inventory import HeldResource
 from programs.kit import identifiers, machine_costs
 from programs.kit.errors import TargetError
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
+from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import (
     commit_files,
@@ -184,6 +185,9 @@ class KubernetesTarget(InstallsChart):
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         return suite_sandbox.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
+
+    def suite_screenshots(self, spec: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+        return suite_sandbox.read_screenshots(settings.from_mapping(spec.settings), spec, suite, since)
 
     def set_expiry(self, name: str, settings_: Mapping[str, str], expires_at: datetime | None) -> None:
         """Sets it on the namespace, which contains everything of the environment."""

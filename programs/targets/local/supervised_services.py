@@ -115,11 +115,14 @@ def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
 
 
 def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
-    with steps.step(StepName.HEALTH_CHECK, service.program.service):
-        if service.path:
-            _wait_for_response(settings, service)
-        else:
-            _wait_until_running(settings, service)
+    wait = _wait_for_response if service.path else _wait_until_running
+    with steps.step(StepName.HEALTH_CHECK, service.program.service) as output:
+        try:
+            wait(settings, service)
+        except TargetError as error:
+            # Kept with the step, because the service's own log doesn't outlive its next start for long.
+            output.add([error.sentence, *error.tail])
+            raise
 
 
 def _wait_until_running(settings: LocalSettings, service: ServiceProcess) -> None:

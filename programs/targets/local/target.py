@@ -21,6 +21,7 @@ from programs.kit.machine_costs import ReservedAmounts
 from programs.kit.processes import sandbox, supervisor
 from programs.kit.server_engines import engines
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
+from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.local import (
     cleanup,
@@ -106,6 +107,9 @@ class LocalTarget:
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
         return suite_runs.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
+
+    def suite_screenshots(self, spec: EnvironmentSpec, suite: SuiteSpec, since: float) -> Screenshots:
+        return suite_runs.read_screenshots(settings.from_mapping(spec.settings), spec, suite, since)
 
     def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
         return liveness.live_resources(settings.from_mapping(settings_))

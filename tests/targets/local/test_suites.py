@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from programs.kit.processes import sandbox
 from programs.spec import CommandSpec, EnvironmentSpec, SuiteSpec
 from programs.targets.local import cleanup
 from programs.targets.local.target import TARGET, VERSION
+from tests.pictures import png
 from tests.targets.local_machine import LocalMachine, Repository
 
 SHA = "a" * 40
@@ -76,6 +79,22 @@ def test_nothing_runs_without_its_commits_checkout(machine: LocalMachine, reposi
     files.remove(machine.settings.env(made.name) / "src")
     with pytest.raises(TargetError, match="no checkout of commit aaaaaaa"):
         TARGET.suite_command(made, SuiteSpec("unit", CommandSpec("true")), {})
+
+
+def test_screenshots_that_a_suite_writes_are_read(machine: LocalMachine, repository: Repository) -> None:
+    made = spec(machine, repository)
+    picture = base64.b64encode(png()).decode()
+    began = time.time()
+    suite = SuiteSpec(
+        "browser",
+        CommandSpec(f"mkdir -p out/a; echo {picture} | base64 -d > out/a/failed.png; ln -s /etc/passwd out/x.png"),
+        artifacts="out",
+    )
+    run(made, suite)
+    found = TARGET.suite_screenshots(made, suite, began)
+    assert [(item.name, item.data) for item in found.files] == [("a/failed.png", png())]
+    assert TARGET.suite_screenshots(made, suite, began + 60).files == ()
+    assert TARGET.suite_screenshots(made, SuiteSpec("x", CommandSpec("true"), artifacts="none"), began).files == ()
 
 
 def test_report_must_be_a_regular_file_in_the_checkout(machine: LocalMachine, repository: Repository) -> None:

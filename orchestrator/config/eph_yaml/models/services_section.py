@@ -150,6 +150,9 @@ class SuiteConfig(Section):
     junit: RepositoryPath | None = Field(
         default=None, description="Where it writes its JUnit XML report; counts and failed cases are shown as a table."
     )
+    artifacts: RepositoryPath = Field(
+        default="test-results", description="The folder where it writes screenshots, shown on the dashboard."
+    )
     blocking: bool = Field(default=True, description="Whether its failure fails the commit's check.")
     needs: tuple[Name, ...] = Field(
         default=(), description="Suites above it that must pass; otherwise it is skipped. Suites run one at a time."

@@ -32,6 +32,7 @@ def main():
         page.goto(os.environ["PREVIEW_URL"])
         products = page.locator("table tr").all_inner_texts()
         print(f"{page.title()}: {len(products)} products")
+        page.screenshot(path="test-results/shop.png")
         browser.close()
     assert any("Apples" in product for product in products), products
     assert errors == [], errors

@@ -15,6 +15,7 @@ from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api import pagination
 from orchestrator.surfaces.api.rendering import render
 from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
+from orchestrator.surfaces.api.routes import screenshot_routes
 from orchestrator.surfaces.api.routes.streams import Streams, log_lines
 from orchestrator.surfaces.api.schemas import environment_schemas as schemas
 from orchestrator.surfaces.api.schemas import runtime_schemas
@@ -27,6 +28,7 @@ Service = Annotated[str | None, Query(max_length=100)]
 def router(environment_service: EnvironmentService, streams: Streams) -> APIRouter:
     routes = APIRouter(prefix="/environments", tags=["environments"])
     _reads(routes, environment_service)
+    screenshot_routes.add_routes(routes, environment_service)
     _streams(routes, environment_service, streams)
     _actions(routes, environment_service)
     # The bare name matches any path, so it comes after those with a fixed suffix.

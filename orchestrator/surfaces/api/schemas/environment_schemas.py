@@ -55,6 +55,7 @@ class SuiteItem(AttributeModel):
     tail: list[str] = Field(description="The last lines of output, unless it passed.")
     report: SuiteReport | None
     since: datetime | None = Field(description="When it started or finished.")
+    screenshots: int = Field(default=0, description="How many screenshots Eph keeps of its run.")
 
 
 class ImageItem(AttributeModel):

@@ -18,9 +18,29 @@ class Logs(BaseModel):
     lines: list[str]
 
 
+class ScreenshotItem(AttributeModel):
+    """A picture that a suite left."""
+
+    file: str = Field(description="The last part of its path in this API.")
+    name: str = Field(description="The name that the suite gave it.")
+    width: int = Field(description="In pixels.")
+    height: int = Field(description="In pixels.")
+    bytes: int
+
+
+class ScreenshotList(AttributeModel):
+    """Of a suite's last run on the live commit."""
+
+    files: list[ScreenshotItem]
+    omitted: int = Field(description="How many more there were that are over a limit.")
+
+
 class StepItem(AttributeModel):
     """One run of a step: Checkout, Build, Database, Migrate, Seed, Start, Health check …"""
 
+    id: str = Field(
+        default="", description="Of this run. `ID:45` is the position of its line 45 in links to the dashboard."
+    )
     step: str = Field(description="Its name, and the service or database that it is about.")
     started_at: datetime
     state: str = Field(description="running, succeeded, failed or interrupted")
