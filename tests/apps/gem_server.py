@@ -1,6 +1,7 @@
 """A gem server with the gems that Debian's packages installed on this machine.
 
-It comes with the lock file that Bundler writes, as developers commit it."""
+It comes with the lock file that Bundler writes, as developers commit it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class GemServer:
 
 
 def is_rails_installed() -> bool:
-    if shutil.which("bundle") is None:
+    if not all(map(shutil.which, ("bundle", "dpkg-query"))):
         return False
     requires = "; ".join(f"gem '{name}'" for name in _GEMS)
     return subprocess.run(["ruby", "-e", requires], capture_output=True).returncode == 0

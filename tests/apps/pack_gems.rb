@@ -1,11 +1,12 @@
 # Packs the installed gems that an application requires, with everything they depend on, and indexes them as a gem server
 # does. Debian's packages install gems without the files that gems are published as.
 #
-# repack.rb FOLDER GEM…
+# pack_gems.rb FOLDER GEM…
 
 require "fileutils"
 require "rubygems/indexer"
 require "rubygems/package"
+require "tmpdir"
 
 LIBRARIES = %r{\A/usr/lib/(?:ruby/vendor_ruby|[^/]+/ruby/vendor_ruby/[^/]+)/(.+)\z}
 
