@@ -19,7 +19,7 @@ from orchestrator.cli import scaffold
 from tests import how_to_pages
 from tests.e2e import site as sites
 from tests.e2e.previews import Page, Preview
-from tests.e2e.site import Site
+from tests.e2e.site import Site, wait_until
 
 APPS = Path(__file__).parent
 MOST_LINES = 15
@@ -88,14 +88,39 @@ def preview(site: Site, branch: str = "feature", files: Mapping[str, str] | None
 def ready(site: Site, branch: str = "feature", files: Mapping[str, str] | None = None) -> Preview:
     """The same for an app whose page doesn't show its commit."""
     number, sha = site.open_pull(branch, files and dict(files))
-    site.wait_for_comment(number, "Ready", sha[:7], timeout=BUILD_TIMEOUT)
-    return Preview(number, branch, site.wait_for_host(number), sha)
+    return wait_until_ready(site, branch, number, sha)
 
 
 def push(site: Site, made: Preview, files: Mapping[str, str]) -> None:
     """Returns when the commit is live."""
-    sha = site.push(made, dict(files))
-    site.wait_for_comment(made.number, "Ready", sha[:7], timeout=BUILD_TIMEOUT)
+    wait_until_ready(site, made.branch, made.number, site.push(made, dict(files)))
+
+
+def wait_until_ready(site: Site, branch: str, number: int, sha: str) -> Preview:
+    """Asks Eph: in a long build, the forge would reject so many requests."""
+
+    def problem() -> str:
+        found = _environment(site, number)
+        return "" if (found.get("phase"), found.get("commit")) == ("ready", sha) else f"{found}; {site.log_tail()}"
+
+    wait_until(f"#{number} is ready", problem, BUILD_TIMEOUT)
+    site.wait_for_comment(number, "Ready", sha[:7])
+    return Preview(number, branch, _environment(site, number)["host"], sha)
+
+
+def wait_for_failure(site: Site, made: Preview, sha: str, cause: str) -> None:
+    """Until the pull request shows why this commit failed."""
+
+    def problem() -> str:
+        failure = _environment(site, made.number).get("failure") or {}
+        return "" if failure.get("commit") == sha else f"{failure}; {site.log_tail()}"
+
+    wait_until(f"#{made.number} has failed", problem, BUILD_TIMEOUT)
+    site.wait_for_comment(made.number, cause)
+
+
+def _environment(site: Site, number: int) -> dict[str, Any]:
+    return next((dict(item) for item in site.api("environments")["items"] if item["number"] == number), {})
 
 
 def close(site: Site, made: Preview) -> None:

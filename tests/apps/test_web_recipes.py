@@ -22,10 +22,6 @@ needs_node = pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.
 CACHED = ["succeeded", "succeeded"]
 
 
-def wait_for_failure(site: Site, number: int, cause: str) -> None:
-    site.wait_for_comment(number, cause, timeout=recipe_site.BUILD_TIMEOUT)
-
-
 @pytest.mark.skipif(not gem_server.is_rails_installed(), reason="needs Ruby with Rails")
 def test_rails() -> None:
     second = "db/migrate/20261102120000_add_more.rb"
@@ -38,8 +34,8 @@ def test_rails() -> None:
         assert recipe_site.state(site, made)["tickets"] == ["first ticket"]
         assert any("/rails-6" in url for url in gems.downloads)
 
-        site.push(made, {second: migration.format("SELECT * FROM nowhere")})
-        wait_for_failure(site, made.number, 'relation "nowhere" does not exist')
+        broken = site.push(made, {second: migration.format("SELECT * FROM nowhere")})
+        recipe_site.wait_for_failure(site, made, broken, 'relation "nowhere" does not exist')
         assert recipe_site.state(site, made)["commit"] == made.commit
 
         fixed = site.push(made, {second: migration.format("INSERT INTO tickets (title) VALUES ('second')")})
@@ -62,8 +58,8 @@ def test_nextjs() -> None:
         assert recipe_site.state(site, made, "/api/orders") == {"commit": made.commit, "orders": ["tea"]}
         assert "<li>tea</li>" in site.page(made.host).text
 
-        site.push(made, {"migrations/2_more.sql": "-- Up Migration\nSELECT * FROM nowhere;\n"})
-        wait_for_failure(site, made.number, 'relation "nowhere" does not exist')
+        broken = site.push(made, {"migrations/2_more.sql": "-- Up Migration\nSELECT * FROM nowhere;\n"})
+        recipe_site.wait_for_failure(site, made, broken, 'relation "nowhere" does not exist')
         assert recipe_site.state(site, made, "/api/orders")["commit"] == made.commit
 
         more = "-- Up Migration\nINSERT INTO orders (item) VALUES ('cake');\n"
@@ -96,13 +92,12 @@ def test_monorepo_deploys_only_changes_of_its_services() -> None:
         site.wait_for_commit(made, pushed, recipe_site.BUILD_TIMEOUT)
         assert recipe_site.state(site, made)["books"] == ["EMMA"]
 
-        site.push(made, {"apps/api/migrations/2_more.sql": "-- Up Migration\nSELECT * FROM nowhere;\n"})
-        wait_for_failure(site, made.number, 'relation "nowhere" does not exist')
+        broken = site.push(made, {"apps/api/migrations/2_more.sql": "-- Up Migration\nSELECT * FROM nowhere;\n"})
+        recipe_site.wait_for_failure(site, made, broken, 'relation "nowhere" does not exist')
         assert recipe_site.state(site, made)["commit"] == pushed
 
         sha = site.forge.push("acme/shop", "docs", {"apps/web/note.txt": "newer"})
-        site.wait_for_comment(number, "Ready", sha[:7], timeout=recipe_site.BUILD_TIMEOUT)
-        other = site.wait_for_preview("docs", number, sha)
+        other = recipe_site.wait_until_ready(site, "docs", number, sha)
         assert recipe_site.state(site, other)["books"] == ["Emma"]
         assert recipe_site.step_states(site, other, "Restore cache", "Build") == CACHED
         recipe_site.push(site, other, recipe_site.written_by_init("monorepo_books"))
@@ -131,8 +126,8 @@ def test_static_site(static_site: Site) -> None:
     assert site.page(made.host, "/holidays").text == page.text
     assert site.page(made.host, "/missing.js").status == 404
 
-    site.push(made, {"main.js": "import './nowhere.js';\n"})
-    wait_for_failure(site, made.number, "nowhere.js")
+    broken = site.push(made, {"main.js": "import './nowhere.js';\n"})
+    recipe_site.wait_for_failure(site, made, broken, "nowhere.js")
     assert site.page(made.host).text == page.text
 
     newer = {name: (APPS / "static_handbook" / name).read_text() for name in ("index.html", "main.js")}
