@@ -20,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE :=
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long test-exhaustive test-all check check-types check-lint check-texts bench bench-small attack attack-small attack-cluster chaos model sabotage soak toolchain hooks docs site locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml pulumi-nodejs pulumi-policy browser airflow ministack screenshots image audit sbom databases
+.PHONY: cluster-up cluster-down test-cluster test-cluster-small plugin-kubernetes helm kustomize docker-compose pulumi-language-yaml pulumi-nodejs pulumi-policy browser airflow ministack screenshots image audit sbom databases rails
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -35,7 +35,7 @@ test: pulumi ## run the tests, with real components; ARGS='-k name' selects some
 test-long: pulumi databases helm kustomize docker-compose pulumi-language-yaml pulumi-policy browser airflow ministack ## run the slow tests: a whole Eph on each target, killed replicas, malicious forks
 	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m "long and not exhaustive" --ignore tests/cluster $(ARGS)
 
-test-exhaustive: pulumi databases helm kustomize docker-compose pulumi-language-yaml pulumi-nodejs pulumi-policy browser airflow ministack ## run the slow tests that CI leaves out: every demo and recipe, more kills and faults
+test-exhaustive: pulumi databases helm kustomize docker-compose pulumi-language-yaml pulumi-nodejs pulumi-policy browser airflow ministack rails ## run the slow tests that CI leaves out: every demo and recipe, more kills and faults
 	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m exhaustive --ignore tests/cluster $(ARGS)
 
 test-all: ## everything that CI runs, then the slow proofs (model, soak, sabotage, chaos); takes hours
@@ -113,6 +113,9 @@ docker-compose: pulumi ## find or build Docker Compose, and install Docker's eng
 
 databases: ## install Redis and MariaDB, which environments on local can run
 	@infra/toolchain/databases.sh
+
+rails: ## install Ruby with the gems of Rails, for the test of its recipe
+	@infra/toolchain/rails.sh
 
 pulumi-language-yaml: pulumi ## find or build Pulumi's language host for YAML projects
 	@$(WITH_TOOLS) $(PY) -m stacks.toolchain.plugins pulumi-language-yaml >/dev/null

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.apps import compose_site, recipe_site
-from tests.apps.package_index import package_index
-from tests.e2e.previews import Page, Preview
+from tests.apps import compose_site, package_index, recipe_site
+from tests.e2e.previews import Preview
 from tests.e2e.site import Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
@@ -26,26 +24,16 @@ def test_a_recipe_is_short(name: str) -> None:
     assert len(recipe_site.recipes()[name].splitlines()) <= recipe_site.MOST_LINES
 
 
-def preview(site: Site, branch: str = "feature") -> Preview:
-    number, sha = site.open_pull(branch)
-    return site.wait_for_preview(branch, number, sha, recipe_site.BUILD_TIMEOUT)
-
-
-def close(site: Site, made: Preview) -> None:
-    site.forge.close_pull("acme/shop", made.number)
-    site.wait_until_gone(made)
-
-
 @pytest.mark.exhaustive
 def test_flask() -> None:
     with recipe_site.recipe_site("flask_notes", "Flask") as site:
-        made = preview(site)
+        made = recipe_site.preview(site)
         assert site.page(made.host).data["notes"] == ["first note"]
         more = (
             (recipe_site.APPS / "flask_notes" / "app.py").read_text().replace('"notes": notes', '"notes": notes[::-1]')
         )
         site.wait_for_commit(made, site.push(made, {"app.py": more}), recipe_site.BUILD_TIMEOUT)
-        close(site, made)
+        recipe_site.close(site, made)
 
 
 @pytest.mark.exhaustive
@@ -62,24 +50,26 @@ def test_django_with_its_compose_file() -> None:
 
 
 def use_board(site: Site) -> None:
-    made = preview(site)
-    wait_until("the worker checks posts", lambda: "" if state(site, made)["posts"][0]["checked"] else "not yet")
+    made = recipe_site.preview(site)
+    wait_until(
+        "the worker checks posts", lambda: "" if recipe_site.state(site, made)["posts"][0]["checked"] else "not yet"
+    )
     assert upload(site, made, "cat") == 201
 
     site.push(made, {"posts/migrations/0002_more.py": recipe_site.django_migration("SELECT * FROM nowhere")})
     site.wait_for_comment(made.number, 'relation "nowhere" does not exist', timeout=recipe_site.BUILD_TIMEOUT)
-    assert state(site, made)["commit"] == made.commit
+    assert recipe_site.state(site, made)["commit"] == made.commit
 
     fixed = recipe_site.django_migration("INSERT INTO posts_post (text, checked) VALUES ('second', false)")
     site.wait_for_commit(made, site.push(made, {"posts/migrations/0002_more.py": fixed}), recipe_site.BUILD_TIMEOUT)
-    assert state(site, made)["uploads"] == ["cat"]
-    assert [post["text"] for post in state(site, made)["posts"]] == ["welcome", "second"]
+    assert recipe_site.state(site, made)["uploads"] == ["cat"]
+    assert [post["text"] for post in recipe_site.state(site, made)["posts"]] == ["welcome", "second"]
 
-    other = preview(site, "other")
-    assert state(site, other)["uploads"] == []
-    assert [post["text"] for post in state(site, other)["posts"]] == ["welcome"]
-    close(site, made)
-    close(site, other)
+    other = recipe_site.preview(site, "other")
+    assert recipe_site.state(site, other)["uploads"] == []
+    assert [post["text"] for post in recipe_site.state(site, other)["posts"]] == ["welcome"]
+    recipe_site.close(site, made)
+    recipe_site.close(site, other)
 
 
 @pytest.mark.exhaustive
@@ -108,42 +98,34 @@ def test_fastapi_and_vite() -> None:
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js")
 def test_node() -> None:
     with recipe_site.recipe_site("node_orders", "Node.js") as site:
-        made = preview(site)
-        assert state(site, made)["orders"] == ["tea"]
+        made = recipe_site.preview(site)
+        assert recipe_site.state(site, made)["orders"] == ["tea"]
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="needs Go")
 @pytest.mark.exhaustive
 def test_go_and_a_second_pull_request_from_the_build_cache() -> None:
     """T1 P3: with the lock file unchanged, the second pull request's build downloads nothing."""
-    with package_index() as index, recipe_site.recipe_site("go_orders", "Go", index.local_toml) as site:
-        first = preview(site)
-        assert state(site, first)["orders"] == ["tea"]
+    with package_index.go_modules() as index, recipe_site.recipe_site("go_orders", "Go", index.local_toml) as site:
+        first = recipe_site.preview(site)
+        assert recipe_site.state(site, first)["orders"] == ["tea"]
         assert any(url.endswith("/github.com/lib/pq/@v/v1.10.9.zip") for url in index.requested)
-        assert step_states(site, first, "Restore cache", "Build", "Save cache") == [None, "succeeded", "succeeded"]
+        assert recipe_site.step_states(site, first, "Restore cache", "Build", "Save cache") == [
+            None,
+            "succeeded",
+            "succeeded",
+        ]
         requested = list(index.requested)
 
-        second = preview(site, "other")
-        assert state(site, second)["orders"] == ["tea"]
-        assert step_states(site, second, "Restore cache", "Build") == ["succeeded", "succeeded"]
+        second = recipe_site.preview(site, "other")
+        assert recipe_site.state(site, second)["orders"] == ["tea"]
+        assert recipe_site.step_states(site, second, "Restore cache", "Build") == ["succeeded", "succeeded"]
         assert index.requested == requested
 
         assert "acme/shop" in site.eph("cache", "list").stdout
         assert site.eph("cache", "clear", "acme/shop", "--yes").returncode == 0
         assert json.loads(site.eph("cache", "list", "--output", "json").stdout) == {"items": []}
-        assert state(site, second)["orders"] == ["tea"]
-
-
-def step_states(site: Site, made: Preview, *names: str) -> list[str | None]:
-    """How each step of the newest build ended; None if there was none."""
-    ended = {item["step"]: item["state"] for item in site.api(f"environments/{made.name}/steps")["steps"]}
-    return [ended.get(name) for name in names]
-
-
-def state(site: Site, made: Preview) -> dict[str, Any]:
-    page: Page = site.page(made.host)
-    assert page.status == 200, page
-    return dict(json.loads(page.text))
+        assert recipe_site.state(site, second)["orders"] == ["tea"]
 
 
 def upload(site: Site, made: Preview, name: str) -> int:

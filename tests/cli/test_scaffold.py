@@ -185,6 +185,55 @@ def test_init_says_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert CliRunner().invoke(app, ["validate"]).exit_code == 1
 
 
+WORKSPACES = '{"private": true, "workspaces": ["apps/*"]}'
+START = '{"scripts": {"start": "node .", "build": "tsc"}}'
+START_WITH_DATABASE = '{"scripts": {"start": "node .", "db:migrate": "x"}, "dependencies": {"pg": "8"}}'
+
+
+@pytest.mark.parametrize(
+    ("files", "build"),
+    [
+        ({"package.json": WORKSPACES}, "npm install && npm run build --workspaces --if-present"),
+        ({"package.json": WORKSPACES, "yarn.lock": ""}, "yarn install --frozen-lockfile"),
+        (
+            {"pnpm-workspace.yaml": "", "pnpm-lock.yaml": ""},
+            "pnpm install --frozen-lockfile && pnpm --recursive --if-present run build",
+        ),
+        (
+            {"package.json": '{"workspaces": [], "scripts": {"build": "turbo build"}}', "package-lock.json": "{}"},
+            "npm ci && npm run build",
+        ),
+        ({}, "(cd apps/web && npm install && npm run build) && (cd apps/api && npm install)"),
+    ],
+)
+def test_apps_in_subfolders_are_services(tmp_path: Path, files: dict[str, str], build: str) -> None:
+    apps = {"apps/api/package.json": START_WITH_DATABASE, "apps/web/package.json": START, "docs/package.json": START}
+    config = written(tmp_path, {**files, **apps, "packages/ui/package.json": "{}"})
+    assert [(service.name, service.command) for service in config.services] == [
+        ("web", "cd apps/web && npm start"),
+        ("api", "cd apps/api && npm start"),
+    ]
+    assert config.build is not None
+    assert config.build.command == build
+    (instance,) = config.database.instances
+    assert instance.migrate is not None
+    assert instance.migrate.command == "(cd apps/api && npm run db:migrate)"
+
+
+def test_apps_of_several_languages(tmp_path: Path) -> None:
+    files = {"web/package.json": VITE, "server/requirements.txt": "flask\n", "server/app.py": FLASK}
+    web, server = written(tmp_path, files).services
+    assert dict(web.env) == {"__VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS": "{host:web}"}
+    assert (server.name, server.command) == ("server", f"cd server && {RUN_FLASK} run --host 127.0.0.1 --port $PORT")
+
+
+def test_files_for_the_whole_repository_come_before_its_subfolders(tmp_path: Path) -> None:
+    files = {"compose.yaml": "services: {web: {build: ., ports: ['80:80']}}", "web/package.json": START}
+    scaffold_text(tmp_path, files)
+    assert scaffold.detect(tmp_path).target == "compose"
+    assert scaffold.detect(tmp_path, "local").services[0].name == "web"
+
+
 @pytest.mark.parametrize("folder", ["shop", "42", "Ünïcode", "---", "a" * 99, "a.b c--d", "x" * 29 + "-y"])
 def test_any_folder_gives_a_valid_name(folder: str, tmp_path: Path) -> None:
     (tmp_path / "Procfile").write_text("web: run\n")

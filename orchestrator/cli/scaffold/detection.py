@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.cli import wording
 from orchestrator.cli.scaffold import frameworks
 from orchestrator.cli.scaffold.detected_app import DetectedApp
+from orchestrator.cli.scaffold.monorepo import monorepo
 from orchestrator.cli.scaffold.procfile import procfile
 from programs import registry
 from programs.spec import DEFAULT_TARGET
@@ -34,12 +35,11 @@ def other_targets(folder: Path, app: DetectedApp) -> list[DetectedApp]:
 
 
 def _detected(folder: Path) -> Iterator[DetectedApp]:
-    """Processes first: the default target needs no cluster and no container engine."""
+    """Processes first: the default target needs no cluster and no container engine. Apps in subfolders come after what
+    describes the repository as a whole."""
     yield from (app for look in _PROCESSES if (app := look(folder)) is not None)
     for name, description in sorted(registry.descriptions().items()):
         found = description.detect(folder)
         if found is not None:
             yield DetectedApp(found.reason, target=name, section=found.section)
-    site = frameworks.static_site(folder)
-    if site is not None:
-        yield site
+    yield from (app for look in (monorepo, frameworks.static_site) if (app := look(folder)) is not None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from orchestrator.cli import wording
 from orchestrator.cli.scaffold.detected_app import DetectedApp, DetectedService, mapping_of, read_json, read_text
@@ -15,6 +17,7 @@ _MAKE_VENV = "python3 -m venv .venv && .venv/bin/pip install --quiet"
 _PYTHON_DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "pg8000"})
 _PYTHON_MODULES = ("app", "main", "wsgi", "server", "app/main", "src/main", "app/__init__")
 _NODE_DRIVERS = frozenset({"pg", "postgres", "prisma", "@prisma/client", "typeorm", "drizzle-orm"})
+_MIGRATE_SCRIPTS = ("db:migrate", "migrate")
 _SITE_FOLDERS = ("public", "dist", "site", "_site", "www", "htdocs")
 _SETTINGS_MODULE = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s*,\s*[\"']([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -101,14 +104,28 @@ def rails(folder: Path) -> DetectedApp | None:
     return DetectedApp(wording.operator.framework_found("Rails"), (service,), build, migrate, database)
 
 
+def node_tool(folder: Path) -> str:
+    """The package manager that the lock file belongs to."""
+    if (folder / "pnpm-lock.yaml").is_file():
+        return "pnpm"
+    return "yarn" if (folder / "yarn.lock").is_file() else "npm"
+
+
 def node_build(folder: Path, scripts: bool) -> str:
     """``scripts``: whether there is a script `build`."""
-    tool, install = "npm", "npm ci" if (folder / "package-lock.json").is_file() else "npm install"
-    if (folder / "pnpm-lock.yaml").is_file():
-        tool, install = "pnpm", "pnpm install --frozen-lockfile"
-    elif (folder / "yarn.lock").is_file():
-        tool, install = "yarn", "yarn install --frozen-lockfile"
+    tool = node_tool(folder)
+    install = f"{tool} install --frozen-lockfile"
+    if tool == "npm":
+        install = "npm ci" if (folder / "package-lock.json").is_file() else "npm install"
     return f"{install} && {tool} run build" if scripts else install
+
+
+def _node_migrate(folder: Path, scripts: Mapping[str, Any]) -> str:
+    """Prisma's own command, or else the repository's script."""
+    if (folder / "prisma" / "migrations").is_dir():
+        return "npx prisma migrate deploy"
+    script = next((name for name in _MIGRATE_SCRIPTS if name in scripts), "")
+    return f"{node_tool(folder)} run {script}" if script else ""
 
 
 def node_app(folder: Path) -> DetectedApp | None:
@@ -117,7 +134,7 @@ def node_app(folder: Path) -> DetectedApp | None:
     packages = {*mapping_of(package, "dependencies"), *mapping_of(package, "devDependencies")}
     build = node_build(folder, "build" in scripts)
     database = bool(packages & _NODE_DRIVERS)
-    migrate = "npx prisma migrate deploy" if database and (folder / "prisma" / "migrations").is_dir() else ""
+    migrate = _node_migrate(folder, scripts) if database else ""
     if "next" in packages and "build" in scripts:
         service = DetectedService(WEB, "npx next start --hostname 127.0.0.1 --port $PORT")
         return DetectedApp(wording.operator.framework_found("Next.js"), (service,), build, migrate, database)

@@ -7,7 +7,6 @@ first part, the error the last.
 from __future__ import annotations
 
 import codecs
-import collections
 import contextlib
 import os
 import selectors
@@ -24,6 +23,7 @@ from programs.kit.errors import Cancelled, CommitFailed, TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import disk
 from programs.kit.processes import sandbox, wording
+from programs.kit.processes.last_lines import LastLines
 from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import CANCELLED
 from programs.redaction import Redactor
@@ -57,7 +57,7 @@ class _Output:
     bytes_left: int
     report: Callable[[Iterable[str]], object]
     redactor: Redactor = field(default_factory=Redactor)
-    lines: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=TAIL_LINES))
+    lines: LastLines = field(default_factory=lambda: LastLines(TAIL_LINES))
     partial_line: str = ""
     decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")

@@ -23,6 +23,10 @@ def killed(signal: int) -> str:
     return f"was killed by signal {signal}"
 
 
+def calls_omitted(count: int) -> str:
+    return f"    … stack trace continues: {count} lines omitted …"
+
+
 # --- The sandbox
 
 NO_SANDBOX = (

@@ -1,0 +1,3 @@
+-- Up Migration
+CREATE TABLE orders (id serial PRIMARY KEY, item text NOT NULL);
+INSERT INTO orders (item) VALUES ('tea');

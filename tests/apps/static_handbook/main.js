@@ -1,0 +1,3 @@
+const pages = { "/": "Welcome", "/holidays": "Thirty days a year" };
+
+document.querySelector("main").textContent = pages[location.pathname] ?? "No such page";
