@@ -69,6 +69,7 @@ NOT_SENTENCES = {
     "programs/kit/mail_catcher/main.py": "runs alone; its log, and an answer in SMTP",
     "programs/kit/processes/launch.py": "runs alone, without Eph's modules",
     "programs/steps.py": "the names of steps, which events contain",
+    "programs/targets/kubernetes/rendering/servers.py": "the commands of readiness probes",
     "stacks/word_lists.py": "the words of names",
 }
 TEMPLATES = {

@@ -41,7 +41,7 @@ class ServerPod:
     answers: str
 
 
-_REDIS_ANSWERS = f'[ "$(REDISCLI_AUTH="${_PASSWORD_VARIABLE}" redis-cli ping)" = PONG ]'
+_REDIS_ANSWERS = f'test "$(REDISCLI_AUTH="${_PASSWORD_VARIABLE}" redis-cli ping)" = PONG'
 _MARIADB_ANSWERS = f'MYSQL_PWD="${_PASSWORD_VARIABLE}" mariadb --no-defaults -h 127.0.0.1 -u app -e "SELECT 1"'
 PODS: Mapping[str, ServerPod] = {
     "redis": ServerPod("redis-server", 6379, 256 * _MEBIBYTE, "1Gi", _REDIS_ANSWERS),
