@@ -28,6 +28,7 @@ NOT_SENTENCES = {
     "orchestrator/core/sleep/sleep_rules.py": "commit statuses of earlier versions begin with it",
     "orchestrator/core/views/phases.py": "the value of a phase, which the API returns",
     "orchestrator/cli/scaffold/frameworks.py": "the commands of frameworks",
+    "orchestrator/cli/scaffold/monorepo.py": "the commands of workspaces",
     "orchestrator/cli/scaffold/rendering.py": "the eph.yaml that `eph init` writes",
     "orchestrator/forges/github/commits/commit_cache.py": "a key of the cache",
     "orchestrator/forges/github/commits/graphql.py": "GraphQL",
