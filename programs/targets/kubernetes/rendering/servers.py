@@ -24,7 +24,7 @@ SMTP_PORT, MAIL_WEB_PORT = 1025, 8025
 _FOLDER = "/data"
 _MEBIBYTE = 1024**2
 _PASSWORD = "password"  # noqa: S105 - the key of the Secret, and a placeholder
-_PASSWORD_VARIABLE = "EPH_PASSWORD"  # noqa: S105 - a name
+_PASSWORD_VARIABLE = workloads.reference_variable(_PASSWORD)
 _LIMITS = {"cpu": "1", "memory": "512Mi"}
 _REQUESTS = {"cpu": "50m", "memory": "128Mi"}
 

@@ -38,8 +38,8 @@ class ContainerEnv:
     def to_list(self) -> list[Data]:
         """A value can refer only to variables above it. Kubernetes fills them in, so no pod contains a secret."""
         used = {name for text in self.plain.values() for name in variables.placeholders(text)} & set(self.references)
-        expansions = {name: f"$({_reference_variable(name)})" for name in used}
-        first = {_reference_variable(name): self.references[name] for name in used}
+        expansions = {name: f"$({reference_variable(name)})" for name in used}
+        first = {reference_variable(name): self.references[name] for name in used}
         values: list[Data] = [
             {"name": name, "value": variables.fill_text(escape_expansion(text), expansions)}
             for name, text in sorted(self.plain.items())
@@ -55,7 +55,8 @@ def _secret_variables(places: Mapping[str, tuple[str, str]]) -> list[Data]:
     ]
 
 
-def _reference_variable(placeholder: str) -> str:
+def reference_variable(placeholder: str) -> str:
+    """The variable that stands for a placeholder in values below it."""
     return "EPH_" + re.sub(r"[^A-Z0-9]", "_", placeholder.upper())
 
 
