@@ -85,7 +85,7 @@ def test_every_documented_operation_hides_another_repository(
 
 def test_the_same_operations_work_on_its_own_repository(scoped: httpx.Client) -> None:
     for method, path in operations(scoped):
-        if "{name}" in path and not any(part in path for part in ("stream", "approve", "exec")):
+        if "{name}" in path and not any(part in path for part in ("stream", "approve", "exec", "{file}")):
             answer = scoped.request(method, path.replace("{name}", OURS), json=body_for(path))
             assert answer.status_code in (200, 202), (method, path, answer.text)
 

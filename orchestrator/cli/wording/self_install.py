@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from programs.quoting import quote
-
 COST = "Monthly cost without environments:"
 NO_COST = "No cost is known: it uses what this place already has."
 PERMISSIONS = "Eph gets these permissions:"
@@ -37,7 +35,7 @@ def not_priced(unpriced: Sequence[str], excluded: Sequence[str]) -> str:
 
 
 def not_a_pair(text: str) -> str:
-    return f"{quote(text)} isn't KEY=VALUE"
+    return f"{text!r} isn't KEY=VALUE"
 
 
 def cannot(target: str, able: Sequence[str]) -> str:
