@@ -30,7 +30,7 @@ demo: ## run Eph with a sample shop, or your app: ARGS='--repo PATH'; ARGS='--on
 	@infra/toolchain/demo.sh $(ARGS)
 
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
-	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m "not long" --ignore tests/cluster $(CHECKED) $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m "not (long or exhaustive)" --ignore tests/cluster $(CHECKED) $(ARGS)
 
 test-long: pulumi databases helm kustomize docker-compose pulumi-language-yaml pulumi-policy browser airflow ministack ## run the slow tests: a whole Eph on each target, killed replicas, malicious forks
 	@$(WITH_TOOLS) $(PY) -m pytest $(WORKERS) -m "long and not exhaustive" --ignore tests/cluster $(ARGS)

@@ -16,7 +16,7 @@ from tests.apps import gem_server, recipe_site
 from tests.apps.recipe_site import APPS
 from tests.e2e.site import Site, wait_until
 
-pytestmark = [pytest.mark.real, pytest.mark.exhaustive, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.exhaustive, pytest.mark.timeout(1800)]
 
 needs_node = pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js")
 CACHED = ["succeeded", "succeeded"]
