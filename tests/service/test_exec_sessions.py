@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+import signal
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,12 @@ SH = ("/bin/sh", "-c")
 
 
 @pytest.fixture
-def sessions() -> ExecSessions:
-    return ExecSessions(Redactor(["hunter2-secret"]), timeout=20)
+def sessions() -> Iterator[ExecSessions]:
+    """Like ephd, with a handler for SIGINT. In the background of a shell it is ignored, in every program started from
+    there, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield ExecSessions(Redactor(["hunter2-secret"]), timeout=20)
+    signal.signal(signal.SIGINT, before)
 
 
 def command(*argv: str) -> ExecProcess:
@@ -178,8 +183,7 @@ async def test_a_command_without_a_terminal_has_no_size(sessions: ExecSessions) 
 
 async def test_a_terminal_echoes_and_ctrl_c_interrupts_what_runs(sessions: ExecSessions) -> None:
     events = sessions.run(
-        # Without other processes: the shell loses a signal that arrives while it starts one.
-        command(*IN_TERMINAL, "trap 'echo caught; exit 5' INT; echo up; while :; do read -r line; done"),
+        command(*IN_TERMINAL, "trap 'echo caught; exit 5' INT; echo up; while :; do sleep 0.05; done"),
         "ada",
         TerminalSize(),
     )
