@@ -37,7 +37,7 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
             raise CliError(_failure_message(item), wording.environments.see_why_and_logs(item.name))
         if item.phase in FAILED_PHASES:
             stale += 1
-            if _fingerprint(item) != _fingerprint(environment) or stale > MAX_STALE_POLLS:
+            if _has_failed_again(item, environment) or stale > MAX_STALE_POLLS:
                 raise CliError(
                     _failure_message(item),
                     wording.environments.see_why_and_logs(item.name),
@@ -101,6 +101,13 @@ def _print_step(spinner: Status | None, text: str) -> None:
     else:
         spinner.update(output.clean(text))
         spinner.console.print(output.clean(text), style="dim")
+
+
+def _has_failed_again(item: EnvironmentItem, before: EnvironmentItem) -> bool:
+    """Since the request. The phase may still change because of a failure that was known before it."""
+    if item.failure and before.failure:
+        return item.failure.at != before.failure.at
+    return _fingerprint(item) != _fingerprint(before)
 
 
 def _fingerprint(item: EnvironmentItem) -> tuple[object, ...]:

@@ -175,6 +175,20 @@ class TestWaiting:
         assert result.exit_code == 1
         assert "is refused" in result.stderr
 
+    def test_a_failure_from_before_the_request_does_not_end_a_wake(
+        self, eph: Eph, desk: FakeEnvironmentService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its phase may become failed a moment later."""
+        earlier = FailureView("a" * 40, "Health check web", "It exited with 3.", (), START, 1, None)
+        states = iter([replace(sample(42, Phase.FAILED), failure=earlier), sample(42, Phase.STARTING), sample(42)])
+
+        def pass_time(_: float) -> None:
+            desk.put_environment(next(states))
+
+        monkeypatch.setattr("orchestrator.cli.polling.time", SimpleNamespace(monotonic=lambda: 0.0, sleep=pass_time))
+        desk.put_environment(replace(sample(42, Phase.ASLEEP), failure=earlier))
+        assert eph("wake", NAME, "--wait").exit_code == 0
+
     def test_wake_exits_with_1_if_it_stays_asleep(
         self, eph: Eph, desk: FakeEnvironmentService, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from programs import steps
-from programs.kit import build_memory
+from programs.kit import build_memory, machine_memory
 from programs.kit.build_cache import archives, builds
 from programs.kit.build_cache.builds import BuildSource
 from programs.kit.errors import TargetError
@@ -112,6 +112,7 @@ END
 @pytest.mark.long
 def test_memory_of_a_build_is_the_estimate_for_the_next(isolated: Isolated) -> None:
     """T1: measured in the sandbox, as the processes of all its namespaces. A fork's build doesn't count."""
+    others = machine_memory.used_by_descendants(os.getpid())  # servers that tests of this process share
     for name, source in ((BLOG, BuildSource("77", from_fork=True)), (SHOP, BuildSource("77"))):
         isolated.workspace(name)
         assert build_memory.estimate(isolated.here, "77") == build_memory.DEFAULT
@@ -121,7 +122,7 @@ def test_memory_of_a_build_is_the_estimate_for_the_next(isolated: Isolated) -> N
         watch.start()
         build(isolated, name, UNTIL_MEASURED, source)
         watch.join()
-    assert 150_000_000 < build_memory.estimate(isolated.here, "77") < build_memory.DEFAULT
+    assert 140_000_000 < build_memory.estimate(isolated.here, "77") - others < build_memory.DEFAULT
 
 
 def _end_when_measured(isolated: Isolated, name: str) -> None:
