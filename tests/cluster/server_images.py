@@ -26,7 +26,8 @@ def redis_image() -> OciImage:
 @cache
 def mail_image() -> OciImage:
     """Python with the mail catcher, as Eph's own image has it."""
-    own = [_PROGRAMS / "__init__.py", _PROGRAMS / "kit" / "__init__.py", *(_PROGRAMS / "kit/mail_catcher").glob("*.py")]
+    packages = [_PROGRAMS / "__init__.py", _PROGRAMS / "moved_modules.py", _PROGRAMS / "kit" / "__init__.py"]
+    own = [*packages, *(_PROGRAMS / "kit/mail_catcher").glob("*.py")]
     files: base_images.ImageFiles = {
         f"opt/packages/{name}": path for name, path in base_images.python_packages(MAIL_PACKAGES)
     }

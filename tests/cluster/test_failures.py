@@ -104,8 +104,13 @@ def test_first_pull_that_came_before_its_secret_is_not_the_end(
     data["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "late"}]
     site.apply(data)
     awaited = AwaitedWorkload(namespace, "Deployment", name, f"service {name}", 120)
-    early = wait_for(lambda: (seen := rollout_wait.check_status(found, awaited)).container and seen)
-    assert (early.failure, early.pending_reason) == ("", wording.CREDENTIALS_UNREAD)
+
+    def is_pending() -> bool:
+        early = rollout_wait.check_status(found, awaited)
+        assert early.failure == ""
+        return early.pending_reason == wording.CREDENTIALS_UNREAD
+
+    wait_for(is_pending)
     pull = site.get("secret", "pull", "-n", namespace)
     site.apply({**pull, "metadata": {"name": "late", "namespace": namespace}})
     rollout_wait.wait_until_ready(found, awaited)
