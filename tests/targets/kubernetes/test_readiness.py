@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from programs.targets.kubernetes.observation import rollout
+from programs.targets.kubernetes.observation import rollout, wording
 
 NAME = {"name": "web-1", "creationTimestamp": "2026-01-01T00:00:01Z", "labels": {"pod-template-hash": "new"}}
 
@@ -155,6 +155,19 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
     (None, [event("Deployment", "web", "FailedCreate", SECURITY)], "violate Pod Security: runAsNonRoot != true"),
     (None, [event("Deployment", "web", "FailedCreate", "webhook says no")], "can't be created: webhook says no"),
 ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+        'persistentvolumeclaim "data-eph-db-0" not found',
+    ],
+)
+def test_a_volume_that_is_being_created_is_awaited(message: str) -> None:
+    waiting = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    status = rollout.workload_status(deployment(), [pod(conditions=[waiting])], [])
+    assert (status.failure, status.pending_reason) == ("", wording.NO_VOLUME_YET)
 
 
 @pytest.mark.parametrize(("found", "events", "why"), CASES, ids=[why for _, _, why in CASES])

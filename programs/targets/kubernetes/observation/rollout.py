@@ -25,6 +25,8 @@ _REFUSED = re.compile(r":(\d+): connect: connection refused")
 _SLOW_CACHE = re.compile(r"failed to sync (?:secret|configmap) cache: timed out")
 """The kubelet of a busy node tries again by itself."""
 _CREDENTIALS_UNREAD = "FailedToRetrieveImagePullSecret"
+_CLAIM_PENDING = re.compile(r"unbound immediate PersistentVolumeClaims|persistentvolumeclaim \S+ not found", re.I)
+"""Each new StatefulSet's pod waits a moment for its volume. A claim that stays so ends with the deadline."""
 _SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
 _MAX_LENGTH = 240
 _MAX_PULL_ERROR = 140
@@ -222,6 +224,8 @@ def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             if any(event.get("reason") in _SCALE_UP_REASONS for event in own):
                 return RolloutStatus(pending_reason=wording.NODE_IS_ADDED)
+            if _CLAIM_PENDING.search(condition.get("message", "")):
+                return RolloutStatus(pending_reason=wording.NO_VOLUME_YET)
             return RolloutStatus(failure=wording.no_node(_scheduling_reason(condition.get("message", ""))))
     if _is_lost(pod):
         return RolloutStatus(pending_reason=wording.NODE_LOST, pod=_name(pod))

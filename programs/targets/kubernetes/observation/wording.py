@@ -70,6 +70,7 @@ def pods_not_created(problem: str) -> str:
 # --- A pod and its containers
 
 NODE_IS_ADDED = "the cluster is adding a node for it"
+NO_VOLUME_YET = "its volume doesn't exist yet"
 
 
 def no_node(problem: str) -> str:
