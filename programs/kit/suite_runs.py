@@ -17,12 +17,11 @@ from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
 from programs.kit.host_settings import HostSettings
 from programs.kit.isolation import users
+from programs.kit.isolation.public_urls import LOOPBACK_SUFFIX
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import Workspace
 from programs.screenshots import Screenshots
 from programs.spec import EnvironmentSpec, SuiteSpec
-
-LOOPBACK_SUFFIX = ".localhost"
 
 
 def command_line(

@@ -20,7 +20,7 @@ from programs.kit.isolation.streams import RequestHead, read_head, splice
 from programs.kit.isolation.upstream_proxy import Streams, UpstreamProxy, is_private_name
 
 CONNECT_SECONDS = 10.0
-_NEVER = (
+_CLOSED = (
     "169.254.0.0/16",
     "168.63.129.16/32",
     "192.0.0.192/32",
@@ -28,7 +28,7 @@ _NEVER = (
     "fd00:ec2::254/128",
     "64:ff9b:1::/48",
 )
-NEVER = tuple(map(ipaddress.ip_network, _NEVER))
+_NEVER = tuple(map(ipaddress.ip_network, _CLOSED))
 """Metadata endpoints, and NAT64 with a local prefix, which can hide one: refused even within an allowed network."""
 _LAST_BITS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 """NAT64 and the deprecated IPv4-compatible form: the last 32 bits are the IPv4 address."""
@@ -67,11 +67,11 @@ class EgressProxy:
         await splice(reader, writer, far, near)
 
     def permits(self, address: Address) -> bool:
+        if is_metadata(address):
+            return False
         embedded = _embedded(address)
         if embedded is not None:
             return self.permits(embedded)
-        if any(address in network for network in NEVER):
-            return False
         return self._is_allowed(address) or (address.is_global and not address.is_multicast)
 
     def _is_allowed(self, address: Address) -> bool:
@@ -90,6 +90,12 @@ class EgressProxy:
         if not permitted or (self._upstream and len(permitted) < len(addresses)):
             raise Refused(wording.not_public(host))
         return permitted
+
+
+def is_metadata(address: Address) -> bool:
+    """In any form, also as the IPv4 address that an IPv6 address stands for."""
+    embedded = _embedded(address)
+    return is_metadata(embedded) if embedded is not None else any(address in network for network in _NEVER)
 
 
 async def _connect(

@@ -17,14 +17,14 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 
 from programs.kit import files
-from programs.kit.isolation.egress import NEVER
+from programs.kit.isolation.egress import is_metadata
 from programs.kit.isolation.streams import CHUNK, RequestHead, copy, read_head, splice
 
 FILE = "public-hosts.json"
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 _LOOPBACK = "127.0.0.1"
-_LOOPBACK_SUFFIX = ".localhost"
+LOOPBACK_SUFFIX = ".localhost"
 _FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
 _TARGET = re.compile(r"/[!-~]*")
 _DENIED = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -65,7 +65,7 @@ class PublicUrls:
             return []
 
     async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        address = _LOOPBACK if name.endswith(_LOOPBACK_SUFFIX) else await _resolve(name, self._port)
+        address = _LOOPBACK if name.endswith(LOOPBACK_SUFFIX) else await _resolve(name, self._port)
         async with asyncio.timeout(CONNECT_SECONDS):
             return await asyncio.open_connection(address, self._port)
 
@@ -73,7 +73,7 @@ class PublicUrls:
 async def _resolve(name: str, port: int) -> str:
     found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     address = str(found[0][4][0]).partition("%")[0]
-    if any(ipaddress.ip_address(address) in network for network in NEVER):
+    if is_metadata(ipaddress.ip_address(address)):
         raise ConnectionRefusedError(address)
     return address
 

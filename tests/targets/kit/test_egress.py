@@ -10,6 +10,11 @@ from programs.kit.isolation import egress
 from programs.kit.isolation.egress import EgressProxy
 from programs.kit.isolation.streams import RequestHead
 
+METADATA = (
+    "169.254.169.254", "168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254", "::ffff:169.254.169.254",
+    "64:ff9b::169.254.169.254", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(
     "address",
@@ -35,8 +40,19 @@ def test_metadata_endpoints_are_refused_within_an_allowed_network() -> None:
     """S3: an operator who allows too much still doesn't give away the machine's identity."""
     proxy = EgressProxy(["0.0.0.0/0", "::/0"])
     assert proxy.permits(ipaddress.ip_address("10.1.2.3"))
-    for address in ("169.254.169.254", "168.63.129.16", "fd00:ec2::254", "::ffff:169.254.169.254"):
+    for address in METADATA:
         assert not proxy.permits(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_metadata_endpoints_are_recognized_in_every_form(address: str) -> None:
+    """S3: whoever owns a name decides where it leads."""
+    assert egress.is_metadata(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "1.1.1.1", "::1", "::ffff:10.1.2.3", "2606:4700::1111"])
+def test_other_addresses_are_no_metadata_endpoints(address: str) -> None:
+    assert not egress.is_metadata(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(

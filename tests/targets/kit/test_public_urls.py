@@ -160,7 +160,8 @@ def test_without_names_nothing_is_reached(tmp_path: Path, tls: bool) -> None:
     assert front.heads == []
 
 
-def test_name_of_the_metadata_service_is_not_connected(folder: Path) -> None:
-    public_urls.write_hosts(folder, ["169.254.169.254"])
+@pytest.mark.parametrize("name", ["169.254.169.254", "0xa9fea9fe", "2852039166"])
+def test_name_of_the_metadata_service_is_not_connected(folder: Path, name: str) -> None:
+    public_urls.write_hosts(folder, [name])
     front = Front()
-    assert exchange(folder, front, get("169.254.169.254")) == b""
+    assert exchange(folder, front, get(name)) == b""
