@@ -1,4 +1,4 @@
-"""The way out for the commands of targets that have no databases: a relay with the HTTP proxy, and its variables."""
+"""The way out for commands in a domain: a relay with the HTTP proxy, and its variables."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ _DATABASE_PORT = 5432
 _LOCAL_NAMES = "localhost,127.0.0.1,::1,.localhost"
 
 
-def ensure(host: HostSettings, url_template: str, *, elsewhere: bool = False) -> None:
+def ensure(
+    host: HostSettings,
+    url_template: str,
+    *,
+    elsewhere: bool = False,
+    database: tuple[str, int] = _NO_DATABASE,
+    database_port: int = _DATABASE_PORT,
+) -> None:
     """Keeps the relay of these settings running. ``url_template`` is the URL of environments. ``elsewhere``: they don't
-    run on this machine."""
+    run on this machine. ``database`` is the server's address, and ``database_port`` its port inside domains."""
     files.make_folder(host.routes)
     parts = urlsplit(url_template.replace("{host}", "host"))
     config = RelayConfig(
         folder=str(servers.folder(host)),
         environments=str(host.envs),
         routes=str(host.routes),
-        database=_NO_DATABASE,
-        database_port=_DATABASE_PORT,
+        database=database,
+        database_port=database_port,
         own_port=parts.port or (443 if parts.scheme == "https" else 80),
         egress_allow=host.egress_allow if host.egress == "proxy" else None,
         egress_proxy=host.egress_proxy,
