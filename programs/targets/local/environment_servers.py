@@ -27,7 +27,7 @@ from programs.kit.server_engines import engines
 from programs.kit.server_engines.port import ServerEngine, ServerSettings
 from programs.steps import StepName
 from programs.targets.local import wording
-from programs.targets.local.exit_counter import MAX_EXITS, ExitCounter
+from programs.targets.local.exit_counter import CHECK_INTERVAL, MAX_EXITS, ExitCounter
 from programs.targets.local.settings import LocalSettings
 
 PROBE_TIMEOUT = 5.0
@@ -185,13 +185,17 @@ def _access(server: EnvironmentServer, note: _ServerNote) -> ServerAccess:
 
 def _wait_until_ready(settings: LocalSettings, server: EnvironmentServer, note: _ServerNote) -> None:
     title, name, seconds = server.engine.title, str(server.program), server.engine.start_seconds
-    began, exits = time.monotonic(), ExitCounter()
+    looked = began = time.monotonic()
+    exits = ExitCounter()
     with _connecting(settings, server, note) as connect:
         while not _probe(connect, server.engine, note.settings):
-            took = time.monotonic() - began
-            ended = exits.count(supervisor.info(settings, name))
-            if ended >= MAX_EXITS:
-                raise _failed(settings, server, wording.engine_keeps_ending(title, server.name, ended, took))
+            now = time.monotonic()
+            took = now - began
+            if now - looked > CHECK_INTERVAL:
+                looked = now
+                ended = exits.count(supervisor.info(settings, name))
+                if ended >= MAX_EXITS:
+                    raise _failed(settings, server, wording.engine_keeps_ending(title, server.name, ended, took))
             if took > seconds:
                 raise _failed(settings, server, wording.engine_not_ready(title, server.name, seconds))
             waiting.pause(PROBE_INTERVAL)

@@ -8,6 +8,8 @@ from typing import Any
 
 MAX_EXITS = 3
 """A program that exits so often while it is waited for has failed."""
+CHECK_INTERVAL = 0.2
+"""Seconds between questions to supervisord, which answers one at a time, while a program starts."""
 _EXITED = ("BACKOFF", "EXITED", "FATAL")
 
 

@@ -26,10 +26,9 @@ from programs.kit.processes.sandbox import Workspace
 from programs.kit.waiting import POLL_SECONDS, pause
 from programs.steps import StepName
 from programs.targets.local import wording
-from programs.targets.local.exit_counter import MAX_EXITS, ExitCounter
+from programs.targets.local.exit_counter import CHECK_INTERVAL, MAX_EXITS, ExitCounter
 from programs.targets.local.settings import LocalSettings
 
-CHECK_INTERVAL = 0.2
 PROBE_TIMEOUT = 5.0
 CONNECT_INTERVAL = 0.003
 """Seconds between attempts while nothing listens yet: each costs a tenth of a millisecond, and a client may be waiting
