@@ -1,6 +1,6 @@
 """The conformance suite for targets, of Eph and of other packages (T6).
 
-It needs pytest: ``pip install eph[conformance]``.
+It needs pytest: Eph's extra ``conformance`` installs it.
 
 A target's author writes a class with what only the author knows, and pytest finds the tests in it::
 

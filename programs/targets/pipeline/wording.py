@@ -108,7 +108,7 @@ def data_failed(error: object) -> str:
 
 NO_DUCKDB = (
     "pipeline.engine is duckdb, but this server lacks the package. Install it into Eph's environment: "
-    "pip install 'eph[duckdb]'."
+    "pip install duckdb."
 )
 
 
