@@ -17,6 +17,7 @@ from programs import image_references, start_order
 from programs.costs import CostEstimate, PriceList
 from programs.exec_requests import ExecProcess, ExecRequest
 from programs.image_references import InvalidReference
+from programs.installation import InstallationOptions, InstallationPlan
 from programs.inventory import HeldResource
 from programs.kit import identifiers, machine_costs
 from programs.kit.errors import TargetError
@@ -43,7 +44,7 @@ from programs.targets.kubernetes.api.namespace_access import ensure_access
 from programs.targets.kubernetes.description import DESCRIPTION, STRATEGIES
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.exec import exec_command
-from programs.targets.kubernetes.installation.server_chart import InstallsChart
+from programs.targets.kubernetes.installation import server_chart
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
 from programs.targets.kubernetes.program.environment import KubernetesEnvironment, PreparedInputs
 from programs.targets.kubernetes.rendering import namespace_objects
@@ -55,7 +56,7 @@ VERSION = "kubernetes-2"
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
 
-class KubernetesTarget(InstallsChart):
+class KubernetesTarget:
     """Environments as namespaces; see ``programs.registry.Target``."""
 
     version = VERSION
@@ -208,6 +209,13 @@ class KubernetesTarget(InstallsChart):
     ) -> Mapping[HeldResource, Decimal]:
         found = settings.from_mapping(settings_)
         return resource_prices.hourly_prices(cluster.connect(found), resources, price_list, spot=bool(found.spot))
+
+    @property
+    def installation_options(self) -> type[InstallationOptions]:
+        return server_chart.KubernetesInstallationOptions
+
+    def installation(self, options: InstallationOptions) -> InstallationPlan:
+        return server_chart.prepare(options)
 
 
 def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:

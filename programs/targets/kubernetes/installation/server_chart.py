@@ -32,22 +32,15 @@ class KubernetesInstallationOptions(InstallationOptions):
     context: str = Field(default="", description=wording.CONTEXT)
 
 
-class InstallsChart:
-    """The part of the target that installs servers."""
-
-    @property
-    def installation_options(self) -> type[InstallationOptions]:
-        return KubernetesInstallationOptions
-
-    def installation(self, options: InstallationOptions) -> InstallationPlan:
-        if not isinstance(options, KubernetesInstallationOptions):
-            raise TypeError(f"these options are another target's: {options!r}")
-        objects = render(options)
-        return InstallationPlan(
-            wording.place(options.namespace, options.context),
-            lambda: _apply(options, objects),
-            tuple(Permission(what, why) for what, why in wording.PERMISSIONS),
-        )
+def prepare(options: InstallationOptions) -> InstallationPlan:
+    if not isinstance(options, KubernetesInstallationOptions):
+        raise TypeError(f"these options are another target's: {options!r}")
+    objects = render(options)
+    return InstallationPlan(
+        wording.place(options.namespace, options.context),
+        lambda: _apply(options, objects),
+        tuple(Permission(what, why) for what, why in wording.PERMISSIONS),
+    )
 
 
 def render(options: KubernetesInstallationOptions) -> list[Data]:
