@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pulumi import automation
-from pulumi.automation import LocalWorkspace, Stack
+from pulumi.automation import Stack
 
 from programs import registry
 from programs.registry import Target
@@ -32,6 +32,7 @@ from stacks.operations import errors, sleep, wording
 from stacks.operations.progress import ProgressCollector
 from stacks.operations.pulumi_command import OperationCommand
 from stacks.operations.sleep import SleepOperation
+from stacks.operations.stack_selection import open_stack
 from stacks.operations.worker_settings import WorkerSettings
 
 Now = Callable[[], datetime]
@@ -263,18 +264,8 @@ class _OperationRun:
         )
 
     def _stack(self, program: automation.PulumiFn | None) -> Stack:
-        ref = self._operation.ref
-        salt = self._backend.secrets_salt(ref)
-        if salt:
-            (self._work / f"Pulumi.{ref.stack}.yaml").write_text(f"encryptionsalt: {salt}\n")
-        workspace = LocalWorkspace(
-            work_dir=str(self._work),
-            program=program,
-            pulumi_home=str(self._context.settings.pulumi_home),
-            project_settings=automation.ProjectSettings(name=ref.project, runtime="python"),
-            pulumi_command=self._context.command,
-        )
-        return Stack.select(ref.stack, workspace)
+        context = self._context
+        return open_stack(self._operation.ref, program, context.settings, context.command, self._work)
 
     def _update_tag(self) -> None:
         self._context.command.check_may_continue()

@@ -1,6 +1,6 @@
 """The stack with what a server needs at a target (O4), in the process that calls it: ``eph self-install``.
 
-It has a store of its own, which no server reads: what Eph shares between environments must never look like one of them.
+It has a store of its own, which no server reads: what all environments share must never be taken for one of them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from pulumi import automation
-from pulumi.automation import EngineEvent, LocalWorkspace, Stack
+from pulumi.automation import EngineEvent, Stack
 
 from programs.installation import InstallationPlan
 from stacks.model import StackRef
 from stacks.operations import errors, wording
 from stacks.operations.progress import ProgressCollector
 from stacks.operations.pulumi_command import OperationCommand
+from stacks.operations.stack_selection import open_stack
 from stacks.operations.worker_settings import WorkerSettings
 
 PROJECT = "eph-self-install"
@@ -111,18 +112,8 @@ class ServerInstallation:
             shutil.rmtree(work, ignore_errors=True)
 
     def _stack(self, program: automation.PulumiFn, work: Path) -> Stack:
-        salt = self.settings.backend.secrets_salt(self.ref)
-        if salt:
-            (work / f"Pulumi.{self.ref.stack}.yaml").write_text(f"encryptionsalt: {salt}\n")
-        workspace = LocalWorkspace(
-            work_dir=str(work),
-            program=program,
-            pulumi_home=str(self.settings.pulumi_home),
-            project_settings=automation.ProjectSettings(name=PROJECT, runtime="python"),
-            env_vars=self.settings.environment(),
-            pulumi_command=OperationCommand(self.version, on_line=lambda _: None),
-        )
-        return Stack.select(self.ref.stack, workspace)
+        command = OperationCommand(self.version, on_line=lambda _: None)
+        return open_stack(self.ref, program, self.settings, command, work, self.settings.environment())
 
 
 @contextlib.contextmanager
