@@ -96,10 +96,9 @@ async def test_an_environment_that_is_not_there_has_nothing_to_reset(town: World
     number = town.open_pull()
     await town.run_for(minutes=1)
     name = f"acme/shop#{number}"
-    spec = built_spec(town, number)
-    if not spec.databases:
-        with refused(RefusalReason.RESET_UNAVAILABLE):
-            await town.system.service.reset_database(name, "", "ada")
+    assert built_spec(town, number).databases == ()
+    with refused(RefusalReason.RESET_UNAVAILABLE):
+        await town.system.service.reset_database(name, "", "ada")
     other = town.open_pull(files={"eph.yaml": "nonsense: 1"})
     await town.run_for(minutes=1)
     with refused(RefusalReason.NOT_CREATED):

@@ -3,7 +3,6 @@ machine's network (P4, S3)."""
 
 from __future__ import annotations
 
-import http.server
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,29 +17,7 @@ from programs.targets.aws.target import TARGET
 from tests.images.registry_server import serve
 from tests.targets.aws.recorded_program import NAME, aws_spec
 from tests.targets.local_machine import Repository
-
-FETCH = """
-import os, sys, urllib.error, urllib.request
-os.environ["no_proxy"] = os.environ["NO_PROXY"] = ""
-for url in sys.argv[1:]:
-    try:
-        print(urllib.request.urlopen(url, timeout=5).read().decode())
-    except urllib.error.HTTPError as error:
-        print(error.code)
-    except OSError as error:
-        print(type(error).__name__)
-"""
-METADATA = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
-
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"answered")
-
-    def log_message(self, *_: object) -> None:
-        """Silent."""
+from tests.targets.suite_probe import FETCH, METADATA, Answer
 
 
 @pytest.fixture
@@ -78,10 +55,8 @@ def test_suite_runs_in_its_commit_reaches_previews_but_no_metadata(
     assert TARGET.suite_report(made, junit, 100) == b"<testsuite/>\n"
 
     with serve(Answer) as host:
-        fetch = (
-            f"python3 fetch.py http://{host}/ {METADATA}; env -u http_proxy -u HTTP_PROXY python3 fetch.py {METADATA}"
-        )
-        assert run(made, SuiteSpec("fetch", CommandSpec(fetch))).split() == ["answered", "403", "URLError"]
+        fetch = f"python3 fetch.py proxied http://{host}/ {METADATA}; python3 fetch.py directly {METADATA}"
+        assert run(made, SuiteSpec("fetch", CommandSpec(fetch))).split() == ["127.0.0.1", "403", "URLError"]
 
     own = settings.from_mapping(raw_settings)
     [folder] = suite_sandbox.list_folders(own)

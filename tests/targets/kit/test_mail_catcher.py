@@ -50,6 +50,11 @@ def test_a_note_that_was_cut_short_is_ignored(tmp_path: Path) -> None:
     assert [item.number for item in Mailbox(tmp_path).newest_first()] == [1]
 
 
+def test_parts_that_are_nested_too_deeply_are_an_error_of_the_message() -> None:
+    nested = "".join(f'Content-Type: multipart/mixed; boundary="b{depth}"\n\n--b{depth}\n' for depth in range(3000))
+    assert pages.read_body(nested.encode()).error
+
+
 def test_text_html_and_attachments_are_found() -> None:
     made = message()
     made.add_alternative("<p>Hello</p>", subtype="html")

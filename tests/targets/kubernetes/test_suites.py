@@ -3,7 +3,6 @@ the machine's network (P4, S3)."""
 
 from __future__ import annotations
 
-import http.server
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,36 +16,9 @@ from programs.targets.kubernetes import settings, suite_sandbox
 from programs.targets.kubernetes.target import TARGET
 from tests.images.registry_server import serve
 from tests.targets.local_machine import Repository
+from tests.targets.suite_probe import FETCH, METADATA, Answer
 
 NAME = "shop-a-1"
-FETCH = """
-import os, sys, urllib.error, urllib.request
-os.environ["no_proxy"] = os.environ["NO_PROXY"] = ""
-if sys.argv[1] == "directly":
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-else:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": os.environ["http_proxy"]}))
-for url in sys.argv[2:]:
-    try:
-        print(opener.open(url, timeout=5).read().decode())
-    except urllib.error.HTTPError as error:
-        print(error.code)
-    except OSError as error:
-        print(type(error).__name__)
-"""
-METADATA = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
-
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    """The front of all environments, and of Eph itself."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.headers["Host"].partition(":")[0].encode())
-
-    def log_message(self, *_: object) -> None:
-        """Silent."""
 
 
 @pytest.fixture
