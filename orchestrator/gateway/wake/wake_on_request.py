@@ -2,8 +2,8 @@
 responds.
 
 A request is recorded in the traffic file, and ephd decides what to do. For each preview, a single task watches the
-route until it is awake, however many requests wait. A failed start is reported to all requests that
-arrived before it failed.
+route until it is awake, however many requests wait. A failed start is reported to all requests that arrived before it
+failed.
 """
 
 from __future__ import annotations
