@@ -29,7 +29,7 @@ from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.bar import bar_page, bar_rules
 from orchestrator.gateway.bar.bar_injection import BarInjection
 from orchestrator.gateway.proxy import http_proxy, websockets
-from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, in_networks
+from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, in_networks, is_address, last_item
 from orchestrator.gateway.proxy.http_proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
 from orchestrator.gateway.route_directory import LookupFailed, PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.wake import visit_rules
@@ -108,6 +108,7 @@ class Gateway:
         self._oauth = OAuthBroker(settings.oauth, key, now)
         self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait, client.prepare)
         self._open_requests = OpenRequests(settings.max_open)
+        self._open_websockets = OpenRequests(settings.max_open // 4)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         response = await self._admit(request)
@@ -244,7 +245,11 @@ class Gateway:
         bar: BarInjection | None = None,
     ) -> web.StreamResponse:
         if websockets.is_upgrade(request):
-            return await websockets.tunnel(request, self._client, find_upstream, client_info, is_preview)
+            environment = hostnames.environment_host(_host(request)) if is_preview else ""
+            with self._open_websockets.admit(client_info.address, environment) as admitted:
+                if not admitted:
+                    return holding_pages.render(holding_pages.overloaded(), request.headers)
+                return await websockets.tunnel(request, self._client, find_upstream, client_info, is_preview)
         return await http_proxy.forward(request, self._client, find_upstream, client_info, is_preview, bar)
 
     def _bar(self, request: web.BaseRequest, host: str) -> BarInjection | None:
@@ -279,9 +284,9 @@ class Gateway:
         peer = request.remote or ""
         if not in_networks(peer, self._settings.trusted_proxies):
             return ClientInfo(peer, request.scheme)
-        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        scheme = "https" if request.headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
-        return ClientInfo(forwarded or peer, scheme)
+        scheme = "https" if last_item(request.headers, "X-Forwarded-Proto").lower() == "https" else "http"
+        forwarded = last_item(request.headers, "X-Forwarded-For")
+        return ClientInfo(forwarded if is_address(forwarded) else peer, scheme)
 
 
 def _host(request: web.BaseRequest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
+from multidict import CIMultiDict
 from yarl import URL
 
 from orchestrator.demo import free_ports
@@ -73,10 +74,12 @@ class GatewayWorld:
         host: str,
         path: str = "/",
         method: str = "GET",
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         data: object = None,
     ) -> ClientResponse:
-        sent = {"Host": host, **(headers or {})}
+        """``headers`` replaces Host. A multi-dictionary keeps several lines of one name."""
+        sent = CIMultiDict(headers or {})
+        sent.setdefault("Host", host)
         response = await self.client.request(method, self.url(path), headers=sent, data=data, allow_redirects=False)
         await response.read()
         return response

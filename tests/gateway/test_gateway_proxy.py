@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, ClientResponse, web
+from multidict import CIMultiDict
 
 from orchestrator.demo.free_ports import free_port
 from orchestrator.gateway.proxy.headers import in_networks
@@ -66,6 +67,24 @@ async def test_trusted_proxy_is_believed_about_its_last_hop(world: GatewayWorld)
     text = await (await world.request(HOST, headers=said)).text()
     assert "X-Forwarded-For: 203.0.113.9\n" in text
     assert "X-Forwarded-Proto: https\n" in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (["127.0.0.1", "203.0.113.9"], "203.0.113.9"),
+        (["127.0.0.1, 10.0.0.1", "6.6.6.6, 203.0.113.9"], "203.0.113.9"),
+        (["203.0.113.9, unknown"], "127.0.0.1"),
+        (["203.0.113.9", ""], "127.0.0.1"),
+    ],
+)
+async def test_what_a_client_sends_before_a_trusted_proxy_is_ignored(
+    world: GatewayWorld, lines: list[str], found: str
+) -> None:
+    """S5: some proxies add a line of their own instead of appending to the client's."""
+    await serve(world, trusted_proxies=frozenset({"127.0.0.0/8"}))
+    headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
+    assert f"X-Forwarded-For: {found}\n" in await (await world.request(HOST, headers=headers)).text()
 
 
 @pytest.mark.parametrize(
@@ -341,12 +360,14 @@ async def test_preview_affects_only_its_own_host(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.Response:
         cookies = ["a=1; Domain=.eph.test; Path=/", "b=2; domain = eph.test", f"c=3; Domain={HOST}", "d=domain=x"]
         headers = [("Clear-Site-Data", '"cookies"'), ("Strict-Transport-Security", "max-age=9; includeSubDomains")]
+        headers += [("X-Accel-Redirect", "/private/key"), ("X-Sendfile", "/etc/passwd")]
         return web.Response(headers=[*headers, *(("Set-Cookie", cookie) for cookie in cookies)])
 
     await serve(world, handler)
     answer = await world.request(HOST)
     assert answer.headers.getall("Set-Cookie") == ["a=1; Path=/", "b=2", f"c=3; Domain={HOST}", "d=domain=x"]
-    assert not {"Clear-Site-Data", "Strict-Transport-Security"} & set(answer.headers)
+    gone = {"Clear-Site-Data", "Strict-Transport-Security", "X-Accel-Redirect", "X-Sendfile"}
+    assert not gone & set(answer.headers)
 
 
 @pytest.mark.parametrize(

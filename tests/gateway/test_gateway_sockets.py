@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 
+from orchestrator.gateway.gateway_server import MAX_OPEN
+from orchestrator.gateway.proxy import websockets
 from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -33,9 +36,11 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     return socket
 
 
-async def connect(world: GatewayWorld, handler: Handler = echo, **options: Any) -> ClientWebSocketResponse:
+async def connect(
+    world: GatewayWorld, handler: Handler = echo, max_open: int = MAX_OPEN, **options: Any
+) -> ClientWebSocketResponse:
     world.route(HOST, await world.upstream(handler))
-    await world.start()
+    await world.start(max_open=max_open)
     url = world.url("/live?room=1%2F2")
     headers = {"Host": HOST}
     socket: ClientWebSocketResponse = await world.client.ws_connect(
@@ -60,6 +65,24 @@ async def test_the_upstream_chooses_the_subprotocol(world: GatewayWorld) -> None
     assert socket.protocol == "chat.v1"
     assert socket._response.headers["X-Seen"] == "127.0.0.1 http://shop /live?room=1%2F2"
     assert socket._response.headers["X-Robots-Tag"] == "noindex, nofollow"
+
+
+async def test_a_message_may_not_fill_the_memory(world: GatewayWorld) -> None:
+    """S3: the gateway keeps a message until it is complete."""
+    socket = await connect(world)
+    with contextlib.suppress(ConnectionError):
+        await socket.send_bytes(b"x" * (websockets.MAX_MESSAGE + 1))
+    assert (await socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
+
+
+async def test_the_number_of_sockets_is_limited_for_a_preview(world: GatewayWorld) -> None:
+    """S3: a quarter of all places is for WebSockets, and a quarter of those for each preview."""
+    first = await connect(world, max_open=16)
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await world.client.ws_connect(world.url("/live"), headers={"Host": HOST})
+    assert refused.value.status == 503
+    await first.close()
+    assert not (await world.client.ws_connect(world.url("/live"), headers={"Host": HOST})).closed
 
 
 async def test_no_subprotocol_is_none(world: GatewayWorld) -> None:

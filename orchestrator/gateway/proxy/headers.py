@@ -79,8 +79,15 @@ _END_TO_END = frozenset(
         "x-robots-tag",
     }
 )
-# They apply beyond one host, or delete Eph's own sign-in.
-_NOT_FROM_PREVIEWS = _HOP_BY_HOP | {"clear-site-data", "strict-transport-security"}
+# They apply beyond one host, delete Eph's own sign-in, or make a proxy in front of the gateway send its own files.
+_NOT_FROM_PREVIEWS = _HOP_BY_HOP | {
+    "clear-site-data",
+    "strict-transport-security",
+    "x-accel-redirect",
+    "x-lighttpd-send-file",
+    "x-reproxy-url",
+    "x-sendfile",
+}
 _NOT_FORWARDED_WEBSOCKET = _NOT_FORWARDED | {
     "sec-websocket-extensions",
     "sec-websocket-key",
@@ -109,6 +116,19 @@ def in_networks(address: str, networks: frozenset[str]) -> bool:
     if parsed.version == 6 and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped
     return any(parsed in ipaddress.ip_network(network) for network in networks)
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def last_item(headers: CIMultiDictProxy[str], name: str) -> str:
+    """Of a list that may have several lines. Proxies append to the last line, or add one."""
+    return ",".join(headers.getall(name, ())).rpartition(",")[2].strip()
 
 
 def request_headers(

@@ -29,7 +29,8 @@ from orchestrator.gateway.proxy.http_proxy import (
     with_retries,
 )
 
-MAX_MESSAGE = 32 * 1024 * 1024
+MAX_MESSAGE = 4 * 1024 * 1024
+"""Bytes. An unfinished message is kept in memory, in each direction of each WebSocket."""
 CLOSE_SECONDS = 5.0
 NORMAL_CLOSURE = 1000
 INTERNAL_ERROR = 1011

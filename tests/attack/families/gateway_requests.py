@@ -151,6 +151,7 @@ ANSWERS = {
     "HSTS for all hosts": ("Strict-Transport-Security: max-age=9; includeSubDomains", "strict-transport-security"),
     "an index for search engines": ("X-Robots-Tag: all", "x-robots-tag: all"),
     "a hop-by-hop header": ("Connection: X-Private\r\nX-Private: 1", "x-private: 1"),
+    "a file of a proxy in front": ("X-Accel-Redirect: /private/key", "x-accel-redirect"),
     "proxy authentication": ('Proxy-Authenticate: Basic realm="Eph"', "proxy-authenticate"),
 }
 
