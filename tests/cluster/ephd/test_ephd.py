@@ -70,6 +70,10 @@ class ClusterSite(Site):
         image = images().app(self.cluster.tools / "tools", version)
         return self.cluster.registry_client().push(image, "acme/shop", sha[:7])
 
+    def running_image(self, namespace: str) -> str:
+        found = self.cluster.get("deployment", "web", "-n", namespace)
+        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
 
 @pytest.fixture
 def eph(site: Cluster, home: Path) -> Iterator[ClusterSite]:
@@ -86,6 +90,10 @@ def test_a_pull_request_lives_on_kubernetes(eph: ClusterSite) -> None:
     wait_until("it answers", lambda: "" if f"commit {sha}" in eph.page(host).text else eph.page(host).text, 60)
     assert eph.page(host, "/query", sql="select name from fruit").text.strip() == "apple"
     assert eph.namespaces() == [name]
+    eph.wait_for_comment(number, "Ready with fallback image v1")
+    of_the_commit = f"{eph.cluster.registry}/acme/shop@{eph.push_image(sha, 'v2')}"
+    wait_until("CI's image runs", lambda: "" if eph.running_image(name) == of_the_commit else "the fallback", 120)
+    wait_until("and is no fallback", lambda: "fallback" if "fallback" in eph.comment(number) else "", 60)
 
     pushed = eph.forge.push(REPOSITORY, "feature", {"a": "2"})
     eph.push_image(pushed, "v2")

@@ -24,10 +24,6 @@ class CommitTagSite(ClusterSite):
         file = CLUSTER_EPH_YAML.format(registry=self.cluster.registry, more=more).replace(", fallback_tag: v1", "")
         return {"eph.yaml": file, "db/schema.sql": SCHEMA, **texts}
 
-    def running_image(self, namespace: str) -> str:
-        found = self.cluster.get("deployment", "web", "-n", namespace)
-        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
-
 
 @pytest.fixture
 def eph(site: Cluster, home: Path) -> Iterator[CommitTagSite]:
