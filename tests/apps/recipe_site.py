@@ -24,6 +24,8 @@ from tests.e2e.site import Site, wait_until
 APPS = Path(__file__).parent
 MOST_LINES = 15
 BUILD_TIMEOUT = 600.0
+COFFEE = "INSERT INTO orders (item) VALUES ('coffee') ON CONFLICT DO NOTHING;\n"
+"""Another line of the Go application's schema."""
 _RECIPE = re.compile(r"^## (?P<name>[^\n]+)\n(?:(?!^## ).)*?^```yaml\n(?P<file>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

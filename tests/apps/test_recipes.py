@@ -18,6 +18,9 @@ from tests.e2e.site import Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
 
+CACHED = ["succeeded", "succeeded"]
+"""The states of the steps "Restore cache" and "Build"."""
+
 
 @pytest.mark.parametrize("name", recipe_site.recipes())
 def test_a_recipe_is_short(name: str) -> None:
@@ -39,7 +42,7 @@ def test_flask() -> None:
 @pytest.mark.exhaustive
 def test_django_with_worker_and_uploads() -> None:
     with recipe_site.recipe_site("django_board", "Django") as site:
-        use_board(site)
+        assert use_board(site) == CACHED
 
 
 @pytest.mark.exhaustive
@@ -49,7 +52,8 @@ def test_django_with_its_compose_file() -> None:
         use_board(site)
 
 
-def use_board(site: Site) -> None:
+def use_board(site: Site) -> list[str | None]:
+    """Returns how the second pull request's cache and build ended."""
     made = recipe_site.preview(site)
     wait_until(
         "the worker checks posts", lambda: "" if recipe_site.state(site, made)["posts"][0]["checked"] else "not yet"
@@ -68,30 +72,44 @@ def use_board(site: Site) -> None:
     other = recipe_site.preview(site, "other")
     assert recipe_site.state(site, other)["uploads"] == []
     assert [post["text"] for post in recipe_site.state(site, other)["posts"]] == ["welcome"]
+    cached = recipe_site.step_states(site, other, "Restore cache", "Build")
     recipe_site.close(site, made)
     recipe_site.close(site, other)
+    return cached
 
 
 @pytest.mark.exhaustive
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js")
 def test_fastapi_and_vite() -> None:
     with recipe_site.recipe_site("fastapi_vite", "FastAPI and Vite") as site:
-        number, sha = site.open_pull("feature")
-        site.wait_for_comment(number, "Ready", sha[:7], timeout=recipe_site.BUILD_TIMEOUT)
-        host = site.wait_for_host(number)
-        web = site.page(host)
-        assert "<title>Todos</title>" in web.text, web
-        script = re.search(r'src="(/assets/[^"]+\.js)"', web.text)
-        assert script
-        api = re.search(r"http://[a-z0-9.-]+:\d+(?=/todos)", site.page(host, script[1]).text)
-        assert api, "the page's build knows the API's URL"
-        origin = f"http://{host}:{site.gateway_port}"
-        answer = site.http.get(
-            f"http://127.0.0.1:{site.gateway_port}/todos",
-            headers={"Host": httpx.URL(api[0]).host, "Origin": origin},
-        )
-        assert answer.json() == ["write a recipe"]
-        assert answer.headers["access-control-allow-origin"] == origin
+        made = recipe_site.ready(site)
+        assert todos(site, made) == ["write a recipe"]
+
+        source = (recipe_site.APPS / "fastapi_vite" / "api" / "main.py").read_text()
+        recipe_site.push(site, made, {"api/main.py": source.replace('recipe"]', 'recipe", "cook it"]')})
+        assert todos(site, made) == ["write a recipe", "cook it"]
+
+        other = recipe_site.ready(site, "other")
+        assert recipe_site.step_states(site, other, "Restore cache", "Build") == CACHED
+        assert todos(site, other) == ["write a recipe"]
+        recipe_site.close(site, made)
+        recipe_site.close(site, other)
+
+
+def todos(site: Site, made: Preview) -> list[str]:
+    """What the page's script gets from the API, whose URL it knows from its build."""
+    web = site.page(made.host)
+    assert "<title>Todos</title>" in web.text, web
+    script = re.search(r'src="(/assets/[^"]+\.js)"', web.text)
+    assert script
+    api = re.search(r"http://[a-z0-9.-]+:\d+(?=/todos)", site.page(made.host, script[1]).text)
+    assert api, "the page's build knows the API's URL"
+    origin = f"http://{made.host}:{site.gateway_port}"
+    answer = site.http.get(
+        f"http://127.0.0.1:{site.gateway_port}/todos", headers={"Host": httpx.URL(api[0]).host, "Origin": origin}
+    )
+    assert answer.headers["access-control-allow-origin"] == origin
+    return list(answer.json())
 
 
 @pytest.mark.exhaustive
@@ -117,9 +135,19 @@ def test_go_and_a_second_pull_request_from_the_build_cache() -> None:
         ]
         requested = list(index.requested)
 
+        source = (recipe_site.APPS / "go_orders" / "main.go").read_text()
+        newest = source.replace("ORDER BY id", "ORDER BY id DESC")
+        schema = (recipe_site.APPS / "go_orders" / "schema.sql").read_text()
+        live = site.push(first, {"main.go": newest, "schema.sql": f"{schema}{recipe_site.COFFEE}"})
+        site.wait_for_commit(first, live, recipe_site.BUILD_TIMEOUT)
+        assert recipe_site.state(site, first)["orders"] == ["coffee", "tea"]
+        site.push(first, {"schema.sql": "SELECT * FROM nowhere;"})
+        site.wait_for_comment(first.number, 'relation "nowhere" does not exist', timeout=recipe_site.BUILD_TIMEOUT)
+        assert recipe_site.state(site, first)["commit"] == live, "the last good commit is still live"
+
         second = recipe_site.preview(site, "other")
         assert recipe_site.state(site, second)["orders"] == ["tea"]
-        assert recipe_site.step_states(site, second, "Restore cache", "Build") == ["succeeded", "succeeded"]
+        assert recipe_site.step_states(site, second, "Restore cache", "Build") == CACHED
         assert index.requested == requested
 
         assert "acme/shop" in site.eph("cache", "list").stdout

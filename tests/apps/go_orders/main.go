@@ -15,6 +15,16 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if len(os.Args) == 2 && os.Args[1] == "migrate" {
+		schema, err := os.ReadFile("schema.sql")
+		if err == nil {
+			_, err = database.Exec(string(schema))
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	http.HandleFunc("/", func(response http.ResponseWriter, request *http.Request) {
 		rows, err := database.Query("SELECT item FROM orders ORDER BY id")
 		if err != nil {

@@ -1,2 +1,2 @@
-CREATE TABLE orders (id serial PRIMARY KEY, item text NOT NULL);
-INSERT INTO orders (item) VALUES ('tea');
+CREATE TABLE IF NOT EXISTS orders (id serial PRIMARY KEY, item text UNIQUE NOT NULL);
+INSERT INTO orders (item) VALUES ('tea') ON CONFLICT DO NOTHING;

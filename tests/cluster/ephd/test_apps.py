@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.apps.recipe_site import django_migration
+from tests.apps.recipe_site import COFFEE, django_migration
 from tests.cluster import node_volumes
 from tests.cluster.cluster_access import Cluster
 from tests.cluster.ephd.app_site import TIMEOUT, AppSite
@@ -166,9 +166,17 @@ def test_services_with_images(home: Path, site: Cluster) -> None:
         made = eph.preview_built("feature")
         assert eph.page(made.host).data["orders"] == ["tea"]
         source = eph.texts["main.go"].replace("ORDER BY id", "ORDER BY id DESC")
-        eph.wait_for_commit(made, eph.push_built(made, {"main.go": source}), TIMEOUT)
-        assert eph.page(made.host).data["orders"] == ["tea"]
-        close(eph, made)
+        live = eph.push_built(made, {"main.go": source, "schema.sql": f"{eph.texts['schema.sql']}{COFFEE}"})
+        eph.wait_for_commit(made, live, TIMEOUT)
+        assert eph.page(made.host).data["orders"] == ["coffee", "tea"]
+
+        eph.push_built(made, {"schema.sql": "SELECT * FROM nowhere;"})
+        eph.wait_for_comment(made.number, 'relation "nowhere" does not exist', timeout=TIMEOUT)
+        assert eph.page(made.host).data["commit"] == live, "the last good commit is still live"
+
+        other = eph.preview_built("other")
+        assert eph.page(other.host).data["orders"] == ["tea"], "its own database"
+        close(eph, made, other)
 
 
 def test_django_with_worker_and_uploads(home: Path, site: Cluster) -> None:
