@@ -28,6 +28,16 @@ for name in {list(names)!r}:
 """
 
 
+def raw_proxy_request(data: bytes) -> str:
+    """Code that prints the proxy's status for these bytes."""
+    return f"""
+import socket
+made = socket.create_connection(("127.0.0.1", 3128), 5)
+made.sendall({data!r})
+print(made.recv(100).split()[1].decode())
+"""
+
+
 def own_address() -> str:
     """An address of this machine that isn't loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -1,22 +1,25 @@
 """The HTTP proxy for outbound requests of environments: ``CONNECT`` for TLS, absolute URLs for plain HTTP.
 
-It connects to public addresses only: not to this machine, its networks, link-local or metadata addresses, unless the
-setting ``egress_allow`` names the network. A name is resolved here, once, and the connection uses the very address that
-was checked, so a name can't resolve to something else afterwards.
+It connects to public addresses only: not to this machine, even at a public address, nor to its networks, link-local or
+metadata addresses, unless the setting ``egress_allow`` names the network. A name is resolved here, once, and the
+connection uses the very address that was checked, so a name can't resolve to something else afterwards.
 
 If this machine itself needs a proxy, requests go through that one, which resolves names again. Names that don't resolve
-here are passed on unless they belong to a private network. Allowed networks are reached directly.
+here are passed on unless they belong to a private network. Allowed networks are reached directly. A request is passed
+on only if every server reads it the same way, and its destination is written from the parts that were checked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from programs.kit.isolation import wording
-from programs.kit.isolation.streams import RequestHead, read_head, splice
+from programs.kit.isolation import local_addresses, wording
+from programs.kit.isolation.streams import RequestHead, encode, end_to_end, read_head, splice
 from programs.kit.isolation.upstream_proxy import Streams, UpstreamProxy, is_private_name
 
 CONNECT_SECONDS = 10.0
@@ -32,12 +35,28 @@ _NEVER = tuple(map(ipaddress.ip_network, _CLOSED))
 """Metadata endpoints, and NAT64 with a local prefix, which can hide one: refused even within an allowed network."""
 _LAST_BITS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 """NAT64 and the deprecated IPv4-compatible form: the last 32 bits are the IPv4 address."""
-_HOP = ("proxy-authorization:", "proxy-connection:", "connection:", "keep-alive:")
+_REPLACED = frozenset({"proxy-authorization", "host"})
+_PORT = r"(?P<port>[0-9]{1,5})"
+_HOST = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+_AUTHORITY = re.compile(f"{_HOST}:{_PORT}")
+_URL = re.compile(rf"(?i:http)://{_HOST}(?::{_PORT})?(?P<path>/.*)?")
+_HTTP_PORT, _MAX_PORT = 80, 65535
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Refused(ValueError):
     """The address isn't public."""
+
+
+class Destination(NamedTuple):
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _HTTP_PORT else f"{host}:{self.port}"
 
 
 class EgressProxy:
@@ -46,12 +65,16 @@ class EgressProxy:
         self._upstream = UpstreamProxy.parse(upstream) if upstream else None
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head, _ = await read_head(reader)
         try:
-            host, port, path = _destination(head)
-            addresses = await self._permitted_addresses(host, port)
+            head, _ = await read_head(reader)
+            place = _destination(head)
+        except ValueError as error:
+            writer.write(_answer("400 Bad Request", str(error)))
+            return
+        try:
+            addresses = await self._permitted_addresses(place.host, place.port)
             upstream = None if any(map(self._is_allowed, addresses)) else self._upstream
-            far, near = await _connect(head, (host, port), addresses, upstream)
+            far, near = await _connect(head, (place.host, place.port), addresses, upstream)
         except Refused as error:
             writer.write(_answer("403 Forbidden", str(error)))
             return
@@ -61,9 +84,9 @@ class EgressProxy:
         if head.method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         elif upstream:
-            near.write(upstream.absolute_form(head, _end_to_end(head)))
+            near.write(upstream.request(_request(head, place, f"http://{place.authority}{place.path}")))
         else:
-            near.write(_origin_form(head, path))
+            near.write(encode(_request(head, place, place.path)))
         await splice(reader, writer, far, near)
 
     def permits(self, address: Address) -> bool:
@@ -72,7 +95,9 @@ class EgressProxy:
         embedded = _embedded(address)
         if embedded is not None:
             return self.permits(embedded)
-        return self._is_allowed(address) or (address.is_global and not address.is_multicast)
+        if self._is_allowed(address):
+            return True
+        return address.is_global and not address.is_multicast and not local_addresses.is_local(address)
 
     def _is_allowed(self, address: Address) -> bool:
         return any(address in network for network in self._allow)
@@ -118,28 +143,22 @@ def _embedded(address: Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def _destination(head: RequestHead) -> tuple[str, int, str]:
-    if head.method == "CONNECT":
-        host, _, port = head.target.rpartition(":")
-        return host.strip("[]"), int(port), ""
-    scheme, _, rest = head.target.partition("://")
-    authority, slash, path = rest.partition("/")
-    if scheme.lower() != "http" or not authority or "@" in authority:
-        raise ValueError("the proxy accepts http:// URLs and CONNECT")
-    host, colon, port = authority.rpartition(":")
-    if not colon or authority.endswith("]"):
-        return authority.strip("[]"), 80, slash + path or "/"
-    return host.strip("[]"), int(port), slash + path or "/"
+def _destination(head: RequestHead) -> Destination:
+    """Raises ValueError if another server could read the destination differently."""
+    tunnel = head.method == "CONNECT"
+    found = (_AUTHORITY if tunnel else _URL).fullmatch(head.target)
+    if found is None or not head.is_unambiguous:
+        raise ValueError(wording.NOT_A_PROXY_REQUEST)
+    port = int(found["port"] or _HTTP_PORT)
+    if not 0 < port <= _MAX_PORT:
+        raise ValueError(wording.NOT_A_PROXY_REQUEST)
+    return Destination(found["host"].strip("[]"), port, "" if tunnel else found["path"] or "/")
 
 
-def _origin_form(head: RequestHead, path: str) -> bytes:
+def _request(head: RequestHead, place: Destination, target: str) -> list[str]:
     """One request a connection: a second one could be for another destination."""
-    lines = [f"{head.method} {path} {head.version}", *_end_to_end(head), "Connection: close", "", ""]
-    return "\r\n".join(lines).encode("latin-1")
-
-
-def _end_to_end(head: RequestHead) -> list[str]:
-    return [line for line in head.fields if not line.lower().startswith(_HOP)]
+    lines = [f"{head.method} {target} {head.version}", f"Host: {place.authority}"]
+    return [*lines, *end_to_end(head.fields, _REPLACED), "Connection: close"]
 
 
 def _answer(status: str, text: str) -> bytes:

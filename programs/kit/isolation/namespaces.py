@@ -48,7 +48,7 @@ def create(record: str, uid: int, limits: Mapping[str, Any]) -> None:
     for name, text in (("setgroups", "deny"), ("gid_map", f"0 {group} 1"), ("uid_map", f"0 {user} 1")):
         with open(f"/proc/self/{name}", "w") as target:
             target.write(text)
-    _bring_loopback_up()
+    bring_loopback_up()
     spaces = {kind: os.stat(f"/proc/self/ns/{kind}").st_ino for kind in ("net", "user")}
     identity = {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "uid": user}
     os.ftruncate(file, 0)
@@ -193,7 +193,7 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
     _check(libc().mount(*words, flags, data.encode() if data else None))
 
 
-def _bring_loopback_up() -> None:
+def bring_loopback_up() -> None:
     with socket.socket() as control:
         request = struct.pack("16sh14x", b"lo", 0)
         flags = struct.unpack("16sh14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[1]

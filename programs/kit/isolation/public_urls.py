@@ -11,24 +11,20 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-import re
 import socket
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
 
 from programs.kit import files
 from programs.kit.isolation.egress import is_metadata
-from programs.kit.isolation.streams import CHUNK, RequestHead, copy, read_head, splice
+from programs.kit.isolation.streams import CHUNK, RequestHead, copy, encode, end_to_end, read_head, splice
 
 FILE = "public-hosts.json"
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 _LOOPBACK = "127.0.0.1"
 LOOPBACK_SUFFIX = ".localhost"
-_FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
-_TARGET = re.compile(r"/[!-~]*")
 _DENIED = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_HOP = ("connection:", "keep-alive:", "proxy-connection:", "upgrade:", "http2-settings:")
 _SWITCHING = b" 101 "
 
 
@@ -88,9 +84,7 @@ async def _one_request(
     """Nothing of the client follows the head of a WebSocket's handshake unless the front accepts it."""
     upgrade = head.header("upgrade")
     own = ["Connection: Upgrade", f"Upgrade: {upgrade}"] if upgrade else ["Connection: close"]
-    fields = [line for line in head.fields if not line.lower().startswith(_HOP)]
-    lines = [f"{head.method} {head.target} {head.version}", *fields, *own, "", ""]
-    near.write("\r\n".join(lines).encode("latin-1"))
+    near.write(encode([f"{head.method} {head.target} {head.version}", *end_to_end(head.fields), *own]))
     if not upgrade:
         await splice(reader, writer, far, near)
         return
@@ -123,8 +117,8 @@ async def _discard(reader: asyncio.StreamReader) -> None:
 
 def _is_plain(head: RequestHead) -> bool:
     """Whether every server reads it the same way: an absolute URL or a second host would override the first."""
-    well_formed = all(map(_FIELD.fullmatch, head.fields)) and head.method.isalpha() and head.version == "HTTP/1.1"
-    return bool(well_formed and _TARGET.fullmatch(head.target) and head.header("host"))
+    is_for_host = head.target.startswith("/") and bool(head.header("host"))
+    return head.is_unambiguous and head.version == "HTTP/1.1" and is_for_host
 
 
 def _host_name(head: RequestHead) -> str:

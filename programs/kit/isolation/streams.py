@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 CHUNK = 64 * 1024
 MAX_HEAD = 64 * 1024
 HEAD_SECONDS = 30.0
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_METHOD = re.compile(_WORD)
+_TARGET = re.compile(r"[!-~]+")
+_VERSION = re.compile(r"HTTP/1\.[01]")
+_FIELD = re.compile(_WORD + r":[^\x00-\x08\x0a-\x1f\x7f]*")
+_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "upgrade", "http2-settings"})
+"""Headers that are for one connection only."""
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -27,6 +35,13 @@ class RequestHead:
         found = [line.partition(":")[2].strip() for line in self.fields if _name(line) == name.lower()]
         return found[0] if len(found) == 1 else ""
 
+    @property
+    def is_unambiguous(self) -> bool:
+        """Whether every server finds this head and nothing else in its bytes. Some take a bare LF for the end of a
+        line, a TAB for a space, or ``Host :`` for ``Host:``."""
+        first = _METHOD.fullmatch(self.method) and _TARGET.fullmatch(self.target) and _VERSION.fullmatch(self.version)
+        return bool(first) and all(map(_FIELD.fullmatch, self.fields))
+
 
 async def read_head(reader: asyncio.StreamReader) -> tuple[RequestHead, bytes]:
     """The head, and its bytes. Raises ValueError if it isn't one."""
@@ -41,6 +56,16 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[RequestHead, bytes]:
     if not version or " " in version:
         raise ValueError("the first line isn't a request")
     return RequestHead(method, target, version, tuple(fields)), raw
+
+
+def end_to_end(fields: Iterable[str], replaced: frozenset[str] = frozenset()) -> list[str]:
+    """The header lines for the server at the end: without those of the connection, and without ``replaced``."""
+    return [line for line in fields if _name(line) not in _HOP | replaced]
+
+
+def encode(lines: Iterable[str]) -> bytes:
+    """The head of a request with these lines."""
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 async def splice(

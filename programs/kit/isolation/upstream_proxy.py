@@ -9,7 +9,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from programs.kit.isolation import wording
-from programs.kit.isolation.streams import MAX_HEAD, RequestHead
+from programs.kit.isolation.streams import MAX_HEAD, encode
 
 CONNECT_SECONDS = 30.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -47,7 +47,7 @@ class UpstreamProxy:
         far, near = await self.open()
         try:
             place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            near.write(self._head([f"CONNECT {place} HTTP/1.1", f"Host: {place}"]))
+            near.write(self.request([f"CONNECT {place} HTTP/1.1", f"Host: {place}"]))
             async with asyncio.timeout(CONNECT_SECONDS):
                 answer = await far.readuntil(b"\r\n\r\n")
             status = answer[:MAX_HEAD].split(b"\r\n")[0].decode("latin-1")
@@ -58,13 +58,9 @@ class UpstreamProxy:
             raise
         return far, near
 
-    def absolute_form(self, head: RequestHead, fields: list[str]) -> bytes:
-        """A request for the proxy to make; ``fields`` are its header lines for the destination."""
-        return self._head([f"{head.method} {head.target} {head.version}", *fields, "Connection: close"])
-
-    def _head(self, lines: list[str]) -> bytes:
-        own = [self.authorization] if self.authorization else []
-        return "\r\n".join([*lines, *own, "", ""]).encode("latin-1")
+    def request(self, lines: list[str]) -> bytes:
+        """The head of a request for the proxy to make."""
+        return encode([*lines, self.authorization] if self.authorization else lines)
 
 
 def is_private_name(host: str) -> bool:

@@ -43,6 +43,8 @@ def no_domain(environment: str, reason: str) -> str:
 
 # --- Outbound traffic
 
+NOT_A_PROXY_REQUEST = "The proxy accepts well-formed HTTP/1.1 requests for http:// URLs, and CONNECT."
+
 
 def not_public(host: str) -> str:
     return f"{host} isn't a public address. An operator can allow its network: setting egress_allow."

@@ -12,7 +12,7 @@ from orchestrator.demo import demo_world
 from programs.kit.processes import process_table
 from tests.attack.arena import SHOP_YAML, Arena, lines
 from tests.attack.attack import Family, Missing, NotTried
-from tests.targets import escapes
+from tests.targets import ambiguous_requests, escapes, own_public_address
 
 FAMILY = Family("sandbox")
 CONNECTED = "a connection opens"
@@ -96,6 +96,22 @@ def proxy(arena: Arena, name: str) -> str:
     if output.strip() not in ("200", "403"):
         raise NotTried(f"the proxy said {output!r}")
     return name if output.strip() == "200" else ""
+
+
+@FAMILY.attack("S3", "reach a public address of the machine through the proxy", "the proxy connects")
+def proxy_public_address(_: Arena) -> str:
+    """In a network namespace with such an address: the machine that runs this may have private ones only."""
+    address = own_public_address.ADDRESS
+    refused = own_public_address.statuses(address, *own_public_address.OTHER_FORMS)
+    if own_public_address.statuses(address, allow=f"{address}/32") != ["200"]:
+        raise NotTried("the address can't be reached even if it's allowed")
+    return "" if set(refused) == {"403"} else str(refused)
+
+
+@FAMILY.each("S3", "send {} to the proxy", "the proxy accepts the request", ambiguous_requests.SMUGGLED)
+def smuggle(arena: Arena, data: bytes) -> str:
+    status = arena.run_code(escapes.raw_proxy_request(data)).strip()
+    return "" if status == "400" else status
 
 
 @FAMILY.each(

@@ -12,6 +12,7 @@ import pytest
 from programs.kit.isolation import upstream_proxy
 from programs.kit.isolation.egress import EgressProxy
 from programs.kit.isolation.upstream_proxy import UpstreamProxy
+from tests.targets import ambiguous_requests
 
 ACCOUNT = base64.b64encode(b"eph:s3cr:et").decode()
 
@@ -97,6 +98,21 @@ def test_private_destinations_never_reach_the_upstream_proxy(host: str, status: 
     server = ProxyServer()
     assert exchange(server, f"CONNECT {host}:80 HTTP/1.1\r\n\r\n".encode()).split()[1] == status
     assert server.heads == []
+
+
+@pytest.mark.parametrize("sent", ambiguous_requests.SMUGGLED.values(), ids=ambiguous_requests.SMUGGLED)
+def test_ambiguous_requests_never_reach_the_upstream_proxy(sent: bytes) -> None:
+    """S3: it could take them for two requests, the second of which nothing checked."""
+    server = ProxyServer()
+    assert exchange(server, sent).split()[1] == b"400"
+    assert server.heads == []
+
+
+def test_the_host_of_a_plain_request_is_the_destination_that_was_checked() -> None:
+    server = ProxyServer(b"HTTP/1.1 204 No Content\r\n\r\n")
+    exchange(server, b"GET http://example.invalid/ HTTP/1.1\r\nHost: 169.254.169.254\r\nhost: x\r\n\r\n")
+    (head,) = server.heads
+    assert [line for line in head.splitlines() if "host" in line.lower()] == ["Host: example.invalid"]
 
 
 def test_an_allowed_network_is_reached_directly() -> None:
