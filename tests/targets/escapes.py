@@ -5,11 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
+_SOCKET = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+print(-1 if libc.socket(%d, 3, 0) == -1 and ctypes.get_errno() == 1 else "the kernel was asked")
+"""
 SYSTEM_CALLS = {
     "unshare": "import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))",
     "ptrace": "import ctypes; print(ctypes.CDLL(None).ptrace(0, 0, 0, 0))",
     "io_uring": "import ctypes; print(ctypes.CDLL(None).syscall(425, 8, 0))",
     "mount": "import ctypes; print(ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None))",
+    "a socket to other virtual machines": _SOCKET % 40,
+    "a socket of the kernel's cryptography": _SOCKET % 38,
+    "a socket that captures packets": _SOCKET % 17,
     "private keys": "import os; print(-1 if not os.path.exists('/etc/ssl/private') else 0)",
     "home of root": "import os; print(-1 if not os.path.exists('/root') or not os.listdir('/root') else 0)",
 }

@@ -25,9 +25,13 @@ def forbid_sockets() -> None:
     sys.path.append(str(Path(__file__).parents[3]))
     from programs.kit.isolation import seccomp
 
-    calls = seccomp.program(("socket",))
-    if not calls:
-        return
+    calls = seccomp.program(sockets=False)
+    if calls:
+        install(calls)
+
+
+def install(calls: bytes) -> None:
+    """Filters the system calls of this process and whatever it becomes."""
     buffer = create_string_buffer(calls, len(calls))
     installed = _Filter(len(calls) // INSTRUCTION_BYTES, cast(buffer, POINTER(c_char)))
     libc = CDLL(None, use_errno=True)
