@@ -4,6 +4,9 @@ A preview chooses the shape of its tree. Python 3.11's ``shutil.rmtree`` recurse
 fail forever. Here each subfolder is moved up into the root before it is emptied: no path is ever more than two names
 long, and an interrupted removal continues where it stopped. What can't be removed is reported after everything else is
 gone.
+
+A process of the preview may exchange folders for links meanwhile. So a folder is opened first, without following
+links, and only what was opened is changed or entered.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from programs.kit import wording
 from programs.kit.errors import TargetError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNREAD = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Needs no permission on the folder itself."""
 
 
 class TreeNotRemoved(TargetError):
@@ -29,16 +34,20 @@ class TreeNotRemoved(TargetError):
 
 def remove_tree(path: Path) -> None:
     """Removes a folder and everything in it, even if its modes forbid it. Never follows a link."""
-    with contextlib.suppress(OSError):
-        path.chmod(stat.S_IRWXU)
-    root = os.open(path, _FOLDER)
+    root = _open_unlocked(path)
     try:
         failures = _Removal(root).run()
     finally:
         os.close(root)
+    if not failures:
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError as error:  # something was created meanwhile
+            failures.append(error)
     if failures:
         raise _not_removed(path, failures)
-    path.rmdir()
 
 
 @dataclass(slots=True)
@@ -52,15 +61,17 @@ class _Removal:
     def run(self) -> list[OSError]:
         self._empty(self.root)
         while self.pending:
-            name = self.pending.pop()
-            folder = os.open(name, _FOLDER, dir_fd=self.root)
-            try:
-                self._empty(folder)
-            finally:
-                os.close(folder)
             with self._recorded():
-                os.rmdir(name, dir_fd=self.root)
+                self._remove(self.pending.pop())
         return self.failures
+
+    def _remove(self, name: str) -> None:
+        folder = _open_unlocked(name, self.root)
+        try:
+            self._empty(folder)
+        finally:
+            os.close(folder)
+        os.rmdir(name, dir_fd=self.root)
 
     def _empty(self, folder: int) -> None:
         """Deletes the files of a folder and moves its subfolders into the root."""
@@ -74,7 +85,7 @@ class _Removal:
                     os.unlink(entry.name, dir_fd=folder)
 
     def _move_up(self, name: str, folder: int) -> None:
-        os.chmod(name, stat.S_IRWXU, dir_fd=folder)
+        os.close(_unlock(name, folder))  # moving a folder needs the permission to write to it
         moved = uuid.uuid4().hex
         os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=self.root)
         self.pending.append(moved)
@@ -87,6 +98,23 @@ class _Removal:
             pass  # it was removed meanwhile
         except OSError as error:
             self.failures.append(error)
+
+
+def _open_unlocked(path: Path | str, parent: int | None = None) -> int:
+    """Opens a folder for reading, even if its mode forbids it. Raises OSError if it is a link."""
+    unlocked = _unlock(path, parent)
+    try:
+        return os.open(".", _FOLDER, dir_fd=unlocked)
+    finally:
+        os.close(unlocked)
+
+
+def _unlock(path: Path | str, parent: int | None) -> int:
+    """Changes a folder's mode. Returns a descriptor of that very folder."""
+    found = os.open(path, _UNREAD, dir_fd=parent)
+    with contextlib.suppress(OSError):  # the mode may be good enough
+        Path(f"/proc/self/fd/{found}").chmod(stat.S_IRWXU)
+    return found
 
 
 def _not_removed(path: Path, failures: list[OSError]) -> TreeNotRemoved:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 
 from orchestrator.conformance import hostile_files
 from programs.kit import files, trees
-from programs.kit.trees import TreeNotRemoved
+from programs.kit.trees import TreeNotRemoved, _Removal
+from tests.programs import link_exchange
 
 
 def test_tree_of_1500_nested_folders_is_removed(tmp_path: Path) -> None:
@@ -44,6 +47,46 @@ def test_link_is_removed_and_its_destination_stays(tmp_path: Path) -> None:
     (tmp_path / "tree" / "link").symlink_to(outside)
     files.remove(tmp_path / "tree")
     assert (outside / "kept").read_text() == "x"
+
+
+def test_nothing_outside_changes_while_a_process_exchanges_folders_for_links(tmp_path: Path) -> None:
+    """S3 L7: root followed such a link, and a folder outside of the tree got the mode 0700."""
+    outside = tmp_path / "outside"
+    (outside / "kept").mkdir(parents=True)
+    outside.chmod(0o750)
+    with link_exchange.exchanging(tmp_path / "tree", outside) as rounds:
+        for _ in range(40):
+            with contextlib.suppress(TreeNotRemoved):
+                files.remove(tmp_path / "tree")
+    assert rounds
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o750
+    assert (outside / "kept").is_dir()
+    files.remove(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()
+
+
+@pytest.mark.parametrize("step", ["_move_up", "_remove"])
+def test_folder_that_became_a_link_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """S3 L7: exactly between the listing and the removal. The next attempt removes the link."""
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o750)
+    tree = tmp_path / "tree"
+    (tree / "a").mkdir(parents=True)
+    original = getattr(_Removal, step)
+
+    def exchange_first(removal: _Removal, name: str, *rest: int) -> None:
+        (tree / name).rename(tree / "moved")
+        (tree / name).symlink_to(outside)
+        original(removal, name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Removal, step, exchange_first)
+        with pytest.raises(TreeNotRemoved, match="Not a directory"):
+            files.remove(tree)
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o750
+    files.remove(tree)
+    assert not tree.exists()
+    assert outside.is_dir()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a file")

@@ -42,13 +42,15 @@ def _folders(settings: LocalSettings) -> list[Path]:
 
 
 def purge(settings: LocalSettings, name: str) -> None:
-    """Removes every trace of an environment. Missing parts count as removed. The folder is removed last, so an
-    interrupted purge is found again."""
+    """Removes every trace of an environment. Missing parts count as removed. Its processes end before its files are
+    removed, because suites, builds and exec sessions write, too. The folder is removed last, so an interrupted purge is
+    found again."""
     identifiers.check_label(name, "environment")
     routes.delete_of(settings.routes, name)
-    remove_other_generations(settings, name, keep="")
+    _stop_other_generations(settings, name, keep="")
     domains.remove(settings, name)
     process_table.kill(process_table.started_for(settings.env(name), f"{settings.launches}/{name}."))
+    _remove_other_files(settings, name, keep="")
     environment_databases.drop(
         settings, sorted({item.name for item in environment_databases.list_owned(settings) if item.environment == name})
     )
@@ -68,12 +70,21 @@ def has_other_generations(settings: LocalSettings, name: str, keep: str) -> bool
 
 def remove_other_generations(settings: LocalSettings, name: str, keep: str) -> None:
     """Stops what runs of generations other than ``keep``, releases their ports and removes their checkouts. Servers
-    stay, unless nothing does."""
+    stay. So do suites and exec sessions, which can't redirect the removal: ``trees`` follows no links."""
+    _stop_other_generations(settings, name, keep)
+    _remove_other_files(settings, name, keep)
+
+
+def _stop_other_generations(settings: LocalSettings, name: str, keep: str) -> None:
+    """Servers stop only if nothing is kept."""
     kept = {keep, *(SERVER_GENERATIONS if keep else ())}
     old = [item for item in list_programs(settings) if item.environment == name and item.generation not in kept]
     if old:
         supervisor.remove(settings, [str(item) for item in old])
     ports.release(settings, {owner for owner in _port_owners(settings, name) if owner.rpartition(".")[2] not in kept})
+
+
+def _remove_other_files(settings: LocalSettings, name: str, keep: str) -> None:
     source = settings.env(name) / "src"
     for path in source.iterdir() if source.is_dir() else ():
         if path.name != keep:

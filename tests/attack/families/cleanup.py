@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import stat
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from programs.kit import files
 from programs.kit.identifiers import server_id
 from programs.kit.processes import process_table
+from programs.kit.trees import TreeNotRemoved
 from tests.attack.arena import HOSTILE_APP, Arena
 from tests.attack.attack import Family, NotTried
 from tests.attack.families.databases import execute
 from tests.attack.families.sandbox import inside
 from tests.e2e.site import POLL_INTERVAL, REPOSITORY
+from tests.programs import link_exchange
 
 FAMILY = Family("cleanup")
 DEPTH = 1500
@@ -134,3 +140,20 @@ def listing(arena: Arena) -> str:
     removal(arena)
     names = {item["name"] for item in arena.site.api("environments")["items"]}
     return "" if arena.victim.name in names else f"only {names}"
+
+
+@FAMILY.attack("L7 S3", "exchange folders for links during their removal", "a folder elsewhere changes")
+def links(_: Arena) -> str:
+    """On files as a preview writes them, without an environment: there, its processes end first."""
+    with tempfile.TemporaryDirectory() as place:
+        tree, outside = Path(place, "tree"), Path(place, "outside")
+        (outside / "kept").mkdir(parents=True)
+        outside.chmod(0o750)
+        with link_exchange.exchanging(tree, outside) as rounds:
+            for _round in range(40):
+                with contextlib.suppress(TreeNotRemoved, OSError):
+                    files.remove(tree)
+        if len(rounds) == 1:
+            raise NotTried("no folder was exchanged")
+        mode = stat.S_IMODE(outside.stat().st_mode)
+        return "" if mode == 0o750 and (outside / "kept").is_dir() else f"mode {mode:o}, {list(outside.iterdir())}"

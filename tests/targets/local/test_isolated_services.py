@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
 import signal
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -148,6 +150,38 @@ def test_an_environment_of_an_earlier_version_is_taken_over_by_its_next_update(i
     cleanup.remove_other_generations(isolated.here, SHOP, GENERATION)
     assert isolated.get(SHOP) == "one"
     assert next(routes.list_routes(isolated.here.routes)).isolated
+
+
+def test_a_suite_that_keeps_writing_does_not_block_the_removal(isolated: Isolated) -> None:
+    """L7 S3: a suite, a build or an exec session isn't supervised. It ends before its checkout is removed."""
+    code = """
+import os
+for number in range(10**9):
+    try:
+        os.mkdir(f"x{number}")
+    except OSError:
+        pass
+    if number == 1:
+        print("started", flush=True)
+    if number > 100:
+        try:
+            os.rmdir(f"x{number - 100}")
+        except OSError:
+            pass
+"""
+    isolated.workspace(SHOP)
+    suite = threading.Thread(target=_ignore_failure, args=(isolated, code))
+    suite.start()
+    log = isolated.here.env(SHOP) / "logs" / "attack.log"
+    assert wait_for(lambda: log.exists() and "started" in log.read_text(), 20)
+    cleanup.purge(isolated.here, SHOP)
+    suite.join()
+    assert not isolated.here.env(SHOP).exists()
+
+
+def _ignore_failure(isolated: Isolated, code: str) -> None:
+    with contextlib.suppress(TargetError, OSError):
+        isolated.python(SHOP, code)
 
 
 def test_an_environment_without_a_domain_is_still_removed(isolated: Isolated) -> None:
