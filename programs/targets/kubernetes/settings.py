@@ -49,8 +49,8 @@ class KubernetesSettings:
     those are full. ``toolbox``, ``path``, ``tools_env`` and ``ca_file``: what tests that run next to ephd can use,
     as users from ``suite_first_uid`` if ephd runs as root; ``machine_proxy``: their proxy to the internet. ``env``:
     variables of all containers. ``cpu``, ``memory``, ``disk`` and ``pods``: the limits of one environment; eph.yaml can
-    request less. ``role``: the ClusterRole that the server binds to its ``account`` (namespace/name) in each
-    environment's namespace, see ``namespace_access``."""
+    request less. ``ephemeral_storage``: the limit of one container. ``role``: the ClusterRole that the server binds to
+    its ``account`` (namespace/name) in each environment's namespace, see ``namespace_access``."""
 
     root: Path
     server: str
@@ -73,6 +73,7 @@ class KubernetesSettings:
     cpu: str = "4"
     memory: str = "4Gi"
     disk: str = "20Gi"
+    ephemeral_storage: str = "10Gi"
     pods: str = "40"
     egress: str = "internet"
     egress_allow: str = ""
@@ -192,7 +193,7 @@ def _check(settings: KubernetesSettings) -> None:
     _check_shared(settings)
     if settings.role and not all(settings.account.partition("/")):
         raise KubernetesError(wording.invalid_account(settings.account))
-    for amount in (settings.cpu, settings.memory, settings.disk):
+    for amount in (settings.cpu, settings.memory, settings.disk, settings.ephemeral_storage):
         quantities.parse(amount)
     if settings.spot:
         parse_pair(settings.spot, "spot")

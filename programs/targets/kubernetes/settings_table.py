@@ -83,6 +83,10 @@ class KubernetesTargetSettings(TargetSettings):
     disk: str = Field(
         default="20Gi", description="The maximum storage of one environment's volumes; eph.yaml can set less."
     )
+    ephemeral_storage: str = Field(
+        default="10Gi",
+        description="The maximum ephemeral storage of one container: logs, and files outside of volumes.",
+    )
     pods: int = Field(default=40, ge=1, description="The maximum number of pods of one environment.")
     egress: Literal["internet", "none"] = Field(
         default="internet",

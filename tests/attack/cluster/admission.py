@@ -39,6 +39,7 @@ CONTAINERS: dict[str, dict[str, Any]] = {
     "without seccomp": {"securityContext": {**SAFE, "seccompProfile": {"type": "Unconfined"}}},
     "on a port of the node": {"ports": [{"containerPort": 80, "hostPort": 80}]},
     "with a terabyte of memory": {"resources": {"limits": {"memory": "1Ti"}}},
+    "with a terabyte of ephemeral storage": {"resources": {"limits": {"ephemeral-storage": "1Ti"}}},
     "with a thousand CPUs": {"resources": {"limits": {"cpu": "1000"}}},
 }
 PODS: dict[str, dict[str, Any]] = {

@@ -130,6 +130,9 @@ ATTACKS: list[tuple[str, Any, str]] = [
     (f"{POD}.terminationGracePeriodSeconds", 315360000, "terminationGracePeriodSeconds is 315360000; the limit"),
     (f"{POD}.terminationGracePeriodSeconds", -1, "0 or greater"),
     (f"{CONTAINER}.resources", {"claims": [{"name": "gpu"}]}, "resources.claims"),
+    (f"{CONTAINER}.resources", {"limits": {"nvidia.com/gpu": 8}}, "resources.limits.nvidia.com/gpu"),
+    (f"{CONTAINER}.resources", {"requests": {"hugepages-2Mi": "1Gi"}}, "resources.requests.hugepages-2Mi"),
+    (f"{CONTAINER}.resources", {"limits": {"storage": "1Gi"}}, "resources.limits.storage"),
     (
         f"{CONTAINER}.volumeMounts",
         [{"name": "x", "mountPath": "/x", "mountPropagation": "Bidirectional"}],

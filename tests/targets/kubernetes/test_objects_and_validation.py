@@ -171,6 +171,43 @@ def test_limits_come_from_eph_yaml_or_the_server() -> None:
     assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("4", "8Gi", "0")
 
 
+GIB = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("given", "most", "default", "quota"),
+    [
+        ({}, 30 * GIB, "2Gi", 120 * GIB),  # 20 GiB of volumes live with their pods
+        ({"storage_class": "fast"}, 10 * GIB, "2Gi", 80 * GIB),
+        ({"storage_class": "fast", "ephemeral_storage": "1Gi", "pods": "10"}, GIB, "1Gi", 10 * GIB),
+    ],
+)
+def test_ephemeral_storage_is_bounded(given: dict[str, str], most: int, default: str, quota: int) -> None:
+    """S3: without limits, one container fills its node's disk. The most that defaults add up to fits the quota."""
+    settings = replace(SETTINGS, **given)  # type: ignore[arg-type]  # all of these settings are text
+    (limits,) = namespace_objects.limit_range(spec(), settings)["spec"]["limits"]
+    assert limits["max"]["ephemeral-storage"] == str(most)
+    assert limits["default"]["ephemeral-storage"] == default
+    assert namespace_objects.resource_quota(spec(), settings)["spec"]["hard"]["limits.ephemeral-storage"] == str(quota)
+
+
+def test_the_largest_volumes_of_a_pod_fit_its_limit() -> None:
+    service = replace(WEB, volumes={"/data": SETTINGS.disk})
+    container = workloads.container_spec(service, "image", workloads.ContainerEnv(), SETTINGS)
+    (limits,) = namespace_objects.limit_range(spec(service), SETTINGS)["spec"]["limits"]
+    asked = container["resources"]["limits"]["ephemeral-storage"]
+    assert quantities.parse(asked) <= quantities.parse(limits["max"]["ephemeral-storage"])
+
+
+def test_no_default_exceeds_the_limit_of_a_small_environment() -> None:
+    """The cluster would reject the whole LimitRange."""
+    small = spec(resources={"cpu": "10m", "memory": "32Mi"})
+    (limits,) = namespace_objects.limit_range(small, replace(SETTINGS, ephemeral_storage="10Mi"))["spec"]["limits"]
+    for what, most in limits["max"].items():
+        request, default = limits["defaultRequest"][what], limits["default"][what]
+        assert quantities.parse(request) <= quantities.parse(default) <= quantities.parse(most)
+
+
 @pytest.mark.parametrize(("what", "asked"), [("cpu", "4001m"), ("memory", "5Gi"), ("memory", "900G"), ("disk", "1Ti")])
 def test_exceeding_a_server_limit_is_rejected_and_never_reduced(what: str, asked: str) -> None:
     """Y4: the error names the limit."""

@@ -37,6 +37,10 @@ def double(text: str) -> str:
     return f"{2 * Decimal(found[1]):f}{found[2] or ''}" if found else text
 
 
+def smaller(text: str, other: str) -> str:
+    return text if parse(text) <= parse(other) else other
+
+
 def normalize(text: str) -> str:
     """The form that the cluster accepts: thousands are a lowercase k."""
     return f"{text[:-1]}k" if text.endswith("K") else text

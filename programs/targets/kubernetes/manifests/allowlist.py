@@ -28,7 +28,7 @@ from programs.targets.kubernetes.manifests.field_checks import (
     with_required,
 )
 from programs.targets.kubernetes.manifests.manifest_reader import Manifest
-from programs.targets.kubernetes.manifests.pod_fields import POD, RESOURCES
+from programs.targets.kubernetes.manifests.pod_fields import POD
 
 MAX_PROBLEMS = 40
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
@@ -132,8 +132,10 @@ _TEMPLATE_METADATA = mapping({**_INNER_METADATA, "creationTimestamp": text, "nam
 _TEMPLATE = with_required(mapping({"metadata": _TEMPLATE_METADATA, "spec": POD}), "spec")
 _EXPRESSION = mapping({"key": text, "operator": text, "values": texts})
 _LABEL_SELECTOR = mapping({"matchExpressions": list_of(_EXPRESSION), "matchLabels": text_map})
+_STORAGE = mapping({"storage": text_or_number})
+_CLAIM_RESOURCES = mapping({"limits": _STORAGE, "requests": _STORAGE})
 _CLAIM = mapping(
-    {"accessModes": texts, "resources": RESOURCES, "storageClassName": text, "volumeMode": choice("Filesystem")}
+    {"accessModes": texts, "resources": _CLAIM_RESOURCES, "storageClassName": text, "volumeMode": choice("Filesystem")}
 )
 _CLAIM_TEMPLATE = mapping({"apiVersion": text, "kind": text, "metadata": _TEMPLATE_METADATA, "spec": _CLAIM})
 _LIMITED = number(MAX_REPLICAS)

@@ -25,7 +25,6 @@ from programs.targets.kubernetes.manifests.field_checks import (
     text,
     text_or_number,
     texts,
-    values_of,
     with_required,
 )
 
@@ -138,8 +137,9 @@ _CONTAINER_SECURITY = mapping(
         "readOnlyRootFilesystem": flag,
     }
 )
-_AMOUNTS = values_of(text_or_number)
-RESOURCES = mapping({"limits": _AMOUNTS, "requests": _AMOUNTS})
+_AMOUNTS = mapping({"cpu": text_or_number, "ephemeral-storage": text_or_number, "memory": text_or_number})
+"""Those that the namespace's limits bound. A GPU or huge pages would be taken from others without a limit."""
+_RESOURCES = mapping({"limits": _AMOUNTS, "requests": _AMOUNTS})
 _CONTAINER = mapping(
     {
         "args": texts,
@@ -155,7 +155,7 @@ _CONTAINER = mapping(
             with_required(mapping({"containerPort": number(), "name": text, "protocol": text}), "containerPort")
         ),
         "readinessProbe": _PROBE,
-        "resources": RESOURCES,
+        "resources": _RESOURCES,
         "restartPolicy": text,
         "securityContext": _CONTAINER_SECURITY,
         "startupProbe": _PROBE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,8 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 
 Data = dict[str, Any]
 SCRATCH_LIMIT, SCRATCH_REQUEST = "2Gi", "64Mi"
-"""What a container can write outside its volumes, and how much of it a node reserves."""
+"""What a container can write outside its volumes unless it sets a limit, and how much of it a node reserves."""
+EPHEMERAL = "ephemeral-storage"
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """The node-local DNS cache of many clusters. It is in the metadata service's network, but isn't that service."""
@@ -44,6 +46,7 @@ def resource_quota(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
     hard = {
         "limits.cpu": cpu,
         "limits.memory": memory,
+        f"limits.{EPHEMERAL}": str(_ephemeral_quota(spec, settings)),
         "requests.cpu": cpu,
         "requests.memory": memory,
         "pods": settings.pods,
@@ -61,15 +64,31 @@ def environment_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> t
     return spec.resources.get("cpu", settings.cpu), quantities.normalize(spec.resources.get("memory", settings.memory))
 
 
+def scratch_limit(settings: KubernetesSettings) -> str:
+    return quantities.smaller(SCRATCH_LIMIT, settings.ephemeral_storage)
+
+
+def _ephemeral_quota(spec: EnvironmentSpec, settings: KubernetesSettings) -> int:
+    """As much as all pods may write by default, and twice the volumes that live with their pod."""
+    pods = int(settings.pods) * quantities.parse(scratch_limit(settings))
+    return int(pods + 2 * _volumes_in_pods(spec, settings))
+
+
+def _volumes_in_pods(spec: EnvironmentSpec, settings: KubernetesSettings) -> Decimal:
+    """What the environment's volumes can use of its nodes' storage."""
+    return Decimal(0) if settings.storage_class else quantities.parse(spec.resources.get("disk", settings.disk))
+
+
 def limit_range(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
-    """Defaults for containers that request nothing."""
+    """Limits for each container, and defaults for those that request nothing. A default above the limit is invalid."""
     cpu, memory = environment_limits(spec, settings)
-    container = {
-        "type": "Container",
-        "default": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": SCRATCH_LIMIT},
-        "defaultRequest": {"cpu": "20m", "memory": "64Mi", "ephemeral-storage": SCRATCH_REQUEST},
-        "max": {"cpu": cpu, "memory": memory},
-    }
+    ephemeral = int(quantities.parse(settings.ephemeral_storage) + _volumes_in_pods(spec, settings))
+    most = {"cpu": cpu, "memory": memory, EPHEMERAL: str(ephemeral)}
+    preferred = {"cpu": "500m", "memory": "512Mi", EPHEMERAL: scratch_limit(settings)}
+    limits = {what: quantities.smaller(amount, most[what]) for what, amount in preferred.items()}
+    reserved = {"cpu": "20m", "memory": "64Mi", EPHEMERAL: SCRATCH_REQUEST}
+    requests = {what: quantities.smaller(amount, limits[what]) for what, amount in reserved.items()}
+    container = {"type": "Container", "default": limits, "defaultRequest": requests, "max": most}
     return new_object("LimitRange", "eph-limits", {"spec": {"limits": [container]}})
 
 

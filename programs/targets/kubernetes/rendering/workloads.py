@@ -13,8 +13,8 @@ from typing import Any
 from programs import variables
 from programs.spec import DatabaseSpec, ServiceSpec
 from programs.targets.kubernetes.api import object_names, quantities
-from programs.targets.kubernetes.rendering import seed_scripts
-from programs.targets.kubernetes.rendering.namespace_objects import SCRATCH_LIMIT, SCRATCH_REQUEST, Data, new_object
+from programs.targets.kubernetes.rendering import namespace_objects, seed_scripts
+from programs.targets.kubernetes.rendering.namespace_objects import EPHEMERAL, SCRATCH_REQUEST, Data, new_object
 from programs.targets.kubernetes.settings import KubernetesSettings, parse_pair
 
 HTTP_PORT = 80
@@ -149,9 +149,10 @@ def _resources(service: ServiceSpec, settings: KubernetesSettings) -> Data:
     if "cpu" in limits:
         requests["cpu"] = f"{max(1, int(quantities.parse(limits['cpu']) * 100))}m"
     if service.volumes and not settings.storage_class:
-        scratch = sum((quantities.parse(size) for size in service.volumes.values()), quantities.parse(SCRATCH_LIMIT))
-        limits["ephemeral-storage"] = str(int(scratch))
-        requests["ephemeral-storage"] = SCRATCH_REQUEST
+        scratch = quantities.parse(namespace_objects.scratch_limit(settings))
+        total = sum((quantities.parse(size) for size in service.volumes.values()), scratch)
+        limits[EPHEMERAL] = str(int(total))
+        requests[EPHEMERAL] = quantities.smaller(SCRATCH_REQUEST, limits[EPHEMERAL])
     return {"limits": limits, "requests": requests} if limits else {}
 
 
