@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from orchestrator.conformance import wording
@@ -11,6 +14,10 @@ from orchestrator.conformance.machine import CREATING, REMOVING, UPDATING, Confo
 from orchestrator.conformance.shared import SuiteDeclarations
 from programs.kit import files
 from stacks.model import OperationVerb
+
+SLOWER, SPARE_SECONDS = 4, 30.0
+"""An operation next to a hostile environment may take this many times as long as an update did before, and a bit more:
+a verdict must not depend on how busy the machine is."""
 
 
 class RecoveryChecks(SuiteDeclarations):
@@ -62,20 +69,41 @@ class RecoveryChecks(SuiteDeclarations):
         assert self.first.answers in conformance_machine.get(environment)
         conformance_machine.target.purge(neighbour.name, conformance_machine.settings)  # idempotent
 
-    def test_hostile_files_delay_neither_the_destroy_nor_a_neighbour(
+    @pytest.mark.timeout(0)
+    def test_hostile_environment_delays_no_reading_update_or_destroy(
         self, conformance_machine: ConformanceMachine
     ) -> None:
-        environment = conformance_machine.deployed(self.first, NUMBER)
-        hostile = conformance_machine.deployed(self.second, NEIGHBOUR)
-        folder = self.writable_folder(conformance_machine.settings, hostile.name)
-        if folder is None:
-            pytest.skip(wording.no_writable_folder(self.target))
-        hostile_tree(files.make_folder(folder))
-        assert {environment.name, hostile.name} <= conformance_machine.names()
-        conformance_machine.destroy(NEIGHBOUR)
-        assert conformance_machine.remaining(hostile.name) == []
-        assert self.first.answers in conformance_machine.get(environment)
+        """Neither its neighbour's nor its own."""
+        machine = conformance_machine
+        hostile = machine.deployed(self.second, NEIGHBOUR)
+        machine.deployed(self.second, NUMBER)
+        quiet = _seconds(lambda: machine.deploy(self.first, NUMBER))
+        if not self._make_hostile(machine, hostile.name):
+            pytest.skip(wording.no_hostility(self.target))
+        most = SLOWER * quiet + SPARE_SECONDS
+        assert {machine.name(NUMBER), hostile.name} <= machine.names()
+        assert machine.remaining(machine.name(NUMBER)), wording.LEAVES_NOTHING
+        assert _seconds(lambda: machine.deploy(self.second, NUMBER)) < most, wording.HOSTILE_DELAYS
+        assert _seconds(lambda: machine.destroy(NUMBER)) < most, wording.HOSTILE_DELAYS
+        assert machine.remaining(machine.name(NUMBER)) == []
+        neighbour = machine.deploy(self.first, NUMBER)
+        machine.destroy(NEIGHBOUR)
+        assert machine.remaining(hostile.name) == []
+        assert self.first.answers in machine.get(neighbour)
+
+    def _make_hostile(self, machine: ConformanceMachine, name: str) -> bool:
+        """Whether the environment now resists its removal in some way."""
+        folder = self.writable_folder(machine.settings, name)
+        if folder is not None:
+            hostile_tree(files.make_folder(folder))
+        return self.make_hostile(machine.settings, name) or folder is not None
 
     def _kill_create(self, machine: ConformanceMachine, step: str) -> None:
         killed = machine.run(machine.update(self.first, NEIGHBOUR), NEIGHBOUR, lambda line: line.startswith(step))
         assert killed.killed_at, killed.progress
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began

@@ -35,6 +35,11 @@ class SuiteDeclarations:
         """A folder on this machine where the code of that environment may write."""
         return None
 
+    @classmethod
+    def make_hostile(cls, settings: Mapping[str, str], name: str) -> bool:  # noqa: ARG003 - for those that can do more
+        """Does what else the code of that environment could do to delay others or its own removal. False: nothing."""
+        return False
+
 
 def require(request: pytest.FixtureRequest, target: Target, capability: type[Any]) -> Any:
     """The target as what implements the capability. Skips the test, by name, if it doesn't."""

@@ -20,7 +20,8 @@ class TargetConformance(RecoveryChecks, CapabilityChecks, LifecycleChecks, Descr
     ``first`` and ``second`` are commits whose pages differ; the update to ``broken`` must fail. ``settings`` is the
     target's table of eph.toml, ``images`` the images of environments by name, pinned by digest. No operation may take
     longer than ``operation_seconds``, and nothing that the loop reads each cycle longer than ``reading_seconds``. If
-    environments can write to files on this machine, ``writable_folder`` says where.
+    environments can write to files on this machine, ``writable_folder`` says where. ``make_hostile`` does what else
+    their code could do to delay others.
     """
 
     target: ClassVar[str]

@@ -15,8 +15,8 @@ def checks_skipped(target: str, capabilities: str) -> str:
     return f"{not_implemented(target, capabilities)}; their checks were skipped"
 
 
-def no_writable_folder(target: str) -> str:
-    return f"{target} declares no writable_folder"
+def no_hostility(target: str) -> str:
+    return f"{target} declares neither writable_folder nor make_hostile"
 
 
 NEEDS_ITS_SERVICE = "needs the service that its plugin talks to"
@@ -27,6 +27,7 @@ ANSWERS_ASLEEP = "it answers while it sleeps"
 SILENT_AFTER_WAKE = "it doesn't answer when wake returns"
 NO_KIND_IN_STATE = "no kind of live_resources is one of the state's"
 REPORTED_AS_ORPHANS = "the audit would report these as orphans"
+HOSTILE_DELAYS = "a hostile environment delays its neighbour"
 LEAVES_NOTHING = "an environment that exists leaves something"
 BROKEN_SUCCEEDED = "the commit `broken` didn't fail"
 UNEXPLAINED_FAILURE = "people don't learn why"
