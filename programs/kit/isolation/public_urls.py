@@ -3,7 +3,7 @@
 For test suites of targets whose environments are elsewhere. Their names lead to the domain's loopback, and from there
 to the front on the port of the URLs: the gateway, an ingress controller or a load balancer. The names of other
 environments and of Eph itself lead to the same front, so a plain HTTP connection serves one request, for one of the
-environment's own names. What a TLS connection is for, only its ends know.
+environment's own names. A TLS connection starts with one of these names; what follows, only its ends can read.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 
 from programs.kit import files
+from programs.kit.isolation import client_hello
 from programs.kit.isolation.egress import is_metadata
 from programs.kit.isolation.streams import CHUNK, RequestHead, copy, encode, end_to_end, read_head, splice
 
@@ -43,8 +44,7 @@ class PublicUrls:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         names = self._names()
         if self._tls:
-            if names:
-                await splice(reader, writer, *await self._connect(names[0]))
+            await self._handle_tls(names, reader, writer)
             return
         head, _ = await read_head(reader)
         if not _is_plain(head):
@@ -53,6 +53,18 @@ class PublicUrls:
             writer.write(_DENIED % b"404 Not Found")
         else:
             await _one_request(head, reader, writer, *await self._connect(name))
+
+    async def _handle_tls(self, names: list[str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            name, hello = await client_hello.read(reader)
+        except ValueError:
+            name, hello = "", b""
+        if name not in names:
+            writer.write(client_hello.UNRECOGNIZED_NAME)
+            return
+        far, near = await self._connect(name)
+        near.write(hello)
+        await splice(reader, writer, far, near)
 
     def _names(self) -> list[str]:
         try:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import socket
+import ssl
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.demo import demo_world
+from programs.kit.isolation import public_urls
 from programs.kit.processes import process_table
 from tests.attack.arena import SHOP_YAML, Arena, lines
 from tests.attack.attack import Family, Missing, NotTried
-from tests.targets import ambiguous_requests, escapes, own_public_address
+from tests.targets import ambiguous_requests, escapes, own_public_address, suite_front
 
 FAMILY = Family("sandbox")
 CONNECTED = "a connection opens"
@@ -138,6 +142,24 @@ print("status", made.getresponse().status)
             return ""
         raise
     return "" if "status 2" not in output else output
+
+
+SERVER_NAMES = {"another preview": "other-2.localhost", "Eph itself": "eph.localhost", "no server": None}
+
+
+@FAMILY.each("S3 P4", "name {} in a suite's TLS connection to its own URLs", "the connection opens", SERVER_NAMES)
+def suite_by_tls(_: Arena, name: str | None) -> str:
+    """Through the relay of targets whose environments are elsewhere. Its front has a certificate for all previews."""
+    if _answer_by_tls(suite_front.HOST) != suite_front.OK:
+        raise NotTried("the suite doesn't reach its own URL")
+    return "the front answered" if _answer_by_tls(name) == suite_front.OK else ""
+
+
+def _answer_by_tls(name: str | None) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        public_urls.write_hosts(Path(folder), [suite_front.HOST])
+        front, version = suite_front.Front(), ssl.TLSVersion.TLSv1_3
+        return asyncio.run(suite_front.exchange_by_tls(Path(folder), front, name, version))
 
 
 SYSTEM_CALLS = {name: code for name, code in escapes.SYSTEM_CALLS.items() if name != "home of root"}

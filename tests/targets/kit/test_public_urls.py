@@ -4,63 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import ssl
 from pathlib import Path
 
 import pytest
 
-from programs.kit.isolation import public_urls
-from programs.kit.isolation.public_urls import PublicUrls
-
-HOST = "shop-1.localhost"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Front:
-    """A gateway or ingress controller that keeps connections open: it answers every request that reaches it."""
-
-    def __init__(self, answer: bytes = OK) -> None:
-        self.heads: list[bytes] = []
-        self.data = b""
-        self._answer = answer
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:  # until the connection ends
-                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(self._answer)
-                if b"Connection: close" in self.heads[-1]:
-                    break
-                if b" 101 " in self._answer:
-                    self.data = await reader.readexactly(4)
-                    writer.write(self.data)
-        await _close(writer)
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def opened(folder: Path, front: Front, *, tls: bool = False) -> AsyncIterator[int]:
-    """The port at which a suite finds its URLs."""
-    async with await asyncio.start_server(front.handle, "127.0.0.1", 0) as upstream:
-        port = upstream.sockets[0].getsockname()[1]
-        urls = PublicUrls(folder, port, tls=tls)
-
-        ended = asyncio.Event()
-
-        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError):
-                await urls.handle(reader, writer)
-            await _close(writer)
-            ended.set()
-
-        async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-            yield server.sockets[0].getsockname()[1]
-            await asyncio.wait_for(ended.wait(), 5)
+from programs.kit.isolation import client_hello, public_urls
+from tests.targets.suite_front import HOST, OK, Front, close, exchange_by_tls, get, opened
 
 
 async def send(port: int, *requests: bytes) -> bytes:
@@ -72,7 +22,7 @@ async def send(port: int, *requests: bytes) -> bytes:
         async with asyncio.timeout(0.3):
             while part := await reader.read(65536):
                 answer += part
-    await _close(writer)
+    await close(writer)
     return answer
 
 
@@ -82,10 +32,6 @@ def exchange(folder: Path, front: Front, *requests: bytes, tls: bool = False) ->
             return await send(port, *requests)
 
     return asyncio.run(run())
-
-
-def get(host: str = HOST, *fields: str, target: str = "/") -> bytes:
-    return "\r\n".join([f"GET {target} HTTP/1.1", f"Host: {host}", *fields, "", ""]).encode()
 
 
 @pytest.fixture
@@ -147,10 +93,35 @@ def test_websocket_passes(folder: Path) -> None:
     assert b"Connection: Upgrade\r\nUpgrade: websocket\r\n" in front.heads[0]
 
 
-def test_bytes_of_tls_pass_unchanged(folder: Path) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        (HOST, OK),
+        (HOST.upper(), OK),
+        ("api-shop-1.localhost", OK),
+        ("other-2.localhost", b"unrecognized name"),
+        ("eph.localhost", b"unrecognized name"),
+        ("127.0.0.1", b"unrecognized name"),
+        (None, b"unrecognized name"),
+    ],
+)
+def test_tls_reaches_the_front_by_own_names_only(
+    folder: Path, name: str | None, answer: bytes, version: ssl.TLSVersion
+) -> None:
+    """S3 P4: with a real client. One that connects to an address, or checks no name, sends none."""
     front = Front()
-    assert exchange(folder, front, b"\x16\x03\x01 hello\r\n\r\n", tls=True) == OK
-    assert front.heads == [b"\x16\x03\x01 hello\r\n\r\n"]
+    assert asyncio.run(exchange_by_tls(folder, front, name, version)) == answer
+    assert len(front.heads) == (answer == OK)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GET / HTTP/1.1\r\nHost: shop-1.localhost\r\n\r\n", b"\x16\x03\x01\x7f\xff" + b"a" * 100]
+)
+def test_what_is_not_tls_never_reaches_a_front_with_tls(folder: Path, data: bytes) -> None:
+    front = Front()
+    assert exchange(folder, front, data, tls=True) in (b"", client_hello.UNRECOGNIZED_NAME)
+    assert front.heads == []
 
 
 @pytest.mark.parametrize("tls", [False, True])
