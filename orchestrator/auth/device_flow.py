@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.auth import tokens
+from orchestrator.auth.client_networks import client_network
 from orchestrator.auth.identities import Caller
 
 LIFETIME = timedelta(minutes=10)
 INTERVAL_SECONDS = 2
 MAX_PENDING = 1000
+MAX_PENDING_PER_CLIENT = 10
 MAX_LABEL = 100
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """Without vowels, so that no words appear, and without letters that look like digits."""
@@ -27,7 +29,7 @@ _CODE_LENGTH = 8
 
 
 class TooManyPending(Exception):
-    """More clients wait for a confirmation than Eph keeps."""
+    """More clients of one network wait for a confirmation than Eph keeps."""
 
 
 class DeviceState(StrEnum):
@@ -60,8 +62,7 @@ class DeviceFlow:
         """The client's secret code, and its request. Raises TooManyPending."""
         with self._lock:
             self._forget_expired()
-            if len(self._requests) >= MAX_PENDING:
-                raise TooManyPending
+            self._make_room(client_network(address))
             code = secrets.token_urlsafe(32)
             shown = "".join(char for char in label if char.isprintable())[:MAX_LABEL]
             request = DeviceRequest(_new_user_code(), shown, address, self._clock() + LIFETIME)
@@ -93,6 +94,15 @@ class DeviceFlow:
             if request.state is not DeviceState.PENDING:
                 del self._requests[key]
             return request.state, request
+
+    def _make_room(self, client: str) -> None:
+        """A client that starts too many is refused. If many do, the oldest request makes room, so that none of them
+        keeps others from signing in."""
+        waiting = [item for item in self._requests.values() if client_network(item.address) == client]
+        if len(waiting) >= MAX_PENDING_PER_CLIENT:
+            raise TooManyPending
+        if len(self._requests) >= MAX_PENDING:
+            del self._requests[next(iter(self._requests))]
 
     def _forget_expired(self) -> None:
         now = self._clock()

@@ -30,7 +30,7 @@ OTHER_PREVIEW = "This sign-in was started in another preview. Start it again in 
 OTHER_BROWSER = "This sign-in was started in another browser. Start it again."
 SIGN_IN_EXPIRED = "This sign-in has expired, or it wasn't started in a preview. Start it again."
 SIGN_IN_USED = "This sign-in was already completed. Start it again."
-TOO_MANY_SIGN_INS = "Too many people are signing in. Try again in ten minutes."
+TOO_MANY_SIGN_INS = "Too many people are signing in from your network. Try again in ten minutes."
 UNKNOWN_PROVIDER = "This server doesn't know that provider. Ask its operator to add it to oauth.providers."
 KEY_UNREADABLE = "This server's key can't be read. Ask its operator to check the gateway."
 

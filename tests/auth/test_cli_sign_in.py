@@ -152,7 +152,7 @@ class TestAttacks:
         assert ("<b>x</b>" in page, "&lt;b&gt;x" in page) == (False, True)
 
     def test_number_of_waiting_clients_is_bounded(self, world: SignInWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("orchestrator.auth.device_flow.MAX_PENDING", 2)
+        monkeypatch.setattr("orchestrator.auth.device_flow.MAX_PENDING_PER_CLIENT", 2)
         url = f"{world.provider.eph_url}/api/v1/auth/device"
         statuses = [httpx.post(url, json={}, trust_env=False, timeout=60).status_code for _ in range(3)]
         assert statuses == [200, 200, 429]

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import make_mocked_request
 
-from orchestrator.gateway.access import oauth_state
+from orchestrator.gateway.access import oauth_broker, oauth_state
 from orchestrator.gateway.access.oauth_broker import OAuthBroker, OAuthProviders
 from orchestrator.gateway.access.oauth_state import LIFETIME_SECONDS
 from orchestrator.gateway.access.people import KeyFile
@@ -255,11 +255,17 @@ class BrokerSetup:
         assert answer is not None
         return answer.status
 
-    def finish(self, state: str) -> int:
+    def finish(self, state: str, address: str = "192.0.2.1") -> int:
         request = make_mocked_request("GET", f"/_eph/oauth/finish?state={state}", {"Cookie": "eph_oauth=browser"})
-        answer = self.broker.answer_preview(request, HOST, ClientInfo("192.0.2.1", "http"))
+        answer = self.broker.answer_preview(request, HOST, ClientInfo(address, "http"))
         assert answer is not None
         return answer.status
+
+    def new_state(self) -> str:
+        return oauth_state.seal(KEY, oauth_state.create(HOST, "/", "", "browser", self.now))
+
+    def use(self, count: int, address: str) -> set[int]:
+        return {self.finish(self.new_state(), address) for _ in range(count)}
 
 
 @pytest.mark.parametrize("step", [BrokerSetup.callback, BrokerSetup.finish])
@@ -270,6 +276,28 @@ def test_expired_state_is_refused(tmp_path: Path, step: Callable[[BrokerSetup, s
     assert step(setup, state) == 303
     setup.now += 1
     assert step(setup, state) == 400
+
+
+def test_a_client_with_too_many_sign_ins_blocks_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It used to fill the memory for everybody, for ten minutes."""
+    monkeypatch.setattr(oauth_broker, "MAX_USED_PER_CLIENT", 3)
+    setup = BrokerSetup(tmp_path)
+    victims = setup.new_state()
+    assert setup.use(3, "2001:db8::1") == {303}
+    assert setup.use(2, "2001:db8::2") == {400}
+    assert setup.finish(victims, "192.0.2.1") == 303
+    assert setup.finish(victims, "192.0.2.1") == 400, "a state is still used once"
+    setup.now += LIFETIME_SECONDS
+    assert setup.use(1, "2001:db8::1") == {303}
+
+
+def test_many_clients_with_sign_ins_block_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oauth_broker, "MAX_USED", 20)
+    setup = BrokerSetup(tmp_path)
+    for number in range(25):
+        assert setup.use(1, f"198.51.100.{number}") == {303}
+    assert len(setup.broker._used) == 20
+    assert setup.use(1, "192.0.2.1") == {303}
 
 
 def test_missing_key_signs_nobody_in(tmp_path: Path) -> None:

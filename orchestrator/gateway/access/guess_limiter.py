@@ -12,10 +12,11 @@ import ipaddress
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import ceil
 
 import cachetools
+
+from orchestrator.auth.client_networks import client_network
 
 PER_MINUTE = 20
 MAX_CLIENTS = 10_000
@@ -70,18 +71,6 @@ class GuessLimiter:
 
     def _retry_after(self, client: _Client) -> float:
         return max(1, ceil((1 - client.tokens) / self._rate))
-
-
-@lru_cache(maxsize=MAX_CLIENTS)
-def client_network(address: str) -> str:
-    """A person has one IPv4 address but 2**64 IPv6 addresses, which count as one."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def is_loopback(address: str) -> bool:

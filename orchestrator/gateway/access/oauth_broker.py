@@ -19,6 +19,7 @@ from aiohttp import web
 from multidict import MultiDict
 from yarl import URL
 
+from orchestrator.auth.client_networks import client_network
 from orchestrator.auth.preview_grants import OAUTH_CALLBACK_PATH
 from orchestrator.auth.return_paths import safe_path
 from orchestrator.gateway import holding_pages, wording
@@ -33,6 +34,8 @@ FINISH_PATH = "/_eph/oauth/finish"
 PATH_PARAMETER = "eph_path"
 MAX_INNER_STATE = 1024
 MAX_USED = 10_000
+MAX_USED_PER_CLIENT = 1000
+"""A company's people may share one address, and so may its browser tests."""
 
 
 class OAuthRefused(Exception):
@@ -49,11 +52,17 @@ class OAuthProviders:
     preview_url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _UsedState:
+    until: int
+    client: str
+
+
 class OAuthBroker:
     def __init__(self, providers: OAuthProviders, key: KeyFile, now: Callable[[], float] = time.time) -> None:
         self._providers, self._key, self._now = providers, key, now
-        self._used: dict[str, int] = {}
-        """The nonces of states that were used and haven't expired."""
+        self._used: dict[str, _UsedState] = {}
+        """States that were used and haven't expired, by their nonce. The oldest is first."""
 
     def answer_callback(self, request: web.BaseRequest) -> web.Response | None:
         """At Eph's own host. None if the request isn't for us."""
@@ -112,7 +121,7 @@ class OAuthBroker:
         browser = _browser(request, client_info)
         if not browser or not hmac.compare_digest(oauth_state.hash_of(browser), state.browser):
             raise OAuthRefused(wording.OTHER_BROWSER)
-        self._use_once(state)
+        self._use_once(state, client_network(client_info.address))
         del query["state"]
         if state.inner:
             query["state"] = state.inner
@@ -126,15 +135,24 @@ class OAuthBroker:
             raise OAuthRefused(wording.SIGN_IN_EXPIRED)
         return state
 
-    def _use_once(self, state: OAuthState) -> None:
-        now = self._now()
+    def _use_once(self, state: OAuthState, client: str) -> None:
+        """A client can't block another's sign-in, nor make us forget its state, unless it has many addresses."""
         if state.nonce in self._used:
             raise OAuthRefused(wording.SIGN_IN_USED)
+        if self._is_full(client):
+            now = self._now()
+            self._used = {nonce: used for nonce, used in self._used.items() if used.until > now}
+            if self._count(client) >= MAX_USED_PER_CLIENT:
+                raise OAuthRefused(wording.TOO_MANY_SIGN_INS)
         if len(self._used) >= MAX_USED:
-            self._used = {nonce: until for nonce, until in self._used.items() if until > now}
-        if len(self._used) >= MAX_USED:
-            raise OAuthRefused(wording.TOO_MANY_SIGN_INS)
-        self._used[state.nonce] = state.until
+            del self._used[next(iter(self._used))]
+        self._used[state.nonce] = _UsedState(state.until, client)
+
+    def _is_full(self, client: str) -> bool:
+        return len(self._used) >= MAX_USED or self._count(client) >= MAX_USED_PER_CLIENT
+
+    def _count(self, client: str) -> int:
+        return sum(used.client == client for used in self._used.values())
 
     def _endpoint(self, name: str) -> URL:
         url = self._providers.authorize_urls.get(name)

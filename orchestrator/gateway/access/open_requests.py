@@ -11,7 +11,8 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
-from orchestrator.gateway.access.guess_limiter import client_network, is_loopback
+from orchestrator.auth.client_networks import client_network
+from orchestrator.gateway.access.guess_limiter import is_loopback
 
 
 class OpenRequests:

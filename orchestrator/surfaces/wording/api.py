@@ -75,7 +75,7 @@ INVALID_TOKEN = "missing or invalid token"
 SEND_TOKEN = "Set EPH_TOKEN or send 'Authorization: Bearer <token>'."
 NO_PROVIDER = "this server has no identity provider"
 USE_TOKEN = "Use a token: set EPH_TOKEN."
-TOO_MANY_CLIENTS = "too many clients are waiting to sign in"
+TOO_MANY_CLIENTS = "too many clients of your network are waiting to sign in"
 TRY_IN_MINUTES = "Try again in a few minutes."
 REFUSED_IN_BROWSER = "was refused in the browser"
 

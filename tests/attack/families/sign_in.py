@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from orchestrator.auth.device_flow import MAX_PENDING
 from tests.attack.arena import Arena
 from tests.attack.attack import Family, NotTried
 from tests.auth.hostile_provider import FORGED_CLAIMS, HostileProvider, forged_signatures, sign
@@ -156,3 +157,17 @@ def grant(arena: Arena) -> str:
         answer = browser.get(f"{arena.dashboard}/auth/preview", params={"host": host, "state": "s" * 20})
         found += [answer.headers["location"]] if "location" in answer.headers else []
     return str([location for location in found if "grant=" in location] or "")
+
+
+@FAMILY.attack("S1", "keep others from signing in with clients that wait", "another client is refused", is_slow=True)
+def waiting_clients(arena: Arena) -> str:
+    """The API believes the gateway, and so this machine, where a client connects from."""
+    statuses = {start_client(arena, "198.51.100.7") for _ in range(MAX_PENDING + 1)}
+    if 200 not in statuses:
+        raise NotTried(f"no client can wait: {statuses}")
+    other = start_client(arena, "192.0.2.1")
+    return "" if other == 200 else f"status {other}"
+
+
+def start_client(arena: Arena, address: str) -> int:
+    return arena.api("POST", "auth/device", json={}, headers={"X-Forwarded-For": address}).status_code
