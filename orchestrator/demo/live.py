@@ -42,7 +42,7 @@ async def run(world: DemoWorld, ephd: RunningEphd, console: Console, open_browse
     opened: set[str] = set()
     with screen:
         while True:
-            views = ephd.system.service.environments()
+            views = ephd.system.service.environments() if ephd.system.service.status().last_cycle else []
             screen.show(views)
             if open_browser:
                 _open_ready(views, opened)

@@ -28,7 +28,7 @@ from orchestrator.runtime.server.pause_file import PauseFile
 from orchestrator.runtime.suites.screenshot_files import ScreenshotContent, SuiteScreenshots
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.service import wording
+from orchestrator.service import first_cycle, wording
 from orchestrator.service.changes.build_caches import BuildCaches
 from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.git_host import GitHostChanges
@@ -186,7 +186,7 @@ class LocalControlPlane:
         running = self._deps.executor.running
         return [
             replace(view, progress=running[view.ref].progress) if view.ref in running else view
-            for view in self._deps.cycles.latest.views
+            for view in first_cycle.require(self._deps.cycles.latest).views
         ]
 
     def environment(self, name: str) -> EnvironmentView:

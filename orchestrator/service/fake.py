@@ -127,7 +127,16 @@ class FakeEnvironmentService(FakeCommands, FakeDeploys):
         return self.paused
 
     def environments(self) -> list[EnvironmentView]:
+        self._require_first_cycle()
         return list(self.views.values())
+
+    def _find(self, name: str) -> EnvironmentView:
+        self._require_first_cycle()
+        return super()._find(name)
+
+    def _require_first_cycle(self) -> None:
+        if self.last_cycle is None:
+            raise TemporarilyUnavailable(wording.FIRST_CYCLE)
 
     def environment(self, name: str) -> EnvironmentView:
         view = self._find(name)
@@ -269,7 +278,7 @@ class FakeEnvironmentService(FakeCommands, FakeDeploys):
         return found
 
     async def versions(self, repository: str) -> list[Version]:
-        return list_versions(self.views.values(), repository)
+        return list_versions(self.environments(), repository)
 
     async def approve_plan(self, plan: str, by: str) -> str:
         if plan not in self.held_plans:

@@ -246,7 +246,8 @@ def every_repository(_: str) -> bool:
 
 
 class EnvironmentService(ShowsScreenshots, Protocol):
-    """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
+    """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``. Whatever
+    depends on which environments exist raises TemporarilyUnavailable before the first cycle after a start."""
 
     def status(self) -> ServiceStatus: ...
 

@@ -31,9 +31,10 @@ class _ServiceCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         status = self._environment_service.status()
-        yield from _environments(self._environment_service)
+        if status.last_cycle is not None:  # before, nothing is known, and zeros would be wrong
+            yield from _environments(self._environment_service)
+            yield from _costs(self._environment_service)
         yield from _service(status)
-        yield from _costs(self._environment_service)
 
     def describe(self) -> list[Metric]:
         # An empty description keeps the registry from collecting once just to learn the names.

@@ -39,6 +39,7 @@ REPOSITORY = "acme/shop"
 LABEL = "preview"
 CYCLE = 5.0
 START_TIMEOUT = 120.0
+FIRST_CYCLE_TIMEOUT = 20.0
 CREATE_TIMEOUT = 90.0
 REPORT_TIMEOUT = 40.0
 POLL_INTERVAL = 0.05
@@ -128,6 +129,14 @@ class Site:
     def start(self) -> None:
         self.launch()
         wait_until("ephd answers", self._startup_error, START_TIMEOUT)
+        self._wait_for_first_cycle()
+
+    def _wait_for_first_cycle(self) -> None:
+        """Before it, the API responds with 503 to everything about environments. A test in which no cycle can finish
+        goes on all the same."""
+        end = time.monotonic() + FIRST_CYCLE_TIMEOUT
+        while time.monotonic() < end and self.http.get(self.api_url("readyz")).status_code == 503:
+            time.sleep(0.05)
 
     def _startup_error(self) -> str:
         assert self.daemon

@@ -26,7 +26,7 @@ from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.facts.pending_deploys import DeployProgress, DeployState, PendingDeploys
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.service import wording as service_wording
+from orchestrator.service import first_cycle
 from orchestrator.service.deploys import wording
 from orchestrator.service.deploys.working_copies import WorkingCopies
 from orchestrator.service.port import (
@@ -129,9 +129,7 @@ class LabelDeployService:
         return dict(self._deps.cycles.latest.forge.repositories)
 
     def _find_repository(self, name: str) -> Repository:
-        if self._deps.cycles.latest.at is None:
-            raise TemporarilyUnavailable(service_wording.FIRST_CYCLE)
-        known = self._repositories().values()
+        known = first_cycle.require(self._deps.cycles.latest).forge.repositories.values()
         found = [each for each in known if not name or each.full_name.lower() == name.lower()]
         if len(found) == 1:
             return found[0]
@@ -170,6 +168,8 @@ class LabelDeployService:
             if self._deps.working_copies.may_use(repository.id, view.commit, by)
         }
         found = {commit for commit in built if _VERSION.fullmatch(version) and commit.startswith(version)}
+        if not found:
+            self._check_origins_known(repository, version)
         if len(found) != 1:
             known = sorted(commit[:12] for commit in built)
             raise RequestRefused(RefusalReason.UNKNOWN_VERSION, wording.unknown_version(version, len(found), known))
@@ -180,6 +180,15 @@ class LabelDeployService:
         facts = self._deps.cycles.latest.forge.facts.get(view.key.repository) if view.key else None
         request = facts.requests.get(view.key) if facts and view.key else None
         return request is None or request.trust is not Trust.TRUSTED
+
+    def _check_origins_known(self, repository: Repository, version: str) -> None:
+        """While it isn't known whose a commit is, it counts as a fork's, but that is no reason to deny that it was
+        built."""
+        facts = self._deps.cycles.latest.forge.facts.get(repository.id)
+        for view in self._views(repository.id):
+            is_known = view.key is None or (facts and (view.key in facts.requests or facts.is_complete_for(view.key)))
+            if not is_known and view.commit and view.commit.startswith(version):
+                raise TemporarilyUnavailable(wording.origin_unknown(repository.full_name, view.commit))
 
     async def _check(self, repository: Repository, label: str, commit: str, by: str) -> _CheckedDeploy:
         name = self._normalize(label, "")

@@ -90,6 +90,10 @@ def refs_unreadable(repository: str, reason: object) -> str:
     return f"The branches and tags of {repository} can't be read right now: {reason}"
 
 
+def origin_unknown(repository: str, sha: str) -> str:
+    return f"Whether commit {commit(sha)} is a fork's isn't known, because {repository} can't be read right now."
+
+
 def invalid_recipe(sha: str, problems: tuple[str, ...]) -> str:
     return f"Commit {commit(sha)} can't be deployed: {'; '.join(problems)}"
 

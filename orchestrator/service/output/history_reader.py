@@ -12,6 +12,7 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.cycles import Cycles
+from orchestrator.service import first_cycle
 from orchestrator.service.port import EnvironmentNotFound, TemporarilyUnavailable
 
 DEPLOY_EVENTS = 2000
@@ -32,7 +33,7 @@ class HistoryReader:
             raise TemporarilyUnavailable(str(error)) from error
 
     async def versions(self, repository: str) -> list[Version]:
-        found = list_versions(self._cycles.latest.views, repository)
+        found = list_versions(first_cycle.require(self._cycles.latest).views, repository)
         people = await self._people_who_deployed()
         return [
             replace(each, by=people.get((each.environment, each.commit), "")) if not each.by else each for each in found

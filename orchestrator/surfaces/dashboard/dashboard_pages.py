@@ -44,8 +44,8 @@ def router(
     devices: DeviceFlow,
     agents: AgentAuthorizations,
 ) -> APIRouter:
-    routes = APIRouter()
     pages = DashboardPages(environment_service, authenticator, settings)
+    routes = APIRouter(route_class=pages.route_class())
     _session(routes, pages)
     _list(routes, pages)
     environment_pages.add_routes(routes, pages)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
 
 from orchestrator.auth.identities import ANONYMOUS, Caller, Role
-from orchestrator.service.port import EnvironmentService
+from orchestrator.service.port import EnvironmentService, TemporarilyUnavailable
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.dashboard import html_filters
 
 TEMPLATES_FOLDER = Path(__file__).parent
+REFRESH_SECONDS = 5
 
 
 class DashboardPages:
@@ -59,10 +63,32 @@ class DashboardPages:
         caller: Caller = request.state.caller
         return caller.may(Role.DEVELOPER)
 
+    def unavailable(self, request: Request, error: TemporarilyUnavailable) -> HTMLResponse:
+        refresh = REFRESH_SECONDS if request.method == "GET" else 0
+        return self.html("unavailable.html", request, 503, reason=str(error), refresh=refresh)
+
     def sign_in(self, request: Request, status: int = 200, message: str = "", to: str = "/") -> HTMLResponse:
         people = self.settings.sign_in
         provider = people.provider.label if people else ""
         return self.html("login.html", request, status, message=message, provider=provider, to=to)
+
+    def route_class(self) -> type[APIRoute]:
+        """Routes that show a page where the API returns a 503."""
+        pages = self
+
+        class PageRoute(APIRoute):
+            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+                handle = super().get_route_handler()
+
+                async def page(request: Request) -> Response:
+                    try:
+                        return await handle(request)
+                    except TemporarilyUnavailable as error:
+                        return pages.unavailable(request, error)
+
+                return page
+
+        return PageRoute
 
     async def require_developer(self, request: Request) -> Caller:
         return await self.authenticator.require(request, Role.DEVELOPER)

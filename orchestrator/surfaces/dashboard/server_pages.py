@@ -76,7 +76,7 @@ def _server_page(pages: DashboardPages, request: Request, problem: str = "") -> 
         503 if problem else 200,
         refresh=REFRESH_SECONDS if status.pause and not problem else 0,
         status=status,
-        environments=len(service.environments()),
+        environments=len(service.environments()) if status.last_cycle else 0,
         problem=problem,
         max_reason=MAX_REASON,
     )

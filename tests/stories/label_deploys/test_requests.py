@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import ForgeUnavailable
 from orchestrator.ledger.fake import MemoryLedger
-from orchestrator.service.port import RefusalReason, RequestRefused, TemporarilyUnavailable
+from orchestrator.service.port import EnvironmentNotFound, RefusalReason, RequestRefused, TemporarilyUnavailable
 from stacks import keys
 from stacks.model import OperationVerb, RefKind
 from tests.stories.label_deploys.conftest import APP
@@ -170,10 +171,41 @@ async def test_the_git_host_is_down(world: World) -> None:  # M5, L7
         await world.deploy("feat-x", "feat")
 
 
-async def test_before_the_first_cycle_nothing_is_refused_as_unknown(world: World) -> None:  # M5
+async def test_before_the_first_cycle_nothing_is_unknown_or_gone(world: World) -> None:  # M5
+    """Everything that looks up an environment, in any way."""
+    await world.deploy("feat-x", "feat")
+    await world.run_for(minutes=1)
+    name = str(world.ref(world.deploy_key("feat-x")))
     await world.crash()
+    service = world.system.service
     with pytest.raises(TemporarilyUnavailable):
         await world.deploy("feat-x", "feat")
+    for look in (service.environments, lambda: service.environment(name), lambda: service.environment("nothing")):
+        with pytest.raises(TemporarilyUnavailable):
+            look()
+    for read in (service.versions("acme/shop"), service.down(name, "bob"), service.events(name, 0, 10, False)):
+        with pytest.raises(TemporarilyUnavailable):
+            await read
+    await world.run_for(minutes=1)
+    assert service.environment(name).commit
+    assert await service.versions("acme/shop")
+    with pytest.raises(EnvironmentNotFound):
+        service.environment("nothing")
+
+
+async def test_a_version_whose_origin_can_not_be_read_is_not_denied(world: World) -> None:  # M5, S2
+    """After a restart while the Git host is down, it isn't known that the commit isn't a fork's."""
+    number = world.open_pull("a change")
+    await world.run_for(minutes=1)
+    commit = world.running_commit(number)
+    world.forge.fail_next(ForgeUnavailable("503"), "pulls", count=99)
+    await world.crash()
+    await world.run_for(minutes=1)
+    with pytest.raises(TemporarilyUnavailable):
+        await world.deploy("feat-x", version=commit)
+    with pytest.raises(RequestRefused) as error:
+        await world.deploy("feat-x", version="0" * 40)
+    assert refused(error) is RefusalReason.UNKNOWN_VERSION
 
 
 async def test_it_is_collected_when_it_expires(world: World) -> None:  # M5

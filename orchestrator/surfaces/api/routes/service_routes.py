@@ -36,7 +36,8 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: 
     async def service_status(caller: Viewer) -> schemas.StatusResponse:
         """The state of the service, and what it couldn't read."""
         seen = for_caller(environment_service, caller)
-        return render.status(seen.status(), len(seen.environments()), settings.forge)
+        status = seen.status()
+        return render.status(status, len(seen.environments()) if status.last_cycle else 0, settings.forge)
 
     @routes.get("/audit", tags=["service"])
     async def audit(_: ServiceDeveloper) -> schemas.AuditResponse:
