@@ -11,13 +11,15 @@ from pathlib import Path
 
 from yarl import URL
 
+from orchestrator.config import file_names
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
 
 
 @contextlib.contextmanager
 def serving_gateway(routes_folder: Path) -> Iterator[int]:
-    """Its port."""
+    """Its port. Without an ephd that lists the previews, each route counts as one that doesn't expire."""
+    (routes_folder.parent / file_names.PREVIEW_STATES).write_text('{"hosts": {}}')
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def run() -> None:

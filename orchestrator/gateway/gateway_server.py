@@ -2,7 +2,8 @@
 
 In this order: its own health check; an invalid host (400); Eph's own hosts go to ephd; a host with a route goes to its
 upstream; a host that ephd knows gets a page that explains why there is no route yet; any other host is unknown (404)
-and counted. If sign-in is required, it comes before the route and the page, and doesn't count as use.
+and counted. If sign-in is required, it comes before the route and the page, and doesn't count as use. A label deploy
+isn't served from the moment of its expiry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from yarl import URL
 
-from orchestrator.gateway import holding_pages, hostnames, wording
+from orchestrator.core.views.phases import Phase
+from orchestrator.gateway import expiry_deadline, holding_pages, hostnames, wording
 from orchestrator.gateway.access import sign_in
 from orchestrator.gateway.access.cross_site import is_cross_site
 from orchestrator.gateway.access.guess_limiter import GuessLimiter
@@ -28,10 +30,17 @@ from orchestrator.gateway.access.share_links import ShareGuard
 from orchestrator.gateway.access.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.bar import bar_page, bar_rules
 from orchestrator.gateway.bar.bar_injection import BarInjection
+from orchestrator.gateway.expiry_deadline import DeployExpired
 from orchestrator.gateway.proxy import http_proxy, websockets
 from orchestrator.gateway.proxy.headers import ClientInfo, add_hsts, in_networks, is_address, last_item
 from orchestrator.gateway.proxy.http_proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
-from orchestrator.gateway.route_directory import LookupFailed, PreviewRoute, PreviewState, RouteDirectory
+from orchestrator.gateway.route_directory import (
+    KnownStates,
+    LookupFailed,
+    PreviewRoute,
+    PreviewState,
+    RouteDirectory,
+)
 from orchestrator.gateway.wake import visit_rules
 from orchestrator.gateway.wake.traffic_log import TrafficLog
 from orchestrator.gateway.wake.wake_on_request import WakeOnRequest
@@ -40,6 +49,7 @@ HEALTH_PATH = "/_eph/healthz"
 MAX_OPEN = 2048
 _STYLE_HEADERS = {hdrs.CACHE_CONTROL: "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
 MAX_WAKE_WAIT = 60.0
+_BEFORE_REPLACEMENT = frozenset({Phase.QUEUED, Phase.IMAGE, Phase.CREATING, Phase.UPDATING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +159,16 @@ class Gateway:
         wait = self._limits.allow_host(sender.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        stopped = await self._challenge(request, host, sender, route)
+        states = self._directory.states()
+        state = states.get(hostnames.environment_host(host))
+        stopped = await self._challenge(request, host, sender, route, states)
         if stopped is not None:
             return stopped
         brokered = self._oauth.answer_preview(request, host, sender)
         if brokered is not None:
             return brokered
-        if self._has_expired(host):
-            return holding_pages.render(holding_pages.deploy_expired(), request.headers)
+        if state is not None and self._has_expired(state):
+            return self._expired(request, host, state)
         if route.asleep:
             held = await self._wake_on_request.hold(request, route)
             woken = self._directory.route(host)
@@ -164,35 +176,56 @@ class Gateway:
                 return held
             if woken is None:
                 return await self._no_route(request, host, sender)
+            state = self._directory.state(hostnames.environment_host(host))
+            if state is not None and self._has_expired(state):
+                return self._expired(request, host, state)
             route = woken
-        return await self._forward_to_preview(request, route, sender)
+        return await self._forward_until_expiry(request, route, state, sender)
 
     async def _challenge(
-        self, request: web.BaseRequest, host: str, sender: ClientInfo, own: PreviewRoute | PreviewState
+        self,
+        request: web.BaseRequest,
+        host: str,
+        sender: ClientInfo,
+        own: PreviewRoute | PreviewState,
+        states: KnownStates,
     ) -> web.StreamResponse | None:
         """The response for a client that can't open it, whether it has a route yet or not. Raises LookupFailed."""
-        for allow in self._required_lists(request, host, own):
+        base = self._base_rule(host, states)
+        for allow in self._required_lists(request, base, own):
             stopped = await self._sign_in_guard.challenge(request, host, sender, allow)
             if stopped is not None:
                 return stopped
         return None
 
+    def _base_rule(self, host: str, states: KnownStates) -> PreviewRoute | PreviewState | None:
+        """The rule of an app's route also applies to the label deploys below it. While the active version has no route,
+        its state says what applies; if that is unknown, people must sign in. Raises LookupFailed."""
+        app = hostnames.parent(hostnames.environment_host(host))
+        base = self._directory.route(app) or states.hosts.get(app)
+        is_unknown = isinstance(base, PreviewState) and base.sign_in is None and self._settings.sign_in != "off"
+        return replace(base, sign_in=True) if base is not None and is_unknown else base
+
     def _required_lists(
-        self, request: web.BaseRequest, host: str, own: PreviewRoute | PreviewState
+        self, request: web.BaseRequest, *rules: PreviewRoute | PreviewState | None
     ) -> list[tuple[str, ...]]:
-        """Who can open it, a list for each rule that applies; an empty list is everyone who can sign in. The rule of an
-        app's route also applies to the label deploys below it. Raises LookupFailed."""
-        base = self._directory.route(hostnames.parent(hostnames.environment_host(host)))
-        rules = [each.allow for each in (base, own) if each is not None and (each.sign_in or each.allow)]
-        lists = list(dict.fromkeys(allow for allow in rules if allow))
+        """Who can open it, a list for each rule that applies; an empty list is everyone who can sign in."""
+        allowed = [each.allow for each in rules if each is not None and (each.sign_in or each.allow)]
+        lists = list(dict.fromkeys(allow for allow in allowed if allow))
         if lists:
             return lists
-        return [()] if rules or self._sign_in_guard.protects_all or sign_in.is_share_visit(request) else []
+        return [()] if allowed or self._sign_in_guard.protects_all or sign_in.is_share_visit(request) else []
 
-    def _has_expired(self, host: str) -> bool:
+    def _has_expired(self, state: PreviewState) -> bool:
         """Whether it is a label deploy past its end, which ephd hasn't collected yet."""
-        state = self._directory.state(hostnames.environment_host(host))
-        return state is not None and 0 < state.expires_at <= self._now()
+        return 0 < state.expires_at <= self._now()
+
+    def _expired(self, request: web.BaseRequest, host: str, state: PreviewState) -> web.StreamResponse:
+        """The page says so, unless a new deploy under the same label is on its way."""
+        if state.phase not in _BEFORE_REPLACEMENT:
+            return holding_pages.render(holding_pages.deploy_expired(), request.headers)
+        shown = self._directory.with_output(state)
+        return holding_pages.render(holding_pages.for_state(state), request.headers, host, shown)
 
     async def _forward_to_api(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_cross_site(request, self._settings.own_hosts.__contains__):
@@ -202,13 +235,33 @@ class Gateway:
         except UpstreamUnavailable as error:
             return holding_pages.render(holding_pages.service_down(str(error)), request.headers)
 
+    async def _forward_until_expiry(
+        self, request: web.BaseRequest, route: PreviewRoute, state: PreviewState | None, client_info: ClientInfo
+    ) -> web.StreamResponse:
+        """Streams and WebSockets of a label deploy end when it expires."""
+        if state is None or not state.expires_at:
+            return await self._forward_to_preview(request, route, state, client_info)
+        try:
+            async with expiry_deadline.until(partial(self._end_of, route.host), self._now):
+                return await self._forward_to_preview(request, route, state, client_info)
+        except DeployExpired:
+            if request.writer.output_size and request.transport is not None:
+                # The head has been sent, so the only correct end is a broken connection.
+                request.transport.abort()
+            return self._expired(request, route.host, state)
+
+    def _end_of(self, host: str) -> float:
+        """0 if it is gone, or if nothing is known of it any more."""
+        state = self._directory.states().hosts.get(hostnames.environment_host(host))
+        return state.expires_at if state is not None else 0.0
+
     async def _forward_to_preview(
-        self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo
+        self, request: web.BaseRequest, route: PreviewRoute, state: PreviewState | None, client_info: ClientInfo
     ) -> web.StreamResponse:
         host = route.host
         if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request), host):
             client_info = replace(client_info, bearer=True)
-        bar = self._bar(request, host)
+        bar = self._bar(request, state)
         if bar is not None and request.path == bar_rules.STYLE_PATH:
             return web.Response(text=bar_page.STYLE, content_type="text/css", headers=_STYLE_HEADERS)
         counted = visit_rules.is_visit(request.method, request.path, request.headers, route.health)
@@ -252,17 +305,17 @@ class Gateway:
                 return await websockets.tunnel(request, self._client, find_upstream, client_info, is_preview)
         return await http_proxy.forward(request, self._client, find_upstream, client_info, is_preview, bar)
 
-    def _bar(self, request: web.BaseRequest, host: str) -> BarInjection | None:
-        """For a page that a person's browser opens, and for the bar's style sheet. Raises LookupFailed."""
+    def _bar(self, request: web.BaseRequest, state: PreviewState | None) -> BarInjection | None:
+        """For a page that a person's browser opens, and for the bar's style sheet."""
         if not bar_rules.is_page_request(request.method, request.headers) and request.path != bar_rules.STYLE_PATH:
             return None
-        state = self._directory.state(hostnames.environment_host(host))
         if state is None or state.bar is None:
             return None
         return BarInjection(partial(bar_page.render, state.bar, request.rel_url.raw_path, self._now()))
 
     async def _no_route(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:
-        state = self._directory.state(host) or self._directory.state(hostnames.environment_host(host))
+        states = self._directory.states()
+        state = states.hosts.get(host) or states.get(hostnames.environment_host(host))
         if state is None:
             wait = self._limits.take_try(client_info.address)
             return holding_pages.render(
@@ -271,7 +324,7 @@ class Gateway:
         wait = self._limits.allow_host(client_info.address, host)
         if wait:
             return holding_pages.render(holding_pages.too_many(wait), request.headers)
-        stopped = await self._challenge(request, host, client_info, state)
+        stopped = await self._challenge(request, host, client_info, state, states)
         if stopped is not None:
             return stopped
         if state.sign_in is None and self._settings.sign_in == "asked":

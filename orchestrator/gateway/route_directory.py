@@ -1,14 +1,15 @@
 """The gateway's data, read from a folder that others write: one file per route, and one file for all states.
 
 Files are replaced atomically, so they are never seen half-written. One ``stat`` per request detects whether a route has
-changed; so a new route applies to the very next request, without a watcher or a delay. States are read only if there is
-no route.
+changed; so a new route applies to the very next request, without a watcher or a delay. Another one detects whether the
+states have changed, which say when a label deploy expires.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +91,21 @@ class LookupFailed(Exception):
     """It isn't known where the host leads: an error, never the same as an unknown host."""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownStates:
+    """The states as last read. ``problem``: why they couldn't be read since; empty if they are current."""
+
+    hosts: Mapping[str, PreviewState]
+    problem: str = ""
+
+    def get(self, host: str) -> PreviewState | None:
+        """Raises LookupFailed for a host that they don't contain, unless they are current."""
+        found = self.hosts.get(host)
+        if found is None and self.problem:
+            raise LookupFailed(self.problem)
+        return found
+
+
 class RouteDirectory:
     """``host`` must have been normalized by ``hostnames``: it becomes a file name here."""
 
@@ -97,7 +113,9 @@ class RouteDirectory:
         self.path = path
         self._folder = str(path / file_names.ROUTES) + os.sep
         self._routes: dict[str, tuple[FileVersion, PreviewRoute | None]] = {}
-        self._states: tuple[FileVersion, dict[str, PreviewState]] = ((0, 0, 0), {})
+        self._states_file = str(path / file_names.PREVIEW_STATES)
+        self._states_version: FileVersion | None = None
+        self._states = KnownStates({}, wording.NO_PREVIEWS_YET)
         self._output = OutputFile(path)
 
     def route(self, host: str) -> PreviewRoute | None:
@@ -120,15 +138,23 @@ class RouteDirectory:
 
     def state(self, host: str) -> PreviewState | None:
         """Raises LookupFailed for a host that the last readable states don't contain, if they can't be read now."""
-        name = str(self.path / file_names.PREVIEW_STATES)
-        seen = file_version(name)
-        if seen is not None and seen != self._states[0]:
-            read = _read(name)
-            if read is not None:
-                self._states = (seen, _states(read))
-            elif host not in self._states[1]:
-                raise LookupFailed(wording.PREVIEWS_UNREADABLE)
-        return self._states[1].get(host)
+        return self.states().get(host)
+
+    def states(self) -> KnownStates:
+        """Without any state if ephd has never written them here: then nothing is known of any host."""
+        try:
+            seen = _existing_version(self._states_file)
+        except LookupFailed as error:
+            return KnownStates(self._states.hosts, str(error))
+        if seen is None:
+            problem = wording.PREVIEWS_MISSING if self._states_version else wording.NO_PREVIEWS_YET
+            return KnownStates(self._states.hosts, problem)
+        if seen != self._states_version:
+            found = _states(_read(self._states_file))
+            if found is None:
+                return KnownStates(self._states.hosts, wording.PREVIEWS_UNREADABLE)
+            self._states_version, self._states = seen, KnownStates(found)
+        return self._states
 
     def with_output(self, state: PreviewState) -> PreviewState:
         """For the page of a preview, once it is clear that the client can open it."""
@@ -198,10 +224,11 @@ def _upstream(value: object) -> URL | None:
     return url.origin() if url.scheme in ("http", "https") and url.host else None
 
 
-def _states(data: dict[str, Any]) -> dict[str, PreviewState]:
-    hosts = data.get("hosts")
+def _states(data: dict[str, Any] | None) -> dict[str, PreviewState] | None:
+    """None if these aren't states."""
+    hosts = data.get("hosts") if data is not None else None
     if not isinstance(hosts, dict):
-        return {}
+        return None
     return {host: _state(value) for host, value in hosts.items() if isinstance(value, dict)}
 
 

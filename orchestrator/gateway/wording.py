@@ -51,6 +51,8 @@ ONE_STATE = "Send exactly one state parameter."
 ONE_HOST_HEADER = "A request must have exactly one Host header."
 INVALID_HOST = "The Host header is not a valid host name: use letters, digits, dashes and dots."
 PREVIEWS_UNREADABLE = "the list of previews can't be read"
+PREVIEWS_MISSING = "the list of previews is missing"
+NO_PREVIEWS_YET = "Eph hasn't listed its previews yet"
 ROUTE_UNREADABLE = "its route can't be read"
 UPGRADE_REJECTED = "The upgrade was rejected.\n"
 

@@ -63,6 +63,7 @@ class Previews:
 @contextmanager
 def serving_previews(folder: Path, port: int, people_url: str = "") -> Iterator[Previews]:
     (folder / "routes").mkdir()
+    (folder / file_names.PREVIEW_STATES).write_text('{"hosts": {}}')
     (folder / "key").write_bytes(PREVIEW_KEY)
     (folder / "tokens").write_text(TOKEN + "\n")
     app = ThreadingHTTPServer(("127.0.0.1", 0), _Preview)

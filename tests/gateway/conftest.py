@@ -88,6 +88,7 @@ class GatewayWorld:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
     (tmp_path / "routes").mkdir()
+    (tmp_path / "states.json").write_text('{"hosts": {}}')
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession(auto_decompress=False))
         yield GatewayWorld(tmp_path, stack, client)

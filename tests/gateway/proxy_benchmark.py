@@ -30,6 +30,7 @@ from pathlib import Path
 
 from yarl import URL
 
+from orchestrator.config import file_names
 from orchestrator.demo.free_ports import free_port
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
@@ -135,6 +136,7 @@ def _nginx(home: Path, stack: contextlib.ExitStack, name: str, upstream: int, lo
 
 def _gateway(home: Path, upstream: int, port: int) -> list[str]:
     (home / "routes").mkdir()
+    (home / file_names.PREVIEW_STATES).write_text(json.dumps({"hosts": {HOST: {"phase": "ready"}}}))
     route = {"host": HOST, "upstream": f"http://127.0.0.1:{upstream}", "environment": "e", "service": "web"}
     (home / "routes" / f"{HOST}.json").write_text(json.dumps(route))
     return [sys.executable, "-m", "orchestrator.gateway", "--listen", f"127.0.0.1:{port}", "--directory", str(home)]

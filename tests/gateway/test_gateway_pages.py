@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.gateway import hostnames
+from orchestrator.gateway import hostnames, wording
 from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -240,6 +240,31 @@ async def test_an_expired_deploy_is_not_served_from_that_second(world: GatewayWo
     assert (await world.request(HOST)).status == 200
 
 
+async def test_an_expired_deploy_that_is_being_replaced_says_so(world: GatewayWorld) -> None:  # M3 M5
+    await world.start()
+    world.route(HOST, await world.upstream(hello))
+    world.state(HOST, phase="updating", expires_at=time.time() - 1)
+    answer = await world.request(HOST)
+    assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+
+
+async def test_an_expired_deploy_is_not_served_after_a_restart_either(world: GatewayWorld) -> None:  # M5
+    """A gateway that has never read the states can't know what has expired."""
+    await world.start()
+    world.route(HOST, await world.upstream(hello))
+    states = world.directory / "states.json"
+    for content in ("{half", "[]", '{"hosts": []}', '{"other": {}}'):
+        states.write_text(content)
+        assert (await world.request(HOST)).status == 503, content
+    states.unlink()
+    assert (await world.request(HOST)).status == 503
+    states.symlink_to(states)  # an error of the file system
+    assert (await world.request(HOST)).status == 503
+    states.unlink()
+    world.state(HOST, expires_at=time.time() - 1)
+    assert (await world.request(HOST)).status == 410
+
+
 async def test_a_failed_lookup_is_an_error_and_not_an_unknown_host(world: GatewayWorld) -> None:  # M5
     await world.start()
     path = world.directory / "routes" / f"{HOST}.json"
@@ -252,8 +277,29 @@ async def test_a_failed_lookup_is_an_error_and_not_an_unknown_host(world: Gatewa
     assert (await world.request(HOST)).status == 503
     path.unlink()
     assert (await world.request(HOST)).status == 404
-    (world.directory / "states.json").write_text("{half")
-    assert (await world.request(HOST)).status == 503
+    for content in ("{half", '{"hosts": []}'):
+        (world.directory / "states.json").write_text(content)
+        assert (await world.request(HOST)).status == 503
+
+
+async def test_before_ephd_has_listed_its_previews_no_host_is_unknown(world: GatewayWorld) -> None:  # M5
+    (world.directory / "states.json").unlink()
+    await world.start()
+    answer = await world.request(HOST, headers={"Accept": "application/json"})
+    assert (answer.status, wording.NO_PREVIEWS_YET in (await answer.json())["message"]) == (503, True)
+    world.state(OTHER_HOST, phase="creating")
+    assert [(await world.request(host)).status for host in (HOST, OTHER_HOST)] == [404, 503]
+
+
+async def test_known_previews_are_served_while_the_states_are_gone(world: GatewayWorld) -> None:  # M5
+    """Only what was never listed is a failed lookup."""
+    await world.start()
+    for host in (HOST, OTHER_HOST):
+        world.route(host, await world.upstream(hello))
+    world.state(HOST, phase="ready", expires_at=time.time() + 60)
+    assert (await world.request(HOST)).status == 200
+    (world.directory / "states.json").unlink()
+    assert [(await world.request(host)).status for host in (HOST, OTHER_HOST)] == [200, 503]
 
 
 async def test_connect_and_trace_are_not_forwarded(world: GatewayWorld) -> None:

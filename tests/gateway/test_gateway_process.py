@@ -87,6 +87,7 @@ def test_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
 async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_wake(tmp_path: Path) -> None:
     """A killed gateway still knows who used what, and which wake requests there were."""
     (tmp_path / "routes").mkdir()
+    (tmp_path / "states.json").write_text('{"hosts": {}}')
     route, traffic = tmp_path / "routes" / "a.localhost.json", tmp_path / "traffic.json"
     upstream = await asyncio.start_server(_hello, "127.0.0.1", 0)
     told = {"upstream": f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}", "asleep": True}

@@ -141,6 +141,36 @@ async def test_the_sign_in_of_the_apps_route_applies_to_its_deploys(world: Gatew
     assert (await world.request(DEPLOY_HOST, headers={"X-Eph-Preview-Token": own})).status == 200
 
 
+async def test_the_sign_in_of_the_app_applies_while_the_active_version_has_no_route(
+    world: GatewayWorld, tmp_path: Path
+) -> None:
+    """M2: it is created for the first time, or again after a failure, or nothing could read its eph.yaml."""
+    tokens = tmp_path / "previews.token"
+    tokens.write_text(TOKEN)
+    write_route(world, DEPLOY_HOST, await world.upstream(_hello))
+    await world.start(tokens=tokens, sign_in="asked")
+    for rule, status in (
+        ({"sign_in": True}, 401),
+        ({"sign_in": True, "allow": ["ada"]}, 401),
+        ({"sign_in": None}, 401),
+        ({}, 401),
+        ({"sign_in": False}, 200),
+    ):
+        app: dict[str, object] = {"environment": "shop-main", "phase": "creating", **rule}
+        world.write("states.json", {"hosts": {APP_HOST: app, DEPLOY_HOST: {"sign_in": False}}})
+        assert (await world.request(DEPLOY_HOST)).status == status, rule
+    write_route(world, APP_HOST, 1)  # it is live again, and what is live counts
+    world.write("states.json", {"hosts": {APP_HOST: {"sign_in": True}}})
+    assert (await world.request(DEPLOY_HOST)).status == 200
+
+
+async def test_where_nothing_can_require_sign_in_an_unknown_rule_protects_nothing(world: GatewayWorld) -> None:
+    write_route(world, DEPLOY_HOST, await world.upstream(_hello))
+    world.write("states.json", {"hosts": {APP_HOST: {"phase": "refused"}}})
+    await world.start(sign_in="off")
+    assert (await world.request(DEPLOY_HOST)).status == 200
+
+
 async def test_a_route_of_the_app_that_cannot_be_read_opens_no_deploy(world: GatewayWorld, tmp_path: Path) -> None:
     """M2: a failed lookup is an error, and never means that no sign-in is required."""
     tokens = tmp_path / "previews.token"

@@ -112,7 +112,7 @@ PROCESSES = (
 DEPLOYS = (
     Guard(
         "the sign-in of an app's route applies to its label deploys", "secrets",
-        (Patch("orchestrator/gateway/gateway_server.py", "for each in (base, own) if each", "for each in (own,) if each"),),
+        (Patch("orchestrator/gateway/gateway_server.py", "(request, base, own)", "(request, own)"),),
         test="tests/gateway/test_gateway_protected_routes.py::test_the_sign_in_of_the_apps_route_applies_to_its_deploys",
     ),
     Guard(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from orchestrator.config import file_names
 from orchestrator.gateway.gateway_server import GatewaySettings
 from orchestrator.gateway.serve import Address, running_gateway
 from programs.kit import routes
@@ -45,6 +46,7 @@ def test_gateway_connects_to_the_environments_own_process(isolated: Isolated) ->
 
     async def ask() -> list[str]:
         directory = isolated.here.routes.parent
+        (directory / file_names.PREVIEW_STATES).write_text('{"hosts": {}}')
         settings = GatewaySettings("localhost", URL("http://127.0.0.1:1"))
         async with running_gateway(Address("127.0.0.1", 0), settings, directory) as address:
             found = [await asyncio.to_thread(_fetch, address.port, SHOP) for _ in range(3)]
