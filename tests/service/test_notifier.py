@@ -53,9 +53,22 @@ async def test_unchanged_state_is_not_rewritten(world: World, tmp_path: Path) ->
     world.open_pull()
     await world.run_for(minutes=1)
     states.on_cycle(world.last_cycle)
-    path.unlink()
+    before = path.stat()
     states.on_cycle(world.last_cycle)
-    assert not path.exists()
+    assert path.stat() == before
+    states.on_cycle(CycleResult())
+    assert json.loads(path.read_text()) == {"hosts": {}}
+
+
+async def test_states_that_were_removed_or_replaced_are_written_again(tmp_path: Path) -> None:  # M5
+    """Another replica that led meanwhile has written others."""
+    states, path = GatewayStatesFile(tmp_path), tmp_path / "states.json"
+    states.on_cycle(CycleResult())
+    path.unlink()
+    states.on_cycle(CycleResult())
+    assert json.loads(path.read_text()) == {"hosts": {}}
+    GatewayStatesFile(tmp_path).on_cycle(CycleResult())
+    path.write_text('{"hosts": {"old.test": {}}}')
     states.on_cycle(CycleResult())
     assert json.loads(path.read_text()) == {"hosts": {}}
 

@@ -78,6 +78,7 @@ class WorldProcess:
         self.sources = sources
         self.unresponsive: set[str] = set()
         self.app_routes: dict[str, str] = {"shop.localhost": "acme/shop"}
+        self.sign_in_available = False
         self.deploy_limits = DeployLimits()
         self.held_stacks: set[StackRef] = set()
         self.cycles = 0
@@ -122,7 +123,7 @@ class WorldProcess:
 
     def _options(self) -> Options:
         options = fake_options(self.policy, {"local": {}, "kubernetes": {}})
-        bounds = replace(options.rules.bounds, app_routes=self.app_routes)
+        bounds = replace(options.rules.bounds, app_routes=self.app_routes, sign_in_available=self.sign_in_available)
         return replace(
             options,
             rules=replace(options.rules, bounds=bounds),

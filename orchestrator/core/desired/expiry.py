@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import IntentKind, Recipe
+from stacks.model import RefKind
 
 
 def ttl(environment: EnvironmentFacts, policy: Policy) -> timedelta:
@@ -67,6 +68,19 @@ def expires_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> 
     end = commit_seen_at(environment, now) + ttl(environment, policy)
     extended = extended_until(environment, policy)
     return max(end, extended) if extended else end
+
+
+def served_until(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
+    """The end of what is live of a label deploy; None for everything else, which is served until it is destroyed.
+
+    While another commit is being deployed under the same label, the tag still describes the one that is live.
+    """
+    if environment.key.kind is not RefKind.DEPLOY:
+        return None
+    built = environment.record.built if environment.record else None
+    if environment.request is not None and (built is None or built.commit == environment.head):
+        return extended_until(environment, policy)
+    return environment.tag.extended_until if environment.tag else None
 
 
 def expires_soon(environment: EnvironmentFacts, policy: Policy, now: datetime) -> bool:

@@ -103,6 +103,8 @@ class EnvironmentView:
     since: datetime | None = None
     ready_at: datetime | None = None
     expires_at: datetime | None = None
+    served_until: datetime | None = None
+    """When what is live of a label deploy expires. ``expires_at`` may be that of a newer one under the same label."""
     queue_position: int | None = None
     problems: tuple[str, ...] = ()
     tests: tuple[SuiteView, ...] = ()
@@ -237,6 +239,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         since=_since(inputs, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
         expires_at=expiry.expires_at(subject, inputs.policy, inputs.now) if subject.request else None,
+        served_until=expiry.served_until(subject, inputs.policy),
         kept=subject.record is not None and expiry.is_kept(subject),
         expires_soon=subject.request is not None and expiry.expires_soon(subject, inputs.policy, inputs.now),
         queue_position=action.position if isinstance(action, Wait) else None,

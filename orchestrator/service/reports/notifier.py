@@ -41,18 +41,44 @@ class GatewayStatesFile:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / file_names.PREVIEW_STATES
-        self._written = ""
+        self._written: tuple[str, tuple[int, int] | None] = ("", None)
+        """The text, and which file it became: another process may have removed or replaced it since."""
 
     def on_cycle(self, cycle: CycleResult) -> None:
         states = {view.host: _host_state(view) for view in cycle.views if view.host}
+        states = _apps_without_host(cycle.views, states) | states
         if cycle.is_paused:
             states = {host: {**state, "paused": True} for host, state in states.items()}
         text = json.dumps({"hosts": states})
-        if text == self._written:
+        if (text, self._file()) == self._written:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         files.write(self._path, text, mode=0o644)
-        self._written = text
+        self._written = text, self._file()
+
+    def _file(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
+def _apps_without_host(
+    views: Sequence[EnvironmentView], states: Mapping[str, dict[str, object]]
+) -> dict[str, dict[str, object]]:
+    """The states of active versions whose eph.yaml can't be read and that never became live, under their app's host.
+    It isn't known whether they require sign-in, and that applies to their label deploys, too."""
+    unknown = {
+        view.repository: view
+        for view in views
+        if view.key is not None and view.key.kind is RefKind.BRANCH and not view.host
+    }
+    return {
+        view.app: _host_state(unknown[view.repository])
+        for view in views
+        if view.app and view.app not in states and view.repository in unknown
+    }
 
 
 def _host_state(view: EnvironmentView) -> dict[str, object]:
@@ -66,7 +92,7 @@ def _host_state(view: EnvironmentView) -> dict[str, object]:
         "commit": view.wanted_commit or view.commit,
         "progress": view.progress,
         "failed_at": view.failure.at.timestamp() if view.failure else 0.0,
-        "expires_at": _stated_end(view),
+        "expires_at": view.served_until.timestamp() if view.served_until else 0.0,
         "sign_in": view.sign_in,
         "allow": view.allow,
         **({"bar": _bar(view)} if view.bar else {}),
@@ -81,12 +107,6 @@ def _bar(view: EnvironmentView) -> dict[str, object]:
         "page_url": view.page_url,
         "pull_url": view.pull_url,
     }
-
-
-def _stated_end(view: EnvironmentView) -> float:
-    """When a label deploy ends; 0 for everything else, which is served until it is destroyed."""
-    is_deploy = view.key is not None and view.key.kind is RefKind.DEPLOY
-    return view.expires_at.timestamp() if is_deploy and view.expires_at else 0.0
 
 
 class PullReporter(Protocol):
