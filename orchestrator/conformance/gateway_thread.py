@@ -19,6 +19,7 @@ from orchestrator.gateway.serve import Address, running_gateway
 @contextlib.contextmanager
 def serving_gateway(routes_folder: Path) -> Iterator[int]:
     """Its port. Without an ephd that lists the previews, each route counts as one that doesn't expire."""
+    routes_folder.parent.mkdir(parents=True, exist_ok=True)
     (routes_folder.parent / file_names.PREVIEW_STATES).write_text('{"hosts": {}}')
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
