@@ -35,6 +35,7 @@ class DeployNotFound(LookupError):
 
 class RefusalReason(StrEnum):
     BEING_DESTROYED = "being-destroyed"
+    BEING_REPLACED = "being-replaced"
     NOT_CREATED = "not-created"
     SLEEP_UNSUPPORTED = "sleep-unsupported"
     UNKNOWN_LOG = "unknown-log"

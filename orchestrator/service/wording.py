@@ -29,6 +29,10 @@ def being_destroyed(name: str, action: str) -> str:
     return f"{name} is being destroyed, so it can't {action}"
 
 
+def extension_not_positive(seconds: int) -> str:
+    return f"An extension of {seconds} s isn't possible. Use more than 0 s."
+
+
 def not_created(name: str, hint: str) -> str:
     return f"{name} doesn't exist yet; {hint}"
 

@@ -93,6 +93,20 @@ async def test_extend_postpones_the_expiry_in_the_stacks_tag(setup: ActionsSetup
     assert timedelta(minutes=59) < extended.expires_at - view.expires_at <= timedelta(hours=1)
 
 
+@pytest.mark.parametrize("seconds", [0, -1, -7200])
+async def test_an_extension_that_is_not_positive_is_refused(setup: ActionsSetup, seconds: int) -> None:  # M1, L5
+    town = setup.world
+    number = town.open_pull()
+    await town.run_for(minutes=1)
+    with refused(RefusalReason.INVALID_TTL):
+        await setup.actions.extend(f"acme/shop#{number}", seconds, "bob")
+    await town.run_for(minutes=1)
+    record = town.stack(number)
+    assert record is not None
+    assert record.tag is not None
+    assert record.tag.extended_until is None
+
+
 async def test_extend_is_refused_before_creation(setup: ActionsSetup) -> None:  # L5
     town = setup.world
     number = town.open_pull(from_fork=True)

@@ -83,11 +83,27 @@ async def test_errors_say_what_to_do(url: str, desk: FakeEnvironmentService) -> 
         assert "rev" in wrong["error"]
         assert "ref" in wrong["next"]
         assert "list_environments" in (await agent.call("reboot", name=NAME))["next"]
-        assert "ttl_seconds" in (await agent.call("create_environment", label="x", ttl_seconds=0))["error"]
         desk.refusal = "It is being destroyed."
         refused = await agent.call("extend", name=NAME, seconds=60)
         assert (refused["error"], refused["reason"]) == ("It is being destroyed.", "forge-error")
     assert all(failed for _, failed in agent.session)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -7200])
+@pytest.mark.parametrize(
+    ("tool", "given", "argument"),
+    [
+        ("create_environment", {"label": "x", "ref": "feat"}, "ttl_seconds"),
+        ("extend", {"name": NAME}, "seconds"),
+    ],
+)
+async def test_a_ttl_that_is_not_positive_is_refused(
+    url: str, desk: FakeEnvironmentService, tool: str, given: dict[str, str], argument: str, seconds: int
+) -> None:  # M1, P11
+    async with connected(url, TOKENS["developer"]) as agent:
+        refused = await agent.call(tool, **{**given, argument: seconds})
+    assert argument in refused["error"]
+    assert (agent.session, desk.calls) == ([(tool, True)], [])
 
 
 async def test_an_agent_runs_a_command(url: str, desk: FakeEnvironmentService) -> None:  # P11

@@ -61,10 +61,13 @@ class LifetimeChanges:
         return view
 
     def extend(self, view: EnvironmentView, seconds: int, by: str) -> EnvironmentView:
+        if seconds <= 0:
+            raise RequestRefused(RefusalReason.INVALID_TTL, wording.extension_not_positive(seconds))
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
             raise RequestRefused(RefusalReason.BEING_DESTROYED, wording.being_destroyed(view.name, "be extended"))
         if not view.commit:
             raise RequestRefused(RefusalReason.NOT_CREATED, wording.not_created(view.name, wording.TIMER_STARTS_LATER))
+        self._check_not_replaced(view)
         now = self._deps.clock()
         # Whole seconds, as in the tag, so that both show the same time.
         until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
@@ -74,6 +77,12 @@ class LifetimeChanges:
         self.record_intent(view, IntentKind.EXTEND, by, until)
         self._deps.journal.record(EventKind.INTENT_EXTEND, wording.requested_extension(until), str(view.ref), by)
         return replace(view, expires_at=until)
+
+    def _check_not_replaced(self, view: EnvironmentView) -> None:
+        """The end of a pending deploy replaces that of the live one, and an extension of it would be lost."""
+        pending = self._deps.label_deploys.pending_deploy(view.key) if view.key else None
+        if pending is not None:
+            raise RequestRefused(RefusalReason.BEING_REPLACED, deploy_wording.being_replaced(view.name, pending))
 
     def keep(self, view: EnvironmentView, keep: bool, by: str) -> EnvironmentView:
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):

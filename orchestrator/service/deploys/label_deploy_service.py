@@ -112,6 +112,11 @@ class LabelDeployService:
     def withdraw(self, key: Key, by: str) -> None:
         self._deps.pending.withdraw(key, wording.deploy_withdrawn(by), self._deps.clock())
 
+    def pending_deploy(self, key: Key) -> LabelDeploy | None:
+        """What is about to replace the deploy under that label."""
+        order = self._deps.pending.requests().orders.get(key)
+        return order.deploy if order else None
+
     def latest_end(self) -> datetime:
         """The end that an extension can't exceed."""
         return self._deps.clock() + self._deps.limits.max_ttl

@@ -64,6 +64,13 @@ def extended_too_far(name: str, latest: datetime) -> str:
     return f"{name} is a label deploy. It can be extended until {format_time(latest)} at most."
 
 
+def being_replaced(name: str, deploy: LabelDeploy) -> str:
+    return (
+        f"{name} is being replaced by commit {commit(deploy.commit)}, which expires at "
+        f"{format_time(deploy.expires_at)}. Extend it once that commit is live, or deploy it again with another TTL."
+    )
+
+
 def invalid_ttl(length: timedelta, most: timedelta) -> str:
     given = duration(length) if length > timedelta(0) else f"{length.total_seconds():.0f} s"
     return f"A TTL of {given} isn't possible. Use more than 0 s and at most {duration(most)}."

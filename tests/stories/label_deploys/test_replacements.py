@@ -9,8 +9,9 @@ import pytest
 
 from orchestrator.core.model.policy import DeployLimits
 from orchestrator.core.views.phases import Phase
-from orchestrator.service.port import DeployNotFound
+from orchestrator.service.port import DeployNotFound, RefusalReason
 from stacks.model import OperationVerb, StackRecord
+from tests.service.change_requests import refused
 from tests.worlds.world import World
 
 
@@ -33,6 +34,25 @@ async def test_the_same_label_replaces_and_exactly_one_is_left(world: World) -> 
     assert record.tag is not None
     assert (world.deploys(), world.deploy_state(second)) == ({"feat-x"}, "deployed")
     assert (record.tag.commit, record.tag.extended_until) == (newer, second.expires_at)
+
+
+async def test_an_extension_during_a_replacement_is_refused_instead_of_lost(world: World) -> None:  # M3, L5
+    await world.deploy("feat-x", "feat", ttl=timedelta(hours=3))
+    await world.run_for(minutes=1)
+    world.branch("feat", {"text": "2"})
+    ref = world.hold(world.deploy_key("feat-x"))
+    second = await world.deploy("feat-x", "feat", ttl=timedelta(hours=2))
+    await world.run_for(seconds=30)
+    with refused(RefusalReason.BEING_REPLACED):
+        await world.system.service.extend(str(ref), 3600, "bob")
+    world.release(ref)
+    await world.run_for(minutes=1)
+    extended = await world.system.service.extend(str(ref), 3600, "bob")
+    await world.run_for(minutes=1)
+    record = world.stack(world.deploy_key("feat-x"))
+    assert record is not None
+    assert record.tag is not None
+    assert record.tag.extended_until == extended.expires_at == second.expires_at + timedelta(hours=1)
 
 
 async def test_a_failed_replacement_leaves_the_old_deploy_as_it_was(world: World) -> None:  # M3
