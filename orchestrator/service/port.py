@@ -52,6 +52,7 @@ class RefusalReason(StrEnum):
     HOST_TAKEN = "host-taken"
     HAS_FIXED_TTL = "has-fixed-ttl"
     INVALID_UPLOAD = "invalid-upload"
+    UPLOAD_TIMEOUT = "upload-timeout"
     TOO_MANY_UPLOADS = "too-many-uploads"
     EXEC_UNAVAILABLE = "exec-unavailable"
     JOB_UNAVAILABLE = "job-unavailable"

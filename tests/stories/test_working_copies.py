@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.service.deploys.working_copies import MAX_CONCURRENT, UploadTimeouts, WorkingCopies
 from orchestrator.service.port import RefusalReason, RequestRefused, TemporarilyUnavailable, UploadedCommit
 from programs.kit.git.uploads import UploadStore
 from tests.pack_files import one_file
+from tests.service.change_requests import refused
 from tests.worlds.eph_files import BAD_YAML, EPH_YAML
 from tests.worlds.world import World
 
@@ -33,11 +36,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def upload(world: World, text: str = EPH_YAML + APP, by: str = "bob", limit: int = 10**9) -> UploadedCommit:
     bundle = one_file(world.folder / f"{next(_numbers)}.bundle", text.encode())[1].read_bytes()[:limit]
 
-    async def body() -> AsyncIterator[bytes]:
-        for start in range(0, len(bundle), 100):
-            yield bundle[start : start + 100]
+    return await world.system.service.upload("acme/shop", complete(bundle), by)
 
-    return await world.system.service.upload("acme/shop", body(), by)
+
+async def complete(bundle: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(bundle), 100):
+        yield bundle[start : start + 100]
 
 
 def store(world: World) -> UploadStore:
@@ -138,6 +142,60 @@ async def test_an_upload_of_another_person_cannot_be_deployed_as_a_version(world
     with pytest.raises(RequestRefused) as error:
         await world.system.service.deploy(DeployRequest("feat-z", version=made.commit), "ada")
     assert error.value.reason is RefusalReason.UNKNOWN_VERSION
+
+
+async def test_a_removed_upload_is_no_version_any_more(world: World) -> None:  # M6
+    """The stack's history contains its commit, but the Git host doesn't know it."""
+    first, second = await upload(world), await upload(world, EPH_YAML + APP + "# more\n")
+    await world.deploy("feat-x", upload=first.commit)
+    await world.run_for(minutes=2)
+    await world.deploy("feat-x", upload=second.commit)
+    await settle(world, lambda: uploads(world) == [second.commit])
+    with refused(RefusalReason.UNKNOWN_VERSION, f"Built: {second.commit[:12]}\\."):
+        await world.deploy("feat-y", version=first.commit)
+
+
+async def test_an_upload_outlives_a_removal_that_began_before_its_deploy_was_accepted(world: World) -> None:  # M1
+    made = await upload(world)
+    await world.run_for(minutes=14)
+    before = world.now + timedelta(seconds=30)
+    deploy = await world.deploy("feat-x", upload=made.commit)
+    used: frozenset[tuple[int, str]] = frozenset()
+    assert store(world).remove_unused(used, before - KEPT + timedelta(minutes=5)) == []
+    await world.run_for(minutes=2)
+    assert world.deploy_state(deploy) == "deployed"
+
+
+async def test_clients_that_stall_do_not_block_the_others(world: World) -> None:  # M1
+    never = asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"# v2 git bundle\n"
+        await never.wait()
+
+    system = world.system
+    timeouts = UploadTimeouts(idle=0)
+    copies = WorkingCopies(store(world), system.cycles, system.facts.deploys, lambda: world.now, lambda: True, timeouts)
+    for _ in range(MAX_CONCURRENT):
+        with refused(RefusalReason.UPLOAD_TIMEOUT):
+            await copies.receive(world.shop, stalled(), "mallory")
+    bundle = one_file(world.folder / "other.bundle", (EPH_YAML + APP).encode())[1].read_bytes()
+    assert (await copies.receive(world.shop, complete(bundle), "bob")).commit in uploads(world)
+    assert list((world.folder / "uploads" / "incoming").iterdir()) == []
+
+
+async def test_an_upload_that_never_ends_is_refused(world: World) -> None:  # M1
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0)
+            yield b"#"
+
+    system = world.system
+    copies = WorkingCopies(
+        store(world), system.cycles, system.facts.deploys, lambda: world.now, lambda: True, UploadTimeouts(total=0)
+    )
+    with refused(RefusalReason.UPLOAD_TIMEOUT):
+        await copies.receive(world.shop, endless(), "mallory")
 
 
 async def test_an_invalid_file_or_none_is_refused(world: World) -> None:

@@ -31,7 +31,9 @@ VERSION_PRIORITY = ("VERSION", "LABEL", "COMMIT", "TTL LEFT", "BY", "BUILT", "PH
 def deploy(
     label: Annotated[str, typer.Argument(metavar="LABEL", help="The first part of its host name: feat-x.")],
     ref: Annotated[str, typer.Option("--ref", help="The branch or tag to deploy.")] = "",
-    version: Annotated[str, typer.Option("--version", help="The commit of a version that was built.")] = "",
+    version: Annotated[
+        str, typer.Option("--version", help="The commit of a version that was built, running or replaced.")
+    ] = "",
     env: Annotated[
         list[str] | None, typer.Option("--env", help="Set a variable for this deploy: NAME=VALUE. Repeatable.")
     ] = None,

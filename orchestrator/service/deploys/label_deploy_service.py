@@ -148,9 +148,11 @@ class LabelDeployService:
         if sum(map(bool, (request.ref, request.version, request.upload))) != 1:
             raise RequestRefused(RefusalReason.UNKNOWN_VERSION, wording.REF_OR_VERSION)
         if request.upload:
-            return self._deps.working_copies.check_owner(repository, request.upload.lower(), by)
+            return await self._deps.working_copies.claim(repository, request.upload.lower(), by)
         if request.version:
-            return self._find_version(repository, request.version.lower(), by)
+            commit = self._find_version(repository, request.version.lower(), by)
+            is_upload = self._deps.working_copies.is_upload(repository.id, commit)
+            return await self._deps.working_copies.claim(repository, commit, by) if is_upload else commit
         try:
             return await asyncio.to_thread(self._find_ref, repository, request.ref)
         except ForgeError as error:
@@ -167,10 +169,11 @@ class LabelDeployService:
 
     def _find_version(self, repository: Repository, version: str, by: str) -> str:
         built = {
-            view.commit
+            commit
             for view in self._views(repository.id)
             if view.commit and not self._is_fork(view)
-            if self._deps.working_copies.may_use(repository.id, view.commit, by)
+            for commit in (view.commit, *(build.commit for build in view.earlier_builds))
+            if self._deps.working_copies.may_use(repository.id, commit, by)
         }
         found = {commit for commit in built if _VERSION.fullmatch(version) and commit.startswith(version)}
         if not found:

@@ -30,6 +30,12 @@ def upload_too_large(limit: int) -> str:
     )
 
 
+UPLOAD_TIMEOUT = (
+    "The upload took too long. Try again on a faster connection, exclude files with .ephignore, or push a branch and "
+    "deploy it with --ref."
+)
+
+
 def too_many_uploads(limit: int, kept: timedelta) -> str:
     return (
         f"{limit} uploads of yours aren't deployed yet. Deploy them, or wait: they are removed after {duration(kept)}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +34,18 @@ MAX_CONCURRENT = 2
 Used = frozenset[tuple[int, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class UploadTimeouts:
+    """In seconds. ``idle``: between two parts of an upload; ``total``: for all of it. A client that stalls would block
+    the others."""
+
+    idle: float = 30.0
+    total: float = 600.0
+
+
+DEFAULT_TIMEOUTS = UploadTimeouts()
+
+
 class WorkingCopies:
     """``store`` None: this server accepts no uploads."""
 
@@ -43,9 +56,10 @@ class WorkingCopies:
         pending: PendingDeploys,
         clock: Clock,
         is_leader: Callable[[], bool],
+        timeouts: UploadTimeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         self._uploads, self._cycles, self._pending = store, cycles, pending
-        self._clock, self._is_leader = clock, is_leader
+        self._clock, self._is_leader, self._timeouts = clock, is_leader, timeouts
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self.task: asyncio.Task[None] | None = None
 
@@ -56,7 +70,7 @@ class WorkingCopies:
         async with self._slots:
             bundle = store.incoming()
             try:
-                await _write(body, bundle, store.max_bytes)
+                await self._receive_bundle(body, bundle, store.max_bytes)
                 snapshot = await asyncio.to_thread(store.accept, repository.id, bundle, by, self._clock())
             except InvalidBundle as error:
                 raise RequestRefused(RefusalReason.INVALID_UPLOAD, wording.invalid_upload(str(error))) from error
@@ -64,16 +78,22 @@ class WorkingCopies:
                 await asyncio.to_thread(files.remove, bundle)
         return UploadedCommit(snapshot.commit, repository.full_name, snapshot.files, snapshot.size)
 
-    def check_owner(self, repository: Repository, commit: str, by: str) -> str:
-        """Returns the commit if that person uploaded it."""
-        if self._uploads is None or not self._uploads.is_owner(repository.id, commit, by):
+    async def claim(self, repository: Repository, commit: str, by: str) -> str:
+        """Returns the commit if that person uploaded it. It is kept until their deploy can be accepted."""
+        store = self._uploads
+        if store is None or not await asyncio.to_thread(store.renew, repository.id, commit, by, self._clock()):
             raise RequestRefused(RefusalReason.UNKNOWN_VERSION, wording.unknown_upload(commit))
         return commit
 
+    def is_upload(self, repository: int, commit: str) -> bool:
+        return self._uploads is not None and bool(self._uploads.clone_url(repository, commit))
+
     def may_use(self, repository: int, commit: str, by: str) -> bool:
-        """Whether that person may deploy the commit: it wasn't uploaded, or by them."""
+        """Whether that person may deploy the commit: it wasn't uploaded, or by them, and isn't removed."""
         store = self._uploads
-        return store is None or not store.clone_url(repository, commit) or store.is_owner(repository, commit, by)
+        if store is None or not store.was_uploaded(repository, commit):
+            return True
+        return store.is_owner(repository, commit, by)
 
     def on_cycle(self, cycle: CycleResult) -> None:
         """An incomplete cycle may not know every deploy."""
@@ -82,6 +102,13 @@ class WorkingCopies:
             return
         used, before = self._used(cycle.views), self._clock() - KEPT_UNUSED
         self.task = asyncio.create_task(asyncio.to_thread(_remove_unused, store, used, before))
+
+    async def _receive_bundle(self, body: AsyncIterator[bytes], bundle: Path, limit: int) -> None:
+        try:
+            async with asyncio.timeout(self._timeouts.total):
+                await _write(body, bundle, limit, self._timeouts.idle)
+        except TimeoutError as error:
+            raise RequestRefused(RefusalReason.UPLOAD_TIMEOUT, wording.UPLOAD_TIMEOUT) from error
 
     def _store(self) -> UploadStore:
         if self._uploads is None:
@@ -117,11 +144,20 @@ def _remove_unused(store: UploadStore, used: Used, before: datetime) -> None:
         log.warning("unused uploads couldn't be removed: %s", error)
 
 
-async def _write(body: AsyncIterator[bytes], bundle: Path, limit: int) -> None:
+async def _write(body: AsyncIterator[bytes], bundle: Path, limit: int, idle: float) -> None:
     size = 0
     with bundle.open("xb") as file:
-        async for chunk in body:
+        while chunk := await _next_part(body, idle):
             size += len(chunk)
             if size > limit:
                 raise RequestRefused(RefusalReason.INVALID_UPLOAD, wording.upload_too_large(limit))
             await asyncio.to_thread(file.write, chunk)
+
+
+async def _next_part(body: AsyncIterator[bytes], idle: float) -> bytes:
+    """Empty at the end."""
+    async with asyncio.timeout(idle):
+        async for part in body:
+            if part:
+                return part
+    return b""

@@ -13,7 +13,7 @@ import os
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from programs.kit import files, identifiers
@@ -22,6 +22,8 @@ from programs.kit.git.bundles import Snapshot
 
 _OWNERS = "eph-owners"
 _INCOMING = "incoming"
+REMEMBERED = timedelta(days=90)
+"""How long it is known of a removed upload that it was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,21 @@ class UploadStore:
         folder = self._folder(repository, commit)
         return str(folder) if folder.is_dir() else ""
 
+    def was_uploaded(self, repository: int, commit: str) -> bool:
+        """Whether that commit was uploaded, even if the upload was removed since."""
+        if not identifiers.COMMIT.fullmatch(commit):
+            return False
+        folder = self._folder(repository, commit)
+        return folder.is_dir() or _removal_mark(folder).exists()
+
+    def renew(self, repository: int, commit: str, by: str, at: datetime) -> bool:
+        """Whether ``by`` uploaded that commit. It is then kept as if uploaded at that time."""
+        with files.locked(self._root / "lock"):
+            if not self.is_owner(repository, commit, by):
+                return False
+            _add_owner(self._folder(repository, commit), by, at)
+            return True
+
     def is_owner(self, repository: int, commit: str, by: str) -> bool:
         return bool(self.clone_url(repository, commit)) and _owner(self._folder(repository, commit), by).exists()
 
@@ -107,7 +124,12 @@ class UploadStore:
                 if (each.repository, each.commit) not in used and each.at < before.timestamp()
             ]
             for each in old:
-                files.remove(self._folder(each.repository, each.commit))
+                folder = self._folder(each.repository, each.commit)
+                files.remove(folder)
+                _mark_removed(folder, before)
+            for mark in self._root.glob("*/*.removed"):
+                if mark.stat().st_mtime < (before - REMEMBERED).timestamp():
+                    mark.unlink()
         for half in (self._root / _INCOMING).glob("*"):
             with contextlib.suppress(FileNotFoundError):
                 if half.stat().st_mtime < before.timestamp():
@@ -116,6 +138,17 @@ class UploadStore:
 
     def _folder(self, repository: int, commit: str) -> Path:
         return self._root / str(repository) / f"{commit}.git"
+
+
+def _removal_mark(folder: Path) -> Path:
+    return folder.with_suffix(".removed")
+
+
+def _mark_removed(folder: Path, at: datetime) -> None:
+    """On a full disk, making space is more important than the mark."""
+    with contextlib.suppress(OSError):
+        files.write(_removal_mark(folder), "")
+        os.utime(_removal_mark(folder), (at.timestamp(), at.timestamp()))
 
 
 def _owner(folder: Path, by: str) -> Path:

@@ -261,6 +261,19 @@ async def test_an_expired_deploy_does_not_hide_a_new_one_of_the_same_label(world
     assert (world.deploy_state(again), world.running_commit(world.deploy_key("feat-x"))) == ("deployed", newer)
 
 
+async def test_a_replaced_version_can_be_deployed_again(world: World) -> None:  # M6
+    first = await world.deploy("feat-x", "feat")
+    await world.run_for(minutes=1)
+    world.branch("feat", {"text": "2"})
+    await world.deploy("feat-x", "feat")
+    await world.run_for(minutes=1)
+    listed = [each for each in await world.system.service.versions("acme/shop") if each.kind == "replaced"]
+    assert [each.commit for each in listed] == [first.commit]
+    await world.deploy("again", version=listed[0].commit[:7])
+    await world.run_for(minutes=1)
+    assert world.running_commit(world.deploy_key("again")) == first.commit
+
+
 async def test_versions_survive_the_loss_of_the_event_log(world: World) -> None:  # M6
     """Commits and times follow from the stacks; only who deployed a replaced one is in the log."""
     world.branch("main", {"eph.yaml": EPH_YAML + APP + MAIN})

@@ -11,7 +11,7 @@ import pytest
 
 from programs.kit.git import bundles, checkouts, mirrors
 from programs.kit.git.bundles import InvalidBundle
-from programs.kit.git.uploads import FileTooLarge, UploadStore
+from programs.kit.git.uploads import REMEMBERED, FileTooLarge, UploadStore
 from tests.pack_files import BLOB, TREE, PackFile, one_file
 from tests.targets.local_machine import local_settings
 
@@ -75,6 +75,31 @@ def test_unused_uploads_are_removed_with_their_files(store: UploadStore, tmp_pat
     assert [each.commit for each in store.remove_unused({(1, used)}, later)] == [unused]
     assert [path.stem for path in left(tmp_path)] == [used]
     assert list((tmp_path / "uploads" / "incoming").iterdir()) == []
+
+
+def test_only_its_uploader_renews_an_upload(store: UploadStore, tmp_path: Path) -> None:
+    commit, bundle = one_file(tmp_path / "b.bundle")
+    store.accept(1, bundle, "ada", AT)
+    hour = timedelta(hours=1)
+    assert not store.renew(1, commit, "bob", AT + 2 * hour)
+    assert not store.renew(2, commit, "ada", AT + 2 * hour)
+    assert store.renew(1, commit, "ada", AT + hour)
+    assert store.remove_unused([], AT + hour) == []
+    assert [each.commit for each in store.remove_unused([], AT + 2 * hour)] == [commit]
+    assert not store.renew(1, commit, "ada", AT + 3 * hour)
+
+
+def test_a_removed_upload_is_remembered_for_a_while(store: UploadStore, tmp_path: Path) -> None:
+    commit, bundle = one_file(tmp_path / "b.bundle")
+    assert not store.was_uploaded(1, commit)
+    store.accept(1, bundle, "ada", AT)
+    later = AT + timedelta(hours=1)
+    store.remove_unused([], later)
+    assert (store.was_uploaded(1, commit), store.clone_url(1, commit)) == (True, "")
+    store.remove_unused([], later + REMEMBERED)
+    assert store.was_uploaded(1, commit)
+    store.remove_unused([], later + REMEMBERED + timedelta(seconds=1))
+    assert not store.was_uploaded(1, commit)
 
 
 @pytest.mark.parametrize(

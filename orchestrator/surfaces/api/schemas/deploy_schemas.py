@@ -17,7 +17,9 @@ class DeployBody(BaseModel):
     label: str = Field(min_length=1, max_length=200, description="Normalized to lowercase letters, digits and dashes.")
     repository: str = Field(default="", max_length=200, description="owner/name. Empty: the only repository.")
     ref: str = Field(default="", max_length=200, description="A branch or a tag.")
-    version: str = Field(default="", max_length=40, description="The commit of a version that was built.")
+    version: str = Field(
+        default="", max_length=40, description="The commit of a version that was built, running or replaced."
+    )
     upload: str = Field(default="", max_length=40, description="The commit that /deploys/uploads returned.")
     ttl_seconds: int | None = Field(
         default=None, gt=0, le=366 * 86400, description="How long it lives. Default: the server's deploys.ttl."
