@@ -41,6 +41,7 @@ def labelled(desk: FakeEnvironmentService) -> EnvironmentView:
         commit="a" * 40,
         author="bob",
         built_at=START,
+        built_images={"web": "registry.example.com/shop@sha256:" + "1" * 64},
         earlier_builds=(EarlierBuild("b" * 40, START - timedelta(hours=1)),),
     )
     desk.put_environment(deploy)
@@ -56,6 +57,7 @@ def test_versions_lists_labels_and_what_they_replaced(eph: Eph, desk: FakeEnviro
     assert "bob" in lines[1]
     only = json.loads(eph("versions", "--ephemeral", "--output", "json").stdout)
     assert [(item["kind"], item["label"], item["by"]) for item in only] == [("ephemeral", "feat-x", "bob")]
+    assert only[0]["images"] == {"web": "registry.example.com/shop@sha256:" + "1" * 64}
     assert json.loads(eph("versions", "--repository", "demo/other", "-o", "json").stdout) == []
 
 

@@ -69,6 +69,9 @@ async def test_it_waits_for_ci_and_is_made_once_the_image_is_there(world: World)
     assert world.stacks.started == [], "the push itself does nothing"
     await world.run_for(seconds=INTERVAL.total_seconds())
     assert (world.phase(number), running_digest(world, number)) == (Phase.READY, digest)
+    ready = world.view(number)
+    assert ready is not None
+    assert ready.built_images == {"api": f"{REPOSITORY}@{digest}"}
     assert f"image api is {REPOSITORY}@{digest}, found by tag_template: {image_tag(world, number)}" in reasons(
         world, number
     )

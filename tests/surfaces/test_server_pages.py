@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.config.settings.shown_settings import HIDDEN, effective
 from orchestrator.core.orphans.orphan_audit import AuditResult, OrphanedResource
 from orchestrator.ledger.port import Event
-from orchestrator.service.fake import START, FakeEnvironmentService
+from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from orchestrator.surfaces.dashboard.server_pages import find_removed
+from stacks import keys
+from stacks.model import RefKind
 
 NASTY = "<script>alert(1)</script>"
 
@@ -107,3 +110,15 @@ def test_the_last_destroy_counts(existing: set[str]) -> None:
     ]
     found = [(item.name, item.message, item.events) for item in find_removed(log, existing)]
     assert found == [*([] if existing else [("a/pr-1", "at 4", 3)]), ("b/pr-2", "at 3", 1)]
+
+
+def test_the_page_of_an_app_shows_versions_with_their_images(
+    admin: httpx.Client, desk: FakeEnvironmentService
+) -> None:  # M6
+    digest = "sha256:" + "1" * 64
+    images = {"web": f"registry.example.com/shop@{digest}", NASTY: "other"}
+    label = replace(sample(42), key=keys.ref(1, RefKind.DEPLOY, "feat-x"), ref_name="feat-x", built_images=images)
+    desk.put_environment(label)
+    text = admin.get(f"/apps/{label.repository}").text
+    assert f'title="registry.example.com/shop@{digest}"' in text
+    assert NASTY not in text

@@ -136,6 +136,8 @@ class EnvironmentView:
     """The host name of its app's route, if eph.yaml sets one."""
     built_at: datetime | None = None
     """When ``commit`` was built."""
+    built_images: Mapping[str, str] = field(default_factory=dict)
+    """The images that ``commit`` runs, by name, each with its digest."""
     earlier_builds: tuple[EarlierBuild, ...] = ()
     """The newest first, as far as the stack's history goes."""
     cost: CostView | None = None
@@ -258,6 +260,7 @@ def _view(inputs: _ViewInputs) -> EnvironmentView:
         used_at=sleep_rules.last_used(subject),
         app=recipe.app.host if isinstance(recipe, Recipe) else "",
         built_at=built.built_at if built else None,
+        built_images=built.images if built else {},
         earlier_builds=_earlier_builds(subject),
         cost=cost_views.build(subject, inputs.policy, inputs.now, inputs.budgets),
         sign_in=recipe.spec.sign_in if isinstance(recipe, Recipe) else None,

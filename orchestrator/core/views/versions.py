@@ -5,8 +5,8 @@ All of it follows from the environments and the histories of their stacks, so lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,7 +29,8 @@ class VersionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """``label``: of a label deploy, or of the one that it was. ``environment``: the stack, as project/stack."""
+    """``label``: of a label deploy, or of the one that it was. ``environment``: the stack, as project/stack. ``images``:
+    what it runs, by name, pinned to digests; of a replaced version they aren't known any more."""
 
     kind: VersionKind
     repository: str
@@ -42,6 +43,7 @@ class Version:
     phase: Phase | None = None
     url: str = ""
     expires_at: datetime | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_versions(views: Iterable[EnvironmentView], repository: str = "") -> list[Version]:
@@ -68,6 +70,7 @@ def _versions_of(view: EnvironmentView) -> Iterator[Version]:
         phase=view.phase,
         url=view.url,
         expires_at=view.expires_at,
+        images=view.built_images,
     )
     for build in view.earlier_builds[:MAX_REPLACED]:
         replaced = VersionKind.REPLACED

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentView
+from orchestrator.core.views.environment_views import EarlierBuild, EnvironmentView, ImageView
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.views.versions import VersionKind, list_versions
 from stacks import keys
@@ -52,3 +52,11 @@ def test_other_branches_and_pull_requests_are_no_versions_of_the_app() -> None:
 def test_only_those_of_one_repository() -> None:
     assert list_versions([ACTIVE], "ACME/shop")
     assert list_versions([ACTIVE], "acme/pay") == []
+
+
+def test_a_version_names_the_images_that_its_commit_runs() -> None:
+    """Of a newer commit, images may already be found; what runs is what was built."""
+    images = {"web": "registry.example.com/shop@sha256:" + "1" * 64}
+    found = list_versions([replace(LABEL, built_images=images, images={"web": ImageView("other", "tag")})])
+    assert found[0].images == images
+    assert {each.kind for each in found if not each.images} == {VersionKind.REPLACED}

@@ -68,6 +68,9 @@ class VersionItem(AttributeModel):
     phase: str | None = Field(description="null for a replaced version.")
     url: str = Field(description="Empty for a replaced version.")
     expires_at: datetime | None
+    images: dict[str, str] = Field(
+        default={}, description="The images that it runs, by name, pinned to digests. Empty for a replaced version."
+    )
 
 
 class VersionList(BaseModel):
