@@ -17,8 +17,8 @@ LOOKUP_KEYS = ("git_notes", "notes_ref", "tag_pattern", "max_age", "required_lab
 
 @dataclass(frozen=True, slots=True)
 class RecipeOverrides:
-    """``env``: variables by name. ``images``: references with a tag, by the image's name. ``disabled``: services that
-    are turned off. ``size``: one of the file's sizes."""
+    """``env``: variables by name. ``images``: references with a tag or a digest, by the image's name. ``disabled``:
+    services that are turned off. ``size``: one of the file's sizes."""
 
     env: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
@@ -114,9 +114,22 @@ def _disable(data: dict[str, Any], name: str) -> None:
 
 
 def _set_image(image: dict[str, Any], name: str, reference: str) -> None:
-    repository, separator, tag = reference.rpartition(":")
-    if not separator or "/" in tag or "@" in reference or "{" in tag:
+    repository, version = _split_reference(reference)
+    if not version or "{" in version:
         raise CliError(wording.deploys.image_without_tag(name, reference), wording.deploys.NEEDS_TAG, ExitCode.USAGE)
     for key in LOOKUP_KEYS:
         image.pop(key, None)
-    image.update(repository=repository, tag_template=tag)
+    image.update(repository=repository, tag_template=version)
+
+
+def _split_reference(reference: str) -> tuple[str, str]:
+    """The repository, and the tag or digest; empty if there is neither. Next to a digest, a tag has no effect."""
+    from programs import image_references
+
+    rest, at, digest = reference.partition("@")
+    repository, _, tag = rest.rpartition(":")
+    if not repository or "/" in tag:  # that was a port
+        repository, tag = rest, ""
+    if at:
+        return repository, digest if image_references.is_digest(digest) else ""
+    return repository, tag

@@ -129,8 +129,9 @@ class ImageResolver:
         )
 
     def _resolve_tag(self, request: ImageRequest, tag: str) -> ImageReference:
+        """A digest can take the place of a tag."""
         image = _reference(request, tag)
-        return image.with_digest(self._registry.digest(image))
+        return image if image.digest else image.with_digest(self._registry.digest(image))
 
     def _accept(self, request: ImageRequest, image: ImageReference) -> ImageInfo:
         """Raises if the image doesn't meet the requirements. That isn't final: CI may still push the right one."""

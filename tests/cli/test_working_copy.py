@@ -194,6 +194,14 @@ def test_variables_and_images_become_part_of_the_commit_only(clone: Clone, tmp_p
     assert commit != plain
 
 
+@pytest.mark.parametrize("name", ["example.com:5000/shop", "example.com:5000/shop:try-1"])
+def test_an_image_can_be_chosen_by_digest(name: str) -> None:  # M1, I2
+    digest = "sha256:" + "1" * 64
+    made = recipe_overrides.apply('version: "1.0"\n' + WITH_IMAGES, RecipeOverrides(images={"web": f"{name}@{digest}"}))
+    image = parse_file(made.encode(), YamlLimits()).config.environment.images[0]
+    assert (image.repository, image.tag_template, image.tag_pattern) == ("example.com:5000/shop", digest, None)
+
+
 def test_images_at_the_top_of_the_file_can_be_replaced_too() -> None:  # Y2
     text = "name: shop\nimages: [{name: web, repository: example.com/shop, tag_pattern: a}]\n"
     made = YAML(typ="safe").load(
@@ -244,7 +252,7 @@ def test_a_branch_is_packed_as_the_remote_has_it(clone: Clone, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "reference", ["example.com/shop", "example.com:5000/shop", "a/b@sha256:00", "a/b:{commit_sha}"]
+    "reference", ["example.com/shop", "example.com:5000/shop", "a/b@sha256:00", "a/b:c@latest", "a/b:{commit_sha}"]
 )
 def test_an_image_needs_a_tag(clone: Clone, tmp_path: Path, reference: str) -> None:
     clone.write({"eph.yaml": WITH_IMAGES})

@@ -57,6 +57,14 @@ def test_the_example_means_what_it_says() -> None:
     assert EnvironmentSpec.from_json(made.to_json()) == made
 
 
+def test_an_image_can_be_named_by_digest() -> None:  # I2
+    digest = "sha256:" + "1" * 64
+    image = f"{{name: web, repository: r.test/web, tag_template: '{digest}', fallback_tag: '{digest}'}}"
+    text = f"{HEAD}environment: {{images: [{image}]}}\nservices: [{{name: web, image: web, port: 3000}}]\n"
+    wish = build_recipe(parse(text.encode()), CONTEXT, POLICY).images[0]
+    assert (wish.tag, wish.fallback_tag) == (digest, digest)
+
+
 def test_image_services_and_their_resources() -> None:
     text = (
         HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: '{commit_sha}', wait: 5m, "

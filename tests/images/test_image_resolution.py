@@ -65,6 +65,15 @@ def test_first_source_with_an_image_wins_and_the_others_are_reported(registries:
     assert answer.pin.how == "git note refs/notes/eph: release"
 
 
+def test_a_digest_takes_the_place_of_a_tag(registries: FakeRegistries) -> None:  # I2, M1
+    digest = registries.push(HOME, "pr-42-abc", NOW)
+    registries.push(HOME, "pr-42-abc", NOW)
+    for request in (replace(WISH, tag=digest), replace(WISH, fallback_tag=digest)):
+        assert pinned(resolve(registries, request)) == f"{HOME}@{digest}"
+    missing = resolve(registries, replace(WISH, tag="sha256:" + "0" * 64))
+    assert (missing.pin, missing.error) == (None, "")
+
+
 def test_fallback_counts_only_once_allowed(registries: FakeRegistries) -> None:
     registries.push(HOME, "stable")
     assert resolve(registries, ALL, fall_back=False).pin is None

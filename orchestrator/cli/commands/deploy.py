@@ -38,7 +38,8 @@ def deploy(
         list[str] | None, typer.Option("--env", help="Set a variable for this deploy: NAME=VALUE. Repeatable.")
     ] = None,
     image: Annotated[
-        list[str] | None, typer.Option("--image", help="Run this image: NAME=REPOSITORY:TAG. Repeatable.")
+        list[str] | None,
+        typer.Option("--image", help="Run this image: NAME=REPOSITORY:TAG or NAME=REPOSITORY@DIGEST. Repeatable."),
     ] = None,
     disable: Annotated[
         list[str] | None, typer.Option("--disable", help="Turn off this service for this deploy. Repeatable.")

@@ -63,7 +63,7 @@ def exit_status(code: int) -> str:
 INVALID_YAML = "eph.yaml isn't valid YAML"
 NO_MAPPING = "eph.yaml isn't a mapping"
 RUN_VALIDATE = "Run `eph validate`."
-NEEDS_TAG = "Use --image NAME=REPOSITORY:TAG."
+NEEDS_TAG = "Use --image NAME=REPOSITORY:TAG or NAME=REPOSITORY@sha256:DIGEST."
 
 
 def no_pair(option: str, pair: str) -> str:
@@ -99,7 +99,7 @@ def known_sizes(names: str) -> str:
 
 
 def image_without_tag(name: str, reference: str) -> str:
-    return f"--image {name}={reference} has no tag"
+    return f"--image {name}={reference} has no tag and no valid digest"
 
 
 # --- Commands

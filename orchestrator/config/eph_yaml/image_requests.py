@@ -25,13 +25,13 @@ def requests_of(config: EphYaml, values: Mapping[str, str], target: str) -> Iter
 
 
 def image_problems(document: Document, values: Mapping[str, str], registries: Sequence[str]) -> Iterator[Problem]:
-    """Tags that no registry accepts, and registries that this server doesn't allow."""
+    """Tags that are neither that nor a digest, and registries that this server doesn't allow."""
     for index, image in enumerate(document.config.environment.images):
         path = ("environment", "images", index)
         for key in ("tag_template", "fallback_tag"):
             text = getattr(image, key)
             tag = render(text, values) if text else "x"
-            if not image_references.is_tag(tag):
+            if not (image_references.is_tag(tag) or image_references.is_digest(tag)):
                 message = wording.admission.invalid_tag(quote(tag))
                 yield document.problem((*path, key), message, wording.admission.TAG_CHARACTERS)
         if not image_references.is_allowed(registries, image_references.parse(image.repository)):

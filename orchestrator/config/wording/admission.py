@@ -112,10 +112,10 @@ COMMIT_FILE = "check the path; it is relative to the repository's root"
 
 
 def invalid_tag(tag: str) -> str:
-    return f"{tag} is not a valid image tag"
+    return f"{tag} is not a valid image tag or digest"
 
 
-TAG_CHARACTERS = "use at most 128 letters, digits, dots and dashes"
+TAG_CHARACTERS = "use at most 128 letters, digits, dots and dashes, or sha256: with 64 hex digits"
 
 
 def image_not_allowed(repository: str) -> str:

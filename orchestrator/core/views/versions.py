@@ -29,8 +29,8 @@ class VersionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """``label``: of a label deploy, or of the one that it was. ``environment``: the stack, as project/stack. ``images``:
-    what it runs, by name, pinned to digests; of a replaced version they aren't known any more."""
+    """``label``: of a label deploy, or of the one that it was. ``environment``: the stack, as project/stack.
+    ``images``: what it runs, by name, pinned to digests; of a replaced version they aren't known any more."""
 
     kind: VersionKind
     repository: str

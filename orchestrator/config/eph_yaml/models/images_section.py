@@ -56,7 +56,9 @@ class ImageConfig(Section):
     )
     git_notes: bool = Field(default=False, description="Look for the digest in a git note on the commit first.")
     notes_ref: NotesRef = Field(default="refs/notes/eph", description="The ref of these git notes.")
-    tag_template: Template | None = Field(default=None, description="The tag that CI gives to the commit's image.")
+    tag_template: Template | None = Field(
+        default=None, description="The tag that CI gives to the commit's image, or a digest."
+    )
     tag_pattern: Template | None = Field(
         default=None, description="A glob for the registry's tags; the newest match is used."
     )
