@@ -23,8 +23,8 @@ class Role(IntEnum):
 class Caller:
     """``name`` is what the audit trail shows. ``repositories`` are patterns such as ``acme/*``; empty means all.
 
-    ``person`` is empty for a service. ``token`` is the ID of the token that the caller used, and ``expires_at`` its
-    end.
+    ``person`` is empty for a service. ``token`` is the ID of the token that the caller used, ``expires_at`` its end,
+    and ``max_deploys`` the most live label deploys of ``name`` with which it can create one; 0 means no limit.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Caller:
     person: str = ""
     token: str = ""
     expires_at: datetime | None = None
+    max_deploys: int = 0
 
     def may(self, role: Role) -> bool:
         return self.role is not None and self.role >= role

@@ -59,7 +59,7 @@ class SqlTokens:
         self._store.close()
 
 
-def _to_row(token: Token) -> dict[str, str]:
+def _to_row(token: Token) -> dict[str, str | int]:
     return {
         "id": token.id,
         "sha256": token.sha256,
@@ -73,6 +73,7 @@ def _to_row(token: Token) -> dict[str, str]:
         "revoked_at": _text(token.revoked_at),
         "revoked_by": token.revoked_by,
         "groups": json.dumps(token.groups),
+        "max_deploys": token.max_deploys,
     }
 
 
@@ -90,6 +91,7 @@ def _from_row(row: sa.RowMapping) -> Token:
         revoked_at=_time(row["revoked_at"]),
         revoked_by=row["revoked_by"],
         groups=tuple(json.loads(row["groups"])),
+        max_deploys=row["max_deploys"],
     )
 
 

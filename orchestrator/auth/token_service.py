@@ -1,7 +1,8 @@
 """Issues, lists and revokes tokens, and records who did it.
 
-Nobody can create a token that may do more, or for longer, than the caller: the role, the repositories and the expiry of
-the caller's own token are limits. Only admins create tokens for services, and services create none.
+Nobody can create a token that may do more, or for longer, than the caller: the role, the repositories, the expiry and
+the number of label deploys of the caller's own token are limits. Only admins create tokens for services, and services
+create none.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class TokenRequest:
     label: str = ""
     repositories: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    max_deploys: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class TokenService:
             label=request.label,
             repositories=request.repositories or (by.repositories if by else ()),
             groups=request.groups,
+            max_deploys=request.max_deploys or (by.max_deploys if by else 0),
             created_at=now,
             expires_at=min(ends, by.expires_at) if by and by.expires_at else ends,
         )
@@ -143,7 +146,8 @@ class TokenService:
     def _record_created(self, token: Token, actor: str) -> None:
         until = f"{token.expires_at:%Y-%m-%d}" if token.expires_at else "revoked"
         where = f" for {', '.join(token.repositories)}" if token.repositories else ""
-        message = wording.token_created(token.id, token.owner, token.role.name.lower(), where, until)
+        scope = where + (wording.at_most_deploys(token.max_deploys) if token.max_deploys else "")
+        message = wording.token_created(token.id, token.owner, token.role.name.lower(), scope, until)
         self._event(EventKind.TOKEN_CREATED, actor, message)
 
     def _record_revoked(self, token: Token, actor: str) -> None:
@@ -165,6 +169,8 @@ def _check(request: TokenRequest, by: Caller) -> None:
     _check_owner(request, by)
     if not _LABEL.fullmatch(request.label):
         raise TokenRefused(wording.INVALID_LABEL)
+    if by.max_deploys and request.max_deploys > by.max_deploys:
+        raise TokenRefused(wording.too_many_deploys(by.max_deploys))
     for pattern in request.repositories:
         if not _REPOSITORY.fullmatch(pattern) or len(pattern) > 200:
             raise TokenRefused(wording.not_a_repository(pattern[:80]))

@@ -50,6 +50,8 @@ class Token:
     revoked_by: str = ""
     groups: tuple[str, ...] = ()
     """A session's groups at the identity provider, for lists of people who may open a preview."""
+    max_deploys: int = 0
+    """The token creates no label deploy while its owner has this many; 0 means no limit."""
 
     @staticmethod
     def from_secret(secret: str, owner: str, role: Role) -> Token:
@@ -63,7 +65,8 @@ class Token:
         is_person = self.kind in (TokenKind.SESSION, TokenKind.CLI, TokenKind.PERSON)
         # A session can be renewed by signing in again, so it doesn't limit what is created with it.
         ends = None if self.kind is TokenKind.SESSION else self.expires_at
-        return Caller(self.owner, self.role, self.repositories, self.owner if is_person else "", self.id, ends)
+        person = self.owner if is_person else ""
+        return Caller(self.owner, self.role, self.repositories, person, self.id, ends, self.max_deploys)
 
 
 def new_secret() -> str:

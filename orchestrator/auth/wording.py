@@ -134,6 +134,14 @@ def token_created(token: str, owner: str, role: str, scope: str, until: str) -> 
     return f"Token {token} of {owner}, {role}{scope}, until {until}."
 
 
+def at_most_deploys(limit: int) -> str:
+    return f", at most {limit} label deploys"
+
+
+def too_many_deploys(limit: int) -> str:
+    return f"Your own token allows at most {limit} label deploys."
+
+
 def token_revoked(token: str, owner: str) -> str:
     return f"Token {token} of {owner}."
 

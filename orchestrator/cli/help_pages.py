@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     wording.operator.OTHER: ("demo", "completion", "version"),
 }  # fmt: skip
 ALIASES: Mapping[str, str] = {"ls": "list", "rm": "down"}
+SUBCOMMAND_ALIASES: Mapping[str, str] = {"keys": "token"}
 SYNONYMS: Mapping[str, str] = {
     "delete": "down", "destroy": "down", "remove": "down", "create": "up", "start": "wake", "stop": "sleep",
     "status": "get", "show": "get", "describe": "get", "ps": "list", "log": "logs", "history": "events",
@@ -65,6 +66,17 @@ class EphSubgroup(QuickCommand, TyperGroup):
         settings["help"], self.examples = split_examples(settings.get("help") or "")
         super().__init__(**settings)
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, SUBCOMMAND_ALIASES.get(cmd_name, ""))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        titles = {name: _title(name, SUBCOMMAND_ALIASES) for name in self.list_commands(ctx)}
+        limit = formatter.width - 6 - max(map(len, titles.values()), default=0)
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(title, self.commands[name].get_short_help_str(limit)) for name, title in titles.items()]
+            )
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         super().format_epilog(ctx, formatter)
         _write_examples(formatter, self.examples)
@@ -86,10 +98,12 @@ class EphGroup(QuickCommand, TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, _: Any, formatter: Any) -> None:
-        width = max(len(self._title(name)) for name in self.commands)
+        width = max(len(_title(name, ALIASES)) for name in self.commands)
         for section, names in self._sections():
             with formatter.section(section):
-                formatter.write_dl([(self._title(name).ljust(width), self._summary(name)) for name in names])
+                formatter.write_dl(
+                    [(_title(name, ALIASES).ljust(width), _summary(self.commands[name])) for name in names]
+                )
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -110,13 +124,6 @@ class EphGroup(QuickCommand, TyperGroup):
             if found:
                 yield section, found
 
-    def _title(self, name: str) -> str:
-        short = [alias for alias, of in ALIASES.items() if of == name]
-        return f"{name}, {', '.join(short)}" if short else name
-
-    def _summary(self, name: str) -> str:
-        return (self.commands[name].help or "").partition("\n")[0].rstrip(".")
-
 
 def apply_to(app: typer.Typer) -> None:
     """Gives all commands below ``app`` this help."""
@@ -127,6 +134,15 @@ def apply_to(app: typer.Typer) -> None:
             if group.name:
                 group.typer_instance.info.cls = EphSubgroup
             apply_to(group.typer_instance)
+
+
+def _title(name: str, aliases: Mapping[str, str]) -> str:
+    short = [alias for alias, of in aliases.items() if of == name]
+    return f"{name}, {', '.join(short)}" if short else name
+
+
+def _summary(command: Any) -> str:
+    return (command.help or "").partition("\n")[0].rstrip(".")
 
 
 def _write_examples(formatter: Any, examples: list[str]) -> None:

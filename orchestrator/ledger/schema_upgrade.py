@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from orchestrator.ledger import database_engine
 
-LATEST_REVISION = "0006"
+LATEST_REVISION = "0007"
 """The last migration. Migrations are numbered with four digits, in order."""
 FIRST_REVISION = "0001"
 FOLDER = Path(__file__).parent / "migrations"

@@ -61,6 +61,7 @@ TOKENS = sa.Table(
     sa.Column("revoked_at", sa.String(32), nullable=False),
     sa.Column("revoked_by", sa.String(256), nullable=False),
     sa.Column("groups", sa.Text(), nullable=False),
+    sa.Column("max_deploys", sa.Integer(), nullable=False, server_default="0"),
     sa.Index("tokens_by_sha256", "sha256", unique=True),
 )
 """Who can call the API; ``orchestrator.auth`` reads and writes it. An empty time means never."""

@@ -49,6 +49,7 @@ class RefusalReason(StrEnum):
     INVALID_LABEL = "invalid-label"
     INVALID_TTL = "invalid-ttl"
     INVALID_RECIPE = "invalid-recipe"
+    TOO_MANY_DEPLOYS = "too-many-deploys"
     HOST_TAKEN = "host-taken"
     HAS_FIXED_TTL = "has-fixed-ttl"
     INVALID_UPLOAD = "invalid-upload"
@@ -157,6 +158,8 @@ class DeployRequest:
     version: str = ""
     ttl: timedelta | None = None
     upload: str = ""
+    max_deploys: int = 0
+    """Refuse it if the caller has this many live label deploys besides; 0 means no limit."""
 
 
 @dataclass(frozen=True, slots=True)

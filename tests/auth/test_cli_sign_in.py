@@ -165,13 +165,14 @@ def test_tokens_are_created_listed_and_revoked(world: SignInWorld, eph: Run, mon
     admin = world.tokens.issue_client_token(world.tokens.start_session(ADA, Role.ADMIN).caller, "test")
     login = eph("auth", "login", "--with-token", typed=f"{admin.secret}\n")
     assert (login.exit_code, f"as {ADA} (admin)" in login.output) == (0, True)
-    made = eph("auth", "token", "create", "--service", "ci", "--role", "developer", "-r", "demo/api", "--expires", "7d")
+    restricted = ("--role", "developer", "-r", "demo/api", "--expires", "7d", "--max-deploys", "3")
+    made = eph("auth", "token", "create", "--service", "ci", *restricted)
     assert made.exit_code == 0, made.output
     secret = made.output.split("\n")[0]
     assert secret.startswith("eph_")
-    listed = json.loads(eph("auth", "token", "list", "-o", "json").stdout)
+    listed = json.loads(eph("auth", "keys", "list", "-o", "json").stdout)
     mine = next(item for item in listed if item["owner"] == "service:ci")
-    assert (mine["role"], mine["repositories"]) == ("developer", ["demo/api"])
+    assert (mine["role"], mine["repositories"], mine["max_deploys"]) == ("developer", ["demo/api"], 3)
     assert secret not in json.dumps(listed)
     monkeypatch.setenv("EPH_TOKEN", secret)
     names = [item["name"] for item in json.loads(eph("list", "-o", "json").stdout)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def token(number: int = 1, **more: object) -> Token:
         "kind": TokenKind.PERSON,
         "id": f"id-{number}",
         "repositories": ("acme/shop",),
+        "max_deploys": 3,
         "created_at": NOW + number * DAY,
         "expires_at": NOW + 60 * DAY,
     }
@@ -133,6 +135,7 @@ class TestLimits:
             (ADMIN, TokenRequest(Role.VIEWER, DAY, service="CI or\nanother")),
             (ADMIN, TokenRequest(Role.VIEWER, DAY, label="two\nlines")),
             (ADMIN, TokenRequest(Role.VIEWER, DAY, repositories=("everything",))),
+            (replace(ADMIN, max_deploys=2), TokenRequest(Role.VIEWER, DAY, max_deploys=3)),
             (LOCAL, TokenRequest(Role.VIEWER, DAY)),
             (Caller("service:ci", Role.ADMIN), TokenRequest(Role.VIEWER, DAY)),
             (Caller("anonymous", None), TokenRequest(Role.VIEWER, DAY)),
@@ -150,6 +153,12 @@ class TestLimits:
         assert (child.owner, child.repositories, child.expires_at) == ("ada", ("acme/*",), NOW + 2 * DAY)
         narrow = service.create(TokenRequest(Role.VIEWER, DAY, repositories=("acme/shop",)), parent).token
         assert narrow.repositories == ("acme/shop",)
+
+    def test_a_limit_of_deploys_is_inherited_and_can_be_lowered(self, service: TokenService) -> None:  # P11
+        parent = service.create(TokenRequest(Role.DEVELOPER, DAY, max_deploys=3), ADMIN).token.caller
+        assert parent.max_deploys == 3
+        assert service.create(TokenRequest(Role.DEVELOPER, DAY), parent).token.max_deploys == 3
+        assert service.create(TokenRequest(Role.DEVELOPER, DAY, max_deploys=1), parent).token.max_deploys == 1
 
     def test_session_creates_tokens_that_outlive_it(self, service: TokenService) -> None:
         session = service.start_session("ada", Role.ADMIN).caller

@@ -102,6 +102,14 @@ def test_aliases_are_commands_and_shown() -> None:
         assert CliRunner().invoke(app, [alias, "--help"]).exit_code == 0
 
 
+def test_aliases_of_subcommands_are_commands_and_shown() -> None:  # P11
+    assert "token, keys" in CliRunner().invoke(app, ["auth", "-h"]).stdout
+    shown = [CliRunner().invoke(app, ["auth", name, "create", "-h"]) for name in ("token", "keys")]
+    assert [each.exit_code for each in shown] == [0, 0]
+    assert "--max-deploys" in shown[1].stdout
+    assert CliRunner().invoke(app, ["auth", "kyes"]).exit_code == 2
+
+
 def test_names_known_from_other_tools_are_explained() -> None:
     for typed, meant in help_pages.SYNONYMS.items():
         result = CliRunner().invoke(app, [typed])

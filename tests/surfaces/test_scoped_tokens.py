@@ -15,6 +15,7 @@ from orchestrator.auth.token_service import TokenRequest, TokenService
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from orchestrator.surfaces.api.app import create_app
+from tests.mcp_client import connected
 from tests.surfaces.api_server import TOKENS, api_settings, serve
 
 OURS, THEIRS = "api-gentle-stream-3", "shop-gentle-stream-42"
@@ -178,3 +179,28 @@ def test_while_the_database_is_down_only_the_servers_own_token_works(
         for token, expected in ((TOKENS["admin"], 200), (secret, 503), ("unknown", 503)):
             headers = {"Authorization": f"Bearer {token}"}
             assert httpx.get(f"{address}/api/v1/status", headers=headers, trust_env=False).status_code == expected
+
+
+async def test_a_limit_of_deploys_holds_for_the_api_and_for_agents(
+    url: str, tokens: TokenService, desk: FakeEnvironmentService
+) -> None:  # P11
+    request = TokenRequest(Role.DEVELOPER, timedelta(days=1), service="agent", max_deploys=1)
+    secret = tokens.create(request, ADMIN).secret
+    async with connected(url, secret) as agent:
+        await agent.call("create_environment", label="one", ref="feat")
+        refused = await agent.call("create_environment", label="two", ref="feat")
+    assert refused["reason"] == "too-many-deploys"
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
+        assert (await client.post("/api/v1/deploys", json={"label": "two", "ref": "feat"})).status_code == 409
+        assert (await client.get("/api/v1/whoami")).json()["max_deploys"] == 1
+    assert len(desk.deploys) == 1
+
+
+def test_only_a_positive_limit_of_deploys_is_stored(url: str, tokens: TokenService) -> None:
+    headers = {"Authorization": f"Bearer {tokens.create(TokenRequest(Role.ADMIN, timedelta(days=1)), ADMIN).secret}"}
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
+        assert client.post("/api/v1/tokens", json={"max_deploys": -1}).status_code == 422
+        made = client.post("/api/v1/tokens", json={"max_deploys": 2}).json()["token"]
+        assert made["max_deploys"] == 2
+        assert "at most 2" in client.get("/tokens").text

@@ -78,9 +78,9 @@ class World(WorldTime):
         """A push to a branch, without a pull request. Returns the commit."""
         return self.forge.push(self.shop, name, files or {"text": f"{name} at {self.now}"})
 
-    async def deploy(self, label: str, ref: str = "", **how: Any) -> DeployStatus:
-        """``eph deploy LABEL --ref REF``, by bob."""
-        return await self.system.service.deploy(DeployRequest(label, ref=ref, **how), "bob")
+    async def deploy(self, label: str, ref: str = "", by: str = "bob", **how: Any) -> DeployStatus:
+        """``eph deploy LABEL --ref REF``."""
+        return await self.system.service.deploy(DeployRequest(label, ref=ref, **how), by)
 
     # --- what can be seen
 

@@ -23,8 +23,8 @@ app = typer.Typer(help="Sign in, and manage tokens.", no_args_is_help=True)
 token_app = typer.Typer(help="Create, list and revoke tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 
-HEADINGS = ("ID", "OWNER", "KIND", "LABEL", "ROLE", "REPOSITORIES", "EXPIRES")
-PRIORITY = ("ID", "OWNER", "ROLE", "EXPIRES", "KIND", "LABEL", "REPOSITORIES")
+HEADINGS = ("ID", "OWNER", "KIND", "LABEL", "ROLE", "REPOSITORIES", "MAX DEPLOYS", "EXPIRES")
+PRIORITY = ("ID", "OWNER", "ROLE", "EXPIRES", "KIND", "LABEL", "REPOSITORIES", "MAX DEPLOYS")
 
 
 @app.command()
@@ -110,6 +110,7 @@ def status(form: output.OutputOption = OutputFormat.TABLE) -> None:
             ("name", me.name),
             ("role", me.role),
             ("repositories", ", ".join(me.repositories) or "all"),
+            ("deploys", wording.server.at_most(me.max_deploys)),
             ("token", me.token),
             ("expires", output.relative_time(me.expires_at)),
         ]
@@ -126,6 +127,16 @@ def create_token(
     ] = None,
     expires: Annotated[str, typer.Option(help="How long it is valid: 24h, 30d.")] = "30d",
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    max_deploys: Annotated[
+        int,
+        typer.Option(
+            "--max-deploys",
+            metavar="N",
+            min=0,
+            help="Refuse a new label deploy while its owner has N of them. Default: no limit.",
+            show_default=False,
+        ),
+    ] = 0,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Create a token and print it.
@@ -135,6 +146,7 @@ def create_token(
     Examples:
         eph auth token create --label laptop --expires 7d
         eph auth token create --service ci --role developer --repository acme/shop
+        eph auth token create --service agent --role developer --max-deploys 3
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas.auth_schemas import CreatedToken
@@ -145,6 +157,7 @@ def create_token(
         "repositories": repository or [],
         "seconds": parse_seconds(expires),
         "label": label,
+        "max_deploys": max_deploys,
     }
     with connect() as client:
         made = CreatedToken.model_validate(client.post("tokens", body))
@@ -209,7 +222,8 @@ def _tokens_of(client: ApiClient, owner: str) -> list[str]:
 def _row(item: TokenItem) -> tuple[str, ...]:
     expires = output.relative_time(item.expires_at)
     repositories = ", ".join(item.repositories) or "all"
-    return item.id, item.owner, item.kind, item.label, item.role, repositories, expires
+    deploys = str(item.max_deploys or "")
+    return item.id, item.owner, item.kind, item.label, item.role, repositories, deploys, expires
 
 
 def _server_url(url: str) -> str:

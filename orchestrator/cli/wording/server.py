@@ -147,6 +147,10 @@ def signed_out(server: str) -> str:
     return f"signed out of {server}"
 
 
+def at_most(deploys: int) -> str:
+    return f"at most {deploys} under a label" if deploys else "no limit"
+
+
 def token_created(token: str, owner: str, role: str, until: str) -> str:
     return f"token {token} of {owner}, {role}, expires {until}"
 

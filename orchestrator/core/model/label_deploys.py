@@ -29,13 +29,15 @@ class LabelDeploy:
 
 @dataclass(frozen=True, slots=True)
 class DeployOrder:
-    """A requested deploy. ``evicts`` is the deploy of the same app that makes room for it."""
+    """A requested deploy. ``evicts`` is the deploy of the same app that makes room for it. ``owner``: who requested it,
+    which the deploy itself may only contain shortened."""
 
     id: str
     key: Key
     deploy: LabelDeploy
     at: datetime
     evicts: Key | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

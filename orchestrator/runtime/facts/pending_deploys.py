@@ -55,11 +55,13 @@ class PendingDeploys:
     def progress(self, order: str) -> DeployProgress | None:
         return self._progress.get(order)
 
-    def add(self, key: Key, deploy: LabelDeploy, at: datetime, evicts: Key | None = None) -> DeployOrder:
+    def add(
+        self, key: Key, deploy: LabelDeploy, at: datetime, evicts: Key | None = None, owner: str = ""
+    ) -> DeployOrder:
         before = self._requests.orders.get(key)
         if before is not None:
             self._end(before, DeployState.REPLACED, at, wording.problems.DEPLOY_REPLACED)
-        order = DeployOrder(uuid.uuid4().hex, key, deploy, at, evicts)
+        order = DeployOrder(uuid.uuid4().hex, key, deploy, at, evicts, owner)
         self._progress[order.id] = DeployProgress(order, DeployState.PENDING, at)
         self._requests = replace(
             self._requests,

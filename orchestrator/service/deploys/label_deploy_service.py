@@ -89,8 +89,9 @@ class LabelDeployService:
         # From here on nothing waits, so two deploys at once can't both take the last place.
         now = self._deps.clock().replace(microsecond=0)
         deploy = replace(checked.deploy, expires_at=now + ttl)
+        self._check_limit(checked.key, request.max_deploys, by)
         evicts = self._make_room(checked.key, deploy.label)
-        order = self._deps.pending.add(checked.key, deploy, self._deps.clock(), evicts)
+        order = self._deps.pending.add(checked.key, deploy, self._deps.clock(), evicts, by)
         stack = names.stack_ref(checked.key, repository.full_name)
         message = wording.deploy_requested(deploy)
         self._deps.journal.record(EventKind.DEPLOY_REQUESTED, message, str(stack), by, commit=deploy.commit)
@@ -212,20 +213,23 @@ class LabelDeployService:
             raise RequestRefused(RefusalReason.INVALID_RECIPE, problem)
         self._normalize(label, recipe.app.branch or repository.default_branch)
         self._check_host(recipe, key)
-        person = self._shortened_person(key, name, recipe, by)
+        person = self._shortened(key, name, (recipe.spec.name, recipe.spec.target), by)
+        if person is None:
+            raise RequestRefused(RefusalReason.INVALID_LABEL, wording.label_too_long(name, recipe.spec.name))
         return _CheckedDeploy(key, repository, LabelDeploy(name, commit, self._deps.clock(), person), recipe.spec.host)
 
-    def _shortened_person(self, key: Key, label: str, recipe: Recipe, by: str) -> str:
-        """As much of the person's name as the stack's tag has space for, in every state that it can be in."""
-        now, commit, spec = self._deps.clock(), "0" * 40, recipe.spec
-        longest = StackTag(key, "", spec.name, "0" * 8, commit, now, now, now, half=True, ref_name=label)
+    def _shortened(self, key: Key, label: str, stack: tuple[str, str], by: str) -> str | None:
+        """As much of the person's name as the stack's tag has space for, in every state that it can be in. ``stack``:
+        its name and target. None: not even an empty one."""
+        now, (name, target) = self._deps.clock(), stack
+        longest = StackTag(key, "", name, "0" * 8, "0" * 40, now, now, now, half=True, ref_name=label, target=target)
         for kept in range(min(len(by), MAX_PERSON), -1, -1):
             try:
-                tags.encode(replace(longest, target=spec.target, by=by[:kept]))
+                tags.encode(replace(longest, by=by[:kept]))
             except ValueError:
                 continue
             return by[:kept]
-        raise RequestRefused(RefusalReason.INVALID_LABEL, wording.label_too_long(label, spec.name))
+        return None
 
     def _normalize(self, label: str, active_branch: str) -> str:
         try:
@@ -244,24 +248,40 @@ class LabelDeployService:
 
     # --- limit
 
+    def _check_limit(self, key: Key, limit: int, by: str) -> None:
+        """The limit of the caller's token. The tag has no space for a token's ID, so those of its owner count."""
+        if limit and len([each for each in self._live_deploys() if each != key and self._owns(each, by)]) >= limit:
+            raise RequestRefused(RefusalReason.TOO_MANY_DEPLOYS, wording.too_many_deploys(by, limit))
+
+    def _owns(self, key: Key, by: str) -> bool:
+        order = self._deps.pending.requests().orders.get(key)
+        if order is not None:
+            return order.owner == by
+        view = next(view for view in self._deps.cycles.latest.views if view.key == key)
+        return view.author == self._shortened(key, view.ref_name, (view.name, view.target), by)
+
     def _make_room(self, key: Key, label: str) -> Key | None:
         """The deploy that makes room for a new one, if the limit is reached."""
+        live = {each: end for each, end in self._live_deploys().items() if each.repository == key.repository}
+        if key in live or len(live) < self._deps.limits.per_app:
+            return None
+        oldest = label_deploys.nearest_to_expiry(live.items())
+        if oldest in self._deps.pending.requests().orders:  # nothing of it may exist yet
+            self._deps.pending.withdraw(oldest, wording.made_room(label), self._deps.clock())
+        return oldest
+
+    def _live_deploys(self) -> dict[Key, datetime]:
+        """When they end; with those that are only ordered yet, and without those that are leaving."""
         requests, now = self._deps.pending.requests(), self._deps.clock()
         leaving = {order.evicts for order in requests.orders.values()} | requests.withdrawn.keys()
         live = {
             view.key: view.expires_at
-            for view in self._views(key.repository)
+            for view in self._deps.cycles.latest.views
             if view.key and view.key.kind is RefKind.DEPLOY and view.expires_at and view.expires_at > now
             if view.phase not in _LEAVING
         }
         live |= {each: order.deploy.expires_at for each, order in requests.orders.items()}
-        live = {each: end for each, end in live.items() if each.repository == key.repository and each not in leaving}
-        if key in live or len(live) < self._deps.limits.per_app:
-            return None
-        oldest = label_deploys.nearest_to_expiry(live.items())
-        if oldest in requests.orders:  # nothing of it may exist yet
-            self._deps.pending.withdraw(oldest, wording.made_room(label), now)
-        return oldest
+        return {each: end for each, end in live.items() if each not in leaving}
 
     def _views(self, repository: int) -> list[EnvironmentView]:
         return [view for view in self._deps.cycles.latest.views if view.key and view.key.repository == repository]

@@ -119,5 +119,12 @@ def host_taken(host: str, owner: str) -> str:
     return f"{host} already leads to {owner}. Use another label."
 
 
+def too_many_deploys(owner: str, limit: int) -> str:
+    return (
+        f"This token allows at most {limit} live label deploys, and {owner} has as many. Destroy one of them with "
+        "`eph down`, or deploy under one of their labels. `eph versions --ephemeral` lists them."
+    )
+
+
 def made_room(label: str) -> str:
     return f"it was the closest to expiry and was destroyed to make room for {label}"

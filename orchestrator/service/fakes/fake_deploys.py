@@ -36,6 +36,10 @@ class FakeDeploys(FakeEnvironments):
         """Every deploy is pending when it is requested, and deployed when it is read."""
         if request.ttl is not None and request.ttl <= timedelta(0):
             raise RequestRefused(RefusalReason.INVALID_TTL, deploy_wording.invalid_ttl(request.ttl, timedelta(days=7)))
+        if request.max_deploys and len(self.deploys) >= request.max_deploys:
+            raise RequestRefused(
+                RefusalReason.TOO_MANY_DEPLOYS, deploy_wording.too_many_deploys(by, request.max_deploys)
+            )
         self.calls.append(("deploy", request.label, by))
         made = DeployStatus(
             id=f"deploy-{len(self.deploys) + 1}",

@@ -62,7 +62,14 @@ class AgentTools:
     async def create_environment(self, request: arguments.CreateArguments) -> Result:
         self._require_developer()
         ttl = None if request.ttl_seconds is None else timedelta(seconds=request.ttl_seconds)
-        order = DeployRequest(request.label, request.repository, request.ref, request.version, ttl)
+        order = DeployRequest(
+            request.label,
+            request.repository,
+            request.ref,
+            request.version,
+            ttl,
+            max_deploys=self.caller.max_deploys,
+        )
         status = await self.service.deploy(order, self.caller.name)
         return {**results.deploy(status), "next": wording.mcp.WAIT_FOR_DEPLOY}
 

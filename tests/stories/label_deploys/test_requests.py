@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.service.port import EnvironmentNotFound, RefusalReason, RequestRefused, TemporarilyUnavailable
 from stacks import keys
 from stacks.model import OperationVerb, RefKind
+from tests.service.change_requests import refused as refusal
 from tests.stories.label_deploys.conftest import APP
 from tests.worlds.eph_files import BAD_YAML, EPH_YAML
 from tests.worlds.world import World
@@ -259,6 +261,29 @@ async def test_an_expired_deploy_does_not_hide_a_new_one_of_the_same_label(world
     world.release(ref)
     await world.run_for(minutes=2)
     assert (world.deploy_state(again), world.running_commit(world.deploy_key("feat-x"))) == ("deployed", newer)
+
+
+async def test_a_token_creates_no_more_live_deploys_than_its_limit(world: World) -> None:  # P11
+    """Those of its owner count, whoever that is: the tag doesn't say which token created it."""
+    owner = "service:an-agent-with-a-name-that-the-tag-shortens"
+    limited: dict[str, Any] = {"ref": "feat", "max_deploys": 2}
+    await world.deploy("ada", "feat", by="ada")
+    await world.deploy("other", "feat", by=f"{owner[:9]}")
+    await world.deploy("one", by=owner, **limited)
+    await world.deploy("two", by=owner, **limited)
+    with refusal(RefusalReason.TOO_MANY_DEPLOYS):
+        await world.deploy("three", by=owner, **limited)
+    await world.run_for(minutes=2)
+    await world.crash()
+    await world.run_for(minutes=1)
+    with refusal(RefusalReason.TOO_MANY_DEPLOYS):
+        await world.deploy("three", by=owner, **limited)
+    for label, by in (("one", owner), ("three", "ada")):
+        await world.deploy(label, by=by, **limited)
+    await world.system.service.down(str(world.ref(world.deploy_key("two"))), owner)
+    await world.deploy("four", by=owner, **limited)
+    await world.run_for(minutes=3)
+    assert world.deploys() == {"ada", "other", "one", "three", "four"}
 
 
 async def test_a_replaced_version_can_be_deployed_again(world: World) -> None:  # M6

@@ -39,6 +39,7 @@ def _whoami(routes: APIRouter) -> None:
             repositories=list(caller.repositories),
             token=caller.token,
             expires_at=caller.expires_at,
+            max_deploys=caller.max_deploys,
         )
 
 
@@ -58,6 +59,7 @@ def _tokens(routes: APIRouter, tokens: TokenService) -> None:
             service=body.service,
             label=body.label,
             repositories=tuple(body.repositories),
+            max_deploys=body.max_deploys,
         )
         return _created(await run_in_threadpool(_create, tokens, request, caller))
 
@@ -127,6 +129,7 @@ def _item(token: Token) -> auth_schemas.TokenItem:
         repositories=list(token.repositories),
         created_at=token.created_at,
         expires_at=token.expires_at,
+        max_deploys=token.max_deploys,
     )
 
 

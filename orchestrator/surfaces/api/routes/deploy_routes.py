@@ -24,7 +24,9 @@ def router(environment_service: EnvironmentService) -> APIRouter:
     async def deploy(body: deploy_schemas.DeployBody, caller: Developer) -> deploy_schemas.DeployItem:
         """Deploys a commit under a label. The active version isn't touched. Poll the result until it isn't pending."""
         ttl = None if body.ttl_seconds is None else timedelta(seconds=body.ttl_seconds)
-        request = DeployRequest(body.label, body.repository, body.ref, body.version, ttl, body.upload)
+        request = DeployRequest(
+            body.label, body.repository, body.ref, body.version, ttl, body.upload, caller.max_deploys
+        )
         return deploy_schemas.DeployItem.model_validate(
             await for_caller(environment_service, caller).deploy(request, caller.name)
         )

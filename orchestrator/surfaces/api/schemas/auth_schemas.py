@@ -19,6 +19,7 @@ class WhoAmI(BaseModel):
     repositories: list[str] = Field(description="The repositories that the token is restricted to; empty means all.")
     token: str = Field(description="The token's ID; empty for the server's own token.")
     expires_at: datetime | None
+    max_deploys: int = Field(default=0, description="The most live label deploys; 0 means no limit.")
 
 
 class TokenItem(BaseModel):
@@ -32,6 +33,7 @@ class TokenItem(BaseModel):
     repositories: list[str]
     created_at: datetime | None
     expires_at: datetime | None
+    max_deploys: int = Field(default=0, description="The most live label deploys of its owner; 0 means no limit.")
 
 
 class TokenList(BaseModel):
@@ -46,6 +48,9 @@ class NewToken(BaseModel):
     role: RoleName = "viewer"
     repositories: list[str] = Field(default=[], max_length=50, description="owner/name or owner/*; empty means all.")
     seconds: int = Field(default=30 * SECONDS_A_DAY, gt=0, le=365 * SECONDS_A_DAY)
+    max_deploys: int = Field(
+        default=0, ge=0, le=1000, description="Refuse a new label deploy while its owner has this many; 0: no limit."
+    )
 
 
 class CreatedToken(BaseModel):
