@@ -10,8 +10,6 @@ from orchestrator.app import runtime_parts
 from orchestrator.app.ports import Options, Ports
 from orchestrator.app.runtime_parts import SharedParts
 from orchestrator.app.system import System
-from orchestrator.forges.port import Repository
-from orchestrator.forges.pull_requests import PullRequest
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.operations.executor import PlanExecutor
 from orchestrator.runtime.server.target_keeper import TargetKeeper
@@ -21,16 +19,16 @@ from orchestrator.service.changes.label_requests import LabelRequests
 from orchestrator.service.chat.actions import ChatActions
 from orchestrator.service.chat.command_listener import ChatDependencies, CommandListener
 from orchestrator.service.chat.replies import ChatReplies
+from orchestrator.service.control_plane_dependencies import ControlPlaneDependencies
 from orchestrator.service.deploys.label_deploy_service import LabelDeployDependencies, LabelDeployService
 from orchestrator.service.deploys.working_copies import WorkingCopies
-from orchestrator.service.environment_service import ControlPlaneDependencies, LocalControlPlane
+from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.output.published_output import PublishedOutput
 from orchestrator.service.reports.auditor import AuditDependencies, Auditor
 from orchestrator.service.reports.cost_reporter import CostReporter
 from orchestrator.service.reports.notifier import Notifier, NotifierDependencies
-from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.surfaces.reports import problem_comment
 from orchestrator.surfaces.reports.reporter import Reporter
 
@@ -45,7 +43,10 @@ def compose(ports: Ports, options: Options) -> System:
     copies = _working_copies(shared)
     service = _service(shared, executor, auditor, suites, _label_deploys(shared, copies))
     chat, costs = _chat(shared, replies, notifier), shared.costs
-    commands, labels = CommandListener(chat, _chat_actions(shared, service)), LabelRequests(chat, service)
+    commands, labels = (
+        CommandListener(chat, ChatActions(service, ports.forge, shared.facts.intents)),
+        LabelRequests(chat, service),
+    )
     terms = runtime_parts.create_terms(shared, suites, (notifier, expiry, commands, shared.meter, shared.prices, costs))
     per_cycle = (shared.meter, costs, notifier, suites, expiry, commands, labels, copies)
     loop = runtime_parts.create_loop(shared, executor, monitor, terms, [part.on_cycle for part in per_cycle])
@@ -150,6 +151,7 @@ def _service(
             leadership=shared.leadership,
             variables=options.rules.secrets.variables,
             render_problem=problem_comment.render,
+            trigger_labels=runtime_parts.trigger_labels(shared),
             redact=options.rules.secrets.redact,
             pause=ports.pause,
             build_caches=BuildCaches(shared.cycles, ports.target, options.targets, shared.journal),
@@ -175,15 +177,6 @@ def _label_deploys(shared: SharedParts, copies: WorkingCopies) -> LabelDeploySer
             working_copies=copies,
         )
     )
-
-
-def _chat_actions(shared: SharedParts, service: LocalControlPlane) -> ChatActions:
-    recipes = runtime_parts.recipe_reader(shared.ports, shared.options)
-
-    def trigger_labels(repository: Repository, pull: PullRequest) -> frozenset[str]:
-        return recipes.recipe_for(repository, recipe_query(pull), "").labels
-
-    return ChatActions(service, shared.ports.forge, shared.facts.intents, trigger_labels)
 
 
 def _chat(shared: SharedParts, replies: ChatReplies, notifier: Notifier) -> ChatDependencies:

@@ -26,9 +26,11 @@ from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.operations.remote_operations import RemoteOperations
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.runtime.terms import TermDependencies, TermListener, Terms
+from orchestrator.service.changes.pull_request_labels import TriggerLabels
 from orchestrator.sources.commit_facts import CommitFacts
 from orchestrator.sources.factory import SourceContext
 from orchestrator.sources.port import Source
+from orchestrator.sources.pull_requests import recipe_query
 from orchestrator.sources.recipe_reader import RecipeReader
 from orchestrator.sources.uploaded_commits import NO_UPLOADS
 from programs.registry import DetectsDrift
@@ -80,6 +82,11 @@ class SharedParts:
 def recipe_reader(ports: Ports, options: Options) -> RecipeReader:
     """A reader is for one caller at a time, so each caller gets its own."""
     return RecipeReader(ports.forge, options.rules, ports.clock, uploads=ports.uploads or NO_UPLOADS)
+
+
+def trigger_labels(shared: SharedParts) -> TriggerLabels:
+    recipes = recipe_reader(shared.ports, shared.options)
+    return lambda repository, pull: recipes.recipe_for(repository, recipe_query(pull), "").labels
 
 
 def _source_context(ports: Ports, options: Options, facts: LoopFacts) -> SourceContext:

@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     FORGE_RECOVERED = "forge.recovered"
     REPORT_FAILED = "report.failed"
     DEPLOY_REQUESTED = "deploy.requested"
+    INTENT_UP = "intent.up"
     INTENT_DOWN = "intent.down"
     INTENT_RETRY = "intent.retry"
     INTENT_EXTEND = "intent.extend"
@@ -152,6 +153,7 @@ KINDS: Mapping[EventKind, str] = {
     EventKind.FORGE_RECOVERED: "A repository can be read completely again.",
     EventKind.REPORT_FAILED: "A pull request's comment or check could not be updated; Eph retries.",
     EventKind.DEPLOY_REQUESTED: "A person deployed a commit under a label.",
+    EventKind.INTENT_UP: "A person or an agent requested an environment for a pull request.",
     EventKind.INTENT_DOWN: "A person requested to destroy an environment.",
     EventKind.INTENT_RETRY: "A person requested a retry.",
     EventKind.INTENT_EXTEND: "A person requested an extension.",

@@ -3,52 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.config.variable_vault import VariableVault
 from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.model.world import IntentKind, Recipe
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.versions import Version
-from orchestrator.forges.port import Forge
 from orchestrator.ledger.event_kinds import EventKind
-from orchestrator.ledger.port import Event, Ledger
-from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.facts.destroys import DestroyApprovals
-from orchestrator.runtime.facts.intents import PendingIntents
-from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.operations.executor import PlanExecutor
-from orchestrator.runtime.operations.journal import Journal
-from orchestrator.runtime.server.pause_file import PauseFile
+from orchestrator.ledger.port import Event
 from orchestrator.runtime.suites.screenshot_files import ScreenshotContent, SuiteScreenshots
-from orchestrator.runtime.suites.suite_runner import SuiteRunner
-from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service import first_cycle, wording
-from orchestrator.service.changes.build_caches import BuildCaches
 from orchestrator.service.changes.database_resets import DatabaseResetter
 from orchestrator.service.changes.git_host import GitHostChanges
 from orchestrator.service.changes.lifetime import LifetimeChanges, LifetimeDependencies
-from orchestrator.service.changes.problem_reports import ProblemReporter, RenderProblem
+from orchestrator.service.changes.problem_reports import ProblemReporter
+from orchestrator.service.changes.pull_request_labels import PullRequestDependencies, PullRequestLabels
 from orchestrator.service.changes.restarts import ServiceRestarter
 from orchestrator.service.changes.server_pause import ServerPause
 from orchestrator.service.changes.variables import VariableEditor
-from orchestrator.service.deploys.label_deploy_service import LabelDeployService
+from orchestrator.service.control_plane_dependencies import ControlPlaneDependencies
+from orchestrator.service.deploys.deploy_port import (
+    DeployRequest,
+    DeployStatus,
+    RequestedPullRequest,
+    UploadedCommit,
+)
 from orchestrator.service.exec.exec_launcher import ExecLauncher
 from orchestrator.service.exec.exec_port import ExecEvent
-from orchestrator.service.exec.exec_sessions import ExecSessions
 from orchestrator.service.output.history_reader import HistoryReader
 from orchestrator.service.output.log_reader import MAX_LINES, LogReader
 from orchestrator.service.output.status_reader import StatusReader
 from orchestrator.service.output.suite_output import SuiteOutput
 from orchestrator.service.port import (
     BuildCache,
-    DeployRequest,
-    DeployStatus,
     EnvironmentNotFound,
     EnvironmentVariable,
     PauseStatus,
@@ -59,49 +50,13 @@ from orchestrator.service.port import (
     StepHistory,
     TargetPrices,
     TemporarilyUnavailable,
-    UploadedCommit,
     VariableChange,
     every_repository,
 )
-from orchestrator.service.reports.auditor import Auditor
-from orchestrator.service.reports.cost_reporter import CostReporter
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
-from programs.registry import Inspectable, Target
+from programs.registry import Inspectable
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec
-from stacks.executors.port import Executor
-
-
-@dataclass(slots=True)
-class ControlPlaneDependencies:
-    """Everything that the service uses."""
-
-    version: str
-    started_at: datetime
-    auditor: Auditor
-    label_deploys: LabelDeployService
-    exec_sessions: ExecSessions
-    suite_runner: SuiteRunner
-    cycles: Cycles
-    executor: PlanExecutor
-    intents: PendingIntents
-    approvals: DestroyApprovals
-    journal: Journal
-    wakeups: Wakeups
-    forge: Forge
-    ledger: Ledger
-    operations: Executor
-    target: Callable[[str], Target]
-    target_settings: Mapping[str, Mapping[str, str]]
-    clock: Clock
-    leadership: Leadership
-    costs: CostReporter
-    variables: VariableVault
-    build_caches: BuildCaches
-    pause: PauseFile
-    render_problem: RenderProblem
-    redact: Callable[[str], str]
-    """Removes secret values from the output of previews."""
 
 
 class LocalControlPlane:
@@ -156,6 +111,16 @@ class LocalControlPlane:
                 dependencies.label_deploys,
                 self._git_host,
                 dependencies.target,
+                self._trigger_refresh,
+            )
+        )
+        self.pull_requests = PullRequestLabels(
+            PullRequestDependencies(
+                dependencies.forge,
+                dependencies.cycles,
+                dependencies.journal,
+                dependencies.trigger_labels,
+                self.up,
                 self._trigger_refresh,
             )
         )
@@ -309,6 +274,10 @@ class LocalControlPlane:
         self._deps.journal.record(EventKind.PLAN_APPROVED, wording.plan_approved(plan), actor=by)
         self.trigger_cycle()
         return wording.plan_runs(plan)
+
+    async def create_for_pull_request(self, repository: str, number: int, by: str) -> RequestedPullRequest:
+        self._pause.check()
+        return await self.pull_requests.create(repository, number, by)
 
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         self._pause.check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,15 +14,14 @@ from orchestrator.core.costs.budgets import BudgetState
 from orchestrator.core.costs.cost_reports import CostGrouping, CostReport
 from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
-from orchestrator.core.views.versions import Version
 from orchestrator.ledger.port import Event
+from orchestrator.service.deploys.deploy_port import DeploysCommits
 from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.output.screenshots import ShowsScreenshots
 from programs.costs import PriceList
 from programs.exec_requests import ExecRequest, JobRequest, TerminalSize
 from programs.runtime_info import LogRequest, RuntimeInfo
 from programs.steps import StepRun
-from stacks.model import StackRef
 
 
 class EnvironmentNotFound(LookupError):
@@ -61,6 +60,8 @@ class RefusalReason(StrEnum):
     INVALID_VARIABLE = "invalid-variable"
     RESET_UNAVAILABLE = "reset-unavailable"
     NO_PULL_REQUEST = "no-pull-request"
+    UNKNOWN_PULL_REQUEST = "unknown-pull-request"
+    NO_TRIGGER_LABEL = "no-trigger-label"
     INVALID_REPORT = "invalid-report"
     PAUSED = "paused"
 
@@ -145,56 +146,6 @@ class ForgeUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class DeployRequest:
-    """Deploy a branch or tag (``ref``), a version that was built (``version``) or an uploaded commit (``upload``) under
-    a label.
-
-    An empty ``repository`` selects the only one. ``ttl`` None: the server's default.
-    """
-
-    label: str
-    repository: str = ""
-    ref: str = ""
-    version: str = ""
-    ttl: timedelta | None = None
-    upload: str = ""
-    max_deploys: int = 0
-    """Refuse it if the caller has this many live label deploys besides; 0 means no limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedCommit:
-    """A commit of a working copy, ready to be deployed by the person who uploaded it."""
-
-    commit: str
-    repository: str
-    files: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeployStatus:
-    """How a label deploy is going. ``state``: pending, deployed, failed or replaced. ``url`` is set once it is
-    deployed. ``replaces``: the commit that is live under this label until then."""
-
-    id: str
-    state: str
-    error: str
-    label: str
-    repository: str
-    ref: StackRef
-    host: str
-    url: str
-    commit: str
-    expires_at: datetime
-    by: str
-    progress: str = ""
-    replaces: str = ""
-    output: tuple[str, ...] = ()
-    """The last lines of a failed build."""
-
-
-@dataclass(frozen=True, slots=True)
 class StepHistory:
     """What the builds of one commit did. ``commits``: those whose steps are kept, the newest first; all are the first
     digits."""
@@ -250,7 +201,7 @@ def every_repository(_: str) -> bool:
     return True
 
 
-class EnvironmentService(ShowsScreenshots, Protocol):
+class EnvironmentService(DeploysCommits, ShowsScreenshots, Protocol):
     """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``. Whatever
     depends on which environments exist raises TemporarilyUnavailable before the first cycle after a start."""
 
@@ -334,20 +285,6 @@ class EnvironmentService(ShowsScreenshots, Protocol):
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         """Allow exactly this commit (its full SHA) of a fork to run, for this pull request; it must be the newest."""
-
-    async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
-        """Deploy under a label. Raises RequestRefused or TemporarilyUnavailable, and then nothing changes."""
-
-    async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
-        """Receive a bundle with one commit of a working copy. Raises RequestRefused or TemporarilyUnavailable, and then
-        nothing of it is left."""
-
-    def deploy_status(self, deploy: str) -> DeployStatus:
-        """How that deploy is going. Raises DeployNotFound."""
-
-    async def versions(self, repository: str) -> list[Version]:
-        """The versions of an app, or of all apps if ``repository`` is empty. If the event log is unavailable, it isn't
-        known who deployed the replaced ones."""
 
     def run_command(self, name: str, request: ExecRequest, by: str) -> AsyncGenerator[ExecEvent]:
         """Run a command inside it: first ExecStarted, then output, last ExecEnded. Closing the generator kills it.

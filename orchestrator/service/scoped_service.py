@@ -21,12 +21,16 @@ from orchestrator.ledger.port import Event
 from orchestrator.runtime.suites.screenshot_files import ScreenshotContent, SuiteScreenshots
 from orchestrator.service import wording
 from orchestrator.service.deploys import wording as deploy_wording
+from orchestrator.service.deploys.deploy_port import (
+    DeployRequest,
+    DeployStatus,
+    RequestedPullRequest,
+    UploadedCommit,
+)
 from orchestrator.service.exec.exec_port import ExecEvent
 from orchestrator.service.port import (
     BuildCache,
     DeployNotFound,
-    DeployRequest,
-    DeployStatus,
     EnvironmentNotFound,
     EnvironmentService,
     EnvironmentVariable,
@@ -37,7 +41,6 @@ from orchestrator.service.port import (
     ServiceStatus,
     StepHistory,
     TargetPrices,
-    UploadedCommit,
     VariableChange,
     every_repository,
 )
@@ -146,6 +149,10 @@ class ScopedService:
 
     async def approve_commit(self, name: str, commit: str, by: str) -> EnvironmentView:
         return await self._service.approve_commit(self._ref(name), commit, by)
+
+    async def create_for_pull_request(self, repository: str, number: int, by: str) -> RequestedPullRequest:
+        with self._covered(repository):
+            return await self._service.create_for_pull_request(repository, number, by)
 
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         """The repository must be named: the only one that the caller sees may not be the only one."""

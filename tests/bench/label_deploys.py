@@ -8,7 +8,7 @@ import statistics
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.demo.demo_world import REPOSITORY
 from orchestrator.ledger.event_kinds import EventKind
-from orchestrator.service.port import DeployRequest
+from orchestrator.service.deploys.deploy_port import DeployRequest
 from tests.bench import waking
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size

@@ -86,3 +86,13 @@ async def test_from_a_broken_branch_to_a_green_preview(site: Site, tmp_path: Pat
             "it is gone", lambda: "" if site.page(f"{branch}.{ROUTE}").status in (404, 410) else "still there", 60
         )
     assert [tool for tool, is_error in agent.session if is_error] == ["wait_until_ready"]
+
+
+@pytest.mark.exhaustive
+async def test_an_agent_gets_the_environment_of_a_pull_request(site: Site) -> None:
+    number, sha = site.open_pull("agents-pull", files(), label=False)
+    async with over_http(site) as agent:
+        created = await agent.call("create_environment", repository=REPOSITORY, pull_request=number)
+        assert (created["name"], created["label_added"]) == (f"{REPOSITORY}#{number}", True)
+        ready = await wait_until_ready(agent, name=created["name"])
+    assert (ready["ready"], ready["commit"]) == (True, sha[:12]), ready

@@ -13,12 +13,12 @@ import pytest
 from orchestrator.auth.identities import Role
 from orchestrator.auth.tokens import Token
 from orchestrator.core.views.phases import Phase
-from orchestrator.forges.port import ForgeNotFound, ForgeRefused
+from orchestrator.forges.port import ForgeNotFound, ForgeRefused, ForgeUnavailable
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.service.environment_service import LocalControlPlane
-from orchestrator.service.port import EnvironmentNotFound, RefusalReason
+from orchestrator.service.port import EnvironmentNotFound, RefusalReason, TemporarilyUnavailable
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
 from programs.steps import StepEvent, StepEventKind, StepState
@@ -74,6 +74,43 @@ async def test_down_accepts_a_label_that_is_already_removed(setup: ActionsSetup)
     await setup.actions.down(f"acme/shop#{number}", "bob")
     await town.run_for(minutes=1)
     assert town.stack(number) is None
+
+
+async def test_create_adds_the_trigger_label_as_the_chat_command_does(setup: ActionsSetup) -> None:  # P11
+    town = setup.world
+    number = town.open_pull(label=False)
+    await town.run_for(minutes=1)
+    made = await setup.actions.create_for_pull_request("ACME/shop", number, "service:agent")
+    assert (made.repository, made.number, made.label, made.added) == ("acme/shop", number, "preview", True)
+    assert town.forge.pull(town.shop, number).labels == {"preview"}
+    await town.run_for(minutes=1)
+    assert town.phase(number) is Phase.READY
+    again = await setup.actions.create_for_pull_request("acme/shop", number, "service:agent")
+    assert (again.label, again.added) == ("preview", False)
+    events = [(each.kind, each.actor) for each in town.ledger.events(limit=99) if each.kind.startswith("intent.")]
+    assert events == [("intent.up", "service:agent"), ("intent.retry", "service:agent"), ("intent.up", "service:agent")]
+
+
+async def test_create_is_refused_without_an_open_pull_request_or_a_label(setup: ActionsSetup) -> None:  # P11
+    town = setup.world
+    closed, broken = town.open_pull(), town.open_pull(label=False)
+    await town.run_for(minutes=1)
+    town.close_pull(closed)
+    for number in (closed, 999):
+        with refused(RefusalReason.UNKNOWN_PULL_REQUEST):
+            await setup.actions.create_for_pull_request("acme/shop", number, "bob")
+    with refused(RefusalReason.UNKNOWN_REPOSITORY):
+        await setup.actions.create_for_pull_request("acme/pay", broken, "bob")
+    town.forge.fail_next(ForgeRefused("the token may not change labels"), "add_label")
+    with refused(RefusalReason.FORGE_ERROR, "may not change labels"):
+        await setup.actions.create_for_pull_request("acme/shop", broken, "bob")
+    town.forge.fail_next(ForgeUnavailable("it is down"), "pull")
+    with pytest.raises(TemporarilyUnavailable):
+        await setup.actions.create_for_pull_request("acme/shop", broken, "bob")
+    setup.actions.pause("maintenance", "ada")
+    with refused(RefusalReason.PAUSED):
+        await setup.actions.create_for_pull_request("acme/shop", broken, "bob")
+    assert town.forge.pull(town.shop, broken).labels == frozenset()
 
 
 async def test_extend_postpones_the_expiry_in_the_stacks_tag(setup: ActionsSetup) -> None:  # L5

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.service.deploys.deploy_port import UploadedCommit
 from orchestrator.service.deploys.working_copies import MAX_CONCURRENT, UploadTimeouts, WorkingCopies
-from orchestrator.service.port import RefusalReason, RequestRefused, TemporarilyUnavailable, UploadedCommit
+from orchestrator.service.port import RefusalReason, RequestRefused, TemporarilyUnavailable
 from programs.kit.git.uploads import UploadStore
 from tests.pack_files import one_file
 from tests.service.change_requests import refused
@@ -137,7 +138,7 @@ async def test_an_upload_of_another_person_cannot_be_deployed_as_a_version(world
     await world.deploy("feat-x", upload=made.commit)
     await world.run_for(minutes=1)
     await world.deploy("feat-y", version=made.commit)
-    from orchestrator.service.port import DeployRequest
+    from orchestrator.service.deploys.deploy_port import DeployRequest
 
     with pytest.raises(RequestRefused) as error:
         await world.system.service.deploy(DeployRequest("feat-z", version=made.commit), "ada")

@@ -12,8 +12,9 @@ import pytest
 
 from orchestrator.auth.identities import Caller, Role
 from orchestrator.core.views.phases import Phase
+from orchestrator.service.deploys.deploy_port import DeployRequest
 from orchestrator.service.fake import START, FakeEnvironmentService, sample
-from orchestrator.service.port import DeployNotFound, DeployRequest, RequestRefused
+from orchestrator.service.port import DeployNotFound, RequestRefused
 from orchestrator.service.scoped_service import for_caller
 from programs.exec_requests import TerminalRequest, TerminalSize
 

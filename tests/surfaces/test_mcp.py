@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ async def test_the_tools_are_listed_with_their_arguments(url: str) -> None:  # P
     async with connected(url, TOKENS["viewer"]) as agent:
         found = {tool.name: tool for tool in (await agent.client.list_tools()).tools}
     assert set(found) == set(TOOLS)
-    assert found["create_environment"].input_schema["required"] == ["label"]
+    assert "required" not in found["create_environment"].input_schema
     hints = found["destroy_environment"].annotations
     assert hints is not None
     assert (hints.destructive_hint, hints.read_only_hint) == (True, False)
@@ -49,6 +50,40 @@ async def test_an_agent_creates_waits_and_destroys_with_a_confirmation(
         done = await agent.call("destroy_environment", name=NAME, confirmation=asked["confirmation"])
         assert done["destroying"] == NAME
     assert ("down", NAME, "developer-name") in desk.calls
+
+
+async def test_an_agent_requests_the_environment_of_a_pull_request(
+    url: str, desk: FakeEnvironmentService
+) -> None:  # P11
+    """It may take a cycle until the server has read the label."""
+    async with connected(url, TOKENS["developer"]) as agent:
+        created = await agent.call("create_environment", repository="demo/shop", pull_request=77)
+        assert (created["name"], created["state"], created["label_added"]) == ("demo/shop#77", "pending", True)
+        waiting = await agent.call("wait_until_ready", name=created["name"], timeout_seconds=1)
+        assert "error" in waiting, "nothing requests it"
+        asked = asyncio.create_task(agent.call("wait_until_ready", name=created["name"]))
+        await asyncio.sleep(0)
+        desk.put_environment(sample(77))
+        assert (await asked)["ready"]
+    assert desk.calls == [("create", "demo/shop#77", "developer-name")]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"label": "x", "pull_request": 7},
+        {"pull_request": 0},
+        {"pull_request": 7, "ref": "main"},
+        {"pull_request": 7, "ttl_seconds": 60},
+    ],
+)
+async def test_a_label_and_a_pull_request_exclude_each_other(
+    url: str, desk: FakeEnvironmentService, given: dict[str, Any]
+) -> None:  # P11
+    async with connected(url, TOKENS["developer"]) as agent:
+        assert "error" in await agent.call("create_environment", **given)
+    assert (agent.session, desk.calls) == ([("create_environment", True)], [])
 
 
 async def test_a_failed_build_is_an_error_with_its_output_and_what_to_do(
@@ -133,6 +168,7 @@ async def test_a_viewer_reads_and_changes_nothing(url: str, desk: FakeEnvironmen
         assert (await agent.call("explain_state", name=NAME))["sentences"]
         for tool, given in (
             ("create_environment", {"label": "x", "ref": "feat"}),
+            ("create_environment", {"repository": "demo/shop", "pull_request": 7}),
             ("extend", {"name": NAME, "seconds": 60}),
             ("restart", {"name": NAME}),
             ("run_tests", {"name": NAME}),

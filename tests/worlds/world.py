@@ -15,7 +15,7 @@ from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
-from orchestrator.service.port import DeployRequest, DeployStatus
+from orchestrator.service.deploys.deploy_port import DeployRequest, DeployStatus
 from stacks import keys, names
 from stacks.model import Key, RefKind, StackRecord, StackRef
 from tests.worlds.world_time import WorldTime

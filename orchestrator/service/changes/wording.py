@@ -176,3 +176,24 @@ def not_resumed(problem: OSError) -> str:
 
 def refused(paused: str) -> str:
     return f"The server is {paused}. Try again once an admin has run `eph server resume`."
+
+
+# --- Pull requests
+
+NO_TRIGGER_LABEL = "The repository's eph.yaml defines no trigger label."
+
+
+def unknown_pull_request(reference: str) -> str:
+    return f"There is no {reference}."
+
+
+def not_open(reference: str, state: str) -> str:
+    return f"{reference} is {state}. Only an open one gets an environment."
+
+
+def pull_request_unreadable(reference: str, problem: object) -> str:
+    return f"{reference} can't be read right now: {problem}"
+
+
+def requested_by_label(label: str, added: bool) -> str:
+    return f"added the label {label}" if added else f"requested it again; the label {label} was set"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
@@ -13,8 +12,7 @@ from orchestrator.core.views import comment_markers
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.core.wording.chat import HELP
-from orchestrator.forges.port import Forge, ForgeRefused, Repository
-from orchestrator.forges.pull_requests import PullRequest
+from orchestrator.forges.port import Forge, ForgeRefused
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.service import wording as service_wording
 from orchestrator.service.changes import wording as change_wording
@@ -27,18 +25,12 @@ from stacks.model import Key
 
 LOG_LINES = 20
 
-TriggerLabels = Callable[[Repository, PullRequest], frozenset[str]]
-"""The labels that request an environment, from that pull request's eph.yaml. Blocking."""
-
 
 class ChatActions:
-    def __init__(
-        self, control_plane: LocalControlPlane, forge: Forge, intents: PendingIntents, trigger_labels: TriggerLabels
-    ) -> None:
+    def __init__(self, control_plane: LocalControlPlane, forge: Forge, intents: PendingIntents) -> None:
         self._control_plane = control_plane
         self._forge = forge
         self._intents = intents
-        self._trigger_labels = trigger_labels
 
     async def execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         try:
@@ -98,20 +90,8 @@ class ChatActions:
         raise EnvironmentNotFound(str(origin.key))
 
     async def _up(self, origin: CommandOrigin) -> CommandResult:
-        """Add the trigger label if it is missing, then retry an existing environment."""
-        pull = await asyncio.to_thread(self._forge.pull, origin.repository, origin.key.number)
-        wanted = await asyncio.to_thread(self._trigger_labels, origin.repository, pull)
-        label = min(wanted, default="")
-        if not label:
-            return CommandResult(False, wording.NO_TRIGGER_LABEL)
-        missing = not wanted & pull.labels
-        if missing:
-            await asyncio.to_thread(self._forge.add_label, origin.repository, origin.key.number, label)
-        try:
-            await self._control_plane.up(_stack_name(self._view(origin)), origin.author)
-        except EnvironmentNotFound:
-            self._control_plane.trigger_cycle()
-        return CommandResult(True, wording.label_added(label) if missing else wording.RETRYING_NOW)
+        found = await self._control_plane.pull_requests.request(origin.repository, origin.key.number, origin.author)
+        return CommandResult(True, wording.label_added(found.label) if found.added else wording.RETRYING_NOW)
 
     async def _extend(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         seconds = int(command.duration.total_seconds())

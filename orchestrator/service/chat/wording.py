@@ -11,7 +11,6 @@ def no_environment(pull_request: str) -> str:
     return f"This {pull_request} has no environment. Comment /eph up to create one."
 
 
-NO_TRIGGER_LABEL = "The repository's eph.yaml defines no trigger label."
 RETRYING_NOW = "Retrying now."
 COMMANDS = "Commands, one per line:"
 OPERATION_LOG = "Log of the last operation:"

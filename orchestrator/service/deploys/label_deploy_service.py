@@ -26,18 +26,11 @@ from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.facts.pending_deploys import DeployProgress, DeployState, PendingDeploys
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.service import first_cycle
+from orchestrator.service import repositories
 from orchestrator.service.deploys import wording
+from orchestrator.service.deploys.deploy_port import DeployRequest, DeployStatus, UploadedCommit
 from orchestrator.service.deploys.working_copies import WorkingCopies
-from orchestrator.service.port import (
-    DeployNotFound,
-    DeployRequest,
-    DeployStatus,
-    RefusalReason,
-    RequestRefused,
-    TemporarilyUnavailable,
-    UploadedCommit,
-)
+from orchestrator.service.port import DeployNotFound, RefusalReason, RequestRefused, TemporarilyUnavailable
 from orchestrator.sources.recipe_reader import RecipeQuery, RecipeReader
 from stacks import keys, names, tags
 from stacks.model import Key, RefKind, StackTag
@@ -83,7 +76,7 @@ class LabelDeployService:
     async def deploy(self, request: DeployRequest, by: str) -> DeployStatus:
         """Raises RequestRefused or TemporarilyUnavailable. Nothing changes then."""
         ttl = self._check_ttl(request.ttl)
-        repository = self._find_repository(request.repository)
+        repository = repositories.find(self._deps.cycles, request.repository)
         commit = await self._resolve_commit(repository, request, by)
         checked = await self._check(repository, request.label, commit, by)
         # From here on nothing waits, so two deploys at once can't both take the last place.
@@ -100,7 +93,7 @@ class LabelDeployService:
 
     async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
         """Raises RequestRefused or TemporarilyUnavailable. Nothing changes then."""
-        return await self._deps.working_copies.receive(self._find_repository(repository), body, by)
+        return await self._deps.working_copies.receive(repositories.find(self._deps.cycles, repository), body, by)
 
     def status(self, deploy: str) -> DeployStatus:
         """Raises DeployNotFound."""
@@ -133,15 +126,6 @@ class LabelDeployService:
 
     def _repositories(self) -> dict[int, Repository]:
         return dict(self._deps.cycles.latest.forge.repositories)
-
-    def _find_repository(self, name: str) -> Repository:
-        known = first_cycle.require(self._deps.cycles.latest).forge.repositories.values()
-        found = [each for each in known if not name or each.full_name.lower() == name.lower()]
-        if len(found) == 1:
-            return found[0]
-        raise RequestRefused(
-            RefusalReason.UNKNOWN_REPOSITORY, wording.unknown_app(name, sorted(each.full_name for each in known))
-        )
 
     async def _resolve_commit(self, repository: Repository, request: DeployRequest, by: str) -> str:
         """A branch, a tag, a version that was built, or the caller's own upload. Any other commit could be a fork's

@@ -19,7 +19,8 @@ from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult, Cycles
 from orchestrator.runtime.facts.pending_deploys import PendingDeploys
 from orchestrator.service.deploys import wording
-from orchestrator.service.port import RefusalReason, RequestRefused, UploadedCommit
+from orchestrator.service.deploys.deploy_port import UploadedCommit
+from orchestrator.service.port import RefusalReason, RequestRefused
 from programs.kit import files
 from programs.kit.git.bundles import InvalidBundle
 from programs.kit.git.uploads import Upload, UploadStore

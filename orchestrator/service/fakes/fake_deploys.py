@@ -8,15 +8,14 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.service.deploys import wording as deploy_wording
-from orchestrator.service.fakes.fake_environments import START, FakeEnvironments
-from orchestrator.service.port import (
-    DeployNotFound,
+from orchestrator.service.deploys.deploy_port import (
     DeployRequest,
     DeployStatus,
-    RefusalReason,
-    RequestRefused,
+    RequestedPullRequest,
     UploadedCommit,
 )
+from orchestrator.service.fakes.fake_environments import START, FakeEnvironments
+from orchestrator.service.port import DeployNotFound, RefusalReason, RequestRefused
 from stacks.model import StackRef
 
 
@@ -56,6 +55,10 @@ class FakeDeploys(FakeEnvironments):
         )
         self.deploys[made.id] = made
         return made
+
+    async def create_for_pull_request(self, repository: str, number: int, by: str) -> RequestedPullRequest:
+        self.calls.append(("create", f"{repository}#{number}", by))
+        return RequestedPullRequest(repository or "demo/shop", number, "preview", added=True)
 
     async def upload(self, repository: str, body: AsyncIterator[bytes], by: str) -> UploadedCommit:
         self.uploaded = b"".join([chunk async for chunk in body])

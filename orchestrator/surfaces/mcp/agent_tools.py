@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,8 @@ from orchestrator.config.eph_yaml import key_reference, offline_check
 from orchestrator.config.variable_vault import VariableValue
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
-from orchestrator.service.port import DeployRequest, EnvironmentService, EnvironmentVariable, VariableChange
+from orchestrator.service.deploys.deploy_port import DeployRequest
+from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, EnvironmentVariable, VariableChange
 from orchestrator.surfaces import wording
 from orchestrator.surfaces.api.rendering import render
 from orchestrator.surfaces.mcp import agent_commands, arguments, results
@@ -22,6 +24,7 @@ from programs.runtime_info import LogRequest
 
 POLL_SECONDS = 0.5
 MAX_KEYS = 60
+_PULL_REQUEST = re.compile(r"[^#]+/[^#]+#[1-9][0-9]*")
 _ENDED = frozenset({Phase.FAILED, Phase.STALLED, Phase.REFUSED, Phase.HELD, Phase.EXPIRED, Phase.DESTROYED})
 
 
@@ -61,6 +64,11 @@ class AgentTools:
 
     async def create_environment(self, request: arguments.CreateArguments) -> Result:
         self._require_developer()
+        if request.pull_request is not None:
+            found = await self.service.create_for_pull_request(
+                request.repository, request.pull_request, self.caller.name
+            )
+            return {**results.pull_request(found), "next": wording.mcp.WAIT_FOR_PULL_REQUEST}
         ttl = None if request.ttl_seconds is None else timedelta(seconds=request.ttl_seconds)
         order = DeployRequest(
             request.label,
@@ -76,7 +84,7 @@ class AgentTools:
     async def wait_until_ready(self, request: arguments.WaitArguments) -> Result:
         woken: EnvironmentView | None = None
         for _ in range(int(request.timeout_seconds / POLL_SECONDS)):
-            view = self._deployed_view(request)
+            view = self._view_if_known(request)
             if view is not None and view.phase is Phase.READY:
                 return {"ready": True, **results.details(view)}
             if view is not None and (view.phase in _ENDED or (woken is not None and _failed_to_wake(view, woken))):
@@ -89,6 +97,15 @@ class AgentTools:
         view = self._deployed_view(request)
         known = results.details(view) if view is not None else {"phase": "pending"}
         return {**known, "ready": False, "next": wording.mcp.NOT_READY}
+
+    def _view_if_known(self, request: arguments.WaitArguments) -> EnvironmentView | None:
+        """Also None for a pull request without an environment: its label may not have been read yet."""
+        try:
+            return self._deployed_view(request)
+        except EnvironmentNotFound:
+            if not _PULL_REQUEST.fullmatch(request.name):
+                raise
+            return None
 
     def _deployed_view(self, request: arguments.WaitArguments) -> EnvironmentView | None:
         """None while the deploy is pending. Without a deploy, or once it has ended, the environment."""

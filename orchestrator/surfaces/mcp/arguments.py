@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from orchestrator.surfaces import wording
 
 MAX_WAIT_SECONDS = 50
 """Many clients give up after a minute."""
@@ -29,7 +31,14 @@ class NameArguments(Arguments):
 
 class CreateArguments(Arguments):
     label: str = Field(
-        min_length=1, max_length=200, description="The first part of its host name. The same label replaces it."
+        default="", max_length=200, description="The first part of its host name. The same label replaces it."
+    )
+    pull_request: int | None = Field(
+        default=None,
+        gt=0,
+        le=2**31,
+        description="Instead of label: the number of an open pull request. It gets the label that requests its "
+        "environment.",
     )
     repository: str = Field(default="", max_length=200, description="owner/repo. Empty: the only repository.")
     ref: str = Field(default="", max_length=200, description="The branch or tag to deploy. Push your commits first.")
@@ -37,6 +46,14 @@ class CreateArguments(Arguments):
     ttl_seconds: int | None = Field(
         default=None, gt=0, le=366 * 86400, description="When it is destroyed. Default: the server's, often a day."
     )
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> CreateArguments:
+        if bool(self.label) == (self.pull_request is not None):
+            raise ValueError(wording.mcp.LABEL_OR_PULL_REQUEST)
+        if self.pull_request is not None and (self.ref or self.version or self.ttl_seconds is not None):
+            raise ValueError(wording.mcp.ONLY_FOR_LABELS)
+        return self
 
 
 class WaitArguments(NameArguments):

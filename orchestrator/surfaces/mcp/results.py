@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.failure_views import FailureView
 from orchestrator.core.views.phases import Phase
-from orchestrator.service.port import DeployStatus
+from orchestrator.service.deploys.deploy_port import DeployStatus, RequestedPullRequest
 from orchestrator.surfaces import wording
 
 Result = dict[str, Any]
@@ -85,6 +85,15 @@ def deploy(status: DeployStatus) -> Result:
         "error": status.error,
         "output": list(status.output[-TAIL_LINES:]),
     })  # fmt: skip
+
+
+def pull_request(found: RequestedPullRequest) -> Result:
+    return {
+        "name": f"{found.repository}#{found.number}",
+        "state": "pending",
+        "label": found.label,
+        "label_added": found.added,
+    }
 
 
 def _without_empty(values: Mapping[str, Any]) -> Result:

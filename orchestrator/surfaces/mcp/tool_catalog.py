@@ -49,8 +49,8 @@ TOOLS: Mapping[str, Tool] = {
     ),
     "create_environment": Tool(
         description=(
-            "Deploy a pushed branch, a tag or a built commit under a label, without a pull request. "
-            "The same label replaces it."
+            "Deploy a pushed branch, a tag or a built commit under a label, without a pull request; the same label "
+            "replaces it. Or request the environment of a pull request."
         ),
         arguments=arguments.CreateArguments,
         run=AgentTools.create_environment,

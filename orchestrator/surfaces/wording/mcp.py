@@ -7,6 +7,7 @@ from __future__ import annotations
 SHOW_ONE = "get_environment shows one."
 CREATE_ONE = "Create one with create_environment."
 WAIT_FOR_DEPLOY = "Call wait_until_ready with this name and deploy."
+WAIT_FOR_PULL_REQUEST = "Call wait_until_ready with this name."
 NOT_READY = "Not ready yet. Call wait_until_ready again."
 PUSH_FIX = "Push a fix and call create_environment again."
 MORE_LINES = "For more output, increase lines. explain_state gives the reason for a failure."
@@ -55,6 +56,9 @@ STILL_WORKING = "Call wait_until_ready. explain_state says what it is waiting fo
 
 
 # --- Errors
+
+LABEL_OR_PULL_REQUEST = "set either label or pull_request"
+ONLY_FOR_LABELS = "ref, version and ttl_seconds are for a label: a pull request's head and eph.yaml decide them"
 
 
 def still_live(commit: str) -> str:

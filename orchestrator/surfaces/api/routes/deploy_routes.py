@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from orchestrator.core.views.versions import VersionKind
-from orchestrator.service.port import DeployRequest, EnvironmentService
+from orchestrator.service.deploys.deploy_port import DeployRequest
+from orchestrator.service.port import EnvironmentService
 from orchestrator.service.scoped_service import for_caller
 from orchestrator.surfaces.api.role_dependencies import Developer, Viewer
 from orchestrator.surfaces.api.schemas import deploy_schemas
