@@ -162,6 +162,14 @@ def test_a_tag_of_an_earlier_version_is_carried_over() -> None:
     assert '"pr":"acme/shop#377930057248458"' in tags.encode(read)
 
 
+def test_fields_of_a_later_version_are_ignored() -> None:
+    """L10's groundwork: a tag can get the revision of several repositories, and a rollback still reads it."""
+    now = '{"v":1,"env":"shop-x-42","pr":"acme/shop#42","repo":12345,"inc":"i","sha":"s","seen":1}'
+    read = tags.decode(now)
+    assert read is not None
+    assert tags.decode(now[:-1] + ',"rev":"0123","others":[[7,"abc"]]}') == read
+
+
 COMMANDS = st.builds(CommandSpec, ANY, st.integers(1, 900))
 VARIABLES = st.dictionaries(ANY, ANY, max_size=2)
 HEALTH = st.builds(HealthCheck, ANY, st.integers(1, 900))
