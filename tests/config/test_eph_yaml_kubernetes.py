@@ -112,6 +112,11 @@ def test_services_are_ordered_scheduled_and_bounded() -> None:
         ("[{name: a, image: i, after: [a]}]", "circular dependency between a"),
         ("[{name: a, image: i, after: [b]}, {name: b, image: i, schedule: '* * * * *'}]", "never becomes ready"),
         ("[{name: a, image: i}, {name: b, image: i, schedule: '@daily'}]", "five fields of cron"),
+        (
+            "[{name: a, image: i}, {name: b, image: i, schedule: '61 * * * *'}]",
+            "'61' is not a valid minute",
+        ),
+        ("[{name: a, image: i}, {name: b, image: i, schedule: '0 0 30 2 *'}]", "matches no date"),
         ("[{name: a, image: i, schedule: '* * * * *', public: true}]", r"services\[0\]\.public.*can't be public"),
         ("[{name: a, image: i, schedule: '* * * * *', port: 1}]", r"services\[0\]\.port.*has no port"),
         ("[{name: a, image: i, volumes: {data: 1Gi}}]", "not a valid volume path"),
@@ -128,13 +133,13 @@ def test_inconsistencies_are_rejected_with_their_position(services: str, why: st
         spec(text)
 
 
-def test_on_local_volumes_and_limits_are_notices_and_schedules_are_rejected() -> None:
+def test_on_local_volumes_and_limits_are_notices_and_schedules_run() -> None:
     local = HEAD.replace("kubernetes", "local")
     text = "services: [{name: web, command: run, after: [], volumes: {/data: 1Gi}, resources: {cpu: 1}}]\n"
     told = notices(parse((local + text).encode()), POLICY)
     assert [line.split(": ")[1] for line in told] == ["services[0].volumes", "services[0].resources"]
-    with pytest.raises(InvalidConfig, match="does not support scheduled services"):
-        spec(local + "services: [{name: web, command: run}, {name: n, command: run, schedule: '0 3 * * *'}]\n")
+    made = spec(local + "services: [{name: web, command: run}, {name: n, command: run, schedule: '0 3 * * *'}]\n")
+    assert [item.schedule for item in made.services] == ["", "0 3 * * *"]
 
 
 def test_public_services_of_manifests_can_be_used_in_placeholders() -> None:

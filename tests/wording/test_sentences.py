@@ -54,6 +54,7 @@ from programs import wording as programs_wording
 from programs.eph_yaml import wording as eph_yaml_wording
 from programs.kit import wording as kit_wording
 from programs.kit.build_cache import wording as build_cache_wording
+from programs.kit.cron import wording as cron_wording
 from programs.kit.database import wording as postgres_wording
 from programs.kit.git import wording as git_wording
 from programs.kit.isolation import wording as isolation_wording
@@ -121,6 +122,7 @@ ROOMS: Mapping[str, tuple[ModuleType, ...]] = {
     "kit": (
         kit_wording,
         build_cache_wording,
+        cron_wording,
         git_wording,
         isolation_wording,
         kit_process_wording,

@@ -163,6 +163,13 @@ def volume_hides(value: str, other: str) -> str:
 
 USE_OTHER_VOLUME = "use another path, such as /data"
 CRON_EXAMPLE = "use the five fields of cron, such as 0 3 * * *"
+
+
+def invalid_schedule(value: str, field: str, part: str) -> str:
+    """Without a ``part``, no date ever matches."""
+    return f"{value}: {part} is not a valid {field}" if part else f"{value} matches no date"
+
+
 NOTHING_TO_RUN = "neither a command nor an image is set"
 ADD_COMMAND = "add a command, or an image where the target runs images"
 SCHEDULED_AND_PUBLIC = "a scheduled service can't be public"

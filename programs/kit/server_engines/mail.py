@@ -5,14 +5,13 @@ It accepts any mail without a password, because only the environment reaches it.
 
 from __future__ import annotations
 
-import os
 import shlex
 import socket
-import sys
 from importlib import util
 from pathlib import Path
 
 from programs.kit import mail_catcher
+from programs.kit.processes import own_python
 from programs.kit.server_engines import wording
 from programs.kit.server_engines.port import LOOPBACK, ServerCommand, ServerEngine, ServerSettings
 
@@ -28,8 +27,7 @@ def _installed_packages() -> Path:
 
 
 def _shown() -> tuple[Path, ...]:
-    python = Path(sys.base_prefix)
-    return (_PACKAGE, _installed_packages(), *(() if python.is_relative_to("/usr") else (python,)))
+    return (_PACKAGE, _installed_packages(), *own_python.shown())
 
 
 def _command(program: str, server: ServerSettings) -> ServerCommand:
@@ -49,7 +47,7 @@ def _answers(connection: socket.socket, server: ServerSettings) -> bool:  # noqa
 ENGINE = ServerEngine(
     name="mail",
     title=wording.MAIL_CATCHER,
-    program=os.path.realpath(sys.executable),  # a virtual environment isn't visible in the sandbox
+    program=own_python.PROGRAM,
     package="python3",
     start_seconds=60,
     command=_command,

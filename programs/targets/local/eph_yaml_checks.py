@@ -14,8 +14,14 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
     for index, service in enumerate(file["services"]):
         if service["command"] is None:
             yield Finding(("services", index), wording.has_no_command(service["name"]), wording.ADD_COMMAND)
-        if service["schedule"]:
-            yield Finding(("services", index, "schedule"), wording.RUNS_NO_SCHEDULE, wording.REMOVE_SERVICE)
+
+
+def hints(written: EphYamlData) -> Iterator[Finding]:
+    """Elsewhere, a private service without a port is a worker. Here it may be either, and only its author knows."""
+    for index, service in enumerate(written.get("services", ())):
+        says = service.keys() & {"health", "schedule", "port"}
+        if service.get("public") is False and not says:
+            yield Finding(("services", index), wording.could_be_worker(service["name"]))
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ class LocalProgram:
 
     def build(self) -> None:
         home = resources.Home("home", dict(self.environment_props))
-        self.ports = resources.Ports("ports", {**self.generation_props, "services": self._names()}, _after(home))
+        self.ports = resources.Ports("ports", {**self.generation_props, "services": self._listening()}, _after(home))
         checkout = self._checkout(home)
         databases: dict[str, DatabaseResource] = {
             item.variable: self._database(item, home) for item in self.spec.postgres_databases
@@ -69,8 +69,8 @@ class LocalProgram:
         self._pre_destroy_hooks(last)
         self._export(databases, current, checkout)
 
-    def _names(self) -> list[str]:
-        return [identifiers.check_label(item.name, "service") for item in self.spec.services]
+    def _listening(self) -> list[str]:
+        return [identifiers.check_label(item.name, "service") for item in self.spec.services if not item.schedule]
 
     def _checkout(self, home: Resource) -> resources.Checkout:
         # A clone URL may contain a password; as a secret it is encrypted in the state.
@@ -173,11 +173,13 @@ class LocalProgram:
             **self.generation_props,
             "service": item.name,
             "command": item.command,
-            "port": self.ports.ports.apply(lambda ports: ports[item.name]),
-            "path": item.health.path,
+            "port": self.ports.ports.apply(lambda ports: ports.get(item.name, 0)),
+            "path": "" if item.schedule else item.health.path,
             "deadline": item.health.deadline,
             "data": self.database_versions,
             "env": self._env(item),
+            **({"schedule": item.schedule} if item.schedule else {}),
+            **({} if item.public else {"public": False}),
             **({"volumes": sorted(item.volumes)} if item.volumes else {}),
             **({"databases": self._declared_databases()} if self.spec.postgres_databases else {}),
             **self._sleep_props(),
@@ -233,7 +235,8 @@ class LocalProgram:
             for item in self.spec.databases:
                 values |= variables.database_values(item.name, databases[item.variable])
             others = variables.internal_variables(internal, service.name if service else "")
-            listen = {"PORT": str(int(ports[service.name])), "HOST": "127.0.0.1"} if service else {}
+            port = ports.get(service.name) if service else None
+            listen = {"PORT": str(int(port)), "HOST": "127.0.0.1"} if port else {}
             smtp = variables.smtp_variables("127.0.0.1", smtp_port) if smtp_port else {}
             given = variables.fill(own, values) | self.spec.secret_values
             proxy = connectivity.proxy_variables(self.settings)

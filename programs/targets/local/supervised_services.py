@@ -1,6 +1,7 @@
 """A service of one generation: started under supervisord, and ready once it responds over HTTP.
 
-A worker has no path to check, and is ready once it keeps running. A service fails after repeated exits or when its
+A worker has no path to check, and is ready once it keeps running. One with a schedule is ready at once, because nothing
+waits for its runs. A service fails after repeated exits or when its
 deadline has passed. Its process is then stopped, and its last lines are in the error. The previous generation isn't
 looked at here.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 from programs import steps
 from programs.kit import files
+from programs.kit.cron import command as cron_command
 from programs.kit.errors import TargetError
 from programs.kit.identifiers import ProgramName
 from programs.kit.isolation import disk, servers, sockets
@@ -48,6 +50,10 @@ class ServiceProcess:
     env: Mapping[str, str]
     isolated: bool = False
     """It listens in its environment's domain."""
+    schedule: str = ""
+    """When its command runs, if not all the time."""
+    public: bool = True
+    """Only a private service can be a worker."""
 
 
 def start(settings: LocalSettings, workspace: Workspace, service: ServiceProcess) -> None:
@@ -72,14 +78,19 @@ def prepare(settings: LocalSettings, workspace: Workspace, service: ServiceProce
 def _supervised(
     settings: LocalSettings, workspace: Workspace, service: ServiceProcess
 ) -> program_files.SupervisedProgram:
-    launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
+    command = service.command
+    if service.schedule:
+        command = cron_command.line(service.program.service, service.schedule, command)
+        workspace = replace(workspace, programs=(*workspace.programs, *cron_command.shown()))
+    launch = sandbox.sandboxed(settings, workspace, command, service.env)
     return program_files.SupervisedProgram(str(service.program), launch, _probe_note(service))
 
 
 def _probe_note(service: ServiceProcess) -> str:
     """What a restart needs to know to check that the service responds."""
     return json.dumps({
-        "port": service.port, "path": service.path, "deadline": service.deadline, "isolated": service.isolated
+        "port": service.port, "path": service.path, "deadline": service.deadline, "isolated": service.isolated,
+        "schedule": service.schedule,
     })  # fmt: skip
 
 
@@ -88,10 +99,10 @@ def wait_after_restart(settings: LocalSettings, program: ProgramName) -> None:
     try:
         note = json.loads(program_files.note(settings, str(program)))
         port, path, deadline = int(note["port"]), str(note["path"]), int(note["deadline"])
-        isolated = note.get("isolated") is True
+        isolated, schedule = note.get("isolated") is True, str(note.get("schedule") or "")
     except (OSError, ValueError, KeyError, TypeError):
         return  # created by an earlier version without a note; ephd's own health checks will tell
-    _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}, isolated))
+    _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}, isolated, schedule))
 
 
 def stop(settings: LocalSettings, programs: list[ProgramName]) -> None:
@@ -114,6 +125,8 @@ def _is_isolated(settings: LocalSettings, program: ProgramName) -> bool:
 
 
 def _wait_until_ready(settings: LocalSettings, service: ServiceProcess) -> None:
+    if service.schedule:
+        return
     wait = _wait_for_response if service.path else _wait_until_running
     with steps.step(StepName.HEALTH_CHECK, service.program.service) as output:
         try:
@@ -157,6 +170,7 @@ def _wait_for_response(settings: LocalSettings, service: ServiceProcess) -> None
             pause(CONNECT_INTERVAL if answer == _REFUSED else POLL_SECONDS)
     if answer == _REFUSED:
         answer = wording.nothing_listens(service.port)
+        answer = answer if service.public else wording.worker_needs_no_health(answer)
     raise _failed(settings, service, wording.no_response(service.path, service.deadline, answer))
 
 

@@ -12,14 +12,17 @@ def url_needs_host(url: str) -> str:
 NEEDS_A_SERVICE = "the target `local` needs at least one service"
 ADD_SERVICES = "add services, each with name and command"
 ADD_COMMAND = "add a command"
-RUNS_NO_SCHEDULE = "the target `local` does not support scheduled services"
-REMOVE_SERVICE = "remove the service"
 LIMITS_NOTHING = "the target `local` does not limit CPU, memory or disk"
 LIMITS_NO_SERVICE = "the target `local` does not limit CPU or memory"
 LIMITS_NO_VOLUME = "the target `local` doesn't limit the size of volumes"
 RUNS_NO_IMAGES = "the target `local` does not support images"
 PREFERS_COMMAND = "the target `local` runs the command, not the image"
 SETS_HOST = "Eph itself sets HOST, the address to listen on; this value isn't used"
+
+
+def could_be_worker(service: str) -> str:
+    how = "write health: none for a worker, or else the path of its health check"
+    return f"the target `local` waits until `{service}` responds on /healthz; {how}"
 
 
 def has_no_command(service: str) -> str:
@@ -113,6 +116,10 @@ def no_response(path: str, seconds: float, answer: str) -> str:
 
 def nothing_listens(port: int) -> str:
     return f"nothing listens on port {port}, the value of PORT"
+
+
+def worker_needs_no_health(answer: str) -> str:
+    return f"{answer}. A worker, which listens on no port, needs health: none"
 
 
 def exit_status(code: int) -> str:

@@ -84,6 +84,17 @@ def test_a_worker_is_ready_when_it_keeps_running(isolated: Isolated) -> None:
     assert supervisor.info(isolated.here, str(isolated.program(BLOG))) == {}
 
 
+def test_a_private_service_that_never_listens_learns_how_to_be_a_worker(isolated: Isolated) -> None:
+    """Issue 14 item 6: on Kubernetes it is one without `health: none`."""
+    port = f"nothing listens on port {PORT}"
+    for public, hint in ((False, "needs health: none"), (True, "")):
+        service = ServiceProcess(isolated.program(BLOG), "exec sleep 60", PORT, "/healthz", 1, {}, public=public)
+        with pytest.raises(TargetError, match=port) as error:
+            supervised_services.start(isolated.here, isolated.workspace(BLOG), service)
+        assert error.value.sentence.endswith(hint)
+        assert ("health: none" in error.value.sentence) is not public
+
+
 def test_a_volume_outlives_its_process_and_belongs_to_one_service(isolated: Isolated) -> None:
     """T1: uploads used to vanish with every push, because a commit's checkout is a new folder."""
     write = "echo kept > /data/uploads/file; exec python3 app.py"

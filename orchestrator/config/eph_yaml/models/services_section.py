@@ -23,6 +23,8 @@ from programs.eph_yaml.field_types import (
     UrlPath,
     matches,
 )
+from programs.kit.cron import schedule
+from programs.kit.cron.schedule import InvalidSchedule
 from programs.quoting import quote
 from programs.settings import InvalidValue
 
@@ -41,9 +43,19 @@ def _mount(value: str) -> str:
     return value
 
 
+def _times(value: str) -> str:
+    try:
+        schedule.parse(value)
+    except InvalidSchedule as error:
+        message = wording.sections.invalid_schedule(quote(value), error.field, quote(error.part) if error.part else "")
+        raise InvalidValue(message, wording.sections.CRON_EXAMPLE) from error
+    return value
+
+
 Cron = Annotated[
     str,
     matches(_CRON, "a schedule", wording.sections.CRON_EXAMPLE),
+    AfterValidator(_times),
     WithJsonSchema({"type": "string", "pattern": _CRON}),
 ]
 MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]

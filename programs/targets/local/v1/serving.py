@@ -38,6 +38,8 @@ class ServiceProvider(Provider):
             path=props["path"],
             deadline=int(props["deadline"]),
             env=props["env"],
+            schedule=props.get("schedule") or "",
+            public=props.get("public") is not False,
         )
         workspace = joined(host, props)
         if props.get("databases") and not props.get("asleep"):
