@@ -69,6 +69,8 @@ class TargetDescription:
 
     ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
     ``problems`` prevent a file from being built on this target; ``notices`` name fields that have no effect on it.
+    ``hints`` are for `eph validate` only: what may be a mistake in a valid file, of which they receive only what is
+    written.
     ``detect`` says which section the files of a repository suggest, for its first eph.yaml.
     ``runs_images``: images are resolved and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     commits by people with write access. ``plugins`` are the Pulumi plugins it needs, ``tools`` the programs
@@ -85,6 +87,7 @@ class TargetDescription:
     section_model: type[TargetSection] | None = None
     problems: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
     notices: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
+    hints: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
     detect: Callable[[Path], DetectedSection | None] = _nothing_detected
     database_strategies: tuple[str, ...] = ()
     database_engines: tuple[str, ...] = (POSTGRESQL,)

@@ -16,6 +16,8 @@ from typer.testing import CliRunner, Result
 from orchestrator.cli import discovery
 from orchestrator.cli.commands import doctor
 from orchestrator.cli.main import app
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.settings.server_settings import ServerSettings
 from programs.kit.server_engines import engines, redis
 
 
@@ -99,6 +101,44 @@ def test_what_has_no_effect_is_a_notice_and_no_error(eph: Eph) -> None:
 @pytest.mark.parametrize("text", ["app: {route: app.example.com}", "environment: {secrets: {KEY: key}, ttl: 60d}"])
 def test_what_only_a_server_knows_is_no_problem(eph: Eph, text: str) -> None:
     assert checked(eph, f"{HEAD}{WEB}{text}\n")["valid"]
+
+
+def test_what_a_server_with_default_limits_refuses_is_a_notice(eph: Eph) -> None:
+    """Issue 14 item 16: a server may allow more, so it is no error."""
+    services = "".join(f"  - {{name: s{number}, command: run, health: {{deadline: 20m}}}}\n" for number in range(12))
+    text = f"{HEAD}target: local\nenvironment:\n  ttl: 90d\nservices:\n{services}build: {{command: x, timeout: 1h}}\n"
+    found = checked(eph, text)
+    assert found["valid"]
+    over = [notice for notice in found["notices"] if "default limits" in notice]
+    # Services and public services, each deadline, the lifetime and the build's timeout.
+    assert len(over) == 2 + 12 + 2
+    assert [notice for notice in over if "environment.ttl" in notice and "30d" in notice]
+    assert checked(eph, f"{HEAD}target: local\n{WEB}environment: {{ttl: 30d}}\n")["notices"] == []
+
+
+def test_default_limits_are_those_of_a_server_without_settings(tmp_path: Path) -> None:
+    limits = ("max_ttl", "max_services", "max_public_services", "max_databases", "max_command_timeout")
+    ours, server = AdmissionPolicy(), ServerSettings(home=tmp_path).admission_policy()
+    for name in (*limits, "max_health_deadline"):
+        assert getattr(ours, name) == getattr(server, name), name
+
+
+@pytest.mark.parametrize(
+    ("service", "count"),
+    [
+        ("public: false", 1),
+        ("public: false, health: none", 0),
+        ("public: false, health: {path: /healthz}", 0),
+        ("schedule: '0 3 * * *'", 0),
+        ("public: true", 0),
+    ],
+)
+def test_a_service_that_could_be_a_worker_is_pointed_out(eph: Eph, service: str, count: int) -> None:
+    """Issue 14 item 6: it is one on Kubernetes, and on `local` it would fail after its health check's deadline."""
+    text = f"{HEAD}target: local\nservices: [{{name: web, command: run}}, {{name: w, command: y, {service}}}]\n"
+    found = checked(eph, text)
+    assert (found["valid"], len(found["notices"])) == (True, count)
+    assert all("services[1]" in notice and "health: none" in notice for notice in found["notices"])
 
 
 def test_valid_and_invalid_file(eph: Eph) -> None:

@@ -1,24 +1,26 @@
 """Checks an eph.yaml as a server would, without one: the same code, with a sample pull request and without limits.
 
-Only the server knows its limits, its secrets and its prepared databases, so none of these is checked here. What a
-server can't know before it runs the file is checked if there is a folder: the files that it names.
+Only the server knows its limits, its secrets and its prepared databases, so what exceeds the default limits is a
+notice, and the others aren't checked. What a server can't know before it runs the file is checked if there is a folder:
+the files that it names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from orchestrator.config import wording
 from orchestrator.config.eph_yaml import unsupported
-from orchestrator.config.eph_yaml.admission import AdmissionPolicy, SecretGrants, resolve_target
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy, SecretGrants, limit_problems, resolve_target
 from orchestrator.config.eph_yaml.named_files import named_files
 from orchestrator.config.eph_yaml.parsing import FILE, Document, parse
 from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
 from orchestrator.config.problems import InvalidConfig, Problem
 from programs import registry
+from programs.eph_yaml.target_section import Finding
 from programs.spec import DEFAULT_TARGET
 from stacks import keys, names
 
@@ -51,7 +53,9 @@ def check(text: bytes, filename: str = FILE, default_target: str = "", root: Pat
         return CheckedFile((str(_unknown_target(document, target, policy)),), (), target)
     found = [*_server_problems(document, policy), *(_missing_files(document, target, root) if root else ())]
     lines = InvalidConfig(found).lines() if found else ()
-    return CheckedFile(lines, unsupported.notices(document, policy), target, guessed)
+    notices = [*unsupported.notices(document, policy), *map(str, _over_default_limits(document, policy))]
+    notices += [str(document.problem(item.path, item.message)) for item in _hints(document, target)]
+    return CheckedFile(lines, tuple(notices), target, guessed)
 
 
 def _unknown_target(document: Document, target: str, policy: AdmissionPolicy) -> Problem:
@@ -88,6 +92,17 @@ def _policy(document: Document, default_target: str) -> AdmissionPolicy:
         templates=dict.fromkeys(installed, sources),
         app_routes={config.app.route: _SAMPLE_REPOSITORY} if config.app else {},
     )
+
+
+def _over_default_limits(document: Document, policy: AdmissionPolicy) -> Iterator[Problem]:
+    """What a server refuses unless its operator raised the limit."""
+    for problem in limit_problems(document, AdmissionPolicy(domains=policy.domains), domain=""):
+        yield replace(problem, message=wording.admission.over_default_limit(problem.message))
+
+
+def _hints(document: Document, target: str) -> Iterable[Finding]:
+    found = registry.describe(target)
+    return found.hints(document.config.model_dump(exclude_unset=True)) if found else ()
 
 
 def _context(document: Document) -> RecipeContext:

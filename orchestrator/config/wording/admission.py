@@ -45,6 +45,10 @@ def over_limit(requested: str) -> str:
     return f"{requested} exceeds the limit of this server"
 
 
+def over_default_limit(problem: str) -> str:
+    return f"a server with default limits refuses this: {problem}"
+
+
 def use_at_most(limit: str) -> str:
     return f"use at most {limit}"
 

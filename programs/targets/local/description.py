@@ -28,6 +28,7 @@ DESCRIPTION = TargetDescription(
     settings_model=LocalTargetSettings,
     problems=eph_yaml_checks.problems,
     notices=eph_yaml_checks.notices,
+    hints=eph_yaml_checks.hints,
     database_strategies=STRATEGIES,
     database_engines=(POSTGRESQL, *engines.ENGINES),
     missing_engines=engines.missing,
