@@ -119,6 +119,11 @@ def test_a_framework_with_a_driver_gets_a_database_and_its_migrations(
     (instance,) = written(tmp_path, files).database.instances
     assert instance.migrate is not None
     assert instance.migrate.command == migrate
+    # Issue 14 item 10: these migrations create the tables that a seed fills.
+    text = scaffold_text(tmp_path, files).decode()
+    head, found, seed = text.partition("      # order: migrate-first\n")
+    (seeded,) = parse((head + (found + seed).replace("      # ", "      ")).encode()).config.database.instances
+    assert (seeded.order, seeded.template.strategy) == ("migrate-first", "seed")
 
 
 def test_a_compose_file_lists_what_people_can_open(tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ NO_INSTANCES = """\
   #     migrate: "make migrate"
 """
 
+MIGRATE_FIRST = """\
+      # Rows for each new environment. The migrations create their tables, so they run first.
+      # order: migrate-first
+      # template:
+      #   strategy: seed
+      #   seed:
+      #     command: "make seed"
+"""
+
 
 def repository_root(start: Path) -> Path:
     """The repository's root, or the folder itself if it isn't in a repository."""
@@ -124,5 +133,7 @@ def _service(service: DetectedService) -> str:
 def _instances(app: DetectedApp) -> str:
     if not app.database:
         return NO_INSTANCES
-    migrate = f"migrate: {json.dumps(app.migrate)}" if app.migrate else '# migrate: "make migrate"'
-    return f"  instances:\n    - name: main\n      {migrate}\n"
+    instance = "  instances:\n    - name: main\n"
+    if not app.migrate:
+        return f'{instance}      # migrate: "make migrate"\n'
+    return f"{instance}      migrate: {json.dumps(app.migrate)}\n{MIGRATE_FIRST}"
