@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -98,6 +99,46 @@ def test_another_environment_starts_with_the_cache(isolated: Isolated, events: l
     text = build(isolated, BLOG, f'{READ} && echo more >>"$PIP_CACHE_DIR/wheel" && touch "$PIP_CACHE_DIR/new"')
     assert text == "wheel\n"
     assert shown(events)[2:] == ["Restore cache", "Build", "Save cache"]
+
+
+NPM_REGISTRY = """
+import base64, hashlib, http.server, io, json, tarfile
+data = io.BytesIO()
+with tarfile.open(fileobj=data, mode="w:gz") as archive:
+    text = b'{"name": "tea", "version": "1.0.0"}'
+    entry = tarfile.TarInfo("package/package.json")
+    entry.size = len(text)
+    archive.addfile(entry, io.BytesIO(text))
+tarball = data.getvalue()
+digest = "sha512-" + base64.b64encode(hashlib.sha512(tarball).digest()).decode()
+dist = {"tarball": "http://127.0.0.1:4873/tea/-/tea-1.0.0.tgz", "integrity": digest}
+versions = {"1.0.0": {"name": "tea", "version": "1.0.0", "dist": dist}}
+package = {"name": "tea", "dist-tags": {"latest": "1.0.0"}, "versions": versions}
+
+class Registry(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(tarball if self.path.endswith(".tgz") else json.dumps(package).encode())
+
+http.server.HTTPServer(("127.0.0.1", 4873), Registry).serve_forever()
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js")
+def test_npm_installs_from_the_cache_without_a_registry(isolated: Isolated) -> None:
+    """T1, issue 14 item 8: the second environment's build makes no request, with the real npm."""
+    serve = f"python3 - <<'END' &\n{NPM_REGISTRY}\nEND\n"
+    install = "npm install --registry http://127.0.0.1:4873 --fetch-retry-mintimeout 100 --no-audit tea@1.0.0"
+    build(isolated, SHOP, f"{serve}{install}; done=$?; kill $!; exit $done")
+    for name in ("package.json", "package-lock.json"):
+        locked = (isolated.workspace(SHOP).checkout / name).read_text()
+        (isolated.workspace(BLOG).checkout / name).write_text(locked)
+    offline = "npm ci --offline --no-audit && cat node_modules/tea/package.json"
+    assert '"version": "1.0.0"' in build(isolated, BLOG, offline)
+    with pytest.raises(TargetError):
+        build(isolated, BLOG, offline, BuildSource("43"))
 
 
 UNTIL_MEASURED = """python3 - <<'END'
